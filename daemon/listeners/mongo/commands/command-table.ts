@@ -1,14 +1,20 @@
 /** Every command that MongoDB clients may send; docs/mongo.md shows it. What is not there is CommandNotFound. */
 import type { MongoCommand } from "../session/command-host.js";
+import { collectionCommands } from "./collections.js";
 import { cursorCommands } from "./cursors.js";
 import { greetings } from "./greeting.js";
 import { logins } from "./login.js";
+import { readCommands } from "./reads.js";
 import { sessionCommands } from "./sessions.js";
+import { writeCommands } from "./writes.js";
 
 export const mongoCommands: readonly MongoCommand[] = [
   ...greetings,
   ...logins,
   ...sessionCommands,
+  ...readCommands,
+  ...writeCommands,
+  ...collectionCommands,
   ...cursorCommands,
 ];
 

@@ -1,0 +1,244 @@
+/** Documents by MongoDB's driver: what is written is found, changed, counted and removed, and mistakes are told in MongoDB's codes. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  Binary,
+  type Collection,
+  Decimal128,
+  type Document,
+  Double,
+  Int32,
+  Long,
+  MongoBulkWriteError,
+  ObjectId,
+} from "mongodb";
+import { clientOf, startMongo } from "./scene.js";
+
+/** Runs with a collection of an empty database. */
+async function withCollection(run: (collection: Collection<Document>) => Promise<void>): Promise<void> {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  await run(client.db("shop").collection("items"));
+}
+
+const KEPT: Document = {
+  id: new ObjectId(),
+  int: new Int32(-1),
+  long: Long.fromString("9007199254740993"),
+  double: new Double(3),
+  decimal: Decimal128.fromString("1.10"),
+  bytes: new Binary(Buffer.from([0, 255, 128]), 0),
+  date: new Date(-1),
+  text: "é\u0000\u{1f600}",
+  list: [new Int32(1), [new Int32(2)], {}],
+  inner: { "": null, yes: true, pattern: /a.b/i },
+};
+
+test("values come back as they were, with their types", () =>
+  withCollection(async (items) => {
+    const { insertedId } = await items.insertOne({ ...KEPT });
+    const asTheyAre = { promoteValues: false };
+    assert.deepEqual(await items.findOne({ _id: insertedId }, asTheyAre), { ...KEPT, _id: insertedId });
+    assert.deepEqual((await items.find({ long: KEPT["long"] }).toArray()).length, 1);
+  }));
+
+test("documents are sorted, skipped, limited and projected", () =>
+  withCollection(async (items) => {
+    await items.insertMany(Array.from({ length: 50 }, (_, n) => ({ n: new Int32(n), odd: n % 2 === 1 })));
+    const found = await items
+      .find({ odd: true, n: { $gte: 5 } }, { projection: { _id: 0, n: 1 } })
+      .sort({ n: -1 })
+      .skip(2)
+      .limit(3)
+      .toArray();
+    assert.deepEqual(
+      found.map(({ n }) => n),
+      [45, 43, 41],
+    );
+    assert.equal(await items.countDocuments({ odd: true }), 25);
+    assert.equal(await items.estimatedDocumentCount(), 50);
+    assert.deepEqual((await items.distinct("odd")).sort(), [false, true]);
+  }));
+
+test("documents without _id are given an ObjectId by the server, which stands first", () =>
+  withCollection(async (items) => {
+    await items.insertMany([{ a: 1 }, { a: 2 }], { forceServerObjectId: true });
+    const found = await items.find().toArray();
+    for (const one of found)
+      assert.deepEqual([Object.keys(one)[0], one._id instanceof ObjectId], ["_id", true]);
+    assert.notDeepEqual(found[0]?._id, found[1]?._id);
+  }));
+
+test("updates tell what they did", () =>
+  withCollection(async (items) => {
+    await items.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n) as never, n: new Int32(n) })));
+    const one = await items.updateOne({ n: 1 }, { $set: { a: 1 }, $inc: { n: new Int32(10) } });
+    assert.deepEqual([one.matchedCount, one.modifiedCount, one.upsertedId], [1, 1, null]);
+    const many = await items.updateMany({}, { $push: { list: "x" } as never });
+    assert.deepEqual([many.matchedCount, many.modifiedCount], [3, 3]);
+    const added = await items.updateOne({ kind: "new" }, { $set: { a: 2 } }, { upsert: true });
+    assert.deepEqual([added.upsertedCount, added.upsertedId instanceof ObjectId], [1, true]);
+    const replaced = await items.replaceOne({ n: 2 }, { whole: true });
+    assert.equal(replaced.modifiedCount, 1);
+    const before = await items.findOneAndUpdate({ n: 3 }, { $set: { n: "three" } });
+    const after = await items.findOneAndUpdate(
+      { n: "three" },
+      { $set: { b: 1 } },
+      { returnDocument: "after" },
+    );
+    assert.deepEqual([before?.["n"], after?.["n"]], [3, "three"]);
+    assert.equal((await items.findOneAndDelete({ n: "three" }))?.["b"], 1);
+    assert.equal((await items.deleteMany({ whole: true })).deletedCount, 1);
+    assert.equal(await items.countDocuments(), 2);
+  }));
+
+test("what is unique stays so: 11000, by the place in the batch", () =>
+  withCollection(async (items) => {
+    await items.createIndex({ mail: 1 }, { unique: true });
+    await items.insertOne({ mail: "a" });
+    await assert.rejects(items.insertOne({ mail: "a" }), {
+      code: 11000,
+      keyPattern: { mail: 1 },
+      keyValue: { mail: "a" },
+    });
+    const batch = ["b", "a", "c"].map((mail) => ({ mail }));
+    const ordered = await items.insertMany(batch).catch((problem: MongoBulkWriteError) => problem);
+    assert.ok(ordered instanceof MongoBulkWriteError);
+    assert.deepEqual([ordered.code, ordered.result.insertedCount], [11000, 1]);
+    const others = ["d", "a", "e"].map((mail) => ({ mail }));
+    const unordered = await items
+      .insertMany(others, { ordered: false })
+      .catch((problem: MongoBulkWriteError) => problem);
+    assert.ok(unordered instanceof MongoBulkWriteError);
+    assert.deepEqual([unordered.result.insertedCount, [unordered.writeErrors].flat()[0]?.index], [2, 1]);
+    assert.equal(await items.countDocuments(), 4);
+    await assert.rejects(items.updateOne({ mail: "b" }, { $set: { mail: "a" } }), { code: 11000 });
+    const indexes = await items.listIndexes().toArray();
+    assert.deepEqual(
+      indexes.map(({ name, unique }) => [name, unique]),
+      [
+        ["_id_", undefined],
+        ["mail_1", true],
+      ],
+    );
+    await items.dropIndex("mail_1");
+    await items.insertOne({ mail: "a" });
+  }));
+
+test("a pipeline groups, unwinds and joins", () =>
+  withCollection(async (items) => {
+    await items.insertMany(["a", "b", "a"].map((kind, n) => ({ kind, n: new Int32(n), tags: ["x", "y"] })));
+    const grouped = await items
+      .aggregate([
+        { $group: { _id: "$kind", sum: { $sum: "$n" }, all: { $push: "$n" } } },
+        { $sort: { _id: 1 } },
+      ])
+      .toArray();
+    assert.deepEqual(
+      grouped.map(({ _id, sum, all }) => [_id, sum, all.length]),
+      [
+        ["a", 2, 2],
+        ["b", 1, 1],
+      ],
+    );
+    const joined = [
+      { $unwind: "$tags" },
+      { $lookup: { from: "items", localField: "kind", foreignField: "kind", as: "same" } },
+    ];
+    assert.equal((await items.aggregate(joined).toArray()).length, 6);
+  }));
+
+test("collections and databases are listed, made and dropped", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const db = client.db("shop");
+  await db.createCollection("empty");
+  await db.collection("full").insertOne({ a: 1 });
+  assert.deepEqual((await db.listCollections().toArray()).map(({ name }) => name).sort(), ["empty", "full"]);
+  assert.deepEqual(
+    (await client.db().admin().listDatabases()).databases.map(({ name }) => name),
+    ["shop"],
+  );
+  await assert.rejects(db.createCollection("full"), { code: 48 });
+  await db.collection("full").drop();
+  await db.dropDatabase();
+  assert.deepEqual((await client.db().admin().listDatabases()).databases, []);
+});
+
+test("what is not done is refused by its name", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const db = client.db("shop");
+  const refused: readonly [Document, number, RegExp][] = [
+    [{ explain: { find: "a" } }, 59, /no such command: 'explain'/],
+    [{ mapReduce: "a" }, 59, /mapReduce/],
+    [{ find: "a", filtr: {} }, 40415, /'find\.filtr'/],
+    [{ find: "a", collation: { locale: "de" } }, 238, /'collation' of find/],
+    [{ find: "a", tailable: true }, 238, /'tailable'/],
+    [{ find: "a", filter: { $where: "1" } }, 2, /\$where/],
+    [{ find: 1 }, 73, /collection name/],
+    [{ find: "" }, 73, /namespace/],
+    [{ find: "a", limit: "x" }, 2, /limit|number/],
+    [{ find: "a", batchSize: -1 }, 2, /batchSize/],
+    [{ find: "a", readConcern: { level: "majority" } }, 148, /majority/],
+    [{ find: "a", readConcern: { level: "snapshot" } }, 123, /replica set/],
+    [{ find: "a", txnNumber: 1, startTransaction: true }, 20, /Transaction numbers/],
+    [{ insert: "a", documents: [] }, 16, /batch sizes/],
+    [{ insert: "a", documents: [1] }, 14, /no document/],
+    [{ insert: "a", documents: [{ a: 1 }], writeConcern: { w: 2 } }, 2, /not replicated/],
+    [{ insert: "a", documents: [{ a: 1 }], writeConcern: { w: "two" } }, 79, /two/],
+    [{ insert: "a", documents: [{ a: 1 }], writeConcern: { j: true } }, 2, /--data/],
+    [
+      { update: "a", updates: [{ q: {}, u: { $set: { a: 1 } }, arrayFilters: [{ a: 1 }] }] },
+      238,
+      /arrayFilters/,
+    ],
+    [{ update: "a", updates: [{ q: {}, u: {}, w: 1 }] }, 40415, /'update\.updates\.w'/],
+    [{ aggregate: "a", pipeline: [] }, 9, /cursor/],
+    [{ aggregate: "a", pipeline: [], cursor: {}, explain: true }, 238, /explain/],
+    [{ aggregate: 1, pipeline: [], cursor: {} }, 73, /collection/],
+    [{ create: "a", capped: true }, 238, /capped/],
+    [{ ping: 1, apiVersion: "2" }, 322, /apiVersion/],
+  ];
+  for (const [command, code, words] of refused)
+    await assert.rejects(db.command(command), (problem: { code?: number; message?: string }) => {
+      assert.equal(problem.code, code, `${JSON.stringify(command)}: ${problem.message}`);
+      assert.match(problem.message ?? "", words);
+      return true;
+    });
+  assert.deepEqual(
+    await db
+      .command({ find: "a", collation: { locale: "simple" }, let: {}, tailable: false })
+      .then(({ ok }) => ok),
+    1,
+  );
+});
+
+test("a user does to the collections of his rules what these say, and to no others", async () => {
+  const users = [
+    "user default off",
+    "user ann on >secret ~mongo:shop.* +@all",
+    "user eva on >secret %R~mongo:shop.items +@read",
+  ];
+  await using scene = await startMongo({ users });
+  await using ann = clientOf(scene.port, "ann:secret");
+  await using eva = clientOf(scene.port, "eva:secret");
+  await ann.db("shop").collection("items").insertOne({ a: 1 });
+  assert.equal((await eva.db("shop").collection("items").find().toArray()).length, 1);
+  await assert.rejects(ann.db("other").collection("items").insertOne({ a: 1 }), { code: 13 });
+  await assert.rejects(eva.db("shop").collection("items").insertOne({ a: 1 }), { code: 13 });
+  await assert.rejects(eva.db("shop").collection("orders").find().toArray(), { code: 13 });
+});
+
+test("sessions and unacknowledged writes are taken", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const items = client.db("shop").collection("items");
+  await client.withSession(async (session) => {
+    await items.insertOne({ a: 1 }, { session });
+    assert.equal(await items.countDocuments({}, { session }), 1);
+  });
+  await items.insertOne({ a: 2 }, { writeConcern: { w: 0 } });
+  while ((await items.countDocuments()) < 2);
+  await items.insertOne({ a: 3 }, { writeConcern: { w: "majority" } });
+});
