@@ -1,4 +1,5 @@
 /** A daemon's life: its parts are started in order, stopped in reverse, and take over new settings in between. */
+import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Environment } from "../serving/process/environment.js";
@@ -88,6 +89,7 @@ export class Daemon implements Service {
       this.#log.info({ address: ws.address.address, port: ws.address.port }, "serving WebSocket clients");
     userListeners?.tell();
     this.#log.info({ address, port, daemon: hexOf(identity.id), ...cluster }, "listening");
+    this.#log.info(`ready; try: ${firstCommand(settings, address, port)}`);
   }
 
   /** The listeners first, so that what is in flight still finds the databases; last who tells that we stop. */
@@ -159,3 +161,14 @@ export class Daemon implements Service {
 function inOrder({ admin, backends, floor, replica, memory, certificate }: Wired): Service[] {
   return [admin, ...backends, floor, replica, memory, certificate].filter((part) => part !== null);
 }
+
+/** What somebody on this machine can ask first. */
+function firstCommand(settings: Settings, address: string, port: number): string {
+  const host = isIPv6(address) ? "[::1]" : "127.0.0.1";
+  const server = `${tlsFilesOf(settings) === null ? "" : "dbsyncs://"}${isAny(address) ? host : hostOf(address)}:${port}`;
+  const key = isSigned(settings) ? " -k private.pem" : "";
+  return `dbsync send -s ${server}${key} PING`;
+}
+
+const isAny = (address: string) => address === "0.0.0.0" || address === "::";
+const hostOf = (address: string) => (isIPv6(address) ? `[${address}]` : address);

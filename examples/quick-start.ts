@@ -1,14 +1,15 @@
 /**
- * `npm start`: keys, three daemons, signed commands; then one daemon fails and nobody notices. With `--once` it ends
- * there, otherwise the daemons stay for you to play with.
+ * `npm start`: keys, three daemons, signed commands. One daemon is stopped, and the others answer; it is started again, and has what
+ * it missed. With `--once` that is all, otherwise the daemons stay for you to play with.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { createClient, type Outcome } from "../client/entry.js";
+import { type Client, createClient, type Outcome } from "../client/entry.js";
 
 const DAEMONS = 3;
 const FIRST_PORT = 1111;
@@ -18,6 +19,10 @@ const built = dirname(dirname(fileURLToPath(import.meta.url)));
 const keyFolder = join(dirname(built), "keys");
 const privateKey = join(keyFolder, "private.pem");
 const publicKey = join(keyFolder, "public.pem");
+const clusterSecret = join(keyFolder, "cluster.secret");
+/** What daemons have to find each other. */
+const PATIENCE_MS = 30_000;
+const PAUSE_MS = 100;
 
 interface Daemon {
   readonly port: number;
@@ -39,13 +44,14 @@ async function main(once: boolean): Promise<void> {
     `  keys     ${shown(privateKey)} signs, ${shown(publicKey)} verifies${made ? " (just made)" : ""}`,
   );
   const ports = await freePorts();
-  const daemons = await Promise.all(ports.map(startDaemon));
+  const daemons = await Promise.all(ports.map((port) => startDaemon(port, ports)));
   console.log(
-    `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   in memory, signed commands only\n`,
+    `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   in memory, signed commands only, each the others' peer\n`,
   );
 
   const servers = ports.map((port) => `${HOST}:${port}`);
   await using client = createClient({ servers, key: privateKey });
+  await untilAllAnswer(client, "DEL nothing");
   const send = async (command: string) => {
     const { outcomes } = await client.sendAll(command);
     console.log(`  ${command}`);
@@ -56,16 +62,20 @@ async function main(once: boolean): Promise<void> {
 
   const [last] = daemons.slice(-1) as [Daemon];
   await stopDaemon(last.process);
-  console.log(`  ${HOST}:${last.port} is stopped. The next command is still answered:\n`);
+  console.log(`  ${HOST}:${last.port} is stopped. The next commands are still answered:\n`);
+  await send("SET greeting bonjour");
+  await send("INCR visits");
+
+  await startDaemon(last.port, ports);
+  await untilAllAnswer(client, "DEL nothing");
+  console.log(`  ${HOST}:${last.port} runs again, and has got what it missed from the others:\n`);
   await send("GET greeting");
+  await send("GET visits");
   if (once) return;
 
-  await startDaemon(last.port);
-  console.log(
-    `  ${HOST}:${last.port} runs again, with nothing in its memory. From another terminal, in this folder:\n`,
-  );
+  console.log("  From another terminal, in this folder:\n");
   const options = `-s ${servers.join(",")} -k ${shown(privateKey)}`;
-  for (const command of ["SET greeting bonjour", "GET greeting", "INCR visits"]) {
+  for (const command of ["SET greeting hola", "GET greeting", "INCR visits"]) {
     console.log(`  npx dbsync send ${options} ${command}`);
   }
   console.log(`  npx dbsync repl ${options}`);
@@ -75,12 +85,28 @@ async function main(once: boolean): Promise<void> {
 
 /** @returns whether there were none yet */
 function makeKeys(): boolean {
+  if (!existsSync(clusterSecret)) keygen("--cluster-secret", clusterSecret);
   if (existsSync(privateKey) && existsSync(publicKey)) return false;
-  const keygen = spawnSync(process.execPath, [join(built, "bundles/dbsync-keygen.js"), "--out", keyFolder], {
-    encoding: "utf8",
-  });
-  if (keygen.status !== 0) throw new Error(`no keys could be made:\n${keygen.stderr}`);
+  keygen("--out", keyFolder);
   return true;
+}
+
+function keygen(...args: string[]): void {
+  const program = join(built, "bundles/dbsync-keygen.js");
+  const { status, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`no keys could be made:\n${stderr}`);
+}
+
+/** Daemons that find each other take writes a moment later. @throws Error  not in time */
+async function untilAllAnswer(client: Client, command: string): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const { outcomes } = await client.sendAll(command);
+    const failed = outcomes.find((outcome) => outcome.status === "failed");
+    if (failed === undefined) return;
+    if (performance.now() > deadline) throw new Error(`a daemon does not take commands:\n${table(outcomes)}`);
+    await pause(PAUSE_MS);
+  }
 }
 
 async function freePorts(): Promise<number[]> {
@@ -97,17 +123,12 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** Resolves when the daemon listens. */
-function startDaemon(port: number): Promise<Daemon> {
-  const args = [
-    join(built, "bundles/dbsyncd.js"),
-    "-p",
-    String(port),
-    "-s",
-    publicKey,
-    "--log-format",
-    "json",
-  ];
+/** Resolves when the daemon listens. @param ports  of all */
+function startDaemon(port: number, ports: readonly number[]): Promise<Daemon> {
+  const program = join(built, "bundles/dbsyncd.js");
+  const peers = ports.filter((other) => other !== port).flatMap((other) => ["--peer", `${HOST}:${other}`]);
+  const keys = ["-s", publicKey, "--cluster-secret", clusterSecret];
+  const args = [program, "-p", String(port), ...keys, ...peers, "--log-format", "json"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   running.add(child);
   return new Promise((resolve, reject) => {

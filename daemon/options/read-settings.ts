@@ -56,7 +56,7 @@ export function settingsOf(program: Command): Settings {
   const settings: Settings = {
     ...withLimits(values),
     v1: values.v1 ?? usual,
-    differences: hasUserListener(values) || compat !== null ? [] : differencesOf(values, chosenOf(program)),
+    differences: compat === null ? [] : differencesOf(chosenOf(program)),
   };
   validateTls(settings);
   validateSidecar(settings);
@@ -169,18 +169,10 @@ function fail(sentence: string): never {
   throw new StartError(sentence, 2);
 }
 
-function differencesOf(given: OptionValues, chosen: Chosen): string[] {
-  const lines: string[] = [];
-  if (!chosen("database") && !chosen("data")) {
-    lines.push(`the database is memory, there ${COMPAT_DATABASE} (-d, or --compat php-dbsync)`);
-  }
-  if (!chosen("idleTimeout")) {
-    const { idleTimeout } = LIMITS;
-    const shown = formatLimit(idleTimeout, idleTimeout.fallback);
-    lines.push(`idle connections are closed after ${shown}, there 3s (--idle-timeout)`);
-  }
-  if (!hasKeys(given) && !chosen("data") && !chosen("allowUnsigned")) {
-    lines.push("unsigned commands are taken on loopback only, there anywhere (--allow-unsigned)");
-  }
-  return lines;
+/** What --compat leaves as it is here. */
+function differencesOf(chosen: Chosen): string[] {
+  if (chosen("idleTimeout")) return [];
+  const { idleTimeout } = LIMITS;
+  const shown = formatLimit(idleTimeout, idleTimeout.fallback);
+  return [`idle connections are closed after ${shown}, there 3s (--idle-timeout)`];
 }

@@ -19,7 +19,7 @@ export type UserListenerName = {
 export interface Settings extends Omit<OptionValues, LimitName | "v1"> {
   readonly v1: Version1;
   readonly limits: Limits;
-  /** A line for each default that differs from php-dbsync's; none where a value was chosen, or other clients are served. */
+  /** With --compat a line for each default that differs from php-dbsync's nevertheless; none where a value was chosen. */
   readonly differences: readonly string[];
 }
 

@@ -9,6 +9,7 @@ import { after, test } from "node:test";
 import { readCommandLine } from "../../../daemon/command-line.js";
 import { writeClusterSecret } from "../../../keys/cluster-secret.js";
 import { StartError } from "../../../serving/process/start-error.js";
+import { runDbsync } from "../../client/child.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { runDaemon, startDaemon } from "../../support/daemon-process.js";
 import { NAMELESS } from "../../support/nameless.js";
@@ -362,8 +363,8 @@ test("IPv6, in brackets or not, and host names are listened on", async (context)
   }
 });
 
-test("the defaults that differ from php-dbsync's are told at the start; chosen values are not, nor any to who serves other clients", async () => {
-  await using plain = await startDaemon();
+test("with --compat the default that differs from php-dbsync's is told at the start; a chosen value is not, nor anything without", async () => {
+  await using plain = await startDaemon(["--compat", "php-dbsync"]);
   const told = plain.log.filter(({ msg }) => msg.startsWith("Not as php-dbsync"));
   assert.deepEqual(
     told.map(({ level }) => level),
@@ -371,19 +372,26 @@ test("the defaults that differ from php-dbsync's are told at the start; chosen v
   );
   assert.match(
     told.map(({ msg }) => msg).join(),
-    /database is memory.*closed after 5m.*loopback only, there anywhere \(--allow-unsigned\)\.$/,
+    /: idle connections are closed after 5m, there 3s \(--idle-timeout\)\.$/,
   );
-  for (const args of [
-    ["-d", "memory", "--idle-timeout", "3", "-s", publicKey],
-    ["--resp", "0"],
-    ["--json", "0"],
-  ]) {
+  for (const args of [[], ["-s", publicKey], ["--resp", "0"], ["--json", "0"]]) {
     await using chosen = await startDaemon(args);
     assert.deepEqual(
       chosen.log.filter(({ level }) => level === "warn"),
       [],
     );
   }
+});
+
+test("the last line at the start says that the daemon is ready, and a command that works", async () => {
+  await using daemon = await startDaemon(["-b", "0.0.0.0", "--allow-unsigned"]);
+  const { msg } = await daemon.logged((line) => line.msg.startsWith("ready"));
+  assert.equal(msg, `ready; try: dbsync send -s 127.0.0.1:${daemon.port} PING`);
+  const { code, stdout } = await runDbsync(msg.split(" ").slice(3));
+  assert.deepEqual([code, stdout], [0, "PONG\n"]);
+  await using signed = await startDaemon(["-s", publicKey]);
+  const told = await signed.logged((line) => line.msg.startsWith("ready"));
+  assert.match(told.msg, /-k private\.pem PING$/);
 });
 
 test("an unsigned daemon on all addresses starts when that is permitted", async () => {
