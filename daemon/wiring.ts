@@ -63,7 +63,9 @@ export interface Wired {
 
 /** Parts that are asked by parts which are made before them. */
 type Late = {
-  -readonly [Name in "pipeline" | "listener" | "ws" | "userListeners" | "replica"]: Wired[Name] | null;
+  -readonly [Name in "pipeline" | "listener" | "ws" | "userListeners" | "replica" | "memory"]:
+    | Wired[Name]
+    | null;
 };
 
 /** @throws StartError  what can be wrong is read before anything is opened */
@@ -71,7 +73,14 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const { settings, environment, log } = parts;
   const own = { environment, log };
   const { limits, window } = settings;
-  const late: Late = { pipeline: null, listener: null, ws: null, userListeners: null, replica: null };
+  const late: Late = {
+    pipeline: null,
+    listener: null,
+    ws: null,
+    userListeners: null,
+    replica: null,
+    memory: null,
+  };
   const signers = await signersOf(settings, log);
   const address = await bindAddressOf(settings);
   const { gate, certificate } = await makeGate(parts);
@@ -118,7 +127,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const userListeners = await openUserListeners({
     ...{ settings, gate, memory, observer, pipeline, backends, replica, channels, shutDown, ...own },
   });
-  Object.assign(late, { pipeline, listener, ws, userListeners, replica });
+  Object.assign(late, { pipeline, listener, ws, userListeners, replica, memory });
   return {
     ...{ identity, signers, certificate, backends, floor, replica, memory },
     ...{ pipeline, listener, ws, userListeners, admin },
@@ -171,7 +180,7 @@ async function makeGate({
 }
 
 async function makeAdmin(
-  { settings, log, health }: WiringParts,
+  { settings, environment, log, health }: WiringParts,
   late: Late,
 ): Promise<{ admin: AdminServer | null; metrics: Metrics | null }> {
   const { admin: place, adminHosts: hosts } = settings;
@@ -184,6 +193,14 @@ async function makeAdmin(
       [late.listener, late.ws, late.userListeners].reduce((sum, one) => sum + (one?.bufferedBytes ?? 0), 0),
     replica: () => late.replica?.history.figures ?? null,
     jsonFleet: () => late.userListeners?.jsonFleet ?? null,
+    memory: () => ({ used: late.memory?.used ?? 0, limit: late.memory?.bytes ?? 0 }),
+    ring: () => late.pipeline?.signers?.ring ?? null,
+    watchRecorded: (watcher: Replica["watcher"]) => {
+      if (late.replica !== null) late.replica.watcher = watcher;
+    },
+    ws: () =>
+      late.ws === null ? null : { port: late.ws.address.port, isSecure: tlsFilesOf(settings) !== null },
+    ...{ folder: settings.data, clock: environment.clock },
   };
   return { admin: await made.makeAdmin({ place, hosts, sources, log }), metrics };
 }

@@ -16,6 +16,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   serving: ["protocol"],
   daemon: ["serving", "client", "timeline", "store", "keys", "protocol"],
   proxy: ["serving", "client", "store", "protocol"],
+  dashboard: ["protocol"],
 };
 
 /** Programs that are started by a folder that may not import them. */

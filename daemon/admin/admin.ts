@@ -3,14 +3,15 @@ import type { Logger } from "pino";
 import { AdminServer } from "../../serving/admin/server.js";
 import { loadWith } from "../../serving/process/optional-package.js";
 import type { ListenPlace } from "../../serving/process/place.js";
+import { DashboardSite } from "./dashboard-site.js";
+import { type FrameSources, Frames } from "./frames.js";
 import { isHealthy } from "./health.js";
-import type { Sources } from "./metric-row.js";
 import { METRICS } from "./metric-table.js";
 
 export interface AdminParts {
   readonly place: ListenPlace;
   readonly hosts: readonly string[];
-  readonly sources: Sources;
+  readonly sources: FrameSources;
   readonly log: Logger;
 }
 
@@ -25,5 +26,6 @@ export async function makeAdmin({ place, hosts, sources, log }: AdminParts): Pro
     const details = sources.health();
     return { isHealthy: isHealthy(details), details };
   };
-  return new AdminServer({ place, hosts, log, health, exposition: makeExposition(METRICS, sources) });
+  const site = new DashboardSite(new Frames(sources), sources.ws);
+  return new AdminServer({ place, hosts, log, health, exposition: makeExposition(METRICS, sources), site });
 }

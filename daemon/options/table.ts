@@ -64,10 +64,10 @@ const MEMORY = {
 } as const;
 
 const ADMIN = {
-  /** Where /healthz and /metrics are served; null: nowhere. */
+  /** Where the dashboard, /healthz and /metrics are served; null: nowhere. */
   admin: row({
     flags: "--admin <place>",
-    help: "serve /healthz and /metrics on a port of 127.0.0.1, or on address:port",
+    help: "serve a dashboard, /healthz and /metrics on a port of 127.0.0.1, or on address:port",
     form: text(parsePlace, formatPlace),
     fallback: null,
     reload: "restart",

@@ -12,7 +12,7 @@ import type { Service } from "../../serving/process/service.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { Turns } from "../../serving/process/turns.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { Entry } from "../../timeline/entries/entry.js";
+import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import { Timeline } from "../../timeline/timeline.js";
@@ -85,6 +85,8 @@ export class Replica implements Service {
   readonly gateway: Gateway | null;
   /** What the other daemons have. */
   readonly copies: Copies;
+  /** Told what has been recorded, while somebody looks. */
+  watcher: ((entries: readonly Pick<Place, "at">[], isFromClients: boolean) => void) | null = null;
   readonly #parts: ReplicaParts;
   readonly #snapshots: SnapshotParts;
   /** Runs steps of work that can wait, beside which clients are served. */
@@ -226,6 +228,7 @@ export class Replica implements Service {
         flushed: (entries, from) => {
           this.backend.observer?.changed();
           this.peering.flushed(entries, from);
+          this.watcher?.(entries, from === null);
           if (from !== null) tellReceived(entries, log);
           // The gateway's do not come through the pipeline.
           else arrived(entries);

@@ -5,11 +5,19 @@
  */
 import { isIP } from "node:net";
 
+const HOST = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
+
 /** @param header  of the request; undefined: none, which no browser leaves out */
 export function isOurHost(header: string | undefined, names: readonly string[]): boolean {
   if (header === undefined) return true;
-  const [, address, name = ""] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/.exec(header.trim()) ?? [];
+  const [, address, name = ""] = HOST.exec(header.trim()) ?? [];
   if (address !== undefined) return isIP(address) === 6;
   const host = name.toLowerCase().replace(/\.$/, "");
   return isIP(host) === 4 || host === "localhost" || names.includes(host);
+}
+
+/** Of a header that is ours, without the port; "": there is none that a Content-Security-Policy can name. */
+export function hostnameOf(header: string | undefined): string {
+  const name = HOST.exec(header?.trim() ?? "")?.[2] ?? "";
+  return /^[\w.-]+$/.test(name) ? name.toLowerCase() : "";
 }

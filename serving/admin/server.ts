@@ -1,5 +1,5 @@
 /**
- * The tiny web server of --admin: /healthz for whoever watches over a program, /metrics for Prometheus.
+ * The tiny web server of --admin: /healthz for whoever watches over a program, /metrics for Prometheus, and a site for people.
  * Its unit of work is a request; it answers from memory, takes nothing in, and serves nothing secret.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -11,6 +11,7 @@ import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
 import { isOurHost } from "./asked-host.js";
 import type { Exposition } from "./exposition.js";
+import type { Site } from "./site.js";
 import { boundVisitors } from "./visitors.js";
 
 /** A scraper or two, a health check, somebody who looks; of more the idle ones go. */
@@ -28,7 +29,8 @@ const CHECK_MS = 1000;
 interface Page {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const METHODS = ["GET", "HEAD"];
@@ -47,6 +49,8 @@ export interface AdminServerParts {
   readonly hosts: readonly string[];
   readonly health: () => HealthReport;
   readonly exposition: Exposition;
+  /** For people; not there: none. */
+  readonly site?: Site;
   readonly log: Logger;
 }
 
@@ -99,30 +103,53 @@ export class AdminServer implements Service {
 
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
+    this.#parts.site?.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
     await closed;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, type, body } = await this.#page(request);
+    const page = await this.#page(request, response);
+    if (page === null) return;
+    const { status, type, body, headers = {} } = page;
     response.statusCode = status;
     response.setHeader("Content-Type", type);
     response.setHeader("Content-Length", Buffer.byteLength(body));
     response.setHeader("Cache-Control", "no-store");
     response.setHeader("X-Content-Type-Options", "nosniff");
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (status === 405) response.setHeader("Allow", METHODS.join(", "));
     response.end(body);
   }
 
-  async #page({ method = "", url = "", headers: { host } }: IncomingMessage): Promise<Page> {
+  /** null: it is answered. */
+  async #page(request: IncomingMessage, response: ServerResponse): Promise<Page | null> {
+    const { method = "", url = "", headers } = request;
+    const { host } = headers;
     if (!isOurHost(host, this.#parts.hosts)) return { status: 421, type: TEXT, body: misdirected(host) };
-    const path = url.split("?", 1)[0];
-    if (path !== "/healthz" && path !== "/metrics") {
-      return { status: 404, type: TEXT, body: "Here are /healthz and /metrics.\n" };
+    const path = url.split("?", 1)[0] ?? "";
+    const { site } = this.#parts;
+    const page = site?.page(path, host) ?? null;
+    const isKnown = path === "/healthz" || path === "/metrics" || page !== null || path === site?.eventsPath;
+    if (!isKnown) {
+      const here = site === undefined ? "/healthz and /metrics" : `${site.name}, /healthz and /metrics`;
+      return { status: 404, type: TEXT, body: `Here are ${here}.\n` };
     }
     if (!METHODS.includes(method)) return { status: 405, type: TEXT, body: "GET it.\n" };
-    return path === "/healthz" ? this.#healthPage() : await this.#metricsPage();
+    if (path === "/healthz") return this.#healthPage();
+    if (path === "/metrics") return await this.#metricsPage();
+    if (page !== null) return { status: 200, ...page };
+    return this.#listen(request, response);
+  }
+
+  /** A page of another site could not read it, but take the places of those who may. */
+  #listen({ method, headers }: IncomingMessage, response: ServerResponse): Page | null {
+    if ((headers["sec-fetch-site"] ?? "same-origin") !== "same-origin")
+      return { status: 403, type: TEXT, body: "This is told to the page of this address alone.\n" };
+    if (method === "HEAD") return { status: 200, type: "text/event-stream", body: "" };
+    this.#parts.site?.listen(response);
+    return null;
   }
 
   #healthPage(): Page {

@@ -6,6 +6,7 @@ import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeBrowserModule } from "./make-browser-module.js";
 import { makeBundles } from "./make-bundles.js";
+import { makeDashboard } from "./make-dashboard.js";
 import { programPaths } from "./programs.js";
 import { buildRoot, repositoryRoot } from "./repository.js";
 
@@ -15,4 +16,5 @@ for (const file of readdirSync(buildRoot, { recursive: true, encoding: "utf8" })
 }
 await makeBundles();
 await makeBrowserModule();
+await makeDashboard();
 for (const program of Object.values(programPaths)) chmodSync(program, 0o755);

@@ -1,0 +1,76 @@
+/**
+ * The page of --admin: its files, which say nothing of this daemon, and what it is told while it is open. What the page may do is
+ * written into the headers: its own scripts and styles alone, this daemon and its --ws, nothing written into it, no frame around it.
+ */
+import { readFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { DashboardFrame } from "../../protocol/json/dashboard-frame.js";
+import { hostnameOf } from "../../serving/admin/asked-host.js";
+import { type EventSource, EventStream } from "../../serving/admin/event-stream.js";
+import type { Site, SitePage } from "../../serving/admin/site.js";
+
+/** By path: where the build puts it, and its type. */
+const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
+  "/": ["dashboard/index.html", "text/html; charset=utf-8"],
+  "/dashboard.css": ["dashboard/dashboard.css", "text/css; charset=utf-8"],
+  "/dashboard.js": ["dashboard/dashboard.js", "text/javascript; charset=utf-8"],
+  "/icon.svg": ["dashboard/icon.svg", "image/svg+xml"],
+  // For those who sign.
+  "/dbsync.js": ["browser/dbsync.js", "text/javascript; charset=utf-8"],
+};
+
+export class DashboardSite implements Site {
+  readonly name = "/ (the dashboard)";
+  readonly eventsPath = "/events";
+  readonly #stream: EventStream;
+  readonly #ws: () => DashboardFrame["ws"];
+  /** Read when first asked for. */
+  readonly #files = new Map<string, Buffer>();
+
+  constructor(source: EventSource, ws: () => DashboardFrame["ws"]) {
+    this.#stream = new EventStream(source);
+    this.#ws = ws;
+  }
+
+  page(path: string, host: string | undefined): SitePage | null {
+    const row = Object.hasOwn(FILES, path) ? FILES[path] : undefined;
+    if (row === undefined) return null;
+    const [file, type] = row;
+    let body = this.#files.get(path);
+    if (body === undefined) {
+      body = readFileSync(join(builtFolder(), file));
+      this.#files.set(path, body);
+    }
+    return { type, body, headers: this.#headers(hostnameOf(host)) };
+  }
+
+  listen(response: ServerResponse): void {
+    this.#stream.add(response);
+  }
+
+  stop(): void {
+    this.#stream.stop();
+  }
+
+  #headers(host: string): Record<string, string> {
+    const ws = this.#ws();
+    const place = ws === null || host === "" ? "" : ` ${ws.isSecure ? "wss" : "ws"}://${host}:${ws.port}`;
+    return {
+      "Content-Security-Policy":
+        `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'${place}; ` +
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; " +
+        "trusted-types 'none'",
+      "Referrer-Policy": "no-referrer",
+      "Cross-Origin-Opener-Policy": "same-origin",
+      "Cross-Origin-Resource-Policy": "same-origin",
+      "X-Frame-Options": "DENY",
+    };
+  }
+}
+
+/** The package's own `dist`, wherever the running file lies in it. */
+function builtFolder(): string {
+  return join(dirname(createRequire(import.meta.url).resolve("dbsyncd/package.json")), "dist");
+}

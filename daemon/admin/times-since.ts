@@ -1,0 +1,33 @@
+/** What a histogram has counted since it was looked at last. */
+import type { FrameTimes } from "../../protocol/json/dashboard-frame.js";
+import type { Histogram } from "../../serving/admin/histogram.js";
+
+const MS_PER_SECOND = 1000;
+
+export class TimesSince {
+  readonly #histogram: Histogram;
+  #before: Float64Array;
+
+  constructor(histogram: Histogram) {
+    this.#histogram = histogram;
+    this.#before = histogram.counts.slice();
+  }
+
+  /** null: nothing has been counted. */
+  take(): FrameTimes | null {
+    const { counts } = this.#histogram;
+    const since = counts.map((count, bucket) => count - (this.#before[bucket] ?? 0));
+    this.#before = counts.slice();
+    const count = since.reduce((sum, one) => sum + one, 0);
+    if (count === 0) return null;
+    return { count, half: this.#end(since, count * 0.5), most: this.#end(since, count * 0.99) };
+  }
+
+  /** The upper end of the bucket where so many are reached; above the last, that. */
+  #end(counts: Float64Array, due: number): number {
+    const { bounds } = this.#histogram;
+    let sum = 0;
+    const bucket = counts.findIndex((count) => (sum += count) >= due);
+    return (bounds[Math.min(bucket, bounds.length - 1)] ?? 0) * MS_PER_SECOND;
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The timeline of the last minute: how much is recorded at which dates. What comes late falls into its place among what was there, and
+ * is marked; left of the shaded edge everything is final.
+ */
+import {
+  ARRIVAL_BIN_MS,
+  ARRIVALS_AHEAD_MS,
+  ARRIVALS_PAST_MS,
+  type FrameTimeline,
+} from "../protocol/json/dashboard-frame.js";
+import { drawn, say } from "./elements.js";
+import { countText, spanText } from "./texts.js";
+
+const HEIGHT = 144;
+/** Above the columns, for names; below them, for times. */
+const HEAD = 22;
+const FOOT = 18;
+const FULL = HEIGHT - HEAD - FOOT;
+const EVERY_MS = 10_000;
+/** What a name takes, roughly. */
+const NAME_WIDE = 56;
+
+interface Column {
+  clients: number;
+  members: number;
+  late: number;
+  /** null: nothing of it was late. */
+  mark: SVGElement | null;
+}
+
+export class Strip {
+  readonly #svg: SVGElement;
+  readonly #words: Element;
+  /** By bin; those in sight. */
+  readonly #columns = new Map<number, Column>();
+  readonly #final = drawn("rect", { class: "final", x: 0, y: HEAD, height: FULL });
+  readonly #clients = drawn("path", { class: "clients" });
+  readonly #members = drawn("path", { class: "members" });
+  readonly #marks = drawn("g", {});
+  readonly #edges: Readonly<Record<"now" | "watermark" | "final", Edge>>;
+  readonly #times = Array.from({ length: ARRIVALS_PAST_MS / EVERY_MS }, (_, index) => {
+    const text = drawn("text", { y: HEIGHT - 4, "text-anchor": "middle" });
+    say(text, `−${((index + 1) * EVERY_MS) / 1000} s`);
+    return text;
+  });
+  #elsewhere = 0;
+
+  constructor(svg: SVGElement, words: Element) {
+    this.#svg = svg;
+    this.#words = words;
+    this.#edges = {
+      final: new Edge("final", "end"),
+      watermark: new Edge("closed", "end"),
+      now: new Edge("now", "start"),
+    };
+    svg.append(this.#final, this.#clients, this.#members, this.#marks, ...this.#times);
+    for (const edge of Object.values(this.#edges)) svg.append(edge.line, edge.name);
+  }
+
+  add({ arrivals, elsewhere }: FrameTimeline, now: number): void {
+    this.#elsewhere += elsewhere;
+    for (const [bin, clients, members, late] of arrivals) {
+      const column = this.#columns.get(bin) ?? { clients: 0, members: 0, late: 0, mark: null };
+      column.clients += clients;
+      column.members += members;
+      column.late += late;
+      this.#columns.set(bin, column);
+    }
+    const first = (now - ARRIVALS_PAST_MS) / ARRIVAL_BIN_MS - 1;
+    for (const [bin, { mark }] of this.#columns) {
+      if (bin >= first) continue;
+      mark?.remove();
+      this.#columns.delete(bin);
+    }
+  }
+
+  draw({ stable, watermark }: FrameTimeline, now: number): void {
+    const width = Math.max(1, this.#svg.clientWidth);
+    this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    const x = (at: number) =>
+      ((at - now + ARRIVALS_PAST_MS) / (ARRIVALS_PAST_MS + ARRIVALS_AHEAD_MS)) * width;
+    const most = Math.max(1, ...[...this.#columns.values()].map(sumOf));
+    // Few among many are still to be seen.
+    const tall = (count: number) => FULL * Math.sqrt(count / most) * 0.85;
+    const wide = Math.max(1.5, x(ARRIVAL_BIN_MS) - x(0) - 1);
+    const paths = ["", ""];
+    for (const [bin, column] of this.#columns) {
+      const left = x(bin * ARRIVAL_BIN_MS);
+      const whole = tall(sumOf(column));
+      const own = (whole * column.clients) / sumOf(column);
+      const bar = (from: number, height: number) =>
+        `M${left.toFixed(1)} ${(HEIGHT - FOOT - from).toFixed(1)}h${wide.toFixed(1)}v${(-height).toFixed(1)}h${(-wide).toFixed(1)}z`;
+      if (column.clients > 0) paths[0] += bar(0, own);
+      if (column.members > 0) paths[1] += bar(own, whole - own);
+      if (column.late > 0) this.#mark(column, left + wide / 2, HEIGHT - FOOT - whole - 4);
+    }
+    this.#clients.setAttribute("d", paths[0] ?? "");
+    this.#members.setAttribute("d", paths[1] ?? "");
+    this.#final.setAttribute("width", String(Math.max(0, Math.min(width, stable === 0 ? 0 : x(stable)))));
+    this.#edges.final.place(stable === 0 ? -1 : x(stable), width);
+    const closed = x(watermark);
+    this.#edges.watermark.place(closed - Math.max(0, x(stable)) < NAME_WIDE ? -1 : closed, width);
+    this.#edges.now.place(x(now), width);
+    const isNarrow = x(now) - x(now - EVERY_MS) < NAME_WIDE;
+    for (const [index, text] of this.#times.entries()) {
+      text.setAttribute("x", String(Math.max(18, x(now - (index + 1) * EVERY_MS))));
+      text.setAttribute("visibility", isNarrow && index % 2 === 0 ? "hidden" : "visible");
+    }
+    this.#tell(now, stable);
+  }
+
+  /** A new one falls, where motion is welcome. */
+  #mark(column: Column, x: number, y: number): void {
+    if (column.mark === null) {
+      column.mark = drawn("circle", { r: 3.5, class: "falls" });
+      this.#marks.append(column.mark);
+    }
+    column.mark.setAttribute("cx", x.toFixed(1));
+    column.mark.setAttribute("cy", y.toFixed(1));
+  }
+
+  #tell(now: number, stable: number): void {
+    const all = [...this.#columns.values()];
+    const late = all.reduce((sum, column) => sum + column.late, 0);
+    const sum = all.reduce((sum, column) => sum + sumOf(column), 0);
+    const outside = this.#elsewhere === 0 ? "" : `; ${countText(this.#elsewhere)} outside of this minute`;
+    const final = stable === 0 ? "" : ` Final up to ${spanText(now - stable)} ago.`;
+    const words = `${countText(sum)} recorded in the last minute, ${countText(late)} of them late${outside}.${final}`;
+    say(this.#words, words);
+    this.#svg.setAttribute("aria-label", `Timeline: ${words}`);
+  }
+}
+
+function sumOf({ clients, members }: Column): number {
+  return clients + members;
+}
+
+/** A time with a name. */
+class Edge {
+  readonly line = drawn("line", { class: "mark", y1: HEAD - 6, y2: HEIGHT - FOOT });
+  readonly name: SVGElement;
+  readonly #anchor: "start" | "end";
+
+  constructor(name: string, anchor: "start" | "end") {
+    this.#anchor = anchor;
+    this.name = drawn("text", { y: HEAD - 10, "text-anchor": anchor });
+    say(this.name, name);
+  }
+
+  /** @param x  out of sight: hidden */
+  place(x: number, width: number): void {
+    const isSeen = x >= 0 && x <= width;
+    for (const part of [this.line, this.name]) part.setAttribute("visibility", isSeen ? "visible" : "hidden");
+    this.line.setAttribute("x1", x.toFixed(1));
+    this.line.setAttribute("x2", x.toFixed(1));
+    this.name.setAttribute("x", (this.#anchor === "end" ? x - 3 : x + 3).toFixed(1));
+  }
+}

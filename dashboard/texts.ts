@@ -1,0 +1,35 @@
+/** Numbers as people read them. */
+
+const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB"];
+
+export function bytesText(bytes: number): string {
+  let size = bytes;
+  let unit = 0;
+  for (; size >= 1000 && unit < BYTE_UNITS.length - 1; unit++) size /= 1000;
+  return `${unit === 0 ? size : size.toFixed(size < 10 ? 1 : 0)} ${BYTE_UNITS[unit]}`;
+}
+
+export function countText(count: number): string {
+  return Math.round(count).toLocaleString("en");
+}
+
+export function millisecondsText(time: number): string {
+  if (time >= 1000) return spanText(time);
+  return `${time < 10 ? Number(time.toPrecision(2)) : Math.round(time)} ms`;
+}
+
+/** Of a time that has passed. */
+export function spanText(time: number): string {
+  const seconds = Math.max(0, time / 1000);
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  const hours = seconds / 3600;
+  return hours < 48 ? `${hours.toFixed(1)} h` : `${Math.round(hours / 24)} d`;
+}
+
+/** A difference of clocks. */
+export function differenceText(time: number | null): string {
+  if (time === null) return "–";
+  const rounded = Math.round(time);
+  return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${Math.abs(rounded)} ms`;
+}

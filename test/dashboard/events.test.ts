@@ -1,0 +1,200 @@
+/** What the page of --admin is told, by whom it can be asked, and that those who ask hold nobody up. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { Arrivals } from "../../daemon/admin/arrivals.js";
+import { TimesSince } from "../../daemon/admin/times-since.js";
+import { ARRIVAL_BIN_MS, type DashboardFrame } from "../../protocol/json/dashboard-frame.js";
+import { EventStream } from "../../serving/admin/event-stream.js";
+import { Histogram } from "../../serving/admin/histogram.js";
+import { makeFolder } from "../daemon/replicas.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
+import { dashboardFolder } from "../support/make-dashboard.js";
+import { RawClient } from "../support/raw-client.js";
+
+const GZIPPED_MOST = 12 * 1024;
+
+async function adminPort(daemon: DaemonProcess): Promise<number> {
+  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
+  return line["port"] as number;
+}
+
+/** Frames as a page gets them, until it goes. */
+async function* framesFrom(port: number): AsyncGenerator<DashboardFrame> {
+  const response = await fetch(`http://127.0.0.1:${port}/events`);
+  assert.equal(response.headers.get("content-type"), "text/event-stream");
+  let text = "";
+  for await (const bytes of response.body ?? []) {
+    text += Buffer.from(bytes).toString();
+    const events = text.split("\n\n");
+    text = events.pop() ?? "";
+    for (const event of events)
+      if (event.startsWith("data: ")) yield JSON.parse(event.slice(6)) as DashboardFrame;
+  }
+}
+
+test("the page is small: its script, sheet and text together", (t) => {
+  const files = ["index.html", "dashboard.css", "dashboard.js", "icon.svg"];
+  const sizes = files.map((file) => gzipSync(readFileSync(join(dashboardFolder, file)), { level: 9 }).length);
+  const sum = sizes.reduce((one, other) => one + other);
+  t.diagnostic(`${sum} bytes gzipped: ${files.map((file, index) => `${file} ${sizes[index]}`).join(", ")}`);
+  assert.ok(sum <= GZIPPED_MOST, `${sum} bytes`);
+  const page = files.map((file) => readFileSync(join(dashboardFolder, file), "utf8")).join("\n");
+  const others = [...page.matchAll(/\bhttps?:\/\/[\w.]+/g)].map(([url]) => url);
+  assert.deepEqual([...new Set(others)], ["http://www.w3.org"], "a name, which is not asked");
+});
+
+test("late is what is dated before others that are there, and dates far away are only counted", () => {
+  const now = 1_000_000;
+  const arrivals = new Arrivals(() => now, now - 5000);
+  arrivals.add([{ at: now - 5000 }, { at: now - 10_000 }], true);
+  arrivals.add([{ at: now - 1000 }, { at: now - 1000 - ARRIVAL_BIN_MS }, { at: now - 9000 }], false);
+  arrivals.add([{ at: now + 3000 }, { at: now - 500 }, { at: now + 60_000 }, { at: now - 90_000 }], true);
+  const { arrivals: taken, elsewhere } = arrivals.take();
+  const bin = (ago: number) => Math.floor((now - ago) / ARRIVAL_BIN_MS);
+  const found = new Map(taken.map(([bin, ...counts]) => [bin, counts]));
+  assert.deepEqual(found.get(bin(10_000)), [1, 0, 1]);
+  assert.deepEqual(found.get(bin(9000)), [0, 1, 1]);
+  assert.deepEqual(found.get(bin(5000)), [1, 0, 0]);
+  assert.deepEqual(found.get(bin(500)), [1, 0, 0], "what is dated ahead makes nothing late");
+  assert.equal(elsewhere, 2);
+  assert.deepEqual(arrivals.take(), { arrivals: [], elsewhere: 0 });
+  for (let at = 0; at < 2 * now; at += 10) arrivals.add([{ at }], true);
+  assert.ok(arrivals.take().arrivals.length < 300, "bounded, whatever comes");
+});
+
+test("times are of what was counted since the look before", () => {
+  const histogram = new Histogram([0.001, 0.01, 0.1]);
+  histogram.observe(0.05);
+  const times = new TimesSince(histogram);
+  assert.equal(times.take(), null);
+  for (let i = 0; i < 98; i++) histogram.observe(0.0005);
+  histogram.observe(0.005);
+  histogram.observe(7);
+  assert.deepEqual(times.take(), { count: 100, half: 1, most: 10 });
+  histogram.observe(7);
+  assert.deepEqual(times.take(), { count: 1, half: 100, most: 100 });
+  assert.equal(times.take(), null);
+});
+
+test("a frame tells counts, states and dates, and no name of a key, no value and no signer", async () => {
+  const pair = makeKeyPair();
+  using folder = makeFolder();
+  await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--data", folder.path]);
+  const port = await adminPort(daemon);
+  using client = await EnvelopeClient.open(daemon.port, pair);
+  await client.replies([["SET", "secret-name", "secret-value"]]);
+  const frames = framesFrom(port);
+  const first = (await frames.next()).value as DashboardFrame;
+  assert.deepEqual(first.keys, { application: 1 });
+  assert.deepEqual(first.timeline?.arrivals, [], "nobody looked before");
+  assert.deepEqual([first.timeline?.members, first.ws, first.disk], [[], null, null]);
+  await client.replies([["SET", "secret-name", "secret-value"]]);
+  await client.replies([["SET", "secret-name", "late"]], { at: Date.now() - 10_000 });
+  let text = "";
+  const counted = [0, 0, 0];
+  while ((counted[0] ?? 0) < 2) {
+    const frame = (await frames.next()).value as DashboardFrame;
+    text += JSON.stringify(frame);
+    for (const [, ...counts] of frame.timeline?.arrivals ?? [])
+      for (const [place, count] of counts.entries()) counted[place] = (counted[place] ?? 0) + count;
+  }
+  assert.deepEqual(counted, [2, 0, 1]);
+  assert.doesNotMatch(text, /secret|late"/);
+  assert.ok(!text.includes(Buffer.from(pair.id, "latin1").toString("hex").slice(0, 8)));
+  await frames.return(undefined);
+});
+
+test("the page may do little, and other sites cannot listen", async () => {
+  await using daemon = await startDaemon(["--admin", "0", "--ws", "0", "-s", makeKeyPair().file]);
+  const port = await adminPort(daemon);
+  const url = `http://127.0.0.1:${port}`;
+  const ws = (await daemon.logged(({ msg }) => msg === "serving WebSocket clients"))["port"];
+  const types: Record<string, RegExp> = {
+    "/": /^text\/html/,
+    "/dashboard.css": /^text\/css/,
+    "/dashboard.js": /^text\/javascript/,
+    "/dbsync.js": /^text\/javascript/,
+    "/icon.svg": /^image\/svg/,
+  };
+  for (const [path, type] of Object.entries(types)) {
+    const { status, headers } = await fetch(`${url}${path}`);
+    assert.equal(status, 200, path);
+    assert.match(headers.get("content-type") ?? "", type);
+    const policy = headers.get("content-security-policy") ?? "";
+    assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; /);
+    assert.match(policy, /frame-ancestors 'none'.*require-trusted-types-for 'script'/);
+    assert.ok(policy.includes(`connect-src 'self' ws://127.0.0.1:${ws};`), policy);
+    assert.doesNotMatch(policy, /unsafe|\*/);
+    assert.equal((await fetch(`${url}${path}`, { method: "POST", body: "x" })).status, 405, path);
+  }
+  assert.equal((await fetch(`${url}/events`, { method: "POST", body: "x" })).status, 405);
+  assert.equal((await fetch(`${url}/events`, { headers: { "sec-fetch-site": "cross-site" } })).status, 403);
+  assert.equal((await fetch(`${url}/events`, { method: "HEAD" })).status, 200);
+  for (const path of ["/dashboard", "/..%2f..%2fpackage.json", "/constructor", "//", "/dashboard.js/"])
+    assert.equal((await fetch(`${url}${path}`)).status, 404, path);
+  for (const path of ["/", "/events", "/dbsync.js"]) {
+    using client = await RawClient.open(port);
+    client.send(`GET ${path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`);
+    assert.match(await client.rest(), /^HTTP\/1\.1 421 /);
+  }
+  assert.equal((await fetch(`${url}/${"x".repeat(10_000)}`)).status, 431);
+});
+
+test("many listeners, and such as do not read, hold nobody up and are let go", async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  const port = await adminPort(daemon);
+  const ask = async (): Promise<Socket> => {
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.on("error", () => {}).pause();
+    await once(socket, "connect");
+    socket.write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    return socket;
+  };
+  const all: Socket[] = [];
+  for (let i = 0; i < 200; i++) all.push(await ask());
+  const frames = framesFrom(port);
+  assert.equal(((await frames.next()).value as DashboardFrame).state, "live");
+  const health = await fetch(`http://127.0.0.1:${port}/healthz`);
+  assert.equal(health.status, 200);
+  // Those that came first have given way; they learn of it when they read.
+  await Promise.all(
+    all.slice(0, 180).map(async (socket) => {
+      const closed = once(socket, "close");
+      socket.resume();
+      await closed;
+    }),
+  );
+  await frames.return(undefined);
+  for (const socket of all) socket.destroy();
+});
+
+test("nothing is made without a listener, and one who does not read is let go when it holds too much", async () => {
+  const told: string[] = [];
+  const event = "x".repeat(16 * 1024 * 1024);
+  let ended: () => void = () => {};
+  const end = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  const stream = new EventStream({
+    begin: () => told.push("begin"),
+    next: () => event,
+    end: () => ended(),
+  });
+  const server = createServer((_, response) => stream.add(response)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  assert.deepEqual([told, stream.size], [[], 0]);
+  const socket = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1" });
+  socket.on("error", () => {}).pause();
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await end;
+  assert.deepEqual([told, stream.size], [["begin"], 0]);
+  socket.destroy();
+  server.close();
+});

@@ -1,0 +1,123 @@
+/** The page of --admin in Chromium: three daemons, one of which goes, and a write that comes late. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { startChromium, type Tab } from "../client/browser/chromium.js";
+import { skipUnlessFull } from "../support/amount.js";
+import { seriousFindings } from "../support/axe.js";
+import { programPaths } from "../support/programs.js";
+import { startWatched } from "./watched-cluster.js";
+
+const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).textContent`;
+const membersAre = (states: string) =>
+  `[...document.querySelectorAll("#members tbody td:nth-child(2)")].map((cell) => cell.textContent).sort().join() === "${states}"`;
+
+/** As by the keyboard: the focused element is told of Enter. */
+async function press(tab: Tab, key: "Tab" | "Enter"): Promise<void> {
+  const code = key === "Tab" ? 9 : 13;
+  const what = { key, code: key, windowsVirtualKeyCode: code, ...(key === "Enter" ? { text: "\r" } : {}) };
+  await tab.command("Input.dispatchKeyEvent", { type: "keyDown", ...what });
+  await tab.command("Input.dispatchKeyEvent", { type: "keyUp", ...what });
+}
+
+async function focus(tab: Tab, id: string): Promise<void> {
+  while ((await tab.run("document.activeElement.id")) !== id) await press(tab, "Tab");
+}
+
+test("the page shows three daemons, one that goes and comes, late writes, and to an administrator the log", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using cluster = await startWatched();
+  await using chromium = await startChromium();
+  const { tab } = chromium;
+  await tab.command("Page.enable");
+  const source = `window.violations = [];
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+      window.violations.push(violatedDirective + " " + blockedURI));
+    window.addEventListener("error", ({ message }) => window.violations.push(message));`;
+  await tab.command("Page.addScriptToEvaluateOnNewDocument", { source });
+  await tab.open(cluster.urls[0] as string);
+  await tab.until(membersAre("live,live"));
+  assert.equal(await tab.run(textOf("state")), "live");
+
+  await cluster.write(0, ["SET", "k", "1"]);
+  await cluster.write(1, ["SET", "k", "2"]);
+  await tab.until(`document.querySelector("#strip path.clients").getAttribute("d")`);
+  await tab.until(`document.querySelector("#strip path.members").getAttribute("d")`);
+  assert.equal(await tab.run(`document.querySelectorAll("#strip circle").length`), 0);
+  await cluster.write(1, ["SET", "k", "0"], 10_000);
+  await tab.until(`document.querySelector("#strip circle.falls")`.concat(" !== null"));
+  assert.match(
+    String(await tab.run(textOf("strip-words"))),
+    /^3 recorded in the last minute, 1 of them late/,
+  );
+
+  cluster.daemons[2]?.kill("SIGKILL");
+  await cluster.daemons[2]?.ended();
+  await tab.until(membersAre("away,live"));
+  assert.match(String(await tab.run(textOf("told"))), /127\.0\.0\.1:\d+ is away/);
+  await cluster.start(2);
+  await tab.until(membersAre("live,live"));
+
+  await focus(tab, "unlock");
+  await press(tab, "Enter");
+  const pem = String(await tab.until(`document.getElementById("pem").value`));
+  const pemFile = join(cluster.folder, "page.pem");
+  writeFileSync(pemFile, pem);
+  const told = String(await tab.run(`document.querySelector("#introduce pre").textContent`));
+  const rules = /--rules "([^"]+)"/.exec(told)?.[1] as string;
+  const add = ["keys", "add", pemFile, "--label", "dashboard", "--rules", rules, "-k", cluster.rootFile];
+  const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
+  await promisify(execFile)(process.execPath, [programPaths.dbsync, ...add, "-s", servers]);
+  await press(tab, "Enter");
+  await tab.until(`!document.getElementById("admitted").hidden`);
+  assert.match(
+    String(await tab.run(textOf("key-list"))),
+    /dashboardvalidapplication\+timeline\|log \+key\|list/,
+  );
+  await focus(tab, "touching");
+  await tab.command("Input.insertText", { text: "k" });
+  await press(tab, "Enter");
+  await tab.until(`!document.getElementById("log").hidden`);
+  assert.match(String(await tab.run(textOf("log"))), /SET k 0.*SET k 1.*SET k 2/s);
+
+  for (const width of [1200, 390]) {
+    await tab.appear({ width, height: 1000, isDark: width < 1000 });
+    assert.deepEqual(await seriousFindings(tab), [], `${width}`);
+    const isWithin = `document.documentElement.scrollWidth <= ${width}`;
+    assert.equal(await tab.run(isWithin), true, `nothing stands out at ${width} pixels`);
+  }
+  cluster.daemons[0]?.kill("SIGKILL");
+  await cluster.daemons[0]?.ended();
+  await tab.until(`/^no word/.test(${textOf("feed")})`);
+  await cluster.start(0);
+  await tab.until(`${textOf("feed")} === "connected"`);
+  assert.deepEqual(await tab.run("window.violations"), []);
+});
+
+test("a page that is left open keeps no more than it shows", { skip: skipUnlessFull }, async () => {
+  await using chromium = await startChromium();
+  const { tab } = chromium;
+  await using cluster = await startWatched();
+  await tab.command("Page.enable");
+  // Many minutes of frames, as fast as the page can take them.
+  const source = `window.EventSource = class { constructor() { window.feed = this; } close() {} };`;
+  await tab.command("Page.addScriptToEvaluateOnNewDocument", { source });
+  await tab.open(cluster.urls[0] as string);
+  const frames = (from: number, to: number) => `(() => {
+    for (let i = ${from}; i < ${to}; i++) {
+      const now = 1e12 + i * 1000, bin = now / 250;
+      window.feed.onmessage({ data: JSON.stringify({ now, startedAt: 1e12, version: "1", state: "live", backends: [], ws: null,
+        listeners: [{ name: "ws", ok: i, errors: 0, connections: 1 }], refusals: [], verify: null, delay: null, keys: {}, disk: null,
+        memory: { resident: 1, heap: 1, buffered: 0, used: 1, limit: 0 },
+        timeline: { isDurable: true, entries: i, bytes: 1, tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, watermark: now - 30000,
+          newest: now, stable: now - 35000, elsewhere: 0, members: [], arrivals: [[bin, 1, 1, 0], [bin - 40, 1, 0, 1]] } }) });
+    }
+    return document.querySelectorAll("*").length;
+  })()`;
+  const before = Number(await tab.run(frames(0, 300)));
+  assert.equal(Number(await tab.run(frames(300, 900))), before);
+});

@@ -1,0 +1,27 @@
+/** Makes the files of the page of --admin, `dashboard/` of the build: one script, one sheet, and the page itself. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { buildRoot, repositoryRoot } from "./repository.js";
+
+const source = join(repositoryRoot, "dashboard");
+
+export const dashboardFolder = join(buildRoot, "dashboard");
+
+export async function makeDashboard(): Promise<void> {
+  await build({
+    entryPoints: [join(source, "dashboard.ts"), join(source, "dashboard.css")],
+    outdir: dashboardFolder,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    // The first that know light-dark().
+    target: ["chrome123", "firefox120", "safari17.5"],
+    logLevel: "warning",
+  });
+  mkdirSync(dashboardFolder, { recursive: true });
+  const html = readFileSync(join(source, "index.html"), "utf8");
+  writeFileSync(join(dashboardFolder, "index.html"), html.replace(/\n\s*/g, "\n"));
+  writeFileSync(join(dashboardFolder, "icon.svg"), readFileSync(join(source, "icon.svg")));
+}
