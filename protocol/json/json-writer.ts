@@ -76,6 +76,37 @@ export function phpFormOf(bytes: ByteString): string {
   return PLAIN_STRING.test(bytes) ? bytes : textOfBytes(bytes).replace(TO_ESCAPE, escaped);
 }
 
+/** As many as a digit too many, and the like, may stand before a window's end. */
+const OVERLAP = 16;
+
+/** Whether it is written window by window. */
+export const isLongText = (bytes: ByteString) => bytes.length > TRIED_CHARS_MAX;
+
+/** `phpFormOf` of a long text in steps, and in pieces: only what PHP would write in another way is taken apart, which takes as long as it is. */
+export function* phpFormPieces(bytes: ByteString): Generator<void, readonly string[]> {
+  for (let from = 0; from < bytes.length; from += TRIED_CHARS_MAX) {
+    const window = bytes.slice(Math.max(0, from - OVERLAP), from + TRIED_CHARS_MAX);
+    if (NOT_PLAIN.test(window)) return [phpFormOf(bytes)];
+    yield;
+  }
+  const pieces: string[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const to = characterEnd(bytes, from + TRIED_CHARS_MAX);
+    const piece = bytes.slice(from, to);
+    pieces.push(PLAIN_STRING.test(piece) ? piece : textOfBytes(piece).replace(TO_ESCAPE, escaped));
+    from = to;
+    yield;
+  }
+  return pieces;
+}
+
+/** The next place at which no character of UTF-8 is cut. */
+function characterEnd(bytes: ByteString, at: number): number {
+  let end = Math.min(at, bytes.length);
+  while ((bytes.charCodeAt(end) & 0xc0) === 0x80) end++;
+  return end;
+}
+
 const isPlain = (bytes: ByteString) => bytes.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(bytes);
 
 /** Entries that are written together: more make no difference. */

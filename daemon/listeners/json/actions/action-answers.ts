@@ -3,7 +3,9 @@ import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.j
 import { type Entries, EntriesReply, keyIn } from "../../../../protocol/entries-reply.js";
 import {
   ENTRIES_TOGETHER,
+  isLongText,
   phpFormOf,
+  phpFormPieces,
   writePhpEntries,
   writePhpKey,
   writePhpMembers,
@@ -13,7 +15,7 @@ import { phpNumeric } from "../../../../protocol/json/php-number.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { StepReply } from "../../../../protocol/step-reply.js";
 import { finish } from "../../../../protocol/steps.js";
-import { failure, type Member, sentenceOf, success } from "../messages/answers.js";
+import { failure, lengthOf, type Member, sentenceOf, success } from "../messages/answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { Answer } from "./action-host.js";
 
@@ -23,6 +25,8 @@ const STEP_ENTRIES = 4 * ENTRIES_TOGETHER;
 const STEP_DOCUMENTS = 64;
 /** Names that are written in one step. */
 const NAMES_TOGETHER = 256;
+/** Of the texts of entries that are written in one go. */
+const TOGETHER_CHARS_MAX = 256 * 1024;
 
 export const NO_DOCUMENT = "No document provided.";
 export const NO_DATA = "No data provided.";
@@ -56,8 +60,11 @@ export function entriesJson(reply: Reply): string {
   return writePhpMembers(keys, texts);
 }
 
-/** Whether it is worth to write so many entries in pieces, or they are still to be found. */
-export const isLong = (reply: EntriesReply) => reply.isPending || reply.size > ENTRIES_TOGETHER;
+/** Whether it is worth to write entries in pieces, as there are many or long ones, or they are still to be found. */
+export const isLong = (reply: EntriesReply) =>
+  reply.isPending || reply.size > ENTRIES_TOGETHER || areLong(reply.found.texts);
+
+const areLong = (texts: readonly ByteString[]) => lengthOf(texts) > TOGETHER_CHARS_MAX;
 
 function keptJson(reply: EntriesReply): string {
   return finish(entriesPieces(reply)).join("");
@@ -71,12 +78,41 @@ export function* entriesPieces(reply: EntriesReply): Generator<void, readonly st
   for (let from = 0; from < texts.length; from += ENTRIES_TOGETHER) {
     const to = from + ENTRIES_TOGETHER;
     const names = isList ? null : keys.slice(from, to).map(nameJson);
+    const some = texts.slice(from, to);
     if (from > 0) pieces.push(",");
-    pieces.push(writePhpEntries(names, texts.slice(from, to)));
+    if (areLong(some)) yield* longEntries(names, some, pieces);
+    else pieces.push(writePhpEntries(names, some));
     if (from % STEP_ENTRIES === 0) yield;
   }
   pieces.push(isList ? "]" : "}");
   return pieces;
+}
+
+/** A list of entries that are not kept yet, in steps; null: it is short. */
+export function longList(texts: readonly ByteString[]): Generator<void, readonly string[]> | null {
+  return areLong(texts) ? listPieces(texts) : null;
+}
+
+function* listPieces(texts: readonly ByteString[]): Generator<void, readonly string[]> {
+  const pieces = ["["];
+  yield* longEntries(null, texts, pieces);
+  pieces.push("]");
+  return pieces;
+}
+
+/** One by one, with commas between them. */
+function* longEntries(
+  names: readonly string[] | null,
+  texts: readonly ByteString[],
+  pieces: string[],
+): Generator<void, void> {
+  for (const [at, text] of texts.entries()) {
+    if (at > 0) pieces.push(",");
+    if (names !== null) pieces.push(`${names[at]}:`);
+    if (isLongText(text)) for (const piece of yield* phpFormPieces(text)) pieces.push(piece);
+    else pieces.push(phpFormOf(text));
+    yield;
+  }
 }
 
 /** All documents with their entries, in steps. @param reply  of DOC.GETALL */
@@ -84,16 +120,24 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly string[
   const items = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
   let isList = true;
   for (let at = 0; at < items.length && isList; at += 2) isList = bytesOf(items[at]) === String(at / 2);
-  const pieces: string[] = [isList ? "[" : "{"];
+  const pieces: string[] = [];
+  // Of small documents many are one piece: a million pieces are looked through, and copied, as often as the answer goes from hand to hand.
+  let piece = isList ? "[" : "{";
   for (let at = 0; at < items.length; at += 2) {
-    if (at > 0) pieces.push(",");
-    if (!isList) pieces.push(`${writePhpString(textOfBytes(bytesOf(items[at])))}:`);
+    if (at > 0) piece += ",";
+    if (!isList) piece += `${writePhpString(textOfBytes(bytesOf(items[at])))}:`;
     const entries = items[at + 1] as EntriesReply;
-    if (isLong(entries)) for (const piece of yield* entriesPieces(entries)) pieces.push(piece);
-    else pieces.push(keptJson(entries));
-    if (at % STEP_DOCUMENTS === 0) yield;
+    if (isLong(entries)) {
+      pieces.push(piece);
+      for (const each of yield* entriesPieces(entries)) pieces.push(each);
+      piece = "";
+    } else piece += keptJson(entries);
+    if (at % STEP_DOCUMENTS !== 0) continue;
+    pieces.push(piece);
+    piece = "";
+    yield;
   }
-  pieces.push(isList ? "]" : "}");
+  pieces.push(piece, isList ? "]" : "}");
   return pieces;
 }
 

@@ -7,7 +7,7 @@ import {
   writePhpEntries,
   writePhpMembers,
 } from "../../../../protocol/json/json-writer.js";
-import { failure, sentenceOf, success } from "../messages/answers.js";
+import { failure, longSuccess, type Member, sentenceOf, success } from "../messages/answers.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
 import { filterWords, lifetimeWords, orderWords, revisionWords } from "../messages/selection.js";
@@ -18,6 +18,7 @@ import {
   isNumeric,
   keyJson,
   listOf,
+  longList,
   NO_DATA,
   NO_DOCUMENT,
   NO_ID,
@@ -54,16 +55,21 @@ export function insert(host: ActionHost, request: JsonRequest): Answer {
   const unchecked = isPassedOn(host, request) ? checkWords(host, document, data, isNumbered) : [];
   const argv = ["DOC.INSERT", document, ...lifetime, ...counted, ...unchecked, ...keys, ...entries];
   const asksIds = request.isOn("ids") || (isNumbered && host.ids === "long" && entries.length > 0);
-  return then(host.write(argv, request), ({ reply, replicated }) =>
-    good(reply, () => [
-      ...(texts.length === 0
-        ? []
-        : [["data_interted", insertedJson(texts, isNumbered ? null : names)] as const]),
+  return then(host.write(argv, request), ({ reply, replicated }) => {
+    if (reply.kind === "error") return failure(sentenceOf(reply));
+    const others: Member[] = [
       ...replicatedMember(replicated),
       ...(asksIds ? [["ids", listOf(bulksOf(reply), idJson)] as const] : []),
-    ]),
-  );
+    ];
+    if (texts.length === 0) return success(...others);
+    const long = isNumbered ? longList(texts) : null;
+    if (long === null) return success([INSERTED, insertedJson(texts, isNumbered ? null : names)], ...others);
+    return then(host.inTurns(long), (pieces) => longSuccess([[INSERTED, pieces], ...others]));
+  });
 }
+
+/** As the original spells it. */
+const INSERTED = "data_interted";
 
 /** Of data that has no entries, where there is such a document. */
 function insertFailure(host: ActionHost, document: ByteString): Answer {

@@ -3,6 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Pieces } from "../../../../daemon/listeners/json/piece-output.js";
 import { inTurns } from "../../../../daemon/listeners/json/turns.js";
+import { bytesOfText } from "../../../../protocol/byte-string.js";
+import { parseJson } from "../../../../protocol/json/json-reader.js";
+import { phpFormOf, phpFormPieces, writeJson } from "../../../../protocol/json/json-writer.js";
+import { finish } from "../../../../protocol/steps.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { ask, startJson } from "./scene.js";
 
@@ -79,4 +83,36 @@ test("a long answer is of the moment in which it was asked for, whoever writes m
   const first = changed.indexOf(changed.find((n) => n !== -1) ?? -1);
   assert.deepEqual(changed.slice(Math.max(first, 0)), first < 0 ? changed : [0, 1, 2, 3].slice(first));
   assert.deepEqual(data.slice(4), kept.slice(4));
+});
+
+test("a long text is written by windows as it is whole, wherever something stands in it", () => {
+  const window = 64 * 1024;
+  const odd = ["/", "é", "😀", "\n", "plain", '"', 1.5, 1e21, 1234567890123456, -0, {}, [], null];
+  for (const value of odd) {
+    for (let before = window - 40; before < window + 4; before += 3) {
+      const text = JSON.stringify({ a: "x".repeat(before), b: value, c: "y".repeat(window) });
+      const bytes = bytesOfText(writeJson(parseJson(text)));
+      assert.equal(
+        finish(phpFormPieces(bytes)).join(""),
+        phpFormOf(bytes),
+        `${before} before ${String(value)}`,
+      );
+    }
+  }
+});
+
+test("values that are long are told whole, of one document and of all", async () => {
+  await using server = await startJson();
+  using client = await RawClient.open(server.port);
+  const data = [{ text: "é/".repeat(500_000) }, { text: "short" }, { text: "x".repeat(1_000_000) }];
+  for (const document of ["d", "e"]) {
+    await ask(client, { action: "create", document });
+    const inserted = JSON.parse(await ask(client, { action: "insert", document, data })) as object;
+    assert.deepEqual(inserted, { status: "success", data_interted: data });
+  }
+  const got = JSON.parse(await ask(client, { action: "get", document: "d" })) as object;
+  assert.deepEqual(got, { status: "success", data });
+  await ask(client, { action: "create", document: "empty" });
+  const all = JSON.parse(await ask(client, { action: "getall" })) as { documents: object };
+  assert.deepEqual(all.documents, { d: data, e: data, empty: [] });
 });
