@@ -12,6 +12,7 @@ const HOST = "127.0.0.1";
 const CHAT_PORT = 8888;
 const DAEMON_PORT = 1111;
 const REDIS_PORT = 6379;
+const MONGO_PORT = 27017;
 const DAEMONS = 3;
 const SERVERS = 2;
 
@@ -31,12 +32,14 @@ async function main(): Promise<void> {
   keygen("--cluster-secret", secret);
   const ports = await freePorts(DAEMON_PORT, DAEMONS);
   const redis = await freePorts(REDIS_PORT, DAEMONS);
+  const mongo = await freePorts(MONGO_PORT, DAEMONS);
   await Promise.all(
     ports.map((port, index) =>
       start("dbsyncd", "bundles/dbsyncd.js", '"msg":"serving Redis clients"', [
         ...["-p", String(port), "-s", join(folder, "app-public.pem"), "--data", join(folder, `data${index}`)],
         ...ports.filter((other) => other !== port).flatMap((peer) => ["--peer", `${HOST}:${peer}`]),
-        ...["--cluster-secret", secret, "--resp", String(redis[index]), "--log-format", "json"],
+        ...["--cluster-secret", secret, "--resp", String(redis[index]), "--mongo", String(mongo[index])],
+        ...["--log-format", "json"],
       ]),
     ),
   );
@@ -44,12 +47,16 @@ async function main(): Promise<void> {
     `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   recording, each knows the others`,
   );
   for (const [index, port] of (await freePorts(CHAT_PORT, SERVERS)).entries()) {
-    // Each has its own daemon first, and goes to the others when that one is gone.
-    const turned = [...redis.slice(index), ...redis.slice(0, index)].map((one) => `${HOST}:${one}`);
+    // Each has a daemon of its own first, and goes to the others when that one is gone.
+    const turned = <Place>(places: readonly Place[]) => [...places.slice(index), ...places.slice(0, index)];
+    const hosts = turned(redis).map((one) => `${HOST}:${one}`);
+    const urls = turned(mongo).map((one) => `mongodb://${HOST}:${one}/chat`);
     const config = join(folder, `config${index}`);
-    writeFileSync(config, `HOST=${HOST}\nPORT=${port}\nDB_HOST=${turned}\n`);
+    writeFileSync(config, `HOST=${HOST}\nPORT=${port}\nDB_HOST=${hosts}\nMONGO_URL=${urls.join(" ")}\n`);
     const child = await start("chat server", "examples/chat/main.js", "chat at", [config]);
-    console.log(`  chat     http://${HOST}:${port}/   process ${child.pid}, Redis at ${turned[0]}`);
+    console.log(
+      `  chat     http://${HOST}:${port}/   process ${child.pid}, at the ${["first", "second"][index]} daemon`,
+    );
   }
   console.log(`
 Open the page, once at each server. In a terminal: node dist/examples/chat/terminal.js -p ${CHAT_PORT}

@@ -7,49 +7,98 @@ type Kept = Omit<Message, "id"> & { readonly _id: string };
 
 /** What a server says when there is such an `_id` already. */
 const DUPLICATE = 11000;
+/** What the driver calls trouble with the line, not with what was asked. */
+const LINE_TROUBLE = /^Mongo(Network|NetworkTimeout|ServerSelection|NotConnected|TopologyClosed|PoolCleared)/;
+
+interface Opened {
+  readonly client: MongoClient;
+  readonly messages: Collection<Kept>;
+}
 
 export class MongoHistory implements History {
-  readonly #client: MongoClient;
-  readonly #messages: Collection<Kept>;
+  readonly #urls: readonly string[];
+  readonly #answersWithinMs: number;
+  #tried = 0;
+  #opened: Promise<Opened> | null = null;
 
-  private constructor(client: MongoClient) {
-    this.#client = client;
-    this.#messages = client.db(client.options.dbName === "test" ? "chat" : undefined).collection("messages");
+  private constructor(urls: readonly string[], answersWithinMs: number) {
+    this.#urls = urls;
+    this.#answersWithinMs = answersWithinMs;
   }
 
-  /** @throws Error  the package mongodb is missing, or no server answers */
-  static async open(url: string, answersWithinMs: number): Promise<MongoHistory> {
-    const { MongoClient } = await import("mongodb");
-    const client = await new MongoClient(url, {
-      ...{ serverSelectionTimeoutMS: answersWithinMs, socketTimeoutMS: answersWithinMs },
-      // A duplicate tells that the first try was kept; the driver need not find out.
-      retryWrites: false,
-    }).connect();
-    const history = new MongoHistory(client);
-    await history.#messages.createIndex({ room: 1, order: 1 });
+  /**
+   * @param urls  of servers that have the same, as daemons that know each other do; tried in turn
+   * @throws Error  the package mongodb is missing, or no server answers
+   */
+  static async open(urls: readonly string[], answersWithinMs: number): Promise<MongoHistory> {
+    const history = new MongoHistory(urls, answersWithinMs);
+    await history.#ask((messages) => messages.createIndex({ room: 1, order: 1 }));
     return history;
   }
 
-  async add(message: Message): Promise<Message> {
+  add(message: Message): Promise<Message> {
     const { id, ...rest } = message;
-    try {
-      await this.#messages.insertOne({ _id: id, ...rest });
-      return message;
-    } catch (problem) {
-      if ((problem as { code?: unknown }).code !== DUPLICATE) throw problem;
-      const known = await this.#messages.findOne({ _id: id });
-      return known === null ? message : messageOf(known);
-    }
+    return this.#ask(async (messages) => {
+      try {
+        await messages.insertOne({ _id: id, ...rest });
+        return message;
+      } catch (problem) {
+        if ((problem as { code?: unknown }).code !== DUPLICATE) throw problem;
+        const known = await messages.findOne({ _id: id });
+        return known === null ? message : messageOf(known);
+      }
+    });
   }
 
   async last(room: string, count: number, before: string | null): Promise<readonly Message[]> {
     const which = before === null ? { room } : { room, order: { $lt: before } };
-    const found = await this.#messages.find(which).sort({ order: -1 }).limit(count).toArray();
+    const found = await this.#ask((messages) =>
+      messages.find(which).sort({ order: -1 }).limit(count).toArray(),
+    );
     return found.reverse().map(messageOf);
   }
 
   async close(): Promise<void> {
-    await this.#client.close();
+    const opened = await this.#opened?.catch(() => null);
+    await opened?.client.close();
+  }
+
+  /** Of the one that answered last, and of each other once: what is asked can be asked again, for an id is kept once. */
+  async #ask<Answer>(work: (messages: Collection<Kept>) => Promise<Answer>): Promise<Answer> {
+    for (let attempt = 1; ; attempt++) {
+      const opening = (this.#opened ??= this.#open());
+      try {
+        const { messages } = await opening;
+        return await work(messages);
+      } catch (problem) {
+        if (!LINE_TROUBLE.test((problem as Error).name)) throw problem;
+        // Several may have found out at once: one of them goes on.
+        if (this.#opened === opening) {
+          this.#opened = null;
+          this.#tried++;
+          opening.then(({ client }) => client.close()).catch(() => {});
+        }
+        if (attempt > this.#urls.length) throw problem;
+      }
+    }
+  }
+
+  async #open(): Promise<Opened> {
+    const { MongoClient } = await import("mongodb");
+    const url = this.#urls[this.#tried % this.#urls.length] as string;
+    const within = this.#answersWithinMs / this.#urls.length;
+    const client = new MongoClient(url, {
+      ...{
+        serverSelectionTimeoutMS: within,
+        connectTimeoutMS: within,
+        socketTimeoutMS: this.#answersWithinMs,
+      },
+      // A duplicate tells that the first try was kept; the driver need not find out.
+      retryWrites: false,
+    });
+    await client.connect();
+    const name = client.options.dbName === "test" ? "chat" : client.options.dbName;
+    return { client, messages: client.db(name).collection("messages") };
   }
 }
 

@@ -70,13 +70,13 @@ export class ChatServer {
 
   /** @throws Error  the port is taken, or Redis or MongoDB does not answer */
   async start(): Promise<void> {
-    const { host, port, limits, mongoUrl } = this.#settings;
+    const { host, port, limits, mongoUrls } = this.#settings;
     const [redis, hearing] = [this.#connect(), this.#connect()];
     this.#redis = [redis, hearing];
     await redis.ping();
     const sessions = new Sessions(redis, limits);
     const history =
-      mongoUrl === null ? new RedisHistory(redis) : await MongoHistory.open(mongoUrl, limits.STORE_MS);
+      mongoUrls.length === 0 ? new RedisHistory(redis) : await MongoHistory.open(mongoUrls, limits.STORE_MS);
     this.#history = history;
     this.#sessions = sessions;
     this.#rooms = new Rooms({ redis, hearing, sessions, history, limits, log: this.#log });

@@ -17,8 +17,8 @@ export interface ChatSettings {
   readonly origins: readonly string[];
   /** Tried in turn. */
   readonly redis: readonly RedisPlace[];
-  /** null: the history is kept in Redis too. */
-  readonly mongoUrl: string | null;
+  /** Tried in turn. None: the history is kept in Redis too. */
+  readonly mongoUrls: readonly string[];
   readonly limits: Limits;
 }
 
@@ -46,7 +46,7 @@ export function settingsOf(values: Values): ChatSettings {
       const [, host, port] = /^(.+?)(?::(\d{1,5}))?$/.exec(place) ?? [];
       return { host: host as string, port: port === undefined ? dbPort : Number(port) };
     }),
-    mongoUrl: values["MONGO_URL"] || null,
+    mongoUrls: (values["MONGO_URL"] ?? "").split(/\s+/).filter((url) => url !== ""),
     limits: Object.fromEntries(limits) as Limits,
   };
 }

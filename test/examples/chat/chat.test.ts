@@ -69,9 +69,8 @@ test("browser, terminal and the exercise's client talk at two servers, and go on
   using folder = makeFolder();
   using ofTerminal = makeFolder();
   using ofPython = makeFolder();
-  const [redis, other, third] = daemons.redis.map((port) => `127.0.0.1:${port}`) as [string, string, string];
-  const first = await spawnServer(folder.path, { DB_HOST: `${redis},${other},${third}` });
-  const second = await spawnServer(folder.path, { DB_HOST: `${other},${third},${redis}` });
+  const first = await spawnServer(folder.path, daemons.settingsFrom(0));
+  const second = await spawnServer(folder.path, daemons.settingsFrom(1));
   await using chromium = await startChromium();
   const page = new KeyboardPage(chromium.tab);
   try {
@@ -113,6 +112,11 @@ test("browser, terminal and the exercise's client talk at two servers, and go on
       await bob.prints(one);
     }
     assert.equal(await page.tab.run(`sessionStorage.getItem("chat-session")`), session);
+    // The daemon that the other server has, too.
+    await daemons.kill(1);
+    await page.say("at another daemon");
+    await page.shows("at another daemon");
+    await ann.prints("at another daemon");
     await bob.prints("Annonce : Lalao est de retour !");
 
     await bob.end();
@@ -168,6 +172,7 @@ async function checkOnce(
   script: string,
 ): Promise<void> {
   const said = [script, "from the terminal", "de Python", "just before", "said to a dead server", "behind"];
+  said.push("at another daemon");
   const expected = [...before, ...said].sort();
   assert.deepEqual([...(await page.texts())].sort(), expected, "nothing twice, nothing lost");
   for (const text of said) assert.equal(ann.lines.filter((line) => line.includes(text)).length, 1, text);

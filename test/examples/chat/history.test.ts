@@ -5,7 +5,9 @@ import { test } from "node:test";
 import { Redis } from "ioredis";
 import type { History } from "../../../examples/chat/history.js";
 import { type Message, orderOf } from "../../../examples/chat/message.js";
+import { MongoHistory } from "../../../examples/chat/mongo-history.js";
 import { RedisHistory } from "../../../examples/chat/redis-history.js";
+import { startDaemon } from "../../support/daemon-process.js";
 import { startStore } from "./scene.js";
 
 interface Kept extends AsyncDisposable {
@@ -24,7 +26,24 @@ async function openRedis(): Promise<Kept> {
   };
 }
 
+/** As the mongodb driver finds it at a daemon. */
+async function openMongo(): Promise<Kept> {
+  const daemon = await startDaemon(["--mongo", "0"]);
+  const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
+  // The first of the two is not there.
+  const urls = ["mongodb://127.0.0.1:1/", `mongodb://127.0.0.1:${port}/`];
+  const history = await MongoHistory.open(urls, 2000);
+  return {
+    history,
+    async [Symbol.asyncDispose]() {
+      await history.close();
+      await daemon[Symbol.asyncDispose]();
+    },
+  };
+}
+
 const HISTORIES: readonly { readonly name: string; readonly open: () => Promise<Kept> }[] = [
+  { name: "in MongoDB", open: openMongo },
   { name: "in Redis", open: openRedis },
 ];
 

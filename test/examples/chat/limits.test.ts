@@ -35,7 +35,7 @@ test("settings come from a dotenv file, and the environment goes before it", () 
     { host: "a", port: 6 },
     { host: "b", port: 7 },
   ]);
-  assert.deepEqual([settings.mongoUrl, settings.limits.FRAME_BYTES], [null, 100]);
+  assert.deepEqual([settings.mongoUrls, settings.limits.FRAME_BYTES], [[], 100]);
   assert.throws(() => readSettings(join(folder.path, "none"), {}), /ENOENT/);
 });
 

@@ -114,8 +114,14 @@ export class FrameLine extends Line {
   }
 }
 
+export interface Daemons extends AsyncDisposable {
+  /** Settings of a chat server that has one of them first, and the others behind it. */
+  settingsFrom(index: number): Readonly<Record<string, string>>;
+  kill(index: number): Promise<void>;
+}
+
 /** Three daemons that record and know each other. */
-export async function startDaemons(): Promise<AsyncDisposable & { readonly redis: readonly number[] }> {
+export async function startDaemons(): Promise<Daemons> {
   const app = makeKeyPair();
   const ports = [await freePort(), await freePort(), await freePort()];
   const folders = ports.map(makeFolder);
@@ -124,13 +130,23 @@ export async function startDaemons(): Promise<AsyncDisposable & { readonly redis
       startDaemon([
         ...["-s", app.file, "-p", String(own), "--data", folders[index]?.path ?? "", ...knowsSecret],
         ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `${HOST}:${peer}`]),
-        ...["--resp", "0"],
+        ...["--resp", "0", "--mongo", "0"],
       ]),
     ),
   );
-  const serving = daemons.map((daemon) => daemon.logged(({ msg }) => msg === "serving Redis clients"));
+  const portsOf = (said: string) =>
+    Promise.all(daemons.map(async (daemon) => (await daemon.logged(({ msg }) => msg === said))["port"]));
+  const redis = (await portsOf("serving Redis clients")).map((port) => `${HOST}:${port}`);
+  const mongo = (await portsOf("serving MongoDB clients")).map((port) => `mongodb://${HOST}:${port}/`);
   return {
-    redis: (await Promise.all(serving)).map(({ port }) => port as number),
+    settingsFrom(index) {
+      const turned = (places: readonly string[]) => [...places.slice(index), ...places.slice(0, index)];
+      return { DB_HOST: turned(redis).join(), MONGO_URL: turned(mongo).join(" ") };
+    },
+    async kill(index) {
+      daemons[index]?.kill("SIGKILL");
+      await daemons[index]?.ended();
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
       for (const folder of folders) folder[Symbol.dispose]();
