@@ -112,7 +112,15 @@ export class ChatServer {
         return Math.min(attempts * 50, REDIS_RETRY_MS);
       },
     });
-    redis.on("error", (problem) => this.#log(`Redis: ${problem.message}`));
+    // Once for each time that it is away.
+    let isThere = true;
+    redis.on("error", (problem) => {
+      if (isThere) this.#log(`Redis: ${problem.message}`);
+      isThere = false;
+    });
+    redis.on("ready", () => {
+      isThere = true;
+    });
     return redis;
   }
 
