@@ -166,8 +166,9 @@ export class Conversation {
   }
 
   #take(frame: ServerFrame, server: string): void {
-    const take = this.#frames[frame.is] as (frame: ServerFrame, server: string) => void;
-    take(frame, server);
+    const take = this.#frames[frame.is] as ((frame: ServerFrame, server: string) => void) | undefined;
+    // A later server may say more.
+    take?.(frame, server);
   }
 
   readonly #frames: { readonly [Is in ServerFrame["is"]]: Take<Is> } = {

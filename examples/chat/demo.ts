@@ -75,6 +75,8 @@ function keygen(...args: readonly string[]): void {
 function start(name: string, program: string, ready: string, args: readonly string[]): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(built, program), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
+    // A terminal's Ctrl-C ends us, and we end them in their order.
+    detached: true,
   });
   running.add(child);
   return new Promise((resolve, reject) => {
@@ -120,7 +122,8 @@ try {
   console.error(problem instanceof Error ? problem.message : problem);
   process.exitCode = 1;
 } finally {
-  await Promise.all([...running].map(stop));
+  // The servers before the daemons that they need.
+  for (const child of [...running].reverse()) await stop(child);
   rmSync(folder, { recursive: true, force: true });
   process.exit();
 }

@@ -101,7 +101,19 @@ export class Rooms {
   }
 
   #heard(channel: string, text: string): void {
-    const event = JSON.parse(text) as RoomEvent;
+    const event = eventIn(text);
+    if (event === null) return;
     for (const listener of this.#listeners.get(channel.slice(PREFIX.length)) ?? []) listener.told(event);
+  }
+}
+
+/** @returns null: somebody else speaks on that channel */
+function eventIn(text: string): RoomEvent | null {
+  try {
+    const { kind, message, pseudo } = JSON.parse(text) as Record<string, unknown>;
+    const said = kind === "said" ? (message as Record<string, unknown>)["text"] : pseudo;
+    return typeof said === "string" ? (JSON.parse(text) as RoomEvent) : null;
+  } catch {
+    return null;
   }
 }

@@ -20,6 +20,8 @@ import { words } from "./words.js";
 /** Bytes of a request's head, and milliseconds until it is there. */
 const HEAD_BYTES = 8192;
 const HEAD_MS = 10_000;
+/** What other servers may say of themselves: it stands in a header. */
+const ADDRESS = /^wss?:\/\/[\w.:[\]-]+$/;
 /** At most so long between two attempts to reach Redis. */
 const REDIS_RETRY_MS = 1000;
 
@@ -35,6 +37,8 @@ export class ChatServer {
   #sessions: Sessions | null = null;
   #rooms: Rooms | null = null;
   #signs: NodeJS.Timeout | null = null;
+  #isGivingSign = false;
+  #renewedAt = performance.now();
   #address = "";
 
   constructor(settings: ChatSettings, log: (line: string) => void) {
@@ -127,7 +131,7 @@ export class ChatServer {
   /** All whose servers gave a sign of life lately. */
   async #servers(): Promise<readonly string[]> {
     const known = (await this.#sessions?.servers()) ?? [];
-    return [this.#address, ...known.filter((one) => one !== this.#address)];
+    return [this.#address, ...known.filter((one) => one !== this.#address && ADDRESS.test(one))];
   }
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -184,13 +188,21 @@ export class ChatServer {
   }
 
   async #giveSign(): Promise<void> {
+    // The last one may still wait for a Redis that is away.
+    if (this.#isGivingSign) return;
+    this.#isGivingSign = true;
     try {
       await this.#sessions?.announce(this.#address);
       const seated = [...this.#seats].flatMap(({ session }) => session ?? []);
-      await this.#sessions?.renew(seated);
+      const { SESSION_SECONDS, SIGN_MS } = this.#settings.limits;
+      const isLong = performance.now() - this.#renewedAt > (SESSION_SECONDS * 1000) / 3 - SIGN_MS;
+      if (isLong) this.#renewedAt = performance.now();
+      await this.#sessions?.renew(seated, isLong);
       await this.#rooms?.lookAgain();
     } catch (problem) {
       this.#log(`no sign of life could be given: ${(problem as Error).message}`);
+    } finally {
+      this.#isGivingSign = false;
     }
   }
 }

@@ -45,6 +45,9 @@ export interface Present {
 const LOOKS = 6;
 const LOOK_AGAIN_MS = 200;
 
+/** Members of a command. */
+const AT_ONCE = 500;
+
 const SERVERS = "chat:servers";
 const ROOMS = "chat:rooms";
 const hereKey = (room: string) => `chat:here:${room}`;
@@ -106,19 +109,20 @@ export class Sessions {
     return (await this.#redis.zrem(hereKey(room), uuid)) === 1;
   }
 
-  /** A sign of life. */
-  async renew(sessions: readonly Session[]): Promise<void> {
+  /**
+   * A sign of life.
+   * @param isLong  whether the sessions' own ends are to be put off, too: one command for each, which a daemon would have to record
+   */
+  async renew(sessions: readonly Session[], isLong: boolean): Promise<void> {
     const until = Date.now() + this.#limits.HERE_SECONDS * 1000;
     const pipeline = this.#redis.pipeline();
-    for (const { uuid, pseudo, room } of sessions) {
-      pipeline.zadd(hereKey(room), until, uuid).expire(nameKey(pseudo), this.#limits.SESSION_SECONDS);
-      pipeline.expire(uuid, this.#limits.SESSION_SECONDS);
+    for (const [room, uuids] of uuidsByRoom(sessions)) {
+      for (let from = 0; from < uuids.length; from += AT_ONCE)
+        pipeline.zadd(hereKey(room), ...uuids.slice(from, from + AT_ONCE).flatMap((uuid) => [until, uuid]));
+      pipeline.zadd(ROOMS, until, room);
     }
-    for (const room of new Set(sessions.map(({ room }) => room))) pipeline.zadd(ROOMS, until, room);
-    const results = (await pipeline.exec()) ?? [];
-    // What is gone, with a Redis that forgets, is written anew.
-    const lost = sessions.filter((_, index) => results[index * 3 + 2]?.[1] === 0);
-    for (const session of lost) await this.write(session);
+    await pipeline.exec();
+    if (isLong) await this.#putOff(sessions);
   }
 
   /** @returns false: another connection has it by now */
@@ -186,6 +190,18 @@ export class Sessions {
     await this.#redis.set(uuid, JSON.stringify(kept), "EX", seconds);
   }
 
+  async #putOff(sessions: readonly Session[]): Promise<void> {
+    const seconds = this.#limits.SESSION_SECONDS;
+    const pipeline = this.#redis.pipeline();
+    for (const { uuid, pseudo } of sessions) pipeline.expire(uuid, seconds).expire(nameKey(pseudo), seconds);
+    const results = (await pipeline.exec()) ?? [];
+    // What is gone, with a Redis that forgets, is written anew.
+    for (const [index, session] of sessions.entries()) {
+      if (results[index * 2]?.[1] === 0) await this.write(session);
+      if (results[index * 2 + 1]?.[1] === 0) await this.#hasName(session.uuid, session.pseudo);
+    }
+  }
+
   async #hasName(uuid: string, pseudo: string): Promise<boolean> {
     const key = nameKey(pseudo);
     if ((await this.#redis.set(key, uuid, "EX", this.#limits.SESSION_SECONDS, "NX")) === "OK") return true;
@@ -213,6 +229,16 @@ export class Sessions {
       return [{ uuid, person: { from: publicIdOf(uuid), pseudo: kept.pseudo, color: kept.color } }];
     });
   }
+}
+
+function uuidsByRoom(sessions: readonly Session[]): ReadonlyMap<string, readonly string[]> {
+  const rooms = new Map<string, string[]>();
+  for (const { room, uuid } of sessions) {
+    const uuids = rooms.get(room) ?? [];
+    uuids.push(uuid);
+    rooms.set(room, uuids);
+  }
+  return rooms;
 }
 
 /** A key of that name need not be a session of ours. */

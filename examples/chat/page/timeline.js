@@ -70,6 +70,8 @@ export class Timeline {
   waiting(id, text, you) {
     const item = this.#item({ at: Date.now(), text, ...you }, true);
     item.classList.add("waiting");
+    // Screen readers read it when it is kept, and then once.
+    item.setAttribute("aria-live", "off");
     item.append(element("span", "state", "waits for a server"));
     this.#waiting.set(id, item);
     this.#list.append(item);

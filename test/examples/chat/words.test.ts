@@ -142,3 +142,28 @@ test("a session that another connection has taken over does not end with the fir
   assert.equal(JSON.parse((await redis.get(uuid)) ?? "").here, true);
   assert.ok(second.came.every((line) => !line.includes("Joe a quitté")));
 });
+
+test("what others say on the chat's channels, or keep as its servers, harms nobody", async () => {
+  using kim = new Line(one.address);
+  await enter(kim, "Kim");
+  for (const text of [
+    "",
+    "{",
+    "null",
+    "7",
+    "[]",
+    '{"kind":"said"}',
+    '{"kind":"said","message":null}',
+    '{"kind":"left"}',
+  ])
+    await redis.publish("chat:room:chatroom", text);
+  await redis.zadd("chat:servers", Date.now() + 60_000, "ws://evil\r\n.example", Date.now() + 60_000, "*; x");
+  const response = await fetch(one.address.replace("ws", "http"));
+  assert.match(
+    response.headers.get("content-security-policy") ?? "",
+    /connect-src 'self' ws:\/\/[\d.:]+ ws:\/\/[\d.:]+;/,
+  );
+  await kim.say("still here");
+  await kim.until("Vous avez dit : still here");
+  assert.ok(kim.came.every((line) => !line.includes("undefined")));
+});
