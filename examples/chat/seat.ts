@@ -47,6 +47,7 @@ export class Seat implements Listener {
   #from = "";
   #turn: Promise<void> = Promise.resolve();
   #strikes = 0;
+  #saidAt = 0;
   #hasBegun = false;
   #isOpen = true;
 
@@ -184,7 +185,9 @@ export class Seat implements Listener {
     const { history, rooms, sessions, limits, dialect } = this.#parts;
     const text = textOf(request.text, limits.TEXT_CHARS);
     if (text === null) return this.#refuse("no-text", request.id, 0);
-    const [at, id] = [Date.now(), request.id ?? randomUUID()];
+    // Never the same moment twice: what one says stays in its order.
+    this.#saidAt = Math.max(Date.now(), this.#saidAt + 1);
+    const [at, id] = [this.#saidAt, request.id ?? randomUUID()];
     const { room, pseudo, color } = session;
     const said: Message = { id, order: orderOf(at, id), room, at, from: this.#from, pseudo, color, text };
     const message = await history.add(said);
