@@ -21,6 +21,7 @@ const BENCHMARKS = [
   "documents",
   "document-requests",
   "sql",
+  "mongo",
   "proxy",
   "memory",
   "cost-curves",

@@ -3,7 +3,7 @@
  * `npm test -- store faults` runs the files whose path below test/ holds one of the words.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFull } from "./support/amount.js";
@@ -121,8 +121,12 @@ function installMissing(): boolean {
 /** What test/libraries uses of npm is far more than what everybody should have to install for the other tests. */
 function haveNodeLibraries(): boolean {
   const folder = join(repositoryRoot, "test", "libraries", "npm");
-  if (existsSync(join(folder, "node_modules"))) return true;
-  console.log("Installing with npm what people use with Redis: test/libraries/npm");
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  const names = Object.keys(manifest.dependencies);
+  if (names.every((name) => existsSync(join(folder, "node_modules", name)))) return true;
+  console.log("Installing with npm what people use with Redis and MongoDB: test/libraries/npm");
   if (
     succeeds([
       "npm",

@@ -12,18 +12,18 @@ export interface Served extends AsyncDisposable {
   readonly port: number;
 }
 
-const served = async (daemon: DaemonProcess): Promise<number> => {
-  const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+const served = async (daemon: DaemonProcess, clients: "Redis" | "MongoDB"): Promise<number> => {
+  const { port } = await daemon.logged(({ msg }) => msg === `serving ${clients} clients`);
   return port as number;
 };
 
-async function startAlone(): Promise<Served> {
-  const daemon = await startDaemon(["--resp", "0"]);
-  return { port: await served(daemon), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
-}
+const startAlone = (flag: string, clients: "Redis" | "MongoDB") => async (): Promise<Served> => {
+  const daemon = await startDaemon([flag, "0"]);
+  return { port: await served(daemon, clients), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
+};
 
 /** The first of three that know each other and keep what is written. */
-async function startOneOfThree(): Promise<Served> {
+async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   const app = makeKeyPair();
   const ports = [await freePort(), await freePort(), await freePort()];
   const folders = ports.map(makeFolder);
@@ -32,12 +32,13 @@ async function startOneOfThree(): Promise<Served> {
       startDaemon([
         ...["-s", app.file, "-p", String(own), "--data", folders[number]?.path ?? "", ...knowsSecret],
         ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
-        ...["--resp", "0"],
+        ...["--resp", "0", "--mongo", "0"],
       ]),
     ),
   );
-  const port = await served(daemons[0] as DaemonProcess);
-  using client = await RedisConnection.open(port);
+  const first = daemons[0] as DaemonProcess;
+  const port = await served(first, clients);
+  using client = await RedisConnection.open(await served(first, "Redis"));
   await until("it is complete", async () => {
     const info = await client.call("INFO", "replication");
     return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
@@ -54,6 +55,11 @@ async function startOneOfThree(): Promise<Served> {
 /** redis-server itself, so that an example that is wrong is told from a daemon that is. */
 export const SERVERS: readonly { readonly name: string; readonly start: () => Promise<Served> }[] = [
   { name: "redis-server", start: startRedis },
-  { name: "a daemon in memory", start: startAlone },
-  { name: "one of three daemons that record", start: startOneOfThree },
+  { name: "a daemon in memory", start: startAlone("--resp", "Redis") },
+  { name: "one of three daemons that record", start: () => startOneOfThree("Redis") },
+];
+
+export const DOCUMENT_SERVERS: typeof SERVERS = [
+  { name: "a daemon in memory", start: startAlone("--mongo", "MongoDB") },
+  { name: "one of three daemons that record", start: () => startOneOfThree("MongoDB") },
 ];

@@ -75,6 +75,13 @@ export const requirements: readonly Requirement[] = [
     purpose: "a chat client of the exercise",
     isForFullRuns: true,
   },
+  {
+    program: "/usr/bin/python3",
+    check: ["-c", "import pymongo"],
+    debianPackage: "python3-pymongo",
+    purpose: "Python's MongoDB driver",
+    isForFullRuns: true,
+  },
   ...LIBRARIES.map(({ program, check, debianPackage }) => ({
     ...{ program, check, debianPackage },
     purpose: "what people use with Redis",

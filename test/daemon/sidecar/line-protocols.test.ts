@@ -1,6 +1,7 @@
-/** Clients of --sql and --memcached before a sidecar: what it is told by its daemons is told them as a daemon with data would. */
+/** Clients of --sql, --memcached and --mongo before a sidecar: what it is told by its daemons is told them as a daemon with data would. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { MongoClient } from "mongodb";
 import { createClient } from "../../../client/dbsync-send.js";
 import { array, bulk, double, NIL } from "../../../protocol/reply.js";
 import { freePort } from "../../support/free-port.js";
@@ -12,11 +13,14 @@ import { type SidecarScene, startScene, untilAll } from "./scene.js";
 
 let sql: number;
 let memcached: number;
+let mongo: number;
 let scene: SidecarScene;
 before(async () => {
   sql = await freePort();
   memcached = await freePort();
-  scene = await startScene({ args: ["--sql", String(sql), "--memcached", String(memcached)] });
+  mongo = await freePort();
+  const places = ["--sql", String(sql), "--memcached", String(memcached), "--mongo", String(mongo)];
+  scene = await startScene({ args: places });
 });
 after(() => scene[Symbol.asyncDispose]());
 
@@ -38,6 +42,18 @@ test("memcached's clients get its answers, and no incr of two is lost", async ()
     Array.from({ length: 40 }, (_, i) => i + 1),
   );
   await untilAll(scene, ["GET", "n"], "40");
+});
+
+test("MongoDB's driver writes and finds documents, and is told what is there twice", async () => {
+  await using client = new MongoClient(`mongodb://127.0.0.1:${mongo}`);
+  const items = client.db("shop").collection("items");
+  await items.createIndex({ mail: 1 }, { unique: true });
+  await items.insertMany([{ mail: "a" }, { mail: "b" }]);
+  await assert.rejects(items.insertOne({ mail: "a" }), { code: 11000 });
+  assert.deepEqual(
+    (await items.find().sort({ mail: -1 }).toArray()).map(({ mail }) => mail),
+    ["b", "a"],
+  );
 });
 
 test("Redis clients are told which cells of rows are numbers, in transactions too", async () => {
