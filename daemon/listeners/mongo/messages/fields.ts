@@ -34,20 +34,27 @@ const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 
 /** @throws MongoFailure  a field that is not known, or says what is not done here */
 export function checkFields(command: CommandDocument, fields: Fields): void {
-  checkMembers(command, { ...COMMON_FIELDS, ...fields, [command.name]: "taken" }, command.name);
-  for (const name of command.sequenceNames)
-    if (useOf(fields, name) !== "taken") throw unknown(command.name, name);
+  const { name: own } = command;
+  for (const { name } of command.members)
+    if (name !== own) checkMember(command, name, useOf(fields, name) ?? useOf(COMMON_FIELDS, name), own);
+  for (const name of command.sequenceNames) if (useOf(fields, name) !== "taken") throw unknown(own, name);
   checkCommon(command);
 }
 
 /** @param where  the command of which the document is a part. @throws MongoFailure  as above */
 export function checkMembers(document: CommandDocument, fields: Fields, where: ByteString): void {
-  for (const { name } of document.members) {
-    const use = useOf(fields, name);
-    if (use === undefined) throw unknown(where, name);
-    if (use === "default" && !saysNothing(document, name))
-      throw failure(238, `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server`);
-  }
+  for (const { name } of document.members) checkMember(document, name, useOf(fields, name), where);
+}
+
+function checkMember(
+  document: CommandDocument,
+  name: ByteString,
+  use: FieldUse | undefined,
+  where: ByteString,
+): void {
+  if (use === undefined) throw unknown(where, name);
+  if (use === "default" && !saysNothing(document, name))
+    throw failure(238, `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server`);
 }
 
 const unknown = (where: ByteString, name: ByteString) =>
