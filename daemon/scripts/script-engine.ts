@@ -40,6 +40,8 @@ export interface RunBounds {
   readonly memory: number;
   /** Milliseconds. */
   readonly time: number;
+  /** Of these, what is over already. */
+  readonly spent: number;
 }
 
 type Source = Pick<Script, "sha" | "body">;
@@ -114,7 +116,7 @@ export class ScriptEngine {
     return this.#unlessBroken(() => {
       const script = this.#compiled(source, bounds);
       if (typeof script !== "number") return script;
-      const run = new ScriptRun(caller, this.#parts.uptime, bounds.time);
+      const run = new ScriptRun(caller, this.#parts.uptime, bounds);
       const call = { script, sha: source.sha, keys, args, isFunction: false };
       return this.#called(this.#machine(bounds), run, call);
     });
@@ -142,7 +144,7 @@ export class ScriptEngine {
         functions = new Map(loaded.map((one) => [one.name, one.place]));
         this.#machine(bounds).libraries.set(library.code, functions);
       }
-      const run = new ScriptRun(caller, this.#parts.uptime, bounds.time);
+      const run = new ScriptRun(caller, this.#parts.uptime, bounds);
       const call = { script: functions.get(name) as number, sha: name, keys, args, isFunction: true };
       return this.#called(this.#machine(bounds), run, call);
     });
@@ -153,7 +155,7 @@ export class ScriptEngine {
     const { machine, globals, handler } = ready;
     ready.loader ??= new FunctionLoader({ machine, globals, handler, constants: redisConstants });
     const time = Math.min(bounds.time, LOAD_TIME_MS);
-    const run = new ScriptRun(NOBODY, this.#parts.uptime, time);
+    const run = new ScriptRun(NOBODY, this.#parts.uptime, { time, spent: 0 });
     this.#run = run;
     try {
       return ready.loader.load(body, () => run.failure?.text ?? "ERR not enough memory");

@@ -76,7 +76,7 @@ export class RespListener extends DaemonListener {
     this.#keepFunctions = async () => {
       const { data } = daemon.settings;
       const { luaMemory: memory, luaTimeLimit: time } = parts.limits;
-      const lost = data === null ? null : await scripts.keepFunctions(data, { memory, time });
+      const lost = data === null ? null : await scripts.keepFunctions(data, { memory, time, spent: 0 });
       if (lost !== null) parts.log.error(lost, NOT_LOADED);
     };
   }

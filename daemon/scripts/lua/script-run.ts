@@ -27,11 +27,15 @@ export class ScriptRun {
   readonly #deadline: number;
   readonly #time: number;
 
-  /** @param time  milliseconds that it may take */
-  constructor(caller: ScriptCaller, uptime: () => number, time: number) {
+  /** @param bounds  milliseconds that it may take, with others, and those that are over */
+  constructor(
+    caller: ScriptCaller,
+    uptime: () => number,
+    { time, spent }: { readonly time: number; readonly spent: number },
+  ) {
     this.caller = caller;
     this.#uptime = uptime;
-    this.#deadline = uptime() + time;
+    this.#deadline = uptime() + time - spent;
     this.#time = time;
   }
 

@@ -46,9 +46,10 @@ export function onceReady(
   };
 }
 
-export const boundsOf = ({ host: { limits } }: RespSession): RunBounds => ({
+export const boundsOf = ({ host: { limits, environment }, scriptsSince }: RespSession): RunBounds => ({
   memory: limits.luaMemory,
   time: limits.luaTimeLimit,
+  spent: scriptsSince === null ? 0 : environment.uptime() - scriptsSince,
 });
 
 function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }): SessionHandler {

@@ -95,6 +95,7 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   if (isSpoilt) return ABORTED;
   if (hasChanged || !host.path.hold(conditions)) return NIL_ARRAY;
   session.isExecuting = true;
+  if (hasScripts) session.scriptsSince = host.environment.uptime();
   try {
     const reply = !host.path.records
       ? execHere(session, queued)
@@ -105,6 +106,7 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
     return reply instanceof Promise ? reply.then(counted) : counted(reply);
   } finally {
     session.isExecuting = false;
+    session.scriptsSince = null;
   }
 }
 

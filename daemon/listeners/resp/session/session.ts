@@ -132,6 +132,8 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   isExecuting = false;
   /** What runs the commands of EXEC one by one, if those of scripts are among them. */
   steps: StepRunner | null = null;
+  /** Since when it executes a transaction with scripts, which have their time together; `uptime` milliseconds. */
+  scriptsSince: number | null = null;
   /** The connection closes behind the next answer. */
   isClosing = false;
   readonly guest: Guest;

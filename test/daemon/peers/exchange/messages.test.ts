@@ -78,6 +78,19 @@ test("an older member is handed none, and stays connected", () => {
   assert.equal(c.peering.speaking.hasHearers, true);
 });
 
+test("a member does not pass on what members give: two that a third one knows do not hear each other", () => {
+  const hearing = new Hearing();
+  const [a, b, c] = [
+    hearing.add("a", { peers: ["b"] }),
+    hearing.add("b", { peers: ["a", "c"] }),
+    hearing.add("c", { peers: ["b"] }),
+  ];
+  hearing.connect([a, b, c]);
+  a.peering.speaking.speak(messageOf("one"));
+  hearing.world.run(1000);
+  assert.deepEqual([hearing.texts.get("b"), hearing.texts.get("c")], [["one"], []]);
+});
+
 test("what waits for a member is bounded; what is left out is counted, told in the log, and known at the other side", () => {
   const hearing = new Hearing();
   const [a] = hearing.addAll({ limits: { relayBytes: 1000, relayUnsentBytes: 1 } }) as [Node];

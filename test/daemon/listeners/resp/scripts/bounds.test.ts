@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { writeCommand } from "../../../../../protocol/resp/resp-writer.js";
+import { some } from "../../../../support/amount.js";
 import { answers } from "../beside-redis.js";
 import { startResp } from "../scene.js";
 
@@ -53,13 +54,13 @@ for (const script of greedy)
   });
 
 const manifold = [
-  "local t = {} for i = 1, 100 do t = {t, t} end return cjson.encode(t)",
-  "local t = {} for i = 1, 15 do t = {t, t, t, t, t, t} end return cmsgpack.pack(t)",
-  "local t = {} for i = 1, 100 do t = {t, t} end return t",
   "local s, t = ('x'):rep(1000000), {} for i = 1, 100000 do t[i] = s end return t",
+  "local t = {} for i = 1, 15 do t = {t, t, t, t, t, t} end return cmsgpack.pack(t)",
+  "local t = {} for i = 1, 100 do t = {t, t} end return cjson.encode(t)",
+  "local t = {} for i = 1, 100 do t = {t, t} end return t",
 ];
 
-for (const script of manifold)
+for (const script of some(manifold, 2))
   test(`what it makes of its values ends: ${script}`, async () => {
     await using scene = await startResp({ limits: { ...limits, luaTimeLimit: 60_000 } });
     const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
@@ -108,6 +109,21 @@ for (const [script, said] of deep)
     assert.match(all, said);
     assert.match(all, /\$7\r\ngoes on\r\n/);
   });
+
+test("the scripts of one transaction have their time together", async () => {
+  await using scene = await startResp({ limits: { ...limits, luaTimeLimit: 300 } });
+  const some = evaluated("local n = 0 repeat n = n + 1 until n == 3e6 return 'done'");
+  const all = await answers(
+    scene.port,
+    writeCommand(["MULTI"]) + some.repeat(300) + writeCommand(["EXEC"]) + evaluated("return 'goes on'"),
+  );
+  // A script of its own has all of it again.
+  assert.match(
+    all,
+    /\$4\r\ndone\r\n[\s\S]*-ERR Script stopped: it took more than 300 ms[\s\S]*\$7\r\ngoes on\r\n/,
+  );
+  assert.ok(all.lastIndexOf("done") < all.indexOf("stopped"), "none is run behind the one that was stopped");
+});
 
 test("nothing is left in the tables that all scripts see", async () => {
   await using scene = await startResp({ limits });

@@ -75,6 +75,21 @@ test("an entry of a document has the number that its script was told", () =>
     assert.deepEqual([lastKey, last], [key, '{"a":4}']);
   }));
 
+test("an entry that DOC.UPDATE makes in a script is numbered anew when that is recorded, and has that number from then on", () =>
+  withDaemon(async (port, restarted) => {
+    using client = await RedisConnection.open(port);
+    await client.call("DOC.CREATE", "d");
+    const script = `redis.call('doc.update', 'd', '{"a":1}', 'WHERE', '{}', 'UPSERT') return redis.call('doc.get', 'd')[1]`;
+    const told = await client.call("EVAL", script, "0");
+    const kept = await client.call("DOC.GET", "d");
+    const [key, entry] = itemsOf(kept);
+    assert.equal(entry, '{"a":1}');
+    assert.match(key ?? "", /^\d{15,19}$/);
+    assert.notDeepEqual(told, { kind: "bulk", bytes: key });
+    using again = await RedisConnection.open(await restarted());
+    assert.deepEqual(await again.call("DOC.GET", "d"), kept);
+  }));
+
 const itemsOf = (reply: Reply): (ByteString | null)[] =>
   reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : null)) : [];
 
