@@ -21,6 +21,13 @@ export const mutants: readonly Mutant[] = [
     test: "test/daemon/replica/message-check.test.js",
   },
   {
+    name: "messages taken for entries",
+    file: "daemon/replica/check-entry.js",
+    find: "saidBy(argv) !== null",
+    replace: "false",
+    test: "test/daemon/replica/check-entry.test.js",
+  },
+  {
     name: "messages of members told again",
     file: "daemon/pipeline/broadcasts.js",
     find: "this.#seen.add(id, at, null);\n        if (from !== null)",

@@ -16,4 +16,11 @@ export const webMutants: readonly Mutant[] = [
     replace: "",
     test: "test/daemon/listeners/ws/origins.test.js",
   },
+  {
+    name: "what a client asked for over HTTP measured as a message",
+    file: "daemon/listeners/ws/message-socket.js",
+    find: "if (this.#messages !== null)\n            return;",
+    replace: "",
+    test: "test/daemon/listeners/ws/message-socket.test.js",
+  },
 ];

@@ -9,6 +9,7 @@ import { type Condition, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { type Entry, placeOf } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
+import { SeededRandom } from "../support/seeded-random.js";
 import { makeKey, randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
 import { CommandMaker } from "./commands.js";
 import type { Outcome, Sent } from "./ledger.js";
@@ -57,6 +58,9 @@ export class Client {
   readonly #chest: KeyChest;
   readonly #commands: CommandMaker;
   readonly #clock: ClientClock;
+  /** By themselves: a run without scripts is what it was before there were any. */
+  readonly #scripts: SeededRandom;
+  readonly #scripted: CommandMaker;
 
   constructor(world: World, name: string, chest: KeyChest) {
     this.#world = world;
@@ -64,6 +68,8 @@ export class Client {
     this.#chest = chest;
     const { random, settings } = world;
     this.#commands = new CommandMaker(random, { ...settings, now: EPOCH });
+    this.#scripts = new SeededRandom(settings.envelopes, Number(name.slice(1)));
+    this.#scripted = new CommandMaker(this.#scripts, { ...settings, now: EPOCH });
     const error = random.between(-settings.clientError, settings.clientError);
     this.#clock = new ClientClock(EPOCH + error);
   }
@@ -81,7 +87,20 @@ export class Client {
   #writeUnsigned(): void {
     const host = this.#world.random.oneOf(this.#world.hosts);
     const argv = this.#commands.write();
-    this.#world.network.send(this.#name, host.name, () => host.write(argv));
+    const script = this.#scriptWith(argv);
+    this.#world.network.send(this.#name, host.name, () =>
+      script === null ? host.write(argv) : host.script(script),
+    );
+  }
+
+  /** What a script does besides a command; null: it comes by itself. */
+  #scriptWith(argv: Argv): readonly Argv[] | null {
+    const random = this.#scripts;
+    if (!random.chance(this.#world.settings.scripts)) return null;
+    const more = Array.from({ length: random.between(0, 5) }, () =>
+      random.chance(0.3) ? this.#scripted.read() : this.#scripted.write(),
+    );
+    return [argv, ...more];
   }
 
   #write(): void {

@@ -1,6 +1,8 @@
 /** What stands between clients and a simulated daemon's timeline: the daemon's own pipeline, with signatures that cost a hash. */
 import type { Logger } from "pino";
 import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
+import { LocalUnits } from "../../daemon/backends/local-units.js";
+import { Newest } from "../../daemon/backends/newest.js";
 import { UNBOUNDED } from "../../daemon/memory/memory-limit.js";
 import type { Peering } from "../../daemon/peers/peering.js";
 import { Databases } from "../../daemon/pipeline/databases.js";
@@ -8,6 +10,7 @@ import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { Pipeline } from "../../daemon/pipeline/pipeline.js";
 import { Confirmations } from "../../daemon/replica/confirmations.js";
 import { Gateway } from "../../daemon/replica/gateway.js";
+import { RecordedPath } from "../../daemon/replica/recorded-path.js";
 import { Recorder } from "../../daemon/replica/recorder.js";
 import { TimelineBackend } from "../../daemon/replica/timeline-backend.js";
 import { TimelineRecording } from "../../daemon/replica/timeline-recording.js";
@@ -43,6 +46,8 @@ export interface Front {
   readonly pipeline: Pipeline;
   readonly gateway: Gateway;
   readonly recorder: Recorder;
+  /** Of commands without a signature. */
+  readonly path: RecordedPath;
   take(body: Buffer, signature: Buffer, wait?: Wait): EnvelopeAnswer | Promise<EnvelopeAnswer>;
 }
 
@@ -95,6 +100,11 @@ export function makeFront(parts: FrontParts): Front {
   });
   return {
     ...{ pipeline, gateway, recorder },
+    path: new RecordedPath({
+      ...{ backend, gateway, others: () => null },
+      // It takes nothing of what is random in a run: those without scripts are what they were.
+      units: new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
+    }),
     take: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
   };
 }

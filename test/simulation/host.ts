@@ -6,7 +6,11 @@
 
 import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { OK } from "../../protocol/reply.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { resolveCommand } from "../../store/command-table.js";
+import { isKeyCommand } from "../../store/key-ring.js";
 import { type Entry, type Place, writePlace } from "../../timeline/entries/entry.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { makeIdentity, type SimulatedIdentity } from "./cast.js";
@@ -124,6 +128,26 @@ export class SimulatedHost implements Host {
           this.#world.trace(this.name, () => `answers ${JSON.stringify(argv)}: ${JSON.stringify(answer)}`),
         (problem) => this.#world.ledger.violate(`the gateway of ${this.name}: ${problem}`),
       );
+    });
+  }
+
+  /** A script has arrived that has these run, one by one; it is answered as soon as it has been tried. */
+  script(calls: readonly (readonly ByteString[])[]): void {
+    const { processor } = this;
+    this.#world.scheduler.after(0, processor, async () => {
+      if (this.processor !== processor) return;
+      const answer = await this.daemon?.front?.path.executeInSteps(
+        (run) => {
+          for (const argv of calls) {
+            const command = resolveCommand(argv);
+            if (!(command instanceof CommandFailure) && !isKeyCommand(argv)) run(command, argv, 0);
+          }
+          return OK;
+        },
+        [],
+        { db: 0, now: 0, as: null, readsAll: true, isStable: false },
+      );
+      this.#world.trace(this.name, () => `has tried ${JSON.stringify(calls)}: ${JSON.stringify(answer)}`);
     });
   }
 

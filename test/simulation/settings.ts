@@ -64,6 +64,8 @@ export interface Settings {
   readonly tables: number;
   /** The same, about groups of streams' consumers; not beside tables. */
   readonly groups: number;
+  /** Of the commands without a signature, those that a script chooses with others: it is tried, and what it did is recorded. */
+  readonly scripts: number;
   /** Chances of an envelope. */
   readonly multi: number;
   readonly conditional: number;
@@ -138,6 +140,7 @@ function drawBadness(random: SeededRandom): Badness {
 
 const TABLES = 0.3;
 const GROUPS = 0.25;
+const SCRIPTS = 0.5;
 
 /** Apart from all else that a run is like: runs without tables are what they were before there were any. */
 export function drawTables(random: SeededRandom): number {
@@ -149,7 +152,12 @@ export function drawGroups(random: SeededRandom): number {
   return random.chance(GROUPS) ? random.oneOf([0.3, 0.9]) : 0;
 }
 
-export function drawSettings(random: SeededRandom): Omit<Settings, "tables" | "groups"> {
+/** The same of scripts. */
+export function drawScripts(random: SeededRandom): number {
+  return random.chance(SCRIPTS) ? random.oneOf([0.3, 0.9]) : 0;
+}
+
+export function drawSettings(random: SeededRandom): Omit<Settings, "tables" | "groups" | "scripts"> {
   const badness = drawBadness(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);

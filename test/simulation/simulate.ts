@@ -16,7 +16,7 @@ import { Network } from "./network.js";
 import { Operator } from "./operator.js";
 import { Scheduler } from "./scheduler.js";
 import { checkService } from "./service.js";
-import { drawGroups, drawSettings, drawTables, type Settings } from "./settings.js";
+import { drawGroups, drawScripts, drawSettings, drawTables, type Settings } from "./settings.js";
 import { differsInForgotten } from "./state-watch.js";
 import type { Host, World } from "./world.js";
 
@@ -70,7 +70,7 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults that do not occur; `tables`, `groups`: nothing about them. */
+  /** Faults that do not occur; `tables`, `groups`, `scripts`: nothing about them. */
   readonly without?: readonly string[];
 }
 
@@ -127,6 +127,7 @@ function makeWorld(seed: number, print: Trace | null, without: readonly string[]
     ...drawn,
     tables: without.includes("tables") ? 0 : drawTables(new SeededRandom(seed, 0)),
     groups: without.includes("groups") ? 0 : drawGroups(new SeededRandom(seed, 1)),
+    scripts: without.includes("scripts") ? 0 : drawScripts(new SeededRandom(seed, 2)),
     faults: new Set([...drawn.faults].filter((fault) => !without.includes(fault))),
     lies: new Set([...drawn.lies].filter((lie) => !without.includes(lie))),
   };

@@ -89,6 +89,7 @@ export interface Host {
   ): void;
   /** A command without a signature has arrived. */
   write(argv: readonly ByteString[]): void;
+  script(calls: readonly (readonly ByteString[])[]): void;
   /** Whether a place's entry is on the disk and sound. */
   keeps(place: ByteString): boolean;
   /** Whether it is so also when the machine loses its power. */
