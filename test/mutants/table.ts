@@ -3,6 +3,7 @@
  * there; a mutant that nothing finds out means a rule that nothing needs, or a test that sees too little.
  */
 
+import { collectionMutants } from "./collection-table.js";
 import { groupMutants } from "./group-table.js";
 import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
@@ -391,6 +392,7 @@ export const mutants: readonly Mutant[] = [
   ...noticeMutants,
   ...scriptMutants,
   ...sqlMutants,
+  ...collectionMutants,
   ...webMutants,
   ...proxyMutants,
   ...recipeMutants,

@@ -27,6 +27,9 @@ const DECIMAL_BYTES = 16;
 /** Of binary: the length stands in it once more. */
 const OLD_BINARY = 2;
 
+/** Drivers read no others. */
+const REGEX_OPTIONS = /^[ilmsux]*$/;
+
 const scratch = new DataView(new ArrayBuffer(8));
 
 class BsonReader {
@@ -111,7 +114,7 @@ class BsonReader {
       case 0x0a:
         return null;
       case 0x0b:
-        return new Regex(this.#cstring(), this.#cstring());
+        return this.#regex();
       case 0x10:
         return new Int32(this.#int32());
       case 0x11:
@@ -210,6 +213,12 @@ class BsonReader {
     if (!this.#isKnown && bytesOfText(textOfBytes(bytes)) !== bytes)
       throw new BsonFault("a string is not UTF-8");
     return bytes;
+  }
+
+  #regex(): Regex {
+    const regex = new Regex(this.#cstring(), this.#cstring());
+    if (!REGEX_OPTIONS.test(regex.options)) throw new BsonFault("a regex has an option that there is not");
+    return regex;
   }
 
   #binary(): Binary {

@@ -1,0 +1,60 @@
+/** The rules of collections, each broken in one place: what commands touch, what undoing brings back, what filters and indexes mean. */
+import type { Mutant } from "./mutant.js";
+
+const ORACLE = "test/store/commands/collections/oracle.test.js";
+const READS = "test/store/commands/collections/reads.test.js";
+const WRITES = "test/store/commands/collections/mdb.test.js";
+const KEYS = "test/store/commands/collections/collection-keys.test.js";
+const BSON = "test/store/values/collections/bson.test.js";
+
+export const collectionMutants: readonly Mutant[] = [
+  {
+    name: "collections: $lookup touches its own collection alone",
+    file: "store/commands/collections/collection-keys.js",
+    find: "return collectionsIn(documentOf(argument));",
+    replace: "return [];",
+    test: KEYS,
+  },
+  {
+    name: "collections: documents that are brought back stand at the end",
+    file: "store/engine/undo.js",
+    find: "collection.restore(removed)",
+    replace: "removed.documents.forEach((bytes) => collection.push(bytes))",
+    test: ORACLE,
+  },
+  {
+    name: "collections: a document that is taken back stays in the indexes",
+    file: "store/values/collections/collection.js",
+    find: "const bytes = this.document(number);\n            for (const index of this.#indexes.values())\n                index.remove(number, bytes);",
+    replace: "",
+    test: ORACLE,
+  },
+  {
+    name: "collections: documents that change their keys with each other stand in each other's way",
+    file: "store/commands/collections/changes.js",
+    find: "entry.value, new Set(numbers)",
+    replace: "entry.value, new Set()",
+    test: KEYS,
+  },
+  {
+    name: "collections: a missing field is found in the index as null",
+    file: "store/commands/collections/candidates.js",
+    find: "value !== null && !isArray(value)",
+    replace: "!isArray(value)",
+    test: READS,
+  },
+  {
+    name: "collections: a double is compared with a decimal as it is written",
+    file: "store/values/collections/bson-numbers.js",
+    find: "BigInt(scaled) * 5n ** BigInt(halves)",
+    replace: "BigInt(Math.round(number * 10 ** halves))",
+    test: BSON,
+  },
+  {
+    name: "collections: an int32 that overflows wraps around",
+    file: "store/values/collections/bson-numbers.js",
+    find: "isNarrow && BigInt.asIntN(32, result) === result",
+    replace: "isNarrow",
+    test: WRITES,
+  },
+];

@@ -1,0 +1,187 @@
+/** Random operations give what mingo gives, and undone they leave nothing. DBSYNC_SEED replays a run. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { aggregate, find, Query, updateMany, updateOne } from "mingo";
+import { textOfBytes } from "../../../../protocol/byte-string.js";
+import { readBson } from "../../../../store/values/collections/bson-reader.js";
+import { writeExtendedJson } from "../../../../store/values/collections/extended-json.js";
+import { amount } from "../../../support/amount.js";
+import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { Asked } from "./asked.js";
+import { isDifferentInMingo, withoutDifferences } from "./mingo-differences.js";
+import { type Json, type JsonObject, type Operation, RandomOperations } from "./random-operation.js";
+
+const RUNS = amount(12, 300);
+const OPERATIONS = 80;
+/** One in so many is taken back and carried out again. */
+const UNDONE = 8;
+const INDEXES = [
+  '{"key":{"a":1},"name":"a_1"}',
+  '{"key":{"o.x":1,"n":-1},"name":"ox_n"}',
+  '{"key":{"l":1},"name":"l_1"}',
+];
+
+const seed = seedOfRun();
+
+test(`${RUNS * OPERATIONS} random operations give what mingo gives (seed ${seed})`, () => {
+  const seen = { answers: 0, changed: 0, refused: 0, skipped: 0 };
+  for (let run = 0; run < RUNS; run++) {
+    const random = new SeededRandom(seed, run);
+    const operations = new RandomOperations(random);
+    const store = new Asked();
+    if (random.chance(0.5)) store.ask("CREATEINDEXES", ...INDEXES);
+    let documents: JsonObject[] = [];
+    for (let i = 0; i < OPERATIONS; i++) {
+      const operation = operations.next();
+      const where = `seed ${seed}, run ${run}, operation ${i}: ${JSON.stringify(operation)}`;
+      if (isDifferentInMingo(operation, documents)) {
+        seen.skipped++;
+        continue;
+      }
+      if (i % UNDONE === 0) checkUndo(store, operation, where);
+      const ours = carriedOut(store, operation);
+      if (ours === "refused") {
+        seen.refused++;
+        continue;
+      }
+      const done = byMingo(operation, documents);
+      documents = done.documents;
+      assert.deepEqual(plain(ours, operation), plain(done.answer, operation), where);
+      if (typeof done.answer === "object") seen.answers++;
+      else seen.changed++;
+      if (typeof done.answer === "number" && operation.kind !== "count")
+        assert.deepEqual(sorted(found(store, {})), sorted(documents), `state after ${where}`);
+    }
+  }
+  assert.ok(seen.skipped + seen.refused < (RUNS * OPERATIONS) / 5, JSON.stringify(seen));
+  assert.ok(Math.min(seen.answers, seen.changed) > (RUNS * OPERATIONS) / 5, JSON.stringify(seen));
+});
+
+function checkUndo(store: Asked, operation: Operation, where: string): void {
+  const before = store.state();
+  store.records = [];
+  carriedOut(store, operation);
+  store.database.undo(store.records);
+  store.records = [];
+  assert.equal(store.state(), before, `undone: ${where}`);
+}
+
+/** Documents, or how many were meant; "refused": it is an error. */
+function carriedOut(store: Asked, operation: Operation): Json | "refused" {
+  const spec = JSON.stringify(operation, (name, value) => (name === "kind" ? undefined : value));
+  switch (operation.kind) {
+    case "insert":
+      return count(store, "INSERT", "0", ...operation.documents.map((one) => JSON.stringify(one)));
+    case "update":
+      return count(store, "UPDATE", "1", spec);
+    case "delete":
+      return count(store, "DELETE", "1", spec);
+    case "count":
+      return Number(store.ask("COUNT", spec));
+    case "find":
+      return found(store, JSON.parse(spec));
+    case "distinct":
+      return (asked(store, "DISTINCT", spec) as readonly JsonObject[])[0]?.["values"] ?? null;
+    case "aggregate":
+      return asked(store, "AGGREGATE", spec);
+  }
+}
+
+/** Failures of an insert are documents that are there: of other statements they are refusals. */
+function count(store: Asked, name: string, ...rest: readonly string[]): Json | "refused" {
+  const [answer = {}] = asked(store, name, ...rest) as readonly JsonObject[];
+  return name !== "INSERT" && "writeErrors" in answer ? "refused" : (answer["n"] ?? null);
+}
+
+const found = (store: Asked, spec: JsonObject) => asked(store, "FIND", JSON.stringify(spec)) as JsonObject[];
+
+function asked(store: Asked, name: string, ...rest: readonly string[]): readonly Json[] {
+  const reply = store.reply(`MDB.${name}`, "db", "c", ...rest);
+  assert.ok(
+    reply.kind === "array" || reply.kind === "bulk",
+    `${JSON.stringify(reply)} of ${name} ${rest.join(" ")}`,
+  );
+  const items = reply.kind === "array" ? reply.items : [reply];
+  return items.map((item) => {
+    assert.equal(item.kind, "bulk");
+    const bytes = item.kind === "bulk" ? item.bytes : "";
+    const text = bytes.startsWith('{"') || bytes === "{}" ? bytes : writeExtendedJson(readBson(bytes));
+    return JSON.parse(textOfBytes(text), simple) as Json;
+  });
+}
+
+const WRAPPED = ["$numberInt", "$numberLong", "$numberDouble"];
+
+function simple(_: string, value: Json): Json {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const [name = ""] = Object.keys(value);
+  return WRAPPED.includes(name) ? Number((value as JsonObject)[name]) : value;
+}
+
+function byMingo(
+  operation: Operation,
+  before: JsonObject[],
+): { readonly documents: JsonObject[]; readonly answer: Json } {
+  // mingo changes even what it only reads.
+  const documents = structuredClone(before);
+  switch (operation.kind) {
+    case "insert": {
+      const ids = new Set(documents.map(({ _id }) => _id));
+      const added = operation.documents.filter(({ _id }) => !ids.has(_id as Json) && ids.add(_id as Json));
+      return { documents: [...documents, ...structuredClone(added)], answer: added.length };
+    }
+    case "update": {
+      const change = operation.multi ? updateMany : updateOne;
+      const { matchedCount } = change(documents, operation.q, operation.u as object);
+      return { documents, answer: matchedCount };
+    }
+    case "delete": {
+      const query = new Query(operation.q);
+      let left = operation.limit === 1 ? 1 : Number.POSITIVE_INFINITY;
+      const kept = documents.filter((one) => !query.test(one) || left-- <= 0);
+      return { documents: kept, answer: documents.length - kept.length };
+    }
+    case "count":
+      return { documents, answer: documents.filter((one) => new Query(operation.query).test(one)).length };
+    case "find": {
+      const cursor = find<JsonObject>(documents, operation.filter, operation.projection as object)
+        .sort(operation.sort as Record<string, 1 | -1>)
+        .skip(operation.skip);
+      if (operation.limit > 0) cursor.limit(operation.limit);
+      return { documents: before, answer: cursor.all() as Json };
+    }
+    case "distinct": {
+      const meant = documents.filter((one) => new Query(operation.query).test(one));
+      return { documents, answer: distinct(meant, operation.key.split(".")) };
+    }
+    case "aggregate":
+      return { documents: before, answer: aggregate(documents, operation.pipeline as JsonObject[]) as Json };
+  }
+}
+
+function distinct(documents: readonly JsonObject[], path: readonly string[]): Json {
+  const values = documents.flatMap((one) => {
+    const value = path.reduce<Json | undefined>(
+      (at, name) => (at as JsonObject | null | undefined)?.[name],
+      one,
+    );
+    return value === undefined ? [] : Array.isArray(value) ? value : [value];
+  });
+  return [...new Map(values.map((value) => [JSON.stringify(value), value as Json])).values()];
+}
+
+/** As both may be compared: the order of fields is MongoDB's alone, and so is what is left out of the differences. */
+function plain(answer: Json, operation: Operation): Json {
+  return sorted(withoutDifferences(answer, operation));
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map((one: Json) => sorted(one));
+  if (typeof value !== "object" || value === null) return Object.is(value, -0) ? 0 : value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, one]) => one !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, one]) => [name, sorted(one)]),
+  );
+}
