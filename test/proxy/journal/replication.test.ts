@@ -13,7 +13,7 @@ import { Terminal } from "../terminals.js";
 
 const CLIENTS = 10;
 /** Of each client, in each part. */
-const ROWS = amount(5, 15);
+const ROWS = amount(3, 15);
 const PROXY_KILLS = amount(1, 3);
 
 class Scene implements AsyncDisposable {
