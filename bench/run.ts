@@ -15,6 +15,7 @@ const BENCHMARKS = [
   "catch-up",
   "resp",
   "channels",
+  "web",
   "queues",
   "scripts",
   "sidecar",
