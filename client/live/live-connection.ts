@@ -3,8 +3,7 @@
  * says as little as one that has nothing to tell.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { MalformedFrame } from "../../protocol/errors.js";
-import { FrameParser, writeFrame } from "../../protocol/frame.js";
+import { writeFrame } from "../../protocol/frame.js";
 import type { Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { hexOf, SEQ_MAX, signedBytes } from "../../protocol/version-2/envelope.js";
@@ -17,12 +16,13 @@ import {
   KNOWS_LISTEN,
   type ResultMessage,
   readToldMessage,
-  writeHello,
   writeListen,
 } from "../../protocol/version-2/messages-v2.js";
-import type { ClientSocket, Environment, Timer } from "../shared/environment.js";
+import type { Environment, Timer } from "../shared/environment.js";
+import type { Stage } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { Address } from "../shared/servers.js";
+import { ConnectionV2, type ConnectionV2Owner } from "../version-2/connection-v2.js";
 
 /** Between two hellos, which the daemon answers. */
 const ASK_EVERY_MS = 5_000;
@@ -30,7 +30,6 @@ const ASK_EVERY_MS = 5_000;
 const SILENT_MS = 12_000;
 /** Commands of one envelope. */
 const ASKED_AT_ONCE = 1_000;
-const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
 
 /** What is asked of a daemon, and who is told how that went. */
 export interface Asking {
@@ -48,15 +47,14 @@ export interface LiveConnectionOwner {
   lost(detail: string): void;
 }
 
-export class LiveConnection {
+export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> {
   readonly address: Address;
   /** Whether it has answered something that it was asked. */
   wasHeard = false;
   readonly #environment: Environment;
   readonly #sealer: Sealer;
   readonly #owner: LiveConnectionOwner;
-  readonly #socket: ClientSocket;
-  readonly #parser = new FrameParser(MAX_MESSAGE_BYTES, 2);
+  readonly #connection: ConnectionV2<DaemonMessage | EventMessage>;
   readonly #asked = new Map<ByteString, readonly Asking[]>();
   #timer: Timer;
   #hello: Hello | null = null;
@@ -74,12 +72,15 @@ export class LiveConnection {
     this.#sealer = sealer;
     this.#owner = owner;
     this.#heardAt = environment.now();
-    this.#socket = environment.openSocket(address, {
-      opened: () => this.#greet(),
-      received: (chunk) => this.#received(chunk),
-      closed: (error) => this.#lose(error === null ? "closed" : (error.code ?? error.message)),
+    this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
+      ...{ address, environment, owner: this, trace: null, now: this.#heardAt },
+      ...{ read: readToldMessage, knows: [KNOWS_LISTEN] },
     });
     this.#timer = environment.setTimer(ASK_EVERY_MS, this.#look);
+  }
+
+  get cluster(): ByteString {
+    return this.#owner.cluster;
   }
 
   /** Whether it can be asked. */
@@ -114,14 +115,31 @@ export class LiveConnection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer.cancel();
-    this.#socket.destroy();
+    this.#connection.close();
+  }
+
+  opened(): void {}
+
+  told(message: DaemonMessage | EventMessage): void {
+    if (message.kind === "event") this.#owner.told(message.words);
+    else if (message.kind === "hello") this.#greeted(message);
+    else if (message.kind === "result") this.#answered(message);
+    else this.#lose(`${message.code}: ${message.sentence}`);
+  }
+
+  heard(now: number): void {
+    this.#heardAt = now;
+  }
+
+  gone(_stage: Stage, detail: string): void {
+    this.#lose(detail || "closed");
   }
 
   #send(body: ByteString, { id, signature }: Seal, askings: readonly Asking[]): void {
     if (this.#isClosed) return;
     this.#asked.set(id, askings);
     const frame = writeFrame(writeListen(body, signature.toString("latin1")), 2);
-    this.#socket.write(Buffer.from(frame, "latin1"));
+    this.#connection.write(Buffer.from(frame, "latin1"));
   }
 
   #date(): EnvelopeDate {
@@ -131,47 +149,19 @@ export class LiveConnection {
     return this.#last;
   }
 
-  #greet(): void {
-    const clock = Math.floor(this.#environment.wallClock());
-    const hello = { kind: "hello", versions: [2], daemon: "", cluster: this.#owner.cluster, clock } as const;
-    const whole = writeHello({ ...hello, state: "", role: "client", knows: [KNOWS_LISTEN] });
-    this.#socket.write(Buffer.from(writeFrame(whole, 2), "latin1"));
-  }
-
   readonly #look = (): void => {
     if (this.#environment.now() - this.#heardAt > SILENT_MS) {
       this.#lose(this.#hello === null ? "no answer" : "silent");
       return;
     }
-    if (this.#hello !== null) this.#greet();
+    if (this.#hello !== null) this.#connection.greet();
     this.#timer = this.#environment.setTimer(ASK_EVERY_MS, this.#look);
   };
-
-  #received(chunk: Buffer): void {
-    this.#heardAt = this.#environment.now();
-    try {
-      for (const payload of this.#parser.push(chunk)) {
-        this.#take(readToldMessage(payload));
-        if (this.#isClosed) return;
-      }
-      if (this.#parser.malformed !== null) throw this.#parser.malformed;
-    } catch (problem) {
-      if (!(problem instanceof MalformedFrame)) throw problem;
-      this.#lose(problem.message);
-    }
-  }
-
-  #take(message: DaemonMessage | EventMessage): void {
-    if (message.kind === "event") this.#owner.told(message.words);
-    else if (message.kind === "hello") this.#greeted(message);
-    else if (message.kind === "result") this.#answered(message);
-    else this.#lose(`${message.code}: ${message.sentence}`);
-  }
 
   #greeted(hello: Hello): void {
     this.#ahead = hello.clock - this.#environment.now();
     if (this.#hello !== null) return;
-    const { cluster } = this.#owner;
+    const { cluster } = this;
     if (cluster !== "" && hello.cluster !== cluster) this.#lose(`it is of cluster ${hexOf(hello.cluster)}`);
     else if (hello.knows?.includes(KNOWS_LISTEN) !== true)
       this.#lose("it tells nothing by itself: it is of an older version, or stands before a Redis");

@@ -7,7 +7,7 @@
  */
 import { MalformedFrame } from "../../protocol/errors.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
-import { type DaemonMessage, readDaemonMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
+import { type DaemonMessage, type EventMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { ClientSocket, Environment, SocketError } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
@@ -20,20 +20,20 @@ import type { Address } from "../shared/servers.js";
 const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
 
 /** Whom a connection tells. */
-export interface ConnectionV2Owner {
+export interface ConnectionV2Owner<Message = DaemonMessage> {
   /** For the hello: what the client was told, or "". */
   readonly cluster: string;
   /** Its hello is written; the answer is due. */
   opened(now: number): void;
   /** @throws MalformedFrame  the message cannot be what it says */
-  told(message: DaemonMessage, now: number): void;
+  told(message: Message, now: number): void;
   /** All messages of a piece of the stream have been told. */
   heard(now: number): void;
   /** It is gone; `close` tells nobody. */
   gone(stage: Stage, detail: string, now: number): void;
 }
 
-export class ConnectionV2 {
+export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonMessage> {
   state: "connecting" | "greeting" | "speaking" | "closed" = "connecting";
   /** Since when it is connecting, or greeting: when the hello was written. */
   since: number;
@@ -41,7 +41,9 @@ export class ConnectionV2 {
   hasHeard = false;
   readonly #address: Address;
   readonly #environment: Environment;
-  readonly #owner: ConnectionV2Owner;
+  readonly #owner: ConnectionV2Owner<Message>;
+  readonly #read: (payload: Buffer) => Message;
+  readonly #knows: readonly string[] | undefined;
   readonly #trace: FrameTracer | null;
   readonly #socket: ClientSocket;
   readonly #parser = new FrameParser(MAX_MESSAGE_BYTES, 2);
@@ -49,13 +51,19 @@ export class ConnectionV2 {
   constructor(parts: {
     address: Address;
     environment: Environment;
-    owner: ConnectionV2Owner;
+    owner: ConnectionV2Owner<Message>;
+    /** What a daemon sends. */
+    read: (payload: Buffer) => Message;
+    /** For the hello. */
+    knows?: readonly string[];
     trace: FrameTracer | null;
     now: number;
   }) {
     this.#address = parts.address;
     this.#environment = parts.environment;
     this.#owner = parts.owner;
+    this.#read = parts.read;
+    this.#knows = parts.knows;
     this.#trace = parts.trace;
     this.since = parts.now;
     this.#socket = this.#environment.openSocket(parts.address, {
@@ -74,15 +82,8 @@ export class ConnectionV2 {
   greet(): void {
     const { cluster } = this.#owner;
     const clock = Math.floor(this.#environment.wallClock());
-    const hello = {
-      kind: "hello",
-      versions: [2],
-      daemon: "",
-      cluster,
-      clock,
-      state: "",
-      role: "client",
-    } as const;
+    const mine = { kind: "hello", versions: [2], daemon: "", cluster, clock, state: "" } as const;
+    const hello = { ...mine, role: "client", knows: this.#knows } as const;
     this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
   }
 
@@ -111,7 +112,7 @@ export class ConnectionV2 {
     this.hasHeard = true;
     try {
       for (const payload of this.#parser.push(chunk)) {
-        const message = readDaemonMessage(payload);
+        const message = this.#read(payload);
         const isWelcome = message.kind === "hello" && message.versions.includes(2);
         if (isWelcome && this.state === "greeting") this.state = "speaking";
         this.#owner.told(message, now);

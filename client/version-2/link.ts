@@ -4,7 +4,7 @@
  * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
  * Source: docs/protocol-v2.md "hello", "Retrying".
  */
-import type { DaemonMessage, Hello } from "../../protocol/version-2/messages-v2.js";
+import { type DaemonMessage, type Hello, readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
 import type { Sending } from "../calls/sending.js";
 import { BackOff } from "../shared/back-off.js";
 import type { Stage } from "../shared/errors.js";
@@ -195,7 +195,7 @@ export class Link implements ConnectionV2Owner {
   #connect(now: number): void {
     this.#complaint = "";
     this.#parts.alarm.ringBy(now + CONNECT_MS);
-    this.#connection = new ConnectionV2({ ...this.#parts, owner: this, now });
+    this.#connection = new ConnectionV2({ ...this.#parts, owner: this, read: readDaemonMessage, now });
   }
 
   #greeted(hello: Hello, now: number): void {
