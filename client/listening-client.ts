@@ -2,10 +2,10 @@
 import type { Client } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
 import type { FanOutParts } from "./fan-out-parts.js";
-import { comingEvents } from "./live/coming-events.js";
 import type { Listening } from "./live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
 import { KeySealer } from "./settings/key-sealer.js";
+import { comingEvents } from "./shared/coming-events.js";
 import { DbsyncError } from "./shared/errors.js";
 
 export class ListeningClient extends FanOutClient implements Client {

@@ -5,11 +5,11 @@
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
 import { PendingCall } from "../calls/pending-call.js";
 import { NO_VERSION_1 } from "../calls/version-1-way.js";
-import { comingEvents } from "../live/coming-events.js";
 import { Listening } from "../live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
 import { type CallSettings, readCallOptions, type TypedCallOptions } from "../settings/call-options.js";
 import { Alarm } from "../shared/alarm.js";
+import { comingEvents } from "../shared/coming-events.js";
 import {
   type CommandInput,
   type Company,

@@ -1,9 +1,9 @@
 /** Events of an iterator that is not there yet. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { comingEvents } from "../../../client/live/coming-events.js";
 import { EventQueue } from "../../../client/live/event-queue.js";
 import type { ChannelEvent } from "../../../client/live/live-event.js";
+import { comingEvents } from "../../../client/shared/coming-events.js";
 
 const OPEN: ChannelEvent = { type: "open", server: "a:1" };
 
