@@ -10,13 +10,8 @@ import type { Address } from "../../shared/servers.js";
 import type { Report } from "../shared/finding.js";
 import { isDenied } from "../shared/probe.js";
 import { short } from "./daemon-report.js";
-import {
-  CLOCK_CURE,
-  type DaemonStatus,
-  describeClock,
-  MAX_CLOCK_DIFFERENCE_MS,
-  readStatus,
-} from "./status.js";
+import type { DaemonStatus } from "./daemon-status.js";
+import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS, readStatus } from "./status.js";
 
 export async function examineServers(settings: Settings, add: Report): Promise<void> {
   const statuses = await readStatus(settings);

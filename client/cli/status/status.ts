@@ -11,12 +11,14 @@ import { addClientOptions, type ClientFlags, readSettings } from "../shared/clie
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
 import { type ServerAddress, trusted } from "../shared/server-url.js";
-import { formatDaemons, type ShownDaemon, short } from "./daemon-report.js";
+import { formatDaemons, short } from "./daemon-report.js";
+import type { DaemonStatus } from "./daemon-status.js";
 import { formatFleets } from "./fleet-report.js";
 import { type FleetStatus, readFleets } from "./fleet-status.js";
 import { type Diagnosis, diagnose, type Problem } from "./timeline-problems.js";
 import { formatTimelines } from "./timeline-report.js";
 import { readTimelines, type TimelineStatus } from "./timeline-status.js";
+import { beginWatching, type Show } from "./watching.js";
 
 /** Version 2's clients correct for this machine's clock; two daemons so far apart may not both take an envelope. */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
@@ -26,22 +28,6 @@ const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --clust
 
 const INCOMPLETE = "it is not yet complete";
 
-/** One daemon, as --json prints it. Ids are hexadecimal, times milliseconds; null: not known. */
-export interface DaemonStatus extends ShownDaemon {
-  readonly ok: boolean;
-  /** How many other daemons it exchanges commands with; null: it has no timeline, or speaks version 1 only. */
-  readonly members: number | null;
-  readonly detail: string | null;
-  /** What it says of its timeline and members; null: it has none, or does not tell. */
-  readonly timeline: TimelineStatus | null;
-  /** Why it does not tell. */
-  readonly timelineNote: string | null;
-  /** What is wrong. */
-  readonly problems: readonly Problem[];
-  /** What need not be wrong. */
-  readonly remarks: readonly Problem[];
-}
-
 interface StatusFlags extends ClientFlags {
   readonly watch?: boolean;
 }
@@ -50,7 +36,6 @@ interface StatusFlags extends ClientFlags {
 const FLEET_MS = 3000;
 /** Milliseconds between two looks. */
 const WATCH_EVERY_MS = 2000;
-const CLEAR_SCREEN = "\x1b[2J\x1b[H";
 
 export function addStatus(program: Command): void {
   addClientOptions(
@@ -63,7 +48,7 @@ export function addStatus(program: Command): void {
       `of daemons with --json-replica: ${JSON_URL_HELP}. With -s the others are shown, too`,
       (text, all: readonly ServerAddress[] = []) => [...all, readJsonUrl(text)],
     )
-    .option("--watch", "again every 2 s, until Ctrl-C")
+    .option("--watch", "again every 2 s, until Ctrl-C: on a terminal in its place, else one below the other")
     .option(
       JSON_FLAG,
       'print JSON: {"daemons": […], "fleets": […]}, ids in full; with --watch a line each time',
@@ -92,20 +77,25 @@ ${exitCodeHelp("there is a FAIL: a daemon is not reached, not live, of another c
 async function status(urls: readonly ServerAddress[], flags: StatusFlags): Promise<void> {
   const settings = urls.length > 0 && flags.servers === undefined ? null : readSettings(flags);
   const servers = urls.map((url) => trusted(url, flags.ca));
+  const show = flags.watch ? beginWatching(showOnce(flags), flags.json ?? false) : showOnce(flags);
   for (;;) {
     const [daemons, fleets] = await Promise.all([
       settings === null ? [] : readFullStatus(settings),
       readFleets(servers, flags.timeout ?? FLEET_MS),
     ]);
-    if (flags.watch && !flags.json && process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
-    if (flags.json) printJson({ daemons, ...(fleets.length === 0 ? {} : { fleets }) });
-    else process.stdout.write(formatStatus(daemons, fleets));
     process.exitCode = [...daemons, ...fleets].every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;
+    show(daemons, fleets);
     if (!flags.watch) return;
-    if (!flags.json && !process.stdout.isTTY) process.stdout.write("\n");
     await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS));
   }
 }
+
+const showOnce =
+  ({ json }: StatusFlags): Show =>
+  (daemons, fleets) => {
+    if (json) printJson({ daemons, ...(fleets.length === 0 ? {} : { fleets }) });
+    else process.stdout.write(formatStatus(daemons, fleets));
+  };
 
 /** Greets all daemons, and asks those that have a timeline about it. */
 async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {

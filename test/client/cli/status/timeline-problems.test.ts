@@ -1,7 +1,8 @@
 /** What `dbsync status` finds bad about a timeline: each with what to do. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type DaemonStatus, withTimeline } from "../../../../client/cli/status/status.js";
+import type { DaemonStatus } from "../../../../client/cli/status/daemon-status.js";
+import { withTimeline } from "../../../../client/cli/status/status.js";
 import { diagnose } from "../../../../client/cli/status/timeline-problems.js";
 import type { MemberStatus, TimelineStatus } from "../../../../client/cli/status/timeline-status.js";
 import { FAREWELLS } from "../../../../daemon/peers/shared/farewells.js";

@@ -1,0 +1,65 @@
+/** A terminal on which lines are drawn again and again in the same place. It is left as it was, with the last of them on it. */
+import type { WriteStream } from "node:tty";
+import type { ShownLine } from "./watched-report.js";
+
+const ESCAPE = "\x1b[";
+const END_OF_LINE = `${ESCAPE}K`;
+const BELOW = `${ESCAPE}J`;
+const CLEAR = `${ESCAPE}2J${ESCAPE}H`;
+const HIDE_CURSOR = `${ESCAPE}?25l`;
+const SHOW_CURSOR = `${ESCAPE}?25h`;
+const TONES = { plain: "", head: "1", bad: "31", warn: "33" } as const satisfies Record<
+  ShownLine["tone"],
+  string
+>;
+const COLUMNS_USUAL = 80;
+const ROWS_USUAL = 24;
+
+/** Whether somebody watches there, and the cursor can be moved. */
+export function isScreen(stream: Pick<WriteStream, "isTTY">): boolean {
+  return stream.isTTY && process.env["TERM"] !== "dumb";
+}
+
+export class Screen {
+  readonly #stream: WriteStream;
+  readonly #hasColours = (process.env["NO_COLOR"] ?? "") === "";
+  #height = 0;
+  /** What is there may have been broken into other lines. */
+  #isStale = true;
+
+  constructor(stream: WriteStream) {
+    this.#stream = stream;
+    stream.on("resize", () => {
+      this.#isStale = true;
+    });
+    stream.write(HIDE_CURSOR);
+  }
+
+  get columns(): number {
+    return this.#stream.columns || COLUMNS_USUAL;
+  }
+
+  draw(lines: readonly ShownLine[]): void {
+    const room = (this.#stream.rows || ROWS_USUAL) - 1;
+    const left = lines.length - room;
+    const more: ShownLine = { text: `… ${left + 1} more lines: make the window higher`, tone: "warn" };
+    const shown = left > 0 ? [...lines.slice(0, Math.max(0, room - 1)), more] : lines;
+    const start = this.#isStale ? CLEAR : this.#height > 0 ? `${ESCAPE}${this.#height}A\r` : "";
+    // In one piece, so that nothing flickers.
+    this.#stream.write(
+      `${start}${shown.map((line) => `${this.#toned(line)}${END_OF_LINE}\n`).join("")}${BELOW}`,
+    );
+    this.#height = shown.length;
+    this.#isStale = false;
+  }
+
+  /** The cursor is back, below what was drawn. */
+  leave(): void {
+    this.#stream.write(SHOW_CURSOR);
+  }
+
+  #toned({ text, tone }: ShownLine): string {
+    const code = TONES[tone];
+    return code === "" || !this.#hasColours ? text : `${ESCAPE}${code}m${text}${ESCAPE}0m`;
+  }
+}

@@ -1,0 +1,87 @@
+/** `dbsync status --watch` on a terminal (a pty, by script(1)), and in a pipe. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { test } from "node:test";
+import { bars, clip, Rates, watchedLines, wrapped } from "../../../../client/cli/status/watched-report.js";
+import { programPaths } from "../../../support/programs.js";
+import { startCluster } from "../cluster.js";
+
+const REDRAWN = /\x1b\[\d+A\r/;
+const ESCAPES = /\x1b\[[\d;?]*[A-Za-z]/g;
+
+interface Watched {
+  readonly output: string;
+  readonly code: number | null;
+}
+
+/** Until it has been drawn again; then Ctrl-C. */
+async function onTerminal(words: readonly string[], columns: number, env: object = {}): Promise<Watched> {
+  const command = [process.execPath, programPaths.dbsync, "status", "--watch", ...words].join(" ");
+  const size = `stty cols ${columns} rows 30; `;
+  const child = spawn("script", ["-qefc", `${size}exec ${command}`, "/dev/null"], {
+    env: { ...process.env, TERM: "xterm", ...env },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let output = "";
+  let isEnding = false;
+  child.stdout.on("data", (bytes: Buffer) => {
+    output += bytes.toString();
+    if (isEnding || !REDRAWN.test(output)) return;
+    isEnding = true;
+    child.stdin.write("\x03");
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { output, code };
+}
+
+test("on a terminal it is drawn again in its place, within its width, and Ctrl-C leaves the last look there", async () => {
+  await using cluster = await startCluster(2, ["--peer", "127.0.0.1:1"]);
+  const servers = `${cluster.daemons.servers},a-host-of-a-very-long-name.example.invalid:1111`;
+  const words = ["-s", servers, "-k", join(cluster.folder, "root.pem")];
+  for (const [columns, env] of [
+    [80, {}],
+    [50, { NO_COLOR: "1" }],
+  ] as const) {
+    const { output, code } = await onTerminal(words, columns, env);
+    assert.equal(code, 1, "the last look found something wrong");
+    const [before = "", after = ""] = output.split(REDRAWN);
+    if (columns === 80) assert.match(before, /\x1b\[31m.*a-host-of-a/, "what is wrong is red");
+    else assert.doesNotMatch(output, /\x1b\[[\d;]*m/);
+    assert.match(after, /\x1b\[\?25h(\^C)?\s*$/, "the cursor is back");
+    const lines = output.replace(ESCAPES, "").split(/[\r\n]+/);
+    for (const line of lines) assert.ok(line.replace("^C", "").length <= columns, `${line.length}: ${line}`);
+    assert.ok(lines.some((line) => /^127\.0\.0\.1:\d+ +127\.0\.0\.1:1 +away/.test(line)));
+  }
+});
+
+test("in a pipe each look stands below the other, without escapes, and a closed pipe ends it", async () => {
+  await using cluster = await startCluster(1);
+  const args = [programPaths.dbsync, "status", "--watch", "-s", cluster.daemons.servers];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  for await (const bytes of child.stdout) {
+    output += String(bytes);
+    if (output.split("ADDRESS").length > 2) break;
+  }
+  assert.doesNotMatch(output, /\x1b/);
+  assert.match(output, /^ADDRESS.*\n127.*\n(.*\n)*\nADDRESS/);
+  const [code] = child.exitCode === null ? ((await once(child, "close")) as [number]) : [child.exitCode];
+  assert.ok(code === 0 || code === null || code === 141, `${code}`);
+});
+
+test("lines are cut and wrapped to the width, bars are as high as their values", () => {
+  assert.equal(clip("127.0.0.1:1111", 10), "127.0.0.1…");
+  assert.equal(clip("short", 10), "short");
+  assert.deepEqual(wrapped("FAIL  a:1: it is away; start it", 20), [
+    "FAIL  a:1: it is",
+    "      away; start it",
+  ]);
+  assert.equal(bars([0, 5, 10]), "▁▅█");
+  const lines = watchedLines({ daemons: [], fleets: [], rates: new Rates(), now: 0, columns: 20 });
+  assert.deepEqual(
+    lines.map(({ text }) => text.length),
+    [20],
+  );
+});
