@@ -1,0 +1,41 @@
+/**
+ * `npm run pictures`: makes the pictures of README.md and docs/ anew, from the real programs, into docs/pictures. With words, those of
+ * these names: watched, chat, chaos. Chromium and script(1) are needed.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runChaos } from "../faults/chaos.js";
+import { repositoryRoot } from "../support/repository.js";
+import { chatPicture } from "./chat-picture.js";
+import { terminalPicture } from "./terminal-picture.js";
+import { watchedPictures } from "./watched-pictures.js";
+
+const BYTES_MOST = 150_000;
+const CHAOS_SECONDS = 60;
+
+const MAKERS: Readonly<Record<string, () => Promise<Record<string, Buffer | string>>>> = {
+  watched: watchedPictures,
+  chat: chatPicture,
+  async chaos() {
+    const lines = ["$ npm run chaos -- --minutes 1"];
+    await runChaos({ seed: 11, seconds: CHAOS_SECONDS, say: (line) => lines.push(...broken(line)) });
+    return { "chaos.svg": terminalPicture("npm run chaos", lines.join("\n")) };
+  },
+};
+
+/** As a terminal would. */
+function broken(line: string): string[] {
+  return line.match(/.{1,96}(?: |$)/g) ?? [line];
+}
+
+const folder = join(repositoryRoot, "docs/pictures");
+mkdirSync(folder, { recursive: true });
+const words = process.argv.slice(2);
+for (const [name, make] of Object.entries(MAKERS)) {
+  if (words.length > 0 && !words.includes(name)) continue;
+  for (const [file, bytes] of Object.entries(await make())) {
+    if (bytes.length > BYTES_MOST) throw new Error(`${file} has ${bytes.length} bytes`);
+    writeFileSync(join(folder, file), bytes);
+    console.log(`docs/pictures/${file}: ${bytes.length} bytes`);
+  }
+}

@@ -1,0 +1,66 @@
+/** The dashboard and `dbsync status --watch` of the same three daemons: clients write, some writes come late, a daemon goes. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { startChromium } from "../client/browser/chromium.js";
+import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.js";
+import { programPaths } from "../support/programs.js";
+import { SeededRandom } from "../support/seeded-random.js";
+import { inFewColours } from "./small-png.js";
+import { terminalPicture } from "./terminal-picture.js";
+
+const BUSY_MS = 50_000;
+const WATCH_MS = 24_000;
+
+export async function watchedPictures(): Promise<Record<string, Buffer | string>> {
+  await using cluster = await startWatched();
+  await using chromium = await startChromium();
+  const { tab } = chromium;
+  await tab.command("Emulation.setScrollbarsHidden", { hidden: true });
+  await tab.appear({ width: 1040, height: 860, isDark: false });
+  await tab.open(cluster.urls[0] as string);
+  await beBusy(cluster, BUSY_MS - WATCH_MS);
+  const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
+  const command = `${process.execPath} ${programPaths.dbsync} status --watch -s ${servers} -k ${cluster.rootFile}`;
+  const watching = spawn("script", ["-qefc", `stty cols 80 rows 40; exec ${command}`, "/dev/null"], {
+    env: { ...process.env, TERM: "xterm" },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let output = "";
+  watching.stdout.on("data", (bytes: Buffer) => {
+    output += bytes.toString();
+  });
+  await beBusy(cluster, WATCH_MS);
+  const pictures: Record<string, Buffer> = {};
+  for (const look of ["light", "dark"]) {
+    await tab.appear({ width: 1040, height: 860, isDark: look === "dark" });
+    await beBusy(cluster, 2000);
+    const taken = await tab.picture(1040, { height: 860, isDark: look === "dark" });
+    pictures[`dashboard-${look}.png`] = inFewColours(taken);
+  }
+  cluster.daemons[2]?.kill("SIGKILL");
+  await beBusy(cluster, 5000);
+  watching.stdin.write("\x03");
+  await once(watching, "close");
+  const last = output.split(/\x1b\[\d+A\r/).at(-1) ?? "";
+  const shown = `$ dbsync status --watch -k root-private.pem\n${last.replace("^C", "")}`;
+  return {
+    ...pictures,
+    "status-watch.svg": terminalPicture("dbsync status --watch, with one of three daemons away", shown),
+  };
+}
+
+const random = new SeededRandom(7);
+
+async function beBusy(cluster: WatchedCluster, forMs: number): Promise<void> {
+  const end = performance.now() + forMs;
+  for (let n = 0; performance.now() < end; n++) {
+    const late = n % 35 === 34 ? random.between(3000, 17_000) : 0;
+    const count = random.between(1, 4);
+    // One may be refused, as it is too late or the daemon is not there.
+    await Promise.allSettled([
+      ...Array.from({ length: count }, (_, index) => cluster.write(index % 2, ["INCR", `k${n}`])),
+      ...(late === 0 ? [] : [cluster.write(1, ["SET", "late", "1"], late)]),
+    ]);
+    await new Promise((resolve) => setTimeout(resolve, random.between(30, 120)));
+  }
+}
