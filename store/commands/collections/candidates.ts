@@ -2,11 +2,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import { readKnownBson } from "../../values/collections/bson-reader.js";
 import type { Collection } from "../../values/collections/collection.js";
 import type { Filter } from "./queries/filter.js";
 import { isOperators } from "./queries/filter.js";
-import { costOf, spend, type Work } from "./queries/mongo-failure.js";
+import { costOf, looked, spend, type Work } from "./queries/mongo-failure.js";
 
 /** Combinations of values that are looked up; of more, all documents are looked at. */
 const LOOKUPS_MAX = 10_000;
@@ -27,7 +26,7 @@ export function* matching(
   const numbers = candidates(collection, query);
   for (const [number, bytes] of numbers === null ? collection.numbered() : numbered(collection, numbers)) {
     spend(work, costOf(bytes) + filter.tests);
-    if (filter.tests === 0 || filter.isMet(readKnownBson(bytes, filter.roots))) yield { number, bytes };
+    if (filter.tests === 0 || filter.isMet(looked(bytes, work, filter.roots))) yield { number, bytes };
   }
 }
 

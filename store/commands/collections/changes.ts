@@ -4,14 +4,21 @@ import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
-import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { Collection } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
 import { type Found, matching } from "./candidates.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { checkedId } from "./inserts.js";
 import { filterOf } from "./queries/filter.js";
-import { badValue, failedToParse, mismatch, type Work } from "./queries/mongo-failure.js";
+import {
+  badValue,
+  costOf,
+  failedToParse,
+  looked,
+  mismatch,
+  spend,
+  type Work,
+} from "./queries/mongo-failure.js";
 import { countAt, documentAt, specOf, truthAt } from "./queries/spec.js";
 import { Uniqueness } from "./uniqueness.js";
 import { documentOfQuery, isReplacement, updateOf, withId } from "./updates/update.js";
@@ -105,7 +112,9 @@ export function changedBy(
   const changes: Found[] = [];
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
-    last = bytesOf(apply(readKnownBson(bytes)));
+    last = bytesOf(apply(looked(bytes, work)));
+    // Written and indexed anew: as much again.
+    spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
   }
   if (changes.length === 0) return { modified: 0, last };

@@ -2,11 +2,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { pathOf } from "../../values/collections/index-keys.js";
 import type { Place } from "./changes.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
-import { costOf, notHere, spend } from "./queries/mongo-failure.js";
+import { costOf, looked, notHere, spend } from "./queries/mongo-failure.js";
 import { stringAt } from "./queries/spec.js";
 import { isAny } from "./queries/ways.js";
 import { replaced } from "./stages/unwinding.js";
@@ -30,7 +29,7 @@ export function lookedUp(
     const byKey = new Map<ByteString, number[]>();
     for (const bytes of collection?.documents() ?? []) {
       spend(place.work, costOf(bytes));
-      const other = readKnownBson(bytes);
+      const other = looked(bytes, place.work);
       const number = others.push(other) - 1;
       for (const key of keysAt(other, foreignPath, "both")) {
         const numbers = byKey.get(key);

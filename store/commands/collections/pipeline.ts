@@ -4,13 +4,12 @@ import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { answeredAll, bytesOf, count } from "./answers.js";
 import { foundBy, type Place, placeOf } from "./changes.js";
 import { lookedUp } from "./lookup.js";
 import { filterOf } from "./queries/filter.js";
-import { badValue, MongoFailure, mismatch, spend } from "./queries/mongo-failure.js";
+import { badValue, looked, MongoFailure, mismatch, spend } from "./queries/mongo-failure.js";
 import { projectionOf } from "./queries/projection.js";
 import { sortingOf } from "./queries/sorting.js";
 import { arrayAt, countOf, specOf } from "./queries/spec.js";
@@ -39,7 +38,7 @@ export function aggregate(data: Data, argv: readonly ByteString[], unit: Unit): 
   const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
   const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => made(one, place));
   const found = foundBy(place, query, Number.POSITIVE_INFINITY);
-  let documents: readonly BsonDocument[] = found.map(({ bytes }) => readKnownBson(bytes));
+  let documents: readonly BsonDocument[] = found.map(({ bytes }) => looked(bytes, place.work));
   for (const stage of stages) {
     spend(place.work, documents.length);
     documents = stage(documents);

@@ -5,12 +5,11 @@ import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { pathOf } from "../../values/collections/index-keys.js";
 import { answered, answeredAll, bytesOf } from "./answers.js";
 import type { Found } from "./candidates.js";
 import { foundBy, type Place, placeOf } from "./changes.js";
-import { spend } from "./queries/mongo-failure.js";
+import { looked, spend } from "./queries/mongo-failure.js";
 import { projectionOf } from "./queries/projection.js";
 import { sortingOf } from "./queries/sorting.js";
 import { countAt, documentAt, specOf, stringAt } from "./queries/spec.js";
@@ -30,7 +29,7 @@ export function find(data: Data, argv: readonly ByteString[], unit: Unit): Reply
     limit: countAt(spec, "limit"),
   });
   const documents = found.map(({ bytes }) =>
-    project === null ? bytes : bytesOf(project(readKnownBson(bytes))),
+    project === null ? bytes : bytesOf(project(looked(bytes, place.work))),
   );
   return answeredAll(documents, asked);
 }
@@ -46,7 +45,7 @@ export function chosen(
   if (order.size === 0) return foundBy(place, query, end).slice(skip);
   const sorting = sortingOf(order, place.work);
   const found = foundBy(place, query, Number.POSITIVE_INFINITY);
-  return sorting.sorted(found, ({ bytes }) => readKnownBson(bytes, sorting.roots)).slice(skip, end);
+  return sorting.sorted(found, ({ bytes }) => looked(bytes, place.work, sorting.roots)).slice(skip, end);
 }
 
 /** `MDB.COUNT db collection spec` */
@@ -66,7 +65,7 @@ export function distinct(data: Data, argv: readonly ByteString[], unit: Unit): R
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();
   for (const { bytes } of foundBy(place, documentAt(spec, "query") ?? NOTHING, Number.POSITIVE_INFINITY)) {
-    isAny(readKnownBson(bytes, roots), path, "elements", (value) => {
+    isAny(looked(bytes, place.work, roots), path, "elements", (value) => {
       spend(place.work, 1);
       if (value !== undefined) {
         const key = keyOf(value);

@@ -2,6 +2,7 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { CommandFailure } from "../../../arguments/errors.js";
 import { type Bson, type BsonDocument, BsonFault, Int32 } from "../../../values/collections/bson.js";
+import { countedBson } from "../../../values/collections/bson-reader.js";
 
 /** As MongoDB numbers them. Others are `Location` and their number. */
 const NAMES: ReadonlyMap<number, string> = new Map([
@@ -75,9 +76,11 @@ export interface Work {
 }
 
 /** Documents that a command may look at, with what else takes as long: some seconds, for which everybody waits. */
-export const WORK_MAX = 10_000_000;
+export const WORK_MAX = 5_000_000;
 /** Bytes of a document that count as much as the document. */
 const BYTES_A_UNIT = 256;
+/** Values that are read in it, likewise. */
+const VALUES_A_UNIT = 4;
 
 /** Counts what is about to be done. @throws CommandFailure  it is too much */
 export function spend(work: Work, units: number): void {
@@ -87,6 +90,17 @@ export function spend(work: Work, units: number): void {
       146,
       `a command looks at ${WORK_MAX} documents at most, or what takes as long: ask for less, or make an index`,
     );
+}
+
+/** Reads a document that is kept. @param only  names of the fields that are wanted; null: all @throws CommandFailure  it is too much */
+export function looked(
+  bytes: ByteString,
+  work: Work,
+  only: ReadonlySet<ByteString> | null = null,
+): BsonDocument {
+  const { document, values } = countedBson(bytes, only);
+  spend(work, Math.floor(values / VALUES_A_UNIT));
+  return document;
 }
 
 export const costOf = (bytes: ByteString): number => 1 + Math.floor(bytes.length / BYTES_A_UNIT);

@@ -40,7 +40,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
   return {
     roots: new Set(paths.map(([root]) => root as ByteString)),
     sorted: (items, documentOf) => {
-      spend(work, items.length * (1 + Math.ceil(Math.log2(items.length + 1) / 4)));
+      spend(work, items.length * (1 + Math.floor((32 - Math.clz32(items.length)) / 4)));
       try {
         return items
           .map((item) => ({ item, key: keyOf(documentOf(item)) }))
