@@ -6,9 +6,10 @@ import { loadavg } from "node:os";
 import { type Collection, MongoClient } from "mongodb";
 import { knowsSecret } from "../test/support/cluster-secret.js";
 import { freePort } from "../test/support/free-port.js";
+import { cpuSeconds } from "./daemon-cpu.js";
 import { type Figures, measure, median } from "./measure.js";
 import { type Server, startDaemon } from "./processes.js";
-import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
+import { figureCells, machine, report, table } from "./report.js";
 import { Scene, stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
@@ -92,20 +93,38 @@ async function fill(items: Collection<Kept>): Promise<void> {
 
 let turn = 0;
 
-async function figuresAt(port: number): Promise<Figures[]> {
+/** And what a call takes of the daemon's CPU, and of the driver's, in microseconds: others who need the core do not count. */
+type Measured = Figures & { readonly daemonUs: number; readonly driverUs: number };
+
+async function measured(
+  pid: number,
+  load: Parameters<typeof measure>[0],
+  call: () => Promise<unknown>,
+): Promise<Measured> {
+  const [before, own] = [cpuSeconds(pid), process.cpuUsage()];
+  const startedAt = performance.now();
+  const figures = await measure(load, call);
+  const { user, system } = process.cpuUsage(own);
+  const calls = (figures.perSecond * (performance.now() - startedAt)) / 1000;
+  return {
+    ...figures,
+    daemonUs: ((cpuSeconds(pid) - before) * 1e6) / calls,
+    driverUs: (user + system) / calls,
+  };
+}
+
+async function figuresAt(port: number, { process: { pid } }: Server): Promise<Measured[]> {
   const client = new MongoClient(`mongodb://127.0.0.1:${port}`);
   const items = client.db("bench").collection<Kept>("items");
   try {
     await fill(items);
-    const all: Figures[] = [];
+    const all: Measured[] = [];
     for (const { callers, call } of CASES) {
-      const rounds: Figures[] = [];
+      const rounds: Measured[] = [];
       for (let round = 0; round < ROUNDS; round++)
-        rounds.push(
-          await measure({ callers, seconds: SECONDS }, async () => void (await call(items, turn++))),
-        );
+        rounds.push(await measured(pid ?? 0, { callers, seconds: SECONDS }, () => call(items, turn++)));
       const perSecond = median(rounds.map((one) => one.perSecond));
-      all.push(rounds.find((one) => one.perSecond === perSecond) ?? (rounds[0] as Figures));
+      all.push(rounds.find((one) => one.perSecond === perSecond) ?? (rounds[0] as Measured));
     }
     return all;
   } finally {
@@ -131,20 +150,21 @@ async function startOneOfThree(scene: Scene): Promise<{ servers: readonly Server
 const loadBefore = loadavg()[0] ?? 0;
 const alone = await freePort();
 const server = await startDaemon(["--mongo", String(alone)]);
-const inMemory = await figuresAt(alone);
+const inMemory = await figuresAt(alone, server);
 await server[Symbol.asyncDispose]();
 using scene = new Scene();
 const { servers, port } = await startOneOfThree(scene);
-const recorded = await figuresAt(port);
+const recorded = await figuresAt(port, servers[0] as Server);
 await stopAll(servers);
 
 const rows = CASES.flatMap(({ name, callers, together }, at) =>
   [
-    ["alone, in memory", inMemory[at] as Figures] as const,
-    ["one of three, --data", recorded[at] as Figures] as const,
+    ["alone, in memory", inMemory[at] as Measured] as const,
+    ["one of three, --data", recorded[at] as Measured] as const,
   ].map(([where, figures]) => {
-    const [perSecond = 0, ...latencies] = figureCells(figures);
-    return [name, String(callers), where, perSecond * together, ...latencies];
+    const [perSecond = 0, p50 = 0, p99 = 0] = figureCells(figures);
+    const cpu = [Math.round(figures.daemonUs), Math.round(figures.driverUs)];
+    return [name, String(callers), where, perSecond * together, p50, p99, ...cpu];
   }),
 );
 report(
@@ -153,9 +173,12 @@ report(
     "## MongoDB clients",
     "",
     `${machine()} \`npm run bench -- mongo\`. ${DOCUMENTS} documents, an index; driver and daemons share the machine, load before: ${loadBefore.toFixed(1)}. ` +
-      `${SECONDS} s each, median of ${ROUNDS}. Of insertMany documents are counted, latencies are a call's.`,
+      `${SECONDS} s each, median of ${ROUNDS}. Of insertMany documents are counted, latencies and CPU are a call's.`,
     "",
-    table(["call", "in flight", "daemon", ...FIGURE_HEAD], rows),
+    table(
+      ["call", "in flight", "daemon", "per second", "p50 µs", "p99 µs", "daemon's CPU µs", "driver's CPU µs"],
+      rows,
+    ),
   ].join("\n"),
   smoke,
 );

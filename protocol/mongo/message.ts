@@ -26,6 +26,8 @@ const CHECKSUM_BYTES = 4;
 const EMPTY_DOCUMENT_BYTES = 5;
 /** Sequences in a message; drivers send one or two. */
 const SEQUENCES_MOST = 16;
+/** Documents in one command, as drivers are told; each costs more than its bytes. */
+export const BATCH_DOCUMENTS_MAX = 100_000;
 
 export interface DocumentSequence {
   /** The member of the command that these documents are. */
@@ -107,6 +109,8 @@ function readSequence(bytes: Buffer, from: number, end: number): DocumentSequenc
   if (nameEnd < 0 || nameEnd >= end) throw new MalformedMessage("a sequence without a name");
   const documents: Buffer[] = [];
   for (let at = nameEnd + 1; at < end; ) {
+    if (documents.length === BATCH_DOCUMENTS_MAX)
+      throw new MalformedMessage("too many documents in a sequence");
     const document = documentAt(bytes, at, end);
     documents.push(document);
     at += document.length;

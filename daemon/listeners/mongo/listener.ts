@@ -11,6 +11,9 @@ import type { MongoDaemon } from "./session/command-host.js";
 import { Cursors } from "./session/cursors.js";
 import { ObjectIds } from "./session/object-ids.js";
 
+/** Of connections, as they are told. */
+const IDS = 2 ** 31;
+
 export class MongoListener extends DaemonListener {
   #cursors: Cursors | null = null;
 
@@ -21,7 +24,10 @@ export class MongoListener extends DaemonListener {
     const own = {
       ...{ path, users, memory, daemon, commands: mongoCommandsByName },
       objectIds: new ObjectIds(environment),
-      nextId: () => ++id,
+      nextId: () => {
+        id = (id + 1) % IDS;
+        return id;
+      },
       isPrivate: ({ address }: { readonly address: string }) => gate !== null || isLoopback(address) === true,
     };
     super({

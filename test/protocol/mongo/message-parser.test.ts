@@ -99,6 +99,14 @@ for (const [what, bytes, fault] of [
     assert.match(found ?? "", fault);
   });
 
+test("a sequence of more documents than a command may have is a fault before they cost anything", () => {
+  const documents = empty.repeat(100_001);
+  const sequenced = `\x01${int32Bytes(documents.length + 6)}a\0${documents}`;
+  const { messages, fault } = parsed([message(`${flags}\0${empty}${sequenced}`)], 1_000_000);
+  assert.equal(messages.length, 0);
+  assert.match(fault ?? "", /too many documents/);
+});
+
 test("a length that is announced costs nothing until its bytes are there", () => {
   const before = process.memoryUsage().arrayBuffers;
   const parsers = Array.from({ length: 1000 }, () => {

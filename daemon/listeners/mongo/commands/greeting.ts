@@ -14,7 +14,11 @@ import {
   words,
   document as written,
 } from "../../../../protocol/mongo/bson-writer.js";
-import { DOCUMENT_BYTES_MAX, MESSAGE_BYTES_MAX } from "../../../../protocol/mongo/message.js";
+import {
+  BATCH_DOCUMENTS_MAX,
+  DOCUMENT_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+} from "../../../../protocol/mongo/message.js";
 import { version } from "../../../../serving/process/version.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
@@ -26,7 +30,6 @@ const SPOKEN = [7, 0, 0, 0];
 const WIRE_VERSION = 21;
 /** Oldest drivers that are served: OP_MSG. */
 const WIRE_VERSION_MIN = 0;
-export const BATCH_DOCUMENTS_MAX = 100_000;
 const SESSION_MINUTES = 30;
 
 export const greetings: readonly MongoCommand[] = [
@@ -97,11 +100,12 @@ export const greetings: readonly MongoCommand[] = [
 
 function greet(host: CommandHost, command: CommandDocument, isPrimary: string) {
   const { server, id } = host;
+  const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.limits.maxRequestBytes);
   const hello = elements({
     helloOk: boolean(true),
     [isPrimary]: boolean(true),
-    maxBsonObjectSize: int32(DOCUMENT_BYTES_MAX),
-    maxMessageSizeBytes: int32(Math.min(MESSAGE_BYTES_MAX, server.limits.maxRequestBytes)),
+    maxBsonObjectSize: int32(Math.min(DOCUMENT_BYTES_MAX, messageBytes)),
+    maxMessageSizeBytes: int32(messageBytes),
     maxWriteBatchSize: int32(BATCH_DOCUMENTS_MAX),
     localTime: date(server.environment.clock()),
     logicalSessionTimeoutMinutes: int32(SESSION_MINUTES),

@@ -1,6 +1,7 @@
 /** Commands that read documents. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { elements, framed, int32 } from "../../../../protocol/mongo/bson-writer.js";
+import { DOCUMENT_BYTES_MAX } from "../../../../protocol/mongo/message.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import type { Fields } from "../messages/fields.js";
@@ -63,7 +64,11 @@ export const readCommands: readonly MongoCommand[] = [
     summary: "the different values of a field in documents that match",
     fields: { ...OF_READS, key: "taken", query: "taken" },
     run: (host, command) =>
-      host.run(["MDB.DISTINCT", ...placeOf(command), command.only(["key", "query"])], membersOfReply),
+      host.run(["MDB.DISTINCT", ...placeOf(command), command.only(["key", "query"])], (reply) => {
+        const members = membersOfReply(reply);
+        if (members.length <= DOCUMENT_BYTES_MAX) return members;
+        throw failure(10334, `distinct too big, ${DOCUMENT_BYTES_MAX} bytes at most`);
+      }),
   },
 ];
 

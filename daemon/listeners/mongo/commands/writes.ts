@@ -2,14 +2,13 @@
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../../protocol/mongo/bson-members.js";
 import { type BsonValue, element, framed } from "../../../../protocol/mongo/bson-writer.js";
-import { DOCUMENT_BYTES_MAX } from "../../../../protocol/mongo/message.js";
+import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../../protocol/mongo/message.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
 import type { CommandHost, MongoCommand } from "../session/command-host.js";
 import { placeOf } from "./arguments.js";
-import { BATCH_DOCUMENTS_MAX } from "./greeting.js";
 
 const ID = "_id";
 const UPSERT_ID = "upsertId";
