@@ -172,7 +172,7 @@ report(
   [
     "## MongoDB clients",
     "",
-    `${machine()} \`npm run bench -- mongo\`. ${DOCUMENTS} documents, an index; driver and daemons share the machine, load before: ${loadBefore.toFixed(1)}. ` +
+    `${machine()} \`npm run bench -- mongo\`. ${DOCUMENTS} documents, an index; driver and daemons share the machine, load before: ${loadBefore.toFixed(1)}, behind: ${(loadavg()[0] ?? 0).toFixed(1)}. ` +
       `${SECONDS} s each, median of ${ROUNDS}. Of insertMany documents are counted, latencies and CPU are a call's.`,
     "",
     table(
