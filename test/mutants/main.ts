@@ -83,7 +83,8 @@ async function passes(test: string): Promise<boolean> {
   const child = spawn(process.execPath, [join(buildRoot, test)], {
     stdio: ["ignore", "pipe", "pipe"],
     env: inFull,
-    timeout: TEST_HANGS_AFTER_MS,
+    // Beside mutants it may take twice as long, and to be slow is no fault of it.
+    timeout: 2 * TEST_HANGS_AFTER_MS,
   });
   const [output, errors, [code, signal]] = await Promise.all([
     text(child.stdout),

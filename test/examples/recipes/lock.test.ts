@@ -10,7 +10,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { CutTrio } from "./cut-trio.js";
 
 const PATIENCE_MS = 60_000;
-const TURNS = amount(12, 80);
+const TURNS = amount(12, 50);
 /** As Redis is told it, in milliseconds; and by how much a write is dated back. */
 const LEASE = "60000";
 const BACK_MS = 15_000;
