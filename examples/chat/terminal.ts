@@ -5,20 +5,38 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 import { type ChatSocket, Conversation, type Told } from "./conversation.js";
+import type { Refusal, Rejection } from "./dialect.js";
 import { clockOf } from "./message.js";
 import type { Person } from "./sessions.js";
 
 /** Where the uuid is kept, as the exercise's client keeps it. */
 const INFO = "info.json";
 
-const { values } = parseArgs({
-  options: {
-    address: { type: "string", short: "a", default: "127.0.0.1" },
-    port: { type: "string", short: "p", default: "8888" },
-    pseudo: { type: "string", short: "n" },
-    info: { type: "string", default: INFO },
-  },
-});
+const USAGE = `Usage: node dist/examples/chat/terminal.js [-a ADDRESS] [-p PORT] [-n NAME] [--info FILE]
+A line typed is said; /room NAME, /earlier, /who, /quit. FILE (${INFO}) keeps who you are.`;
+
+const values = optionsOf();
+
+function optionsOf() {
+  try {
+    const options = {
+      address: { type: "string", short: "a", default: "127.0.0.1" },
+      port: { type: "string", short: "p", default: "8888" },
+      pseudo: { type: "string", short: "n" },
+      info: { type: "string", default: INFO },
+      help: { type: "boolean", short: "h" },
+    } as const;
+    const { values: given } = parseArgs({ options });
+    if (!given.help && (!/^\d+$/.test(given.port) || Number(given.port) > 65_535))
+      throw new Error(`${given.port} is not a port`);
+    if (!given.help) return given;
+    console.log(USAGE);
+    process.exit(0);
+  } catch (problem) {
+    console.error(`${(problem as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 const lines = createInterface({
   input: process.stdin,
@@ -38,15 +56,31 @@ const painted = ({ pseudo, color }: Pick<Person, "pseudo" | "color">) =>
 
 const DONE = { joined: "is here", left: "has left", returned: "is back" };
 
+const REFUSED: Readonly<Record<Refusal, string>> = {
+  flood: "too fast, it is said again in a moment",
+  "not-understood": "the server did not understand that",
+  "no-text": "that is empty, or too long",
+  "no-room": "a room's name has letters, numbers, - and _",
+  "not-kept": "it could not be kept, and is said again in a moment",
+};
+
+const REJECTED: Readonly<Record<Rejection, string>> = {
+  "no-name": "not a name, choose another one (-n)",
+  taken: "somebody here has this name, choose another one (-n)",
+  flood: "too many come from your address, wait a little",
+  "unknown-session": "your session has ended, come in again",
+  "not-understood": "the server did not understand this program",
+};
+
 const SHOWN: { readonly [Is in Told["is"]]?: (told: Extract<Told, { is: Is }>) => string | null } = {
   here: ({ you, server, isBack }) => `you are ${painted(you)}, ${isBack ? "back " : ""}at ${server}`,
-  away: ({ server }) => `${server} is gone; looking for another one`,
+  away: ({ server }) => `${server} does not answer; looking for another one`,
   room: ({ room }) => `room ${room}`,
   message: ({ message, isOwn }) =>
     `${clockOf(message.at)} ${isOwn ? "you" : painted(message)}: ${plain(message.text)}`,
   event: ({ event, isOwn }) => (isOwn ? null : `${clockOf(event.at)} ${painted(event)} ${DONE[event.kind]}`),
-  refused: ({ why }) => `not done: ${why}`,
-  rejected: ({ why }) => `not let in: ${why}`,
+  refused: ({ why }) => `not done: ${REFUSED[why]}`,
+  rejected: ({ why }) => `not let in: ${REJECTED[why]}`,
 };
 
 function tell(told: Told): void {
