@@ -166,7 +166,8 @@ function inOrder({ admin, backends, floor, replica, memory, certificate }: Wired
 function firstCommand(settings: Settings, address: string, port: number): string {
   const host = isIPv6(address) ? "[::1]" : "127.0.0.1";
   const server = `${tlsFilesOf(settings) === null ? "" : "dbsyncs://"}${isAny(address) ? host : hostOf(address)}:${port}`;
-  const key = isSigned(settings) ? " -k private.pem" : "";
+  const isForRoots = settings.signKey.length === 0 && settings.rootKey.length > 0;
+  const key = isSigned(settings) ? ` -k ${isForRoots ? "root-private.pem" : "private.pem"}` : "";
   return `dbsync send -s ${server}${key} PING`;
 }
 

@@ -54,7 +54,7 @@ export const STAGES = {
   version: {
     meaning:
       "it closes on version 2's hello: it speaks version 1 only, has no room, or somebody hides version 2 from you",
-    cure: ALLOW_VERSION_1,
+    cure: `is that dbsyncd's port? ${ALLOW_VERSION_1}`,
   },
   "version-1": {
     meaning: "that daemon is sent version 1, which cannot carry this",

@@ -33,4 +33,4 @@ const IN_MEMORY =
 const NOT_PINNED =
   "this peer is let in once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
 const NOT_LET_IN =
-  "writes without a signature (version 1, Redis and JSON clients) are refused until an administrator signs this command, which lets this daemon's key in";
+  "writes of clients that do not sign (version 1, Redis, MongoDB, JSON, SQL, memcached) are refused until an administrator signs this command, which lets this daemon's key in";

@@ -14,8 +14,8 @@ export type Hint = readonly [pattern: RegExp, hint: string];
 /** The first that fits. */
 const HINTS: readonly Hint[] = [
   [/there is none; name an administrator/, `KEY commands are signed: ${START}`],
-  [/NOPERM .*\bkey/i, `the key given by -k is no administrator's: ${START}`],
-  [/unknown-key/, `the daemons do not know the key given by -k: ${START}`],
+  [/NOPERM .*\bkey/i, `this key is no administrator's: ${START}`],
+  [/unknown-key/, `the daemons do not know this key: ${START}`],
   [
     /needs version 2|speaks version 1|RSA keys only/,
     "KEY commands need version 2: update the daemons, and give them keys",

@@ -19,8 +19,8 @@ const ADMINISTRATOR =
 const HINTS: readonly Hint[] = [
   [/there is none; name an administrator/, ADMINISTRATOR],
   [/TIMELINE is answered by|unknown command .*TIMELINE/i, "start the daemon with --data DIR, or with --peer"],
-  [/NOPERM/, `the key given by -k may not look back: ${ADMINISTRATOR}`],
-  [/unknown-key/, `the daemons do not know the key given by -k: ${ADMINISTRATOR}`],
+  [/NOPERM/, `this key may not look back: ${ADMINISTRATOR}`],
+  [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR}`],
   [
     /needs version 2|speaks version 1|RSA keys only/,
     "TIMELINE commands need version 2: update the daemons, and give them keys",
