@@ -18,6 +18,8 @@ test("a word in the name of the folder above chooses nothing", () => {
     cpSync(join(buildRoot, "test", file), join(folder, "test", file));
   cpSync(join(buildRoot, "test/support"), join(folder, "test/support"), { recursive: true });
   writeFileSync(join(folder, "test/store/empty.test.js"), "");
+  mkdirSync(join(folder, "test/libraries/npm"), { recursive: true });
+  writeFileSync(join(folder, "test/libraries/npm/package.json"), '{ "dependencies": {} }');
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const run = (word: string) =>
     spawnSync(process.execPath, [join(folder, "test/run.js"), word], { env, encoding: "utf8" });

@@ -48,7 +48,7 @@ export const requirements: readonly Requirement[] = [
     program: "/usr/bin/python3",
     check: ["-c", "import websockets"],
     debianPackage: "python3-websockets",
-    purpose: "examples/python/listen.py",
+    purpose: "examples/python/listen.py, and a chat client of the exercise",
   },
   {
     program: "/usr/bin/python3",
@@ -66,13 +66,6 @@ export const requirements: readonly Requirement[] = [
     program: "chromium",
     debianPackage: "chromium",
     purpose: "the client for pages, in one",
-    isForFullRuns: true,
-  },
-  {
-    program: "/usr/bin/python3",
-    check: ["-c", "import websockets"],
-    debianPackage: "python3-websockets",
-    purpose: "a chat client of the exercise",
     isForFullRuns: true,
   },
   {
