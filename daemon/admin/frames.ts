@@ -51,6 +51,8 @@ export class Frames implements EventSource {
   readonly #sources: FrameSources;
   #watching: Watching | null = null;
   #disk: DashboardFrame["disk"] = null;
+  /** A disk that hangs is asked once: each question holds a thread. */
+  #isDiskAsked = false;
 
   constructor(sources: FrameSources) {
     this.#sources = sources;
@@ -128,8 +130,9 @@ export class Frames implements EventSource {
   /** Told with the next frame. */
   #lookAtDisk(): void {
     const { folder } = this.#sources;
-    if (folder === null) return;
-    statfs(folder).then(
+    if (folder === null || this.#isDiskAsked) return;
+    this.#isDiskAsked = true;
+    const asked = statfs(folder).then(
       ({ bavail, blocks, bsize }) => {
         this.#disk = { free: bavail * bsize, size: blocks * bsize };
       },
@@ -137,6 +140,9 @@ export class Frames implements EventSource {
         this.#disk = null;
       },
     );
+    void asked.finally(() => {
+      this.#isDiskAsked = false;
+    });
   }
 }
 

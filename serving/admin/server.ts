@@ -110,7 +110,10 @@ export class AdminServer implements Service {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const page = await this.#page(request, response);
+    const page = await this.#page(request, response).catch((problem: unknown): Page => {
+      this.#parts.log.error({ err: problem }, "a page of --admin could not be made");
+      return { status: 500, type: TEXT, body: "It could not be made. The log tells why.\n" };
+    });
     if (page === null) return;
     const { status, type, body, headers = {} } = page;
     response.statusCode = status;

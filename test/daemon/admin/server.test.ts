@@ -286,3 +286,12 @@ test("a port that is taken is told with the cure", async () => {
   });
   await second.stop();
 });
+
+test("a page that cannot be made is an answer, and the daemon goes on", async () => {
+  const text = () => Promise.reject(new Error("a file is gone"));
+  await using admin = await startAdmin({ exposition: { contentType: "text/plain", text } });
+  const { status } = await admin.get("/metrics");
+  assert.equal(status, 500);
+  assert.match(admin.log.join(), /a file is gone/);
+  assert.equal((await admin.get("/healthz")).status, 200);
+});
