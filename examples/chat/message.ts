@@ -32,6 +32,30 @@ export type RoomEvent =
 
 export const idOf = (event: RoomEvent): string => (event.kind === "said" ? event.message.id : event.id);
 
+const EVENTS: readonly unknown[] = ["joined", "left", "returned"] satisfies RoomEvent["kind"][];
+/** Milliseconds that a Date can hold. */
+const DATE_MAX = 8.64e15;
+
+/** Whether it is what servers tell each other of a room, and nothing stands in it that they would not let in. */
+export function isEventOf(event: unknown, room: string): event is RoomEvent {
+  if (typeof event !== "object" || event === null) return false;
+  const { kind, message } = event as Record<string, unknown>;
+  if (kind !== "said") return EVENTS.includes(kind) && isSomeones(event);
+  if (typeof message !== "object" || message === null || !isSomeones(message)) return false;
+  const { room: its, order, text } = message as Record<string, unknown>;
+  return its === room && typeof order === "string" && isWithout(UNTOLD, text);
+}
+
+function isSomeones(event: object): boolean {
+  const { id, at, from, pseudo, color } = event as Record<string, unknown>;
+  const isDated = Number.isInteger(at) && Math.abs(at as number) <= DATE_MAX;
+  const isNamed = typeof id === "string" && typeof from === "string" && isWithout(UNNAMED, pseudo);
+  return isDated && isNamed && Number.isInteger(color);
+}
+
+const isWithout = (characters: RegExp, text: unknown): boolean =>
+  typeof text === "string" && !characters.test(text);
+
 /** Sorts by time, then by id. */
 export const orderOf = (at: number, id: string): string => `${at.toString(16).padStart(12, "0")}-${id}`;
 
@@ -49,7 +73,8 @@ export function roomNamed(text: unknown, chars: number): string | null {
 }
 
 /** Of control, of direction, and without a width: what would show a name as another one, or move a terminal's cursor. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/gu;
+const UNNAMED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/u;
+const UNSEEN = new RegExp(UNNAMED, "gu");
 
 /** @returns null: no such name */
 export function pseudoOf(text: unknown, chars: number): string | null {
@@ -62,7 +87,8 @@ export function pseudoOf(text: unknown, chars: number): string | null {
 export const foldedName = (pseudo: string): string => pseudo.normalize("NFKC").toLowerCase();
 
 /** Control characters but line ends and tabs: ESC stands between the fields of what is sent. */
-const CONTROL = /[^\P{Cc}\n\t]/gu;
+const UNTOLD = /[^\P{Cc}\n\t]/u;
+const CONTROL = new RegExp(UNTOLD, "gu");
 
 /** @returns null: nothing is said, or too much */
 export function textOf(said: unknown, chars: number): string | null {

@@ -6,7 +6,7 @@ import type { Redis } from "ioredis";
 import type { Dialect } from "./dialect.js";
 import type { History } from "./history.js";
 import type { Limits } from "./limits.js";
-import type { RoomEvent } from "./message.js";
+import { isEventOf, type RoomEvent } from "./message.js";
 import type { Present, Sessions } from "./sessions.js";
 
 /** A connection in a room. */
@@ -101,18 +101,18 @@ export class Rooms {
   }
 
   #heard(channel: string, text: string): void {
-    const event = eventIn(text);
+    const room = channel.slice(PREFIX.length);
+    const event = eventIn(text, room);
     if (event === null) return;
-    for (const listener of this.#listeners.get(channel.slice(PREFIX.length)) ?? []) listener.told(event);
+    for (const listener of this.#listeners.get(room) ?? []) listener.told(event);
   }
 }
 
 /** @returns null: somebody else speaks on that channel */
-function eventIn(text: string): RoomEvent | null {
+function eventIn(text: string, room: string): RoomEvent | null {
   try {
-    const { kind, message, pseudo } = JSON.parse(text) as Record<string, unknown>;
-    const said = kind === "said" ? (message as Record<string, unknown>)["text"] : pseudo;
-    return typeof said === "string" ? (JSON.parse(text) as RoomEvent) : null;
+    const event: unknown = JSON.parse(text);
+    return isEventOf(event, room) ? event : null;
   } catch {
     return null;
   }

@@ -38,8 +38,10 @@ export class Seat implements Listener {
   readonly #parts: SeatParts;
   readonly #flood: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
-  /** Ids of events that it was sent, the latest. */
+  /** Ids of messages that it was sent, the latest. */
   readonly #shown = new Set<string>();
+  /** Of other events: however many come and go, a message is told once. */
+  readonly #happened = new Set<string>();
   /** What happens while the history is read stands behind it. */
   #waiting: RoomEvent[] | null = null;
   readonly #shownMost: number;
@@ -228,18 +230,19 @@ export class Seat implements Listener {
 
   #show(event: RoomEvent): void {
     const id = idOf(event);
-    if (this.#shown.has(id)) return;
-    this.#remember(id);
+    const known = event.kind === "said" ? this.#shown : this.#happened;
+    if (known.has(id)) return;
+    this.#remember(id, known);
     const from = event.kind === "said" ? event.message.from : event.from;
     const text = this.#parts.dialect.event(event, from === this.#from);
     if (text !== null) this.send(text);
   }
 
-  #remember(id: string): void {
-    this.#shown.add(id);
-    if (this.#shown.size <= this.#shownMost) return;
-    const [oldest] = this.#shown;
-    this.#shown.delete(oldest as string);
+  #remember(id: string, known = this.#shown): void {
+    known.add(id);
+    if (known.size <= this.#shownMost) return;
+    const [oldest] = known;
+    known.delete(oldest as string);
   }
 
   #refuse(why: Refusal, id: string | null, afterMs: number): void {

@@ -5,7 +5,7 @@
 import { createHash, randomInt, randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Limits } from "./limits.js";
-import { clockOf, FIRST_ROOM, foldedName, isUuid } from "./message.js";
+import { clockOf, FIRST_ROOM, foldedName, isUuid, pseudoOf } from "./message.js";
 
 /** What stands in Redis. The last two are not the exercise's. */
 interface Kept {
@@ -253,8 +253,9 @@ function keptIn(text: string | null): Kept | null {
   try {
     const kept = JSON.parse(text) as Partial<Kept> | null;
     if (typeof kept !== "object" || kept === null) return null;
-    const { pseudo, color, room = FIRST_ROOM, seat = "" } = kept;
-    if (typeof pseudo !== "string" || typeof color !== "number") return null;
+    const { color, room = FIRST_ROOM, seat = "" } = kept;
+    const pseudo = pseudoOf(kept.pseudo, Number.POSITIVE_INFINITY);
+    if (pseudo === null || !Number.isInteger(color) || color === undefined) return null;
     if (typeof room !== "string" || typeof seat !== "string") return null;
     return { here: kept.here === true, addr: kept.addr ?? ["", 0], timestamp: "", pseudo, color, room, seat };
   } catch {

@@ -52,7 +52,7 @@ let conversation: Conversation | null = null;
 /** Nothing of what others say may move the cursor. */
 const plain = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "").replaceAll("\n", "\n        ");
 const painted = ({ pseudo, color }: Pick<Person, "pseudo" | "color">) =>
-  colors ? `\u001b[38;5;${color}m${plain(pseudo)}\u001b[0m` : plain(pseudo);
+  colors ? `\u001b[38;5;${Number(color)}m${plain(pseudo)}\u001b[0m` : plain(pseudo);
 
 const DONE = { joined: "is here", left: "has left", returned: "is back" };
 

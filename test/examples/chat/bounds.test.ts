@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
+import { Redis } from "ioredis";
 import { until } from "../../daemon/replicas.js";
 import { FrameLine, Line, startServer, startStore } from "./scene.js";
 
@@ -154,6 +155,39 @@ test("an address has so many connections, and others again when some have ended"
   } finally {
     for (const line of lines) line[Symbol.dispose]();
   }
+});
+
+test("however many come and go, what was said is told once", async () => {
+  await using looking = await startServer({ redis: store.port, limits: { HISTORY_COUNT: 3, SIGN_MS: 50 } });
+  using line = new Line(looking.address);
+  await line.say("Hello|Onlooker");
+  await line.until("a rejoint");
+  using other = new FrameLine(looking.address);
+  await other.begin("Speaker");
+  await other.frame("present");
+  await other.ask(say("said once"));
+  await line.until("said once");
+  const redis = new Redis(store.port);
+  for (let i = 0; i < 20; i++) {
+    const event = {
+      kind: "joined",
+      id: `visit ${i}`,
+      at: Date.now(),
+      from: "f",
+      pseudo: `Visitor ${i}`,
+      color: 1,
+    };
+    await redis.publish("chat:room:chatroom", JSON.stringify(event));
+  }
+  redis.disconnect();
+  await line.until("Visitor 19");
+  // Before who is here it is told what was not heard.
+  other.came.length = 0;
+  await until(
+    "it was looked again, twice",
+    () => other.came.filter((text) => text.includes('"present"')).length > 2,
+  );
+  assert.equal(line.came.filter((text) => text.includes("said once")).length, 1);
 });
 
 test("a client that does not read is let go, and its room does not wait for it", async () => {

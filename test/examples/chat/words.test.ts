@@ -143,6 +143,18 @@ test("a session that another connection has taken over does not end with the fir
   assert.ok(second.came.every((line) => !line.includes("Joe a quitté")));
 });
 
+const SOMEONE = { id: "forged", at: 1, from: "f", pseudo: "forged", color: 1 };
+const SAID = { ...SOMEONE, order: "0", room: "chatroom", text: "forged" };
+const FORGED: readonly object[] = [
+  { ...SOMEONE, kind: "promoted" },
+  { ...SOMEONE, kind: "left", pseudo: "forged\u001b[2J" },
+  { ...SOMEONE, kind: "left", color: "1m\u001b[2J" },
+  { ...SOMEONE, kind: "joined", at: 1e300 },
+  { kind: "said", message: { text: "forged" } },
+  { kind: "said", message: { ...SAID, room: "elsewhere" } },
+  { kind: "said", message: { ...SAID, text: "forged\u001bforged" } },
+];
+
 test("what others say on the chat's channels, or keep as its servers, harms nobody", async () => {
   using kim = new Line(one.address);
   await enter(kim, "Kim");
@@ -155,6 +167,7 @@ test("what others say on the chat's channels, or keep as its servers, harms nobo
     '{"kind":"said"}',
     '{"kind":"said","message":null}',
     '{"kind":"left"}',
+    ...FORGED.map((event) => JSON.stringify(event)),
   ])
     await redis.publish("chat:room:chatroom", text);
   await redis.zadd("chat:servers", Date.now() + 60_000, "ws://evil\r\n.example", Date.now() + 60_000, "*; x");
@@ -165,5 +178,5 @@ test("what others say on the chat's channels, or keep as its servers, harms nobo
   );
   await kim.say("still here");
   await kim.until("Vous avez dit : still here");
-  assert.ok(kim.came.every((line) => !line.includes("undefined")));
+  assert.ok(kim.came.every((line) => !/undefined|NaN|forged/.test(line)));
 });
