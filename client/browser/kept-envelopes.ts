@@ -127,9 +127,15 @@ export class KeptEnvelopes {
     this.#awaited.delete(owner);
     const found = await store.rename(`${this.#prefix}${owner}/`, () => this.#newName());
     for (const [name, kept] of found) {
-      const batch = this.#parts.adopted(kept);
-      this.#names.set(batch, name);
-      if (batch.unsettled === 0) this.forget(batch);
+      try {
+        const batch = this.#parts.adopted(kept);
+        this.#names.set(batch, name);
+        if (batch.unsettled === 0) this.forget(batch);
+      } catch (problem) {
+        // Of another version, or broken: kept on, it would come up with each page, and hold up what stands behind it.
+        this.#failed(problem);
+        await store.delete(name);
+      }
     }
   }
 

@@ -238,18 +238,23 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const message = Buffer.from(envelope.message);
     const bytesMost = BYTES_MOST - this.#heldBytes - message.length;
     const hasRoom = this.#held.size + calls.length <= CALLS_MOST && bytesMost >= 0;
-    const pending = calls.map(({ inputs, settings: before, since, until }) => {
-      const bytes =
-        before.envelope?.multi === true
-          ? (inputs as readonly CommandInput[]).map(commandBytes)
-          : commandBytes(inputs as CommandInput);
+    const read = calls.map((call) => ({
+      ...call,
+      bytes:
+        call.settings.envelope?.multi === true
+          ? (call.inputs as readonly CommandInput[]).map(commandBytes)
+          : commandBytes(call.inputs as CommandInput),
+    }));
+    const pending = read.map(({ inputs, settings: before, since, until, bytes }) => {
       const waiting = { command: inputs, since, until };
       const held = this.#hold({ ...waiting, isRecovered: true, bytes: sizeOf(bytes) });
       const end = (value: BrowserReply, error: DbsyncError | null) => {
         this.#release(held);
-        recovered({ ...waiting, value, error });
+        queueMicrotask(() => recovered({ ...waiting, value, error }));
       };
-      const timeout = hasRoom ? Math.max(0, until - environment.wallClock()) : 0;
+      // The clock may have been set back.
+      const left = Math.min(until - environment.wallClock(), before.timeout);
+      const timeout = hasRoom ? Math.max(0, left) : 0;
       return new PendingCall({
         ...{ shape: "value", inputs, bytes, settings: { ...before, timeout }, now, moment: ++this.#moment },
         resolve: (value) => end(value, null),
@@ -274,7 +279,8 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const { keyName } = this.#parts;
     if (keyName !== null && !this.#isClosed)
       this.#kept = new KeptEnvelopes({
-        name: keyName,
+        // Pages of one site may speak with several clusters by one key.
+        name: keyName + settings.cluster,
         ahead: () => environment.wallClock() - environment.now(),
         adopted: (kept) => this.#resume(outbox, kept),
         changed: () => this.#tell(),

@@ -299,3 +299,44 @@ test("a page left open overnight fails what was on its way, and goes on in the m
   await tab.run(`client.send("SET k 2")`);
   await tab.until(`events.includes("changed")`);
 });
+
+test("what cannot be read holds nothing up, nor does a listener that throws", full, async () => {
+  const tab = await chromium.another();
+  await using way = await scene("broken", tab);
+  way.cut();
+  await tab.run(`send("INCR n") && send(["SET", "k", "v"])`);
+  await tab.until("kept().then((count) => count >= 1)");
+  // Before the others, as a release to come might have left it.
+  await tab.run(`new Promise((resolve) => { indexedDB.open("dbsync-outbox").onsuccess = ({ target: { result } }) => {
+    const store = result.transaction("envelopes", "readwrite").objectStore("envelopes");
+    store.getAllKeys().onsuccess = ({ target: { result: [name] } }) => {
+      store.put({ calls: "of another form" }, name.replace(/\\d+$/, "0")).onsuccess = () => { result.close(); resolve(true); }; }; }; })`);
+  await tab.reload();
+  await tab.until("window.isReady");
+  way.isCut = false;
+  await tab.run(`(window.all = [], window.client = dbsync.createClient({
+    ...Object.fromEntries(new URLSearchParams(location.search)),
+    recovered({ command }) { all.push(command); throw new Error("the page's own"); } }), true)`);
+  await tab.until("all.length === 2");
+  assert.equal(await tab.run(`client.send("GET n")`), "1");
+  assert.equal(await tab.until("kept().then((count) => count === 0)"), true);
+});
+
+test(
+  "a page that names its cluster takes over of that alone, and a clock set back prolongs nothing",
+  full,
+  async () => {
+    const tab = await chromium.another();
+    await using way = await scene("named", tab);
+    const cluster = "ab".repeat(32);
+  way.cut();
+    await tab.run(`(client.close(), open({ cluster: "${cluster}" }), send("INCR n", { timeout: 2000 }))`);
+    await tab.until("kept().then((count) => count === 1)");
+      await tab.reload();
+    await tab.until("window.isReady && (window.late = -3600_000, window.other = open())");
+    await tab.run(`open({ cluster: "${cluster}" }) && true`);
+    await tab.until("client.outbox.length === 1");
+    assert.deepEqual(await tab.run("other.outbox"), []);
+    await tab.until("told.length === 1");
+  },
+);
