@@ -14,10 +14,11 @@ complete -o default -F _dbsync dbsync`,
   zsh: `#compdef dbsync
 _dbsync() {
   local -a found
-  found=("\${(@f)$(dbsync complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null | sed -e 's/:/\\\\:/g' -e 's/\\t/:/')}")
+  found=("\${(@f)$(dbsync complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null | sed -e 's/:/\\\\:/g' -e $'s/\\t/:/')}")
   if [[ -n "\${found[1]}" ]]; then _describe dbsync found; else _files; fi
 }
-compdef _dbsync dbsync`,
+# In a folder of fpath this file is the function itself, and is called for the first time.
+if [[ $funcstack[1] == _dbsync ]]; then _dbsync "$@"; else compdef _dbsync dbsync; fi`,
   fish: `function __dbsync
   dbsync complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null
 end

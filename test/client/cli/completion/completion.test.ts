@@ -1,7 +1,7 @@
 /** Tab in a shell: what dbsync offers, asked by the real shells where they are. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -75,4 +75,18 @@ test("zsh reads the script", { skip: !isOnPath("zsh") && "zsh is not here" }, ()
   const script = execFileSync(join(folder, "dbsync"), ["completion", "zsh"], { encoding: "utf8" });
   const { status, stderr } = spawnSync("zsh", ["-n", "-c", script], { encoding: "utf8" });
   assert.equal(status, 0, stderr);
+});
+
+test("zsh completes at the first Tab, from a folder of its functions", {
+  skip: !isOnPath("zsh") && "zsh is not here",
+}, () => {
+  const functions = join(folder, "functions");
+  mkdirSync(functions);
+  const script = execFileSync(join(folder, "dbsync"), ["completion", "zsh"], { encoding: "utf8" });
+  writeFileSync(join(functions, "_dbsync"), script);
+  const asking = `_describe() { print -rl -- "\${(@P)2}" }; _files() { print files }
+    fpath=(${functions} $fpath); autoload -Uz _dbsync; words=(dbsync keys dry); CURRENT=3; _dbsync`;
+  const env = { ...process.env, PATH: `${folder}:${process.env["PATH"]}` };
+  const { stdout, stderr } = spawnSync("zsh", ["-f", "-c", asking], { env, encoding: "utf8" });
+  assert.match(stdout, /^dryrun:\S/, stderr);
 });
