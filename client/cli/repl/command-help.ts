@@ -3,6 +3,7 @@ import { textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { CommandInput } from "../../shared/command.js";
 import { isCommandName } from "../shared/command-names.js";
+import { shown } from "../shared/shown-text.js";
 
 const GENERAL = `Each line is a command: SET greeting "good morning"
 help NAME   what a command is for
@@ -23,7 +24,7 @@ export class CommandHelp {
   async about(name: string): Promise<string> {
     if (name === "") return GENERAL;
     const summary = await this.#fetch(name.toUpperCase());
-    return summary ?? `The daemon knows no command ${name.toUpperCase()}.`;
+    return summary ?? `The daemon knows no command ${shown(name.toUpperCase())}.`;
   }
 
   /** The hint for a line that is being typed. null: none, or not yet. @param learned  called when there is one */
@@ -58,5 +59,5 @@ function summaryIn(reply: Reply): string | null {
   if (fields === undefined || !("items" in fields)) return null;
   const at = fields.items.findIndex((field) => field.kind === "bulk" && field.bytes === "summary");
   const { [at + 1]: summary } = fields.items;
-  return at >= 0 && summary?.kind === "bulk" ? textOfBytes(summary.bytes) : null;
+  return at >= 0 && summary?.kind === "bulk" ? shown(textOfBytes(summary.bytes)) : null;
 }

@@ -4,7 +4,8 @@ import { styleText } from "node:util";
 import { DbsyncError } from "../../shared/errors.js";
 import { completeCommand } from "../shared/command-names.js";
 import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
-import { isQuoteOpen } from "../shared/words.js";
+import { shownLines } from "../shared/shown-text.js";
+import { isQuoteOpen, splitWords } from "../shared/words.js";
 import type { ReplSession } from "./repl-session.js";
 
 const LEAVE = "Ctrl-D, exit or quit leaves.";
@@ -76,7 +77,7 @@ export async function converse(
     if (before === "" && LEAVING.test(line)) break;
     before = isQuoteOpen(line) ? `${line}\n` : "";
     if (before === "" && line.trim() !== "") {
-      if (!SECRET.test(line)) history.add(typed);
+      if (!isSecret(line)) history.add(typed);
       isBusy = true;
       say(await session.run(line).catch(told));
       isBusy = false;
@@ -87,9 +88,18 @@ export async function converse(
   output.write("\n");
 }
 
+/** By its words, however they are quoted. */
+function isSecret(line: string): boolean {
+  try {
+    return SECRET.test(`${splitWords(line).slice(0, 2).join(" ")} `);
+  } catch {
+    return SECRET.test(line);
+  }
+}
+
 /** @throws  what is no DbsyncError */
 function told(problem: unknown): string {
-  if (problem instanceof DbsyncError) return `(error) ${problem.message}`;
+  if (problem instanceof DbsyncError) return `(error) ${shownLines(problem.message)}`;
   throw problem;
 }
 

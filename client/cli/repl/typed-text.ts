@@ -2,6 +2,7 @@
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double.js";
+import { shownLines } from "../shared/shown-text.js";
 
 const NAMED: Readonly<Record<string, string>> = {
   "\n": "\\n",
@@ -22,9 +23,9 @@ const UNSHOWN_BYTE = /[^\x20-\x7e]|["\\]/g;
 export function typedText(reply: Reply): string {
   switch (reply.kind) {
     case "status":
-      return textOfBytes(reply.text);
+      return shownLines(textOfBytes(reply.text));
     case "error":
-      return `(error) ${textOfBytes(reply.text)}`;
+      return `(error) ${shownLines(textOfBytes(reply.text))}`;
     case "integer":
       return `(integer) ${reply.value}`;
     case "double":

@@ -1,7 +1,8 @@
 /** What `dbsync sql` prints: answers as tables or as JSON of a line each and what went wrong on standard error. */
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
+import { shown, shownLines } from "../shared/shown-text.js";
 import type { SqlAnswer } from "./answer.js";
-import { shown, tableOf } from "./relation-table.js";
+import { tableOf } from "./relation-table.js";
 
 export interface Printing {
   readonly isJson: boolean;
@@ -21,7 +22,7 @@ export function printAnswer(answer: SqlAnswer, { isJson, tellsAll, output }: Pri
 }
 
 export function printProblem(problem: Error): void {
-  process.stderr.write(`dbsync: ${problem.message}\n`);
+  process.stderr.write(`dbsync: ${shownLines(problem.message)}\n`);
 }
 
 function objectOf(answer: SqlAnswer): object {

@@ -1,9 +1,6 @@
 /** Relations as tables for people. */
+import { shown } from "../shared/shown-text.js";
 import type { Cell, Relation } from "./answer.js";
-
-/** What would move a terminal's cursor, or end a line. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
-const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /** Columns as wide as what stands in them, numbers on the right; the last line counts the rows. */
 export function tableOf({ columns, rows }: Relation): string {
@@ -24,14 +21,6 @@ export function tableOf({ columns, rows }: Relation): string {
   const rule = widths.map((width) => "-".repeat(width)).join("-+-");
   const count = `(${rows.length} ${rows.length === 1 ? "row" : "rows"})`;
   return `${[place(heads), rule, ...lines.map(place), count].join("\n")}\n`;
-}
-
-/** Without what a terminal would obey. */
-export function shown(text: string): string {
-  return text.replace(
-    CONTROL,
-    (char) => NAMED[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
 }
 
 const cellText = (cell: Cell) => (typeof cell === "string" ? shown(cell) : String(cell));

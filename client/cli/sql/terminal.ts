@@ -10,8 +10,8 @@ const LEAVE = "Ctrl-D, exit, quit or miala leaves.";
 const LEAVING = /^\s*(?:exit|quit|miala|mivaoka)\s*;?\s*$/i;
 const CLEARING = /^\s*(?:clear|diovy|!)\s*;?\s*$/i;
 const MORE = "   ...> ";
-/** A password stands in it. */
-const SECRET = /^\s*login\s/i;
+/** A password stands behind it, perhaps on another line. */
+const SECRET = /(?:^|;)\s*login\s/i;
 const CLEAR_SCREEN = "\x1b[H\x1b[2J";
 
 export interface TerminalStreams {
@@ -57,7 +57,7 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
   prompt();
   for await (const line of terminal) {
     if (!reader.isMidStatement && LEAVING.test(line)) break;
-    if (line.trim() !== "" && !SECRET.test(line)) history.add(line);
+    if (line.trim() !== "" && !SECRET.test(`${before}${line}\n`)) history.add(line);
     if (!reader.isMidStatement && CLEARING.test(line)) output.write(CLEAR_SCREEN);
     else {
       for (const statement of reader.push(Buffer.from(`${line}\n`))) {

@@ -11,6 +11,7 @@ import { addClientOptions, type ClientFlags, readSettings } from "../shared/clie
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
 import { type ServerAddress, trusted } from "../shared/server-url.js";
+import { shownLines } from "../shared/shown-text.js";
 import { formatDaemons, short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { formatFleets } from "./fleet-report.js";
@@ -94,7 +95,7 @@ const showOnce =
   ({ json }: StatusFlags): Show =>
   (daemons, fleets) => {
     if (json) printJson({ daemons, ...(fleets.length === 0 ? {} : { fleets }) });
-    else process.stdout.write(formatStatus(daemons, fleets));
+    else process.stdout.write(shownLines(formatStatus(daemons, fleets)));
   };
 
 /** Greets all daemons, and asks those that have a timeline about it. */

@@ -1,4 +1,5 @@
 /** What `dbsync status --watch` shows on a terminal: as much as fits, and no line longer than it is wide. */
+import { shown as shownText } from "../shared/shown-text.js";
 import { formatTable } from "../shared/table.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { formatFleets } from "./fleet-report.js";
@@ -68,7 +69,7 @@ export function watchedLines({ daemons, fleets, rates, now, columns }: WatchedSc
       : ["", ...formatFleets(fleets).trimEnd().split("\n")].map((text) => line(text))),
     ...troubleLines(all, daemons, columns),
   ];
-  return lines.map(({ text, tone }) => ({ text: clip(text, columns), tone }));
+  return lines.map(({ text, tone }) => ({ text: clip(shownText(text), columns), tone }));
 }
 
 const line = (text: string, tone: ShownLine["tone"] = "plain"): ShownLine => ({ text, tone });

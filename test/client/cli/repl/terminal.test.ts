@@ -58,6 +58,7 @@ test("answers are typed, SELECT and MULTI hold, a quote goes on over lines, and 
   await typist.types("gete\t", "getex ");
   await typist.types("\x03", "[3]> ");
   await typist.types("AUTH secret\r", "(error)", "[3]> ");
+  await typist.types('"auth" secret\r', "(error)", "[3]> ");
   typist.input.write("exit\r");
   await talk;
   assert.ok(kept.includes("LRANGE l 0 -1") && !kept.some((line) => line.includes("secret")), String(kept));

@@ -3,7 +3,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { quoted, typedText } from "../../../../client/cli/repl/typed-text.js";
 import { isQuoteOpen } from "../../../../client/cli/shared/words.js";
-import { array, bulk, EMPTY_ARRAY, error, integer, NIL, OK, type Reply } from "../../../../protocol/reply.js";
+import {
+  array,
+  bulk,
+  EMPTY_ARRAY,
+  error,
+  integer,
+  NIL,
+  OK,
+  type Reply,
+  status,
+} from "../../../../protocol/reply.js";
 
 const CASES: readonly (readonly [Reply, string])[] = [
   [OK, "OK"],
@@ -18,6 +28,12 @@ const CASES: readonly (readonly [Reply, string])[] = [
 
 test("replies are typed, and lists numbered", () => {
   for (const [reply, text] of CASES) assert.equal(typedText(reply), text);
+});
+
+test("what would move a terminal's cursor is shown as what it is, in whatever kind of reply", () => {
+  assert.equal(typedText(status("O\x1b]0;K\x07")), "O\\x1b]0;K\\x07");
+  assert.equal(typedText(error("ERR \x1b[2J\r")), "(error) ERR \\x1b[2J\\r");
+  assert.equal(typedText(status("two\nlines")), "two\nlines");
 });
 
 test("numbers of a long list are right-aligned, and so is what stands behind them", () => {

@@ -4,12 +4,18 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { DaemonStatus } from "../../../../client/cli/status/daemon-status.js";
 import { bars, clip, Rates, watchedLines, wrapped } from "../../../../client/cli/status/watched-report.js";
 import { programPaths } from "../../../support/programs.js";
 import { startCluster } from "../cluster.js";
 
 const REDRAWN = /\x1b\[\d+A\r/;
 const ESCAPES = /\x1b\[[\d;?]*[A-Za-z]/g;
+
+const NOT_HEARD = {
+  ...{ address: "a:1", ok: false, state: null, stage: "connect", clockDifference: null, roundTrip: null },
+  ...{ timeline: null, timelineNote: null, remarks: [] },
+};
 
 interface Watched {
   readonly output: string;
@@ -69,6 +75,14 @@ test("in a pipe each look stands below the other, without escapes, and a closed 
   assert.match(output, /^ADDRESS.*\n127.*\n(.*\n)*\nADDRESS/);
   const [code] = child.exitCode === null ? ((await once(child, "close")) as [number]) : [child.exitCode];
   assert.ok(code === 0 || code === null || code === 141, `${code}`);
+});
+
+test("what a server says moves no cursor", () => {
+  const problems = [{ text: "its disk \x1b[2J", fix: "look" }];
+  const daemon = { ...NOT_HEARD, problems } as unknown as DaemonStatus;
+  const scene = { daemons: [daemon], fleets: [], rates: new Rates(), now: 0, columns: 80 };
+  const text = watchedLines(scene).map((line) => line.text);
+  assert.ok(text.includes("FAIL  a:1: its disk \\x1b[2J; look"), text.join("\n"));
 });
 
 test("lines are cut and wrapped to the width, bars are as high as their values", () => {
