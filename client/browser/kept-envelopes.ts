@@ -55,6 +55,8 @@ export class KeptEnvelopes {
   #last = 0;
   /** Pages whose end is awaited. */
   readonly #awaited = new Set<string>();
+  /** By which a page that has kept something says so to the others. */
+  #told: InstanceType<typeof BroadcastChannel> | null = null;
   readonly #closing = new AbortController();
   /** null: there is none. */
   readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
@@ -72,7 +74,11 @@ export class KeptEnvelopes {
     if (batch.isRead) return;
     const name = this.#names.get(batch) ?? this.#newName();
     this.#names.set(batch, name);
-    this.#do((store) => (this.#names.has(batch) ? store.put(name, this.#keptOf(batch)) : undefined));
+    this.#do(async (store) => {
+      if (!this.#names.has(batch)) return;
+      await store.put(name, this.#keptOf(batch));
+      this.#told?.postMessage(this.#owner);
+    });
   }
 
   forget(batch: Batch): void {
@@ -85,20 +91,23 @@ export class KeptEnvelopes {
   /** Takes over what pages have left that are no more; of those that live on, as soon as they are not. */
   adopt(): void {
     this.#do(async (store) => {
-      for (const name of await store.names(this.#prefix)) {
-        const owner = name.slice(this.#prefix.length, name.lastIndexOf("/"));
-        if (this.#awaited.has(owner)) continue;
-        this.#awaited.add(owner);
-        this.#hold(owner, () => this.#adopt(store, owner)).catch(this.#failed);
-      }
+      for (const name of await store.names(this.#prefix))
+        this.#await(store, name.slice(this.#prefix.length, name.lastIndexOf("/")));
     });
   }
 
   close(): void {
     this.#do((store) => {
       this.#closing.abort();
+      this.#told?.close();
       store.close();
     });
+  }
+
+  #await(store: IndexedStore<KeptEnvelope>, owner: string): void {
+    if (this.#awaited.has(owner)) return;
+    this.#awaited.add(owner);
+    this.#hold(owner, () => this.#adopt(store, owner)).catch(this.#failed);
   }
 
   async #open(): Promise<IndexedStore<KeptEnvelope>> {
@@ -111,12 +120,14 @@ export class KeptEnvelopes {
       };
       this.#hold(this.#owner, held).catch(reject);
     });
+    this.#told = new BroadcastChannel(this.#prefix);
+    this.#told.onmessage = ({ data }: { data: string }) => this.#await(store, data);
     return store;
   }
 
   async #hold(owner: string, held: () => unknown): Promise<void> {
     const { locks } = (globalThis as unknown as { navigator: { locks?: Locks } }).navigator;
-    if (locks === undefined) throw new DbsyncError("bad-key", "no Web Locks here");
+    if (locks === undefined) throw new DbsyncError("bad-key", "no Web Locks");
     // Whoever stops waiting, or lets go, is told so.
     await locks.request(`${DATABASE}/${owner}`, { signal: this.#closing.signal }, held).catch((problem) => {
       if (!this.#closing.signal.aborted) throw problem;
@@ -126,6 +137,7 @@ export class KeptEnvelopes {
   async #adopt(store: IndexedStore<KeptEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
     const found = await store.rename(`${this.#prefix}${owner}/`, () => this.#newName());
+    if (found.size > 0) this.#told?.postMessage(this.#owner);
     for (const [name, kept] of found) {
       try {
         const batch = this.#parts.adopted(kept);

@@ -95,7 +95,7 @@ export class WebClient implements BrowserClient, OutboxOwner {
 
   multi(commands: readonly CommandInput[], options: BrowserCallOptions = {}): Promise<BrowserReply[] | null> {
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
-      return Promise.reject(new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`));
+      return Promise.reject(new DbsyncError("bad-command", `1 to ${COMMANDS_MAX} commands`));
     const company = commands.every(isReadCommand) ? "reads" : "writes";
     return this.#add(options.buffers ? "buffers" : "value", commands, options, () => ({
       company,
@@ -129,7 +129,7 @@ export class WebClient implements BrowserClient, OutboxOwner {
   }
 
   get unkept(): string | null {
-    return this.#parts.keyName === null ? "its key is not kept either" : (this.#kept?.problem ?? null);
+    return this.#parts.keyName === null ? "its key is not kept" : (this.#kept?.problem ?? null);
   }
 
   get daemons(): readonly BrowserDaemon[] {
@@ -200,12 +200,12 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const since = environment.wallClock();
     const size = sizeOf(bytes);
     if (this.#held.size >= CALLS_MOST || this.#heldBytes + size > BYTES_MOST)
-      throw new DbsyncError("busy", `${this.#held.size} calls wait for their answers`);
+      throw new DbsyncError("busy", `${this.#held.size} calls wait`);
     const until = since + settings.timeout;
     const held = this.#hold({ command: inputs, since, until, isRecovered: false, bytes: size });
     try {
       const outbox = this.#outbox ?? (await this.#opened);
-      if (this.#isClosed) throw new DbsyncError("closed", "it takes no more commands");
+      if (this.#isClosed) throw new DbsyncError("closed", "it is closed");
       return await new Promise<Result>((resolve, reject) => {
         const moment = ++this.#moment;
         const call = new PendingCall({ shape, inputs, bytes, settings, now, moment, resolve, reject });
@@ -238,14 +238,11 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const message = Buffer.from(envelope.message);
     const bytesMost = BYTES_MOST - this.#heldBytes - message.length;
     const hasRoom = this.#held.size + calls.length <= CALLS_MOST && bytesMost >= 0;
-    const read = calls.map((call) => ({
-      ...call,
-      bytes:
-        call.settings.envelope?.multi === true
-          ? (call.inputs as readonly CommandInput[]).map(commandBytes)
-          : commandBytes(call.inputs as CommandInput),
-    }));
-    const pending = read.map(({ inputs, settings: before, since, until, bytes }) => {
+    const pending = calls.map(({ inputs, settings: before, since, until }) => {
+      const bytes =
+        before.envelope?.multi === true
+          ? (inputs as readonly CommandInput[]).map(commandBytes)
+          : commandBytes(inputs as CommandInput);
       const waiting = { command: inputs, since, until };
       const held = this.#hold({ ...waiting, isRecovered: true, bytes: sizeOf(bytes) });
       const end = (value: BrowserReply, error: DbsyncError | null) => {
@@ -253,8 +250,7 @@ export class WebClient implements BrowserClient, OutboxOwner {
         queueMicrotask(() => recovered({ ...waiting, value, error }));
       };
       // The clock may have been set back.
-      const left = Math.min(until - environment.wallClock(), before.timeout);
-      const timeout = hasRoom ? Math.max(0, left) : 0;
+      const timeout = hasRoom ? Math.max(0, Math.min(until - environment.wallClock(), before.timeout)) : 0;
       return new PendingCall({
         ...{ shape: "value", inputs, bytes, settings: { ...before, timeout }, now, moment: ++this.#moment },
         resolve: (value) => end(value, null),

@@ -61,7 +61,7 @@ export class WebEnvironment implements Environment {
     socket.onopen = () => events.opened();
     socket.onmessage = ({ data }) => events.received(Buffer.from(data));
     // Why, no page is told.
-    socket.onclose = ({ code }) => events.closed({ message: `the WebSocket was closed (${code})` });
+    socket.onclose = ({ code }) => events.closed({ message: `WebSocket closed (${code})` });
     socket.onerror = () => {};
     return {
       write: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),

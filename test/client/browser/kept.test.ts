@@ -329,10 +329,10 @@ test(
     const tab = await chromium.another();
     await using way = await scene("named", tab);
     const cluster = "ab".repeat(32);
-  way.cut();
+    way.cut();
     await tab.run(`(client.close(), open({ cluster: "${cluster}" }), send("INCR n", { timeout: 2000 }))`);
     await tab.until("kept().then((count) => count === 1)");
-      await tab.reload();
+    await tab.reload();
     await tab.until("window.isReady && (window.late = -3600_000, window.other = open())");
     await tab.run(`open({ cluster: "${cluster}" }) && true`);
     await tab.until("client.outbox.length === 1");
@@ -340,3 +340,20 @@ test(
     await tab.until("told.length === 1");
   },
 );
+
+test("a tab that was there first goes on with what a later one signed before it crashed", full, async () => {
+  const first = await chromium.another();
+  await using way = await scene("later", first);
+  const later = await chromium.another();
+  await later.open(way.address);
+  await later.until("window.isReady && open()");
+  assert.equal(await later.run(`client.send("PING")`), "PONG");
+  way.cut();
+  await later.run(`send("INCR n")`);
+  await later.until("kept().then((count) => count === 1)");
+  await later.crash();
+  await first.until("client.outbox.length === 1");
+  way.isCut = false;
+  await first.until("told.length === 1");
+  assert.equal(await first.run(`client.send("GET n")`), "1");
+});
