@@ -128,7 +128,14 @@ export class Conversation {
 
   #connect(): void {
     const server = this.#servers[this.#tried++ % this.#servers.length] as string;
-    const socket = this.#options.makeSocket(server, PROTOCOL);
+    let socket: ChatSocket;
+    try {
+      socket = this.#options.makeSocket(server, PROTOCOL);
+    } catch {
+      // No address, or one that a page which came by https may not ask: the next one.
+      this.#retry();
+      return;
+    }
     this.#socket = socket;
     this.#heard(socket, server);
     const room = this.#room === undefined ? {} : { room: this.#room };
@@ -139,7 +146,8 @@ export class Conversation {
     socket.onmessage = ({ data }) => {
       if (this.#socket !== socket) return;
       this.#heard(socket, server);
-      this.#take(JSON.parse(data) as ServerFrame, server);
+      const frame = frameIn(data);
+      if (frame !== null) this.#take(frame, server);
     };
     socket.onerror = () => {};
     socket.onclose = () => this.#lost(socket, server);
@@ -161,6 +169,10 @@ export class Conversation {
     if (this.#isEnded) return;
     this.#isHere = false;
     this.#options.tell({ is: "away", server });
+    this.#retry();
+  }
+
+  #retry(): void {
     this.#timers.retry = setTimeout(() => this.#connect(), this.#retryMs * (0.5 + Math.random()));
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
   }
@@ -279,5 +291,15 @@ export class Conversation {
 
   #send(frame: ClientFrame): void {
     this.#socket?.send(JSON.stringify(frame));
+  }
+}
+
+/** @returns null: it says nothing */
+function frameIn(text: string): ServerFrame | null {
+  try {
+    const frame: unknown = JSON.parse(text);
+    return typeof frame === "object" && frame !== null ? (frame as ServerFrame) : null;
+  } catch {
+    return null;
   }
 }

@@ -46,7 +46,8 @@ async function main(): Promise<void> {
   console.log(
     `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   recording, each knows the others`,
   );
-  for (const [index, port] of (await freePorts(CHAT_PORT, SERVERS)).entries()) {
+  const chats = await freePorts(CHAT_PORT, SERVERS);
+  for (const [index, port] of chats.entries()) {
     // Each has a daemon of its own first, and goes to the others when that one is gone.
     const turned = <Place>(places: readonly Place[]) => [...places.slice(index), ...places.slice(0, index)];
     const hosts = turned(redis).map((one) => `${HOST}:${one}`);
@@ -59,7 +60,7 @@ async function main(): Promise<void> {
     );
   }
   console.log(`
-Open the page, once at each server. In a terminal: node dist/examples/chat/terminal.js -p ${CHAT_PORT}
+Open the page, once at each server. In a terminal: node dist/examples/chat/terminal.js -p ${chats[0]}
 Kill a server (kill -9 and its process's number): its clients go on at the other one. Ctrl-C ends everything; what was said ends with it.`);
   await ended;
 }

@@ -131,7 +131,10 @@ export class ChatServer {
   /** All whose servers gave a sign of life lately. */
   async #servers(): Promise<readonly string[]> {
     const known = (await this.#sessions?.servers()) ?? [];
-    return [this.#address, ...known.filter((one) => one !== this.#address && ADDRESS.test(one))];
+    return [
+      this.#address,
+      ...known.filter((one) => one !== this.#address && ADDRESS.test(one) && URL.canParse(one)),
+    ];
   }
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -208,5 +211,7 @@ export class ChatServer {
 }
 
 function turnAway(socket: Duplex, status: string): void {
+  // A client that does not close would stay, and be counted nowhere but among all connections.
+  socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

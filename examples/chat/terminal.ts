@@ -147,7 +147,7 @@ function typed(line: string): void {
     return;
   }
   const [, word = "", rest = ""] = /^\/(\w+)\s*(.*)$/.exec(line) ?? [];
-  const command = COMMANDS[word];
+  const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
   if (command !== undefined) command(conversation, rest);
   else if (line.trim() !== "" && !conversation.say(line)) print("too much waits for a server: wait, too");
 }

@@ -136,6 +136,27 @@ test("pages of other sites may not connect; programs, and the servers' own pages
   await once(line.socket, "open");
 });
 
+test("who is turned away is let go, though it does not close", async () => {
+  const { port } = new URL(server.address);
+  const socket = connect({ host: "127.0.0.1", port: Number(port), allowHalfOpen: true });
+  const gone = new Promise<string>((resolve) =>
+    socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => resolve(code)),
+  );
+  const asked = [
+    "GET / HTTP/1.1",
+    "Host: x",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Origin: https://evil.example",
+  ];
+  socket.write(`${asked.join("\r\n")}\r\n\r\n`);
+  await once(socket.resume(), "end");
+  const writing = setInterval(() => socket.write("still here"), 5);
+  assert.match(await gone, /^(ECONNRESET|EPIPE)$/);
+  clearInterval(writing);
+  socket.destroy();
+});
+
 test("an address has so many connections, and others again when some have ended", async () => {
   const lines: Line[] = [];
   const refused = async (): Promise<boolean> => {

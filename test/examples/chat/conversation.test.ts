@@ -184,6 +184,16 @@ test("who has no session any more begins another one by the same name, and what 
   assert.deepEqual(ann.texts(), ["not lost"]);
 });
 
+test("an address that is none is passed over, and what says nothing harms nobody", async () => {
+  await using server = await start();
+  using ann = converse(["ws://:::", server.address], "Passer", "addresses");
+  await until("she is at the other one", () => ann.all("here").length > 0);
+  for (const data of ["{", "null", "7", '{"is":"unknown"}'])
+    ann.sockets[0]?.emit("message", Buffer.from(data), false);
+  assert.equal(ann.conversation.say("goes on"), true);
+  await until("it is kept", () => ann.texts().includes("goes on"));
+});
+
 test("so much waits for a server, and no more", async () => {
   using ann = converse(["ws://127.0.0.1:1"], "Alone", "alone");
   const answers = Array.from({ length: 101 }, (_, index) => ann.conversation.say(`text ${index}`));

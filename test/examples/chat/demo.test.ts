@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
@@ -12,17 +13,24 @@ import { FrameLine } from "./scene.js";
 test("three daemons and two servers start, the page is there, and all end with it", {
   skip: skipUnlessFull,
 }, async () => {
+  // The usual port is somebody else's.
+  const other = createServer().listen(8888, "127.0.0.1");
+  await new Promise((resolve) => other.once("listening", resolve).once("error", resolve));
   const child = spawn(process.execPath, [join(buildRoot, "examples/chat/demo.js")], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const gone = once(child, "exit");
   const pages: string[] = [];
+  let terminal: string | null = null;
   try {
     for await (const line of createInterface({ input: child.stdout })) {
       const [page] = /http:\S+/.exec(line) ?? [];
       if (page !== undefined) pages.push(page);
-      if (pages.length === 2) break;
+      terminal = /terminal\.js -p (\d+)/.exec(line)?.[1] ?? null;
+      if (terminal !== null) break;
     }
+    assert.equal(pages.length, 2);
+    assert.equal(terminal, new URL(pages[0] as string).port, "the command that is printed reaches a server");
     child.stdout.resume();
     for (const page of pages) {
       const response = await fetch(page);
@@ -47,6 +55,7 @@ test("three daemons and two servers start, the page is there, and all end with i
     await second.ask({ do: "say", id: "00000000-0000-4000-8000-000000000000", text: "heard at both" });
     await first.until("heard at both");
   } finally {
+    other.close();
     child.kill("SIGINT");
     await gone;
   }
