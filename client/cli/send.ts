@@ -17,6 +17,7 @@ import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-cod
 import { commandWords } from "./shared/late-options.js";
 import { JSON_FLAG, outcomeLine, printBytes, printJson, printJsonError, printLine } from "./shared/output.js";
 import { tellHint } from "./shared/probe.js";
+import { shownLines } from "./shared/shown-text.js";
 
 interface SendFlags extends ClientFlags {
   readonly all?: boolean;
@@ -71,7 +72,7 @@ async function send(given: string[], flags: SendFlags, own: Command): Promise<vo
 }
 
 function tell(error: DbsyncError, isUnsigned: boolean): ExitCode {
-  process.stderr.write(`dbsync: ${error.message}\n`);
+  process.stderr.write(`dbsync: ${shownLines(error.message)}\n`);
   tellHint(isUnsigned, error.outcomes);
   return exitCodeOf(error);
 }

@@ -3,6 +3,9 @@ import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
 import { shown } from "./shown.js";
 
+/** A daemon's words come to terminals and logs. */
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
+
 /** What is told of an `Outcome`. */
 type Told = { readonly address: string } & (
   | { readonly status: "ok"; readonly value: string | null }
@@ -36,7 +39,7 @@ export function describeOutcome(outcome: Told): string {
 function describeWithoutAddress(outcome: Told): string {
   if (outcome.status === "ok") return `answered ${outcome.value === null ? "nil" : shown(outcome.value)}`;
   const { meaning } = STAGES[outcome.stage];
-  const detail = outcome.detail === "" ? "" : ` (${outcome.detail})`;
+  const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL, "?")})`;
   return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effectText(outcome)}]`;
 }
 

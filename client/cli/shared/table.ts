@@ -1,7 +1,9 @@
 /** Tables for people: columns as wide as what stands in them, two blanks between. */
+import { shown } from "./shown-text.js";
 
-/** @param rows  the first is the head; the last cell of a row is not filled up */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/** @param given  the first is the head; the last cell of a row is not filled up */
+export function formatTable(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map(shown));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.slice(0, -1).entries())

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { formatTable } from "../../../client/cli/shared/table.js";
 import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
 import { REFUSAL_CURES } from "../../../client/shared/refusal-cures.js";
 import { STAGES } from "../../../client/shared/sentences.js";
@@ -36,4 +37,18 @@ test("every refusal of the protocol has a cure, which the error says", () => {
     });
     assert.ok(message.includes(`(${detail}); ${REFUSAL_CURES[code] ?? STAGES.refused.cure} [`), message);
   }
+});
+
+test("what a daemon says moves no terminal's cursor, in sentences or in tables", () => {
+  const detail = "no\u001b[2J";
+  const outcome = {
+    address: "a:1",
+    status: "failed",
+    stage: "refused",
+    detail,
+    effect: "not-applied",
+    ms: 1,
+  } as const;
+  assert.match(new DbsyncError("refused", "", { outcomes: [outcome] }).message, /\(no\?\[2J\)/);
+  assert.equal(formatTable([["LABEL"], [detail]]), "LABEL\nno\\x1b[2J\n");
 });
