@@ -1,16 +1,24 @@
 /** Answers of MDB commands: documents, as BSON, or as Extended JSON where the question was. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
-import { type BsonDocument, Int32 } from "../../values/collections/bson.js";
+import { type BsonDocument, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
 import { guarded, MongoFailure } from "./queries/mongo-failure.js";
 import { isJson } from "./queries/spec.js";
 
-/** @param asked  an argument in the form that is answered in */
-export function answered(document: BsonDocument, asked: ByteString): Reply {
-  return bulk(isJson(asked) ? writeExtendedJson(document) : guarded(() => writeBson(document)));
+/** What is told around documents lies deeper than they may, and what has been done is told whatever its length. */
+const ANSWER_DEPTH = DEPTH_MAX + 8;
+
+/** @param asked  an argument in the form that is answered in @param most  bytes @throws CommandFailure  it has more */
+export function answered(
+  document: BsonDocument,
+  asked: ByteString,
+  most: number = Number.POSITIVE_INFINITY,
+): Reply {
+  const bounds = { bytes: most, depth: ANSWER_DEPTH };
+  return bulk(isJson(asked) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
 }
 
 /** @param documents  as BSON */
@@ -25,6 +33,9 @@ export function bytesOf(document: BsonDocument): ByteString {
   return guarded(() => writeBson(document));
 }
 
+/** Bytes of failures; those behind are told by their places and numbers alone, as by MongoDB. */
+const FAILURES_BYTES_MAX = 1024 * 1024;
+
 /**
  * Takes steps one after the other; the failures of some are told beside what the others have done.
  * @param ordered  "1": none is taken behind one that fails
@@ -32,12 +43,15 @@ export function bytesOf(document: BsonDocument): ByteString {
 export function stepByStep(ordered: ByteString, count: number, step: (i: number) => void): BsonDocument[] {
   if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");
   const failures: BsonDocument[] = [];
+  let told = 0;
   for (let i = 0; i < count; i++) {
     try {
       step(i);
     } catch (failure) {
       if (!(failure instanceof MongoFailure)) throw failure;
-      failures.push(failure.written(i));
+      const written = told > FAILURES_BYTES_MAX ? failure.numbered(i) : failure.written(i);
+      told += writeBson(written, { bytes: Number.POSITIVE_INFINITY, depth: ANSWER_DEPTH }).length;
+      failures.push(written);
       if (ordered === "1") break;
     }
   }

@@ -4,6 +4,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
 import { type Found, matching } from "./candidates.js";
@@ -102,12 +103,13 @@ export function foundBy(
   return found;
 }
 
-/** Changes documents, all or none. @returns the last one's new bytes */
+/** Changes documents, all or none. @param see  is shown the last one's new bytes before anything changes, which it may refuse */
 export function changedBy(
   { data, namespace, at, work }: Place,
   found: readonly Found[],
   change: Bson | undefined,
-): { readonly modified: number; readonly last: ByteString | undefined } {
+  see: (last: ByteString) => void = () => {},
+): { readonly modified: number } {
   const apply = updateOf(change, { at, work, isInsert: false });
   const changes: Found[] = [];
   let last: ByteString | undefined;
@@ -117,35 +119,42 @@ export function changedBy(
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
   }
-  if (changes.length === 0) return { modified: 0, last };
+  if (changes.length === 0) {
+    if (last !== undefined) see(last);
+    return { modified: 0 };
+  }
   const entry = collectionAt(data, namespace);
   if (entry === undefined) throw new Error("documents were found in a collection that is not there");
   const numbers = changes.map(({ number }) => number);
   const documents = changes.map(({ bytes }) => bytes);
   const uniqueness = new Uniqueness(namespace.text, entry.value, new Set(numbers));
   for (const bytes of documents) uniqueness.take(bytes);
+  if (last !== undefined) see(last);
   data.collections.set(entry, { numbers, documents });
-  return { modified: changes.length, last };
+  return { modified: changes.length };
 }
 
-/** Makes the document that a statement wants where none meets its filter. */
+/** Makes the document that a statement wants where none meets its filter. @param see  is shown it before it is there, and may refuse it */
 export function upsertedBy(
   { data, namespace, at, work }: Place,
   query: BsonDocument,
   change: Bson | undefined,
   id: Bson | undefined,
+  see: (made: BsonDocument) => void = () => {},
 ): BsonDocument {
   const apply = updateOf(change, { at, work, isInsert: true });
-  const wanted = documentOfQuery(query);
+  const wanted = documentOfQuery(query, work);
   const start: BsonDocument = isReplacement(change) ? onlyId(wanted) : wanted;
   const made = apply(start);
-  const ownId = made.get("_id") ?? id;
+  const ownId = made.has("_id") ? made.get("_id") : id;
   if (ownId === undefined) throw badValue("an upsert needs an upsertId: who sends it gives it one");
   const document = withId(made, ownId);
   checkedId(document);
   const bytes = bytesOf(document);
+  spend(work, costOf(bytes));
   const held = collectionAt(data, namespace);
   new Uniqueness(namespace.text, held?.value ?? new Collection()).take(bytes);
+  see(document);
   data.collections.push(held ?? data.getOrPut(Collection, namespace.key), [bytes]);
   return document;
 }
@@ -164,6 +173,8 @@ export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Rep
     const statement = statements[i] as BsonDocument;
     const query = documentAt(statement, "q");
     if (query === undefined) throw mismatch("q has to be a document");
+    // Left out it would be all of them.
+    if (!isNumber(statement.get("limit"))) throw mismatch("limit has to be 0 or 1");
     const limit = countAt(statement, "limit");
     if (limit > 1) throw failedToParse("the limit of a delete is 0 or 1");
     n += removed(place, foundBy(place, query, limit === 0 ? Number.POSITIVE_INFINITY : 1));

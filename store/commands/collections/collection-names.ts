@@ -1,5 +1,5 @@
 /** Where collections are kept: each in a key of its own. A database is there while it has collections. */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isExpired } from "../../engine/keyspace.js";
 import type { Data, Typed } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
@@ -35,15 +35,24 @@ export function namespaceOf(database: ByteString, name: ByteString): Namespace {
     !name.startsWith(".") &&
     !name.endsWith(".") &&
     !/[$\0]/.test(name) &&
+    isText(name) &&
     !name.startsWith("system.");
   if (!isGood || text.length > NAMESPACE_MAX)
     throw new MongoFailure(73, `Invalid namespace specified '${text}'`);
   return { database, name, text, key: collectionKey(database, name) };
 }
 
+/** Whether it is UTF-8, as all texts of an answer have to be. */
+const isText = (name: ByteString): boolean => bytesOfText(textOfBytes(name)) === name;
+
 /** @throws CommandFailure */
 export function checkDatabase(database: ByteString): void {
-  if (database === "" || database.length > DATABASE_NAME_MAX || /[/\\. "$\0:]/.test(database))
+  if (
+    database === "" ||
+    database.length > DATABASE_NAME_MAX ||
+    /[/\\. "$\0:]/.test(database) ||
+    !isText(database)
+  )
     throw new MongoFailure(73, `Invalid database name: '${database}'`);
 }
 

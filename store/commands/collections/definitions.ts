@@ -78,6 +78,8 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
   const sizes = new Map<ByteString, number>();
   for (const [name, collection] of collectionsOf(data, unit, null)) {
     const database = name.slice(0, name.indexOf("."));
+    // Put there by another name than a collection can have.
+    if (!name.includes(".")) continue;
     let bytes = 0;
     for (const document of collection.documents()) bytes += document.length;
     sizes.set(database, (sizes.get(database) ?? 0) + bytes);

@@ -15,6 +15,8 @@ import { chosen } from "./reads.js";
 const FIELDS = ["query", "sort", "remove", "update", "new", "fields", "upsert", "upsertId"];
 const NOTHING: BsonDocument = new Map();
 
+type Shown = (document: BsonDocument) => BsonDocument;
+
 interface Done {
   readonly value: BsonDocument | null;
   readonly told: BsonDocument;
@@ -27,10 +29,12 @@ export function findAndModify(data: Data, argv: readonly ByteString[], unit: Uni
   const spec = specOf(asked, FIELDS);
   const fields = documentAt(spec, "fields") ?? NOTHING;
   const project = fields.size === 0 ? null : projectionOf(fields, "find", place);
-  const { value, told } = truthAt(spec, "remove") ? taken(place, spec) : changed(place, spec);
+  // What is shown is made before anything changes: it can fail too.
+  const shown = (document: BsonDocument) => (project === null ? document : project(document));
+  const { value, told } = truthAt(spec, "remove") ? taken(place, spec, shown) : changed(place, spec, shown);
   return answered(
     new Map<ByteString, Bson>([
-      ["value", value === null || project === null ? value : project(value)],
+      ["value", value],
       ["lastErrorObject", told],
     ]),
     asked,
@@ -43,33 +47,37 @@ const first = (place: Place, spec: BsonDocument) =>
     limit: 1,
   });
 
-function taken(place: Place, spec: BsonDocument): Done {
+function taken(place: Place, spec: BsonDocument, shown: Shown): Done {
   for (const name of ["update", "new", "upsert"])
     if (name === "update" ? spec.has(name) : truthAt(spec, name))
       throw failedToParse(`Cannot specify both ${name} and remove=true`);
   const found = first(place, spec);
+  const value = found[0] === undefined ? null : shown(readKnownBson(found[0].bytes));
   removed(place, found);
-  const value = found[0] === undefined ? null : readKnownBson(found[0].bytes);
   return { value, told: new Map([["n", new Int32(found.length)]]) };
 }
 
-function changed(place: Place, spec: BsonDocument): Done {
+function changed(place: Place, spec: BsonDocument, shown: Shown): Done {
   const update = spec.get("update");
   if (update === undefined) throw failedToParse("Either an update or remove=true must be specified");
   const found = first(place, spec);
   const [old] = found;
   const isNew = truthAt(spec, "new");
   if (old !== undefined) {
-    const { last } = changedBy(place, found, update);
-    return {
-      value: readKnownBson(isNew ? (last as ByteString) : old.bytes),
-      told: told(1, true),
-    };
+    let value: BsonDocument | null = null;
+    changedBy(place, found, update, (last) => {
+      value = shown(readKnownBson(isNew ? last : old.bytes));
+    });
+    return { value, told: told(1, true) };
   }
   if (!truthAt(spec, "upsert")) return { value: null, told: told(0, false) };
-  const made = upsertedBy(place, documentAt(spec, "query") ?? NOTHING, update, spec.get("upsertId"));
+  const query = documentAt(spec, "query") ?? NOTHING;
+  let value: BsonDocument | null = null;
+  const made = upsertedBy(place, query, update, spec.get("upsertId"), (document) => {
+    if (isNew) value = shown(document);
+  });
   return {
-    value: isNew ? made : null,
+    value,
     told: new Map([...told(1, false), ["upserted", made.get("_id") as Bson]]),
   };
 }

@@ -2,12 +2,11 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import { pathOf } from "../../values/collections/index-keys.js";
 import type { Place } from "./changes.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
-import { costOf, looked, notHere, spend } from "./queries/mongo-failure.js";
+import { costOf, looked, notHere, spend, type Work } from "./queries/mongo-failure.js";
 import { stringAt } from "./queries/spec.js";
-import { isAny } from "./queries/ways.js";
+import { isAny, wayTo } from "./queries/ways.js";
 import { replaced } from "./stages/unwinding.js";
 
 /** @throws CommandFailure */
@@ -22,7 +21,7 @@ export function lookedUp(
     stringAt(spec, name),
   ) as [ByteString, ByteString, ByteString, ByteString];
   const namespace = namespaceOf(place.namespace.database, from);
-  const [localPath, foreignPath, asPath] = [pathOf(local), pathOf(foreign), pathOf(as)];
+  const [localPath, foreignPath, asPath] = [wayTo(local), wayTo(foreign), wayTo(as)];
   return (documents) => {
     const collection = collectionAt(place.data, namespace)?.value;
     const others: BsonDocument[] = [];
@@ -31,7 +30,7 @@ export function lookedUp(
       spend(place.work, costOf(bytes));
       const other = looked(bytes, place.work);
       const number = others.push(other) - 1;
-      for (const key of keysAt(other, foreignPath, "both")) {
+      for (const key of keysAt(other, foreignPath, "both", place.work)) {
         const numbers = byKey.get(key);
         if (numbers === undefined) byKey.set(key, [number]);
         else numbers.push(number);
@@ -39,7 +38,7 @@ export function lookedUp(
     }
     return documents.map((document) => {
       const numbers = new Set<number>();
-      for (const key of keysAt(document, localPath, "elements"))
+      for (const key of keysAt(document, localPath, "elements", place.work))
         for (const number of byKey.get(key) ?? []) numbers.add(number);
       spend(place.work, numbers.size);
       const found: Bson[] = [...numbers]
@@ -55,11 +54,13 @@ function keysAt(
   document: BsonDocument,
   path: readonly ByteString[],
   leaf: "both" | "elements",
+  work: Work,
 ): ReadonlySet<ByteString> {
   const keys = new Set<ByteString>();
-  isAny(document, path, leaf, (value) => {
+  const test = (value: Bson | undefined) => {
     keys.add(keyOf(value ?? null));
     return false;
-  });
+  };
+  isAny(document, { path, leaf, test, work });
   return keys;
 }

@@ -38,7 +38,8 @@ export function aggregate(data: Data, argv: readonly ByteString[], unit: Unit): 
   const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
   const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => made(one, place));
   const found = foundBy(place, query, Number.POSITIVE_INFINITY);
-  let documents: readonly BsonDocument[] = found.map(({ bytes }) => looked(bytes, place.work));
+  const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
+  let documents: readonly BsonDocument[] = found.map(({ bytes }) => looked(bytes, place.work, roots));
   for (const stage of stages) {
     spend(place.work, documents.length);
     documents = stage(documents);
@@ -52,6 +53,22 @@ export function aggregate(data: Data, argv: readonly ByteString[], unit: Unit): 
     return bytes;
   });
   return answeredAll(answers, asked);
+}
+
+/** Fields that a stage looks at, if it passes no document on; null: all of them. Counting a collection need not read it. */
+function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<ByteString> | null {
+  const roots = new Set<ByteString>();
+  if (stage?.[0] === "$count") return roots;
+  return stage?.[0] === "$group" && addRoots(stage[1], roots) ? roots : null;
+}
+
+/** @returns whether no more is looked at than what is added */
+function addRoots(value: Bson, roots: Set<ByteString>): boolean {
+  if (isArray(value)) return value.every((one) => addRoots(one, roots));
+  if (isDocument(value)) return [...value.values()].every((one) => addRoots(one, roots));
+  if (typeof value !== "string" || !value.startsWith("$")) return true;
+  roots.add(value.slice(1).split(".", 1)[0] as ByteString);
+  return !value.startsWith("$$");
 }
 
 function stageAt(stage: Bson | undefined): readonly [ByteString, Bson] | undefined {

@@ -3,17 +3,17 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
-import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import { pathOf } from "../../values/collections/index-keys.js";
 import { answered, answeredAll, bytesOf } from "./answers.js";
 import type { Found } from "./candidates.js";
 import { foundBy, type Place, placeOf } from "./changes.js";
+import { collectionAt } from "./collection-names.js";
 import { looked, spend } from "./queries/mongo-failure.js";
 import { projectionOf } from "./queries/projection.js";
 import { sortingOf } from "./queries/sorting.js";
 import { countAt, documentAt, specOf, stringAt } from "./queries/spec.js";
-import { isAny } from "./queries/ways.js";
+import { isAny, type Search, wayTo } from "./queries/ways.js";
 
 const NOTHING: BsonDocument = new Map();
 
@@ -53,7 +53,11 @@ export function countDocuments(data: Data, argv: readonly ByteString[], unit: Un
   const place = placeOf(data, argv, unit);
   const spec = specOf(argv[3] ?? "", ["query", "skip", "limit"]);
   const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
-  return integer(chosen(place, documentAt(spec, "query") ?? NOTHING, NOTHING, { skip, limit }).length);
+  const query = documentAt(spec, "query") ?? NOTHING;
+  if (query.size > 0) return integer(chosen(place, query, NOTHING, { skip, limit }).length);
+  // All of them are counted already.
+  const rest = Math.max(0, (collectionAt(data, place.namespace)?.value.size ?? 0) - skip);
+  return integer(limit === 0 ? rest : Math.min(rest, limit));
 }
 
 /** `MDB.DISTINCT db collection spec` */
@@ -61,18 +65,20 @@ export function distinct(data: Data, argv: readonly ByteString[], unit: Unit): R
   const place = placeOf(data, argv, unit);
   const asked = argv[3] ?? "";
   const spec = specOf(asked, ["key", "query"]);
-  const path = pathOf(stringAt(spec, "key"));
+  const path = wayTo(stringAt(spec, "key"));
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();
+  const test = (value: Bson | undefined) => {
+    spend(place.work, 1);
+    if (value !== undefined) {
+      const key = keyOf(value);
+      if (!values.has(key)) values.set(key, value);
+    }
+    return false;
+  };
+  const search: Search = { path, leaf: "elements", test, work: place.work };
   for (const { bytes } of foundBy(place, documentAt(spec, "query") ?? NOTHING, Number.POSITIVE_INFINITY)) {
-    isAny(looked(bytes, place.work, roots), path, "elements", (value) => {
-      spend(place.work, 1);
-      if (value !== undefined) {
-        const key = keyOf(value);
-        if (!values.has(key)) values.set(key, value);
-      }
-      return false;
-    });
+    isAny(looked(bytes, place.work, roots), search);
   }
-  return answered(new Map([["values", [...values.values()]]]), asked);
+  return answered(new Map([["values", [...values.values()]]]), asked, DOCUMENT_BYTES_MAX);
 }

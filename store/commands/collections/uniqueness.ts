@@ -6,7 +6,7 @@ import type { Collection } from "../../values/collections/collection.js";
 import { type CollectionIndex, ID_INDEX } from "../../values/collections/collection-index.js";
 import { Decimal, decimalText } from "../../values/collections/decimal.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
-import { type IndexKey, ParallelArrays } from "../../values/collections/index-keys.js";
+import { type IndexKey, ParallelArrays, TooManyKeys } from "../../values/collections/index-keys.js";
 import { MongoFailure } from "./queries/mongo-failure.js";
 
 export class Uniqueness {
@@ -54,6 +54,8 @@ export function keysOf(index: CollectionIndex, bytes: ByteString): readonly Inde
   } catch (fault) {
     if (fault instanceof ParallelArrays)
       throw new MongoFailure(171, `cannot index parallel arrays: index ${index.spec.name}`);
+    if (fault instanceof TooManyKeys)
+      throw new MongoFailure(201, `${fault.message}: index ${index.spec.name}`);
     throw fault;
   }
 }

@@ -19,26 +19,37 @@ import { Decimal } from "./decimal.js";
 const scratch = new DataView(new ArrayBuffer(8));
 const NAN: ByteString = "\0\0\0\0\0\0\xf8\x7f";
 
-/** @throws BsonFault  it is larger or deeper than a document may be */
-export function writeBson(document: BsonDocument): ByteString {
-  return documentBytes(document, 1);
+/** How large and how deep. */
+export interface BsonBounds {
+  readonly bytes: number;
+  readonly depth: number;
 }
 
-function documentBytes(fields: BsonDocument | readonly Bson[], depth: number): ByteString {
-  if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
+const OF_DOCUMENTS: BsonBounds = { bytes: DOCUMENT_BYTES_MAX, depth: DEPTH_MAX };
+
+/** @throws BsonFault  it is larger or deeper than a document may be */
+export function writeBson(document: BsonDocument, bounds = OF_DOCUMENTS): ByteString {
+  return documentBytes(document, 1, bounds);
+}
+
+function documentBytes(
+  fields: BsonDocument | readonly Bson[],
+  depth: number,
+  bounds: BsonBounds,
+): ByteString {
+  if (depth > bounds.depth) throw new BsonFault(`documents are more than ${bounds.depth} deep in each other`);
   const parts: ByteString[] = [];
   let length = 5;
   for (const [name, value] of fields.entries()) {
-    const element = elementBytes(`${name}\0`, value, depth);
+    const element = elementBytes(`${name}\0`, value, depth, bounds);
     length += element.length;
-    if (length > DOCUMENT_BYTES_MAX)
-      throw new BsonFault(`a document would have more than ${DOCUMENT_BYTES_MAX} bytes`);
+    if (length > bounds.bytes) throw new BsonFault(`a document would have more than ${bounds.bytes} bytes`);
     parts.push(element);
   }
   return `${int32(length)}${parts.join("")}\0`;
 }
 
-function elementBytes(name: ByteString, value: Bson, depth: number): ByteString {
+function elementBytes(name: ByteString, value: Bson, depth: number, bounds: BsonBounds): ByteString {
   switch (typeof value) {
     case "string":
       return `\x02${name}${int32(value.length + 1)}${value}\0`;
@@ -52,8 +63,8 @@ function elementBytes(name: ByteString, value: Bson, depth: number): ByteString 
   if (value === null) return `\x0a${name}`;
   if (value instanceof Int32) return `\x10${name}${int32(value.value)}`;
   if (value instanceof ObjectId) return `\x07${name}${value.bytes}`;
-  if (value instanceof Map) return `\x03${name}${documentBytes(value, depth + 1)}`;
-  if (Array.isArray(value)) return `\x04${name}${documentBytes(value, depth + 1)}`;
+  if (value instanceof Map) return `\x03${name}${documentBytes(value, depth + 1, bounds)}`;
+  if (Array.isArray(value)) return `\x04${name}${documentBytes(value, depth + 1, bounds)}`;
   if (value instanceof BsonDate) return `\x09${name}${int64(value.at)}`;
   if (value instanceof Timestamp) return `\x11${name}${int64(value.value)}`;
   if (value instanceof Decimal) return `\x13${name}${value.bytes}`;

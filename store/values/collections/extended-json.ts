@@ -42,18 +42,26 @@ function parsed(text: ByteString): JsonValue {
 }
 
 function readDocument(value: JsonValue, depth: number): Bson {
-  if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
   if (typeof value === "string") return bytesOfText(value);
   if (value instanceof JsonNumber) return numberOf(value.text);
-  if (Array.isArray(value)) return value.map((one) => readDocument(one, depth + 1));
+  if (Array.isArray(value)) {
+    checkDepth(depth);
+    return value.map((one) => readDocument(one, depth + 1));
+  }
   if (!(value instanceof JsonObject)) return value as boolean | null;
   const [name = ""] = value.names;
-  const read = name.startsWith("$") ? WRAPPERS.get(name) : undefined;
+  const read = name.startsWith("$") && value.names.length === 1 ? WRAPPERS.get(name) : undefined;
   const special = read?.(value.get(name) as JsonValue, value);
   if (special !== undefined) return special;
+  checkDepth(depth);
   return new Map(
     value.names.map((each, i) => [fieldName(each), readDocument(value.values[i] as JsonValue, depth + 1)]),
   );
+}
+
+/** As of BSON: what is no document and no array is no deeper than what it stands in. */
+function checkDepth(depth: number): void {
+  if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
 }
 
 function fieldName(name: string): ByteString {
@@ -76,7 +84,13 @@ function integer(value: JsonValue, bits: number): bigint | undefined {
   return BigInt.asIntN(bits, read) === read ? read : undefined;
 }
 
-/** By an object's first name; undefined: it is an object like others, an operator perhaps. */
+function uint32(value: JsonValue | undefined): bigint | undefined {
+  if (!(value instanceof JsonNumber && /^\d{1,10}$/.test(value.text))) return undefined;
+  const read = BigInt(value.text);
+  return BigInt.asUintN(32, read) === read ? read : undefined;
+}
+
+/** By an object's only name; undefined: it is an object like others, an operator perhaps. */
 const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [
     "$oid",
@@ -106,9 +120,8 @@ const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     "$timestamp",
     (value) => {
       if (!(value instanceof JsonObject)) return undefined;
-      const [t, i] = [value.get("t"), value.get("i")];
-      if (!(t instanceof JsonNumber && i instanceof JsonNumber)) return undefined;
-      return new Timestamp((BigInt.asUintN(32, BigInt(t.text)) << 32n) | BigInt.asUintN(32, BigInt(i.text)));
+      const [t, i] = [uint32(value.get("t")), uint32(value.get("i"))];
+      return t === undefined || i === undefined ? undefined : new Timestamp((t << 32n) | i);
     },
   ],
   [
@@ -135,10 +148,11 @@ const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
 
 function readDate(value: JsonValue): Bson | undefined {
   if (typeof value === "string") {
-    const at = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$/.test(value)
-      ? Date.parse(value)
-      : Number.NaN;
-    return Number.isNaN(at) ? undefined : new BsonDate(BigInt(at));
+    const written = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(\.\d{1,3})?Z$/.exec(value)?.[1];
+    const at = written === undefined ? Number.NaN : Date.parse(value);
+    // Of a day that there is not, or of an hour 24, engines make what they like.
+    if (Number.isNaN(at) || !new Date(at).toISOString().startsWith(written ?? "-")) return undefined;
+    return new BsonDate(BigInt(at));
   }
   const at = value instanceof JsonObject ? integer(value.get("$numberLong") ?? null, 64) : undefined;
   return at === undefined ? undefined : new BsonDate(at);

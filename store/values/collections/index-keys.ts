@@ -1,6 +1,6 @@
 /** What an index knows a document by. Source: MongoDB's manual, "Multikey Indexes": an array stands for each of its elements. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, BsonFault, isArray, isDocument } from "./bson.js";
+import { type Bson, type BsonDocument, BsonFault, DOCUMENT_BYTES_MAX, isArray, isDocument } from "./bson.js";
 import { keyOf } from "./bson-order.js";
 
 /** A field's way to its value. */
@@ -13,6 +13,12 @@ export const isPlace = (name: ByteString): boolean => /^\d+$/.test(name);
 
 /** Two fields of one index go through two arrays. */
 export class ParallelArrays extends BsonFault {}
+
+/** A document has more keys in one index than are kept. */
+export class TooManyKeys extends BsonFault {}
+
+/** Of one document in one index: as many as in MongoDB, and all together no longer than a document. */
+const KEYS_MAX = 100_000;
 
 /** An array without elements, which is neither null nor missing. */
 const EMPTY = Symbol("empty");
@@ -34,23 +40,29 @@ export interface IndexKey {
 /**
  * A document's keys, no two with the same text.
  * @param isSparse  whether a document without any of the fields has none
- * @throws ParallelArrays
+ * @throws ParallelArrays, TooManyKeys
  */
 export function indexKeys(
   document: BsonDocument,
   paths: readonly FieldPath[],
   isSparse: boolean,
 ): readonly IndexKey[] {
-  const keys = new Map<ByteString, IndexKey>();
+  const found: Found = { keys: new Map(), bytes: 0 };
   collect(
     paths.map((rest) => ({ value: document, rest, isDone: false })),
     isSparse,
-    keys,
+    found,
   );
-  return [...keys.values()];
+  return [...found.keys.values()];
 }
 
-function collect(places: readonly Place[], isSparse: boolean, keys: Map<ByteString, IndexKey>): void {
+interface Found {
+  readonly keys: Map<ByteString, IndexKey>;
+  /** Of their texts. */
+  bytes: number;
+}
+
+function collect(places: readonly Place[], isSparse: boolean, found: Found): void {
   const reached = places.map(walked);
   const arrays = new Set(
     reached.flatMap(({ value, isDone }) => (!isDone && isArray(value as Bson) ? [value] : [])),
@@ -59,9 +71,15 @@ function collect(places: readonly Place[], isSparse: boolean, keys: Map<ByteStri
   const [array] = arrays as Set<readonly Bson[]>;
   if (array === undefined) {
     if (isSparse && reached.every(({ value }) => value === undefined)) return;
-    const text = reached.map(({ value }) => (value === EMPTY ? "e;" : keyOf(value ?? null))).join("");
+    const texts = reached.map(({ value }) => (value === EMPTY ? "e;" : keyOf(value ?? null)));
+    for (const { length } of texts) found.bytes += length;
+    if (found.keys.size === KEYS_MAX || found.bytes > DOCUMENT_BYTES_MAX)
+      throw new TooManyKeys(
+        `a document has ${KEYS_MAX} keys at most in one index, of ${DOCUMENT_BYTES_MAX} bytes`,
+      );
+    const text = texts.join("");
     const values = reached.map(({ value }) => (value === EMPTY ? undefined : (value ?? null)));
-    keys.set(text, { text, values });
+    found.keys.set(text, { text, values });
     return;
   }
   const elements: readonly (Bson | typeof EMPTY)[] = array.length === 0 ? [EMPTY] : array;
@@ -69,7 +87,7 @@ function collect(places: readonly Place[], isSparse: boolean, keys: Map<ByteStri
     collect(
       reached.map((place) => (place.value === array && !place.isDone ? entered(place, element) : place)),
       isSparse,
-      keys,
+      found,
     );
 }
 

@@ -8,6 +8,7 @@ import {
   isDocument,
 } from "../../../values/collections/bson.js";
 import { MongoFailure, type Work } from "./mongo-failure.js";
+import { checkedWay } from "./ways.js";
 
 /** The value for a document; undefined: there is none. */
 export type Expression = (root: BsonDocument) => Bson | undefined;
@@ -56,7 +57,7 @@ function wayOf(text: ByteString, { at }: Scope): Expression {
 }
 
 function checked(parts: readonly ByteString[], text: ByteString): readonly ByteString[] {
-  for (const part of parts) {
+  for (const part of checkedWay(parts)) {
     if (part === "") throw new MongoFailure(15998, `'${text}' is no way to a field: a name is empty`);
     if (part.startsWith("$")) throw new MongoFailure(16410, `'${text}': a name may not start with $`);
   }

@@ -7,11 +7,11 @@ import {
   isDocument,
   Regex,
 } from "../../../values/collections/bson.js";
-import { type FieldPath, pathOf } from "../../../values/collections/index-keys.js";
-import { badValue, type Work } from "./mongo-failure.js";
+import type { FieldPath } from "../../../values/collections/index-keys.js";
+import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
 import { isTrue } from "./spec.js";
 import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from "./value-tests.js";
-import { isAny, type Leaf, type ValueTest } from "./ways.js";
+import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
 
 export interface Filter {
   readonly isMet: (document: BsonDocument) => boolean;
@@ -38,20 +38,20 @@ export function filterOf(query: BsonDocument, work: Work): Filter {
 }
 
 /** What an element has to be that $pull takes out: of documents the fields, of others the value. */
-export function elementTest(wanted: Bson, work: Work): ValueTest {
+export function elementTest(
+  wanted: Bson,
+  work: Work,
+): { readonly isMeant: ValueTest; readonly tests: number } {
   const compiling = new Compiling(work);
-  if (isDocument(wanted)) {
-    if (isOperators(wanted)) return compiling.operators(wanted).onValue;
-    const isMet = compiling.all(wanted);
-    return (value) => isDocument(value) && isMet(value);
+  if (!isDocument(wanted))
+    return { isMeant: wanted instanceof Regex ? matches(wanted, work) : equals(wanted), tests: 1 };
+  if (isOperators(wanted)) {
+    const { onValue } = compiling.operators(wanted);
+    return { isMeant: onValue, tests: compiling.tests };
   }
-  return wanted instanceof Regex ? matches(wanted, work) : equals(wanted);
+  const isMet = compiling.all(wanted);
+  return { isMeant: (value) => isDocument(value) && isMet(value), tests: compiling.tests };
 }
-
-const leaf = (test: ValueTest, kind: Leaf = "both"): Condition => ({
-  onPath: (document, path) => isAny(document, path, kind, test),
-  onValue: test,
-});
 
 const not = ({ onPath, onValue }: Condition): Condition => ({
   onPath: (document, path) => !onPath(document, path),
@@ -92,10 +92,18 @@ class Compiling {
     if (name === "$comment") return [];
     if (LOGICAL.includes(name)) return [this.#logical(name, operand)];
     if (name.startsWith("$")) throw badValue(`unknown top level operator: ${name}`);
-    const path = pathOf(name);
+    const path = wayTo(name);
     this.roots.add(path[0] as ByteString);
-    const { onPath } = isOperators(operand) ? this.operators(operand) : leaf(this.#same(operand));
+    const { onPath } = isOperators(operand) ? this.operators(operand) : this.#leaf(this.#same(operand));
     return [(document) => onPath(document, path)];
+  }
+
+  #leaf(test: ValueTest, kind: Leaf = "both"): Condition {
+    const work = this.#work;
+    return {
+      onPath: (document, path) => isAny(document, { path, leaf: kind, test, work }),
+      onValue: test,
+    };
   }
 
   #count(): void {
@@ -134,31 +142,33 @@ class Compiling {
   #operator(name: ByteString, value: Bson, siblings: BsonDocument): Condition {
     switch (name) {
       case "$eq":
-        return leaf(equals(value));
+        return this.#leaf(equals(value));
       case "$ne":
         if (value instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
-        return not(leaf(equals(value)));
+        return not(this.#leaf(equals(value)));
       case "$lt":
       case "$lte":
       case "$gt":
       case "$gte":
         if (value instanceof Regex)
           throw badValue(`Can't have RegEx as arg to predicate over field '${name}'.`);
-        return leaf(compares(name, value));
+        return this.#leaf(compares(name, value));
       case "$in":
       case "$nin":
         if (!isArray(value)) throw badValue(`${name} needs an array`);
-        return name === "$in" ? leaf(isIn(value, this.#work)) : not(leaf(isIn(value, this.#work)));
+        return name === "$in"
+          ? this.#leaf(isIn(value, this.#work))
+          : not(this.#leaf(isIn(value, this.#work)));
       case "$exists":
-        return isTrue(value) ? leaf(isThere) : not(leaf(isThere));
+        return isTrue(value) ? this.#leaf(isThere) : not(this.#leaf(isThere));
       case "$type":
-        return leaf(isOfType(value));
+        return this.#leaf(isOfType(value));
       case "$size":
-        return leaf(hasSize(value), "itself");
+        return this.#leaf(hasSize(value), "itself");
       case "$mod":
-        return leaf(hasRemainder(value));
+        return this.#leaf(hasRemainder(value));
       case "$regex":
-        return leaf(matches(regexOf(value, siblings.get("$options")), this.#work));
+        return this.#leaf(matches(regexOf(value, siblings.get("$options")), this.#work));
       case "$not":
         return not(this.#negated(value));
       case "$all":
@@ -171,7 +181,7 @@ class Compiling {
   }
 
   #negated(value: Bson): Condition {
-    if (value instanceof Regex) return leaf(matches(value, this.#work));
+    if (value instanceof Regex) return this.#leaf(matches(value, this.#work));
     if (!isDocument(value)) throw badValue("$not needs a regex or a document");
     if (value.size === 0) throw badValue("$not cannot be empty");
     for (const name of value.keys()) if (!name.startsWith("$")) throw badValue(`unknown operator: ${name}`);
@@ -180,7 +190,7 @@ class Compiling {
 
   #allOf(value: Bson): Condition {
     if (!isArray(value)) throw badValue("$all needs an array");
-    if (value.length === 0) return leaf(() => false);
+    if (value.length === 0) return this.#leaf(() => false);
     const isElementMatch = (one: Bson) => isDocument(one) && [...one.keys()][0] === "$elemMatch";
     if (value.some(isElementMatch)) {
       if (!value.every(isElementMatch)) throw badValue("$all/$elemMatch has to be consistent");
@@ -190,7 +200,7 @@ class Compiling {
       value.map((one) => {
         this.#count();
         if (isOperators(one)) throw badValue("no $ expressions in $all");
-        return leaf(this.#same(one));
+        return this.#leaf(this.#same(one));
       }),
     );
   }
@@ -201,7 +211,7 @@ class Compiling {
     const isOfValues = isOperators(value) && !LOGICAL.includes(first ?? "");
     if (isOfValues) {
       const { onValue } = this.operators(value);
-      return leaf((array) => isArray(array) && array.some(onValue), "itself");
+      return this.#leaf(this.#some(onValue, value.size), "itself");
     }
     // Its ways begin in the elements.
     const inside = new Compiling(this.#work);
@@ -209,7 +219,17 @@ class Compiling {
     this.tests += inside.tests;
     const isMetBy: ValueTest = (one) =>
       isDocument(one) ? isMet(one) : isArray(one) && isMet(new Map(one.map((each, i) => [String(i), each])));
-    return leaf((array) => isArray(array) && array.some(isMetBy), "itself");
+    return this.#leaf(this.#some(isMetBy, inside.tests), "itself");
+  }
+
+  /** @param tests  of each element */
+  #some(isMet: ValueTest, tests: number): ValueTest {
+    const work = this.#work;
+    return (array) => {
+      if (!isArray(array)) return false;
+      spend(work, (array.length * tests) / ELEMENTS_A_UNIT);
+      return array.some(isMet);
+    };
   }
 }
 

@@ -27,6 +27,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [146, "ExceededMemoryLimit"],
   [168, "InvalidPipelineOperator"],
   [171, "CannotIndexParallelArrays"],
+  [201, "CannotBuildIndexKeys"],
   [238, "NotImplemented"],
   [10334, "BSONObjectTooLarge"],
   [11000, "DuplicateKey"],
@@ -43,6 +44,15 @@ export class MongoFailure extends CommandFailure {
     this.code = code;
     this.sentence = sentence;
     this.details = details;
+  }
+
+  /** By its place and number alone. @param index  of the document or statement */
+  numbered(index: number): BsonDocument {
+    return new Map<ByteString, Bson>([
+      ["index", new Int32(index)],
+      ["code", new Int32(this.code)],
+      ["errmsg", ""],
+    ]);
   }
 
   /** As one of the `writeErrors` of a reply. @param index  of the document or statement */
@@ -79,6 +89,8 @@ export interface Work {
 export const WORK_MAX = 5_000_000;
 /** Bytes of a document that count as much as the document. */
 const BYTES_A_UNIT = 256;
+/** Elements of arrays that are looked at, once for each thing that is asked; a power of two, so that parts of units add up exactly. */
+export const ELEMENTS_A_UNIT = 16;
 /** Values that are read in it, likewise. */
 const VALUES_A_UNIT = 4;
 

@@ -2,11 +2,11 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
 import { isNumber } from "../../../values/collections/bson-numbers.js";
-import { pathOf } from "../../../values/collections/index-keys.js";
 import { type Expression, expressionOf, type Scope } from "./expressions.js";
 import { filterOf } from "./filter.js";
 import { badValue, MongoFailure, notHere, type Work } from "./mongo-failure.js";
 import { integerIn, isTrue } from "./spec.js";
+import { checkedWay, wayTo } from "./ways.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 
@@ -50,7 +50,7 @@ export function projectionOf(spec: BsonDocument, place: Place, scope: Scope): Pr
 const isPlainChoice = (value: Bson): boolean => isNumber(value) || typeof value === "boolean";
 
 function read(told: Told, path: readonly ByteString[], value: Bson, place: Place, scope: Scope): void {
-  const name = path.join(".");
+  const name = checkedWay(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
   if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not there`);
   if (isPlainChoice(value)) {
@@ -191,7 +191,7 @@ function sliced(operand: Bson): Shown {
 function firstElement(operand: Bson, name: ByteString, work: Work): Shown {
   if (!isDocument(operand)) throw badValue("$elemMatch needs an Object");
   const { isMet } = filterOf(new Map([["e", new Map([["$elemMatch", operand]])]]), work);
-  const path = pathOf(name);
+  const path = wayTo(name);
   return (value) => {
     if (!isArray(value) || path.length !== 1) return undefined;
     const found = value.find((one) => isMet(new Map([["e", [one]]])));

@@ -3,9 +3,10 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Bson, BsonDocument } from "../../../values/collections/bson.js";
 import { isNumber } from "../../../values/collections/bson-numbers.js";
 import { compareBson } from "../../../values/collections/bson-order.js";
-import { indexKeys, ParallelArrays, pathOf } from "../../../values/collections/index-keys.js";
+import { indexKeys, ParallelArrays, TooManyKeys } from "../../../values/collections/index-keys.js";
 import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { integerIn } from "./spec.js";
+import { wayTo } from "./ways.js";
 
 /** Fields that are sorted by; as in MongoDB. */
 const FIELDS_MAX = 32;
@@ -23,7 +24,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
   if (spec.size > FIELDS_MAX) throw badValue(`sort takes ${FIELDS_MAX} fields at most`);
   const paths = [...spec.keys()].map((name) => {
     if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is no field's name`);
-    return pathOf(name);
+    return wayTo(name);
   });
   const directions = [...spec.values()].map(directionOf);
   const compare = (a: SortKey, b: SortKey): number => {
@@ -48,6 +49,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
           .map(({ item }) => item);
       } catch (fault) {
         if (fault instanceof ParallelArrays) throw badValue("cannot sort with keys that are parallel arrays");
+        if (fault instanceof TooManyKeys) throw badValue(`cannot sort: ${fault.message}`);
         throw fault;
       }
     },

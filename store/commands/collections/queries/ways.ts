@@ -2,8 +2,22 @@
  * Ways through documents, as filters go them: an array stands for its elements, a number for one of them.
  * Source: MongoDB's manual, "Query an Array of Embedded Documents".
  */
+import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
-import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
+import { type FieldPath, isPlace, pathOf } from "../../../values/collections/index-keys.js";
+import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
+
+/** Names in a way; as in MongoDB. Documents are not so deep. */
+const NAMES_MAX = 200;
+
+/** @throws CommandFailure  it is longer than any can be */
+export function checkedWay(path: FieldPath): FieldPath {
+  if (path.length > NAMES_MAX) throw badValue(`the way to a field has ${NAMES_MAX} names at most`);
+  return path;
+}
+
+/** @throws CommandFailure  as above */
+export const wayTo = (name: ByteString): FieldPath => checkedWay(pathOf(name));
 
 /** What is asked of a value; undefined: there is none at the end of the way. */
 export type ValueTest = (value: Bson | undefined) => boolean;
@@ -12,14 +26,16 @@ export type ValueTest = (value: Bson | undefined) => boolean;
 export type Leaf = "both" | "elements" | "itself";
 
 /** Whether a value at the end of a way passes a test; the first that does ends the search. */
-export function isAny(document: BsonDocument, path: FieldPath, leaf: Leaf, test: ValueTest): boolean {
-  return anyInDocument(document, { path, leaf, test }, 0);
+export function isAny(document: BsonDocument, search: Search): boolean {
+  return anyInDocument(document, search, 0);
 }
 
-interface Search {
+export interface Search {
   readonly path: FieldPath;
   readonly leaf: Leaf;
   readonly test: ValueTest;
+  /** What looking at arrays costs is counted there. */
+  readonly work: Work;
 }
 
 function anyInDocument(document: BsonDocument, search: Search, from: number): boolean {
@@ -34,7 +50,8 @@ function anyInDocument(document: BsonDocument, search: Search, from: number): bo
 }
 
 function anyInArray(array: readonly Bson[], search: Search, at: number): boolean {
-  const { path, leaf, test } = search;
+  const { path, leaf, test, work } = search;
+  spend(work, array.length / ELEMENTS_A_UNIT);
   if (at === path.length) {
     if (leaf === "itself") return test(array);
     return array.some(test) || (leaf === "both" && test(array));

@@ -4,6 +4,7 @@ import { type Bson, type BsonDocument, isArray, isDocument } from "../../../valu
 import type { FieldPath } from "../../../values/collections/index-keys.js";
 import { MongoFailure, spend, type Work } from "../queries/mongo-failure.js";
 import { truthAt, unknownField } from "../queries/spec.js";
+import { wayTo } from "../queries/ways.js";
 
 interface Unwinding {
   readonly path: FieldPath;
@@ -12,14 +13,18 @@ interface Unwinding {
   readonly keepsEmpty: boolean;
 }
 
+/** Fields that are copied. */
+const FIELDS_A_UNIT = 4;
+
 /** @throws CommandFailure */
 export function unwound(operand: Bson, work: Work): (documents: readonly BsonDocument[]) => BsonDocument[] {
   const unwinding = unwindingOf(operand);
   return (documents) =>
     documents.flatMap((document) => {
-      const made = each(document, unwinding);
-      spend(work, made.length);
-      return made;
+      const value = along(document, unwinding.path);
+      // Each is a copy of the document's fields.
+      if (isArray(value)) spend(work, value.length * (1 + document.size / FIELDS_A_UNIT));
+      return each(document, value, unwinding);
     });
 }
 
@@ -34,14 +39,17 @@ function unwindingOf(operand: Bson): Unwinding {
   if (index !== null && (typeof index !== "string" || index === "" || index.startsWith("$")))
     throw new MongoFailure(28822, "includeArrayIndex option to $unwind stage should be a field's name");
   return {
-    path: path.slice(1).split("."),
-    index: index === null ? null : index.split("."),
+    path: wayTo(path.slice(1)),
+    index: index === null ? null : wayTo(index),
     keepsEmpty: truthAt(spec, "preserveNullAndEmptyArrays"),
   };
 }
 
-function each(document: BsonDocument, { path, index, keepsEmpty }: Unwinding): BsonDocument[] {
-  const value = along(document, path);
+function each(
+  document: BsonDocument,
+  value: Bson | undefined,
+  { path, index, keepsEmpty }: Unwinding,
+): BsonDocument[] {
   const withIndex = (made: BsonDocument, place: bigint | null) =>
     index === null ? made : replaced(made, index, place);
   if (isArray(value) && value.length > 0)

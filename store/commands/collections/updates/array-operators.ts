@@ -3,7 +3,7 @@ import { type Bson, type BsonDocument, isArray, isDocument } from "../../../valu
 import { isNumber } from "../../../values/collections/bson-numbers.js";
 import { compareBson, keyOf } from "../../../values/collections/bson-order.js";
 import { elementTest } from "../queries/filter.js";
-import { badValue, failedToParse, spend, type Work } from "../queries/mongo-failure.js";
+import { badValue, ELEMENTS_A_UNIT, failedToParse, spend, type Work } from "../queries/mongo-failure.js";
 import { sortingOf } from "../queries/sorting.js";
 import { integerIn } from "../queries/spec.js";
 
@@ -28,17 +28,20 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
   const sort = order === undefined ? null : elementSort(order, work);
   const kept = slice === undefined ? null : integerIn(slice, "$slice");
   return (array) => {
-    spend(work, Math.floor(array.length / ELEMENTS_A_UNIT));
+    spend(work, array.length / ELEMENTS_A_UNIT);
     const at = place === null ? array.length : placeIn(array.length, place);
     let result: readonly Bson[] = [...array.slice(0, at), ...added, ...array.slice(at)];
-    if (sort !== null) result = sort(result);
+    if (sort !== null) {
+      spend(work, result.length / ELEMENTS_SORTED_A_UNIT);
+      result = sort(result);
+    }
     if (kept === null) return result;
     return kept < 0 ? result.slice(kept) : result.slice(0, kept);
   };
 }
 
-/** Elements that are as much work as looking at a document. */
-const ELEMENTS_A_UNIT = 64;
+/** Elements that are as much work to sort as a document to look at. */
+const ELEMENTS_SORTED_A_UNIT = 4;
 
 const placeIn = (length: number, place: number): number =>
   place < 0 ? Math.max(0, length + place) : Math.min(place, length);
@@ -72,9 +75,9 @@ export function addedToSet(operand: Bson): ArrayChange {
 }
 
 export function pulled(operand: Bson, work: Work): ArrayChange {
-  const isMeant = elementTest(operand, work);
+  const { isMeant, tests } = elementTest(operand, work);
   return (array) => {
-    spend(work, Math.floor(array.length / ELEMENTS_A_UNIT));
+    spend(work, (array.length * (1 + tests)) / ELEMENTS_A_UNIT);
     return array.filter((one) => !isMeant(one));
   };
 }

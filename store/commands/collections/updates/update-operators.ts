@@ -16,6 +16,7 @@ import { typeOf } from "../../../values/collections/bson-type.js";
 import { Decimal, decimalOf } from "../../../values/collections/decimal.js";
 import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
 import { badValue, failedToParse, mismatch, type Work } from "../queries/mongo-failure.js";
+import { wayTo } from "../queries/ways.js";
 import { addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { putAt, removeAt, valueAt } from "./update-paths.js";
 
@@ -34,8 +35,8 @@ type Operator = (operand: Bson, name: ByteString, context: UpdateContext) => Cha
 
 const put =
   (operand: Bson): Change =>
-  (document, path) =>
-    putAt(document, path, operand);
+  (document, path, { work }) =>
+    putAt(document, path, operand, work);
 
 export const UPDATE_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ["$set", put],
@@ -63,14 +64,14 @@ function counted(
   const verb = operator === "$inc" ? "increment" : "multiply";
   if (!isNumber(operand))
     throw mismatch(`Cannot ${verb} with non-numeric argument: {${name}: ${typeOf(operand).name}}`);
-  return (document, path) => {
+  return (document, path, { work }) => {
     const old = valueAt(document, path);
     if (old !== undefined && !isNumber(old))
       throw mismatch(
         `Cannot apply ${operator} to a value of non-numeric type: the field '${name}' is of type ${typeOf(old).name}`,
       );
     try {
-      putAt(document, path, old === undefined ? first(operand) : combine(old, operand));
+      putAt(document, path, old === undefined ? first(operand) : combine(old, operand), work);
     } catch (fault) {
       if (fault instanceof BsonFault)
         throw badValue(
@@ -88,9 +89,9 @@ function zeroLike(amount: BsonNumber): BsonNumber {
 }
 
 function chosen(operand: Bson, isBetter: (order: number) => boolean): Change {
-  return (document, path) => {
+  return (document, path, { work }) => {
     const old = valueAt(document, path);
-    if (old === undefined || isBetter(compareBson(operand, old))) putAt(document, path, operand);
+    if (old === undefined || isBetter(compareBson(operand, old))) putAt(document, path, operand, work);
   };
 }
 
@@ -104,13 +105,14 @@ function dateOf(operand: Bson, at: number): Bson {
 }
 
 function onArray(operator: string, next: (array: readonly Bson[]) => readonly Bson[]): Change {
-  return (document, path) => putAt(document, path, next(arrayIn(document, path, operator) ?? []));
+  return (document, path, { work }) =>
+    putAt(document, path, next(arrayIn(document, path, operator) ?? []), work);
 }
 
 function onArrayThere(operator: string, next: (array: readonly Bson[]) => readonly Bson[]): Change {
-  return (document, path) => {
+  return (document, path, { work }) => {
     const array = arrayIn(document, path, operator);
-    if (array !== undefined) putAt(document, path, next(array));
+    if (array !== undefined) putAt(document, path, next(array), work);
   };
 }
 
@@ -124,7 +126,7 @@ function arrayIn(document: BsonDocument, path: FieldPath, operator: string): rea
 
 /** @param from  where the value comes from */
 export function renamed(from: FieldPath): Change {
-  return (document, path) => {
+  return (document, path, { work }) => {
     const value = valueAt(document, from);
     if (value === undefined) return;
     for (const way of [from, path]) {
@@ -133,13 +135,13 @@ export function renamed(from: FieldPath): Change {
           throw badValue(`$rename: the way '${way.join(".")}' goes through an array`);
     }
     removeAt(document, from);
-    putAt(document, path, value);
+    putAt(document, path, value, work);
   };
 }
 
 /** @throws CommandFailure  no field can have the name, or it names elements by what a filter has found */
 export function updatePath(name: ByteString): FieldPath {
-  const path = name.split(".");
+  const path = wayTo(name);
   for (const part of path) {
     if (part === "") throw failedToParse(`The update path '${name}' contains an empty field name`);
     if (part === "$" || part.startsWith("$["))

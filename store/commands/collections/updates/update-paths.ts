@@ -3,7 +3,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
 import { typeOf } from "../../../values/collections/bson-type.js";
 import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
-import { badValue, MongoFailure } from "../queries/mongo-failure.js";
+import { badValue, ELEMENTS_A_UNIT, MongoFailure, spend, type Work } from "../queries/mongo-failure.js";
 
 /** Elements that an array may be filled up with to reach a place; as in MongoDB. */
 const PADDING_MAX = 1_500_000;
@@ -22,7 +22,7 @@ export function valueAt(document: BsonDocument, path: FieldPath): Bson | undefin
 }
 
 /** Puts a value at a place; documents on the way are made. @throws CommandFailure  something else is in the way */
-export function putAt(document: BsonDocument, path: FieldPath, value: Bson): void {
+export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work: Work): void {
   let inside: Bson = document;
   for (const [i, name] of path.slice(0, -1).entries()) {
     const next: Bson | undefined = child(inside, name);
@@ -30,12 +30,12 @@ export function putAt(document: BsonDocument, path: FieldPath, value: Bson): voi
       // All that is missing is made at once, so that a failure has made none of it.
       let made: Bson = value;
       for (const rest of path.slice(i + 1).reverse()) made = new Map([[rest, made]]);
-      setChild(inside, name, made, path);
+      setChild(inside, name, made, path, work);
       return;
     }
     inside = next;
   }
-  setChild(inside, path.at(-1) as ByteString, value, path);
+  setChild(inside, path.at(-1) as ByteString, value, path, work);
 }
 
 function child(inside: Bson, name: ByteString): Bson | undefined {
@@ -43,7 +43,7 @@ function child(inside: Bson, name: ByteString): Bson | undefined {
   return isArray(inside) && isPlace(name) ? inside[Number(name)] : undefined;
 }
 
-function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath): void {
+function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, work: Work): void {
   if (isDocument(inside)) {
     (inside as Writable).set(name, value);
     return;
@@ -56,6 +56,7 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath):
   const place = Number(name);
   const array = inside as Bson[];
   if (place - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
+  spend(work, Math.max(0, place - array.length) / ELEMENTS_A_UNIT);
   while (array.length < place) array.push(null);
   array[place] = value;
 }

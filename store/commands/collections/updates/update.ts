@@ -9,9 +9,17 @@ import {
 } from "../../../values/collections/bson.js";
 import { compareBson } from "../../../values/collections/bson-order.js";
 import { typeOf } from "../../../values/collections/bson-type.js";
-import { type FieldPath, pathOf } from "../../../values/collections/index-keys.js";
+import type { FieldPath } from "../../../values/collections/index-keys.js";
 import { isOperators } from "../queries/filter.js";
-import { badValue, failedToParse, MongoFailure, notHere, spend } from "../queries/mongo-failure.js";
+import {
+  badValue,
+  failedToParse,
+  MongoFailure,
+  notHere,
+  spend,
+  type Work,
+} from "../queries/mongo-failure.js";
+import { wayTo } from "../queries/ways.js";
 import {
   type Change,
   comparePaths,
@@ -119,33 +127,34 @@ function checkConflicts(changes: readonly PlacedChange[]): void {
 }
 
 /** The document that a filter says is to be made when none meets it: fields that have to equal a value. @throws CommandFailure */
-export function documentOfQuery(query: BsonDocument): BsonDocument {
+export function documentOfQuery(query: BsonDocument, work: Work): BsonDocument {
   const document: BsonDocument = new Map();
-  putEqualities(query, document);
+  putEqualities(query, document, work);
   return document;
 }
 
-function putEqualities(query: BsonDocument, document: BsonDocument): void {
+function putEqualities(query: BsonDocument, document: BsonDocument, work: Work): void {
   for (const [name, operand] of query) {
     if (name === "$and" || (name === "$or" && isArray(operand) && operand.length === 1)) {
-      for (const each of operand as readonly Bson[]) putEqualities(each as BsonDocument, document);
+      for (const each of operand as readonly Bson[]) putEqualities(each as BsonDocument, document, work);
       continue;
     }
     if (name.startsWith("$") || operand instanceof Regex) continue;
     const value = isOperators(operand) ? equalValue(operand) : operand;
     if (value === undefined) continue;
-    const path = pathOf(name);
+    const path = wayTo(name);
     if (
       path.some((_, i) => valueAt(document, path.slice(0, i + 1)) !== undefined && isEnd(document, path, i))
     )
       throw new MongoFailure(54, `cannot infer query fields to set, path '${name}' is matched twice`);
-    putAt(document, path, value);
+    putAt(document, path, value, work);
   }
 }
 
 function equalValue(operand: BsonDocument): Bson | undefined {
-  const all = operand.get("$all");
-  return operand.get("$eq") ?? (isArray(all) && all.length === 1 ? all[0] : undefined);
+  const [equal, all] = [operand.get("$eq"), operand.get("$all")];
+  if (equal !== undefined) return equal;
+  return isArray(all) && all.length === 1 ? all[0] : undefined;
 }
 
 /** Whether what is at a part of a way is no document that the way may go on through. */
