@@ -96,6 +96,11 @@ export class Broadcasts {
     }
     this.#seen.add(id, at, null);
     if (from !== null) this.passOn?.(from);
+    // What lacks is told before what was said behind it.
+    if (this.#lacks === true) {
+      this.#lacks = false;
+      channels.miss();
+    }
     return messages.map((said) => channels.tell(said));
   }
 }

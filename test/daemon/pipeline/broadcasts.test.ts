@@ -52,6 +52,17 @@ test("the first copy is told and handed on; further ones are answered with who h
   assert.deepEqual([scene.heard, scene.passed, scene.missed], [1, 1, 0]);
 });
 
+test("what lacks is told before what is said behind it, however soon that comes", () => {
+  const scene = new Scene();
+  scene.broadcasts.miss();
+  scene.broadcasts.miss();
+  assert.deepEqual([scene.missed, scene.heard], [1, 0]);
+  scene.tell("id", START + 1);
+  assert.deepEqual([scene.missed, scene.heard], [2, 1]);
+  scene.tell("other", START + 2);
+  assert.deepEqual([scene.missed, scene.heard], [2, 2]);
+});
+
 test("what a member hands over is not handed on, and the client's own copy is not told again", () => {
   const scene = new Scene();
   scene.tell("id", START + 1, false);

@@ -76,6 +76,13 @@ test("documents and indexes are equal on three daemons, whoever wrote what where
       const lists = await Promise.all(clients.map((one) => one.db("shop").listCollections().toArray()));
       return lists.every(({ length }) => length === 1);
     });
+    const removeNothing = (one: MongoClient) => itemsOf(one).deleteOne({ _id: "nothing" as never });
+    await until("all take writes", () =>
+      Promise.all(clients.map(removeNothing)).then(
+        () => true,
+        () => false,
+      ),
+    );
     const acknowledged: string[] = [];
     const ofKilled: string[] = [];
     const writing = [0, 1].map((index) => write(client(index), index, (id) => void acknowledged.push(id)));
