@@ -83,7 +83,7 @@ export class MemoryBackend implements Backend {
 
   #run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
     const reply = this.#database.run(command, argv, unit);
-    if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db);
+    if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db, reply);
     return reply;
   }
 

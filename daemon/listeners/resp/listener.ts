@@ -42,9 +42,9 @@ export class RespListener extends DaemonListener {
     const shared = { path, ...heard, scripts, users, memory, routes, state, waiters, absentKeys };
     const own = { ...shared, strings: new ShortStrings(), output: new SharedOutput(), nextId: () => ++id };
     path.tellOf({
-      written(command, argv, db) {
+      written(command, argv, db, reply) {
         absentKeys.written(command, argv, db);
-        waiters.written(command, argv, db);
+        waiters.written(command, argv, db, reply);
       },
       get awaits() {
         return waiters.size > 0;

@@ -22,6 +22,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 const commandNamed = (name: string): Command => findCommand(name) as Command;
 const TYPE = commandNamed("TYPE");
 const PTTL = commandNamed("PTTL");
+/** Its answer of a key that is not there. */
+const PTTL_ABSENT = -2;
 const SIZE_OF = {
   list: commandNamed("LLEN"),
   zset: commandNamed("ZCARD"),
@@ -36,6 +38,15 @@ const SERVE_NOBODY: ReadonlySet<string> = new Set([
   ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
   ...["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID"].map((name) => `XGROUP|${name}`),
 ]);
+/**
+ * Commands that answer 0 or nil where they leave nothing to anybody who waits. (Others change keys even then, as what stores an
+ * empty set.)
+ */
+const MAY_LEAVE_NOTHING: ReadonlySet<string> = new Set([
+  ...["COPY", "MOVE", "MSETNX", "RENAMENX", "SET", "SETNX", "XGROUP|DESTROY"],
+]);
+/** Commands that change when a key ends. */
+const TIMES: ReadonlySet<string> = new Set(["EXPIRE", "EXPIREAT", "PERSIST", "PEXPIRE", "PEXPIREAT"]);
 const AT_ONCE = Promise.resolve();
 
 export class WaitingClients {
@@ -71,9 +82,14 @@ export class WaitingClients {
   }
 
   /** A command that writes has been run: whoever waits for its keys is served in this turn, or by `serve`. */
-  written(command: Command, argv: readonly ByteString[], db: number): void {
-    if (this.#size === 0 || SERVE_NOBODY.has(command.name)) return;
-    for (const awaited of this.#namedBy(command, argv, db)) this.#mark(awaited);
+  written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
+    const { name } = command;
+    if (this.#size === 0 || SERVE_NOBODY.has(name)) return;
+    if (reply.kind === "error" || (MAY_LEAVE_NOTHING.has(name) && isNoneOrNothing(reply))) return;
+    for (const awaited of this.#namedBy(command, argv, db)) {
+      if (!TIMES.has(name)) this.#mark(awaited);
+      else this.#retimed(awaited);
+    }
   }
 
   /** Keys for which somebody waits. */
@@ -266,20 +282,33 @@ export class WaitingClients {
     waiter.resolve(reply);
   }
 
-  /** Looks at a key again when its time is over: who waits for a group of it is told. */
-  #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): void {
+  /** When a key ends may be another time now: it serves nobody unless it has ended at once. */
+  #retimed(awaited: AwaitedKey): void {
+    const first = awaited.waiting.find(({ waiter }) => waiter.shape.type === "group");
+    if (first !== undefined && this.#watchEnd(first, awaited) === PTTL_ABSENT) this.#mark(awaited);
+  }
+
+  /** Looks at a key again when its time is over: who waits for a group of it is told. @returns what PTTL answers; NaN: unknown yet */
+  #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): number {
     this.#endWatch(awaited);
     const asker = this.#senderIn(waiter.sender, awaited.db);
     const left = this.#ask(PTTL, ["PTTL", awaited.key], asker);
-    const milliseconds = left?.kind === "integer" ? Number(left.value) + 1 : 0;
-    if (milliseconds <= 0 || milliseconds > TIMER_MS_MAX) return;
-    awaited.endWatch = this.#environment.setTimer(milliseconds, () => this.#mark(awaited));
+    if (left?.kind !== "integer") return Number.NaN;
+    const milliseconds = Number(left.value);
+    if (milliseconds >= 0 && milliseconds < TIMER_MS_MAX)
+      awaited.endWatch = this.#environment.setTimer(milliseconds + 1, () => this.#mark(awaited));
+    return milliseconds;
   }
 
   #endWatch(awaited: AwaitedKey): void {
     awaited.endWatch?.();
     awaited.endWatch = null;
   }
+}
+
+/** Whether a command says that it has done nothing. */
+function isNoneOrNothing(reply: Reply): boolean {
+  return reply.kind === "integer" ? Number(reply.value) === 0 : isNothing(reply);
 }
 
 /** Whether a command found nothing to take. */

@@ -121,6 +121,20 @@ class Side implements AsyncDisposable {
 const KEYS = ["s", "s", "s", "t"];
 const GROUPS = ["g", "g", "g", "h"];
 
+/** They name a stream as what they write, and mostly leave nothing to who waits for it. */
+const thatLeaveNothing = (key: ByteString): readonly Argv[] => [
+  ["SET", key, "x", "NX"],
+  ["SETNX", key, "x"],
+  ["MSETNX", "v", "x", key, "x"],
+  ["RENAMENX", key, "s"],
+  ["COPY", key, "t"],
+  ["MOVE", key, "0"],
+  ["EXPIRE", key, "100000"],
+  ["PERSIST", key],
+  ["EXPIRE", key, "-1"],
+  ["XADD", key, "0-1", "f", "x"],
+];
+
 /**
  * What one of the connections does. Nothing takes the place of a stream that is waited for: of one whose last entry was deleted
  * redis-server hands out that there is none. @param step  ids rise with it
@@ -154,6 +168,7 @@ function commandOf(random: SeededRandom, number: number, step: number): Argv {
       () =>
         random.oneOf([["SET", key, "x"], ["RENAME", "s", "u"], ["COPY", "s", "u", "REPLACE"], ["FLUSHDB"]]),
     ],
+    [2, () => random.oneOf(thatLeaveNothing(key))],
     [2, () => ["XREAD", "BLOCK", "0", ...count, "STREAMS", key, "$"]],
     [3, () => ["XPENDING", key, group, "-", "+", "9"]],
     [2, () => ["XINFO", "CONSUMERS", key, group]],
