@@ -1,5 +1,6 @@
 /** What callers give `subscribe` and `watch`, turned into what a daemon is asked, and its events into what callers get. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import type { Settings } from "../settings/options.js";
 import { DbsyncError } from "../shared/errors.js";
 import { EventQueue } from "./event-queue.js";
 import { Live, type LiveParts, nameBytes, placeOf, type Wanted } from "./live.js";
@@ -14,9 +15,12 @@ import type {
 
 export class Listening {
   readonly #live: Live;
+  /** The client's own database. */
+  readonly #db: number;
 
-  constructor(parts: LiveParts) {
+  constructor(parts: LiveParts & { readonly settings: Pick<Settings, "envelope"> }) {
     this.#live = new Live(parts);
+    this.#db = parts.settings.envelope?.db ?? 0;
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions): AsyncIterableIterator<ChannelEvent> {
@@ -24,7 +28,7 @@ export class Listening {
   }
 
   watch(key: KeyInput, options: ListenOptions): AsyncIterableIterator<WatchEvent> {
-    return this.#listen<WatchEvent>(wantedKey(key, options));
+    return this.#listen<WatchEvent>(wantedKey(key, { ...options, db: options.db ?? this.#db }));
   }
 
   close(): void {
@@ -62,7 +66,7 @@ function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions
   return { word: isShard ? "SSUBSCRIBE" : "SUBSCRIBE", name, db: 0, place, read };
 }
 
-function wantedKey(key: KeyInput, { buffers = false, db = 0 }: ListenOptions): Wanted {
+function wantedKey(key: KeyInput, { buffers = false, db }: ListenOptions & { readonly db: number }): Wanted {
   if (!Number.isSafeInteger(db) || db < 0) throw new DbsyncError("bad-option", "db: a number of a database");
   const isPrefix = typeof key === "object" && key !== null && "prefix" in key;
   const name = nameOf(isPrefix ? key.prefix : key, isPrefix ? "a prefix" : "a key");

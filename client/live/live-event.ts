@@ -49,6 +49,6 @@ export type KeyInput = string | Uint8Array | { readonly prefix: string | Uint8Ar
 export interface ListenOptions {
   /** Texts and keys as Buffers; default false. */
   readonly buffers?: boolean | undefined;
-  /** Number of the database, of `watch`; default 0. */
+  /** Number of the database, of `watch`; default: the client's own. */
   readonly db?: number | undefined;
 }

@@ -55,7 +55,7 @@ export function readCallOptions(
     timeout: timeoutFor(options, base.timeout),
     policy: options.policy === undefined ? base.policy : policyFor(options.policy, base.servers),
     format: base.format,
-    envelope: readHeaderOptions(options) ?? base.envelope,
+    envelope: readHeaderOptions(options, base.envelope),
     buffers: options.buffers ?? false,
   };
 }

@@ -62,19 +62,25 @@ export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => bool
   replicated: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MOST,
 };
 
-/** @returns null if there are none of them */
-export function readHeaderOptions(options: HeaderOptions): EnvelopeOptions | null {
-  const { db, after, only } = options;
-  const wait = waitOf(options);
-  const isUsual = (db ?? 0) === 0 && options.if === undefined && after === undefined && only === undefined;
-  if (isUsual && wait === null) return null;
-  return {
-    wait,
-    db: db ?? 0,
-    if: options.if?.map((condition) => conditionOf(condition, db ?? 0)) ?? null,
-    after: after === undefined ? null : (bytesOfHex(after, ORDER_KEY_BYTES) as string),
-    only: only === undefined ? null : (bytesOfHex(only, HASH_BYTES) as string),
-  };
+/**
+ * @param usual  what holds for each of them that a call leaves open: the client's own
+ * @returns null if there are none of them
+ */
+export function readHeaderOptions(
+  options: HeaderOptions,
+  usual: EnvelopeOptions | null = null,
+): EnvelopeOptions | null {
+  const db = options.db ?? usual?.db ?? 0;
+  const wait = waitOf(options, usual?.wait ?? null);
+  const conditions = options.if?.map((condition) => conditionOf(condition, db)) ?? usual?.if ?? null;
+  const after = bytesOr(options.after, ORDER_KEY_BYTES, usual?.after);
+  const only = bytesOr(options.only, HASH_BYTES, usual?.only);
+  if (db === 0 && wait === null && conditions === null && after === null && only === null) return null;
+  return { wait, db, if: conditions, after, only };
+}
+
+function bytesOr(hex: string | undefined, bytes: number, usual: string | null | undefined): string | null {
+  return (hex === undefined ? usual : bytesOfHex(hex, bytes)) ?? null;
 }
 
 /** Whether they say no more than the number of the database. */
@@ -82,10 +88,11 @@ export function isDatabaseAlone({ multi, if: conditions, after, only, wait }: En
   return !(multi || conditions || after || only || wait);
 }
 
-function waitOf({ stable, replicated }: HeaderOptions): Wait | null {
+function waitOf({ stable, replicated }: HeaderOptions, usual: Wait | null): Wait | null {
   if (stable && replicated !== undefined) throw badOption("replicated", replicated, ALLOWED.besideStable);
   if (stable) return { kind: "stable" };
-  return replicated === undefined ? null : { kind: "replicated", daemons: replicated };
+  if (replicated !== undefined) return { kind: "replicated", daemons: replicated };
+  return stable === false && usual?.kind === "stable" ? null : usual;
 }
 
 function conditionOf({ key, writer, db }: If, callDb: number): Condition {

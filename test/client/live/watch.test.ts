@@ -29,8 +29,8 @@ after(async () => {
 const here = () => replicas[0] as RunningReplica;
 const there = () => replicas[1] as RunningReplica;
 const serverOf = ({ port }: RunningReplica) => `127.0.0.1:${port}`;
-const clientOf = (server: RunningReplica, key = app): Client =>
-  createClient({ servers: serverOf(server), key: key.privateKey, timeout: 10_000 });
+const clientOf = (server: RunningReplica, key = app, options = {}): Client =>
+  createClient({ servers: serverOf(server), key: key.privateKey, timeout: 10_000, ...options });
 
 async function next(iterator: AsyncIterator<WatchEvent>): Promise<WatchEvent> {
   const { value, done } = await iterator.next();
@@ -75,6 +75,17 @@ test("a write that comes late and changes what was told is told", async () => {
   const before = Date.now() - 20_000;
   await envelopes.replies([["SET", "late", "early"]], { at: before });
   assert.deepEqual(await next(key), changed("late"));
+});
+
+test("keys are watched in the client's own database, or in the one that the watch gives", async () => {
+  await using client = clientOf(here(), app, { db: 2 });
+  const own = client.watch("mine");
+  const first = client.watch("mine", { db: 0 });
+  for (const key of [own, first]) assert.equal((await next(key)).type, "open");
+  await client.send("SET mine 1");
+  assert.deepEqual(await next(own), changed("mine", 2));
+  await client.send("SET mine 1", { db: 0 });
+  assert.deepEqual(await next(first), changed("mine", 0));
 });
 
 test("a database that is emptied is a gap", async () => {

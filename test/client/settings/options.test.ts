@@ -127,6 +127,23 @@ test("a call may set timeout, policy and what stands in its envelope, nothing el
   assert.throws(() => readCallOptions({ if: [{ key: "k", writer: "short" }] }, base), /WRITERS/);
 });
 
+test("what stands in a call's envelope is the client's own, but for what the call gives itself", () => {
+  const only = "c0".repeat(32);
+  const base = readOptions({ db: 3, only, replicated: 2 }, defaults);
+  const usual = { db: 3, only: "\xc0".repeat(32), after: null, if: null };
+  const replicated = { kind: "replicated", daemons: 2 };
+  const envelopeOf = (options: object) => readCallOptions(options, base).envelope;
+  assert.deepEqual(envelopeOf({}), { ...usual, wait: replicated });
+  assert.deepEqual(envelopeOf({ db: undefined, timeout: 9 }), { ...usual, wait: replicated });
+  assert.deepEqual(envelopeOf({ db: 0 }), { ...usual, db: 0, wait: replicated });
+  assert.deepEqual(envelopeOf({ stable: true }), { ...usual, wait: { kind: "stable" } });
+  assert.deepEqual(envelopeOf({ stable: false }), { ...usual, wait: replicated });
+  assert.deepEqual(envelopeOf({ if: [{ key: "k", writer: null }] })?.if, [{ db: 3, key: "k", writer: "" }]);
+  const stable = readOptions({ db: 3, stable: true }, defaults);
+  assert.equal(readCallOptions({ stable: false }, stable).envelope?.wait, null);
+  assert.equal(readCallOptions({ db: 0 }, readOptions({ db: 3 }, defaults)).envelope, null);
+});
+
 test("every option has a row in client/README.md, and none that does not exist", () => {
   const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");
   const start = readme.indexOf("\n## Options");
