@@ -3,6 +3,7 @@
  * command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and what each daemon said.
  */
 import { DbsyncError } from "../../client/shared/errors.js";
+import { repliedError } from "../../client/shared/replied-error.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { BackendFailure } from "../backends/backend.js";
@@ -10,7 +11,7 @@ import type { BackendFailure } from "../backends/backend.js";
 /** For --resp and --json. */
 export function replyOf(problem: Error): ErrorReply {
   return (
-    told(problem) ??
+    repliedError(problem) ??
     error(`${effectOf(problem) === "unknown" ? "MAYBEAPPLIED" : "NOTAPPLIED"} ${line(problem)}`)
   );
 }
@@ -19,14 +20,7 @@ export function replyOf(problem: Error): ErrorReply {
 export function outcomeOf(problem: Error): ErrorReply | BackendFailure {
   const effect = effectOf(problem);
   const code = effect === "unknown" ? "database-lost" : "database-down";
-  return told(problem) ?? { kind: "failed", code, detail: line(problem), effect };
-}
-
-/** The command's own failure, in the daemon's words. */
-function told(problem: Error): ErrorReply | null {
-  if (!(problem instanceof DbsyncError) || problem.code !== "reply") return null;
-  const failed = problem.outcomes.find((outcome) => outcome.status === "failed" && outcome.stage === "reply");
-  return failed?.status === "failed" ? error(bytesOfText(failed.detail)) : null;
+  return repliedError(problem) ?? { kind: "failed", code, detail: line(problem), effect };
 }
 
 function effectOf(problem: Error): BackendFailure["effect"] {

@@ -1,9 +1,9 @@
 /** What a typed line does: a command for the daemons, or a word that is the session's own (SELECT, MULTI, help). */
-import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { bytesOfText } from "../../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../../protocol/reply.js";
 import { COMMANDS_MAX } from "../../../protocol/version-2/envelope.js";
 import type { FanOutClient } from "../../fan-out-client.js";
-import { type CallSettings, readCallOptions } from "../../settings/call-options.js";
+import { readCallOptions } from "../../settings/call-options.js";
 import type { Settings } from "../../settings/options.js";
 import {
   type CommandInput,
@@ -13,6 +13,8 @@ import {
   isReadCommand,
 } from "../../shared/command.js";
 import { DbsyncError } from "../../shared/errors.js";
+import { repliedError } from "../../shared/replied-error.js";
+import { type CarriedCall, carried } from "../shared/carried.js";
 import { splitWords } from "../shared/words.js";
 import { CommandHelp } from "./command-help.js";
 import { typedText } from "./typed-text.js";
@@ -103,34 +105,19 @@ export class ReplSession {
     if (this.#settings.key !== null)
       return await this.#carry(commandBytes(command), companyOf(command), false);
     // Version 1 has texts only.
-    const text = await this.#client.send(command, this.#db === 0 ? undefined : { db: this.#db });
+    const text = await this.#client.send(command, { db: this.#db });
     return text === null ? NIL : status(bytesOfText(text));
   }
 
-  #carry(bytes: ByteString | readonly ByteString[], company: Company, multi: boolean): Promise<Reply> {
-    const settings: CallSettings = readCallOptions({ db: this.#db }, this.#settings);
-    const envelope = { ...this.#settings.envelope, ...settings.envelope, ...(multi ? { multi } : {}) };
-    return new Promise((resolve, reject) =>
-      this.#client.carry(
-        bytes,
-        company,
-        { ...settings, envelope },
-        {
-          resolve,
-          reject(problem) {
-            const text = failureOf(problem);
-            if (text === null) reject(problem);
-            else resolve({ kind: "error", text });
-          },
-        },
-      ),
-    );
+  async #carry(bytes: CarriedCall["bytes"], company: Company, multi: boolean): Promise<Reply> {
+    const settings = readCallOptions({ db: this.#db }, this.#settings);
+    const call = multi ? { ...settings, envelope: { ...settings.envelope, multi } } : settings;
+    try {
+      return await carried(this.#client, { bytes, company, settings: call });
+    } catch (problem) {
+      const failed = repliedError(problem as Error);
+      if (failed === null) throw problem;
+      return failed;
+    }
   }
-}
-
-/** What the daemons say of a command that failed. null: it has failed otherwise. */
-function failureOf(problem: Error): ByteString | null {
-  if (!(problem instanceof DbsyncError) || problem.code !== "reply") return null;
-  const told = problem.outcomes.find((outcome) => outcome.status === "failed" && outcome.stage === "reply");
-  return bytesOfText(told?.status === "failed" ? told.detail : problem.message);
 }

@@ -2,7 +2,7 @@
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double.js";
-import { shownLines } from "../shared/shown-text.js";
+import { escaped, shownLines } from "../shared/shown-text.js";
 
 const NAMED: Readonly<Record<string, string>> = {
   "\n": "\\n",
@@ -60,10 +60,8 @@ function list(items: readonly Reply[]): string {
 export function quoted(bytes: ByteString): string {
   const text = textOfBytes(bytes);
   const isText = !text.includes("\ufffd");
-  const shown = isText ? text.replace(UNSHOWN, escaped) : bytes.replace(UNSHOWN_BYTE, escaped);
+  const shown = isText ? text.replace(UNSHOWN, quotedChar) : bytes.replace(UNSHOWN_BYTE, quotedChar);
   return `"${shown}"`;
 }
 
-function escaped(char: string): string {
-  return NAMED[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
-}
+const quotedChar = (char: string): string => escaped(char, NAMED);

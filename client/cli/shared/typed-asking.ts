@@ -4,6 +4,7 @@ import type { FanOutClient } from "../../fan-out-client.js";
 import { readCallOptions } from "../../settings/call-options.js";
 import type { Settings } from "../../settings/options.js";
 import { type CommandInput, commandBytes } from "../../shared/command.js";
+import { carried } from "./carried.js";
 
 /** A key, and who changed it last. */
 export interface KeyState {
@@ -25,10 +26,9 @@ export function typedAsking(client: FanOutClient, settings: Settings): TypedAski
       const writer = Array.isArray(writers) ? writers[0] : null;
       return typeof writer === "string" ? { key, writer } : null;
     },
-    ask: (command, state = null) =>
-      new Promise((resolve, reject) => {
-        const options = readCallOptions(state === null ? {} : { if: [state] }, settings);
-        client.carry(commandBytes(command), "reads", options, { resolve, reject });
-      }),
+    ask(command, state = null) {
+      const options = readCallOptions(state === null ? {} : { if: [state] }, settings);
+      return carried(client, { bytes: commandBytes(command), company: "reads", settings: options });
+    },
   };
 }

@@ -74,6 +74,18 @@ test("what a command is for is shown behind it while it is typed, and is gone wi
   await talk;
 });
 
+test("SELECT 0 leaves the database that --db named", async () => {
+  const { typist, talk } = sitDown({ ...signed(), db: 3 });
+  await typist.types("SET where three\r", "OK", "[3]> ");
+  await typist.types("SELECT 0\r", "OK", "> ");
+  await typist.types("GET where\r", "(nil)", "> ");
+  await typist.types("SELECT 3\r", "OK", "[3]> ");
+  await typist.types("GET where\r", '"three"', "[3]> ");
+  await typist.types("DEL where\r", "(integer) 1", "[3]> ");
+  typist.input.write("exit\r");
+  await talk;
+});
+
 test("without a key values are texts, and a database or MULTI says what it needs", async () => {
   await using daemons = await startDaemons(1, { key: false });
   const { typist, talk } = sitDown({ servers: daemons.servers, key: "" });
