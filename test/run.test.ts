@@ -62,6 +62,47 @@ test("a file that hangs is ended, and so is what it started", async () => {
   rmSync(folder, { recursive: true });
 });
 
+/** Runs test files whose texts are given. @returns its exit code and what it printed */
+function ran(texts: readonly string[]): { readonly status: number | null; readonly output: string } {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-failing-"));
+  const files = texts.map((text, i) => {
+    const file = join(folder, `file-${i}.test.mjs`);
+    const mark = JSON.stringify(join(folder, `mark-${i}`));
+    writeFileSync(
+      file,
+      `import { test } from "node:test"; import fs from "node:fs"; const mark = ${mark};\n${text}`,
+    );
+    return file;
+  });
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...files];
+  const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+  rmSync(folder, { recursive: true });
+  return { status, output: stdout };
+}
+
+const PASSES = 'test("passes", () => {});';
+const FAILS = 'test("fails", () => { throw new Error("as ever"); });';
+const FAILS_ONCE =
+  'test("fails once", () => { if (fs.existsSync(mark)) return; fs.writeFileSync(mark, ""); throw new Error("this once"); });';
+
+test("a file that fails beside others and passes alone is told of, and does not fail the run", () => {
+  const { status, output } = ran([PASSES, FAILS_ONCE]);
+  assert.equal(status, 0, output);
+  assert.match(output, /Error: this once/);
+  assert.match(output, /Once more, alone: file-1\.test\.mjs/);
+  assert.match(output, /Passed only when run once more, alone.*\n {2}file-1\.test\.mjs: fails once/);
+});
+
+test("a file that fails twice fails the run, and so do more files than a busy machine explains", () => {
+  const twice = ran([PASSES, FAILS, FAILS_ONCE]);
+  assert.equal(twice.status, 1, twice.output);
+  assert.doesNotMatch(twice.output, /Passed only/);
+  const many = ran([FAILS_ONCE, FAILS_ONCE, FAILS_ONCE, FAILS_ONCE]);
+  assert.equal(many.status, 1, many.output);
+  assert.doesNotMatch(many.output, /Once more/);
+});
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

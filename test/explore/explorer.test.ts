@@ -24,7 +24,7 @@ async function explore(
   file: string,
   most: number,
   lanes = most,
-): Promise<{ findings: Finding[]; turns: number; code: number }> {
+): Promise<{ findings: Finding[]; turns: number; code: number; races: number }> {
   let seed = 0;
   const findings: Finding[] = [];
   const one = turns([file], () => seed++);
@@ -37,8 +37,8 @@ async function explore(
     found: (finding) => findings.push(finding),
     progress: () => undefined,
   });
-  const { findings: count, turns: done } = await explorer.run();
-  return { findings, turns: done, code: count };
+  const { findings: count, turns: done, races } = await explorer.run();
+  return { findings, turns: done, code: count, races };
 }
 
 test("a turn that fails is told with what it printed and the command that repeats it", async () => {
@@ -47,6 +47,18 @@ test("a turn that fails is told with what it printed and the command that repeat
   const [finding] = findings as [Finding];
   assert.match(finding.output, /Error: odd/);
   assert.equal(again(finding.turn), "DBSYNC_FULL=1 DBSYNC_SEED=1 npm test -- even.test");
+});
+
+test("what the same seed does not find again is told as that", async () => {
+  const mark = join(folder, "was-here");
+  const once = `if (existsSync(${JSON.stringify(mark)})) return; writeFileSync(${JSON.stringify(mark)}, ""); throw new Error("once");`;
+  writeFileSync(
+    join(folder, "once.test.js"),
+    `import { existsSync, writeFileSync } from "node:fs";\n${tested(once)}`,
+  );
+  const { findings, code, races } = await explore("once.test.js", 1);
+  assert.deepEqual([code, races, findings[0]?.repeats], [0, 1, false]);
+  assert.match(findings[0]?.output ?? "", /Error: once/);
 });
 
 test("as many turns as were asked for are taken, whatever the time", async () => {

@@ -13,6 +13,8 @@ export interface Finding {
   readonly turn: Turn;
   /** The last lines of what it printed. */
   readonly output: string;
+  /** Whether its seed finds it again: else a race, in the test or in what it tests, has shown itself. */
+  readonly repeats: boolean;
 }
 
 export interface ExplorerOptions {
@@ -36,13 +38,17 @@ export class Explorer {
   readonly #running = new Set<number>();
   #turns = 0;
   #findings = 0;
+  #races = 0;
 
   constructor(options: ExplorerOptions) {
     this.#options = options;
   }
 
-  /** @returns how many turns there were, at least one for each lane where so many are allowed, and how many of them found something */
-  async run(): Promise<{ turns: number; findings: number }> {
+  /**
+   * @returns how many turns there were, at least one for each lane where so many are allowed, how many of them found something,
+   * and how many others what their seed does not find again
+   */
+  async run(): Promise<{ turns: number; findings: number; races: number }> {
     const { lanes, ms, most } = this.#options;
     const end = performance.now() + ms;
     let begun = 0;
@@ -54,7 +60,7 @@ export class Explorer {
       }
     };
     await Promise.all(Array.from({ length: lanes }, lane));
-    return { turns: this.#turns, findings: this.#findings };
+    return { turns: this.#turns, findings: this.#findings, races: this.#races };
   }
 
   /** Ends what runs, with the servers that it started. */
@@ -66,8 +72,11 @@ export class Explorer {
     const { code, output } = await this.#play(turn);
     this.#turns++;
     if (code !== 0) {
-      this.#findings++;
-      this.#options.found({ turn, output: output.trimEnd().split("\n").slice(-LINES_KEPT).join("\n") });
+      const repeats = (await this.#play(turn)).code !== 0;
+      if (repeats) this.#findings++;
+      else this.#races++;
+      const kept = output.trimEnd().split("\n").slice(-LINES_KEPT).join("\n");
+      this.#options.found({ turn, output: kept, repeats });
     }
     this.#options.progress(this.#turns, this.#findings);
   }

@@ -1,6 +1,7 @@
 /**
  * `npm run explore`: randomised tests (simulation, differential, permutation, fuzz and all others that draw on a seed) from
- * fresh seeds, for five minutes. What it finds is printed with the command that repeats it; then it ends with 1.
+ * fresh seeds, for five minutes. What it finds is printed with the command that repeats it; then it ends with 1. What the
+ * same seed does not find again is printed as well (docs/decisions/0029).
  *   --minutes N   for so long
  *   --runs N      so many runs instead, however long they take
  *   --seed N      the seeds that follow from this one, so that the same runs come again
@@ -83,15 +84,19 @@ async function main(): Promise<void> {
       process.exit(code);
     });
   }
-  const { turns: done, findings } = await explorer.run();
+  const { turns: done, findings, races } = await explorer.run();
   if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
-  console.log(`${done} runs of ${files.length} randomised test files: ${findings} found something.`);
+  console.log(
+    `${done} runs of ${files.length} randomised test files: ${findings} found something${races === 0 ? "" : `, ${races} what their seed does not find again`}.`,
+  );
   if (findings > 0) process.exitCode = 1;
 }
 
-function tell({ turn, output }: Finding): void {
+function tell({ turn, output, repeats }: Finding): void {
   if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
-  console.log(`${output}\nAgain: ${again(turn)}\n`);
+  console.log(
+    `${output}\n${repeats ? "Again:" : "Not found again, so it hangs on time as well; tried:"} ${again(turn)}\n`,
+  );
 }
 
 await main();
