@@ -202,7 +202,7 @@ async function makeAdmin(
       late.ws === null ? null : { port: late.ws.address.port, isSecure: tlsFilesOf(settings) !== null },
     ...{ folder: settings.data, clock: environment.clock },
   };
-  return { admin: await made.makeAdmin({ place, hosts, sources, log }), metrics };
+  return { admin: made.makeAdmin({ place, hosts, sources, log }), metrics };
 }
 
 async function makeWsListener(

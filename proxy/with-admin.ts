@@ -1,9 +1,9 @@
 /** `--admin` of the proxy's subcommands: a service, and beside it the server that tells of it. */
 import type { Command } from "commander";
 import type { Logger } from "pino";
+import { makeExposition } from "../serving/admin/exposition.js";
 import type { Metrics } from "../serving/admin/metric.js";
 import { AdminServer, type HealthReport } from "../serving/admin/server.js";
-import { loadWith } from "../serving/process/optional-package.js";
 import type { ListenPlace } from "../serving/process/place.js";
 import type { Service } from "../serving/process/service.js";
 import { listenPlace } from "./option-values.js";
@@ -32,18 +32,13 @@ export function addAdmin(command: Command): Command {
 }
 
 /** The service, alone without --admin. */
-export async function withAdmin<Sources>(
+export function withAdmin<Sources>(
   service: Service,
   { admin: place, adminHost: hosts }: AdminOptions,
   log: Logger,
   { metrics, sources, health }: Told<Sources>,
-): Promise<Service> {
+): Service {
   if (place === undefined) return service;
-  const { makeExposition } = await loadWith(
-    "prom-client",
-    "--admin",
-    () => import("../serving/admin/exposition.js"),
-  );
   const exposition = makeExposition(metrics, sources);
   const admin = new AdminServer({ place, hosts, log, exposition, health: () => health(sources) });
   return {

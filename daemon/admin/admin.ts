@@ -1,7 +1,7 @@
-/** Makes what --admin serves. The daemon loads this with --admin only, and prom-client comes with it. */
+/** Makes what --admin serves. The daemon loads this with --admin only. */
 import type { Logger } from "pino";
+import { makeExposition } from "../../serving/admin/exposition.js";
 import { AdminServer } from "../../serving/admin/server.js";
-import { loadWith } from "../../serving/process/optional-package.js";
 import type { ListenPlace } from "../../serving/process/place.js";
 import { DashboardSite } from "./dashboard-site.js";
 import { type FrameSources, Frames } from "./frames.js";
@@ -15,13 +15,8 @@ export interface AdminParts {
   readonly log: Logger;
 }
 
-/** Not started yet. @throws StartError  prom-client is not installed */
-export async function makeAdmin({ place, hosts, sources, log }: AdminParts): Promise<AdminServer> {
-  const { makeExposition } = await loadWith(
-    "prom-client",
-    "--admin",
-    () => import("../../serving/admin/exposition.js"),
-  );
+/** Not started yet. */
+export function makeAdmin({ place, hosts, sources, log }: AdminParts): AdminServer {
   const health = () => {
     const details = sources.health();
     return { isHealthy: isHealthy(details), details };

@@ -1,86 +1,77 @@
 /**
- * The numbers as Prometheus reads them, through prom-client, which is loaded with --admin only. Nothing is
- * kept here: each scrape copies what the program has counted.
+ * The numbers as Prometheus reads them: its text format, version 0.0.4. Nothing is kept here: each scrape reads what the program has
+ * counted. docs/decisions/0030 tells why no package does this.
  */
-import { Counter, Gauge, type Histogram, Registry } from "prom-client";
-import type { Histogram as Counted } from "./histogram.js";
-import type { HistogramMetric, Metrics, Sample, ValueMetric } from "./metric.js";
+import type { Histogram } from "./histogram.js";
+import type { AnyMetric, Metrics, Sample } from "./metric.js";
 
 export interface Exposition {
-  /** Of the text; Prometheus's text format. */
+  /** Of the text. */
   readonly contentType: string;
-  /** All metrics as text. */
-  text(): Promise<string>;
+  /** All metrics. */
+  text(): string;
 }
+
+type Labels = Readonly<Record<string, string>>;
 
 export function makeExposition<Sources>(metrics: Metrics<Sources>, sources: Sources): Exposition {
-  const registry = new Registry();
-  for (const [name, row] of Object.entries(metrics)) {
-    if (row.type === "histogram") registry.registerMetric(countedHistogram(name, row, sources));
-    else registerValue(registry, name, row, sources);
-  }
-  return { contentType: registry.contentType, text: () => registry.metrics() };
-}
-
-function registerValue<Sources>(
-  registry: Registry,
-  name: string,
-  row: ValueMetric<Sources>,
-  sources: Sources,
-): void {
-  const { type, help, labels, read } = row;
-  // Without labels a reset metric is 0, not absent.
-  const isAlone = labels.length === 0;
-  const configuration = { name, help, labelNames: [...labels], registers: [registry] };
-  if (type === "gauge") {
-    new Gauge({
-      ...configuration,
-      collect() {
-        this.reset();
-        if (isAlone) this.remove();
-        for (const { labels, value } of read(sources)) this.set(labels, value);
-      },
-    });
-  } else {
-    new Counter({
-      ...configuration,
-      collect() {
-        this.reset();
-        if (isAlone) this.remove();
-        for (const { labels, value } of read(sources)) this.inc(labels, value);
-      },
-    });
-  }
-}
-
-/**
- * prom-client's own histogram counts one observation at a time and takes a fraction of a microsecond for it;
- * ours come counted, so only the form is kept, of which the registry asks no more than this.
- */
-function countedHistogram<Sources>(
-  name: string,
-  { type, help, read }: HistogramMetric<Sources>,
-  sources: Sources,
-): Histogram {
-  const values = () => read(sources).flatMap((sample) => [...bucketsOf(name, sample)]);
-  const metric = {
-    name,
-    type,
-    help,
-    aggregator: "sum",
-    get: async () => ({ name, type, help, values: values() }),
+  const rows = Object.entries(metrics);
+  return {
+    contentType: "text/plain; version=0.0.4; charset=utf-8",
+    text: () => rows.map(([name, row]) => textOf(name, row, sources)).join("\n"),
   };
-  return metric as unknown as Histogram;
+}
+
+/** One metric. Without a sample it is told by its name, help and type alone. */
+function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources): string {
+  const lines = [`# HELP ${name} ${escaped(row.help)}`, `# TYPE ${name} ${row.type}`];
+  const series =
+    row.type === "histogram"
+      ? row.read(sources).flatMap((sample) => bucketsOf(name, sample))
+      : valuesOf(name, row.type, row.read(sources));
+  for (const [key, value] of series) lines.push(`${key} ${inText(value)}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** A scrape that names a series twice is refused as a whole. So a counter's samples of one name are added, and a gauge's last one counts. */
+function valuesOf(
+  name: string,
+  type: "counter" | "gauge",
+  samples: readonly Sample<number>[],
+): Iterable<readonly [string, number]> {
+  const values = new Map<string, number>();
+  for (const { labels, value } of samples) {
+    const key = name + inBraces(labels);
+    values.set(key, type === "counter" ? (values.get(key) ?? 0) + value : value);
+  }
+  return values;
 }
 
 /** Prometheus counts in each bucket what the smaller ones hold too. */
-function* bucketsOf(name: string, { labels, value: histogram }: Sample<Counted>) {
+function bucketsOf(name: string, { labels, value: { bounds, counts, sum } }: Sample<Histogram>) {
   let below = 0;
-  for (const [index, count] of histogram.counts.entries()) {
+  const series = Array.from(counts, (count, index): readonly [string, number] => {
     below += count;
-    const le = histogram.bounds[index] ?? "+Inf";
-    yield { metricName: `${name}_bucket`, labels: { ...labels, le }, value: below };
-  }
-  yield { metricName: `${name}_sum`, labels, value: histogram.sum };
-  yield { metricName: `${name}_count`, labels, value: below };
+    const le = inText(bounds[index] ?? Number.POSITIVE_INFINITY);
+    return [`${name}_bucket${inBraces({ ...labels, le })}`, below];
+  });
+  const braces = inBraces(labels);
+  return [...series, [`${name}_sum${braces}`, sum] as const, [`${name}_count${braces}`, below] as const];
+}
+
+function inBraces(labels: Labels): string {
+  const pairs = Object.entries(labels).map(
+    ([name, value]) => `${name}="${escaped(value).replaceAll('"', '\\"')}"`,
+  );
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
+/** As Go reads floating-point numbers. */
+function inText(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return "+Inf";
+  return value === Number.NEGATIVE_INFINITY ? "-Inf" : String(value);
 }

@@ -57,8 +57,6 @@ export interface AdminServerParts {
 export class AdminServer implements Service {
   readonly #parts: AdminServerParts;
   readonly #server: Server;
-  /** The text being made, which all who ask meanwhile get too. */
-  #scrape: Promise<string> | null = null;
 
   constructor(parts: AdminServerParts) {
     this.#parts = parts;
@@ -70,7 +68,7 @@ export class AdminServer implements Service {
         keepAliveTimeout: REQUEST_MS,
         connectionsCheckingInterval: CHECK_MS,
       },
-      (request, response) => void this.#serve(request, response),
+      (request, response) => this.#serve(request, response),
     );
     boundVisitors(this.#server, MAX_CONNECTIONS);
     // Without a listener of its own, Node destroys the socket: one that asks and does not read goes too.
@@ -109,11 +107,8 @@ export class AdminServer implements Service {
     await closed;
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const page = await this.#page(request, response).catch((problem: unknown): Page => {
-      this.#parts.log.error({ err: problem }, "a page of --admin could not be made");
-      return { status: 500, type: TEXT, body: "It could not be made. The log tells why.\n" };
-    });
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const page = this.#madePage(request, response);
     if (page === null) return;
     const { status, type, body, headers = {} } = page;
     response.statusCode = status;
@@ -127,7 +122,16 @@ export class AdminServer implements Service {
   }
 
   /** null: it is answered. */
-  async #page(request: IncomingMessage, response: ServerResponse): Promise<Page | null> {
+  #madePage(request: IncomingMessage, response: ServerResponse): Page | null {
+    try {
+      return this.#page(request, response);
+    } catch (problem) {
+      this.#parts.log.error({ err: problem }, "a page of --admin could not be made");
+      return { status: 500, type: TEXT, body: "It could not be made. The log tells why.\n" };
+    }
+  }
+
+  #page(request: IncomingMessage, response: ServerResponse): Page | null {
     const { method = "", url = "", headers } = request;
     const { host } = headers;
     if (!isOurHost(host, this.#parts.hosts)) return { status: 421, type: TEXT, body: misdirected(host) };
@@ -141,7 +145,7 @@ export class AdminServer implements Service {
     }
     if (!METHODS.includes(method)) return { status: 405, type: TEXT, body: "GET it.\n" };
     if (path === "/healthz") return this.#healthPage();
-    if (path === "/metrics") return await this.#metricsPage();
+    if (path === "/metrics") return this.#metricsPage();
     if (page !== null) return { status: 200, ...page };
     return this.#listen(request, response);
   }
@@ -161,12 +165,9 @@ export class AdminServer implements Service {
     return { status: isHealthy ? 200 : 503, type: "application/json", body: `${JSON.stringify(body)}\n` };
   }
 
-  async #metricsPage(): Promise<Page> {
+  #metricsPage(): Page {
     const { exposition } = this.#parts;
-    this.#scrape ??= exposition.text().finally(() => {
-      this.#scrape = null;
-    });
-    return { status: 200, type: exposition.contentType, body: await this.#scrape };
+    return { status: 200, type: exposition.contentType, body: exposition.text() };
   }
 }
 
