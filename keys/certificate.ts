@@ -7,6 +7,7 @@ import { createPublicKey, generateKeyPair, type KeyObject, randomBytes, sign } f
 import { createRequire } from "node:module";
 import { isIP } from "node:net";
 import { promisify } from "node:util";
+import { CertificateError } from "./certificate-pair.js";
 import { fingerprint } from "./fingerprint.js";
 import { encodePem } from "./pem.js";
 
@@ -49,6 +50,7 @@ export function isCertificateName(name: string): boolean {
  * @param options.key    the private RSA key of the certificate it replaces, so that pins stay good; null: a
  * new one
  * @param options.now    milliseconds since 1970
+ * @throws CertificateError  node-forge is not installed, as beside dbsync-client
  */
 export async function makeCertificate(options: {
   names: readonly string[];
@@ -57,9 +59,9 @@ export async function makeCertificate(options: {
   now: number;
 }): Promise<CertificatePem> {
   const { names, days, now } = options;
+  const pki = forgePki();
   const key = options.key ?? (await newKey());
   const notAfter = new Date(now + days * DAY_MS);
-  const pki = forgePki();
   const certificate = pki.createCertificate();
   certificate.publicKey = pki.publicKeyFromPem(
     createPublicKey(key).export({ type: "spki", format: "pem" }).toString(),
@@ -111,7 +113,15 @@ function alternativeName(name: string): { type: number; value?: string; ip?: str
 const require = createRequire(import.meta.url);
 
 function forgePki(): typeof import("node-forge").pki {
-  return require("node-forge/lib/x509.js");
+  try {
+    return require("node-forge/lib/x509.js");
+  } catch (problem) {
+    if (!(problem instanceof Error && "code" in problem && problem.code === "MODULE_NOT_FOUND"))
+      throw problem;
+    throw new CertificateError(
+      "A certificate is made with the package node-forge, which is not installed here. Use the dbsync-keygen of dbsyncd, or: npm install node-forge",
+    );
+  }
 }
 
 function forgeAsn1(): typeof import("node-forge").asn1 {

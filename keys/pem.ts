@@ -1,9 +1,5 @@
-/**
- * PEM text (RFC 7468): what its labels mean, where its blocks are, and writing it.
- * node-forge decodes and encodes the blocks; it is loaded only to make a key or to say what is wrong with a
- * file, never on the way of a good one, so that the client stays quick to import.
- */
-import { createRequire } from "node:module";
+/** PEM text (RFC 7468): what its labels mean, where its blocks are, what is wrong with one, and writing it. */
+import { isWholeDer } from "./der.js";
 import type { KeyFileErrorCode, KeyHalf } from "./errors.js";
 
 /** `text` is null when the END line is missing. */
@@ -38,6 +34,11 @@ const OTHER_FORMATS: readonly { readonly begins: RegExp; readonly code: KeyFileE
   { begins: /^PuTTY-User-Key-File-/, code: "putty" },
   { begins: /^0[\x81-\x84]/, code: "der" },
 ];
+
+/** Between its first and last line: perhaps lines as a mail's head and an empty one, then base64. */
+const BODY = /^-+BEGIN .*-+\r?\n(?:[\x21-\x7e][^\r\n]*:[\s\S]*?\r?\n\r?\n)?([\s\S]*)-----END /;
+const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
+const LINE_CHARS = 64;
 
 /** More than any of these needs, in bytes. */
 const LONGEST_BEGINNING = 32;
@@ -78,35 +79,19 @@ export function isEncrypted(block: PemBlock): boolean {
 /** What is wrong with the bytes of a block, before anything is known of keys; null: they are whole. */
 export function damageOf(block: PemBlock): string | null {
   if (block.text === null) return "its last line, which begins with -----END, is missing";
-  let body: string;
-  try {
-    body = forgePem().decode(block.text)[0]?.body ?? "";
-  } catch {
-    return "there is something else than base64 between its first and last line";
-  }
+  const body = BODY.exec(block.text)?.[1] ?? "";
+  if (!BASE64.test(body)) return "there is something else than base64 between its first and last line";
   // The traditional encrypted form has a cipher's output there, which has no structure to check.
   if (block.label !== "ENCRYPTED PRIVATE KEY" && isEncrypted(block)) return null;
-  try {
-    forgeAsn1().fromDer(body);
-    return null;
-  } catch {
-    return "bytes are missing or changed between its first and last line";
-  }
+  if (isWholeDer(Buffer.from(body, "base64"))) return null;
+  return "bytes are missing or changed between its first and last line";
 }
 
 /** The PEM text of `der`; lines end with a line feed. */
 export function encodePem(label: string, der: Buffer): string {
-  return forgePem()
-    .encode({ type: label, body: der.toString("latin1") })
-    .replaceAll("\r\n", "\n");
-}
-
-const require = createRequire(import.meta.url);
-
-function forgePem(): typeof import("node-forge").pem {
-  return require("node-forge/lib/pem.js");
-}
-
-function forgeAsn1(): typeof import("node-forge").asn1 {
-  return require("node-forge/lib/asn1.js");
+  const text = der.toString("base64");
+  const lines = Array.from({ length: Math.ceil(text.length / LINE_CHARS) }, (_, line) =>
+    text.slice(line * LINE_CHARS, (line + 1) * LINE_CHARS),
+  );
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
 }

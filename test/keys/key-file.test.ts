@@ -117,14 +117,16 @@ test("carriage returns, a byte order mark and text around the block do no harm",
   }
 });
 
-test("a good key is loaded without node-forge", () => {
+test("no package is loaded for a key, good or damaged", () => {
   const script = `
     import { createRequire } from "node:module";
     import { loadPrivateKey } from ${JSON.stringify(pathToFileURL(join(buildRoot, "keys/key-file.js")).href)};
     loadPrivateKey({ file: ${JSON.stringify(vectorKeys.private2048)} });
+    try { loadPrivateKey({ pem: "-----BEGIN PRIVATE KEY-----\\nMIIB\\n-----END PRIVATE KEY-----" }); }
+    catch ({ code }) { console.log(code); }
     console.log(Object.keys(createRequire(import.meta.url).cache).join());`;
   const argv = ["--input-type=module", "-e", script];
-  assert.equal(execFileSync(process.execPath, argv, { encoding: "utf8" }).trim(), "");
+  assert.equal(execFileSync(process.execPath, argv, { encoding: "utf8" }).trim(), "damaged");
 });
 
 test("Ed25519 loads when it is allowed", () => {

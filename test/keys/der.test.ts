@@ -1,0 +1,58 @@
+/** What is whole DER and what is not: every cut, and every byte that is missing. */
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { isWholeDer } from "../../keys/der.js";
+
+const asn1: typeof import("node-forge").asn1 = createRequire(import.meta.url)("node-forge/lib/asn1.js");
+
+const KEYS = {
+  rsa: generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({
+    type: "pkcs8",
+    format: "der",
+  }),
+  ed25519: generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "der" }),
+};
+
+test("keys are whole, and no part of one is, nor one with something behind it", () => {
+  for (const [name, der] of Object.entries(KEYS)) {
+    assert.ok(isWholeDer(der), name);
+    for (let length = 0; length < der.length; length++)
+      assert.ok(!isWholeDer(der.subarray(0, length)), `${name}, ${length} bytes`);
+    assert.ok(!isWholeDer(Buffer.concat([der, Buffer.from([0])])), name);
+    assert.ok(!isWholeDer(Buffer.concat([der, der])), name);
+  }
+});
+
+test("no key is whole that lacks a byte of its end, and node-forge says the same of one that lacks any", () => {
+  for (const [name, der] of Object.entries(KEYS)) {
+    for (let place = 0; place < der.length; place++) {
+      const less = Buffer.concat([der.subarray(0, place), der.subarray(place + 1)]);
+      assert.equal(isWholeDer(less), isWholeForForge(less), `${name} without byte ${place}`);
+    }
+  }
+});
+
+test("what says that it is longer than any file is not whole, and depth costs no stack", () => {
+  for (const bytes of [
+    [0x30],
+    [0x30, 0x80],
+    [0x30, 0x85, 1, 0, 0, 0, 0],
+    [0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
+  ])
+    assert.ok(!isWholeDer(Buffer.from(bytes)), String(bytes));
+  const deep = Buffer.alloc(40_000, Buffer.from([0x30, 0x83, 0, 0, 0]));
+  for (let place = 0; place < deep.length; place += 5)
+    deep.writeUIntBE(deep.length - place - 5, place + 2, 3);
+  assert.ok(isWholeDer(deep));
+});
+
+function isWholeForForge(bytes: Buffer): boolean {
+  try {
+    asn1.fromDer(bytes.toString("latin1"));
+    return true;
+  } catch {
+    return false;
+  }
+}
