@@ -1,9 +1,10 @@
 /** What a daemon costs while nobody calls: memory, start, a thousand idle connections; and the client's import. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { createClient } from "../client/entry.js";
+import { clientPackage } from "../test/support/make-client-package.js";
 import { buildRoot } from "../test/support/repository.js";
 import { measure, median } from "./measure.js";
 import { startDaemon } from "./processes.js";
@@ -14,6 +15,8 @@ const STARTS = smoke ? 2 : 11;
 const SECONDS = smoke ? 0.3 : 3;
 const PAIRS = smoke ? 1 : 5;
 const IDLE_CONNECTIONS = 1000;
+/** In which Node counts what a file takes. */
+const BLOCK_BYTES = 512;
 
 async function main(): Promise<void> {
   const starts: { startMs: number; residentMiB: number }[] = [];
@@ -21,12 +24,15 @@ async function main(): Promise<void> {
     await using daemon = await startDaemon([]);
     starts.push({ startMs: daemon.startMs, residentMiB: residentMiB(daemon.process.pid as number) });
   }
-  const imports = Array.from({ length: STARTS }, importMs);
+  const imports = Array.from({ length: STARTS }, () => importMs(join(buildRoot, "bundles")));
+  const ofClientAlone = Array.from({ length: STARTS }, () => importMs(join(clientPackage, "lib")));
   const { withNone, withMany } = await idleConnections();
   const rows = [
     ["start to listening, ms", median(starts.map((start) => start.startMs)), "≤ 400"],
     ["resident memory, idle, MiB", median(starts.map((start) => start.residentMiB)), "≤ 80"],
     ["import of the client, ms", median(imports), "≤ 60"],
+    ["import of dbsync-client, ms", median(ofClientAlone), "≤ 60"],
+    ["dbsync-client on the disk, MB", megabytes(clientPackage), "≤ 3"],
     ["PING p99, no other connection, µs", withNone, ""],
     [`PING p99, ${IDLE_CONNECTIONS} idle connections, µs`, withMany, `≤ ${(2 * withNone).toFixed(0)}`],
   ];
@@ -44,10 +50,18 @@ function residentMiB(pid: number): number {
 }
 
 /** What the import adds to a process that does nothing. */
-function importMs(): number {
-  const entry = join(buildRoot, "bundles/client.js");
+function importMs(folder: string): number {
+  const entry = join(folder, "client.js");
   const script = `const start = performance.now(); await import(${JSON.stringify(entry)}); console.log(performance.now() - start);`;
   return Number(execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" }));
+}
+
+/** As it lies in node_modules once it is installed, in whole blocks. */
+function megabytes(folder: string): number {
+  const blocks = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((file) => statSync(join(folder, file)).blocks)
+    .reduce((sum, some) => sum + some, 0);
+  return (blocks * BLOCK_BYTES) / 1e6;
 }
 
 async function idleConnections(): Promise<{ withNone: number; withMany: number }> {

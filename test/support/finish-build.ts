@@ -6,15 +6,19 @@ import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeBrowserModule } from "./make-browser-module.js";
 import { makeBundles } from "./make-bundles.js";
+import { makeClientPackage } from "./make-client-package.js";
 import { makeDashboard } from "./make-dashboard.js";
+import { makeCommonJsTypes } from "./make-types.js";
 import { programPaths } from "./programs.js";
 import { buildRoot, repositoryRoot } from "./repository.js";
 
 for (const file of readdirSync(buildRoot, { recursive: true, encoding: "utf8" })) {
-  const source = file.replace(/(\.d\.ts|\.js)$/, ".ts");
+  const source = file.replace(/(\.d\.c?ts|\.js)$/, ".ts");
   if (source !== file && !existsSync(join(repositoryRoot, source))) rmSync(join(buildRoot, file));
 }
 await makeBundles();
 await makeBrowserModule();
 await makeDashboard();
+makeCommonJsTypes(["client/entry", "daemon/testing"]);
+await makeClientPackage();
 for (const program of Object.values(programPaths)) chmodSync(program, 0o755);

@@ -2,20 +2,27 @@
  * Joins what each program is made of into few files, `bundles/` of the build: a start of dbsyncd reads 300 files otherwise, which
  * takes as long as all else of it twice. What is loaded on use only lies in files of its own, what several need in shared ones.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { buildRoot } from "./repository.js";
 
 /** Programs, threads and the library's entries, by the name of their bundle: compiled files, from the build's root. */
-const BUNDLES: Readonly<Record<string, string>> = {
-  dbsyncd: "daemon/main.js",
+type Bundles = Readonly<Record<string, string>>;
+
+/** Those that the client is made of. */
+export const CLIENT_BUNDLES: Bundles = {
+  client: "client/entry.js",
   dbsync: "client/cli/main.js",
   "dbsync-keygen": "keys/keygen.js",
+};
+
+const BUNDLES: Bundles = {
+  ...CLIENT_BUNDLES,
+  dbsyncd: "daemon/main.js",
   "dbsync-proxy": "proxy/main.js",
   "log-verify": "daemon/verify-main.js",
   "snapshot-worker": "daemon/replica/snapshot-worker.js",
-  client: "client/entry.js",
   testing: "daemon/testing.js",
 };
 
@@ -24,11 +31,27 @@ const STARTED = /\bnew URL\("(\.[^"]+)", import\.meta\.url\)/g;
 
 /** @throws Error  a file starts another one of ours that has no bundle */
 export async function makeBundles(): Promise<void> {
+  const folder = join(buildRoot, "bundles");
+  await joinFiles(BUNDLES, folder);
+  writeRequired(folder, ["client", "testing"]);
+}
+
+/** What `require` of a library's entry gives: the same as `import`. */
+export function writeRequired(folder: string, names: readonly string[]): void {
+  for (const name of names)
+    writeFileSync(join(folder, `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
+}
+
+export async function joinFiles(
+  bundles: Bundles,
+  outdir: string,
+  plugins: readonly Plugin[] = [],
+): Promise<void> {
   await build({
     entryPoints: Object.fromEntries(
-      Object.entries(BUNDLES).map(([name, file]) => [name, join(buildRoot, file)]),
+      Object.entries(bundles).map(([name, file]) => [name, join(buildRoot, file)]),
     ),
-    outdir: join(buildRoot, "bundles"),
+    outdir,
     bundle: true,
     splitting: true,
     format: "esm",
@@ -37,7 +60,7 @@ export async function makeBundles(): Promise<void> {
     // What npm installs is not ours to copy.
     packages: "external",
     logLevel: "warning",
-    plugins: [startedFiles],
+    plugins: [...plugins, startedFiles],
   });
 }
 

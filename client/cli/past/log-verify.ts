@@ -3,6 +3,7 @@
  * child process, since the client has no store.
  */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
@@ -55,6 +56,13 @@ ${exitCodeHelp("something is wrong in the folder")}
 
 /** The child says everything, and its exit code is ours. */
 async function verify(_: unknown, command: Command): Promise<void> {
+  if (!existsSync(PROGRAM)) {
+    process.stderr.write(
+      "dbsync: only the dbsync of the package dbsyncd can read a daemon's folder: npm install dbsyncd\n",
+    );
+    process.exitCode = EXIT.unchecked;
+    return;
+  }
   // An option that both have, such as --json, may stand before or behind the word verify.
   const {
     data,

@@ -1,0 +1,123 @@
+/** dbsync-client as somebody gets it who has nothing else: packed, put into an empty folder without a network, and used. */
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { startDaemon } from "./support/daemon-process.js";
+import { clientPackage } from "./support/make-client-package.js";
+import { run } from "./support/run-program.js";
+import { MODULES, typeCheck } from "./support/type-check.js";
+
+/** What issue 18 asks of a client's install. */
+const BYTES_MOST = 3_000_000;
+
+const scratch = mkdtempSync(join(tmpdir(), "dbsync-client-package-"));
+const user = join(scratch, "user");
+const modules = join(user, "node_modules");
+let packed: readonly string[] = [];
+
+before(async () => {
+  mkdirSync(user);
+  writeFileSync(join(user, "package.json"), "{}");
+  // A copy, since npm writes what it packs beside other tests.
+  cpSync(clientPackage, join(scratch, "source"), { recursive: true });
+  const [report] = JSON.parse(await npm(["pack", "--json", "./source"], scratch)) as [
+    { filename: string; files: { path: string }[] },
+  ];
+  packed = report.files.map(({ path }) => path);
+  const options = ["--offline", "--no-audit", "--no-fund", "--ignore-scripts"];
+  await npm(["install", ...options, join(scratch, report.filename)], user);
+});
+
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+async function npm(args: readonly string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await run("npm", args, { cwd });
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
+
+async function node(script: string, type: "module" | "commonjs"): Promise<string> {
+  const { stdout, stderr } = await run(process.execPath, [`--input-type=${type}`, "-e", script], {
+    cwd: user,
+  });
+  assert.equal(stderr, "");
+  return stdout.trim();
+}
+
+function program(name: string, args: readonly string[]) {
+  return run(join(modules, ".bin", name), args, { cwd: user });
+}
+
+test("it takes less than 3 MB, nothing beside it is needed, and nothing of the daemon is in it", () => {
+  assert.deepEqual(
+    readdirSync(modules).filter((name) => !name.startsWith(".")),
+    ["dbsync-client"],
+  );
+  const bytes = readdirSync(modules, { recursive: true, encoding: "utf8" })
+    .map((file) => statSync(join(modules, file)))
+    .reduce((sum, { size, blocks }) => sum + Math.max(size, blocks * 512), 0);
+  assert.ok(bytes < BYTES_MOST, `${bytes} bytes on the disk`);
+  assert.deepEqual(
+    packed.filter((file) => /dbsyncd|daemon|store|timeline|\.pem$|\.test\./.test(file)),
+    [],
+  );
+});
+
+test("import and require give the same functions, with no other package", async () => {
+  const names = "dbsyncSend, createClient, dbsyncReset, DbsyncError";
+  const shown = `console.log([${names}].map((f) => typeof f).join())`;
+  const due = "function,function,function,function";
+  assert.equal(await node(`import { ${names} } from "dbsync-client"; ${shown}`, "module"), due);
+  assert.equal(await node(`const { ${names} } = require("dbsync-client"); ${shown}`, "commonjs"), due);
+  const same = `import * as one from "dbsync-client"; import { createRequire } from "node:module";
+    console.log(createRequire(import.meta.url)("dbsync-client").dbsyncSend === one.dbsyncSend);`;
+  assert.equal(await node(same, "module"), "true", "one library, however it is loaded");
+});
+
+test("types are found from ES modules and from CommonJS, old rules and new", async () => {
+  const use = `const tell = (error: unknown) => error instanceof DbsyncError && error.outcomes;
+    const options: SendOptions = { policy: "first", timeout: 500 };
+    const value: string | null = await dbsyncSend("GET k", options);
+    await using client = createClient({ servers: "127.0.0.1:1" });
+    const reply: ReplyValue = await client.call(["GET", "k"]);
+    console.log(value, reply, tell(null));`;
+  const imports = `import { createClient, DbsyncError, dbsyncSend, type ReplyValue, type SendOptions } from "dbsync-client";`;
+  const wrong = `import { dbsyncSend } from "dbsync-client";\nvoid dbsyncSend(7);\n`;
+  writeFileSync(join(user, "use.mts"), `${imports}\n${use}\n`);
+  writeFileSync(join(user, "use.cts"), `${imports}\nvoid (async () => {\n${use}\n})();\n`);
+  writeFileSync(join(user, "wrong.cts"), wrong);
+  for (const module of MODULES) {
+    const { code, stdout } = await typeCheck(user, ["use.mts", "use.cts"], module);
+    assert.equal(code, 0, `${module}: ${stdout}`);
+  }
+  const { stdout } = await typeCheck(user, ["wrong.cts"], "node16");
+  assert.match(stdout, /^wrong\.cts\(2,17\): error TS2345/, "they are types, not any");
+});
+
+test("its keygen makes a key, and its library and program send commands signed by it", async () => {
+  assert.equal((await program("dbsync-keygen", ["--out", "."])).code, 0);
+  await using daemon = await startDaemon(["-s", join(user, "public.pem")]);
+  const address = `${daemon.address}:${daemon.port}`;
+  const script = `import { dbsyncSend } from "dbsync-client";
+    const options = { servers: "${address}", key: "private.pem" };
+    console.log(await dbsyncSend(["SET", "greeting", "good morning"], options));`;
+  assert.equal(await node(script, "module"), "OK");
+  const got = await program("dbsync", ["send", "-s", address, "-k", "private.pem", "GET", "greeting"]);
+  assert.deepEqual(got, { code: 0, stdout: "good morning\n", stderr: "" });
+  const refused = await program("dbsync", ["send", "-s", address, "GET", "greeting"]);
+  assert.notEqual(refused.code, 0, "unsigned");
+});
+
+test("each program tells its version, and what it leaves to dbsyncd", async () => {
+  for (const name of ["dbsync", "dbsync-keygen"])
+    assert.match((await program(name, ["--version"])).stdout, /^\d+\.\d+\.\d+\n$/, name);
+  const verified = await program("dbsync", ["log", "verify", "--data", "."]);
+  assert.deepEqual([verified.code, verified.stdout], [4, ""]);
+  assert.match(verified.stderr, /npm install dbsyncd/);
+  const made = await program("dbsync-keygen", ["--certificate", "--san", "localhost", "--out", "."]);
+  assert.notEqual(made.code, 0);
+  assert.match(made.stderr, /Use the dbsync-keygen of dbsyncd/);
+  assert.doesNotMatch(made.stderr, /\n\s+at /, "no stack");
+});

@@ -1,0 +1,81 @@
+/**
+ * Makes the package `dbsync-client` of what is built: library, programs and module for pages of the client, without the daemon.
+ * It lies in `packages/client/` of the build, ready for `npm pack`. docs/decisions/0031 tells why there are two packages.
+ */
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Plugin } from "esbuild";
+import { browserModule } from "./make-browser-module.js";
+import { CLIENT_BUNDLES, joinFiles, writeRequired } from "./make-bundles.js";
+import { copyTypes } from "./make-types.js";
+import { buildRoot, repositoryRoot } from "./repository.js";
+
+export const clientPackage: string = join(buildRoot, "packages", "client");
+
+const NAME = "dbsync-client";
+/** What package.json of dbsyncd says of both; where the sources are is for their owner to say there. */
+const SHARED = [
+  "version",
+  "license",
+  "type",
+  "engines",
+  "keywords",
+  "author",
+  "repository",
+  "bugs",
+  "homepage",
+];
+/** What the programs read their arguments with comes along, so that nothing else is to be installed. */
+const BUNDLED = "commander";
+
+export async function makeClientPackage(): Promise<void> {
+  rmSync(clientPackage, { recursive: true, force: true });
+  mkdirSync(clientPackage, { recursive: true });
+  const lib = join(clientPackage, "lib");
+  await joinFiles(CLIENT_BUNDLES, lib, [ownName]);
+  writeRequired(lib, ["client"]);
+  copyTypes(["client/entry", "client/browser/entry"], join(clientPackage, "types"));
+  cpSync(browserModule, join(clientPackage, "browser/dbsync.js"));
+  cpSync(join(repositoryRoot, "LICENSE"), join(clientPackage, "LICENSE"));
+  cpSync(join(repositoryRoot, "docs/client-package.md"), join(clientPackage, "README.md"));
+  cpSync(join(repositoryRoot, "node_modules", BUNDLED), join(clientPackage, "node_modules", BUNDLED), {
+    recursive: true,
+  });
+  writeFileSync(join(clientPackage, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
+}
+
+function manifest(): object {
+  const own = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as Record<
+    string,
+    unknown
+  > & {
+    dependencies: Record<string, string>;
+  };
+  return {
+    name: NAME,
+    description:
+      "The client of dbsync: signs a command once, sends it to every daemon, uses the first good answer.",
+    ...Object.fromEntries(SHARED.filter((field) => field in own).map((field) => [field, own[field]])),
+    exports: {
+      ".": {
+        import: { types: "./types/client/entry.d.ts", default: "./lib/client.js" },
+        require: { types: "./types/client/entry.d.cts", default: "./lib/client.cjs" },
+      },
+      "./browser": { types: "./types/client/browser/entry.d.ts", default: "./browser/dbsync.js" },
+      "./package.json": "./package.json",
+    },
+    bin: { dbsync: "lib/dbsync.js", "dbsync-keygen": "lib/dbsync-keygen.js" },
+    dependencies: { [BUNDLED]: own.dependencies[BUNDLED] },
+    bundleDependencies: [BUNDLED],
+  };
+}
+
+/** Lets the programs find this package where they ask for their own. */
+const ownName: Plugin = {
+  name: "own name",
+  setup(bundler) {
+    bundler.onLoad({ filter: /\/(cli\/main|keygen-command)\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replace('"dbsyncd/package.json"', `"${NAME}/package.json"`),
+    }));
+  },
+};
