@@ -149,7 +149,7 @@ export const LIMITS = {
     least: 0,
     most: 1_000_000,
     summary:
-      "MongoDB: answers that are kept to be fetched in parts; above it those go that were not asked for the longest",
+      "MongoDB: answers that are kept to be fetched in parts; above it the user with the most loses what was not asked for the longest",
     reason: "a client has one or two at a time; each costs some 300 bytes besides its documents",
   },
   mongoCursorBytes: {

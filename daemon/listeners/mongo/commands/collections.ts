@@ -70,9 +70,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     summary: "the indexes of a collection",
     fields: { cursor: "taken" },
     run: (host, command) =>
-      host.run(["MDB.LISTINDEXES", ...placeOf(command)], (reply) =>
-        firstBatch(host, namespaceOf(command), documentsOf(reply), wishOf(command)),
-      ),
+      listed(host, command, namespaceOf(command), ["MDB.LISTINDEXES", ...placeOf(command)]),
   },
   {
     names: ["listCollections"],
@@ -103,9 +101,18 @@ function createIndexes(host: CommandHost, command: CommandDocument): ByteString 
 function listCollections(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
   const database = databaseOf(command);
   const spec = command.only(["filter", "nameOnly"]);
-  return host.run(["MDB.LISTCOLLECTIONS", database, spec], (reply) =>
-    firstBatch(host, `${database}.$cmd.listCollections`, documentsOf(reply), wishOf(command)),
-  );
+  return listed(host, command, `${database}.$cmd.listCollections`, ["MDB.LISTCOLLECTIONS", database, spec]);
+}
+
+/** Carries out what lists documents of our own making. */
+function listed(
+  host: CommandHost,
+  command: CommandDocument,
+  namespace: ByteString,
+  argv: readonly ByteString[],
+): ByteString | Promise<ByteString> {
+  const wish = wishOf(command);
+  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
 }
 
 function wishOf(command: CommandDocument) {

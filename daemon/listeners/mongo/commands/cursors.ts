@@ -34,6 +34,7 @@ function getMore(host: CommandHost, command: CommandDocument): ByteString {
   if (cursor === null) throw failure(43, `cursor id ${id} not found`);
   const namespace = namespaceOf(command, "collection");
   if (cursor.namespace !== namespace) throw failure(13, "the cursor is of another collection");
+  host.check(cursor.asked);
   return nextBatch(host, cursor, countOf(command, "batchSize") || null);
 }
 

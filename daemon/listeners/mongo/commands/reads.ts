@@ -76,9 +76,8 @@ function find(host: CommandHost, command: CommandDocument): ByteString | Promise
   const namespace = namespaceOf(command);
   const wish = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
   const spec = command.only(["filter", "sort", "projection", "skip", "limit"]);
-  return host.run(["MDB.FIND", ...placeOf(command), spec], (reply) =>
-    firstBatch(host, namespace, documentsOf(reply), wish),
-  );
+  const argv = ["MDB.FIND", ...placeOf(command), spec];
+  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
 }
 
 function aggregate(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
@@ -89,7 +88,6 @@ function aggregate(host: CommandHost, command: CommandDocument): ByteString | Pr
   if (cursor === null) throw failure(9, "The 'cursor' option is required");
   const wish = { size: countOf(cursor, "batchSize"), isSingle: false };
   const spec = framed(command.element("pipeline"));
-  return host.run(["MDB.AGGREGATE", ...placeOf(command), spec], (reply) =>
-    firstBatch(host, namespace, documentsOf(reply), wish),
-  );
+  const argv = ["MDB.AGGREGATE", ...placeOf(command), spec];
+  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
 }

@@ -21,16 +21,25 @@ export interface BatchWish {
 export const documentsOf = (reply: Reply): readonly ByteString[] =>
   reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : "")) : [];
 
+/** What was asked, and where. */
+export interface Asked {
+  /** Database and collection. */
+  readonly namespace: ByteString;
+  readonly argv: readonly ByteString[];
+}
+
 /** @returns elements. @throws MongoFailure */
 export function firstBatch(
   { server, login }: CommandHost,
-  namespace: ByteString,
+  { namespace, argv }: Asked,
   documents: readonly ByteString[],
   { size, isSingle }: BatchWish,
 ): ByteString {
   const at = batchEnd(documents, 0, size ?? FIRST_DOCUMENTS);
   const isWhole = at === documents.length || isSingle;
-  const cursor = isWhole ? null : server.cursors.open({ namespace, user: login.name, documents, at });
+  const cursor = isWhole
+    ? null
+    : server.cursors.open({ namespace, user: login.name, asked: argv, documents, at });
   if (cursor === null && !isWhole)
     throw failure(
       146,

@@ -56,6 +56,8 @@ export interface CommandHost {
   readonly remote: string;
   /** Of the connection. */
   readonly id: number;
+  /** Whether the user may give a command of the database now. @throws MongoFailure  he may not */
+  check(argv: readonly ByteString[]): void;
   /**
    * Carries out a command of the database, if the user may.
    * @param told  what is answered to a reply that is no error

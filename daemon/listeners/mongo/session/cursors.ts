@@ -1,6 +1,7 @@
 /**
  * What of long answers has not been fetched, for clients that ask on (getMore): the documents as they were when they were found. A
- * bounded number, of bounded bytes; what nobody has asked for the longest goes first, and what nobody asks for goes.
+ * bounded number, of bounded bytes; where that is reached, the user with the most loses what was not asked for the longest, and what
+ * nobody asks for goes.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Environment } from "../../../../serving/process/environment.js";
@@ -23,6 +24,8 @@ export interface Cursor {
   readonly namespace: ByteString;
   /** Who asked; null: nobody has to log in. */
   readonly user: ByteString | null;
+  /** The command that found them: who asks on must still be allowed to give it. */
+  readonly asked: readonly ByteString[];
   /** Documents that were not fetched begin at `at`. */
   readonly documents: readonly ByteString[];
   at: number;
@@ -31,10 +34,18 @@ export interface Cursor {
   usedAt: number;
 }
 
+/** What is kept for one user. */
+interface Share {
+  cursors: number;
+  bytes: number;
+}
+
 export class Cursors {
   readonly #host: CursorHost;
   /** Those that were asked for lately are last. */
   readonly #open = new Map<bigint, Cursor>();
+  /** By user, of those that have any. */
+  readonly #shares = new Map<ByteString | null, Share>();
   #bytes = 0;
   #stop: (() => void) | null = null;
 
@@ -51,17 +62,15 @@ export class Cursors {
   }
 
   /** @returns null: so much is kept for nobody */
-  open(cursor: Pick<Cursor, "namespace" | "user" | "documents" | "at">): Cursor | null {
+  open(cursor: Pick<Cursor, "namespace" | "user" | "asked" | "documents" | "at">): Cursor | null {
     const { limits, environment } = this.#host;
-    const bytes = cursor.documents.reduce((sum, { length }) => sum + length + DOCUMENT_COST, 0);
+    const bytes = bytesOf(cursor.documents) + bytesOf(cursor.asked);
     if (bytes > limits.mongoCursorBytes || limits.mongoCursors === 0) return null;
     const opened = { ...cursor, id: this.#freeId(), bytes, usedAt: environment.uptime() };
     this.#open.set(opened.id, opened);
-    this.#bytes += bytes;
-    for (const oldest of this.#open.values()) {
-      if (this.#open.size <= limits.mongoCursors && this.#bytes <= limits.mongoCursorBytes) break;
-      this.close(oldest);
-    }
+    this.#count(opened, 1);
+    while (this.#open.size > limits.mongoCursors) this.#closeOldestOf(this.#userWithMost("cursors"));
+    while (this.#bytes > limits.mongoCursorBytes) this.#closeOldestOf(this.#userWithMost("bytes"));
     this.#stop ??= this.#plan();
     return opened;
   }
@@ -77,9 +86,9 @@ export class Cursors {
     this.#open.set(cursor.id, cursor);
   }
 
-  close({ id, bytes }: Cursor): void {
-    if (!this.#open.delete(id)) return;
-    this.#bytes -= bytes;
+  close(cursor: Cursor): void {
+    if (!this.#open.delete(cursor.id)) return;
+    this.#count(cursor, -1);
     if (this.#open.size === 0) this.stop();
   }
 
@@ -87,6 +96,30 @@ export class Cursors {
   stop(): void {
     this.#stop?.();
     this.#stop = null;
+  }
+
+  /** @param sign  1: it has come, -1: it has gone */
+  #count({ user, bytes }: Cursor, sign: 1 | -1): void {
+    const share = this.#shares.get(user) ?? { cursors: 0, bytes: 0 };
+    share.cursors += sign;
+    share.bytes += sign * bytes;
+    this.#bytes += sign * bytes;
+    if (share.cursors === 0) this.#shares.delete(user);
+    else this.#shares.set(user, share);
+  }
+
+  #userWithMost(what: keyof Share): ByteString | null {
+    let [most, has]: [ByteString | null, number] = [null, -1];
+    for (const [user, share] of this.#shares) if (share[what] > has) [most, has] = [user, share[what]];
+    return most;
+  }
+
+  #closeOldestOf(user: ByteString | null): void {
+    for (const cursor of this.#open.values()) {
+      if (cursor.user !== user) continue;
+      this.close(cursor);
+      return;
+    }
   }
 
   #plan(): () => void {
@@ -113,3 +146,6 @@ export class Cursors {
     }
   }
 }
+
+const bytesOf = (documents: readonly ByteString[]): number =>
+  documents.reduce((sum, { length }) => sum + length + DOCUMENT_COST, 0);

@@ -7,6 +7,7 @@ import type { MongoMessage } from "../../../../protocol/mongo/message.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../../store/command-table.js";
+import type { Command } from "../../../../store/rows/command.js";
 import type { MemoryFace } from "../../../memory/memory-limit.js";
 import type { CommandPath } from "../../../users/command-path.js";
 import { type Denial, Guest } from "../../../users/guest.js";
@@ -75,15 +76,16 @@ export class MongoSession implements CommandHost {
     return typeof answer === "string" ? told(answer) : answer.then(told);
   }
 
+  check(argv: readonly ByteString[]): void {
+    this.#allowed(argv);
+  }
+
   run<Answer>(
     argv: readonly ByteString[],
     told: (reply: Reply) => Answer,
     sender = this.#sender,
   ): Answer | Promise<Answer> {
-    const command = resolveCommand(argv);
-    if (command instanceof CommandFailure) throw failureOf(command.reply);
-    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
-    if (denial !== null) throw denied(denial);
+    const command = this.#allowed(argv);
     const reply = this.#host.path.execute(command, argv, sender);
     return reply instanceof Promise ? reply.then((one) => good(one, told)) : good(reply, told);
   }
@@ -102,6 +104,15 @@ export class MongoSession implements CommandHost {
       });
     const answer = this.run(argv, told, sender);
     return typeof answer === "string" ? wait(answer) : answer.then(wait);
+  }
+
+  /** @throws MongoFailure  there is no such command, or the user may not give it */
+  #allowed(argv: readonly ByteString[]): Command {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) throw failureOf(command.reply);
+    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
+    if (denial !== null) throw denied(denial);
+    return command;
   }
 
   #answer(request: MongoMessage): ByteString | Promise<ByteString> {

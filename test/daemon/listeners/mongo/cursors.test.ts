@@ -111,3 +111,32 @@ test("an answer is its user's alone, and of its collection", async () => {
   await assert.rejects(ann.db("shop").command({ getMore: id, collection: "others" }), { code: 13 });
   assert.equal((await getMore(ann, id))["cursor"].nextBatch.length, DOCUMENTS - 1);
 });
+
+test("a user whose rights were taken is given nothing more of what was found before", async () => {
+  const users = ["user ann on >secret ~* +@all"];
+  await using scene = await startMongo({ users });
+  await using ann = clientOf(scene.port, "ann:secret");
+  await fill(ann);
+  const items = await open(ann);
+  const { cursor } = await ann.db("shop").command({
+    aggregate: "items",
+    pipeline: [{ $lookup: { from: "secrets", localField: "a", foreignField: "a", as: "s" } }],
+    cursor: { batchSize: 1 },
+  });
+  scene.users.become(scene.users.changed("ann", ["resetkeys", "~mongo:shop.items"]));
+  await assert.rejects(getMore(ann, Long.fromValue(cursor.id)), { code: 13 });
+  assert.equal((await getMore(ann, items, 3))["cursor"].nextBatch.length, 3);
+  scene.users.become(scene.users.changed("ann", ["resetkeys", "~mongo:other.*"]));
+  await assert.rejects(getMore(ann, items), { code: 13 });
+});
+
+test("a user who asks for much pushes out nothing of another's", async () => {
+  const users = ["user default off", "user ann on >secret ~* +@all", "user eva on >secret ~* +@all"];
+  await using scene = await startMongo({ users, limits: { mongoCursors: 20 } });
+  await using ann = clientOf(scene.port, "ann:secret");
+  await using eva = clientOf(scene.port, "eva:secret");
+  await fill(ann);
+  const id = await open(eva);
+  for (let n = 0; n < 60; n++) await open(ann);
+  assert.equal((await getMore(eva, id))["cursor"].nextBatch.length, DOCUMENTS - 1);
+});
