@@ -1,6 +1,7 @@
 /** A service as a program: started, told to stop by signals, ended with a code, also by a bug. */
 import type { Logger } from "pino";
 import { type LogFormat, type LogLevel, openLog } from "./log.js";
+import { tellReady } from "./ready-notice.js";
 import type { Service } from "./service.js";
 
 const EXIT_FAILED = 1;
@@ -61,6 +62,7 @@ export async function runService<S extends Service>(
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
     await made.start();
+    tellReady(log);
     return { service: made, log, crash };
   } catch (problem) {
     // What listens already would keep the program running.
