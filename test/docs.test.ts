@@ -242,6 +242,7 @@ const PAGES = [
   "docs/operations.md",
   "docs/keys.md",
   "docs/redis-clients.md",
+  "docs/from-redis.md",
   "docs/json-clients.md",
 ];
 

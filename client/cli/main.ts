@@ -5,7 +5,7 @@ import { Command, CommanderError } from "commander";
 import { addBench } from "./bench/bench.js";
 import { addCompletion } from "./completion/completion.js";
 import { addExport } from "./export.js";
-import { addImport } from "./json/import.js";
+import { addImport } from "./import.js";
 import { addTest } from "./json/test-server.js";
 import { addKeys } from "./keys/keys.js";
 import { addSubscribe, addWatch } from "./listen.js";

@@ -1,0 +1,30 @@
+/** Where a Redis is: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`. */
+import { InvalidArgumentError } from "commander";
+import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
+
+const SCHEME = "redis";
+const DEFAULT_PORT = 6379;
+const DATABASE = /^(redis(?:s)?:\/\/[^/?#]*)\/(\d{1,5})(?=$|[?#])/;
+
+export const REDIS_URL_HELP =
+  "redis://[user:password@]host[:port][/db], any Redis, or a dbsyncd with --resp; with TLS rediss://…, " +
+  "behind it #sha256:… if the server's key is to be pinned";
+
+export interface RedisAddress {
+  readonly server: ServerAddress;
+  readonly db: number;
+}
+
+export const isRedisUrl = (text: string): boolean => /^rediss?:\/\//.test(text);
+
+/** @throws InvalidArgumentError */
+export function readRedisUrl(text: string): RedisAddress {
+  const [, , db = "0"] = DATABASE.exec(text) ?? [];
+  try {
+    const server = readServerUrl(text.replace(DATABASE, "$1"), { scheme: SCHEME, port: DEFAULT_PORT });
+    return { server, db: Number(db) };
+  } catch (problem) {
+    if (!(problem instanceof InvalidArgumentError) || !problem.message.startsWith("It is")) throw problem;
+    throw new InvalidArgumentError(`It is ${REDIS_URL_HELP}.`);
+  }
+}

@@ -1,0 +1,28 @@
+/** One daemon of the list, the first that answers, for all that is asked: a cursor is of one alone. */
+import type { Settings } from "../../settings/options.js";
+import { DbsyncError } from "../../shared/errors.js";
+import type { ReplyValue } from "../../shared/reply-value.js";
+import { openFrom } from "./client-options.js";
+
+/** Strings come as Buffers. @throws DbsyncError */
+export type AskBuffers = (command: readonly (string | Buffer)[]) => Promise<ReplyValue>;
+
+/** @throws DbsyncError  none of the list answers, or in version 1 alone */
+export async function oneDaemon(settings: Settings): Promise<AskBuffers> {
+  let failure: unknown = null;
+  for (const server of settings.servers) {
+    const { client } = openFrom({ ...settings, servers: [server], policy: "first" });
+    try {
+      const ask: AskBuffers = (command) => client.call(command, { buffers: true });
+      if (Array.isArray(await ask(["SCAN", "0", "COUNT", "1"]))) return ask;
+      throw new DbsyncError(
+        "bad-key",
+        "it is version 1 that is spoken, which tells no cursors; name a private key (-k)",
+      );
+    } catch (problem) {
+      if (!(problem instanceof DbsyncError)) throw problem;
+      failure ??= problem;
+    }
+  }
+  throw failure;
+}
