@@ -244,11 +244,12 @@ const PAGES = [
   "docs/redis-clients.md",
   "docs/from-redis.md",
   "docs/json-clients.md",
+  "docs/php.md",
 ];
 
 for (const page of PAGES)
   test(`the blocks of ${page} work in order, as an ordinary user`, {
-    skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
+    skip: skipUnlessFull || withoutRedis || skipWithout("nc") || skipWithout("php"),
   }, async () => {
     const { document, port } = await withFreePorts(readDocument(page));
     const folder = userFolder();

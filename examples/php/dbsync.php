@@ -1,1101 +1,1755 @@
 <?php
 /*
- * dbsync for PHP 7.4 and later, in one file: dbsync_send() and dbsync_reset() as php-dbsync's extension has
- * them, and dbsync_last_error(). Needs ext-openssl for signing, nothing else. Copy it, require it.
+ * dbsync for PHP 7.4 and later: dbsync_send() and dbsync_reset() as php-dbsync's extension has them, dbsync_last_error(),
+ * and dbsync_call() and dbsync_multi(), which give typed replies. Needs ext-openssl for signing and TLS, nothing else.
  * With a key commands go out as version 2 alone; daemons that know no other, as php-dbsync's own, need dbsync.versions.
- * Source: docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension: docs/compatibility.md.
- *
- * Settings, from the environment or else from php.ini; read once, until dbsync_reset():
- *   DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, db3.example"; default port 1111;
- *                                       none: 127.0.0.1:1111. Prefer addresses: PHP waits for names.
- *   DBSYNC_SIGNKEY    dbsync.signkey    private key file (RSA, PEM, no passphrase); none or empty: unsigned.
- *                                       Ed25519 with ext-sodium, for daemons of version 2 alone
- *   DBSYNC_VERSIONS   dbsync.versions   of what is signed: "2" (default); "1" for php-dbsync's daemons, and can be replayed
- *                                       by whoever sees it; "1,2": version 1 for whoever closes on version 2's hello.
- *                                       Of one server: dbsync1://10.0.0.1:1111
- *   DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits, as each daemon prints them: commands are for this
- *                                       cluster alone; none: for the one that the first daemon names
- *   DBSYNC_KEEPALIVE  dbsync.keepalive  0: a new connection for each call; else one for the script
- *   DBSYNC_FORMAT     dbsync.format     "php-dbsync" (as the extension: "redis:5:PONG") or "text" ("PONG")
+ * Settings come from the environment or php.ini, and are read once, until dbsync_reset(): class Dbsync\Settings.
+ * Source: docs/php.md, docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension: docs/compatibility.md.
+ * Made of examples/php/src by npm run tables.
  */
 declare(strict_types=1);
 
-/** Does nothing where the extension, or this file, is loaded already. */
-if (!function_exists('dbsync_send')) {
-    /**
-     * Signs a command once, sends it to every daemon at once, returns the first good answer, within 3 s.
-     * @param string|array $command  one line, cut at blanks by the daemon, no quoting; or a list of arguments (strings,
-     *                               integers), which version 2 carries whatever they hold
-     * @param string|null  $servers  instead of the configured ones
-     * @return string|null  null: no value, or nobody answered; then dbsync_last_error() says why
-     */
-    function dbsync_send($command, ?string $servers = null): ?string
-    {
-        return Dbsync::send($command, $servers);
-    }
-
-    /** Closes all connections; settings and key are read again by the next call. */
-    function dbsync_reset(): void
-    {
-        Dbsync::reset();
-    }
-
-    /** Why the last dbsync_send() had no answer, with address and stage of every daemon; null: it had one. */
-    function dbsync_last_error(): ?string
-    {
-        return Dbsync::$error;
-    }
-
-    /** A reason for null that the caller can do something about. */
-    final class DbsyncFailure extends Exception
-    {
-    }
-
-    /** RESP2, which version 2 is made of. */
-    final class DbsyncResp
-    {
-        private const MAX_NESTING = 32;
-
-        public static function bulk(string $bytes): string
+namespace Dbsync {
+    if (!function_exists('dbsync_send')) {
+        /** No answer, or nothing that could be sent: what failed, at which daemon, and what to do about it. */
+        class Failure extends \RuntimeException
         {
-            return '$' . strlen($bytes) . "\r\n$bytes\r\n";
-        }
-
-        /** @param string[] $items  encoded */
-        public static function list(array $items): string
-        {
-            return '*' . count($items) . "\r\n" . implode('', $items);
-        }
-
-        /** @param string[] $strings */
-        public static function bulks(array $strings): string
-        {
-            return self::list(array_map([self::class, 'bulk'], $strings));
-        }
-
-        /** A frame around an array of strings. */
-        public static function message(string ...$strings): string
-        {
-            $payload = self::bulks($strings);
-            return 'ds2:' . strlen($payload) . ":$payload";
+            /** How many daemons have answered all the same; 0: it is not known that any has executed the command. */
+            public int $answered = 0;
         }
 
         /**
-         * The value at `$at`, which moves behind it: text of strings and integers, null, an array, or a
-         * DbsyncFailure for an error.
-         * @throws DbsyncFailure  the bytes are no value
+         * Signs a command once, sends it to every daemon at once, and gives the first good answer. Holds connections, and the one loop
+         * that drives them; slower daemons get their commands during later calls, and in a last moment when the script ends.
          */
-        public static function read(string $bytes, int &$at, int $nesting = 0)
+        final class Client
         {
-            $end = strpos($bytes, "\r\n", $at);
-            $kind = $end === false ? '' : $bytes[$at];
-            $line = $end === false ? '' : substr($bytes, $at + 1, $end - $at - 1);
-            $at = $end + 2;
-            if ($kind === '+' || ($kind === ':' && preg_match('/^-?\d+$/D', $line) === 1)) {
-                return $line;
+            /** After the first "no value" others may still have one. */
+            private const MISS_LINGER_SECONDS = 0.05;
+            /** When the script ends, daemons that were slower than the first still get their commands. */
+            private const LAST_DELIVERY_SECONDS = 0.2;
+            private const MAX_COMMAND_BYTES = 64 * 1024 * 1024;
+            private const MAX_COMMANDS = 4096;
+
+            private array $options;
+            private ?array $found = null;
+            /** @var Daemon[] by all that their connections depend on */
+            private array $daemons = [];
+            /** @var Key[] by file */
+            private array $keys = [];
+            /** @var Cluster[] by the option */
+            private array $clusters = [];
+            private int $process = 0;
+            /** Whether all that is owed has had its last moment. */
+            private bool $isFinished = true;
+
+            /**
+             * @param array|string|null $options  of all calls, see Settings; a text: the servers
+             * @throws Failure
+             */
+            public function __construct($options = null)
+            {
+                $this->options = Settings::given($options);
             }
-            if ($kind === '-') {
-                return new DbsyncFailure($line);
-            }
-            if (($kind === '$' || $kind === '*') && $line === '-1') {
-                return null;
-            }
-            if ($kind === '$' && ctype_digit($line) && substr($bytes, $at + (int) $line, 2) === "\r\n") {
-                $at += (int) $line + 2;
-                return substr($bytes, $at - (int) $line - 2, (int) $line);
-            }
-            $isList = $kind === '*' && ctype_digit($line) && (int) $line <= strlen($bytes);
-            if (!$isList || $nesting === self::MAX_NESTING) {
-                throw new DbsyncFailure('no value');
-            }
-            $items = [];
-            for ($left = (int) $line; $left > 0; $left--) {
-                $items[] = self::read($bytes, $at, $nesting + 1);
-            }
-            return $items;
-        }
 
-        /** A reply as version 1 has it: elements joined by line feeds, null an empty line, nested ones flattened. */
-        public static function text($reply): string
-        {
-            if ($reply instanceof DbsyncFailure) {
-                return $reply->getMessage();
-            }
-            return is_array($reply) ? implode("\n", array_map([self::class, 'text'], $reply)) : (string) $reply;
-        }
-    }
-
-    /** A private key: RSA for both versions, Ed25519 for version 2. */
-    final class DbsyncKey
-    {
-        /** What stands in front of an Ed25519 key's 32 bytes: PKCS#8 and SubjectPublicKeyInfo, RFC 8410. */
-        private const ED25519_PRIVATE = '302e020100300506032b657004220420';
-        private const ED25519_PUBLIC = '302a300506032b6570032100';
-
-        /** Its name in version 2: the SHA-256 of its public half (SubjectPublicKeyInfo). */
-        public string $id;
-        /** @var resource|OpenSSLAsymmetricKey|null */
-        private $rsa = null;
-        private string $ed25519 = '';
-
-        /** @throws DbsyncFailure */
-        public function __construct(string $file)
-        {
-            if (!function_exists('openssl_sign')) {
-                throw new DbsyncFailure('dbsync.signkey needs the openssl extension: install it');
-            }
-            $pem = @file_get_contents($file);
-            if ($pem === false) {
-                throw new DbsyncFailure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
-            }
-            $der = bin2hex(self::derOf($pem));
-            if (strlen($der) === 96 && strpos($der, self::ED25519_PRIVATE) === 0) {
-                if (!function_exists('sodium_crypto_sign_detached')) {
-                    throw new DbsyncFailure("dbsync.signkey: $file: Ed25519 needs the sodium extension: install it");
-                }
-                $pair = sodium_crypto_sign_seed_keypair(hex2bin(substr($der, 32)));
-                $this->ed25519 = sodium_crypto_sign_secretkey($pair);
-                $public = hex2bin(self::ED25519_PUBLIC) . sodium_crypto_sign_publickey($pair);
-            } else {
-                $key = openssl_pkey_get_private($pem, '');
-                $details = $key === false ? [] : openssl_pkey_get_details($key);
-                if (($details['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
-                    throw new DbsyncFailure("dbsync.signkey: $file: no private RSA key without a passphrase");
-                }
-                $this->rsa = $key;
-                $public = self::derOf($details['key']);
-            }
-            $this->id = hash('sha256', $public, true);
-        }
-
-        public function isForVersion1(): bool
-        {
-            return $this->rsa !== null;
-        }
-
-        public function sign(string $bytes): string
-        {
-            if ($this->rsa === null) {
-                return sodium_crypto_sign_detached($bytes, $this->ed25519);
-            }
-            if (!openssl_sign($bytes, $signature, $this->rsa, OPENSSL_ALGO_SHA256)) {
-                throw new DbsyncFailure('dbsync.signkey: cannot sign: ' . openssl_error_string());
-            }
-            return $signature;
-        }
-
-        private static function derOf(string $pem): string
-        {
-            $found = preg_match('/-----BEGIN [A-Z ]+-----([^-]*)-----END/', $pem, $match);
-            return $found === 1 ? (string) base64_decode($match[1]) : '';
-        }
-    }
-
-    /** The daemons' time as this process knows it, and the cluster that it speaks to: version 2. */
-    final class DbsyncCluster
-    {
-        /** An envelope is dated at most this much later than the daemons' clock. */
-        private const MAX_AHEAD_MS = 4000;
-        private const MAX_SEQ = 65535;
-
-        /** 32 bytes, or '' until the first daemon has named it. */
-        public string $id = '';
-        /** @var int[] milliseconds that a daemon's clock is ahead of ours, by address */
-        private array $offsets = [];
-        /** @var int[] the highest `at` and `seq` of what daemons have applied */
-        private array $newest = [0, 0];
-        /** @var int[] those of the last envelope */
-        private array $used = [0, 0];
-
-        public static function clock(): int
-        {
-            return (int) (microtime(true) * 1000);
-        }
-
-        public function learn(string $address, string $clock, string $newest = '0 0'): void
-        {
-            $this->offsets[$address] = (int) $clock - self::clock();
-            [$at, $seq] = explode(' ', "$newest 0");
-            $this->newest = max($this->newest, [(int) $at, (int) $seq]);
-        }
-
-        /** A new `at` and `seq`: later than all that was answered, by the clock that stands in the middle. */
-        public function date(): array
-        {
-            $offsets = $this->offsets ?: [0];
-            sort($offsets);
-            $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
-            $latest = $now + self::MAX_AHEAD_MS;
-            // What was dated later went by a clock that has proved wrong.
-            $used = $this->used[0] > $latest ? [0, 0] : $this->used;
-            $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
-            [$at, $seq] = max($used, $newest);
-            if ($now > $at) {
-                [$at, $seq] = [$now, 0];
-            } elseif (++$seq > self::MAX_SEQ) {
-                [$at, $seq] = [$at + 1, 0];
-            }
-            return $this->used = [$at, $seq];
-        }
-    }
-
-    /** A command and the bytes that carry it: one signature for each version, made when a daemon wants it. */
-    final class DbsyncCommand
-    {
-        public ?DbsyncKey $key;
-        public DbsyncCluster $cluster;
-        /** Of the envelope, once there is one. */
-        public string $id = '';
-        /** @var string[] */
-        private array $arguments;
-        /** As version 1 has it. */
-        private string $line;
-        /** @var string[] by version */
-        private array $frames = [];
-
-        /** @param string|string[] $command */
-        public function __construct($command, ?DbsyncKey $key, DbsyncCluster $cluster)
-        {
-            $this->arguments = is_array($command) ? $command : array_values(array_filter(explode(' ', $command), 'strlen'));
-            $this->line = is_array($command) ? implode(' ', $command) : $command;
-            $this->key = $key;
-            $this->cluster = $cluster;
-        }
-
-        public function frame(int $version): string
-        {
-            return $this->frames[$version] = $this->frames[$version]
-                ?? ($version === 1 ? $this->lineFrame() : $this->envelopeFrame());
-        }
-
-        /** Why version 1 cannot carry it; null: it can. */
-        public function problemOfVersion1(): ?string
-        {
-            if ($this->key !== null && !$this->key->isForVersion1()) {
-                return 'version 1 knows RSA keys only';
-            }
-            if ($this->arguments !== array_values(array_filter(explode(' ', $this->line), 'strlen'))) {
-                return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty';
-            }
-            return strpos($this->line, "\0") === false ? null : 'version 1 cannot carry a NUL byte';
-        }
-
-        private function lineFrame(): string
-        {
-            $payload = "$this->line\0";
-            if ($this->key !== null) {
-                $payload = 'ds:' . strlen($payload) . ":$payload" . $this->key->sign($payload);
-            }
-            return 'ds:' . strlen($payload) . ":$payload";
-        }
-
-        private function envelopeFrame(): string
-        {
-            [$at, $seq] = $this->cluster->date();
-            $header = ['key', $this->key->id, 'cluster', $this->cluster->id];
-            array_push($header, 'at', (string) $at, 'seq', (string) $seq, 'nonce', random_bytes(16));
-            $body = DbsyncResp::list(
-                [DbsyncResp::bulk('dbsync2'), DbsyncResp::bulks($header), DbsyncResp::bulks($this->arguments)]
-            );
-            $signed = "dbsync2\0command\0" . pack('J', strlen($body)) . $body;
-            $this->id = hash('sha256', $signed, true);
-            return DbsyncResp::message('command', $body, $this->key->sign($signed));
-        }
-    }
-
-    /** A command on its way to one daemon. Settled when `failure` is set or `answered` is true. */
-    final class DbsyncDelivery
-    {
-        public DbsyncCommand $command;
-        /** By hrtime, in seconds. */
-        public float $deadline;
-        public bool $answered = false;
-        /** The payload's first chunk, "redis:5:PONG"; null: no value. */
-        public ?string $chunk = null;
-        /** Stage and sentence. */
-        public ?string $failure = null;
-        /** Whether some bytes of the command were written, so that the daemon may execute it. */
-        public bool $begun = false;
-        /** Whether the daemon refused the command for its date alone. */
-        public bool $misdated = false;
-
-        public function __construct(DbsyncCommand $command, float $deadline)
-        {
-            $this->command = $command;
-            $this->deadline = $deadline;
-        }
-
-        public function settled(): bool
-        {
-            return $this->answered || $this->failure !== null;
-        }
-    }
-
-    /**
-     * One daemon: a connection at most, and the deliveries that wait for it. One request is in flight at a
-     * time, for the original daemon takes two frames in one segment for garbage. Nothing is sent twice, but for an envelope
-     * behind a hello that was closed on, which a daemon knows again.
-     */
-    final class DbsyncDaemon
-    {
-        /** The original daemon closes after 3 s of silence; a command must not meet that. */
-        private const IDLE_SECONDS = 2.5;
-        /** A daemon that is behind by more misses the next command. */
-        private const MAX_WAITING = 1000;
-        private const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-        private const READ_BYTES = 65536;
-        /** PHP takes memory in pieces of 2 MiB. */
-        private const SPARE_BYTES = 2 * 1024 * 1024;
-        /** `ds2:`, ten characters, a colon. */
-        private const MAX_HEADER_BYTES = 15;
-
-        /** Bytes of answers that are on their way, from all daemons together. */
-        private static int $announced = 0;
-        /** Set while the script ends: no answer to a hello can be waited for. */
-        public static bool $leaving = false;
-
-        public string $address;
-        /** Whether the connection outlives an answer. */
-        public bool $keepAlive = true;
-        /** "1", "2" or "1,2": what may go out. */
-        public string $versions = '2';
-        /** The same, if its entry in the list says so; else ''. */
-        private string $told;
-        private string $host;
-        private int $port;
-        /** What it speaks: 1 or 2; 0 until a hello has told. */
-        private int $version = 0;
-        private string $hello = '';
-        /** Whether it has closed on a hello, and is asked once more: it may just have been stopped. */
-        private bool $closedHello = false;
-        /** @var resource|null */
-        private $socket = null;
-        private bool $connected = false;
-        /** @var string[] addresses of the host that are still to be tried */
-        private array $candidates = [];
-        /** @var DbsyncDelivery[] the first one is in flight once `written` is above 0 */
-        private array $waiting = [];
-        private int $written = 0;
-        private string $input = '';
-        /** Bytes of the whole answer, or 0 while its header is unknown. */
-        private int $expected = 0;
-        private float $lastUse = 0.0;
-
-        public function __construct(string $host, int $port, string $told)
-        {
-            $this->host = $host;
-            $this->port = $port;
-            $this->told = $told;
-            $this->address = ($told === '' ? '' : "dbsync$told://")
-                . (strpos($host, ':') === false ? $host : "[$host]") . ":$port";
-        }
-
-        /** @param string $versions  what may go out, unless its entry in the list says something else */
-        public function deliver(DbsyncDelivery $delivery, string $versions): void
-        {
-            $this->versions = $this->told === '' ? $versions : $this->told;
-            // Unsigned there is no other.
-            if ($this->version === 0 && ($this->versions === '1' || $delivery->command->key === null)) {
-                $this->version = 1;
-            }
-            if ($this->told === '2' && $delivery->command->key === null) {
-                $delivery->failure = 'version: version 2 is always signed: set dbsync.signkey';
-                return;
-            }
-            $problem = $this->version === 1 ? $delivery->command->problemOfVersion1() : null;
-            if ($problem !== null) {
-                $delivery->failure = "version-1: $problem";
-                return;
-            }
-            if (count($this->waiting) >= self::MAX_WAITING) {
-                $delivery->failure = 'busy: ' . self::MAX_WAITING . ' earlier commands still wait for it';
-                return;
-            }
-            $this->waiting[] = $delivery;
-        }
-
-        public function isIdle(): bool
-        {
-            return $this->waiting === [];
-        }
-
-        /** A name has to be resolved first, for which PHP waits. */
-        public function isName(): bool
-        {
-            return filter_var($this->host, FILTER_VALIDATE_IP) === false;
-        }
-
-        /** @return resource|null */
-        public function socketToRead()
-        {
-            return $this->connected ? $this->socket : null;
-        }
-
-        /** @return resource|null */
-        public function socketToWrite()
-        {
-            $unsent = $this->waiting !== [] && $this->written < strlen($this->output());
-            return $unsent || !$this->connected ? $this->socket : null;
-        }
-
-        public function nextDeadline(): ?float
-        {
-            return $this->waiting === [] ? null : $this->waiting[0]->deadline;
-        }
-
-        /** Gives up what is overdue, and connects if something waits. */
-        public function tick(float $now): void
-        {
-            if ($this->waiting === [] && $now - $this->lastUse > self::IDLE_SECONDS) {
-                $this->close();
-            }
-            while ($this->waiting !== [] && $this->waiting[0]->deadline <= $now) {
-                if ($this->socket !== null && !$this->connected) {
-                    $this->fail('timeout: no connection in time; is the host up, does a firewall drop it?');
-                } elseif ($this->written > 0 && $this->version === 0) {
-                    $this->fail('timeout: no answer to a hello in time; the command was not sent');
-                } elseif ($this->written > 0) {
-                    $this->fail('timeout: no answer in time; whether the command was executed is unknown');
-                } else {
-                    $this->fail('timeout: still busy with an earlier command; this one was not sent');
+            public function __destruct()
+            {
+                if (!$this->isFinished) {
+                    $this->finish();
                 }
             }
-            if ($this->waiting !== [] && $this->socket === null) {
-                $this->connect();
-            }
-        }
 
-        /** Looks, before a kept connection is used, whether the daemon has closed it. */
-        public function probe(): void
-        {
-            if ($this->connected && $this->waiting === []) {
-                $this->onReadable();
+            /**
+             * @param string|array      $command  a line, cut at blanks, no quoting; or a list of strings and integers, whatever they hold
+             * @param array|string|null $options  of this call, see Settings
+             * @return string|null  as text, a list with line feeds between its elements; null: no value
+             * @throws Failure
+             */
+            public function send($command, $options = null): ?string
+            {
+                $settings = $this->settings($options);
+                $answer = $this->answer(self::checked($command), false, $settings);
+                return $settings->isText ? $answer->text() : $answer->withName();
             }
-        }
 
-        public function onWritable(): void
-        {
-            if (!$this->connected) {
-                if (stream_socket_get_name($this->socket, true) === false) {
-                    $this->close();
-                    $this->tryNext('refused or unreachable');
-                    return;
+            /**
+             * @param string|array      $command  as for send
+             * @param array|string|null $options
+             * @return string|int|array|null  the reply with its type, if the daemon speaks version 2; else its text
+             * @throws CommandError  the database's own error
+             * @throws Failure       no answer
+             */
+            public function call($command, $options = null)
+            {
+                return $this->answer(self::checked($command), false, $this->settings($options))->value();
+            }
+
+            /**
+             * Several commands as one unit, signed together: nothing comes between them, and either all are applied or none. One
+             * that fails, as in Redis, does not undo the others. Version 2 alone.
+             * @param array[]|string[]  $commands
+             * @param array|string|null $options
+             * @return array  a reply for each, a CommandError in the place of one that failed
+             * @throws CommandError  none was applied
+             * @throws Failure       no answer
+             */
+            public function multi(array $commands, $options = null): array
+            {
+                if ($commands === [] || count($commands) > self::MAX_COMMANDS) {
+                    throw new Failure('multi takes 1 to ' . self::MAX_COMMANDS . ' commands');
                 }
-                $this->connected = true;
+                $checked = array_map([self::class, 'checked'], array_values($commands));
+                $reply = $this->answer($checked, true, $this->settings($options))->value();
+                if (!is_array($reply) || count($reply) !== count($checked)) {
+                    throw new Failure('the answer does not hold a reply for each command');
+                }
+                return $reply;
             }
-            if ($this->waiting === []) {
-                return;
-            }
-            $output = $this->output();
-            $count = @fwrite($this->socket, $this->written === 0 ? $output : substr($output, $this->written));
-            if ($count === false) {
-                $this->fail('send: the connection broke while the command was sent');
-                return;
-            }
-            $this->written += $count;
-            if ($this->written > ($this->version === 0 ? strlen($this->hello) : 0)) {
-                $this->waiting[0]->begun = true;
-            }
-        }
 
-        /** What is being written: a hello as long as the daemon's version is open, else the first delivery. */
-        private function output(): string
-        {
-            $command = $this->waiting[0]->command;
-            if ($this->version === 0) {
-                $hello = ['hello', '2', '', $command->cluster->id, (string) DbsyncCluster::clock(), '', 'client'];
-                $this->hello = $this->hello ?: DbsyncResp::message(...$hello);
-                // A hung daemon then has the command when it goes on; one of version 1 does not look behind a hello.
-                $isSent = self::$leaving && $command->cluster->id !== '' && !$this->closedHello;
-                return $this->hello . ($isSent ? $command->frame(2) : '');
+            /** @return string[]  addresses of the daemons, in the order of the list */
+            public function servers(): array
+            {
+                $servers = $this->settings(null)->servers;
+                return array_map(static fn (Server $each): string => $each->address . $each->fragment(), array_values($servers));
             }
-            return $command->frame($this->version);
-        }
 
-        public function onReadable(): void
-        {
-            do {
-                $bytes = @fread($this->socket, self::READ_BYTES);
-                if ($bytes === false || $bytes === '') {
-                    if ($bytes === false || stream_get_meta_data($this->socket)['eof']) {
-                        $this->onEnd();
+            /** Closes all connections; settings and keys are read again by the next call. */
+            public function reset(): void
+            {
+                $this->leaveOtherProcess();
+                $this->finish();
+                foreach ($this->daemons as $daemon) {
+                    $daemon->close();
+                }
+                $this->daemons = $this->keys = $this->clusters = [];
+                $this->found = null;
+            }
+
+            /** Waits a moment for daemons that owe an answer: the original drops commands of a client that has left. */
+            public function finish(): void
+            {
+                $end = self::now() + self::LAST_DELIVERY_SECONDS;
+                $this->tellLeaving(true);
+                while ($this->process === getmypid() && self::now() < $end && $this->pump($end)) {
+                    continue;
+                }
+                $this->tellLeaving(false);
+                $this->isFinished = true;
+            }
+
+            private function tellLeaving(bool $leaving): void
+            {
+                foreach ($this->daemons as $daemon) {
+                    $daemon->leaving = $leaving;
+                }
+            }
+
+            /**
+             * @param string|array $command  checked
+             * @throws Failure
+             */
+            private function answer($command, bool $isMulti, Settings $settings): Delivery
+            {
+                $this->leaveOtherProcess();
+                $this->isFinished = false;
+                $daemons = $this->daemonsOf($settings);
+                $end = self::now() + $settings->timeout;
+                $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
+                $missed = $dated = false;
+                while (true) {
+                    $chosen = $settings->policy->choose($deliveries, $missed && self::now() >= $end);
+                    if ($chosen !== null && $chosen->error === null) {
+                        return $chosen;
                     }
-                    return;
-                }
-                $this->input .= $bytes;
-                $this->readAnswer();
-            } while ($this->socket !== null);
-        }
-
-        public function close(): void
-        {
-            if ($this->socket !== null) {
-                fclose($this->socket);
-            }
-            $this->socket = null;
-            $this->connected = false;
-            $this->hello = '';
-            $this->forgetAnswer();
-        }
-
-        private function forgetAnswer(): void
-        {
-            self::$announced -= $this->expected;
-            $this->written = $this->expected = 0;
-            $this->input = '';
-        }
-
-        private function connect(): void
-        {
-            $this->candidates = [$this->host];
-            if ($this->isName()) {
-                // The name itself comes last: PHP would take an IPv6 address first, and try no other.
-                $this->candidates = array_merge(gethostbynamel($this->host) ?: [], $this->candidates);
-            }
-            $this->tryNext('refused or unreachable');
-        }
-
-        private function tryNext(string $problem): void
-        {
-            $context = stream_context_create(['socket' => ['tcp_nodelay' => true]]);
-            $flags = STREAM_CLIENT_CONNECT | STREAM_CLIENT_ASYNC_CONNECT;
-            while ($this->candidates !== []) {
-                $host = array_shift($this->candidates);
-                $url = 'tcp://' . (strpos($host, ':') === false ? $host : "[$host]") . ":$this->port";
-                $socket = @stream_socket_client($url, $number, $problem, 1.0, $flags, $context);
-                if ($socket !== false) {
-                    stream_set_blocking($socket, false);
-                    stream_set_read_buffer($socket, 0);
-                    $this->socket = $socket;
-                    return;
-                }
-            }
-            $failure = stripos($problem, 'getaddrinfo') === false
-                ? "connect: $problem; is dbsyncd running there?"
-                : 'dns: the name was not resolved; check its spelling and this machine\'s DNS';
-            while ($this->waiting !== []) {
-                $this->fail($failure);
-            }
-        }
-
-        /** Settles the first delivery; the connection cannot be used after that. */
-        private function fail(string $failure): void
-        {
-            $this->close();
-            array_shift($this->waiting)->failure = $failure;
-        }
-
-        private function onEnd(): void
-        {
-            if ($this->written === 0) {
-                $this->close();
-            } elseif ($this->version === 0 && $this->input === '') {
-                $this->close();
-                $this->onClosedHello();
-            } elseif ($this->version !== 1) {
-                $this->fail('closed: the connection ended without an answer; see that daemon\'s log');
-            } else {
-                $this->fail('no-reason: closed without an answer, and version 1 cannot say why: '
-                    . 'wrong key or none, command error or backend; see that daemon\'s log');
-            }
-        }
-
-        /** It speaks version 1 only, or somebody would have it seem so; the connection is gone. */
-        private function onClosedHello(): void
-        {
-            $isSure = $this->closedHello || ($this->versions === '1,2' && !$this->waiting[0]->begun);
-            $this->closedHello = !$isSure;
-            if ($isSure) {
-                $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, has no room, or '
-                    . 'somebody hides version 2 from you; if an older daemon is there on purpose, allow version 1: '
-                    . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: as each daemon can)');
-            }
-        }
-
-        /** Goes on with version 1, the connection being new or free, if that is allowed; or fails what waits. */
-        private function speakVersion1(string $failure): void
-        {
-            $waiting = $this->waiting;
-            $this->waiting = [];
-            foreach ($waiting as $delivery) {
-                $problem = $delivery->command->problemOfVersion1();
-                if ($this->versions === '1,2' && $problem === null) {
-                    $this->version = 1;
-                    $this->waiting[] = $delivery;
-                } else {
-                    $delivery->failure = $this->versions === '1,2' ? "version-1: $problem" : $failure;
-                }
-            }
-        }
-
-        private function readAnswer(): void
-        {
-            if ($this->written === 0) {
-                $this->close();
-                return;
-            }
-            if ($this->expected === 0 && !$this->readHeader()) {
-                return;
-            }
-            if (strlen($this->input) < $this->expected) {
-                return;
-            }
-            $start = strpos($this->input, ':', strlen($this->tag())) + 1;
-            if ($this->version === 1) {
-                $chunk = self::firstChunk($this->input, $start, $this->expected);
-                if ($chunk === null) {
-                    $this->fail('garbage: not an answer of a dbsync daemon');
-                    return;
-                }
-                $this->settle($chunk === '' ? null : $chunk);
-                return;
-            }
-            try {
-                $at = $start;
-                $message = DbsyncResp::read($this->input, $at);
-                if ($at !== $this->expected || !is_array($message)) {
-                    throw new DbsyncFailure('no message');
-                }
-                $this->readMessage(array_pad($message, 7, ''));
-            } catch (DbsyncFailure $failure) {
-                $this->fail('garbage: not an answer of a dbsync daemon');
-            }
-        }
-
-        /** A message of version 2. */
-        private function readMessage(array $message): void
-        {
-            $command = $this->waiting[0]->command;
-            $cluster = $command->cluster;
-            [$name, $second] = $message;
-            if (count(array_filter(array_slice($message, 0, 5), 'is_string')) < 5) {
-                throw new DbsyncFailure('no strings');
-            }
-            if ($this->version === 0 && $name === 'hello') {
-                $this->readHello($cluster, explode(' ', $second), $message[3], $message[4]);
-            } elseif ($this->version === 2 && $name === 'result' && $second === $command->id) {
-                $cluster->learn($this->address, $message[3], $message[4]);
-                $reply = $message[5];
-                $text = DbsyncResp::text($reply);
-                $size = strlen($text) + 1;
-                $error = $reply instanceof DbsyncFailure ? "command: $text" : null;
-                $this->settle($reply === null || $reply === [] ? null : "redis:$size:$text", $error);
-            } elseif ($this->version === 2 && $name === 'refused' && in_array($second, [$command->id, ''], true)) {
-                [, , $code, $sentence, $clock, $effect] = $message;
-                $cluster->learn($this->address, $clock);
-                $this->waiting[0]->begun = $effect !== 'not-applied';
-                $this->waiting[0]->misdated = $code === 'skew' || $code === 'too-old';
-                $this->settle(null, "$code: $sentence");
-            } else {
-                throw new DbsyncFailure('no answer');
-            }
-        }
-
-        /** @param string[] $versions */
-        private function readHello(DbsyncCluster $cluster, array $versions, string $id, string $clock): void
-        {
-            $written = $this->written - strlen($this->hello);
-            $rest = substr($this->input, $this->expected);
-            $this->forgetAnswer();
-            $this->closedHello = false;
-            if (!in_array('2', $versions, true) && !$this->waiting[0]->begun) {
-                // The stream is one of version 2 by now.
-                $this->close();
-                $this->speakVersion1('not-due: it has no keys, and takes nothing that is signed; start it with -s');
-                return;
-            }
-            $cluster->id = $cluster->id === '' ? $id : $cluster->id;
-            if ($id !== $cluster->id) {
-                $this->fail('wrong-cluster: the daemon is of the cluster ' . bin2hex($id));
-                return;
-            }
-            $cluster->learn($this->address, $clock);
-            $this->version = 2;
-            $this->written = $written;
-            // The answer may have come with the hello.
-            $this->input = $rest;
-            if ($rest !== '') {
-                $this->readAnswer();
-            }
-        }
-
-        private function settle(?string $chunk, ?string $failure = null): void
-        {
-            $delivery = array_shift($this->waiting);
-            $delivery->answered = $failure === null;
-            $delivery->failure = $failure;
-            $delivery->chunk = $failure === null ? $chunk : null;
-            $surplus = strlen($this->input) > $this->expected;
-            $this->forgetAnswer();
-            $this->lastUse = hrtime(true) / 1e9;
-            if ($surplus || !$this->keepAlive) {
-                $this->close();
-            }
-        }
-
-        private function tag(): string
-        {
-            return $this->version === 1 ? 'ds:' : 'ds2:';
-        }
-
-        /** Sets `expected`; false: more bytes are needed, or the delivery has failed. */
-        private function readHeader(): bool
-        {
-            $start = substr($this->input, 0, self::MAX_HEADER_BYTES);
-            $tag = $this->tag();
-            if (preg_match("/^{$tag}[ \t]*\+?(\d{1,10}):/", $start, $match) !== 1) {
-                $length = strlen($start);
-                $wrong = strncmp($start, $tag, min(strlen($tag), $length)) !== 0;
-                if ($length >= strlen($tag) + 11 || $wrong) {
-                    $this->fail('garbage: not an answer of a dbsync daemon');
-                }
-                return false;
-            }
-            if ((int) $match[1] > min(self::MAX_ANSWER_BYTES, self::room())) {
-                $this->fail("garbage: announces an answer of $match[1] bytes, for which PHP has no room");
-                return false;
-            }
-            $this->expected = strlen($match[0]) + (int) $match[1];
-            self::$announced += $this->expected;
-            return true;
-        }
-
-        /** Bytes an answer may have: it is held twice for a moment, and PHP ends scripts above the limit. */
-        private static function room(): int
-        {
-            $limit = ini_get('memory_limit');
-            $unit = ['k' => 1 << 10, 'm' => 1 << 20, 'g' => 1 << 30][strtolower(substr($limit, -1))] ?? 1;
-            $left = (int) $limit < 0 ? PHP_INT_MAX : (int) $limit * $unit - memory_get_usage(true);
-            return intdiv($left, 2) - self::$announced - self::SPARE_BYTES;
-        }
-
-        /** The first chunk of what is from `$at` to `$end`, less its NUL; '': "no value"; null: garbage. */
-        private static function firstChunk(string $input, int $at, int $end): ?string
-        {
-            if ($end - $at === 1 && $input[$at] === "\0") {
-                return '';
-            }
-            $first = null;
-            for ($next = $at; $at < $end; $at = $next) {
-                if (preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
-                    return null;
-                }
-                $next = $at + strlen($match[0]) + (int) $match[1];
-                if ((int) $match[1] === 0 || $next > $end || $input[$next - 1] !== "\0") {
-                    return null;
-                }
-                $first = $first ?? substr($input, $at, $next - 1 - $at);
-            }
-            return $first;
-        }
-    }
-
-    /** The calls: settings, signing, and the one loop that drives every daemon's connection. */
-    final class Dbsync
-    {
-        private const CALL_SECONDS = 3.0;
-        /** After the first "no value" others may still have one. */
-        private const MISS_LINGER_SECONDS = 0.05;
-        /** When the script ends, daemons that were slower than the first still get their commands. */
-        private const LAST_DELIVERY_SECONDS = 0.2;
-        private const MAX_COMMAND_BYTES = 64 * 1024 * 1024;
-        private const DEFAULT_PORT = 1111;
-
-        public static ?string $error = null;
-        /** @var DbsyncDaemon[] by address */
-        private static array $daemons = [];
-        /** @var string[]|null by name */
-        private static ?array $settings = null;
-        private static ?DbsyncKey $key = null;
-        private static ?DbsyncCluster $cluster = null;
-        private static int $process = 0;
-
-        /** @param string|array $command */
-        public static function send($command, ?string $servers): ?string
-        {
-            self::$error = null;
-            self::leaveOtherProcess();
-            try {
-                $format = self::setting('format', 'php-dbsync');
-                if ($format !== 'php-dbsync' && $format !== 'text') {
-                    throw new DbsyncFailure("dbsync.format: \"$format\" is not \"php-dbsync\" or \"text\"");
-                }
-                $daemons = self::daemons($servers ?? self::setting('servers', '127.0.0.1:1111'));
-                $chunk = self::firstGood($daemons, self::checked($command));
-            } catch (DbsyncFailure $failure) {
-                self::$error = $failure->getMessage();
-                return null;
-            }
-            return $chunk === null || $format === 'php-dbsync' ? $chunk : explode(':', $chunk, 3)[2];
-        }
-
-        public static function reset(): void
-        {
-            self::leaveOtherProcess();
-            self::finish();
-            foreach (self::$daemons as $daemon) {
-                $daemon->close();
-            }
-            self::$daemons = [];
-            self::$settings = self::$key = self::$cluster = self::$error = null;
-        }
-
-        /** Waits a moment for daemons that owe an answer: the original drops commands of who has left. */
-        public static function finish(): void
-        {
-            $end = self::now() + self::LAST_DELIVERY_SECONDS;
-            DbsyncDaemon::$leaving = true;
-            while (self::$process === getmypid() && self::now() < $end && self::pump($end)) {
-                continue;
-            }
-            DbsyncDaemon::$leaving = false;
-        }
-
-        /**
-         * @param DbsyncDaemon[]  $daemons
-         * @param string|string[] $command
-         * @return string|null  the first chunk that has a value; null if every daemon that answered has none
-         * @throws DbsyncFailure  no daemon answered
-         */
-        private static function firstGood(array $daemons, $command): ?string
-        {
-            $end = self::now() + self::CALL_SECONDS;
-            $deliveries = self::deliver($daemons, $command, $end);
-            $missed = $dated = false;
-            while (true) {
-                $open = 0;
-                foreach ($deliveries as $delivery) {
-                    if ($delivery->chunk !== null) {
-                        return $delivery->chunk;
-                    }
-                    $open += $delivery->settled() ? 0 : 1;
-                    if ($delivery->answered && !$missed) {
+                    $isOpen = $chosen === null && Policy::open($deliveries) > 0;
+                    if (!$missed && $settings->policy->isFirst() && array_filter(array_column($deliveries, 'answered')) !== []) {
                         $missed = true;
                         $end = min($end, self::now() + self::MISS_LINGER_SECONDS);
                     }
-                }
-                if ($missed && ($open === 0 || self::now() >= $end)) {
-                    return null;
-                }
-                if ($open === 0 && !$dated && self::wereMisdated($deliveries)) {
-                    $deliveries = self::deliver($daemons, $command, $end);
-                    $dated = true;
-                } elseif ($open === 0) {
-                    throw new DbsyncFailure(self::report($deliveries));
-                }
-                self::pump($end);
-            }
-        }
-
-        /**
-         * @param DbsyncDaemon[]  $daemons
-         * @param string|string[] $given
-         * @return DbsyncDelivery[] by address
-         */
-        private static function deliver(array $daemons, $given, float $end): array
-        {
-            $command = new DbsyncCommand($given, self::key(), self::cluster());
-            $versions = self::versions();
-            $keepAlive = !in_array(self::setting('keepalive', '1'), ['0', 'off', 'no', 'false'], true);
-            $deliveries = [];
-            foreach ($daemons as $daemon) {
-                $daemon->keepAlive = $keepAlive;
-                $daemon->probe();
-                $daemon->deliver($deliveries[$daemon->address] = new DbsyncDelivery($command, $end), $versions);
-            }
-            return $deliveries;
-        }
-
-        /** Whether a new envelope is worth it, and safe: a clock was wrong, and nobody may execute the old one. */
-        private static function wereMisdated(array $deliveries): bool
-        {
-            $begun = array_filter($deliveries, static fn (DbsyncDelivery $each): bool => $each->begun);
-            return $begun === [] && array_filter(array_column($deliveries, 'misdated')) !== [];
-        }
-
-        /**
-         * One turn: everything that is due now, or the first thing that happens before `$end`.
-         * @return bool  whether a delivery is still open
-         */
-        private static function pump(float $end): bool
-        {
-            $read = $write = $none = [];
-            $open = false;
-            foreach (self::$daemons as $address => $daemon) {
-                $daemon->tick(self::now());
-                $open = $open || !$daemon->isIdle();
-                $end = min($end, $daemon->nextDeadline() ?? $end);
-                $read[$address] = $daemon->socketToRead();
-                $write[$address] = $daemon->socketToWrite();
-            }
-            $read = array_filter($read);
-            $write = array_filter($write);
-            if (!$open || ($read === [] && $write === [])) {
-                return $open;
-            }
-            $wait = max(0, (int) ceil(($end - self::now()) * 1e6));
-            if (@stream_select($read, $write, $none, intdiv($wait, 1000000), $wait % 1000000) === false) {
-                usleep(1000);
-                return $open;
-            }
-            foreach ($write as $address => $socket) {
-                self::$daemons[$address]->onWritable();
-            }
-            foreach ($read as $address => $socket) {
-                // A failed write closes the socket.
-                if (self::$daemons[$address]->socketToRead() === $socket) {
-                    self::$daemons[$address]->onReadable();
+                    if (!$isOpen && !$dated && self::wereMisdated($deliveries)) {
+                        $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
+                        $dated = true;
+                    } elseif (!$isOpen) {
+                        throw self::failure($deliveries, $settings->policy, $chosen);
+                    }
+                    $this->pump($end);
                 }
             }
-            return $open;
-        }
 
-        /** @param DbsyncDelivery[] $deliveries  all failed, by address */
-        private static function report(array $deliveries): string
-        {
-            $lines = ['no daemon answered'];
-            foreach ($deliveries as $address => $delivery) {
-                $lines[] = "$address: $delivery->failure";
-            }
-            return implode("\n  ", $lines);
-        }
-
-        /**
-         * @param mixed $command
-         * @return string|string[]
-         * @throws DbsyncFailure  it cannot be sent
-         */
-        private static function checked($command)
-        {
-            if (is_array($command)) {
-                $command = array_map(static fn ($each) => is_int($each) ? (string) $each : $each, array_values($command));
-            }
-            $texts = is_array($command) ? $command : [$command];
-            if (array_filter($texts, 'is_string') !== $texts) {
-                throw new DbsyncFailure('a command is a string, or a list of strings and integers');
-            }
-            if (trim($texts[0] ?? '', ' ') === '') {
-                throw new DbsyncFailure('the command is empty');
-            }
-            if (is_string($command) && strpos($command, "\0") !== false) {
-                throw new DbsyncFailure('a command cannot hold a NUL byte, unless it is given as a list of arguments');
-            }
-            if (array_sum(array_map('strlen', $texts)) > self::MAX_COMMAND_BYTES) {
-                throw new DbsyncFailure('the command is longer than ' . self::MAX_COMMAND_BYTES . ' bytes');
-            }
-            return $command;
-        }
-
-        /** What may go out, unless a server's entry says something else. */
-        private static function versions(): string
-        {
-            $versions = str_replace(' ', '', self::setting('versions', ''));
-            $known = ['' => '2', '2' => '2', '1' => '1', '1,2' => '1,2', '2,1' => '1,2'][$versions] ?? null;
-            if ($known === null) {
-                throw new DbsyncFailure("dbsync.versions: \"$versions\" is not \"2\", \"1\" or \"1,2\"");
-            }
-            if ($versions === '2' && self::key() === null) {
-                throw new DbsyncFailure('dbsync.versions: version 2 is always signed: set dbsync.signkey');
-            }
-            return $known;
-        }
-
-        private static function key(): ?DbsyncKey
-        {
-            $file = self::setting('signkey', '');
-            return self::$key = self::$key ?? ($file === '' ? null : new DbsyncKey($file));
-        }
-
-        private static function cluster(): DbsyncCluster
-        {
-            if (self::$cluster === null) {
-                $id = self::setting('cluster', '');
-                if (preg_match('/^([0-9a-f]{64})?$/Di', $id) !== 1) {
-                    throw new DbsyncFailure("dbsync.cluster: \"$id\" is not 64 hexadecimal digits");
+            /**
+             * @param Daemon[]     $daemons  by address
+             * @param string|array $given
+             * @return Delivery[] by address
+             */
+            private function deliver(array $daemons, $given, bool $isMulti, Settings $settings, float $end): array
+            {
+                $key = $this->key($settings);
+                $command = new Command($given, $isMulti, $key, $this->cluster($settings), $settings->db);
+                $deliveries = [];
+                foreach ($settings->servers as $address => $server) {
+                    $delivery = $deliveries[$address] = new Delivery($command, $end);
+                    if ($server->versions === '2' && $key === null) {
+                        $delivery->failure = 'version: version 2 is always signed: set dbsync.signkey';
+                        continue;
+                    }
+                    $daemon = $daemons[$address];
+                    $daemon->keepAlive = $settings->keepAlive;
+                    $daemon->probe();
+                    $daemon->deliver($delivery);
                 }
-                self::$cluster = new DbsyncCluster();
-                self::$cluster->id = (string) hex2bin($id);
+                return $deliveries;
             }
-            return self::$cluster;
-        }
 
-        private static function setting(string $name, string $fallback): string
-        {
-            if (self::$settings === null) {
-                self::$settings = [];
-                foreach (['servers', 'signkey', 'format', 'keepalive', 'versions', 'cluster'] as $each) {
-                    $value = getenv('DBSYNC_' . strtoupper($each));
-                    $value = $value === false ? get_cfg_var("dbsync.$each") : $value;
-                    if (is_string($value)) {
-                        self::$settings[$each] = trim($value);
+            /** Whether a new envelope is worth it, and safe: a clock was wrong, and nobody may execute the old one. */
+            private static function wereMisdated(array $deliveries): bool
+            {
+                $begun = array_filter($deliveries, static fn (Delivery $each): bool => $each->begun);
+                return $begun === [] && array_filter(array_column($deliveries, 'misdated')) !== [];
+            }
+
+            /**
+             * One turn: everything that is due now, or the first thing that happens before `$end`.
+             * @return bool  whether a delivery is still open
+             */
+            private function pump(float $end): bool
+            {
+                $read = $write = $none = [];
+                $open = false;
+                foreach ($this->daemons as $place => $daemon) {
+                    $daemon->tick(self::now());
+                    $open = $open || !$daemon->isIdle();
+                    $end = min($end, $daemon->nextDeadline() ?? $end);
+                    $read[$place] = $daemon->toRead();
+                    $write[$place] = $daemon->toWrite();
+                }
+                $read = array_filter($read);
+                $write = array_filter($write);
+                if (!$open || ($read === [] && $write === [])) {
+                    return $open;
+                }
+                $wait = max(0, (int) ceil(($end - self::now()) * 1e6));
+                if (@stream_select($read, $write, $none, intdiv($wait, 1000000), $wait % 1000000) === false) {
+                    usleep(1000);
+                    return $open;
+                }
+                foreach ($write as $place => $stream) {
+                    $this->daemons[$place]->onWritable();
+                }
+                foreach ($read as $place => $stream) {
+                    // A failed write closes the stream.
+                    if ($this->daemons[$place]->toRead() === $stream) {
+                        $this->daemons[$place]->onReadable();
                     }
                 }
-                // PHP makes an empty text of Off.
-                if ((self::$settings['keepalive'] ?? '1') === '') {
-                    self::$settings['keepalive'] = '0';
+                return $open;
+            }
+
+            /**
+             * @param Delivery[]    $deliveries  by address; the policy is not content with them
+             * @param Delivery|null $chosen      or whose error it is
+             */
+            private static function failure(array $deliveries, Policy $policy, ?Delivery $chosen): Failure
+            {
+                $answered = $late = 0;
+                $error = $chosen === null ? null : $chosen->error;
+                $lines = [];
+                foreach ($deliveries as $address => $delivery) {
+                    $answered += $delivery->answered ? 1 : 0;
+                    $late += $delivery->isLate ? 1 : 0;
+                    $lines[] = "\n  $address: " . ($delivery->failure ?? ($delivery->isLate ? 'answered late' : 'answered'));
+                }
+                $count = count($deliveries);
+                $text = $answered === 0 ? 'no daemon answered' : "$answered of $count daemons answered"
+                    . ($late > 0 ? ", $late of them behind a later command on the same keys" : '')
+                    . ', which is not enough for the policy ' . $policy->text();
+                $error = $error ?? ($answered === 0 ? array_values(array_filter(array_column($deliveries, 'error')))[0] ?? null : null);
+                $text = ($error === null ? $text : $error->reply) . implode('', $lines);
+                $failure = $error === null ? new Failure($text) : CommandError::of($error->reply, $text);
+                $failure->answered = $answered;
+                return $failure;
+            }
+
+            /**
+             * @param mixed $command
+             * @return string|string[]
+             * @throws Failure  it cannot be sent
+             */
+            private static function checked($command)
+            {
+                if (is_array($command)) {
+                    $command = array_map(static fn ($each) => is_int($each) ? (string) $each : $each, array_values($command));
+                }
+                $texts = is_array($command) ? $command : [$command];
+                foreach ($texts as $place => $each) {
+                    if (!is_string($each)) {
+                        $type = gettype($each);
+                        throw new Failure("a command is a string, or a list of strings and integers; argument $place is of the type $type");
+                    }
+                }
+                if (trim($texts[0] ?? '', ' ') === '') {
+                    throw new Failure('the command is empty');
+                }
+                if (is_string($command) && strpos($command, "\0") !== false) {
+                    throw new Failure('a command cannot hold a NUL byte, unless it is given as a list of arguments');
+                }
+                if (array_sum(array_map('strlen', $texts)) > self::MAX_COMMAND_BYTES) {
+                    throw new Failure('the command is longer than ' . self::MAX_COMMAND_BYTES . ' bytes');
+                }
+                return $command;
+            }
+
+            /** @param array|string|null $options */
+            private function settings($options): Settings
+            {
+                $this->found = $this->found ?? Settings::found();
+                return new Settings(Settings::given($options) + $this->options + $this->found);
+            }
+
+            private function key(Settings $settings): ?Key
+            {
+                $file = $settings->signkey;
+                if ($file === '' && $settings->versions === '2') {
+                    throw new Failure('dbsync.versions: version 2 is always signed: set dbsync.signkey');
+                }
+                return $file === '' ? null : $this->keys[$file] = $this->keys[$file] ?? new Key($file);
+            }
+
+            private function cluster(Settings $settings): Cluster
+            {
+                $id = $settings->cluster;
+                return $this->clusters[$id] = $this->clusters[$id] ?? new Cluster((string) hex2bin($id));
+            }
+
+            /**
+             * The daemons of a call, each with the connection it has; idle ones that the call does not name are let go.
+             * @return Daemon[] by address
+             */
+            private function daemonsOf(Settings $settings): array
+            {
+                $key = $this->key($settings);
+                $named = $places = [];
+                foreach ($settings->servers as $address => $server) {
+                    $versions = $key === null ? '1' : ($server->versions ?: $settings->versions ?: '2');
+                    $place = implode(' ', [$address, $versions, $settings->cluster, $settings->ca, $server->fragment()]);
+                    $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions);
+                }
+                foreach ($this->daemons as $place => $daemon) {
+                    $daemon->tick(self::now());
+                    if (!isset($places[$place]) && $daemon->isIdle() && $daemon->isClosed()) {
+                        unset($this->daemons[$place]);
+                    }
+                }
+                // Names last: connections to the others are on their way while PHP waits for the resolver.
+                $names = array_filter($places + $this->daemons, static fn (Daemon $daemon): bool => $daemon->isName());
+                $this->daemons = array_diff_key($places + $this->daemons, $names) + $names;
+                return $named;
+            }
+
+            /** A forked child must not touch its parent's connections. */
+            private function leaveOtherProcess(): void
+            {
+                if ($this->process !== getmypid()) {
+                    if ($this->process === 0) {
+                        // By the time of PHP's own clearing away, the objects that are needed may be gone.
+                        $client = \WeakReference::create($this);
+                        register_shutdown_function(static function () use ($client): void {
+                            if ($client->get() !== null) {
+                                $client->get()->finish();
+                            }
+                        });
+                    }
+                    $this->process = getmypid();
+                    $this->daemons = [];
                 }
             }
-            $value = self::$settings[$name] ?? '';
-            return $value === '' ? $fallback : $value;
+
+            private static function now(): float
+            {
+                return hrtime(true) / 1e9;
+            }
+        }
+
+        /** The daemons' time as this process knows it, and the cluster that it speaks to: version 2. */
+        final class Cluster
+        {
+            /** An envelope is dated at most this much later than the daemons' clock. */
+            private const MAX_AHEAD_MS = 4000;
+            private const MAX_SEQ = 65535;
+
+            /** 32 bytes, or '' until the first daemon has named it. */
+            public string $id;
+            /** @var int[] milliseconds that a daemon's clock is ahead of ours, by address */
+            private array $offsets = [];
+            /** @var int[] the highest `at` and `seq` of what daemons have applied */
+            private array $newest = [0, 0];
+            /** @var int[] those of the last envelope */
+            private array $used = [0, 0];
+
+            public function __construct(string $id)
+            {
+                $this->id = $id;
+            }
+
+            public static function clock(): int
+            {
+                return (int) (microtime(true) * 1000);
+            }
+
+            public function learn(string $address, string $clock, string $newest = '0 0'): void
+            {
+                $this->offsets[$address] = (int) $clock - self::clock();
+                [$at, $seq] = explode(' ', "$newest 0");
+                $this->newest = max($this->newest, [(int) $at, (int) $seq]);
+            }
+
+            /** A new `at` and `seq`: later than all that was answered, by the clock that stands in the middle. */
+            public function date(): array
+            {
+                $offsets = $this->offsets ?: [0];
+                sort($offsets);
+                $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
+                $latest = $now + self::MAX_AHEAD_MS;
+                // What was dated later went by a clock that has proved wrong.
+                $used = $this->used[0] > $latest ? [0, 0] : $this->used;
+                $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
+                [$at, $seq] = max($used, $newest);
+                if ($now > $at) {
+                    [$at, $seq] = [$now, 0];
+                } elseif (++$seq > self::MAX_SEQ) {
+                    [$at, $seq] = [$at + 1, 0];
+                }
+                return $this->used = [$at, $seq];
+            }
+        }
+
+        /** One command, or several as one unit, and the bytes that carry them: one signature for each version, made when a daemon wants it. */
+        final class Command
+        {
+            public ?Key $key;
+            public Cluster $cluster;
+            /** Of the envelope, once there is one. */
+            public string $id = '';
+            /** @var string[][] */
+            private array $commands;
+            private bool $isMulti;
+            private int $db;
+            /** As version 1 has it. */
+            private string $line;
+            /** @var string[] by version */
+            private array $frames = [];
+
+            /**
+             * @param string|string[]|string[][] $given  a line, which is cut at blanks; a list of arguments; or with `$isMulti` several
+             */
+            public function __construct($given, bool $isMulti, ?Key $key, Cluster $cluster, int $db)
+            {
+                $commands = $isMulti ? $given : [$given];
+                $this->commands = array_map(static fn ($each) => is_array($each) ? $each : self::words($each), $commands);
+                $this->line = is_array($commands[0]) ? implode(' ', $commands[0]) : $commands[0];
+                $this->isMulti = $isMulti;
+                $this->key = $key;
+                $this->cluster = $cluster;
+                $this->db = $db;
+            }
+
+            public function frame(int $version): string
+            {
+                return $this->frames[$version] = $this->frames[$version]
+                    ?? ($version === 1 ? $this->lineFrame() : $this->envelopeFrame());
+            }
+
+            /** Why version 1 cannot carry it; null: it can. */
+            public function problemOfVersion1(): ?string
+            {
+                if ($this->isMulti || $this->db !== 0) {
+                    return 'version 1 carries one command, for database 0: several, and other databases, need version 2, which is signed '
+                        . '(dbsync.signkey, DBSYNC_SIGNKEY)';
+                }
+                if ($this->key !== null && !$this->key->isForVersion1()) {
+                    return 'version 1 knows RSA keys only';
+                }
+                if ($this->commands[0] !== self::words($this->line)) {
+                    return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty: version 2 '
+                        . 'carries it, which is signed (dbsync.signkey, DBSYNC_SIGNKEY)';
+                }
+                return strpos($this->line, "\0") === false ? null : 'version 1 cannot carry a NUL byte';
+            }
+
+            /** @return string[] */
+            private static function words(string $line): array
+            {
+                return array_values(array_filter(explode(' ', $line), 'strlen'));
+            }
+
+            private function lineFrame(): string
+            {
+                $payload = "$this->line\0";
+                if ($this->key !== null) {
+                    $payload = 'ds:' . strlen($payload) . ":$payload" . $this->key->sign($payload);
+                }
+                return 'ds:' . strlen($payload) . ":$payload";
+            }
+
+            private function envelopeFrame(): string
+            {
+                [$at, $seq] = $this->cluster->date();
+                $header = ['key', $this->key->id, 'cluster', $this->cluster->id];
+                array_push($header, 'at', (string) $at, 'seq', (string) $seq, 'nonce', random_bytes(16));
+                if ($this->db !== 0) {
+                    array_push($header, 'db', (string) $this->db);
+                }
+                if ($this->isMulti) {
+                    array_push($header, 'multi', '1');
+                }
+                $body = Resp::list(
+                    [Resp::bulk('dbsync2'), Resp::bulks($header), ...array_map([Resp::class, 'bulks'], $this->commands)]
+                );
+                $signed = "dbsync2\0command\0" . pack('J', strlen($body)) . $body;
+                $this->id = hash('sha256', $signed, true);
+                return Resp::message('command', $body, $this->key->sign($signed));
+            }
+        }
+
+        /** The database's own error, such as "WRONGTYPE …"; of one command among several it stands in the place of its reply. */
+        final class CommandError extends Failure
+        {
+            /** Its text alone, without the daemons' names. */
+            public string $reply = '';
+
+            public static function of(string $reply, string $message = ''): self
+            {
+                $error = new self($message === '' ? $reply : $message);
+                $error->reply = $reply;
+                return $error;
+            }
         }
 
         /**
-         * The daemons of a list, each with the connection it has; idle ones that nobody names are let go.
-         * @return DbsyncDaemon[]
+         * One daemon: a connection at most, and the deliveries that wait for it. One request is in flight at a time, and an
+         * answer to nothing that was asked ends the connection.
          */
-        private static function daemons(string $servers): array
+        final class Daemon
         {
-            $named = [];
-            foreach (array_filter(array_map('trim', explode(',', $servers)), 'strlen') as $server) {
-                $daemon = self::daemon($server);
-                $named[$daemon->address] = self::$daemons[$daemon->address] ?? $daemon;
+            /** The original daemon closes after 3 s of silence; a command must not meet that. */
+            private const IDLE_SECONDS = 2.5;
+            /** A daemon that is behind by more misses the next command. */
+            private const MAX_WAITING = 1000;
+            private const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+            /** PHP takes memory in pieces of 2 MiB. */
+            private const SPARE_BYTES = 2 * 1024 * 1024;
+            /** `ds2:`, ten characters, a colon. */
+            private const MAX_HEADER_BYTES = 15;
+
+            /** What who wants TLS says to who comes without. */
+            private const TLS_ALERT = "\x15\x03";
+            private const TOO_BUSY = 'timeout: still busy with an earlier command; this one was not sent';
+
+            /** Bytes of answers that are on their way, from all daemons together. */
+            private static int $announced = 0;
+
+            public string $address;
+            /** Whether the connection outlives an answer. */
+            public bool $keepAlive = true;
+            /** Set while the script ends: no answer to a hello can be waited for. */
+            public bool $leaving = false;
+            /** "1", "2" or "1,2": what may go out. */
+            private string $versions;
+            /** What it speaks: 1 or 2; 0 until a hello has told. */
+            private int $version;
+            private string $hello = '';
+            /** Whether it has closed on a hello, and is asked once more: it may just have been stopped. */
+            private bool $closedHello = false;
+            private Socket $socket;
+            /** @var Delivery[] the first one is in flight once `written` is above 0 */
+            private array $waiting = [];
+            private int $written = 0;
+            private string $input = '';
+            /** Bytes of the whole answer, or 0 while its header is unknown. */
+            private int $expected = 0;
+            private float $lastUse = 0.0;
+
+            public function __construct(Server $server, string $authorities, string $versions)
+            {
+                $this->address = $server->address;
+                $this->socket = new Socket($server, $authorities);
+                $this->versions = $versions;
+                $this->version = $versions === '1' ? 1 : 0;
             }
-            if ($named === []) {
-                throw new DbsyncFailure('dbsync.servers: names no server');
-            }
-            foreach (self::$daemons as $address => $daemon) {
-                $daemon->tick(self::now());
-                if (!isset($named[$address]) && $daemon->isIdle() && $daemon->socketToRead() === null) {
-                    unset(self::$daemons[$address]);
+
+            public function deliver(Delivery $delivery): void
+            {
+                $problem = $this->version === 1 ? $delivery->command->problemOfVersion1() : null;
+                if ($problem !== null) {
+                    $delivery->failure = "version-1: $problem";
+                } elseif (count($this->waiting) >= self::MAX_WAITING) {
+                    $delivery->failure = 'busy: ' . self::MAX_WAITING . ' earlier commands still wait for it';
+                } else {
+                    $this->waiting[] = $delivery;
                 }
             }
-            // Names last: connections to the others are on their way while PHP waits for the resolver.
-            $isName = static fn (DbsyncDaemon $daemon): bool => $daemon->isName();
-            $names = array_filter($named + self::$daemons, $isName);
-            self::$daemons = array_diff_key($named + self::$daemons, $names) + $names;
-            return $named;
-        }
 
-        private static function daemon(string $server): DbsyncDaemon
-        {
-            preg_match('/^(?:dbsync([12]?):\/\/)?(.*)$/is', $server, $parts);
-            $isAddress = filter_var($parts[2], FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false;
-            $text = $isAddress ? "[$parts[2]]" : $parts[2];
-            $matches = preg_match('/^(?:\[(.+)\]|([^\s:\[\]\/]+))(?::(\d{1,5}))?$/', $text, $match);
-            $port = isset($match[3]) ? (int) $match[3] : self::DEFAULT_PORT;
-            $inBrackets = $match[1] ?? '';
-            $isHost = $inBrackets === '' || filter_var($inBrackets, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6);
-            if ($matches !== 1 || !$isHost || $port < 1 || $port > 65535) {
-                throw new DbsyncFailure("dbsync.servers: \"$server\" is not host, host:port or [IPv6]:port");
+            public function isIdle(): bool
+            {
+                return $this->waiting === [];
             }
-            return new DbsyncDaemon($inBrackets !== '' ? $inBrackets : $match[2], $port, $parts[1]);
-        }
 
-        /** A forked child must not touch its parent's connections. */
-        private static function leaveOtherProcess(): void
-        {
-            if (self::$process !== getmypid()) {
-                if (self::$process === 0) {
-                    register_shutdown_function([self::class, 'finish']);
+            public function isClosed(): bool
+            {
+                return $this->socket->isClosed();
+            }
+
+            public function isName(): bool
+            {
+                return $this->socket->isName();
+            }
+
+            /** @return resource|null */
+            public function toRead()
+            {
+                return $this->socket->toRead();
+            }
+
+            /** @return resource|null */
+            public function toWrite()
+            {
+                return $this->socket->toWrite($this->waiting !== [] && $this->written < strlen($this->output()));
+            }
+
+            public function nextDeadline(): ?float
+            {
+                return $this->waiting === [] ? null : min(array_column($this->waiting, 'deadline'));
+            }
+
+            /** Gives up what is overdue, and connects if something waits. */
+            public function tick(float $now): void
+            {
+                if ($this->waiting === [] && $now - $this->lastUse > self::IDLE_SECONDS) {
+                    $this->close();
                 }
-                self::$process = getmypid();
-                self::$daemons = [];
+                while ($this->waiting !== [] && $this->waiting[0]->deadline <= $now) {
+                    if (!$this->socket->isClosed() && !$this->socket->isOpen()) {
+                        $this->fail('timeout: no connection in time; is the host up, does a firewall drop it?');
+                    } elseif ($this->written > 0 && $this->version === 0) {
+                        $this->fail('timeout: no answer to a hello in time; the command was not sent');
+                    } elseif ($this->written > 0) {
+                        $this->fail('timeout: no answer in time; whether the command was executed is unknown');
+                    } else {
+                        $this->fail(self::TOO_BUSY);
+                    }
+                }
+                foreach ($this->waiting as $place => $delivery) {
+                    if ($delivery->deadline <= $now) {
+                        $delivery->failure = self::TOO_BUSY;
+                        unset($this->waiting[$place]);
+                    }
+                }
+                $this->waiting = array_values($this->waiting);
+                if ($this->waiting !== [] && $this->socket->isClosed()) {
+                    $this->failAll($this->socket->open());
+                }
+            }
+
+            /** Looks, before a kept connection is used, whether the daemon has closed it. */
+            public function probe(): void
+            {
+                if ($this->socket->isOpen() && $this->waiting === []) {
+                    $this->onReadable();
+                }
+            }
+
+            public function onWritable(): void
+            {
+                if (!$this->socket->isOpen() && !$this->opened()) {
+                    return;
+                }
+                if ($this->waiting === []) {
+                    return;
+                }
+                $count = $this->socket->write($this->output(), $this->written);
+                if ($count === null) {
+                    $this->fail('send: the connection broke while the command was sent');
+                    return;
+                }
+                $this->written += $count;
+                if ($this->written > ($this->version === 0 ? strlen($this->hello) : 0)) {
+                    $this->waiting[0]->begun = true;
+                }
+            }
+
+            public function onReadable(): void
+            {
+                if (!$this->socket->isOpen()) {
+                    $this->opened();
+                    return;
+                }
+                while ($this->socket->isOpen()) {
+                    $bytes = $this->socket->read();
+                    if ($bytes === null) {
+                        $this->onEnd();
+                    }
+                    if ($bytes === null || $bytes === '') {
+                        return;
+                    }
+                    $this->input .= $bytes;
+                    $this->readAnswer();
+                }
+            }
+
+            public function close(): void
+            {
+                $this->socket->close();
+                $this->hello = '';
+                $this->forgetAnswer();
+            }
+
+            /** What is being written: a hello as long as the daemon's version is open, else the first delivery. */
+            private function output(): string
+            {
+                $command = $this->waiting[0]->command;
+                if ($this->version === 0) {
+                    $hello = ['hello', '2', '', $command->cluster->id, (string) Cluster::clock(), '', 'client'];
+                    $this->hello = $this->hello ?: Resp::message(...$hello);
+                    // A hung daemon then has the command when it goes on; one of version 1 does not look behind a hello.
+                    $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
+                    return $this->hello . ($isSent ? $command->frame(2) : '');
+                }
+                return $command->frame($this->version);
+            }
+
+            /** The connection's next step. @return bool  whether it carries bytes now */
+            private function opened(): bool
+            {
+                $this->failAll($this->socket->advance());
+                return $this->socket->isOpen();
+            }
+
+            private function forgetAnswer(): void
+            {
+                self::$announced -= $this->expected;
+                $this->written = $this->expected = 0;
+                $this->input = '';
+            }
+
+            /** Settles the first delivery; the connection cannot be used after that. */
+            private function fail(string $failure): void
+            {
+                $this->close();
+                array_shift($this->waiting)->failure = $failure;
+            }
+
+            /** @param string|null $failure  null: there is none */
+            private function failAll(?string $failure): void
+            {
+                if ($failure !== null) {
+                    $this->close();
+                }
+                while ($failure !== null && $this->waiting !== []) {
+                    $this->fail($failure);
+                }
+            }
+
+            private function onEnd(): void
+            {
+                if ($this->written === 0) {
+                    $this->close();
+                } elseif ($this->version === 0 && $this->input === '') {
+                    $this->close();
+                    $this->onClosedHello();
+                } elseif ($this->version !== 1) {
+                    $this->fail('closed: the connection ended without an answer; see that daemon\'s log');
+                } else {
+                    $this->fail('no-reason: closed without an answer, and version 1 cannot say why: '
+                        . 'wrong key or none, command error or backend; see that daemon\'s log');
+                }
+            }
+
+            /** It speaks version 1 only, or somebody would have it seem so; the connection is gone. */
+            private function onClosedHello(): void
+            {
+                $isSure = $this->closedHello || ($this->versions === '1,2' && !$this->waiting[0]->begun);
+                $this->closedHello = !$isSure;
+                if ($isSure) {
+                    $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, wants TLS (dbsyncs://), has no room, '
+                        . 'or somebody hides version 2 from you; if an older daemon is there on purpose, allow version 1: '
+                        . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: as each daemon can)');
+                }
+            }
+
+            /** Goes on with version 1, the connection being new or free, if that is allowed; or fails what waits. */
+            private function speakVersion1(string $failure): void
+            {
+                $waiting = $this->waiting;
+                $this->waiting = [];
+                foreach ($waiting as $delivery) {
+                    $problem = $delivery->command->problemOfVersion1();
+                    if ($this->versions === '1,2' && $problem === null) {
+                        $this->version = 1;
+                        $this->waiting[] = $delivery;
+                    } else {
+                        $delivery->failure = $this->versions === '1,2' ? "version-1: $problem" : $failure;
+                    }
+                }
+            }
+
+            private function readAnswer(): void
+            {
+                if ($this->written === 0) {
+                    $this->close();
+                    return;
+                }
+                if ($this->expected === 0 && !$this->readHeader()) {
+                    return;
+                }
+                if (strlen($this->input) < $this->expected) {
+                    return;
+                }
+                $start = strpos($this->input, ':', strlen($this->tag())) + 1;
+                if ($this->version === 1) {
+                    $chunk = Version1::firstChunk($this->input, $start, $this->expected);
+                    if ($chunk === null) {
+                        $this->fail('garbage: not an answer of a dbsync daemon');
+                        return;
+                    }
+                    $this->waiting[0]->chunk = $chunk === '' ? null : $chunk;
+                    $this->settle(null);
+                    return;
+                }
+                try {
+                    $at = $start;
+                    $message = Resp::read($this->input, $at);
+                    if ($at !== $this->expected || !is_array($message)) {
+                        throw new Failure('no message');
+                    }
+                    $this->readMessage(array_pad($message, 7, ''));
+                } catch (Failure $failure) {
+                    $this->fail('garbage: not an answer of a dbsync daemon');
+                }
+            }
+
+            /** A message of version 2. */
+            private function readMessage(array $message): void
+            {
+                $delivery = $this->waiting[0];
+                $command = $delivery->command;
+                [$name, $second] = $message;
+                if (count(array_filter(array_slice($message, 0, 5), 'is_string')) < 5) {
+                    throw new Failure('no strings');
+                }
+                if ($this->version === 0 && $name === 'hello') {
+                    $this->readHello($command->cluster, explode(' ', $second), $message[3], $message[4]);
+                } elseif ($this->version === 2 && $name === 'result' && $second === $command->id) {
+                    [, , , $clock, $newest, $reply, $flags] = $message;
+                    $command->cluster->learn($this->address, $clock, $newest);
+                    $delivery->error = $reply instanceof CommandError ? $reply : null;
+                    $delivery->reply = $delivery->error === null ? $reply : null;
+                    $delivery->isLate = is_string($flags) && in_array('late', explode(' ', $flags), true);
+                    $this->settle($delivery->error === null ? null : "command: $reply->reply");
+                } elseif ($this->version === 2 && $name === 'refused' && in_array($second, [$command->id, ''], true)) {
+                    [, , $code, $sentence, $clock, $effect] = $message;
+                    $command->cluster->learn($this->address, $clock);
+                    $delivery->begun = $effect !== 'not-applied';
+                    $delivery->misdated = $code === 'skew' || $code === 'too-old';
+                    $this->settle("$code: $sentence");
+                } else {
+                    throw new Failure('no answer');
+                }
+            }
+
+            /** @param string[] $versions */
+            private function readHello(Cluster $cluster, array $versions, string $id, string $clock): void
+            {
+                $written = $this->written - strlen($this->hello);
+                $rest = substr($this->input, $this->expected);
+                $this->forgetAnswer();
+                $this->closedHello = false;
+                if (!in_array('2', $versions, true) && !$this->waiting[0]->begun) {
+                    // The stream is one of version 2 by now.
+                    $this->close();
+                    $this->speakVersion1('not-due: it has no keys, and takes nothing that is signed; start it with -s');
+                    return;
+                }
+                $cluster->id = $cluster->id === '' ? $id : $cluster->id;
+                if ($id !== $cluster->id) {
+                    $this->fail('wrong-cluster: the daemon is of the cluster ' . bin2hex($id) . '; name the one that you mean (dbsync.cluster, '
+                        . 'DBSYNC_CLUSTER, the option cluster), and daemons of that one alone');
+                    return;
+                }
+                $cluster->learn($this->address, $clock);
+                $this->version = 2;
+                $this->written = $written;
+                // The answer may have come with the hello.
+                $this->input = $rest;
+                if ($rest !== '') {
+                    $this->readAnswer();
+                }
+            }
+
+            /** @param string|null $failure  null: it was answered */
+            private function settle(?string $failure): void
+            {
+                $delivery = array_shift($this->waiting);
+                $delivery->answered = $failure === null;
+                $delivery->failure = $failure;
+                $surplus = strlen($this->input) > $this->expected;
+                $this->forgetAnswer();
+                $this->lastUse = hrtime(true) / 1e9;
+                if ($surplus || !$this->keepAlive) {
+                    $this->close();
+                }
+            }
+
+            private function tag(): string
+            {
+                return $this->version === 1 ? 'ds:' : 'ds2:';
+            }
+
+            /** Sets `expected`; false: more bytes are needed, or the delivery has failed. */
+            private function readHeader(): bool
+            {
+                $start = substr($this->input, 0, self::MAX_HEADER_BYTES);
+                $tag = $this->tag();
+                if (preg_match("/^{$tag}[ \t]*\+?(\d{1,10}):/", $start, $match) !== 1) {
+                    $length = strlen($start);
+                    $wrong = strncmp($start, $tag, min(strlen($tag), $length)) !== 0;
+                    if (strncmp($start, self::TLS_ALERT, strlen(self::TLS_ALERT)) === 0) {
+                        $this->fail('tls: it takes TLS alone: write dbsyncs:// before its address');
+                    } elseif ($length >= strlen($tag) + 11 || $wrong) {
+                        $this->fail('garbage: not an answer of a dbsync daemon');
+                    }
+                    return false;
+                }
+                if ((int) $match[1] > min(self::MAX_ANSWER_BYTES, self::room())) {
+                    $this->fail("garbage: announces an answer of $match[1] bytes, for which PHP has no room");
+                    return false;
+                }
+                $this->expected = strlen($match[0]) + (int) $match[1];
+                self::$announced += $this->expected;
+                return true;
+            }
+
+            /** Bytes an answer may have: it is held twice for a moment, and PHP ends scripts above the limit. */
+            private static function room(): int
+            {
+                $limit = ini_get('memory_limit');
+                $unit = ['k' => 1 << 10, 'm' => 1 << 20, 'g' => 1 << 30][strtolower(substr($limit, -1))] ?? 1;
+                $left = (int) $limit < 0 ? PHP_INT_MAX : (int) $limit * $unit - memory_get_usage(true);
+                return intdiv($left, 2) - self::$announced - self::SPARE_BYTES;
             }
         }
 
-        private static function now(): float
+        /** A command on its way to one daemon. Settled when `failure` is set or `answered` is true. */
+        final class Delivery
         {
-            return hrtime(true) / 1e9;
+            public Command $command;
+            /** By hrtime, in seconds. */
+            public float $deadline;
+            public bool $answered = false;
+            /** @var mixed what version 2 answered: a string, an integer, null, or an array of these */
+            public $reply = null;
+            /** Version 1's answer, "redis:5:PONG"; null: no value, or version 2. */
+            public ?string $chunk = null;
+            /** Whether a later unit had been answered before: it is no agreement. */
+            public bool $isLate = false;
+            /** Stage and sentence. */
+            public ?string $failure = null;
+            /** The failure, if it is the database's. */
+            public ?CommandError $error = null;
+            /** Whether some bytes of the command were written, so that the daemon may execute it. */
+            public bool $begun = false;
+            /** Whether the daemon refused the command for its date alone. */
+            public bool $misdated = false;
+
+            public function __construct(Command $command, float $deadline)
+            {
+                $this->command = $command;
+                $this->deadline = $deadline;
+            }
+
+            public function settled(): bool
+            {
+                return $this->answered || $this->failure !== null;
+            }
+
+            public function isMiss(): bool
+            {
+                return $this->chunk === null && ($this->reply === null || $this->reply === []);
+            }
+
+            /** @return mixed  the reply with its type, which version 1 does not tell: a string there */
+            public function value()
+            {
+                return $this->chunk === null ? $this->reply : $this->text();
+            }
+
+            public function text(): ?string
+            {
+                if ($this->isMiss()) {
+                    return null;
+                }
+                return $this->chunk === null ? Resp::text($this->reply) : explode(':', $this->chunk, 3)[2];
+            }
+
+            /** As the extension gives it: "redis:5:PONG". */
+            public function withName(): ?string
+            {
+                $text = $this->chunk === null ? $this->text() : null;
+                return $text === null ? $this->chunk : 'redis:' . (strlen($text) + 1) . ":$text";
+            }
+        }
+
+        /** A private key: RSA for both versions, Ed25519 for version 2. */
+        final class Key
+        {
+            /** What stands in front of an Ed25519 key's 32 bytes: PKCS#8 and SubjectPublicKeyInfo, RFC 8410. */
+            private const ED25519_PRIVATE = '302e020100300506032b657004220420';
+            private const ED25519_PUBLIC = '302a300506032b6570032100';
+
+            /** Its name in version 2: the SHA-256 of its public half (SubjectPublicKeyInfo). */
+            public string $id;
+            /** @var resource|\OpenSSLAsymmetricKey|null */
+            private $rsa = null;
+            private string $ed25519 = '';
+
+            /** @throws Failure */
+            public function __construct(string $file)
+            {
+                if (!function_exists('openssl_sign')) {
+                    throw new Failure('dbsync.signkey needs the openssl extension: install it');
+                }
+                $pem = @file_get_contents($file);
+                if ($pem === false) {
+                    throw new Failure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
+                }
+                $der = bin2hex(self::derOf($pem));
+                if (strlen($der) === 96 && strpos($der, self::ED25519_PRIVATE) === 0) {
+                    if (!function_exists('sodium_crypto_sign_detached')) {
+                        throw new Failure("dbsync.signkey: $file: Ed25519 needs the sodium extension: install it");
+                    }
+                    $pair = sodium_crypto_sign_seed_keypair(hex2bin(substr($der, 32)));
+                    $this->ed25519 = sodium_crypto_sign_secretkey($pair);
+                    $public = hex2bin(self::ED25519_PUBLIC) . sodium_crypto_sign_publickey($pair);
+                } else {
+                    $key = openssl_pkey_get_private($pem, '');
+                    $details = $key === false ? [] : openssl_pkey_get_details($key);
+                    if (($details['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
+                        throw new Failure("dbsync.signkey: $file: no private RSA key without a passphrase");
+                    }
+                    $this->rsa = $key;
+                    $public = self::derOf($details['key']);
+                }
+                $this->id = hash('sha256', $public, true);
+            }
+
+            public function isForVersion1(): bool
+            {
+                return $this->rsa !== null;
+            }
+
+            public function sign(string $bytes): string
+            {
+                if ($this->rsa === null) {
+                    return sodium_crypto_sign_detached($bytes, $this->ed25519);
+                }
+                if (!openssl_sign($bytes, $signature, $this->rsa, OPENSSL_ALGO_SHA256)) {
+                    throw new Failure('dbsync.signkey: cannot sign: ' . openssl_error_string());
+                }
+                return $signature;
+            }
+
+            /** What PEM text holds. */
+            public static function derOf(string $pem): string
+            {
+                $found = preg_match('/-----BEGIN [A-Z ]+-----([^-]*)-----END/', $pem, $match);
+                return $found === 1 ? (string) base64_decode($match[1]) : '';
+            }
+        }
+
+        /**
+         * When a call is decided:
+         *   first      the first answer that holds a value; null if all that answered have none, or those of a moment
+         *   a number   so many daemons have answered; they need not be equal. all: every daemon
+         *   majority   more than half of all daemons gave the same answer
+         *   all-equal  every daemon gave the same answer, as php-dbsync has it
+         * Beside `first`, an answer that came late is no agreement: of two commands that exclude each other a daemon counts for one.
+         */
+        final class Policy
+        {
+            /** @var string|int */
+            private $name;
+
+            /**
+             * @param mixed $name
+             * @throws Failure
+             */
+            public function __construct($name)
+            {
+                $isNumber = is_int($name) && $name > 0;
+                if (!$isNumber && !in_array($name, ['first', 'majority', 'all', 'all-equal'], true)) {
+                    throw new Failure('the option policy is "first", "majority", "all", "all-equal", or a number of daemons from 1');
+                }
+                $this->name = $name;
+            }
+
+            public function isFirst(): bool
+            {
+                return $this->name === 'first';
+            }
+
+            /**
+             * @param Delivery[] $deliveries  one for each daemon
+             * @param bool       $isFinal     whether to decide on what there is
+             * @return Delivery|null  whose answer, or error, it is; null: nobody's, so far
+             */
+            public function choose(array $deliveries, bool $isFinal): ?Delivery
+            {
+                $answers = array_values(array_filter($deliveries, static fn (Delivery $each): bool => $each->answered));
+                $isFinal = $isFinal || self::open($deliveries) === 0;
+                if ($this->name === 'first') {
+                    return self::hit($answers) ?? ($isFinal ? $answers[0] ?? null : null);
+                }
+                if ($this->name === 'majority') {
+                    return self::majority($deliveries);
+                }
+                $agreed = array_values(array_filter($answers, static fn (Delivery $each): bool => !$each->isLate));
+                $needed = is_int($this->name) ? $this->name : count($deliveries);
+                if (count($agreed) < $needed || ($this->name === 'all-equal' && !self::areEqual($agreed))) {
+                    return null;
+                }
+                return self::hit($agreed) ?? $agreed[0];
+            }
+
+            /** How messages say what was wanted. */
+            public function text(): string
+            {
+                return (string) $this->name;
+            }
+
+            /** @param Delivery[] $deliveries */
+            public static function open(array $deliveries): int
+            {
+                return count(array_filter($deliveries, static fn (Delivery $each): bool => !$each->settled()));
+            }
+
+            /** @param Delivery[] $answers */
+            private static function hit(array $answers): ?Delivery
+            {
+                foreach ($answers as $answer) {
+                    if (!$answer->isMiss()) {
+                        return $answer;
+                    }
+                }
+                return null;
+            }
+
+            /** @param Delivery[] $deliveries */
+            private static function majority(array $deliveries): ?Delivery
+            {
+                $groups = [];
+                foreach ($deliveries as $delivery) {
+                    if (($delivery->answered || $delivery->error !== null) && !$delivery->isLate) {
+                        $groups[self::spoken($delivery)][] = $delivery;
+                    }
+                }
+                foreach ($groups as $group) {
+                    if (2 * count($group) > count($deliveries)) {
+                        return $group[0];
+                    }
+                }
+                return null;
+            }
+
+            /** @param Delivery[] $answers */
+            private static function areEqual(array $answers): bool
+            {
+                return count(array_unique(array_map([self::class, 'spoken'], $answers))) <= 1;
+            }
+
+            /** Equal for equal answers, of either version. */
+            private static function spoken(Delivery $delivery): string
+            {
+                return $delivery->error === null ? 'r' . $delivery->text() : 'e' . $delivery->error->reply;
+            }
+        }
+
+        /** RESP2, which version 2 is made of. */
+        final class Resp
+        {
+            private const MAX_NESTING = 32;
+
+            public static function bulk(string $bytes): string
+            {
+                return '$' . strlen($bytes) . "\r\n$bytes\r\n";
+            }
+
+            /** @param string[] $items  encoded */
+            public static function list(array $items): string
+            {
+                return '*' . count($items) . "\r\n" . implode('', $items);
+            }
+
+            /** @param string[] $strings */
+            public static function bulks(array $strings): string
+            {
+                return self::list(array_map([self::class, 'bulk'], $strings));
+            }
+
+            /** A frame around an array of strings. */
+            public static function message(string ...$strings): string
+            {
+                $payload = self::bulks($strings);
+                return 'ds2:' . strlen($payload) . ":$payload";
+            }
+
+            /**
+             * The value at `$at`, which moves behind it: a string, an integer, null, an array, or a CommandError.
+             * @return mixed
+             * @throws Failure  the bytes are no value
+             */
+            public static function read(string $bytes, int &$at, int $nesting = 0)
+            {
+                $end = strpos($bytes, "\r\n", $at);
+                $kind = $end === false ? '' : $bytes[$at];
+                $line = $end === false ? '' : substr($bytes, $at + 1, $end - $at - 1);
+                $at = (int) $end + 2;
+                if ($kind === '+') {
+                    return $line;
+                }
+                if ($kind === ':' && preg_match('/^-?\d{1,19}$/D', $line) === 1) {
+                    return (int) $line;
+                }
+                if ($kind === '-') {
+                    return CommandError::of($line);
+                }
+                if (($kind === '$' || $kind === '*') && $line === '-1') {
+                    return null;
+                }
+                if ($kind === '$' && ctype_digit($line) && substr($bytes, $at + (int) $line, 2) === "\r\n") {
+                    $at += (int) $line + 2;
+                    return substr($bytes, $at - (int) $line - 2, (int) $line);
+                }
+                $isList = $kind === '*' && ctype_digit($line) && (int) $line <= strlen($bytes);
+                if (!$isList || $nesting === self::MAX_NESTING) {
+                    throw new Failure('no value');
+                }
+                $items = [];
+                for ($left = (int) $line; $left > 0; $left--) {
+                    $items[] = self::read($bytes, $at, $nesting + 1);
+                }
+                return $items;
+            }
+
+            /**
+             * A reply as version 1 has it: elements joined by line feeds, null an empty line, nested ones flattened.
+             * @param mixed $reply
+             */
+            public static function text($reply): string
+            {
+                if ($reply instanceof CommandError) {
+                    return $reply->reply;
+                }
+                return is_array($reply) ? implode("\n", array_map([self::class, 'text'], $reply)) : (string) $reply;
+            }
+        }
+
+        /**
+         * An entry of a list of servers: `host`, `host:port`, `[IPv6]:port`; in front of it `dbsyncs://` for TLS, and behind it
+         * the fingerprints that are good (`#sha256:…`), if its key is to be pinned; `dbsync1://`, `dbsyncs1://`: it is sent
+         * version 1; with a 2: version 2 alone.
+         */
+        final class Server
+        {
+            private const DEFAULT_PORT = 1111;
+            private const MAX_PORT = 65535;
+
+            public string $host;
+            public int $port;
+            /** How messages name it. */
+            public string $address;
+            public bool $isEncrypted;
+            /** @var string[] of its key, 64 hexadecimal digits each */
+            public array $pins;
+            /** '1' or '2', if its entry says so; else ''. */
+            public string $versions;
+
+            /** @throws Failure  it has none of these forms */
+            public function __construct(string $entry)
+            {
+                preg_match('/^(?:dbsync(s?)([12]?):\/\/)?([^#]*)(.*)$/is', $entry, $parts);
+                [, $secure, $this->versions, $place, $fragment] = $parts;
+                $isAddress = filter_var($place, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false;
+                $text = $isAddress ? "[$place]" : $place;
+                $matches = preg_match('/^(?:\[(.+)\]|([^\s:\[\]\/]+))(?::(\d{1,5}))?$/D', $text, $match);
+                $this->port = isset($match[3]) ? (int) $match[3] : self::DEFAULT_PORT;
+                $inBrackets = $match[1] ?? '';
+                $isHost = $inBrackets === '' || filter_var($inBrackets, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6);
+                if ($matches !== 1 || !$isHost || $this->port < 1 || $this->port > self::MAX_PORT) {
+                    throw new Failure("dbsync.servers: \"$entry\" is not host, host:port or [IPv6]:port, with TLS dbsyncs:// before it");
+                }
+                $this->host = $inBrackets !== '' ? $inBrackets : $match[2];
+                $this->isEncrypted = $secure !== '';
+                $this->pins = self::pins($fragment, $entry, $this->isEncrypted);
+                $scheme = $secure === '' && $this->versions === '' ? '' : 'dbsync' . strtolower($secure) . "$this->versions://";
+                $this->address = $scheme . $this->place();
+            }
+
+            /**
+             * @param string|string[] $servers  with commas between them
+             * @return self[] by address
+             * @throws Failure
+             */
+            public static function list($servers): array
+            {
+                $list = [];
+                foreach (explode(',', is_array($servers) ? implode(',', $servers) : $servers) as $entry) {
+                    if (trim($entry) !== '') {
+                        $server = new self(trim($entry));
+                        $list[$server->address] = $list[$server->address] ?? $server;
+                    }
+                }
+                if ($list === []) {
+                    throw new Failure('dbsync.servers: names no server');
+                }
+                return $list;
+            }
+
+            /** As PHP's streams want it. */
+            public function place(): string
+            {
+                return (strpos($this->host, ':') === false ? $this->host : "[$this->host]") . ":$this->port";
+            }
+
+            /** The pins as they stand behind an address. */
+            public function fragment(): string
+            {
+                return implode('', array_map(static fn (string $pin): string => "#sha256:$pin", $this->pins));
+            }
+
+            /** @return string[] */
+            private static function pins(string $fragment, string $entry, bool $isEncrypted): array
+            {
+                if ($fragment !== '' && !$isEncrypted) {
+                    throw new Failure("dbsync.servers: \"$entry\": a fingerprint needs TLS: write dbsyncs:// in front");
+                }
+                $pins = [];
+                foreach (array_slice(explode('#', $fragment), 1) as $pin) {
+                    $digits = preg_match('/^sha256:(.+)$/Di', $pin, $match) === 1 ? $match[1] : '';
+                    if (preg_match('/^[\da-f]{64}$/Di', $digits) !== 1) {
+                        $bytes = base64_decode(strtr($digits, '-_', '+/'), true);
+                        $digits = $bytes !== false && strlen($bytes) === 32 ? bin2hex($bytes) : '';
+                    }
+                    if ($digits === '') {
+                        throw new Failure("dbsync.servers: \"$entry\": a fingerprint is #sha256: and 64 hexadecimal digits, or base64");
+                    }
+                    $pins[] = strtolower($digits);
+                }
+                return $pins;
+            }
+        }
+
+        /**
+         * What a call goes by. Each option is from the call, else from the client, else from the environment, else from php.ini:
+         *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…"; a list too
+         *   signkey    DBSYNC_SIGNKEY    dbsync.signkey    private key file (PEM, no passphrase); '': unsigned
+         *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': that which the first daemon names
+         *   versions   DBSYNC_VERSIONS   dbsync.versions   "2", "1", or "1,2"
+         *   ca         DBSYNC_CA         dbsync.ca         certificates of those who may sign daemons' certificates; '': the system's
+         *   keepalive  DBSYNC_KEEPALIVE  dbsync.keepalive  whether connections outlive a call
+         *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), of send alone
+         * and these from call or client alone:
+         *   timeout    seconds, up to 20 (3)
+         *   policy     whose answer counts: "first" and others (Policy)
+         *   db         number of the database (0)
+         */
+        final class Settings
+        {
+            private const FOUND = ['servers', 'signkey', 'cluster', 'versions', 'ca', 'keepalive', 'format'];
+            private const CALL_SECONDS = 3.0;
+            private const MAX_CALL_SECONDS = 20;
+            private const MAX_DB = 2147483647;
+
+            /** @var Server[] by address */
+            public array $servers;
+            public string $signkey;
+            public string $cluster;
+            /** "1", "2", "1,2"; '': nobody has said. */
+            public string $versions;
+            public string $ca;
+            public bool $keepAlive;
+            public bool $isText;
+            public float $timeout = self::CALL_SECONDS;
+            public Policy $policy;
+            public int $db;
+
+            /**
+             * @param array $options  the call's, over the client's, over what was found
+             * @throws Failure  one that cannot be, and what can
+             */
+            public function __construct(array $options)
+            {
+                $this->servers = Server::list($options['servers'] ?? '127.0.0.1:1111');
+                $this->signkey = self::text($options, 'signkey');
+                $this->cluster = strtolower(self::text($options, 'cluster'));
+                if (preg_match('/^([0-9a-f]{64})?$/D', $this->cluster) !== 1) {
+                    throw new Failure("dbsync.cluster: \"{$options['cluster']}\" is not 64 hexadecimal digits");
+                }
+                $versions = str_replace(' ', '', self::text($options, 'versions'));
+                $this->versions = ['' => '', '2' => '2', '1' => '1', '1,2' => '1,2', '2,1' => '1,2'][$versions] ?? '?';
+                if ($this->versions === '?') {
+                    throw new Failure("dbsync.versions: \"$versions\" is not \"2\", \"1\" or \"1,2\"");
+                }
+                $this->ca = self::text($options, 'ca');
+                if ($this->ca !== '' && !is_readable($this->ca)) {
+                    throw new Failure("dbsync.ca: $this->ca: cannot be read by this user; does it exist?");
+                }
+                $this->keepAlive = !in_array($options['keepalive'] ?? true, [false, 0, '', '0', 'off', 'no', 'false'], true);
+                $format = self::text($options, 'format') ?: 'php-dbsync';
+                if ($format !== 'php-dbsync' && $format !== 'text') {
+                    throw new Failure("dbsync.format: \"$format\" is not \"php-dbsync\" or \"text\"");
+                }
+                $this->isText = $format === 'text';
+                $this->policy = new Policy($options['policy'] ?? 'first');
+                $this->readNumbers($options);
+            }
+
+            private function readNumbers(array $options): void
+            {
+                $timeout = $options['timeout'] ?? null;
+                if ($timeout !== null) {
+                    $isNumber = is_int($timeout) || is_float($timeout);
+                    if (!$isNumber || !($timeout > 0 && $timeout <= self::MAX_CALL_SECONDS)) {
+                        throw new Failure('the option timeout is a number of seconds, above 0, at most ' . self::MAX_CALL_SECONDS);
+                    }
+                    $this->timeout = (float) $timeout;
+                }
+                $this->db = is_int($options['db'] ?? 0) ? $options['db'] ?? 0 : -1;
+                if ($this->db < 0 || $this->db > self::MAX_DB) {
+                    throw new Failure('the option db is a number from 0');
+                }
+            }
+
+            /** What environment and php.ini say. */
+            public static function found(): array
+            {
+                $found = [];
+                foreach (self::FOUND as $each) {
+                    $value = getenv('DBSYNC_' . strtoupper($each));
+                    $value = $value === false ? get_cfg_var("dbsync.$each") : $value;
+                    // PHP makes an empty text of Off; elsewhere that is nothing.
+                    if (is_string($value) && ($each === 'keepalive' || trim($value) !== '')) {
+                        $found[$each] = strtolower($each) === 'keepalive' ? strtolower(trim($value)) : trim($value);
+                    }
+                }
+                return $found;
+            }
+
+            /**
+             * @param mixed $options  an array, or a text: the servers
+             * @throws Failure  it has an option that there is not
+             */
+            public static function given($options): array
+            {
+                $options = is_string($options) ? ['servers' => $options] : $options ?? [];
+                $known = array_merge(self::FOUND, ['timeout', 'policy', 'db']);
+                foreach (is_array($options) ? array_keys($options) : [''] as $name) {
+                    if (!in_array($name, $known, true)) {
+                        throw new Failure(is_array($options) ? "there is no option \"$name\"; there are " . implode(', ', $known)
+                            : 'options are an array, or a text that names servers');
+                    }
+                }
+                return array_filter($options, static fn ($value): bool => $value !== null);
+            }
+
+            private static function text(array $options, string $name): string
+            {
+                $value = $options[$name] ?? '';
+                if (!is_string($value)) {
+                    throw new Failure("the option $name is a text");
+                }
+                return $value;
+            }
+        }
+
+        /** The client of the functions, one for a script. */
+        final class Shared
+        {
+            /** Why the last dbsync_send() had no answer. */
+            public static ?string $error = null;
+            private static ?Client $client = null;
+
+            public static function client(): Client
+            {
+                return self::$client = self::$client ?? new Client();
+            }
+
+            /**
+             * @param string|array      $command
+             * @param array|string|null $options
+             */
+            public static function send($command, $options): ?string
+            {
+                self::$error = null;
+                try {
+                    return self::client()->send($command, $options);
+                } catch (Failure $failure) {
+                    self::$error = $failure->getMessage();
+                    return null;
+                }
+            }
+        }
+
+        /** A connection as streams have it, never waited for: it opens step by step, one of the host's addresses after the other, TLS behind. */
+        final class Socket
+        {
+            private const READ_BYTES = 65536;
+            /** OpenSSL wants what it could not write to come again as it was. */
+            private const ENCRYPTED_BYTES = 8192;
+            private const METHODS = STREAM_CRYPTO_METHOD_TLSv1_2_CLIENT | STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
+
+            private Server $server;
+            private string $authorities;
+            /** @var resource|null */
+            private $stream = null;
+            private bool $isConnected = false;
+            private bool $isOpen = false;
+            /** @var string[] addresses of the host that are still to be tried */
+            private array $candidates = [];
+
+            /** @param string $authorities  a file with certificates of those who may sign others; '': the system's */
+            public function __construct(Server $server, string $authorities)
+            {
+                $this->server = $server;
+                $this->authorities = $authorities;
+            }
+
+            public function isClosed(): bool
+            {
+                return $this->stream === null;
+            }
+
+            /** Whether it can carry bytes. */
+            public function isOpen(): bool
+            {
+                return $this->isOpen;
+            }
+
+            /** @return resource|null */
+            public function toRead()
+            {
+                return $this->isConnected ? $this->stream : null;
+            }
+
+            /** @return resource|null */
+            public function toWrite(bool $unsent)
+            {
+                return !$this->isConnected || ($this->isOpen && $unsent) ? $this->stream : null;
+            }
+
+            /** A name has to be resolved first, for which PHP waits. */
+            public function isName(): bool
+            {
+                return filter_var($this->server->host, FILTER_VALIDATE_IP) === false;
+            }
+
+            /** @return string|null  why it cannot be opened */
+            public function open(): ?string
+            {
+                $host = $this->server->host;
+                // The name itself comes last: PHP would take an IPv6 address first, and try no other.
+                $this->candidates = $this->isName() ? array_merge(gethostbynamel($host) ?: [], [$host]) : [$host];
+                return $this->tryNext('refused or unreachable');
+            }
+
+            /** Something has happened while it was opening. @return string|null  why it cannot be opened */
+            public function advance(): ?string
+            {
+                if (!$this->isConnected) {
+                    if (stream_socket_get_name($this->stream, true) === false) {
+                        $this->close();
+                        return $this->tryNext('refused or unreachable');
+                    }
+                    $this->isConnected = true;
+                }
+                if (!$this->server->isEncrypted) {
+                    $this->isOpen = true;
+                    return null;
+                }
+                error_clear_last();
+                $done = @stream_socket_enable_crypto($this->stream, true, self::METHODS);
+                $problem = $done === false ? self::problemOfTls() : ($done === true ? $this->problemOfKey() : null);
+                $this->isOpen = $done === true && $problem === null;
+                return $problem;
+            }
+
+            /** @return string|null  '': nothing now; null: it has ended */
+            public function read(): ?string
+            {
+                $bytes = @fread($this->stream, self::READ_BYTES);
+                if ($bytes === false || $bytes === '') {
+                    return $bytes === false || stream_get_meta_data($this->stream)['eof'] ? null : '';
+                }
+                return $bytes;
+            }
+
+            /** @return int|null  how many bytes from `$at` were taken; null: it has broken */
+            public function write(string $bytes, int $at): ?int
+            {
+                if ($this->server->isEncrypted) {
+                    $bytes = substr($bytes, $at, self::ENCRYPTED_BYTES);
+                } elseif ($at > 0) {
+                    $bytes = substr($bytes, $at);
+                }
+                $count = @fwrite($this->stream, $bytes);
+                if ($count === false) {
+                    // OpenSSL's "not now" looks the same.
+                    return $this->server->isEncrypted && !feof($this->stream) ? 0 : null;
+                }
+                return $count;
+            }
+
+            public function close(): void
+            {
+                if ($this->stream !== null) {
+                    fclose($this->stream);
+                }
+                $this->stream = null;
+                $this->isConnected = $this->isOpen = false;
+            }
+
+            /** @return string|null  why none of the host's addresses can be tried any more */
+            private function tryNext(string $problem): ?string
+            {
+                $context = stream_context_create(['socket' => ['tcp_nodelay' => true], 'ssl' => $this->encryption()]);
+                $flags = STREAM_CLIENT_CONNECT | STREAM_CLIENT_ASYNC_CONNECT;
+                while ($this->candidates !== []) {
+                    $host = array_shift($this->candidates);
+                    $url = 'tcp://' . (strpos($host, ':') === false ? $host : "[$host]") . ":{$this->server->port}";
+                    $stream = @stream_socket_client($url, $number, $problem, 1.0, $flags, $context);
+                    if ($stream !== false) {
+                        stream_set_blocking($stream, false);
+                        stream_set_read_buffer($stream, 0);
+                        $this->stream = $stream;
+                        return null;
+                    }
+                }
+                return stripos($problem, 'getaddrinfo') === false
+                    ? "connect: $problem; is dbsyncd running there?"
+                    : 'dns: the name was not resolved; check its spelling and this machine\'s DNS';
+            }
+
+            private function encryption(): array
+            {
+                $isPinned = $this->server->pins !== [];
+                $options = [
+                    'peer_name' => $this->server->host,
+                    'SNI_enabled' => $this->isName(),
+                    'verify_peer' => !$isPinned,
+                    'verify_peer_name' => !$isPinned,
+                    'capture_peer_cert' => true,
+                ];
+                return $this->authorities === '' ? $options : $options + ['cafile' => $this->authorities];
+            }
+
+            private static function problemOfTls(): string
+            {
+                $message = error_get_last()['message'] ?? '';
+                if (preg_match('/certificate verify failed|did not match expected CN.*|cafile|[Cc]ould not/s', $message, $match) !== 1) {
+                    return 'tls: the handshake failed; is that daemon started with --tls-cert and --tls-key?';
+                }
+                return "tls: $match[0]: its certificate has to be in its dates, for the name in the list, and signed by an authority of"
+                    . ' dbsync.ca (DBSYNC_CA) or the system\'s; or pin its key: #sha256:… behind its address, as the daemon logs it';
+            }
+
+            /** Whether the key is one of those that are pinned; who has signed the certificate does not count then. */
+            private function problemOfKey(): ?string
+            {
+                if ($this->server->pins === []) {
+                    return null;
+                }
+                $certificate = stream_context_get_options($this->stream)['ssl']['peer_certificate'] ?? null;
+                $key = $certificate === null ? false : openssl_pkey_get_public($certificate);
+                $der = $key === false ? '' : Key::derOf(openssl_pkey_get_details($key)['key']);
+                $fingerprint = hash('sha256', $der);
+                return in_array($fingerprint, $this->server->pins, true) ? null : "tls: its key is sha256:$fingerprint, which is not"
+                    . ' pinned: correct the #sha256:… behind its address, if this is your daemon; nothing was sent';
+            }
+        }
+
+        /** What a daemon of version 1 answers. */
+        final class Version1
+        {
+            /** The first chunk of what is from `$at` to `$end`, less its NUL; '': "no value"; null: garbage. */
+            public static function firstChunk(string $input, int $at, int $end): ?string
+            {
+                if ($end - $at === 1 && $input[$at] === "\0") {
+                    return '';
+                }
+                $first = null;
+                for ($next = $at; $at < $end; $at = $next) {
+                    if (preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
+                        return null;
+                    }
+                    $next = $at + strlen($match[0]) + (int) $match[1];
+                    if ((int) $match[1] === 0 || $next > $end || $input[$next - 1] !== "\0") {
+                        return null;
+                    }
+                    $first = $first ?? substr($input, $at, $next - 1 - $at);
+                }
+                return $first;
+            }
+        }
+    }
+}
+
+namespace {
+    /** Nothing, where the extension, or the file dbsync.php, is loaded already. */
+    if (!function_exists('dbsync_send')) {
+        /**
+         * Signs a command once, sends it to every daemon at once, returns the first good answer, within 3 s.
+         * @param string|array      $command  one line, cut at blanks by the daemon, no quoting; or a list of arguments (strings,
+         *                                    integers), which version 2 carries whatever they hold
+         * @param string|array|null $options  servers, instead of the configured ones; or an array of options, see Dbsync\Settings
+         * @return string|null  null: no value, or nobody answered; then dbsync_last_error() says why
+         */
+        function dbsync_send($command, $options = null): ?string
+        {
+            return \Dbsync\Shared::send($command, $options);
+        }
+
+        /** Closes all connections; settings and key are read again by the next call. */
+        function dbsync_reset(): void
+        {
+            \Dbsync\Shared::client()->reset();
+            \Dbsync\Shared::$error = null;
+        }
+
+        /** Why the last dbsync_send() had no answer, with address and stage of every daemon; null: it had one. */
+        function dbsync_last_error(): ?string
+        {
+            return \Dbsync\Shared::$error;
+        }
+
+        /**
+         * The same as dbsync_send(), with the reply's type: strings, integers, arrays, null. Throws instead of dbsync_last_error().
+         * @param string|array      $command
+         * @param string|array|null $options
+         * @return string|int|array|null
+         * @throws \Dbsync\CommandError  the database's own error
+         * @throws \Dbsync\Failure       no answer
+         */
+        function dbsync_call($command, $options = null)
+        {
+            return \Dbsync\Shared::client()->call($command, $options);
+        }
+
+        /**
+         * Several commands as one unit, see Dbsync\Client::multi().
+         * @param string|array|null $options
+         * @return array  a reply for each, a Dbsync\CommandError in the place of one that failed
+         * @throws \Dbsync\Failure
+         */
+        function dbsync_multi(array $commands, $options = null): array
+        {
+            return \Dbsync\Shared::client()->multi($commands, $options);
         }
     }
 }

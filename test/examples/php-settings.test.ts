@@ -98,7 +98,7 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
   test("The file defines nothing where the extension is loaded, and may be loaded twice", async () => {
     const file = JSON.stringify(PHP_FILE);
     assert.equal(await runPhp(`require ${file}; $result = function_exists('dbsync_reset')`), true);
-    const code = `function dbsync_send() {} require ${file}; var_dump(function_exists('dbsync_reset'), class_exists('Dbsync'));`;
+    const code = `function dbsync_send() {} require ${file}; var_dump(function_exists('dbsync_reset'), class_exists('Dbsync\\Client'));`;
     assert.equal((await run("php", ["-r", code])).stdout, "bool(false)\nbool(false)\n");
   });
 });

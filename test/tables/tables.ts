@@ -14,6 +14,7 @@ import { commands } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
 import { repositoryRoot } from "../support/repository.js";
+import { phpFile } from "./php-file.js";
 
 const MARK = "made by npm run tables";
 const LINE_CHARS = 120;
@@ -138,7 +139,8 @@ function comment(sentence: string): string[] {
 
 /** Each file as it should be; parts of one file stand in it in their order. @throws Error  a mark is missing */
 export function written(): { readonly file: string; readonly now: string; readonly due: string }[] {
-  return [...new Set(PARTS.map(({ file }) => file))].map((file) => {
+  const whole = [phpFile()];
+  const inParts = [...new Set(PARTS.map(({ file }) => file))].map((file) => {
     const parts = PARTS.filter((part) => part.file === file);
     const now = readFileSync(join(repositoryRoot, file), "utf8");
     const pieces = now.split(
@@ -154,4 +156,5 @@ export function written(): { readonly file: string; readonly now: string; readon
     );
     return { file, now, due: due.join("") };
   });
+  return [...whole, ...inParts];
 }

@@ -1,0 +1,92 @@
+<?php
+declare(strict_types=1);
+
+namespace Dbsync;
+
+/** One command, or several as one unit, and the bytes that carry them: one signature for each version, made when a daemon wants it. */
+final class Command
+{
+    public ?Key $key;
+    public Cluster $cluster;
+    /** Of the envelope, once there is one. */
+    public string $id = '';
+    /** @var string[][] */
+    private array $commands;
+    private bool $isMulti;
+    private int $db;
+    /** As version 1 has it. */
+    private string $line;
+    /** @var string[] by version */
+    private array $frames = [];
+
+    /**
+     * @param string|string[]|string[][] $given  a line, which is cut at blanks; a list of arguments; or with `$isMulti` several
+     */
+    public function __construct($given, bool $isMulti, ?Key $key, Cluster $cluster, int $db)
+    {
+        $commands = $isMulti ? $given : [$given];
+        $this->commands = array_map(static fn ($each) => is_array($each) ? $each : self::words($each), $commands);
+        $this->line = is_array($commands[0]) ? implode(' ', $commands[0]) : $commands[0];
+        $this->isMulti = $isMulti;
+        $this->key = $key;
+        $this->cluster = $cluster;
+        $this->db = $db;
+    }
+
+    public function frame(int $version): string
+    {
+        return $this->frames[$version] = $this->frames[$version]
+            ?? ($version === 1 ? $this->lineFrame() : $this->envelopeFrame());
+    }
+
+    /** Why version 1 cannot carry it; null: it can. */
+    public function problemOfVersion1(): ?string
+    {
+        if ($this->isMulti || $this->db !== 0) {
+            return 'version 1 carries one command, for database 0: several, and other databases, need version 2, which is signed '
+                . '(dbsync.signkey, DBSYNC_SIGNKEY)';
+        }
+        if ($this->key !== null && !$this->key->isForVersion1()) {
+            return 'version 1 knows RSA keys only';
+        }
+        if ($this->commands[0] !== self::words($this->line)) {
+            return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty: version 2 '
+                . 'carries it, which is signed (dbsync.signkey, DBSYNC_SIGNKEY)';
+        }
+        return strpos($this->line, "\0") === false ? null : 'version 1 cannot carry a NUL byte';
+    }
+
+    /** @return string[] */
+    private static function words(string $line): array
+    {
+        return array_values(array_filter(explode(' ', $line), 'strlen'));
+    }
+
+    private function lineFrame(): string
+    {
+        $payload = "$this->line\0";
+        if ($this->key !== null) {
+            $payload = 'ds:' . strlen($payload) . ":$payload" . $this->key->sign($payload);
+        }
+        return 'ds:' . strlen($payload) . ":$payload";
+    }
+
+    private function envelopeFrame(): string
+    {
+        [$at, $seq] = $this->cluster->date();
+        $header = ['key', $this->key->id, 'cluster', $this->cluster->id];
+        array_push($header, 'at', (string) $at, 'seq', (string) $seq, 'nonce', random_bytes(16));
+        if ($this->db !== 0) {
+            array_push($header, 'db', (string) $this->db);
+        }
+        if ($this->isMulti) {
+            array_push($header, 'multi', '1');
+        }
+        $body = Resp::list(
+            [Resp::bulk('dbsync2'), Resp::bulks($header), ...array_map([Resp::class, 'bulks'], $this->commands)]
+        );
+        $signed = "dbsync2\0command\0" . pack('J', strlen($body)) . $body;
+        $this->id = hash('sha256', $signed, true);
+        return Resp::message('command', $body, $this->key->sign($signed));
+    }
+}

@@ -1,0 +1,71 @@
+<?php
+declare(strict_types=1);
+
+namespace Dbsync;
+
+/** A private key: RSA for both versions, Ed25519 for version 2. */
+final class Key
+{
+    /** What stands in front of an Ed25519 key's 32 bytes: PKCS#8 and SubjectPublicKeyInfo, RFC 8410. */
+    private const ED25519_PRIVATE = '302e020100300506032b657004220420';
+    private const ED25519_PUBLIC = '302a300506032b6570032100';
+
+    /** Its name in version 2: the SHA-256 of its public half (SubjectPublicKeyInfo). */
+    public string $id;
+    /** @var resource|\OpenSSLAsymmetricKey|null */
+    private $rsa = null;
+    private string $ed25519 = '';
+
+    /** @throws Failure */
+    public function __construct(string $file)
+    {
+        if (!function_exists('openssl_sign')) {
+            throw new Failure('dbsync.signkey needs the openssl extension: install it');
+        }
+        $pem = @file_get_contents($file);
+        if ($pem === false) {
+            throw new Failure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
+        }
+        $der = bin2hex(self::derOf($pem));
+        if (strlen($der) === 96 && strpos($der, self::ED25519_PRIVATE) === 0) {
+            if (!function_exists('sodium_crypto_sign_detached')) {
+                throw new Failure("dbsync.signkey: $file: Ed25519 needs the sodium extension: install it");
+            }
+            $pair = sodium_crypto_sign_seed_keypair(hex2bin(substr($der, 32)));
+            $this->ed25519 = sodium_crypto_sign_secretkey($pair);
+            $public = hex2bin(self::ED25519_PUBLIC) . sodium_crypto_sign_publickey($pair);
+        } else {
+            $key = openssl_pkey_get_private($pem, '');
+            $details = $key === false ? [] : openssl_pkey_get_details($key);
+            if (($details['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
+                throw new Failure("dbsync.signkey: $file: no private RSA key without a passphrase");
+            }
+            $this->rsa = $key;
+            $public = self::derOf($details['key']);
+        }
+        $this->id = hash('sha256', $public, true);
+    }
+
+    public function isForVersion1(): bool
+    {
+        return $this->rsa !== null;
+    }
+
+    public function sign(string $bytes): string
+    {
+        if ($this->rsa === null) {
+            return sodium_crypto_sign_detached($bytes, $this->ed25519);
+        }
+        if (!openssl_sign($bytes, $signature, $this->rsa, OPENSSL_ALGO_SHA256)) {
+            throw new Failure('dbsync.signkey: cannot sign: ' . openssl_error_string());
+        }
+        return $signature;
+    }
+
+    /** What PEM text holds. */
+    public static function derOf(string $pem): string
+    {
+        $found = preg_match('/-----BEGIN [A-Z ]+-----([^-]*)-----END/', $pem, $match);
+        return $found === 1 ? (string) base64_decode($match[1]) : '';
+    }
+}

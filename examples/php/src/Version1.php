@@ -1,0 +1,28 @@
+<?php
+declare(strict_types=1);
+
+namespace Dbsync;
+
+/** What a daemon of version 1 answers. */
+final class Version1
+{
+    /** The first chunk of what is from `$at` to `$end`, less its NUL; '': "no value"; null: garbage. */
+    public static function firstChunk(string $input, int $at, int $end): ?string
+    {
+        if ($end - $at === 1 && $input[$at] === "\0") {
+            return '';
+        }
+        $first = null;
+        for ($next = $at; $at < $end; $at = $next) {
+            if (preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
+                return null;
+            }
+            $next = $at + strlen($match[0]) + (int) $match[1];
+            if ((int) $match[1] === 0 || $next > $end || $input[$next - 1] !== "\0") {
+                return null;
+            }
+            $first = $first ?? substr($input, $at, $next - 1 - $at);
+        }
+        return $first;
+    }
+}

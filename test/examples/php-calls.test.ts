@@ -1,0 +1,299 @@
+/** examples/php/dbsync.php: typed calls, several commands as one unit, options of a call; daemons in memory, with TLS, and recording. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Trio } from "../faults/trio.js";
+import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { skipWithout } from "../support/requirements.js";
+import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
+import { answer, deadAddress, fakeDaemon, silence } from "./fake-daemon.js";
+import { CLUSTER, fakeV2, hello, result } from "./fake-daemon-v2.js";
+import { runPhp } from "./php-script.js";
+
+const rsa = readVectors().keys.find(({ name }) => name === "rsa2048");
+assert.ok(rsa);
+const privateKey = join(vectorFolder, rsa.privateFile);
+const publicKey = join(vectorFolder, rsa.publicFile);
+
+/** What a call gives, or the class and text of what it throws. */
+const TRIED = `function tried($call) {
+  try { return $call(); } catch (Throwable $thrown) { return [get_class($thrown), $thrown->getMessage()]; }
+}`;
+
+/** Each expression's value, or what it throws, in one script; `$at` are a call's options. */
+async function tried(
+  expressions: readonly string[],
+  at: Readonly<Record<string, unknown>>,
+  ini: Readonly<Record<string, string>> = {},
+): Promise<unknown[]> {
+  const list = expressions.map((expression) => `tried(function () use ($at) { return ${expression}; })`);
+  const code = `${TRIED} $at = json_decode(stream_get_contents(STDIN), true); $result = [${list.join(", ")}]`;
+  return (await runPhp(code, { input: JSON.stringify(at), ini })) as unknown[];
+}
+
+describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-php-"));
+  let certificate: TestCertificate;
+  let encrypted: DaemonProcess;
+  let trio: Trio;
+
+  before(async () => {
+    certificate = await writeCertificate(folder);
+    const tls = ["--tls-cert", certificate.certificate, "--tls-key", certificate.key];
+    encrypted = await startDaemon(["-s", publicKey, ...tls]);
+    trio = await Trio.start(["-s", publicKey, "--window", "30s,1s"], 2);
+    await trio.untilNoneIsLate();
+  });
+  after(async () => {
+    await encrypted[Symbol.asyncDispose]();
+    await trio[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  });
+
+  const pinned = () => `dbsyncs://127.0.0.1:${encrypted.port}#sha256:${certificate.fingerprint}`;
+  const kinds: Readonly<Record<string, () => string>> = {
+    "in memory, with TLS and a pin": pinned,
+    "that record and are each other's peers": () => trio.servers.join(),
+  };
+
+  for (const [kind, servers] of Object.entries(kinds))
+    test(`Daemons ${kind}: values of every kind come back as they went, with their types`, async () => {
+      const at = { servers: servers(), signkey: privateKey };
+      const bytes = "implode('', array_map('chr', range(0, 255)))";
+      const results = await tried(
+        [
+          "dbsync_call(['SET', 'a key', 'with  blanks '], $at)",
+          "dbsync_call(['GET', 'a key'], $at)",
+          "dbsync_call(['SET', '', ''], $at)",
+          "dbsync_call(['GET', ''], $at)",
+          `dbsync_call(['SET', 'bytes', ${bytes}], $at)`,
+          `dbsync_call(['GET', 'bytes'], $at) === ${bytes}`,
+          "dbsync_call(['SET', 'text', 'grüß – 你好 \u{1F600}'], $at)",
+          "dbsync_call(['GET', 'text'], $at)",
+          "dbsync_call(['INCRBY', 'n', 41], $at)",
+          "dbsync_call('INCR n', $at)",
+          "dbsync_call(['GET', 'absent'], $at)",
+          "dbsync_call(['LRANGE', 'absent', 0, -1], $at)",
+          "dbsync_call(['MGET', 'n', 'absent', 'a key'], $at)",
+          "dbsync_call(['SET', 'long', str_repeat('ab', 500000)], $at)",
+          "md5(dbsync_call(['GET', 'long'], $at)) === md5(str_repeat('ab', 500000))",
+          "dbsync_call(array_merge(['MSET'], ...array_map(fn ($i) => [\"many:$i\", $i], range(0, 999))), $at)",
+          "array_sum(dbsync_call(array_merge(['MGET'], array_map(fn ($i) => \"many:$i\", range(0, 999))), $at))",
+          "dbsync_send(['GET', 'a key'], ['format' => 'text'] + $at)",
+          "dbsync_send(['GET', 'a key'], $at)",
+        ],
+        at,
+      );
+      assert.deepEqual(results, [
+        ...["OK", "with  blanks ", "OK", "", "OK", true, "OK", "grüß – 你好 \u{1F600}", 41, 42, null, []],
+        ...[
+          ["42", null, "with  blanks "],
+          "OK",
+          true,
+          "OK",
+          499_500,
+          "with  blanks ",
+          "redis:14:with  blanks ",
+        ],
+      ]);
+    });
+
+  for (const [kind, servers] of Object.entries(kinds))
+    test(`Daemons ${kind}: several commands are one unit, of which each has its reply`, async () => {
+      const text = "array_map(fn ($each) => $each instanceof Dbsync\\CommandError ? $each->reply : $each, ";
+      const results = await tried(
+        [
+          "dbsync_multi([['SET', 'm 1', 'x y'], 'INCR m2', ['GET', 'm 1']], $at)",
+          `${text}dbsync_multi([['SET', 'm3', 'x'], 'INCR m3', 'GET m3'], $at))`,
+          "dbsync_multi(['SET m4 1', 'NOSUCH m4'], $at)",
+          "dbsync_call('GET m4', $at)",
+          "dbsync_multi([], $at)",
+          "dbsync_multi([['SET', 'm5', null]], $at)",
+          "dbsync_multi(['SET m6 1', 'SET m7 1'], ['db' => 1] + $at)",
+          "[dbsync_call('EXISTS m6 m7', $at), dbsync_call('EXISTS m6 m7', ['db' => 1] + $at)]",
+        ],
+        { servers: servers(), signkey: privateKey },
+      );
+      const [first, second, third, fourth, fifth, sixth, ...rest] = results as [
+        unknown,
+        unknown,
+        string[],
+        ...unknown[],
+      ];
+      assert.deepEqual(first, ["OK", 1, "x y"]);
+      assert.deepEqual(second, ["OK", "ERR value is not an integer or out of range", "x"]);
+      assert.match(third.join(), /Dbsync\\CommandError,ERR unknown command .NOSUCH/);
+      assert.equal(fourth, null);
+      assert.deepEqual(fifth, ["Dbsync\\Failure", "multi takes 1 to 4096 commands"]);
+      assert.match(String(sixth), /argument 2 is of the type NULL/);
+      assert.deepEqual(rest, [
+        ["OK", "OK"],
+        [0, 2],
+      ]);
+    });
+
+  test("The database's error is thrown as such, with its text and each daemon's", async () => {
+    const servers = trio.servers.join();
+    const [[type, text]] = (await tried(["dbsync_call('LPUSH n x', $at)"], {
+      servers,
+      signkey: privateKey,
+      policy: "all",
+    })) as [[string, string]];
+    assert.equal(type, "Dbsync\\CommandError");
+    assert.match(text, /^WRONGTYPE Operation[^\n]*\n {2}127\.0\.0\.1:\d+: command: WRONGTYPE[^\n]*\n {2}127/);
+  });
+
+  test("Whose answer counts is an option, and what is not enough says who has answered", async () => {
+    const [one, other] = trio.servers;
+    const at = { servers: `${one},${other},${await deadAddress()}`, signkey: privateKey };
+    const results = await tried(
+      [
+        ...["'majority'", "2", "'first'"].map(
+          (policy) => `dbsync_call('SET p v', ['policy' => ${policy}] + $at)`,
+        ),
+        ...["'all'", "3", "'all-equal'"].map(
+          (policy) => `dbsync_call('GET p', ['policy' => ${policy}] + $at)`,
+        ),
+        "dbsync_call('GET p', ['policy' => 'all-equal', 'servers' => dbsync_servers($at)] + $at)",
+      ].map((each) => each.replace("dbsync_servers($at)", `'${one},${other}'`)),
+      at,
+    );
+    assert.deepEqual(results.slice(0, 3), ["OK", "OK", "OK"]);
+    for (const policy of ["all", "3", "all-equal"]) {
+      const [type, text] = results[["all", "3", "all-equal"].indexOf(policy) + 3] as [string, string];
+      assert.equal(type, "Dbsync\\Failure");
+      assert.match(
+        text,
+        new RegExp(`^2 of 3 daemons answered, which is not enough for the policy ${policy}\n`),
+      );
+      assert.match(
+        text,
+        /: answered\n[^\n]*: answered\n[^\n]*: connect: refused or unreachable; is dbsyncd running/,
+      );
+    }
+    assert.equal(results[6], "v");
+  });
+
+  test("A daemon is known by its pinned key or by an authority, and each mistake says what to write", async () => {
+    const [plain, other] = [`127.0.0.1:${encrypted.port}`, "0".repeat(64)];
+    const cases: readonly (readonly [Record<string, string>, unknown])[] = [
+      [{ servers: pinned() }, "PONG"],
+      [{ servers: `${pinned().replace("#", `#sha256:${other}#`)}` }, "PONG"],
+      [{ servers: `dbsyncs://localhost:${encrypted.port}`, ca: certificate.certificate }, "PONG"],
+      [{ servers: `dbsyncs://${plain}`, ca: certificate.certificate }, "PONG"],
+      [
+        { servers: `dbsyncs://${plain}#sha256:${other}` },
+        new RegExp(`its key is sha256:${certificate.fingerprint}, which is not pinned`),
+      ],
+      [{ servers: `dbsyncs://${plain}` }, /tls: certificate verify failed.*dbsync\.ca.*pin its key/],
+      [{ servers: plain }, /tls: it takes TLS alone: write dbsyncs:\/\//],
+      [
+        { servers: `dbsyncs://127.0.0.1:${trio.ports[0]}#sha256:${other}` },
+        /tls: the handshake failed.*--tls-cert/,
+      ],
+      [{ servers: `${plain}#sha256:${other}` }, /a fingerprint needs TLS: write dbsyncs:/],
+      [{ servers: `dbsyncs://${plain}#sha256:12` }, /a fingerprint is #sha256: and 64 hexadecimal digits/],
+      [{ servers: `dbsyncs://${plain}`, ca: "/nowhere.pem" }, /dbsync\.ca: \/nowhere\.pem: cannot be read/],
+    ];
+    const code = `${TRIED} $result = array_map(fn ($at) => tried(fn () => dbsync_call('PING', $at)),
+      json_decode(stream_get_contents(STDIN), true))`;
+    const input = JSON.stringify(cases.map(([at]) => ({ ...at, signkey: privateKey })));
+    const results = (await runPhp(code, { input })) as unknown[];
+    for (const [index, [at, expected]] of cases.entries()) {
+      if (expected instanceof RegExp) assert.match(String(results[index]), expected, JSON.stringify(at));
+      else assert.equal(results[index], expected, JSON.stringify(at));
+    }
+  });
+
+  // The last one of these daemons.
+  test("A daemon that was killed changes nothing, and has the rest when it is there again", async () => {
+    const at = { servers: trio.servers.join(), signkey: privateKey };
+    await trio.end(0, "SIGKILL");
+    assert.deepEqual(await tried(["dbsync_call(['SET', 'k', 'while it was gone'], $at)"], at), ["OK"]);
+    await trio.start(0);
+    const [first = ""] = trio.servers;
+    await trio.until("it has caught up", async () => {
+      const [value] = await tried(["dbsync_call('GET k', $at)"], { ...at, servers: first });
+      return value === "while it was gone";
+    });
+  });
+});
+
+describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurrency: 2 }, () => {
+  for (const [options, problem] of [
+    ["['sevrers' => 'a']", /there is no option "sevrers"; there are servers, signkey,/],
+    ["['timeout' => 0]", /timeout is a number of seconds, above 0, at most 20/],
+    ["['timeout' => '3']", /timeout is a number/],
+    ["['timeout' => 21]", /timeout is a number/],
+    ["['policy' => 'most']", /policy is "first", "majority", "all", "all-equal", or a number/],
+    ["['db' => -1]", /db is a number from 0/],
+    ["['signkey' => 5]", /the option signkey is a text/],
+    ["['format' => 'json']", /dbsync\.format: "json" is not/],
+    ["['cluster' => '12']", /dbsync\.cluster: "12" is not 64 hexadecimal digits/],
+    ["7", /options are an array, or a text that names servers/],
+    ["['db' => 1]", /version-1: .*other databases, need version 2, which is signed \(dbsync\.signkey/],
+  ] as const)
+    test(`${options} is an error, thrown and told`, async () => {
+      const ini = { "dbsync.servers": await deadAddress() };
+      const list = [
+        `dbsync_call('GET k', ${options})`,
+        `[dbsync_send('GET k', ${options}), dbsync_last_error()]`,
+      ];
+      const [thrown, told] = await tried(list, {}, ini);
+      assert.match(String(thrown), problem);
+      assert.match(String(told), problem);
+    });
+
+  test("A call's own deadline holds for it alone", async () => {
+    await using hung = await fakeDaemon(silence);
+    await using live = await fakeDaemon(answer("v"));
+    const results = await tried(
+      [
+        "dbsync_call('GET k', ['timeout' => 0.1] + $at)",
+        `dbsync_call('GET k', ['servers' => '${live.address}'])`,
+      ],
+      { servers: hung.address },
+    );
+    assert.match(
+      String(results[0]),
+      /timeout: no answer in time; whether the command was executed is unknown/,
+    );
+    assert.equal(results[1], "v");
+  });
+
+  test("An unsigned call leaves no connection of version 1 to a signed one behind it", async () => {
+    await using daemon = await fakeDaemon(answer("v"));
+    const results = await tried(
+      ["dbsync_call('GET k', $at)", `dbsync_call('GET k', ['signkey' => '${privateKey}'] + $at)`],
+      { servers: daemon.address },
+    );
+    assert.equal(results[0], "v");
+    assert.match(String(results[1]), /version: it closes on version 2's hello/);
+    assert.equal(daemon.frames.length, 1);
+  });
+
+  test("Daemons of two clusters are spoken to in one script, if each call names its own", async () => {
+    const others = "o".repeat(32);
+    await using one = await fakeV2(
+      () => hello(Date.now()),
+      ({ id }) => result(id, "+one\r\n"),
+    );
+    await using other = await fakeV2(
+      () => hello(Date.now(), others),
+      ({ id }) => result(id, "+other\r\n"),
+    );
+    const hex = (id: string) => Buffer.from(id, "latin1").toString("hex");
+    const at = (daemon: { address: string }, id: string) =>
+      `['servers' => '${daemon.address}', 'cluster' => '${hex(id)}', 'signkey' => '${privateKey}']`;
+    const calls = [at(one, CLUSTER), at(other, others), at(one, CLUSTER), at(other, CLUSTER)];
+    const results = await tried(
+      calls.map((each) => `dbsync_call('GET k', ${each})`),
+      {},
+    );
+    assert.deepEqual(results.slice(0, 3), ["one", "other", "one"]);
+    assert.match(String(results[3]), /wrong-cluster: .*name the one that you mean/);
+  });
+});
