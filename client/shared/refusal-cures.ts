@@ -37,6 +37,8 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "events-not-taken": "read what it tells faster, or listen to less",
   "no-longer-permitted": "listen by a key that may, or change its rules (dbsync keys)",
   "cannot-wait": "leave out stable and replicated, or start the daemon with --data or --peer",
+  "too-few-daemons":
+    "wait for fewer daemons (replicated), or start more; dbsync status shows those that there are",
   "not-stable": "look at what the command has done; dbsync status shows which daemon is away",
   "not-replicated": "look at what the command has done; dbsync status shows which daemon is away",
   "database-down": "see that daemon's log, and start its database",

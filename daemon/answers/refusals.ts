@@ -144,6 +144,11 @@ export const REFUSALS = {
       "There is nothing to wait for: the envelope does not write, or the daemon has no timeline (--data, --peer).",
     wire: never("leave the option out, or start the daemon with `--data` or `--peer`"),
   },
+  "too-few-daemons": {
+    sentence:
+      "The answer is to wait for more daemons than this one knows in its cluster, itself among them (--peer).",
+    wire: never("ask for fewer; see which daemons there are"),
+  },
   "not-stable": {
     sentence: "The envelope was applied, but the order up to it did not become final in time.",
     wire: unknown("look at what it has done; see which daemon is away"),

@@ -148,9 +148,10 @@ export class Pipeline {
     const { id, envelope, isRecorded } = taken;
     const recording = this.#recording;
     const first = this.#firstAnswer(taken);
-    const refusal = notApplied(id, refused("cannot-wait", wait.kind));
+    const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
+    const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
     // It may have been applied before, when it was not to wait.
-    if (!isRecorded) return first === null ? refusal : unknown(refusal);
+    if (!isRecorded || isTooMany) return first === null ? refusal : unknown(refusal);
     const answer = await (first ?? this.#admit(taken));
     const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;

@@ -35,6 +35,8 @@ export interface Recording {
   readonly newest: EnvelopeDate;
   /** How many other daemons are connected, to have the same; null: it stands alone. */
   readonly members: number | null;
+  /** How many there are at most to have the same, this one among them. */
+  readonly daemons: number;
   /** Whether an envelope is recorded; others are read. */
   records(envelope: Pick<Envelope, "commands">): boolean;
   /** Whether it was recorded; of what is not kept any more nobody knows, and its date says enough. */
@@ -70,6 +72,7 @@ export class Unrecorded implements Recording {
   readonly standing = "";
   readonly newest = new Newest();
   readonly members = null;
+  readonly daemons = 1;
   readonly #parts: UnrecordedParts;
 
   constructor(parts: UnrecordedParts) {

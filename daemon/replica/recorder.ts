@@ -109,6 +109,11 @@ export class Recorder {
     return new Set(connected.map(({ id }) => id)).size;
   }
 
+  /** How many there are in the cluster at most, as far as is known here: this one, those of --peer, and those connected besides. */
+  get daemons(): number {
+    return 1 + this.#parts.peers.members.length;
+  }
+
   get newest(): EnvelopeDate {
     return this.#parts.timeline.newest;
   }

@@ -23,6 +23,7 @@ export interface TimelineRecordingParts {
     | "standing"
     | "newest"
     | "members"
+    | "daemons"
     | "records"
     | "holds"
     | "hasFolded"
@@ -65,6 +66,10 @@ export class TimelineRecording implements Recording {
 
   get members(): number {
     return this.#parts.recorder.members;
+  }
+
+  get daemons(): number {
+    return this.#parts.recorder.daemons;
   }
 
   records(envelope: Pick<Envelope, "commands">): boolean {

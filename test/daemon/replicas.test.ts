@@ -85,12 +85,21 @@ function clientOf(ports: readonly number[]): Client {
 }
 
 test("an answer waits until so many daemons have the write, and no longer than it can come true", async () => {
-  await using cluster = await startReplicas(2);
+  const away = `127.0.0.1:${await freePort()}`;
+  await using cluster = await startReplicas(2, () => ["--peer", away]);
   await using client = clientOf([cluster.replicas[0]?.port ?? 0]);
   assert.equal(await client.send("SET k v", { replicated: 2 }), "OK");
   assert.equal(await client.call("INCR n", { replicated: 1 }), 1);
   await assert.rejects(client.send("GET k", { replicated: 2 }), /cannot-wait/);
-  await assert.rejects(client.send("SET k w", { replicated: 3, timeout: 1000 }), /timeout|answered/i);
+  await assert.rejects(
+    client.send("SET k w", { replicated: 3, timeout: 1000 }),
+    /timeout: .*waits for other daemons to have the write: dbsync status/,
+  );
+  await assert.rejects(
+    client.send("SET k x", { replicated: 9 }),
+    /too-few-daemons.*wait for fewer.*not applied/,
+  );
+  assert.equal(await client.send("GET k"), "w", "what waits for more daemons than there are is not applied");
 });
 
 test("an answer waits until the order up to the write is final", async () => {

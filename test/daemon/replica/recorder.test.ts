@@ -338,7 +338,7 @@ test("a write that was signed before this start is taken, a read is not", async 
 
 test("an answer that waits is given when it comes true, and refused when it does not", async () => {
   const asked: unknown[] = [];
-  const { scene, timeline } = fixture({
+  const { scene, timeline, peers } = fixture({
     replicated: async (place, daemons) => {
       asked.push([place.id, daemons]);
     },
@@ -347,6 +347,8 @@ test("an answer that waits is given when it comes true, and refused when it does
   const { body, signature } = envelope;
   const wait = { kind: "replicated", daemons: 2 } as const;
   const message = { kind: "command", body, signature, wait } as const;
+  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), "too-few-daemons not-applied");
+  peers.members = [{ id: "m".repeat(32), connection: "waiting" }];
   assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT);
   assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT, "asked again, it waits again");
   assert.deepEqual(asked, [
