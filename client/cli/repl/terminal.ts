@@ -1,12 +1,14 @@
 /** `dbsync repl` at a terminal: a prompt, hints while typing, completion, history, lines that go on while a quote is open. */
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
+import { bytesOfText } from "../../../protocol/byte-string.js";
 import { DbsyncError } from "../../shared/errors.js";
 import { completeCommand } from "../shared/command-names.js";
 import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
 import { shownLines } from "../shared/shown-text.js";
 import { isQuoteOpen, splitWords } from "../shared/words.js";
 import type { ReplSession } from "./repl-session.js";
+import { quoted } from "./typed-text.js";
 
 const LEAVE = "Ctrl-D, exit or quit leaves.";
 const LEAVING = /^\s*(?:exit|quit)\s*$/i;
@@ -18,6 +20,8 @@ const CLEAR_TO_END = "\x1b[K";
 const ROOM_LEAST = 8;
 /** Where none is told. */
 const COLUMNS = 80;
+/** What needs no quotes. */
+const PLAIN = /^[^\s"'\\]+$/;
 /** Passwords stand in these. */
 const SECRET = /^\s*(?:auth|hello|acl\s+setuser|config\s+set)\s/i;
 
@@ -48,6 +52,11 @@ export async function converse(
     completer: completeCommand,
   });
   let before = "";
+  /** As readline has them, newest first. */
+  let remembered: string[] = [];
+  terminal.on("history", (lines: string[]) => {
+    remembered = lines;
+  });
   let isBusy = false;
   let isHinted = false;
   const prompt = () => {
@@ -77,7 +86,8 @@ export async function converse(
     if (before === "" && LEAVING.test(line)) break;
     before = isQuoteOpen(line) ? `${line}\n` : "";
     if (before === "" && line.trim() !== "") {
-      if (!isSecret(line)) history.add(typed);
+      const whole = line === typed ? line : joined(remembered, line);
+      if (!isSecret(line)) history.add(whole);
       isBusy = true;
       say(await session.run(line).catch(told));
       isBusy = false;
@@ -87,6 +97,32 @@ export async function converse(
   terminal.close();
   output.write("\n");
 }
+
+/** Puts the whole of a line in the place of its parts. @returns  it, on one line */
+function joined(remembered: string[], line: string): string {
+  const whole = onOneLine(line);
+  for (const part of line.split("\n")) {
+    const at = remembered.indexOf(part);
+    if (at >= 0) remembered.splice(at, 1);
+  }
+  remembered.unshift(whole);
+  return whole;
+}
+
+/** What went on over several lines, as it can be typed in one. */
+function onOneLine(line: string): string {
+  if (!line.includes("\n")) return line;
+  try {
+    return splitWords(line).map(wordOf).join(" ");
+  } catch {
+    return line.replaceAll("\n", " ");
+  }
+}
+
+const wordOf = (word: string | Buffer): string =>
+  typeof word === "string" && PLAIN.test(word)
+    ? word
+    : quoted(typeof word === "string" ? bytesOfText(word) : word.toString("latin1"));
 
 /** By its words, however they are quoted. */
 function isSecret(line: string): boolean {

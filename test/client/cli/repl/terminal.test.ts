@@ -53,6 +53,8 @@ test("answers are typed, SELECT and MULTI hold, a quote goes on over lines, and 
   await typist.types('SET t "one\r', "... ");
   await typist.types('two"\r', "OK", "[3]> ");
   await typist.types("GET t\r", '"one\\ntwo"', "[3]> ");
+  await typist.types("\x1b[A\x1b[A", 'SET t "one\\ntwo"');
+  await typist.types("\x03", "[3]> ");
   await typist.types("help GET\r", "The string of a key.", "[3]> ");
   await typist.types("help\r", "SELECT n", "[3]> ");
   await typist.types("gete\t", "getex ");
@@ -61,6 +63,7 @@ test("answers are typed, SELECT and MULTI hold, a quote goes on over lines, and 
   await typist.types('"auth" secret\r', "(error)", "[3]> ");
   typist.input.write("exit\r");
   await talk;
+  assert.ok(kept.includes('SET t "one\\ntwo"') && !kept.includes('two"'), String(kept));
   assert.ok(kept.includes("LRANGE l 0 -1") && !kept.some((line) => line.includes("secret")), String(kept));
 });
 
