@@ -8,7 +8,7 @@ import { Rates, watchedLines } from "./watched-report.js";
 export type Show = (daemons: readonly DaemonStatus[], fleets: readonly FleetStatus[]) => void;
 
 /**
- * Ctrl-C ends it with the code of the last look.
+ * Ctrl-C ends it with the code of the last look; a signal that ends it finds the terminal as it was, too.
  * @param once    how it is shown where nobody watches a screen: one below the other
  * @param isJson  each in a line
  */
@@ -18,6 +18,11 @@ export function beginWatching(once: Show, isJson: boolean): Show {
     screen?.leave();
     process.exit();
   });
+  for (const signal of ["SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => {
+      screen?.leave();
+      process.kill(process.pid, signal);
+    });
   if (screen === null) {
     return (daemons, fleets) => {
       once(daemons, fleets);

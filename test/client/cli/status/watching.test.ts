@@ -1,6 +1,6 @@
 /** `dbsync status --watch` on a terminal (a pty, by script(1)), and in a pipe. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -22,10 +22,20 @@ interface Watched {
   readonly code: number | null;
 }
 
-/** Until it has been drawn again; then Ctrl-C. */
+/** Until Ctrl-C. */
 async function onTerminal(words: readonly string[], columns: number, env: object = {}): Promise<Watched> {
+  return await watched(words, columns, env, (child) => void child.stdin?.write("\x03"));
+}
+
+/** Until it has been drawn again; then it is ended. */
+async function watched(
+  words: readonly string[],
+  columns: number,
+  env: object,
+  end: (child: ChildProcess, pid: number) => void,
+): Promise<Watched> {
   const command = [process.execPath, programPaths.dbsync, "status", "--watch", ...words].join(" ");
-  const size = `stty cols ${columns} rows 30; `;
+  const size = `stty cols ${columns} rows 30; echo pid $$; `;
   const child = spawn("script", ["-qefc", `${size}exec ${command}`, "/dev/null"], {
     env: { ...process.env, TERM: "xterm", ...env },
     stdio: ["pipe", "pipe", "inherit"],
@@ -36,7 +46,7 @@ async function onTerminal(words: readonly string[], columns: number, env: object
     output += bytes.toString();
     if (isEnding || !REDRAWN.test(output)) return;
     isEnding = true;
-    child.stdin.write("\x03");
+    end(child, Number(/^pid (\d+)/.exec(output)?.[1]));
   });
   const [code] = (await once(child, "close")) as [number | null];
   return { output, code };
@@ -59,6 +69,16 @@ test("on a terminal it is drawn again in its place, within its width, and Ctrl-C
     const lines = output.replace(ESCAPES, "").split(/[\r\n]+/);
     for (const line of lines) assert.ok(line.replace("^C", "").length <= columns, `${line.length}: ${line}`);
     assert.ok(lines.some((line) => /^127\.0\.0\.1:\d+ +127\.0\.0\.1:1 +away/.test(line)));
+  }
+});
+
+test("a signal that ends it finds the terminal with its cursor, too", async () => {
+  await using cluster = await startCluster(1);
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+    const { output } = await watched(["-s", cluster.daemons.servers], 80, {}, (_, pid) =>
+      process.kill(pid, signal),
+    );
+    assert.match(output, /\x1b\[\?25l[\s\S]*\x1b\[\?25h(?![\s\S]*\x1b\[\?25l)/, signal);
   }
 });
 
