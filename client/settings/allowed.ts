@@ -1,4 +1,5 @@
 /** What each option may be, in sentences. A page goes without them (decision 23). */
+import { didYouMean } from "../../protocol/nearest-name.js";
 import { HASH_BYTES, ORDER_KEY_BYTES, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
 import { VERSIONS_ALLOWED } from "../shared/versions.js";
 import { DAEMONS_MOST, IF_KEYS_MOST, MAX_TIMEOUT_MS, POLICIES } from "./call-limits.js";
@@ -23,6 +24,7 @@ export const ALLOWED = {
   cluster: "64 hexadecimal digits, as a daemon prints them at its start",
   versions: VERSIONS_ALLOWED,
   format: "text or php-dbsync",
+  debug: EITHER,
   options: "an object or a server list",
   writer:
     `a writer as call("WRITERS key") tells it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
@@ -30,7 +32,8 @@ export const ALLOWED = {
   besideStable: "nothing together with stable, which says more",
 } as const;
 
-export const unknownOption = (names: readonly string[]): string =>
-  `no option of that name; there are ${names.join(", ")}`;
+/** What is said of an option that there is not. */
+export const unknownOption = (name: string, names: readonly string[]): string =>
+  `is no option: ${didYouMean(name, names)}There are ${names.join(", ")}`;
 
 export const atMostServers = (count: number): string => `at most the number of servers, ${count}`;

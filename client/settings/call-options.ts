@@ -1,5 +1,5 @@
 /** What a caller may ask for of one call: checked, and with nothing left open. */
-import { badOption, badSecret } from "../shared/errors.js";
+import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
 import type { Policy } from "../shared/policy.js";
 import { ALLOWED, atMostServers, unknownOption } from "./allowed.js";
@@ -81,7 +81,8 @@ export function checkOptions(
 ): void {
   if (typeof options !== "object" || options === null) throw badOption("options", options, ALLOWED.options);
   for (const [name, value] of Object.entries(options)) {
-    if (!names.includes(name)) throw badOption(name, value, unknownOption(names));
+    if (!names.includes(name))
+      throw new DbsyncError("bad-option", `${JSON.stringify(name)} ${unknownOption(name, names)}`);
     if (value === undefined || (checks[name]?.(value) ?? true)) continue;
     const allowed = ALLOWED[name as keyof typeof ALLOWED];
     throw secrets.includes(name) ? badSecret(name, allowed) : badOption(name, value, allowed);

@@ -2,6 +2,7 @@
  * dbsync.ini, written as a php.ini: `dbsync.servers = …`, `;` begins a comment, quotes are optional, section
  * headers mean nothing. The prefix may be left out; `extension = …` is PHP's own line and is passed over.
  */
+import { didYouMean } from "../../protocol/nearest-name.js";
 import { DbsyncError } from "../shared/errors.js";
 
 const SETTINGS = ["servers", "signkey", "cluster", "ca", "keepalive", "format", "versions"] as const;
@@ -34,13 +35,15 @@ export function parseIni(text: string, file: string): IniSettings {
     const known = SETTINGS.find((setting) => name === setting || name === `dbsync.${setting}`);
     if (known === undefined) {
       throw fail(
-        `there is no setting ${JSON.stringify(name)}; known: ${SETTINGS.map((known) => `dbsync.${known}`).join(", ")}`,
+        `there is no setting ${JSON.stringify(name)}: ${didYouMean(name, SETTINGS.map(named))}There are ${SETTINGS.map(named).join(", ")}`,
       );
     }
     settings[known] = readValue(line.slice(equals + 1).trim(), fail);
   }
   return settings;
 }
+
+const named = (setting: string): string => `dbsync.${setting}`;
 
 function readValue(text: string, fail: (problem: string) => DbsyncError): string {
   const quote = text[0];

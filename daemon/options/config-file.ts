@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { parse, TomlError } from "smol-toml";
+import { nearestName } from "../../protocol/nearest-name.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { WrongType } from "./forms.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
@@ -23,8 +24,10 @@ export function applyConfigFile(program: Command, file: string): void {
     const row = rows.find((one) => nameOf(one) === name);
     const place = `${file}, line ${lineOf(text, name)}`;
     if (row === undefined) {
+      const meant = nearestName(name, rows.map(nameOf));
       throw new StartError(
-        `${place}: unknown name "${name}". Names are those of dbsyncd --help-all, without dashes.`,
+        `${place}: unknown name "${name}". ${meant === null ? "" : `Did you mean ${meant}? `}` +
+          "Names are those of dbsyncd --help-all, without dashes.",
         2,
       );
     }

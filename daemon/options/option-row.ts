@@ -40,7 +40,9 @@ export function attributeOf(row: Pick<OptionRow, "flags">): string {
   return nameOf(row).replace(/-(.)/g, (_, char: string) => char.toUpperCase());
 }
 
+export const ENVIRONMENT_PREFIX = "DBSYNCD_";
+
 /** `DBSYNCD_SIGN_KEY`. */
 export function environmentNameOf(row: Pick<OptionRow, "flags">): string {
-  return `DBSYNCD_${nameOf(row).replaceAll("-", "_").toUpperCase()}`;
+  return `${ENVIRONMENT_PREFIX}${nameOf(row).replaceAll("-", "_").toUpperCase()}`;
 }

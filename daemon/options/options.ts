@@ -1,8 +1,9 @@
 /** The command line of dbsyncd and its environment, by the rows of the options. */
 import { Command, CommanderError, Option } from "commander";
+import { nearestName } from "../../protocol/nearest-name.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { explained, parsePath } from "./forms.js";
-import { environmentNameOf, type OptionRow } from "./option-row.js";
+import { environmentNameOf, type OptionRow, ENVIRONMENT_PREFIX as PREFIX } from "./option-row.js";
 import { SECTIONS } from "./table.js";
 
 const EXIT_CODES = `
@@ -37,7 +38,6 @@ export function optionTable({ version, everything, print }: TableOptions): Comma
     .helpOption("-h, --help", "print the common options")
     .exitOverride()
     .configureOutput({ writeOut: print, writeErr: () => {} })
-    .showSuggestionAfterError(true)
     .allowExcessArguments(false);
   for (const { heading, rows } of SECTIONS) {
     for (const row of Object.values(rows)) {
@@ -81,13 +81,37 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
     program.parse(argv, { from: "user" });
   } catch (problem) {
     if (!(problem instanceof CommanderError) || problem.exitCode === 0) throw problem;
-    throw new StartError(`${problem.message.replace(/^error: /, "")}\nSee dbsyncd --help.`, 2);
+    const message = problem.message.replace(/^error: /, "");
+    throw new StartError(`${message}${suggestion(program, message)}\nSee dbsyncd --help.`, 2);
   }
+  refuseNearlyNamed(program, env);
   // Commander takes any value of a switch's variable for yes.
   for (const option of program.options) {
     if (!option.isBoolean() || program.getOptionValueSource(option.attributeName()) !== "env") continue;
     const text = env[option.envVar ?? ""] ?? "";
     program.setOptionValueWithSource(option.attributeName(), parseSwitch(option.envVar ?? "", text), "env");
+  }
+}
+
+/** Of commander's own there is none for options that the short help leaves out. */
+function suggestion(program: Command, message: string): string {
+  const [, name] = /^unknown option '(--[^'=]+)/.exec(message) ?? [];
+  const names = program.options.flatMap(({ long }) => long ?? []);
+  const meant = name === undefined ? null : nearestName(name, names);
+  return meant === null ? "" : `\n(Did you mean ${meant}?)`;
+}
+
+/** A variable that is meant for the daemon, and that it would not look at, such as DBSYNCD_SIGNKEY: it would start unsigned. */
+function refuseNearlyNamed(program: Command, env: NodeJS.ProcessEnv): void {
+  const names = program.options.flatMap(({ envVar }) => envVar ?? []);
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith(PREFIX) || names.includes(name)) continue;
+    const meant = nearestName(
+      name.slice(PREFIX.length),
+      names.map((known) => known.slice(PREFIX.length)),
+    );
+    if (meant !== null)
+      throw new StartError(`the variable ${name} is no option's: did you mean ${PREFIX}${meant}?`, 2);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Options behind a subcommand's first argument, where the words to come may begin with - and are no options. */
 import type { Command, Option } from "commander";
+import { nearestName } from "../../../protocol/nearest-name.js";
 
 /**
  * Takes the options out of the words behind the first argument. Only whole names count: `-k` is an option, and `-keys` the
@@ -16,7 +17,8 @@ export function takeLateOptions(command: Command, words: readonly string[], unti
     if (HELP.includes(word)) command.help();
     const name = nameOf(word);
     const option = optionOf(command, name);
-    if (option === undefined && word.startsWith("--")) command.error(`error: unknown option '${name}'`);
+    if (option === undefined && word.startsWith("--"))
+      command.error(`error: unknown option '${name}'${suggestion(command, name)}`);
     if (option === undefined) {
       if (until === "word") return finish(command, taken, wordsOfCommand(command, words.slice(at)));
       rest.push(word);
@@ -53,6 +55,13 @@ function wordsOfCommand(command: Command, words: readonly string[]): string[] {
 }
 
 const HELP: readonly string[] = ["-h", "--help"];
+
+/** As commander's own. */
+function suggestion(command: Command, name: string): string {
+  const names = command.options.flatMap(({ long }) => long ?? []);
+  const meant = nearestName(name, names);
+  return meant === null ? "" : `\n(Did you mean ${meant}?)`;
+}
 
 function nameOf(word: string): string {
   return word.startsWith("--") ? (word.split("=", 1)[0] as string) : word;

@@ -37,7 +37,7 @@ const BAD: [name: string, text: string, message: RegExp][] = [
   [
     "an unknown dbsync setting",
     "\ndbsync.server = a",
-    /x\.ini, line 2: there is no setting "dbsync\.server"; known: /,
+    /x\.ini, line 2: there is no setting "dbsync\.server": did you mean dbsync\.servers\? There are /,
   ],
   ["an unknown bare setting", "timeout = 1", /line 1: there is no setting "timeout"/],
   ["no equals sign", "servers a", /line 1: expected "name = value", found "servers a"/],

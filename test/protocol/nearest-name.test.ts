@@ -1,0 +1,34 @@
+/** Which name was probably meant. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { didYouMean, nearestName } from "../../protocol/nearest-name.js";
+
+const NAMES = ["servers", "key", "passphrase", "timeout", "max-connections", "sign-key", "db", "data"];
+
+for (const [typed, meant] of [
+  ["server", "servers"],
+  ["serevrs", "servers"],
+  ["Servers", "servers"],
+  ["signkey", "sign-key"],
+  ["sign_key", "sign-key"],
+  ["maxConections", "max-connections"],
+  ["timout", "timeout"],
+  ["pass", null],
+  ["host", null],
+  ["k", null],
+  ["", null],
+  ["date", "data"],
+] as const)
+  test(`${typed || "nothing"} is ${meant === null ? "near no name" : `meant for ${meant}`}`, () => {
+    assert.equal(nearestName(typed, NAMES), meant);
+  });
+
+test("of two names the nearer one is meant, and of two as near the first", () => {
+  assert.equal(nearestName("policx", ["polite", "policy"]), "policy");
+  assert.equal(nearestName("abcx", ["abcd", "abce"]), "abcd");
+});
+
+test("a question is asked where there is a name, and nothing else is said", () => {
+  assert.equal(didYouMean("kye", NAMES), "did you mean key? ");
+  assert.equal(didYouMean("nothing near", NAMES), "");
+});
