@@ -10,11 +10,13 @@ import { ListeningClient } from "./listening-client.js";
 import { type Defaults, readDefaults, realPlaces } from "./settings/defaults.js";
 import { readOptions, type SendOptions, type Settings } from "./settings/options.js";
 import { loadSigningKey, type SigningKey } from "./settings/signing-key.js";
+import type { CommandInput } from "./shared/command.js";
 import { frameTracer } from "./shared/debug.js";
 import { type Environment, realEnvironment } from "./shared/environment.js";
 import { DbsyncError } from "./shared/errors.js";
 import { withAuthorities } from "./shared/servers.js";
 import { readAuthorities } from "./shared/tls.js";
+import { TracedClient } from "./traced-client.js";
 
 /** Sets of options in use at once; a program has one or two, and each holds connections. */
 const MAX_CLIENTS = 64;
@@ -31,14 +33,11 @@ let clientWithoutOptions: FanOutClient | null = null;
 
 /**
  * Signs a command once, sends it to every daemon and resolves with the first good answer, null for nil.
- * @param command  a line, sent as it is (cut at blanks by the daemon, no quoting), or arguments
+ * @param command  a line, sent as it is (cut at blanks by the daemon, no quoting), or arguments: text, numbers, bytes
  * @param options  or a list of servers, as in PHP
  * @throws DbsyncError  (as a rejection) by the deadline at the latest
  */
-export function dbsyncSend(
-  command: string | readonly string[],
-  options?: SendOptions | string,
-): Promise<string | null> {
+export function dbsyncSend(command: CommandInput, options?: SendOptions | string): Promise<string | null> {
   try {
     if (options === undefined) {
       clientWithoutOptions ??= keptClient(readOptions({}, defaults));
@@ -83,7 +82,8 @@ export function openClient(
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
   const { sign, signer } = key;
-  return { client: new ListeningClient({ settings, environment, sign, signer, trace, warn: warned }), key };
+  const Class = (settings.debug ?? trace !== null) ? TracedClient : ListeningClient;
+  return { client: new Class({ settings, environment, sign, signer, trace, warn: warned }), key };
 }
 
 /** Whoever may sign the daemons' certificates is read with the keys. @throws DbsyncError `bad-option` */
@@ -128,7 +128,8 @@ function dropOne(): void {
 }
 
 /** What two calls must have in common to share connections and key; the rest travels with each call. */
-function nameOf({ servers, authorities, key, passphrase, keepalive, format, versions }: Settings): string {
+function nameOf(settings: Settings): string {
+  const { servers, authorities, key, passphrase, keepalive, format, versions, debug } = settings;
   const addresses = servers.map(({ text, tls }) => [text, tls]);
   return JSON.stringify([
     addresses,
@@ -138,6 +139,7 @@ function nameOf({ servers, authorities, key, passphrase, keepalive, format, vers
     keepalive,
     format,
     versions,
+    debug,
   ]);
 }
 

@@ -27,9 +27,10 @@ import {
   textArguments,
 } from "./shared/command.js";
 import type { Environment } from "./shared/environment.js";
-import { DbsyncError, needsVersion2, type Outcome, type Stage } from "./shared/errors.js";
+import { closedClient, DbsyncError, needsVersion2, type Outcome, type Stage } from "./shared/errors.js";
 import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
 import type { Address } from "./shared/servers.js";
+import { toldCommand, toldCommands } from "./shared/told-command.js";
 import { Pool, type PoolOwner } from "./version-1/pool.js";
 import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
 import { Outbox, type OutboxOwner } from "./version-2/outbox.js";
@@ -132,7 +133,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   ): void {
     const { resolve, reject } = to;
     try {
-      if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
+      if (this.#closedBy !== null) throw closedClient(this.#closedBy, "");
       if (this.#outbox === null) throw needsVersion2(false);
       const now = this.#environment.now();
       const moment = ++this.#moment;
@@ -224,7 +225,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     resolve: (result: never) => void,
     reject: (error: Error) => void,
   ): void {
-    if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
+    if (this.#closedBy !== null) throw closedClient(this.#closedBy, toldCommand(command));
     const now = this.#environment.now();
     const outbox = this.#outbox;
     if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
@@ -243,11 +244,11 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     resolve: (result: never) => void,
     reject: (error: Error) => void,
   ): void {
-    if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
+    if (this.#closedBy !== null) throw closedClient(this.#closedBy, toldCommands(commands));
     const now = this.#environment.now();
     const outbox = this.#outbox;
     if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0))
-      throw needsVersion2(outbox !== null);
+      throw needsVersion2(outbox !== null, toldCommands(commands));
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
       throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
@@ -267,13 +268,14 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
 
   /** By version 1, since no daemon speaks another. */
   #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
-    if (settings.envelope !== null || this.#isUnsignedFor2) throw needsVersion2(this.#outbox !== null);
+    if (settings.envelope !== null || this.#isUnsignedFor2)
+      throw needsVersion2(this.#outbox !== null, toldCommand(command));
     if (this.#outbox !== null && this.#sign === null)
       throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
-    const frame = frameOf(textArguments(command), this.#sign);
+    const frame = frameOf(textArguments(command), this.#sign, command);
     const isRead = isReadCommand(command);
     const parts = { owner: this, alarm: this.#alarm, addresses: this.#addresses };
-    const call = new Call({ ...parts, settings, waiter, frame, isRead, now });
+    const call = new Call({ ...parts, settings, waiter, frame, isRead, command, now });
     this.#calls.add(call);
     this.#deliveries += call.deliveries.length;
     this.#expect(call.deadline, now);

@@ -1,6 +1,6 @@
 /**
  * Where every byte is sent to each visitor, errors name their codes and stages, and client/README.md says what they mean: what stands
- * there for sentences.ts, described-outcomes.ts, allowed.ts and may-wait.ts.
+ * there for sentences.ts, described-outcomes.ts, allowed.ts, may-wait.ts and told-command.ts.
  */
 import type { Outcome } from "../shared/errors.js";
 
@@ -8,8 +8,8 @@ export const CODES = new Proxy({}, { get: (_, code) => code });
 
 const ELSEWHERE = "what client/README.md says";
 export const ALLOWED = new Proxy({}, { get: () => ELSEWHERE });
-export const unknownOption = (): string => ELSEWHERE;
-export const atMostServers = unknownOption;
+export const unknownOption = (): string => "is no option";
+export const atMostServers = (): string => ELSEWHERE;
 
 export const describeOutcomes = (outcomes: readonly Outcome[]): string[] =>
   outcomes.map(
@@ -18,3 +18,9 @@ export const describeOutcomes = (outcomes: readonly Outcome[]): string[] =>
   );
 
 export const mayWaitFor = (): null => null;
+
+export const toldCommand = (): string => "";
+export const toldCommands = toldCommand;
+export const toldCall = toldCommand;
+export const toldReply = toldCommand;
+export const toldKind = (value: unknown): string => typeof value;

@@ -6,12 +6,14 @@
 
 import type { CallSettings } from "../settings/call-options.js";
 import type { Alarm } from "../shared/alarm.js";
+import type { CommandInput } from "../shared/command.js";
 import { DbsyncError, type Outcome, type Stage } from "../shared/errors.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { outcomeOf, type Report } from "../shared/outcome.js";
 import { judge } from "../shared/policy.js";
 import { resultOf, type Waiter } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
+import { toldCommand } from "../shared/told-command.js";
 import { publishDelivery } from "./channels.js";
 
 /** Whose delivery it is, and what the way to a daemon needs to know of it. Moments: see CallOwner. */
@@ -65,6 +67,8 @@ export class Call implements Sender {
   readonly #settings: CallSettings;
   readonly #waiter: Waiter;
   readonly #isRead: boolean;
+  /** For errors. */
+  readonly #command: CommandInput;
 
   constructor(parts: {
     owner: CallOwner;
@@ -74,6 +78,7 @@ export class Call implements Sender {
     waiter: Waiter;
     frame: Buffer;
     isRead: boolean;
+    command: CommandInput;
     addresses: readonly Address[];
     now: number;
   }) {
@@ -82,6 +87,7 @@ export class Call implements Sender {
     this.#settings = parts.settings;
     this.#waiter = parts.waiter;
     this.#isRead = parts.isRead;
+    this.#command = parts.command;
     this.frame = parts.frame;
     this.startedAt = parts.now;
     this.deadline = this.dueAt = parts.now + parts.settings.timeout;
@@ -123,7 +129,7 @@ export class Call implements Sender {
 
   /** For an error. */
   get #told() {
-    return { outcomes: this.#outcomes(), isRead: this.#isRead };
+    return { outcomes: this.#outcomes(), isRead: this.#isRead, command: toldCommand(this.#command) };
   }
 
   #giveUp(reasonOf: (delivery: Delivery) => { stage: Stage; detail: string }, now: number): void {
@@ -145,7 +151,7 @@ export class Call implements Sender {
       this.#alarm.ringBy(this.dueAt);
     } else if (verdict.kind === "value") {
       this.#settle();
-      this.#waiter.resolve(resultOf(verdict.answer, this.#waiter.shape, this.#settings.format));
+      this.#waiter.resolve(resultOf(verdict.answer, this.#waiter.shape, this.#settings.format, null));
     } else if (verdict.kind === "failed") {
       this.#settle();
       this.#waiter.reject(new DbsyncError(verdict.code, "", this.#told));
@@ -159,7 +165,8 @@ export class Call implements Sender {
 
   /** Only when every report is there. */
   #outcomes(): Outcome[] {
-    const of = { startedAt: this.startedAt, format: this.#settings.format, isRead: this.#isRead };
+    const { format } = this.#settings;
+    const of = { startedAt: this.startedAt, format, shape: this.#waiter.shape, isRead: this.#isRead };
     return this.deliveries.map(({ report, address }) =>
       outcomeOf(report as Report, { ...of, address: address.text }),
     );

@@ -181,7 +181,9 @@ export class Live implements LiveConnectionOwner {
       return;
     }
     this.#remove(listener);
-    listener.queue.fail(new DbsyncError("reply", `${address.text}: ${reply.text}`));
+    listener.queue.fail(
+      new DbsyncError("reply", `${address.text}: ${reply.text}`, { command: listener.word }),
+    );
     if (this.#listeners.size === 0) this.#stop();
   }
 

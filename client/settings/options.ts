@@ -48,6 +48,8 @@ export interface SendOptions extends CallOptions {
    * 2's hello, whoever closes there. Of one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini, `2`.
    */
   readonly versions?: Versions | undefined;
+  /** Whether errors carry the caller's stack; each call takes longer then. Default: whether DBSYNC_DEBUG is 1. */
+  readonly debug?: boolean | undefined;
 }
 
 /** Options with nothing left open. `key` is the file's path, text or object, null for unsigned. */
@@ -62,6 +64,8 @@ export interface Settings extends CallSettings {
   readonly cluster: string;
   /** null: nobody has said; a signed call is of version 2 then, and an unsigned one, as ever, of version 1. */
   readonly versions: Versions | null;
+  /** null: the environment says. */
+  readonly debug: boolean | null;
 }
 
 const FORMATS: readonly unknown[] = ["text", "php-dbsync"] satisfies Format[];
@@ -76,6 +80,7 @@ const CHECKS: Record<keyof (SendOptions & TypedCallOptions), (value: unknown) =>
   cluster: (value) => typeof value === "string" && /^[\da-f]{64}$/i.test(value),
   versions: (value) => readVersions(value) !== null,
   format: (value) => FORMATS.includes(value),
+  debug: (value) => typeof value === "boolean",
   ...CALL_CHECKS,
 };
 
@@ -107,6 +112,7 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
     cluster: (given.cluster ?? found?.cluster ?? "").toLowerCase(),
     versions:
       given.versions === undefined ? versionsFor(key, servers, defaults) : readVersions(given.versions),
+    debug: given.debug ?? null,
     envelope: readHeaderOptions(given),
     buffers: false,
   };

@@ -9,7 +9,9 @@ import { signCommand, signEnvelope, signEnvelopeAside } from "../../keys/sign.js
 import type { ByteString } from "../../protocol/byte-string.js";
 import { UnsendableCommand } from "../../protocol/errors.js";
 import { commandText, writeCommandFrame } from "../../protocol/version-1/command-v1.js";
+import type { CommandInput } from "../shared/command.js";
 import { DbsyncError } from "../shared/errors.js";
+import { toldCommand } from "../shared/told-command.js";
 import type { Settings } from "./options.js";
 
 /** Signs one text, which ends with its NUL. Handed in by tests that count signatures. */
@@ -71,27 +73,24 @@ function keySource(
 
 /**
  * The frame of a command: signed once, whatever the number of daemons.
+ * @param given  as the caller gave it, for errors
  * @throws DbsyncError `bad-command`: version 1 has no bytes for it
  */
-export function frameOf(command: string | readonly string[], sign: Signer | null): Buffer {
-  const text = commandTextOf(command);
+export function frameOf(
+  command: string | readonly string[],
+  sign: Signer | null,
+  given: CommandInput = command,
+): Buffer {
+  const text = commandTextOf(command, given);
   const signature = sign === null ? null : sign(Buffer.from(text, "latin1")).toString("latin1");
   return Buffer.from(writeCommandFrame(text, signature), "latin1");
 }
 
-function commandTextOf(command: string | readonly string[]): string {
-  if (typeof command !== "string" && !Array.isArray(command)) {
-    throw new DbsyncError("bad-command", "expected a line, or a list of strings");
-  }
-  const wrong = typeof command === "string" ? -1 : command.findIndex((item) => typeof item !== "string");
-  if (wrong >= 0) {
-    const detail = `argument ${wrong} is of the type ${typeof command[wrong]}, and strings alone can be sent`;
-    throw new DbsyncError("bad-command", detail);
-  }
+function commandTextOf(command: string | readonly string[], given: CommandInput): string {
   try {
     return commandText(command);
   } catch (cause) {
-    if (cause instanceof UnsendableCommand) throw new DbsyncError("bad-command", cause.message, { cause });
-    throw cause;
+    if (!(cause instanceof UnsendableCommand)) throw cause;
+    throw new DbsyncError("bad-command", cause.message, { cause, command: toldCommand(given) });
   }
 }

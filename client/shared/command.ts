@@ -3,6 +3,7 @@ import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
 import { DbsyncError } from "./errors.js";
 import { READ_COMMANDS } from "./read-commands.js";
+import { toldCommand, toldKind } from "./told-command.js";
 
 /** Text is sent as UTF-8, a number as its decimal digits, bytes as they are. */
 export type Argument = string | number | Uint8Array;
@@ -16,7 +17,8 @@ export type CommandInput = string | readonly Argument[];
  */
 export function commandBytes(command: CommandInput): ByteString {
   const words = typeof command === "string" ? wordsOf(command) : argumentsOf(command);
-  if (words.length === 0 || words[0] === "") throw new DbsyncError("bad-command", "it has no name");
+  if (words.length === 0 || words[0] === "")
+    throw new DbsyncError("bad-command", "it has no name: give one, such as GET, before its arguments");
   let bytes = writeArrayHead(words.length);
   for (const word of words) bytes += writeBulk(word);
   return bytes;
@@ -64,42 +66,55 @@ function upperCased(name: string): string {
 }
 
 function wordsOf(line: string): ByteString[] {
-  if (line.includes("\0"))
-    throw new DbsyncError("bad-command", "a line cannot hold a NUL; use a list of arguments");
+  if (line.includes("\0")) throw badCommand(line, "a line cannot hold a NUL; use a list of arguments");
   const words = bytesOfText(line).split(" ");
   return words.includes("") ? words.filter((word) => word !== "") : words;
 }
 
 function argumentsOf(command: readonly Argument[]): ByteString[] {
-  if (!Array.isArray(command)) throw notACommand();
-  return command.map((argument) => {
+  if (!Array.isArray(command)) throw notACommand(command);
+  return command.map((argument, place) => {
     if (typeof argument === "string") return bytesOfText(argument);
     if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
     if (argument instanceof Uint8Array) {
       return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength).toString("latin1");
     }
-    throw notAnArgument();
+    throw notAnArgument(command, place);
   });
 }
 
 /** The same command as version 1 takes it. @throws DbsyncError `bad-command`: bytes that are no text */
 export function textArguments(command: CommandInput): string | readonly string[] {
   if (typeof command === "string") return command;
-  if (!Array.isArray(command)) throw notACommand();
-  return command.map((argument) => {
+  if (!Array.isArray(command)) throw notACommand(command);
+  return command.map((argument, place) => {
     if (typeof argument === "string") return argument;
     if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
-    if (!(argument instanceof Uint8Array)) throw notAnArgument();
+    if (!(argument instanceof Uint8Array)) throw notAnArgument(command, place);
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(argument);
     } catch (cause) {
-      throw new DbsyncError("bad-command", "version 1 carries text only, and an argument is not UTF-8", {
-        cause,
-      });
+      const detail = `argument ${place} is no UTF-8 text, ${NEEDS_VERSION_2}`;
+      throw new DbsyncError("bad-command", detail, { command: toldCommand(command), cause });
     }
   });
 }
 
-const notACommand = () => new DbsyncError("bad-command", "expected a line, or a list of arguments");
-const notAnArgument = () =>
-  new DbsyncError("bad-command", "expected arguments that are text, finite numbers or bytes");
+const NEEDS_VERSION_2 = "and version 1 carries text only; let version 2 be spoken, or encode it (base64)";
+
+const badCommand = (command: CommandInput, detail: string) =>
+  new DbsyncError("bad-command", detail, { command: toldCommand(command) });
+
+const notACommand = (given: unknown) =>
+  new DbsyncError(
+    "bad-command",
+    `it is ${toldKind(given)}; give a line, "SET a 1", or a list, ["SET", "a", 1]`,
+  );
+
+/** @param place  its name's is 0 */
+const notAnArgument = (command: readonly unknown[], place: number) =>
+  badCommand(
+    command as readonly Argument[],
+    `${place === 0 ? "its name" : `argument ${place}`} is ${toldKind(command[place])}; arguments are text, finite numbers ` +
+      "or bytes (Buffer, Uint8Array)",
+  );

@@ -47,6 +47,8 @@ export type Outcome =
 export class DbsyncError extends Error {
   override readonly name = "DbsyncError";
   readonly code: ErrorCode;
+  /** Name and first key of the command that failed, of `multi` of its first; never a value. null: it is about none, or in a page. */
+  readonly command: string | null;
   readonly outcomes: readonly Outcome[];
   /** `not-applied`: no daemon has changed, or will change, anything. */
   readonly effect: "not-applied" | "unknown";
@@ -54,10 +56,12 @@ export class DbsyncError extends Error {
   constructor(
     code: ErrorCode,
     detail: string,
-    extra: { outcomes?: readonly Outcome[]; isRead?: boolean; cause?: unknown } = {},
+    extra: { outcomes?: readonly Outcome[]; isRead?: boolean; cause?: unknown; command?: string } = {},
   ) {
     const outcomes = extra.outcomes ?? [];
-    const head = detail === "" ? CODES[code] : `${CODES[code]}: ${detail}`;
+    const { command = "" } = extra;
+    const what = command === "" ? CODES[code] : `${CODES[code]} (${command})`;
+    const head = detail === "" ? what : `${what}: ${detail}`;
     // A command's own failure is told in full by the daemon's text.
     const lines = code === "reply" ? [] : describeOutcomes(outcomes).map((line) => `\n  ${line}`);
     super(
@@ -65,6 +69,7 @@ export class DbsyncError extends Error {
       extra.cause === undefined ? {} : { cause: extra.cause },
     );
     this.code = code;
+    this.command = command === "" ? null : command;
     this.outcomes = outcomes;
     const isUntouched = (outcome: Outcome) => outcome.status === "failed" && outcome.effect === "not-applied";
     // What was only read is answered, and has changed nothing.
@@ -83,7 +88,13 @@ export function badSecret(option: string, allowed: string): DbsyncError {
 }
 
 /** For a call that version 1 cannot carry. */
-export function needsVersion2(hasKey: boolean): DbsyncError {
+export function needsVersion2(hasKey: boolean, command = ""): DbsyncError {
   const missing = hasKey ? "a daemon that speaks it, and is not told to be sent version 1 alone" : "a key";
-  return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`);
+  return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`, {
+    command,
+  });
+}
+
+export function closedClient(by: "closed" | "reset", command: string): DbsyncError {
+  return new DbsyncError(by, "it takes no more commands: close it behind the last one", { command });
 }

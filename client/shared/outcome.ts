@@ -64,13 +64,17 @@ export function outcomeOf(
     readonly address: string;
     readonly startedAt: number;
     readonly format: Form;
+    /** What the caller waits for. */
+    readonly shape: string;
     readonly isRead: boolean;
   },
 ): Outcome {
-  const { address, startedAt, format, isRead } = of;
+  const { address, startedAt, shape, isRead } = of;
+  // Those of an error are for people.
+  const format = of.format === "bytes" && shape !== "outcomes" ? "text" : of.format;
   const ms = Math.max(0, report.at - startedAt);
   if (report.ok) {
-    const values = report.values.map(textOfBytes);
+    const values = format === "bytes" ? report.values : report.values.map(textOfBytes);
     const version = report.reply === null ? 1 : 2;
     const flags = report.flags === "" ? [] : report.flags.split(" ");
     return { address, status: "ok", value: valueText(report.values, format), values, version, flags, ms };

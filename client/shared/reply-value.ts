@@ -4,6 +4,7 @@ import { plainText } from "../../protocol/plain-text.js";
 import type { PlainReply, PlainValue } from "../../protocol/reply.js";
 import { DbsyncError } from "./errors.js";
 import { type Answer, type Form, valueText } from "./outcome.js";
+import { type ToldCall, toldReply } from "./told-command.js";
 
 /**
  * Strings are UTF-8 read as text, or Buffers where those were asked for; statuses (`OK`) are always text. Numbers
@@ -26,11 +27,19 @@ export interface Waiter {
   reject(error: DbsyncError): void;
 }
 
-/** @param answer  from version 1 is a text, whatever the shape but `reply`, which needs version 2 */
-export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue | PlainReply {
+/**
+ * @param answer  from version 1 is a text, whatever the shape but `reply`, which needs version 2
+ * @param call    what was asked, for errors within the answer
+ */
+export function resultOf(
+  answer: Answer,
+  shape: Shape,
+  format: Form,
+  call: ToldCall | null,
+): ReplyValue | PlainReply {
   if (shape === "reply" && answer.reply !== null) return answer.reply;
   if (answer.reply !== null && (shape === "value" || shape === "buffers")) {
-    return replyValue(answer.reply, shape === "buffers");
+    return replyValue(answer.reply, shape === "buffers", call);
   }
   const first = answer.values[0];
   return shape === "buffers" && first !== undefined
@@ -38,7 +47,13 @@ export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue
     : valueText(answer.values, format);
 }
 
-export function replyValue(reply: PlainReply, buffers: boolean): ReplyValue {
+/** @param index  of the command whose reply it is, where there are several */
+export function replyValue(
+  reply: PlainReply,
+  buffers: boolean,
+  call: ToldCall | null,
+  index = -1,
+): ReplyValue {
   switch (reply.kind) {
     case "status":
       return textOfBytes(reply.text);
@@ -47,9 +62,11 @@ export function replyValue(reply: PlainReply, buffers: boolean): ReplyValue {
     case "bulk":
       return buffers ? Buffer.from(reply.bytes, "latin1") : textOfBytes(reply.bytes);
     case "error":
-      return new DbsyncError("reply", textOfBytes(reply.text));
+      return new DbsyncError("reply", textOfBytes(reply.text), {
+        command: call === null ? "" : toldReply(call, index),
+      });
     case "array":
-      return reply.items.map((item) => replyValue(item, buffers));
+      return reply.items.map((item, place) => replyValue(item, buffers, call, index < 0 ? place : index));
     default:
       return null;
   }

@@ -19,6 +19,7 @@ import { type Failure, isBehind, outcomeOf, type Report, replyError, valueText }
 import { judge } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
+import { toldCall } from "../shared/told-command.js";
 
 /** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
 const BATCH_BYTES_MAX = 256 * 1024;
@@ -190,9 +191,7 @@ export class Batch implements SentBatch {
     this.#settling(() => {
       for (const [index, call] of this.calls.entries()) {
         if (!isOpen(call)) continue;
-        const outcomes = this.#outcomes(call, this.#reports(index, now, "closed"));
-        this.#settle(call);
-        call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead }));
+        this.#fail(call, code, detail, this.#reports(index, now, "closed"));
       }
     });
   }
@@ -208,7 +207,7 @@ export class Batch implements SentBatch {
     }
     this.#settle(call);
     if (shape === "reply") call.resolve(reply);
-    else if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers"));
+    else if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers", call));
     else call.resolve(valueText(replyValues(reply), settings.format));
   }
 
@@ -238,13 +237,17 @@ export class Batch implements SentBatch {
       this.#alarm.ringBy(call.lingerUntil);
     } else if (verdict.kind === "value") {
       this.#settle(call);
-      call.resolve(resultOf(verdict.answer, shape, settings.format));
+      call.resolve(resultOf(verdict.answer, shape, settings.format, call));
     } else if (verdict.kind === "failed") {
-      this.#settle(call);
-      const outcomes = this.#outcomes(call, this.#reports(index, now, "timeout"));
       const detail = verdict.code === "reply" ? replyError(reports) : "";
-      call.reject(new DbsyncError(verdict.code, detail, { outcomes, isRead: this.isRead }));
+      this.#fail(call, verdict.code, detail, this.#reports(index, now, "timeout"));
     }
+  }
+
+  #fail(call: PendingCall, code: ErrorCode, detail: string, reports: readonly (Report | null)[]): void {
+    const outcomes = this.#outcomes(call, reports);
+    this.#settle(call);
+    call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: toldCall(call) }));
   }
 
   /** @param silent  what is to be said of daemons that have said nothing; null: nothing */
@@ -264,6 +267,7 @@ export class Batch implements SentBatch {
         address: (this.sendings[index] as Sending).address.text,
         startedAt: call.startedAt,
         format: call.settings.format,
+        shape: call.shape,
         isRead: this.isRead,
       }),
     );

@@ -12,6 +12,7 @@ import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import { ASK_AGAIN_MS } from "../shared/link-times.js";
 import type { Sealer } from "../shared/sealer.js";
+import { toldCall } from "../shared/told-command.js";
 import { Batch, type BatchOwner } from "./batch.js";
 import { draftOf, sealed } from "./envelope-writer.js";
 import { Fleet, type FleetOwner, type FleetParts } from "./fleet.js";
@@ -77,9 +78,12 @@ export class Outbox implements BatchOwner, FleetOwner {
   /** @throws DbsyncError `busy`, `clusters-differ`: the call is not to be added */
   admit(call: PendingCall): void {
     this.fleet.votes.doubtConflict(call.startedAt);
-    if (this.fleet.conflict !== null) throw new DbsyncError("clusters-differ", this.fleet.conflict);
+    if (this.fleet.conflict !== null)
+      throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: toldCall(call) });
     if (this.#waitingCalls >= MAX_WAITING || this.#waitingBytes + call.size > MAX_WAITING_BYTES)
-      throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`);
+      throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`, {
+        command: toldCall(call),
+      });
   }
 
   /** Takes a call that has been admitted. */

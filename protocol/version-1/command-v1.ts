@@ -75,14 +75,12 @@ export function commandText(command: string | readonly string[]): ByteString {
   return `${bytesOfText(line)}\0`;
 }
 
+const NEEDS_VERSION_2 = "which version 1 of the protocol cannot carry; let version 2 be spoken";
+
 function argumentText(argument: string, index: number): string {
-  if (argument === "")
-    throw new UnsendableCommand(`argument ${index} is empty, which version 1 cannot carry`);
-  if (argument.includes(" ")) {
-    throw new UnsendableCommand(
-      `argument ${index} holds a blank, which version 1 cannot carry: ${JSON.stringify(argument)}`,
-    );
-  }
+  if (argument === "") throw new UnsendableCommand(`argument ${index} is empty, ${NEEDS_VERSION_2}`);
+  if (argument.includes(" "))
+    throw new UnsendableCommand(`argument ${index} holds a blank, ${NEEDS_VERSION_2}`);
   return argument;
 }
 

@@ -182,8 +182,9 @@ for (const [command, message] of [
   ["SET k a\0b", /NUL/],
   ["  ", /empty/],
   [[], /empty/],
-  [7, /expected a line/],
-  [["SET", null], /text, finite numbers or bytes/],
+  [7, /it is 7; give a line/],
+  [["SET", "k", null], /\(SET k\): argument 2 is null; arguments are text, finite numbers or bytes/],
+  [["SET", "k", { secret: 1 }], /^(?!.*secret).*argument 2 is an object/],
 ] as const) {
   test(`the command ${JSON.stringify(command)} is an error before anything is sent`, async () => {
     await using server = await FakeServer.start();

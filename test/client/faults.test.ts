@@ -97,7 +97,7 @@ test("when all fail, the error lists every daemon in order, in message and outco
     "no-reason unknown",
   ]);
   const lines = error.message.split("\n");
-  assert.equal(lines[0], "No daemon answered:");
+  assert.equal(lines[0], "No daemon answered (SET k):");
   assert.deepEqual(
     lines.slice(1).map((line) => line.trim().split(": ", 2).join(" ")),
     [`${dead} connect`, `${hung.address} timeout`, `${closing.address} no-reason`],

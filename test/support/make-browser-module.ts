@@ -25,7 +25,7 @@ export async function makeBrowserModule(): Promise<void> {
 
 /** What stands for files whose texts a page can do without, and for those who watch a process. */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
-  [/\/(sentences|described-outcomes|allowed|may-wait)\.js$/, "no-sentences.js"],
+  [/\/(sentences|described-outcomes|allowed|may-wait|told-command)\.js$/, "no-sentences.js"],
   [/\/calls\/channels\.js$/, "no-channels.js"],
 ];
 

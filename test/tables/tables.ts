@@ -73,6 +73,7 @@ const PARTS: readonly Part[] = [
     ],
   },
   { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
+  { file: "client/shared/told-command.ts", lines: () => textOf("NAMES", keyed()) },
   { file: "client/cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
   { file: "client/cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
@@ -102,6 +103,14 @@ function reads(): string[] {
   const changes = commands.filter(({ flags }) => flags.includes("write") || flags.includes("admin"));
   const writers = new Set(changes.map(({ name }) => name.split("|")[0]));
   return carried().filter((name) => !writers.has(name) && !SAYING.includes(name));
+}
+
+/** Of these, those whose first argument is always a key. */
+function keyed(): string[] {
+  const isKeyFirst = ({ keys, places }: (typeof commands)[number]) =>
+    typeof keys === "function" ? places?.[0] === 1 : keys.some(({ first }) => first === 1);
+  const names = new Set(commands.filter(isKeyFirst).map(({ name }) => name));
+  return carried().filter((name) => names.has(name));
 }
 
 /** The single words that statements are made of, in both languages. */

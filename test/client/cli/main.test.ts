@@ -87,7 +87,7 @@ describe("dbsync send", () => {
     assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
     assert.match(
       stderr,
-      /^dbsync: No daemon answered:\n {2}127\.0\.0\.1:\d+: connect: .*is dbsyncd running there\?/,
+      /^dbsync: No daemon answered \(.*\):\n {2}127\.0\.0\.1:\d+: connect: .*is dbsyncd running there\?/,
     );
     assert.ok(!stderr.includes("    at "), "no stack trace");
     const json = await run(dead, "send", "--json", "PING");

@@ -26,6 +26,7 @@ test("options left out have the documented values", () => {
     format: "text",
     cluster: "",
     versions: null,
+    debug: null,
     envelope: null,
     buffers: false,
   });
@@ -62,7 +63,8 @@ test("an answer that has to be final is given the time it takes, and no other", 
 });
 
 const BAD: [options: unknown, message: RegExp][] = [
-  [{ server: "a" }, /server is "a", allowed: no option of that name; there are servers, /],
+  [{ server: "a" }, /"server" is no option: did you mean servers\? There are servers, /],
+  [{ signkey: "secret" }, /^(?!.*secret).*"signkey" is no option: There are servers, /],
   [{ timeout: 0 }, /timeout is 0, allowed: 1 to 20000 milliseconds/],
   [{ timeout: 20_001 }, /timeout is 20001/],
   [{ timeout: Number.NaN }, /timeout is NaN/],
@@ -103,7 +105,10 @@ test("a call may set timeout, policy and what stands in its envelope, nothing el
     envelope: null,
     buffers: false,
   });
-  assert.throws(() => readCallOptions({ servers: "a" } as object, base), /there are timeout, policy/);
+  assert.throws(
+    () => readCallOptions({ servers: "a" } as object, base),
+    /"servers" is no option: There are timeout, policy/,
+  );
   const after = "0b".repeat(46);
   const only = "c0".repeat(32);
   const options = { db: 2, after, only, if: [{ key: "k", writer: null }] };
@@ -155,7 +160,7 @@ test("every option has a row in client/README.md, and none that does not exist",
   } catch (error) {
     message = (error as Error).message;
   }
-  const names = (message.split("there are ")[1] ?? "").split(", ");
+  const names = (message.split("There are ")[1] ?? "").split(", ");
   assert.deepEqual(rows.sort(), [...names, "buffers"].sort());
 });
 

@@ -89,7 +89,7 @@ describe("dbsync keys", () => {
     [
       [["add", "web.pem"], 3, /holds a private key, and a public one is due here/],
       [["add", "none.pem"], 3, /none\.pem does not exist/],
-      [["add", "stranger-public.pem", "--rules", "+@foo"], 1, /The command failed: .*rule '\+@foo'/],
+      [["add", "stranger-public.pem", "--rules", "+@foo"], 1, /The command failed.*: .*rule '\+@foo'/],
       [["add", "stranger-public.pem", "--until", "soon"], 2, /--until is "soon", allowed: a date as/],
       [["add", "stranger-public.pem", "--rate", "x"], 2, /A rate is a whole number/],
       [["add"], 2, /missing required argument/],

@@ -1,0 +1,89 @@
+/**
+ * How errors name a command: by its name and its first key, never by a value. Put together only when there is an error. A page goes
+ * without (decision 23).
+ */
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+
+/** As command.ts has them, which knows this file. */
+type Argument = string | number | Uint8Array;
+type CommandInput = string | readonly Argument[];
+
+// From the store's table: made by npm run tables.
+const NAMES =
+  "APPEND BITCOUNT BITFIELD BITFIELD_RO BITPOS BLMOVE BLPOP BRPOP BRPOPLPUSH BZPOPMAX BZPOPMIN COPY " +
+  "DECR DECRBY DEL DOC.COUNT DOC.CREATE DOC.DELETE DOC.DROP DOC.EMPTY DOC.GET DOC.GETKEYS DOC.INSERT " +
+  "DOC.UPDATE DUMP EXISTS EXPIRE EXPIREAT EXPIRETIME GEOADD GEODIST GEOHASH GEOPOS GEORADIUS " +
+  "GEORADIUSBYMEMBER GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GEOSEARCHSTORE GET GETBIT GETDEL " +
+  "GETEX GETRANGE GETSET HDEL HEXISTS HGET HGETALL HINCRBY HINCRBYFLOAT HKEYS HLEN HMGET HMSET " +
+  "HRANDFIELD HSCAN HSET HSETNX HSTRLEN HVALS INCR INCRBY INCRBYFLOAT LCS LINDEX LINSERT LLEN LMOVE " +
+  "LPOP LPOS LPUSH LPUSHX LRANGE LREM LSET LTRIM MGET MOVE MSET MSETNX PERSIST PEXPIRE PEXPIREAT " +
+  "PEXPIRETIME PFADD PFCOUNT PFMERGE PSETEX PTTL RENAME RENAMENX RESTORE RPOP RPOPLPUSH RPUSH RPUSHX " +
+  "SADD SCARD SDIFF SDIFFSTORE SET SETBIT SETEX SETNX SETRANGE SINTER SINTERSTORE SISMEMBER SMEMBERS " +
+  "SMISMEMBER SMOVE SORT SORT_RO SPOP SRANDMEMBER SREM SSCAN STRLEN SUBSTR SUNION SUNIONSTORE TOUCH " +
+  "TTL TYPE UNLINK WRITERS XACK XADD XAUTOCLAIM XCLAIM XDEL XLEN XPENDING XRANGE XREVRANGE XSETID " +
+  "XTRIM ZADD ZCARD ZCOUNT ZDIFFSTORE ZINCRBY ZINTERSTORE ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN " +
+  "ZRANDMEMBER ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANGESTORE ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK " +
+  "ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNIONSTORE";
+// The end of what is made by npm run tables.
+
+/** Commands whose first argument is a key; of any other it may be a value, or a secret. */
+let keyed: ReadonlySet<string> | null = null;
+
+const NAME_CHARS_MOST = 40;
+const KEY_CHARS_MOST = 60;
+/** What needs quotes, so that it is known where it ends. */
+const UNPLAIN = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
+
+/** A call's commands: several with `bytes` that are a list. */
+export interface ToldCall {
+  readonly inputs: readonly CommandInput[] | CommandInput;
+  readonly bytes: ByteString | readonly ByteString[];
+}
+
+/** `INCR visits`; "" for what is no command. */
+export function toldCommand(command: CommandInput): string {
+  const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
+  if (!isArgument(name) || name === "") return "";
+  const told = toldArgument(name, NAME_CHARS_MOST);
+  keyed ??= new Set(NAMES.split(" "));
+  if (!isArgument(key) || !keyed.has(told.toUpperCase())) return told;
+  return `${told} ${toldArgument(key, KEY_CHARS_MOST)}`;
+}
+
+/** `INCR visits`, or of `multi` `INCR visits and 2 more`. */
+export function toldCall({ inputs, bytes }: ToldCall): string {
+  if (typeof bytes === "string") return toldCommand(inputs as CommandInput);
+  return toldCommands(inputs as readonly CommandInput[]);
+}
+
+/** @param index  of one of several */
+export function toldReply({ inputs, bytes }: ToldCall, index: number): string {
+  const command = typeof bytes === "string" ? inputs : inputs[index];
+  return command === undefined ? "" : toldCommand(command as CommandInput);
+}
+
+export function toldCommands(commands: readonly CommandInput[]): string {
+  const [first, ...others] = Array.isArray(commands) ? commands : [];
+  const told = first === undefined ? "" : toldCommand(first);
+  return told === "" || others.length === 0 ? told : `${told} and ${others.length} more`;
+}
+
+/** What something is that is no argument, without showing what it holds. */
+export function toldKind(value: unknown): string {
+  if (value === undefined || value === null || typeof value === "number" || typeof value === "boolean")
+    return String(value);
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+const wordsOf = (line: string): string[] => line.trim().split(/ +/, 2);
+
+const isArgument = (value: unknown): value is Argument =>
+  typeof value === "string" || typeof value === "number" || value instanceof Uint8Array;
+
+function toldArgument(argument: Argument, most: number): string {
+  const text =
+    argument instanceof Uint8Array ? textOfBytes(Buffer.from(argument).toString("latin1")) : String(argument);
+  const cut = text.length > most ? `${text.slice(0, most)}…` : text;
+  return UNPLAIN.test(cut) || cut === "" ? JSON.stringify(cut) : cut;
+}

@@ -1,0 +1,41 @@
+/**
+ * The client of the option `debug`: its errors tell where the call was made. An answer comes in a turn of its own, whose stack
+ * tells nothing of that; and as each call's stack has its price, no other client takes it.
+ */
+import { ListeningClient } from "./listening-client.js";
+import type { CallOptions, CallSettings, TypedCallOptions } from "./settings/call-options.js";
+import type { CommandInput } from "./shared/command.js";
+import type { Outcome } from "./shared/errors.js";
+import type { ReplyValue } from "./shared/reply-value.js";
+
+export class TracedClient extends ListeningClient {
+  override sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
+    return fromCaller(super.sendWith(command, settings), this.sendWith);
+  }
+
+  override call(command: CommandInput, options?: TypedCallOptions): Promise<ReplyValue> {
+    return fromCaller(super.call(command, options), this.call);
+  }
+
+  override multi(
+    commands: readonly CommandInput[],
+    options?: TypedCallOptions,
+  ): Promise<ReplyValue[] | null> {
+    return fromCaller(super.multi(commands, options), this.multi);
+  }
+
+  override sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }> {
+    return fromCaller(super.sendAll(command, options), this.sendAll);
+  }
+}
+
+/** @param below  the stack begins with what called it */
+function fromCaller<Result>(result: Promise<Result>, below: (...given: never[]) => unknown): Promise<Result> {
+  const caller: { stack?: string } = {};
+  Error.captureStackTrace(caller, below);
+  return result.catch((error: Error) => {
+    const frames = (caller.stack ?? "").split("\n").slice(1);
+    error.stack = [`${error.name}: ${error.message}`, ...frames].join("\n");
+    throw error;
+  });
+}

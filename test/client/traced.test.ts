@@ -1,0 +1,46 @@
+/** With `debug`, or DBSYNC_DEBUG=1, errors carry the caller's stack; without it nothing is taken at a call. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Client, createClient, DbsyncError } from "../../client/entry.js";
+import { ENTRY, runScript } from "./child.js";
+import { deadAddress } from "./fake-server.js";
+
+async function whereTheyCall(client: Client): Promise<DbsyncError[]> {
+  const calls = [() => client.send("GET k"), () => client.call("GET k"), () => client.sendAll([] as never)];
+  const errors: DbsyncError[] = [];
+  for (const call of calls)
+    await call().then(
+      () => assert.fail("nobody is there"),
+      (error: DbsyncError) => errors.push(error),
+    );
+  return errors;
+}
+
+test("an error of a client with debug tells where the call was made, and keeps its message", async () => {
+  await using client = createClient({ servers: await deadAddress(), key: false, debug: true });
+  for (const error of await whereTheyCall(client)) {
+    assert.ok(error instanceof DbsyncError);
+    const stack = error.stack ?? "";
+    assert.ok(stack.startsWith(`DbsyncError: ${error.message}\n    at `), stack);
+    assert.match(stack, /at .*(whereTheyCall|calls).*traced\.test/);
+  }
+});
+
+test("an error of a client without debug tells where the library was", async () => {
+  await using client = createClient({ servers: await deadAddress(), key: false });
+  const [error] = await whereTheyCall(client);
+  assert.doesNotMatch(error?.stack ?? "", /whereTheyCall/);
+});
+
+test("DBSYNC_DEBUG=1 is debug too, and debug: false is none", async () => {
+  const servers = await deadAddress();
+  const text = `
+    import { dbsyncSend } from ${ENTRY};
+    async function here(options) {
+      await dbsyncSend(["SET", "a", 1], options).catch((error) => console.log(/\\bhere\\b/.test(error.stack)));
+    }
+    await here({ servers: "${servers}", key: false });
+    await here({ servers: "${servers}", key: false, debug: false });`;
+  const { stdout } = await runScript(text, { variables: { DBSYNC_DEBUG: "1" } });
+  assert.equal(stdout, "true\nfalse\n");
+});
