@@ -1,7 +1,9 @@
 /** `dbsync send`: one command, and what came of it. */
+import { buffer } from "node:stream/consumers";
 import { type Command, Option } from "commander";
+import { didYouMean } from "../../protocol/nearest-name.js";
 import type { CallingClient } from "../client.js";
-import type { CommandInput } from "../shared/command.js";
+import type { Argument, CommandInput } from "../shared/command.js";
 import { DbsyncError, type Outcome } from "../shared/errors.js";
 import { asksForWriters } from "../writers.js";
 import {
@@ -13,20 +15,32 @@ import {
   openFrom,
   readSettings,
 } from "./shared/client-options.js";
+import { COMMAND_NAMES } from "./shared/command-names.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
 import { commandWords } from "./shared/late-options.js";
-import { JSON_FLAG, outcomeLine, printBytes, printJson, printJsonError, printLine } from "./shared/output.js";
+import {
+  JSON_FLAG,
+  jsonOutcome,
+  jsonValue,
+  outcomeBytes,
+  printJson,
+  printJsonError,
+  printValue,
+} from "./shared/output.js";
 import { tellHint } from "./shared/probe.js";
 import { shownLines } from "./shared/shown-text.js";
+import { showWaiting } from "./status/waiting.js";
 
 interface SendFlags extends ClientFlags {
   readonly all?: boolean;
+  readonly stdin?: boolean;
 }
 
 export function addSend(program: Command): void {
   const command = program.command("send").description("send a command to every daemon and print the answer");
   addWaitOptions(addDatabaseOption(addPolicyOption(addClientOptions(command))))
     .addOption(new Option("--all", "print every daemon's answer, a line for each").conflicts("policy"))
+    .option("-x, --stdin", "read the last argument from standard input, to its end, as the bytes that come")
     .option(JSON_FLAG, 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')
     .argument("<command...>", "the command as arguments, or all of it as one argument with blanks")
     .passThroughOptions()
@@ -34,13 +48,16 @@ export function addSend(program: Command): void {
       "after",
       `
 Options stand before the command; one behind its name is an error, unless -- stands before it: all behind -- belongs to
-the command. An answer is printed with its bytes as they are (with --all and --json as text), nil as (nil).
-Arguments may hold blanks, unless a daemon speaks version 1, which has no way to carry them.
+the command. An answer is printed with its bytes as they are, nil as (nil); on a terminal what that would obey is shown
+as \\x1b. In JSON an answer is text, and bytes that are no UTF-8 are {"base64": "/wBB"}.
+Arguments may hold blanks and any bytes, unless a daemon speaks version 1, which has no way to carry them.
+With --stable and --replicated a terminal shows that the command waits, and what the daemons say of themselves.
 
 Examples:
   dbsync send SET greeting hello
   dbsync send "SET greeting hello"
   dbsync send -k private.pem SET greeting "good morning"
+  dbsync send -k private.pem -x SET picture < picture.png
   dbsync send -s 10.0.0.1,10.0.0.2 -k private.pem INCR visits
   dbsync send --all --json GET greeting
   dbsync send -k private.pem -- SADD letters -k -s
@@ -53,16 +70,19 @@ async function send(given: string[], flags: SendFlags, own: Command): Promise<vo
   const words = commandWords(own, given);
   let isUnsigned = false;
   try {
-    const command = words.length === 1 ? (words[0] as string) : words;
-    const isText = flags.all || flags.json;
     const settings = readSettings(flags);
     isUnsigned = settings.key === null;
-    const { client } = openFrom(isText ? settings : { ...settings, format: "bytes" });
-    if (flags.all) printAll(flags, (await client.sendAll(command)).outcomes, isUnsigned);
-    else {
-      const value = asksForWriters(command) ? await writers(client, command) : await client.send(command);
-      if (flags.json) printJson({ value });
-      else printBytes(value ?? "(nil)");
+    const { client } = openFrom({ ...settings, format: "bytes" });
+    const command = await commandOf(words, flags);
+    const endWaiting = showWaiting(settings, process.stderr);
+    if (flags.all) {
+      const { outcomes } = await client.sendAll(command).finally(endWaiting);
+      printAll(flags, outcomes, isUnsigned);
+    } else {
+      const asked = asksForWriters(command) ? writers(client, command) : client.send(command);
+      const value = await asked.finally(endWaiting);
+      if (flags.json) printJson({ value: jsonValue(value) });
+      else printValue(value);
     }
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);
@@ -71,8 +91,19 @@ async function send(given: string[], flags: SendFlags, own: Command): Promise<vo
   }
 }
 
+/** One word is a line, unless something comes behind it. */
+async function commandOf(words: readonly string[], { stdin }: SendFlags): Promise<CommandInput> {
+  const [line = ""] = words;
+  if (!stdin) return words.length === 1 ? line : words;
+  const before: readonly Argument[] = words.length === 1 ? line.split(" ").filter(Boolean) : words;
+  return [...before, await buffer(process.stdin)];
+}
+
 function tell(error: DbsyncError, isUnsigned: boolean): ExitCode {
   process.stderr.write(`dbsync: ${shownLines(error.message)}\n`);
+  const [, name] = /ERR unknown command '([^']*)'/.exec(error.message) ?? [];
+  const hint = name === undefined ? "" : didYouMean(name.toUpperCase(), COMMAND_NAMES);
+  if (hint !== "") process.stderr.write(`(${hint.replace("did", "Did").trimEnd()})\n`);
   tellHint(isUnsigned, error.outcomes);
   return exitCodeOf(error);
 }
@@ -84,9 +115,9 @@ async function writers(client: CallingClient, command: CommandInput): Promise<st
 }
 
 function printAll(flags: SendFlags, outcomes: readonly Outcome[], isUnsigned: boolean): void {
-  if (flags.json) printJson({ outcomes });
+  if (flags.json) printJson({ outcomes: outcomes.map(jsonOutcome) });
   else {
-    for (const outcome of outcomes) printLine(outcomeLine(outcome));
+    for (const outcome of outcomes) printValue(outcomeBytes(outcome));
     tellHint(isUnsigned, outcomes);
   }
   if (outcomes.every(({ status }) => status === "failed")) process.exitCode = EXIT.failed;

@@ -21,7 +21,7 @@ export interface ChildResult {
 export interface ChildOptions {
   readonly variables?: Readonly<Record<string, string>>;
   readonly folder?: string;
-  readonly input?: string;
+  readonly input?: string | Buffer;
 }
 
 /** The library's entry, as the text of an import. */

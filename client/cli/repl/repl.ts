@@ -12,7 +12,7 @@ import {
 } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { HistoryFile } from "../shared/history-file.js";
-import { JSON_FLAG, printJson, printJsonError, printLine } from "../shared/output.js";
+import { JSON_FLAG, jsonValue, printJson, printJsonError, printValue } from "../shared/output.js";
 import { isQuoted, splitWords } from "../shared/words.js";
 import { ReplSession } from "./repl-session.js";
 import { converse } from "./terminal.js";
@@ -21,7 +21,10 @@ export function addRepl(program: Command): void {
   addDatabaseOption(
     addPolicyOption(addClientOptions(program.command("repl").description("type commands, or pipe them in"))),
   )
-    .option(JSON_FLAG, 'print each answer as JSON: {"value": …} or {"error": …}')
+    .option(
+      JSON_FLAG,
+      'print each answer as JSON: {"value": …} or {"error": …}; bytes that are no text as {"base64": …}',
+    )
     .addHelpText(
       "after",
       `
@@ -43,11 +46,12 @@ ${exitCodeHelp("a command failed, or had no answer (from a pipe; a terminal's se
 
 async function repl(flags: ClientFlags): Promise<void> {
   const settings = readSettings(flags);
-  const { client } = openFrom(settings);
   if (!process.stdin.isTTY || flags.json) {
+    const { client } = openFrom({ ...settings, format: "bytes" });
     process.exitCode = await runBatch({ client, json: flags.json ?? false });
     return;
   }
+  const { client } = openFrom(settings);
   const streams = { input: process.stdin, output: process.stdout };
   await converse(new ReplSession(client, settings), new HistoryFile(process.env, "history"), streams);
 }
@@ -70,8 +74,8 @@ async function runBatch(batch: Batch): Promise<ExitCode> {
 async function run({ client, json }: Batch, line: string): Promise<ExitCode> {
   try {
     const value = await client.send(isQuoted(line) ? splitWords(line) : line);
-    if (json) printJson({ value });
-    else printLine(value ?? "(nil)");
+    if (json) printJson({ value: jsonValue(value) });
+    else printValue(value);
     return EXIT.ok;
   } catch (error) {
     if (json) return printJsonError(error);

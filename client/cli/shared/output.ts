@@ -1,9 +1,11 @@
 /** What subcommands print: values, outcomes, and with --json objects of a line each. */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import { isUtf8 } from "node:buffer";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { describeOutcome } from "../../shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
 import { type ExitCode, exitCodeOf } from "./exit-codes.js";
+import { shownLines } from "./shown-text.js";
 
 export const JSON_FLAG = "--json";
 
@@ -11,10 +13,29 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** As they are, and the end of a line. */
-export function printBytes(bytes: ByteString): void {
-  process.stdout.write(`${bytes}\n`, "latin1");
+/** An answer, null for nil, and the end of a line: as its bytes are, but for what a terminal would obey. */
+export function printValue(value: ByteString | null): void {
+  const bytes = value ?? "(nil)";
+  if (process.stdout.isTTY) printLine(shownLines(isText(bytes) ? textOfBytes(bytes) : escaped(bytes)));
+  else process.stdout.write(`${bytes}\n`, "latin1");
 }
+
+/** An answer in JSON: text as it is, and what is none marked as base64. */
+export function jsonValue(bytes: ByteString | null): string | null | { readonly base64: string } {
+  if (bytes === null) return null;
+  return isText(bytes) ? textOfBytes(bytes) : { base64: Buffer.from(bytes, "latin1").toString("base64") };
+}
+
+/** @param outcome  of the form `bytes` */
+export function jsonOutcome(outcome: Outcome): object {
+  if (outcome.status === "failed") return outcome;
+  return { ...outcome, value: jsonValue(outcome.value), values: outcome.values.map(jsonValue) };
+}
+
+const isText = (bytes: ByteString): boolean => isUtf8(Buffer.from(bytes, "latin1"));
+
+const escaped = (bytes: ByteString): string =>
+  bytes.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 
 /** A bigint as a number where it is one, else as its digits; bytes as text. */
 export function printJson(value: unknown): void {
@@ -41,6 +62,13 @@ export function outcomeLine(outcome: Outcome): string {
   return outcome.status === "ok"
     ? `${outcome.address}: ${outcome.value ?? "(nil)"}`
     : describeOutcome(outcome);
+}
+
+/** The same of an outcome of the form `bytes`. */
+export function outcomeBytes(outcome: Outcome): ByteString {
+  return outcome.status === "ok"
+    ? `${bytesOfText(outcome.address)}: ${outcome.value ?? "(nil)"}`
+    : bytesOfText(describeOutcome(outcome));
 }
 
 /** Names and values, one behind the other, as an object. Errors of the daemon's making are left out. */

@@ -11,7 +11,7 @@ export interface Cluster extends AsyncDisposable {
   readonly folder: string;
   readonly daemons: TestDaemons;
   /** `dbsync ARGS`, for these daemons unless the arguments name others. */
-  run(args: readonly string[], input?: string): Promise<ChildResult>;
+  run(args: readonly string[], input?: string | Buffer): Promise<ChildResult>;
 }
 
 export const KEY_NAMES = ["app", "root", "stranger", "web"] as const;

@@ -131,10 +131,39 @@ describe("dbsync send", () => {
     assert.equal(bytes.toString("hex"), "ff00410a");
   });
 
+  test("marks bytes that are no text as base64 in JSON, and takes the last argument from stdin with -x", async () => {
+    const bytes = Buffer.from([0xff, 0x00, 0x41]);
+    const set = await cluster.run(["send", "-k", "app.pem", "-x", "SET", "given"], bytes);
+    assert.deepEqual([set.code, set.stdout, set.stderr], [0, "OK\n", ""]);
+    assert.equal((await run("send", "-k", "app.pem", "GET", "given")).bytes.toString("hex"), "ff00410a");
+    const json = await run("send", "-k", "app.pem", "--json", "GET", "given");
+    assert.deepEqual(JSON.parse(json.stdout), { value: { base64: "/wBB" } });
+    const all = await run("send", "-k", "app.pem", "--all", "--json", "GET", "given");
+    const { outcomes } = JSON.parse(all.stdout) as { outcomes: { value: unknown; values: unknown[] }[] };
+    for (const { value, values } of outcomes)
+      assert.deepEqual([value, values], [{ base64: "/wBB" }, [{ base64: "/wBB" }]]);
+    const lines = (await run("send", "-k", "app.pem", "--all", "GET", "given")).bytes;
+    assert.ok(lines.includes(Buffer.concat([Buffer.from(": "), bytes, Buffer.from("\n")])));
+    const piped = ["repl", "-k", "app.pem"];
+    assert.equal((await cluster.run(piped, "GET given\n")).bytes.toString("hex"), "ff00410a");
+    const spoken = await cluster.run([...piped, "--json"], "GET given\n");
+    assert.deepEqual(JSON.parse(spoken.stdout), { value: { base64: "/wBB" } });
+    assert.equal((await run("send", "-k", "app.pem", "-x", "SET")).code, 1, "a command without a key");
+  });
+
+  test("asks what was meant where there is no such command", async () => {
+    const { code, stderr } = await run("send", "-k", "app.pem", "GETT", "k");
+    assert.equal(code, 1);
+    assert.match(stderr, /unknown command 'GETT'.*\n\(Did you mean GET\?\)\n$/);
+  });
+
   test("says what is wrong with a command, once, and ends with 1", async () => {
     const { code, stderr } = await run("send", "-k", "app.pem", "SET", "k");
     assert.equal(code, 1);
-    assert.equal(stderr, "dbsync: The command failed: ERR wrong number of arguments for 'set' command\n");
+    assert.equal(
+      stderr,
+      "dbsync: The command failed (SET k): ERR wrong number of arguments for 'set' command\n",
+    );
   });
 
   test("takes a database, a policy and a cluster", async () => {
