@@ -18,6 +18,261 @@ namespace Dbsync {
             public int $answered = 0;
         }
 
+        // PSR-16's own interface, where Composer gives it (psr/simple-cache); else a name that stands for nothing.
+        if (interface_exists(\Psr\SimpleCache\CacheInterface::class)) {
+            interface SimpleCache extends \Psr\SimpleCache\CacheInterface
+            {
+            }
+        } else {
+            interface SimpleCache
+            {
+            }
+        }
+
+        // As SimpleCache.
+        if (interface_exists(\Psr\SimpleCache\InvalidArgumentException::class)) {
+            interface SimpleCacheFault extends \Psr\SimpleCache\InvalidArgumentException
+            {
+            }
+        } else {
+            interface SimpleCacheFault
+            {
+            }
+        }
+
+        /**
+         * A cache as PSR-16 has it, for PHP 8; with psr/simple-cache installed it is one of its own kind. What cannot be read is a miss,
+         * and what cannot be written is false, for a page is to be made all the same: lastError() says why. Needs version 2.
+         */
+        final class Cache implements SimpleCache
+        {
+            /** In one envelope. */
+            private const MAX_KEYS = 500;
+            private const MAX_BYTES = 4 * 1024 * 1024;
+            private const SCAN_COUNT = '1000';
+
+            private Client $client;
+            private string $prefix;
+            private ?int $ttl;
+            /** @var bool|string[] */
+            private $classes;
+            private ?string $error = null;
+
+            /**
+             * @param Client            $client  of all daemons
+             * @param string            $prefix  of the keys, which clear() removes
+             * @param int|null          $ttl     seconds that values are kept for, unless set() says; null: for good
+             * @param bool|string[]     $classes of which objects may be made again: all, none, or these
+             * @throws Failure
+             */
+            public function __construct(Client $client, string $prefix = 'cache:', ?int $ttl = null, $classes = true)
+            {
+                if ($prefix === '') {
+                    throw new Failure('a cache needs a prefix: clear() removes all keys that begin so');
+                }
+                [$this->client, $this->prefix, $this->ttl, $this->classes] = [$client, $prefix, $ttl, $classes];
+            }
+
+            /** Why the last call did not do what it should; null: it did. */
+            public function lastError(): ?string
+            {
+                return $this->error;
+            }
+
+            /**
+             * @param string $key
+             * @param mixed  $default
+             */
+            public function get($key, $default = null): mixed
+            {
+                $name = $this->name($key);
+                return $this->value($this->asked(fn () => $this->client->call(['GET', $name])), $default);
+            }
+
+            /**
+             * @param string                 $key
+             * @param mixed                  $value
+             * @param int|\DateInterval|null $ttl
+             */
+            public function set($key, $value, $ttl = null): bool
+            {
+                return $this->setMultiple([self::checked($key) => $value], $ttl);
+            }
+
+            /** @param string $key */
+            public function delete($key): bool
+            {
+                return $this->deleteMultiple([$key]);
+            }
+
+            /** @param string $key */
+            public function has($key): bool
+            {
+                $name = $this->name($key);
+                return $this->asked(fn () => $this->client->call(['EXISTS', $name])) === 1;
+            }
+
+            /**
+             * @param iterable $keys
+             * @param mixed    $default
+             */
+            public function getMultiple($keys, $default = null): iterable
+            {
+                $keys = self::list($keys);
+                $names = array_map([$this, 'name'], $keys);
+                $values = [];
+                foreach (array_chunk(array_combine($names, $keys), self::MAX_KEYS, true) as $some) {
+                    $found = $this->asked(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
+                    foreach (array_values($some) as $place => $key) {
+                        $values[$key] = $this->value(is_array($found) ? $found[$place] ?? null : null, $default);
+                    }
+                }
+                return $values;
+            }
+
+            /**
+             * @param iterable               $values  by key
+             * @param int|\DateInterval|null $ttl
+             */
+            public function setMultiple($values, $ttl = null): bool
+            {
+                $seconds = $this->seconds($ttl);
+                $commands = $names = [];
+                foreach ($values as $key => $value) {
+                    $names[] = $name = $this->name(is_int($key) ? (string) $key : $key);
+                    $lasting = $seconds === null ? [] : ['EX', $seconds];
+                    $commands[] = array_merge(['SET', $name, serialize($value)], $lasting);
+                }
+                if ($seconds !== null && $seconds <= 0) {
+                    return $this->deleted($names);
+                }
+                $good = true;
+                foreach (self::portions($commands) as $some) {
+                    $replies = $this->asked(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
+                    foreach ($replies ?? [null] as $reply) {
+                        $this->error = $reply instanceof CommandError ? $reply->getMessage() : $this->error;
+                        $good = $good && $reply === 'OK';
+                    }
+                }
+                return $good;
+            }
+
+            /** @param iterable $keys */
+            public function deleteMultiple($keys): bool
+            {
+                return $this->deleted(array_map([$this, 'name'], self::list($keys)));
+            }
+
+            /** Removes all that begins with the prefix, at each daemon what that one has. */
+            public function clear(): bool
+            {
+                $pattern = addcslashes($this->prefix, '*?[]\\^') . '*';
+                $names = [];
+                $good = true;
+                foreach ($this->client->servers() as $server) {
+                    $cursor = '0';
+                    do {
+                        $page = $this->asked(fn () => $this->client->call(
+                            ['SCAN', $cursor, 'MATCH', $pattern, 'COUNT', self::SCAN_COUNT],
+                            ['servers' => $server]
+                        ));
+                        [$cursor, $some] = is_array($page) ? $page : ['0', []];
+                        $names += array_fill_keys($some, true);
+                        $good = $good && is_array($page);
+                    } while ($cursor !== '0');
+                }
+                return $this->deleted(array_map('strval', array_keys($names))) && $good;
+            }
+
+            /** @param string[] $names */
+            private function deleted(array $names): bool
+            {
+                $good = true;
+                foreach (array_chunk($names, self::MAX_KEYS) as $some) {
+                    $good = is_int($this->asked(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
+                }
+                return $good;
+            }
+
+            /** @return mixed  null, and `error` is set, where no daemon answered */
+            private function asked(callable $call)
+            {
+                $this->error = null;
+                try {
+                    return $call();
+                } catch (Failure $failure) {
+                    $this->error = $failure->getMessage();
+                    return null;
+                }
+            }
+
+            /**
+             * @param mixed $bytes
+             * @param mixed $default
+             * @return mixed
+             */
+            private function value($bytes, $default)
+            {
+                $value = is_string($bytes) ? @unserialize($bytes, ['allowed_classes' => $this->classes]) : false;
+                return $value === false && $bytes !== 'b:0;' ? $default : $value;
+            }
+
+            /** @param int|\DateInterval|null $ttl */
+            private function seconds($ttl): ?int
+            {
+                if ($ttl instanceof \DateInterval) {
+                    $now = new \DateTimeImmutable();
+                    return $now->add($ttl)->getTimestamp() - $now->getTimestamp();
+                }
+                if ($ttl !== null && !is_int($ttl)) {
+                    throw new InvalidCacheKey('a lifetime is null, a number of seconds, or a DateInterval, not ' . gettype($ttl));
+                }
+                return $ttl ?? $this->ttl;
+            }
+
+            /** @param mixed $key */
+            private function name($key): string
+            {
+                return $this->prefix . self::checked($key);
+            }
+
+            /** @param mixed $key */
+            private static function checked($key): string
+            {
+                if (!is_string($key) || $key === '' || strpbrk($key, '{}()/\\@:') !== false) {
+                    $shown = is_string($key) ? "\"$key\"" : gettype($key);
+                    throw new InvalidCacheKey("$shown is no key of a cache: a string, not empty, without any of {}()/\\@:");
+                }
+                return $key;
+            }
+
+            /** @param mixed $keys */
+            private static function list($keys): array
+            {
+                if (!is_iterable($keys)) {
+                    throw new InvalidCacheKey('keys are an array, or something to walk through, not ' . gettype($keys));
+                }
+                return is_array($keys) ? array_values($keys) : iterator_to_array($keys, false);
+            }
+
+            /** @return string[][][]  as many commands as one envelope may well hold */
+            private static function portions(array $commands): array
+            {
+                $portions = [];
+                $bytes = $count = 0;
+                foreach ($commands as $command) {
+                    $bytes += strlen($command[2]);
+                    if ($count === 0 || $count >= self::MAX_KEYS || $bytes > self::MAX_BYTES) {
+                        $portions[] = [];
+                        [$bytes, $count] = [strlen($command[2]), 0];
+                    }
+                    $portions[count($portions) - 1][] = $command;
+                    $count++;
+                }
+                return $portions;
+            }
+        }
+
         /**
          * Signs a command once, sends it to every daemon at once, and gives the first good answer. Holds connections, and the one loop
          * that drives them; slower daemons get their commands during later calls, and in a last moment when the script ends.
@@ -125,7 +380,7 @@ namespace Dbsync {
                 $this->found = null;
             }
 
-            /** Waits a moment for daemons that owe an answer: the original drops commands of a client that has left. */
+            /** Waits up to 0.2 s for daemons that owe an answer: the original drops commands of a client that has left. */
             public function finish(): void
             {
                 $end = self::now() + self::LAST_DELIVERY_SECONDS;
@@ -997,6 +1252,11 @@ namespace Dbsync {
             }
         }
 
+        /** A key, or a lifetime, that PSR-16 does not allow. */
+        final class InvalidCacheKey extends \InvalidArgumentException implements SimpleCacheFault
+        {
+        }
+
         /** A private key: RSA for both versions, Ed25519 for version 2. */
         final class Key
         {
@@ -1343,6 +1603,216 @@ namespace Dbsync {
                     $pins[] = strtolower($digits);
                 }
                 return $pins;
+            }
+        }
+
+        /**
+         * PHP's sessions, for session_set_save_handler(): each a key that expires. Whatever cannot be read or written is a Failure, for
+         * an empty session in the place of one that could not be read would be written over it. Needs version 2.
+         * With `lock` requests of one session wait for each other. The lock is asked of one daemon, the first of the list that answers:
+         * name the daemons in the same order everywhere; while that one goes down two requests may hold it for a moment.
+         */
+        final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestampHandlerInterface
+        {
+            private const LEASE_SECONDS = 60;
+            /** Part of the lease within which the lock is surely its holder's: clocks differ. */
+            private const SURE_PART = 0.95;
+            private const LOOK_MS = [10, 60];
+
+            private Client $client;
+            private string $prefix;
+            private ?int $lifetime;
+            private float $lock;
+            private float $lease;
+            /** @var array|null of the lock that is held: name, server, until when it is surely ours, number of the turn */
+            private ?array $held = null;
+
+            /**
+             * @param Client $client   of all daemons
+             * @param array  $options  prefix: of the keys ("session:"); lifetime: seconds (session.gc_maxlifetime); lock: seconds that a
+             *                         request waits for another one of the same session (none: requests do not wait); lease: seconds
+             *                         after which a lock ends whose holder has died, more than any request takes (60)
+             * @throws Failure
+             */
+            public function __construct(Client $client, array $options = [])
+            {
+                $known = ['prefix' => 'session:', 'lifetime' => null, 'lock' => 0, 'lease' => self::LEASE_SECONDS];
+                foreach (array_keys(array_diff_key($options, $known)) as $name) {
+                    throw new Failure("sessions have no option \"$name\"; there are " . implode(', ', array_keys($known)));
+                }
+                $options += $known;
+                $this->client = $client;
+                $this->prefix = (string) $options['prefix'];
+                $this->lifetime = $options['lifetime'] === null ? null : (int) $options['lifetime'];
+                $this->lock = (float) $options['lock'];
+                $this->lease = (float) $options['lease'];
+            }
+
+            /**
+             * @param string $path
+             * @param string $name
+             */
+            public function open($path, $name): bool
+            {
+                return true;
+            }
+
+            public function close(): bool
+            {
+                $this->release();
+                return true;
+            }
+
+            /** @param string $id */
+            public function read($id): string
+            {
+                if ($this->lock > 0) {
+                    $this->acquire("{$this->prefix}lock:$id");
+                }
+                return (string) ($this->readWhereHeld($id) ?? $this->client->call(['GET', $this->prefix . $id]));
+            }
+
+            /**
+             * @param string $id
+             * @param string $data
+             */
+            public function write($id, $data): bool
+            {
+                $this->client->call(['SET', $this->prefix . $id, $data, 'EX', $this->seconds()]);
+                // The next request may read at another daemon.
+                $this->client->finish();
+                return true;
+            }
+
+            /** @param string $id */
+            public function destroy($id): bool
+            {
+                $this->client->call(['DEL', $this->prefix . $id]);
+                $this->client->finish();
+                return true;
+            }
+
+            /** @param int $lifetime */
+            public function gc($lifetime): int
+            {
+                return 0;
+            }
+
+            /** @param string $id  for session.use_strict_mode: only what is there is taken from a cookie */
+            public function validateId($id): bool
+            {
+                return $this->client->call(['EXISTS', $this->prefix . $id]) === 1;
+            }
+
+            /**
+             * @param string $id
+             * @param string $data  unchanged
+             */
+            public function updateTimestamp($id, $data): bool
+            {
+                $isThere = $this->client->call(['EXPIRE', $this->prefix . $id, $this->seconds()]) === 1;
+                return $isThere || $this->write($id, $data);
+            }
+
+            private function seconds(): int
+            {
+                return max(1, $this->lifetime ?? (int) ini_get('session.gc_maxlifetime'));
+            }
+
+            /** @throws Failure  it stays somebody else's, or no daemon answers */
+            private function acquire(string $name): void
+            {
+                $this->release();
+                $end = self::now() + $this->lock;
+                do {
+                    $failure = null;
+                    foreach ($this->client->servers() as $server) {
+                        try {
+                            if ($this->tried($name, $server)) {
+                                return;
+                            }
+                            $failure = null;
+                            break;
+                        } catch (CommandError $error) {
+                            throw $error;
+                        } catch (Failure $failure) {
+                            continue;
+                        }
+                    }
+                    if ($failure !== null) {
+                        throw $failure;
+                    }
+                    usleep(1000 * random_int(...self::LOOK_MS));
+                } while (self::now() < $end);
+                throw new Failure("$name: another request has held this session for $this->lock s: let it end sooner, or call"
+                    . ' session_write_close() in it; if it has died, the lock ends ' . $this->lease . ' s after it began');
+            }
+
+            /**
+             * Turns have numbers, and one is tried only where all before it are over: then an attempt in vain that comes to have its effect
+             * after all, put before another in the order of dates, names a number that somebody has had. Ours is what we were the first
+             * to try, at one daemon, and not late.
+             * @throws Failure  that daemon does not tell
+             */
+            private function tried(string $name, string $server): bool
+            {
+                $look = ['ZMSCORE', $name, 'taken', 'released'];
+                [$taken, $released] = $this->client->call($look, ['servers' => $server]);
+                if ((int) $taken > (int) $released) {
+                    return false;
+                }
+                $number = max((int) $taken, (int) $released) + 1;
+                $sent = self::now();
+                $try = [$look, ['ZADD', $name, 'GT', 'CH', $number, 'taken'], $this->lasting($name)];
+                try {
+                    // As policy a number: an answer that came late is none.
+                    [$before, $changed] = $this->client->multi($try, ['servers' => $server, 'policy' => 1]);
+                } catch (Failure $failure) {
+                    if ($failure->answered > 0) {
+                        return false;
+                    }
+                    throw $failure;
+                }
+                $isOurs = $changed === 1 && is_array($before) && (int) $before[0] <= (int) $before[1];
+                $this->held = $isOurs ? [$name, $server, $sent + self::SURE_PART * $this->lease, $number] : null;
+                return $isOurs;
+            }
+
+            /** That daemon was sent what the last holder has written before the lock was given back: it has it. */
+            private function readWhereHeld(string $id): ?string
+            {
+                try {
+                    return $this->held === null ? null : $this->client->call(['GET', $this->prefix . $id], ['servers' => $this->held[1]]);
+                } catch (Failure $failure) {
+                    return null;
+                }
+            }
+
+            private function release(): void
+            {
+                if ($this->held === null) {
+                    return;
+                }
+                [$name, $server, $until, $number] = $this->held;
+                $this->held = null;
+                try {
+                    if (self::now() < $until) {
+                        $done = [['ZADD', $name, 'GT', $number, 'released'], $this->lasting($name)];
+                        $this->client->multi($done, ['servers' => $server]);
+                    }
+                } catch (Failure $failure) {
+                    // Its lease ends it.
+                }
+            }
+
+            private function lasting(string $name): array
+            {
+                return ['PEXPIRE', $name, (int) (1000 * $this->lease)];
+            }
+
+            private static function now(): float
+            {
+                return hrtime(true) / 1e9;
             }
         }
 

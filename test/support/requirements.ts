@@ -75,6 +75,19 @@ export const requirements: readonly Requirement[] = [
     purpose: "Python's MongoDB driver",
     isForFullRuns: true,
   },
+  {
+    program: "composer",
+    debianPackage: "composer",
+    purpose: "examples/php as a package",
+    isForFullRuns: true,
+  },
+  {
+    program: "php",
+    check: ["-r", "require 'Psr/SimpleCache/autoload.php';"],
+    debianPackage: "php-psr-simple-cache",
+    purpose: "the interface of examples/php's cache",
+    isForFullRuns: true,
+  },
   ...LIBRARIES.map(({ program, check, debianPackage }) => ({
     ...{ program, check, debianPackage },
     purpose: "what people use with Redis",

@@ -7,7 +7,7 @@ const FOLDER = "examples/php/src";
 const FUNCTIONS = "functions.php";
 
 /** What others extend or implement stands before them. */
-const FIRST = ["Failure.php", "SimpleCache.php"];
+const FIRST = ["Failure.php", "SimpleCache.php", "SimpleCacheFault.php"];
 
 const HEAD = "<?php\ndeclare(strict_types=1);\n\nnamespace Dbsync;\n\n";
 

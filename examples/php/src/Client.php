@@ -110,7 +110,7 @@ final class Client
         $this->found = null;
     }
 
-    /** Waits a moment for daemons that owe an answer: the original drops commands of a client that has left. */
+    /** Waits up to 0.2 s for daemons that owe an answer: the original drops commands of a client that has left. */
     public function finish(): void
     {
         $end = self::now() + self::LAST_DELIVERY_SECONDS;

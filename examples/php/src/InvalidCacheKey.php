@@ -1,0 +1,9 @@
+<?php
+declare(strict_types=1);
+
+namespace Dbsync;
+
+/** A key, or a lifetime, that PSR-16 does not allow. */
+final class InvalidCacheKey extends \InvalidArgumentException implements SimpleCacheFault
+{
+}

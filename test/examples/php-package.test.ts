@@ -1,0 +1,100 @@
+/** examples/php as a Composer package: each class from its own file, and installed by Composer without a network. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { skipUnlessFull } from "../support/amount.js";
+import { startDaemon } from "../support/daemon-process.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
+import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
+import { PHP_FILE } from "./php-script.js";
+
+const PACKAGE = join(repositoryRoot, "examples", "php");
+const SIMPLE_CACHE = "/usr/share/php/Psr/SimpleCache";
+
+/** As PSR-4 has it, and Composer. */
+const AUTOLOAD = `spl_autoload_register(function ($name) {
+  $file = "src/" . substr($name, 7) . ".php"; if (strpos($name, "Dbsync") === 0 && is_file($file)) { require $file; }
+});`;
+
+const rsa = readVectors().keys.find(({ name }) => name === "rsa2048");
+assert.ok(rsa);
+const signkey = join(vectorFolder, rsa.privateFile);
+
+/** What a script prints. */
+async function printed(script: string, cwd = PACKAGE): Promise<string> {
+  const args = ["-d", "display_errors=1", "-d", "error_reporting=-1", "-r", script];
+  const { code, stdout, stderr } = await run("php", args, { cwd });
+  assert.equal(code, 0, stderr + stdout);
+  return stdout;
+}
+
+test("Each class of examples/php is found in the file of its name, and loads alone", {
+  skip: skipWithout("php"),
+}, async () => {
+  const one = `${AUTOLOAD} if (!class_exists($argv[1]) && !interface_exists($argv[1])) { echo "$argv[1] is not there"; }`;
+  const script = `foreach (glob('src/[A-Z]*.php') as $file) {
+      $name = escapeshellarg('Dbsync\\\\' . basename($file, '.php'));
+      passthru(PHP_BINARY . ' -d display_errors=1 -r ' . escapeshellarg(${JSON.stringify(one).replaceAll("$", "\\$")}) . " -- $name");
+    }`;
+  assert.equal(await printed(script), "");
+});
+
+test("The package has the version of the npm package, and the one file beside it does no harm", {
+  skip: skipWithout("php"),
+}, async () => {
+  const version = (folder: string, file: string) =>
+    (JSON.parse(readFileSync(join(folder, file), "utf8")) as { version: string }).version;
+  assert.equal(version(PACKAGE, "composer.json"), version(repositoryRoot, "package.json"));
+  const one = JSON.stringify(PHP_FILE);
+  for (const files of [
+    `require "src/functions.php"; require ${one};`,
+    `require ${one}; require "src/functions.php";`,
+  ])
+    assert.equal(
+      await printed(`${AUTOLOAD} ${files} new Dbsync\\Client(); echo function_exists("dbsync_call");`),
+      "1",
+    );
+});
+
+test("Composer installs it from a folder, and its cache is a PSR-16 cache", {
+  skip:
+    skipUnlessFull || skipWithout("php") || skipWithout("composer") || skipWithout("php-psr-simple-cache"),
+}, async () => {
+  await using daemon = await startDaemon(["-s", join(vectorFolder, rsa.publicFile)]);
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-composer-"));
+  try {
+    const interfaces = {
+      ...{ name: "psr/simple-cache", version: "1.0.1", dist: { type: "path", url: SIMPLE_CACHE } },
+      autoload: { "psr-4": { "Psr\\SimpleCache\\": "" } },
+    };
+    const manifest = {
+      repositories: [
+        { type: "path", url: PACKAGE, options: { symlink: false } },
+        { type: "package", package: interfaces },
+        { "packagist.org": false },
+      ],
+      require: { "dbsync/dbsync": "*", "psr/simple-cache": "*" },
+    };
+    writeFileSync(join(folder, "composer.json"), JSON.stringify(manifest));
+    const env = { COMPOSER_HOME: folder, COMPOSER_ALLOW_SUPERUSER: "1", COMPOSER_DISABLE_NETWORK: "1" };
+    const installed = await run("composer", ["install", "--no-interaction", "--no-ansi"], {
+      cwd: folder,
+      env,
+    });
+    assert.equal(installed.code, 0, installed.stderr);
+    const options = `['servers' => '127.0.0.1:${daemon.port}', 'signkey' => '${signkey}', 'timeout' => 20]`;
+    const script = `require 'vendor/autoload.php';
+      function keep(Psr\\SimpleCache\\CacheInterface $cache) { return [$cache->set('k', ['v w']), $cache->get('k')]; }
+      $cache = new Dbsync\\Cache(new Dbsync\\Client(${options}));
+      try { $cache->get('{'); $fault = ''; } catch (Psr\\SimpleCache\\InvalidArgumentException $error) { $fault = get_class($error); }
+      echo json_encode([keep($cache), $fault, dbsync_call(['INCR', 'n'], ${options})]);`;
+    const printedThen = await printed(script, folder);
+    assert.deepEqual(JSON.parse(printedThen), [[true, ["v w"]], "Dbsync\\InvalidCacheKey", 1]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,203 @@
+/** examples/php's session handler, by PHP's own session functions, and its cache: against daemons that record, and fakes. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Trio } from "../faults/trio.js";
+import { amount } from "../support/amount.js";
+import { skipWithout } from "../support/requirements.js";
+import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
+import { deadAddress } from "./fake-daemon.js";
+import { runPhp } from "./php-script.js";
+
+const rsa = readVectors().keys.find(({ name }) => name === "rsa2048");
+assert.ok(rsa);
+const privateKey = join(vectorFolder, rsa.privateFile);
+const publicKey = join(vectorFolder, rsa.publicFile);
+
+/** PHP's sessions without a browser. */
+const BARE = {
+  "session.use_cookies": "0",
+  "session.use_only_cookies": "0",
+  "session.cache_limiter": "",
+  "session.use_strict_mode": "0",
+};
+
+describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => {
+  let trio: Trio;
+
+  before(async () => {
+    trio = await Trio.start(["-s", publicKey, "--window", "30s,1s"], 2);
+    await trio.untilNoneIsLate();
+  });
+  after(() => trio[Symbol.asyncDispose]());
+
+  const env = (servers = trio.servers.join()) => ({ DBSYNC_SERVERS: servers, DBSYNC_SIGNKEY: privateKey });
+
+  /** A script whose sessions are ours. */
+  const withSessions = (code: string, options = "[]", more: Parameters<typeof runPhp>[1] = {}) =>
+    runPhp(
+      `$client = new Dbsync\\Client(); $sessions = new Dbsync\\Sessions($client, ${options});
+      session_set_save_handler($sessions); ${code}`,
+      { env: env(), ini: BARE, ...more },
+    );
+
+  test("What one request leaves in a session the next one finds, until it is destroyed", async () => {
+    const patience = { LAST_DELIVERY_SECONDS: 60 };
+    const values = { text: "grüß  dich", bytes: "\u0000\u00ff", list: [1, null, true], empty: "" };
+    await withSessions(
+      `session_id('one'); session_start(); $_SESSION = json_decode(stream_get_contents(STDIN), true);
+      session_write_close(); $result = null`,
+      "[]",
+      { env: env(), ini: BARE, patience, input: JSON.stringify(values) },
+    );
+    const read = "session_id('one'); session_start(); $result = $_SESSION";
+    assert.deepEqual(await withSessions(read), values);
+    const destroy = "session_id('one'); session_start(); session_destroy(); $result = null";
+    await withSessions(destroy, "[]", { env: env(), ini: BARE, patience });
+    assert.deepEqual(await withSessions(read), []);
+  });
+
+  test("A session lives as long as it is told to from its last use on, and an unknown name is not taken in strict mode", async () => {
+    const result = await withSessions(
+      `session_id('two'); session_start(); $_SESSION['a'] = 1; session_write_close();
+      $first = $client->call('TTL session:two');
+      $client->call('EXPIRE session:two 300');
+      session_start(); session_write_close();
+      $second = $client->call('TTL session:two');
+      ini_set('session.use_strict_mode', '1');
+      session_id('made-up'); session_start(); $third = session_id() === 'made-up'; session_write_close();
+      session_id('two'); session_start(); session_regenerate_id(true); $_SESSION['a']++; $new = session_id(); session_write_close();
+      $result = [$first > 900 && $first <= 1000, $second > 900, $third, $client->call('EXISTS session:two'), $new !== 'two',
+        strpos($client->call(['GET', "session:$new"]), 'i:2') !== false]`,
+      "['lifetime' => 1000]",
+    );
+    assert.deepEqual(result, [true, true, false, 0, true, true]);
+  });
+
+  test("With the lock, requests at the same time lose nothing of each other", async () => {
+    const [scripts, times] = [amount(3, 6), amount(4, 20)];
+    const code = `for ($i = 0; $i < ${times}; $i++) {
+        session_id('shared'); session_start(); $count = $_SESSION['count'] ?? 0;
+        usleep(random_int(0, 5000)); $_SESSION['count'] = $count + 1; session_write_close();
+      } $result = true`;
+    await Promise.all(
+      Array.from({ length: scripts }, () => withSessions(code, "['lock' => 120, 'lease' => 600]")),
+    );
+    const read = "session_id('shared'); session_start(); $result = $_SESSION['count']";
+    assert.equal(await withSessions(read, "['lock' => 120]"), scripts * times);
+  });
+
+  test("Who has died with the lock loses it when its lease ends, and who waits in vain is told why", async () => {
+    const dying = "session_id('dying'); session_start(); posix_kill(getmypid(), SIGKILL)";
+    await assert.rejects(withSessions(dying, "['lock' => 120, 'lease' => 2]"), /^Error: php: null/);
+    const read = "session_id('dying'); session_start(); $result = session_id()";
+    assert.equal(await withSessions(read, "['lock' => 120]"), "dying");
+    const two = await withSessions(
+      `$sessions->open('', ''); $sessions->read('held');
+      $other = new Dbsync\\Sessions(new Dbsync\\Client(), ['lock' => 0.2]);
+      try { $other->read('held'); $text = ''; } catch (Dbsync\\Failure $failure) { $text = $failure->getMessage(); }
+      $sessions->close(); $result = [$text, $other->read('held')]`,
+      "['lock' => 120]",
+    );
+    const [text, after] = two as [string, string];
+    assert.match(text, /^session:lock:held: another request has held this session for 0\.2 s/);
+    assert.equal(after, "");
+  });
+
+  test("A session that no daemon has told is no empty session", async () => {
+    const code = `session_id('lost');
+      try { session_start(); $result = 'started'; } catch (Dbsync\\Failure $failure) { $result = $failure->getMessage(); }`;
+    const dead = await deadAddress();
+    for (const options of ["[]", "['lock' => 5]"]) {
+      const text = await withSessions(code, options, { env: env(dead), ini: BARE });
+      assert.match(String(text), /^no daemon answered\n {2}127\.0\.0\.1:\d+: connect: refused/);
+    }
+    await assert.rejects(
+      withSessions("$result = 1", "['lok' => 5]"),
+      /sessions have no option .*lok.*; there are prefix,/,
+    );
+  });
+
+  const withCache = (code: string, servers?: string) =>
+    runPhp(`$client = new Dbsync\\Client(); $cache = new Dbsync\\Cache($client); ${code}`, {
+      env: env(servers),
+    });
+
+  test("A cache keeps every value as it was, alone and many at once", async () => {
+    const result = await withCache(
+      `$values = ['n' => 1, 'f' => 1.5, 'false' => false, 'null' => null, 's' => "a  b\\0\\xff", 'e' => '', 'a' => [1, ['x' => null]],
+        'o' => new ArrayObject([1, 2]), '7' => 'seven'];
+      $set = $cache->setMultiple($values, 1000); $same = $cache->getMultiple(array_map('strval', array_keys($values))) == $values;
+      $one = []; foreach ($values as $key => $value) { $one[] = $cache->get((string) $key, 'default') == $value; }
+      $many = []; for ($i = 0; $i < 1200; $i++) { $many["many$i"] = str_repeat('v', 10) . $i; }
+      $result = [$set, $same, array_unique($one), $cache->set('x', 'y'), $cache->get('x'), $cache->has('x'), $cache->has('absent'),
+        $cache->get('absent', 'default'), $cache->setMultiple($many), $cache->getMultiple(array_keys($many)) === $many,
+        $client->call('TTL cache:n') > 900, $client->call('TTL cache:x'), $cache->lastError()]`,
+    );
+    assert.deepEqual(result, [
+      ...[true, true, [true], true, "y", true, false, "default", true, true, true],
+      ...[-1, null],
+    ]);
+  });
+
+  test("A cache forgets: one, many, what has lasted long enough, and all that begins with its prefix", async () => {
+    const result = await withCache(
+      `$client->call(['SET', 'other', 1]); $odd = new Dbsync\\Cache($client, 'o[d]d*:'); $odd->set('a', 1);
+      $cache->setMultiple(array_fill_keys(range(1, 1500), 1)); $cache->set('x', 1); $cache->set('y', 1); $cache->set('z', 1);
+      $result = [$cache->delete('x'), $cache->has('x'), $cache->delete('x'), $cache->deleteMultiple(['y', 'none']), $cache->has('y'),
+        $cache->set('z', 2, 0), $cache->has('z'), $cache->set('w', 1, new DateInterval('PT9000S')), $client->call('TTL cache:w') > 6000,
+        $cache->clear(), count($client->call('KEYS cache:*')), $odd->get('a'), $odd->clear(), $odd->has('a'), $client->call('GET other')]`,
+    );
+    assert.deepEqual(result, [
+      ...[true, false, true, true, false, true, false, true, true],
+      ...[true, 0, 1, true, false, "1"],
+    ]);
+  });
+
+  test("Keys and lifetimes that PSR-16 forbids are errors that name them", async () => {
+    const tried = (call: string) =>
+      `(function ($cache) { try { ${call}; return ''; } catch (Dbsync\\InvalidCacheKey $error) { return $error->getMessage(); } })($cache)`;
+    const calls = [
+      ["$cache->get('')", /"" is no key of a cache/],
+      ["$cache->get('a:b')", /"a:b" is no key of a cache: a string, not empty, without any of/],
+      ["$cache->set(5, 1)", /integer is no key/],
+      ["$cache->set('k', 1, '5')", /a lifetime is null, a number of seconds, or a DateInterval, not string/],
+      ["$cache->getMultiple('k')", /keys are an array/],
+      ["$cache->deleteMultiple(['a', '{'])", /"\{" is no key/],
+    ] as const;
+    const results = await withCache(`$result = [${calls.map(([call]) => tried(call)).join()}]`);
+    for (const [index, [call, problem]] of calls.entries())
+      assert.match(String((results as string[])[index]), problem, call);
+  });
+
+  test("A cache without daemons misses and refuses, and says why", async () => {
+    const result = await withCache(
+      `$result = [$cache->get('k', 'made anew'), $cache->set('k', 1), $cache->delete('k'), $cache->has('k'), $cache->clear(),
+        $cache->getMultiple(['a', 'b'], 0), $cache->lastError()]`,
+      await deadAddress(),
+    );
+    const [error] = (result as unknown[]).splice(6);
+    assert.deepEqual(result, ["made anew", false, false, false, false, { a: 0, b: 0 }]);
+    assert.match(String(error), /^no daemon answered\n.*connect: refused/);
+  });
+
+  test("What somebody else has put there is a miss, and objects are made of permitted classes alone", async () => {
+    const result = await withCache(
+      `$client->call(['SET', 'cache:bad', 'a:1:{']); $plain = new Dbsync\\Cache($client, 'cache:', null, false);
+      $plain->set('o', new ArrayObject()); $result = [$cache->get('bad', 'miss'), get_class($plain->get('o'))]`,
+    );
+    assert.deepEqual(result, ["miss", "__PHP_Incomplete_Class"]);
+  });
+
+  // The last one of these daemons.
+  test("The lock and the sessions outlive the daemon that has had the lock", async () => {
+    const options = "['lock' => 120, 'lease' => 2]";
+    const patience = { LAST_DELIVERY_SECONDS: 60 };
+    const write =
+      "session_id('kept'); session_start(); $_SESSION['a'] = 'x y'; session_write_close(); $result = true";
+    await withSessions(write, options, { env: env(), ini: BARE, patience });
+    await trio.end(0, "SIGKILL");
+    const read = "session_id('kept'); session_start(); $result = $_SESSION";
+    assert.deepEqual(await withSessions(read, options), { a: "x y" });
+  });
+});
