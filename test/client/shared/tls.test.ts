@@ -139,6 +139,12 @@ test("An IPv6 address in the list is looked for in the certificate", async (t) =
   if (server === null) return t.skip("no IPv6 here");
   await using _ = server;
   assert.equal(await ping(`dbsyncs://[::1]:${server.port}`, { ca: files.certificate }), "PONG");
+  const others = await writeCertificate(folder.path, { names: ["::2", "localhost"] });
+  await using other = await startServer(others, { host: "::1" });
+  assert.match(
+    await failure(`dbsyncs://[::1]:${other.port}`, { ca: others.certificate }),
+    /^tls: its certificate is for other names/,
+  );
 });
 
 test("A daemon without TLS, one that closes and one that hangs are told apart, quickly", async () => {
