@@ -5,11 +5,14 @@
 import { dateText } from "../protocol/version-2/envelope.js";
 import { StartError } from "../serving/process/start-error.js";
 import { readCommandLine } from "./command-line.js";
+import { type BackupVerification, verifyBackup } from "./history/backup-verification.js";
 import { type FolderReport, NotChecked, type Seen, verifyFolder } from "./history/folder-verification.js";
-import type { FaultKind } from "./history/verification.js";
+import type { FaultKind, VerificationReport } from "./history/verification.js";
 import { isSigned, type Settings } from "./options/settings.js";
 
 const JSON_FLAG = "--json";
+/** Followed by a file: that is checked instead of a folder. */
+const BACKUP_FLAG = "--backup";
 const PROGRESS_EVERY_MS = 200;
 /** Exit codes; 2 and 3 are those of options and files. */
 const FAULTY = 1;
@@ -26,6 +29,7 @@ const SENTENCES: Readonly<Record<FaultKind, string>> = {
   "bad-signature": "its signature does not hold",
   "damaged-snapshot": "the snapshot cannot be read",
   "wrong-snapshot": "the snapshot is not what the commands make",
+  "damaged-backup": "they are not what was written, or missing",
   "no-beginning": "the beginning is missing",
 };
 
@@ -33,7 +37,12 @@ const CURE =
   "What to do: start the daemon with its peers, which give damaged entries again; or put the folder aside and start with a " +
   "new one, which they fill; or restore a copy.";
 
+const BACKUP_CURE =
+  "What to do: take another copy of this file, or another backup; make a new one while the daemon has its data.";
+
 const words = process.argv.slice(2);
+const backupAt = words.indexOf(BACKUP_FLAG);
+const [, backup = null] = backupAt < 0 ? [] : words.splice(backupAt, 2);
 const isJson = words.includes(JSON_FLAG);
 
 try {
@@ -55,12 +64,14 @@ try {
 }
 
 /** @throws StartError. @throws NotChecked */
-async function verify(settings: Settings): Promise<FolderReport> {
+async function verify(settings: Settings): Promise<FolderReport | BackupVerification> {
   const { data } = settings;
-  if (data === null) throw new StartError("--data is missing: name the folder that is to be checked.", 2);
+  if (data === null && backup === null)
+    throw new StartError("--data is missing: name the folder that is to be checked.", 2);
   if (!isSigned(settings))
     throw new StartError("--sign-key is missing: name the public key that the daemon is started with.", 2);
   try {
+    if (backup !== null || data === null) return verifyBackup(settings, backup ?? "", showProgress());
     return await verifyFolder(settings, data, showProgress());
   } finally {
     clearProgress();
@@ -81,9 +92,10 @@ function clearProgress(): void {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
 }
 
-function describe(report: FolderReport): string {
+function describe(report: FolderReport | BackupVerification): string {
   const { entries, ringEntries, first, last, units, firstMalformed, signatures, begins, snapshots } = report;
-  const { state, untold } = report;
+  const { state } = report;
+  const untold = "untold" in report ? report.untold : [];
   const span = first === null || last === null ? "" : `, ${dateText(first)} to ${dateText(last)}`;
   const outcomes = Object.entries(units).map(([outcome, count]) => `${count} ${outcome}`);
   const rows = [
@@ -103,12 +115,14 @@ function describe(report: FolderReport): string {
         ]),
     ["signatures", `${signatures} hold`],
     ["snapshots", snapshots.length === 0 ? "none" : `${snapshots.length}, as the commands make them`],
-    ["seen", describeSeen(report.seen)],
+    "seen" in report
+      ? ["seen", describeSeen(report.seen)]
+      : ["made", report.made === null ? "not known" : dateText(report.made)],
     ...untold.map((sentence) => ["not told", sentence]),
     ["state", state],
   ];
   const facts = rows.map(([name = "", text = ""]) => `${name.padEnd(12)}${text}\n`).join("");
-  return facts + (report.faultCount === 0 ? allWell(report) : describeFaults(report));
+  return facts + (report.faultCount === 0 ? allWell(untold) : describeFaults(report));
 }
 
 function describeSeen({ process, group, isWritten, missed }: Seen): string {
@@ -122,13 +136,13 @@ function describeSeen({ process, group, isWritten, missed }: Seen): string {
   return `${upTo}; ${who}, and what came later is not in it${others}`;
 }
 
-function allWell({ untold }: FolderReport): string {
+function allWell(untold: readonly string[]): string {
   return untold.length === 0 ? "All is well.\n" : "All that can be told is well.\n";
 }
 
-function describeFaults({ faultCount, faults }: FolderReport): string {
+function describeFaults({ faultCount, faults }: VerificationReport): string {
   const lines = faults.map(({ kind, where }) => `  ${where}: ${SENTENCES[kind]}\n`);
   const left = faultCount - faults.length;
   const more = left > 0 ? `  and ${left} more\n` : "";
-  return `\n${faultCount} ${faultCount === 1 ? "fault" : "faults"}:\n${lines.join("")}${more}${CURE}\n`;
+  return `\n${faultCount} ${faultCount === 1 ? "fault" : "faults"}:\n${lines.join("")}${more}${backup === null ? CURE : BACKUP_CURE}\n`;
 }

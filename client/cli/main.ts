@@ -9,9 +9,11 @@ import { addImport } from "./import.js";
 import { addTest } from "./json/test-server.js";
 import { addKeys } from "./keys/keys.js";
 import { addSubscribe, addWatch } from "./listen.js";
+import { addBackup } from "./past/backup.js";
 import { addBlame } from "./past/blame.js";
 import { addGetPast } from "./past/get-past.js";
 import { addLog } from "./past/log.js";
+import { addRestore } from "./past/restore.js";
 import { addPing } from "./ping.js";
 import { addRepl } from "./repl/repl.js";
 import { addSend } from "./send.js";
@@ -50,6 +52,8 @@ for (const add of [
   addGetPast,
   addImport,
   addExport,
+  addBackup,
+  addRestore,
   addTest,
   addSql,
   addBench,

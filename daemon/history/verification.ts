@@ -43,6 +43,7 @@ export type FaultKind =
   | "bad-signature"
   | "damaged-snapshot"
   | "wrong-snapshot"
+  | "damaged-backup"
   | "no-beginning";
 
 export interface Fault {

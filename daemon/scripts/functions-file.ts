@@ -9,7 +9,7 @@ import { errnoOf } from "../../keys/key-source.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../../store/arguments/errors.js";
 
-const NAME = "functions.rdb";
+export const FUNCTIONS_NAME = "functions.rdb";
 const MODE = 0o600;
 
 export class FunctionsFile {
@@ -17,7 +17,7 @@ export class FunctionsFile {
 
   /** @param data  the folder */
   constructor(data: string) {
-    this.path = join(data, NAME);
+    this.path = join(data, FUNCTIONS_NAME);
   }
 
   /** null: there are none. @throws an error of the system */

@@ -22,6 +22,7 @@ const BUNDLES: Bundles = {
   dbsyncd: "daemon/main.js",
   "dbsync-proxy": "proxy/main.js",
   "log-verify": "daemon/verify-main.js",
+  backup: "daemon/backup-main.js",
   "snapshot-worker": "daemon/replica/snapshot-worker.js",
   testing: "daemon/testing.js",
 };

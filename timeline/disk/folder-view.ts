@@ -116,6 +116,11 @@ export class FolderView {
     }
   }
 
+  /** The places of all that is there by now up to the last that it shows. Not once it has forgotten. */
+  *places(): Generator<Buffer> {
+    for (const { key } of this.#all(null, true)) yield key;
+  }
+
   /** How many entries were added behind the reader's back, before the last one that was shown. Not once it has forgotten. */
   countMissed(): number {
     if (!this.hasChanged) return 0;

@@ -17,6 +17,7 @@ interface VerifyFlags {
   readonly rootKey?: readonly string[];
   readonly clusterName?: string;
   readonly config?: string;
+  readonly backup?: string;
   readonly json?: boolean;
 }
 
@@ -25,9 +26,10 @@ export function addLogVerify(log: Command): void {
   log
     .command("verify")
     .description(
-      "check a data folder, and change nothing: every byte, id and signature, and the states they make",
+      "check a data folder or a backup, and change nothing: every byte, id and signature, and the states they make",
     )
     .option("--data <folder>", "the folder (default: DBSYNCD_DATA, or the configuration's)")
+    .option("--backup <file>", "a file of dbsync backup instead")
     .addOption(
       new Option(
         "-s, --sign-key <file>",
@@ -47,6 +49,7 @@ daemons that hold the same commands show the same. A copy that is older as a who
 
 Examples:
   dbsync log verify --data /var/lib/dbsyncd --sign-key public.pem --root-key root-public.pem
+  dbsync log verify --backup monday.dbsync --sign-key public.pem --root-key root-public.pem
   dbsync log verify --config /etc/dbsyncd.toml --json
 ${exitCodeHelp("something is wrong in the folder")}
   4  the folder could not be checked: it cannot be read, or there is none`,
@@ -70,6 +73,7 @@ async function verify(_: unknown, command: Command): Promise<void> {
     rootKey = [],
     clusterName,
     config,
+    backup,
     json,
   } = command.optsWithGlobals<VerifyFlags>();
   const option = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
@@ -79,6 +83,7 @@ async function verify(_: unknown, command: Command): Promise<void> {
     ...rootKey.flatMap((file) => ["--root-key", file]),
     ...option("--cluster-name", clusterName),
     ...option("--config", config),
+    ...option("--backup", backup),
     ...(json ? [JSON_FLAG] : []),
   ];
   const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: "inherit" });

@@ -1,5 +1,6 @@
 /** `dbsync import redis://…`: all keys of one database of a Redis, written to all daemons as signed commands. */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
@@ -36,7 +37,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   const done = () => tally.dumps + tally.pieces;
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
-    await inParallel(keysOf(source), async (key) => count(tally, key, await copier.copy(key)));
+    await inParallel(keysOf(source), ON_THE_WAY, async (key) => count(tally, key, await copier.copy(key)));
   } catch (problem) {
     throw new Error(
       `${problem instanceof Error ? problem.message : String(problem)}\n` +
@@ -72,25 +73,6 @@ async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
     cursor = next === undefined ? "0" : bytesIn(next);
     yield* bulksOf(found);
   } while (cursor !== "0");
-}
-
-/** The first that fails ends all; what is on its way then is waited for. */
-async function inParallel<T>(items: AsyncGenerator<T>, work: (item: T) => Promise<void>): Promise<void> {
-  let failure: { readonly problem: unknown } | null = null;
-  const one = async () => {
-    while (failure === null) {
-      const { done, value } = await items.next();
-      if (done === true) return;
-      await work(value);
-    }
-  };
-  const workers = Array.from({ length: ON_THE_WAY }, () =>
-    one().catch((problem: unknown) => {
-      failure ??= { problem };
-    }),
-  );
-  await Promise.all(workers);
-  if (failure !== null) throw (failure as { readonly problem: unknown }).problem;
 }
 
 function count(tally: Tally, key: ByteString, copied: Copied): void {

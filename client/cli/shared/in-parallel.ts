@@ -1,0 +1,25 @@
+/** Work on many items, so many of them at once. */
+
+/** The first that fails ends all; what is on its way then is waited for. */
+export async function inParallel<T>(
+  items: AsyncGenerator<T>,
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const failures: unknown[] = [];
+  const one = async () => {
+    while (failures.length === 0) {
+      const { done, value } = await items.next();
+      if (done === true) return;
+      await work(value);
+    }
+  };
+  await Promise.all(
+    Array.from({ length: atOnce }, () =>
+      one().catch((problem: unknown) => {
+        failures.push(problem);
+      }),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
+}

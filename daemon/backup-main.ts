@@ -1,0 +1,112 @@
+/**
+ * The program behind `dbsync backup` and `dbsync restore`: the daemon's own options say which folder and which keys. Started by
+ * client/cli/past/backup-program.ts, whose first word is the task, as JSON; it answers on standard output, in lines of JSON.
+ */
+import { parseArgs } from "node:util";
+import { pino } from "pino";
+import { StartError } from "../serving/process/start-error.js";
+import { DATABASES_DEFAULT } from "../store/database.js";
+import { NoBackup } from "../timeline/backup/make-backup.js";
+import { readCommandLine } from "./command-line.js";
+import { backUp } from "./history/backup-file.js";
+import { NotRestored, restoredKeys, restoreFolder } from "./history/restored-backup.js";
+import { isSigned, type Settings } from "./options/settings.js";
+import { FUNCTIONS_NAME } from "./scripts/functions-file.js";
+import { loadSigners } from "./trust/load-signers.js";
+
+/** Bytes are base64. */
+export type BackupTask =
+  | { readonly task: "backup"; readonly file: string }
+  | { readonly task: "folder"; readonly file: string; readonly at: number | null }
+  | {
+      readonly task: "keys";
+      readonly file: string;
+      readonly at: number | null;
+      readonly db: number;
+      readonly key: string | null;
+      readonly prefix: string;
+    };
+
+const PROGRESS_EVERY_MS = 200;
+const CLEAR_LINE = "\r\x1b[K";
+const log = pino({ level: "silent" });
+
+const [given = "{}", ...words] = process.argv.slice(2);
+try {
+  await run(JSON.parse(given) as BackupTask);
+} catch (problem) {
+  if (!(problem instanceof StartError || problem instanceof NoBackup || problem instanceof NotRestored))
+    throw problem;
+  process.stderr.write(`${process.stderr.isTTY ? CLEAR_LINE : ""}dbsync: ${problem.message}\n`);
+  process.exitCode = problem instanceof StartError && problem.exitCode === 2 ? 2 : 1;
+}
+
+/** @throws StartError @throws NoBackup @throws NotRestored */
+async function run(task: BackupTask): Promise<void> {
+  if (task.task === "keys") {
+    tellKeys(task, await settingsOf());
+    return;
+  }
+  const data = await folderOf();
+  const functionsName = FUNCTIONS_NAME;
+  if (task.task === "backup") {
+    const parts = { data, file: task.file, functionsName, now: Date.now(), progress: showProgress() };
+    const report = await backUp(parts);
+    if (process.stderr.isTTY) process.stderr.write(CLEAR_LINE);
+    tell(report);
+  } else tell(await restoreFolder({ data, file: task.file, at: task.at, functionsName, log }));
+}
+
+/** What a daemon would be started with. @throws StartError */
+async function settingsOf(): Promise<Settings> {
+  const task = await readCommandLine(words, process.env);
+  if (task.kind === "run") return task.settings;
+  throw new StartError(task.text, 2);
+}
+
+/** A folder needs no keys: only a configuration file is read as a daemon does. @throws StartError */
+async function folderOf(): Promise<string> {
+  const { values } = parseArgs({
+    args: words,
+    strict: false,
+    options: { data: { type: "string" }, config: { type: "string" } },
+  });
+  const { data = process.env["DBSYNCD_DATA"], config } = values;
+  const found = typeof config === "string" ? (await settingsOf()).data : data;
+  if (typeof found === "string" && found !== "") return found;
+  throw new StartError("--data is missing: name the folder.", 2);
+}
+
+function tellKeys(
+  { file, at, db, key, prefix }: Extract<BackupTask, { task: "keys" }>,
+  settings: Settings,
+): void {
+  if (!isSigned(settings))
+    throw new StartError("--sign-key is missing: name the public key that the daemon is started with.", 2);
+  const exact = key === null ? null : Buffer.from(key, "base64").toString("latin1");
+  const start = Buffer.from(prefix, "base64").toString("latin1");
+  const wanted = exact === null ? (name: string) => name.startsWith(start) : (name: string) => name === exact;
+  const signers = loadSigners(settings, log);
+  for (const found of restoredKeys({ file, at, db, wanted, signers, databases: DATABASES_DEFAULT })) {
+    const { key: name, expires, payload, left } = found;
+    tell({ key: base64(name), expires, payload: payload === null ? null : base64(payload), left });
+  }
+}
+
+/** On a terminal alone. */
+function showProgress(): (entries: number) => void {
+  let shownAt = 0;
+  return (entries) => {
+    if (!process.stderr.isTTY || performance.now() < shownAt + PROGRESS_EVERY_MS) return;
+    shownAt = performance.now();
+    process.stderr.write(`\r${entries.toLocaleString("en")} entries …`);
+  };
+}
+
+function base64(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString("base64");
+}
+
+function tell(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}

@@ -1,0 +1,161 @@
+/** What is made of a backup's file: a data folder of it, or the keys that it had. */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { dateText } from "../../protocol/version-2/envelope.js";
+import { loadWith } from "../../serving/process/optional-package.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { NO_EXPIRY } from "../../store/engine/keyspace.js";
+import { dumpPayload } from "../../store/rdb/dump-payload.js";
+import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import { keepAside } from "../../timeline/snapshots/aside.js";
+import { Refold } from "../../timeline/snapshots/refold.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { snapshotFolder } from "../trust/data-folder.js";
+import { hashOf } from "../trust/identity.js";
+import { compareGenesis } from "../trust/recorded-genesis.js";
+import type { Signers } from "../trust/signers.js";
+
+/** It cannot be restored: a sentence that says why, and what to do. */
+export class NotRestored extends Error {
+  override readonly name = "NotRestored";
+}
+
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+/** Behind a folder's name while it is made. */
+const UNFINISHED = ".unfinished";
+/** Nobody waits for single entries: all of it is synced before it counts. */
+const SYNC_MS = 1000;
+const DAMAGES_TOLD = 10;
+
+/** @throws NotRestored  which bytes are damaged, or why it cannot be read */
+export function openBackup(file: string): BackupView {
+  try {
+    return new BackupView(file, hashOf);
+  } catch (problem) {
+    if (!(problem instanceof DamagedBackup)) throw new NotRestored(`${file}: ${(problem as Error).message}`);
+    const told = problem.damages
+      .slice(0, DAMAGES_TOLD)
+      .map((each) => `  bytes ${each.from} to ${each.to}: ${each.problem}`);
+    const more = problem.damages.length > DAMAGES_TOLD ? [`  and more`] : [];
+    throw new NotRestored(
+      `${file} is damaged, and nothing of it was restored:\n${[...told, ...more].join("\n")}\n` +
+        "Take another copy of this file, or an earlier backup; dbsync get --at asks daemons that still have the past.",
+    );
+  }
+}
+
+export interface FolderRestoring {
+  readonly file: string;
+  readonly data: string;
+  /** Milliseconds since 1970: what came later is left out; null: nothing is. */
+  readonly at: number | null;
+  readonly functionsName: string;
+  readonly log: Pick<TimelineLog, "error" | "warn">;
+}
+
+/** Makes the data folder, which is there when it is whole. @returns how many entries were left out @throws NotRestored */
+export async function restoreFolder({
+  file,
+  data: given,
+  at,
+  functionsName,
+  log,
+}: FolderRestoring): Promise<BackupView["end"]> {
+  const data = resolve(given);
+  if (existsSync(data) && readdirSync(data).length > 0)
+    throw new NotRestored(
+      `--data ${data} is not empty: name a folder that is not there yet, or move what is in it`,
+    );
+  using view = closing(openBackup(file));
+  requireReach(view, file, at);
+  const source = at === null ? view : asOf(view, at);
+  const { DiskStorage } = await loadWith(
+    "lmdb",
+    "--data",
+    () => import("../../timeline/disk/disk-storage.js"),
+  );
+  const made = data + UNFINISHED;
+  // Of a restore that was killed.
+  rmSync(made, { recursive: true, force: true });
+  mkdirSync(made, { recursive: true, mode: FOLDER_MODE });
+  const storage = new DiskStorage(made, { interval: SYNC_MS }, log);
+  await keepAside(
+    { storage: source, snapshots: source },
+    {
+      ...{ name: data, storage, snapshots: new SnapshotFiles(snapshotFolder(made)) },
+      commit: () => storage.close(),
+      discard: async () => {
+        await storage.close();
+        rmSync(made, { recursive: true, force: true });
+      },
+    },
+    () => new Promise((turn) => setImmediate(turn)),
+  );
+  const { functions } = view.end;
+  if (functions !== null)
+    writeFileSync(join(made, functionsName), Buffer.from(functions, "base64"), { mode: FILE_MODE });
+  renameSync(made, data);
+  return view.end;
+}
+
+function requireReach(view: BackupView, file: string, at: number | null): void {
+  const pruned = view.mark("pruned");
+  if (pruned === null || at === null || at >= Number(pruned.toString())) return;
+  throw new NotRestored(
+    `${file} reaches back to ${dateText(Number(pruned.toString()))}: what was before is not in it (--retain). Name a later --at, or take an earlier backup`,
+  );
+}
+
+export interface KeysRestoring {
+  readonly file: string;
+  readonly at: number | null;
+  readonly db: number;
+  readonly wanted: (key: ByteString) => boolean;
+  readonly signers: Signers;
+  readonly databases: number;
+}
+
+/** A key as RESTORE takes it; `left`: why it cannot. */
+export interface RestoredKey {
+  readonly key: ByteString;
+  /** Milliseconds since 1970; 0: it stays. */
+  readonly expires: number;
+  readonly payload: ByteString | null;
+  readonly left: string | null;
+}
+
+/** Folds all that the backup has, as a daemon would, and tells the keys that are wanted of one database. @throws NotRestored, StartError */
+export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
+  const { file, at, db, wanted, signers, databases } = parts;
+  using view = closing(openBackup(file));
+  requireReach(view, file, at);
+  const genesis = view.mark("genesis");
+  if (genesis !== null) compareGenesis(genesis, signers.genesis);
+  const source = at === null ? view : asOf(view, at);
+  const until = at ?? view.end.last ?? 0;
+  const { database } = new Refold({
+    ...{ storage: source, snapshots: source, from: source.list().at(-1) ?? null, hash: hashOf, databases },
+    ...{ horizon: until, until, tailBytes: Number.POSITIVE_INFINITY, index: null },
+    genesis: signers.makeRing,
+    skips: () => false,
+    damaged: () => {},
+    found: () => {},
+  }).finish();
+  for (const { key, value, expire } of database.keyspaces[db]?.entries ?? []) {
+    if (!wanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
+    const expires = expire === NO_EXPIRY ? 0 : expire;
+    try {
+      yield { key, expires, payload: dumpPayload(value), left: null };
+    } catch (problem) {
+      if (!(problem instanceof CommandFailure)) throw problem;
+      yield { key, expires, payload: null, left: problem.message };
+    }
+  }
+}
+
+/** A backup whose file is let go of at the end of a block. */
+const closing = (view: BackupView): BackupView & Disposable =>
+  Object.assign(view, { [Symbol.dispose]: () => view.close() });

@@ -1,0 +1,189 @@
+/** Backups of a timeline that is written meanwhile, and files that are not what was written. */
+import assert from "node:assert/strict";
+import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { hashOf } from "../../../daemon/trust/identity.js";
+import { ForeignBackup, FrameWriter } from "../../../timeline/backup/backup-frames.js";
+import { asOf, BackupView, DamagedBackup } from "../../../timeline/backup/backup-view.js";
+import { NoBackup, writeBackup } from "../../../timeline/backup/make-backup.js";
+import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
+import { AT, MemorySnapshots, PastScene } from "../../daemon/history/past-scene.js";
+
+const folder = mkdtempSync(join(tmpdir(), "dbsync-backup-"));
+after(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+type Parts = Parameters<typeof writeBackup>[0];
+
+/** @param view  what differs from a folder in which nothing happens */
+function backUp(scene: PastScene, view: Partial<Parts["view"]> = {}, snapshots: Parts["snapshots"] = null) {
+  const path = join(folder, `${++files}.dbsync`);
+  const descriptor = openSync(path, "w");
+  const { storage } = scene;
+  const end = writeBackup({
+    view: {
+      entries: (from: Buffer | null) => storage.entries(from, null),
+      places: () => placesOf(scene),
+      mark: (name) => storage.mark(name),
+      ...{ hasForgotten: false, log: { lost: 0 } },
+      ...view,
+    } as Parts["view"],
+    ...{
+      snapshots,
+      functions: Buffer.from("functions"),
+      now: AT + 99,
+      hash: hashOf,
+      path,
+      progress: () => {},
+    },
+    writer: new FrameWriter(hashOf, (bytes) => void writeSync(descriptor, bytes)),
+  });
+  return { path, end };
+}
+
+function* placesOf({ storage }: PastScene): Generator<Buffer> {
+  for (const [place] of storage.entries(null, null)) yield place;
+}
+
+const placeBytes = (entry: Entry) => writePlace(placeOf(entry)).toString("hex");
+const placesIn = (
+  view: Pick<BackupView, "entries">,
+  from: number | null = null,
+  to: number | null = null,
+) => {
+  const at = (date: number | null) =>
+    date === null ? null : writePlace({ at: AT + date, seq: 0, id: "\0".repeat(32) });
+  return [...view.entries(at(from), at(to))].map(([place]) => place.toString("hex"));
+};
+
+test("a backup has all entries in their order, and stretches of them from wherever", () => {
+  const scene = new PastScene();
+  // Several frames.
+  const entries = Array.from({ length: 40 }, (_, i) =>
+    scene.write(scene.app, i + 1, [`SET k ${"x".repeat(20_000)}`]),
+  );
+  const { path, end } = backUp(scene);
+  assert.equal(end?.entries, 40);
+  const view = new BackupView(path, hashOf);
+  const all = entries.map(placeBytes);
+  assert.deepEqual(placesIn(view), all);
+  for (const [from, to] of [
+    [1, 41],
+    [2, 2],
+    [14, 15],
+    [27, 39],
+    [40, 99],
+    [41, null],
+  ] as const)
+    assert.deepEqual(
+      placesIn(view, from, to),
+      all.slice(from - 1, to === null ? 40 : Math.max(from, to) - 1),
+      `${from} ${to}`,
+    );
+  assert.deepEqual(placesIn(asOf(view, AT + 7)), all.slice(0, 7));
+  assert.deepEqual(placesIn(asOf(view, AT + 7), 3, 40), all.slice(2, 7));
+  assert.equal(Buffer.from(view.end.functions ?? "", "base64").toString(), "functions");
+  view.close();
+});
+
+test("what comes while it is made, dated before the last entry, is in it, until nothing more comes", () => {
+  const scene = new PastScene();
+  const entries = [1, 5, 9].map((at) => scene.write(scene.app, at, ["INCR n"]));
+  const late = [7, 3, 4];
+  const { path, end } = backUp(scene, {
+    places() {
+      const at = late.shift();
+      if (at !== undefined) entries.push(scene.write(scene.app, at, ["INCR n"]));
+      return placesOf(scene);
+    },
+  });
+  assert.equal(end?.entries, 6);
+  const view = new BackupView(path, hashOf);
+  assert.deepEqual(placesIn(view), entries.map(placeBytes).sort());
+  assert.deepEqual(placesIn(view, 3, 7), entries.map(placeBytes).sort().slice(1, 4));
+  view.close();
+});
+
+test("a snapshot that does not hold any more behind what came is not used; without that of the beginning there is no backup", () => {
+  const scene = new PastScene();
+  const snapshots = new MemorySnapshots();
+  for (const at of [1, 5, 9]) scene.write(scene.app, at, ["INCR n"]);
+  for (const to of [AT + 2, AT + 6]) makeSnapshot({ ...scene.recallParts, snapshots, from: null, to });
+  scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
+  const whole = new BackupView(backUp(scene, {}, snapshots).path, hashOf);
+  assert.deepEqual(whole.list(), [AT + 6], "the newest will do");
+  const chunks = [...(whole.read(AT + 6) ?? [])];
+  assert.deepEqual(Buffer.concat(chunks), Buffer.concat(snapshots.files.get(AT + 6) ?? []));
+  whole.close();
+  const adding = (at: number) => {
+    let isNew = true;
+    return () => {
+      if (isNew) scene.write(scene.app, at, ["INCR n"]);
+      isNew = false;
+      return placesOf(scene);
+    };
+  };
+  const { path } = backUp(scene, { places: adding(4) }, snapshots);
+  const view = new BackupView(path, hashOf);
+  assert.deepEqual(view.list(), []);
+  view.close();
+  scene.storage.put([], [["pruned", Buffer.from(String(AT + 2))]]);
+  const based = new BackupView(backUp(scene, { places: adding(3) }, snapshots).path, hashOf);
+  assert.deepEqual(based.list(), [AT + 2]);
+  based.close();
+  assert.equal(backUp(scene, {}, new MemorySnapshots()).end, null);
+});
+
+test("where entries are forgotten or let go meanwhile it is begun anew, and of a damaged folder there is none", () => {
+  const scene = new PastScene();
+  const [first] = [1, 2, 3].map((at) => scene.write(scene.app, at, ["INCR n"]));
+  assert.equal(backUp(scene, { hasForgotten: true }).end, null);
+  const places = () => [...placesOf(scene)].slice(1)[Symbol.iterator]() as Generator<Buffer>;
+  assert.equal(backUp(scene, { places }).end, null);
+  assert.throws(() => backUp(scene, { log: { lost: 2 } }), NoBackup);
+  const place = writePlace(placeOf(first as Entry));
+  scene.storage.remove([place]);
+  scene.storage.put([[place, Buffer.alloc(50)]]);
+  assert.throws(() => backUp(scene), /an entry of .* is damaged/);
+});
+
+test("each byte that has changed, and each end that lacks, is found, and where", () => {
+  const scene = new PastScene();
+  for (let at = 1; at <= 20; at++) scene.write(scene.app, at, [`SET k ${"x".repeat(20_000)}`]);
+  const { path } = backUp(scene);
+  const whole = readFileSync(path);
+  const opened = () => {
+    try {
+      new BackupView(path, hashOf).close();
+      return null;
+    } catch (problem) {
+      return problem;
+    }
+  };
+  assert.equal(opened(), null);
+  for (let at = 20; at < whole.length; at += 1 + Math.floor(whole.length / 50)) {
+    const changed = Buffer.from(whole);
+    changed[at] = (changed[at] as number) ^ 1;
+    writeFileSync(path, changed);
+    const problem = opened();
+    assert.ok(problem instanceof DamagedBackup, `byte ${at}`);
+    assert.ok(
+      problem.damages.some(({ from, to }) => from <= at && at < to),
+      `byte ${at} is none of ${problem.message}`,
+    );
+  }
+  for (const length of [whole.length - 1, whole.length - 200, 300_000, 21, 20]) {
+    writeFileSync(path, whole);
+    truncateSync(path, length);
+    assert.ok(opened() instanceof DamagedBackup, `${length} bytes`);
+  }
+  writeFileSync(path, Buffer.concat([whole, whole.subarray(20)]));
+  assert.ok(opened() instanceof DamagedBackup, "the same once more behind it");
+  for (const other of ["", "something else", whole.subarray(0, 19)]) {
+    writeFileSync(path, other);
+    assert.ok(opened() instanceof ForeignBackup);
+  }
+});

@@ -1,0 +1,151 @@
+/**
+ * The bytes of a backup's file: a head (magic, format), then frames of length (4, big-endian) ‖ kind (1) ‖ items ‖ seal (32). A seal is
+ * the hash of the seal before, the kind and the items: so damage is found where it is, and no frame can be left out, doubled
+ * or moved. Numbers on disk are only ever added to. Source: docs/decisions/0034-a-backup-is-a-file-of-envelopes.md.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import type { ByteString } from "../../protocol/byte-string.js";
+
+/** SHA-256, 32 bytes. */
+export type Hash = (bytes: Buffer) => ByteString;
+
+export type FrameKind = "entries" | "snapshot" | "late" | "end";
+
+/** Bytes that were not read as they were written. `to` is the first that is good again, or the file's end. */
+export interface DamagedBytes {
+  readonly from: number;
+  readonly to: number;
+  readonly problem: string;
+}
+
+export interface Frame {
+  readonly kind: FrameKind;
+  readonly items: Buffer;
+  /** Of its length, in the file. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** The file is none of a backup, or of one that this version does not know. */
+export class ForeignBackup extends Error {
+  override readonly name = "ForeignBackup";
+}
+
+const KINDS: readonly (FrameKind | null)[] = [null, "entries", "snapshot", "late", "end"];
+const MAGIC = "dbsync backup\0\0\0";
+const FORMAT = 1;
+const HEAD = Buffer.concat([Buffer.from(MAGIC, "latin1"), Buffer.of(0, 0, 0, FORMAT)]);
+const LENGTH_BYTES = 4;
+export const SEAL_BYTES = 32;
+/** Kind and items: an envelope is shorter, and a frame holds one whole. */
+const FRAME_BYTES_MAX = 1024 * 1024 * 1024;
+
+export class FrameWriter {
+  readonly #hash: Hash;
+  readonly #write: (bytes: Buffer) => void;
+  #seal: Buffer;
+  #bytes = HEAD.length;
+
+  /** Writes the head. */
+  constructor(hash: Hash, write: (bytes: Buffer) => void) {
+    this.#hash = hash;
+    this.#write = write;
+    this.#seal = sealOf(hash, HEAD);
+    write(HEAD);
+  }
+
+  /** Written so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Stands for everything that was written. */
+  get seal(): Buffer {
+    return this.#seal;
+  }
+
+  frame(kind: FrameKind, items: Buffer): void {
+    const body = Buffer.concat([Buffer.of(KINDS.indexOf(kind)), items]);
+    const length = Buffer.alloc(LENGTH_BYTES);
+    length.writeUInt32BE(body.length);
+    this.#seal = sealOf(this.#hash, this.#seal, body);
+    for (const part of [length, body, this.#seal]) this.#write(part);
+    this.#bytes += LENGTH_BYTES + body.length + SEAL_BYTES;
+  }
+}
+
+/** A file that is read frame by frame, from anywhere. */
+export class FrameReader {
+  readonly #descriptor: number;
+  readonly #hash: Hash;
+  readonly size: number;
+
+  /** @throws Error  the system's @throws ForeignBackup */
+  constructor(path: string, hash: Hash) {
+    this.#descriptor = openSync(path, "r");
+    this.#hash = hash;
+    const state = fstatSync(this.#descriptor);
+    this.size = state.size;
+    const head = state.isFile() ? this.#read(0, HEAD.length) : Buffer.alloc(0);
+    if (head.equals(HEAD)) return;
+    this.close();
+    if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
+      throw new ForeignBackup("it is no backup: its first bytes are others");
+    const format = head.length < HEAD.length ? "none" : head.readUInt32BE(MAGIC.length);
+    throw new ForeignBackup(`it is a backup of format ${format}, and this version reads ${FORMAT}`);
+  }
+
+  /** All frames, in their order; in the place of one that is damaged what is known of it. Behind a length that makes no sense nothing is known. */
+  *frames(): Generator<Frame | DamagedBytes> {
+    let seal: Buffer = sealOf(this.#hash, HEAD);
+    for (let offset = HEAD.length; offset < this.size; ) {
+      const length = this.#lengthAt(offset);
+      const end = offset + LENGTH_BYTES + length + SEAL_BYTES;
+      if (length < 1 || length > FRAME_BYTES_MAX || end > this.size) {
+        const problem =
+          end > this.size && length <= FRAME_BYTES_MAX ? "the file ends early" : "the length makes no sense";
+        yield { from: offset, to: this.size, problem };
+        return;
+      }
+      const body = this.#read(offset + LENGTH_BYTES, length);
+      const found = this.#read(end - SEAL_BYTES, SEAL_BYTES);
+      const kind = KINDS[body[0] as number];
+      const isGood = sealOf(this.#hash, seal, body).equals(found) && kind != null;
+      if (isGood) yield { kind, items: body.subarray(1), offset, bytes: end - offset };
+      else yield { from: offset, to: end, problem: "the bytes are not those that were written" };
+      // What comes next was sealed with what this one had.
+      seal = found;
+      offset = end;
+    }
+  }
+
+  /** The items of one that has been found whole. */
+  itemsAt(offset: number): Buffer {
+    return this.#read(offset + LENGTH_BYTES + 1, this.#lengthAt(offset) - 1);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  #lengthAt(offset: number): number {
+    const bytes = this.#read(offset, LENGTH_BYTES);
+    return bytes.length < LENGTH_BYTES ? 0 : bytes.readUInt32BE();
+  }
+
+  /** Shorter where the file ends. */
+  #read(offset: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    let read = 0;
+    while (read < length) {
+      const more = readSync(this.#descriptor, bytes, read, length - read, offset + read);
+      if (more === 0) break;
+      read += more;
+    }
+    return bytes.subarray(0, read);
+  }
+}
+
+export const isDamage = (found: Frame | DamagedBytes): found is DamagedBytes => "problem" in found;
+
+const sealOf = (hash: Hash, ...parts: readonly Buffer[]) => Buffer.from(hash(Buffer.concat(parts)), "latin1");

@@ -1,0 +1,76 @@
+/** What the frames of a backup hold: entries with their places, pieces of snapshots, and at the end what belongs to all. */
+import { PLACE_BYTES } from "../entries/entry.js";
+import type { MarkName } from "../entries/storage.js";
+
+export type StoredEntry = readonly [place: Buffer, value: Buffer];
+
+/** Of a timeline; `votes` are a daemon's own, and stay behind. */
+export const BACKUP_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis"];
+
+/** What the last frame says. A backup without it is cut off. */
+export interface BackupEnd {
+  /** When it was made, milliseconds since 1970. */
+  readonly made: number;
+  readonly entries: number;
+  /** Date of the last; null: there is none. */
+  readonly last: number | null;
+  /** Dates of those snapshots that hold; others in the file do not. */
+  readonly snapshots: readonly number[];
+  /** base64. */
+  readonly marks: Readonly<Partial<Record<MarkName, string>>>;
+  /** Libraries of functions, base64; null: there were none. */
+  readonly functions: string | null;
+}
+
+const LENGTH_BYTES = 4;
+const DATE_BYTES = 8;
+
+/** Gathers entries for a frame. */
+export class EntryItems {
+  #parts: Buffer[] = [];
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Copies both. */
+  add(place: Buffer, value: Buffer): void {
+    const item = Buffer.allocUnsafe(PLACE_BYTES + LENGTH_BYTES + value.length);
+    item.set(place);
+    item.writeUInt32BE(value.length, PLACE_BYTES);
+    item.set(value, PLACE_BYTES + LENGTH_BYTES);
+    this.#parts.push(item);
+    this.#bytes += item.length;
+  }
+
+  take(): Buffer {
+    const items = Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#bytes = 0;
+    return items;
+  }
+}
+
+/** Views of `items`. */
+export function* entriesOf(items: Buffer): Generator<StoredEntry> {
+  for (let at = 0; at < items.length; ) {
+    const start = at + PLACE_BYTES + LENGTH_BYTES;
+    const end = start + items.readUInt32BE(at + PLACE_BYTES);
+    yield [items.subarray(at, at + PLACE_BYTES), items.subarray(start, end)];
+    at = end;
+  }
+}
+
+export function writeSnapshotPiece(date: number, chunk: Buffer): Buffer {
+  const head = Buffer.alloc(DATE_BYTES);
+  head.writeBigUInt64BE(BigInt(date));
+  return Buffer.concat([head, chunk]);
+}
+
+export function readSnapshotPiece(items: Buffer): { readonly date: number; readonly chunk: Buffer } {
+  return { date: Number(items.readBigUInt64BE()), chunk: items.subarray(DATE_BYTES) };
+}
+
+export const writeEnd = (end: BackupEnd): Buffer => Buffer.from(JSON.stringify(end));
+export const readEnd = (items: Buffer): BackupEnd => JSON.parse(items.toString()) as BackupEnd;

@@ -1,0 +1,164 @@
+/**
+ * Makes a backup of a timeline's folder, which a daemon may go on writing: what was there at one moment, with everything that
+ * belongs to it. What comes meanwhile and is dated before the last entry is looked for until there is no more of it.
+ */
+import type { FolderView } from "../disk/folder-view.js";
+import { dateOf, readPlace } from "../entries/entry.js";
+import { viewParts } from "../entries/stored-value.js";
+import type { Snapshots } from "../snapshots/snapshot-files.js";
+import { heldSnapshots } from "../snapshots/snapshot-making.js";
+import { FrameReader, type FrameWriter, type Hash, isDamage } from "./backup-frames.js";
+import {
+  BACKUP_MARKS,
+  type BackupEnd,
+  EntryItems,
+  entriesOf,
+  writeEnd,
+  writeSnapshotPiece,
+} from "./backup-items.js";
+
+export interface BackupParts {
+  readonly view: Pick<FolderView, "entries" | "places" | "mark" | "hasForgotten"> & {
+    readonly log: Pick<FolderView["log"], "lost">;
+  };
+  /** null: there are none. */
+  readonly snapshots: Pick<Snapshots, "read"> | null;
+  readonly functions: Buffer | null;
+  readonly now: number;
+  readonly hash: Hash;
+  readonly writer: FrameWriter;
+  /** Where that writes. */
+  readonly path: string;
+  /** Told now and then. */
+  readonly progress: (entries: number) => void;
+}
+
+/** The folder cannot be backed up as it is: a sentence. */
+export class NoBackup extends Error {
+  override readonly name = "NoBackup";
+}
+
+/** A frame of entries is closed when it is as long. */
+const FRAME_BYTES = 256 * 1024;
+/** Looks for what came meanwhile. Each takes as long as reading the places. */
+const LOOKS_MOST = 20;
+/** Entries of that kind: they are in memory when the backup is read. */
+const LATE_MOST = 1_000_000;
+const PROGRESS_EVERY = 1000;
+
+/** @returns null: the daemon has forgotten entries meanwhile, so that it is of no moment; begin anew. @throws NoBackup */
+export function writeBackup(parts: BackupParts): BackupEnd | null {
+  const { view, writer } = parts;
+  if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing in its log`);
+  const copied = copyEntries(parts);
+  const copies = copySnapshots(parts);
+  const late = new Map<string, number>();
+  for (let look = 1; look <= LOOKS_MOST; look++) {
+    // As of now: if nothing has come before, all of it is of this moment.
+    const marks = marksOf(view);
+    const held = heldSnapshots(view);
+    const found = addMissing(parts, late);
+    if (view.hasForgotten || found === "gone") return null;
+    if (found > 0) continue;
+    const dates = [...late.values()];
+    const snapshots = copies.filter((date) => held.includes(date) && dates.every((at) => at > date));
+    const { last } = copied;
+    const end: BackupEnd = {
+      ...{ made: parts.now, entries: copied.count + late.size, last, snapshots, marks },
+      functions: parts.functions?.toString("base64") ?? null,
+    };
+    const base = view.mark("pruned");
+    if (base !== null && !snapshots.includes(Number(base.toString()))) return null;
+    writer.frame("end", writeEnd(end));
+    return end;
+  }
+  throw new NoBackup(
+    "its daemon catches up, and takes old entries faster than they are read: try again when it is live",
+  );
+}
+
+function copyEntries({ view, hash, writer, progress }: BackupParts): { count: number; last: number | null } {
+  const items = new EntryItems();
+  let count = 0;
+  let last: number | null = null;
+  for (const [place, value] of view.entries(null)) {
+    requireWhole(place, value, hash);
+    items.add(place, value);
+    last = dateOf(place);
+    if (++count % PROGRESS_EVERY === 0) progress(count);
+    if (items.bytes >= FRAME_BYTES) writer.frame("entries", items.take());
+  }
+  if (items.bytes > 0) writer.frame("entries", items.take());
+  return { count, last };
+}
+
+/** That which stands for what is forgotten, and the newest, so that a start need not fold everything. @returns their dates */
+function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
+  const held = heldSnapshots(view);
+  const base = view.mark("pruned");
+  const wanted = new Set([...held.slice(-1), ...(base === null ? [] : [Number(base.toString())])]);
+  const copied: number[] = [];
+  for (const date of wanted) {
+    const chunks = snapshots?.read(date) ?? null;
+    if (chunks === null) continue;
+    for (const chunk of chunks) writer.frame("snapshot", writeSnapshotPiece(date, chunk));
+    copied.push(date);
+  }
+  return copied;
+}
+
+/** Compares the places in the folder with those in the file, and adds what lacks. @param late  places added by now, and their dates */
+function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string, number>): number | "gone" {
+  const written = writtenPlaces(path, hash);
+  let next = written.next();
+  const missing: Buffer[] = [];
+  for (const place of view.places()) {
+    if (next.done !== true && next.value.compare(place) < 0) return "gone";
+    if (next.done !== true && next.value.equals(place)) next = written.next();
+    else if (!late.has(place.toString("latin1"))) missing.push(Buffer.from(place));
+  }
+  if (next.done !== true) return "gone";
+  if (late.size + missing.length > LATE_MOST)
+    throw new NoBackup(`more than ${LATE_MOST} entries came meanwhile: try again when its daemon is live`);
+  const items = new EntryItems();
+  for (const place of missing) {
+    const [found] = view.entries(place);
+    if (found === undefined || !found[0].equals(place)) return "gone";
+    requireWhole(place, found[1], hash);
+    items.add(place, found[1]);
+    late.set(place.toString("latin1"), dateOf(place));
+    if (items.bytes >= FRAME_BYTES) writer.frame("late", items.take());
+  }
+  if (items.bytes > 0) writer.frame("late", items.take());
+  return missing.length;
+}
+
+function* writtenPlaces(path: string, hash: Hash): Generator<Buffer> {
+  const reader = new FrameReader(path, hash);
+  try {
+    for (const found of reader.frames()) {
+      if (isDamage(found))
+        throw new NoBackup(`the disk gives ${path} not back as it was written: ${found.problem}`);
+      if (found.kind === "entries") for (const [place] of entriesOf(found.items)) yield place;
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+function requireWhole(place: Buffer, value: Buffer, hash: Hash): void {
+  const found = readPlace(place);
+  if (viewParts(found, value, hash) === null)
+    throw new NoBackup(
+      `an entry of ${new Date(found.at).toISOString()} is damaged: dbsync log verify shows all of them`,
+    );
+}
+
+function marksOf(view: Pick<FolderView, "mark">): BackupEnd["marks"] {
+  return Object.fromEntries(
+    BACKUP_MARKS.flatMap((name) => {
+      const value = view.mark(name);
+      return value === null ? [] : [[name, value.toString("base64")]];
+    }),
+  );
+}
