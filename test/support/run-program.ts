@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 
 /** None takes longer; a hung one is ended and fails its test. */
-const PROGRAM_MS = 120_000;
+const PROGRAM_MS = 300_000;
 
 export interface Ended {
   readonly code: number | null;

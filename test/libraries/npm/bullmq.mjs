@@ -4,7 +4,9 @@ import { FlowProducer, Queue, QueueEvents, Worker } from "bullmq";
 
 const connection = { host: "127.0.0.1", port: Number(process.argv[2]), maxRetriesPerRequest: null };
 const queue = new Queue("paint", { connection });
-const events = new QueueEvents("paint", { connection });
+// From the beginning: what happens before it reads is told, too.
+const events = new QueueEvents("paint", { connection, lastEventId: "0-0" });
+const PATIENCE_MS = 100_000;
 for (const heard of [queue, events]) heard.setMaxListeners(50);
 await events.waitUntilReady();
 
@@ -32,7 +34,7 @@ const jobs = await Promise.all([
   queue.add("later", { colour: "green" }, { delay: 200 }),
   queue.add("first", { colour: "white" }, { priority: 1 }),
 ]);
-const results = await Promise.all(jobs.map((job) => job.waitUntilFinished(events, 30_000)));
+const results = await Promise.all(jobs.map((job) => job.waitUntilFinished(events, PATIENCE_MS)));
 assert.deepEqual(results, [...Array.from({ length: 20 }, (_, i) => `blue ${i}`), "red", "green", "white"]);
 
 const flow = new FlowProducer({ connection });
@@ -42,7 +44,7 @@ const { job: wall } = await flow.add({
   data: {},
   children: ["blue", "grey"].map((colour) => ({ name: "part", queueName: "paint", data: { colour } })),
 });
-assert.equal(await wall.waitUntilFinished(events, 30_000), "blue grey");
+assert.equal(await wall.waitUntilFinished(events, PATIENCE_MS), "blue grey");
 
 const counts = await queue.getJobCounts("completed", "failed", "wait", "delayed", "active");
 assert.deepEqual(counts, { completed: 26, failed: 0, wait: 0, delayed: 0, active: 0 });

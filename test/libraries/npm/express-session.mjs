@@ -7,7 +7,7 @@ import { createClient } from "redis";
 
 const client = createClient({ url: `redis://127.0.0.1:${process.argv[2]}` });
 await client.connect();
-const store = new RedisStore({ client, prefix: "shop:", ttl: 60 });
+const store = new RedisStore({ client, prefix: "shop:", ttl: 600 });
 const app = express();
 app.use(session({ store, secret: "a test's", resave: false, saveUninitialized: false }));
 app.get("/", (request, response) => {

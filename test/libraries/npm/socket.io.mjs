@@ -11,7 +11,7 @@ const port = Number(process.argv[2]);
 async function startServer() {
   const clients = [new Redis({ port }), new Redis({ port })];
   const http = createServer();
-  const server = new Server(http, { adapter: createAdapter(...clients, { requestsTimeout: 20_000 }) });
+  const server = new Server(http, { adapter: createAdapter(...clients, { requestsTimeout: 100_000 }) });
   server.on("connection", (socket) => {
     socket.on("join", (room, done) => done(socket.join(room)));
     socket.on("say", (room, words) => socket.to(room).emit("said", words));

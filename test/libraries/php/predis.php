@@ -24,7 +24,7 @@ class AddAll extends Predis\Command\ScriptCommand
     }
 }
 
-$parameters = ['host' => '127.0.0.1', 'port' => (int) $argv[1], 'read_write_timeout' => 20];
+$parameters = ['host' => '127.0.0.1', 'port' => (int) $argv[1], 'read_write_timeout' => 100];
 $client = new Predis\Client($parameters);
 check($client->set('library', 'predis')->getPayload() === 'OK', 'SET');
 check($client->get('library') === 'predis', 'GET');

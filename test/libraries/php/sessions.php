@@ -9,9 +9,9 @@ ini_set('session.save_path', "tcp://127.0.0.1:$port?prefix=shop:");
 ini_set('session.use_cookies', '0');
 ini_set('session.cache_limiter', '');
 ini_set('redis.session.locking_enabled', '1');
-ini_set('redis.session.lock_retries', '5000');
+ini_set('redis.session.lock_retries', '50000');
 ini_set('redis.session.lock_wait_time', '2000');
-ini_set('redis.session.lock_expire', '60');
+ini_set('redis.session.lock_expire', '600');
 
 if (($argv[2] ?? '') === 'request') {
     session_id($argv[3]);

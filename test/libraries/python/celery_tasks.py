@@ -34,13 +34,13 @@ def main():
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     try:
-        assert add.delay(2, 3).get(timeout=60) == 5
-        assert chain(add.s(1, 2), add.s(3))().get(timeout=60) == 6
-        assert group(add.s(i, i) for i in range(10))().get(timeout=60) == [2 * i for i in range(10)]
-        assert chord([add.s(i, 1) for i in range(5)])(total.s()).get(timeout=60) == 15
-        assert add.apply_async((1, 1), countdown=1).get(timeout=60) == 2
-        assert stubborn.delay().get(timeout=60) == 2
-        assert app.control.ping(timeout=5), "no worker hears what is broadcast"
+        assert add.delay(2, 3).get(timeout=100) == 5
+        assert chain(add.s(1, 2), add.s(3))().get(timeout=100) == 6
+        assert group(add.s(i, i) for i in range(10))().get(timeout=100) == [2 * i for i in range(10)]
+        assert chord([add.s(i, 1) for i in range(5)])(total.s()).get(timeout=100) == 15
+        assert add.apply_async((1, 1), countdown=1).get(timeout=100) == 2
+        assert stubborn.delay().get(timeout=100) == 2
+        assert app.control.ping(timeout=60, limit=1), "no worker hears what is broadcast"
     finally:
         worker.terminate()
         worker.wait()
