@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { skipWithout } from "../support/requirements.js";
 import { answer, answerFrame, fakeDaemon, silence } from "./fake-daemon.js";
-import { runPhp } from "./php-script.js";
+import { runPhp, untilClosedBy } from "./php-script.js";
 
 describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 }, () => {
   test("Calls share a connection, which is looked at before it is used again", async () => {
@@ -12,8 +12,11 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
       // The third answer is followed by the end, as after an idle limit.
       if (number === 3) socket.end();
     });
+    // Until the system has heard of the end.
     const values = await runPhp(
-      "$result = []; for ($i = 0; $i < 6; $i++) { $result[] = dbsync_send('GET k'); if ($i === 2) usleep(100000); }",
+      `$result = []; for ($i = 0; $i < 6; $i++) {
+        $result[] = dbsync_send('GET k'); if ($i === 2) { ${untilClosedBy(daemon.port)} }
+      }`,
       { ini: { "dbsync.servers": daemon.address } },
     );
     assert.deepEqual(values, new Array(6).fill("redis:2:v"));

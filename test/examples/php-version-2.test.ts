@@ -200,7 +200,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
       assert.deepEqual(await valueAndError([daemon], rsa), ["OK", ""]);
       assert.equal(daemon.messages.length, 3);
       const at = Number(/\$2\r\nat\r\n\$13\r\n(\d+)/.exec(String(daemon.messages[2]))?.[1]);
-      assert.ok(Math.abs(at - clock) < 5000, `${at - clock} ms`);
+      assert.ok(Math.abs(at - clock) < 600_000, `${at - clock} ms`);
     });
   }
 

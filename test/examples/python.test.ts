@@ -20,6 +20,8 @@ import { fakeV2, hello, result } from "./fake-daemon-v2.js";
 const PYTHON = "/usr/bin/python3";
 const FILE = join(repositoryRoot, "examples", "python", "dbsync.py");
 const skip = skipWithout(PYTHON);
+/** Seconds for each step; a busy machine may need some of it. */
+const PATIENT = ["--timeout", "60"];
 const env = { PYTHONDONTWRITEBYTECODE: "1", PYTHONPATH: join(repositoryRoot, "examples", "python") };
 
 const vectors = readVectors();
@@ -106,11 +108,13 @@ describe("dbsync.py and dbsyncd", { skip }, () => {
   after(() => Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]())));
 
   const cli = (args: readonly string[], at = servers, key = "ed25519"): Promise<Ended> =>
-    run(PYTHON, [FILE, "--key", keyFile(key, "private"), "--servers", at.join(","), ...args], { env });
+    run(PYTHON, [FILE, ...PATIENT, "--key", keyFile(key, "private"), "--servers", at.join(","), ...args], {
+      env,
+    });
 
   /** With `client` at hand, of all servers. */
   const withClient = (code: string) =>
-    runPython(`client = Client(given["servers"], given["key"])\n${code}\nclient.close()`, {
+    runPython(`client = Client(given["servers"], given["key"], timeout=60)\n${code}\nclient.close()`, {
       servers,
       key: keyFile("ed25519", "private"),
     });
@@ -156,7 +160,7 @@ print(json.dumps([same, client.call("GET", "absent"), client.call("LRANGE", "abs
     const first = servers[0] as string;
     hung.kill("SIGSTOP");
     const set = await cli(
-      ["--cluster", cluster, "--timeout", "5", "SET", "k", "v"],
+      ["--cluster", cluster, "--timeout", "10", "SET", "k", "v"],
       [await deadAddress(), first, `127.0.0.1:${alive.port}`],
     );
     hung.kill("SIGCONT");

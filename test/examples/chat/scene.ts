@@ -31,9 +31,12 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+/** What a busy machine may need some of. */
+const PATIENT: Partial<Limits> = { HELLO_MS: 120_000, STORE_MS: 60_000 };
+
 /** One in this process. */
 export async function startServer({ redis, limits = {}, settings = {} }: ServerOptions) {
-  const said = Object.entries(limits).map(([name, value]) => [name, String(value)]);
+  const said = Object.entries({ ...PATIENT, ...limits }).map(([name, value]) => [name, String(value)]);
   const log: string[] = [];
   const server = new ChatServer(
     settingsOf({ PORT: "0", DB_PORT: String(redis), ...settings, ...Object.fromEntries(said) }),

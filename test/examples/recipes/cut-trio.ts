@@ -9,6 +9,9 @@ export const SMALL_WINDOW = ["--window", "3s,1s"] as const;
 /** What calls get; a busy machine may need some of it. */
 const CALL_MS = 20_000;
 
+/** What they get to have the same again. */
+const HEAL_MS = 180_000;
+
 export class CutTrio implements AsyncDisposable {
   readonly trio: Trio;
   /** Between the daemons: each leads to one of them. */
@@ -58,7 +61,7 @@ export class CutTrio implements AsyncDisposable {
   /** All hear of each other, and all have the same. */
   async heal(): Promise<void> {
     this.areApart = false;
-    await this.trio.level(60_000);
+    await this.trio.level(HEAL_MS);
   }
 
   /** As power that fails, and comes back. */

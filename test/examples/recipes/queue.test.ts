@@ -48,6 +48,8 @@ test(`all jobs are done once, though workers go and a daemon is killed (seed ${s
   const queue = new Queue(client, "jobs");
   for (let i = 1; i <= JOBS; i++) await queue.add(`job-${i}`, String(i));
   let finished = 0;
+  let killed: Promise<void> = Promise.resolve();
+  let restarted: Promise<void> = killed;
   const isDone = async () => (await client.call("LLEN jobs")) === 0;
   const work = async () => {
     const own = new Queue(cut.client(), "jobs", 500);
@@ -60,11 +62,12 @@ test(`all jobs are done once, though workers go and a daemon is killed (seed ${s
       ];
       await job.finish(effects);
       if (random.below(5) === 0) await job.finish(effects); // it has not heard of its success
-      if (++finished === Math.floor(JOBS / 3)) await cut.kill(1);
-      if (finished === Math.floor((2 * JOBS) / 3)) await cut.restart(1);
+      if (++finished === Math.floor(JOBS / 3)) killed = cut.kill(1);
+      if (finished === Math.floor((2 * JOBS) / 3)) restarted = killed.then(() => cut.restart(1));
     }
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
+  await restarted;
   await cut.trio.level(60_000);
   assert.equal(Number(await client.send("GET sum")), (JOBS * (JOBS + 1)) / 2);
   const times = (await client.call("HVALS times")) as string[];
