@@ -8,7 +8,7 @@ import { type Key, makeKey } from "./key.js";
 import { type Claims, Member, type MemberOptions } from "./member.js";
 import { Victims } from "./victims.js";
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 
 /** More of everything, and nothing older than a second to be had of it. */
 function moreOfEverything(state: string): Claims {

@@ -9,7 +9,7 @@ import { type Claims, Member } from "./member.js";
 import { until, Victims } from "./victims.js";
 import { vote } from "./vote.js";
 
-const LIMIT = { timeout: 90_000 };
+const LIMIT = { timeout: 300_000 };
 const IN_2030 = Date.UTC(2030, 0, 1);
 
 interface Scene {

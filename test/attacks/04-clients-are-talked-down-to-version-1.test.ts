@@ -1,9 +1,8 @@
 /** Whoever can close a client's first connection gets no signed command that can be replayed. */
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { programPaths } from "../support/programs.js";
@@ -11,9 +10,8 @@ import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 import { Relay } from "./relay.js";
-import { Scratch } from "./victims.js";
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 
 interface Scene extends AsyncDisposable {
   readonly daemon: DaemonProcess;
@@ -23,19 +21,16 @@ interface Scene extends AsyncDisposable {
 
 /** A daemon that would take either version, and a client's RSA key. */
 async function scene(args: readonly string[] = []): Promise<Scene> {
-  const scratch = new Scratch();
-  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  const publicFile = scratch.file("public.pem", publicKey.export({ type: "spki", format: "pem" }));
+  const [publicFile, privateKey] = ["public", "private"].map((half) =>
+    join(repositoryRoot, `test/vectors/php-dbsync/test-rsa2048-${half}.pem`),
+  ) as [string, string];
   const daemon = await startDaemon(["-s", publicFile, ...args]);
   const { cluster } = await daemon.logged(({ msg }) => msg === "listening");
   return {
     daemon,
     cluster: String(cluster),
-    privateKey: scratch.file("private.pem", privateKey.export({ type: "pkcs8", format: "pem" })),
-    async [Symbol.asyncDispose]() {
-      await daemon[Symbol.asyncDispose]();
-      scratch[Symbol.dispose]();
-    },
+    privateKey,
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
   };
 }
 
@@ -67,12 +62,17 @@ const clients = {
 describe("a signed command never goes out as version 1 unless somebody said so", {
   concurrency: true,
 }, () => {
+  let victim: Scene;
+  before(async () => {
+    victim = await scene();
+  });
+  after(() => victim[Symbol.asyncDispose]());
+
   for (const [name, send] of Object.entries(clients)) {
     const skip = name.includes("php") ? skipWithout("php") : false;
     for (const told of some([true, false])) {
       const which = told ? "with the cluster told" : "without the cluster told";
       test(`${name}, ${which}: nothing to replay when each hello is closed`, { ...LIMIT, skip }, async () => {
-        await using victim = await scene();
         const isHello = (chunk: Buffer) => chunk.subarray(0, 4).toString() === "ds2:";
         await using relay = await Relay.start(victim.daemon.port, (chunk) =>
           isHello(chunk) ? "close" : "pass",
@@ -85,7 +85,6 @@ describe("a signed command never goes out as version 1 unless somebody said so",
     }
 
     test(`${name}: nothing to replay when only the first hello is closed`, { ...LIMIT, skip }, async () => {
-      await using victim = await scene();
       await using relay = await Relay.start(victim.daemon.port, (_, number) =>
         number === 0 ? "close" : "pass",
       );
@@ -95,13 +94,13 @@ describe("a signed command never goes out as version 1 unless somebody said so",
   }
 
   test("dbsync send: nothing to replay when a stranger has filled --max-connections", LIMIT, async () => {
-    await using victim = await scene(["--max-connections", "4"]);
+    await using full = await scene(["--max-connections", "4"]);
     const idle = Array.from({ length: 8 }, () =>
-      connect(victim.daemon.port, "127.0.0.1").on("error", () => {}),
+      connect(full.daemon.port, "127.0.0.1").on("error", () => {}),
     );
     await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
-    await using relay = await Relay.start(victim.daemon.port);
-    await clients["dbsync send"](relay.address, victim, true);
+    await using relay = await Relay.start(full.daemon.port);
+    await clients["dbsync send"](relay.address, full, true);
     assert.deepEqual(relay.replayable, []);
     for (const socket of idle) socket.destroy();
   });

@@ -5,7 +5,7 @@ import { createClient, DbsyncError } from "../../client/entry.js";
 import { until, Victims } from "./victims.js";
 
 test("a command that fails and is then made to succeed by an earlier write was never called not applied", {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   await using victims = await Victims.start(1);
   await victims.allLive();

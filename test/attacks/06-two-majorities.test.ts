@@ -11,7 +11,7 @@ const isCommand = (chunk: Buffer): boolean => chunk.includes("$7\r\ncommand\r\n"
 describe("a lock by majority", { concurrency: true }, () => {
   for (const held of some([3, 2])) {
     test(`is given to one client, when the earlier one's command is held back on the way to ${held} of three`, {
-      timeout: 60_000,
+      timeout: 300_000,
     }, async () => {
       await using victims = await Victims.start(3, { peers: "pinned" });
       await victims.allLive();
@@ -33,7 +33,7 @@ describe("a lock by majority", { concurrency: true }, () => {
         ),
       );
       const options = { key, cluster: victims.cluster.toString("hex") };
-      const call = { policy: "majority", timeout: 10_000 } as const;
+      const call = { policy: "majority", timeout: 20_000 } as const;
       const early = createClient({ ...options, servers: relays.map(({ address }) => address) });
       const late = createClient({ ...options, servers: victims.servers });
       try {

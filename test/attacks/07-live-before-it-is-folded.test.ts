@@ -23,7 +23,7 @@ async function keysWhenLive(client: Client): Promise<number> {
 }
 
 test("a restarted daemon says live when it has what it missed, whoever writes meanwhile", {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   await using victims = await Victims.start(2, { peers: "pinned", data: true, args: TAIL });
   await victims.allLive();

@@ -179,10 +179,11 @@ test("entries are said to be gone when they are, and not while nothing is", LIMI
     kill(victims, [3], "SIGCONT");
     await healed(victims, 3);
     await live(victims, [3], "0", "EXISTS", "alone:0");
+    await until(() => alarms(victims, 3).length > 0);
     const [told, ...more] = alarms(victims, 3);
     // It cannot be named where this daemon, given more than it may keep, has itself forgotten it meanwhile.
     assert.match(told?.entries ?? "none", new RegExp(`^$|${(stray as Envelope).id.toString("hex")}`));
     assert.deepEqual(more, []);
-    assert.equal((await statusOf(victims, 3)).strays, 1);
+    await until(async () => (await statusOf(victims, 3)).strays === 1);
   });
 });

@@ -11,7 +11,7 @@ import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { until, Victims } from "./victims.js";
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const PAGE = 4096;
 
 async function respPort(daemon: DaemonProcess): Promise<number> {

@@ -8,7 +8,7 @@ import { type Key, makeKey } from "./key.js";
 import { Victims } from "./victims.js";
 import { resp } from "./wire.js";
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const BODY_BYTES = 24 * 1024 * 1024;
 const AT_ONCE = 4;
 /**

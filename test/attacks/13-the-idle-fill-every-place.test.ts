@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { startDaemon } from "../support/daemon-process.js";
 import { Victims } from "./victims.js";
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const PLACES = 8;
 const IDLE = 40;
 const ADMIN_IDLE = 200;

@@ -18,7 +18,7 @@ function ask(port: number, path: string, host: string): Promise<{ status: number
   });
 }
 
-test("/metrics and / tell nothing to who came by a foreign name", { timeout: 60_000 }, async () => {
+test("/metrics and / tell nothing to who came by a foreign name", { timeout: 300_000 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   const port = Number((await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics"))["port"]);
   for (const path of ["/metrics", "/"]) {

@@ -12,7 +12,7 @@ import { makeKey } from "./key.js";
 import { Scratch, until } from "./victims.js";
 import { startWorkshop } from "./workshop.js";
 
-const options = { timeout: 60_000, skip: skipWithout("redis-server") };
+const options = { timeout: 300_000, skip: skipWithout("redis-server") };
 
 /** Further than what a daemon refuses after its start, and not further than the envelope would be dated ahead then. */
 const BEHIND_MS = 8_000;

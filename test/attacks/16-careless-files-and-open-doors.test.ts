@@ -15,7 +15,7 @@ import { Client } from "./client.js";
 import { makeKey } from "./key.js";
 import { Scratch, until, Victims } from "./victims.js";
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const USERS = "user default off\nuser alice on >secret ~* +@all\n";
 
 /** That a warning names a file. */

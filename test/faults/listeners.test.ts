@@ -11,6 +11,9 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 
+/** A busy machine may need some of it. */
+const CALL_MS = 20_000;
+
 const app = makeKeyPair();
 let ports: readonly number[] = [];
 let daemons: DaemonProcess[] = [];
@@ -29,7 +32,11 @@ after(async () => {
 });
 
 const clientOf = (...places: number[]) =>
-  createClient({ servers: places.map((place) => `127.0.0.1:${ports[place]}`), key: app.privateKey });
+  createClient({
+    servers: places.map((place) => `127.0.0.1:${ports[place]}`),
+    key: app.privateKey,
+    timeout: CALL_MS,
+  });
 
 /** What one subscriber was told, numbers of messages and gaps. */
 async function hear(events: AsyncIterable<ChannelEvent>, told: (number | string)[]): Promise<void> {

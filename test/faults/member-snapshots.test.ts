@@ -109,8 +109,9 @@ test("with --data and --retain a lost folder is made anew from another's snapsho
     const { pruned } = await trio.status(0);
     return (pruned[0] as number) > 0 && pruned[0] === pruned[1];
   });
-  const logged = trio.daemon(2).log.filter(({ msg }) => /snapshot is taken over/.test(msg));
-  assert.equal(logged.length, 1);
+  const isTakenOver = ({ msg }: { readonly msg: string }) => /snapshot is taken over/.test(msg);
+  await trio.daemon(2).logged(isTakenOver);
+  assert.equal(trio.daemon(2).log.filter(isTakenOver).length, 1);
   await using client = trio.client();
   await client.send("SET again 1", { replicated: 3 });
   await trio.end(2, "SIGKILL");

@@ -44,7 +44,7 @@ test("what scripts at three daemons wrote is the same at all of them, whole, and
   await trio.end(0, "SIGKILL");
   await Promise.all([dying, ...others]);
   await trio.start(0);
-  await trio.level(60_000);
+  await trio.level(120_000);
   for (const index of [0, 1, 2]) {
     using client = await RedisConnection.open(await respPort(trio, index));
     const log = itemsOf(await client.call("LRANGE", "log", "0", "-1")).map((item) =>
