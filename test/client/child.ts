@@ -6,7 +6,7 @@ import { programPaths } from "../support/programs.js";
 import { buildRoot } from "../support/repository.js";
 
 /** A child that does not end by itself is ended, and its test fails by its code (null). */
-const MAX_LIFE_MS = 120_000;
+const MAX_LIFE_MS = 300_000;
 
 export interface ChildResult {
   readonly code: number | null;
@@ -46,6 +46,8 @@ function run(args: readonly string[], options: ChildOptions = {}): Promise<Child
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => void out.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => void err.push(chunk));
+  // One that ends without reading it.
+  child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   const life = setTimeout(() => child.kill("SIGKILL"), MAX_LIFE_MS);
   return new Promise((resolve, reject) => {

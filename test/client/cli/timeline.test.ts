@@ -45,6 +45,7 @@ before(async () => {
     };
     return daemons.every(({ state }) => state === "live");
   });
+  // Until both have it.
   for (const command of [
     "SET greeting hello",
     "INCR visits",
@@ -52,7 +53,7 @@ before(async () => {
     "INCR greeting",
     "RPUSH list a b",
   ])
-    await run("send", "-k", "app.pem", command);
+    await run("send", "-k", "app.pem", "--policy", "all", command);
 });
 after(async () => {
   await Promise.all(daemons.map((daemon) => daemon.stop()));
@@ -146,7 +147,7 @@ describe("dbsync blame", () => {
 describe("dbsync get --at", () => {
   test("shows what a key held, whatever its type, or what a command would have answered", async () => {
     const at = String(Date.now());
-    await run("send", "-k", "app.pem", "DEL list");
+    await run("send", "-k", "app.pem", "--policy", "all", "DEL list");
     assert.equal((await asRoot("get", "--at", at, "visits")).stdout, "2\n");
     assert.equal((await asRoot("get", "--at", at, "list")).stdout, "a\nb\n");
     assert.equal((await asRoot("get", "--at", at, "LLEN", "list")).stdout, "2\n");

@@ -9,7 +9,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { replay as replayMemcached } from "../listeners/memcached/replay.js";
 import { replay as replaySql } from "../listeners/sql/replay.js";
-import { type SidecarScene, startScene, untilAll } from "./scene.js";
+import { CALL_MS, type SidecarScene, startScene, untilAll } from "./scene.js";
 
 let sql: number;
 let memcached: number;
@@ -74,7 +74,10 @@ test("Redis clients are told which cells of rows are numbers, in transactions to
 // Last, since it ends a daemon.
 test("SQL clients get the original's frames, byte for byte, while a daemon is killed", async () => {
   const flush = async () => {
-    await using client = createClient({ servers: scene.servers, key: scene.key, policy: "all" });
+    await using client = createClient({
+      ...{ servers: scene.servers, key: scene.key },
+      ...{ policy: "all", timeout: CALL_MS },
+    });
     await client.send("FLUSHALL");
   };
   await flush();

@@ -34,9 +34,13 @@ export interface SceneOptions {
 
 export const DAEMONS = 3;
 
+/** What calls get, and those of sidecars that are not told otherwise: a busy machine may need some of it. */
+export const CALL_MS = 20_000;
+const PATIENT = ["--backend-timeout", `${CALL_MS}ms`];
+
 /** Daemons that have just started compare themselves with each other first. */
 async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void> {
-  await using client = createClient({ servers, key, policy: "all" });
+  await using client = createClient({ servers, key, policy: "all", timeout: CALL_MS });
   await until("all daemons take writes", () =>
     client.send("DEL none").then(
       () => true,
@@ -67,7 +71,10 @@ export async function startScene({
   const servers = ports.map((port) => `127.0.0.1:${port}`).join(",");
   const port = await freePort();
   const resp = ["--resp", String(port)];
-  const sidecar = await startDaemon(["-d", `dbsync:${servers}`, "--key", key, ...resp, ...args]);
+  const sidecar = await startDaemon([
+    ...["-d", `dbsync:${servers}`, "--key", key, ...resp, ...PATIENT],
+    ...args,
+  ]);
   return {
     ...{ folder, port, sidecar, servers, key, daemons },
     async restart(number) {
@@ -118,10 +125,14 @@ export async function startPlain({
   const ended: DaemonProcess[] = [];
   return {
     ...{ folder, servers: places.join(), daemons },
-    only: (number) => createClient({ servers: places[number] as string, key: pair.privateKey }),
+    only: (number) =>
+      createClient({ servers: places[number] as string, key: pair.privateKey, timeout: CALL_MS }),
     async sidecar(...more) {
       const port = await freePort();
-      const process = await startDaemon(["-d", servers, "--key", key, "--resp", String(port), ...more]);
+      const process = await startDaemon([
+        ...["-d", servers, "--key", key, "--resp", String(port), ...PATIENT],
+        ...more,
+      ]);
       ended.push(process);
       return { port, process };
     },

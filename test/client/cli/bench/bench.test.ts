@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../../client/entry.js";
+import { until } from "../../../daemon/replicas.js";
 import { programPaths } from "../../../support/programs.js";
 import { deadAddress } from "../../fake-server.js";
 import { type Cluster, startCluster } from "../cluster.js";
@@ -59,7 +60,7 @@ test("bench prints figures and a histogram, and leaves no keys", async () => {
   );
   assert.match(stdout, /\nfailed +none\n/);
   assert.match(stdout, /\n +[\d.]+ to +[\d.]+ +[\d.]+ % {2}#+\n/);
-  assert.equal(await databaseSize(), "0");
+  await until("no daemon has a key", async () => (await databaseSize().catch(() => null)) === "0");
 });
 
 test("bench with a rate makes so many calls, and prints JSON", async () => {
@@ -92,10 +93,10 @@ test("bench does not flood somebody else's machine unless told to", async () => 
 });
 
 test("bench fails at once when no daemon answers", async () => {
-  const { code, stderr, ms } = await bench("-s", await deadAddress());
+  const { code, stderr, ms } = await bench("-s", await deadAddress(), "--seconds", "600");
   assert.equal(code, 1);
   assert.match(stderr, /^dbsync: No daemon answered/);
-  assert.ok(ms < 8_000);
+  assert.ok(ms < 300_000);
 });
 
 for (const [args, message] of [
@@ -143,7 +144,7 @@ test("Ctrl-C ends bench early, and it prints what it has", async () => {
     const [code] = (await closed) as [number | null];
     assert.equal(code, 0);
     const { calls, seconds } = JSON.parse(Buffer.concat(out).toString()) as Figures;
-    assert.ok(calls > 0 && seconds < 60);
+    assert.ok(calls > 0 && seconds < 300);
   } finally {
     child.kill("SIGKILL");
   }
