@@ -6,13 +6,17 @@ import { LineClient } from "./line-client.js";
 
 const DONE = "Tafinditra ny fiovana ny tabilao";
 
+/** A busy machine may need some of it. */
+const EVENTUALLY_MS = 180_000;
+
 /** Until nothing is thrown. */
 export async function eventually<Value>(step: () => Promise<Value>): Promise<Value> {
-  for (let tries = 0; ; tries++) {
+  const deadline = performance.now() + EVENTUALLY_MS;
+  for (;;) {
     try {
       return await step();
     } catch (problem) {
-      if (tries > 600) throw problem;
+      if (performance.now() > deadline) throw problem;
       await pause(50);
     }
   }

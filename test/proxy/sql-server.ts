@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { messageFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
+import { freePort } from "../support/free-port.js";
 
 /** Whom a statement came from: sockets are numbered from 1. */
 export interface Asked {
@@ -50,12 +51,12 @@ export class FakeSqlServer implements AsyncDisposable {
     return this.asked.map(({ statement }) => statement);
   }
 
-  /** At the port that it had before, if it was stopped. */
+  /** At the port that it had before, if it was stopped: not one of the system's, which somebody else may be given meanwhile. */
   async start(): Promise<void> {
+    if (this.#port === 0) this.#port = await freePort();
     const server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
     this.#server = server;
     await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
-    this.#port = (server.address() as { port: number }).port;
   }
 
   /** Cuts all connections off. */
