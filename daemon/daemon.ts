@@ -69,6 +69,7 @@ export class Daemon implements Service {
     const wired = await wire({
       ...{ settings, environment, log: this.#log, shutDown },
       health: () => this.health,
+      current: () => this.#settings,
     });
     const { identity, signers, listener, ws, userListeners } = wired;
     this.#wired = wired;

@@ -12,6 +12,7 @@ import { StartError } from "../serving/process/start-error.js";
 import type { Backend } from "./backends/backend.js";
 import { MemoryBackend } from "./backends/memory.js";
 import type { Channels } from "./channels/channels.js";
+import type { SlowLog } from "./inspection/slow-log.js";
 import type { DaemonFace } from "./listeners/daemon-face.js";
 import type { DaemonListener, DaemonListenerParts } from "./listeners/daemon-listener.js";
 import type { UserListenerParts } from "./listeners/user-listener.js";
@@ -52,6 +53,7 @@ export interface UserListenersParts {
   readonly shutDown: (() => void) | null;
   readonly channels: Channels;
   readonly memory: MemoryLimit;
+  readonly slowLog: SlowLog;
   readonly observer: Observer;
   readonly environment: Environment;
   readonly log: Logger;
@@ -115,6 +117,10 @@ export class UserListeners implements Service {
     return bytes;
   }
 
+  get all(): readonly DaemonListener[] {
+    return [...this.#listeners.values()];
+  }
+
   /** null: none has --json-replica. */
   get jsonFleet(): FleetFigures | null {
     return this.#listeners.get("json")?.jsonFleet ?? null;
@@ -160,12 +166,12 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 
 /** @param place  where the listener listens that asks */
 function faceOf(
-  { settings, replica, pipeline, shutDown, memory, log, channels }: UserListenersParts,
+  { settings, replica, pipeline, shutDown, memory, slowLog, log, channels }: UserListenersParts,
   place: () => DaemonListener["address"],
   fleet: () => FleetFigures | null,
 ): DaemonFace {
   return {
-    ...{ settings, shutDown, memory, channels, copies: replica?.copies ?? null },
+    ...{ settings, shutDown, memory, slowLog, channels, copies: replica?.copies ?? null },
     get logLevel() {
       return log.level as LogLevel;
     },

@@ -1,14 +1,18 @@
 /** Makes a daemon's parts and puts them together; the only file that knows every one of them. Nothing is started here. */
 import type { Logger } from "pino";
 import type { ByteString } from "../protocol/byte-string.js";
+import { hexOf } from "../protocol/version-2/envelope.js";
 import type { AdminServer } from "../serving/admin/server.js";
 import type { Environment } from "../serving/process/environment.js";
 import { loadWith } from "../serving/process/optional-package.js";
 import type { Health } from "./admin/health.js";
-import type { Metrics } from "./admin/metrics.js";
+import { Metrics } from "./admin/metrics.js";
 import type { Backend } from "./backends/backend.js";
 import { Channels } from "./channels/channels.js";
 import { type KeyChanges, KeyWatchers } from "./channels/key-watchers.js";
+import type { InspectedKeys } from "./inspection/inspected-daemon.js";
+import { Inspection } from "./inspection/inspection.js";
+import { SlowLog } from "./inspection/slow-log.js";
 import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync/listener.js";
 import type { LiveHost } from "./listeners/dbsync/live-session.js";
 import type { WsListener, WsParts } from "./listeners/ws/listener.js";
@@ -19,7 +23,6 @@ import { bindAddressOf } from "./options/reach.js";
 import { hasTimeline, hasUserListener, isSigned, type Settings, tlsFilesOf } from "./options/settings.js";
 import { Broadcasts } from "./pipeline/broadcasts.js";
 import { Databases } from "./pipeline/databases.js";
-import { NOBODY } from "./pipeline/observer.js";
 import { Pipeline } from "./pipeline/pipeline.js";
 import { Unrecorded } from "./pipeline/recording.js";
 import type { SeenBounds } from "./pipeline/seen.js";
@@ -32,6 +35,8 @@ import type { UserListeners, UserListenersParts } from "./user-listeners.js";
 
 export interface WiringParts {
   readonly settings: Settings;
+  /** As they are by now. */
+  readonly current: () => Settings;
   readonly environment: Environment;
   readonly log: Logger;
   /** Stops the whole process, as SHUTDOWN asks; null: nobody may ask. */
@@ -84,12 +89,13 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const signers = await signersOf(settings, log);
   const address = await bindAddressOf(settings);
   const { gate, certificate } = await makeGate(parts);
-  const { admin, metrics } = await makeAdmin(parts, late);
-  const observer = metrics ?? NOBODY;
+  const observer = new Metrics();
+  const slowLog = new SlowLog();
+  const admin = await makeAdmin(parts, observer, late);
   const channels = new Channels();
   const broadcasts = new Broadcasts({ channels, window, environment, most: limits.maxRemembered });
   const { replica, identity } = await openReplica(parts, { signers, broadcasts }, late);
-  const { backends, outliving } = await makeBackends(parts, replica, metrics);
+  const { backends, outliving } = await makeBackends(parts, replica, admin === null ? null : observer);
   const memory = makeMemoryLimit({ settings, backends, ...own });
   // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
   const future = outliving.length === 0 ? 0 : window.future;
@@ -99,6 +105,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
     ...{ signers, memory, observer, floor, recording, window, ...own },
     // A Redis behind the daemon has subscribers of its own.
     broadcasts: isOwnMemory(settings) ? broadcasts : null,
+    inspection: inspectionOf(parts, { observer, slowLog, id: identity.id, backends }, late),
     databases: new Databases(backends),
     daemon: identity.id,
     hash: hashOf,
@@ -112,20 +119,18 @@ export async function wire(parts: WiringParts): Promise<Wired> {
     takesVersion1: settings.require === "v1" && settings.v1 !== "off",
     daemon: identity.id,
     members: replica?.takeMember ?? null,
-    live,
+    ...{ live, slowLog },
   });
   const ws = await makeWsListener(settings, {
     gate,
     observer,
     limits,
     pipeline,
-    live,
-    daemon: identity.id,
-    ...own,
+    ...{ live, slowLog, daemon: identity.id, ...own },
   });
   const { shutDown } = parts;
   const userListeners = await openUserListeners({
-    ...{ settings, gate, memory, observer, pipeline, backends, replica, channels, shutDown, ...own },
+    ...{ settings, gate, memory, observer, pipeline, backends, replica, channels, slowLog, shutDown, ...own },
   });
   Object.assign(late, { pipeline, listener, ws, userListeners, replica, memory });
   return {
@@ -181,12 +186,12 @@ async function makeGate({
 
 async function makeAdmin(
   { settings, environment, log, health }: WiringParts,
+  metrics: Metrics,
   late: Late,
-): Promise<{ admin: AdminServer | null; metrics: Metrics | null }> {
+): Promise<AdminServer | null> {
   const { admin: place, adminHosts: hosts } = settings;
-  if (place === null) return { admin: null, metrics: null };
-  const [{ Metrics }, made] = await Promise.all([import("./admin/metrics.js"), import("./admin/admin.js")]);
-  const metrics = new Metrics();
+  if (place === null) return null;
+  const { makeAdmin: make } = await import("./admin/admin.js");
   const sources = {
     ...{ metrics, health },
     bufferedBytes: () =>
@@ -202,7 +207,35 @@ async function makeAdmin(
       late.ws === null ? null : { port: late.ws.address.port, isSecure: tlsFilesOf(settings) !== null },
     ...{ folder: settings.data, clock: environment.clock },
   };
-  return { admin: made.makeAdmin({ place, hosts, sources, log }), metrics };
+  return make({ place, hosts, sources, log });
+}
+
+/** What administrators may ask in signed envelopes. */
+function inspectionOf(
+  { settings, current, environment, health }: WiringParts,
+  own: {
+    readonly observer: Metrics;
+    readonly slowLog: SlowLog;
+    readonly id: ByteString;
+    readonly backends: readonly Backend[];
+  },
+  late: Late,
+): Inspection {
+  const hasOwnMemory = isOwnMemory(settings);
+  return new Inspection({
+    ...{ health, settings: current, uptime: environment.uptime, startedAt: environment.uptime() },
+    ...{ metrics: own.observer, slowLog: own.slowLog, id: hexOf(own.id), hasOwnMemory },
+    cluster: () => hexOf(late.pipeline?.signers?.cluster ?? ""),
+    members: () => late.pipeline?.members ?? null,
+    failure: () => late.replica?.timeline.failure ?? null,
+    keys: hasOwnMemory ? (own.backends[0] as Backend & InspectedKeys) : null,
+    get memory() {
+      const { used = 0, bytes = 0, policy = "noeviction", evicted = 0 } = late.memory ?? {};
+      return { used, bytes, policy, evicted };
+    },
+    listeners: () =>
+      [late.listener, late.ws, ...(late.userListeners?.all ?? [])].filter((one) => one !== null),
+  });
 }
 
 async function makeWsListener(

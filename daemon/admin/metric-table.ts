@@ -53,6 +53,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     ({ bufferedBytes }) => bufferedBytes(),
   ),
   dbsyncd_verify_seconds: histogram("Time to check a signature.", ({ verify }) => verify),
+  dbsyncd_answer_seconds: histogram("Time from an envelope to its answer.", ({ answers }) => answers),
   dbsyncd_envelope_skew_seconds: histogram(
     "Date of an envelope less the daemon's clock; below 0 for the past, the way included.",
     ({ skew }) => skew,

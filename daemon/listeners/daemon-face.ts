@@ -3,6 +3,7 @@
 import type { FleetFigures } from "../../protocol/json/fleet-figures.js";
 import type { LogLevel } from "../../serving/process/log.js";
 import type { Channels } from "../channels/channels.js";
+import type { SlowLog } from "../inspection/slow-log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings, UserListenerName } from "../options/settings.js";
 import type { Copies } from "../users/copies.js";
@@ -36,6 +37,8 @@ export interface DaemonFace {
   >;
   readonly memory: MemorySettings;
   readonly channels: Channels;
+  /** Of commands that came in any way. */
+  readonly slowLog: SlowLog;
   /** Of everything that the daemon tells. */
   logLevel: LogLevel;
   /** Puts a sentence of a client into the log. */

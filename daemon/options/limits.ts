@@ -186,7 +186,7 @@ export const LIMITS = {
     fallback: 10,
     least: 0,
     most: HOUR,
-    summary: "RESP: SLOWLOG keeps commands that take so long (Redis's, which counts microseconds)",
+    summary: "SLOWLOG keeps commands that take so long (Redis's, which counts microseconds)",
     reason: "Redis's; a command that takes 10 ms has held up everybody else for so long",
   },
   slowlogMost: {
@@ -195,7 +195,7 @@ export const LIMITS = {
     fallback: 128,
     least: 0,
     most: 1_000_000,
-    summary: "RESP: commands that SLOWLOG keeps; 0: none",
+    summary: "commands that SLOWLOG keeps; 0: none",
     reason: "Redis's; each takes 4 KiB at most",
   },
   latencyTime: {

@@ -8,9 +8,18 @@ export interface Observer extends ConnectionObserver {
   refused(listener: string, code: RefusalCode): void;
   /** A signature was checked. */
   verified(milliseconds: number): void;
+  /** A signed command or an envelope has its answer, so long after it came. */
+  answered(milliseconds: number): void;
   /** An envelope's `at` less the daemon's clock. */
   skewed(milliseconds: number): void;
 }
 
 /** For daemons without metrics. */
-export const NOBODY: Observer = { served() {}, refused() {}, verified() {}, skewed() {}, connected() {} };
+export const NOBODY: Observer = {
+  served() {},
+  refused() {},
+  verified() {},
+  answered() {},
+  skewed() {},
+  connected() {},
+};

@@ -11,6 +11,7 @@ import type { Observer } from "./observer.js";
 import type { Recording } from "./recording.js";
 import type { SeenBounds } from "./seen.js";
 import type { Floor } from "./start-floor.js";
+import type { Inspecting } from "./units.js";
 
 export interface PipelineParts {
   readonly databases: Databases;
@@ -30,4 +31,6 @@ export interface PipelineParts {
   readonly recording: Recording;
   /** Messages on channels; null or not there: they are the databases' affair. */
   readonly broadcasts?: Broadcasts | null;
+  /** Who answers what administrators ask of the daemon itself; null or not there: nobody does. */
+  readonly inspection?: Inspecting | null;
 }

@@ -26,6 +26,12 @@ export interface UnitListener {
   listen(taken: Taken, ring: KeyRing): readonly Reply[];
 }
 
+/** Who answers what administrators ask of the daemon itself, which is recorded nowhere. */
+export interface Inspecting {
+  /** @returns null: the command is the databases' affair */
+  answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
+}
+
 /** An envelope whose signature, header and date are right. */
 export interface Taken {
   readonly id: ByteString;
@@ -49,6 +55,8 @@ export interface UnitsParts {
   readonly environment: Pick<Environment, "uptime">;
   /** null or not there: messages are the databases' affair. */
   readonly broadcasts?: Broadcasts | null;
+  /** null or not there: nobody answers for the daemon itself. */
+  readonly inspection?: Inspecting | null;
 }
 
 type Argv = readonly ByteString[];
@@ -58,9 +66,11 @@ export class Units {
   readonly #databases: Databases;
   readonly #audit: KeyAudit;
   readonly #broadcasts: Broadcasts | null;
+  readonly #inspection: Inspecting | null;
 
   constructor(parts: UnitsParts) {
     this.#databases = parts.databases;
+    this.#inspection = parts.inspection ?? null;
     this.#broadcasts = parts.broadcasts ?? null;
     this.#audit = new KeyAudit(parts);
   }
@@ -96,7 +106,7 @@ export class Units {
         this.#refusalOf(judged, signer, ring) ??
           (isKeyCommand(argv)
             ? this.#changeKeys(argv, unit, signer, ring)
-            : this.#databases.execute(argv, unit)),
+            : (this.#inspection?.answer(argv, signer, ring) ?? this.#databases.execute(argv, unit))),
       );
     }
     return outcomes;

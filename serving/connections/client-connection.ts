@@ -19,6 +19,7 @@ const TURN_MS = 5;
 export class ClientConnection<Request> implements Hosted, PushedTo {
   readonly remote: string;
   readonly address: string;
+  readonly openedAt: number;
   activeAt: number;
   readonly socket: ClientSocket;
   readonly #host: SocketHost;
@@ -43,7 +44,8 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     this.socket = socket;
     this.#host = host;
     this.#held = new HeldBytes(host.budget);
-    this.activeAt = host.environment.uptime();
+    this.openedAt = host.environment.uptime();
+    this.activeAt = this.openedAt;
     this.address = socket.remoteAddress ?? "";
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
     const dialect = dialectOf(this);

@@ -15,6 +15,8 @@ export interface Hosted {
   readonly address: string;
   /** Bytes of unfinished requests and untaken answers. */
   readonly heldBytes: number;
+  /** `uptime` milliseconds. */
+  readonly openedAt: number;
   /** When the present request began, or it was heard last; `uptime` milliseconds. */
   readonly activeAt: number;
   /** Closes what has been still for too long. Called every now and then. @param now  `uptime` milliseconds */

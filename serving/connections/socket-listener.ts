@@ -86,6 +86,16 @@ export class SocketListener<
     return this.#budget.held;
   }
 
+  /** For metrics. */
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  /** Who is connected, in the order in which they came. */
+  get clients(): Iterable<Hosted> {
+    return this.#connections;
+  }
+
   async start(): Promise<void> {
     const { address, port } = this.#parts;
     await new Promise<void>((resolve, reject) => {

@@ -74,10 +74,15 @@ export function isOfListener({ run }: Row): boolean {
 }
 
 const OF_LISTENER = "is for connections of the RESP listener (--resp)";
+/** What daemon/inspection answers is not what the fold would be asked. */
+const TOLD: ReadonlySet<string> = new Set(["INFO", "CONFIG", "CLIENT", "SLOWLOG"]);
+const ALONE =
+  "; administrators may ask INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes that change nothing, without multi";
 const AMONG_MESSAGES = "stands in an envelope with PUBLISH and SPUBLISH alone, without multi and if";
 
 function refuse(_: unknown, argv: readonly ByteString[]): never {
   const name = argv[0]?.toUpperCase() ?? "";
   const isSaying = name === "PUBLISH" || name === "SPUBLISH";
-  throw new CommandFailure(`ERR ${name} ${isSaying ? AMONG_MESSAGES : OF_LISTENER}`);
+  const where = isSaying ? AMONG_MESSAGES : `${OF_LISTENER}${TOLD.has(name) ? ALONE : ""}`;
+  throw new CommandFailure(`ERR ${name} ${where}`);
 }

@@ -32,7 +32,14 @@ const ed25519 = makeKeyPair();
 function sessionOf(scene: Scene): SessionV2 {
   const host: ConnectionHost = {
     ...{ pipeline: scene.pipeline, environment: scene.environment, daemon: scene.daemon, log },
-    ...{ limits: defaultLimits, observer: NOBODY, members: null, live: null, takesVersion1: true },
+    ...{
+      limits: defaultLimits,
+      observer: NOBODY,
+      members: null,
+      live: null,
+      slowLog: null,
+      takesVersion1: true,
+    },
     ...{ closeAfterAnswer: false, version: 0, listener: "dbsync-v2" },
     refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(REQUEST_BYTES),

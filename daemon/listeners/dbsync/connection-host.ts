@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Version } from "../../../protocol/frame.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { SlowLog } from "../../inspection/slow-log.js";
 import type { Pipeline } from "../../pipeline/pipeline.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import type { LiveHost } from "./live-session.js";
@@ -24,6 +25,8 @@ export interface ConnectionHost extends DaemonSocketHost {
   readonly listener: "dbsync-v2" | "ws";
   /** What clients may ask to be told of; null: nothing. */
   readonly live: LiveHost | null;
+  /** Of commands that held up all others; null: none is kept. */
+  readonly slowLog: SlowLog | null;
   /** php-dbsync's -c; version 1 only. */
   readonly closeAfterAnswer: boolean;
 }

@@ -1,6 +1,7 @@
 /** The listener of versions 1 and 2: php-dbsync's port. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ClientConnection } from "../../../serving/connections/client-connection.js";
+import type { SlowLog } from "../../inspection/slow-log.js";
 import type { Pipeline } from "../../pipeline/pipeline.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
 import type { TakeMember } from "./connection-host.js";
@@ -17,15 +18,17 @@ export interface DbsyncParts
   readonly members?: TakeMember | null;
   /** What clients may ask to be told of; without it nothing. */
   readonly live?: LiveHost | null;
+  /** Without it none is kept. */
+  readonly slowLog?: SlowLog | null;
   readonly pipeline: Pipeline;
 }
 
 export class DbsyncListener extends DaemonListener {
   constructor(parts: DbsyncParts) {
     const { pipeline, daemon, closeAfterAnswer, takesVersion1 } = parts;
-    const { members = null, live = null } = parts;
+    const { members = null, live = null, slowLog = null } = parts;
     const own = {
-      ...{ pipeline, daemon, closeAfterAnswer, takesVersion1, members, live },
+      ...{ pipeline, daemon, closeAfterAnswer, takesVersion1, members, live, slowLog },
       ...({ version: 0, listener: "dbsync-v2" } as const),
     };
     super({

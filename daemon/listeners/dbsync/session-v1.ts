@@ -24,23 +24,28 @@ export class SessionV1 implements Session {
   }
 
   serve(payload: Buffer): Spoken | Promise<Spoken> {
-    const { pipeline } = this.#host;
+    const { pipeline, environment } = this.#host;
     if (!this.#host.takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
     const request = requestOf(payload, pipeline.signers !== null);
+    const startedAt = environment.uptime();
     const answer = "kind" in request ? request : pipeline.handle(request);
     // Nobody waits for a database before its signature holds.
     this.isProven ||= answer instanceof Promise || isProof(answer);
-    return answer instanceof Promise ? answer.then((one) => this.#speak(one)) : this.#speak(answer);
+    return answer instanceof Promise
+      ? answer.then((one) => this.#speak(one, startedAt))
+      : this.#speak(answer, startedAt);
   }
 
   malformed(detail: string): Closing {
     return closing("malformed", detail);
   }
 
-  #speak(answer: Answer): Spoken {
+  #speak(answer: Answer, startedAt: number): Spoken {
+    const { environment, observer } = this.#host;
+    observer.answered(environment.uptime() - startedAt);
     const frame = answerFrame(answer, this.#host.limits.maxOutputBytes);
     if (typeof frame !== "string") return closing(frame.code, frame.detail);
-    this.#host.observer.served(this.listener, 1, 0);
+    observer.served(this.listener, 1, 0);
     return frame;
   }
 }

@@ -3,6 +3,7 @@
  * that is none closes the connection. Source: docs/protocol-v2.md "Messages".
  */
 
+import { bytesOfText } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { hexOf, signerOf } from "../../../protocol/version-2/envelope.js";
@@ -19,6 +20,7 @@ import {
 import { type Closing, closing } from "../../../serving/connections/dialect.js";
 import { REFUSALS } from "../../answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../answers/request.js";
+import { noteSlowEnvelope } from "../../inspection/slow-envelope.js";
 import type { ConnectionHost } from "./connection-host.js";
 import type { LiveHost, LiveSession } from "./live-session.js";
 import { type LiveConnection, liveSessionFor, NOBODY_LISTENS } from "./live-sessions.js";
@@ -26,6 +28,8 @@ import { isProof } from "./proof.js";
 import type { MembersHello, Session, Spoken } from "./session.js";
 
 const VERSION = 2;
+/** Of a key's id, where it has no label. */
+const KEY_DIGITS = 12;
 /** Bytes of a result besides its replies; 200 would do. */
 const HEAD_BYTES = 1024;
 /** Requests of a connection that may wait for their answers, besides those that wait for other daemons. */
@@ -79,16 +83,33 @@ export class SessionV2 implements Session {
     }
     if (message.kind === "listen") return this.#listen(message);
     const { body, wait } = message;
-    const answer = this.#host.pipeline.take(message, this.#host.limits.maxOutputBytes - HEAD_BYTES);
-    if (!(answer instanceof Promise)) return this.#speak(answer, body);
+    const { pipeline, limits, environment, observer } = this.#host;
+    const startedAt = environment.uptime();
+    const answer = pipeline.take(message, limits.maxOutputBytes - HEAD_BYTES);
+    const worked = environment.uptime() - startedAt;
+    if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer);
+    if (!(answer instanceof Promise)) {
+      observer.answered(worked);
+      return this.#speak(answer, body);
+    }
     // Who waits for no other daemon waits behind all that proves something; of others the answer tells.
     this.isProven ||= wait === undefined;
     const waits = wait !== undefined && this.#waiting < WAITING_MOST ? 1 : 0;
     this.#waiting += waits;
     return answer.then((one) => {
       this.#waiting -= waits;
+      observer.answered(environment.uptime() - startedAt);
       return this.#speak(one, body);
     });
+  }
+
+  /** It has held up everybody else for so long; what was refused may be anybody's. */
+  #noteSlow(body: Buffer, milliseconds: number, answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): void {
+    const { slowLog, environment, limits } = this.#host;
+    if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
+    const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
+    const envelope = { body, remote: this.#connection.remote, name: bytesOfText(label), milliseconds };
+    noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), most: limits.slowlogMost });
   }
 
   malformed(detail: string): Closing {

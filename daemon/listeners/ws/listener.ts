@@ -17,18 +17,19 @@ export interface WsSettings {
 
 export interface WsParts
   extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector" | "address" | "port">,
-    Pick<ConnectionHost, "pipeline" | "daemon" | "live"> {
+    Pick<ConnectionHost, "pipeline" | "daemon" | "live">,
+    Partial<Pick<ConnectionHost, "slowLog">> {
   readonly settings: WsSettings;
 }
 
 export class WsListener extends DaemonListener {
   constructor(parts: WsParts) {
-    const { pipeline, daemon, live, settings } = parts;
+    const { pipeline, daemon, live, slowLog = null, settings } = parts;
     const { address } = settings.ws;
     // Version 1 is not signed as version 2 is, and members have a port of their own.
     const own = {
       ...({ version: 2, listener: "ws" } as const),
-      ...{ pipeline, daemon, live, closeAfterAnswer: false, takesVersion1: false, members: null },
+      ...{ pipeline, daemon, live, slowLog, closeAfterAnswer: false, takesVersion1: false, members: null },
     };
     super({
       ...parts,

@@ -1,14 +1,13 @@
 /** SLOWLOG and LATENCY. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { array, bulk, bulks, integer, map, OK, type Reply, verbatim } from "../../../../protocol/reply.js";
-import { custom } from "../../../../store/arguments/errors.js";
-import { parseInteger } from "../../../../store/arguments/numbers.js";
+import { array, bulk, integer, map, OK, type Reply, verbatim } from "../../../../protocol/reply.js";
 import { findCommand } from "../../../../store/command-table.js";
+import { slowLogReply } from "../../../inspection/slow-log-reply.js";
 import type { RespSession, Route, SessionHandler } from "../session/session.js";
 
 export const slowHandlers: readonly (readonly [string, SessionHandler])[] = [
-  ["SLOWLOG|GET", slowLog],
-  ["SLOWLOG|LEN", ({ host }) => integer(host.state.slowLog.entries.length)],
+  ["SLOWLOG|GET", ({ host }, argv) => slowLogReply(argv, host.state.daemon.slowLog)],
+  ["SLOWLOG|LEN", ({ host }) => integer(host.state.daemon.slowLog.entries.length)],
   ["SLOWLOG|RESET", resetSlowLog],
   ["LATENCY|DOCTOR", doctor],
   ["LATENCY|HISTOGRAM", histogram],
@@ -17,25 +16,8 @@ export const slowHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["LATENCY|RESET", reset],
 ];
 
-const SLOW_ENTRIES_DEFAULT = 10;
-
-/** `SLOWLOG GET [count]`; -1: all */
-function slowLog({ host }: RespSession, argv: readonly ByteString[]): Reply {
-  if (argv.length > 3)
-    throw custom(`ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try SLOWLOG HELP.`);
-  const count = argv[2] === undefined ? SLOW_ENTRIES_DEFAULT : parseInteger(argv[2]);
-  if (count === undefined || count < -1) throw custom("ERR count should be greater than or equal to -1");
-  const { entries } = host.state.slowLog;
-  const wanted = count === -1 ? entries : entries.slice(0, Number(count));
-  return array(
-    wanted.map(({ id, at, microseconds, argv: words, remote, name }) =>
-      array([integer(id), integer(at), integer(microseconds), bulks(words), bulk(remote), bulk(name)]),
-    ),
-  );
-}
-
 function resetSlowLog({ host }: RespSession): Reply {
-  host.state.slowLog.reset();
+  host.state.daemon.slowLog.reset();
   return OK;
 }
 

@@ -4,6 +4,8 @@ import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import type { Environment } from "../../../../serving/process/environment.js";
 import { ENCODING_LIMITS } from "../../../../store/engine/encoding-name.js";
 import type { Command } from "../../../../store/rows/command.js";
+import { withoutSecrets } from "../../../inspection/secrets.js";
+import { shortened } from "../../../inspection/slow-log.js";
 import type { Limits } from "../../../options/limits.js";
 import type { DaemonFace } from "../../daemon-face.js";
 import { argumentBytes } from "./answers.js";
@@ -13,7 +15,6 @@ import { DeniedLog } from "./denied-log.js";
 import { LatencyLog } from "./latency-log.js";
 import { Pause } from "./pause.js";
 import { Pulse } from "./pulse.js";
-import { SlowLog, shortened } from "./slow-log.js";
 
 const RUN_ID_BYTES = 20;
 /** Kinds of errors that are counted: their names come from our own texts. */
@@ -36,7 +37,6 @@ export class ServerState {
   /** `uptime` milliseconds. */
   readonly startedAt: number;
   readonly clients = new Clients();
-  readonly slowLog = new SlowLog();
   readonly latency = new LatencyLog();
   readonly denied = new DeniedLog();
   readonly pause: Pause;
@@ -99,7 +99,7 @@ export class ServerState {
     if (milliseconds >= limits.slowlogTime && isLogged(command)) {
       const { remote, name } = client;
       const microseconds = Math.round(milliseconds * 1000);
-      this.slowLog.add(
+      this.daemon.slowLog.add(
         { at: this.seconds, microseconds, argv: withoutSecrets(command, argv), remote, name },
         limits.slowlogMost,
       );
@@ -140,28 +140,4 @@ function quoted(word: ByteString): ByteString {
     return plain[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
   return `"${inside}"`;
-}
-
-/** Settings that are secrets. */
-const SECRET_SETTINGS: ReadonlySet<string> = new Set(["requirepass", "masterauth", "tls-key-file-pass"]);
-const REDACTED = "(redacted)";
-
-/** Passwords stand where users log in, are made, and in some settings. */
-function withoutSecrets({ name }: Command, argv: readonly ByteString[]): readonly ByteString[] {
-  switch (name) {
-    case "AUTH":
-      return argv.map((word, i) => (i === 0 ? word : REDACTED));
-    case "ACL|SETUSER":
-      return argv.map((word, i) => (i < 2 ? word : REDACTED));
-    case "HELLO": {
-      const at = argv.findIndex((word, i) => i > 1 && word.toUpperCase() === "AUTH");
-      return at < 0 ? argv : argv.map((word, i) => (i === at + 1 || i === at + 2 ? REDACTED : word));
-    }
-    case "CONFIG|SET":
-      return argv.map((word, i) =>
-        i > 2 && i % 2 === 1 && SECRET_SETTINGS.has(argv[i - 1]?.toLowerCase() ?? "") ? REDACTED : word,
-      );
-    default:
-      return argv;
-  }
 }

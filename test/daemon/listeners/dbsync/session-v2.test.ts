@@ -21,7 +21,14 @@ test("a session counts what waits for other daemons, up to a bound, until it is 
   scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
   const host: ConnectionHost = {
     ...{ pipeline: scene.pipeline, environment: scene.environment, daemon: scene.daemon, log },
-    ...{ limits: defaultLimits, observer: NOBODY, members: null, live: null, takesVersion1: true },
+    ...{
+      limits: defaultLimits,
+      observer: NOBODY,
+      members: null,
+      live: null,
+      slowLog: null,
+      takesVersion1: true,
+    },
     ...{ closeAfterAnswer: false, version: 0, listener: "dbsync-v2" },
     refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(1),

@@ -6,6 +6,7 @@ import { LocalUnits } from "../../../../daemon/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/backends/memory.js";
 import { Newest } from "../../../../daemon/backends/newest.js";
 import { Channels } from "../../../../daemon/channels/channels.js";
+import { SlowLog } from "../../../../daemon/inspection/slow-log.js";
 import type { DaemonFace } from "../../../../daemon/listeners/daemon-face.js";
 import { RespListener } from "../../../../daemon/listeners/resp/listener.js";
 import { type MemoryFace, UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
@@ -62,7 +63,7 @@ export async function startResp({
   const channels = new Channels();
   known.whenChanged = () => channels.review();
   const daemon: DaemonFace = {
-    channels,
+    ...{ channels, slowLog: new SlowLog() },
     settings: {
       ...{
         aclFile: null,

@@ -1,8 +1,8 @@
 /** MONITOR, SLOWLOG, LATENCY: what was done, for those who watch; beside redis-server where it can be. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SlowLog } from "../../../../daemon/inspection/slow-log.js";
 import { DeniedLog } from "../../../../daemon/listeners/resp/session/denied-log.js";
-import { SlowLog } from "../../../../daemon/listeners/resp/session/slow-log.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { bytesInUse } from "../../../support/garbage.js";

@@ -1,5 +1,5 @@
-/** The latest commands that took long. Shortened as Redis shortens them. */
-import { type ByteString, detached } from "../../../../protocol/byte-string.js";
+/** The latest commands that took long, whichever way they came. Shortened as Redis shortens them. */
+import { type ByteString, detached } from "../../protocol/byte-string.js";
 
 /** Arguments of an entry, the note of the others among them, and characters of an argument. */
 const ARGUMENTS_MAX = 32;
@@ -11,7 +11,7 @@ export interface SlowEntry {
   readonly at: number;
   readonly microseconds: number;
   readonly argv: readonly ByteString[];
-  /** Address and name of the client. */
+  /** Address and name of the client; of a signed command "", and its key's label or the first digits of its id. */
   readonly remote: string;
   readonly name: ByteString;
 }

@@ -1,0 +1,31 @@
+/** CONFIG GET over the signed way in: the daemon's options as they are now, by their long names, as --check-config prints them. */
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { bulk, map, type Reply } from "../../protocol/reply.js";
+import { globMatches } from "../../store/patterns/glob.js";
+import { isLimitName } from "../options/limits.js";
+import { nameOf, type OptionRow } from "../options/option-row.js";
+import type { Settings } from "../options/settings.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/table.js";
+
+/** @param patterns  of names; what is not set is empty. Passwords of databases are not shown. */
+export function configValues(patterns: readonly ByteString[], settings: Settings): Reply {
+  const wanted = patterns.map((pattern) => pattern.toLowerCase());
+  return map(
+    OPTION_NAMES.flatMap((option) => {
+      const { [option]: row }: Readonly<Record<OptionName, OptionRow>> = OPTIONS;
+      const name = nameOf(row);
+      if (!wanted.some((pattern) => globMatches(pattern, name))) return [];
+      return [bulk(name), bulk(bytesOfText(shownValue(row, settingOf(settings, option))))];
+    }),
+  );
+}
+
+function settingOf(settings: Settings, name: OptionName): unknown {
+  return isLimitName(name) ? settings.limits[name] : settings[name];
+}
+
+function shownValue({ form }: OptionRow, value: unknown): string {
+  if (value === null) return "";
+  const shown = form.show(value);
+  return typeof shown === "object" ? shown.join(",") : String(shown);
+}

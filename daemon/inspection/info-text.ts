@@ -1,0 +1,186 @@
+/** INFO over the signed way in, by sections. What Redis has is called as there; the section dbsync is what dbsync top asks. */
+import { totalmem } from "node:os";
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { formatFsync } from "../options/fsync.js";
+import type { InspectedDaemon } from "./inspected-daemon.js";
+
+type Fields = Readonly<Record<string, string | number>>;
+
+/** The one that no Redis behind the daemon is asked for. */
+export const OWN_SECTION = "dbsync";
+
+const SECONDS_PER_DAY = 86_400;
+const MICROSECONDS = 1e6;
+
+/** By the names that INFO takes. */
+const SECTIONS: Readonly<Record<string, (daemon: InspectedDaemon) => Fields>> = {
+  [OWN_SECTION]: ownFields,
+  server: serverFields,
+  clients: clientFields,
+  memory: memoryFields,
+  persistence: persistenceFields,
+  stats: statFields,
+  replication: replicationFields,
+  cpu: cpuFields,
+  keyspace: keyspaceFields,
+};
+
+/** @param words  names of sections; none, default, all or everything: all of them */
+export function infoText(words: readonly ByteString[], daemon: InspectedDaemon): ByteString {
+  const names = new Set(words.map((word) => word.toLowerCase()));
+  const isAll = names.size === 0 || ["all", "everything", "default"].some((word) => names.has(word));
+  return Object.entries(SECTIONS)
+    .filter(([name]) => isAll || names.has(name))
+    .map(([name, fieldsOf]) => {
+      const lines = Object.entries(fieldsOf(daemon)).map(
+        ([field, value]) => `${field}:${oneLine(value)}\r\n`,
+      );
+      return `# ${name[0]?.toUpperCase()}${name.slice(1)}\r\n${lines.join("")}`;
+    })
+    .join("\r\n");
+}
+
+/** Names of databases and what a disk says may hold anything. */
+function oneLine(value: string | number): ByteString {
+  return bytesOfText(String(value).replace(/[\r\n]+/g, " "));
+}
+
+/** All that dbsync status and dbsync top show, so that one section is asked for. */
+function ownFields(daemon: InspectedDaemon): Fields {
+  const { health, failure, keys, metrics } = daemon;
+  const { version, backends } = health();
+  const why = failure();
+  const told = backends.map(({ name, up }, place) => [`backend${place}`, `up=${Number(up)},name=${name}`]);
+  const counts = keys?.keyCounts.reduce((sum, { keys }) => sum + keys, 0);
+  return {
+    dbsync_version: version,
+    node_version: process.versions.node,
+    ...stateFields(daemon),
+    ...(why === null ? {} : { dbsync_failure: why }),
+    uptime_in_seconds: secondsUp(daemon),
+    connected_clients: connected(daemon),
+    ...countFields(daemon),
+    ...(counts === undefined ? {} : { dbsync_keys: counts }),
+    ...usedFields(daemon),
+    dbsync_answered: metrics.answers.counts.reduce((sum, count) => sum + count, 0),
+    dbsync_answered_usec: Math.round(metrics.answers.sum * MICROSECONDS),
+    dbsync_answered_usec_buckets: buckets(daemon),
+    ...Object.fromEntries(told),
+  };
+}
+
+/** `50=12,100=3,…,more=0`: how many answers took at most so many microseconds, each counted once. */
+function buckets({ metrics: { answers } }: InspectedDaemon): string {
+  const ends = [...answers.bounds.map((bound) => Math.round(bound * MICROSECONDS)), "more"];
+  return ends.map((end, place) => `${end}=${answers.counts[place] ?? 0}`).join(",");
+}
+
+function serverFields(daemon: InspectedDaemon): Fields {
+  const { health, id, cluster, settings } = daemon;
+  const seconds = secondsUp(daemon);
+  return {
+    dbsync_version: health().version,
+    dbsync_daemon: id,
+    dbsync_cluster: cluster(),
+    os: `${process.platform} ${process.arch}`,
+    node_version: process.versions.node,
+    process_id: process.pid,
+    tcp_port: settings().port,
+    uptime_in_seconds: seconds,
+    uptime_in_days: Math.floor(seconds / SECONDS_PER_DAY),
+  };
+}
+
+function clientFields(daemon: InspectedDaemon): Fields {
+  const each = daemon.listeners().map(({ name, clients }) => [`clients_${name}`, [...clients].length]);
+  return {
+    connected_clients: connected(daemon),
+    maxclients: daemon.settings().limits.maxConnections,
+    ...Object.fromEntries(each),
+  };
+}
+
+function memoryFields(daemon: InspectedDaemon): Fields {
+  const { policy } = daemon.memory;
+  return { ...usedFields(daemon), maxmemory_policy: policy, total_system_memory: totalmem() };
+}
+
+function usedFields({ memory: { used, bytes } }: InspectedDaemon): Fields {
+  return { used_memory: used, used_memory_rss: process.memoryUsage.rss(), maxmemory: bytes };
+}
+
+function persistenceFields({ settings, failure }: InspectedDaemon): Fields {
+  const { data, fsync } = settings();
+  if (data === null) return { aof_enabled: 0 };
+  const isWritten = failure() === null;
+  return {
+    aof_enabled: 1,
+    aof_last_write_status: isWritten ? "ok" : "err",
+    dbsync_fsync: formatFsync(fsync),
+  };
+}
+
+function statFields(daemon: InspectedDaemon): Fields {
+  const { keys, memory, metrics } = daemon;
+  const opened = [...metrics.listeners.values()].reduce((sum, { connected }) => sum + connected, 0);
+  const refusals: Record<string, number> = {};
+  for (const counts of metrics.listeners.values())
+    for (const [code, count] of Object.entries(counts.refusals))
+      if (count > 0) refusals[`refused_${code}`] = (refusals[`refused_${code}`] ?? 0) + count;
+  const { hits, misses } = keys?.changes.lookups ?? { hits: 0, misses: 0 };
+  return {
+    total_connections_received: opened,
+    ...countFields(daemon),
+    ...refusals,
+    ...(keys === null ? {} : { expired_keys: keys.expiredKeys }),
+    evicted_keys: memory.evicted,
+    ...(keys === null ? {} : { keyspace_hits: hits, keyspace_misses: misses }),
+  };
+}
+
+/** Commands with an answer, those of them that were errors, and requests that had none. */
+function countFields({ metrics }: InspectedDaemon): Fields {
+  let [commands, failed, refusals] = [0, 0, 0];
+  for (const { ok, errors, refusals: reasons } of metrics.listeners.values()) {
+    commands += ok + errors;
+    failed += errors;
+    for (const count of Object.values(reasons)) refusals += count;
+  }
+  return { total_commands_processed: commands, total_error_replies: failed, dbsync_refusals: refusals };
+}
+
+function replicationFields(daemon: InspectedDaemon): Fields {
+  return { role: "master", connected_slaves: 0, ...stateFields(daemon) };
+}
+
+function stateFields({ health, members }: InspectedDaemon): Fields {
+  const others = members();
+  return { dbsync_state: health().state, ...(others === null ? {} : { dbsync_members: others }) };
+}
+
+function cpuFields(): Fields {
+  const { user, system } = process.cpuUsage();
+  return {
+    used_cpu_sys: (system / MICROSECONDS).toFixed(6),
+    used_cpu_user: (user / MICROSECONDS).toFixed(6),
+  };
+}
+
+function keyspaceFields({ keys }: InspectedDaemon): Fields {
+  return Object.fromEntries(
+    (keys?.keyCounts ?? []).map(({ db, keys: count, expiring, ttl }) => [
+      `db${db}`,
+      `keys=${count},expires=${expiring},avg_ttl=${ttl}`,
+    ]),
+  );
+}
+
+function secondsUp({ uptime, startedAt }: InspectedDaemon): number {
+  return Math.floor((uptime() - startedAt) / 1000);
+}
+
+function connected({ metrics }: InspectedDaemon): number {
+  let sum = 0;
+  for (const { connections } of metrics.listeners.values()) sum += connections;
+  return sum;
+}

@@ -1,0 +1,72 @@
+/**
+ * What administrators may ask of the daemon itself in signed envelopes: INFO, CONFIG GET, CLIENT LIST and SLOWLOG. Answered
+ * here, beside the databases; an envelope that writes is recorded, and the fold has none of this. Source: docs/protocol-v2.md
+ * "The daemon itself".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../../protocol/reply.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { resolveCommand } from "../../store/command-table.js";
+import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import type { Inspecting } from "../pipeline/units.js";
+import { clientList } from "./client-list.js";
+import { configValues } from "./config-values.js";
+import { infoText, OWN_SECTION } from "./info-text.js";
+import type { InspectedDaemon } from "./inspected-daemon.js";
+import { slowLogReply } from "./slow-log-reply.js";
+
+type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply;
+
+/** Names of commands by their first letters; asked of every command that comes. */
+const NAMES = /^(?:info|config|client|slowlog)$/i;
+const LENGTHS: ReadonlySet<number> = new Set([4, 6, 7]);
+
+const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  ["INFO", (argv, daemon) => verbatim(infoText(argv.slice(1), daemon))],
+  ["CONFIG|GET", (argv, { settings }) => configValues(argv.slice(2), settings())],
+  ["CLIENT|LIST", (_, daemon) => verbatim(clientList(daemon))],
+  ["SLOWLOG|GET", (argv, { slowLog }) => slowLogReply(argv, slowLog)],
+  ["SLOWLOG|LEN", (_, { slowLog }) => integer(slowLog.entries.length)],
+  [
+    "SLOWLOG|RESET",
+    (_, { slowLog }) => {
+      slowLog.reset();
+      return OK;
+    },
+  ],
+]);
+
+/** Who may ask for the settings is an administrator; INFO has no category of its own that says so. */
+const FOR_ADMINISTRATORS = ["CONFIG", "GET", "*"];
+const DENIED: ErrorReply = error(
+  "NOPERM this key may not run 'info' on the daemon itself: it is for administrators, whose rules allow 'config|get'",
+);
+
+export class Inspection implements Inspecting {
+  readonly #daemon: InspectedDaemon;
+
+  constructor(daemon: InspectedDaemon) {
+    this.#daemon = daemon;
+  }
+
+  answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null {
+    const [name = ""] = argv;
+    if (!LENGTHS.has(name.length) || !NAMES.test(name) || !this.#isAsked(argv)) return null;
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return null;
+    const handler = HANDLERS.get(command.name);
+    if (handler === undefined) return null;
+    if (ring.judge(signer, [FOR_ADMINISTRATORS], { conditions: null }) !== null) return DENIED;
+    try {
+      return handler(argv, this.#daemon);
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
+  }
+
+  /** A Redis behind the daemon answers the same commands itself; one section is always the daemon's. */
+  #isAsked([, section = ""]: readonly ByteString[]): boolean {
+    return this.#daemon.hasOwnMemory || section.toLowerCase() === OWN_SECTION;
+  }
+}

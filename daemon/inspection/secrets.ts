@@ -1,0 +1,27 @@
+/** Passwords that stand in commands, which no log and nobody who watches is shown. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Command } from "../../store/rows/command.js";
+
+/** Settings that are secrets. */
+const SECRET_SETTINGS: ReadonlySet<string> = new Set(["requirepass", "masterauth", "tls-key-file-pass"]);
+const REDACTED = "(redacted)";
+
+/** Passwords stand where users log in, are made, and in some settings. */
+export function withoutSecrets({ name }: Command, argv: readonly ByteString[]): readonly ByteString[] {
+  switch (name) {
+    case "AUTH":
+      return argv.map((word, i) => (i === 0 ? word : REDACTED));
+    case "ACL|SETUSER":
+      return argv.map((word, i) => (i < 2 ? word : REDACTED));
+    case "HELLO": {
+      const at = argv.findIndex((word, i) => i > 1 && word.toUpperCase() === "AUTH");
+      return at < 0 ? argv : argv.map((word, i) => (i === at + 1 || i === at + 2 ? REDACTED : word));
+    }
+    case "CONFIG|SET":
+      return argv.map((word, i) =>
+        i > 2 && i % 2 === 1 && SECRET_SETTINGS.has(argv[i - 1]?.toLowerCase() ?? "") ? REDACTED : word,
+      );
+    default:
+      return argv;
+  }
+}
