@@ -1,5 +1,6 @@
 /** `dbsync log`: what was recorded, by whom, and what came of it. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import type { Settings } from "../../settings/options.js";
 import { realEnvironment } from "../../shared/environment.js";
 import { askEach, idOf, ringsOf } from "../keys/key-ring.js";
 import {
@@ -10,11 +11,13 @@ import {
   readCount,
 } from "../shared/client-options.js";
 import { parsePastDate } from "../shared/dates.js";
-import { exitCodeHelp } from "../shared/exit-codes.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { shown } from "../shared/shown-text.js";
+import { followLog } from "./log-following.js";
 import { addLogVerify } from "./log-verify.js";
-import { formatPast, readPast } from "./past-report.js";
-import { lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
+import { formatPast, type Past, readPast } from "./past-report.js";
+import { type AskPast, lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
 
 interface LogFlags extends ClientFlags {
   readonly from?: string;
@@ -22,6 +25,7 @@ interface LogFlags extends ClientFlags {
   readonly touching?: string;
   readonly signer?: string;
   readonly limit?: number;
+  readonly follow?: boolean;
 }
 
 export function addLog(program: Command): void {
@@ -40,17 +44,23 @@ export function addLog(program: Command): void {
     .option("--limit <number>", "how many, the newest (default: 100)", (text) =>
       readCount(text, "A limit is"),
     )
+    .addOption(
+      new Option("-f, --follow", "then show what is recorded as it comes, until Ctrl-C").conflicts("to"),
+    )
     .option(JSON_FLAG, 'print JSON: {"units": […], "left": …}, ids in full, dates in milliseconds since 1970')
     .addHelpText(
       "after",
       `
 For administrators (-k), of daemons that have a timeline (--data, --peer). One daemon is asked, the first of the
-list that answers; it folds what it has recorded anew, beside its other work.
+list that answers; it folds what it has recorded anew, beside its other work. With --follow it is asked again when
+it holds something new, once a second at most; with --json each unit is a line then. What comes from a daemon that
+was away for more than a minute is shown only by a new dbsync log.
 
 Examples:
   dbsync log -k root-private.pem
   dbsync log --from -2h --touching visits -k root-private.pem
   dbsync log --from 2027-01-31 --signer web --json -k root-private.pem
+  dbsync log --follow -k root-private.pem
   dbsync log verify --data /var/lib/dbsyncd --sign-key public.pem
 ${exitCodeHelp("no daemon could tell")}`,
     )
@@ -58,25 +68,53 @@ ${exitCodeHelp("no daemon could tell")}`,
   addLogVerify(command);
 }
 
-function log(flags: LogFlags): Promise<void> {
-  return lookingBack(flags, async (ask, settings) => {
+async function log(flags: LogFlags): Promise<void> {
+  // Ctrl-C is how it ends.
+  if (flags.follow) process.once("SIGINT", () => process.exit(EXIT.ok));
+  await lookingBack(flags, async (ask, settings) => {
     const now = realEnvironment.wallClock();
-    const words = ["TIMELINE", "LOG"];
-    const { from, to, touching, signer, limit } = flags;
+    const { from, to, limit } = flags;
+    const dates: string[] = [];
     if (from !== undefined)
-      words.push("FROM", String(parsePastDate(from, { option: "--from", now, end: false })));
-    if (to !== undefined) words.push("TO", String(parsePastDate(to, { option: "--to", now, end: true })));
-    if (touching !== undefined) words.push("KEY", touching);
-    if (signer !== undefined) {
-      const { key } = openFrom(settings);
-      const ring = async () => ringsOf(await askEach(settings, key, ["KEY", "LIST"]))[0].keys;
-      words.push("SIGNER", await idOf(signer, ring));
-    }
-    if (limit !== undefined) words.push("LIMIT", String(limit));
-    const { address, reply } = await ask(words);
-    const past = readPast(reply);
-    if (flags.json) printJson({ daemon: address, ...past });
-    else if (past.units.length === 0) printLine("Nothing was recorded in that time.");
-    else process.stdout.write(formatPast(past));
+      dates.push("FROM", String(parsePastDate(from, { option: "--from", now, end: false })));
+    if (to !== undefined) dates.push("TO", String(parsePastDate(to, { option: "--to", now, end: true })));
+    if (limit !== undefined) dates.push("LIMIT", String(limit));
+    const filters = await filtersOf(flags, settings);
+    const { address, reply } = await ask(["TIMELINE", "LOG", ...dates, ...filters]);
+    const first = readPast(reply);
+    show(first, address, flags);
+    if (flags.follow) await follow(ask, filters, first, flags);
+  });
+}
+
+/** Of what has to do with a key, or is of a signer. */
+async function filtersOf({ touching, signer }: LogFlags, settings: Settings): Promise<string[]> {
+  const words = touching === undefined ? [] : ["KEY", touching];
+  if (signer === undefined) return words;
+  const { key } = openFrom(settings);
+  const ring = async () => ringsOf(await askEach(settings, key, ["KEY", "LIST"]))[0].keys;
+  return [...words, "SIGNER", await idOf(signer, ring)];
+}
+
+function show(past: Past, daemon: string, { json, follow }: LogFlags): void {
+  if (json && follow) for (const unit of past.units) printJson({ daemon, ...unit });
+  else if (json) printJson({ daemon, ...past });
+  else if (past.units.length > 0) process.stdout.write(formatPast(past));
+  else if (!follow) printLine("Nothing was recorded in that time.");
+}
+
+function follow(ask: AskPast, filters: readonly string[], first: Past, flags: LogFlags): Promise<void> {
+  let troubles = 0;
+  return followLog({
+    ...{ ask, filters, first, now: realEnvironment.now, goesOn: () => true },
+    show(past, address) {
+      troubles = 0;
+      show(past, address, flags);
+    },
+    trouble({ message }) {
+      // Once, not with every look.
+      if (troubles++ === 0) process.stderr.write(`dbsync: ${shown(message)}; asking again until Ctrl-C\n`);
+    },
+    wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   });
 }

@@ -1,5 +1,6 @@
 /** Units of the past as TIMELINE tells them, and as people are shown them. */
 import type { ReplyValue } from "../../shared/reply-value.js";
+import type { Tone } from "../shared/colours.js";
 import { formatMoment } from "../shared/dates.js";
 import { fieldsOf } from "../shared/output.js";
 import { formatTable } from "../shared/table.js";
@@ -30,6 +31,14 @@ export interface PastUnit {
   /** Of `blame`; null: not asked. */
   readonly change: string | null;
 }
+
+/** Others are plain. */
+const TONES: ReadonlyMap<string, Tone> = new Map([
+  ["error", "warn"],
+  ["unmet", "warn"],
+  ["denied", "bad"],
+  ["malformed", "bad"],
+]);
 
 export interface Past {
   /** The date that was asked from. */
@@ -93,7 +102,7 @@ export function formatPast({ snapshot, damaged, left, units }: Past): string {
       ? [`What was before ${formatMoment(snapshot)} is known as a snapshot only.`]
       : []),
   ];
-  return `${formatTable(rows)}${remarks.map((remark) => `${remark}\n`).join("")}`;
+  return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;
 }
 
 function signerOf({ label, signer, as }: PastUnit): string {

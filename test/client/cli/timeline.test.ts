@@ -182,15 +182,13 @@ describe("dbsync status", () => {
   test("shows timelines and members to administrators", async () => {
     await until("all is said to be well", async () => (await asRoot("status")).code === 0);
     const { stdout } = await asRoot("status");
-    assert.match(
-      stdout,
-      /\nTIMELINE OF +ENTRIES +HELD +TAIL +REDONE +WAITING +DISK +NEWEST +WATERMARK +FINAL\n/,
-    );
-    assert.match(
-      stdout,
-      /\nDAEMON +MEMBER +ID +CONNECTION +STATE +SKEW +ROUND TRIP +LAG +WATERMARK +EQUAL\n/,
-    );
-    assert.equal(stdout.match(/ connected +live /g)?.length, 2);
+    assert.match(stdout, /\nTIMELINE OF +ENTRIES +HELD +TAIL +REDONE +WAIT +DISK +NEWEST +FINAL\n/);
+    assert.match(stdout, /\nSEEN BY +MEMBER +STATE +CLOCK +TRIP +LAG +SAME\n/);
+    assert.equal(stdout.match(/^\S+ +127\.0\.0\.1:\d+ +live /gm)?.length, 2);
+    assert.match(stdout, /\nFIGURES OF +SOFTWARE +UPTIME +KEYS +MEMORY +CLIENTS +ANSWERED +REFUSED\n/);
+    assert.equal(stdout.match(/^\S+ +\d+\.\d+\.\d+ +\d+ s +2 +\d+\.\d MB +\d+ +\d+ +0$/gm)?.length, 2);
+    for (const line of stdout.split("\n").filter((one) => !/^(FAIL|WARN)/.test(one)))
+      assert.ok(line.length <= 80, `${line.length}: ${line}`);
     const { daemons } = JSON.parse((await asRoot("status", "--json")).stdout) as {
       daemons: { timeline: { entries: number; fingerprint: string; members: { equal: boolean }[] } }[];
     };
@@ -201,7 +199,7 @@ describe("dbsync status", () => {
     const { code, stdout } = await run("status", "-k", "app.pem");
     assert.equal(code, 0);
     assert.doesNotMatch(stdout, /TIMELINE OF/);
-    assert.match(stdout, /\n\(of timelines and members, daemons tell administrators/);
+    assert.match(stdout, /\n\(of software, memory, timelines and members, daemons tell administrators/);
     assert.doesNotMatch((await plain.run(["status"])).stdout, /administrators/);
   });
 
@@ -217,6 +215,37 @@ describe("dbsync status", () => {
     await once(child, "close");
     for (const line of text.split("\n").slice(0, 2))
       assert.equal((JSON.parse(line) as { daemons: [] }).daemons.length, 2);
+  });
+});
+
+describe("dbsync log --follow", () => {
+  test("shows what is recorded as it comes, each unit once", async () => {
+    const words = [programPaths.dbsync, "log", "--follow", "--json", "--limit", "1", "-s", servers];
+    const child = spawn(process.execPath, [...words, "-k", join(plain.folder, "root.pem")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    const told = () =>
+      text
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => (JSON.parse(line) as { commands: string[][] }).commands[0]?.join(" "));
+    try {
+      await until("the newest is told", () => told().length > 0);
+      assert.deepEqual(told(), ["DEL list"]);
+      for (const place of [0, 1]) {
+        await run("send", "-k", "app.pem", `SETNX followed ${place}`);
+        await until("it is told", () => told().includes(`SETNX followed ${place}`));
+      }
+      assert.deepEqual(told().slice(1), ["SETNX followed 0", "SETNX followed 1"]);
+    } finally {
+      child.kill("SIGINT");
+    }
+    const [code] = (await once(child, "close")) as [number];
+    assert.equal(code, 0);
   });
 });
 
@@ -241,8 +270,8 @@ describe("a daemon that is away, and its folder", () => {
     await daemons[0]?.stop();
     const { code, stdout } = await verify("one");
     assert.equal(code, 0);
-    assert.match(stdout, /^entries +6, 0 of them on keys, /);
-    assert.match(stdout, /\nunits +5 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +6 hold\n/);
+    assert.match(stdout, /^entries +8, 0 of them on keys, /);
+    assert.match(stdout, /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +8 hold\n/);
     assert.match(stdout, /\nAll is well\.\n$/);
     const [one, two] = [await verify("one", "--json"), await verify("two", "--json")];
     assert.equal(JSON.parse(one.stdout).state, JSON.parse(two.stdout).state);
