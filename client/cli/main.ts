@@ -22,6 +22,7 @@ import { EXIT, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
 import { addSql } from "./sql/sql.js";
 import { addDoctor } from "./status/doctor.js";
 import { addStatus } from "./status/status.js";
+import { addTop } from "./top/top.js";
 
 /** The package refers to itself, wherever it was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
@@ -44,9 +45,10 @@ Examples:
   dbsync doctor
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
   );
-const subcommands = [addSend, addSubscribe, addWatch, addRepl, addPing, addStatus, addDoctor, addKeys];
+const subcommands = [addSend, addSubscribe, addWatch, addRepl, addPing, addStatus, addTop, addDoctor];
 for (const add of [
   ...subcommands,
+  addKeys,
   addLog,
   addBlame,
   addGetPast,

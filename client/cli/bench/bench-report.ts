@@ -1,6 +1,6 @@
 /** What `dbsync bench` prints: figures, a histogram, what failed. */
 
-import { formatTable } from "../shared/table.js";
+import { formatHeadedTable, formatTable } from "../shared/table.js";
 import type { LatencyHistogram } from "./latency-histogram.js";
 import type { LoadResult } from "./load.js";
 
@@ -74,7 +74,7 @@ function formatErrors(errors: BenchFigures["errors"]): string {
       line.length > EXAMPLE_CHARS ? `${line.slice(0, EXAMPLE_CHARS)}…` : line,
     ];
   });
-  return rows.length === 0 ? "" : `\n${formatTable([["  failed at", "calls", "the first"], ...rows])}`;
+  return rows.length === 0 ? "" : `\n${formatHeadedTable([["  failed at", "calls", "the first"], ...rows])}`;
 }
 
 function formatMs(ms: number): string {

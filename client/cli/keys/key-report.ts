@@ -1,6 +1,6 @@
 /** Keys of the ring, as people are shown them. */
 import { formatDate } from "../shared/dates.js";
-import { formatTable } from "../shared/table.js";
+import { formatHeadedTable, formatTable } from "../shared/table.js";
 import type { RingKey } from "./key-ring.js";
 
 /** Hexadecimal digits of an id in a table: enough to name it by. */
@@ -18,7 +18,7 @@ export function formatKeys(keys: readonly RingKey[]): string {
     key.rate === 0 ? "-" : `${key.rate}/s`,
     key.rules.join(" "),
   ]);
-  return formatTable([head, ...rows]);
+  return formatHeadedTable([head, ...rows], (row) => (keys[row]?.revoked == null ? "plain" : "bad"));
 }
 
 /** @param publicKey  PEM text */

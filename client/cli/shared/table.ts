@@ -1,17 +1,88 @@
 /** Tables for people: columns as wide as what stands in them, two blanks between. */
+import { painted, type Tone } from "./colours.js";
 import { shown } from "./shown-text.js";
 
-/** @param given  the first is the head; the last cell of a row is not filled up */
-export function formatTable(given: readonly (readonly string[])[]): string {
+/** Of a cell that is cut, so that lines are no wider than a terminal, as much stays at least. */
+const CELL_CHARS_MIN = 12;
+/** Of a pipe, or a terminal that does not tell. */
+const COLUMNS_USUAL = 80;
+const GAP = "  ";
+
+/**
+ * @param given   the last cell of a row is not filled up
+ * @param toneOf  of a row; the first is 0
+ */
+export function formatTable(
+  given: readonly (readonly string[])[],
+  toneOf: (row: number) => Tone = () => "plain",
+): string {
+  return tableLines(given)
+    .map((text, row) => `${painted(text, toneOf(row))}\n`)
+    .join("");
+}
+
+/** As `formatTable`, the first row is the head. @param toneOf  of a row below it; the first is 0 */
+export function formatHeadedTable(
+  given: readonly (readonly string[])[],
+  toneOf: (row: number) => Tone = () => "plain",
+): string {
+  return formatTable(given, (row) => (row === 0 ? "head" : toneOf(row - 1)));
+}
+
+/** The rows as lines, without an end and without colours. */
+export function tableLines(given: readonly (readonly string[])[]): string[] {
   const rows = given.map((row) => row.map(shown));
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [column, cell] of row.slice(0, -1).entries())
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-  }
-  const line = (row: readonly string[]) =>
+  const widths = widthsOf(rows);
+  return rows.map((row) =>
     row
       .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join("  ");
-  return rows.map((row) => `${line(row).trimEnd()}\n`).join("");
+      .join(GAP)
+      .trimEnd(),
+  );
+}
+
+/** The same rows, their widest cells cut as far as it needs for no line to be longer. */
+export function fitted(given: readonly (readonly string[])[], columns: number): string[][] {
+  const rows = given.map((row) => row.map(shown));
+  const widths = widthsOf(rows);
+  let excess = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
+  for (; excess > 0; excess--) {
+    const widest = Math.max(...widths);
+    if (widest <= CELL_CHARS_MIN) break;
+    widths[widths.indexOf(widest)] = widest - 1;
+  }
+  return rows.map((row) => row.map((cell, column) => clip(cell, widths[column] ?? 0)));
+}
+
+/** How wide lines may be that nothing breaks. */
+export function terminalColumns(stream: NodeJS.WriteStream = process.stdout): number {
+  return (stream.isTTY ? stream.columns : 0) || COLUMNS_USUAL;
+}
+
+/** Its end is what tells addresses apart less often. */
+export function clip(text: string, chars: number): string {
+  return text.length <= chars ? text : `${text.slice(0, Math.max(0, chars - 1))}…`;
+}
+
+/** At blanks, further lines with an indent. */
+export function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let rest = "";
+  for (const word of text.split(" ")) {
+    const longer = rest === "" ? word : `${rest} ${word}`;
+    if (longer.length <= columns || rest.trim() === "") rest = longer;
+    else {
+      lines.push(rest);
+      rest = `      ${word}`;
+    }
+  }
+  return [...lines, rest];
+}
+
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  return widths;
 }

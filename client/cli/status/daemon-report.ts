@@ -1,13 +1,21 @@
-/** A table of what daemons say of themselves, for people. */
+/** Tables of what daemons say of themselves, for people. */
 import type { Stage } from "../../shared/errors.js";
-import { formatTable } from "../shared/table.js";
+import { bytesText, countText, spanText } from "../shared/amounts.js";
+import { type Column, rowsOf } from "../shared/column.js";
+import { fitted, formatHeadedTable } from "../shared/table.js";
+import type { DaemonFigures } from "./daemon-figures.js";
 
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
+/** The same in a table that is to be no wider than a terminal. */
+const COLUMN_DIGITS = 8;
+/** Of a daemon that speaks, and cannot do what it is there for. */
+const NO_DATABASE = "no database";
 
 /** Ids are hexadecimal, times milliseconds; null: not known. */
 export interface ShownDaemon {
   readonly address: string;
+  readonly ok: boolean;
   readonly versions: readonly number[];
   readonly daemon: string | null;
   readonly cluster: string | null;
@@ -18,22 +26,95 @@ export interface ShownDaemon {
   readonly roundTrip: number | null;
   /** Why there is no greeting. */
   readonly stage: Stage | null;
+  /** What it tells administrators of itself; null: it does not. */
+  readonly figures: DaemonFigures | null;
+  /** Whether a database behind it is known not to answer. */
+  readonly lacksDatabase: boolean;
 }
 
-export function formatDaemons(daemons: readonly ShownDaemon[]): string {
-  const head = ["ADDRESS", "VERSIONS", "DAEMON", "CLUSTER", "STATE", "CLOCK", "ROUND TRIP"];
-  const rows = daemons.map((each) => [
-    each.address,
-    each.versions.join(" ") || "-",
-    short(each.daemon),
-    `${short(each.cluster)}${each.clusterDiffers ? " (!)" : ""}`,
-    each.state ?? each.stage ?? "-",
-    each.clockDifference === null
-      ? "-"
-      : `${each.clockDifference < 0 ? "" : "+"}${each.clockDifference.toFixed(0)} ms`,
-    each.roundTrip === null ? "-" : `${each.roundTrip.toFixed(1)} ms`,
-  ]);
-  return formatTable([head, ...rows]);
+export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
+  { head: "ADDRESS", about: "as the list of servers names it", cell: ({ address }) => address },
+  {
+    head: "VERSIONS",
+    about: "of dbsync's protocol that it speaks",
+    cell: ({ versions }) => versions.join(" ") || "-",
+  },
+  {
+    head: "DAEMON",
+    about: "the beginning of its id (--json: all of it)",
+    cell: ({ daemon }) => daemon?.slice(0, COLUMN_DIGITS) ?? "-",
+  },
+  {
+    head: "CLUSTER",
+    about: "the beginning of its cluster's; (!): not that of the others",
+    cell: ({ cluster, clusterDiffers }) =>
+      `${cluster?.slice(0, COLUMN_DIGITS) ?? "-"}${clusterDiffers ? " (!)" : ""}`,
+  },
+  {
+    head: "STATE",
+    about: "live, catching-up, isolated, no database, or why it is not reached",
+    cell: (daemon) => stateOf(daemon),
+  },
+  {
+    head: "CLOCK",
+    about: "its clock less this machine's",
+    cell: ({ clockDifference }) =>
+      clockDifference === null ? "-" : `${clockDifference < 0 ? "" : "+"}${clockDifference.toFixed(0)} ms`,
+  },
+  {
+    head: "TRIP",
+    about: "from a question to its answer, the fastest of three",
+    cell: ({ roundTrip }) => (roundTrip === null ? "-" : `${roundTrip.toFixed(1)} ms`),
+  },
+];
+
+interface ShownFigures extends Pick<ShownDaemon, "address"> {
+  readonly figures: DaemonFigures;
+}
+
+export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
+  { head: "FIGURES OF", about: "the daemon", cell: ({ address }) => address },
+  { head: "SOFTWARE", about: "the version of its program", cell: ({ figures }) => figures.software },
+  { head: "UPTIME", about: "since it was started", cell: ({ figures }) => spanText(figures.uptime) },
+  {
+    head: "KEYS",
+    about: "in all its databases; -: others have them",
+    cell: ({ figures: { keys } }) => (keys === null ? "-" : countText(keys)),
+  },
+  {
+    head: "MEMORY",
+    about: "that its process takes of the machine's",
+    cell: ({ figures }) => bytesText(figures.memory.resident),
+  },
+  {
+    head: "CLIENTS",
+    about: "connections of all its listeners, this one among them",
+    cell: ({ figures }) => countText(figures.clients),
+  },
+  {
+    head: "ANSWERED",
+    about: "commands since the start",
+    cell: ({ figures }) => countText(figures.commands),
+  },
+  {
+    head: "REFUSED",
+    about: "requests without an answer since then; its log says why",
+    cell: ({ figures }) => countText(figures.refusals),
+  },
+];
+
+/** @param columns  how wide lines may be */
+export function formatDaemons(daemons: readonly ShownDaemon[], columns: number): string {
+  const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns);
+  const table = formatHeadedTable(rows, (row) => (daemons[row]?.ok ? "plain" : "bad"));
+  const told = daemons.flatMap(({ address, figures }) => (figures === null ? [] : [{ address, figures }]));
+  if (told.length === 0) return table;
+  return `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, told), columns))}`;
+}
+
+/** In a word. */
+export function stateOf({ state, stage, lacksDatabase }: Omit<ShownDaemon, "ok" | "address">): string {
+  return lacksDatabase ? NO_DATABASE : (state ?? stage ?? "-");
 }
 
 export function short(id: string | null): string {

@@ -5,13 +5,12 @@ import type { TimelineStatus } from "./timeline-status.js";
 
 /** One daemon, as --json prints it. Ids are hexadecimal, times milliseconds; null: not known. */
 export interface DaemonStatus extends ShownDaemon {
-  readonly ok: boolean;
   /** How many other daemons it exchanges commands with; null: it has no timeline, or speaks version 1 only. */
   readonly members: number | null;
   readonly detail: string | null;
   /** What it says of its timeline and members; null: it has none, or does not tell. */
   readonly timeline: TimelineStatus | null;
-  /** Why it does not tell. */
+  /** Why it does not tell all. */
   readonly timelineNote: string | null;
   /** What is wrong. */
   readonly problems: readonly Problem[];

@@ -1,5 +1,6 @@
 /** A terminal on which lines are drawn again and again in the same place. It is left as it was, with the last of them on it. */
 import type { WriteStream } from "node:tty";
+import { painted } from "../shared/colours.js";
 import type { ShownLine } from "./watched-report.js";
 
 const ESCAPE = "\x1b[";
@@ -8,10 +9,6 @@ const BELOW = `${ESCAPE}J`;
 const CLEAR = `${ESCAPE}2J${ESCAPE}H`;
 const HIDE_CURSOR = `${ESCAPE}?25l`;
 const SHOW_CURSOR = `${ESCAPE}?25h`;
-const TONES = { plain: "", head: "1", bad: "31", warn: "33" } as const satisfies Record<
-  ShownLine["tone"],
-  string
->;
 const COLUMNS_USUAL = 80;
 const ROWS_USUAL = 24;
 
@@ -22,10 +19,10 @@ export function isScreen(stream: Pick<WriteStream, "isTTY">): boolean {
 
 export class Screen {
   readonly #stream: WriteStream;
-  readonly #hasColours = (process.env["NO_COLOR"] ?? "") === "";
   #height = 0;
   /** What is there may have been broken into other lines. */
   #isStale = true;
+  #hasLeft = false;
 
   constructor(stream: WriteStream) {
     this.#stream = stream;
@@ -47,7 +44,7 @@ export class Screen {
     const start = this.#isStale ? CLEAR : this.#height > 0 ? `${ESCAPE}${this.#height}A\r` : "";
     // In one piece, so that nothing flickers.
     this.#stream.write(
-      `${start}${shown.map((line) => `${this.#toned(line)}${END_OF_LINE}\n`).join("")}${BELOW}`,
+      `${start}${shown.map((line) => `${painted(line.text, line.tone, this.#stream)}${END_OF_LINE}\n`).join("")}${BELOW}`,
     );
     this.#height = shown.length;
     this.#isStale = false;
@@ -55,11 +52,8 @@ export class Screen {
 
   /** The cursor is back, below what was drawn. */
   leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
     this.#stream.write(SHOW_CURSOR);
-  }
-
-  #toned({ text, tone }: ShownLine): string {
-    const code = TONES[tone];
-    return code === "" || !this.#hasColours ? text : `${ESCAPE}${code}m${text}${ESCAPE}0m`;
   }
 }

@@ -11,13 +11,14 @@ import { addClientOptions, type ClientFlags, readSettings } from "../shared/clie
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
 import { type ServerAddress, trusted } from "../shared/server-url.js";
-import { shownLines } from "../shared/shown-text.js";
-import { formatDaemons, short } from "./daemon-report.js";
+import { terminalColumns } from "../shared/table.js";
+import { type FiguresAnswer, readFigures } from "./daemon-figures.js";
+import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { formatFleets } from "./fleet-report.js";
-import { type FleetStatus, readFleets } from "./fleet-status.js";
+import { explanation } from "./explanation.js";
+import { readFleets } from "./fleet-status.js";
+import { formatStatus } from "./status-text.js";
 import { type Diagnosis, diagnose, type Problem } from "./timeline-problems.js";
-import { formatTimelines } from "./timeline-report.js";
 import { readTimelines, type TimelineStatus } from "./timeline-status.js";
 import { beginWatching, type Show } from "./watching.js";
 
@@ -27,10 +28,13 @@ export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 export const CLOCK_CURE = "set both clocks by NTP";
 const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
 
+const DATABASE_CURE = "start it, or correct -d there; the daemon's log says why";
+
 const INCOMPLETE = "it is not yet complete";
 
 interface StatusFlags extends ClientFlags {
   readonly watch?: boolean;
+  readonly explain?: boolean;
 }
 
 /** Milliseconds after which a server of documents is given up that says nothing. */
@@ -42,7 +46,7 @@ export function addStatus(program: Command): void {
   addClientOptions(
     program
       .command("status")
-      .description("show every daemon's version, cluster, state and clock, its timeline and members"),
+      .description("show every daemon's state, clock, software, keys, memory, its timeline and members"),
   )
     .argument(
       "[url...]",
@@ -50,6 +54,7 @@ export function addStatus(program: Command): void {
       (text, all: readonly ServerAddress[] = []) => [...all, readJsonUrl(text)],
     )
     .option("--watch", "again every 2 s, until Ctrl-C: on a terminal in its place, else one below the other")
+    .option("--explain", "say what each column means, and ask no daemon")
     .option(
       JSON_FLAG,
       'print JSON: {"daemons": […], "fleets": […]}, ids in full; with --watch a line each time',
@@ -57,11 +62,12 @@ export function addStatus(program: Command): void {
     .addHelpText(
       "after",
       `
-No key is needed for the first table: daemons say this to everybody. CLOCK is the daemon's minus this machine's,
-ROUND TRIP the fastest of three. Daemons that speak version 1 only say nothing of themselves. With an
-administrator's key, daemons with --data or --peer tell of their timelines and members too. HELD is the same where the
-same is held; FINAL: nothing older can change any more. Daemons with --json-replica tell by the JSON protocol which
-of them leads, whether they have all that it has (LEVEL), and what the servers of their lists lack or refuse.
+No key is needed for the first table: daemons say this to everybody. Daemons that speak version 1 only say
+nothing of themselves. With any key that they know, it is seen whether the databases behind them answer. With
+an administrator's key they tell of their software, keys, memory and clients, and those with --data or --peer
+of their timelines and members. Daemons with --json-replica tell by the JSON protocol which of them leads, and
+what the servers of their lists lack or refuse. Tables are 80 columns wide at most, or as wide as the terminal;
+what is cut stands in --json.
 
 A line behind the tables begins with FAIL, or with WARN for what need not be wrong, or mostly passes by itself.
 
@@ -69,6 +75,7 @@ Examples:
   dbsync status
   dbsync status -s 10.0.0.1,10.0.0.2 --json
   dbsync status --watch -k root-private.pem
+  dbsync status --explain
   dbsync status json://10.0.0.1 json://10.0.0.2
 ${exitCodeHelp("there is a FAIL: a daemon is not reached, not live, of another cluster, or something of it is wrong")}`,
     )
@@ -76,6 +83,7 @@ ${exitCodeHelp("there is a FAIL: a daemon is not reached, not live, of another c
 }
 
 async function status(urls: readonly ServerAddress[], flags: StatusFlags): Promise<void> {
+  if (flags.explain) return printText(explanation(terminalColumns()));
   const settings = urls.length > 0 && flags.servers === undefined ? null : readSettings(flags);
   const servers = urls.map((url) => trusted(url, flags.ca));
   const show = flags.watch ? beginWatching(showOnce(flags), flags.json ?? false) : showOnce(flags);
@@ -95,23 +103,47 @@ const showOnce =
   ({ json }: StatusFlags): Show =>
   (daemons, fleets) => {
     if (json) printJson({ daemons, ...(fleets.length === 0 ? {} : { fleets }) });
-    else process.stdout.write(shownLines(formatStatus(daemons, fleets)));
+    else printText(formatStatus(daemons, fleets, { columns: terminalColumns(), stream: process.stdout }));
   };
 
-/** Greets all daemons, and asks those that have a timeline about it. */
-async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
+function printText(text: string): void {
+  process.stdout.write(text);
+}
+
+/** Greets all daemons, and asks them of their work. */
+export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
-  const asked = daemons.map(({ members, clusterDiffers }) => members !== null && !clusterDiffers);
+  const figures = await readFigures(settings, daemons.map(mayBeAsked));
+  return daemons.map((daemon, index) => withFigures(daemon, figures[index] as FiguresAnswer));
+}
+
+const mayBeAsked = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
+  versions.includes(2) && !clusterDiffers;
+
+/** The same, and those that have a timeline are asked about it. */
+async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const daemons = await readWorkStatus(settings);
+  const asked = daemons.map((daemon) => daemon.members !== null && mayBeAsked(daemon));
   const answers = await readTimelines(settings, asked);
   const timelines = answers.map(({ timeline }) => timeline);
   const now = realEnvironment.wallClock();
   return daemons.map((daemon, index) => {
     const timeline = timelines[index] ?? null;
-    const timelineNote = answers[index]?.note ?? null;
+    const timelineNote = answers[index]?.note ?? daemon.timelineNote;
     if (timeline === null) return { ...daemon, timelineNote };
     const others = timelines.filter((other) => other !== null && other !== timeline);
     return withTimeline(daemon, timeline, diagnose(timeline, others as TimelineStatus[], now));
   });
+}
+
+/** What a daemon says of itself to everybody and to administrators, and whether its databases answer. */
+export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
+  if (missing === null) return { ...daemon, figures, timelineNote: note };
+  const problems = [
+    ...daemon.problems,
+    problem(`its database ${missing} is down`.replace("  ", " "), DATABASE_CURE),
+  ];
+  return { ...daemon, figures, timelineNote: note, lacksDatabase: true, problems, ok: false };
 }
 
 /** What a daemon says of itself, and what was found of its timeline. */
@@ -151,16 +183,17 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
         problem("it speaks version 2, and is sent version 1", "take that out of versions and the list"),
       );
     const ok = problems.length === 0;
-    const timeline = { timeline: null, timelineNote: null };
-    return { address, ok, ...factsOf(greeting), ...timeline, clusterDiffers, problems, remarks };
+    const later = { timeline: null, timelineNote: null, figures: null, lacksDatabase: false };
+    return { address, ok, ...factsOf(greeting), ...later, clusterDiffers, problems, remarks };
   });
 }
 
 function factsOf(
   greeting: Greeting,
-): Omit<
+): Pick<
   DaemonStatus,
-  "address" | "clusterDiffers" | "ok" | "problems" | "remarks" | "timeline" | "timelineNote"
+  | ("versions" | "daemon" | "cluster" | "state" | "members")
+  | ("clockDifference" | "roundTrip" | "stage" | "detail")
 > {
   const unknown = {
     versions: [],
@@ -247,24 +280,6 @@ function isToldVersion1({ key, versions }: Settings, server: Address | undefined
 
 function problem(text: string, fix: string): Problem {
   return { text, fix, isPassing: false };
-}
-
-function formatStatus(daemons: readonly DaemonStatus[], fleets: readonly FleetStatus[]): string {
-  const lines = [...daemons, ...fleets].flatMap(({ address, problems, remarks }) => [
-    ...problems.map(({ text, fix }) => `FAIL  ${address}: ${text}; ${fix}\n`),
-    ...remarks.map(({ text, fix }) => `WARN  ${address}: ${text}; ${fix}\n`),
-  ]);
-  const shown = daemons.flatMap(({ address, timeline }) =>
-    timeline === null ? [] : [{ address, timeline }],
-  );
-  const timelines = formatTimelines(shown, realEnvironment.wallClock());
-  const tables = [
-    ...(daemons.length === 0 ? [] : [`${formatDaemons(daemons)}${timelines}`]),
-    ...(fleets.length === 0 ? [] : [formatFleets(fleets)]),
-  ];
-  const notes = new Set(daemons.flatMap(({ timelineNote }) => timelineNote ?? []));
-  const last = [...lines, ...[...notes].map((note) => `(${note})\n`)];
-  return [...tables, ...(last.length === 0 ? [] : [last.join("")])].join("\n");
 }
 
 /** `its clock is 3 ms behind this machine's` */

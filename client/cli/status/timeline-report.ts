@@ -1,10 +1,11 @@
 /** Tables of timelines and members, for people. */
-import { formatTable } from "../shared/table.js";
-import type { TimelineStatus } from "./timeline-status.js";
+import { bytesText, countText, spanText } from "../shared/amounts.js";
+import { type Column, rowsOf } from "../shared/column.js";
+import { fitted, formatHeadedTable } from "../shared/table.js";
+import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
 
 /** Hexadecimal digits of a fingerprint. */
-const SHORT_DIGITS = 8;
-const UNITS = ["B", "KB", "MB", "GB", "TB"];
+const SHORT_DIGITS = 6;
 
 export interface ShownTimeline {
   /** Of the daemon. */
@@ -13,80 +14,106 @@ export interface ShownTimeline {
 }
 
 /** @param now  milliseconds since 1970 */
-export function formatTimelines(shown: readonly ShownTimeline[], now: number): string {
-  if (shown.length === 0) return "";
-  const head = [
-    "TIMELINE OF",
-    "ENTRIES",
-    "HELD",
-    "TAIL",
-    "REDONE",
-    "WAITING",
-    "DISK",
-    "NEWEST",
-    "WATERMARK",
-    "FINAL",
-  ];
-  const rows = shown.map(({ address, timeline }) => [
-    address,
-    String(timeline.entries),
-    timeline.fingerprint.slice(0, SHORT_DIGITS),
-    `${timeline.tailUnits} (${bytesText(timeline.tailBytes)})`,
-    String(timeline.redone),
-    String(timeline.waiting),
-    `${bytesText(timeline.bytes)}${timeline.durable ? "" : " (memory)"}`,
-    age(timeline.newest, now),
-    age(timeline.watermark, now),
-    age(timeline.stable, now),
-  ]);
-  return `\n${formatTable([head, ...rows])}${formatMembers(shown, now)}`;
+export const timelineColumns = (now: number): readonly Column<ShownTimeline>[] => [
+  { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },
+  {
+    head: "ENTRIES",
+    about: "envelopes that it has recorded",
+    cell: ({ timeline }) => countText(timeline.entries),
+  },
+  {
+    head: "HELD",
+    about: "the same where the same is held",
+    cell: ({ timeline }) => timeline.fingerprint.slice(0, SHORT_DIGITS),
+  },
+  {
+    head: "TAIL",
+    about: "commands that may still come to stand elsewhere in the order",
+    cell: ({ timeline }) => countText(timeline.tailUnits),
+  },
+  {
+    head: "REDONE",
+    about: "commands that were done again as others came late",
+    cell: ({ timeline }) => countText(timeline.redone),
+  },
+  {
+    head: "WAIT",
+    about: "envelopes that are recorded and not yet applied",
+    cell: ({ timeline }) => countText(timeline.waiting),
+  },
+  {
+    head: "DISK",
+    about: "that they take; (m): of memory, nothing outlives the process",
+    cell: ({ timeline }) => `${bytesText(timeline.bytes)}${timeline.durable ? "" : " (m)"}`,
+  },
+  {
+    head: "NEWEST",
+    about: "how long ago the newest command is dated",
+    cell: ({ timeline }) => age(timeline.newest, now),
+  },
+  {
+    head: "FINAL",
+    about: "nothing older than this can change any more",
+    cell: ({ timeline }) => age(timeline.stable, now),
+  },
+];
+
+interface ShownMember {
+  readonly address: string;
+  readonly member: MemberStatus;
 }
 
-function formatMembers(shown: readonly ShownTimeline[], now: number): string {
-  const head = [
-    "DAEMON",
-    "MEMBER",
-    "ID",
-    "CONNECTION",
-    "STATE",
-    "SKEW",
-    "ROUND TRIP",
-    "LAG",
-    "WATERMARK",
-    "EQUAL",
-  ];
-  const rows = shown.flatMap(({ address, timeline }) =>
-    timeline.members.map((member) => [
-      address,
-      member.address,
-      member.id?.slice(0, SHORT_DIGITS) ?? "-",
-      member.connection,
-      member.state ?? "-",
-      milliseconds(member.skew),
-      milliseconds(member.roundTrip),
-      String(member.lag + member.behind),
-      member.watermark === null ? "-" : age(member.watermark, now),
-      member.equal === null ? "-" : member.equal ? "yes" : "no",
-    ]),
+const isAway = ({ member: { connection } }: ShownMember): boolean =>
+  connection !== "connected" && connection !== "self";
+
+export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
+  { head: "SEEN BY", about: "the daemon that tells", cell: ({ address }) => address },
+  { head: "MEMBER", about: "another one of its cluster", cell: ({ member }) => member.address },
+  {
+    head: "STATE",
+    about: "what the member says, or connecting, waiting (for the next attempt), self",
+    cell: ({ member: { connection, state } }) => (connection === "connected" ? (state ?? "-") : connection),
+  },
+  {
+    head: "CLOCK",
+    about: "the member's less the daemon's",
+    cell: ({ member: { skew } }) => milliseconds(skew),
+  },
+  {
+    head: "TRIP",
+    about: "from a word to the member until its answer",
+    cell: ({ member: { roundTrip } }) => milliseconds(roundTrip),
+  },
+  {
+    head: "LAG",
+    about: "envelopes that are on their way between the two",
+    cell: ({ member: { lag, behind } }) => countText(lag + behind),
+  },
+  {
+    head: "SAME",
+    about: "whether it held the same when it was heard last",
+    cell: ({ member: { equal } }) => (equal === null ? "-" : equal ? "yes" : "no"),
+  },
+];
+
+/** @param now  milliseconds since 1970 @param columns  how wide lines may be */
+export function formatTimelines(shown: readonly ShownTimeline[], now: number, columns: number): string {
+  if (shown.length === 0) return "";
+  const table = formatHeadedTable(fitted(rowsOf(timelineColumns(now), shown), columns));
+  const members = shown.flatMap(({ address, timeline }) =>
+    timeline.members.map((member) => ({ address, member })),
   );
-  return rows.length === 0 ? "" : `\n${formatTable([head, ...rows])}`;
+  if (members.length === 0) return `\n${table}`;
+  const rows = fitted(rowsOf(MEMBER_COLUMNS, members), columns);
+  const toneOf = (row: number) => (isAway(members[row] as ShownMember) ? "bad" : "plain");
+  return `\n${table}\n${formatHeadedTable(rows, toneOf)}`;
 }
 
 const milliseconds = (value: number | null): string => (value === null ? "-" : `${value} ms`);
 
-/** `12 s ago`; `-` for a date that is not known. */
+/** `12 s`; `-` for a date that is not known. */
 function age(at: number, now: number): string {
   if (at === 0) return "-";
   const seconds = Math.round((now - at) / 1000);
-  if (seconds < 0) return `in ${-seconds} s`;
-  if (seconds < 600) return `${seconds} s ago`;
-  const hours = seconds / 3600;
-  return hours < 48 ? `${hours.toFixed(1)} h ago` : `${(hours / 24).toFixed(0)} d ago`;
-}
-
-function bytesText(bytes: number): string {
-  let size = bytes;
-  let unit = 0;
-  for (; size >= 1000 && unit < UNITS.length - 1; unit++) size /= 1000;
-  return `${unit === 0 ? size : size.toFixed(1)} ${UNITS[unit]}`;
+  return seconds < 0 ? `in ${-seconds} s` : spanText(seconds);
 }

@@ -141,7 +141,7 @@ function noteOn(error: Error): string | null {
 }
 
 export const FOR_ADMINISTRATORS =
-  "of timelines and members, daemons tell administrators: sign with an administrator's key (-k root-private.pem)";
+  "of software, memory, timelines and members, daemons tell administrators: sign with an administrator's key (-k root-private.pem)";
 
 function timelineOf(reply: ReplyValue): TimelineStatus {
   const fields = fieldsOf(reply);

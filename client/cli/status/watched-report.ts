@@ -1,19 +1,23 @@
 /** What `dbsync status --watch` shows on a terminal: as much as fits, and no line longer than it is wide. */
+import { bytesText, countText, millisecondsText, spanText } from "../shared/amounts.js";
+import type { Tone } from "../shared/colours.js";
+import { rowsOf } from "../shared/column.js";
 import { shown as shownText } from "../shared/shown-text.js";
-import { formatTable } from "../shared/table.js";
+import { clip, fitted, tableLines, wrapped } from "../shared/table.js";
+import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { formatFleets } from "./fleet-report.js";
+import { FLEET_COLUMNS, FLEET_SERVER_COLUMNS, serversOf } from "./fleet-report.js";
 import type { FleetStatus } from "./fleet-status.js";
+import { sentencesOf } from "./status-text.js";
 
 /** Looks of which rates are shown. */
 const LOOKS_MOST = 40;
-const ADDRESS_CHARS = 21;
 const BARS = "▁▂▃▄▅▆▇█";
 const MS_PER_SECOND = 1000;
 
 export interface ShownLine {
   readonly text: string;
-  readonly tone: "plain" | "head" | "bad" | "warn";
+  readonly tone: Tone;
 }
 
 interface Look {
@@ -61,111 +65,104 @@ export function watchedLines({ daemons, fleets, rates, now, columns }: WatchedSc
   const well = all.filter(({ ok }) => ok).length;
   const lines = [
     line(`dbsync status: ${well} of ${all.length} well, ${time}, every 2 s, Ctrl-C ends`, "head"),
-    ...(daemons.length === 0 ? [] : daemonLines(daemons, rates)),
-    ...timelineLines(daemons, rates, now),
-    ...memberLines(daemons),
-    ...(fleets.length === 0
-      ? []
-      : ["", ...formatFleets(fleets).trimEnd().split("\n")].map((text) => line(text))),
-    ...troubleLines(all, daemons, columns),
+    ...(daemons.length === 0 ? [] : daemonLines(daemons, rates, columns)),
+    ...timelineLines(daemons, rates, { now, columns }),
+    ...memberLines(daemons, columns),
+    ...fleetLines(fleets, columns),
+    ...troubleLines(daemons, fleets, columns),
   ];
   return lines.map(({ text, tone }) => ({ text: clip(shownText(text), columns), tone }));
 }
 
-const line = (text: string, tone: ShownLine["tone"] = "plain"): ShownLine => ({ text, tone });
+export const line = (text: string, tone: ShownLine["tone"] = "plain"): ShownLine => ({ text, tone });
 
-function daemonLines(daemons: readonly DaemonStatus[], rates: Rates): ShownLine[] {
-  const head = ["DAEMON", "STATE", "CLOCK", "ROUND TRIP", "ENTRIES", "A SECOND", "WAITING"];
+function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: number): ShownLine[] {
+  const head = ["DAEMON", "STATE", "CLOCK", "ENTRIES", "A SECOND", "WAIT", "MEMORY", "REFUSED"];
   const rows = daemons.map((daemon) => [
-    clip(daemon.address, ADDRESS_CHARS),
-    daemon.state ?? daemon.stage ?? "-",
+    daemon.address,
+    stateOf(daemon),
     milliseconds(daemon.clockDifference),
-    milliseconds(daemon.roundTrip),
     count(daemon.timeline?.entries),
     count(daemon.timeline === null ? undefined : rates.of(daemon.address).at(-1)),
     count(daemon.timeline?.waiting),
+    daemon.figures === null ? "-" : bytesText(daemon.figures.memory.resident),
+    count(daemon.figures?.refusals),
   ]);
-  return tableLines([head, ...rows], (row) => (daemons[row]?.state === "live" ? "plain" : "bad"));
+  const isWell = (row: number) => daemons[row]?.state === "live" && !daemons[row].lacksDatabase;
+  return headedLines([head, ...rows], columns, (row) => (isWell(row) ? "plain" : "bad"));
 }
 
-function timelineLines(daemons: readonly DaemonStatus[], rates: Rates, now: number): ShownLine[] {
-  const shown = daemons.flatMap(({ address, timeline }) =>
-    timeline === null ? [] : [{ address, timeline }],
-  );
+function timelineLines(
+  daemons: readonly DaemonStatus[],
+  rates: Rates,
+  { now, columns }: Pick<WatchedScene, "now" | "columns">,
+): ShownLine[] {
+  const told = daemons.flatMap(({ address, timeline }) => (timeline === null ? [] : [{ address, timeline }]));
   const head = ["TIMELINE OF", "NEWEST", "FINAL", "TAIL", "REDONE", "RECORDED A SECOND"];
-  const rows = shown.map(({ address, timeline }) => [
-    clip(address, ADDRESS_CHARS),
+  const rows = told.map(({ address, timeline }) => [
+    address,
     ago(timeline.newest, now),
     ago(timeline.stable, now),
     count(timeline.tailUnits),
     count(timeline.redone),
     bars(rates.of(address)),
   ]);
-  return rows.length === 0 ? [] : tableLines([head, ...rows], () => "plain");
+  return rows.length === 0 ? [] : headedLines([head, ...rows], columns, () => "plain");
 }
 
-function memberLines(daemons: readonly DaemonStatus[]): ShownLine[] {
-  const shown = daemons.flatMap(({ address, timeline }) =>
+function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLine[] {
+  const told = daemons.flatMap(({ address, timeline }) =>
     (timeline?.members ?? [])
       .filter(({ connection }) => connection !== "self")
       .map((member) => ({ address, member })),
   );
   const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "HEARD", "SAME"];
-  const isAway = (index: number) => shown[index]?.member.connection !== "connected";
-  const rows = shown.map(({ address, member }, index) => [
-    clip(address, ADDRESS_CHARS),
-    clip(member.address, ADDRESS_CHARS),
+  const isAway = (index: number) => told[index]?.member.connection !== "connected";
+  const rows = told.map(({ address, member }, index) => [
+    address,
+    member.address,
     isAway(index) ? "away" : (member.state ?? "-"),
     isAway(index) ? "-" : count(member.lag + member.behind),
     isAway(index) ? "-" : milliseconds(member.skew),
-    member.lastHeard === null ? "-" : `${Math.round(member.lastHeard / MS_PER_SECOND)} s ago`,
+    member.lastHeard === null ? "-" : spanText(member.lastHeard / MS_PER_SECOND),
     member.equal === null || isAway(index) ? "-" : member.equal ? "yes" : "no",
   ]);
-  return rows.length === 0 ? [] : tableLines([head, ...rows], (row) => (isAway(row) ? "bad" : "plain"));
+  if (rows.length === 0) return [];
+  return headedLines([head, ...rows], columns, (row) => (isAway(row) ? "bad" : "plain"));
+}
+
+function fleetLines(fleets: readonly FleetStatus[], columns: number): ShownLine[] {
+  if (fleets.length === 0) return [];
+  const servers = serversOf(fleets);
+  return [
+    ...headedLines(rowsOf(FLEET_COLUMNS, fleets), columns, (row) => (fleets[row]?.ok ? "plain" : "bad")),
+    ...(servers.length === 0
+      ? []
+      : headedLines(rowsOf(FLEET_SERVER_COLUMNS, servers), columns, (row) =>
+          servers[row]?.server.isConnected ? "plain" : "bad",
+        )),
+  ];
 }
 
 function troubleLines(
-  all: readonly Pick<DaemonStatus, "address" | "problems" | "remarks">[],
   daemons: readonly DaemonStatus[],
+  fleets: readonly FleetStatus[],
   columns: number,
 ): ShownLine[] {
-  const found = all.flatMap(({ address, problems, remarks }) => [
-    ...problems.map(({ text, fix }) => line(`FAIL  ${address}: ${text}; ${fix}`, "bad")),
-    ...remarks.map(({ text, fix }) => line(`WARN  ${address}: ${text}; ${fix}`, "warn")),
-  ]);
-  const notes = new Set(daemons.flatMap(({ timelineNote }) => timelineNote ?? []));
-  const said = [...found, ...[...notes].map((note) => line(`(${note})`))];
-  const whole = said.flatMap(({ text, tone }) => wrapped(text, columns).map((part) => line(part, tone)));
+  const whole = sentencesOf(daemons, fleets).flatMap(({ text, tone }) =>
+    wrapped(shownText(text), columns).map((part) => line(part, tone)),
+  );
   return whole.length === 0 ? [] : [line(""), ...whole];
 }
 
 /** An empty line, the head and the rows. @param toneOf  of a row, the first is 0 */
-function tableLines(
+export function headedLines(
   rows: readonly (readonly string[])[],
-  toneOf: (row: number) => ShownLine["tone"],
+  columns: number,
+  toneOf: (row: number) => Tone,
 ): ShownLine[] {
-  const [head = "", ...others] = formatTable(rows).trimEnd().split("\n");
+  const [head = "", ...others] = tableLines(fitted(rows, columns));
   return [line(""), line(head, "head"), ...others.map((text, row) => line(text, toneOf(row)))];
-}
-
-/** At blanks, further lines with an indent. */
-export function wrapped(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let rest = "";
-  for (const word of text.split(" ")) {
-    const longer = rest === "" ? word : `${rest} ${word}`;
-    if (longer.length <= columns || rest.trim() === "") rest = longer;
-    else {
-      lines.push(rest);
-      rest = `      ${word}`;
-    }
-  }
-  return [...lines, rest];
-}
-
-/** Its end is what tells addresses apart less often. */
-export function clip(text: string, chars: number): string {
-  return text.length <= chars ? text : `${text.slice(0, Math.max(0, chars - 1))}…`;
 }
 
 export function bars(values: readonly number[]): string {
@@ -174,13 +171,13 @@ export function bars(values: readonly number[]): string {
 }
 
 function count(value: number | undefined): string {
-  return value === undefined ? "-" : Math.round(value).toLocaleString("en");
+  return value === undefined ? "-" : countText(value);
 }
 
 function milliseconds(value: number | null): string {
-  return value === null ? "-" : `${Math.abs(value) < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+  return value === null ? "-" : millisecondsText(value);
 }
 
 function ago(at: number, now: number): string {
-  return at === 0 ? "-" : `${Math.round((now - at) / MS_PER_SECOND)} s ago`;
+  return at === 0 ? "-" : spanText((now - at) / MS_PER_SECOND);
 }

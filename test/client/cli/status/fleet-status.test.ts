@@ -85,19 +85,13 @@ test("it shows who leads, who is behind, and ends with 1 if something is wrong",
   const { stdout, stderr } = told;
   assert.equal(stderr, "", stdout);
   const rows = stdout.trimEnd().split("\n");
-  assert.equal(rows.length, 3);
-  assert.match(
-    rows[0] ?? "",
-    /^FLEET OF +LEADER +TERM +LEVEL +REFUSES +SERVER +STATE +MISSING +REFUSED +DIFFERENT$/,
-  );
-  assert.match(
-    rows[1] ?? "",
-    new RegExp(`^\\S+:${first.port} +this +1 +yes +0 +\\S+:${port} +online +0 +0 +0$`),
-  );
-  assert.match(
-    rows[2] ?? "",
-    new RegExp(`^\\S+:${port} +\\S+:${first.port} +1 +yes +0 +\\S+:${first.port} +online +0 +0 +0$`),
-  );
+  assert.equal(rows.length, 7);
+  assert.match(rows[0] ?? "", /^FLEET OF +LEADER +TERM +LEVEL +REFUSES$/);
+  assert.match(rows[1] ?? "", new RegExp(`^\\S+:${first.port} +this +1 +yes +0$`));
+  assert.match(rows[2] ?? "", new RegExp(`^\\S+:${port} +\\S+:${first.port} +1 +yes +0$`));
+  assert.match(rows[4] ?? "", /^SEEN BY +SERVER +STATE +MISSING +REFUSED +DIFFERENT$/);
+  assert.match(rows[5] ?? "", new RegExp(`^\\S+:${first.port} +\\S+:${port} +online +0 +0 +0$`));
+  assert.match(rows[6] ?? "", new RegExp(`^\\S+:${port} +\\S+:${first.port} +online +0 +0 +0$`));
   await second[Symbol.asyncDispose]();
   await write();
   await until("it is told to be away, and what it lacks", async () => {

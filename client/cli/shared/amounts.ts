@@ -1,0 +1,41 @@
+/** Amounts as people read them, short enough for a column. */
+
+const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB"];
+const COUNT_UNITS = ["", "k", "M", "G", "T"];
+/** Below this a count is shown whole. */
+const WHOLE_MOST = 10_000;
+
+/** `12.3 MB` */
+export function bytesText(bytes: number): string {
+  const { size, unit } = scaled(bytes, BYTE_UNITS.length);
+  return `${unit === 0 ? size : size.toFixed(1)} ${BYTE_UNITS[unit]}`;
+}
+
+/** `1234`, `12.3k` */
+export function countText(count: number): string {
+  if (count < WHOLE_MOST) return String(Math.round(count));
+  const { size, unit } = scaled(count, COUNT_UNITS.length);
+  return `${size.toFixed(size < 100 ? 1 : 0)}${COUNT_UNITS[unit]}`;
+}
+
+/** `12 s`, `3.4 h`, `5 d` */
+export function spanText(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 600) return `${whole} s`;
+  const hours = seconds / 3600;
+  return hours < 48 ? `${hours.toFixed(1)} h` : `${(hours / 24).toFixed(0)} d`;
+}
+
+/** `0.05 ms`, `12 ms` */
+export function millisecondsText(milliseconds: number): string {
+  const size = Math.abs(milliseconds);
+  const digits = size < 1 ? 2 : size < 10 ? 1 : 0;
+  return `${milliseconds.toFixed(digits)} ms`;
+}
+
+function scaled(amount: number, units: number): { size: number; unit: number } {
+  let size = amount;
+  let unit = 0;
+  for (; size >= 1000 && unit < units - 1; unit++) size /= 1000;
+  return { size, unit };
+}

@@ -1,0 +1,34 @@
+/** `dbsync status --explain`: what the columns of all its tables mean. */
+import { painted } from "../shared/colours.js";
+import type { Column } from "../shared/column.js";
+import { wrapped } from "../shared/table.js";
+import { DAEMON_COLUMNS, FIGURE_COLUMNS } from "./daemon-report.js";
+import { FLEET_COLUMNS, FLEET_SERVER_COLUMNS } from "./fleet-report.js";
+import { MEMBER_COLUMNS, timelineColumns } from "./timeline-report.js";
+
+type Named = Pick<Column<never>, "head" | "about">;
+
+const TABLES: readonly (readonly [title: string, columns: readonly Named[]])[] = [
+  ["Of each daemon", DAEMON_COLUMNS],
+  ["With an administrator's key", FIGURE_COLUMNS],
+  ["Of daemons with --data or --peer, with an administrator's key", timelineColumns(0)],
+  ["What they say of their members", MEMBER_COLUMNS],
+  ["Of daemons with --json-replica", FLEET_COLUMNS],
+  ["What they say of the servers of their lists", FLEET_SERVER_COLUMNS],
+];
+
+/** @param columns  how wide lines may be */
+export function explanation(columns: number): string {
+  return TABLES.map(([title, named]) => `${painted(title, "head")}\n${columnLines(named, columns)}`).join(
+    "\n",
+  );
+}
+
+/** A line for each column. */
+export function columnLines(named: readonly Named[], columns: number): string {
+  const width = Math.max(...named.map(({ head }) => head.length));
+  return named
+    .flatMap(({ head, about }) => wrapped(`${head.padEnd(width)}  ${about}`, columns))
+    .map((line) => `${line}\n`)
+    .join("");
+}

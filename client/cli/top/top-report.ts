@@ -1,0 +1,133 @@
+/** What `dbsync top` shows: a table that fits 80 columns, and on a terminal how it has been of late. */
+import { bytesText, countText, spanText } from "../shared/amounts.js";
+import type { Tone } from "../shared/colours.js";
+import { type Column, rowsOf } from "../shared/column.js";
+import { shown } from "../shared/shown-text.js";
+import { clip, fitted, formatHeadedTable, wrapped } from "../shared/table.js";
+import { stateOf } from "../status/daemon-report.js";
+import type { DaemonStatus } from "../status/daemon-status.js";
+import { sentencesOf } from "../status/status-text.js";
+import { bars, headedLines, line, type ShownLine } from "../status/watched-report.js";
+import type { Activities, Activity } from "./activity.js";
+
+export interface TopRow {
+  readonly daemon: DaemonStatus;
+  /** null: not known yet. */
+  readonly activity: Activity | null;
+  readonly rates: readonly number[];
+}
+
+/** `-`: the daemon does not tell. */
+const told =
+  (cell: (figures: NonNullable<DaemonStatus["figures"]>) => string) =>
+  ({ daemon: { figures } }: TopRow): string =>
+    figures === null ? "-" : cell(figures);
+
+/** `-`: not known before the second look. */
+const lately =
+  (cell: (activity: Activity) => string) =>
+  ({ activity }: TopRow): string =>
+    activity === null ? "-" : cell(activity);
+
+export const TOP_COLUMNS: readonly Column<TopRow>[] = [
+  { head: "ADDRESS", about: "as the list of servers names it", cell: ({ daemon }) => daemon.address },
+  {
+    head: "STATE",
+    about: "live, catching-up, isolated, no database, or why it is not reached",
+    cell: ({ daemon }) => stateOf(daemon),
+  },
+  {
+    head: "OPS/S",
+    about: "commands that it answered in a second, those of this program among them",
+    cell: lately(({ commands }) => countText(commands)),
+  },
+  {
+    head: "P50/P99 MS",
+    about: "what half of its answers, and 99 of 100, took at most, in the daemon",
+    cell: lately(({ half, most }) =>
+      half === null || most === null ? "-" : `${endText(half)}/${endText(most)}`,
+    ),
+  },
+  {
+    head: "KEYS",
+    about: "in all its databases; -: others have them",
+    cell: told(({ keys }) => (keys === null ? "-" : countText(keys))),
+  },
+  {
+    head: "MEMORY",
+    about: "that its process takes of the machine's",
+    cell: told(({ memory }) => bytesText(memory.resident)),
+  },
+  {
+    head: "CONNS",
+    about: "connections of all its listeners, this one among them",
+    cell: told(({ clients }) => countText(clients)),
+  },
+  { head: "VERSION", about: "of its program", cell: told(({ software }) => software) },
+];
+
+export const LATELY_COLUMNS: readonly Column<TopRow>[] = [
+  { head: "DAEMON", about: "its address", cell: ({ daemon }) => daemon.address },
+  { head: "UPTIME", about: "since it was started", cell: told(({ uptime }) => spanText(uptime)) },
+  {
+    head: "ERRORS/S",
+    about: "answers in a second that were errors",
+    cell: lately(({ errors }) => countText(errors)),
+  },
+  {
+    head: "REFUSED/S",
+    about: "requests in a second that had no answer; its log says why",
+    cell: lately(({ refusals }) => countText(refusals)),
+  },
+  { head: "OPS/S OF LATE", about: "a bar for each look, the latest last", cell: ({ rates }) => bars(rates) },
+];
+
+export function topRows(daemons: readonly DaemonStatus[], activities: Activities): readonly TopRow[] {
+  return daemons.map((daemon) => ({
+    daemon,
+    activity: activities.of(daemon.address),
+    rates: activities.ratesOf(daemon.address),
+  }));
+}
+
+/** For a pipe: one table. */
+export function topTable(rows: readonly TopRow[], columns: number): string {
+  return formatHeadedTable(fitted(rowsOf(TOP_COLUMNS, rows), columns), toneIn(rows));
+}
+
+export interface TopScene {
+  readonly rows: readonly TopRow[];
+  /** Seconds between two looks. */
+  readonly every: number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Of the terminal. */
+  readonly columns: number;
+}
+
+export function topLines({ rows, every, now, columns }: TopScene): readonly ShownLine[] {
+  const time = new Date(now).toTimeString().slice(0, 8);
+  const daemons = rows.map(({ daemon }) => daemon);
+  const well = daemons.filter(({ ok }) => ok).length;
+  const title = `dbsync top: ${well} of ${daemons.length} well, ${time}, every ${every} s, Ctrl-C ends`;
+  const sentences = sentencesOf(daemons, []).flatMap(({ text, tone }) =>
+    wrapped(shown(text), columns).map((part) => line(part, tone)),
+  );
+  const lines = [
+    line(title, "head"),
+    ...headedLines(rowsOf(TOP_COLUMNS, rows), columns, toneIn(rows)),
+    ...headedLines(rowsOf(LATELY_COLUMNS, rows), columns, toneIn(rows)),
+    ...(sentences.length === 0 ? [] : [line(""), ...sentences]),
+  ];
+  return lines.map(({ text, tone }) => ({ text: clip(text, columns), tone }));
+}
+
+const toneIn =
+  (rows: readonly TopRow[]) =>
+  (row: number): Tone =>
+    rows[row]?.daemon.ok ? "plain" : "bad";
+
+/** Of a bucket. */
+function endText(milliseconds: number): string {
+  return milliseconds === Number.POSITIVE_INFINITY ? "more" : String(milliseconds);
+}
