@@ -2,7 +2,8 @@
 /*
  * dbsync for PHP 7.4 and later: dbsync_send() and dbsync_reset() as php-dbsync's extension has them, dbsync_last_error(),
  * and dbsync_call() and dbsync_multi(), which give typed replies. Needs ext-openssl for signing and TLS, nothing else.
- * With a key commands go out as version 2 alone; daemons that know no other, as php-dbsync's own, need dbsync.versions.
+ * With a key commands go out as version 2 alone; daemons that know no other, as php-dbsync's own, need dbsync.versions. Without
+ * one they go out unsigned, as each daemon can.
  * Settings come from the environment or php.ini, and are read once, until dbsync_reset(): class Dbsync\Settings.
  * Source: docs/php.md, docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension: docs/compatibility.md.
  * Made of examples/php/src by npm run tables.
@@ -441,12 +442,8 @@ namespace Dbsync {
                 $key = $this->key($settings);
                 $command = new Command($given, $isMulti, $key, $this->cluster($settings), $settings->db);
                 $deliveries = [];
-                foreach ($settings->servers as $address => $server) {
+                foreach (array_keys($settings->servers) as $address) {
                     $delivery = $deliveries[$address] = new Delivery($command, $end);
-                    if ($server->versions === '2' && $key === null) {
-                        $delivery->failure = 'version: version 2 is always signed: set dbsync.signkey';
-                        continue;
-                    }
                     $daemon = $daemons[$address];
                     $daemon->keepAlive = $settings->keepAlive;
                     $daemon->probe();
@@ -563,15 +560,12 @@ namespace Dbsync {
             private function key(Settings $settings): ?Key
             {
                 $file = $settings->signkey;
-                if ($file === '' && $settings->versions === '2') {
-                    throw new Failure('dbsync.versions: version 2 is always signed: set dbsync.signkey');
-                }
                 return $file === '' ? null : $this->keys[$file] = $this->keys[$file] ?? new Key($file);
             }
 
             private function cluster(Settings $settings): Cluster
             {
-                $id = $settings->cluster;
+                $id = $settings->signkey === '' ? bin2hex(Cluster::NO_KEY) : $settings->cluster;
                 return $this->clusters[$id] = $this->clusters[$id] ?? new Cluster((string) hex2bin($id));
             }
 
@@ -581,11 +575,12 @@ namespace Dbsync {
              */
             private function daemonsOf(Settings $settings): array
             {
-                $key = $this->key($settings);
+                $isSigned = $settings->signkey !== '';
                 $named = $places = [];
                 foreach ($settings->servers as $address => $server) {
-                    $versions = $key === null ? '1' : ($server->versions ?: $settings->versions ?: '2');
-                    $place = implode(' ', [$address, $versions, $settings->cluster, $settings->ca, $server->fragment()]);
+                    // What is not signed at all may go out as each daemon can.
+                    $versions = $server->versions ?: $settings->versions ?: ($isSigned ? '2' : '1,2');
+                    $place = implode(' ', [$address, $versions, $isSigned ? 'signed' : 'unsigned', $settings->cluster, $settings->ca, $server->fragment()]);
                     $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions);
                 }
                 foreach ($this->daemons as $place => $daemon) {
@@ -627,6 +622,9 @@ namespace Dbsync {
         /** The daemons' time as this process knows it, and the cluster that it speaks to: version 2. */
         final class Cluster
         {
+            /** The key of an envelope that is not signed, and the cluster of daemons that take such ones. */
+            public const NO_KEY = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
             /** An envelope is dated at most this much later than the daemons' clock. */
             private const MAX_AHEAD_MS = 4000;
             private const MAX_SEQ = 65535;
@@ -717,15 +715,14 @@ namespace Dbsync {
             public function problemOfVersion1(): ?string
             {
                 if ($this->isMulti || $this->db !== 0) {
-                    return 'version 1 carries one command, for database 0: several, and other databases, need version 2, which is signed '
-                        . '(dbsync.signkey, DBSYNC_SIGNKEY)';
+                    return 'version 1 carries one command, for database 0: several, and other databases, need a daemon of version 2';
                 }
                 if ($this->key !== null && !$this->key->isForVersion1()) {
                     return 'version 1 knows RSA keys only';
                 }
                 if ($this->commands[0] !== self::words($this->line)) {
-                    return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty: version 2 '
-                        . 'carries it, which is signed (dbsync.signkey, DBSYNC_SIGNKEY)';
+                    return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty: it needs a '
+                        . 'daemon of version 2';
                 }
                 return strpos($this->line, "\0") === false ? null : 'version 1 cannot carry a NUL byte';
             }
@@ -748,7 +745,8 @@ namespace Dbsync {
             private function envelopeFrame(): string
             {
                 [$at, $seq] = $this->cluster->date();
-                $header = ['key', $this->key->id, 'cluster', $this->cluster->id];
+                $key = $this->key === null ? Cluster::NO_KEY : $this->key->id;
+                $header = ['key', $key, 'cluster', $this->cluster->id];
                 array_push($header, 'at', (string) $at, 'seq', (string) $seq, 'nonce', random_bytes(16));
                 if ($this->db !== 0) {
                     array_push($header, 'db', (string) $this->db);
@@ -761,7 +759,7 @@ namespace Dbsync {
                 );
                 $signed = "dbsync2\0command\0" . pack('J', strlen($body)) . $body;
                 $this->id = hash('sha256', $signed, true);
-                return Resp::message('command', $body, $this->key->sign($signed));
+                return Resp::message('command', $body, $this->key === null ? '' : $this->key->sign($signed));
             }
         }
 
@@ -962,7 +960,11 @@ namespace Dbsync {
             {
                 $command = $this->waiting[0]->command;
                 if ($this->version === 0) {
-                    $hello = ['hello', '2', '', $command->cluster->id, (string) Cluster::clock(), '', 'client'];
+                    $cluster = $command->key === null ? '' : $command->cluster->id;
+                    $hello = ['hello', '2', '', $cluster, (string) Cluster::clock(), '', 'client'];
+                    if ($command->key === null) {
+                        array_push($hello, '0', 'unsigned');
+                    }
                     $this->hello = $this->hello ?: Resp::message(...$hello);
                     // A hung daemon then has the command when it goes on; one of version 1 does not look behind a hello.
                     $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
@@ -1075,7 +1077,7 @@ namespace Dbsync {
                     if ($at !== $this->expected || !is_array($message)) {
                         throw new Failure('no message');
                     }
-                    $this->readMessage(array_pad($message, 7, ''));
+                    $this->readMessage(array_pad($message, 9, ''));
                 } catch (Failure $failure) {
                     $this->fail('garbage: not an answer of a dbsync daemon');
                 }
@@ -1091,7 +1093,7 @@ namespace Dbsync {
                     throw new Failure('no strings');
                 }
                 if ($this->version === 0 && $name === 'hello') {
-                    $this->readHello($command->cluster, explode(' ', $second), $message[3], $message[4]);
+                    $this->readHello($command, explode(' ', $second), $message);
                 } elseif ($this->version === 2 && $name === 'result' && $second === $command->id) {
                     [, , , $clock, $newest, $reply, $flags] = $message;
                     $command->cluster->learn($this->address, $clock, $newest);
@@ -1110,21 +1112,33 @@ namespace Dbsync {
                 }
             }
 
-            /** @param string[] $versions */
-            private function readHello(Cluster $cluster, array $versions, string $id, string $clock): void
+            /**
+             * @param string[] $versions
+             * @param array    $message  hello, versions, daemon, cluster, clock, state, role, members, knows
+             */
+            private function readHello(Command $command, array $versions, array $message): void
             {
+                [, , , $id, $clock, , , , $knows] = $message;
+                $isSigned = $command->key !== null;
+                $cluster = $command->cluster;
                 $written = $this->written - strlen($this->hello);
                 $rest = substr($this->input, $this->expected);
                 $this->forgetAnswer();
                 $this->closedHello = false;
-                if (!in_array('2', $versions, true) && !$this->waiting[0]->begun) {
+                // Such a one does not take what was sent behind the hello, if it is not signed.
+                if (!in_array('2', $versions, true) && !($isSigned && $this->waiting[0]->begun)) {
                     // The stream is one of version 2 by now.
                     $this->close();
-                    $this->speakVersion1('not-due: it has no keys, and takes nothing that is signed; start it with -s');
+                    $this->speakVersion1($isSigned ? 'not-due: it has no keys, and takes nothing that is signed; start it with -s'
+                        : 'version: it is of an earlier version, and takes only version 1 without a signature');
+                    return;
+                }
+                if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {
+                    $this->failAll('unsigned: this daemon wants signed commands: name the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
                     return;
                 }
                 $cluster->id = $cluster->id === '' ? $id : $cluster->id;
-                if ($id !== $cluster->id) {
+                if ($isSigned && $id !== $cluster->id) {
                     $this->fail('wrong-cluster: the daemon is of the cluster ' . bin2hex($id) . '; name the one that you mean (dbsync.cluster, '
                         . 'DBSYNC_CLUSTER, the option cluster), and daemons of that one alone');
                     return;

@@ -234,7 +234,7 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
     ["['format' => 'json']", /dbsync\.format: "json" is not/],
     ["['cluster' => '12']", /dbsync\.cluster: "12" is not 64 hexadecimal digits/],
     ["7", /options are an array, or a text that names servers/],
-    ["['db' => 1]", /version-1: .*other databases, need version 2, which is signed \(dbsync\.signkey/],
+    ["['db' => 1, 'versions' => '1']", /version-1: .*other databases, need a daemon of version 2/],
   ] as const)
     test(`${options} is an error, thrown and told`, async () => {
       const ini = { "dbsync.servers": await deadAddress() };

@@ -5,6 +5,9 @@ import { skipWithout } from "../support/requirements.js";
 import { answer, answerFrame, fakeDaemon, silence } from "./fake-daemon.js";
 import { runPhp, untilClosedBy } from "./php-script.js";
 
+/** As php-dbsync's: a hello would be a connection more. */
+const VERSION_1 = { "dbsync.versions": "1" };
+
 describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 }, () => {
   test("Calls share a connection, which is looked at before it is used again", async () => {
     await using daemon = await fakeDaemon((frame, socket, number) => {
@@ -17,7 +20,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
       `$result = []; for ($i = 0; $i < 6; $i++) {
         $result[] = dbsync_send('GET k'); if ($i === 2) { ${untilClosedBy(daemon.port)} }
       }`,
-      { ini: { "dbsync.servers": daemon.address } },
+      { ini: { ...VERSION_1, "dbsync.servers": daemon.address } },
     );
     assert.deepEqual(values, new Array(6).fill("redis:2:v"));
     assert.equal(daemon.connections, 2);
@@ -28,7 +31,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     for (const off of ["0", "Off"]) {
       await using daemon = await fakeDaemon(answer("v"));
       const values = await runPhp("$result = [dbsync_send('GET k'), dbsync_send('GET k')]", {
-        ini: { "dbsync.servers": daemon.address, "dbsync.keepalive": off },
+        ini: { ...VERSION_1, "dbsync.servers": daemon.address, "dbsync.keepalive": off },
       });
       assert.deepEqual(values, ["redis:2:v", "redis:2:v"]);
       assert.equal(daemon.connections, 2);
@@ -39,7 +42,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     await using daemon = await fakeDaemon(answer("v"));
     const values = await runPhp(
       "$result = [dbsync_send('GET k')]; usleep(2600000); $result[] = dbsync_send('GET k')",
-      { ini: { "dbsync.servers": daemon.address } },
+      { ini: { ...VERSION_1, "dbsync.servers": daemon.address } },
     );
     assert.deepEqual(values, ["redis:2:v", "redis:2:v"]);
     assert.equal(daemon.connections, 2);
@@ -51,7 +54,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     const values = await runPhp(
       `$result = [dbsync_send('GET k')]; putenv('DBSYNC_SERVERS=${b.address}'); $result[] = dbsync_send('GET k');
       dbsync_reset(); $result[] = dbsync_send('GET k')`,
-      { env: { DBSYNC_SERVERS: a.address } },
+      { ini: VERSION_1, env: { DBSYNC_SERVERS: a.address } },
     );
     assert.deepEqual(values, ["redis:2:a", "redis:2:a", "redis:2:b"]);
     assert.equal(a.connections, 1);
@@ -65,7 +68,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     const values = await runPhp(
       '$result = []; for ($i = 0; $i < 8; $i++) $result[] = dbsync_send("SET k $i")',
       {
-        ini: { "dbsync.servers": `${slow.address},${fast.address}` },
+        ini: { ...VERSION_1, "dbsync.servers": `${slow.address},${fast.address}` },
         patience: { LAST_DELIVERY_SECONDS: 60 },
       },
     );
@@ -94,7 +97,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     const values = await runPhp(
       `$result = [dbsync_send('GET a'), dbsync_send('GET next', '${fast.address}'),
         dbsync_send('GET b', '${slow.address}'), dbsync_send('GET c')]`,
-      { ini: { "dbsync.servers": `${slow.address},${fast.address}`, "dbsync.format": "text" } },
+      { ini: { ...VERSION_1, "dbsync.servers": `${slow.address},${fast.address}`, "dbsync.format": "text" } },
     );
     assert.deepEqual(values, ["fast", "fast", "slow-b", "fast"]);
   });
@@ -106,7 +109,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     const values = await runPhp(
       "$result = []; for ($i = 0; $i < 50; $i++) $result[] = dbsync_send('GET k')",
       {
-        ini: { "dbsync.servers": `${hung.address},${live.address}` },
+        ini: { ...VERSION_1, "dbsync.servers": `${hung.address},${live.address}` },
       },
     );
     assert.deepEqual(values, new Array(50).fill("redis:2:v"));
@@ -119,7 +122,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
       `dbsync_send('GET k'); $child = pcntl_fork();
       if ($child === 0) { exit(dbsync_send('GET k') === 'redis:2:v' ? 7 : 1); }
       pcntl_waitpid($child, $status); $result = [pcntl_wexitstatus($status), dbsync_send('GET k')]`,
-      { ini: { "dbsync.servers": daemon.address } },
+      { ini: { ...VERSION_1, "dbsync.servers": daemon.address } },
     );
     assert.deepEqual(values, [7, "redis:2:v"]);
     assert.equal(daemon.connections, 2);

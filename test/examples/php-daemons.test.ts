@@ -95,7 +95,10 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
     const other = join(keys, "other");
     assert.equal((await run(process.execPath, [programPaths["dbsync-keygen"], "--out", other])).code, 0);
     for (const [key, reason] of [
-      ["", /no-reason/],
+      [
+        "",
+        /unsigned: this daemon wants signed commands: name the private key \(dbsync\.signkey, DBSYNC_SIGNKEY\)/,
+      ],
       [join(other, "private.pem"), /unknown-key/],
     ] as const) {
       const [[value, error]] = (await send(["SET greeting bad"], undefined, { "dbsync.signkey": key })) as [

@@ -152,16 +152,61 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(old.frames.length, 0);
   });
 
-  test("Without a key version 1 is spoken, and to ask for version 2 is an error", async () => {
+  test("Without a key a daemon that has none either is sent envelopes without a signature", async () => {
+    await using daemon = await fakeV2(
+      () => [...(hello(Date.now(), "") as string[]), "0", "unsigned"],
+      ({ id }) => result(id, ":1\r\n"),
+    );
+    const code =
+      "$result = [dbsync_call(['SET', 'a', 'b c']), dbsync_multi(['INCR n', 'INCR m'], ['policy' => 'all'])]";
+    await assert.rejects(
+      runPhp(code, { ini: { "dbsync.servers": daemon.address } }),
+      /a reply for each command/,
+    );
+    const [greeting = "", first = "", second = ""] = daemon.messages.map((message) =>
+      message.toString("latin1"),
+    );
+    assert.match(greeting, /\r\n\$6\r\nclient\r\n\$1\r\n0\r\n\$8\r\nunsigned\r\n$/);
+    for (const message of [first, second]) {
+      assert.ok(
+        message.includes(
+          `key\r\n$32\r\n${"\0".repeat(32)}\r\n$7\r\ncluster\r\n$32\r\n${"\0".repeat(32)}\r\n`,
+        ),
+      );
+      assert.match(message, /\r\n\$0\r\n\r\n$/);
+    }
+    assert.match(first, /\$3\r\nb c\r\n/);
+  });
+
+  for (const [what, versions, behind] of [
+    ["wants signed commands", "1 2", ["0", "signed"]],
+    ["is of an earlier version, and has keys", "1 2", []],
+  ] as const)
+    test(`Without a key a daemon that ${what} is sent nothing, and the error says what to name`, async () => {
+      await using daemon = await fakeV2(
+        () => [...(hello(Date.now(), CLUSTER, versions) as string[]), ...behind],
+        () => null,
+      );
+      const [value, error] = await valueAndError([daemon], {});
+      assert.equal(value, null);
+      assert.match(
+        error,
+        /this daemon wants signed commands: name the private key \(dbsync\.signkey, DBSYNC_SIGNKEY\)/,
+      );
+      assert.equal(daemon.messages.length, 1);
+    });
+
+  test("Without a key version 1 is for whoever closes on a hello, unless version 2 is asked for", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     assert.deepEqual(await valueAndError([daemon], { "dbsync.format": "text" }), ["v", ""]);
-    assert.equal(daemon.connections, 1);
+    assert.equal(daemon.connections, 2);
     const address = `dbsync2://${daemon.address}`;
     for (const [server, ini] of [
       [daemon, { "dbsync.versions": "2" }],
       [{ address }, {}],
     ] as const)
-      assert.match((await valueAndError([server], ini))[1], /always signed: set dbsync\.signkey/);
+      assert.match((await valueAndError([server], ini))[1], /version: it closes on version 2's hello/);
+    assert.equal(daemon.frames.length, 1);
   });
 
   for (const [name, value] of [

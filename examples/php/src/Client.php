@@ -171,12 +171,8 @@ final class Client
         $key = $this->key($settings);
         $command = new Command($given, $isMulti, $key, $this->cluster($settings), $settings->db);
         $deliveries = [];
-        foreach ($settings->servers as $address => $server) {
+        foreach (array_keys($settings->servers) as $address) {
             $delivery = $deliveries[$address] = new Delivery($command, $end);
-            if ($server->versions === '2' && $key === null) {
-                $delivery->failure = 'version: version 2 is always signed: set dbsync.signkey';
-                continue;
-            }
             $daemon = $daemons[$address];
             $daemon->keepAlive = $settings->keepAlive;
             $daemon->probe();
@@ -293,15 +289,12 @@ final class Client
     private function key(Settings $settings): ?Key
     {
         $file = $settings->signkey;
-        if ($file === '' && $settings->versions === '2') {
-            throw new Failure('dbsync.versions: version 2 is always signed: set dbsync.signkey');
-        }
         return $file === '' ? null : $this->keys[$file] = $this->keys[$file] ?? new Key($file);
     }
 
     private function cluster(Settings $settings): Cluster
     {
-        $id = $settings->cluster;
+        $id = $settings->signkey === '' ? bin2hex(Cluster::NO_KEY) : $settings->cluster;
         return $this->clusters[$id] = $this->clusters[$id] ?? new Cluster((string) hex2bin($id));
     }
 
@@ -311,11 +304,12 @@ final class Client
      */
     private function daemonsOf(Settings $settings): array
     {
-        $key = $this->key($settings);
+        $isSigned = $settings->signkey !== '';
         $named = $places = [];
         foreach ($settings->servers as $address => $server) {
-            $versions = $key === null ? '1' : ($server->versions ?: $settings->versions ?: '2');
-            $place = implode(' ', [$address, $versions, $settings->cluster, $settings->ca, $server->fragment()]);
+            // What is not signed at all may go out as each daemon can.
+            $versions = $server->versions ?: $settings->versions ?: ($isSigned ? '2' : '1,2');
+            $place = implode(' ', [$address, $versions, $isSigned ? 'signed' : 'unsigned', $settings->cluster, $settings->ca, $server->fragment()]);
             $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions);
         }
         foreach ($this->daemons as $place => $daemon) {

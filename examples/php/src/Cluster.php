@@ -6,6 +6,9 @@ namespace Dbsync;
 /** The daemons' time as this process knows it, and the cluster that it speaks to: version 2. */
 final class Cluster
 {
+    /** The key of an envelope that is not signed, and the cluster of daemons that take such ones. */
+    public const NO_KEY = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
     /** An envelope is dated at most this much later than the daemons' clock. */
     private const MAX_AHEAD_MS = 4000;
     private const MAX_SEQ = 65535;

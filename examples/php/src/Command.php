@@ -43,15 +43,14 @@ final class Command
     public function problemOfVersion1(): ?string
     {
         if ($this->isMulti || $this->db !== 0) {
-            return 'version 1 carries one command, for database 0: several, and other databases, need version 2, which is signed '
-                . '(dbsync.signkey, DBSYNC_SIGNKEY)';
+            return 'version 1 carries one command, for database 0: several, and other databases, need a daemon of version 2';
         }
         if ($this->key !== null && !$this->key->isForVersion1()) {
             return 'version 1 knows RSA keys only';
         }
         if ($this->commands[0] !== self::words($this->line)) {
-            return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty: version 2 '
-                . 'carries it, which is signed (dbsync.signkey, DBSYNC_SIGNKEY)';
+            return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty: it needs a '
+                . 'daemon of version 2';
         }
         return strpos($this->line, "\0") === false ? null : 'version 1 cannot carry a NUL byte';
     }
@@ -74,7 +73,8 @@ final class Command
     private function envelopeFrame(): string
     {
         [$at, $seq] = $this->cluster->date();
-        $header = ['key', $this->key->id, 'cluster', $this->cluster->id];
+        $key = $this->key === null ? Cluster::NO_KEY : $this->key->id;
+        $header = ['key', $key, 'cluster', $this->cluster->id];
         array_push($header, 'at', (string) $at, 'seq', (string) $seq, 'nonce', random_bytes(16));
         if ($this->db !== 0) {
             array_push($header, 'db', (string) $this->db);
@@ -87,6 +87,6 @@ final class Command
         );
         $signed = "dbsync2\0command\0" . pack('J', strlen($body)) . $body;
         $this->id = hash('sha256', $signed, true);
-        return Resp::message('command', $body, $this->key->sign($signed));
+        return Resp::message('command', $body, $this->key === null ? '' : $this->key->sign($signed));
     }
 }

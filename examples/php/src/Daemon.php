@@ -186,7 +186,11 @@ final class Daemon
     {
         $command = $this->waiting[0]->command;
         if ($this->version === 0) {
-            $hello = ['hello', '2', '', $command->cluster->id, (string) Cluster::clock(), '', 'client'];
+            $cluster = $command->key === null ? '' : $command->cluster->id;
+            $hello = ['hello', '2', '', $cluster, (string) Cluster::clock(), '', 'client'];
+            if ($command->key === null) {
+                array_push($hello, '0', 'unsigned');
+            }
             $this->hello = $this->hello ?: Resp::message(...$hello);
             // A hung daemon then has the command when it goes on; one of version 1 does not look behind a hello.
             $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
@@ -299,7 +303,7 @@ final class Daemon
             if ($at !== $this->expected || !is_array($message)) {
                 throw new Failure('no message');
             }
-            $this->readMessage(array_pad($message, 7, ''));
+            $this->readMessage(array_pad($message, 9, ''));
         } catch (Failure $failure) {
             $this->fail('garbage: not an answer of a dbsync daemon');
         }
@@ -315,7 +319,7 @@ final class Daemon
             throw new Failure('no strings');
         }
         if ($this->version === 0 && $name === 'hello') {
-            $this->readHello($command->cluster, explode(' ', $second), $message[3], $message[4]);
+            $this->readHello($command, explode(' ', $second), $message);
         } elseif ($this->version === 2 && $name === 'result' && $second === $command->id) {
             [, , , $clock, $newest, $reply, $flags] = $message;
             $command->cluster->learn($this->address, $clock, $newest);
@@ -334,21 +338,33 @@ final class Daemon
         }
     }
 
-    /** @param string[] $versions */
-    private function readHello(Cluster $cluster, array $versions, string $id, string $clock): void
+    /**
+     * @param string[] $versions
+     * @param array    $message  hello, versions, daemon, cluster, clock, state, role, members, knows
+     */
+    private function readHello(Command $command, array $versions, array $message): void
     {
+        [, , , $id, $clock, , , , $knows] = $message;
+        $isSigned = $command->key !== null;
+        $cluster = $command->cluster;
         $written = $this->written - strlen($this->hello);
         $rest = substr($this->input, $this->expected);
         $this->forgetAnswer();
         $this->closedHello = false;
-        if (!in_array('2', $versions, true) && !$this->waiting[0]->begun) {
+        // Such a one does not take what was sent behind the hello, if it is not signed.
+        if (!in_array('2', $versions, true) && !($isSigned && $this->waiting[0]->begun)) {
             // The stream is one of version 2 by now.
             $this->close();
-            $this->speakVersion1('not-due: it has no keys, and takes nothing that is signed; start it with -s');
+            $this->speakVersion1($isSigned ? 'not-due: it has no keys, and takes nothing that is signed; start it with -s'
+                : 'version: it is of an earlier version, and takes only version 1 without a signature');
+            return;
+        }
+        if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {
+            $this->failAll('unsigned: this daemon wants signed commands: name the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
             return;
         }
         $cluster->id = $cluster->id === '' ? $id : $cluster->id;
-        if ($id !== $cluster->id) {
+        if ($isSigned && $id !== $cluster->id) {
             $this->fail('wrong-cluster: the daemon is of the cluster ' . bin2hex($id) . '; name the one that you mean (dbsync.cluster, '
                 . 'DBSYNC_CLUSTER, the option cluster), and daemons of that one alone');
             return;

@@ -2,7 +2,8 @@
 /*
  * dbsync for PHP 7.4 and later: dbsync_send() and dbsync_reset() as php-dbsync's extension has them, dbsync_last_error(),
  * and dbsync_call() and dbsync_multi(), which give typed replies. Needs ext-openssl for signing and TLS, nothing else.
- * With a key commands go out as version 2 alone; daemons that know no other, as php-dbsync's own, need dbsync.versions.
+ * With a key commands go out as version 2 alone; daemons that know no other, as php-dbsync's own, need dbsync.versions. Without
+ * one they go out unsigned, as each daemon can.
  * Settings come from the environment or php.ini, and are read once, until dbsync_reset(): class Dbsync\Settings.
  * Source: docs/php.md, docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension: docs/compatibility.md.
  */
