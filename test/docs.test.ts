@@ -61,6 +61,8 @@ function userFolder(): string {
     symlinkSync(program, join(modules, ".bin", name));
   }
   cpSync(join(repositoryRoot, "examples"), join(folder, "examples"), { recursive: true });
+  // The PATH's may be one that does not know Debian's packages.
+  if (existsSync("/usr/bin/python3")) symlinkSync("/usr/bin/python3", join(modules, ".bin", "python3"));
   return folder;
 }
 
@@ -245,11 +247,17 @@ const PAGES = [
   "docs/from-redis.md",
   "docs/json-clients.md",
   "docs/php.md",
+  "docs/python.md",
 ];
 
 for (const page of PAGES)
   test(`the blocks of ${page} work in order, as an ordinary user`, {
-    skip: skipUnlessFull || withoutRedis || skipWithout("nc") || skipWithout("php"),
+    skip:
+      skipUnlessFull ||
+      withoutRedis ||
+      skipWithout("nc") ||
+      skipWithout("php") ||
+      skipWithout("python3-cryptography"),
   }, async () => {
     const { document, port } = await withFreePorts(readDocument(page));
     const folder = userFolder();

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Signs commands, and is told what happens, over WebSocket (dbsyncd --ws): version 2 in binary messages.
 
-Beside dbsync.py, of which it takes what is not about sockets; written from docs/protocol-v2.md as well. Needs the package
-"websockets" besides (Debian: python3-websockets).
+Takes from the package dbsync beside it (docs/python.md) what is not about sockets. Needs the package "websockets" besides
+(Debian: python3-websockets).
 
     python3 listen.py --key private.pem --server ws://127.0.0.1:1180 SET greeting hello
     python3 listen.py --key private.pem --server ws://127.0.0.1:1180 SUBSCRIBE news
@@ -13,15 +13,20 @@ words separated by blanks, until the daemon is silent or gone; who has missed so
 
 import argparse
 import asyncio
-import hashlib
 import os
 import sys
+import time
 
 import websockets
-from dbsync import Clock, ProtocolError, Signer, array, bulk, read_message, show, signed_bytes, write_body
+from dbsync.__main__ import show
+from dbsync.clock import Clock
+from dbsync.envelope import Header, seal
+from dbsync.errors import DbsyncError, ProtocolError
+from dbsync.messages import FrameReader, Hello, frame, read_message
+from dbsync.resp import command_bytes, read_array
+from dbsync.signing import Signer
 
 LISTENING = ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "WATCH", "WATCHPREFIX")
-NONCE_BYTES = 16
 MAX_MESSAGE_BYTES = 64 << 20
 HELLO_EVERY_S = 5  # a daemon that hangs says as little as one that has nothing to tell
 SILENT_S = 12
@@ -30,53 +35,45 @@ SILENT_S = 12
 class Connection:
     """One daemon. Messages of version 2 are in frames, and frames in WebSocket messages, cut as the daemon likes."""
 
-    def __init__(self, socket, name, key):
-        self.socket, self.name, self.unread = socket, name, b""
+    def __init__(self, socket, key):
+        self.socket, self.frames, self.messages = socket, FrameReader(), []
         self.signer, self.clock = Signer(key), Clock()
 
     async def greet(self):
+        sent_at = self.clock.now()
         await self.hello()
-        hello = await self.receive()
-        self.daemon, self.cluster = hello[2], hello[3]
-        self.clock.learn(self.name, int(hello[4]))
+        self.daemon = read_message(await self.receive())
+        if not isinstance(self.daemon, Hello):
+            raise ProtocolError("no hello came back")
+        self.clock.heard(self, self.daemon.clock, sent_at)
 
     async def hello(self):
-        await self.send("hello", "2", "", "", self.clock.now(), "", "client", "0", "listen")
+        await self.send("hello", "2", "", "", time.time_ns() // 1_000_000, "", "client", "0", "listen")
 
     async def ask(self, kind, command):
-        """Sends an envelope, as `command` or to `listen`; its reply. Events before it are printed."""
-        at, seq = self.clock.date()
-        header = [("key", self.signer.id), ("cluster", self.cluster), ("at", at), ("seq", seq)]
-        header += [("nonce", os.urandom(NONCE_BYTES)), ("only", self.daemon)][: 2 if kind == "listen" else 1]
-        body = write_body(header, [command])
-        signed = signed_bytes(body)
-        await self.send(kind, body, self.signer.sign(signed))
+        """Sends an envelope, as `command` or to `listen`; its reply."""
+        header = Header(only=self.daemon.daemon if kind == "listen" else None)
+        envelope = seal(self.signer, self.daemon.cluster, self.clock.date(), header, [command_bytes(command)])
+        await self.send(kind, envelope.body, envelope.signature)
         while True:
-            message = await self.receive()
-            if message[0] == b"result" and message[1] == hashlib.sha256(signed).digest():
-                return message[5]
-            if message[0] == b"refused":
-                raise ProtocolError(f"{message[2].decode()}: {message[3].decode()}")
+            name, *message = read_array(await self.receive())
+            if name == b"result" and message[0] == envelope.id:
+                return message[4]
+            if name == b"refused":
+                raise ProtocolError(f"{message[1].decode()}: {message[2].decode()}")
 
     async def send(self, *elements):
-        payload = array(*map(bulk, elements))
-        await self.socket.send(b"ds2:%d:%s" % (len(payload), payload))
+        await self.socket.send(frame(*elements))
 
     async def receive(self):
-        while True:
-            tag, _, rest = self.unread.partition(b":")
-            length, colon, payload = rest.partition(b":")
-            if colon and tag != b"ds2":
-                raise ProtocolError("a frame that does not begin with ds2:")
-            if colon and len(payload) >= int(length):
-                self.unread = payload[int(length) :]
-                return read_message(payload[: int(length)])
-            self.unread += await asyncio.wait_for(self.socket.recv(), SILENT_S)
+        while not self.messages:
+            self.messages += self.frames.push(await asyncio.wait_for(self.socket.recv(), SILENT_S))
+        return self.messages.pop(0)
 
 
 async def talk(server, key, command):
     async with websockets.connect(server, subprotocols=["dbsync2"], max_size=MAX_MESSAGE_BYTES) as socket:
-        connection = Connection(socket, server, key)
+        connection = Connection(socket, key)
         await connection.greet()
         listens = command[0].decode().upper() in LISTENING
         show(await connection.ask("listen" if listens else "command", command))
@@ -86,9 +83,9 @@ async def talk(server, key, command):
         greeting = asyncio.ensure_future(greet_again(connection))
         try:
             while True:
-                message = await connection.receive()
-                if message[0] == b"event":
-                    sys.stdout.buffer.write(b" ".join(message[1:]) + b"\n")
+                name, *particulars = read_array(await connection.receive())
+                if name == b"event":
+                    sys.stdout.buffer.write(b" ".join(particulars) + b"\n")
                     sys.stdout.flush()
         finally:
             greeting.cancel()
@@ -109,10 +106,8 @@ def main():
     if not options.command:
         parser.error("a command is missing, such as PING")
     try:
-        with open(options.key, "rb") as file:
-            key = file.read()
-        asyncio.run(talk(options.server, key, [os.fsencode(word) for word in options.command]))
-    except (OSError, ValueError, ProtocolError, asyncio.TimeoutError, websockets.WebSocketException) as error:
+        asyncio.run(talk(options.server, options.key, [os.fsencode(word) for word in options.command]))
+    except (OSError, ValueError, DbsyncError, ProtocolError, asyncio.TimeoutError, websockets.WebSocketException) as error:
         print(f"listen.py: {error or 'the daemon is silent'}", file=sys.stderr)
         return 1
     return 0

@@ -28,6 +28,14 @@ const LIBRARIES = [
   { program: "sidekiq", check: ["-V"], debianPackage: "ruby-sidekiq" },
 ];
 
+/** By what is imported of each. */
+const PYTHON_TOOLS = [
+  ["ensurepip", "python3-venv"],
+  ["pip", "python3-pip"],
+  ["setuptools", "python3-setuptools"],
+  ["wheel", "python3-wheel"],
+] as const;
+
 export const requirements: readonly Requirement[] = [
   {
     program: "redis-server",
@@ -42,7 +50,7 @@ export const requirements: readonly Requirement[] = [
     program: "/usr/bin/python3",
     check: ["-c", "import cryptography"],
     debianPackage: "python3-cryptography",
-    purpose: "examples/python",
+    purpose: "the Python package, which signs by it",
   },
   {
     program: "/usr/bin/python3",
@@ -88,6 +96,14 @@ export const requirements: readonly Requirement[] = [
     purpose: "the interface of examples/php's cache",
     isForFullRuns: true,
   },
+  ...PYTHON_TOOLS.map(([check, debianPackage]) => ({
+    program: "/usr/bin/python3",
+    check: ["-c", `import ${check}`],
+    debianPackage,
+    purpose: "the Python package, installed",
+    isForFullRuns: true,
+  })),
+  { program: "mypy", debianPackage: "mypy", purpose: "the Python package's types", isForFullRuns: true },
   ...LIBRARIES.map(({ program, check, debianPackage }) => ({
     ...{ program, check, debianPackage },
     purpose: "what people use with Redis",

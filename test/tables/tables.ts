@@ -1,6 +1,7 @@
 /** What documents, and the client, hold of the daemon's tables: each part between two lines that mark it, made of the rows. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { REFUSAL_CURES } from "../../client/shared/refusal-cures.js";
 import { METRICS } from "../../daemon/admin/metric-table.js";
 import { mongoCommands } from "../../daemon/listeners/mongo/commands/command-table.js";
 import { formatLimit } from "../../daemon/options/limit-text.js";
@@ -74,6 +75,11 @@ const PARTS: readonly Part[] = [
   },
   { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
   { file: "client/shared/told-command.ts", lines: () => textOf("NAMES", keyed()) },
+  { file: "examples/python/dbsync/sentences.py", lines: curesInPython },
+  {
+    file: "examples/python/dbsync/sentences.py",
+    lines: () => ["NAMES = (", ...textLines(reads()).map((line) => `    "${line}"`), ")"],
+  },
   { file: "client/cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
   { file: "client/cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
@@ -121,13 +127,29 @@ function statementWords(): string[] {
 
 /** A constant that is one text, with blanks between the words. */
 function textOf(constant: string, words: readonly string[]): string[] {
+  const lines = textLines(words);
+  const texts = lines.map((line, i) => (i < lines.length - 1 ? `  "${line}" +` : `  "${line}";`));
+  return [`const ${constant} =`, ...texts];
+}
+
+/** Words in lines, of which all but the last end with a blank. */
+function textLines(words: readonly string[]): string[] {
   const lines = [""];
   for (const word of words) {
     if (`${lines.at(-1)}${word} `.length > NAMES_CHARS) lines.push("");
     lines[lines.length - 1] += `${word} `;
   }
-  const texts = lines.map((line, i) => (i < lines.length - 1 ? `  "${line}" +` : `  "${line.trimEnd()}";`));
-  return [`const ${constant} =`, ...texts];
+  return lines.map((line, i) => (i < lines.length - 1 ? line : line.trimEnd()));
+}
+
+/** Its texts are written as JSON's are. */
+function curesInPython(): string[] {
+  const rows = Object.entries(REFUSAL_CURES).flatMap(([code, cure]) => {
+    const [first = "", ...more] = textLines(cure.split(" ")).map((line) => JSON.stringify(line));
+    if (more.length === 0) return [`    "${code}": ${first},`];
+    return [`    "${code}": (`, ...[first, ...more].map((line) => `        ${line}`), "    ),"];
+  });
+  return ["REFUSAL_CURES: dict[str, str] = {", ...rows, "}"];
 }
 
 /** In TOML: the default, or where there is none, the example. */

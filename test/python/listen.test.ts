@@ -1,4 +1,4 @@
-/** examples/python/listen.py, which needs nothing of ours but dbsync.py: a WebSocket client of another language signs and is told. */
+/** examples/python/listen.py, which needs nothing of ours but the Python package: a WebSocket client of another language signs and is told. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,12 +12,10 @@ import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
+import { env, PYTHON } from "./running.js";
 
-const PYTHON = "/usr/bin/python3";
 const FILE = join(repositoryRoot, "examples", "python", "listen.py");
 const skip = skipWithout("python3-websockets");
-const env = { PYTHONDONTWRITEBYTECODE: "1" };
-
 const pair = makeKeyPair();
 
 async function serverOf(daemon: DaemonProcess): Promise<string> {

@@ -1,0 +1,49 @@
+"""
+A client of dbsync: a command is signed once, sent to every daemon, and the first good answer is the result.
+
+    from dbsync import Client
+
+    with Client("10.0.0.1,10.0.0.2", "private.pem") as client:
+        client.set("greeting", "hello")
+        client.get("greeting")  # b"hello"
+
+AsyncClient is the same for asyncio. It speaks version 2 of the protocol (docs/protocol-v2.md) alone.
+"""
+
+from .awaiting import AsyncClient
+from .blocking import Client
+from .envelope import Condition
+from .errors import (
+    BadCommand,
+    BadKey,
+    BadOption,
+    Closed,
+    ClustersDiffer,
+    DbsyncError,
+    DbsyncWarning,
+    NoAnswer,
+    Outcome,
+    PolicyNotMet,
+    Refused,
+    ReplyError,
+    TimedOut,
+)
+
+__all__ = [
+    "AsyncClient",
+    "BadCommand",
+    "BadKey",
+    "BadOption",
+    "Client",
+    "Closed",
+    "ClustersDiffer",
+    "Condition",
+    "DbsyncError",
+    "DbsyncWarning",
+    "NoAnswer",
+    "Outcome",
+    "PolicyNotMet",
+    "Refused",
+    "ReplyError",
+    "TimedOut",
+]

@@ -1,0 +1,71 @@
+"""python3 -m dbsync --key private.pem SET greeting hello: signs a command, sends it to all servers, prints the answer."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from typing import Any, Sequence
+
+from . import Client, DbsyncError, ReplyError
+from .policy import POLICIES
+
+SAYS_NO, FAILED = 1, 2
+
+
+def show(reply: Any, indent: str = "") -> None:
+    """A reply as lines; bytes as they are."""
+    if isinstance(reply, list):
+        for item in reply:
+            show(item, indent + "  " if isinstance(item, list) else indent)
+    elif isinstance(reply, bytes):
+        sys.stdout.buffer.write(indent.encode() + reply + b"\n")
+    else:
+        sys.stdout.buffer.write(f"{indent}{'' if reply is None else reply}\n".encode())
+
+
+def _policy(text: str) -> Any:
+    return text if text in POLICIES else int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: there is a reply; 1: the command failed; 2: there is none."""
+    parser = argparse.ArgumentParser("dbsync", description="Signs a command, sends it to all servers, prints an answer.")
+    parser.add_argument("-k", "--key", help="private key, PEM, RSA or Ed25519 (DBSYNC_SIGNKEY)")
+    parser.add_argument("-s", "--servers", help="host:port,host:port,… (DBSYNC_SERVERS, 127.0.0.1:1111)")
+    parser.add_argument("--ca", help="who may have signed the servers' certificates (DBSYNC_CA)")
+    parser.add_argument("--cluster", help="64 hexadecimal digits; asked of the servers if not given (DBSYNC_CLUSTER)")
+    parser.add_argument("--db", type=int, help="number of the database")
+    parser.add_argument("--policy", type=_policy, help=f"{', '.join(POLICIES)}, or a number of daemons")
+    parser.add_argument("--timeout", type=float, help="seconds")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args(arguments)
+    words = [os.fsencode(word) for word in options.command]
+    if words[:1] == [b"--"]:
+        del words[0]
+    if not words:
+        parser.error("a command is missing, such as PING")
+    warnings.showwarning = lambda message, *_, **__: print(f"dbsync: {message}", file=sys.stderr)
+    try:
+        with Client(
+            options.servers,
+            options.key,
+            ca=options.ca,
+            cluster=options.cluster,
+            db=options.db,
+            policy=options.policy,
+            timeout=options.timeout,
+        ) as client:
+            show(client.call(*words))
+    except ReplyError as error:
+        print(f"(error) {error}", file=sys.stderr)
+        return SAYS_NO
+    except DbsyncError as error:
+        print(f"dbsync: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Sorted sets. A score is a number, or a bound such as `(5` and `-inf`."""
+
+from __future__ import annotations
+
+from typing import Generic, Mapping, Sequence, TypeVar, Union
+
+from ..requests import Request, asks, command
+from ..resp import Argument
+from .keys import Key, when
+from .replies import decimal, decimals, listed, maybe_decimal, maybe_whole, scored, several, whole
+
+S = TypeVar("S", bytes, str)
+Bound = Union[int, float, str]
+
+
+class SortedSetCommands(Generic[S]):
+    """ZADD, ZRANGE, ZSCORE …"""
+
+    @command
+    def zadd(
+        self,
+        name: Key,
+        mapping: Mapping[str, float] | Mapping[bytes, float],
+        nx: bool = False,
+        xx: bool = False,
+        ch: bool = False,
+        gt: bool = False,
+        lt: bool = False,
+    ) -> Request[int]:
+        """Sets members' scores; how many are new (ch: or changed)."""
+        turned = [word for member, score in mapping.items() for word in (score, member)]
+        return asks(whole, "ZADD", name, *when(nx=nx, xx=xx, ch=ch, gt=gt, lt=lt), *turned)
+
+    @command
+    def zrem(self, name: Key, *values: Argument) -> Request[int]:
+        """Removes members; how many there were."""
+        return asks(whole, "ZREM", name, *values)
+
+    @command
+    def zscore(self, name: Key, value: Argument) -> Request[float | None]:
+        """A member's score."""
+        return asks(maybe_decimal, "ZSCORE", name, value)
+
+    @command
+    def zmscore(self, key: Key, members: Sequence[Argument]) -> Request[list[float | None]]:
+        """Several members' scores."""
+        return asks(decimals, "ZMSCORE", key, *members)
+
+    @command
+    def zincrby(self, name: Key, amount: float, value: Argument) -> Request[float]:
+        """Adds to a member's score; the new one."""
+        return asks(decimal, "ZINCRBY", name, amount, value)
+
+    @command
+    def zcard(self, name: Key) -> Request[int]:
+        """How many members there are."""
+        return asks(whole, "ZCARD", name)
+
+    @command
+    def zcount(self, name: Key, min: Bound, max: Bound) -> Request[int]:
+        """How many have a score in these bounds."""
+        return asks(whole, "ZCOUNT", name, min, max)
+
+    @command
+    def zrange(self, name: Key, start: int, end: int, desc: bool = False) -> Request[list[S]]:
+        """Members by their places, the last one among them."""
+        return asks(several, "ZRANGE", name, start, end, *when(rev=desc))
+
+    @command
+    def zrange_withscores(self, name: Key, start: int, end: int, desc: bool = False) -> Request[list[tuple[S, float]]]:
+        """The same with their scores."""
+        return asks(scored, "ZRANGE", name, start, end, *when(rev=desc, withscores=True))
+
+    @command
+    def zrevrange(self, name: Key, start: int, end: int) -> Request[list[S]]:
+        """Members by their places, from the highest score on."""
+        return asks(several, "ZREVRANGE", name, start, end)
+
+    @command
+    def zrangebyscore(
+        self, name: Key, min: Bound, max: Bound, start: int | None = None, num: int | None = None
+    ) -> Request[list[S]]:
+        """Members by their scores; of those num from start on."""
+        limit: list[Argument] = [] if start is None or num is None else ["LIMIT", start, num]
+        return asks(several, "ZRANGEBYSCORE", name, min, max, *limit)
+
+    @command
+    def zrank(self, name: Key, value: Argument) -> Request[int | None]:
+        """A member's place."""
+        return asks(maybe_whole, "ZRANK", name, value)
+
+    @command
+    def zrevrank(self, name: Key, value: Argument) -> Request[int | None]:
+        """A member's place, counted from the highest score."""
+        return asks(maybe_whole, "ZREVRANK", name, value)
+
+    @command
+    def zpopmin(self, name: Key, count: int = 1) -> Request[list[tuple[S, float]]]:
+        """Takes those with the lowest scores."""
+        return asks(scored, "ZPOPMIN", name, count)
+
+    @command
+    def zpopmax(self, name: Key, count: int = 1) -> Request[list[tuple[S, float]]]:
+        """Takes those with the highest scores."""
+        return asks(scored, "ZPOPMAX", name, count)
+
+    @command
+    def zremrangebyscore(self, name: Key, min: Bound, max: Bound) -> Request[int]:
+        """Removes by scores; how many there were."""
+        return asks(whole, "ZREMRANGEBYSCORE", name, min, max)
+
+    @command
+    def zremrangebyrank(self, name: Key, min: int, max: int) -> Request[int]:
+        """Removes by places; how many there were."""
+        return asks(whole, "ZREMRANGEBYRANK", name, min, max)
+
+    @command
+    def zunionstore(self, dest: Key, keys: Key | Sequence[Key], *args: Key) -> Request[int]:
+        """Keeps what is in any of these, with the sums of the scores."""
+        names = listed(keys, args)
+        return asks(whole, "ZUNIONSTORE", dest, len(names), *names)

@@ -1,0 +1,61 @@
+"""How a connection begins: the socket, TLS, and whether what listens there takes what this client sends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+
+from .messages import NO_CLUSTER, Hello, frame
+from .servers import Address
+from .tls import Distrusted, require_pin, trouble
+
+
+class Gone(Exception):
+    """The connection is of no use any more."""
+
+    def __init__(self, stage: str, detail: str = "") -> None:
+        super().__init__(detail)
+        self.stage, self.detail = stage, detail
+
+
+async def dial(address: Address, context: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to who should be there. Raises Gone."""
+    try:
+        streams = await asyncio.open_connection(address.host, address.port, ssl=context)
+    except socket.gaierror as error:
+        raise Gone("dns", error.strerror or str(error)) from error
+    except ssl.SSLError as error:
+        raise Gone("tls", trouble(error)) from error
+    except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError) as error:
+        raise Gone("tls", trouble(error)) if address.is_encrypted else Gone("lost", str(error)) from error
+    except OSError as error:
+        # asyncio's own text names the address a second time.
+        raise Gone("connect", os.strerror(error.errno) if error.errno else str(error)) from error
+    secured = streams[1].get_extra_info("ssl_object")
+    if secured is not None:
+        try:
+            require_pin(address, secured.getpeercert(True))
+        except Distrusted as doubt:
+            streams[1].transport.abort()
+            raise Gone("tls", str(doubt)) from doubt
+    return streams
+
+
+def hello_frame(cluster: bytes | None, is_signed: bool) -> bytes:
+    """A client's hello."""
+    knows = [] if is_signed else ["0", "unsigned"]
+    return frame("hello", "2", "", (cluster if is_signed else None) or b"", time.time_ns() // 1_000_000, "", "client", *knows)
+
+
+def require_way(hello: Hello, is_signed: bool) -> None:
+    """Raises Gone if it does not take what this client sends."""
+    if not is_signed:
+        if "2" not in hello.versions:
+            raise Gone("version")
+        if "unsigned" not in hello.knows:
+            raise Gone("refused", "unsigned: this daemon wants signed commands")
+    elif "2" not in hello.versions or hello.cluster == NO_CLUSTER:
+        raise Gone("refused", "not-due: it has no keys, and takes nothing that is signed")

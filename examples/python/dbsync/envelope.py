@@ -1,0 +1,113 @@
+"""What is signed: the header, the commands, and the envelope's id. Source: docs/protocol-v2.md "Envelope"."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from typing import Iterable, NamedTuple, Sequence, Union
+
+from .messages import Date
+from .resp import Argument, array, bulk
+from .signing import Signer
+
+NONCE_BYTES = 16
+UNIT_BYTES = 36
+ORDER_KEY_BYTES = 46
+HASH_BYTES = 32
+
+NO_KEY = bytes(HASH_BYTES)
+"""The header's `key` of an envelope without a signature."""
+
+
+Field = tuple[str, Union[Argument, list[Argument]]]
+"""Of a header: a name and its value."""
+
+
+class Condition(NamedTuple):
+    """A key, and the unit that must have changed it last, as `writers` tells it; None: the key must be absent."""
+
+    key: Union[str, bytes]
+    writer: Union[bytes, str, None]
+    db: Union[int, None] = None
+    """None: the call's."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a caller may ask for that is signed."""
+
+    db: int = 0
+    multi: bool = False
+    conditions: Sequence[Condition] = ()
+    after: bytes | None = None
+    only: bytes | None = None
+
+    def as_unit(self) -> Header:
+        """The same for commands that are one unit."""
+        return replace(self, multi=True)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What every daemon gets, the same bytes."""
+
+    id: bytes
+    body: bytes
+    signature: bytes
+    date: Date
+    cluster: bytes
+
+
+def seal(signer: Signer | None, cluster: bytes, date: Date, header: Header, commands: Iterable[bytes]) -> Envelope:
+    """
+    Signs commands, each of them encoded already.
+    signer: None leaves the envelope unsigned, for daemons without keys.
+    """
+    fields: list[Field] = [
+        ("key", NO_KEY if signer is None else signer.id),
+        ("cluster", cluster),
+        ("at", date[0]),
+        ("seq", date[1]),
+        ("nonce", os.urandom(NONCE_BYTES)),
+    ]
+    if header.db:
+        fields.append(("db", header.db))
+    if header.multi:
+        fields.append(("multi", "1"))
+    if header.conditions:
+        fields.append(("if", _flat(header.conditions, header.db)))
+    if header.after is not None:
+        fields.append(("after", header.after))
+    if header.only is not None:
+        fields.append(("only", header.only))
+    body = write_body(fields, commands)
+    signed = signed_bytes(body)
+    signature = b"" if signer is None else signer.sign(signed)
+    return Envelope(hashlib.sha256(signed).digest(), body, signature, date, cluster)
+
+
+def write_body(fields: Iterable[Field], commands: Iterable[bytes]) -> bytes:
+    """`fields`: names and values in their order; a list as a value is an array."""
+    flat: list[bytes] = []
+    for name, value in fields:
+        flat += [bulk(name), array(*map(bulk, value)) if isinstance(value, list) else bulk(value)]
+    return array(bulk("dbsync2"), array(*flat), *commands)
+
+
+def signed_bytes(body: bytes) -> bytes:
+    """What the signature is over; its SHA-256 is the envelope's id."""
+    return b"dbsync2\0command\0" + len(body).to_bytes(8, "big") + body
+
+
+def order_key(envelope: Envelope, units: int) -> bytes:
+    """The place of the envelope's last unit in the order of all, for the option `after`."""
+    at, seq = envelope.date
+    return at.to_bytes(8, "big") + seq.to_bytes(2, "big") + envelope.id + (units - 1).to_bytes(4, "big")
+
+
+def _flat(conditions: Sequence[Condition], db: int) -> list[Argument]:
+    flat: list[Argument] = []
+    for key, writer, of_db in conditions:
+        flat += [db if of_db is None else of_db, key, writer or b""]
+    return flat

@@ -1,0 +1,189 @@
+"""
+The daemons of a client: their links, the clock and the cluster they agree on. It belongs to one event loop, on which all of it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import warnings
+from collections import Counter
+from typing import Sequence
+
+from .clock import Clock
+from .envelope import order_key
+from .errors import ClustersDiffer, DbsyncError, DbsyncWarning, NoAnswer, Outcome, Refused, TimedOut
+from .link import Link
+from .messages import NO_CLUSTER, Hello, Refusal, Result
+from .sending import Sending
+from .sentences import CODES
+from .servers import Address
+from .signing import Signer
+
+LINGER_S = 0.05
+"""Once one daemon has named its cluster, how long the others may take until it is believed."""
+
+
+class Fleet:
+    """
+    cluster: 32 bytes; None: the daemons are asked, and the greater number decides.
+    contexts: for each address, None where it is not encrypted.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        contexts: Sequence[ssl.SSLContext | None],
+        signer: Signer | None,
+        cluster: bytes | None,
+    ) -> None:
+        self.links = [Link(address, context, self) for address, context in zip(addresses, contexts)]
+        self.signer, self.is_signed = signer, signer is not None
+        # What is not signed is for daemons without keys, which are of no cluster.
+        self.cluster = cluster if self.is_signed else NO_CLUSTER
+        self.is_told = self.cluster is not None
+        self.clock = Clock()
+        self.last_write: bytes | None = None
+        """The place of the newest write that a daemon has answered."""
+        self._votes: dict[Link, bytes] = {}
+        self._linger: asyncio.TimerHandle | None = None
+        self._conflict: str | None = None
+        self._news: asyncio.Future[None] | None = None
+        self._believed: bytes | None = None
+
+    @property
+    def is_backing_off(self) -> bool:
+        """Whether all daemons are left alone for a while: then the next call tries all the same."""
+        return all(link.is_backing_off for link in self.links)
+
+    async def ready(self, deadline: float) -> bytes:
+        """The cluster, once it is known, and the clock of one daemon at least. Raises DbsyncError."""
+        if self.cluster is None or not self._is_heard:
+            self._conflict = None
+            insist = self.is_backing_off
+            for link in self.links:
+                link.want(insist)
+                if link not in self._votes:
+                    link.ask()
+            # What a daemon said while nobody asked.
+            self._decide(False)
+        while self.cluster is None or not self._is_heard:
+            if self._conflict is not None:
+                self._votes.clear()
+                raise ClustersDiffer(f"{CODES['clusters-differ']}: {self._conflict}")
+            if all(link.state == "closed" for link in self.links):
+                raise self._unreachable(NoAnswer)
+            if not await self._changed(deadline):
+                raise self._unreachable(TimedOut)
+        return self.cluster
+
+    @property
+    def _is_heard(self) -> bool:
+        return any(link.hello is not None for link in self.links)
+
+    def doubt(self, link: Link, cluster: bytes) -> None:
+        """A daemon has refused an envelope for its cluster: it is asked again, and perhaps all of them decide anew."""
+        if self._votes.get(link) == cluster:
+            del self._votes[link]
+            link.ask()
+        if not self.is_told and self.cluster == cluster:
+            supporters = sum(vote == cluster for vote in self._votes.values())
+            if 2 * supporters <= len(self.links):
+                self.cluster = None
+
+    def greeted(self, link: Link, hello: Hello, sent_at: float) -> None:
+        self.clock.heard(link, hello.clock, sent_at)
+        self._votes[link] = hello.cluster
+        if self.cluster is None and self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._decide, True)
+        self._decide(False)
+        self._tell()
+
+    def answered(self, link: Link, sending: Sending, message: Result | Refusal) -> None:
+        self.clock.heard(link, message.clock, sending.written_at * 1000)
+        if isinstance(message, Result):
+            self.clock.seen(message.newest)
+        sending.call.reported(sending, message)
+
+    def written(self, sending: Sending, units: int) -> None:
+        """A write was answered."""
+        self.last_write = max(self.last_write or b"", order_key(sending.envelope, units))
+
+    def changed(self) -> None:
+        self._decide(False)
+        self._tell()
+
+    async def drain(self, seconds: float) -> None:
+        """Waits until nothing is on its way, for so long at most."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not all(link.is_idle for link in self.links):
+            if not await self._changed(deadline):
+                return
+
+    def close(self) -> None:
+        """Ends all connections, and what is on its way."""
+        if self._linger is not None:
+            self._linger.cancel()
+        for link in self.links:
+            link.close()
+        self._tell()
+
+    def _decide(self, is_final: bool) -> None:
+        if is_final:
+            self._linger = None
+        if self.cluster is not None or not self._votes:
+            return
+        on_the_way = any(link.state == "connecting" or link not in self._votes and link.state == "speaking" for link in self.links)
+        (most, supporters), *others = Counter(self._votes.values()).most_common(2)
+        if 2 * supporters <= len(self.links) and on_the_way and not is_final:
+            return
+        if others and others[0][1] == supporters:
+            self._conflict = self._differing()
+        else:
+            self._believe(most)
+        self._tell()
+
+    def _differing(self) -> str:
+        named: dict[bytes, list[str]] = {}
+        for link, cluster in self._votes.items():
+            named.setdefault(cluster, []).append(link.address.text)
+        told = "; ".join(f"{', '.join(addresses)} to {cluster.hex()}" for cluster, addresses in named.items())
+        return f"{told}. Mend the list of servers, or name the right one by the option cluster"
+
+    def _believe(self, cluster: bytes) -> None:
+        self.cluster = cluster
+        if cluster == self._believed:
+            return
+        self._believed = cluster
+        doubtful = [each.address for each in self.links if not (each.address.is_loopback or each.address.is_encrypted)]
+        if doubtful:
+            warnings.warn(
+                "the servers were asked for their cluster and believed, though anybody between here and "
+                f"{doubtful[0].text} could have answered; name it by the option cluster or DBSYNC_CLUSTER: {cluster.hex()}",
+                DbsyncWarning,
+                stacklevel=2,
+            )
+
+    def _unreachable(self, kind: type[DbsyncError]) -> DbsyncError:
+        outcomes = []
+        for link in self.links:
+            stage, detail = link.silence.stage, link.silence.detail
+            outcomes.append(Outcome(link.address.text, False, stage=stage, detail=detail, effect="not-applied"))
+        if all(each.stage == "refused" for each in outcomes):
+            return Refused(CODES["refused"], outcomes)
+        return kind(CODES["all-failed"], outcomes)
+
+    async def _changed(self, deadline: float) -> bool:
+        """Waits until something has; False: not by then."""
+        loop = asyncio.get_running_loop()
+        if self._news is None or self._news.done():
+            self._news = loop.create_future()
+        left = deadline - loop.time()
+        if left <= 0:
+            return False
+        done, _ = await asyncio.wait([self._news], timeout=left)
+        return bool(done)
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)

@@ -1,0 +1,144 @@
+"""Version 2's frames and the messages in them. Source: docs/protocol-v2.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Union
+
+from .errors import ProtocolError
+from .resp import Argument, array, bulk, number, read_array
+
+TAG = b"ds2:"
+MAX_FRAME_BYTES = 260 << 20
+"""Daemons answer with 256 MiB at most (--max-output-bytes)."""
+
+MAX_LENGTH_DIGITS = 10
+HELLO_ELEMENTS = 7
+"""At least; later versions of the protocol put more behind these, which are passed over."""
+
+NO_CLUSTER = bytes(32)
+
+Date = tuple[int, int]
+"""Milliseconds since 1970, and the number within them."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a daemon says of itself."""
+
+    versions: tuple[str, ...]
+    daemon: bytes
+    cluster: bytes
+    """NO_CLUSTER: it has no keys, and is of none."""
+    clock: int
+    state: str
+    members: int
+    knows: tuple[str, ...] = ()
+    """Kinds of messages besides the first ones."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A daemon's answer: for each unit of the envelope its reply (a ReplyError among them) and its flags."""
+
+    id: bytes
+    daemon: bytes
+    clock: int
+    newest: Date
+    replies: tuple[Any, ...]
+    flags: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A daemon has not taken an envelope; `id` is empty where it could not tell which."""
+
+    id: bytes
+    code: str
+    sentence: str
+    clock: int
+    is_applied: bool
+    """Whether it may have been applied all the same."""
+
+
+Message = Union[Hello, Result, Refusal]
+
+
+def frame(*elements: Argument) -> bytes:
+    """A message in its frame."""
+    payload = array(*map(bulk, elements))
+    return b"%b%d:%b" % (TAG, len(payload), payload)
+
+
+class FrameReader:
+    """Cuts what comes over a connection into payloads."""
+
+    def __init__(self) -> None:
+        self._unread = bytearray()
+        self._needed = 0
+
+    def push(self, chunk: bytes) -> Iterator[bytes]:
+        """The whole payloads that `chunk` completes. Raises ProtocolError."""
+        self._unread += chunk
+        while len(self._unread) >= self._needed:
+            head = bytes(self._unread[: len(TAG) + MAX_LENGTH_DIGITS + 1])
+            if not head.startswith(TAG[: len(head)]):
+                raise ProtocolError("the answer does not begin as one of version 2")
+            colon = head.find(b":", len(TAG))
+            if colon < 0:
+                if len(head) > len(TAG) + MAX_LENGTH_DIGITS:
+                    raise ProtocolError("a frame's length has no end")
+                return
+            length = number(head[len(TAG) : colon])
+            if not 0 <= length <= MAX_FRAME_BYTES:
+                raise ProtocolError(f"a frame of {length} bytes is too long")
+            self._needed = colon + 1 + length
+            if len(self._unread) < self._needed:
+                return
+            payload = bytes(self._unread[colon + 1 : self._needed])
+            del self._unread[: self._needed]
+            self._needed = 0
+            yield payload
+
+
+def read_message(payload: bytes) -> Message | None:
+    """A daemon's message; None for one of a kind that this client does not know. Raises ProtocolError."""
+    elements = read_array(payload)
+    try:
+        read = READERS.get(elements[0])
+        return None if read is None else read(elements)
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ProtocolError(f"a message is not as it should be ({error})") from error
+
+
+def _read_hello(elements: list[Any]) -> Hello:
+    if len(elements) < HELLO_ELEMENTS:
+        raise ProtocolError("a hello is too short")
+    _, versions, daemon, cluster, clock, state, _, *more = elements
+    return Hello(
+        tuple(versions.decode("latin-1").split()),
+        bytes(daemon),
+        bytes(cluster) or NO_CLUSTER,
+        number(clock),
+        state.decode("latin-1"),
+        int(more[0]) if more and bytes(more[0]).isdigit() else 0,
+        tuple(more[1].decode("latin-1").split()) if len(more) > 1 else (),
+    )
+
+
+def _read_result(elements: list[Any]) -> Result:
+    _, identity, daemon, clock, newest, *units = elements
+    at, seq = map(number, newest.split())
+    flags = tuple(tuple(words.decode("latin-1").split()) for words in units[1::2])
+    if len(units) != 2 * len(flags):
+        raise ProtocolError("a reply without its flags")
+    return Result(bytes(identity), bytes(daemon), number(clock), (at, seq), tuple(units[0::2]), flags)
+
+
+def _read_refusal(elements: list[Any]) -> Refusal:
+    _, identity, code, sentence, clock, effect = elements
+    code, sentence = (words.decode("utf-8", "replace") for words in (code, sentence))
+    return Refusal(bytes(identity), code, sentence, number(clock), effect != b"not-applied")
+
+
+READERS: dict[bytes, Callable[[list[Any]], Message]] = {b"hello": _read_hello, b"result": _read_result, b"refused": _read_refusal}

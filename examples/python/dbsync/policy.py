@@ -1,0 +1,182 @@
+"""
+When a call is decided, and how. Pure: what the daemons reported goes in, a verdict comes out.
+
+- `first`: the first answer that is not nil. A failure loses to any later answer, nil to a later value; what a daemon says that is
+  catching up loses to a later value too. Nil at once only from a daemon that speaks for its peers.
+- a number: as soon as so many daemons have answered, the first of their answers that is not nil. `all`: the number of servers.
+- `majority`: an answer that more than half of all servers gave; a command's own error counts as an answer.
+- `all-equal`: an answer that every server gave.
+
+But for `first`, an answer that came `late` is no agreement. Source: client/shared/policy.ts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Sequence, Union
+
+from .errors import Effect, ReplyError
+
+Policy = Union[Literal["first", "majority", "all", "all-equal"], int]
+POLICIES = ("first", "majority", "all", "all-equal")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply without an error."""
+
+    reply: Any
+    flags: tuple[str, ...] = ()
+    is_for_all: bool = False
+    """Whether the daemon speaks for its peers too: it is live, and has what they have."""
+
+    @property
+    def is_miss(self) -> bool:
+        """Nil and an empty list may lose to another daemon's."""
+        return self.reply is None or self.reply == []
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no reply, or none without an error."""
+
+    stage: str
+    detail: str = ""
+    effect: Effect = "not-applied"
+    flags: tuple[str, ...] = ()
+    error: ReplyError | None = None
+
+    @property
+    def code(self) -> str:
+        """Of a refusal."""
+        return self.detail.split(":", 1)[0] if self.stage == "refused" else ""
+
+
+Report = Union[Answer, Failure]
+Reports = Sequence[Union[Report, None]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`wait`: not decided. `linger`: decided soon, whoever is silent then. `value`: the answer. `failed`: why."""
+
+    kind: Literal["wait", "linger", "value", "failed"]
+    answer: Answer | None = None
+    code: str = ""
+
+
+WAIT = Verdict("wait")
+LINGER = Verdict("linger")
+
+
+def judge(policy: Policy, reports: Reports, final: bool, refusers: int = 0) -> Verdict:
+    """
+    reports: one for each daemon, None while it is silent.
+    final: decide on what there is.
+    refusers: how many daemons have refused the command's date, and not answered since.
+    """
+    if policy == "first":
+        return _first(reports, final, refusers)
+    if policy == "majority":
+        return _majority(reports, final)
+    if policy == "all-equal":
+        return _all_equal(reports, final)
+    return _number(policy if isinstance(policy, int) else len(reports), reports, final)
+
+
+def _first(reports: Reports, final: bool, refusers: int) -> Verdict:
+    answers = _answers(reports)
+    for answer in answers:
+        if answer.is_for_all or not (answer.is_miss or "catching-up" in answer.flags):
+            return Verdict("value", answer)
+    is_silent = None in reports
+    has_erred = any(isinstance(each, Failure) and each.stage == "reply" for each in reports)
+    behind = next((answer for answer in answers if not answer.is_miss), None)
+    if behind is not None:
+        return LINGER if is_silent and not final else Verdict("value", behind)
+    is_doubted = len(answers) <= refusers
+    if is_silent and answers and is_doubted and not has_erred:
+        return WAIT
+    if is_silent and not final:
+        return LINGER if answers or has_erred else WAIT
+    if not answers or (is_doubted and has_erred):
+        return _failure(reports)
+    return Verdict("failed", code="clocks-differ") if is_doubted else Verdict("value", answers[0])
+
+
+def _number(needed: int, reports: Reports, final: bool) -> Verdict:
+    every = _answers(reports)
+    answers = [answer for answer in every if not _is_late(answer)]
+    if answers and len(answers) >= needed:
+        return Verdict("value", next((answer for answer in answers if not answer.is_miss), answers[0]))
+    if None in reports and not final:
+        return WAIT
+    if not every:
+        return _failure(reports)
+    if len(every) >= needed:
+        return Verdict("failed", code="late-answers")
+    return Verdict("failed", code="not-all-answered" if needed >= len(reports) else "too-few-answers")
+
+
+def _majority(reports: Reports, final: bool) -> Verdict:
+    groups: list[list[Report]] = []
+    answered = late = 0
+    for report in reports:
+        if report is None or (isinstance(report, Failure) and report.stage != "reply"):
+            continue
+        answered += 1
+        if _is_late(report):
+            late += 1
+            continue
+        group = next((group for group in groups if _same(group[0], report)), None)
+        if group is None:
+            groups.append([report])
+        else:
+            group.append(report)
+    for group in groups:
+        if 2 * len(group) > len(reports):
+            chosen = group[0]
+            return Verdict("value", chosen) if isinstance(chosen, Answer) else Verdict("failed", code="reply")
+    if None in reports and not final:
+        return WAIT
+    if answered == 0:
+        return _failure(reports)
+    if 2 * answered <= len(reports):
+        return Verdict("failed", code="too-few-answers")
+    return Verdict("failed", code="late-answers" if late else "answers-differ")
+
+
+def _all_equal(reports: Reports, final: bool) -> Verdict:
+    if None in reports and not final:
+        return WAIT
+    answers = _answers(reports)
+    if not answers:
+        return _failure(reports)
+    if not all(_same(answer, answers[0]) for answer in answers):
+        return Verdict("failed", code="answers-differ")
+    if len(answers) < len(reports):
+        return Verdict("failed", code="not-all-answered")
+    return Verdict("failed", code="late-answers") if any(map(_is_late, answers)) else Verdict("value", answers[0])
+
+
+def _failure(reports: Reports) -> Verdict:
+    """Of a call that no daemon answered with success."""
+    stages = [report.stage for report in reports if isinstance(report, Failure)]
+    if "reply" in stages:
+        return Verdict("failed", code="reply")
+    is_refused = len(stages) == len(reports) and all(stage == "refused" for stage in stages)
+    return Verdict("failed", code="refused" if is_refused else "all-failed")
+
+
+def _answers(reports: Reports) -> list[Answer]:
+    return [report for report in reports if isinstance(report, Answer)]
+
+
+def _is_late(report: Report) -> bool:
+    return "late" in report.flags
+
+
+def _same(left: Report, right: Report) -> bool:
+    if isinstance(left, Answer) and isinstance(right, Answer):
+        return repr(left.reply) == repr(right.reply)
+    return isinstance(left, Failure) and isinstance(right, Failure) and left.detail == right.detail

@@ -1,0 +1,109 @@
+"""What is said of failures: each stage at which a daemon can fail, what it means and what to do; and each refusal's cure."""
+
+STAGES: dict[str, tuple[str, str]] = {
+    "dns": ("the host name was not resolved", "check its spelling and this machine's DNS"),
+    "connect": ("no connection", "is dbsyncd running there?"),
+    "tls": (
+        "no trusted encrypted connection",
+        "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with what that daemon prints at its start",
+    ),
+    "timeout": ("no answer in time", "is it stopped or overloaded? see that daemon's log"),
+    "garbage": ("the answer is not dbsync's", "is it really dbsyncd that listens there?"),
+    "busy": ("its queue in this client is full", "send less at once, or find out why it is slow"),
+    "reply": ("the command failed there", "the text is the daemon's, mend the command"),
+    "refused": ("the daemon refused it", "docs/protocol-v2.md, Refusals, says what to do"),
+    "lost": ("the connection was lost before the answer", "see that daemon's log"),
+    "version": (
+        "it closes on version 2's hello: it speaks version 1 only, has no room, or somebody hides version 2 from you",
+        "is that dbsyncd's port? Python speaks version 2 alone",
+    ),
+    "wrong-cluster": ("that daemon belongs to another cluster", "mend the list of servers, or the option cluster"),
+    "closed": ("the client was closed first", "close it after the last answer"),
+}
+
+EFFECTS = {
+    "not-applied": "not applied there",
+    "unknown": "may have been applied there",
+    "recorded": "recorded there, and may yet succeed",
+}
+
+CODES = {
+    "all-failed": "No daemon answered",
+    "refused": "No daemon took the command",
+    "answers-differ": "The daemons' answers differ",
+    "clocks-differ": "Only daemons whose clocks differ from others' answered, and found nothing",
+    "not-all-answered": "Not every daemon answered, as the policy requires",
+    "too-few-answers": "Fewer daemons answered than the policy requires",
+    "late-answers": "Too few daemons agree, as it reached others behind later commands on its keys",
+    "clusters-differ": "The servers belong to different clusters",
+    "closed": "The client was closed",
+}
+"""What is said of a call as a whole."""
+
+OWN_CURES = {"unsigned": "name the private key: key=… or DBSYNC_SIGNKEY, for python3 -m dbsync --key"}
+"""Of refusals, in words of this package."""
+
+# From the client's table of refusals: made by npm run tables.
+REFUSAL_CURES: dict[str, str] = {
+    "malformed": "update this client or that daemon; detail and place are in the daemon's log",
+    "not-due": "start the daemon with this key's public half (-s), or sign with no key",
+    "unknown-key": (
+        "the daemon does not know this key: compare the fingerprint that dbsync doctor shows with dbsync "
+        "keys list, or with what the daemon was started with (-s, --root-key; \"key accepted\" in its log)"
+    ),
+    "key-not-yet-valid": "this key's time has not begun: wait, or set that daemon's clock by NTP",
+    "key-expired": "this key's time is over: let a new one in (dbsync keys add)",
+    "revoked": "this key was revoked for good: make a new pair (dbsync-keygen), and let it in (dbsync keys add)",
+    "bad-signature": "something changes what is sent on its way; look for a middlebox, or use TLS (dbsyncs://)",
+    "wrong-cluster": "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
+    "wrong-daemon": "ask the daemon that the option only names",
+    "not-a-daemon": "sign with a daemon's key, or for nobody else",
+    "wrong-db": "name a database that is there (db)",
+    "if-not-carried": "leave the option if out, or start the daemon with -d memory",
+    "not-alone": "send KEY and CLUSTER commands without others, not in one multi",
+    "ring-too-long": "change fewer keys at once, or give them fewer rules",
+    "skew": "set both clocks by NTP",
+    "too-old": "try again; set both clocks by NTP if it stays",
+    "catching-up": "try again in some seconds",
+    "answer-not-kept": "look at what the command has done",
+    "over-rate": (
+        "this key sends more than it may: wait, or make a new pair, let it in with a higher --rate (dbsync "
+        "keys add), and revoke this one"
+    ),
+    "not-yet": "try again later: the daemon lacks the write that the option after names",
+    "memory-full": "wait, or raise the daemon's --max-remembered",
+    "out-of-memory": "delete what is not needed, or raise the daemon's --maxmemory",
+    "only-for-reads": "leave the option only out: it is for commands that read",
+    "daemon-revoked": "use another daemon; start that one with a new data folder, or stop it",
+    "clock-off": "use another daemon, and set that daemon's clock by NTP",
+    "storage-failed": "see that daemon's log: free or mend its disk, and start it again",
+    "events-not-taken": "read what it tells faster, or listen to less",
+    "no-longer-permitted": "listen by a key that may, or change its rules (dbsync keys)",
+    "cannot-wait": "leave out stable and replicated, or start the daemon with --data or --peer",
+    "too-few-daemons": "wait for fewer daemons (replicated), or start more; dbsync status shows those that there are",
+    "not-stable": "look at what the command has done; dbsync status shows which daemon is away",
+    "not-replicated": "look at what the command has done; dbsync status shows which daemon is away",
+    "database-down": "see that daemon's log, and start its database",
+    "database-lost": "look at what the command has done, and see that daemon's log",
+    "database-timeout": "look at what the command has done, or raise the daemon's --backend-timeout",
+}
+# The end of what is made by npm run tables.
+
+# From the store's table: made by npm run tables.
+NAMES = (
+    "ASKING AUTH BITCOUNT BITFIELD_RO BITPOS COMMAND DBSIZE DOC.COUNT DOC.GET DOC.GETALL DOC.GETKEYS "
+    "DOC.LIST DUMP ECHO EVAL EVALSHA EVALSHA_RO EVAL_RO EXISTS EXPIRETIME FCALL FCALL_RO FUNCTION "
+    "GEODIST GEOHASH GEOPOS GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GET GETBIT GETRANGE HEXISTS HGET "
+    "HGETALL HKEYS HLEN HMGET HRANDFIELD HSCAN HSTRLEN HVALS INFO KEYS LASTSAVE LCS LINDEX LLEN LOLWUT "
+    "LPOS LRANGE MDB.AGGREGATE MDB.COUNT MDB.DISTINCT MDB.FIND MDB.LISTCOLLECTIONS MDB.LISTDATABASES "
+    "MDB.LISTINDEXES MEMORY MGET OBJECT PEXPIRETIME PFCOUNT PING PSUBSCRIBE PTTL PUBSUB PUNSUBSCRIBE "
+    "RANDOMKEY READONLY READWRITE ROLE SCAN SCARD SCRIPT SDIFF SINTER SINTERCARD SISMEMBER SMEMBERS "
+    "SMISMEMBER SORT_RO SQL_RO SRANDMEMBER SSCAN SSUBSCRIBE STRLEN SUBSCRIBE SUBSTR SUNION SUNSUBSCRIBE "
+    "TIME TOUCH TTL TYPE UNSUBSCRIBE WAIT WRITERS XINFO XLEN XPENDING XRANGE XREAD XREVRANGE ZCARD "
+    "ZCOUNT ZDIFF ZINTER ZINTERCARD ZLEXCOUNT ZMSCORE ZRANDMEMBER ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANK "
+    "ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNION"
+)
+# The end of what is made by npm run tables.
+
+READ_COMMANDS = frozenset(NAMES.split())
+"""Names of commands that change nothing. One that is missing here is only sent as a write is."""

@@ -1,0 +1,107 @@
+"""
+Encrypted connections (`dbsyncs://`), and who may answer them. With a fingerprint, what counts is the server's key alone: not who signed
+its certificate, its names or its dates. Without one the certificate has to be good for the name in the list.
+Source: docs/decisions/0005-pins-are-of-keys.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+
+from .errors import BadOption
+from .servers import Address
+
+SEQUENCE = 0x30
+VERSION = 0xA0
+FIELDS_BEFORE_KEY = 5
+"""Of a certificate: number, algorithm, issuer, dates, subject."""
+
+
+class Distrusted(Exception):
+    """The server has not proved that it is the one in the list."""
+
+
+def make_context(address: Address, ca: str | None) -> ssl.SSLContext:
+    """
+    ca: a file's path, or PEM text, of who may have signed the certificates; None: those that this machine trusts.
+    Raises BadOption.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if address.pins:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    try:
+        if ca is None:
+            context.load_default_certs()
+        elif "-----BEGIN" in ca:
+            context.load_verify_locations(cadata=ca)
+        else:
+            context.load_verify_locations(cafile=ca)
+    except ssl.SSLError:
+        raise BadOption("ca", ca, "certificates as PEM") from None
+    except OSError as error:
+        raise BadOption("ca", ca, f"a file that can be read ({error.strerror}), or PEM text") from None
+    return context
+
+
+def require_pin(address: Address, certificate: bytes | None) -> None:
+    """
+    certificate: as the server showed it, in binary form.
+    Raises Distrusted.
+    """
+    if not address.pins:
+        return
+    if certificate is None:
+        raise Distrusted("it showed no certificate")
+    seen = hashlib.sha256(public_key_of(certificate)).hexdigest()
+    if seen not in address.pins:
+        raise Distrusted(
+            f"its key is sha256:{seen}, which is not the one in the list; somebody may be in between, or the key is new"
+        )
+
+
+def trouble(error: Exception) -> str:
+    """Why a handshake failed, in plain words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{error.verify_message}; if its key is known, pin it: #sha256:… behind its entry in the list"
+    if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"):
+        return "it speaks without TLS; dbsync:// would be the way to it"
+    if isinstance(error, (ConnectionError, ssl.SSLEOFError)):
+        return "closed in the handshake; is TLS set up there (--tls-cert)? If not, dbsync:// is the way to it"
+    return f"the handshake failed ({error})"
+
+
+def public_key_of(certificate: bytes) -> bytes:
+    """A certificate's SubjectPublicKeyInfo, as it stands there. Raises Distrusted."""
+    try:
+        outer, _ = _contents(certificate, 0)
+        at, _ = _contents(certificate, outer)
+        if certificate[at] == VERSION:
+            at = _end(certificate, at)
+        for _ in range(FIELDS_BEFORE_KEY):
+            at = _end(certificate, at)
+        if certificate[at] != SEQUENCE:
+            raise IndexError
+        return certificate[at : _end(certificate, at)]
+    except IndexError:
+        raise Distrusted("its certificate cannot be read") from None
+
+
+def _contents(der: bytes, at: int) -> tuple[int, int]:
+    """Where the contents of the element begin and end that begins there."""
+    length = der[at + 1]
+    begin = at + 2
+    if length & 0x80:
+        digits = length & 0x7F
+        length = int.from_bytes(der[begin : begin + digits], "big")
+        begin += digits
+    if begin + length > len(der):
+        raise IndexError
+    return begin, begin + length
+
+
+def _end(der: bytes, at: int) -> int:
+    return _contents(der, at)[1]

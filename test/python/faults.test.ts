@@ -1,0 +1,166 @@
+/** The Python package where something is wrong: programs/faults.py against real daemons, and one of a few lines that misbehaves. */
+import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { makeFolder } from "../daemon/replicas.js";
+import { deadAddress } from "../examples/fake-daemon.js";
+import { fakeV2, hello, refused, result } from "../examples/fake-daemon-v2.js";
+import { some } from "../support/amount.js";
+import { writeCertificate } from "../support/certificate-files.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { skipWithout } from "../support/requirements.js";
+import { startThief, THEFTS } from "../support/thief.js";
+import { keyFile, PYTHON, runCases, runCommand } from "./running.js";
+
+const skip = skipWithout(PYTHON);
+const folder = makeFolder();
+const started: DaemonProcess[] = [];
+const key = keyFile("ed25519", "private");
+const signed = ["-s", keyFile("ed25519", "public"), "-s", keyFile("rsa2048", "public")];
+
+async function start(...args: string[]): Promise<DaemonProcess> {
+  const daemon = await startDaemon(args);
+  started.push(daemon);
+  return daemon;
+}
+const addressOf = ({ port }: DaemonProcess) => `127.0.0.1:${port}`;
+const killable = (daemon: DaemonProcess) => ({ address: addressOf(daemon), pid: daemon.pid });
+let alive = "";
+
+before(async () => {
+  if (!skip) alive = addressOf(await start(...signed));
+});
+after(async () => {
+  await Promise.all(started.map((daemon) => daemon[Symbol.asyncDispose]()));
+  folder[Symbol.dispose]();
+});
+
+test("what fails says what, where, what to do, and whether it may have been applied", { skip }, async () => {
+  const certificate = await writeCertificate(folder.path);
+  const secured = ["--tls-cert", certificate.certificate, "--tls-key", certificate.key];
+  const [victim, hung, elsewhere, keyless, tls] = await Promise.all([
+    start(...signed),
+    start(...signed),
+    start("-s", keyFile("ed25519", "public")),
+    start(),
+    start(...signed, ...secured),
+  ]);
+  const encrypted = createPrivateKey(readFileSync(key)).export({
+    ...{ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "right" },
+  });
+  await runCases("faults.py", {
+    ...{ key, alive, encrypted },
+    dead: await deadAddress(),
+    stranger: keyFile("stranger", "private"),
+    public: readFileSync(keyFile("ed25519", "public"), "utf8"),
+    elsewhere: addressOf(elsewhere),
+    keyless: addressOf(keyless),
+    victim: killable(victim),
+    hung: killable(hung),
+    tls: {
+      place: addressOf(tls),
+      pin: certificate.fingerprint,
+      certificate: certificate.certificate,
+      pem: certificate.pem,
+    },
+  });
+});
+
+const send = (servers: string, ...words: string[]) =>
+  runCommand(["--key", key, "--servers", servers, "--timeout", "20", ...words]);
+
+test("the command line prints replies as they are, and ends with 1 for a command's error, 2 for none", {
+  skip,
+}, async () => {
+  assert.deepEqual(await send(alive, "SET", "k", "a b  c"), { code: 0, stdout: "OK\n", stderr: "" });
+  const variables = { DBSYNC_SERVERS: alive, DBSYNC_SIGNKEY: keyFile("rsa2048", "private") };
+  assert.deepEqual(await runCommand(["GET", "k"], variables), { code: 0, stdout: "a b  c\n", stderr: "" });
+  const wrong = await send(alive, "NOSUCH");
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /^\(error\) ERR unknown command/);
+  const none = await send(await deadAddress(), "PING");
+  assert.equal(none.code, 2);
+  assert.match(none.stderr, /^dbsync: No daemon answered:\n.*refused.*\[not applied there\]\n$/);
+});
+
+test("a hello of a later version, with more elements, is understood", { skip }, async () => {
+  await using daemon = await fakeV2(
+    () => [...(hello(Date.now()) as string[]), "2", "later", "and", "more"],
+    ({ id }) => result(id, "+OK\r\n"),
+  );
+  assert.equal((await send(daemon.address, "PING")).stdout, "OK\n");
+});
+
+test("a hello that closes is followed by another one before that daemon is given up", { skip }, async () => {
+  let greetings = 0;
+  await using daemon = await fakeV2(
+    () => (greetings++ === 0 ? null : hello(Date.now())),
+    ({ id }) => result(id, "+OK\r\n"),
+  );
+  assert.equal((await send(daemon.address, "PING")).stdout, "OK\n");
+  assert.equal(greetings, 2);
+});
+
+test("what a connection was lost with is sent again, the same bytes", { skip }, async () => {
+  await using daemon = await fakeV2(
+    () => hello(Date.now()),
+    ({ id, number }, socket) => {
+      if (number > 1) return result(id, ":1\r\n");
+      socket.destroy();
+      return null;
+    },
+  );
+  assert.equal((await send(daemon.address, "INCR", "k")).stdout, "1\n");
+  const [first, second, ...more] = daemon.messages.filter((message) => message.includes("command\r\n"));
+  assert.deepEqual(more, []);
+  assert.ok(first !== undefined && second !== undefined && first.equals(second));
+});
+
+test("a date that is refused is signed anew, four times at most; of a refusal after a loss nothing is certain", {
+  skip,
+}, async () => {
+  await using stubborn = await fakeV2(
+    () => hello(Date.now()),
+    ({ id }) => refused(id, "skew", Date.now()),
+  );
+  const ended = await send(stubborn.address, "INCR", "k");
+  assert.match(ended.stderr, /No daemon took the command:\n.*skew: Because\..*\[not applied there\]/);
+  assert.equal(stubborn.messages.filter((message) => message.includes("command\r\n")).length, 4);
+  await using restarted = await fakeV2(
+    () => hello(Date.now()),
+    ({ id, number }, socket) => {
+      if (number > 1) return refused(id, "too-old", Date.now());
+      socket.destroy();
+      return null;
+    },
+  );
+  assert.match(
+    (await send(restarted.address, "INCR", "k")).stderr,
+    /too-old.*\[may have been applied there\]/,
+  );
+});
+
+test("what is no answer of version 2 is told as garbage", { skip }, async () => {
+  await using daemon = await fakeV2(
+    () => ["hello", "2"],
+    () => null,
+  );
+  assert.match((await send(daemon.address, "PING")).stderr, /garbage: the answer is not dbsync's/);
+});
+
+for (const theft of some(THEFTS)) {
+  test(`a thief who ${theft} gets nothing of version 1, and the error says what that can be`, {
+    skip,
+  }, async () => {
+    await using thief = await startThief(theft);
+    const ended = await send(thief.address, "SET", "secret", "1");
+    assert.equal(ended.code, 2);
+    assert.match(
+      ended.stderr,
+      /speaks version 1 only, .* or somebody hides version 2 from you.*\[not applied there\]/,
+    );
+    assert.equal((await send(`${thief.address},${alive}`, "PING")).stdout, "PONG\n");
+    assert.deepEqual(thief.taken, []);
+  });
+}

@@ -1,0 +1,64 @@
+/** Runs Python with the package of examples/python at hand. */
+import assert from "node:assert/strict";
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { repositoryRoot } from "../support/repository.js";
+import { type Ended, run } from "../support/run-program.js";
+import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
+
+/** Not the PATH's, which may be one that does not know Debian's packages. */
+export const PYTHON = "/usr/bin/python3";
+
+export const PACKAGE: string = join(repositoryRoot, "examples", "python");
+
+export const vectors: ReturnType<typeof readVectors> = readVectors();
+
+/** PYTHONWARNINGS: what Python would pass over in silence, such as a socket that is never closed, is told. */
+export const env: Readonly<Record<string, string>> = {
+  PYTHONDONTWRITEBYTECODE: "1",
+  PYTHONPATH: PACKAGE,
+  PYTHONWARNINGS: "default",
+};
+
+const folder = mkdtempSync(join(tmpdir(), "dbsync-python-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+/** A key of the vectors. Of a private one a copy for its owner alone: a checkout's is for everybody to read. */
+export function keyFile(name: string, half: "private" | "public"): string {
+  const key = vectors.keys.find((each) => each.name === name);
+  assert.ok(key);
+  if (half === "public") return join(vectorFolder, key.publicFile);
+  const copy = join(folder, `${name}.pem`);
+  copyFileSync(join(vectorFolder, key.privateFile), copy);
+  chmodSync(copy, 0o600);
+  return copy;
+}
+
+/** Runs Python code with `given` at hand; what it prints must be JSON. */
+export async function runPython(code: string, given: unknown): Promise<unknown> {
+  const script = `import json, sys\ngiven = json.load(sys.stdin)\n${code}\n`;
+  const ended = await run(PYTHON, ["-c", script], { env, input: JSON.stringify(given) });
+  assert.equal(ended.code, 0, ended.stderr);
+  return JSON.parse(ended.stdout);
+}
+
+/** python3 -m dbsync */
+export function runCommand(
+  args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  return run(PYTHON, ["-m", "dbsync", ...args], { env: { ...env, ...more } });
+}
+
+/**
+ * Runs a file of programs/, whose cases are Python's unittest's.
+ * @param given  what its cases find there: addresses, key files, process numbers
+ */
+export async function runCases(file: string, given: unknown, cases: readonly string[] = []): Promise<void> {
+  const path = join(repositoryRoot, "test", "python", "programs", file);
+  const ended = await run(PYTHON, [path, ...cases], { env: { ...env, DBSYNC_GIVEN: JSON.stringify(given) } });
+  assert.equal(ended.code, 0, ended.stderr + ended.stdout);
+  assert.match(ended.stderr, /^OK/m);
+  assert.doesNotMatch(ended.stderr, /(Resource|Runtime)Warning|never (awaited|retrieved)|Traceback/);
+}
