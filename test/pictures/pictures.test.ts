@@ -19,6 +19,16 @@ test("every picture is small, and some document shows it", () => {
   }
 });
 
+test("recordings of terminals are plain text, no wider than 80 columns", () => {
+  const names = readdirSync(folder).filter((file) => file.endsWith(".txt"));
+  assert.deepEqual(names.sort(), ["doctor.txt", "repl.txt", "status-watch.txt", "top.txt"]);
+  for (const name of names) {
+    const text = readFileSync(join(folder, name), "utf8");
+    assert.doesNotMatch(text, /\x1b/, name);
+    for (const line of text.split("\n")) assert.ok(line.length <= 80, `${name}: ${line}`);
+  }
+});
+
 test("pictures of pages have a palette, and half a picture is none", () => {
   for (const name of readdirSync(folder).filter((file) => file.endsWith(".png"))) {
     const png = readFileSync(join(folder, name));

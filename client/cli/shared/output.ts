@@ -4,13 +4,22 @@ import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byt
 import { describeOutcome } from "../../shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
+import { painted, type Tone } from "./colours.js";
 import { type ExitCode, exitCodeOf } from "./exit-codes.js";
 import { shownLines } from "./shown-text.js";
+import { terminalColumns, wrapped } from "./table.js";
 
 export const JSON_FLAG = "--json";
 
 export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** For people: on a terminal broken between words, in a pipe as it is. */
+export function printSentence(text: string, tone: Tone): void {
+  const lines = shownLines(text).split("\n");
+  const broken = process.stdout.isTTY ? lines.flatMap((line) => wrapped(line, terminalColumns())) : lines;
+  for (const line of broken) printLine(painted(line, tone));
 }
 
 /** An answer, null for nil, and the end of a line: as its bytes are, but for what a terminal would obey. */

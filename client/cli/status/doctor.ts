@@ -5,9 +5,10 @@ import { type Defaults, readDefaults, realPlaces } from "../../settings/defaults
 import type { Settings } from "../../settings/options.js";
 import { isFile, loadSigningKey } from "../../settings/signing-key.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
+import type { Tone } from "../shared/colours.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import type { Finding, Report } from "../shared/finding.js";
-import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { examineServers } from "./doctor-servers.js";
 
 export function addDoctor(program: Command): void {
@@ -28,11 +29,14 @@ ${exitCodeHelp("a check failed")}`,
     .action(doctor);
 }
 
+const TONES = { OK: "plain", WARN: "warn", FAIL: "bad" } as const satisfies Record<Finding["grade"], Tone>;
+
 async function doctor(flags: ClientFlags): Promise<void> {
   const findings: Finding[] = [];
   const add = (finding: Finding) => {
     findings.push(finding);
-    if (!flags.json) printLine(`${finding.grade.padEnd(4)}  ${finding.subject}: ${finding.text}`);
+    const { grade, subject, text } = finding;
+    if (!flags.json) printSentence(`${grade.padEnd(4)}  ${subject}: ${text}`, TONES[grade]);
   };
   const settings = examineSettings(flags, add);
   if (settings !== null && examineKey(settings, add)) await examineServers(settings, add);
@@ -40,7 +44,8 @@ async function doctor(flags: ClientFlags): Promise<void> {
     findings.find(({ grade }) => grade === "FAIL") ?? findings.find(({ grade }) => grade === "WARN");
   const firstFix = worst === undefined ? null : `${worst.subject}: ${worst.fix}`;
   if (flags.json) printJson({ findings, firstFix });
-  else printLine(firstFix === null ? "All is well." : `First fix: ${firstFix}`);
+  else if (firstFix === null) printSentence("All is well.", "good");
+  else printSentence(`First fix: ${firstFix}`, "head");
   if (worst?.grade === "FAIL") process.exitCode = EXIT.failed;
 }
 

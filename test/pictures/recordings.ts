@@ -1,0 +1,72 @@
+/** repl, top, status --watch and doctor as they stand on a terminal of 80 columns: plain text, taken from tmux. */
+import { basename } from "node:path";
+import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.js";
+import { isAtPrompt, TmuxTerminal } from "./tmux-terminal.js";
+
+const ROWS = 30;
+const WHEN_LIVE = "until dbsync status > /dev/null; do sleep 1; done; echo live";
+
+export async function recordings(): Promise<Record<string, string>> {
+  await using cluster = await startWatched();
+  const writing = new AbortController();
+  const written = keepWriting(cluster, writing.signal);
+  const variables = {
+    DBSYNC_SERVERS: cluster.ports.map((port) => `127.0.0.1:${port}`).join(","),
+    // In the shell's folder.
+    DBSYNC_SIGNKEY: basename(cluster.rootFile),
+  };
+  const taken: Record<string, string> = {};
+  const record = async (name: string, play: (terminal: TmuxTerminal) => Promise<string>) => {
+    using terminal = new TmuxTerminal(cluster.folder, variables, ROWS);
+    await terminal.shows("the shell's prompt", (shown) => shown === "$");
+    taken[name] = `${await play(terminal)}\n`;
+  };
+  try {
+    await record("live", (terminal) => terminal.line(WHEN_LIVE, (shown) => shown.includes("\nlive")));
+    delete taken["live"];
+    await record("doctor.txt", (terminal) => terminal.line("dbsync doctor", isAtPrompt));
+    await record("repl.txt", playRepl);
+    await record("top.txt", (terminal) =>
+      terminal.line("dbsync top", (shown) => /live +[1-9]\d* /.test(shown) && /[▁-█]{5}/.test(shown)),
+    );
+    await record("status-watch.txt", async (terminal) => {
+      await terminal.line("dbsync status --watch", (shown) => /[▁-█]{4}/.test(shown));
+      cluster.daemons[2]?.kill("SIGKILL");
+      return terminal.shows("what is away", (shown) => /does not reach its member/.test(shown));
+    });
+  } finally {
+    writing.abort();
+    await written;
+  }
+  return taken;
+}
+
+const REPL_LINES: readonly (readonly [line: string, awaited: string])[] = [
+  ["SET greeting hello", "OK"],
+  ["GET greeting", '"hello"'],
+  ["RPUSH tags red green blue", "(integer) 3"],
+  ["LRANGE tags 0 -1", '3) "blue"'],
+  ["INCR greeting", "ERR value is not an integer"],
+  ["HSET user:1 name Ada age 36", "(integer) 2"],
+  ["HGETALL user:1", '"36"'],
+];
+
+async function playRepl(terminal: TmuxTerminal): Promise<string> {
+  await terminal.line("dbsync repl", (shown) => />\s*$/.test(shown));
+  let shown = "";
+  for (const [line, awaited] of REPL_LINES)
+    shown = await terminal.line(
+      line,
+      (text) => text.slice(text.lastIndexOf(line)).includes(awaited) && />\s*$/.test(text),
+    );
+  return shown;
+}
+
+/** A few writes each tenth of a second, until it is to end. */
+async function keepWriting(cluster: WatchedCluster, signal: AbortSignal): Promise<void> {
+  for (let n = 0; !signal.aborted; n++) {
+    // The daemon may be away.
+    await Promise.allSettled([0, 1].map((index) => cluster.write(index, ["INCR", `k${n % 20}`])));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

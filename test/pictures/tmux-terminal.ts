@@ -1,0 +1,73 @@
+/** A terminal of 80 columns in which a shell runs, by tmux: what stands on it is read as plain text. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { until } from "../daemon/replicas.js";
+import { programPaths } from "../support/programs.js";
+
+const COLUMNS = 80;
+const PROMPT = "$ ";
+/** How often somebody types who is watched, in milliseconds. */
+const LOOK_MS = 100;
+
+export class TmuxTerminal implements Disposable {
+  readonly #socket = `dbsync-${process.pid}-${Math.trunc(performance.now())}`;
+
+  /** @param folder  the shell's; dbsync is on its path @param variables  that it has beside the path */
+  constructor(folder: string, variables: Readonly<Record<string, string>>, rows: number) {
+    const bin = join(folder, "bin");
+    mkdirSync(bin, { recursive: true });
+    const program = join(bin, "dbsync");
+    writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${programPaths.dbsync} "$@"\n`);
+    chmodSync(program, 0o755);
+    const path = `PATH=${bin}${delimiter}${process.env["PATH"]}`;
+    const given = Object.entries({ ...variables, PS1: PROMPT, HOME: folder }).map(
+      ([name, value]) => `${name}=${value}`,
+    );
+    const size = ["-x", String(COLUMNS), "-y", String(rows)];
+    const shell = ["env", "-i", "TERM=screen", "LANG=C.UTF-8", path, ...given, "sh"];
+    this.#tmux("-u", "-f", "/dev/null", "new-session", "-d", ...size, "-c", folder, ...shell);
+  }
+
+  /** What stands there now, without the empty lines at its end. */
+  get text(): string {
+    return this.#tmux("capture-pane", "-p").trimEnd();
+  }
+
+  /** Types a line, and waits for what is to be there then. */
+  async line(text: string, holds: (shown: string) => boolean): Promise<string> {
+    this.#tmux("send-keys", "-l", text);
+    this.#tmux("send-keys", "Enter");
+    return await this.shows(`what "${text}" comes to`, holds);
+  }
+
+  /** @returns what stood there when it held */
+  async shows(what: string, holds: (shown: string) => boolean): Promise<string> {
+    let shown = "";
+    await until(what, async () => {
+      shown = this.text;
+      if (holds(shown)) return true;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      return false;
+    });
+    return shown;
+  }
+
+  /** A key by tmux's name. */
+  press(key: string): void {
+    this.#tmux("send-keys", key);
+  }
+
+  [Symbol.dispose](): void {
+    spawnSync("tmux", ["-L", this.#socket, "kill-server"]);
+  }
+
+  #tmux(...words: string[]): string {
+    return execFileSync("tmux", ["-L", this.#socket, ...words], { encoding: "utf8" });
+  }
+}
+
+/** Whether the shell waits for the next line, behind what was shown. */
+export function isAtPrompt(shown: string): boolean {
+  return shown.includes("\n") && shown.endsWith(PROMPT.trimEnd());
+}
