@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { some } from "./support/amount.js";
 import { startDaemon } from "./support/daemon-process.js";
 import { clientPackage } from "./support/make-client-package.js";
 import { run } from "./support/run-program.js";
@@ -82,18 +83,16 @@ test("types are found from ES modules and from CommonJS, old rules and new", asy
     const value: string | null = await dbsyncSend("GET k", options);
     await using client = createClient({ servers: "127.0.0.1:1" });
     const reply: ReplyValue = await client.call(["GET", "k"]);
+    // @ts-expect-error: they are types, not any
+    void dbsyncSend(7);
     console.log(value, reply, tell(null));`;
   const imports = `import { createClient, DbsyncError, dbsyncSend, type ReplyValue, type SendOptions } from "dbsync-client";`;
-  const wrong = `import { dbsyncSend } from "dbsync-client";\nvoid dbsyncSend(7);\n`;
   writeFileSync(join(user, "use.mts"), `${imports}\n${use}\n`);
   writeFileSync(join(user, "use.cts"), `${imports}\nvoid (async () => {\n${use}\n})();\n`);
-  writeFileSync(join(user, "wrong.cts"), wrong);
-  for (const module of MODULES) {
+  for (const module of some(MODULES)) {
     const { code, stdout } = await typeCheck(user, ["use.mts", "use.cts"], module);
     assert.equal(code, 0, `${module}: ${stdout}`);
   }
-  const { stdout } = await typeCheck(user, ["wrong.cts"], "node16");
-  assert.match(stdout, /^wrong\.cts\(2,17\): error TS2345/, "they are types, not any");
 });
 
 test("its keygen makes a key, and its library and program send commands signed by it", async () => {

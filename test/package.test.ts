@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { some } from "./support/amount.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
 import { MODULES, typeCheck } from "./support/type-check.js";
 
@@ -103,7 +104,7 @@ test("types are found from ES modules and from CommonJS, old rules and new", asy
   const imports = `import { dbsyncSend } from "dbsyncd";\nimport { startDaemon } from "dbsyncd/testing";`;
   writeFileSync(join(user, "use.mts"), `${imports}\n${use}\n`);
   writeFileSync(join(user, "use.cts"), `${imports}\nvoid (async () => {\n${use}\n})();\n`);
-  for (const module of MODULES) {
+  for (const module of some(MODULES)) {
     const { code, stdout } = await typeCheck(user, ["use.mts", "use.cts"], module);
     assert.equal(code, 0, `${module}: ${stdout}`);
   }

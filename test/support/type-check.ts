@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { repositoryRoot } from "./repository.js";
 import { type Ended, run } from "./run-program.js";
 
-/** How TypeScript finds modules: `nodenext` lets CommonJS require an ES module, `node16` does not. */
+/** How TypeScript finds modules, the stricter rules first: `nodenext` lets CommonJS require an ES module, `node16` does not. */
 export const MODULES = ["node16", "nodenext"] as const;
 
 /** @returns `code` 0: they hold */
