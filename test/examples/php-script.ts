@@ -38,10 +38,10 @@ export async function runPhp(
   }
 }
 
-/** PHP that waits until its connection to a port of 127.0.0.1 has been closed there (CLOSE_WAIT). */
+/** PHP that waits until its connection to a port of 127.0.0.1 is not whole (ESTABLISHED): closed there, or here too if PHP has seen it. */
 export function untilClosedBy(port: number): string {
   const digits = port.toString(16).toUpperCase().padStart(4, "0");
-  return `while (!preg_match('/:${digits} 08 /', file_get_contents('/proc/self/net/tcp'))) usleep(1000);`;
+  return `while (preg_match('/:${digits} 01 /', file_get_contents('/proc/self/net/tcp'))) usleep(1000);`;
 }
 
 /** A call that waits for nobody's sake ends long before. */

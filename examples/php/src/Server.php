@@ -45,14 +45,18 @@ final class Server
     }
 
     /**
-     * @param string|string[] $servers  with commas between them
+     * @param mixed $servers  a text with commas between them, or a list of texts
      * @return self[] by address
      * @throws Failure
      */
     public static function list($servers): array
     {
+        $texts = is_array($servers) ? $servers : [$servers];
+        if (array_filter($texts, 'is_string') !== $texts) {
+            throw new Failure('the option servers is a text, or a list of texts');
+        }
         $list = [];
-        foreach (explode(',', is_array($servers) ? implode(',', $servers) : $servers) as $entry) {
+        foreach (explode(',', implode(',', $texts)) as $entry) {
             if (trim($entry) !== '') {
                 $server = new self(trim($entry));
                 $list[$server->address] = $list[$server->address] ?? $server;
