@@ -783,6 +783,15 @@ namespace Dbsync {
          */
         final class Daemon
         {
+            /** What to do about refusals whose sentence does not say it. */
+            private const CURES = [
+                'unknown-key' => ' Let the key in (dbsync keys add), or name one that the daemon knows (dbsync.signkey).',
+                'revoked' => ' Make a new pair (dbsync-keygen), and let it in (dbsync keys add).',
+                'malformed' => ' The daemon\'s log says what is wrong: a command may be longer than it takes (--max-request-bytes).',
+                'out-of-memory' => ' Delete what is not needed, or raise that.',
+                'database-down' => ' See the daemon\'s log, and start its database.',
+            ];
+
             /** The original daemon closes after 3 s of silence; a command must not meet that. */
             private const IDLE_SECONDS = 2.5;
             /** A daemon that is behind by more misses the next command. */
@@ -1106,7 +1115,7 @@ namespace Dbsync {
                     $command->cluster->learn($this->address, $clock);
                     $delivery->begun = $effect !== 'not-applied';
                     $delivery->misdated = $code === 'skew' || $code === 'too-old';
-                    $this->settle("$code: $sentence");
+                    $this->settle("$code: $sentence" . (self::CURES[$code] ?? ''));
                 } else {
                     throw new Failure('no answer');
                 }
@@ -1290,7 +1299,7 @@ namespace Dbsync {
                 if (!function_exists('openssl_sign')) {
                     throw new Failure('dbsync.signkey needs the openssl extension: install it');
                 }
-                $pem = @file_get_contents($file);
+                $pem = is_dir($file) ? '' : @file_get_contents($file);
                 if ($pem === false) {
                     throw new Failure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
                 }
@@ -1306,12 +1315,33 @@ namespace Dbsync {
                     $key = openssl_pkey_get_private($pem, '');
                     $details = $key === false ? [] : openssl_pkey_get_details($key);
                     if (($details['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
-                        throw new Failure("dbsync.signkey: $file: no private RSA key without a passphrase");
+                        throw new Failure("dbsync.signkey: $file: " . self::trouble($file, $pem));
                     }
                     $this->rsa = $key;
                     $public = self::derOf($details['key']);
                 }
                 $this->id = hash('sha256', $public, true);
+            }
+
+            /** Why there is no key in it, and what to do. */
+            private static function trouble(string $file, string $pem): string
+            {
+                if (is_dir($file)) {
+                    return 'is a folder; name the private key file in it';
+                }
+                $found = [
+                    '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',
+                    '/ENCRYPTED/' => 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem',
+                    '/BEGIN [A-Z ]*PUBLIC KEY/' => 'holds a public key, which cannot sign; name the private file of the pair',
+                    '/BEGIN CERTIFICATE/' => 'holds a certificate, which has no private key in it; name the private key\'s file',
+                    '/^(?!.*BEGIN )/s' => 'holds no PEM block; correct the path',
+                ];
+                foreach ($found as $pattern => $trouble) {
+                    if (preg_match($pattern, $pem) === 1) {
+                        return $trouble;
+                    }
+                }
+                return 'no private RSA key or Ed25519 key; make a pair: dbsync-keygen';
             }
 
             public function isForVersion1(): bool

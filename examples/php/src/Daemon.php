@@ -9,6 +9,15 @@ namespace Dbsync;
  */
 final class Daemon
 {
+    /** What to do about refusals whose sentence does not say it. */
+    private const CURES = [
+        'unknown-key' => ' Let the key in (dbsync keys add), or name one that the daemon knows (dbsync.signkey).',
+        'revoked' => ' Make a new pair (dbsync-keygen), and let it in (dbsync keys add).',
+        'malformed' => ' The daemon\'s log says what is wrong: a command may be longer than it takes (--max-request-bytes).',
+        'out-of-memory' => ' Delete what is not needed, or raise that.',
+        'database-down' => ' See the daemon\'s log, and start its database.',
+    ];
+
     /** The original daemon closes after 3 s of silence; a command must not meet that. */
     private const IDLE_SECONDS = 2.5;
     /** A daemon that is behind by more misses the next command. */
@@ -332,7 +341,7 @@ final class Daemon
             $command->cluster->learn($this->address, $clock);
             $delivery->begun = $effect !== 'not-applied';
             $delivery->misdated = $code === 'skew' || $code === 'too-old';
-            $this->settle("$code: $sentence");
+            $this->settle("$code: $sentence" . (self::CURES[$code] ?? ''));
         } else {
             throw new Failure('no answer');
         }
