@@ -52,5 +52,6 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
 /** What to do about a failure; of a refusal, by its code. */
 export function outcomeCure({ stage, detail }: Omit<Failed, "status">): string {
   const code = detail.split(":", 1)[0] ?? "";
-  return (stage === "refused" ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;
+  const isRefused = stage === "refused" || (stage === "lost" && Object.hasOwn(REFUSAL_CURES, code));
+  return (isRefused ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;
 }

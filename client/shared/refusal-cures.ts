@@ -3,7 +3,9 @@
  * client's author does about each is in docs/protocol-v2.md, whose codes a test compares with these.
  */
 export const REFUSAL_CURES: Readonly<Record<string, string>> = {
-  malformed: "update this client or that daemon; detail and place are in the daemon's log",
+  malformed:
+    "the daemon's log says what is wrong, and where: a command may be longer than it takes (--max-request-bytes); else " +
+    "update this client or that daemon",
   "not-due": "start the daemon with this key's public half (-s), or sign with no key",
   "unknown-key":
     "the daemon does not know this key: compare the fingerprint that dbsync doctor shows with dbsync keys list, or " +

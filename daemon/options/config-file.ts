@@ -48,7 +48,8 @@ function parseValue(
   try {
     return form.fromFile(value, { folder, example });
   } catch (problem) {
-    if (problem instanceof WrongType) throw new StartError(`${place}: ${name} is ${problem.message}.`, 2);
+    if (problem instanceof WrongType)
+      throw new StartError(`${place}: ${name} = ${JSON.stringify(value)}: Expected ${problem.message}.`, 2);
     const reason = problem instanceof Error ? problem.message : String(problem);
     throw new StartError(`${place}: ${name} = ${JSON.stringify(value)}: ${reason}`, 2);
   }
@@ -88,7 +89,7 @@ function quoteFault(line: string): string | null {
   if (quote !== undefined && value.split(quote).length % 2 === 0)
     return `the quote (${quote}) behind the text is missing. Write ${name} = ${value}${quote}`;
   const [, bare = ""] = /^([^"'#[\]{},]+?)\s*(?:#.*)?$/.exec(value) ?? [];
-  const isKnown = /^(?:true|false|[-+\d._]+)$/.test(bare);
+  const isKnown = /^(?:true|false|[-+]?[\d_]+(?:\.[\d_]+)?)$/.test(bare);
   return bare === "" || isKnown ? null : `text stands in quotes. Write ${name} = "${bare}"`;
 }
 

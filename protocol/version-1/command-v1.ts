@@ -68,7 +68,8 @@ export function splitCommand(text: Buffer): ByteString[] {
  */
 export function commandText(command: string | readonly string[]): ByteString {
   const line = typeof command === "string" ? command : command.map(argumentText).join(" ");
-  if (line.includes("\0")) throw new UnsendableCommand("a version 1 command cannot hold a NUL byte");
+  if (line.includes("\0"))
+    throw new UnsendableCommand(`the command holds a NUL, ${NEEDS_VERSION_2}, with a list of arguments`);
   if (/\p{Surrogate}/u.test(line))
     throw new UnsendableCommand("the command holds half a surrogate pair, which no bytes stand for");
   if (/^ *$/.test(line)) throw new UnsendableCommand("the command is empty");
