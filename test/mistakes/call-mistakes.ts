@@ -1,0 +1,228 @@
+/** Mistakes of a call, which every client can make. */
+import { NAMELESS } from "../support/nameless.js";
+import type { Call, Mistake } from "./mistake.js";
+import type { Scene } from "./scene.js";
+
+/** A call that is right, but for what is said. */
+const but =
+  (change: (scene: Scene) => Partial<Call>): NonNullable<Mistake["call"]> =>
+  (scene) => ({
+    servers: scene.at.signed,
+    key: scene.file("app.pem"),
+    command: ["GET", "greeting"],
+    ...change(scene),
+  });
+
+const keyFile = (name: string) => but(({ file }) => ({ key: file(name) }));
+const command = (...argv: readonly string[]) => but(() => ({ command: argv }));
+const tls = (servers: (scene: Scene) => string) => but((scene) => ({ servers: servers(scene) }));
+
+const PIN = "ab".repeat(32);
+
+export const CALL_MISTAKES: readonly Mistake[] = [
+  {
+    name: "The wrong port, or a daemon that does not run",
+    call: but(({ dead }) => ({ servers: dead })),
+    says: [/127\.0\.0\.1:1111/, /ECONNREFUSED|refused/i, /is dbsyncd running there/],
+  },
+  {
+    name: "A host name that nobody knows",
+    call: but(() => ({ servers: `${NAMELESS}:1111` })),
+    says: [/db1\.exmaple:1111/, /resolved/, /check its spelling/],
+  },
+  {
+    name: "Another program listens there",
+    call: but(({ website }) => ({ servers: website, key: "" })),
+    says: [/127\.0\.0\.1:1111/, /garbage/, /dbsync/],
+  },
+  {
+    name: "No key, and the daemon wants signed commands",
+    call: but(() => ({ key: "" })),
+    says: [/127\.0\.0\.1:1111/, /key/],
+    log: { of: ({ log }) => log("signed"), line: /"unsigned"/ },
+  },
+  {
+    name: "A key that the daemon does not know",
+    call: keyFile("stranger.pem"),
+    says: [/127\.0\.0\.1:1111/, /unknown-key/, /fingerprint|Let the key in/],
+    log: { of: ({ log }) => log("signed"), line: /"unknown-key"/ },
+  },
+  {
+    name: "A key, and the daemon has none to check it by",
+    call: but(({ at }) => ({ servers: at.unsigned })),
+    says: [/127\.0\.0\.1:1111/, /not-due/, /-s|no key/],
+  },
+  {
+    name: "A key that was revoked",
+    call: keyFile("gone.pem"),
+    says: [/127\.0\.0\.1:1111/, /revoked/, /new pair/, /dbsync keys add/],
+    log: { of: ({ log }) => log("signed"), line: /"revoked"/ },
+  },
+  {
+    name: "A key whose rules do not permit the command",
+    call: but(({ file }) => ({ key: file("web.pem"), command: ["SET", "greeting", "hello"] })),
+    says: [/SET greeting|'set'/, /NOPERM/, /no rule allows it/],
+  },
+  {
+    name: "An administrator's command, signed by an application",
+    call: command("KEY", "LIST"),
+    says: [/'key list'/, /NOPERM/, /rule -@admin denies it/],
+    log: { of: ({ log }) => log("signed"), line: /a KEY command was denied/ },
+  },
+  {
+    name: "A daemon of another cluster",
+    call: but(() => ({ options: { cluster: PIN } })),
+    says: [/127\.0\.0\.1:1111/, /cluster/],
+  },
+  {
+    name: "A daemon that speaks version 1 only",
+    call: but(({ version1 }) => ({ servers: version1 })),
+    says: [/127\.0\.0\.1:1111/, /version 1/, /versions/],
+  },
+  {
+    name: "A daemon with TLS, asked without",
+    call: tls(({ at }) => at.encrypted),
+    says: [/127\.0\.0\.1:1111/, /TLS/, /dbsyncs:\/\//],
+    log: { of: ({ log }) => log("encrypted"), line: /"not-tls"/ },
+  },
+  {
+    name: "A daemon without TLS, asked by TLS",
+    call: tls(({ at }) => `dbsyncs://${at.signed}#sha256:${PIN}`),
+    says: [/127\.0\.0\.1:1111/, /tls|TLS/],
+  },
+  {
+    name: "A wrong pin",
+    call: tls(({ at }) => `dbsyncs://${at.encrypted}#sha256:${PIN}`),
+    says: [/127\.0\.0\.1:1111/, /fingerprint|sha256|pin/],
+  },
+  {
+    name: "A certificate that nobody trusts",
+    call: tls(({ at }) => `dbsyncs://${at.encrypted}`),
+    says: [/127\.0\.0\.1:1111/, /self.signed|trust|certificate/, /ca|#sha256/],
+  },
+  {
+    name: "A certificate that has expired",
+    call: but(({ at, expired }) => ({
+      servers: `dbsyncs://${at.expired}`,
+      options: { ca: expired.certificate },
+    })),
+    says: [/127\.0\.0\.1:1111/, /expired|in its dates/, /ca/],
+  },
+  { name: "A key file that is not there", call: keyFile("nowhere.pem"), says: [/nowhere\.pem/, /exist/] },
+  {
+    name: "A folder for a key file",
+    call: keyFile("keys"),
+    says: [/keys/, /is a folder/, /name the private key file/i],
+  },
+  {
+    name: "An empty key file",
+    call: keyFile("empty.pem"),
+    says: [/empty\.pem/, /is empty/, /copy the file again/i],
+  },
+  {
+    name: "A file that is no key",
+    call: keyFile("notes.txt"),
+    says: [/notes\.txt/, /no PEM block/, /correct the path/i],
+  },
+  {
+    name: "The public key for the private one",
+    call: keyFile("app-public.pem"),
+    says: [/app-public\.pem/, /public key, which cannot sign/, /private file of the pair/],
+  },
+  {
+    name: "A certificate for the private key",
+    call: but(({ certificate }) => ({ key: certificate.certificate })),
+    says: [/tls-cert\.pem/, /holds a certificate/, /private key's file/],
+  },
+  {
+    name: "An encrypted key without its passphrase",
+    call: keyFile("locked.pem"),
+    says: [/locked\.pem/, /is encrypted/, /openssl pkey/],
+  },
+  {
+    name: "A list of servers with a port that there is not",
+    call: but(() => ({ servers: "127.0.0.1:99999" })),
+    says: [/127\.0\.0\.1:99999/, /65535|port/],
+  },
+  {
+    name: "An address of the web for a server",
+    call: but(() => ({ servers: "https://db1.example" })),
+    says: [/db1\.example/, /host|dbsyncs|port/],
+  },
+  {
+    name: "A cluster that is none",
+    call: but(() => ({ options: { cluster: "production" } })),
+    says: [/cluster/, /64 hexadecimal digits/],
+  },
+  {
+    name: "A policy that there is not",
+    call: but(() => ({ options: { policy: "fastest" as never } })),
+    says: [/policy|Policy/, /first/, /majority/],
+  },
+  {
+    name: "More daemons than there are servers, in a policy",
+    call: but(() => ({ options: { policy: 3 } })),
+    says: [/policy/, /servers|1/],
+  },
+  {
+    name: "A command that there is not",
+    call: command("GETT", "greeting"),
+    says: [/GETT/, /unknown command/],
+  },
+  {
+    name: "A command with too few arguments",
+    call: command("SET", "greeting"),
+    says: [/wrong number of arguments/, /set/i],
+  },
+  {
+    name: "A command for another type of value",
+    call: command("HGET", "list", "field"),
+    says: [/WRONGTYPE/, /wrong kind of value/],
+  },
+  {
+    name: "A number that is none",
+    call: command("INCRBY", "visits", "many"),
+    says: [/not an integer/],
+  },
+  {
+    name: "An empty command",
+    call: but(() => ({ command: "" })),
+    says: [/empty|no name/],
+  },
+  {
+    name: "A command that is longer than the daemon takes",
+    call: but(({ at }) => ({ servers: at.small, command: ["SET", "greeting", "x".repeat(5000)] })),
+    says: [/127\.0\.0\.1:1111/, /longer than it takes/, /--max-request-bytes/],
+    log: { of: ({ log }) => log("small"), line: /a frame of over 2048 bytes/ },
+  },
+  {
+    name: "A write where the memory is full",
+    call: but(({ at }) => ({ servers: at.small, command: ["SET", "greeting", "hello"] })),
+    says: [/127\.0\.0\.1:1111|OOM/, /maxmemory/],
+  },
+  {
+    name: "A wait for more daemons than there are",
+    call: but(({ at }) => ({
+      ...{ servers: at.kept, command: ["SET", "greeting", "hello"], options: { replicated: 9 } },
+    })),
+    not: ["PHP", "Python"],
+    says: [/127\.0\.0\.1:1111/, /too-few-daemons/, /fewer/],
+  },
+  {
+    name: "A wait where nothing is kept",
+    call: but(() => ({ command: ["SET", "greeting", "hello"], options: { replicated: 1 } })),
+    not: ["PHP", "Python"],
+    says: [/127\.0\.0\.1:1111/, /cannot-wait/, /--data/],
+  },
+  {
+    name: "A Redis behind the daemon that does not run",
+    call: but(({ at }) => ({ servers: at.proxy })),
+    says: [/127\.0\.0\.1:1111/, /database-down/, /start its database/],
+    log: { of: ({ log }) => log("proxy"), line: /"database-down"/ },
+  },
+  {
+    name: "A daemon that says nothing",
+    call: but(({ hung }) => ({ servers: hung, options: { timeout: 500 } })),
+    says: [/127\.0\.0\.1:1111/, /timeout|in time/],
+  },
+];

@@ -1,0 +1,165 @@
+/** Mistakes of those who start a daemon. */
+import { NAMELESS } from "../support/nameless.js";
+import type { Mistake } from "./mistake.js";
+import type { Scene } from "./scene.js";
+
+const words =
+  (...given: readonly string[]) =>
+  () => ({ words: given });
+const toml = (text: string) => () => ({ words: [], toml: text });
+const signed = ({ file }: Scene, ...more: readonly string[]) => ({
+  words: ["-s", file("app-public.pem"), ...more],
+});
+
+export const DAEMON_MISTAKES: readonly Mistake[] = [
+  {
+    name: "A port that is in use",
+    daemon: ({ at }) => ({ words: ["-p", at.unsigned.split(":")[1] as string] }),
+    says: [/127\.0\.0\.1, port 1111/, /in use|listens there/, /-p|port/],
+  },
+  {
+    name: "A folder that another daemon uses",
+    daemon: (scene) => signed(scene, "--data", scene.file("data")),
+    says: [/data/, /is in use/],
+  },
+  {
+    name: "A misspelt option",
+    daemon: words("--max-conections", "5"),
+    says: [/'--max-conections'/, /--max-connections/],
+  },
+  {
+    name: "A misspelt name in the file",
+    daemon: toml("sing-key = 'public.pem'\n"),
+    says: [/line 1/, /Did you mean sign-key/],
+  },
+  {
+    name: "A misspelt variable",
+    daemon: () => ({ words: [], variables: { DBSYNCD_SIGNKEY: "public.pem" } }),
+    says: [/DBSYNCD_SIGNKEY/, /did you mean DBSYNCD_SIGN_KEY/],
+  },
+  {
+    name: "A text without quotes in the file",
+    daemon: toml("bind = 0.0.0.0\n"),
+    says: [/line 1/, /bind = "0\.0\.0\.0"/],
+  },
+  {
+    name: "A quote that lacks in the file",
+    daemon: toml('bind = "::1\n'),
+    says: [/line 1/, /Write bind = "::1"/],
+  },
+  {
+    name: "A value of another type in the file",
+    daemon: toml('close = "yes"\n'),
+    says: [/line 1/, /close = "yes": Expected true or false/],
+  },
+  {
+    name: "A number that is too high in the file",
+    daemon: toml("port = 99999\n"),
+    says: [/line 1/, /port = 99999/, /65535/],
+  },
+  {
+    name: "A configuration file that is not there",
+    daemon: words("--config", "nowhere.toml"),
+    says: [/nowhere\.toml does not exist/, /Correct --config/],
+  },
+  {
+    name: "A folder for the configuration file",
+    daemon: ({ file }) => ({ words: ["--config", file("keys")] }),
+    says: [/keys/, /Correct --config|cannot be read/],
+  },
+  { name: "A port that there is not", daemon: words("-p", "99999"), says: [/--port/, /99999/, /0 to 65535/] },
+  {
+    name: "A host name that nobody knows",
+    daemon: words("-b", NAMELESS),
+    says: [/db1\.exmaple/, /Correct -b/],
+  },
+  {
+    name: "An address of another machine",
+    daemon: words("-b", "192.0.2.1", "--allow-unsigned"),
+    says: [/192\.0\.2\.1/, /no such address/, /-b/],
+  },
+  {
+    name: "Unsigned commands from other machines",
+    daemon: words("-b", "0.0.0.0"),
+    says: [/0\.0\.0\.0|machines/, /-s public\.pem/, /--allow-unsigned/],
+  },
+  {
+    name: "A key file that is not there",
+    daemon: words("-s", "nowhere.pem"),
+    says: [/nowhere\.pem does not exist/, /dbsync-keygen/],
+  },
+  {
+    name: "The private key for the public one",
+    daemon: ({ file }) => ({ words: ["-s", file("app.pem")] }),
+    says: [/app\.pem/, /private key/, /openssl pkey/],
+  },
+  {
+    name: "An empty key file",
+    daemon: ({ file }) => ({ words: ["-s", file("empty.pem")] }),
+    says: [/empty\.pem is empty/, /dbsync-keygen/],
+  },
+  {
+    name: "A folder without keys",
+    daemon: ({ file }) => ({ words: ["-s", file("no-keys")] }),
+    says: [/no-keys/, /no public key/, /public\.pem/],
+  },
+  {
+    name: "A key for applications and administrators",
+    daemon: ({ file }) => ({ words: ["-s", file("app-public.pem"), "--root-key", file("app-public.pem")] }),
+    says: [/the same key/, /not both/],
+  },
+  { name: "A folder for data, and no key", daemon: words("--data", "data"), says: [/--data/, /give -s/] },
+  {
+    name: "A peer, and no secret",
+    daemon: (scene) => signed(scene, "--peer", "db2:1111"),
+    says: [/--cluster-secret/, /dbsync-keygen/],
+  },
+  {
+    name: "A peer without a port",
+    daemon: (scene) => signed(scene, "--peer", "db2"),
+    says: [/--peer/, /host:port/],
+  },
+  {
+    name: "A file for the folder of data",
+    daemon: (scene) => signed(scene, "--data", scene.file("notes.txt")),
+    says: [/notes\.txt/, /folder|directory/],
+  },
+  {
+    name: "Data of another cluster",
+    daemon: ({ file }) => ({ words: ["-s", file("stranger-public.pem"), "--data", file("old-data")] }),
+    says: [/data folder/, /-s lacks key/, /dbsync keys add/],
+  },
+  {
+    name: "A certificate without its key",
+    daemon: ({ certificate }) => ({ words: ["--tls-cert", certificate.certificate] }),
+    says: [/TLS|--tls-cert/, /--tls-key/],
+  },
+  {
+    name: "A certificate with the key of another",
+    daemon: ({ certificate, expired }) => ({
+      words: ["--tls-cert", certificate.certificate, "--tls-key", expired.key],
+    }),
+    says: [/tls-cert\.pem/, /tls-key\.pem|key/],
+  },
+  {
+    name: "A Redis without its port",
+    daemon: words("-d", "redis:127.0.0.1"),
+    says: [/redis:127\.0\.0\.1/, /redis:host:port/],
+  },
+  {
+    name: "A kind of database that there is not",
+    daemon: words("-d", "mysql:127.0.0.1:3306"),
+    says: [/mysql/, /Expected memory, redis:host:port/],
+  },
+  {
+    name: "A limit that is too low",
+    daemon: words("--idle-timeout", "1ms"),
+    says: [/--idle-timeout/, /50ms to 24h/],
+  },
+  {
+    name: "A level of the log that there is not",
+    daemon: words("--log-level", "chatty"),
+    says: [/--log-level/, /debug/],
+  },
+  { name: "A word too much", daemon: words("start"), says: [/too many arguments/, /--help/] },
+];

@@ -1,0 +1,57 @@
+/** Every mistake of the table is made: each text says what is wrong, where, and what to do, as docs/mistakes.md has it. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { amount, isFull } from "../support/amount.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import type { Mistake, Reader } from "./mistake.js";
+import { LANGUAGES, tellBy } from "./other-languages.js";
+import { GROUPS, PAGE, toldBy, withoutProgram } from "./page.js";
+import { makeScene, type Scene } from "./scene.js";
+import { plain, type Told, tell } from "./tell.js";
+
+/** Of each group, mistakes that are made at a shell as well in a plain run: each is a process. */
+const SHELLS = amount(2, 1000);
+const MISTAKES_LEAST = 60;
+
+const page = readFileSync(join(repositoryRoot, PAGE), "utf8");
+let scene: Scene;
+before(async () => {
+  scene = await makeScene();
+});
+after(() => scene[Symbol.asyncDispose]());
+
+test("the table has at least sixty mistakes, each once in its group", () => {
+  const names = GROUPS.flatMap(({ name, mistakes }) => mistakes.map((one) => `${name}: ${one.name}`));
+  assert.ok(names.length >= MISTAKES_LEAST, `${names.length}`);
+  assert.equal(new Set(names).size, names.length);
+});
+
+function check(group: string, mistake: Mistake, told: Told): void {
+  const written = toldBy(page, group, mistake);
+  for (const [reader, text] of Object.entries(told) as [Reader, string][]) {
+    // A log says less: it is read by those who know where.
+    if (reader !== "log")
+      for (const said of mistake.says) assert.match(text, said, `${reader} does not say so`);
+    assert.equal(written[reader], withoutProgram(text), `${reader}: npm run mistakes writes ${PAGE} anew`);
+  }
+}
+
+for (const { name: group, mistakes } of GROUPS)
+  describe(group, () => {
+    for (const [index, mistake] of mistakes.entries())
+      test(mistake.name, async () => check(group, mistake, await tell(mistake, scene, index < SHELLS)));
+    for (const language of LANGUAGES)
+      test(`the same in ${language}`, { skip: languageSkip(language, mistakes) }, async () => {
+        for (const [mistake, text] of await tellBy(language, mistakes, scene))
+          check(group, mistake, { [language]: plain(text, scene) });
+      });
+  });
+
+function languageSkip(language: Reader, mistakes: readonly Mistake[]): string | false {
+  if (!mistakes.some(({ call }) => call !== undefined)) return "no calls of its own";
+  if (language === "PHP") return skipWithout("php");
+  return isFull ? false : "a full run has it: DBSYNC_FULL=1";
+}

@@ -1,0 +1,40 @@
+/** The calls of the table by other languages: one process for each makes them all. */
+import { runPhp } from "../examples/php-script.js";
+import type { Call, Mistake, Reader } from "./mistake.js";
+import type { Scene } from "./scene.js";
+
+const SECOND_MS = 1000;
+
+const RUN: Partial<Record<Reader, (calls: readonly Call[]) => Promise<(string | null)[]>>> = {
+  PHP: async (calls) => {
+    const given = calls.map(({ servers, key, command, options = {} }) => {
+      const { timeout = 3 * SECOND_MS, ...others } = options;
+      return {
+        command,
+        options: { servers, signkey: key, format: "text", ...others, timeout: timeout / SECOND_MS },
+      };
+    });
+    return (await runPhp(
+      `$result = [];
+      foreach (json_decode(stream_get_contents(STDIN), true) as $call) {
+        dbsync_reset();
+        try { dbsync_call($call['command'], $call['options']); $result[] = null; }
+        catch (Throwable $problem) { $result[] = $problem->getMessage(); }
+      }`,
+      { input: JSON.stringify(given) },
+    )) as (string | null)[];
+  },
+};
+
+export const LANGUAGES = Object.keys(RUN) as Reader[];
+
+/** What a language says of each mistake. */
+export async function tellBy(
+  language: Reader,
+  mistakes: readonly Mistake[],
+  scene: Scene,
+): Promise<Map<Mistake, string>> {
+  const asked = mistakes.filter(({ call, not = [] }) => call !== undefined && !not.includes(language));
+  const said = await RUN[language]?.(asked.map(({ call }) => call?.(scene) as Call));
+  return new Map(asked.map((mistake, index) => [mistake, said?.[index] ?? "no mistake"]));
+}

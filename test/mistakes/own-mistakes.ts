@@ -1,0 +1,152 @@
+/** Mistakes of programs in JavaScript, and at a shell. */
+import { createClient } from "../../client/entry.js";
+import type { Mistake } from "./mistake.js";
+import type { Scene } from "./scene.js";
+
+const sent = (command: unknown) => async (scene: Scene) => {
+  await using client = createClient({ servers: scene.at.unsigned, key: false });
+  return await client.send(command as string);
+};
+
+const options = (wrong: object) => async () => void createClient(wrong);
+
+export const NODE_MISTAKES: readonly Mistake[] = [
+  {
+    name: "An option that is misspelt",
+    node: options({ server: "db1" }),
+    says: [/"server"/, /did you mean servers/],
+  },
+  {
+    name: "An option of another library",
+    node: options({ host: "db1" }),
+    says: [/"host"/, /There are servers, key/],
+  },
+  {
+    name: "An option of the wrong type",
+    node: options({ keepalive: 1 }),
+    says: [/keepalive is 1/, /true or false/],
+  },
+  {
+    name: "A timeout that is too long",
+    node: options({ timeout: 60_000 }),
+    says: [/timeout is 60000/, /1 to 20000/],
+  },
+  {
+    name: "An argument that is not there",
+    node: sent(["SET", "greeting", undefined]),
+    says: [/SET greeting/, /argument 2 is undefined/, /text, finite numbers or bytes/],
+  },
+  {
+    name: "An object for an argument",
+    node: sent(["HSET", "user:1", { name: "Ada" }]),
+    says: [/HSET user:1/, /argument 2 is an object/, /text, finite numbers or bytes/],
+  },
+  { name: "A number for a command", node: sent(7), says: [/it is 7/, /give a line/] },
+  {
+    name: "A NUL in a line",
+    node: sent("SET greeting a\0b"),
+    says: [/SET greeting/, /NUL/],
+  },
+  {
+    name: "A client that was closed",
+    node: async (scene) => {
+      const client = createClient({ servers: scene.at.unsigned, key: false });
+      await client.close();
+      await client.send("GET greeting");
+    },
+    says: [/GET greeting/, /closed/, /close it behind the last one/],
+  },
+  {
+    name: "A condition that is none",
+    node: options({ if: [{ key: "balance" }] }),
+    says: [/if/, /\{ key, writer \}/],
+  },
+];
+
+const shell =
+  (...words: readonly string[]) =>
+  () => ({ words });
+const ini = (text: string) => () => ({ words: ["send", "GET", "greeting"], ini: text });
+
+export const SHELL_MISTAKES: readonly Mistake[] = [
+  {
+    name: "An option behind the command",
+    shell: shell("send", "SADD", "tags", "red", "-k", "private.pem"),
+    says: [/'-k'/, /options stand before it/, /-- -k/],
+  },
+  {
+    name: "A misspelt option",
+    shell: shell("send", "--sever", "db1", "GET", "a"),
+    says: [/'--sever'/, /--servers/],
+  },
+  { name: "A misspelt subcommand", shell: shell("sned", "GET", "a"), says: [/'sned'/, /send/] },
+  { name: "A command without send", shell: shell("SET", "a", "1"), says: [/'SET'/, /dbsync send SET a 1/] },
+  {
+    name: "No command at all",
+    shell: shell("send"),
+    says: [/missing required argument 'command'/, /--help/],
+  },
+  {
+    name: "A policy that is none",
+    shell: shell("send", "--policy", "best", "GET", "a"),
+    says: [/--policy/, /first, majority, all/],
+  },
+  {
+    name: "A timeout with a unit",
+    shell: shell("send", "--timeout", "3s", "GET", "a"),
+    says: [/--timeout/, /whole number/],
+  },
+  {
+    name: "A date that is none",
+    shell: ({ file }) => ({ words: ["get", "--at", "yesterday", "greeting", "-k", file("root.pem")] }),
+    says: [/--at is "yesterday"/, /allowed: /],
+  },
+  {
+    name: "A date to come",
+    shell: ({ file }) => ({ words: ["get", "--at", "2099-01-31", "greeting", "-k", file("root.pem")] }),
+    says: [/--at is "2099-01-31"/, /dbsync send get greeting/],
+  },
+  {
+    name: "A look back without --at",
+    shell: shell("get", "greeting"),
+    says: [/--at <date> is missing/, /dbsync send/],
+  },
+  {
+    name: "Keys without an administrator's key",
+    shell: shell("keys", "list"),
+    says: [/key/, /administrator/, /-k|--root-key/],
+  },
+  {
+    name: "The private key, where the public one is let in",
+    shell: ({ file, at }) => ({
+      words: ["keys", "add", file("web.pem"), "-k", file("root.pem"), "-s", at.signed],
+    }),
+    says: [/web\.pem/, /private key/, /openssl pkey/],
+  },
+  {
+    name: "A pair of keys over another",
+    shell: ({ file }) => ({ words: ["--out", file("."), "--name", "app"], program: "dbsync-keygen" }),
+    says: [/app/, /nothing was written/, /--force/],
+  },
+  {
+    name: "A setting of dbsync.ini that is misspelt",
+    shell: ini("dbsync.server = db1\n"),
+    says: [/dbsync\.ini, line 1/, /did you mean dbsync\.servers/],
+  },
+  { name: "A # in dbsync.ini", shell: ini("# my daemons\n"), says: [/dbsync\.ini, line 1/, /begins with ;/] },
+  {
+    name: "A quote in dbsync.ini that is not closed",
+    shell: ini('dbsync.servers = "db1\n'),
+    says: [/dbsync\.ini, line 1/, /quote/],
+  },
+  {
+    name: "Versions that there are not, in a variable",
+    shell: () => ({ words: ["send", "GET", "a"], variables: { DBSYNC_VERSIONS: "3" } }),
+    says: [/DBSYNC_VERSIONS is "3"/, /allowed: 2/],
+  },
+  {
+    name: "A cluster that is none, in a variable",
+    shell: () => ({ words: ["send", "GET", "a"], variables: { DBSYNC_CLUSTER: "production" } }),
+    says: [/DBSYNC_CLUSTER is "production"/, /64 hexadecimal digits/],
+  },
+];

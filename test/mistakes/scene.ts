@@ -1,0 +1,123 @@
+/** What mistakes are made with: daemons in the test's own process, and files. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "../../client/entry.js";
+import { generateKeyPair } from "../../keys/generate.js";
+import { FakeServer } from "../client/fake-server.js";
+import { type RunningReplica, startReplica } from "../daemon/replicas.js";
+import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";
+import { freePort } from "../support/free-port.js";
+
+/** Each is its address. */
+const DAEMONS = {
+  unsigned: () => [],
+  signed: ({ file }) => ["-s", file("app-public.pem"), "--root-key", file("root-public.pem")],
+  other: ({ file }) => ["-s", file("stranger-public.pem"), "--cluster-name", "other"],
+  encrypted: ({ file, certificate }) => [
+    ...["-s", file("app-public.pem"), "--tls-cert", certificate.certificate, "--tls-key", certificate.key],
+  ],
+  expired: ({ file, expired }) => [
+    ...["-s", file("app-public.pem"), "--tls-cert", expired.certificate, "--tls-key", expired.key],
+  ],
+  small: ({ file }) => [...["-s", file("app-public.pem"), "--max-request-bytes", "2KiB", "--maxmemory", "1"]],
+  kept: ({ file }) => ["-s", file("app-public.pem"), "--data", file("data")],
+  proxy: ({ file, dead }) => ["-s", file("app-public.pem"), "-d", `redis:${dead}`],
+} as const satisfies Record<string, (scene: Files) => readonly string[]>;
+
+interface Files {
+  readonly file: (name: string) => string;
+  readonly certificate: TestCertificate;
+  readonly expired: TestCertificate;
+  /** Nobody listens there. */
+  readonly dead: string;
+}
+
+export type DaemonName = keyof typeof DAEMONS;
+
+export interface Scene extends Files, AsyncDisposable {
+  readonly folder: string;
+  readonly at: Readonly<Record<DaemonName, string>>;
+  readonly log: (name: DaemonName) => readonly object[];
+  /** A server of version 1, one of something else, and one that says nothing. */
+  readonly version1: string;
+  readonly website: string;
+  readonly hung: string;
+}
+
+export async function makeScene(): Promise<Scene> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-mistakes-"));
+  const file = (name: string) => join(folder, name);
+  await writeKeys(file);
+  for (const name of ["good-tls", "expired-tls", "keys", "no-keys"]) mkdirSync(file(name));
+  const certificate = await writeCertificate(file("good-tls"));
+  const expired = await writeCertificate(file("expired-tls"), { expired: true });
+  const files: Files = { file, certificate, expired, dead: `127.0.0.1:${await freePort()}` };
+  // Its folder is recorded with these keys, and then left.
+  const before = await startReplica({ args: ["-s", file("app-public.pem"), "--data", file("old-data")] });
+  await before[Symbol.asyncDispose]();
+  const running = new Map<DaemonName, RunningReplica>();
+  for (const name of Object.keys(DAEMONS) as DaemonName[])
+    running.set(name, await startReplica({ args: DAEMONS[name](files) }));
+  const fakes = await Promise.all([
+    FakeServer.start(),
+    FakeServer.start("garbage"),
+    FakeServer.start("hang"),
+  ]);
+  const silent = await startSilent();
+  const entries = [...running].map(([name, { port }]) => [name, `127.0.0.1:${port}`]);
+  const at = Object.fromEntries(entries) as Scene["at"];
+  await limitWeb(at.signed, file);
+  return {
+    ...files,
+    ...{ folder, at, version1: fakes[0].address, website: fakes[1].address, hung: silent.address },
+    log: (name) => running.get(name)?.log ?? [],
+    async [Symbol.asyncDispose]() {
+      for (const daemon of running.values()) await daemon[Symbol.asyncDispose]();
+      for (const fake of fakes) await fake[Symbol.asyncDispose]();
+      silent.server.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+async function writeKeys(file: (name: string) => string): Promise<void> {
+  for (const name of ["app", "root", "stranger", "web", "gone"]) {
+    const { privatePem, publicPem } = await generateKeyPair({ type: "ed25519", bits: 2048 });
+    writeFileSync(file(`${name}.pem`), privatePem, { mode: 0o600 });
+    writeFileSync(file(`${name}-public.pem`), publicPem);
+  }
+  const { privatePem } = await generateKeyPair({
+    type: "ed25519",
+    bits: 2048,
+    passphrase: Buffer.from("open"),
+  });
+  writeFileSync(file("locked.pem"), privatePem, { mode: 0o600 });
+  writeFileSync(file("empty.pem"), "", { mode: 0o600 });
+  writeFileSync(file("notes.txt"), "Remember the milk.\n", { mode: 0o600 });
+}
+
+/** One key that may only read, and one that was revoked. */
+async function limitWeb(server: string, file: (name: string) => string): Promise<void> {
+  const der = (name: string) =>
+    readFileSync(file(`${name}-public.pem`), "utf8").replace(/-----[^-]+-----|\s/g, "");
+  await using root = createClient({ servers: server, key: file("root.pem") });
+  await root.call(["KEY", "ADD", der("web"), "LABEL", "web", "RULES", "+@read", "~*"]);
+  const gone = await root.call(["KEY", "ADD", der("gone"), "LABEL", "gone"]);
+  await root.call(["KEY", "REVOKE", String(gone)]);
+  await using app = createClient({ servers: server, key: file("app.pem") });
+  await app.send("RPUSH list one");
+}
+
+/** Takes connections, and never says a word. */
+async function startSilent(): Promise<{ server: Server; address: string }> {
+  const server = createServer((socket) =>
+    socket
+      .on("error", () => {})
+      .resume()
+      .unref(),
+  ).unref();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { server, address: `127.0.0.1:${(server.address() as { port: number }).port}` };
+}

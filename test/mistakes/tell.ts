@@ -1,0 +1,116 @@
+/** What each program says of a mistake, as it says it: without what differs from run to run. */
+import assert from "node:assert/strict";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createClient } from "../../client/entry.js";
+import { readCommandLine } from "../../daemon/command-line.js";
+import { Daemon } from "../../daemon/daemon.js";
+import { realEnvironment } from "../../serving/process/environment.js";
+import { StartError } from "../../serving/process/start-error.js";
+import { runDbsync } from "../client/child.js";
+import { until } from "../daemon/replicas.js";
+import { keepLog } from "../support/log-lines.js";
+import { NAMELESS } from "../support/nameless.js";
+import { programPaths } from "../support/programs.js";
+import { run } from "../support/run-program.js";
+import type { Call, Mistake, Reader, ShellCall } from "./mistake.js";
+import type { Scene } from "./scene.js";
+
+export type Told = Partial<Record<Reader, string>>;
+
+/** All that is told of a mistake, but by other languages. @param hasShell  each is a process */
+export async function tell(mistake: Mistake, scene: Scene, hasShell: boolean): Promise<Told> {
+  const told: Told = {};
+  const call = mistake.call?.(scene);
+  if (call !== undefined) told.Node = await byNode(() => called(call));
+  if (mistake.node !== undefined) told.Node = await byNode(() => mistake.node?.(scene));
+  const shell = mistake.shell?.(scene) ?? (call === undefined ? undefined : shellCall(call));
+  if (shell !== undefined && hasShell) told.shell = await byShell(shell, scene);
+  if (mistake.daemon !== undefined) told.dbsyncd = await byDaemon(mistake, scene);
+  if (mistake.log !== undefined) told.log = await inLog(mistake.log, scene);
+  return Object.fromEntries(Object.entries(told).map(([reader, text]) => [reader, plain(text, scene)]));
+}
+
+async function called({ servers, key, command, options }: Call): Promise<void> {
+  await using client = createClient({ servers, key, ...options });
+  await client.send(command);
+}
+
+async function byNode(act: () => unknown): Promise<string> {
+  try {
+    await act();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return assert.fail("it is no mistake");
+}
+
+function shellCall({ servers, key, command, options = {} }: Call): ShellCall {
+  const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const argv = typeof command === "string" ? [command] : command.map(String);
+  return { words: ["send", "-s", servers, "-k", key, ...flags, ...argv] };
+}
+
+async function byShell({ words, variables = {}, ini, program }: ShellCall, scene: Scene): Promise<string> {
+  const folder = mkdtempSync(join(scene.folder, "at-"));
+  if (ini !== undefined) writeFileSync(join(folder, "dbsync.ini"), ini);
+  const { code, stderr } =
+    program === undefined
+      ? await runDbsync(words, { folder, variables })
+      : await run(process.execPath, [programPaths[program], ...words], { cwd: folder });
+  assert.notEqual(code, 0, stderr);
+  return stderr.replaceAll(`${folder}/`, "").trimEnd();
+}
+
+async function byDaemon(mistake: Mistake, scene: Scene): Promise<string> {
+  const { words, variables = {}, toml } = mistake.daemon?.(scene) ?? assert.fail();
+  const file = join(mkdtempSync(join(scene.folder, "of-")), "dbsyncd.toml");
+  if (toml !== undefined) writeFileSync(file, toml);
+  const config = toml === undefined ? [] : ["--config", file];
+  const port = words.includes("-p") ? [] : ["-p", "0"];
+  try {
+    const task = await readCommandLine([...config, ...words, ...port], variables);
+    assert.ok(task.kind === "run");
+    const { log } = keepLog("info");
+    const daemon = new Daemon({ settings: task.settings, environment: realEnvironment, log });
+    await daemon.start();
+    await daemon.stop();
+  } catch (problem) {
+    if (!(problem instanceof StartError)) throw problem;
+    return `dbsyncd: ${problem.message}`.replaceAll(file, "dbsyncd.toml");
+  }
+  return assert.fail("it starts");
+}
+
+/** Facts that a reader of the log looks for; others differ each time. */
+const FACTS = ["reason", "detail", "key", "command", "database", "server", "address", "code"];
+
+async function inLog({ of, line }: NonNullable<Mistake["log"]>, scene: Scene): Promise<string> {
+  const found = () => of(scene).findLast((each) => line.test(JSON.stringify(each)));
+  await until(`a line of the log with ${line}`, () => found() !== undefined);
+  const facts = Object.entries(found() as Record<string, unknown>);
+  const shown = facts.filter(([name]) => FACTS.includes(name)).map(([name, value]) => `${name}: ${value}`);
+  const { level, msg } = found() as { level: string; msg: string };
+  return `${level}: ${msg}${shown.length > 0 ? ` (${shown.join(", ")})` : ""}`;
+}
+
+/** Folders, ports, keys and times are others each time. */
+export function plain(text: string, { folder, at }: Scene): string {
+  const ports = Object.values(at).map((address) => address.split(":")[1] as string);
+  return (
+    text
+      .replaceAll(`${folder}/./`, "")
+      .replaceAll(`${folder}/`, "")
+      .replaceAll(folder, ".")
+      .replaceAll(NAMELESS, "db1.exmaple")
+      .replace(/127\.0\.0\.1:(?!99999|3306)\d+/g, "127.0.0.1:1111")
+      .replace(/\bport (\d+)/g, (all, port: string) => (ports.includes(port) ? "port 1111" : all))
+      .replace(/\b(?!(?:ab){32})[\da-f]{64}\b/g, "9f2c…")
+      .replace(/(?:ab){32}/g, "abab…")
+      .replace(/x{20,}/g, "xxx…")
+      // Behind a hello, which names what the client knows by then.
+      .replace(/at byte [1-9]\d+/g, "at byte 86")
+      .replace(/it is \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/g, "it is 2027-01-31 12:00:00Z")
+      .replace(/\w{3} +\d+ \d\d:\d\d:\d\d \d{4} GMT/g, "Jan 31 12:00:00 2027 GMT")
+  );
+}
