@@ -45,7 +45,10 @@ OWN_CURES = {"unsigned": "name the private key: key=… or DBSYNC_SIGNKEY, for p
 
 # From the client's table of refusals: made by npm run tables.
 REFUSAL_CURES: dict[str, str] = {
-    "malformed": "update this client or that daemon; detail and place are in the daemon's log",
+    "malformed": (
+        "the daemon's log says what is wrong, and where: a command may be longer than it takes "
+        "(--max-request-bytes); else update this client or that daemon"
+    ),
     "not-due": "start the daemon with this key's public half (-s), or sign with no key",
     "unknown-key": (
         "the daemon does not know this key: compare the fingerprint that dbsync doctor shows with dbsync "

@@ -220,7 +220,7 @@ const BAD_FILES: readonly [text: string, stderr: RegExp][] = [
   ['port = "abc"', /dbsyncd\.toml, line 1: port = "abc": Expected a number from 0 to 65535/],
   ["port = [1]", /dbsyncd\.toml, line 1: port = \[1\]: Expected a text or a number/],
   ['close = "yes"', /dbsyncd\.toml, line 1: close = "yes": Expected true or false/],
-  ["sign-key = 1", /dbsyncd\.toml, line 1: sign-key is a path, or a list of paths/],
+  ["sign-key = 1", /dbsyncd\.toml, line 1: sign-key = 1: Expected a path, or a list of paths/],
   ["peer = [1]", /dbsyncd\.toml, line 1: peer = \[1\]: Expected a list of texts/],
   ['peer = ["db2"]', /dbsyncd\.toml, line 1: peer = \["db2"\]: Expected host:port/],
   ['config = "other.toml"', /dbsyncd\.toml, line 1: unknown name "config"/],
