@@ -88,8 +88,8 @@ test("in close mode a connection ends with its first answer", async () => {
 });
 
 test("a client that reads slowly gets the last answer whole, however long it takes", async () => {
-  let ahead = 0;
-  const environment = { ...realEnvironment, uptime: () => realEnvironment.uptime() + ahead };
+  let now = 0;
+  const environment = { ...realEnvironment, uptime: () => now };
   const limits = { idleTimeout: 3000 };
   await using daemon = await startInProcess({
     backends: memory(),
@@ -103,7 +103,7 @@ test("a client that reads slowly gets the last answer whole, however long it tak
   slow.socket.pause();
   slow.command("GET big");
   using idle = await RawClient.open(daemon.port);
-  ahead = 10_000;
+  now = 10_000;
   // Once this one is closed for its idleness, the slow one's time has been looked at as well.
   assert.equal(await idle.rest(), "");
   slow.socket.resume();
@@ -218,11 +218,21 @@ test("a client that does not read is not read from, and gets all in the end", as
 });
 
 test("a client that takes nothing of its answer is closed after the idle time", async () => {
-  await using daemon = await startInProcess({ backends: memory(), limits: { idleTimeout: 3000 } });
+  let now = 0;
+  const environment = { ...realEnvironment, uptime: () => now };
+  await using daemon = await startInProcess({
+    backends: memory(),
+    limits: { idleTimeout: 3000 },
+    environment,
+  });
   using client = await RawClient.open(daemon.port);
+  using other = await RawClient.open(daemon.port);
   assert.equal(await client.ask(`SET big ${"x".repeat(20 * MIB)}`), "OK");
   client.socket.pause();
   client.command("GET big");
+  // It came before these.
+  for (let i = 0; i < 3; i++) assert.equal(await other.ask("PING"), "PONG");
+  now = 10_000;
   while (!daemon.log.some(({ reason }) => reason === "output-stuck"))
     await new Promise((resolve) => setImmediate(resolve));
 });

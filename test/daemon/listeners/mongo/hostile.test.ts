@@ -148,7 +148,7 @@ test("who stops in the midst of a message is closed after --idle-timeout, and ho
 });
 
 test("who takes no answers is closed, and others are served meanwhile", async () => {
-  await using scene = await startMongo({ limits: { idleTimeout: 300, maxOutputBytes: 60_000_000 } });
+  await using scene = await startMongo({ limits: { idleTimeout: 5000, maxOutputBytes: 60_000_000 } });
   await using good = clientOf(scene.port);
   const documents = Array.from({ length: 15 }, () => ({ text: "x".repeat(1_000_000) }));
   await good.db("shop").collection("items").insertMany(documents);

@@ -62,56 +62,56 @@ const scenes: Readonly<
 > = {
   "clients are served in the order in which they began to wait": [
     [
-      ["BLPOP l 5", "BRPOP l 5", "BLPOP l 5"],
+      ["BLPOP l 500", "BRPOP l 500", "BLPOP l 500"],
       ["RPUSH l a b c d", "LRANGE l 0 -1"],
     ],
     [
-      ["BLPOP l 5", "BLPOP l 5"],
+      ["BLPOP l 500", "BLPOP l 500"],
       ["LPUSH l a", "LPUSH l b", "EXISTS l"],
     ],
     [
-      ["BZPOPMIN z 5", "BZPOPMAX z 5"],
+      ["BZPOPMIN z 500", "BZPOPMAX z 500"],
       ["ZADD z 1 a 2 b 3 c", "ZRANGE z 0 -1"],
     ],
     [
-      ["BLMPOP 5 2 k l LEFT COUNT 2", "BLPOP l 5"],
+      ["BLMPOP 500 2 k l LEFT COUNT 2", "BLPOP l 500"],
       ["RPUSH l a b c d", "LLEN l"],
     ],
-    [["BZMPOP 5 2 y z MIN COUNT 2", "HELLO 3; BZPOPMIN z 5"], ["ZADD z 1 a 2 b 3 c"]],
+    [["BZMPOP 500 2 y z MIN COUNT 2", "HELLO 3; BZPOPMIN z 500"], ["ZADD z 1 a 2 b 3 c"]],
   ],
   "what serves one may serve the next": [
     [
-      ["BLMOVE a b LEFT RIGHT 5", "BRPOPLPUSH b c 5", "BLPOP c 5"],
+      ["BLMOVE a b LEFT RIGHT 500", "BRPOPLPUSH b c 500", "BLPOP c 500"],
       ["RPUSH a x", "EXISTS a b c"],
     ],
-    [["BLMOVE a b LEFT RIGHT 5"], ["SET b x", "RPUSH a x", "LRANGE a 0 -1"]],
+    [["BLMOVE a b LEFT RIGHT 500"], ["SET b x", "RPUSH a x", "LRANGE a 0 -1"]],
   ],
   "a key of another type serves nobody": [
-    [["BLPOP l 5"], ["SET l x", "DEL l", "RPUSH l a"]],
+    [["BLPOP l 500"], ["SET l x", "DEL l", "RPUSH l a"]],
     [
-      ["BLPOP k l 5", "BZPOPMIN l 5"],
+      ["BLPOP k l 500", "BZPOPMIN l 500"],
       ["SET k x", "ZADD l 1 a", "DEL l", "RPUSH l b"],
     ],
   ],
   "a list that comes another way serves as well": [
-    [["BLPOP l 5"], ["RPUSH x a", "RENAME x l"]],
-    [["BLPOP l 5"], ["RPUSH x 3 1 2", "SORT x STORE l"]],
-    [["SELECT 1; BLPOP l 5"], ["RPUSH l a", "SWAPDB 0 1"]],
-    [["BLPOP l 5"], ["SELECT 1", "RPUSH l a", "MOVE l 0"]],
-    [["BLPOP l 5"], ["RPUSH x a", "COPY x l", "EXISTS l"]],
+    [["BLPOP l 500"], ["RPUSH x a", "RENAME x l"]],
+    [["BLPOP l 500"], ["RPUSH x 3 1 2", "SORT x STORE l"]],
+    [["SELECT 1; BLPOP l 500"], ["RPUSH l a", "SWAPDB 0 1"]],
+    [["BLPOP l 500"], ["SELECT 1", "RPUSH l a", "MOVE l 0"]],
+    [["BLPOP l 500"], ["RPUSH x a", "COPY x l", "EXISTS l"]],
   ],
   "a transaction serves at its end": [
-    [["BLPOP l 5"], ["MULTI", "RPUSH l a", "DEL l", "RPUSH l b c", "EXEC", "LRANGE l 0 -1"]],
-    [["BLPOP l 5"], ["MULTI", "RPUSH l a", "LPOP l", "EXEC", "RPUSH l z"]],
+    [["BLPOP l 500"], ["MULTI", "RPUSH l a", "DEL l", "RPUSH l b c", "EXEC", "LRANGE l 0 -1"]],
+    [["BLPOP l 500"], ["MULTI", "RPUSH l a", "LPOP l", "EXEC", "RPUSH l z"]],
   ],
   "who waits for streams is told what comes after": [
     [
-      ["XREAD BLOCK 5000 STREAMS s $", "XREAD COUNT 1 BLOCK 0 STREAMS r s 0 0-1"],
+      ["XREAD BLOCK 500000 STREAMS s $", "XREAD COUNT 1 BLOCK 0 STREAMS r s 0 0-1"],
       ["XADD s 1-1 f v", "XADD r 1-1 f v"],
     ],
-    [["HELLO 3; XREAD BLOCK 5000 STREAMS r s $ 5-5"], ["XADD s 5-5 f v", "XADD s 5-6 f v"]],
+    [["HELLO 3; XREAD BLOCK 500000 STREAMS r s $ 5-5"], ["XADD s 5-5 f v", "XADD s 5-6 f v"]],
   ],
-  "what follows in a pipeline waits as well": [[["BLPOP l 5; PING; LPOP l"], ["RPUSH l a b"]]],
+  "what follows in a pipeline waits as well": [[["BLPOP l 500; PING; LPOP l"], ["RPUSH l a b"]]],
 };
 
 for (const [name, list] of Object.entries(scenes)) {
@@ -311,14 +311,14 @@ test("who waits for several keys that a transaction fills is served as Redis doe
   await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
   const ports = [beside.ours.port, beside.redis.port, replica.daemon.userAddress("resp")?.port ?? 0];
   for (const [waiters, then] of [
-    [["BLPOP b a 5"], ["MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC", "LLEN a", "LLEN b"]],
-    [["BLPOP a b 5"], ["MULTI", "RPUSH b 2", "RPUSH a 1", "RPUSH b 3", "EXEC", "LLEN a", "LLEN b"]],
+    [["BLPOP b a 500"], ["MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC", "LLEN a", "LLEN b"]],
+    [["BLPOP a b 500"], ["MULTI", "RPUSH b 2", "RPUSH a 1", "RPUSH b 3", "EXEC", "LLEN a", "LLEN b"]],
     [
-      ["BLMPOP 5 2 a b LEFT COUNT 5", "BLPOP a 5"],
+      ["BLMPOP 500 2 a b LEFT COUNT 5", "BLPOP a 500"],
       ["MULTI", "RPUSH b 1 2", "RPUSH a 3 4", "EXEC", "LRANGE a 0 -1", "LLEN b"],
     ],
-    [["BLPOP b a 5"], ["SET b x", "DEL b", "MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC"]],
-    [["BZPOPMIN y z 5"], ["MULTI", "ZADD z 1 m", "ZADD y 1 m", "EXEC", "ZCARD y"]],
+    [["BLPOP b a 500"], ["SET b x", "DEL b", "MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC"]],
+    [["BZPOPMIN y z 500"], ["MULTI", "ZADD z 1 m", "ZADD y 1 m", "EXEC", "ZCARD y"]],
   ] as const) {
     const [mine, theirs, recorded] = await Promise.all(ports.map((port) => played(port, waiters, then)));
     assert.deepEqual(mine, theirs, `${waiters.join(", ")}: ${then.join(", ")}`);

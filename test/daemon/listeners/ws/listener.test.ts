@@ -103,7 +103,7 @@ for (const [what, bytes, code] of NO_FRAMES) {
 }
 
 test("a client that takes no answers is served no further, and closed when it has taken none for --idle-timeout", async () => {
-  await using daemon = await startWs({ limits: { idleTimeout: 2000 } });
+  await using daemon = await startWs({ limits: { idleTimeout: 5000 } });
   using page = await openClient(daemon.wsPort);
   await page.replies([["SET", "k", "x".repeat(4 * MIB)]]);
   page.raw.socket.pause();

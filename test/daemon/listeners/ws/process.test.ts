@@ -45,7 +45,7 @@ test("over TLS, too, a client that takes no answers is served no further, and ot
   using folder = makeFolder();
   const { certificate, key, pem } = await writeCertificate(folder.path);
   const tls = ["--tls-cert", certificate, "--tls-key", key];
-  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls, "--idle-timeout", "2s"]);
+  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls, "--idle-timeout", "5s"]);
   const { port } = await daemon.logged(({ msg }) => msg === SERVING);
   const open = async () => {
     const socket = new WebSocket(`wss://localhost:${port}/`, { ca: pem });
