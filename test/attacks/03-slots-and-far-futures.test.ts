@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { amount } from "../support/amount.js";
 import { Connection } from "./connection.js";
 import { envelope } from "./envelope.js";
 import { makeKey } from "./key.js";
@@ -9,9 +10,9 @@ import { Member } from "./member.js";
 import { until, Victims } from "./victims.js";
 
 const LIMIT = { timeout: 300_000 };
-const HANDSHAKES = 90;
+const HANDSHAKES = amount(40, 90);
 
-const FAR_ENTRIES = 5_000;
+const FAR_ENTRIES = amount(2500, 5000);
 const FAR_BYTES = 32 * 1024;
 /** What the entries are by themselves; kept whole, with all that is around them, they take three times as much. */
 const GROWTH_MAX = FAR_ENTRIES * FAR_BYTES;

@@ -8,7 +8,7 @@ import { textOf } from "./wire.js";
 
 const ENVELOPES = amount(200, 1000);
 const KEYS_EACH = 10;
-const WRITER_MS = 20;
+const WRITER_MS = amount(60, 20);
 /** What is older than the tail is folded anew, which a steady writer could put off. */
 const TAIL_MS = 17_000;
 const TAIL = ["--tail-seconds", `${TAIL_MS}ms`, "--window", "15s,1s"];

@@ -7,13 +7,13 @@ export class RawClient implements Disposable {
   /** All that has come and was not taken. */
   #received = "";
   #ended = false;
-  #changed: (() => void) | null = null;
+  #waiting: (() => void)[] = [];
 
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => {
       this.#received += chunk.toString("latin1");
-      this.#changed?.();
+      this.#tell();
     });
     socket.on("end", () => this.#finish());
     socket.on("close", () => this.#finish());
@@ -55,6 +55,17 @@ export class RawClient implements Disposable {
     return taken;
   }
 
+  /** Takes what comes up to `end`, and that; what there is if the other side closes before. */
+  async readTo(end: string): Promise<string> {
+    for (let searched = 0; ; ) {
+      const found = this.#received.indexOf(end, searched);
+      if (found >= 0) return await this.read(found + end.length);
+      if (this.#ended) return await this.read(this.#received.length);
+      searched = Math.max(0, this.#received.length - end.length + 1);
+      await this.#change();
+    }
+  }
+
   /** Takes one response frame's payload; "" if the other side closes instead. */
   async answer(): Promise<string> {
     for (;;) {
@@ -84,12 +95,14 @@ export class RawClient implements Disposable {
 
   #finish(): void {
     this.#ended = true;
-    this.#changed?.();
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#changed = resolve;
-    });
+    return new Promise((resolve) => void this.#waiting.push(resolve));
   }
 }

@@ -8,6 +8,7 @@ import { realEnvironment } from "../../../serving/process/environment.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startInProcess } from "../in-process.js";
+import { until } from "../replicas.js";
 
 const MIB = 1024 * 1024;
 
@@ -233,8 +234,7 @@ test("a client that takes nothing of its answer is closed after the idle time", 
   // It came before these.
   for (let i = 0; i < 3; i++) assert.equal(await other.ask("PING"), "PONG");
   now = 10_000;
-  while (!daemon.log.some(({ reason }) => reason === "output-stuck"))
-    await new Promise((resolve) => setImmediate(resolve));
+  await until("it is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
 });
 
 test("100,000 requests in one go are answered in order while others get their turn", async () => {

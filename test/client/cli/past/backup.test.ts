@@ -185,7 +185,7 @@ test("while clients write, backups are of a moment, and a killed one leaves none
   const child = spawn(process.execPath, [programPaths.dbsync, ...words], { stdio: "ignore", detached: true });
   const ended = once(child, "exit");
   const hasBegun = () => readdirSync(cluster.folder).some((name) => name.startsWith(".killed.dbsync"));
-  while (!hasBegun() && child.exitCode === null) await new Promise((turn) => setImmediate(turn));
+  while (!hasBegun() && child.exitCode === null) await new Promise((next) => setTimeout(next, 1));
   if (child.exitCode === null) process.kill(-(child.pid as number), "SIGKILL");
   await ended;
   if (existsSync(at("killed.dbsync"))) {

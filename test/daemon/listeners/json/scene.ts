@@ -37,14 +37,7 @@ export async function startJson({
 
 /** Takes one answer, without its end; "" if the server closes instead. */
 export async function answer(client: RawClient): Promise<string> {
-  let searched = 0;
-  for (;;) {
-    const end = client.received.indexOf("\n\r", Math.max(0, searched - 1));
-    if (end >= 0) return (await client.read(end + 2)).slice(0, -2);
-    if (client.ended) return await client.read(client.received.length);
-    searched = client.received.length;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  return (await client.readTo("\n\r")).replace(/\n\r$/, "");
 }
 
 /** Sends a request and takes its answer. */

@@ -7,6 +7,7 @@ import type { Observer } from "../../../../daemon/pipeline/observer.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
 import { amount } from "../../../support/amount.js";
 import { EnvelopeClient } from "../../../support/envelope-client.js";
+import { until } from "../../replicas.js";
 import { closedOf, MessageLine, openClient, openSocket, pair, startWs } from "./scene.js";
 
 const KIB = 1024;
@@ -109,7 +110,7 @@ test("a client that takes no answers is served no further, and closed when it ha
   page.raw.socket.pause();
   const asked = 64;
   for (let i = 0; i < asked; i++) page.raw.send(page.sign([["GET", "k"]]).frame);
-  while (!daemon.log.some(({ reason }) => reason === "output-stuck")) await turn();
+  await until("it is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
   const held = daemon.log.find(({ reason }) => reason === "output-stuck")?.["detail"];
   assert.ok(Number.parseInt(String(held), 10) < (asked / 4) * 4 * MIB, `${held}`);
 });
@@ -130,8 +131,8 @@ test("unfinished messages count as what strangers hold, and the slowest go", asy
   let closed = 0;
   for (const socket of sockets) socket.on("close", () => closed++);
   for (const socket of sockets) socket.send(Buffer.alloc(30 * KIB), { fin: false });
-  while (!daemon.log.some(({ reason }) => reason === "too-much-buffered")) await turn();
-  while (closed < 16) await turn();
+  await until("it is too much", () => daemon.log.some(({ reason }) => reason === "too-much-buffered"));
+  await until("the slowest are gone", () => closed >= 16);
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
   for (const socket of sockets) socket.terminate();
 });
@@ -158,7 +159,7 @@ test("more clients than --max-connections: those that have proved nothing give w
   const sockets: WebSocket[] = [];
   for (let i = 0; i < most + 20; i++) sockets.push(await openSocket(daemon.wsPort));
   const closed = () => sockets.filter(({ readyState }) => readyState === WebSocket.CLOSED).length;
-  while (closed() < 21) await turn();
+  await until("all are closed", () => closed() >= 21);
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
   for (const socket of sockets) socket.terminate();
 });
@@ -199,5 +200,3 @@ test("a daemon that stops answers what has come, and says good-bye", async () =>
   await daemon[Symbol.asyncDispose]();
   assert.equal((await gone).code, 1000);
 });
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
