@@ -1,6 +1,13 @@
 /** A client of version 2 that does what a test tells it, and nothing by itself: no batches, no retries. */
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { signEnvelope } from "../../keys/sign.js";
@@ -19,6 +26,7 @@ import {
   writeHello,
 } from "../../protocol/version-2/messages-v2.js";
 import { RawClient } from "./raw-client.js";
+import { repositoryRoot } from "./repository.js";
 
 export interface KeyPair {
   readonly privateKey: KeyObject;
@@ -31,12 +39,13 @@ export interface KeyPair {
 
 const sha256 = (bytes: Buffer): ByteString => createHash("sha256").update(bytes).digest("binary");
 
-/** A pair whose public half lies in a file. */
+/** To make one takes longer than most tests. */
+const RSA_FILE = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
+
+/** A pair whose public half lies in a file. Of RSA there is one. */
 export function makeKeyPair(kind: "rsa" | "ed25519" = "ed25519"): KeyPair {
   const privateKey =
-    kind === "rsa"
-      ? generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey
-      : generateKeyPairSync("ed25519").privateKey;
+    kind === "rsa" ? createPrivateKey(readFileSync(RSA_FILE)) : generateKeyPairSync("ed25519").privateKey;
   const publicKey = createPublicKey(privateKey);
   const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
   const file = join(mkdtempSync(join(tmpdir(), "dbsync-envelope-")), "public.pem");

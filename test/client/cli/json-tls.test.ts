@@ -30,11 +30,14 @@ after(async () => {
 describe("dbsync test", () => {
   test("believes a server by its pinned key, or by who signed its certificate", async () => {
     const pinned = `jsons://127.0.0.1:${port}#sha256:${files.fingerprint}`;
-    for (const args of [
-      [pinned],
-      [`jsons://localhost:${port}`, "--ca", files.certificate],
-      [pinned, "--replica", pinned, "--replica", `127.0.0.1:${port}`],
-    ]) {
+    for (const args of some(
+      [
+        [pinned, "--replica", pinned, "--replica", `127.0.0.1:${port}`],
+        [`jsons://localhost:${port}`, "--ca", files.certificate],
+        [pinned],
+      ],
+      2,
+    )) {
       const { code, stdout, stderr } = await runDbsync(["test", ...args]);
       assert.equal(code, 0, stdout + stderr);
       assert.match(stdout, /\nPassed: 15\nFailed: 0\n$/);

@@ -10,6 +10,7 @@ import { readCommandLine } from "../../../daemon/command-line.js";
 import { writeClusterSecret } from "../../../keys/cluster-secret.js";
 import { StartError } from "../../../serving/process/start-error.js";
 import { runDbsync } from "../../client/child.js";
+import { some } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { runDaemon, startDaemon } from "../../support/daemon-process.js";
 import { NAMELESS } from "../../support/nameless.js";
@@ -352,7 +353,7 @@ test("a port that is in use is named, with the cure", async () => {
 });
 
 test("IPv6, in brackets or not, and host names are listened on", async (context) => {
-  for (const bind of ["::1", "[::1]", "localhost"]) {
+  for (const bind of some(["[::1]", "localhost", "::1"], 2)) {
     await using daemon = await startDaemon(["-b", bind]).catch((reason: Error) => {
       if (/no such address/.test(reason.message)) return null;
       throw reason;
@@ -374,7 +375,7 @@ test("with --compat the default that differs from php-dbsync's is told at the st
     told.map(({ msg }) => msg).join(),
     /: idle connections are closed after 5m, there 3s \(--idle-timeout\)\.$/,
   );
-  for (const args of [[], ["-s", publicKey], ["--resp", "0"], ["--json", "0"]]) {
+  for (const args of some([["--resp", "0"], [], ["-s", publicKey], ["--json", "0"]], 2)) {
     await using chosen = await startDaemon(args);
     assert.deepEqual(
       chosen.log.filter(({ level }) => level === "warn"),

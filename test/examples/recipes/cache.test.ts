@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "../../../client/entry.js";
 import { Cache } from "../../../examples/recipes/cache.js";
-import { CutTrio } from "./cut-trio.js";
+import { type CutTrio, shareTrio } from "./cut-trio.js";
+
+const trioOfFile = shareTrio();
 
 const ASKERS = 12;
 const TIMES = { ttlMs: 600_000, missingMs: 600_000 };
@@ -33,7 +35,7 @@ class Slow {
 }
 
 test("of many askers one of each program at most makes the value, and one daemon may be killed meanwhile", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const slow = new Slow();
   const caches = [0, 1, 2].map(() => new Cache(cut.client(), slow.make, TIMES));
   slow.hold();
@@ -46,7 +48,7 @@ test("of many askers one of each program at most makes the value, and one daemon
 });
 
 test("what is not there is asked for once, what fails is tried anew, and who is gone is not waited for", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const slow = new Slow();
   slow.value = null;
   const client = cut.client();
@@ -78,7 +80,7 @@ async function fillWhileChanged(cut: CutTrio, reading: Client, changing: Client,
 }
 
 test("what was made of data that have changed since is not kept, though its maker had not heard of the change", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const [reading, changing] = [await cut.reaching([0]), await cut.reaching([1])];
   cut.areApart = true;
   const slow = new Slow();

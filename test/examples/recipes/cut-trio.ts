@@ -1,4 +1,5 @@
 /** Three real daemons that record, whose links can be cut, and clients that reach some of them. */
+import { after } from "node:test";
 import { type Client, createClient, type SendOptions } from "dbsyncd";
 import { Trio } from "../../faults/trio.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
@@ -16,21 +17,24 @@ export class CutTrio implements AsyncDisposable {
   readonly trio: Trio;
   /** Between the daemons: each leads to one of them. */
   readonly #links: readonly CuttablePort[];
-  readonly #open: AsyncDisposable[] = [];
+  #open: AsyncDisposable[] = [];
+  readonly #killed = new Set<number>();
+  readonly #isShared: boolean;
 
-  private constructor(trio: Trio, links: readonly CuttablePort[]) {
+  private constructor(trio: Trio, links: readonly CuttablePort[], isShared: boolean) {
+    this.#isShared = isShared;
     this.trio = trio;
     this.#links = links;
   }
 
-  /** Started, and able to agree. */
-  static async start(args: readonly string[] = []): Promise<CutTrio> {
+  /** Started, and able to agree. @param isShared  whether its disposal makes it whole for the next test, and empty */
+  static async start(args: readonly string[] = [], isShared = false): Promise<CutTrio> {
     const trio = await Trio.make(args);
     const links = await Promise.all(trio.ports.map((port) => CuttablePort.open(() => port)));
     trio.linkPorts = links.map(({ port }) => port);
     await trio.startAll();
     await trio.untilNoneIsLate();
-    return new CutTrio(trio, links);
+    return new CutTrio(trio, links, isShared);
   }
 
   /** Whether no daemon hears of another. */
@@ -66,18 +70,35 @@ export class CutTrio implements AsyncDisposable {
 
   /** As power that fails, and comes back. */
   async kill(index: number): Promise<void> {
+    this.#killed.add(index);
     await this.trio.end(index, "SIGKILL");
   }
 
   async restart(index: number): Promise<void> {
+    this.#killed.delete(index);
     await this.trio.start(index);
     await this.trio.until("it is live", async () => (await this.trio.status(index)).state === "live");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const each of this.#open.toReversed()) await each[Symbol.asyncDispose]();
+    if (!this.#isShared) return await this.end();
+    await this.#close();
+    for (const index of this.#killed) await this.restart(index);
+    await this.heal();
+    await using client = this.trio.client();
+    await client.send("FLUSHALL", { policy: "all" });
+    await this.trio.untilNoneIsLate();
+  }
+
+  async end(): Promise<void> {
+    await this.#close();
     await this.trio[Symbol.asyncDispose]();
     await Promise.all(this.#links.map((link) => link[Symbol.asyncDispose]()));
+  }
+
+  async #close(): Promise<void> {
+    for (const each of this.#open.toReversed()) await each[Symbol.asyncDispose]();
+    this.#open = [];
   }
 
   /** As the package makes it: the recipes ask for its class of errors. */
@@ -89,4 +110,11 @@ export class CutTrio implements AsyncDisposable {
     this.#open.push(open);
     return open;
   }
+}
+
+/** One for the tests of a file, which have it in turn. */
+export function shareTrio(): () => Promise<CutTrio> {
+  let shared: Promise<CutTrio> | null = null;
+  after(async () => (await shared?.catch(() => null))?.end());
+  return () => (shared ??= CutTrio.start([], true));
 }

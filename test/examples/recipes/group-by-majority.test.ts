@@ -1,14 +1,16 @@
 /** What docs/consistency.md says of a group that is read by `majority`: one of two that race is told the entries at most, and none is lost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CutTrio } from "./cut-trio.js";
+import { shareTrio } from "./cut-trio.js";
+
+const trioOfFile = shareTrio();
 
 const CALL_MS = 3000;
 const MAJORITY = { policy: "majority" } as const;
 const read = (consumer: string, from: string) => ["XREADGROUP", "GROUP", "g", consumer, "STREAMS", "s", from];
 
 test("of two consumers that race by majority one at most is told an entry; who is not told finds it pending", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const client = cut.client();
   await client.send(["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"]);
   await client.send(["XADD", "s", "*", "n", "1"]);
@@ -41,7 +43,7 @@ test("of two consumers that race by majority one at most is told an entry; who i
 });
 
 test("with all daemons there no entry is told to two of those that race", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const consumers = ["c0", "c1", "c2", "c3"];
   const clients = consumers.map(() => cut.client());
   const [client = cut.client()] = clients;

@@ -7,7 +7,9 @@ import { amount, skipUnlessFull } from "../../support/amount.js";
 import type { CuttablePort } from "../../support/cuttable-port.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { CutTrio } from "./cut-trio.js";
+import { shareTrio } from "./cut-trio.js";
+
+const trioOfFile = shareTrio();
 
 const PATIENCE_MS = 60_000;
 const TURNS = amount(12, 50);
@@ -18,7 +20,7 @@ const BACK_MS = 15_000;
 const seed = seedOfRun();
 
 test("a lock by SET NX has two holders, by SET NX PX and majority it ends too early, the numbered one does neither", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const { trio } = cut;
   cut.areApart = true;
   const nearest = [await cut.reaching([0]), await cut.reaching([1])];
@@ -57,7 +59,7 @@ test("a lock by SET NX has two holders, by SET NX PX and majority it ends too ea
 });
 
 test("who holds the lock and is gone is waited for, and then the next number is given", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const [gone, next] = [0, 1].map(() => new Lock(cut.client(), "job", 1500)) as [Lock, Lock];
   const turn = await gone.acquire(PATIENCE_MS);
   assert.equal(turn?.number, 1);
@@ -74,7 +76,7 @@ test("who holds the lock and is gone is waited for, and then the next number is 
 test("with too few daemons nobody gets the lock, and it is free again when they are back", {
   skip: skipUnlessFull,
 }, async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   await cut.kill(1);
   await cut.kill(2);
   const lock = new Lock(cut.client(), "job", 1000);
@@ -92,7 +94,7 @@ interface Interval {
 test(`of four who race, while daemons and ways are cut and one daemon is killed, one at a time holds it (seed ${seed})`, async (t) => {
   const random = new SeededRandom(seed);
   const leaseMs = 800;
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const held: Interval[] = [];
   const racers = await Promise.all([0, 1, 2, 3].map(() => cut.cuttable({ timeout: 500 })));
   const isOver = () => held.length >= TURNS;

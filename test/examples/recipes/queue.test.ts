@@ -4,14 +4,16 @@ import { test } from "node:test";
 import { type Job, Queue } from "../../../examples/recipes/queue.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { CutTrio } from "./cut-trio.js";
+import { shareTrio } from "./cut-trio.js";
+
+const trioOfFile = shareTrio();
 
 const JOBS = amount(24, 400);
 const WORKERS = 3;
 const seed = seedOfRun();
 
 test("LPOP gives one element to two; a job that two workers finish has its effect once", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const client = cut.client();
   const queue = new Queue(client, "jobs", 1);
   await queue.add("one", "5");
@@ -43,7 +45,7 @@ test("LPOP gives one element to two; a job that two workers finish has its effec
 
 test(`all jobs are done once, though workers go and a daemon is killed (seed ${seed})`, async () => {
   const random = new SeededRandom(seed);
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const client = cut.client();
   const queue = new Queue(client, "jobs");
   for (let i = 1; i <= JOBS; i++) await queue.add(`job-${i}`, String(i));

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RateLimit } from "../../../examples/recipes/rate-limit.js";
-import { CutTrio } from "./cut-trio.js";
+import { shareTrio } from "./cut-trio.js";
+
+const trioOfFile = shareTrio();
 
 const LIMIT = 6;
 const ASKED = 15;
@@ -19,7 +21,7 @@ async function admitted(ask: () => Promise<boolean>, requests = ASKED): Promise<
 }
 
 test("as many as there may be, also when one daemon is killed", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const limits = [0, 1].map(() => new RateLimit(cut.client(), LIMIT, SLOT_MS, PATIENCE_MS));
   let asked = 0;
   const ask = async () => {
@@ -31,7 +33,7 @@ test("as many as there may be, also when one daemon is killed", async () => {
 });
 
 test("with daemons that do not hear of each other half as many again at most, and three times as many by INCR's answer", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   cut.areApart = true;
   const pairs = await Promise.all(
     [

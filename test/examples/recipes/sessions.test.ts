@@ -3,12 +3,14 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { Sessions } from "../../../examples/recipes/sessions.js";
-import { CutTrio } from "./cut-trio.js";
+import { shareTrio } from "./cut-trio.js";
+
+const trioOfFile = shareTrio();
 
 const REQUESTS = 30;
 
 test("the next request sees what the one before has written, wherever it goes", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const timeout = 20_000;
   const [first, second] = [await cut.reaching([0], { timeout }), await cut.reaching([1], { timeout })].map(
     (client) => new Sessions(client),
@@ -25,7 +27,7 @@ test("the next request sees what the one before has written, wherever it goes", 
 });
 
 test("a session that has ended does not come back by a write at a daemon that has not heard of it", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const [first, second] = [await cut.reaching([0]), await cut.reaching([1])];
   const [ending, writing] = [new Sessions(first), new Sessions(second)];
   const id = randomUUID();
@@ -46,7 +48,7 @@ test("a session that has ended does not come back by a write at a daemon that ha
 });
 
 test("requests at the same time lose nothing of each other, also when a daemon is killed", async () => {
-  await using cut = await CutTrio.start();
+  await using cut = await trioOfFile();
   const servers = [0, 1].map(() => new Sessions(cut.client())) as [Sessions, Sessions];
   const id = randomUUID();
   const seen = await servers[0].begin(id, { user: "ada" });
