@@ -75,7 +75,11 @@ function longestLog(folder: string): string {
 }
 
 describe("dbsync log verify", { concurrency: true }, () => {
-  test("changes nothing in a killed daemon's folder, and says the same again", LIMIT, async () => {
+  // test/faults/log-verify.test.ts tells the same.
+  test("changes nothing in a killed daemon's folder, and says the same again", {
+    ...LIMIT,
+    skip: skipUnlessFull,
+  }, async () => {
     await using victims = await written();
     await victims.daemons[0]?.[Symbol.asyncDispose]();
     const before = contents(victims.folder(0));
@@ -99,7 +103,7 @@ describe("dbsync log verify", { concurrency: true }, () => {
     assert.equal(await client.text("SET", "after", "it"), "OK");
   });
 
-  // test/faults/log-verify.test.ts tells the same of three daemons' folders.
+  // And this.
   test("tells each time that the tail of the log is missing", {
     ...LIMIT,
     skip: skipUnlessFull,

@@ -1,4 +1,4 @@
-/** Clients of --sql, --memcached and --mongo before a sidecar: what it is told by its daemons is told them as a daemon with data would. */
+/** Clients of --sql, --memcached, --mongo and --json before a sidecar: what it is told by its daemons is told them as a daemon with data would. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MongoClient } from "mongodb";
@@ -7,6 +7,7 @@ import { array, bulk, double, NIL } from "../../../protocol/reply.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { ask } from "../listeners/json/scene.js";
 import { replay as replayMemcached } from "../listeners/memcached/replay.js";
 import { replay as replaySql } from "../listeners/sql/replay.js";
 import { CALL_MS, type SidecarScene, startScene, untilAll } from "./scene.js";
@@ -14,12 +15,23 @@ import { CALL_MS, type SidecarScene, startScene, untilAll } from "./scene.js";
 let sql: number;
 let memcached: number;
 let mongo: number;
+let json: number;
 let scene: SidecarScene;
 before(async () => {
   sql = await freePort();
   memcached = await freePort();
   mongo = await freePort();
-  const places = ["--sql", String(sql), "--memcached", String(memcached), "--mongo", String(mongo)];
+  json = await freePort();
+  const places = [
+    "--sql",
+    String(sql),
+    "--memcached",
+    String(memcached),
+    "--mongo",
+    String(mongo),
+    "--json",
+    String(json),
+  ];
   scene = await startScene({ args: places });
 });
 after(() => scene[Symbol.asyncDispose]());
@@ -69,6 +81,32 @@ test("Redis clients are told which cells of rows are numbers, in transactions to
   for (const argv of [["MULTI"], query, ["EXEC"]]) redis.queue(argv);
   const transaction = (await redis.flush()).at(-1);
   assert.deepEqual(transaction, { kind: "array", items: [reply] });
+});
+
+test("documents that a JSON client writes are carried, and read from the daemons", async () => {
+  using client = await RawClient.open(json);
+  const users = { document: "users" };
+  assert.match(await ask(client, { ...users, action: "create" }), /"status":"success"/);
+  const data = [
+    { name: "John", role: "admin" },
+    { name: "Ann", role: "user" },
+  ];
+  assert.match(await ask(client, { ...users, action: "insert", data }), /"status":"success".*"ids":/);
+  assert.match(await ask(client, { ...users, action: "get", query: { role: "user" } }), /"name":"Ann"/);
+  assert.match(await ask(client, { ...users, action: "get" }), /"John".*"Ann"/);
+  assert.match(await ask(client, { action: "getall" }), /"users".*"John".*"Ann"/);
+  assert.match(
+    await ask(client, { ...users, action: "get", query: { role: "user" }, details: true }),
+    /"details"/,
+  );
+  assert.match(await ask(client, { ...users, action: "count" }), /"count":"?2/);
+  assert.match(
+    await ask(client, { ...users, action: "update", query: { role: "user" }, data: { role: "guest" } }),
+    /"status":"success".*guest/,
+  );
+  assert.match(await ask(client, { action: "list" }), /"users"/);
+  assert.match(await ask(client, { ...users, action: "drop" }), /"status":"success"/);
+  assert.match(await ask(client, { ...users, action: "get" }), /"status":"error"/);
 });
 
 // Last, since it ends a daemon.
