@@ -35,8 +35,10 @@ const [given = "{}", ...words] = process.argv.slice(2);
 try {
   await run(JSON.parse(given) as BackupTask);
 } catch (problem) {
-  if (!(problem instanceof StartError || problem instanceof NoBackup || problem instanceof NotRestored))
-    throw problem;
+  const isTold =
+    problem instanceof StartError || problem instanceof NoBackup || problem instanceof NotRestored;
+  // The system's: no room, no right, a folder that is a mount.
+  if (!isTold && !(problem instanceof Error && "syscall" in problem)) throw problem;
   process.stderr.write(`${process.stderr.isTTY ? CLEAR_LINE : ""}dbsync: ${problem.message}\n`);
   process.exitCode = problem instanceof StartError && problem.exitCode === 2 ? 2 : 1;
 }

@@ -35,7 +35,7 @@ const SENTENCES: Readonly<Record<FaultKind, string>> = {
 
 const CURE =
   "What to do: start the daemon with its peers, which give damaged entries again; or put the folder aside and start with a " +
-  "new one, which they fill; or restore a copy.";
+  "new one, which they fill; or restore a backup.";
 
 const BACKUP_CURE =
   "What to do: take another copy of this file, or another backup; make a new one while the daemon has its data.";

@@ -80,7 +80,7 @@ export async function restoreFolder({
   const made = data + UNFINISHED;
   // Of a restore that was killed.
   rmSync(made, { recursive: true, force: true });
-  mkdirSync(made, { recursive: true, mode: FOLDER_MODE });
+  mkdirSync(made, { mode: FOLDER_MODE });
   const storage = new DiskStorage(made, { interval: SYNC_MS }, log);
   await keepAside(
     { storage: source, snapshots: source },

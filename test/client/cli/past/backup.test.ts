@@ -27,7 +27,7 @@ const BYTES = Buffer.from([0, 255, 13, 10, 36, 233]);
 let cluster: Cluster;
 let daemon: DaemonProcess;
 let client: Client;
-/** Behind everything that the first backup has, and before what follows. */
+/** Date of the last write that the first backup has; what follows is later. */
 let then: number;
 /** Of the second backup. */
 let secondState: string;
@@ -67,10 +67,11 @@ before(async () => {
   ];
   for (const command of commands) await client.call(command);
   await client.call("SET second 2", { db: 2 });
+  // By the client's clock, which dates what follows as well: that has gone on when the backup is made.
+  then = Number.parseInt((client.lastWrite as string).slice(0, 16), 16);
+  writeFileSync(at("data/functions.rdb"), "libraries of functions");
   const { code, stderr } = await backUp("first.dbsync");
   assert.equal(code, 0, stderr);
-  then = Date.now();
-  while (Date.now() === then) await new Promise((turn) => setImmediate(turn));
   await client.call("SET cart:1 changed");
   await client.call("DEL cart:2 hash");
   await client.call("SET cart:new new");
@@ -99,11 +100,20 @@ test("a backup of a running daemon is proved like its folder, belongs to its own
 });
 
 test("a folder is restored into an empty one, as of the backup, or as of a date", async () => {
+  // As one that was killed leaves it.
+  mkdirSync(at("restored.unfinished/timeline"), { recursive: true });
+  writeFileSync(at("restored.unfinished/timeline/data.mdb"), "half");
   const made = await restore("second.dbsync", "--data", at("restored"));
   assert.equal(made.code, 0, made.stderr);
+  assert.deepEqual(readdirSync(at("restored")).sort(), ["functions.rdb", "snapshots", "timeline"]);
+  assert.equal(readFileSync(at("restored/functions.rdb"), "utf8"), "libraries of functions");
+  assert.ok(!existsSync(at("restored.unfinished")));
   assert.equal(await stateOf("--data", at("restored")), secondState);
   assert.equal((await restore("second.dbsync", "--data", at("earlier"), "--at", String(then))).code, 0);
   assert.equal(await stateOf("--data", at("earlier")), await stateOf("--backup", at("first.dbsync")));
+  const nowhere = await restore("first.dbsync", "--data", "/proc/none");
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.stderr, /^dbsync: .*\n$/);
   const full = await restore("first.dbsync", "--data", at("restored"));
   assert.equal(full.code, 1);
   assert.match(full.stderr, /restored is not empty/);
