@@ -92,9 +92,9 @@ export async function keygen(argv: readonly string[], streams: KeygenStreams): P
   }
 }
 
-function parse(argv: readonly string[], streams: KeygenStreams): Options {
-  const program = new Command("dbsync-keygen");
-  program
+/** Its options, nothing parsed yet. */
+export function makeKeygen(streams: KeygenStreams): Command {
+  const program = new Command("dbsync-keygen")
     .version(version, "--version", "print the version")
     .description(
       "Makes a pair of keys: clients sign with the private one, daemons check with the public one.",
@@ -120,6 +120,11 @@ function parse(argv: readonly string[], streams: KeygenStreams): Options {
     .exitOverride()
     .allowExcessArguments(false);
   for (const option of certificateFlags()) program.addOption(option);
+  return program;
+}
+
+function parse(argv: readonly string[], streams: KeygenStreams): Options {
+  const program = makeKeygen(streams);
   program.parse(argv, { from: "user" });
   const given = program.opts<{
     type: string;

@@ -1,21 +1,12 @@
 #!/usr/bin/env node
 /** The program `dbsync-proxy`: subcommands, and the one place where errors become text and exit codes. */
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { CommanderError, InvalidArgumentError } from "commander";
 import { StartError } from "../serving/process/start-error.js";
-import { version } from "../serving/process/version.js";
-import { addBalancer } from "./balancer-command.js";
-import { addCache } from "./cache-command.js";
-import { addStatus } from "./status-command.js";
+import { makeProxy } from "./program.js";
 
 const EXIT_USAGE = 2;
 
-const program = new Command("dbsync-proxy")
-  .description("Stands before servers of the SQL line protocol, or of Redis.")
-  .version(version)
-  .enablePositionalOptions()
-  .exitOverride()
-  .showHelpAfterError("(--help shows what is possible)");
-for (const add of [addBalancer, addCache, addStatus]) add(program);
+const program = makeProxy();
 
 try {
   await program.parseAsync();

@@ -1,9 +1,10 @@
 /**
  * The last step of a build. What was compiled from files that are gone, or have moved, goes, as do former bundles: tests would run from
- * there for ever. What is left is joined to bundles, of which the programs become executable, as npx expects them.
+ * there for ever. What is left is joined to bundles, of which the programs become executable, as npx expects them; their help becomes manual pages.
  */
 import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { makeManPages } from "../man/make-man-pages.js";
 import { makeBrowserModule } from "./make-browser-module.js";
 import { makeBundles } from "./make-bundles.js";
 import { makeClientPackage } from "./make-client-package.js";
@@ -19,6 +20,7 @@ for (const file of readdirSync(buildRoot, { recursive: true, encoding: "utf8" })
 await makeBundles();
 await makeBrowserModule();
 await makeDashboard();
+makeManPages();
 makeCommonJsTypes(["client/entry", "daemon/testing"]);
 await makeClientPackage();
 for (const program of Object.values(programPaths)) chmodSync(program, 0o755);

@@ -74,7 +74,7 @@ function manifest(): object {
 const ownName: Plugin = {
   name: "own name",
   setup(bundler) {
-    bundler.onLoad({ filter: /\/(cli\/main|keygen-command)\.js$/ }, ({ path }) => ({
+    bundler.onLoad({ filter: /\/(cli\/program|keygen-command)\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, "utf8").replace('"dbsyncd/package.json"', `"${NAME}/package.json"`),
     }));
   },

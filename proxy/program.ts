@@ -1,0 +1,18 @@
+/** The subcommands and options of `dbsync-proxy`. */
+import { Command } from "commander";
+import { version } from "../serving/process/version.js";
+import { addBalancer } from "./balancer-command.js";
+import { addCache } from "./cache-command.js";
+import { addStatus } from "./status-command.js";
+
+/** Nothing is parsed yet. */
+export function makeProxy(): Command {
+  const program = new Command("dbsync-proxy")
+    .description("Stands before servers of the SQL line protocol, or of Redis.")
+    .version(version)
+    .enablePositionalOptions()
+    .exitOverride()
+    .showHelpAfterError("(--help shows what is possible)");
+  for (const add of [addBalancer, addCache, addStatus]) add(program);
+  return program;
+}

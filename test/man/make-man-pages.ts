@@ -1,0 +1,26 @@
+/** Writes the manual pages of all programs into `man/` of the build, whence the package has them. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { makeProgram } from "../../client/cli/program.js";
+import { optionTable } from "../../daemon/options/options.js";
+import { makeKeygen } from "../../keys/keygen-command.js";
+import { makeProxy } from "../../proxy/program.js";
+import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { manPage } from "./man-page.js";
+
+export function makeManPages(): void {
+  const { name, version } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
+    readonly name: string;
+    readonly version: string;
+  };
+  const folder = join(buildRoot, "man");
+  mkdirSync(folder, { recursive: true });
+  const programs = [
+    makeProgram(),
+    optionTable({ version, everything: true, print: () => {} }),
+    makeKeygen(process),
+    makeProxy(),
+  ];
+  for (const program of programs)
+    writeFileSync(join(folder, `${program.name()}.1`), manPage(program, { source: `${name} ${version}` }));
+}

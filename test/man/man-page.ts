@@ -1,0 +1,105 @@
+/** A manual page of a program, in the macros of man(7), from the texts that its help prints. Pure. */
+import type { Command } from "commander";
+
+export interface Book {
+  /** The program's package and version: `dbsyncd 0.1.0`. */
+  readonly source: string;
+}
+
+/** All of a program in one page: its options, then each subcommand with its own. */
+export function manPage(program: Command, { source }: Book): string {
+  const name = program.name();
+  return [
+    `.TH ${name.toUpperCase()} 1 "" "${source}" "User Commands"`,
+    ".SH NAME",
+    `${escaped(name)} \\- ${escaped(firstLower(program.description()))}`,
+    ".SH SYNOPSIS",
+    `.B ${escaped(usageOf(program, name))}`,
+    ".SH OPTIONS",
+    ...optionLines(program),
+    ...(subcommandsOf(program).length === 0 ? [] : [".SH COMMANDS"]),
+    ...subcommandsOf(program).flatMap((one) => subcommandLines(one, name)),
+    ".SH NOTES",
+    ...textLines(textBehind(program)),
+    "",
+  ].join("\n");
+}
+
+function subcommandLines(command: Command, parent: string): string[] {
+  const name = `${parent} ${command.name()}`;
+  return [
+    `.SS ${escaped(usageOf(command, name))}`,
+    escaped(command.description()),
+    ...optionLines(command),
+    ...textLines(textBehind(command)),
+    ...subcommandsOf(command).flatMap((one) => subcommandLines(one, name)),
+  ];
+}
+
+function subcommandsOf(command: Command): readonly Command[] {
+  return command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((one) => one.name() !== "help");
+}
+
+const usageOf = (command: Command, name: string): string => `${name} ${command.usage()}`.trimEnd();
+
+function optionLines(command: Command): string[] {
+  const help = command.createHelp();
+  const terms = [
+    ...help
+      .visibleArguments(command)
+      .map((one) => [help.argumentTerm(one), help.argumentDescription(one)] as const),
+    ...help
+      .visibleOptions(command)
+      .map((one) => [help.optionTerm(one), help.optionDescription(one)] as const),
+  ];
+  return terms.flatMap(([term, description]) => [".TP", `.B ${escaped(term)}`, escaped(description)]);
+}
+
+/** What its help tells behind the options: notes, examples, exit codes. */
+function textBehind(command: Command): string {
+  let whole = "";
+  const before = command.configureOutput().writeOut;
+  command.configureOutput({
+    writeOut: (text) => {
+      whole += text;
+    },
+  });
+  command.outputHelp();
+  if (before !== undefined) command.configureOutput({ writeOut: before });
+  return whole.slice(whole.indexOf(command.helpInformation()) + command.helpInformation().length);
+}
+
+/** Lines with an indent stand as they are, paragraphs flow. */
+function textLines(text: string): string[] {
+  return text
+    .split(/\n{2,}/)
+    .map((block) => block.replace(/^\n+|\s+$/g, ""))
+    .filter((block) => block !== "")
+    .flatMap((block) => {
+      const lines = block.split("\n");
+      const isList = lines.some((line) => line.startsWith("  "));
+      return isList ? [".PP", ".nf", ...lines.map(escaped), ".fi"] : [".PP", ...lines.map(escaped)];
+    });
+}
+
+const firstLower = (sentence: string): string =>
+  `${sentence.slice(0, 1).toLowerCase()}${sentence.slice(1).replace(/\.$/, "")}`;
+
+/** As roff shows it letter by letter, in ASCII. */
+export function escaped(line: string): string {
+  const text = line
+    .replaceAll("\\", "\\e")
+    .replaceAll("-", "\\-")
+    .replaceAll("~", "\\(ti")
+    .replaceAll("^", "\\(ha")
+    .replaceAll("`", "\\(ga")
+    .replaceAll("'", "\\(aq")
+    .replace(/[^\x20-\x7e]/gu, (letter) => {
+      const code = (letter.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0");
+      return `\\[u${code}]`;
+    });
+  return /^[.']/.test(text) ? `\\&${text}` : text;
+}
