@@ -27,6 +27,8 @@ async def dial(address: Address, context: ssl.SSLContext | None) -> tuple[asynci
         streams = await asyncio.open_connection(address.host, address.port, ssl=context)
     except socket.gaierror as error:
         raise Gone("dns", error.strerror or str(error)) from error
+    except UnicodeError as error:
+        raise Gone("dns", "it is no host name") from error
     except ssl.SSLError as error:
         raise Gone("tls", trouble(error)) from error
     except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError) as error:

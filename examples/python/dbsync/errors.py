@@ -145,7 +145,7 @@ def describe(outcome: Outcome) -> str:
     if outcome.ok:
         return f"answered {'nil' if outcome.reply is None else json.dumps(shown(outcome.reply))}"
     meaning, cure = STAGES[outcome.stage]
-    if outcome.stage == "refused":
+    if outcome.stage in ("refused", "lost"):
         code = outcome.detail.split(":", 1)[0]
         cure = {**REFUSAL_CURES, **OWN_CURES}.get(code, cure)
     detail = f" ({_printable(outcome.detail)})" if outcome.detail else ""
