@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { amount, isFull } from "../support/amount.js";
+import { amount } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import type { Mistake, Reader } from "./mistake.js";
@@ -52,6 +52,5 @@ for (const { name: group, mistakes } of GROUPS)
 
 function languageSkip(language: Reader, mistakes: readonly Mistake[]): string | false {
   if (!mistakes.some(({ call }) => call !== undefined)) return "no calls of its own";
-  if (language === "PHP") return skipWithout("php");
-  return isFull ? false : "a full run has it: DBSYNC_FULL=1";
+  return language === "PHP" ? skipWithout("php") : skipWithout("/usr/bin/python3");
 }

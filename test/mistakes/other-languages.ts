@@ -1,9 +1,23 @@
 /** The calls of the table by other languages: one process for each makes them all. */
 import { runPhp } from "../examples/php-script.js";
+import { runPython } from "../python/running.js";
 import type { Call, Mistake, Reader } from "./mistake.js";
 import type { Scene } from "./scene.js";
 
 const SECOND_MS = 1000;
+
+const PYTHON = `
+from dbsync import Client
+said = []
+for one in given:
+    try:
+        with Client(one["servers"], one["key"], **one["options"]) as client:
+            client.call(*one["words"], **one["more"])
+        said.append(None)
+    except Exception as problem:
+        said.append(str(problem))
+print(json.dumps(said))
+`;
 
 const RUN: Partial<Record<Reader, (calls: readonly Call[]) => Promise<(string | null)[]>>> = {
   PHP: async (calls) => {
@@ -23,6 +37,17 @@ const RUN: Partial<Record<Reader, (calls: readonly Call[]) => Promise<(string | 
       }`,
       { input: JSON.stringify(given) },
     )) as (string | null)[];
+  },
+  Python: async (calls) => {
+    const given = calls.map(({ servers, key, command, options = {} }) => {
+      const { timeout = 3 * SECOND_MS, replicated, ...others } = options;
+      return {
+        ...{ servers, key, words: typeof command === "string" ? command.split(" ") : command },
+        ...{ options: { ...others, timeout: timeout / SECOND_MS } },
+        more: replicated === undefined ? {} : { replicated },
+      };
+    });
+    return (await runPython(PYTHON, given)) as (string | null)[];
   },
 };
 
