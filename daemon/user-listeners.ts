@@ -14,7 +14,7 @@ import { MemoryBackend } from "./backends/memory.js";
 import type { Channels } from "./channels/channels.js";
 import type { SlowLog } from "./inspection/slow-log.js";
 import type { DaemonFace } from "./listeners/daemon-face.js";
-import type { DaemonListener, DaemonListenerParts } from "./listeners/daemon-listener.js";
+import type { DaemonListener, DaemonListenerParts, FamilyCounts } from "./listeners/daemon-listener.js";
 import type { UserListenerParts } from "./listeners/user-listener.js";
 import type { MemoryLimit } from "./memory/memory-limit.js";
 import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
@@ -119,6 +119,11 @@ export class UserListeners implements Service {
 
   get all(): readonly DaemonListener[] {
     return [...this.#listeners.values()];
+  }
+
+  /** null: there is no --resp. */
+  get families(): readonly FamilyCounts[] | null {
+    return this.#listeners.get("resp")?.families ?? null;
   }
 
   /** null: none has --json-replica. */

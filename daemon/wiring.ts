@@ -5,6 +5,7 @@ import { hexOf } from "../protocol/version-2/envelope.js";
 import type { AdminServer } from "../serving/admin/server.js";
 import type { Environment } from "../serving/process/environment.js";
 import { loadWith } from "../serving/process/optional-package.js";
+import type { CountedKeys } from "./admin/counted-keys.js";
 import type { Health } from "./admin/health.js";
 import { Metrics } from "./admin/metrics.js";
 import type { Backend } from "./backends/backend.js";
@@ -71,7 +72,7 @@ type Late = {
   -readonly [Name in "pipeline" | "listener" | "ws" | "userListeners" | "replica" | "memory"]:
     | Wired[Name]
     | null;
-};
+} & { keys: CountedKeys | null };
 
 /** @throws StartError  what can be wrong is read before anything is opened */
 export async function wire(parts: WiringParts): Promise<Wired> {
@@ -85,6 +86,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
     userListeners: null,
     replica: null,
     memory: null,
+    keys: null,
   };
   const signers = await signersOf(settings, log);
   const address = await bindAddressOf(settings);
@@ -112,6 +114,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
     remembered: boundsOf(settings),
   });
   const telling = (replica?.backend ?? backends[0]) as Partial<TellingBackend> | undefined;
+  late.keys = isOwnMemory(settings) ? (backends[0] as Backend & CountedKeys) : null;
   const live = isOwnMemory(settings) ? liveHostOf(channels, telling) : null;
   const listener = new DbsyncListener({
     ...{ address, port: settings.port, gate, observer, limits, pipeline, ...own },
@@ -198,6 +201,8 @@ async function makeAdmin(
       [late.listener, late.ws, late.userListeners].reduce((sum, one) => sum + (one?.bufferedBytes ?? 0), 0),
     replica: () => late.replica?.history.figures ?? null,
     jsonFleet: () => late.userListeners?.jsonFleet ?? null,
+    keys: () => late.keys,
+    families: () => late.userListeners?.families ?? null,
     memory: () => ({ used: late.memory?.used ?? 0, limit: late.memory?.bytes ?? 0 }),
     ring: () => late.pipeline?.signers?.ring ?? null,
     watchRecorded: (watcher: Replica["watcher"]) => {

@@ -6,6 +6,7 @@ import type { HistogramMetric, Sample, ValueMetric } from "../../serving/admin/m
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
+import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { Health } from "./health.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";
 
@@ -16,6 +17,10 @@ export interface Sources {
   readonly bufferedBytes: () => number;
   /** Read once for each metric that is about them. null: no timeline. */
   readonly replica: () => ReplicaFigures | null;
+  /** null: what is behind the daemon is not its own memory. */
+  readonly keys: () => CountedKeys | null;
+  /** null: no --resp. */
+  readonly families: () => readonly CountedFamily[] | null;
   /** null: no --json-replica. */
   readonly jsonFleet: () => FleetFigures | null;
 }

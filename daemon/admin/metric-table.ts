@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import type { RefusalCode } from "../answers/refusals.js";
 import { STATES } from "./health.js";
+import { KEY_METRICS } from "./key-metrics.js";
 import {
   histogram,
   type MetricRow,
@@ -88,6 +89,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
       return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));
     },
   },
+  ...KEY_METRICS,
   dbsyncd_timeline_entries: {
     type: "gauge",
     labels: ["set"],

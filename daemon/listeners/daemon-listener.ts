@@ -10,11 +10,27 @@ import type { Observer } from "../pipeline/observer.js";
 /** What every connection of the daemon's listeners is given. */
 export type DaemonSocketHost = SocketHost<Limits, Observer>;
 
+/** Of the commands of one family, since the start. */
+export interface FamilyCounts {
+  /** As ACL categories call it. */
+  readonly family: string;
+  readonly calls: number;
+  /** Answered with an error. */
+  readonly failed: number;
+  /** That they ran, all together. */
+  readonly seconds: number;
+}
+
 export type DaemonListenerParts = Omit<SocketListenerParts<Limits, Observer>, "refusals">;
 
 export class DaemonListener extends SocketListener<Limits, Observer> {
   constructor(parts: DaemonListenerParts) {
     super({ ...parts, refusals: REFUSALS });
+  }
+
+  /** What its clients called, by families of commands; null: that is not counted. */
+  get families(): readonly FamilyCounts[] | null {
+    return null;
   }
 
   /** Servers that are sent what clients write; null: the listener has none. */

@@ -77,6 +77,12 @@ export const requirements: readonly Requirement[] = [
     isForFullRuns: true,
   },
   {
+    program: "promtool",
+    debianPackage: "prometheus",
+    purpose: "/metrics, alert rules and the dashboard of examples/production",
+    isForFullRuns: true,
+  },
+  {
     program: "/usr/bin/python3",
     check: ["-c", "import pymongo"],
     debianPackage: "python3-pymongo",

@@ -5,7 +5,7 @@ import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { ClientConnection } from "../../../serving/connections/client-connection.js";
 import { SharedInput } from "../../../serving/connections/shared-input.js";
 import { Scripts } from "../../scripts/scripts.js";
-import { DaemonListener } from "../daemon-listener.js";
+import { DaemonListener, type FamilyCounts } from "../daemon-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
@@ -21,9 +21,11 @@ import { SharedOutput } from "./shared-output.js";
 
 /** Redis's tcp-keepalive. */
 const KEEP_ALIVE_SECONDS = 300;
+const MILLISECONDS = 1000;
 
 export class RespListener extends DaemonListener {
   readonly #pulse: Pulse;
+  readonly #counts: ServerState["counts"];
   readonly #keepFunctions: () => Promise<void>;
 
   constructor(parts: UserListenerParts) {
@@ -73,12 +75,26 @@ export class RespListener extends DaemonListener {
       },
     });
     this.#pulse = state.pulse;
+    this.#counts = state.counts;
     this.#keepFunctions = async () => {
       const { data } = daemon.settings;
       const { luaMemory: memory, luaTimeLimit: time } = parts.limits;
       const lost = data === null ? null : await scripts.keepFunctions(data, { memory, time, spent: 0 });
       if (lost !== null) parts.log.error(lost, NOT_LOADED);
     };
+  }
+
+  override get families(): readonly FamilyCounts[] {
+    const families = new Map<string, { calls: number; failed: number; seconds: number }>();
+    for (const [{ group }, { calls, failed, milliseconds }] of this.#counts) {
+      if (calls === 0) continue;
+      const sums = families.get(group) ?? { calls: 0, failed: 0, seconds: 0 };
+      sums.calls += calls;
+      sums.failed += failed;
+      sums.seconds += milliseconds / MILLISECONDS;
+      families.set(group, sums);
+    }
+    return [...families].map(([family, sums]) => ({ family, ...sums }));
   }
 
   override async start(): Promise<void> {

@@ -1,10 +1,15 @@
 /** --admin on the real daemon: what of its work shows. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, runDaemon, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
 
 async function adminPort(daemon: DaemonProcess): Promise<number> {
   const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
@@ -115,4 +120,35 @@ test("A daemon with a timeline tells of it and of its members, one without does 
   await using plain = await startDaemon(["--admin", "0"]);
   const other = await (await fetch(`http://127.0.0.1:${await adminPort(plain)}/metrics`)).text();
   assert.doesNotMatch(other, /\ndbsyncd_(timeline|member)_\w+[ {]/);
+});
+
+test("The daemon tells what its memory and its Redis clients count: keys, what was found, what has expired, families", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-metrics-"));
+  for (const args of [[], ["--data", join(folder, "data")]]) {
+    const resp = await freePort();
+    await using daemon = await startDaemon(["--admin", "0", "--resp", String(resp), ...args]);
+    const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+    using client = await RedisConnection.open(resp);
+    await client.call("SET", "k", "v");
+    await client.call("SET", "stays", "v", "PX", "4000000");
+    await client.call("SET", "goes", "v", "PX", "1");
+    for (const name of ["k", "none", "none"]) await client.call("GET", name);
+    await client.call("LPUSH", "k", "no list");
+    await client.call("LPUSH", "list", "a");
+    const metrics = async () => await (await fetch(`${url}/metrics`)).text();
+    let text = await metrics();
+    while (!text.includes("\ndbsyncd_expired_keys_total 1\n")) text = await metrics();
+    for (const line of [
+      'dbsyncd_keys{db="0"} 3',
+      'dbsyncd_expiring_keys{db="0"} 1',
+      'dbsyncd_key_lookups_total{outcome="hit"} 1',
+      'dbsyncd_key_lookups_total{outcome="miss"} 2',
+      'dbsyncd_resp_commands_total{family="string"} 6',
+      'dbsyncd_resp_commands_total{family="list"} 2',
+      'dbsyncd_resp_failed_commands_total{family="list"} 1',
+    ])
+      assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);
+    assert.match(text, /\ndbsyncd_resp_command_seconds_total\{family="string"\} 0\.0*[1-9]/);
+  }
+  rmSync(folder, { recursive: true });
 });

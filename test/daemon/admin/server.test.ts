@@ -31,7 +31,15 @@ async function startAdmin(
 ): Promise<Started> {
   const { health = () => LIVE, hosts = [] } = options;
   const metrics = new Metrics();
-  const sources = { metrics, health, bufferedBytes: () => 77, replica: () => null, jsonFleet: () => null };
+  const sources = {
+    metrics,
+    health,
+    bufferedBytes: () => 77,
+    replica: () => null,
+    jsonFleet: () => null,
+    keys: () => null,
+    families: () => null,
+  };
   const { exposition = makeExposition(METRICS, sources) } = options;
   const log: string[] = [];
   const server = new AdminServer({

@@ -119,6 +119,7 @@ test("promtool finds nothing in the daemon's metrics", { skip: skipWithout("prom
     metrics,
     health: () => ({ version: "1.2.3", state: "live", backends: [] }),
     ...{ bufferedBytes: () => 77, replica: () => null, jsonFleet: () => null },
+    ...{ keys: () => null, families: () => null },
   }).text();
   const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
     input: text,

@@ -1,0 +1,64 @@
+/** Metrics of keys, and of what Redis clients call: counted anyway, and read when somebody asks. */
+import type { Sample } from "../../serving/admin/metric.js";
+import type { CountedFamily, CountedKeys } from "./counted-keys.js";
+import type { MetricRow, ValueRow } from "./metric-row.js";
+
+export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
+  dbsyncd_keys: ofKeys("gauge", ["db"], "Keys that have not expired, by database.", ({ keyCounts }) =>
+    keyCounts.map(({ db, keys }) => ({ labels: { db: String(db) }, value: keys })),
+  ),
+  dbsyncd_expiring_keys: ofKeys("gauge", ["db"], "Of these, those that will expire.", ({ keyCounts }) =>
+    keyCounts.map(({ db, expiring }) => ({ labels: { db: String(db) }, value: expiring })),
+  ),
+  dbsyncd_expired_keys_total: ofKeys("counter", [], "Keys that have expired.", ({ expiredKeys }) => [
+    { labels: {}, value: expiredKeys },
+  ]),
+  dbsyncd_key_lookups_total: ofKeys(
+    "counter",
+    ["outcome"],
+    "Keys that were looked for to be read, by outcome (hit, miss).",
+    ({ changes: { lookups } }) => [
+      { labels: { outcome: "hit" }, value: lookups.hits },
+      { labels: { outcome: "miss" }, value: lookups.misses },
+    ],
+  ),
+  dbsyncd_resp_commands_total: perFamily(
+    "Commands of --resp, by family (string, hash, list, …).",
+    ({ calls }) => calls,
+  ),
+  dbsyncd_resp_failed_commands_total: perFamily(
+    "Of these, those that were answered with an error.",
+    ({ failed }) => failed,
+  ),
+  dbsyncd_resp_command_seconds_total: perFamily(
+    "Time in which they ran; by its rate and theirs, how long one takes.",
+    ({ seconds }) => seconds,
+  ),
+};
+
+/** Of the daemon's own memory; none where something else holds the data. */
+function ofKeys(
+  type: ValueRow["type"],
+  labels: readonly string[],
+  help: string,
+  read: (keys: CountedKeys) => readonly Sample<number>[],
+): ValueRow {
+  return {
+    type,
+    labels,
+    help,
+    read: ({ keys }) => {
+      const counted = keys();
+      return counted === null ? [] : read(counted);
+    },
+  };
+}
+
+/** One for each family of commands that clients of --resp have called. */
+function perFamily(help: string, read: (family: CountedFamily) => number): ValueRow {
+  return {
+    ...{ type: "counter", labels: ["family"], help },
+    read: ({ families }) =>
+      (families() ?? []).map((counts) => ({ labels: { family: counts.family }, value: read(counts) })),
+  };
+}

@@ -1,0 +1,65 @@
+/** Alert rules and the Grafana dashboard beside the service's files: they name metrics that there are, and Prometheus takes them. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { METRICS } from "../../daemon/admin/metric-table.js";
+import { skipUnlessFull } from "../support/amount.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
+
+const at = (name: string) => join(repositoryRoot, "examples/production", name);
+const rules = readFileSync(at("alerts.yml"), "utf8");
+const dashboard = JSON.parse(readFileSync(at("grafana-dashboard.json"), "utf8")) as {
+  panels: { id: number; title: string; targets: { expr: string }[] }[];
+};
+const expressions = [
+  ...[...rules.matchAll(/^ +expr: (.*)$/gm)].map(([, expression]) => expression as string),
+  ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+];
+
+test("each expression of rules and dashboard names metrics of the table, with labels that they have", () => {
+  assert.ok(expressions.length > 30);
+  for (const expression of expressions) {
+    const named = [...expression.matchAll(/\b(?:dbsyncd|process|nodejs)_\w+\b/g)].map(([name]) => name);
+    for (const name of named) {
+      const row = METRICS[name] ?? METRICS[name.replace(/_bucket$/, "")];
+      assert.ok(row, `${name} in ${expression}`);
+      assert.equal(name.endsWith("_bucket"), row.type === "histogram", name);
+      for (const [, labels = ""] of expression.matchAll(new RegExp(`${name}\\{([^}]*)\\}`, "g")))
+        for (const [, label = ""] of labels.matchAll(/(\w+)=~?"/g))
+          assert.ok(["instance", "job", ...row.labels].includes(label), `${label} of ${name}`);
+    }
+    assert.ok(named.length > 0 || expression.includes("up{"), expression);
+  }
+});
+
+test("each rule says how grave it is, what is wrong and what to do, and each panel has a place of its own", () => {
+  const each = rules.split(/^ +- alert: /m).slice(1);
+  assert.ok(each.length > 10);
+  for (const rule of each) {
+    assert.match(rule, /severity: (critical|warning)/, rule);
+    assert.match(rule, /summary: ".*\$labels\.instance.*"/, rule);
+    assert.match(rule, /action: ".+"/, rule);
+  }
+  const { panels } = dashboard;
+  assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
+});
+
+test("promtool takes the rules, and the dashboard's expressions as rules", {
+  skip: skipUnlessFull || skipWithout("promtool"),
+}, async () => {
+  const checked = await run("promtool", ["check", "rules", at("alerts.yml")]);
+  assert.equal(checked.code, 0, checked.stdout + checked.stderr);
+  const recorded = expressions.map(
+    (expression, i) => `      - { record: "panel:${i}", expr: ${JSON.stringify(expression)} }`,
+  );
+  const input = ["groups:", "  - name: panels", "    rules:", ...recorded, ""].join("\n");
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-rules-"));
+  writeFileSync(join(folder, "panels.yml"), input);
+  const panels = await run("promtool", ["check", "rules", join(folder, "panels.yml")]);
+  rmSync(folder, { recursive: true });
+  assert.equal(panels.code, 0, panels.stdout + panels.stderr);
+});
