@@ -43,7 +43,7 @@ export interface Client extends CallingClient {
   /**
    * What is said on a channel, on those that match `{ pattern }`, or on `{ shard }`, as long as it is iterated: heard from one daemon,
    * and from another when that one is lost. The first event is `open`; where something may have been missed there is a `gap`.
-   * Needs version 2 and a key.
+   * Needs version 2.
    */
   subscribe(channel: ChannelInput, options?: ListenOptions): AsyncIterableIterator<ChannelEvent>;
   /** The same of a key, or of all that begin with `{ prefix }`: told when it has changed, also when writes that came late change it again. */

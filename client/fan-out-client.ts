@@ -14,7 +14,7 @@ import {
   readCallOptions,
   type TypedCallOptions,
 } from "./settings/call-options.js";
-import { KeySealer } from "./settings/key-sealer.js";
+import { KeySealer, UnsignedSealer } from "./settings/key-sealer.js";
 import type { Settings } from "./settings/options.js";
 import { frameOf, type Signer } from "./settings/signing-key.js";
 import { Alarm } from "./shared/alarm.js";
@@ -48,10 +48,8 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   readonly #sign: Signer | null;
   readonly #addresses: readonly Address[];
   readonly #pools: readonly Pool[];
-  /** null: there is no key, so there is version 1 only. */
-  readonly #outbox: Outbox | null;
-  /** There is no key, and yet somebody has asked for version 2, which is always signed. */
-  readonly #isUnsignedFor2: boolean;
+  readonly #outbox: Outbox;
+  readonly #hasKey: boolean;
   readonly #alarm: Alarm;
   /** Version 1's calls that have not settled, and the number of all such calls. */
   readonly #calls = new Set<Call>();
@@ -74,20 +72,16 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     this.#pools = addresses.map(
       (address) => new Pool({ address, environment, owner: this, trace, keepalive }),
     );
-    const shared = {
-      ...{ environment, addresses, keepalive, trace, warn, alarm: this.#alarm },
-      version1: this.#pools.map((pool) => new Version1Deliveries(pool, sign, environment)),
-    };
-    const cluster = bytesOfHex(settings.cluster, HASH_BYTES) ?? "";
-    const asksFor2 = ({ versions }: Address) => (versions ?? settings.versions) === "2";
-    this.#isUnsignedFor2 = signer === null && addresses.some(asksFor2);
-    this.#outbox =
-      signer === null
-        ? null
-        : new Outbox({
-            ...shared,
-            ...{ outboxOwner: this, sealer: new KeySealer(signer), cluster, versions },
-          });
+    this.#hasKey = signer !== null;
+    const way = { sign, hasKey: this.#hasKey, environment };
+    this.#outbox = new Outbox({
+      ...{ environment, addresses, keepalive, trace, warn, alarm: this.#alarm, outboxOwner: this },
+      version1: this.#pools.map((pool) => new Version1Deliveries(pool, way)),
+      sealer: signer === null ? new UnsignedSealer() : new KeySealer(signer),
+      cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
+      // What is not signed gains nothing by a version that cannot be replayed: whoever wants it may have it.
+      versions: versions ?? (signer === null ? "1,2" : null),
+    });
   }
 
   send(command: CommandInput, options?: CallOptions): Promise<string | null> {
@@ -134,7 +128,6 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     const { resolve, reject } = to;
     try {
       if (this.#closedBy !== null) throw closedClient(this.#closedBy, "");
-      if (this.#outbox === null) throw needsVersion2(false);
       const now = this.#environment.now();
       const moment = ++this.#moment;
       const shape = "reply";
@@ -148,11 +141,11 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
 
   /** Whether there is a daemon that may answer, as far as is known. */
   get isReachable(): boolean {
-    return this.#outbox?.fleet.isBackingOff(this.#environment.now()) === false;
+    return !this.#outbox.fleet.isBackingOff(this.#environment.now());
   }
 
   get lastWrite(): string | null {
-    const last = this.#outbox?.fleet.lastWrite ?? null;
+    const last = this.#outbox.fleet.lastWrite;
     return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
   }
 
@@ -176,7 +169,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     this.#closedBy = code;
     const now = this.#environment.now();
     for (const call of this.#calls) call.cutOff(code, now);
-    this.#outbox?.close(code, now);
+    this.#outbox.close(code, now);
     for (const pool of this.#pools) pool.close(now);
     this.#alarm.stop();
   }
@@ -228,7 +221,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     if (this.#closedBy !== null) throw closedClient(this.#closedBy, toldCommand(command));
     const now = this.#environment.now();
     const outbox = this.#outbox;
-    if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
+    if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
       this.#start1({ shape, resolve: resolve as Waiter["resolve"], reject }, command, settings, now);
       return;
     }
@@ -247,8 +240,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     if (this.#closedBy !== null) throw closedClient(this.#closedBy, toldCommands(commands));
     const now = this.#environment.now();
     const outbox = this.#outbox;
-    if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0))
-      throw needsVersion2(outbox !== null, toldCommands(commands));
+    if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(toldCommands(commands));
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
       throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
@@ -268,9 +260,8 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
 
   /** By version 1, since no daemon speaks another. */
   #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
-    if (settings.envelope !== null || this.#isUnsignedFor2)
-      throw needsVersion2(this.#outbox !== null, toldCommand(command));
-    if (this.#outbox !== null && this.#sign === null)
+    if (settings.envelope !== null) throw needsVersion2(toldCommand(command));
+    if (this.#hasKey && this.#sign === null)
       throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
     const frame = frameOf(textArguments(command), this.#sign, command);
     const isRead = isReadCommand(command);
@@ -297,20 +288,20 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   #tick(): void {
     const now = this.#environment.now();
     for (const call of this.#calls) if (call.dueAt <= now) call.judgeNow(now);
-    this.#outbox?.tick(now);
+    this.#outbox.tick(now);
     for (const pool of this.#pools) pool.tick(now);
     if (this.#lingerUntil <= now) this.#letGo(now);
     let next = this.#lingerUntil;
     for (const call of this.#calls) next = Math.min(next, call.dueAt);
     for (const pool of this.#pools) next = Math.min(next, pool.nextTick());
-    if (this.#outbox !== null) next = Math.min(next, this.#outbox.nextTick());
+    next = Math.min(next, this.#outbox.nextTick());
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
   }
 
   /** Nobody waits any more: from here on the process may end. */
   #letGo(now: number): void {
     this.#alarm.hold(false);
-    this.#outbox?.fleet.letGo(now);
+    this.#outbox.fleet.letGo(now);
     for (const pool of this.#pools) pool.letGo(now);
     // In a process that lives on, a daemon that wakes may still be sent what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;

@@ -8,7 +8,7 @@ export interface FanOutParts {
   readonly settings: Settings;
   readonly environment: Environment;
   readonly sign: Signer | null;
-  /** Version 2 is spoken if there is one. */
+  /** null: nothing is signed. */
   readonly signer?: EnvelopeSigner | null;
   readonly trace: FrameTracer | null;
   readonly warn?: (warning: string) => void;

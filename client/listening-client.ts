@@ -4,7 +4,7 @@ import { FanOutClient } from "./fan-out-client.js";
 import type { FanOutParts } from "./fan-out-parts.js";
 import type { Listening } from "./live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
-import { KeySealer } from "./settings/key-sealer.js";
+import { KeySealer, UnsignedSealer } from "./settings/key-sealer.js";
 import { comingEvents } from "./shared/coming-events.js";
 import { DbsyncError } from "./shared/errors.js";
 
@@ -35,10 +35,9 @@ export class ListeningClient extends FanOutClient implements Client {
   async #load(): Promise<Listening> {
     const { settings, environment, signer = null } = this.#parts;
     if (this.#isShut) throw new DbsyncError("closed", "it listens no more");
-    if (signer === null)
-      throw new DbsyncError("bad-command", "who listens signs what it asks for: give the option key");
+    const sealer = signer === null ? new UnsignedSealer() : new KeySealer(signer);
     this.#listening ??= import("./live/listening.js").then(
-      (module) => new module.Listening({ settings, environment, sealer: new KeySealer(signer) }),
+      (module) => new module.Listening({ settings, environment, sealer }),
     );
     return await this.#listening;
   }

@@ -29,7 +29,7 @@ export async function makeBackend(
 ): Promise<MadeBackend> {
   if (specification.kind === "memory") {
     const { MemoryBackend } = await import("./backends/memory.js");
-    // Only what is signed has a date of its own.
+    // Without keys it need not end in the same state as any other, so what has expired goes at once, whatever envelopes are dated.
     const past = isSigned(settings) ? settings.window.past : 0;
     const backend = new MemoryBackend(environment, past, usageKindOf(settings.maxmemoryPolicy));
     return { backend, outliving: null };

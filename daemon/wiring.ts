@@ -101,7 +101,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const memory = makeMemoryLimit({ settings, backends, ...own });
   // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
   const future = outliving.length === 0 ? 0 : window.future;
-  const floor = new StartFloor({ databases: signers === null ? [] : outliving, future, ...own });
+  const floor = new StartFloor({ databases: outliving, future, ...own });
   const recording = replica?.recording ?? new Unrecorded({ environment, floor });
   const pipeline = new Pipeline({
     ...{ signers, memory, observer, floor, recording, window, ...own },

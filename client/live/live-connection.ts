@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import type { Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { hexOf, SEQ_MAX, signedBytes } from "../../protocol/version-2/envelope.js";
+import { hexOf, NO_KEY, SEQ_MAX, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import {
   type DaemonMessage,
@@ -14,6 +14,7 @@ import {
   type EventMessage,
   type Hello,
   KNOWS_LISTEN,
+  KNOWS_UNSIGNED,
   type ResultMessage,
   readToldMessage,
   writeListen,
@@ -74,13 +75,17 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     this.#heardAt = environment.now();
     this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
       ...{ address, environment, owner: this, trace: null, now: this.#heardAt },
-      ...{ read: readToldMessage, knows: [KNOWS_LISTEN] },
+      ...{ read: readToldMessage, knows: [KNOWS_LISTEN, ...(this.#isUnsigned ? [KNOWS_UNSIGNED] : [])] },
     });
     this.#timer = environment.setTimer(ASK_EVERY_MS, this.#look);
   }
 
   get cluster(): ByteString {
     return this.#owner.cluster;
+  }
+
+  get #isUnsigned(): boolean {
+    return this.#sealer.keyId === NO_KEY;
   }
 
   /** Whether it can be asked. */
@@ -97,7 +102,14 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
   #askSome(askings: readonly Asking[], db: number): void {
     const { daemon, cluster } = this.#hello as Hello;
     const { keyId: key } = this.#sealer;
-    const header = { key, cluster, nonce: this.#sealer.nonce(), db, only: daemon, ...this.#date() };
+    const header = {
+      key,
+      cluster: cluster || NO_KEY,
+      nonce: this.#sealer.nonce(),
+      db,
+      only: daemon,
+      ...this.#date(),
+    };
     const commands = askings.map(({ argv }) => writeCommand(argv));
     const body = writeBody(header, commands);
     const signed = signedBytes(body);
@@ -162,8 +174,12 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     this.#ahead = hello.clock - this.#environment.now();
     if (this.#hello !== null) return;
     const { cluster } = this;
-    if (cluster !== "" && hello.cluster !== cluster) this.#lose(`it is of cluster ${hexOf(hello.cluster)}`);
-    else if (hello.knows?.includes(KNOWS_LISTEN) !== true)
+    const { knows = [] } = hello;
+    if (this.#isUnsigned && !knows.includes(KNOWS_UNSIGNED))
+      this.#lose("it wants to be asked by somebody who signs: give the option key");
+    else if (cluster !== "" && !this.#isUnsigned && hello.cluster !== cluster)
+      this.#lose(`it is of cluster ${hexOf(hello.cluster)}`);
+    else if (!knows.includes(KNOWS_LISTEN))
       this.#lose("it tells nothing by itself: it is of an older version, or stands before a Redis");
     else {
       this.#hello = hello;

@@ -1,7 +1,7 @@
-/** Seals with a key that was loaded, by Node's own crypto. */
+/** Seals with a key that was loaded, by Node's own crypto; and, where there is none, with an id alone. */
 import { hash, randomBytes } from "node:crypto";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { NONCE_BYTES } from "../../protocol/version-2/envelope.js";
+import { NO_KEY, NONCE_BYTES } from "../../protocol/version-2/envelope.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { EnvelopeSigner } from "./signing-key.js";
 
@@ -18,12 +18,7 @@ export class KeySealer implements Sealer {
   }
 
   nonce(): ByteString {
-    if (nonceStart === nonces.length) {
-      nonces = randomBytes(NONCE_BYTES * NONCES_AT_ONCE);
-      nonceStart = 0;
-    }
-    nonceStart += NONCE_BYTES;
-    return bytesOf(nonces, nonceStart - NONCE_BYTES, nonceStart);
+    return nextNonce();
   }
 
   seal(bytes: Buffer): Seal {
@@ -34,6 +29,34 @@ export class KeySealer implements Sealer {
   async sealAside(bytes: Buffer): Promise<Seal> {
     return new LateSeal(await this.#signer.signAside(bytes), bytes);
   }
+}
+
+/** For daemons without keys: envelopes that nobody signs. */
+export class UnsignedSealer implements Sealer {
+  readonly keyId = NO_KEY;
+
+  nonce(): ByteString {
+    return nextNonce();
+  }
+
+  seal(bytes: Buffer): Seal {
+    return new LateSeal(NO_SIGNATURE, bytes);
+  }
+
+  async sealAside(bytes: Buffer): Promise<Seal> {
+    return this.seal(bytes);
+  }
+}
+
+const NO_SIGNATURE = Buffer.alloc(0);
+
+function nextNonce(): ByteString {
+  if (nonceStart === nonces.length) {
+    nonces = randomBytes(NONCE_BYTES * NONCES_AT_ONCE);
+    nonceStart = 0;
+  }
+  nonceStart += NONCE_BYTES;
+  return bytesOf(nonces, nonceStart - NONCE_BYTES, nonceStart);
 }
 
 /**

@@ -44,8 +44,9 @@ export interface SendOptions extends CallOptions {
    */
   readonly cluster?: string | undefined;
   /**
-   * Which versions of the protocol a signed call may go out as: `2`; `1`; `1,2`: version 1 for daemons that close on version
-   * 2's hello, whoever closes there. Of one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini, `2`.
+   * Which versions of the protocol a call may go out as: `2`; `1`; `1,2`: version 1 for daemons that close on version 2's
+   * hello, whoever closes there. Of one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini; else `2` for
+   * what is signed, and `1,2` for what is not.
    */
   readonly versions?: Versions | undefined;
   /** Whether errors carry the caller's stack; each call takes longer then. Default: whether DBSYNC_DEBUG is 1. */
@@ -62,7 +63,7 @@ export interface Settings extends CallSettings {
   readonly keepalive: boolean;
   /** Hexadecimal digits; "": to be asked for. */
   readonly cluster: string;
-  /** null: nobody has said; a signed call is of version 2 then, and an unsigned one, as ever, of version 1. */
+  /** null: nobody has said; a signed call is of version 2 then, and an unsigned one of what the daemon speaks. */
   readonly versions: Versions | null;
   /** null: the environment says. */
   readonly debug: boolean | null;
@@ -111,21 +112,27 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
     format: given.format ?? found?.format ?? "text",
     cluster: (given.cluster ?? found?.cluster ?? "").toLowerCase(),
     versions:
-      given.versions === undefined ? versionsFor(key, servers, defaults) : readVersions(given.versions),
+      given.versions === undefined
+        ? versionsFor(given, key, servers, defaults)
+        : readVersions(given.versions),
     debug: given.debug ?? null,
     envelope: readHeaderOptions(given),
     buffers: false,
   };
 }
 
-/** What environment and file say of versions; it holds for every server whose entry says nothing. */
+/**
+ * What environment and file say of versions; it holds for every server whose entry says nothing. Neither is asked for a caller who
+ * has named the servers, and said that nothing is signed: that goes by what they speak.
+ */
 function versionsFor(
+  given: SendOptions,
   key: Settings["key"],
   servers: readonly Address[],
   defaults: () => Defaults,
 ): Settings["versions"] {
-  const matters = key !== null && servers.some(({ versions }) => versions === null);
-  return matters ? defaults().versions : null;
+  const matters = key !== null || given.key === undefined || given.servers === undefined;
+  return matters && servers.some(({ versions }) => versions === null) ? defaults().versions : null;
 }
 
 /** Who may have signed the certificates of servers; null where it does not matter, or nobody says. */

@@ -88,8 +88,8 @@ export function badSecret(option: string, allowed: string): DbsyncError {
 }
 
 /** For a call that version 1 cannot carry. */
-export function needsVersion2(hasKey: boolean, command = ""): DbsyncError {
-  const missing = hasKey ? "a daemon that speaks it, and is not told to be sent version 1 alone" : "a key";
+export function needsVersion2(command = ""): DbsyncError {
+  const missing = "a daemon that speaks it, and is not told to be sent version 1 alone";
   return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`, {
     command,
   });

@@ -8,7 +8,7 @@ export interface Seal {
 }
 
 export interface Sealer {
-  /** SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes. */
+  /** SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes; NO_KEY: it signs nothing. */
   readonly keyId: ByteString;
   /** Bytes that come once. */
   nonce(): ByteString;

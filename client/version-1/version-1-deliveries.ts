@@ -15,16 +15,21 @@ import type { Failure, Report } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
 import type { Pool } from "./pool.js";
 
+export interface Version1DeliveriesParts {
+  /** null: there is no key, or one that version 1 does not know. */
+  readonly sign: Signer | null;
+  readonly hasKey: boolean;
+  readonly environment: Environment;
+}
+
 /** The way of calls to one daemon by its pool. */
 export class Version1Deliveries implements Version1Way {
   readonly #pool: Pool;
-  readonly #sign: Signer | null;
-  readonly #environment: Environment;
+  readonly #parts: Version1DeliveriesParts;
 
-  constructor(pool: Pool, sign: Signer | null, environment: Environment) {
+  constructor(pool: Pool, parts: Version1DeliveriesParts) {
     this.#pool = pool;
-    this.#sign = sign;
-    this.#environment = environment;
+    this.#parts = parts;
   }
 
   get isEmpty(): boolean {
@@ -36,9 +41,9 @@ export class Version1Deliveries implements Version1Way {
   }
 
   deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null {
-    const sign = this.#sign;
-    const now = this.#environment.now();
-    const problem = unsendable(call, sign);
+    const { sign, hasKey, environment } = this.#parts;
+    const now = environment.now();
+    const problem = unsendable(call, !hasKey || sign !== null);
     if (problem !== null) return failure(problem, now);
     try {
       const delivery = version1Delivery({ call, address: sending.address, sign, ended });
@@ -56,11 +61,11 @@ const failure = (detail: string, at: number): Failure => ({
   ...{ detail, written: false, at },
 });
 
-/** Why version 1 cannot carry a call at all, or null. */
-function unsendable(call: PendingCall, sign: Signer | null): string | null {
+/** Why version 1 cannot carry a call at all, or null. @param isKnown  whether it can sign by the key, if there is one */
+function unsendable(call: PendingCall, isKnown: boolean): string | null {
   if (call.settings.envelope?.multi) return "multi";
   if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";
-  return sign === null ? "it takes RSA keys only" : null;
+  return isKnown ? null : "it takes RSA keys only";
 }
 
 /**

@@ -12,6 +12,7 @@ import type { FrameTracer } from "../shared/debug.js";
 import type { ClientSocket, Environment, SocketError } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
+import { disagreement } from "./signing-terms.js";
 
 /**
  * A longer message is taken for garbage before any of it is kept. No daemon sends one (`--max-output-bytes`): a result
@@ -55,7 +56,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     /** What a daemon sends. */
     read: (payload: Buffer) => Message;
     /** For the hello. */
-    knows?: readonly string[];
+    knows?: readonly string[] | undefined;
     trace: FrameTracer | null;
     now: number;
   }) {
@@ -113,7 +114,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     try {
       for (const payload of this.#parser.push(chunk)) {
         const message = this.#read(payload);
-        const isWelcome = message.kind === "hello" && message.versions.includes(2);
+        const isWelcome = message.kind === "hello" && disagreement(message, this.#knows) === null;
         if (isWelcome && this.state === "greeting") this.state = "speaking";
         this.#owner.told(message, now);
         if (this.state === "closed") return;

@@ -4,6 +4,7 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
+import { NO_KEY } from "../../protocol/version-2/envelope.js";
 import type {
   EnvelopeDate,
   Hello,
@@ -25,6 +26,7 @@ import { ClusterVotes } from "./cluster-votes.js";
 import { HeldBatches } from "./held-batches.js";
 import { Link } from "./link.js";
 import type { LinkOwner } from "./link-owner.js";
+import { UNSIGNED } from "./signing-terms.js";
 
 /** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
 const MAX_SIGNATURES = 4;
@@ -56,6 +58,8 @@ export interface FleetParts {
   readonly cluster: ByteString;
   /** Of daemons whose entry in the list says nothing; null: nobody has said. */
   readonly versions: Versions | null;
+  /** Whether envelopes go without a signature, to daemons that say that they take such. */
+  readonly isUnsigned: boolean;
   readonly keepalive: boolean;
   /** As of LinkParts. */
   readonly isPatient?: boolean;
@@ -74,13 +78,16 @@ export class Fleet implements LinkOwner<Link> {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
-    const { environment, alarm, trace, keepalive, versions, isPatient = false } = parts;
-    const shared = { environment, alarm, trace, keepalive, versions, isPatient, owner: this };
+    const { environment, alarm, trace, keepalive, versions, isUnsigned, isPatient = false } = parts;
+    const knows = isUnsigned ? UNSIGNED : undefined;
+    const shared = { environment, alarm, trace, keepalive, versions, knows, isPatient, owner: this };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = parts.addresses.map(
       (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Way }),
     );
-    const { cluster, owner, warn } = parts;
+    const { owner, warn } = parts;
+    // What nobody signs is for no cluster, and whoever takes it belongs to none.
+    const cluster = isUnsigned ? NO_KEY : parts.cluster;
     this.votes = new ClusterVotes({
       cluster,
       warn,
@@ -193,7 +200,7 @@ export class Fleet implements LinkOwner<Link> {
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
     this.clock.heard(link, hello.clock, sentAt, now);
-    this.votes.told(link, hello.cluster, now);
+    this.votes.told(link, hello.cluster || NO_KEY, now);
     publishVersion(link.address.text, 2);
     this.#decide(now);
   }

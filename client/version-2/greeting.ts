@@ -7,6 +7,7 @@ import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import {
   type DaemonMessage,
   type Hello,
+  KNOWS_UNSIGNED,
   readDaemonMessage,
   writeHello,
 } from "../../protocol/version-2/messages-v2.js";
@@ -35,20 +36,34 @@ export type Greeting =
   | { readonly kind: "closed"; readonly connecting: number }
   | { readonly kind: "failed"; readonly stage: Stage; readonly detail: string };
 
-/** Greets a daemon. Never rejects. @param timeout  milliseconds until it has failed */
-export function greet(address: Address, environment: Environment, timeout: number): Promise<Greeting> {
+/**
+ * Greets a daemon. Never rejects.
+ * @param options.timeout  milliseconds until it has failed
+ * @param options.hasKey   whether what is sent to it will be signed, which a daemon without keys does not take
+ */
+export function greet(
+  address: Address,
+  environment: Environment,
+  { timeout, hasKey }: { readonly timeout: number; readonly hasKey: boolean },
+): Promise<Greeting> {
   return new Promise((resolve) => {
-    const greeter = new Greeter(address, environment, (greeting) => {
+    const done = (greeting: Greeting) => {
       timer.cancel();
       resolve(greeting);
-    });
+    };
+    const greeter = new Greeter(address, environment, { hasKey, done });
     const timer = environment.setTimer(timeout, () => greeter.giveUp());
   });
 }
 
+interface GreeterParts {
+  readonly hasKey: boolean;
+  readonly done: (greeting: Greeting) => void;
+}
+
 class Greeter {
   readonly #environment: Environment;
-  readonly #done: (greeting: Greeting) => void;
+  readonly #parts: GreeterParts;
   readonly #socket: ClientSocket;
   readonly #parser = new FrameParser(MAX_MESSAGE_BYTES, 2);
   readonly #startedAt: number;
@@ -61,9 +76,9 @@ class Greeter {
   /** The fastest so far. */
   #best: Extract<Greeting, { kind: "hello" }> | null = null;
 
-  constructor(address: Address, environment: Environment, done: (greeting: Greeting) => void) {
+  constructor(address: Address, environment: Environment, parts: GreeterParts) {
     this.#environment = environment;
-    this.#done = done;
+    this.#parts = parts;
     this.#startedAt = environment.now();
     this.#socket = environment.openSocket(address, {
       opened: () => {
@@ -95,6 +110,7 @@ class Greeter {
       clock,
       state: "",
       role: "client",
+      knows: this.#parts.hasKey ? undefined : [KNOWS_UNSIGNED],
     });
     this.#socket.write(Buffer.from(writeFrame(hello, 2), "latin1"));
   }
@@ -146,6 +162,6 @@ class Greeter {
   #end(greeting: Greeting): void {
     this.#isOver = true;
     this.#socket.destroy();
-    this.#done(this.#best ?? greeting);
+    this.#parts.done(this.#best ?? greeting);
   }
 }

@@ -39,4 +39,6 @@ export interface LinkParts<Link> {
   readonly isPatient?: boolean;
   /** Of daemons whose entry in the list says nothing; null: nobody has said. */
   readonly versions: Versions | null;
+  /** Words of its hellos: that it signs nothing; undefined: none, since it signs. */
+  readonly knows: readonly string[] | undefined;
 }

@@ -23,9 +23,8 @@ import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import type { LinkOwner, LinkParts } from "./link-owner.js";
 import { LinkQueue } from "./link-queue.js";
 import { OnTheWay } from "./on-the-way.js";
+import { disagreement, isTermsDetail } from "./signing-terms.js";
 import { SpokenVersion } from "./spoken-version.js";
-
-const KEYLESS = "not-due: it has no keys now, and takes nothing that is signed";
 
 export class Link implements ConnectionV2Owner {
   readonly address: Address;
@@ -61,7 +60,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   get cluster(): string {
-    return this.#owner.cluster;
+    return this.#parts.knows === undefined ? this.#owner.cluster : "";
   }
 
   /** Whether a sending would be refused without an attempt to connect. */
@@ -200,9 +199,10 @@ export class Link implements ConnectionV2Owner {
 
   #greeted(hello: Hello, now: number): void {
     this.#backOff.succeeded();
-    if (!hello.versions.includes(2)) {
-      // By neither version.
-      this.#lose("refused", KEYLESS, now);
+    const problem = disagreement(hello, this.#parts.knows);
+    if (problem !== null) {
+      if (problem === "version-1") this.#turnOut1(now);
+      else this.#lose("refused", problem, now);
       return;
     }
     this.version.spoke2();
@@ -312,8 +312,8 @@ export class Link implements ConnectionV2Owner {
   }
 
   #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
-    // A daemon without keys has certainly not taken what was written on this connection alone.
-    const before = detail === KEYLESS && sending.state === "written" ? 1 : 0;
+    // A daemon that takes none of the kind has certainly not taken what was written on this connection alone.
+    const before = isTermsDetail(detail) && sending.state === "written" ? 1 : 0;
     this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }
 }

@@ -4,6 +4,7 @@
  * Batches are signed and sent in the order in which their calls came.
  */
 
+import { NO_KEY } from "../../protocol/version-2/envelope.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
 import type { Alarm } from "../shared/alarm.js";
@@ -64,7 +65,10 @@ export class Outbox implements BatchOwner, FleetOwner {
   #batches = 0;
 
   constructor(
-    parts: Omit<FleetParts, "owner"> & { readonly outboxOwner: OutboxOwner; readonly sealer: Sealer },
+    parts: Omit<FleetParts, "owner" | "isUnsigned"> & {
+      readonly outboxOwner: OutboxOwner;
+      readonly sealer: Sealer;
+    },
   ) {
     this.#owner = parts.outboxOwner;
     this.#environment = parts.environment;
@@ -72,7 +76,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#sealer = parts.sealer;
     this.#addresses = parts.addresses;
     this.#isPatient = parts.isPatient ?? false;
-    this.fleet = new Fleet({ ...parts, owner: this });
+    this.fleet = new Fleet({ ...parts, isUnsigned: parts.sealer.keyId === NO_KEY, owner: this });
   }
 
   /** @throws DbsyncError `busy`, `clusters-differ`: the call is not to be added */

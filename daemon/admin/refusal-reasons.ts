@@ -3,13 +3,21 @@ import { REFUSALS, type RefusalCode } from "../answers/refusals.js";
 
 /** Of version 1: what its bytes, signatures and databases can be refused for. */
 const VERSION_1_TOO: ReadonlySet<string> = new Set<RefusalCode>([
-  ...(["malformed", "not-due", "bad-signature", "key-not-yet-valid", "key-expired", "revoked"] as const),
+  ...([
+    "malformed",
+    "unsigned",
+    "not-due",
+    "bad-signature",
+    "key-not-yet-valid",
+    "key-expired",
+    "revoked",
+  ] as const),
   ...(["database-down", "database-lost", "database-timeout"] as const),
 ]);
 
 /** Of version 1 alone: version 2 answers such commands with an error. */
 const VERSION_1_ONLY: ReadonlySet<string> = new Set<RefusalCode>([
-  ...(["unsigned", "version-1-off", "not-permitted", "empty-command", "too-many-arguments"] as const),
+  ...(["version-1-off", "not-permitted", "empty-command", "too-many-arguments"] as const),
   ...(["not-carried", "command-error"] as const),
 ]);
 

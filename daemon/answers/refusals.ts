@@ -28,6 +28,11 @@ export const REFUSALS = {
     sentence: "The command is signed, and this daemon has no key: start it with -s public.pem.",
     wire: never("start the daemon with the client's public key, `-s`"),
   },
+  unsigned: {
+    sentence:
+      "The command is not signed, and this daemon takes signed ones only: give the client the private key.",
+    wire: never("sign it by a key that the daemon knows, and learn from its `hello` that it wants that"),
+  },
   "unknown-key": {
     sentence: "The envelope's key is none of this cluster's.",
     wire: never("`-s` or `--root-key` of the daemons, or `KEY ADD`"),
@@ -172,10 +177,6 @@ export const REFUSALS = {
   },
   "too-much-behind": {
     sentence: "More than --max-query-bytes stand behind a command of a RESP client that waits for data.",
-  },
-  unsigned: {
-    sentence:
-      "The command is not signed, and this daemon takes signed ones only: give the client the private key.",
   },
   "version-1-off": {
     sentence: "The client speaks version 1, and this daemon takes version 2 only (--require, --v1).",

@@ -89,10 +89,8 @@ function validateTls({ tlsCert, tlsKey }: Settings): void {
 }
 
 function validate(settings: Settings): void {
-  const { bind, require, allowUnsigned, limits } = settings;
+  const { bind, allowUnsigned, limits } = settings;
   const signed = isSigned(settings);
-  if (require === "v2" && !signed)
-    fail("--require v2 needs keys: version 2 is always signed. Give -s public.pem.");
   if (signed && allowUnsigned)
     fail(
       "--allow-unsigned and -s, --data or --peer exclude each other: with these only signed commands are taken. Leave it out.",
@@ -161,7 +159,9 @@ function validateWeb(settings: Settings): void {
     return;
   }
   if (!isSigned(settings))
-    fail("--ws speaks version 2, which is always signed, and there is no key: give -s public.pem.");
+    fail(
+      "--ws takes signed commands only, as pages of any site can connect from the browsers on this machine: give -s public.pem.",
+    );
   if (isLoopback(ws.address) !== true) refuseOpen(ws.address, settings);
 }
 

@@ -23,16 +23,16 @@ export interface Audience {
   readonly takesConditions: boolean;
 }
 
-/** Whether the envelope is meant for this daemon, and can be done here. */
+/** Whether the envelope is meant for this daemon, and can be done here. @param signer  null: it is not signed */
 function checkAudience(
   envelope: Envelope,
-  signer: Pick<KeyRecord, "role">,
+  signer: Pick<KeyRecord, "role"> | null,
   audience: Audience,
 ): Refused | null {
   const { cluster, only, as, db } = envelope;
   if (cluster !== audience.cluster) return refused("wrong-cluster", `meant for ${hexOf(cluster)}`);
   if (only !== null && only !== audience.daemon) return refused("wrong-daemon", `meant for ${hexOf(only)}`);
-  if (as !== null && signer.role !== "daemon")
+  if (as !== null && signer?.role !== "daemon")
     return refused("not-a-daemon", `signed as ${JSON.stringify(as)}`);
   if (db >= audience.databases) return refused("wrong-db", `database ${db}`);
   if (envelope.if !== null) {
@@ -43,11 +43,11 @@ function checkAudience(
   return null;
 }
 
-/** Whether the envelope can be taken here, as its bytes tell. @param bytes  of its body */
+/** Whether the envelope can be taken here, as its bytes tell. @param bytes  of its body @param signer  null: it is not signed */
 export function checkEnvelope(
   envelope: Envelope,
   bytes: number,
-  signer: Pick<KeyRecord, "role">,
+  signer: Pick<KeyRecord, "role"> | null,
   audience: Audience,
 ): Refused | null {
   return checkAudience(envelope, signer, audience) ?? checkRing(envelope, bytes);
@@ -79,7 +79,7 @@ export function checkDate(at: number, clock: number, { past, future }: DateWindo
 }
 
 /** Bytes that are no body are refused. */
-export function reading<T extends object>(read: () => T): T | Refused {
+export function reading<T extends object | null>(read: () => T): T | Refused {
   try {
     return read();
   } catch (problem) {

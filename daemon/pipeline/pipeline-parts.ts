@@ -15,7 +15,7 @@ import type { Inspecting } from "./units.js";
 
 export interface PipelineParts {
   readonly databases: Databases;
-  /** null: a daemon without keys, which takes unsigned commands only. */
+  /** null: a daemon without keys, which takes unsigned commands and envelopes only. */
   readonly signers: SignersFace | null;
   readonly environment: Environment;
   readonly log: Logger;

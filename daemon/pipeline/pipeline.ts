@@ -4,7 +4,7 @@
  * of version 2; every refusal is a value. The order of the checks is that of docs/protocol-v2.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { readBody, signedPieces, signerOf } from "../../protocol/version-2/envelope.js";
+import { NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type {
   CommandMessage,
@@ -32,6 +32,7 @@ import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
 import type { Recording } from "./recording.js";
 import { Seen } from "./seen.js";
+import { checkSigned, senderOfEnvelope } from "./sender.js";
 import { type Taken, type UnitListener, Units } from "./units.js";
 import { Version1 } from "./version-1.js";
 import { Waiters } from "./waiters.js";
@@ -91,8 +92,9 @@ export class Pipeline {
   /** Version 2. @param room  bytes that the replies may have together @param listener  takes it instead of the databases */
   take(message: CommandMessage, room: number, listener: UnitListener | null = null): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
-    const identified = reading(() => this.#identify(message, id));
-    if ("kind" in identified) return this.#unidentified(message, notApplied(id, identified));
+    const identified = reading(() => senderOfEnvelope(message, id, this.signers, this.#parts));
+    if (identified !== null && "kind" in identified)
+      return this.#unidentified(message, notApplied(id, identified));
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
     const { standing } = this.#recording;
@@ -163,23 +165,8 @@ export class Pipeline {
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }
 
-  /** Whose envelope it is: nothing of it is looked at but the key's id. */
-  #identify(message: CommandMessage, id: ByteString): KeyRecord | Refused {
-    const { signers } = this;
-    const { environment, observer } = this.#parts;
-    if (signers === null) return refused("not-due", "an envelope");
-    const { body, signature } = message;
-    const key = signerOf(body);
-    const signer = signers.ring.find(key);
-    if (signer === undefined)
-      return refused("unknown-key", `key ${Buffer.from(key, "latin1").toString("hex")}`);
-    const before = environment.uptime();
-    const holds = signers.verify(signer, message, id);
-    observer.verified(environment.uptime() - before);
-    return holds ? signer : refused("bad-signature", `a signature of ${signature.length} bytes`);
-  }
-
-  #checkKey(signer: KeyRecord, at: number): Refused | null {
+  #checkKey(signer: KeyRecord | null, at: number): Refused | null {
+    if (signer === null) return null;
     return checkValidity(signer, this.signers?.ring.validity(signer, at) ?? "revoked");
   }
 
@@ -187,7 +174,7 @@ export class Pipeline {
   #address({ envelope, signer, message }: Taken): Refused | null {
     const { databases, daemon } = this.#parts;
     const audience: Audience = {
-      cluster: this.signers?.cluster ?? "",
+      cluster: this.signers?.cluster ?? NO_KEY,
       daemon,
       databases: databases.numbers,
       takesConditions: databases.takeConditions,
@@ -243,7 +230,7 @@ export class Pipeline {
   }
 
   #checkRate(taken: Taken): EnvelopeAnswer | null {
-    const { id, rate } = taken.signer;
+    const { id, rate } = taken.signer ?? UNLIMITED;
     if (rate === 0 || this.#rates.take(id, rate, this.#parts.environment.uptime())) return null;
     return this.#refuse(taken, refused("over-rate", `${rate} a second`));
   }
@@ -264,9 +251,9 @@ export class Pipeline {
   }
 
   /** What would be taken another time is certain not to be applied only as long as it is remembered. */
-  #refuse({ id, envelope, signer }: Taken, refusal: Refused): EnvelopeAnswer {
+  #refuse({ id, envelope: { at, key } }: Taken, refusal: Refused): EnvelopeAnswer {
     const answer = notApplied(id, refusal);
-    if (!this.seen.addRefused(id, envelope.at, signer.id, answer)) return unknown(answer);
+    if (!this.seen.addRefused(id, at, key, answer)) return unknown(answer);
     this.#waiters.applied(id);
     return answer;
   }
@@ -288,17 +275,17 @@ export class Pipeline {
     const held = await this.#held(after, taken);
     if (!held) return notApplied(taken.id, refused("not-yet", "what it names in `after` did not come"));
     // Looked up anew: it may have been revoked meanwhile.
-    const signer = this.signers?.ring.find(taken.signer.id);
+    const signer = taken.signer === null ? null : this.signers?.ring.find(taken.signer.id);
     if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key is gone"));
     const invalid = this.#checkKey(signer, this.#parts.environment.clock());
     return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
   }
 
-  async #held(after: ByteString, { signer, message }: Taken): Promise<boolean> {
+  async #held(after: ByteString, { envelope, message }: Taken): Promise<boolean> {
     const place = placeIn(after);
     if (this.#holds(place)) return true;
     if (!this.#recording.mayCome(place, this.seen)) return false;
-    return (await this.#waiters.wait(place.id, signer.id, message.body.length)) && this.#holds(place);
+    return (await this.#waiters.wait(place.id, envelope.key, message.body.length)) && this.#holds(place);
   }
 
   #holds(place: Place): boolean {
@@ -307,10 +294,15 @@ export class Pipeline {
 
   #apply(taken: Taken): Answered {
     const { signers } = this;
-    if (signers === null) return notApplied(taken.id, refused("not-due", "the keys are gone"));
-    return this.#recording.apply(taken, () => this.#units.apply(taken, signers.ring));
+    // It is asked again, as it may have waited: for what keeps unsigned writes out one look is too few.
+    const undue = checkSigned(taken.signer !== null, signers, "envelope");
+    if (undue !== null) return notApplied(taken.id, undue);
+    return this.#recording.apply(taken, () => this.#units.apply(taken, signers?.ring ?? null));
   }
 }
+
+/** Who has no key has no rate either. */
+const UNLIMITED: Pick<KeyRecord, "id" | "rate"> = { id: NO_KEY, rate: 0 };
 
 const FORGOTTEN_EARLY =
   "remembering as many envelopes as --max-remembered says: older ones are refused from now on";

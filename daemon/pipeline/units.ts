@@ -19,11 +19,12 @@ import { spokenBy } from "../channels/spoken.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
+import { unsignedRefusalOf } from "./for-administrators.js";
 
 /** Who takes an envelope whose commands ask to be told of something, once it has been found right. */
 export interface UnitListener {
-  /** @returns a reply for each command */
-  listen(taken: Taken, ring: KeyRing): readonly Reply[];
+  /** @param ring  null: the daemon has no keys @returns a reply for each command */
+  listen(taken: Taken, ring: KeyRing | null): readonly Reply[];
 }
 
 /** Who answers what administrators ask of the daemon itself, which is recorded nowhere. */
@@ -32,11 +33,12 @@ export interface Inspecting {
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
 }
 
-/** An envelope whose signature, header and date are right. */
+/** An envelope whose signature, if one is due, header and date are right. */
 export interface Taken {
   readonly id: ByteString;
   readonly envelope: Envelope;
-  readonly signer: KeyRecord;
+  /** null: it is not signed, and the daemon has no keys. */
+  readonly signer: KeyRecord | null;
   /** As it came. */
   readonly message: CommandMessage;
   /** Whether the timeline keeps it. */
@@ -75,8 +77,8 @@ export class Units {
     this.#audit = new KeyAudit(parts);
   }
 
-  /** At once where all databases answer at once. */
-  apply(taken: Taken, ring: KeyRing): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  /** At once where all databases answer at once. @param ring  null: the daemon has no keys */
+  apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { envelope, listener } = taken;
     if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
     const spoken = this.#broadcasts === null ? null : spokenBy(envelope);
@@ -91,7 +93,7 @@ export class Units {
     return answerOf(taken, outcomes as readonly Outcome[]);
   }
 
-  #applyEach({ id, envelope }: Taken, ring: KeyRing): Outcomes {
+  #applyEach({ id, envelope }: Taken, ring: KeyRing | null): Outcomes {
     const { commands, at, key, as } = envelope;
     const outcomes: (Outcome | Promise<Outcome>)[] = [];
     const single: Argv[] = [];
@@ -100,28 +102,33 @@ export class Units {
       const argv = commands[i] as Argv;
       single[0] = argv;
       // Looked up anew each time: the unit before may have changed it.
-      const signer = ring.find(key) as KeyRecord;
-      const unit = new EnvelopeUnit(id, envelope, i, signer.acl.mayReadAll);
+      const by = signerIn(ring, key);
+      const unit = new EnvelopeUnit(id, envelope, i, by?.signer.acl.mayReadAll ?? true);
       outcomes.push(
-        this.#refusalOf(judged, signer, ring) ??
-          (isKeyCommand(argv)
-            ? this.#changeKeys(argv, unit, signer, ring)
-            : (this.#inspection?.answer(argv, signer, ring) ?? this.#databases.execute(argv, unit))),
+        this.#refusalOf(judged, by) ??
+          (by !== null && isKeyCommand(argv)
+            ? this.#changeKeys(argv, unit, by)
+            : (this.#inspected(argv, by) ?? this.#databases.execute(argv, unit))),
       );
     }
     return outcomes;
   }
 
+  /** Of the daemon itself whoever has signed nothing is told nothing. */
+  #inspected(argv: Argv, by: Signer | null): Reply | null {
+    return by === null ? null : (this.#inspection?.answer(argv, by.signer, by.ring) ?? null);
+  }
+
   /** The envelope is one unit: `multi`, or a command with conditions. */
-  #applyWhole({ id, envelope }: Taken, ring: KeyRing): Outcome | Promise<Outcome> {
+  #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
-    const signer = ring.find(key) as KeyRecord;
-    const unit = new EnvelopeUnit(id, envelope, 0, signer.acl.mayReadAll);
-    const denial = this.#refusalOf({ key, at, commands, conditions, as }, signer, ring);
+    const by = signerIn(ring, key);
+    const unit = new EnvelopeUnit(id, envelope, 0, by?.signer.acl.mayReadAll ?? true);
+    const denial = this.#refusalOf({ key, at, commands, conditions, as }, by);
     if (denial !== null) return denial;
     // Either all of them are, or none is: the ring has seen to that.
-    if (isKeyCommand(commands[0] as Argv)) {
-      return array(commands.map((argv) => this.#changeKeys(argv, unit, signer, ring)));
+    if (by !== null && isKeyCommand(commands[0] as Argv)) {
+      return array(commands.map((argv) => this.#changeKeys(argv, unit, by)));
     }
     if (conditions !== null && !this.#databases.hold(conditions, unit)) return UNMET_REPLY;
     return multi
@@ -130,32 +137,48 @@ export class Units {
   }
 
   /** Messages, which are told together: an envelope of them is told once, whoever brings it. */
-  #speak(taken: Taken, spoken: readonly Said[], ring: KeyRing, broadcasts: Broadcasts): readonly Reply[] {
+  #speak(
+    taken: Taken,
+    spoken: readonly Said[],
+    ring: KeyRing | null,
+    broadcasts: Broadcasts,
+  ): readonly Reply[] {
     const { id, envelope, message } = taken;
     const { commands, at, key, as, only } = envelope;
-    const signer = ring.find(key) as KeyRecord;
+    const by = signerIn(ring, key);
     const refusals = commands.map((argv) =>
-      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
+      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, by),
     );
     const permitted = spoken.filter((_, place) => refusals[place] === null);
     const heard = broadcasts.tell(id, at, permitted, only === null ? message : null).values();
     return refusals.map((refusal) => refusal ?? integer(heard.next().value ?? 0));
   }
 
-  #changeKeys(argv: Argv, unit: Unit, signer: KeyRecord, ring: KeyRing): Reply {
+  #changeKeys(argv: Argv, unit: Unit, { signer, ring }: Signer): Reply {
     const before = ring.changes;
     const reply = ring.execute(argv, unit, signer);
     if (ring.changes > before) this.#audit.changed(argv, unit, signer);
     return reply;
   }
 
-  /** Why a unit is not permitted; null: it is. */
-  #refusalOf(unit: JudgedUnit, signer: KeyRecord, ring: KeyRing): ErrorReply | null {
-    const refusal = refusalOf(unit, signer, ring);
-    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, signer, refusal.text);
+  /** Why a unit is not permitted; null: it is. @param by  null: nobody has signed it */
+  #refusalOf(unit: JudgedUnit, by: Signer | null): ErrorReply | null {
+    if (by === null) return unsignedRefusalOf(unit.commands);
+    const refusal = refusalOf(unit, by.signer, by.ring);
+    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, by.signer, refusal.text);
     return refusal;
   }
 }
+
+/** Who has signed, as of now, and among whom. */
+interface Signer {
+  readonly signer: KeyRecord;
+  readonly ring: KeyRing;
+}
+
+/** null: the daemon has no keys. */
+const signerIn = (ring: KeyRing | null, key: ByteString): Signer | null =>
+  ring === null ? null : { signer: ring.find(key) as KeyRecord, ring };
 
 /** The very object stands for the flag. */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };

@@ -8,16 +8,17 @@ import { splitCommand } from "../../protocol/version-1/command-v1.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { isDenied } from "../../store/judgement.js";
-import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
+import type { KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
 import { saidBy } from "../channels/spoken.js";
 import type { MemoryFace } from "../memory/memory-limit.js";
 import type { SignersFace } from "../trust/signers.js";
 import type { Broadcasts } from "./broadcasts.js";
 import type { Databases } from "./databases.js";
-import { checkValidity } from "./envelope-checks.js";
+import { isForAdministrators } from "./for-administrators.js";
 import type { Observer } from "./observer.js";
 import type { Recording } from "./recording.js";
+import { senderOfCommand } from "./sender.js";
 
 export interface Version1Parts {
   readonly databases: Databases;
@@ -42,7 +43,7 @@ export class Version1 {
 
   /** At once where all databases answer at once: a promise costs more than a command in memory. */
   handle(request: Request, signers: SignersFace | null): Answer | Promise<Answer> {
-    const signer = this.#verify(request, signers);
+    const signer = senderOfCommand(request, signers, this.#parts);
     if (signer !== null && "kind" in signer) return signer;
     if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
     const argv = splitCommand(request.text);
@@ -59,28 +60,6 @@ export class Version1 {
     if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
     return databases.executeInTurn(argv, recording.localUnits.next(0));
   }
-
-  /** Before anything is looked at but the frame: what is not signed is not parsed. */
-  #verify({ text, signature }: Request, signers: SignersFace | null): KeyRecord | null | Refused {
-    if (signers === null) return signature === null ? null : refused("not-due", "a signed command");
-    if (signature === null) return refused("unsigned", "a command without a signature");
-    const { environment, observer } = this.#parts;
-    const before = environment.uptime();
-    const signer = signers.ofCommand(text, signature);
-    observer.verified(environment.uptime() - before);
-    if (signer === undefined) {
-      return refused(
-        "bad-signature",
-        `a signature of ${signature.length} bytes that no key of this daemon made`,
-      );
-    }
-    return checkValidity(signer, signers.ring.validity(signer, environment.clock())) ?? signer;
-  }
-}
-
-/** Not the key ring's commands, nor administration's: version 1 has no rules, and can be replayed for ever. */
-function isCarried(argv: readonly ByteString[]): boolean {
-  return !isKeyCommand(argv) && argv[0]?.toUpperCase() !== "TIMELINE";
 }
 
 function authorize(
@@ -88,7 +67,8 @@ function authorize(
   signer: KeyRecord | null,
   signers: SignersFace | null,
 ): Refused | null {
-  if (!isCarried(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
+  // Version 1 has no rules, and can be replayed for ever.
+  if (isForAdministrators(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
   if (signer === null || signers === null) return null;
   const denial = signers.ring.judge(signer, [argv], { conditions: null });
   // What is wrong with a command otherwise the database says.

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import { type Envelope, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
+import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
@@ -72,6 +72,7 @@ function check(
   const { key, at, seq } = readHead(body);
   const id = hash(...signedPieces(body));
   const place = { at, seq, id };
+  if (key === NO_KEY) return { refused: UNSIGNED };
   if (timeline.holds(place)) return { held: place };
   if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
   const spki = ring.find(key)?.spki ?? ring.named.find(key) ?? introducedBy(ring, body);
@@ -92,6 +93,9 @@ function check(
 function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
   return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
 }
+
+/** Where anything is recorded nothing is taken that nobody has signed: it is no entry of anybody's. */
+export const UNSIGNED = "unsigned: no daemon that records takes such";
 
 /** No daemon records it, nor has one of an earlier version that does not know it: a member that wants it kept is lying. */
 const ONLY_SAID = "it holds messages alone, which are not recorded";

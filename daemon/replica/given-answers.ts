@@ -77,8 +77,8 @@ export class GivenAnswers {
 
   /** The same of an envelope whose entry is to be folded soon. */
   async wait(taken: Taken): Promise<Result | null> {
-    const { id, signer, message } = taken;
-    return (await this.#waiters.wait(id, signer.id, message.body.length)) ? this.find(taken) : null;
+    const { id, envelope, message } = taken;
+    return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;
   }
 
   /** Nobody waits any longer. */

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
+import { NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { refusalOf } from "../../store/judgement.js";
@@ -18,6 +18,7 @@ import type { Broadcasts } from "../pipeline/broadcasts.js";
 import { checkDate, checkEnvelope, checkValidity } from "../pipeline/envelope-checks.js";
 import { hashOf } from "../trust/identity.js";
 import type { SignersFace } from "../trust/signers.js";
+import { UNSIGNED } from "./check-entry.js";
 
 export interface MessageCheckParts {
   readonly signers: SignersFace;
@@ -65,6 +66,7 @@ function hear(parts: MessageCheckParts, body: Buffer, signature: Buffer): Verdic
   const { signers, hash, broadcasts, clock, window } = parts;
   const { ring } = signers;
   const { key, at } = readHead(body);
+  if (key === NO_KEY) return lie(UNSIGNED);
   const id = hash(...signedPieces(body));
   if (broadcasts.wasTold(id, at)) return "known";
   const late = checkDate(at, clock(), window);

@@ -9,7 +9,7 @@ import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
-import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
@@ -156,12 +156,14 @@ export class Recorder {
 
   /** Records an envelope of a client. */
   take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { id, envelope, message, room, standing } = taken;
+    const { id, envelope, message, signer, room, standing } = taken;
+    // The pipeline lets none through where there are keys, and whatever is recorded proves whose it is.
+    if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
     if (envelope.only !== null)
       return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
     const refusal = this.refusal();
     if (refusal !== null) return notApplied(id, refusal);
-    const denials = this.#denials(taken);
+    const denials = this.#denials(envelope, signer);
     if (denials !== null) return denialOf(id, denials, { room, standing });
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
@@ -240,9 +242,11 @@ export class Recorder {
    * The answers of an envelope of which the newest ring permits nothing, so that it is not worth recording. null:
    * something of it is permitted, and the fold decides.
    */
-  #denials({ envelope, signer }: Taken): ErrorReply[] | null {
+  #denials(
+    { key, at, as, commands, multi, if: conditions }: Envelope,
+    signer: KeyRecord,
+  ): ErrorReply[] | null {
     if (signer.acl.isUnlimited) return null;
-    const { key, at, as, commands, multi, if: conditions } = envelope;
     const isWhole = multi || conditions !== null;
     const denials: ErrorReply[] = [];
     // Mostly the first is permitted, and no other is looked at.

@@ -11,6 +11,8 @@ import { ShortStrings } from "../resp/short-strings.js";
 export const MAGIC = "dbsync2";
 /** Bytes of SHA-256: ids, fingerprints, clusters. */
 export const HASH_BYTES = 32;
+/** The key of an envelope that nobody has signed, whose signature is empty; and the cluster that it is for, which has no keys. */
+export const NO_KEY = "\0".repeat(HASH_BYTES);
 export const NONCE_BYTES = 16;
 export const SEQ_MAX = 0xffff;
 /** at (8) ‖ seq (2) ‖ id (32) ‖ index (4). */
@@ -32,9 +34,9 @@ export interface Condition {
 
 /** What stands in the header; the fields are DESIGN's. Hashes are raw bytes. */
 export interface EnvelopeHeader {
-  /** SHA-256 of the signer's SubjectPublicKeyInfo. */
+  /** SHA-256 of the signer's SubjectPublicKeyInfo; NO_KEY: nobody has signed it. */
   readonly key: ByteString;
-  /** The audience. */
+  /** The audience; NO_KEY: daemons without keys. */
   readonly cluster: ByteString;
   /** Milliseconds since 1970, by the sender's corrected clock. */
   readonly at: number;

@@ -49,6 +49,12 @@ export interface ListenMessage {
 /** The word of a hello by which client and daemon say that they know `listen` and `event`. */
 export const KNOWS_LISTEN = "listen";
 
+/** By which a client says that it has no key, and a daemon, to such a client alone, that it has none either: envelopes go without. */
+export const KNOWS_UNSIGNED = "unsigned";
+
+/** What a daemon that has keys says to such a client. */
+export const KNOWS_SIGNED = "signed";
+
 /** What a client is told that has asked to be: what has happened, and its particulars. */
 export interface EventMessage {
   readonly kind: "event";

@@ -66,9 +66,9 @@ test("dbsyncReset cuts off calls in flight with an error that says so, and the n
     const call = dbsyncSend("PING", "${hung.address}").catch(show);
     setTimeout(dbsyncReset, 100);
     await call;
-    console.log(await dbsyncSend("PING", "${good.address}"));
+    console.log(await dbsyncSend("PING", "dbsync1://${good.address}"));
     dbsyncReset();
-    console.log(await dbsyncSend("PING", "${good.address}"));
+    console.log(await dbsyncSend("PING", "dbsync1://${good.address}"));
   `);
   assert.equal(stdout, "reset The call was cut off by a reset:\nOK\nOK\n");
   assert.equal(good.accepted, 2);
@@ -79,7 +79,7 @@ test("calls with the same options share a client, and defaults are read once unt
   await using two = await FakeServer.start();
   const folder = await mkdtemp(join(tmpdir(), "dbsync-script-"));
   try {
-    writeFileSync(join(folder, "dbsync.ini"), `dbsync.servers = ${one.address}\n`);
+    writeFileSync(join(folder, "dbsync.ini"), `dbsync.servers = dbsync1://${one.address}\n`);
     const { stdout } = await runScript(
       `
       import { writeFileSync } from "node:fs";
@@ -107,7 +107,7 @@ test("mistakes are rejections with a code of their own, before anything is sent"
     const show = (error) => console.log(error.name, error.code);
     await dbsyncSend("GET k", { key: "/nonexistent/k.pem" }).catch(show);
     await dbsyncSend("GET k", { server: "a" }).catch(show);
-    await dbsyncSend(["GET", "a b"], "a:1").catch(show);
+    await dbsyncSend(["GET", "a b"], "dbsync1://a:1").catch(show);
     await dbsyncSend("GET k", "a:x").catch(show);
   `);
   assert.deepEqual(stdout.trim().split("\n"), [
@@ -121,7 +121,9 @@ test("mistakes are rejections with a code of their own, before anything is sent"
 test("DBSYNC_DEBUG=1 shows every frame on standard error", async () => {
   await using server = await FakeServer.start();
   const { stderr } = await runScript(script(server.address), { variables: { DBSYNC_DEBUG: "1" } });
-  assert.deepEqual(stderr.trim().split("\n"), [
+  const [hello = "", ...others] = stderr.trim().split("\n");
+  assert.ok(hello.startsWith(`dbsync -> ${server.address} `) && hello.includes(": ds2:"), hello);
+  assert.deepEqual(others, [
     `dbsync -> ${server.address} 13 bytes: ds:8:SET k v\\x00`,
     `dbsync <- ${server.address} 17 bytes: ds:11:redis:3:OK\\x00`,
   ]);

@@ -69,7 +69,9 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
   }
   const servers = hosts.map((host) => `${host}:1`);
   const keepalive = random.chance(0.9);
-  const settings = readOptions({ servers, key: false, keepalive }, () => assert.fail("no defaults"));
+  const usual = { servers, key: false, keepalive } as const;
+  const given = version === 1 ? ({ ...usual, versions: "1" } as const) : usual;
+  const settings = readOptions(given, () => assert.fail("no defaults"));
   const parts =
     version === 1 ? { sign: null } : { sign: () => Buffer.alloc(1), signer: signerIn(world, random) };
   const client = new FanOutClient({ settings, environment: world, ...parts, trace: null });

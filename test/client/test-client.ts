@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { OutcomeMessage } from "../../client/calls/channels.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions, type SendOptions } from "../../client/settings/options.js";
-import type { Signer } from "../../client/settings/signing-key.js";
+import type { EnvelopeSigner, Signer } from "../../client/settings/signing-key.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { FakeServer } from "./fake-server.js";
@@ -12,20 +12,23 @@ import type { HandClock } from "./hand-clock.js";
 /** Milliseconds, the most there may be: none of the tests is about the default, which a busy machine may need. */
 export const PATIENCE_MS = 20_000;
 
-/** Unsigned, unless a signer is given. @param options  `clock`: moved by the test */
+/** Of version 1, unless options say otherwise; unsigned, unless a signer is given. @param options  `clock`: moved by the test */
 export function clientOf(
   servers: readonly (FakeServer | string)[],
   options: SendOptions & { sign?: Signer; clock?: HandClock } = {},
 ): FanOutClient {
   const { sign = null, clock, ...rest } = options;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
-  const settings = readOptions({ key: false, timeout: PATIENCE_MS, ...rest, servers: addresses }, () => {
+  const usual = { key: false, versions: "1", timeout: PATIENCE_MS } as const;
+  const settings = readOptions({ ...usual, ...rest, servers: addresses }, () => {
     throw new Error("no defaults in tests");
   });
+  const signer: EnvelopeSigner | null =
+    sign === null ? null : { keyId: "k".repeat(32), sign, signAside: async (bytes) => sign(bytes) };
   return new FanOutClient({
     settings,
     environment: clock?.environment ?? realEnvironment,
-    sign,
+    ...{ sign, signer },
     trace: null,
   });
 }

@@ -227,11 +227,10 @@ test("a daemon whose hello has elements that nobody here knows is understood", a
   daemon.passes = (answers) => answers.map(longer);
   await using client = client2Of([daemon]);
   assert.equal(await client.send("SET a 1"), "OK");
-  const greeting = await greet(
-    parseServers(daemon.address)[0] ?? assert.fail(),
-    realEnvironment,
-    PATIENCE_MS,
-  );
+  const greeting = await greet(parseServers(daemon.address)[0] ?? assert.fail(), realEnvironment, {
+    timeout: PATIENCE_MS,
+    hasKey: true,
+  });
   assert.ok(greeting.kind === "hello" && greeting.hello.members === 2);
 });
 

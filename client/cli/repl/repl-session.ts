@@ -12,7 +12,7 @@ import {
   companyOf,
   isReadCommand,
 } from "../../shared/command.js";
-import { DbsyncError } from "../../shared/errors.js";
+import { DbsyncError, type Outcome } from "../../shared/errors.js";
 import { repliedError } from "../../shared/replied-error.js";
 import { type CarriedCall, carried } from "../shared/carried.js";
 import { splitWords } from "../shared/words.js";
@@ -102,11 +102,14 @@ export class ReplSession {
   }
 
   async #ask(command: CommandInput): Promise<Reply> {
-    if (this.#settings.key !== null)
+    try {
       return await this.#carry(commandBytes(command), companyOf(command), false);
-    // Version 1 has texts only.
-    const text = await this.#client.send(command, { db: this.#db });
-    return text === null ? NIL : status(bytesOfText(text));
+    } catch (problem) {
+      if (!isForVersion1(problem)) throw problem;
+      // Which has texts only.
+      const text = await this.#client.send(command, { db: this.#db });
+      return text === null ? NIL : status(bytesOfText(text));
+    }
   }
 
   async #carry(bytes: CarriedCall["bytes"], company: Company, multi: boolean): Promise<Reply> {
@@ -120,4 +123,12 @@ export class ReplSession {
       return failed;
     }
   }
+}
+
+/** Whether some daemon was sent nothing, since it speaks version 1, and no other has answered. */
+function isForVersion1(problem: unknown): boolean {
+  const isToldOf1 = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "version-1";
+  return (
+    problem instanceof DbsyncError && problem.effect === "not-applied" && problem.outcomes.some(isToldOf1)
+  );
 }

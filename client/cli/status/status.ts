@@ -159,7 +159,8 @@ export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, fou
 /** Greets all daemons at once. */
 export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   const { servers, timeout, cluster } = settings;
-  const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, timeout)));
+  const way = { timeout, hasKey: settings.key !== null };
+  const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, way)));
   const clusters = greetings.map(clusterOf).filter((each) => each !== null);
   const expected = cluster === "" ? mostFrequent(clusters) : cluster;
   const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
@@ -220,9 +221,9 @@ function factsOf(
   };
 }
 
-/** Of a daemon that has keys: without, it takes version 1 from anybody. */
+/** Of a daemon that has keys: without, it takes from anybody what is not signed. */
 function clusterOf(greeting: Greeting): string | null {
-  if (greeting.kind !== "hello" || !greeting.hello.versions.includes(2)) return null;
+  if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
   return hexOf(greeting.hello.cluster);
 }
 

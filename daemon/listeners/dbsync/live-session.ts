@@ -24,7 +24,7 @@ export interface LiveHost {
 
 export interface LiveParts {
   readonly host: LiveHost;
-  /** As it is now; null: the daemon has no keys any more. */
+  /** As it is now; null: the daemon has no keys, and everybody may hear everything. */
   readonly ring: () => KeyRing | null;
   readonly clock: () => number;
   /** A whole frame, between the answers. */
@@ -56,7 +56,7 @@ interface Listening {
 export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   readonly #parts: LiveParts;
   readonly #names = new Map<string, Listening>();
-  /** By whose key it listens; null: by nobody's yet. */
+  /** By whose key it listens; null: by nobody's, or nobody's yet. */
   #record: KeyRecord | null = null;
   /** Keys that have changed and are not told, by number of the database and name. */
   readonly #changed = new Map<string, Changed>();
@@ -74,12 +74,13 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     return this.#names.size === 0;
   }
 
-  listen(taken: Taken, ring: KeyRing): readonly Reply[] {
+  listen(taken: Taken, ring: KeyRing | null): readonly Reply[] {
     const { envelope, signer } = taken;
     // The same bytes would be heard at other daemons by whoever has seen them.
     if (envelope.only === null) return envelope.commands.map(() => FOR_ONE);
-    if (this.#record !== null && this.#record.id !== signer.id) return envelope.commands.map(() => OTHER_KEY);
-    this.#record = ring.find(signer.id) ?? signer;
+    if (this.#record !== null && this.#record.id !== signer?.id)
+      return envelope.commands.map(() => OTHER_KEY);
+    this.#record = (signer === null ? null : ring?.find(signer.id)) ?? signer;
     return envelope.commands.map((argv) => this.#take(argv, taken, ring));
   }
 
@@ -117,7 +118,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.bytes = 0;
   }
 
-  #take(argv: readonly ByteString[], { envelope }: Taken, ring: KeyRing): Reply {
+  #take(argv: readonly ByteString[], { envelope }: Taken, ring: KeyRing | null): Reply {
     const word = listenWordOf(argv);
     if (word === null) return NO_LISTENING;
     const { db } = envelope;
@@ -127,7 +128,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
       return integer(this.#names.size);
     }
     if (word.of === "keys" && this.#parts.host.keys === null) return NO_KEYS;
-    const denial = this.#denial(argv, word, ring, envelope.at);
+    const denial = ring === null ? null : this.#denial(argv, word, ring, envelope.at);
     if (denial !== null) return denial;
     if (this.#names.size + names.length > NAMES_MOST) return TOO_MANY;
     for (const name of names) this.#add({ word, db, name });
@@ -198,6 +199,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   #isPermitted(): boolean {
     const before = this.#record;
     const ring = this.#parts.ring();
+    if (before === null && ring === null) return true;
     const record = before === null ? undefined : ring?.find(before.id);
     const now = this.#parts.clock();
     if (ring === null || record === undefined || ring.validity(record, now) !== "valid") return this.#end();

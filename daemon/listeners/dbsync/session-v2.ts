@@ -6,11 +6,13 @@
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { writeFrame } from "../../../protocol/frame.js";
-import { hexOf, signerOf } from "../../../protocol/version-2/envelope.js";
+import { hexOf, NO_KEY, signerOf } from "../../../protocol/version-2/envelope.js";
 import {
   type ClientMessage,
   type Hello,
   KNOWS_LISTEN,
+  KNOWS_SIGNED,
+  KNOWS_UNSIGNED,
   type ListenMessage,
   readClientMessage,
   writeHello,
@@ -132,15 +134,21 @@ export class SessionV2 implements Session {
     return this.#live;
   }
 
-  #hello({ knows: asked }: Hello): string {
+  #hello({ knows: asked = [] }: Hello): string {
     const { pipeline, environment, daemon, takesVersion1, live } = this.#host;
     const { signers, state } = pipeline;
     const members = pipeline.members ?? undefined;
-    const versions = signers === null ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
+    const hasKey = !asked.includes(KNOWS_UNSIGNED);
+    // Whoever signs is told that there is no key to check by.
+    const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
     // Clients of older versions are told nothing that they would not know.
-    const knows = asked === undefined || live === null ? undefined : [KNOWS_LISTEN];
+    const words = [
+      ...(asked.includes(KNOWS_LISTEN) && live !== null ? [KNOWS_LISTEN] : []),
+      ...(hasKey ? [] : [signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED]),
+    ];
+    const knows = words.length === 0 ? undefined : words;
     return writeFrame(
       writeHello({ kind: "hello", versions, daemon, cluster, clock, state, role: "daemon", members, knows }),
       VERSION,
@@ -166,6 +174,7 @@ export class SessionV2 implements Session {
   #signerOf(body: Buffer): { key?: string; label?: string } {
     try {
       const id = signerOf(body);
+      if (id === NO_KEY) return {};
       const label = this.#host.pipeline.signers?.ring.find(id)?.label ?? "";
       return label === "" ? { key: hexOf(id) } : { key: hexOf(id), label };
     } catch (problem) {

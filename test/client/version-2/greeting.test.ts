@@ -13,7 +13,7 @@ import { deadAddress } from "../fake-server.js";
 
 const greeting = (address: string, timeout = 5_000) => {
   const [server] = parseServers(address);
-  return greet(server!, realEnvironment, timeout);
+  return greet(server!, realEnvironment, { timeout, hasKey: true });
 };
 
 test("a daemon with keys says its versions, state, cluster and clock", async () => {

@@ -9,6 +9,7 @@ import { badVectors } from "./bad.js";
 import { goodVectors } from "./good.js";
 import { messageVectors } from "./messages.js";
 import { CLUSTER_NAME, cluster, genesis, NOW, STARTED_AT, vectorKeys } from "./scene.js";
+import { unsignedVectors } from "./unsigned.js";
 import { type Vectors, vectorFolder } from "./vector.js";
 
 /** The text of vectors.json. */
@@ -23,6 +24,7 @@ export function makeVectors(): string {
     messages: messageVectors(),
     good: goodVectors(),
     bad: badVectors(),
+    unsigned: unsignedVectors(),
   };
   return `{\n${Object.entries(vectors).map(writeMember).join(",\n")}\n}\n`;
 }

@@ -53,6 +53,31 @@ export function messageVectors(): MessageVector[] {
       ...served,
       state: "live",
     }),
+    message("hello-client-without-key", "client", ["hello", "2", "", "", at, "", "client", "0", "unsigned"], {
+      ...{ kind: "hello", versions: [2] },
+      ...hello,
+      ...{ members: 0, knows: ["unsigned"] },
+    }),
+    message(
+      "hello-daemon-takes-unsigned",
+      "daemon",
+      ["hello", "1 2", DAEMON, "", at, "live", "daemon", "0", "unsigned"],
+      {
+        ...{ kind: "hello", versions: [1, 2] },
+        ...served,
+        ...{ cluster: "", state: "live", members: 0, knows: ["unsigned"] },
+      },
+    ),
+    message(
+      "hello-daemon-wants-signed",
+      "daemon",
+      ["hello", "1 2", DAEMON, CLUSTER, at, "live", "daemon", "0", "signed"],
+      {
+        ...{ kind: "hello", versions: [1, 2] },
+        ...served,
+        ...{ state: "live", members: 0, knows: ["signed"] },
+      },
+    ),
     message("result-one-unit", "daemon", [...head, raw("+OK\r\n"), ""], {
       ...{ kind: "result", ...result },
       units: [{ reply: { status: "OK" }, flags: [] }],

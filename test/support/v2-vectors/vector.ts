@@ -60,6 +60,19 @@ export interface BadVector {
   readonly signature?: string;
 }
 
+/** What is not signed, or not rightly so, for a daemon without keys, and for the one with keys. */
+export interface UnsignedVector {
+  readonly name: string;
+  readonly note: string;
+  readonly body: string;
+  readonly signature: string;
+  readonly id: string;
+  /** The daemon without keys: replies, as RESP2, or the code of its refusal. */
+  readonly withoutKeys: readonly string[] | string;
+  /** The code of the other's. */
+  readonly withKeys: string;
+}
+
 export interface MessageVector {
   readonly name: string;
   readonly from: "client" | "daemon";
@@ -77,6 +90,7 @@ export interface Vectors {
   readonly messages: readonly MessageVector[];
   readonly good: readonly GoodVector[];
   readonly bad: readonly BadVector[];
+  readonly unsigned: readonly UnsignedVector[];
 }
 
 export function readVectors(): Vectors {

@@ -1,0 +1,29 @@
+/**
+ * Whether a client and a daemon agree on signatures: one with a key needs a daemon that has keys, one without needs one that has
+ * none. Pure. Source: docs/protocol-v2.md "Without a key".
+ */
+import { type Hello, KNOWS_UNSIGNED } from "../../protocol/version-2/messages-v2.js";
+
+const KEYLESS = "not-due: it has no keys now, and takes nothing that is signed";
+const SIGNED_ONLY = "unsigned: this daemon wants signed commands";
+
+/** What is said of a daemon that has taken none of what was sent to it, however that was written. */
+export const isTermsDetail = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
+
+/** What a client without a key says in its hellos. */
+export const UNSIGNED: readonly string[] = [KNOWS_UNSIGNED];
+
+/**
+ * @param asks  what the client has said in its hello; undefined: nothing, so it signs
+ * @returns null: they agree; `version-1`: nothing is signed on either side, and the daemon is of a time when all envelopes were;
+ *   else why they do not, as a refusal says it
+ */
+export function disagreement(
+  { versions, knows = [] }: Pick<Hello, "versions" | "knows">,
+  asks: readonly string[] | undefined,
+): string | null {
+  const speaks2 = versions.includes(2);
+  if (asks?.includes(KNOWS_UNSIGNED) !== true) return speaks2 ? null : KEYLESS;
+  if (knows.includes(KNOWS_UNSIGNED)) return null;
+  return speaks2 ? SIGNED_ONLY : "version-1";
+}

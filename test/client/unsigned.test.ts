@@ -1,0 +1,174 @@
+/** Clients without a key: what they ask of each kind of daemon, and what they say where it wants one. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { openClient } from "../../client/dbsync-send.js";
+import { readOptions, type SendOptions } from "../../client/settings/options.js";
+import type { DbsyncError } from "../../client/shared/errors.js";
+import { MemoryBackend } from "../../daemon/backends/memory.js";
+import { startDaemon } from "../../daemon/testing.js";
+import { realEnvironment } from "../../serving/process/environment.js";
+import { startInProcess } from "../daemon/in-process.js";
+import { FakeServer } from "./fake-server.js";
+import { ServedDaemon } from "./served-daemon.js";
+import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
+
+const WANTS = /unsigned: this daemon wants signed commands\); name the private key \(-k/;
+
+function keyless(servers: string, options: SendOptions = {}) {
+  const settings = readOptions({ servers, key: false, timeout: PATIENCE_MS, ...options }, () =>
+    assert.fail("no defaults"),
+  );
+  return openClient(settings, assert.fail).client;
+}
+
+const startMemory = () => startInProcess({ backends: [new MemoryBackend(realEnvironment)] });
+const addressOf = ({ port }: { readonly port: number }) => `127.0.0.1:${port}`;
+
+describe("A client without a key, at a daemon without keys", () => {
+  test("has typed replies, blanks, databases, conditions, what belongs together, and errors in words", async () => {
+    await using daemon = await startMemory();
+    await using client = keyless(addressOf(daemon));
+    assert.equal(await client.send(["SET", "a", "hello world"]), "OK");
+    assert.equal(await client.send("GET a"), "hello world");
+    assert.equal(await client.call("LPUSH l 1 2"), 2);
+    assert.deepEqual(await client.call(["LRANGE", "l", "0", "-1"]), ["2", "1"]);
+    assert.deepEqual(await client.call(["MGET", "a", "none"]), ["hello world", null]);
+    assert.equal(await client.call("SET b 1", { db: 3 }), "OK");
+    assert.equal(await client.call("GET b"), null);
+    assert.deepEqual(await client.multi(["SET n 1", "INCR n"]), ["OK", 2]);
+    assert.equal(await client.call("SET n 9", { if: [{ key: "n", writer: null }] }), null);
+    assert.equal(
+      await client.call("GET n", { after: client.lastWrite ?? assert.fail("nothing was written") }),
+      "2",
+    );
+    const told = async (command: string) => (await errorOf(client.send(command))).message;
+    assert.match(await told("GETT"), /^The command failed: ERR unknown command 'GETT'/);
+    assert.match(await told("GET l"), /^The command failed: WRONGTYPE /);
+    assert.match(await told("SET a"), /^The command failed: ERR wrong number of arguments for 'set'/);
+    assert.match(await told("KEY LIST"), /^The command failed: NOPERM .*without keys/);
+    const [outcome] = (await client.sendAll("PING")).outcomes;
+    assert.ok(outcome?.status === "ok" && outcome.version === 2);
+  });
+
+  test("has no more than one connection, from its first call on", async () => {
+    await using daemon = await startMemory();
+    await using client = keyless(addressOf(daemon));
+    await Promise.all(Array.from({ length: 100 }, (_, call) => client.send(`SET k${call} v`)));
+    assert.equal(await client.send("DBSIZE"), "100");
+  });
+
+  test("hears what is said on channels, and of keys", async () => {
+    await using daemon = await startDaemon({ key: false });
+    await using client = keyless(daemon.servers);
+    const channel = client.subscribe("news");
+    const key = client.watch("k");
+    assert.equal((await channel.next()).value?.type, "open");
+    assert.equal((await key.next()).value?.type, "open");
+    assert.equal(await client.call("PUBLISH news good"), 1);
+    await client.send("SET k v");
+    assert.deepEqual((await channel.next()).value, { type: "message", channel: "news", text: "good" });
+    assert.deepEqual((await key.next()).value, { type: "changed", db: 0, key: "k" });
+  });
+
+  test("is not taken for one with a key, and that one is told so", async () => {
+    await using daemon = await startMemory();
+    await using signed = await startDaemon();
+    const given = { ...signed.options, servers: addressOf(daemon), versions: "2" } as const;
+    const settings = readOptions(given, () => assert.fail("no defaults"));
+    await using client = openClient(settings, assert.fail).client;
+    assert.match((await errorOf(client.send("PING"))).message, /not-due: it has no keys now/);
+  });
+});
+
+describe("A client without a key, at a daemon with keys", () => {
+  test("says that it wants signed commands, each time, and that nothing was done", async () => {
+    await using daemon = await startDaemon();
+    await using client = keyless(daemon.servers);
+    for (let time = 0; time < 3; time++) {
+      const error = await errorOf(client.send("SET k v"));
+      assert.match(error.message, WANTS);
+      assert.deepEqual([error.code, error.effect], ["refused", "not-applied"]);
+    }
+    const calls: Promise<DbsyncError>[] = [
+      errorOf(client.multi(["SET k v"])),
+      errorOf(client.call("SET k v", { db: 1 })),
+    ];
+    for (const error of await Promise.all(calls)) assert.match(error.message, WANTS);
+  });
+
+  test("is told the same by one that is asked for version 2 alone, whose hello goes with the command", async () => {
+    await using daemon = await startDaemon();
+    await using client = keyless(daemon.servers, { versions: "2" });
+    const error = await errorOf(client.send("SET k v"));
+    assert.equal(summary(error.outcomes[0]), "refused not-applied");
+    assert.match(error.message, /unsigned: /);
+  });
+
+  test("is told the same by one of a time when every envelope was signed", async () => {
+    await using daemon = await ServedDaemon.start();
+    await using client = keyless(daemon.address);
+    assert.match((await errorOf(client.send("SET k v"))).message, WANTS);
+    assert.deepEqual(daemon.envelopes, []);
+  });
+
+  test("uses the others", async () => {
+    await using without = await startMemory();
+    await using daemon = await startDaemon();
+    await using client = keyless(`${daemon.servers},${addressOf(without)}`);
+    assert.equal(await client.send("SET k v"), "OK");
+    assert.deepEqual((await client.sendAll("GET k")).outcomes.map(summary), ["refused not-applied", "ok v"]);
+  });
+});
+
+describe("A client without a key, at daemons that speak version 1 only", () => {
+  test("sends that, once it has asked", async () => {
+    await using old = await FakeServer.start();
+    await using client = keyless(old.address);
+    assert.equal(await client.send("SET k v"), "OK");
+    assert.equal(await client.send("SET k w"), "OK");
+    assert.deepEqual(old.commands, ["SET k v", "SET k w"]);
+    const error = await errorOf(client.call("GET k", { db: 1 }));
+    assert.equal(error.code, "bad-command");
+  });
+
+  test("sends each of several what it speaks", async () => {
+    await using old = await FakeServer.start();
+    await using daemon = await startMemory();
+    await using client = keyless(`${old.address},${addressOf(daemon)}`);
+    const { outcomes } = await client.sendAll("SET k v");
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status === "ok" && outcome.version),
+      [1, 2],
+    );
+    assert.deepEqual(old.commands, ["SET k v"]);
+  });
+
+  test("takes a daemon of an earlier version, which has no keys, at its word", async () => {
+    await using daemon = await ServedDaemon.start();
+    // As its hello names version 1 alone.
+    daemon.passes = (answers) =>
+      answers.map((answer) =>
+        Buffer.from(
+          answer
+            .toString("latin1")
+            .replace("$3\r\n1 2", "$1\r\n1")
+            .replace(/^ds2:(\d+)/, (_, n) => `ds2:${Number(n) - 2}`),
+          "latin1",
+        ),
+      );
+    await using client = keyless(daemon.address);
+    const error = await errorOf(client.send("SET k v"));
+    assert.doesNotMatch(error.message, /wants signed/);
+    assert.deepEqual(daemon.envelopes, []);
+  });
+
+  test("sends version 1 unasked where somebody has said so, and never where somebody has said version 2", async () => {
+    await using old = await FakeServer.start();
+    await using first = keyless(old.address, { versions: "1" });
+    assert.equal(await first.send("PING"), "OK");
+    assert.equal(old.accepted, 1);
+    await using second = keyless(old.address, { versions: "2" });
+    assert.equal(summary((await errorOf(second.send("PING"))).outcomes[0]), "version not-applied");
+    assert.deepEqual(old.commands, ["PING"]);
+  });
+});
