@@ -109,10 +109,14 @@ export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
 export function writeHello(hello: Hello): ByteString {
   const { versions, daemon, cluster, clock, state, role, members, knows } = hello;
   const elements = ["hello", versions.join(" "), daemon, cluster, String(clock), state, role];
-  if (members !== undefined || knows !== undefined) elements.push(String(members ?? 0));
+  if (members !== undefined || knows !== undefined) elements.push(String(members ?? noMembers(hello)));
   if (knows !== undefined) elements.push(knows.join(" "));
   return writeCommand(elements);
 }
+
+/** Who is told of signatures knows that nothing may stand there; others are told a number, as ever. */
+const noMembers = ({ role, knows = [] }: Hello): string =>
+  role === "daemon" && knows.some((word) => word !== KNOWS_LISTEN) ? "" : "0";
 
 export function writeCommandMessage(body: ByteString, signature: ByteString, wait?: Wait): ByteString {
   const message = `$7\r\ncommand\r\n${writeBulk(body)}${writeBulk(signature)}`;
@@ -244,7 +248,9 @@ function readHello(reader: RespReader, length: number): Hello {
   const role = reader.readBulk();
   if (!STATES.includes(state)) throw reader.malformed("expected a daemon's state");
   if (role !== "client" && role !== "daemon") throw reader.malformed('expected "client" or "daemon"');
-  const members = length === HELLO_ELEMENTS_MIN ? {} : { members: readCount(reader, MEMBERS_MAX) };
+  const count = length === HELLO_ELEMENTS_MIN ? "" : reader.readBulk();
+  const hasNone = count === "" && length !== KNOWS_ELEMENTS_MIN - 1;
+  const members = hasNone ? {} : { members: readCount(reader, count, MEMBERS_MAX) };
   const knows = length < KNOWS_ELEMENTS_MIN ? {} : { knows: reader.readBulk().split(" ") };
   for (let element = KNOWS_ELEMENTS_MIN; element < length; element++) reader.readBulk();
   reader.expectEnd();
@@ -282,8 +288,7 @@ function readWait(reader: RespReader): Wait {
   return { kind: "replicated", daemons: Number(daemons) };
 }
 
-function readCount(reader: RespReader, max: number): number {
-  const text = reader.readBulk();
+function readCount(reader: RespReader, text: ByteString, max: number): number {
   if (!/^(0|[1-9]\d{0,4})$/.test(text) || Number(text) > max)
     throw reader.malformed(`expected a number up to ${max}`);
   return Number(text);

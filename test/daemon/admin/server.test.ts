@@ -171,7 +171,8 @@ test("/metrics has every metric of the table, and from the start every reason th
       listeners.some((listener) => of(listener, code) === 0),
       code,
     );
-  assert.deepEqual([of("dbsync-v1", "unsigned"), of("dbsync-v2", "unsigned")], [0, undefined]);
+  assert.deepEqual([of("dbsync-v1", "unsigned"), of("dbsync-v2", "unsigned")], [0, 0]);
+  assert.deepEqual([of("dbsync-v1", "command-error"), of("dbsync-v2", "command-error")], [0, undefined]);
   assert.deepEqual([of("dbsync-v1", "over-rate"), of("dbsync-v2", "over-rate")], [undefined, 0]);
   assert.deepEqual([of("ws", "wrong-origin"), of("dbsync-v2", "wrong-origin")], [0, undefined]);
   assert.equal(of("dbsync-v1", "skew"), 1, "whatever has counted is shown");

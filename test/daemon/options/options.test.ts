@@ -102,7 +102,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--window", "30s"], 2, /Expected two times with a comma between/],
   [["--window", "30s,1ms"], 2, /Expected 100ms to 10m/],
   [["--require", "v3"], 2, /Allowed choices are v1, v2/],
-  [["--require", "v2"], 2, /--require v2 needs keys/],
+  [["--ws", "0"], 2, /--ws takes signed commands only, .*: give -s public\.pem/],
   [["--compat", "mysql"], 2, /Allowed choices are php-dbsync/],
   [["--idle-timeout", "soon"], 2, /Expected a number of seconds/],
   [["--idle-timeout", "1ms"], 2, /Expected 50ms to 24h/],

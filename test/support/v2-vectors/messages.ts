@@ -61,21 +61,21 @@ export function messageVectors(): MessageVector[] {
     message(
       "hello-daemon-takes-unsigned",
       "daemon",
-      ["hello", "1 2", DAEMON, "", at, "live", "daemon", "0", "unsigned"],
+      ["hello", "1 2", DAEMON, "", at, "live", "daemon", "", "unsigned"],
       {
         ...{ kind: "hello", versions: [1, 2] },
         ...served,
-        ...{ cluster: "", state: "live", members: 0, knows: ["unsigned"] },
+        ...{ cluster: "", state: "live", knows: ["unsigned"] },
       },
     ),
     message(
       "hello-daemon-wants-signed",
       "daemon",
-      ["hello", "1 2", DAEMON, CLUSTER, at, "live", "daemon", "0", "signed"],
+      ["hello", "1 2", DAEMON, CLUSTER, at, "live", "daemon", "", "signed"],
       {
         ...{ kind: "hello", versions: [1, 2] },
         ...served,
-        ...{ state: "live", members: 0, knows: ["signed"] },
+        ...{ state: "live", knows: ["signed"] },
       },
     ),
     message("result-one-unit", "daemon", [...head, raw("+OK\r\n"), ""], {

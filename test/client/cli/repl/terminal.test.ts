@@ -6,6 +6,7 @@ import { ReplSession } from "../../../../client/cli/repl/repl-session.js";
 import { converse } from "../../../../client/cli/repl/terminal.js";
 import { type ClientFlags, openFrom, readSettings } from "../../../../client/cli/shared/client-options.js";
 import { startDaemons } from "../../../../daemon/testing.js";
+import { FakeServer } from "../../fake-server.js";
 import { type Cluster, startCluster } from "../cluster.js";
 import { Typist } from "../typist.js";
 
@@ -89,16 +90,30 @@ test("SELECT 0 leaves the database that --db named", async () => {
   await talk;
 });
 
-test("without a key values are texts, and a database or MULTI says what it needs", async () => {
+test("without a key replies are typed as well, by daemons that have none", async () => {
   await using daemons = await startDaemons(1, { key: false });
   const { typist, talk } = sitDown({ servers: daemons.servers, key: "" });
-  await typist.types("SET a 1\r", "OK", "> ");
-  await typist.types("GET a\r", "\r\n1", "> ");
+  await typist.types('SET a "1 2"\r', "OK", "> ");
+  await typist.types("GET a\r", '\r\n"1 2"', "> ");
+  await typist.types("INCR a\r", "(error) ERR value is not an integer", "> ");
+  await typist.types("SELECT 1\r", "OK", "[1]> ");
+  await typist.types("GET a\r", "(nil)", "[1]> ");
+  await typist.types("MULTI\r", "OK", "(TX)> ");
+  await typist.types("INCR n\r", "QUEUED", "(TX)> ");
+  await typist.types("EXEC\r", "1) (integer) 1", "[1]> ");
+  typist.input.write("quit\r");
+  await talk;
+});
+
+test("of a daemon that speaks version 1 only values are texts, and a database or MULTI says what it needs", async () => {
+  await using old = await FakeServer.start();
+  const { typist, talk } = sitDown({ servers: old.address, key: "" });
+  await typist.types("GET a\r", "\r\nOK", "> ");
   await typist.types("SELECT 1\r", "OK", "[1]> ");
   await typist.types("GET a\r", "(error)", "version 2", "[1]> ");
   await typist.types("MULTI\r", "OK", "(TX)> ");
   await typist.types("GET a\r", "QUEUED", "(TX)> ");
-  await typist.types("EXEC\r", "(error)", "version 2", "[1]> ");
+  await typist.types("EXEC\r", "(error)", "version-1", "[1]> ");
   typist.input.write("quit\r");
   await talk;
 });
