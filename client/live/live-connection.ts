@@ -176,7 +176,9 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     const { cluster } = this;
     const { knows = [] } = hello;
     if (this.#isUnsigned && !knows.includes(KNOWS_UNSIGNED))
-      this.#lose("it wants to be asked by somebody who signs: give the option key");
+      this.#lose(
+        "it wants signed commands: name the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)",
+      );
     else if (cluster !== "" && !this.#isUnsigned && hello.cluster !== cluster)
       this.#lose(`it is of cluster ${hexOf(hello.cluster)}`);
     else if (!knows.includes(KNOWS_LISTEN))

@@ -70,7 +70,7 @@ test("dbsyncReset cuts off calls in flight with an error that says so, and the n
     dbsyncReset();
     console.log(await dbsyncSend("PING", "dbsync1://${good.address}"));
   `);
-  assert.equal(stdout, "reset The call was cut off by a reset:\nOK\nOK\n");
+  assert.equal(stdout, "reset The call was cut off by a reset (PING):\nOK\nOK\n");
   assert.equal(good.accepted, 2);
 });
 

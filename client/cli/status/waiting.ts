@@ -13,7 +13,7 @@ const CLEAR_LINE = "\r\x1b[K";
 
 /** @returns ends it, and clears the line */
 export function showWaiting(
-  { servers, envelope }: Pick<Settings, "servers" | "envelope">,
+  { servers, key, envelope }: Pick<Settings, "servers" | "key" | "envelope">,
   stream: WriteStream,
 ): () => void {
   const wait = envelope?.wait ?? null;
@@ -23,7 +23,7 @@ export function showWaiting(
   let isOver = false;
   const look = () => {
     for (const server of servers)
-      greet(server, realEnvironment, LOOK_MS).then((greeting) => {
+      greet(server, realEnvironment, { timeout: LOOK_MS, hasKey: key !== null }).then((greeting) => {
         said.set(server.text, stateOf(greeting));
         show();
       });

@@ -56,7 +56,7 @@ async function listening(
 }
 
 async function ping(servers: string, options: SendOptions = {}): Promise<string | null> {
-  const client = createClient({ servers, key: false, ...options });
+  const client = createClient({ servers, key: false, versions: "1", ...options });
   try {
     return await client.send("PING");
   } finally {
@@ -218,6 +218,7 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
       ...{
         servers: `dbsyncs://127.0.0.1:${server.port}#sha256:${files.fingerprint}`,
         key: false,
+        versions: "1",
         keepalive: false,
       },
     });
