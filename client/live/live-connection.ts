@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import type { Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { hexOf, NO_KEY, SEQ_MAX, signedBytes } from "../../protocol/version-2/envelope.js";
+import { hexOf, SEQ_MAX, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import {
   type DaemonMessage,
@@ -14,7 +14,6 @@ import {
   type EventMessage,
   type Hello,
   KNOWS_LISTEN,
-  KNOWS_UNSIGNED,
   type ResultMessage,
   readToldMessage,
   writeListen,
@@ -24,6 +23,7 @@ import type { Stage } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "../version-2/connection-v2.js";
+import { clusterNamed, disagreement, signsNothing, UNSIGNED } from "../version-2/signing-terms.js";
 
 /** Between two hellos, which the daemon answers. */
 const ASK_EVERY_MS = 5_000;
@@ -57,6 +57,7 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
   readonly #owner: LiveConnectionOwner;
   readonly #connection: ConnectionV2<DaemonMessage | EventMessage>;
   readonly #asked = new Map<ByteString, readonly Asking[]>();
+  readonly #knows: readonly string[];
   #timer: Timer;
   #hello: Hello | null = null;
   /** The daemon's clock less `now`. */
@@ -73,19 +74,16 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     this.#sealer = sealer;
     this.#owner = owner;
     this.#heardAt = environment.now();
+    this.#knows = signsNothing(sealer) ? [KNOWS_LISTEN, ...UNSIGNED] : [KNOWS_LISTEN];
     this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
       ...{ address, environment, owner: this, trace: null, now: this.#heardAt },
-      ...{ read: readToldMessage, knows: [KNOWS_LISTEN, ...(this.#isUnsigned ? [KNOWS_UNSIGNED] : [])] },
+      ...{ read: readToldMessage, knows: this.#knows },
     });
     this.#timer = environment.setTimer(ASK_EVERY_MS, this.#look);
   }
 
   get cluster(): ByteString {
     return this.#owner.cluster;
-  }
-
-  get #isUnsigned(): boolean {
-    return this.#sealer.keyId === NO_KEY;
   }
 
   /** Whether it can be asked. */
@@ -104,7 +102,7 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     const { keyId: key } = this.#sealer;
     const header = {
       key,
-      cluster: cluster || NO_KEY,
+      cluster: clusterNamed(cluster),
       nonce: this.#sealer.nonce(),
       db,
       only: daemon,
@@ -174,14 +172,11 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     this.#ahead = hello.clock - this.#environment.now();
     if (this.#hello !== null) return;
     const { cluster } = this;
-    const { knows = [] } = hello;
-    if (this.#isUnsigned && !knows.includes(KNOWS_UNSIGNED))
-      this.#lose(
-        "it wants signed commands: name the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)",
-      );
-    else if (cluster !== "" && !this.#isUnsigned && hello.cluster !== cluster)
+    const problem = disagreement(hello, this.#knows);
+    if (problem !== null && problem !== "version-1") this.#lose(problem);
+    else if (cluster !== "" && hello.cluster !== cluster)
       this.#lose(`it is of cluster ${hexOf(hello.cluster)}`);
-    else if (!knows.includes(KNOWS_LISTEN))
+    else if (hello.knows?.includes(KNOWS_LISTEN) !== true)
       this.#lose("it tells nothing by itself: it is of an older version, or stands before a Redis");
     else {
       this.#hello = hello;

@@ -12,6 +12,7 @@ import type { Environment, Timer } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 import type { Address } from "../shared/servers.js";
+import { finalRefusal, signsNothing } from "../version-2/signing-terms.js";
 import type { EventQueue } from "./event-queue.js";
 import { type Asking, LiveConnection, type LiveConnectionOwner } from "./live-connection.js";
 import type { GapEvent, LiveEvent } from "./live-event.js";
@@ -56,7 +57,8 @@ export class Live implements LiveConnectionOwner {
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
-    this.cluster = bytesOfHex(parts.settings.cluster, HASH_BYTES) ?? "";
+    const { settings, sealer } = parts;
+    this.cluster = signsNothing(sealer) ? "" : (bytesOfHex(settings.cluster, HASH_BYTES) ?? "");
   }
 
   listen<Event extends LiveEvent>(wanted: Wanted, queue: EventQueue<Event>): void {
@@ -81,10 +83,7 @@ export class Live implements LiveConnectionOwner {
 
   /** All iterators end. */
   close(): void {
-    for (const { queue } of this.#listeners) queue.fail(new DbsyncError("closed", "it listens no more"));
-    this.#listeners.clear();
-    this.#byPlace.clear();
-    this.#stop();
+    this.#failAll(new DbsyncError("closed", "it listens no more"));
   }
 
   greeted({ cluster }: Hello): void {
@@ -117,6 +116,12 @@ export class Live implements LiveConnectionOwner {
     this.#connection = null;
     this.#next = (servers.indexOf(failed.address) + 1) % servers.length;
     if (!wasOpen) this.#failures++;
+    // There is no other whom to ask, and this one says what it takes.
+    const refusal = this.#failures >= servers.length ? finalRefusal(detail, failed.address.text) : null;
+    if (refusal !== null) {
+      this.#failAll(refusal);
+      return;
+    }
     if (wasOpen || this.#failures >= servers.length) this.#tellTrouble(gap);
     this.#connectLater(detail);
   }
@@ -162,6 +167,14 @@ export class Live implements LiveConnectionOwner {
       byDb.set(db, askings);
     }
     for (const [db, askings] of byDb) connection.ask(askings, db);
+  }
+
+  #failAll(error: DbsyncError): void {
+    for (const { queue } of this.#listeners) queue.fail(error);
+    this.#listeners.clear();
+    this.#byPlace.clear();
+    this.#failures = 0;
+    this.#stop();
   }
 
   #remove(listener: Listener): void {

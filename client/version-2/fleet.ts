@@ -4,7 +4,6 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
-import { NO_KEY } from "../../protocol/version-2/envelope.js";
 import type {
   EnvelopeDate,
   Hello,
@@ -26,7 +25,7 @@ import { ClusterVotes } from "./cluster-votes.js";
 import { HeldBatches } from "./held-batches.js";
 import { Link } from "./link.js";
 import type { LinkOwner } from "./link-owner.js";
-import { UNSIGNED } from "./signing-terms.js";
+import { clusterNamed, UNSIGNED } from "./signing-terms.js";
 
 /** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
 const MAX_SIGNATURES = 4;
@@ -87,7 +86,7 @@ export class Fleet implements LinkOwner<Link> {
     );
     const { owner, warn } = parts;
     // What nobody signs is for no cluster, and whoever takes it belongs to none.
-    const cluster = isUnsigned ? NO_KEY : parts.cluster;
+    const cluster = isUnsigned ? clusterNamed("") : parts.cluster;
     this.votes = new ClusterVotes({
       cluster,
       warn,
@@ -200,7 +199,7 @@ export class Fleet implements LinkOwner<Link> {
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
     this.clock.heard(link, hello.clock, sentAt, now);
-    this.votes.told(link, hello.cluster || NO_KEY, now);
+    this.votes.told(link, clusterNamed(hello.cluster), now);
     publishVersion(link.address.text, 2);
     this.#decide(now);
   }

@@ -4,7 +4,6 @@
  * Batches are signed and sent in the order in which their calls came.
  */
 
-import { NO_KEY } from "../../protocol/version-2/envelope.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
 import type { Alarm } from "../shared/alarm.js";
@@ -17,6 +16,7 @@ import { toldCall } from "../shared/told-command.js";
 import { Batch, type BatchOwner } from "./batch.js";
 import { draftOf, sealed } from "./envelope-writer.js";
 import { Fleet, type FleetOwner, type FleetParts } from "./fleet.js";
+import { signsNothing } from "./signing-terms.js";
 
 /** Calls, and bytes of theirs, that may wait to be signed. */
 const MAX_WAITING = 100_000;
@@ -76,7 +76,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#sealer = parts.sealer;
     this.#addresses = parts.addresses;
     this.#isPatient = parts.isPatient ?? false;
-    this.fleet = new Fleet({ ...parts, isUnsigned: parts.sealer.keyId === NO_KEY, owner: this });
+    this.fleet = new Fleet({ ...parts, isUnsigned: signsNothing(parts.sealer), owner: this });
   }
 
   /** @throws DbsyncError `busy`, `clusters-differ`: the call is not to be added */

@@ -2,7 +2,11 @@
  * Whether a client and a daemon agree on signatures: one with a key needs a daemon that has keys, one without needs one that has
  * none. Pure. Source: docs/protocol-v2.md "Without a key".
  */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { NO_KEY } from "../../protocol/version-2/envelope.js";
 import { type Hello, KNOWS_UNSIGNED } from "../../protocol/version-2/messages-v2.js";
+import { DbsyncError } from "../shared/errors.js";
+import type { Sealer } from "../shared/sealer.js";
 
 const KEYLESS = "not-due: it has no keys now, and takes nothing that is signed";
 const SIGNED_ONLY = "unsigned: this daemon wants signed commands";
@@ -10,8 +14,21 @@ const SIGNED_ONLY = "unsigned: this daemon wants signed commands";
 /** What is said of a daemon that has taken none of what was sent to it, however that was written. */
 export const isTermsDetail = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
 
+/** Whether nothing is signed. */
+export const signsNothing = ({ keyId }: Sealer): boolean => keyId === NO_KEY;
+
 /** What a client without a key says in its hellos. */
 export const UNSIGNED: readonly string[] = [KNOWS_UNSIGNED];
+
+/** For which cluster commands are: a daemon without keys names none, and what nobody signs is for such. */
+export const clusterNamed = (cluster: ByteString): ByteString => cluster || NO_KEY;
+
+/** Why nobody of a client's daemons can be listened to, if the last of them has said so; null: they may come to be there. */
+export function finalRefusal(detail: string, address: string): DbsyncError | null {
+  if (detail !== SIGNED_ONLY) return null;
+  const refused = { status: "failed", stage: "refused", detail, effect: "not-applied", ms: 0 } as const;
+  return new DbsyncError("refused", "", { outcomes: [{ address, ...refused }] });
+}
 
 /**
  * @param asks  what the client has said in its hello; undefined: nothing, so it signs

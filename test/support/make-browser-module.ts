@@ -23,10 +23,11 @@ export async function makeBrowserModule(): Promise<void> {
   });
 }
 
-/** What stands for files whose texts a page can do without, and for those who watch a process. */
+/** What stands for files whose texts a page can do without, for those who watch a process, and for those who have no key. */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
   [/\/(sentences|described-outcomes|allowed|may-wait|told-command)\.js$/, "no-sentences.js"],
   [/\/calls\/channels\.js$/, "no-channels.js"],
+  [/\/signing-terms\.js$/, "no-keyless.js"],
 ];
 
 const standIns: Plugin = {

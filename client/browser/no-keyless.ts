@@ -1,0 +1,12 @@
+/** What version-2/signing-terms.ts finds out for clients without a key: a page always has one. The bundle puts this in its place. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Hello } from "../../protocol/version-2/messages-v2.js";
+
+const KEYLESS = "not-due: it has no keys";
+export const UNSIGNED: readonly string[] = [];
+export const signsNothing = (): boolean => false;
+export const clusterNamed = (cluster: ByteString): ByteString => cluster;
+export const finalRefusal = (): null => null;
+export const isTermsDetail = (detail: string): boolean => detail === KEYLESS;
+export const disagreement = ({ versions }: Pick<Hello, "versions">): string | null =>
+  versions.includes(2) ? null : KEYLESS;
