@@ -2,9 +2,8 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 
-const KEYLESS = "not-due: it has no keys";
-export const UNSIGNED: readonly string[] = [];
-export const signsNothing = (): boolean => false;
+const KEYLESS = "not-due";
+export const unsignedWords = (): undefined => {};
 export const clusterNamed = (cluster: ByteString): ByteString => cluster;
 export const finalRefusal = (): null => null;
 export const isTermsDetail = (detail: string): boolean => detail === KEYLESS;

@@ -23,7 +23,7 @@ import type { Stage } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "../version-2/connection-v2.js";
-import { clusterNamed, disagreement, signsNothing, UNSIGNED } from "../version-2/signing-terms.js";
+import { clusterNamed, disagreement, unsignedWords } from "../version-2/signing-terms.js";
 
 /** Between two hellos, which the daemon answers. */
 const ASK_EVERY_MS = 5_000;
@@ -74,7 +74,7 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     this.#sealer = sealer;
     this.#owner = owner;
     this.#heardAt = environment.now();
-    this.#knows = signsNothing(sealer) ? [KNOWS_LISTEN, ...UNSIGNED] : [KNOWS_LISTEN];
+    this.#knows = [KNOWS_LISTEN, ...(unsignedWords(sealer) ?? [])];
     this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
       ...{ address, environment, owner: this, trace: null, now: this.#heardAt },
       ...{ read: readToldMessage, knows: this.#knows },

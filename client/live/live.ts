@@ -12,7 +12,7 @@ import type { Environment, Timer } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 import type { Address } from "../shared/servers.js";
-import { finalRefusal, signsNothing } from "../version-2/signing-terms.js";
+import { finalRefusal, unsignedWords } from "../version-2/signing-terms.js";
 import type { EventQueue } from "./event-queue.js";
 import { type Asking, LiveConnection, type LiveConnectionOwner } from "./live-connection.js";
 import type { GapEvent, LiveEvent } from "./live-event.js";
@@ -58,7 +58,7 @@ export class Live implements LiveConnectionOwner {
   constructor(parts: LiveParts) {
     this.#parts = parts;
     const { settings, sealer } = parts;
-    this.cluster = signsNothing(sealer) ? "" : (bytesOfHex(settings.cluster, HASH_BYTES) ?? "");
+    this.cluster = unsignedWords(sealer) ? "" : (bytesOfHex(settings.cluster, HASH_BYTES) ?? "");
   }
 
   listen<Event extends LiveEvent>(wanted: Wanted, queue: EventQueue<Event>): void {

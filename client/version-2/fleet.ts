@@ -25,7 +25,7 @@ import { ClusterVotes } from "./cluster-votes.js";
 import { HeldBatches } from "./held-batches.js";
 import { Link } from "./link.js";
 import type { LinkOwner } from "./link-owner.js";
-import { clusterNamed, UNSIGNED } from "./signing-terms.js";
+import { clusterNamed } from "./signing-terms.js";
 
 /** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
 const MAX_SIGNATURES = 4;
@@ -57,8 +57,8 @@ export interface FleetParts {
   readonly cluster: ByteString;
   /** Of daemons whose entry in the list says nothing; null: nobody has said. */
   readonly versions: Versions | null;
-  /** Whether envelopes go without a signature, to daemons that say that they take such. */
-  readonly isUnsigned: boolean;
+  /** As of LinkParts. */
+  readonly knows: readonly string[] | undefined;
   readonly keepalive: boolean;
   /** As of LinkParts. */
   readonly isPatient?: boolean;
@@ -77,8 +77,7 @@ export class Fleet implements LinkOwner<Link> {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
-    const { environment, alarm, trace, keepalive, versions, isUnsigned, isPatient = false } = parts;
-    const knows = isUnsigned ? UNSIGNED : undefined;
+    const { environment, alarm, trace, keepalive, versions, knows, isPatient = false } = parts;
     const shared = { environment, alarm, trace, keepalive, versions, knows, isPatient, owner: this };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = parts.addresses.map(
@@ -86,7 +85,7 @@ export class Fleet implements LinkOwner<Link> {
     );
     const { owner, warn } = parts;
     // What nobody signs is for no cluster, and whoever takes it belongs to none.
-    const cluster = isUnsigned ? clusterNamed("") : parts.cluster;
+    const cluster = knows ? clusterNamed("") : parts.cluster;
     this.votes = new ClusterVotes({
       cluster,
       warn,

@@ -16,7 +16,7 @@ import { toldCall } from "../shared/told-command.js";
 import { Batch, type BatchOwner } from "./batch.js";
 import { draftOf, sealed } from "./envelope-writer.js";
 import { Fleet, type FleetOwner, type FleetParts } from "./fleet.js";
-import { signsNothing } from "./signing-terms.js";
+import { unsignedWords } from "./signing-terms.js";
 
 /** Calls, and bytes of theirs, that may wait to be signed. */
 const MAX_WAITING = 100_000;
@@ -65,7 +65,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   #batches = 0;
 
   constructor(
-    parts: Omit<FleetParts, "owner" | "isUnsigned"> & {
+    parts: Omit<FleetParts, "owner" | "knows"> & {
       readonly outboxOwner: OutboxOwner;
       readonly sealer: Sealer;
     },
@@ -76,7 +76,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#sealer = parts.sealer;
     this.#addresses = parts.addresses;
     this.#isPatient = parts.isPatient ?? false;
-    this.fleet = new Fleet({ ...parts, isUnsigned: signsNothing(parts.sealer), owner: this });
+    this.fleet = new Fleet({ ...parts, knows: unsignedWords(parts.sealer), owner: this });
   }
 
   /** @throws DbsyncError `busy`, `clusters-differ`: the call is not to be added */

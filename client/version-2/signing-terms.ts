@@ -14,11 +14,9 @@ const SIGNED_ONLY = "unsigned: this daemon wants signed commands";
 /** What is said of a daemon that has taken none of what was sent to it, however that was written. */
 export const isTermsDetail = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
 
-/** Whether nothing is signed. */
-export const signsNothing = ({ keyId }: Sealer): boolean => keyId === NO_KEY;
-
-/** What a client without a key says in its hellos. */
-export const UNSIGNED: readonly string[] = [KNOWS_UNSIGNED];
+/** What a client without a key says in its hellos; undefined: it signs. */
+export const unsignedWords = ({ keyId }: Sealer): readonly string[] | undefined =>
+  keyId === NO_KEY ? [KNOWS_UNSIGNED] : undefined;
 
 /** For which cluster commands are: a daemon without keys names none, and what nobody signs is for such. */
 export const clusterNamed = (cluster: ByteString): ByteString => cluster || NO_KEY;

@@ -109,14 +109,12 @@ export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
 export function writeHello(hello: Hello): ByteString {
   const { versions, daemon, cluster, clock, state, role, members, knows } = hello;
   const elements = ["hello", versions.join(" "), daemon, cluster, String(clock), state, role];
-  if (members !== undefined || knows !== undefined) elements.push(String(members ?? noMembers(hello)));
+  // Clients that are told of signatures know that nothing may stand there; others are told a number, as ever.
+  const none = role === "daemon" && knows?.at(-1) !== KNOWS_LISTEN ? "" : 0;
+  if (members !== undefined || knows !== undefined) elements.push(String(members ?? none));
   if (knows !== undefined) elements.push(knows.join(" "));
   return writeCommand(elements);
 }
-
-/** Who is told of signatures knows that nothing may stand there; others are told a number, as ever. */
-const noMembers = ({ role, knows = [] }: Hello): string =>
-  role === "daemon" && knows.some((word) => word !== KNOWS_LISTEN) ? "" : "0";
 
 export function writeCommandMessage(body: ByteString, signature: ByteString, wait?: Wait): ByteString {
   const message = `$7\r\ncommand\r\n${writeBulk(body)}${writeBulk(signature)}`;
