@@ -50,6 +50,7 @@ REFUSAL_CURES: dict[str, str] = {
         "(--max-request-bytes); else update this client or that daemon"
     ),
     "not-due": "start the daemon with this key's public half (-s), or sign with no key",
+    "unsigned": "name the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)",
     "unknown-key": (
         "the daemon does not know this key: compare the fingerprint that dbsync doctor shows with dbsync "
         "keys list, or with what the daemon was started with (-s, --root-key; \"key accepted\" in its log)"
