@@ -10,6 +10,7 @@ const BENCHMARKS = [
   "fanout",
   "envelopes",
   "footprint",
+  "first-contact",
   "hot-path",
   "redo",
   "catch-up",

@@ -1,0 +1,27 @@
+/** docs/first-contact.md: three lines at most in each language from a clone to an answer, as they are printed. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { firstContacts, lackOf, meet } from "./support/first-contact.js";
+import { repositoryRoot } from "./support/repository.js";
+
+test("the page has these languages, three lines each, the first of which test/docs.test.ts runs in a fresh copy", () => {
+  const contacts = firstContacts();
+  assert.deepEqual(
+    contacts.map(({ name }) => name),
+    ["Node", "PHP", "Python", "Shell", "redis-cli"],
+  );
+  for (const { name, lines } of contacts) {
+    assert.equal(lines.length, 3, name);
+    assert.equal(lines[0], "npm install", name);
+  }
+});
+
+describe("the lines are answered", () => {
+  for (const contact of firstContacts()) {
+    test(contact.name, { skip: lackOf(contact) }, async () => {
+      const { code, stdout, stderr } = (await meet(contact, repositoryRoot)).answer;
+      // npm may have warnings of its own.
+      assert.deepEqual([code, stdout], [0, "1\n"], stderr);
+    });
+  }
+});

@@ -1,0 +1,93 @@
+/** What docs/first-contact.md prints for each language: three lines, of which the second starts a daemon. They are run as they are typed. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "./free-port.js";
+import { repositoryRoot } from "./repository.js";
+import { skipWithout } from "./requirements.js";
+import { type Ended, run } from "./run-program.js";
+
+/** What the third line needs beside what npm brings. */
+const NEEDED: Readonly<Record<string, string>> = {
+  PHP: "php-cli",
+  Python: "python3-cryptography",
+  "redis-cli": "redis-cli",
+};
+
+export interface FirstContact {
+  /** The language. */
+  readonly name: string;
+  readonly lines: readonly string[];
+}
+
+export interface Met {
+  /** What the third line gave. */
+  readonly answer: Ended;
+  /** Milliseconds from the second line until the daemon listens. */
+  readonly listening: number;
+  /** Milliseconds of the third line. */
+  readonly answered: number;
+}
+
+/** All of the page, in its order. */
+export function firstContacts(): FirstContact[] {
+  const page = readFileSync(join(repositoryRoot, "docs/first-contact.md"), "utf8");
+  return [...page.matchAll(/^## (.*)\n(?:(?!## ).*\n)*?```sh\n([\s\S]*?)^```$/gm)].map(
+    ([, name = "", block = ""]) => ({ name, lines: block.trimEnd().split("\n") }),
+  );
+}
+
+/** false, or what the machine lacks for it. */
+export function lackOf({ name }: FirstContact): string | false {
+  const { [name]: needed } = NEEDED;
+  return needed === undefined ? false : skipWithout(needed);
+}
+
+/** Types the second line and, once there is somebody, the third. @param clone  in which the first has been run */
+export async function meet({ lines }: FirstContact, clone: string): Promise<Met> {
+  // The page's ports may be taken here, and the PATH's Python may be one that does not know Debian's packages.
+  const port = String(await freePort());
+  const resp = String(await freePort());
+  const env = {
+    ...{ DBSYNCD_PORT: port, DBSYNC_SERVERS: `127.0.0.1:${port}` },
+    // Or it would leave files among the sources.
+    PYTHONDONTWRITEBYTECODE: "1",
+  };
+  const [, start = "", send = ""] = lines.map((line) =>
+    line.replaceAll("6380", resp).replace(" python3 ", " /usr/bin/python3 "),
+  );
+  const ports = start.includes(resp) ? [port, resp] : [port];
+  const begun = performance.now();
+  const daemon = spawn("bash", ["-c", start.replace(/ &$/, "")], {
+    ...{ cwd: clone, detached: true, stdio: "ignore" },
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
+  });
+  const closed = once(daemon, "close");
+  try {
+    for (const each of ports) {
+      while (!(await listens(Number(each)))) {
+        if (daemon.exitCode !== null) throw new Error(`${start}: ended with ${daemon.exitCode}`);
+        await delay(5);
+      }
+    }
+    const there = performance.now();
+    const answer = await run("bash", ["-c", send], { cwd: clone, env });
+    return { answer, listening: there - begun, answered: performance.now() - there };
+  } finally {
+    if (daemon.pid !== undefined && daemon.exitCode === null) process.kill(-daemon.pid, "SIGKILL");
+    await closed;
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
