@@ -39,13 +39,16 @@ after(async () => {
 test("what fails says what, where, what to do, and whether it may have been applied", { skip }, async () => {
   const certificate = await writeCertificate(folder.path);
   const secured = ["--tls-cert", certificate.certificate, "--tls-key", certificate.key];
-  const [victim, hung, elsewhere, keyless, tls] = await Promise.all([
+  const [victim, hung, keyless, tls] = await Promise.all([
     start(...signed),
     start(...signed),
-    start("-s", keyFile("ed25519", "public")),
     start(),
     start(...signed, ...secured),
   ]);
+  await using elsewhere = await fakeV2(
+    () => hello(Date.now()),
+    ({ id }) => result(id, "+PONG\r\n"),
+  );
   const encrypted = createPrivateKey(readFileSync(key)).export({
     ...{ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "right" },
   });
@@ -54,7 +57,7 @@ test("what fails says what, where, what to do, and whether it may have been appl
     dead: await deadAddress(),
     stranger: keyFile("stranger", "private"),
     public: readFileSync(keyFile("ed25519", "public"), "utf8"),
-    elsewhere: addressOf(elsewhere),
+    elsewhere: elsewhere.address,
     keyless: addressOf(keyless),
     victim: killable(victim),
     hung: killable(hung),

@@ -123,6 +123,14 @@ class Keys(unittest.TestCase):
             with self.assertRaisesRegex(Refused, "it has no keys.*start the daemon with this key's public half"):
                 client.set("k", 1)
 
+    def test_without_a_key_where_none_is_wanted(self):
+        with Client([GIVEN["keyless"], ALIVE], **PATIENT) as client:
+            self.assertIs(client.set("unsigned", "a b"), True)
+            self.assertEqual(client.get("unsigned"), b"a b")
+            self.assertEqual(client.multi([["INCR", "n"], ["INCR", "n"]]), [1, 2])
+            with self.assertRaisesRegex(dbsync.ReplyError, "ERR unknown command 'GETT'"):
+                client.call("GETT", "k")
+
     def test_files_that_are_no_keys(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "key.pem")
