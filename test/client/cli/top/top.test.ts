@@ -21,7 +21,7 @@ const HEAD = /^ADDRESS +STATE +OPS\/S +P50\/P99 MS +KEYS +MEMORY +CONNS +VERSION
 const ROW = /^127\.0\.0\.1:\d+ +live +(\d+|-) +([\d.]+\/[\d.]+|-) +0 +\d+\.\d MB +\d+ +\d+\.\d+\.\d+$/;
 
 test("in a pipe each look is a plain table of 80 columns at most", async () => {
-  const words = ["top", "--rounds", "2", "--every", "1", "-k", "root.pem"];
+  const words = ["top", "--rounds", "2", "--every", "1", "--timeout", "20000", "-k", "root.pem"];
   const { code, stdout, stderr } = await cluster.run(words);
   assert.deepEqual([code, stderr], [0, ""]);
   assert.doesNotMatch(stdout, /\x1b/);
@@ -38,7 +38,16 @@ test("in a pipe each look is a plain table of 80 columns at most", async () => {
 });
 
 test("with --json each look is a line, and --explain asks nobody", async () => {
-  const { stdout } = await cluster.run(["top", "--rounds", "1", "--json", "-k", "root.pem"]);
+  const { stdout } = await cluster.run([
+    "top",
+    "--rounds",
+    "1",
+    "--json",
+    "--timeout",
+    "20000",
+    "-k",
+    "root.pem",
+  ]);
   const { daemons } = JSON.parse(stdout) as { daemons: { figures: { software: string }; activity: null }[] };
   assert.equal(daemons.length, 2);
   for (const { figures, activity } of daemons) {
