@@ -38,8 +38,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "No key, and the daemon wants signed commands",
     call: but(() => ({ key: "" })),
-    says: [/127\.0\.0\.1:1111/, /private key|wrong key or none/],
-    log: { of: ({ log }) => log("signed"), line: /"unsigned"/ },
+    says: [/127\.0\.0\.1:1111/, /wants signed commands/, /name the private key/],
   },
   {
     name: "A key that the daemon does not know",
