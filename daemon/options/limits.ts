@@ -55,7 +55,7 @@ export const LIMITS = {
     least: 1,
     most: 1_000_000,
     summary:
-      "clients at a time; then who has proved nothing gives way, and else further ones are closed at once",
+      "clients at a time; above it those that have proved nothing give way, else further ones are closed at once",
     reason: "an idle connection costs some 5 KiB here; the system's limit of open files must be higher",
   },
   maxEventBytes: {
@@ -65,7 +65,7 @@ export const LIMITS = {
     least: 4 * KIB,
     most: 511 * MIB,
     summary: "version 2: events that may wait for a client that listens; more closes its connection",
-    reason: "what a busy channel says in a second; who reads no faster is told that something lacks",
+    reason: "what a busy channel says in a second; a client that reads more slowly is told that something is missing",
   },
   maxRelayBytes: {
     flag: "max-relay-bytes",
@@ -75,7 +75,7 @@ export const LIMITS = {
     most: 1024 * MIB,
     restart: true,
     summary: "messages (PUBLISH) that may wait for another daemon; the rest is not sent to it, and counted",
-    reason: "some seconds on a slow line; who hears later than that had better be told that some lack",
+    reason: "some seconds on a slow line; a daemon that is slower than that is told that some are missing",
   },
   idleTimeout: {
     flag: "idle-timeout",
@@ -168,7 +168,7 @@ export const LIMITS = {
     least: 50,
     most: 24 * HOUR,
     summary:
-      "MongoDB: such an answer goes when nobody has asked on for so long (MongoDB's cursorTimeoutMillis)",
+      "MongoDB: such an answer goes when no client has asked on for so long (MongoDB's cursorTimeoutMillis)",
     reason: "MongoDB's",
   },
   wsPing: {
@@ -177,7 +177,7 @@ export const LIMITS = {
     fallback: 20 * SECOND,
     least: SECOND,
     most: HOUR,
-    summary: "WebSocket: clients are asked so often for a sign of life; who gives none is idle",
+    summary: "WebSocket: clients are asked so often for a sign of life; one that gives none is idle",
     reason: "proxies cut what is silent for a minute; --idle-timeout has time for several",
   },
   slowlogTime: {
@@ -271,7 +271,7 @@ export const LIMITS = {
     most: 1024 * KIB * MIB,
     summary:
       "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
-    reason: "above it the oldest go, and who was away for longer needs another daemon, or --data",
+    reason: "above it the oldest go, and a daemon that was away for longer needs another one, or --data",
     restart: true,
   },
   luaTimeLimit: {
@@ -281,7 +281,7 @@ export const LIMITS = {
     least: 10,
     most: HOUR,
     summary: "a script of a Redis client that takes longer is stopped by an error",
-    reason: "nobody else is served while it runs; what it wrote before stays, as with any of its errors",
+    reason: "no other client is served while it runs; what it wrote before stays, as with any of its errors",
   },
   luaMemory: {
     flag: "lua-memory",

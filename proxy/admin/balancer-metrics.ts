@@ -53,7 +53,7 @@ export const BALANCER_METRICS = {
   ),
   dbsync_proxy_unknown_writes_total: one(
     "counter",
-    "Writes that were refused, as nobody knows whether they were carried out.",
+    "Writes that were refused because it is unknown whether they were carried out.",
     ({ counts }) => counts.unknown,
   ),
   dbsync_proxy_unreached_total: one(
@@ -103,7 +103,7 @@ export const BALANCER_METRICS = {
   ),
   dbsync_proxy_server_unknown_total: perServer(
     "counter",
-    "Statements of which nobody knows what became of them at the server.",
+    "Statements whose outcome at the server is unknown.",
     ({ unknown }) => unknown,
   ),
   dbsync_proxy_server_lag: {

@@ -51,7 +51,7 @@ export const CACHE_METRICS = {
     ({ bytes }) => bytes,
   ),
   dbsync_proxy_cache_waiting: gauge(
-    "Readers who wait for an answer of the server.",
+    "Readers that wait for an answer of the server.",
     ({ waiting }) => waiting,
   ),
   dbsync_proxy_cache_buffered_bytes: gauge(

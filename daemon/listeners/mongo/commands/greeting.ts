@@ -61,7 +61,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["buildInfo", "buildinfo"],
     group: "connection",
-    summary: "whose commands are spoken (MongoDB 7.0's), and this daemon's version",
+    summary: "the version whose commands are spoken (MongoDB 7.0), and this daemon's",
     fields: {},
     isOpen: true,
     run: () =>

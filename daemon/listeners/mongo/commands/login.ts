@@ -49,7 +49,7 @@ export const logins: readonly MongoCommand[] = [
   {
     names: ["logout"],
     group: "login",
-    summary: "nobody is logged in any more",
+    summary: "ends the login",
     fields: {},
     isOpen: true,
     run({ login }) {
@@ -60,7 +60,7 @@ export const logins: readonly MongoCommand[] = [
   {
     names: ["connectionStatus"],
     group: "login",
-    summary: "who has logged in",
+    summary: "the users that have logged in",
     fields: { showPrivileges: "default" },
     run: ({ login: { name } }) => {
       const users = name === null ? [] : [document({ user: text(name), db: text("admin") })];
