@@ -90,12 +90,12 @@ function drawn(random: SeededRandom, ids: readonly number[], step: number): read
 /**
  * In which order a command's keys are told of is no matter, and of CLIENT INFO only what is about tracking. The null that is told
  * in another's place redis-server writes in that one's protocol, whatever its reader speaks. What is told in another's place comes
- * before the answer; for SUNIONSTORE of nothing alone redis-server answers 0 first.
+ * before the answer; EXPIRE and a SUNIONSTORE of nothing redis-server answers first, with a number.
  */
 function comparable(told: string): string {
   return told
     .replaceAll("invalidate\r\n$-1\r\n", "invalidate\r\n_\r\n")
-    .replace(/(:0\r\n)((?:>2\r\n\$10\r\ninvalidate\r\n\*1\r\n\$\d+\r\n[^\r]*\r\n)+)/g, "$2$1")
+    .replace(/(:\d+\r\n)((?:>2\r\n\$10\r\ninvalidate\r\n\*1\r\n\$\d+\r\n[^\r]*\r\n)+)/g, "$2$1")
     .replace(/(?:>2\r\n\$10\r\ninvalidate\r\n\*1\r\n\$\d+\r\n[^\r]*\r\n)+/g, (run) =>
       (run.match(/>2\r\n\$10\r\ninvalidate\r\n\*1\r\n\$\d+\r\n[^\r]*\r\n/g) ?? []).sort().join(""),
     )
