@@ -65,7 +65,8 @@ export const LIMITS = {
     least: 4 * KIB,
     most: 511 * MIB,
     summary: "version 2: events that may wait for a client that listens; more closes its connection",
-    reason: "what a busy channel says in a second; a client that reads more slowly is told that something is missing",
+    reason:
+      "what a busy channel says in a second; a client that reads more slowly is told that something is missing",
   },
   maxRelayBytes: {
     flag: "max-relay-bytes",
