@@ -1,6 +1,6 @@
 /** The Python package where something is wrong: programs/faults.py against real daemons, and one of a few lines that misbehaves. */
 import assert from "node:assert/strict";
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { makeFolder } from "../daemon/replicas.js";
@@ -11,7 +11,7 @@ import { writeCertificate } from "../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { skipWithout } from "../support/requirements.js";
 import { startThief, THEFTS } from "../support/thief.js";
-import { keyFile, PYTHON, runCases, runCommand } from "./running.js";
+import { keyFile, PYTHON, runCases, runCommand, runPython } from "./running.js";
 
 const skip = skipWithout(PYTHON);
 const folder = makeFolder();
@@ -150,6 +150,68 @@ test("what is no answer of version 2 is told as garbage", { skip }, async () => 
     () => null,
   );
   assert.match((await send(daemon.address, "PING")).stderr, /garbage: the answer is not dbsync's/);
+});
+
+/** A certificate in DER, and as OpenSSL still reads it: the pinned key in lengths that have no end, where a reader of DER passes over them. */
+const FORGE = `
+import base64
+from dbsync.tls import Distrusted, public_key_of
+
+def parts(der):
+    start = 2 + (der[1] & 0x7F if der[1] & 0x80 else 0)
+    while start < len(der):
+        size, head = der[start + 1], 2
+        if size & 0x80:
+            head += size & 0x7F
+            size = int.from_bytes(der[start + 2 : start + head], "big")
+        yield der[start : start + head + size]
+        start += head + size
+
+def sequence(content):
+    return b"\\x30\\x84" + len(content).to_bytes(4, "big") + content
+
+own, pinned = (base64.b64decode(given[name]) for name in ("own", "pinned"))
+body, *rest = parts(own)
+fields = list(parts(body))
+identifier = next(parts(fields[2]))
+fields[2] = b"\\x30\\x80" + identifier + b"\\x30\\x80\\x05\\x00" + public_key_of(pinned) + bytes(4)
+forged = sequence(sequence(b"".join(fields)) + b"".join(rest))
+try:
+    found = public_key_of(forged).hex()
+except Distrusted as doubt:
+    found = str(doubt)
+`;
+
+test("a certificate that is no DER, and would pass for another key's, is not believed", {
+  skip,
+}, async () => {
+  using other = makeFolder();
+  const [own, pinned] = await Promise.all([writeCertificate(folder.path), writeCertificate(other.path)]);
+  const raw = ({ pem }: { pem: string }) => new X509Certificate(pem).raw.toString("base64");
+  const told = await runPython(
+    `${FORGE}print(json.dumps([public_key_of(own).hex(), found, base64.b64encode(forged).decode()]))`,
+    { own: raw(own), pinned: raw(pinned) },
+  );
+  const [key, found, forged] = told as [string, string, string];
+  const spki = (certificate: X509Certificate) =>
+    certificate.publicKey.export({ type: "spki", format: "der" });
+  assert.equal(key, spki(new X509Certificate(own.pem)).toString("hex"));
+  assert.equal(spki(new X509Certificate(Buffer.from(forged, "base64"))).toString("hex"), key);
+  assert.equal(found, "its certificate cannot be read");
+});
+
+test("a number in the place of a string takes no memory, and is garbage", { skip }, async () => {
+  const told = await runPython(
+    `from dbsync.errors import ProtocolError
+from dbsync.messages import read_message
+try:
+    found = len(read_message(given.encode()).daemon)
+except ProtocolError as error:
+    found = str(error)
+print(json.dumps(found))`,
+    "*7\r\n$5\r\nhello\r\n$1\r\n2\r\n:900000000\r\n$0\r\n\r\n$1\r\n1\r\n$0\r\n\r\n$0\r\n\r\n",
+  );
+  assert.match(String(told), /a message is not as it should be/);
 });
 
 for (const theft of some(THEFTS)) {

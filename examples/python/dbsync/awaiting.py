@@ -54,8 +54,10 @@ class Connected:
         """Waits so long at most, and ends all connections."""
         self._is_closed = True
         if self._fleet is not None:
-            await self._fleet.drain(seconds)
-            self._fleet.close()
+            try:
+                await self._fleet.drain(seconds)
+            finally:
+                self._fleet.close()
             # Sockets are closed in the loop's next turn, those below TLS in the one behind it.
             for _ in range(TURNS_TO_CLOSE):
                 await asyncio.sleep(0)

@@ -43,11 +43,13 @@ class Background:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs it there and waits for it. Raises Closed."""
-        loop = self._started()
-        if loop is None:
+        with self._lock:
+            loop = self._started()
+            # Held until it is the loop's: behind a close it would never run.
+            future = None if loop is None else asyncio.run_coroutine_threadsafe(coroutine, loop)
+        if future is None:
             coroutine.close()
             raise Closed("The client was closed")
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
             return future.result()
         except BaseException:
@@ -76,12 +78,12 @@ class Background:
         self.lives_in = os.getpid()
 
     def _started(self) -> asyncio.AbstractEventLoop | None:
-        with self._lock:
-            if self._loop is None and not self._is_closed:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="dbsync", daemon=True)
-                self._thread.start()
-            return self._loop
+        """To be called with the lock."""
+        if self._loop is None and not self._is_closed:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="dbsync", daemon=True)
+            self._thread.start()
+        return self._loop
 
 
 RUNNING: weakref.WeakSet[Background] = weakref.WeakSet()

@@ -111,17 +111,24 @@ def read_message(payload: bytes) -> Message | None:
         raise ProtocolError(f"a message is not as it should be ({error})") from error
 
 
+def _string(element: Any) -> bytes:
+    # bytes() of a number is as many zeros.
+    if not isinstance(element, bytes):
+        raise TypeError("a string is none")
+    return element
+
+
 def _read_hello(elements: list[Any]) -> Hello:
     if len(elements) < HELLO_ELEMENTS:
         raise ProtocolError("a hello is too short")
     _, versions, daemon, cluster, clock, state, _, *more = elements
     return Hello(
         tuple(versions.decode("latin-1").split()),
-        bytes(daemon),
-        bytes(cluster) or NO_CLUSTER,
+        _string(daemon),
+        _string(cluster) or NO_CLUSTER,
         number(clock),
         state.decode("latin-1"),
-        int(more[0]) if more and bytes(more[0]).isdigit() else 0,
+        int(more[0]) if more and _string(more[0]).isdigit() else 0,
         tuple(more[1].decode("latin-1").split()) if len(more) > 1 else (),
     )
 
@@ -132,13 +139,13 @@ def _read_result(elements: list[Any]) -> Result:
     flags = tuple(tuple(words.decode("latin-1").split()) for words in units[1::2])
     if len(units) != 2 * len(flags):
         raise ProtocolError("a reply without its flags")
-    return Result(bytes(identity), bytes(daemon), number(clock), (at, seq), tuple(units[0::2]), flags)
+    return Result(_string(identity), _string(daemon), number(clock), (at, seq), tuple(units[0::2]), flags)
 
 
 def _read_refusal(elements: list[Any]) -> Refusal:
     _, identity, code, sentence, clock, effect = elements
     code, sentence = (words.decode("utf-8", "replace") for words in (code, sentence))
-    return Refusal(bytes(identity), code, sentence, number(clock), effect != b"not-applied")
+    return Refusal(_string(identity), code, sentence, number(clock), effect != b"not-applied")
 
 
 READERS: dict[bytes, Callable[[list[Any]], Message]] = {b"hello": _read_hello, b"result": _read_result, b"refused": _read_refusal}

@@ -12,10 +12,13 @@ import ssl
 from .errors import BadOption
 from .servers import Address
 
+INTEGER = 0x02
 SEQUENCE = 0x30
 VERSION = 0xA0
-FIELDS_BEFORE_KEY = 5
+BEFORE_KEY = (INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE)
 """Of a certificate: number, algorithm, issuer, dates, subject."""
+
+INDEFINITE = 0x80
 
 
 class Distrusted(Exception):
@@ -81,7 +84,9 @@ def public_key_of(certificate: bytes) -> bytes:
         at, _ = _contents(certificate, outer)
         if certificate[at] == VERSION:
             at = _end(certificate, at)
-        for _ in range(FIELDS_BEFORE_KEY):
+        for tag in BEFORE_KEY:
+            if certificate[at] != tag:
+                raise IndexError
             at = _end(certificate, at)
         if certificate[at] != SEQUENCE:
             raise IndexError
@@ -94,6 +99,9 @@ def _contents(der: bytes, at: int) -> tuple[int, int]:
     """Where the contents of the element begin and end that begins there."""
     length = der[at + 1]
     begin = at + 2
+    if length == INDEFINITE:
+        # DER has none. OpenSSL takes them all the same, and would find another key than is found here.
+        raise IndexError
     if length & 0x80:
         digits = length & 0x7F
         length = int.from_bytes(der[begin : begin + digits], "big")
