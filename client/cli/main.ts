@@ -4,6 +4,7 @@ import { CommanderError } from "commander";
 import { makeProgram } from "./program.js";
 import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeOf } from "./shared/exit-codes.js";
+import { shownLines } from "./shared/shown-text.js";
 
 const program = makeProgram();
 
@@ -24,7 +25,9 @@ try {
     }
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   } else {
-    process.stderr.write(`dbsync: ${error instanceof Error ? error.message : String(error)}\n`);
+    // Servers have their say in it.
+    const text = shownLines(error instanceof Error ? error.message : String(error));
+    process.stderr.write(`dbsync: ${text}\n`);
     process.exitCode = exitCodeOf(error);
   }
 }

@@ -49,6 +49,11 @@ const SUBCOMMANDS: readonly ((program: Command) => void)[] = [
   addCompletion,
 ];
 
+/** What a wrong argument is told by may land in a log: that of a URL without the password in it. */
+function withoutPasswords(text: string): string {
+  return text.replace(/(value '\w+:\/\/[^:@\s]*:)\S*@/g, "$1…@");
+}
+
 /** Nothing is parsed yet. */
 export function makeProgram(): Command {
   const program = new Command("dbsync")
@@ -56,6 +61,7 @@ export function makeProgram(): Command {
     .version(version)
     .enablePositionalOptions()
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(withoutPasswords(text)) })
     .showHelpAfterError("(--help shows what is possible)")
     .addHelpText(
       "after",

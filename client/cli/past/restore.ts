@@ -13,6 +13,7 @@ import { formatDate, parsePastDate } from "../shared/dates.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
+import { shownLines } from "../shared/shown-text.js";
 import { addFolderOptions, type FolderFlags, ProgramFailure, runProgram } from "./backup-program.js";
 
 type RestoreFlags = FolderFlags &
@@ -139,7 +140,9 @@ function report(tally: { given: number; there: number; expired: number; left: re
   const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
   if (left.length > 0)
     printLine(
-      `${keys(left.length)} could not be given back:\n${left.slice(0, NAMED_MOST).join("\n")}${more}`,
+      shownLines(
+        `${keys(left.length)} could not be given back:\n${left.slice(0, NAMED_MOST).join("\n")}${more}`,
+      ),
     );
   if (given + there + expired + left.length === 0) printLine("no such key is in it");
   if (given + expired === 0 || there + left.length > 0) process.exitCode = EXIT.failed;

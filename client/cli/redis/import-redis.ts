@@ -4,6 +4,7 @@ import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
+import { shown } from "../shared/shown-text.js";
 import { type Copied, KeyCopier } from "./key-copier.js";
 import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
@@ -47,7 +48,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   printLine(`${keys(done())} in ${seconds} s`);
   if (tally.pieces > 0)
-    printLine(`${keys(tally.pieces)} by the commands of their types (${copier.refused ?? LONG})`);
+    printLine(`${keys(tally.pieces)} by the commands of their types (${shown(copier.refused ?? LONG)})`);
   if (tally.gone > 0) printLine(`${keys(tally.gone)} had expired or were deleted meanwhile`);
   if (tally.left.length > 0)
     throw new Error(`${keys(tally.left.length)} could not be taken over:\n${named(tally.left)}`);

@@ -22,7 +22,9 @@ export function piecesOf(type: ByteString): Pieces | null {
 const PIECES: Readonly<Record<string, Pieces>> = { string, list, hash, set, zset, stream };
 
 async function* string(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
-  yield ["SET", key, bytesIn(await source.ask(["GET", key]))];
+  const reply = await source.ask(["GET", key]);
+  // It may have gone since its type was asked for.
+  if (reply.kind === "bulk") yield ["SET", key, reply.bytes];
 }
 
 async function* list(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -54,6 +55,31 @@ const words = (url: string, ...more: string[]) => [
 ];
 const importFrom = (url: string, ...more: string[]): Promise<ChildResult> => runDbsync(words(url, ...more));
 const here = (db = 0) => `redis://127.0.0.1:${redis.port}/${db}`;
+
+/** Answers each command by its name. */
+async function startHostile(answers: Readonly<Record<string, string>>) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    let text = "";
+    let answered = 0;
+    socket.on("error", () => {}).setEncoding("latin1");
+    socket.on("data", (chunk) => {
+      text += String(chunk);
+      const names = [...text.matchAll(/\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n/g)].slice(answered);
+      answered += names.length;
+      for (const [, name = ""] of names) socket.write(answers[name] ?? "-ERR none\r\n", "latin1");
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}
 
 /** As many of them, one of every type in turn, and beside them what is special. */
 async function fill(connection: RedisConnection, keys: number): Promise<void> {
@@ -212,6 +238,32 @@ describe("dbsync import redis:", () => {
     const { code, stderr } = await importFrom(here(), "--replace");
     assert.equal(code, 0, stderr);
     assert.deepEqual(await contentsOf(target), await contentsOf(source));
+    await emptied();
+  });
+
+  test("shows nothing of a server's that a terminal would obey, and no password", async () => {
+    await using hostile = await startHostile({
+      SELECT: "+OK\r\n",
+      DBSIZE: ":1\r\n",
+      PEXPIRETIME: ":-1\r\n",
+      SCAN: "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n",
+      DUMP: "-ERR \x1b]0;title\x07\r\n",
+      TYPE: "+string\r\n",
+      GET: "$-1\r\n",
+      AUTH: "-WRONGPASS \x1b[2J\r\n",
+    });
+    const copied = await importFrom(`redis://127.0.0.1:${hostile.port}`, "--replace");
+    assert.equal(copied.code, 0, copied.stderr);
+    assert.match(copied.stdout, /ERR \\x1b]0;title\\x07/);
+    assert.deepEqual([...(await contentsOf(target)).keys()], []);
+    const refused = await importFrom(`redis://me:geheim@127.0.0.1:${hostile.port}`);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /WRONGPASS \\x1b\[2J/);
+    const wrong = await importFrom("redis://me:geheim@127.0.0.1:99999");
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /value 'redis:\/\/me:…@127\.0\.0\.1:99999' is invalid/);
+    const told = [copied, refused, wrong].map(({ stdout, stderr }) => stdout + stderr).join("");
+    assert.doesNotMatch(told, /\x1b|\x07|geheim/);
     await emptied();
   });
 
