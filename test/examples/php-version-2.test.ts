@@ -326,6 +326,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     ["strings that are arrays", ({ id }) => ["result", id, ["d"], [], [], raw("+OK\r\n"), ""]],
     ["no array", () => "result"],
     ["too few elements", () => ["result"]],
+    ["a length beyond PHP's integers", ({ id }) => result(id, "$99999999999999999999\r\na\r\n")],
     ["nested too deep", ({ id }) => result(id, `${"*1\r\n".repeat(100)}:1\r\n`)],
   ] as const satisfies readonly (readonly [string, Answering])[]) {
     test(`An answer with ${what} is garbage`, async () => {

@@ -7,6 +7,8 @@ namespace Dbsync;
 final class Resp
 {
     private const MAX_NESTING = 32;
+    /** Of a length. */
+    private const MAX_DIGITS = 10;
 
     public static function bulk(string $bytes): string
     {
@@ -55,11 +57,13 @@ final class Resp
         if (($kind === '$' || $kind === '*') && $line === '-1') {
             return null;
         }
-        if ($kind === '$' && ctype_digit($line) && substr($bytes, $at + (int) $line, 2) === "\r\n") {
+        // Longer ones are no lengths, and with them PHP would count in floating-point numbers.
+        $isLength = ctype_digit($line) && strlen($line) <= self::MAX_DIGITS;
+        if ($kind === '$' && $isLength && substr($bytes, $at + (int) $line, 2) === "\r\n") {
             $at += (int) $line + 2;
             return substr($bytes, $at - (int) $line - 2, (int) $line);
         }
-        $isList = $kind === '*' && ctype_digit($line) && (int) $line <= strlen($bytes);
+        $isList = $kind === '*' && $isLength && (int) $line <= strlen($bytes);
         if (!$isList || $nesting === self::MAX_NESTING) {
             throw new Failure('no value');
         }
