@@ -39,17 +39,20 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-php-"));
   let certificate: TestCertificate;
   let encrypted: DaemonProcess;
+  let keyless: DaemonProcess;
   let trio: Trio;
 
   before(async () => {
     certificate = await writeCertificate(folder);
     const tls = ["--tls-cert", certificate.certificate, "--tls-key", certificate.key];
     encrypted = await startDaemon(["-s", publicKey, ...tls]);
+    keyless = await startDaemon();
     trio = await Trio.start(["-s", publicKey, "--window", "30s,1s"], 2);
     await trio.untilNoneIsLate();
   });
   after(async () => {
     await encrypted[Symbol.asyncDispose]();
+    await keyless[Symbol.asyncDispose]();
     await trio[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true });
   });
@@ -57,6 +60,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
   const pinned = () => `dbsyncs://127.0.0.1:${encrypted.port}#sha256:${certificate.fingerprint}`;
   const kinds: Readonly<Record<string, () => { servers: string; signkey: string }>> = {
     "in memory, with TLS and a pin": () => ({ servers: pinned(), signkey: privateKey }),
+    "without keys": () => ({ servers: `127.0.0.1:${keyless.port}`, signkey: "" }),
     "that record and are each other's peers": () => ({ servers: trio.servers.join(), signkey: privateKey }),
   };
 
