@@ -99,9 +99,11 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const { replica, identity } = await openReplica(parts, { signers, broadcasts }, late);
   const { backends, outliving } = await makeBackends(parts, replica, admin === null ? null : observer);
   const memory = makeMemoryLimit({ settings, backends, ...own });
-  // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
-  const future = outliving.length === 0 ? 0 : window.future;
-  const floor = new StartFloor({ databases: outliving, future, ...own });
+  // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before. What is not signed need not be
+  // played back, as it can be made anew.
+  const timed = signers === null ? [] : outliving;
+  const future = timed.length === 0 ? 0 : window.future;
+  const floor = new StartFloor({ databases: timed, future, ...own });
   const recording = replica?.recording ?? new Unrecorded({ environment, floor });
   const pipeline = new Pipeline({
     ...{ signers, memory, observer, floor, recording, window, ...own },

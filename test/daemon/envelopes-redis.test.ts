@@ -2,12 +2,19 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { pino } from "pino";
+import { dbsyncSend } from "../../client/dbsync-send.js";
 import { RedisBackend } from "../../daemon/backends/redis.js";
 import { parseSpecifications, type RedisSpecification } from "../../daemon/options/database-list.js";
+import { writeFrame } from "../../protocol/frame.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";
+import { writeCommand } from "../../protocol/resp/resp-writer.js";
+import { NO_KEY } from "../../protocol/version-2/envelope.js";
+import { writeBody } from "../../protocol/version-2/envelope-body.js";
+import { writeCommandMessage } from "../../protocol/version-2/messages-v2.js";
 import { realEnvironment } from "../../serving/process/environment.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
+import { RawClient } from "../support/raw-client.js";
 import { startRedis } from "../support/redis-server.js";
 import { startInProcess } from "./in-process.js";
 
@@ -139,6 +146,23 @@ test("a daemon in front of a Redis takes nothing dated before its start and the 
     said = await client.ask([["INCR", "n"]]);
   assert.deepEqual(said.kind === "result" && said.replies, [integer(1)]);
   assert.equal((await client.hello()).state, "live");
+});
+
+test("a daemon without keys takes what nobody has signed from its start on, but not what is dated before it", async () => {
+  await using redis = await startRedis();
+  const place = `redis:127.0.0.1:${redis.port}`;
+  const at = Date.now();
+  await using daemon = await startDaemon(["-d", place, "--window", "10m,29s"]);
+  await daemon.logged(({ msg }) => msg === "database connected");
+  const servers = `127.0.0.1:${daemon.port}`;
+  const send = (command: readonly string[]) => dbsyncSend(command, { servers, key: false, versions: "2" });
+  assert.equal(await send(["INCR", "n"]), "1");
+  const header = { key: NO_KEY, cluster: NO_KEY, at, seq: 0, nonce: "of another start" };
+  const body = writeBody(header, [writeCommand(["INCR", "n"])]);
+  using raw = await RawClient.open(daemon.port);
+  raw.send(writeFrame(writeCommandMessage(body, ""), 2));
+  assert.match(await raw.readTo("too-old"), /too-old$/);
+  assert.equal(await send(["GET", "n"]), "1");
 });
 
 test("an application's key makes no Redis behind connect elsewhere or change its settings, and is told the rule", async () => {
