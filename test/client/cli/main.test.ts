@@ -149,8 +149,8 @@ describe("dbsync send", () => {
       [["--timeout", "x", "PING"], /whole number/],
       [["--timeout", "20001", "PING"], /timeout is 20001, allowed: 1 to 20000/],
       [[], /missing required argument/],
-      [["SET", "k", "a b"], /argument 2 holds a blank/],
-      [["SET", "k", ""], /argument 2 is empty/],
+      [["--versions", "1", "SET", "k", "a b"], /argument 2 holds a blank/],
+      [["--versions", "1", "SET", "k", ""], /argument 2 is empty/],
     ] as const,
     4,
   )) {

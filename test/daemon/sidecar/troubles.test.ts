@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { writeCertificate } from "../../support/certificate-files.js";
+import { type TestCertificate, writeCertificate } from "../../support/certificate-files.js";
 import { runDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
@@ -128,10 +128,13 @@ test("a key that is revoked writes no more, and the error says so", async () => 
 
 test("daemons with TLS are known by --ca, and not without", async () => {
   let authority = "";
+  let written: Promise<TestCertificate> | null = null;
   await using scene = await startPlain({
     scheme: "dbsyncs",
     async args(_, folder) {
-      const { certificate, key } = await writeCertificate(folder);
+      // All have the same: what one reads is not written anew beside it.
+      written ??= writeCertificate(folder);
+      const { certificate, key } = await written;
       authority = certificate;
       return ["--tls-cert", certificate, "--tls-key", key];
     },

@@ -38,7 +38,8 @@ async function watched(
   const command = [process.execPath, programPaths.dbsync, "status", "--watch", ...words].join(" ");
   const size = `stty cols ${columns} rows 30; echo pid $$; `;
   const child = spawn("script", ["-qefc", `${size}exec ${command}`, "/dev/null"], {
-    env: { ...process.env, TERM: "xterm", ...env },
+    // Where CI is set Node takes no terminal for one with colours.
+    env: { ...process.env, CI: undefined, TERM: "xterm", ...env },
     stdio: ["pipe", "pipe", "inherit"],
   });
   let output = "";
