@@ -2,7 +2,7 @@
  * `dbsync import`: moves the keys of a running Redis, the documents of a running server of JSON documents, or the tables of a data folder
  * of the earlier SQL server, to the daemons, as signed commands.
  */
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { importDocuments } from "./json/import-documents.js";
 import { JSON_URL_HELP, readJsonUrl } from "./json/json-server.js";
 import { importRedis } from "./redis/import-redis.js";
@@ -79,7 +79,8 @@ ${exitCodeHelp("no connection, a document is there already, or a daemon has not 
 function readOrigin(text: string): Origin {
   if (text.startsWith(FOLDER)) return { kind: "folder", folder: text.slice(FOLDER.length) };
   if (isRedisUrl(text)) return { kind: "redis", address: readRedisUrl(text) };
-  return { kind: "json", address: readJsonUrl(text) };
+  if (/^jsons?:/.test(text)) return { kind: "json", address: readJsonUrl(text) };
+  throw new InvalidArgumentError("Allowed: redis://host:port or json://host:port, sql: and a folder.");
 }
 
 async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {

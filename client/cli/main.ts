@@ -23,6 +23,7 @@ try {
     if (error.code === "commander.unknownCommand" && isCommandName(word)) {
       process.stderr.write(`(A command for the daemons: dbsync send ${program.args.join(" ")})\n`);
     }
+    if (error.code === "commander.unknownOption") tellPlace(process.argv.slice(2));
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   } else {
     // Servers have their say in it.
@@ -30,4 +31,11 @@ try {
     process.stderr.write(`dbsync: ${text}\n`);
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** An option before the subcommand's name is none of the program's. */
+function tellPlace([first = "", ...others]: readonly string[]): void {
+  const subcommand = others.find((word) => program.commands.some((each) => each.name() === word));
+  if (!first.startsWith("-") || subcommand === undefined) return;
+  process.stderr.write(`(Options stand behind the subcommand: dbsync ${subcommand} ${first} …)\n`);
 }

@@ -86,7 +86,7 @@ async function send(given: string[], flags: SendFlags, own: Command): Promise<vo
     }
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);
-    else if (error instanceof DbsyncError) process.exitCode = tell(error, isUnsigned);
+    else if (error instanceof DbsyncError) process.exitCode = tell(error, words, isUnsigned);
     else throw error;
   }
 }
@@ -99,13 +99,23 @@ async function commandOf(words: readonly string[], { stdin }: SendFlags): Promis
   return [...before, await buffer(process.stdin)];
 }
 
-function tell(error: DbsyncError, isUnsigned: boolean): ExitCode {
+function tell(error: DbsyncError, words: readonly string[], isUnsigned: boolean): ExitCode {
   process.stderr.write(`dbsync: ${shownLines(error.message)}\n`);
   const [, name] = /ERR unknown command '([^']*)'/.exec(error.message) ?? [];
   const hint = name === undefined ? "" : didYouMean(name.toUpperCase(), COMMAND_NAMES);
   if (hint !== "") process.stderr.write(`(${hint.replace("did", "Did").trimEnd()})\n`);
+  if (mayLackQuotes(error.message, words))
+    process.stderr.write(
+      '(An argument with blanks is one word in quotes: dbsync send SET greeting "good morning")\n',
+    );
   tellHint(isUnsigned, error.outcomes);
   return exitCodeOf(error);
+}
+
+/** Whether the command has a word too many, or more than one. */
+function mayLackQuotes(message: string, words: readonly string[]): boolean {
+  const count = words.length === 1 ? words.join().split(" ").filter(Boolean).length : words.length;
+  return count > 2 && /: ERR (syntax error|wrong number of arguments)/.test(message);
 }
 
 /** A line for each key; an empty one: it is absent. */

@@ -41,7 +41,10 @@ export class SqlSession implements Disposable {
     if (this.#server !== null) return this.#server;
     const { host, port } = this.#address;
     const server = await SqlServer.open(this.#address).catch((problem: Error) => {
-      throw new Error(`${host}:${port}: ${problem.message}`);
+      const question = problem.message.startsWith("Connection refused")
+        ? "; is dbsyncd --sql running there?"
+        : "";
+      throw new Error(`${host}:${port}: ${problem.message}${question}`);
     });
     this.#server = server;
     if (this.#chosen !== null) await server.ask(this.#chosen.statement);

@@ -5,6 +5,7 @@ import { addClientOptions, type ClientFlags, readCount, readSettings } from "../
 import { painted } from "../shared/colours.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
+import { shownLines } from "../shared/shown-text.js";
 import { terminalColumns } from "../shared/table.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { columnLines } from "../status/explanation.js";
@@ -91,11 +92,23 @@ function shower(
       printJson({ daemons: daemons.map((one) => ({ ...one, activity: activities.of(one.address) })) });
   }
   const screen = openScreen();
+  const told = new Set<string>();
   return (daemons) => {
     const rows = topRows(daemons, activities);
-    if (screen === null) process.stdout.write(`${topTable(rows, terminalColumns())}\n`);
-    else screen.draw(topLines({ rows, every, now: realEnvironment.wallClock(), columns: screen.columns }));
+    if (screen === null) {
+      process.stdout.write(`${topTable(rows, terminalColumns())}\n`);
+      tellNotes(daemons, told);
+    } else screen.draw(topLines({ rows, every, now: realEnvironment.wallClock(), columns: screen.columns }));
   };
+}
+
+/** Why cells are empty: once, and beside the tables, which are for programs. */
+function tellNotes(daemons: readonly DaemonStatus[], told: Set<string>): void {
+  for (const { timelineNote } of daemons) {
+    if (timelineNote === null || told.has(timelineNote)) continue;
+    told.add(timelineNote);
+    process.stderr.write(`(${shownLines(timelineNote)})\n`);
+  }
 }
 
 function explanation(columns: number): string {

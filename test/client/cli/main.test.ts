@@ -53,6 +53,13 @@ describe("dbsync send", () => {
     });
   }
 
+  test("an option before the subcommand: it says where it belongs", async () => {
+    const { code, stderr } = await run(dead, "-k", "private.pem", "send", "GET", "k");
+    assert.equal(code, 2);
+    assert.ok(stderr.includes("(Options stand behind the subcommand: dbsync send -k …)"), stderr);
+    assert.ok(!(await run(dead, "send", "--no-such")).stderr.includes("stand behind"));
+  });
+
   test("takes one argument with blanks for the whole line", async () => {
     await using server = await FakeServer.start();
     await run(server.address, "send", "SET  k v");

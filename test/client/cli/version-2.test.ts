@@ -157,6 +157,11 @@ describe("dbsync send", () => {
     assert.match(stderr, /unknown command 'GETT'.*\n\(Did you mean GET\?\)\n$/);
   });
 
+  test("a word too many: it shows where quotes belong", async () => {
+    for (const words of [["SET", "k", "good", "morning"], ["SET k good morning"]])
+      assert.match((await run("send", "-k", "app.pem", ...words)).stderr, /in quotes: dbsync send SET/);
+  });
+
   test("says what is wrong with a command, once, and ends with 1", async () => {
     const { code, stderr } = await run("send", "-k", "app.pem", "SET", "k");
     assert.equal(code, 1);

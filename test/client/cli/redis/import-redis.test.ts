@@ -273,6 +273,8 @@ describe("dbsync import redis:", () => {
         () => readRedisUrl(url),
         /redis:\/\/\[user:password@\]host|A fingerprint stands with TLS only/,
       );
+    for (const place of ["127.0.0.1:6379", "http://127.0.0.1:6379"])
+      assert.match((await importFrom(place)).stderr, /Allowed: redis:\/\/host:port or json:/);
     const { server, db } = readRedisUrl("redis://:pass%25word@[::1]:7000/12");
     assert.deepEqual(
       { server, db },

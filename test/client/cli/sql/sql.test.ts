@@ -107,7 +107,7 @@ test("who has to log in does so by the address; TLS by the pinned key", async ()
 test("no server, and what is none", async () => {
   const dead = await runDbsync(["sql", await deadAddress()], { input: "select 1;" });
   assert.equal(dead.code, 1);
-  assert.match(dead.stderr, /Connection refused/);
+  assert.match(dead.stderr, /Connection refused \(\d+\); is dbsyncd --sql running there\?/);
   const none = await runDbsync(["sql", "json://127.0.0.1"], { input: "select 1;" });
   assert.equal(none.code, 2);
   assert.match(none.stderr, /sql:\/\/host/);

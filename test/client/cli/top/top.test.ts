@@ -64,6 +64,17 @@ test("a key that is no administrator's is told whom to be", async () => {
   assert.equal(code, 0);
   assert.match(stdout, /"figures":null/);
   assert.match(stdout, /daemons tell administrators/);
+  const { stdout: tables, stderr } = await cluster.run([
+    "top",
+    "--rounds",
+    "2",
+    "--every",
+    "1",
+    "-k",
+    "app.pem",
+  ]);
+  assert.doesNotMatch(tables, /administrators/);
+  assert.equal(stderr.match(/daemons tell administrators/g)?.length, 1);
 });
 
 test("on a terminal it is drawn in its place, and a signal gives the cursor back", async () => {
