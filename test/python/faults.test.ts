@@ -82,6 +82,10 @@ test("the command line prints replies as they are, and ends with 1 for a command
   const wrong = await send(alive, "NOSUCH");
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /^\(error\) ERR unknown command/);
+  const late = await send(alive, "SET", "k", "v", "--db", "1");
+  assert.equal(late.code, 2);
+  assert.match(late.stderr, /option --db stands behind the command/);
+  assert.equal((await send(alive, "--", "SADD", "tags", "--db")).code, 0);
   const none = await send(await deadAddress(), "PING");
   assert.equal(none.code, 2);
   assert.match(none.stderr, /^dbsync: No daemon answered:\n.*refused.*\[not applied there\]\n$/);

@@ -12,6 +12,7 @@ from . import Client, DbsyncError, ReplyError
 from .policy import POLICIES
 
 SAYS_NO, FAILED = 1, 2
+OPTIONS = ("-h", "--help", "-k", "--key", "-s", "--servers", "--ca", "--cluster", "--db", "--policy", "--timeout")
 
 
 def show(reply: Any, indent: str = "") -> None:
@@ -44,6 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [os.fsencode(word) for word in options.command]
     if words[:1] == [b"--"]:
         del words[0]
+    else:
+        # Else `-k` and the name of a key file would be stored.
+        for word in options.command:
+            if (word.split("=", 1)[0] if word.startswith("--") else word) in OPTIONS:
+                parser.error(f"option {word} stands behind the command: options stand before it (or -- does, if it is the command's)")
     if not words:
         parser.error("a command is missing, such as PING")
     warnings.showwarning = lambda message, *_, **__: print(f"dbsync: {message}", file=sys.stderr)
