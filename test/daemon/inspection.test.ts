@@ -1,5 +1,6 @@
 /** INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes: for administrators, recorded nowhere. */
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -124,4 +125,20 @@ test("a connection that is gone is told no more", async () => {
   await until("it is listed", isListed);
   client.socket.destroy();
   await until("it is not", async () => !(await isListed()));
+});
+
+test("SLOWLOG tells a key's label as it was given, in any language", async () => {
+  const { privateKey: key, publicKey } = generateKeyPairSync("ed25519");
+  const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
+  await root.call(["KEY", "ADD", pem, "LABEL", "büro-東京", "RULES", "+@all", "~*"]);
+  await root.call(["SLOWLOG", "RESET"]);
+  const { servers } = cluster.daemons;
+  const client = createClient({ servers, key });
+  await client.call(["GET", "k"]);
+  await client.close();
+  const entries = (await root.call(["SLOWLOG", "GET"])) as unknown[][];
+  assert.ok(
+    entries.some(([, , , , , name]) => name === "büro-東京"),
+    JSON.stringify(entries),
+  );
 });

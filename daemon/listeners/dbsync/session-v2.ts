@@ -3,7 +3,7 @@
  * that is none closes the connection. Source: docs/protocol-v2.md "Messages".
  */
 
-import { bytesOfText } from "../../../protocol/byte-string.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { hexOf, NO_KEY, signerOf } from "../../../protocol/version-2/envelope.js";
@@ -110,7 +110,7 @@ export class SessionV2 implements Session {
     const { slowLog, environment, limits } = this.#host;
     if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
     const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
-    const envelope = { body, remote: this.#connection.remote, name: bytesOfText(label), milliseconds };
+    const envelope = { body, remote: this.#connection.remote, name: label, milliseconds };
     noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), most: limits.slowlogMost });
   }
 
@@ -171,7 +171,7 @@ export class SessionV2 implements Session {
   }
 
   /** For the log: the key that the header names, which with `bad-signature` has signed nothing. */
-  #signerOf(body: Buffer): { key?: string; label?: string } {
+  #signerOf(body: Buffer): { key?: string; label?: ByteString } {
     try {
       const id = signerOf(body);
       if (id === NO_KEY) return {};
