@@ -44,7 +44,8 @@ export interface ToldCall {
 export function toldCommand(command: CommandInput): string {
   const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
   if (!isArgument(name) || name === "") return "";
-  const told = toldArgument(name, NAME_CHARS_MOST);
+  // A line is cut at blanks alone: behind a line's end there may be a value.
+  const told = toldArgument(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MOST);
   keyed ??= new Set(NAMES.split(" "));
   if (!isArgument(key) || !keyed.has(told.toUpperCase())) return told;
   return `${told} ${toldArgument(key, KEY_CHARS_MOST)}`;
@@ -82,8 +83,13 @@ const isArgument = (value: unknown): value is Argument =>
   typeof value === "string" || typeof value === "number" || value instanceof Uint8Array;
 
 function toldArgument(argument: Argument, most: number): string {
-  const text =
-    argument instanceof Uint8Array ? textOfBytes(Buffer.from(argument).toString("latin1")) : String(argument);
+  const text = textOf(argument);
   const cut = text.length > most ? `${text.slice(0, most)}…` : text;
   return UNPLAIN.test(cut) || cut === "" ? JSON.stringify(cut) : cut;
+}
+
+function textOf(argument: Argument): string {
+  return argument instanceof Uint8Array
+    ? textOfBytes(Buffer.from(argument).toString("latin1"))
+    : String(argument);
 }
