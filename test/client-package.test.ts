@@ -115,6 +115,9 @@ test("each program tells its version, and what it leaves to dbsyncd", async () =
   const verified = await program("dbsync", ["log", "verify", "--data", "."]);
   assert.deepEqual([verified.code, verified.stdout], [4, ""]);
   assert.match(verified.stderr, /npm install dbsyncd/);
+  const backup = await program("dbsync", ["backup", "--data", ".", "none.dbsync"]);
+  assert.equal(backup.code, 1);
+  assert.match(backup.stderr, /^dbsync: .* npm install dbsyncd\n$/);
   const made = await program("dbsync-keygen", ["--certificate", "--san", "localhost", "--out", "."]);
   assert.notEqual(made.code, 0);
   assert.match(made.stderr, /Use the dbsync-keygen of dbsyncd/);

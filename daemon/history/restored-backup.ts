@@ -1,6 +1,7 @@
 /** What is made of a backup's file: a data folder of it, or the keys that it had. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { placeOver, stage } from "../../keys/atomic-file.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
 import { loadWith } from "../../serving/process/optional-package.js";
@@ -95,8 +96,9 @@ export async function restoreFolder({
     () => new Promise((turn) => setImmediate(turn)),
   );
   const { functions } = view.end;
-  if (functions !== null)
-    writeFileSync(join(made, functionsName), Buffer.from(functions, "base64"), { mode: FILE_MODE });
+  const path = join(made, functionsName);
+  // On the disk before the folder has its name.
+  if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
   renameSync(made, data);
   return view.end;
 }

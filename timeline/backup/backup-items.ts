@@ -52,11 +52,12 @@ export class EntryItems {
   }
 }
 
-/** Views of `items`. */
+/** Views of `items`. @throws RangeError  they are not as they were written */
 export function* entriesOf(items: Buffer): Generator<StoredEntry> {
   for (let at = 0; at < items.length; ) {
     const start = at + PLACE_BYTES + LENGTH_BYTES;
     const end = start + items.readUInt32BE(at + PLACE_BYTES);
+    if (end > items.length) throw new RangeError("an entry is longer than its frame");
     yield [items.subarray(at, at + PLACE_BYTES), items.subarray(start, end)];
     at = end;
   }
@@ -73,4 +74,15 @@ export function readSnapshotPiece(items: Buffer): { readonly date: number; reado
 }
 
 export const writeEnd = (end: BackupEnd): Buffer => Buffer.from(JSON.stringify(end));
-export const readEnd = (items: Buffer): BackupEnd => JSON.parse(items.toString()) as BackupEnd;
+
+/** @throws Error  it is not as it was written */
+export function readEnd(items: Buffer): BackupEnd {
+  const end = JSON.parse(items.toString()) as BackupEnd;
+  const { made, entries, last, snapshots, marks, functions } = end;
+  const isWhole =
+    [made, entries, last ?? 0, ...snapshots].every(Number.isSafeInteger) &&
+    Object.values(marks).every((mark) => typeof mark === "string") &&
+    (functions === null || typeof functions === "string");
+  if (!isWhole) throw new TypeError("it does not say what an end says");
+  return end;
+}

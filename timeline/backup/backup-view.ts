@@ -54,8 +54,17 @@ export class BackupView {
       } else if (end !== null) {
         damages.push({ from: found.offset, to: this.bytes, problem: "they stand behind the end" });
         break;
-      } else if (found.kind === "end") end = readEnd(found.items);
-      else addFrame(found, { frames, late, pieces });
+      } else {
+        try {
+          if (found.kind === "end") end = readEnd(found.items);
+          else addFrame(found, { frames, late, pieces });
+        } catch {
+          // Its seals are good: some other program has made it.
+          const to = found.offset + found.bytes;
+          damages.push({ from: found.offset, to, problem: "they hold nothing of a backup" });
+          break;
+        }
+      }
     }
     if (end === null && damages.length === 0)
       damages.push({ from: this.bytes, to: this.bytes, problem: "the file ends early" });
@@ -134,7 +143,7 @@ function addFrame(
   to: { frames: EntriesFrame[]; late: StoredEntry[]; pieces: Map<number, number[]> },
 ): void {
   if (kind === "entries") {
-    const [first] = entriesOf(items).next().value as StoredEntry;
+    const [[first]] = [...entriesOf(items)] as [StoredEntry];
     to.frames.push({ first: Buffer.from(first), offset });
   } else if (kind === "late") for (const entry of entriesOf(items)) to.late.push(entry);
   else {

@@ -1,5 +1,6 @@
 /** Starts the daemon's own program that makes backups and reads them, since the client has no store. */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
@@ -41,8 +42,12 @@ export class ProgramFailure extends Error {
   }
 }
 
-/** Runs a task. @returns its answers, as they come @throws ProgramFailure */
+/** Runs a task. @returns its answers, as they come @throws ProgramFailure @throws Error  this package has no daemon in it */
 export async function* runProgram(task: object, flags: FolderFlags): AsyncGenerator<unknown> {
+  if (!existsSync(PROGRAM))
+    throw new Error(
+      "only the dbsync of the package dbsyncd makes backups and restores them: npm install dbsyncd",
+    );
   const { data, signKey = [], rootKey = [], clusterName, config } = flags;
   const option = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
   const words = [

@@ -187,3 +187,32 @@ test("each byte that has changed, and each end that lacks, is found, and where",
     assert.ok(opened() instanceof ForeignBackup);
   }
 });
+
+test("a file with good seals that holds something else is damaged, and nothing of it is used", () => {
+  const path = join(folder, "other.dbsync");
+  const opened = (...frames: (readonly ["entries" | "snapshot" | "end", string | Buffer])[]) => {
+    const parts: Buffer[] = [];
+    const writer = new FrameWriter(hashOf, (bytes) => parts.push(Buffer.from(bytes)));
+    for (const [kind, items] of frames) writer.frame(kind, Buffer.from(items));
+    writeFileSync(path, Buffer.concat(parts));
+    return new BackupView(path, hashOf);
+  };
+  const end = (more: object = {}) => {
+    const whole = { made: 1, entries: 0, last: null, snapshots: [], marks: {}, functions: null };
+    return ["end", JSON.stringify({ ...whole, ...more })] as const;
+  };
+  opened(end()).close();
+  const long = Buffer.alloc(64, 0xff);
+  for (const frames of [
+    [["end", "{"]],
+    [["end", "null"]],
+    [["entries", long], end()],
+    [["entries", ""], end()],
+    [["snapshot", "abc"], end()],
+    [end({ snapshots: ["../../elsewhere"] })],
+    [end({ snapshots: 7 })],
+    [end({ functions: 7 })],
+    [end({ marks: { genesis: 7 } })],
+  ] as const)
+    assert.throws(() => opened(...frames), DamagedBackup, JSON.stringify(frames));
+});
