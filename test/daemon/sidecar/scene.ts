@@ -49,6 +49,16 @@ async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void
   );
 }
 
+/** All of them, or none: one that is left would keep the file's process for ever. */
+async function startAll(start: (number: number) => Promise<DaemonProcess>): Promise<DaemonProcess[]> {
+  const started = await Promise.allSettled(Array.from({ length: DAEMONS }, (_, number) => start(number)));
+  const daemons = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const failed = started.find((one) => one.status === "rejected");
+  if (failed === undefined) return daemons;
+  for (const daemon of daemons) await daemon[Symbol.asyncDispose]();
+  throw failed.reason;
+}
+
 export async function startScene({
   args = [],
   isStranger = false,
@@ -66,7 +76,7 @@ export async function startScene({
       ...ports.filter((_, other) => other !== number).flatMap((port) => ["--peer", `127.0.0.1:${port}`]),
       ...knowsSecret,
     ]);
-  const daemons = await Promise.all(ports.map((_, number) => start(number)));
+  const daemons = await startAll(start);
   await untilAllTakeWrites(ports.map((one) => `127.0.0.1:${one}`).join(","), pair.privateKey);
   const servers = ports.map((port) => `127.0.0.1:${port}`).join(",");
   const port = await freePort();
@@ -118,7 +128,7 @@ export async function startPlain({
   for (let number = 0; number < DAEMONS; number++) ports.push(await freePort());
   const start = async (number: number) =>
     startDaemon(["-p", String(ports[number]), "-s", pair.file, ...(await args(number, folder))]);
-  const daemons = await Promise.all(ports.map((_, number) => start(number)));
+  const daemons = await startAll(start);
   const places = ports.map((port) => `127.0.0.1:${port}`);
   const servers =
     scheme === "dbsync" ? `dbsync:${places}` : places.map((place) => `dbsyncs://${place}`).join();
