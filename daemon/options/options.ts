@@ -81,7 +81,10 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
     program.parse(argv, { from: "user" });
   } catch (problem) {
     if (!(problem instanceof CommanderError) || problem.exitCode === 0) throw problem;
-    const message = problem.message.replace(/^error: /, "");
+    const message =
+      problem.code === "commander.excessArguments"
+        ? `too many arguments: "${program.args[0]}". It takes options alone, such as -p 1111.`
+        : problem.message.replace(/^error: /, "");
     throw new StartError(`${message}${suggestion(program, message)}\nSee dbsyncd --help.`, 2);
   }
   refuseNearlyNamed(program, env);

@@ -90,7 +90,9 @@ export class FrameReader {
     if (head.equals(HEAD)) return;
     this.close();
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
-      throw new ForeignBackup("it is no backup: its first bytes are others");
+      throw new ForeignBackup(
+        "it is no backup: its first bytes are others; name a file that dbsync backup wrote",
+      );
     const format = head.length < HEAD.length ? "none" : head.readUInt32BE(MAGIC.length);
     throw new ForeignBackup(`it is a backup of format ${format}, and this version reads ${FORMAT}`);
   }

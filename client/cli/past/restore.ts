@@ -136,7 +136,9 @@ function report(tally: { given: number; there: number; expired: number; left: re
   printLine(`${keys(given)} given back`);
   if (expired > 0) printLine(`${keys(expired)} would have expired since`);
   if (there > 0)
-    printLine(`${keys(there)} stay as they are, since they are there (--replace overwrites them)`);
+    printLine(
+      `${keys(there)} not given back, since the daemons have ${there === 1 ? "it" : "them"} (--replace overwrites)`,
+    );
   const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
   if (left.length > 0)
     printLine(

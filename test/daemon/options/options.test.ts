@@ -53,7 +53,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-p", "-1"], 2, /port/],
   [["--no-such"], 2, /unknown option '--no-such'/],
   [["--prot", "1"], 2, /Did you mean --port\?/],
-  [["something"], 2, /too many arguments/],
+  [["-p", "1", "something"], 2, /too many arguments: "something"/],
   [["-b", ""], 2, /Expected an address/],
   [["-b", "no such host"], 2, /Expected an address/],
   [["-b", NAMELESS], 1, /a{64} is not a known host name/],
