@@ -86,6 +86,7 @@ namespace Dbsync {
              */
             public function get($key, $default = null): mixed
             {
+                $this->error = null;
                 $name = $this->name($key);
                 return $this->value($this->asked(fn () => $this->client->call(['GET', $name])), $default);
             }
@@ -109,6 +110,7 @@ namespace Dbsync {
             /** @param string $key */
             public function has($key): bool
             {
+                $this->error = null;
                 $name = $this->name($key);
                 return $this->asked(fn () => $this->client->call(['EXISTS', $name])) === 1;
             }
@@ -119,6 +121,7 @@ namespace Dbsync {
              */
             public function getMultiple($keys, $default = null): iterable
             {
+                $this->error = null;
                 $keys = self::list($keys);
                 $names = array_map([$this, 'name'], $keys);
                 $values = [];
@@ -137,6 +140,7 @@ namespace Dbsync {
              */
             public function setMultiple($values, $ttl = null): bool
             {
+                $this->error = null;
                 $seconds = $this->seconds($ttl);
                 $commands = $names = [];
                 foreach ($values as $key => $value) {
@@ -161,12 +165,14 @@ namespace Dbsync {
             /** @param iterable $keys */
             public function deleteMultiple($keys): bool
             {
+                $this->error = null;
                 return $this->deleted(array_map([$this, 'name'], self::list($keys)));
             }
 
             /** Removes all that begins with the prefix, at each daemon what that one has. */
             public function clear(): bool
             {
+                $this->error = null;
                 $pattern = addcslashes($this->prefix, '*?[]\\^') . '*';
                 $names = [];
                 $good = true;
@@ -198,7 +204,6 @@ namespace Dbsync {
             /** @return mixed  null, and `error` is set, where no daemon answered */
             private function asked(callable $call)
             {
-                $this->error = null;
                 try {
                     return $call();
                 } catch (Failure $failure) {

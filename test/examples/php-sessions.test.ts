@@ -181,6 +181,17 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.match(String(error), /^no daemon answered\n.*connect: refused/);
   });
 
+  test("A cache that is cleared at some daemons alone says which one lacks", async () => {
+    const dead = await deadAddress();
+    const [cleared, error, again] = (await withCache(
+      "$result = [$cache->clear(), $cache->lastError(), $cache->set('k', 1) ? $cache->lastError() : 'not set']",
+      `${dead},${trio.servers.join()}`,
+    )) as unknown[];
+    assert.equal(cleared, false);
+    assert.ok(String(error).includes(`${dead}: connect: refused`), String(error));
+    assert.equal(again, null);
+  });
+
   test("What somebody else has put there is a miss, and objects are made of permitted classes alone", async () => {
     const result = await withCache(
       `$client->call(['SET', 'cache:bad', 'a:1:{']); $plain = new Dbsync\\Cache($client, 'cache:', null, false);

@@ -48,6 +48,7 @@ final class Cache implements SimpleCache
      */
     public function get($key, $default = null): mixed
     {
+        $this->error = null;
         $name = $this->name($key);
         return $this->value($this->asked(fn () => $this->client->call(['GET', $name])), $default);
     }
@@ -71,6 +72,7 @@ final class Cache implements SimpleCache
     /** @param string $key */
     public function has($key): bool
     {
+        $this->error = null;
         $name = $this->name($key);
         return $this->asked(fn () => $this->client->call(['EXISTS', $name])) === 1;
     }
@@ -81,6 +83,7 @@ final class Cache implements SimpleCache
      */
     public function getMultiple($keys, $default = null): iterable
     {
+        $this->error = null;
         $keys = self::list($keys);
         $names = array_map([$this, 'name'], $keys);
         $values = [];
@@ -99,6 +102,7 @@ final class Cache implements SimpleCache
      */
     public function setMultiple($values, $ttl = null): bool
     {
+        $this->error = null;
         $seconds = $this->seconds($ttl);
         $commands = $names = [];
         foreach ($values as $key => $value) {
@@ -123,12 +127,14 @@ final class Cache implements SimpleCache
     /** @param iterable $keys */
     public function deleteMultiple($keys): bool
     {
+        $this->error = null;
         return $this->deleted(array_map([$this, 'name'], self::list($keys)));
     }
 
     /** Removes all that begins with the prefix, at each daemon what that one has. */
     public function clear(): bool
     {
+        $this->error = null;
         $pattern = addcslashes($this->prefix, '*?[]\\^') . '*';
         $names = [];
         $good = true;
@@ -160,7 +166,6 @@ final class Cache implements SimpleCache
     /** @return mixed  null, and `error` is set, where no daemon answered */
     private function asked(callable $call)
     {
-        $this->error = null;
         try {
             return $call();
         } catch (Failure $failure) {
