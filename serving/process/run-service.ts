@@ -65,8 +65,13 @@ export async function runService<S extends Service>(
     tellReady(log);
     return { service: made, log, crash };
   } catch (problem) {
+    // No log is left for them: what is wrong is thrown, and Node tells it.
+    process.off("uncaughtException", crash);
+    process.off("unhandledRejection", crash);
     // What listens already would keep the program running.
-    await service?.stop();
+    await Promise.resolve(service?.stop()).catch((reason: unknown) =>
+      log.error({ err: reason }, "what was started could not be stopped"),
+    );
     await close();
     throw problem;
   }

@@ -177,7 +177,10 @@ class Link:
             await self._read()
 
     async def _read(self) -> None:
-        chunk = await self._reader.read(CHUNK_BYTES)
+        try:
+            chunk = await self._reader.read(CHUNK_BYTES)
+        except OSError as error:
+            raise Gone("lost", self._complaint or self._reason or error.strerror or str(error)) from error
         if not chunk:
             raise Gone("lost", self._complaint or self._reason)
         self._heard_at = _now()

@@ -1,6 +1,6 @@
 """
 The key that commands are signed with. Signatures are made by the package "cryptography", which is imported when the first key is
-loaded: Python's own library has neither RSA nor Ed25519 (docs/decisions/0034-python-signs-by-cryptography.md).
+loaded: Python's own library has neither RSA nor Ed25519 (docs/decisions/0035-python-signs-by-cryptography.md).
 """
 
 from __future__ import annotations

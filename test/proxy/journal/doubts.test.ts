@@ -223,7 +223,7 @@ test("a server that holds something else is left alone, and told of", async () =
   two.rows.push(99);
   await two.server.start();
   await over(scene);
-  assert.ok(scene.lines.some(({ msg }) => msg.includes("s1: it is left alone")));
+  await until("it is told", () => scene.lines.some(({ msg }) => msg.includes("s1: it is left alone")));
   assert.equal(await client.told(insert(2)), "done");
   assert.deepEqual(
     [one.rows, two.rows],
@@ -318,7 +318,7 @@ for (const loses of ["before", "behind"] as const)
     if (loses === "before") await assertComplete(scene);
     else {
       await over(scene);
-      assert.ok(scene.lines.some(({ msg }) => msg.includes("left alone")));
+      await until("it is told", () => scene.lines.some(({ msg }) => msg.includes("left alone")));
     }
     assert.equal(await client.told(insert(3)), "done");
     assert.deepEqual(other.rows, [1, 3]);
@@ -335,7 +335,9 @@ test("a server that is named anew is left alone: the journal does not reach back
   using client = await scene.client();
   assert.equal(await client.told(insert(1)), "done");
   assert.deepEqual([one.rows, two.rows], [[1], []]);
-  assert.ok(scene.lines.some(({ msg }) => msg.startsWith("Erreur réplication sur s1: it is left alone")));
+  const isTold = () =>
+    scene.lines.some(({ msg }) => msg.startsWith("Erreur réplication sur s1: it is left alone"));
+  await until("it is told", isTold);
 });
 
 test("a server that lacks more than the journal may have is left alone, and the journal is made short", async () => {
@@ -347,7 +349,9 @@ test("a server that lacks more than the journal may have is left alone, and the 
   await two.server.stop();
   await until("it is seen to be down", () => !scene.balancer.servers[1]?.isUp);
   for (let row = 0; row < 30; row++) assert.equal(await client.told(insert(row)), "done");
-  assert.ok(scene.lines.some(({ msg }) => msg.startsWith("Erreur réplication sur s1: it is left alone")));
+  const isTold = () =>
+    scene.lines.some(({ msg }) => msg.startsWith("Erreur réplication sur s1: it is left alone"));
+  await until("it is told", isTold);
   assert.ok(readFileSync(`${folder.path}/writes.journal`).length < 2500);
 });
 

@@ -66,7 +66,7 @@ test("over TLS, too, a client that takes no answers is served no further, and ot
 });
 
 const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
-  [["--ws", "0"], /--ws speaks version 2.*give -s public\.pem/],
+  [["--ws", "0"], /--ws takes signed commands only, .*give -s public\.pem/],
   [["-s", pair.file, "--ws-origin", "https://a.example"], /give --ws too/],
   [["-s", pair.file, "--ws-compress"], /give --ws too/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "shop.example"], /Expected a site as browsers name it/],
