@@ -7,6 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
+import { skewedWatermark } from "../../timeline/members/skew-rule.js";
 import type { PeerAddress } from "../options/peer-address.js";
 import { CatchingUp } from "./catching-up.js";
 import { Intake } from "./exchange/intake.js";
@@ -289,12 +290,10 @@ export class Peering {
     const { timeline, clock, limits } = this.#parts;
     const median = this.#clocks.median(clock(), now, this.#catchingUp.size);
     if (!this.isSkewed || median === null) return;
-    // It takes nothing itself, and must not hold back what is final for all.
-    let lowest = median - limits.past;
-    for (const { status } of this.#roster.voices) {
-      if (status !== null && !status.skewed) lowest = Math.min(lowest, status.watermark);
-    }
-    timeline.raise(Math.floor(lowest));
+    const watermarks: number[] = [];
+    for (const { status } of this.#roster.voices)
+      if (status !== null && !status.skewed) watermarks.push(status.watermark);
+    timeline.raise(skewedWatermark(median, limits.past, watermarks));
   }
 
   #tellSkew(isSkewed: boolean, median: number | null): void {

@@ -5,10 +5,16 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage, Totals } from "../../../protocol/members/member-messages.js";
+import {
+  isStable,
+  type Report as RuledReport,
+  stableCandidate,
+} from "../../../timeline/members/stable-rule.js";
 import type { TimelineFace } from "../shared/peering-parts.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 
-const SECOND = 1000;
+/** A cluster without a list: each member is one because it is connected. */
+const NO_LIST = "";
 
 /** A member that is asked. */
 export interface Reporter {
@@ -41,7 +47,7 @@ export interface Report extends Totals {
 interface Round {
   readonly at: number;
   readonly asked: ReadonlySet<ByteString>;
-  readonly reports: Map<ByteString, Report>;
+  readonly reports: Map<ByteString, RuledReport<Totals>>;
 }
 
 interface Waiting {
@@ -89,8 +95,7 @@ export class StablePoint {
       return;
     }
     const watermarks = members.map(({ watermark }) => watermark ?? 0);
-    const lowest = Math.min(this.#timeline.published, ...watermarks);
-    const at = Math.floor(lowest / SECOND) * SECOND;
+    const at = stableCandidate([this.#timeline.published, ...watermarks]);
     if (at <= this.value) return;
     this.#round = { at, asked: new Set(members.map(({ id }) => id)), reports: new Map() };
     for (const member of members) member.ask(at);
@@ -104,15 +109,12 @@ export class StablePoint {
   reported(id: ByteString, report: Report): void {
     const round = this.#round;
     if (round === null || report.at !== round.at || !round.asked.has(id)) return;
-    round.reports.set(id, report);
+    round.reports.set(id, { list: NO_LIST, watermark: report.watermark, digest: report });
     if (round.reports.size < round.asked.size) return;
     this.#round = null;
     const { index, published } = this.#timeline;
-    const own = totalsUpTo(index, round.at);
-    const agree = [...round.reports.values()].every(
-      (other) => other.watermark >= round.at && isSameTotals(other, own),
-    );
-    if (agree && published >= round.at) this.#raise(round.at);
+    const own = { list: NO_LIST, watermark: published, digest: totalsUpTo(index, round.at) };
+    if (isStable(round.at, own, round.asked, round.reports, isSameTotals)) this.#raise(round.at);
   }
 
   #raise(to: number): void {

@@ -1,0 +1,87 @@
+/** The text of a member list: one form, and nothing else is taken. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  LIST_BYTES_MOST,
+  LIST_LEFT_MOST,
+  LIST_MEMBERS_MOST,
+  type MemberList,
+  parseMemberList,
+  writeMemberList,
+} from "../../../timeline/members/member-list.js";
+import { CLUSTER, idOf, idsOf, known } from "./lists.js";
+
+const FIRST: MemberList = { cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), left: [] };
+const hex = (letter: string) => letter.charCodeAt(0).toString(16).repeat(32);
+const TEXT = [
+  "dbsync members 1",
+  `cluster ${hex("C")}`,
+  "number 3",
+  `parent ${hex("P")}`,
+  `member ${hex("A")}`,
+  `member ${hex("B")}`,
+  `left ${hex("X")}`,
+  "",
+].join("\n");
+const LIST: MemberList = {
+  ...{ cluster: CLUSTER, number: 3, parents: idsOf("P") },
+  ...{ members: idsOf("AB"), left: idsOf("X") },
+};
+
+test("a list is written in one form, whatever order it comes in, and read back", () => {
+  assert.equal(writeMemberList(LIST), TEXT);
+  assert.equal(writeMemberList({ ...LIST, members: idsOf("BA") }), TEXT);
+  assert.deepEqual(parseMemberList(TEXT), LIST);
+  assert.deepEqual(parseMemberList(writeMemberList(FIRST)), FIRST);
+});
+
+test("a list is known by the SHA-256 of its text", () => {
+  assert.equal(known(LIST).hash.length, 32);
+  assert.notEqual(known(LIST).hash, known({ ...LIST, number: 4 }).hash);
+  assert.equal(known(LIST).hash, known({ ...LIST, members: idsOf("BA") }).hash);
+});
+
+const swap = (one: string, other: string) => TEXT.replace(one, "?").replace(other, one).replace("?", other);
+
+for (const [what, text] of Object.entries({
+  nothing: "",
+  "no end of the last line": TEXT.slice(0, -1),
+  "something behind": `${TEXT}x`,
+  "an empty line": TEXT.replace("number", "\nnumber"),
+  "ends of lines of another system": TEXT.replaceAll("\n", "\r\n"),
+  "another version": TEXT.replace("members 1", "members 2"),
+  capitals: TEXT.toUpperCase().replace("DBSYNC MEMBERS", "dbsync members"),
+  "a short id": TEXT.replace(hex("A"), hex("A").slice(2)),
+  "a number with a nought before it": TEXT.replace("number 3", "number 03"),
+  "the number 0": TEXT.replace("number 3", "number 0"),
+  "a number too high": TEXT.replace("number 3", "number 1000000000"),
+  "members that are not sorted": swap(hex("A"), hex("B")),
+  "lines in another order": TEXT.replace("member ", "left ").replace(/left (?=58)/, "member "),
+  "a member twice": TEXT.replace(hex("B"), hex("A")),
+  "a member that was left out": TEXT.replace(hex("X"), hex("A")),
+  "no member": TEXT.replace(/member \w+\n/g, ""),
+  "a later list without a parent": TEXT.replace(/parent \w+\n/, ""),
+  "a first list with a parent": TEXT.replace("number 3", "number 1"),
+  "three parents": TEXT.replace(
+    /parent \w+\n/,
+    ["P", "Q", "R"].map((letter) => `parent ${hex(letter)}\n`).join(""),
+  ),
+  "more than fits": `${TEXT}${"x".repeat(LIST_BYTES_MOST)}`,
+}))
+  test(`${what} is no list`, () => {
+    assert.equal(typeof parseMemberList(text), "string");
+  });
+
+const many = (count: number, from: number) =>
+  Array.from({ length: count }, (_, i) => (from + i).toString().padStart(32, "0"));
+
+test("as many as there may be are read, and one more is not", () => {
+  const full = { ...LIST, members: many(LIST_MEMBERS_MOST, 0), left: many(LIST_LEFT_MOST, 10_000) };
+  assert.ok(writeMemberList(full).length <= LIST_BYTES_MOST);
+  assert.deepEqual(parseMemberList(writeMemberList(full)), full);
+  for (const more of [
+    { ...full, members: [...full.members, idOf("z")] },
+    { ...full, left: [...full.left, idOf("z")] },
+  ])
+    assert.match(parseMemberList(writeMemberList(more)) as string, /at most/);
+});

@@ -1,0 +1,133 @@
+/** The rules of members, each by itself; what they come to together is in test/simulation/members. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
+import { type Heard, joinedWatermark } from "../../../timeline/members/joining-rule.js";
+import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
+import { isStable, type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
+import { standingOf } from "../../../timeline/members/succession.js";
+import {
+  arrivalOf,
+  firstHandRefusal,
+  mayReport,
+  mayTakeFrom,
+} from "../../../timeline/members/taking-rule.js";
+import { idOf, idsOf, listAfter } from "./lists.js";
+
+const first = listAfter([], { add: "ABC" });
+const less = listAfter([first], { leave: "C" });
+const other = listAfter([first], { leave: "B" });
+const [NONE, ONE, LESS, DOUBLED] = [[], [first], [first, less], [first, less, other]].map(standingOf) as [
+  ...[ReturnType<typeof standingOf>, ReturnType<typeof standingOf>],
+  ...[ReturnType<typeof standingOf>, ReturnType<typeof standingOf>],
+];
+const isSame = (one: number, two: number) => one === two;
+
+test("a time is final once each member reports it under the list, and holds the same", () => {
+  const report: Report<number> = { list: "L", watermark: 20, digest: 7 };
+  const stable = (change: Partial<Report<number>>, own: Partial<Report<number>> = {}) =>
+    isStable(
+      20,
+      { ...report, ...own },
+      idsOf("BC"),
+      new Map([
+        [idOf("B"), report],
+        [idOf("C"), { ...report, ...change }],
+      ]),
+      isSame,
+    );
+  assert.equal(stable({}), true);
+  assert.equal(stable({ watermark: 21 }), true);
+  assert.equal(stable({ watermark: 19 }), false);
+  assert.equal(stable({ list: "K" }), false);
+  assert.equal(stable({ digest: 8 }), false);
+  assert.equal(stable({}, { watermark: 19 }), false);
+  assert.equal(stable({}, { list: "K" }), false);
+  assert.equal(stable({}, { digest: 8 }), false);
+  assert.equal(isStable(20, report, idsOf("BC"), new Map([[idOf("B"), report]]), isSame), false);
+  assert.equal(isStable(20, report, [], new Map(), isSame), true);
+});
+
+test("what may be final is a whole second that all watermarks have reached", () => {
+  assert.equal(stableCandidate([3999, 2999, 5000]), 2000);
+});
+
+test("nothing is taken from those that a list leaves out, and from those alone that all lists name", () => {
+  assert.equal(mayTakeFrom(NONE, idOf("X")), true);
+  assert.equal(mayTakeFrom(ONE, idOf("C")), true);
+  assert.equal(mayTakeFrom(LESS, idOf("C")), false);
+  assert.equal(mayTakeFrom(DOUBLED, idOf("A")), true);
+  assert.equal(mayTakeFrom(DOUBLED, idOf("B")), false);
+});
+
+test("a member of the one list reports when it is live and all is on disk", () => {
+  const ready = { standing: LESS, own: idOf("A"), isLive: true, isListOnDisk: true, isAllOnDisk: true };
+  assert.equal(mayReport(ready), true);
+  assert.equal(mayReport({ ...ready, standing: NONE }), true);
+  for (const change of [
+    { standing: DOUBLED },
+    { own: idOf("C") },
+    { isLive: false },
+    { isListOnDisk: false },
+    { isAllOnDisk: false },
+  ])
+    assert.equal(mayReport({ ...ready, ...change }), false);
+});
+
+test("something is taken first-hand by a live member with data whose clock is right", () => {
+  const ready = { standing: LESS, own: idOf("A"), isLive: true, hasData: true, isSkewed: false };
+  assert.equal(firstHandRefusal(ready), null);
+  assert.equal(firstHandRefusal({ ...ready, standing: NONE, hasData: false }), null);
+  assert.equal(firstHandRefusal({ ...ready, standing: DOUBLED }), null);
+  assert.equal(firstHandRefusal({ ...ready, own: idOf("C") }), "no-member");
+  assert.equal(firstHandRefusal({ ...ready, hasData: false }), "no-data");
+  assert.equal(firstHandRefusal({ ...ready, isLive: false }), "joining");
+  assert.equal(firstHandRefusal({ ...ready, isSkewed: true }), "skewed");
+});
+
+test("what is known is answered, however old; what is below the stable point is taken from no side", () => {
+  const marks = { stablePoint: 10, watermark: 20 };
+  assert.equal(arrivalOf(5, true, true, marks), "known");
+  assert.equal(arrivalOf(9, false, true, marks), "unknown");
+  assert.equal(arrivalOf(9, false, false, marks), "below-stable");
+  assert.equal(arrivalOf(10, false, false, marks), "take");
+  assert.equal(arrivalOf(20, false, true, marks), "too-old");
+  assert.equal(arrivalOf(20, false, false, marks), "take");
+  assert.equal(arrivalOf(21, false, true, marks), "take");
+});
+
+test("a joiner begins above what any member calls final, and could have called", () => {
+  const member: Heard = { list: "L", isLive: true, stablePoint: 10, watermark: 20, isPulled: true };
+  const begins = (change: Partial<Heard>) =>
+    joinedWatermark(
+      "L",
+      idsOf("BC"),
+      new Map([
+        [idOf("B"), member],
+        [idOf("C"), { ...member, ...change }],
+      ]),
+    );
+  assert.equal(begins({}), 20);
+  assert.equal(begins({ stablePoint: 30, watermark: 40 }), 30);
+  assert.equal(begins({ watermark: 15 }), 15);
+  assert.equal(begins({ list: "K" }), null);
+  assert.equal(begins({ isPulled: false }), null);
+  assert.equal(begins({ isLive: false, isPulled: false, watermark: 0 }), 20);
+  assert.equal(joinedWatermark("L", idsOf("BC"), new Map([[idOf("B"), member]])), null);
+  assert.equal(joinedWatermark("L", idsOf("B"), new Map([[idOf("B"), { ...member, isLive: false }]])), null);
+});
+
+test("a daemon whose clock is off follows the others, as far as the clock of most allows", () => {
+  assert.equal(skewedWatermark(100, 30, [65, 90]), 65);
+  assert.equal(skewedWatermark(100.9, 30, [80]), 70);
+  assert.equal(skewedWatermark(100, 30, []), 70);
+});
+
+test("what became of a write is told once nothing can change it", () => {
+  const past = { newest: 9, stablePoint: 10, idsFrom: 5 };
+  assert.equal(fateOf(9, true, past), "held");
+  assert.equal(fateOf(9, false, past), "dead-letter");
+  assert.equal(fateOf(4, false, past), "forgotten");
+  assert.equal(fateOf(4, false, { ...past, newest: 10 }), "undecided");
+  assert.equal(fateOf(4, true, { ...past, newest: 10 }), "held");
+});

@@ -1,0 +1,89 @@
+/**
+ * The members of a cluster, as a text that has one form: what roots sign is its bytes, and it is known by their hash.
+ * Source: docs/decisions on members by list; DESIGN.md "Members and stable points".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
+
+export interface MemberList {
+  /** Whose members these are. */
+  readonly cluster: ByteString;
+  /** One more than the highest of its parents'; 1: it has none. */
+  readonly number: number;
+  /** Hashes of the lists that it comes after: none, one, or two that were signed beside each other. */
+  readonly parents: readonly ByteString[];
+  readonly members: readonly ByteString[];
+  /** All that it or any list before it has left out: they never return. */
+  readonly left: readonly ByteString[];
+}
+
+export const LIST_MEMBERS_MOST = 128;
+/** One leaves a day, and a cluster is eleven years old. */
+export const LIST_LEFT_MOST = 4096;
+export const LIST_NUMBER_MOST = 999_999_999;
+
+const HEAD = "dbsync members 1";
+const PARENTS_MOST = 2;
+const HEX_CHARACTERS = 2 * HASH_BYTES;
+/** `cluster `, the longest word, and the end of the line. */
+const LINE_BYTES_MOST = 8 + HEX_CHARACTERS + 1;
+/** A longer text is no list, and nobody need look at it. */
+export const LIST_BYTES_MOST = LINE_BYTES_MOST * (3 + PARENTS_MOST + LIST_MEMBERS_MOST + LIST_LEFT_MOST);
+
+const LINES =
+  /^dbsync members 1\ncluster ([0-9a-f]{64})\nnumber ([1-9][0-9]{0,8})\n((?:parent [0-9a-f]{64}\n)*)((?:member [0-9a-f]{64}\n)*)((?:left [0-9a-f]{64}\n)*)$/;
+
+/** The one text of a list. Its hashes may stand in any order, and are sorted. */
+export function writeMemberList({ cluster, number, parents, members, left }: MemberList): string {
+  return [
+    HEAD,
+    `cluster ${hexOf(cluster)}`,
+    `number ${number}`,
+    ...linesOf("parent", parents),
+    ...linesOf("member", members),
+    ...linesOf("left", left),
+    "",
+  ].join("\n");
+}
+
+/** @returns a text: what is wrong with it */
+export function parseMemberList(text: string): MemberList | string {
+  if (text.length > LIST_BYTES_MOST) return `a list has at most ${LIST_BYTES_MOST} bytes`;
+  const parts = LINES.exec(text);
+  if (parts === null) return "these are not the lines of a member list";
+  const [, cluster, number, ...groups] = parts as unknown as [string, string, string, string, string, string];
+  const [parents, members, left] = groups.map(hashesOf) as [ByteString[], ByteString[], ByteString[]];
+  const list: MemberList = { cluster: bytesOfHex(cluster), number: Number(number), parents, members, left };
+  const problem = problemOf(list);
+  if (problem !== null) return problem;
+  return writeMemberList(list) === text ? list : "the lines of a member list are not sorted";
+}
+
+/** @param hash  SHA-256 */
+export function listHash(list: MemberList | string, hash: (bytes: Buffer) => ByteString): ByteString {
+  return hash(Buffer.from(typeof list === "string" ? list : writeMemberList(list), "latin1"));
+}
+
+/** What is wrong with a list, whatever came before it; null: nothing. */
+export function problemOf({ number, parents, members, left }: MemberList): string | null {
+  if (number > LIST_NUMBER_MOST) return `a list's number is at most ${LIST_NUMBER_MOST}`;
+  if (parents.length > PARENTS_MOST) return `a list has at most ${PARENTS_MOST} parents`;
+  if ((parents.length === 0) !== (number === 1)) return "the first list, and no other, has no parent";
+  if (members.length === 0) return "a list has at least one member";
+  if (members.length > LIST_MEMBERS_MOST) return `a list has at most ${LIST_MEMBERS_MOST} members`;
+  if (left.length > LIST_LEFT_MOST) return `a list leaves out at most ${LIST_LEFT_MOST} daemons`;
+  const ids = new Set([...members, ...left]);
+  const isOnce = ids.size === members.length + left.length && new Set(parents).size === parents.length;
+  return isOnce ? null : "a list names something twice";
+}
+
+const linesOf = (word: string, hashes: readonly ByteString[]): string[] =>
+  hashes.map((bytes) => `${word} ${hexOf(bytes)}`).sort();
+
+const bytesOfHex = (hex: string): ByteString => Buffer.from(hex, "hex").toString("latin1");
+
+const hashesOf = (lines: string): ByteString[] =>
+  lines
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => bytesOfHex(line.slice(line.indexOf(" ") + 1)));

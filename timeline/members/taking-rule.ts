@@ -1,0 +1,64 @@
+/** What a daemon takes, and from which others, and when it may report: by the lists that it knows, in memory at once. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Standing } from "./succession.js";
+
+/** A daemon, as far as it decides about what it takes and says. */
+export interface OwnStanding {
+  readonly standing: Standing;
+  readonly own: ByteString;
+  /** Whether it is caught up, and has raised its watermark above what others call final. */
+  readonly isLive: boolean;
+}
+
+/** Why nothing is taken from clients. */
+export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
+
+/** What is to be done with an envelope. below-stable: a member gives what cannot be any more, which is an alarm. */
+export type Arrival = "known" | "take" | "too-old" | "unknown" | "below-stable";
+
+/** Whether there is any list that says who the members are. */
+const isListed = ({ heads }: Standing): boolean => heads.length > 0;
+
+/** From the moment that a newer list is seen nothing comes from those that it leaves out. Without a list each has proved itself. */
+export const mayTakeFrom = (standing: Standing, id: ByteString): boolean =>
+  !isListed(standing) || standing.members.has(id);
+
+/** A list has no member without data, as it would come back with nothing. */
+export function firstHandRefusal({
+  standing,
+  own,
+  isLive,
+  hasData,
+  isSkewed,
+}: OwnStanding & { readonly hasData: boolean; readonly isSkewed: boolean }): FirstHandRefusal | null {
+  if (isListed(standing) && !hasData) return "no-data";
+  if (isListed(standing) && !standing.members.has(own)) return "no-member";
+  if (!isLive) return "joining";
+  return isSkewed ? "skewed" : null;
+}
+
+/** Nothing is told before it is on disk; and what two lists that do not follow each other say cannot both be driven. */
+export const mayReport = ({
+  standing,
+  own,
+  isLive,
+  isListOnDisk,
+  isAllOnDisk,
+}: OwnStanding & { readonly isListOnDisk: boolean; readonly isAllOnDisk: boolean }): boolean =>
+  standing.heads.length <= 1 &&
+  (!isListed(standing) || standing.members.has(own)) &&
+  isLive &&
+  isListOnDisk &&
+  isAllOnDisk;
+
+/** What was taken before is looked up first: a retry of it is answered, however old it is by now. */
+export function arrivalOf(
+  at: number,
+  isKnown: boolean,
+  isFirstHand: boolean,
+  { stablePoint, watermark }: { readonly stablePoint: number; readonly watermark: number },
+): Arrival {
+  if (isKnown) return "known";
+  if (at < stablePoint) return isFirstHand ? "unknown" : "below-stable";
+  return isFirstHand && at <= watermark ? "too-old" : "take";
+}
