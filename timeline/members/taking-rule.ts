@@ -19,9 +19,12 @@ export type Arrival = "known" | "take" | "too-old" | "unknown" | "below-stable";
 /** Whether there is any list that says who the members are. */
 const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
-/** From the moment that a newer list is seen nothing comes from those that it leaves out. Without a list each has proved itself. */
-export const mayTakeFrom = (standing: Standing, id: ByteString): boolean =>
-  !isListed(standing) || standing.members.has(id);
+/**
+ * From the moment that a newer list is seen nothing comes from those that it leaves out; nor to a daemon that is in none itself:
+ * one that is to join would hear from one that was left out before it hears that it was. Without a list each has proved itself.
+ */
+export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString): boolean =>
+  !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
 
 /** A list has no member without data, as it would come back with nothing. */
 export function firstHandRefusal({
@@ -37,19 +40,21 @@ export function firstHandRefusal({
   return isSkewed ? "skewed" : null;
 }
 
-/** Nothing is told before it is on disk; and what two lists that do not follow each other say cannot both be driven. */
+/**
+ * The list is on disk, and all that was held when it was first seen, some of it perhaps given by one that it leaves out: a report
+ * says only what is on disk, and what is not would come up behind it. And what two lists that do not follow each other say cannot both be driven. */
 export const mayReport = ({
   standing,
   own,
   isLive,
   isListOnDisk,
-  isAllOnDisk,
-}: OwnStanding & { readonly isListOnDisk: boolean; readonly isAllOnDisk: boolean }): boolean =>
+  isPastOnDisk,
+}: OwnStanding & { readonly isListOnDisk: boolean; readonly isPastOnDisk: boolean }): boolean =>
   standing.heads.length <= 1 &&
   (!isListed(standing) || standing.members.has(own)) &&
   isLive &&
   isListOnDisk &&
-  isAllOnDisk;
+  isPastOnDisk;
 
 /** What was taken before is looked up first: a retry of it is answered, however old it is by now. */
 export function arrivalOf(

@@ -53,15 +53,16 @@ test("what may be final is a whole second that all watermarks have reached", () 
 });
 
 test("nothing is taken from those that a list leaves out, and from those alone that all lists name", () => {
-  assert.equal(mayTakeFrom(NONE, idOf("X")), true);
-  assert.equal(mayTakeFrom(ONE, idOf("C")), true);
-  assert.equal(mayTakeFrom(LESS, idOf("C")), false);
-  assert.equal(mayTakeFrom(DOUBLED, idOf("A")), true);
-  assert.equal(mayTakeFrom(DOUBLED, idOf("B")), false);
+  assert.equal(mayTakeFrom(NONE, idOf("A"), idOf("X")), true);
+  assert.equal(mayTakeFrom(ONE, idOf("A"), idOf("C")), true);
+  assert.equal(mayTakeFrom(LESS, idOf("A"), idOf("C")), false);
+  assert.equal(mayTakeFrom(DOUBLED, idOf("A"), idOf("A")), true);
+  assert.equal(mayTakeFrom(DOUBLED, idOf("A"), idOf("B")), false);
+  assert.equal(mayTakeFrom(LESS, idOf("C"), idOf("A")), false);
 });
 
 test("a member of the one list reports when it is live and all is on disk", () => {
-  const ready = { standing: LESS, own: idOf("A"), isLive: true, isListOnDisk: true, isAllOnDisk: true };
+  const ready = { standing: LESS, own: idOf("A"), isLive: true, isListOnDisk: true, isPastOnDisk: true };
   assert.equal(mayReport(ready), true);
   assert.equal(mayReport({ ...ready, standing: NONE }), true);
   for (const change of [
@@ -69,7 +70,7 @@ test("a member of the one list reports when it is live and all is on disk", () =
     { own: idOf("C") },
     { isLive: false },
     { isListOnDisk: false },
-    { isAllOnDisk: false },
+    { isPastOnDisk: false },
   ])
     assert.equal(mayReport({ ...ready, ...change }), false);
 });
@@ -97,7 +98,7 @@ test("what is known is answered, however old; what is below the stable point is 
 });
 
 test("a joiner begins above what any member calls final, and could have called", () => {
-  const member: Heard = { list: "L", isLive: true, stablePoint: 10, watermark: 20, isPulled: true };
+  const member: Heard = { list: "L", isLive: true, watermark: 20, isPulled: true };
   const begins = (change: Partial<Heard>) =>
     joinedWatermark(
       "L",
@@ -108,7 +109,7 @@ test("a joiner begins above what any member calls final, and could have called",
       ]),
     );
   assert.equal(begins({}), 20);
-  assert.equal(begins({ stablePoint: 30, watermark: 40 }), 30);
+  assert.equal(begins({ watermark: 40 }), 20);
   assert.equal(begins({ watermark: 15 }), 15);
   assert.equal(begins({ list: "K" }), null);
   assert.equal(begins({ isPulled: false }), null);
