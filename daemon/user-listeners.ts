@@ -22,8 +22,8 @@ import { OPTIONS } from "./options/table.js";
 import { allUserListeners } from "./options/user-listener-rules.js";
 import type { Observer } from "./pipeline/observer.js";
 import type { Pipeline } from "./pipeline/pipeline.js";
+import type { KeptWrites } from "./replica/kept-writes.js";
 import { RecordedPath } from "./replica/recorded-path.js";
-import type { Replica } from "./replica/replica.js";
 import type { SigningBackend } from "./sidecar/signing-backend.js";
 import type { CommandPath } from "./users/command-path.js";
 import { LocalPath } from "./users/local-path.js";
@@ -48,7 +48,7 @@ export interface UserListenersParts {
   /** The daemon's only one. */
   readonly backends: readonly Backend[];
   /** null: no timeline. */
-  readonly replica: Pick<Replica, "backend" | "gateway" | "timeline" | "copies"> | null;
+  readonly replica: Pick<KeptWrites, "backend" | "gateway" | "failure" | "copies" | "isFinal"> | null;
   /** Stops the process in its own time; null: it is not ours to stop. */
   readonly shutDown: (() => void) | null;
   readonly channels: Channels;
@@ -200,7 +200,7 @@ function faceOf(
       return pipeline.state;
     },
     get failure() {
-      return replica?.timeline.failure ?? null;
+      return replica?.failure ?? null;
     },
   };
 }
@@ -208,8 +208,10 @@ function faceOf(
 async function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): Promise<CommandPath> {
   const { localUnits } = pipeline;
   if (replica !== null && replica.gateway !== null) {
-    const { backend, gateway } = replica;
+    const { backend, gateway, isFinal } = replica;
     const others = () => {
+      // What is numbered there is numbered for good.
+      if (isFinal) return null;
       const members = pipeline.members ?? 0;
       return settings.peers.length > 0 || members > 0 ? members : null;
     };

@@ -71,6 +71,17 @@ export function resultOf(
   return result.done(id);
 }
 
+/** The same where nothing can come before them any more. */
+export function finalResultOf(
+  id: ByteString,
+  answers: readonly UnitAnswer[],
+  { room, standing }: { room: number; standing: Standing },
+): Result {
+  const result = new ResultWriter(room, standing);
+  for (const { reply, outcome } of answers) result.add(reply, outcome === "unmet" ? "unmet" : "");
+  return result.done(id);
+}
+
 /**
  * What has changed nothing, and is recorded, may yet change something: an earlier unit that comes late may change what
  * it failed at, its conditions, or its permission. Only what is told from its bytes alone stays as it is.

@@ -17,7 +17,7 @@ import type { LastWrite } from "../users/command-path.js";
 import type { Confirmations } from "./confirmations.js";
 import { answerTo, answerUnits, type GatewayAnswer, type GatewayWaiter, tellAll } from "./gateway-waiter.js";
 import { OwnEnvelopes, type OwnEnvelopesParts } from "./own-envelopes.js";
-import type { Recorder } from "./recorder.js";
+import { NotTaken, type Recorder } from "./recorder.js";
 import { SigningPace } from "./signing-pace.js";
 
 export interface GatewayParts extends OwnEnvelopesParts {
@@ -222,8 +222,8 @@ export class Gateway {
         answerUnits(waiting, recorded.answers, place, this.#parts.confirmations);
         done();
       },
-      ({ message }: Error) => {
-        tellAll(waiting, refused("storage-failed", `it may have been applied: ${message}`));
+      (problem: Error) => {
+        tellAll(waiting, problem instanceof NotTaken ? problem.refusal : notFlushed(problem));
         done();
       },
     );
@@ -238,3 +238,6 @@ function bytesOf(argv: Argv): number {
 }
 
 const tooLong = (bytes: number): Refused => refused("command-too-long", `signed, it takes ${bytes} bytes`);
+
+const notFlushed = ({ message }: Error): Refused =>
+  refused("storage-failed", `it may have been applied: ${message}`);

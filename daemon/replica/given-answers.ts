@@ -29,6 +29,8 @@ export interface GivenAnswersParts {
   readonly past: number;
   /** When all that was put on the disk is as safe as --fsync says. */
   readonly flushed: () => Promise<void>;
+  /** Writes them. */
+  readonly resultOf?: typeof resultOf;
 }
 
 export class GivenAnswers {
@@ -55,11 +57,12 @@ export class GivenAnswers {
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], standing: Standing): void {
     const horizon = this.#parts.environment.clock() - this.#parts.past;
+    const write = this.#parts.resultOf ?? resultOf;
     for (const { entry, answers } of answered) {
       const { at } = entry.envelope;
       // A daemon that catches up takes in millions that nobody will ask about.
       if (at <= horizon) continue;
-      const result = resultOf(entry.id, answers, { room: BYTES_MOST, standing });
+      const result = write(entry.id, answers, { room: BYTES_MOST, standing });
       this.#given.set(entry.id, { at, result });
       this.#bytes += bytesOf(result);
     }

@@ -4,12 +4,10 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { ErrorReply } from "../../protocol/reply.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../../serving/process/environment.js";
-import { isDenied, refusalOf } from "../../store/judgement.js";
-import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
+import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
@@ -25,6 +23,7 @@ import {
 import { denialOf, resultOf, type Standing } from "../answers/result-writer.js";
 import type { Taken } from "../pipeline/units.js";
 import { KeyAudit } from "../trust/key-audit.js";
+import { denialsOf } from "./denials.js";
 import { GivenAnswers } from "./given-answers.js";
 
 /** What is used of a timeline. */
@@ -61,8 +60,20 @@ export interface RecorderParts {
 
 /** An entry was recorded: what its units were answered, to be given when it is flushed. */
 export interface Recorded {
+  /** To be read when it is. */
   readonly answers: readonly UnitAnswer[];
+  /** Rejects with `NotTaken` where it is known what became of it. */
   readonly flushed: Promise<void>;
+}
+
+/** An entry that was on its way to be recorded is not, or nobody knows. */
+export class NotTaken extends Error {
+  readonly refusal: RefusedEnvelope;
+
+  constructor(refusal: RefusedEnvelope) {
+    super(refusal.detail);
+    this.refusal = refusal;
+  }
 }
 
 export class Recorder {
@@ -163,7 +174,7 @@ export class Recorder {
       return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
     const refusal = this.refusal();
     if (refusal !== null) return notApplied(id, refusal);
-    const denials = this.#denials(envelope, signer);
+    const denials = denialsOf(envelope, signer, this.ring, this.#audit);
     if (denials !== null) return denialOf(id, denials, { room, standing });
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
@@ -236,29 +247,6 @@ export class Recorder {
     } catch (problem) {
       return notFlushed(id, problem as Error);
     }
-  }
-
-  /**
-   * The answers of an envelope of which the newest ring permits nothing, so that it is not worth recording. null:
-   * something of it is permitted, and the fold decides.
-   */
-  #denials(
-    { key, at, as, commands, multi, if: conditions }: Envelope,
-    signer: KeyRecord,
-  ): ErrorReply[] | null {
-    if (signer.acl.isUnlimited) return null;
-    const isWhole = multi || conditions !== null;
-    const denials: ErrorReply[] = [];
-    // Mostly the first is permitted, and no other is looked at.
-    for (const argv of isWhole ? commands.slice(0, 1) : commands) {
-      const unit = { key, at, commands: isWhole ? commands : [argv], conditions, as };
-      const denial = refusalOf(unit, signer, this.ring);
-      if (denial === null || !isDenied(denial)) return null;
-      denials.push(denial);
-    }
-    for (const [place, { text }] of denials.entries())
-      this.#audit.denied(isWhole ? commands : [commands[place] ?? []], signer, text);
-    return denials;
   }
 
   #auditChange({ id, envelope }: Entry, answers: readonly UnitAnswer[]): void {

@@ -8,7 +8,6 @@ import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../../serving/process/environment.js";
-import type { Service } from "../../serving/process/service.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { Turns } from "../../serving/process/turns.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -34,6 +33,7 @@ import { asideOf, keepDamagedIn } from "./aside-folders.js";
 import { entryCheck, ringEntryCheck } from "./check-entry.js";
 import { Confirmations } from "./confirmations.js";
 import { Gateway } from "./gateway.js";
+import type { KeptWrites } from "./kept-writes.js";
 import { heardMessages } from "./message-check.js";
 import { relayMessages } from "./message-relay.js";
 import { openStorage } from "./open-storage.js";
@@ -72,7 +72,7 @@ export async function openReplica(parts: ReplicaParts): Promise<Replica> {
   }
 }
 
-export class Replica implements Service {
+export class Replica implements KeptWrites {
   readonly timeline: Timeline;
   readonly peering: Peering;
   /** What TIMELINE commands ask. */
@@ -85,6 +85,7 @@ export class Replica implements Service {
   readonly gateway: Gateway | null;
   /** What the other daemons have. */
   readonly copies: Copies;
+  readonly isFinal = false;
   /** Told what has been recorded, while somebody looks. */
   watcher: ((entries: readonly Pick<Place, "at">[], isFromClients: boolean) => void) | null = null;
   readonly #parts: ReplicaParts;
@@ -154,14 +155,8 @@ export class Replica implements Service {
     ];
     const { identity, settings } = this.#parts;
     const { ring } = this.timeline;
-    tellAtStart({
-      identity,
-      settings,
-      log,
-      ring,
-      hasSecret: this.#secret !== null,
-      signs: this.gateway !== null,
-    });
+    const signs = this.gateway !== null;
+    tellAtStart({ ...{ identity, settings, log, ring, signs }, hasSecret: this.#secret !== null });
   }
 
   /** The peers first: what they gave is kept. */
@@ -170,6 +165,14 @@ export class Replica implements Service {
     for (const timer of this.#timers) clearInterval(timer);
     this.peering.stop();
     await this.timeline.stop();
+  }
+
+  get failure(): string | null {
+    return this.timeline.failure;
+  }
+
+  get figures(): KeptWrites["figures"] {
+    return this.history.figures;
   }
 
   /** Takes connections of other daemons, behind their hello; null: none, as they would be told what is not on the disk. */

@@ -23,8 +23,14 @@ export function tellAtStart({ identity, settings, log, ring, hasSecret, signs }:
   for (const { host, port, pin } of settings.peers) {
     if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
   }
-  if (!signs || ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return;
+  if (signs) tellNotLetIn(ring, identity, log);
+}
+
+/** Whether only an administrator can let the daemon's key in, which is told. */
+export function tellNotLetIn(ring: KeyRing, identity: Identity, log: Pick<Logger, "warn">): boolean {
+  if (ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
+  return true;
 }
 
 const IN_MEMORY =
