@@ -28,7 +28,7 @@ import { Pipeline } from "./pipeline/pipeline.js";
 import { Unrecorded } from "./pipeline/recording.js";
 import type { SeenBounds } from "./pipeline/seen.js";
 import { StartFloor } from "./pipeline/start-floor.js";
-import type { Replica } from "./replica/replica.js";
+import type { KeptWrites } from "./replica/kept-writes.js";
 import { hashOf, type Identity, makeIdentity } from "./trust/identity.js";
 import type { Signers } from "./trust/signers.js";
 import type { TlsCertificate } from "./trust/tls.js";
@@ -54,8 +54,8 @@ export interface Wired {
   readonly certificate: TlsCertificate | null;
   readonly backends: readonly Backend[];
   readonly floor: StartFloor;
-  /** null: no timeline. */
-  readonly replica: Replica | null;
+  /** null: nothing is recorded. */
+  readonly replica: KeptWrites | null;
   readonly memory: MemoryLimit;
   readonly pipeline: Pipeline;
   readonly listener: DbsyncListener;
@@ -201,13 +201,13 @@ async function makeAdmin(
     ...{ metrics, health },
     bufferedBytes: () =>
       [late.listener, late.ws, late.userListeners].reduce((sum, one) => sum + (one?.bufferedBytes ?? 0), 0),
-    replica: () => late.replica?.history.figures ?? null,
+    replica: () => late.replica?.figures ?? null,
     jsonFleet: () => late.userListeners?.jsonFleet ?? null,
     keys: () => late.keys,
     families: () => late.userListeners?.families ?? null,
     memory: () => ({ used: late.memory?.used ?? 0, limit: late.memory?.bytes ?? 0 }),
     ring: () => late.pipeline?.signers?.ring ?? null,
-    watchRecorded: (watcher: Replica["watcher"]) => {
+    watchRecorded: (watcher: KeptWrites["watcher"]) => {
       if (late.replica !== null) late.replica.watcher = watcher;
     },
     ws: () =>
@@ -234,7 +234,7 @@ function inspectionOf(
     ...{ metrics: own.observer, slowLog: own.slowLog, id: hexOf(own.id), hasOwnMemory },
     cluster: () => hexOf(late.pipeline?.signers?.cluster ?? ""),
     members: () => late.pipeline?.members ?? null,
-    failure: () => late.replica?.timeline.failure ?? null,
+    failure: () => late.replica?.failure ?? null,
     keys: hasOwnMemory ? (own.backends[0] as Backend & InspectedKeys) : null,
     get memory() {
       const { used = 0, bytes = 0, policy = "noeviction", evicted = 0 } = late.memory ?? {};
@@ -260,24 +260,32 @@ async function openReplica(
   { settings, environment, log }: WiringParts,
   { signers, broadcasts }: { readonly signers: Signers | null; readonly broadcasts: Broadcasts },
   late: Late,
-): Promise<{ replica: Replica | null; identity: Identity }> {
+): Promise<{ replica: KeptWrites | null; identity: Identity }> {
   let identity = makeIdentity();
   if (signers === null || !hasTimeline(settings)) return { replica: null, identity };
   if (settings.data !== null) {
     const { openDataFolder } = await import("./trust/data-folder.js");
     identity = openDataFolder(settings.data, (sentence) => log.warn(sentence));
   }
+  const arrived = (entries: readonly { readonly id: ByteString }[]) =>
+    late.pipeline?.arrived(entries.map(({ id }) => id));
+  const { order } = settings;
+  if (order !== null) {
+    const load = () => import("./order/ordered-replica.js");
+    const { OrderedReplica } = await loadWith("@nats-io/jetstream @nats-io/transport-node", "--order", load);
+    const replica = new OrderedReplica({ settings, order, identity, signers, environment, log, arrived });
+    return { replica, identity };
+  }
   const made = await import("./replica/replica.js");
   const replica = await made.openReplica({
-    ...{ settings, identity, signers, environment, log, broadcasts },
-    arrived: (entries) => late.pipeline?.arrived(entries.map(({ id }) => id)),
+    ...{ settings, identity, signers, environment, log, broadcasts, arrived },
   });
   return { replica, identity };
 }
 
 async function makeBackends(
   { settings, environment, log }: WiringParts,
-  replica: Replica | null,
+  replica: KeptWrites | null,
   metrics: Metrics | null,
 ): Promise<{ backends: Backend[]; outliving: NonNullable<MadeBackend["outliving"]>[] }> {
   if (replica !== null) return { backends: [replica.backend], outliving: [] };

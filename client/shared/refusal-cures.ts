@@ -37,6 +37,8 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "daemon-revoked": "use another daemon; start that one with a new data folder, or stop it",
   "clock-off": "use another daemon, and set that daemon's clock by NTP",
   "storage-failed": "see that daemon's log: free or mend its disk, and start it again",
+  "order-unavailable": "see that daemon's log, and how its NATS server is; or ask another daemon",
+  "order-too-long": "send less at once, or raise max_payload of the daemon's NATS server",
   "events-not-taken": "read what it tells faster, or listen to less",
   "no-longer-permitted": "listen by a key that may, or change its rules (dbsync keys)",
   "cannot-wait": "leave out stable and replicated, or start the daemon with --data or --peer",

@@ -135,6 +135,15 @@ export const REFUSALS = {
       "The data folder does not take what is written; nothing is taken any more until the daemon is started anew.",
     wire: varies("use another daemon; see that daemon's log"),
   },
+  "order-unavailable": {
+    sentence:
+      "The stream that orders the writes (--order) cannot be reached, or cannot be read on; nothing is written without it.",
+    wire: varies("use another daemon; see that daemon's log, and how NATS is"),
+  },
+  "order-too-long": {
+    sentence: "The envelope is longer than the NATS server of --order takes in one message (max_payload).",
+    wire: never("send less at once, or raise `max_payload`"),
+  },
   "events-not-taken": {
     sentence:
       "The client does not take what it has asked to be told as fast as it comes (--max-event-bytes).",

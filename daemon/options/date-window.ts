@@ -13,6 +13,12 @@ const SECOND = 1000;
 
 export const DATE_WINDOW_DEFAULT: DateWindow = { past: 30 * SECOND, future: 5 * SECOND };
 
+/**
+ * Dates of envelopes that are applied, around the time of their message in the stream of --order. The same on all daemons, whatever
+ * their --window, and wider than that by what clocks may differ.
+ */
+export const ORDER_WINDOW: DateWindow = { past: 60 * SECOND, future: 30 * SECOND };
+
 /** Both halves; ids are remembered for the whole. */
 const HALF: LimitRow = {
   flag: "window",

@@ -52,7 +52,8 @@ function impliedBy(given: OptionValues, chosen: Chosen): Partial<OptionValues> {
 export function settingsOf(program: Command): Settings {
   const values = valuesOf(program);
   const { compat } = values;
-  const usual = values.peers.length > 0 ? "off" : values.data === null ? "local" : "gateway";
+  const goesToAll = values.peers.length > 0 || values.order !== null;
+  const usual = goesToAll ? "off" : values.data === null ? "local" : "gateway";
   const settings: Settings = {
     ...withLimits(values),
     v1: values.v1 ?? usual,
@@ -93,7 +94,7 @@ function validate(settings: Settings): void {
   const signed = isSigned(settings);
   if (signed && allowUnsigned)
     fail(
-      "--allow-unsigned and -s, --data or --peer exclude each other: with these only signed commands are taken. Leave it out.",
+      "--allow-unsigned and -s, --data, --peer or --order exclude each other: with these only signed commands are taken. Leave it out.",
     );
   if (isLoopback(bind) === false) refuseOpen(bind, settings);
   if (limits.maxRequestBytes > limits.maxBufferedBytes)
@@ -122,7 +123,7 @@ function validateSidecar(settings: Settings): void {
         "out -s and --root-key, or -d.",
     );
   if (hasTimeline(settings))
-    fail("-d dbsync keeps nothing itself, the daemons do: leave out --data and --peer, or -d.");
+    fail("-d dbsync keeps nothing itself, the daemons do: leave out --data, --peer and --order, or -d.");
   if (settings.jsonReplicas.length > 0)
     fail("--json-replica stands with the database in memory alone: leave it out, or -d dbsync.");
 }
@@ -138,7 +139,7 @@ function validateMemory(settings: Settings): void {
   if (hasTimeline(settings))
     fail(
       `--maxmemory-policy ${maxmemoryPolicy} would drop keys here and nowhere else, so this daemon would differ from ` +
-        "its peers and its own folder. With --data or --peer leave it out.",
+        "its peers and its own folder. With --data, --peer or --order leave it out.",
     );
   if (limits.maxmemory === 0)
     fail(`--maxmemory-policy ${maxmemoryPolicy} says what goes at --maxmemory: give that too.`);

@@ -33,16 +33,16 @@ export function hasUserListener(settings: Pick<Settings, UserListenerName>): boo
   return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
 }
 
-/** Whether the daemon keeps a timeline, in its memory at least. */
-export function hasTimeline({ data, peers }: Pick<Settings, "data" | "peers">): boolean {
-  return data !== null || peers.length > 0;
+/** Whether what is written is recorded: in a timeline, in the daemon's memory at least, or in a stream. */
+export function hasTimeline({ data, peers, order }: Pick<Settings, "data" | "peers" | "order">): boolean {
+  return data !== null || peers.length > 0 || order !== null;
 }
 
 export function hasKeys({ signKey, rootKey }: Pick<Settings, "signKey" | "rootKey">): boolean {
   return signKey.length > 0 || rootKey.length > 0;
 }
 
-export type SigningSettings = Pick<Settings, "signKey" | "rootKey" | "data" | "peers">;
+export type SigningSettings = Pick<Settings, "signKey" | "rootKey" | "data" | "peers" | "order">;
 
 /** Whether only signed commands are taken: with a timeline by keys that it knows, which may be none but the daemons' own. */
 export function isSigned(settings: SigningSettings): boolean {

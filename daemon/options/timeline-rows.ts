@@ -5,6 +5,7 @@ import { choice, list, path, paths, plain, text } from "./forms.js";
 import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
 import { formatRetention, parseRetention } from "./limit-text.js";
 import { row } from "./option-row.js";
+import { type OrderAddress, parseOrder } from "./order-address.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
 
 const PEERS_MOST = 64;
@@ -79,12 +80,33 @@ export const TIMELINE = {
     example: "7",
     needs: ["data"],
   }),
+  /** The stream that orders all writes; null: their dates do. */
+  order: row({
+    flags: "--order <url>",
+    help:
+      "a stream of NATS JetStream that orders all writes, so that answers are final at once: nats://host:4222/stream, " +
+      "tls://user:password@…, several hosts with commas between, ?replicas=3 behind it if it is to be made",
+    form: text<OrderAddress>(parseOrder, ({ name }) => name),
+    fallback: null,
+    reload: "restart",
+    example: "nats://127.0.0.1:4222/writes",
+    needs: ["signKey"],
+  }),
+  orderCredentials: row({
+    flags: "--order-credentials <file>",
+    help: "credentials for the NATS server of --order (a .creds file)",
+    form: path,
+    fallback: null,
+    reload: "restart",
+    example: "dbsync.creds",
+    needs: ["order"],
+  }),
   /** null: as the other options have it. */
   v1: row({
     flags: "--v1 <how>",
     help:
       "writes of version 1: off: none of version 1; local: applied here; gateway: signed by this daemon, and " +
-      "recorded (default: local; gateway with --data; off with --peer)",
+      "recorded (default: local; gateway with --data; off with --peer or --order)",
     form: choice(VERSION_1),
     fallback: null,
     reload: "restart",

@@ -1,5 +1,6 @@
 /** Which combinations of options make sense for a daemon that keeps a timeline (--data, --peer), or does not. */
 import { StartError } from "../../serving/process/start-error.js";
+import { formatDateWindow, ORDER_WINDOW } from "./date-window.js";
 import { formatPeer } from "./peer-address.js";
 import { hasTimeline, type Settings } from "./settings.js";
 import { allUserListeners } from "./user-listener-rules.js";
@@ -12,6 +13,8 @@ type Given = Pick<
   | "peers"
   | "clusterSecret"
   | "adopt"
+  | "order"
+  | "orderCredentials"
   | "v1"
   | "database"
   | "compat"
@@ -38,12 +41,15 @@ export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: b
     fail("--cluster-secret is for daemons that have others: give --peer host:port too, or leave it out.");
   if (settings.adopt !== null && peers.length === 0)
     fail("--adopt names a member, and there is none: give --peer too, or leave it out.");
+  validateOrder(settings);
   if (!hasTimeline(settings)) {
     if (v1 === "gateway")
-      fail("--v1 gateway records commands, and needs --data or --peer for that. Without them use local.");
+      fail(
+        "--v1 gateway records commands, and needs --data, --peer or --order for that. Without them use local.",
+      );
     return;
   }
-  const flag = data === null ? "--peer" : "--data";
+  const flag = settings.order !== null ? "--order" : data === null ? "--peer" : "--data";
   if (!canWrite)
     fail(
       `${flag} keeps signed commands, and there is no key: give -s public.pem, or ${allUserListeners("or")}, for whose ` +
@@ -57,7 +63,7 @@ export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: b
   if (v1 === "local")
     fail(
       `--v1 local would apply commands here without recording them, so this daemon ${
-        data === null ? "and its peers would differ for ever" : "would lose them when it stops"
+        data === null ? "and the others would differ for ever" : "would lose them when it stops"
       }. Use --v1 gateway, or off.`,
     );
   if (fsync === "never" && peers.length > 0)
@@ -68,6 +74,28 @@ export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: b
   const { past, future } = settings.window;
   if (settings.limits.tailSeconds < past + future)
     fail("--tail-seconds is shorter than --window, so commands that are in time would be refused. Raise it.");
+}
+
+/** @throws StartError  for what the stream has its own of */
+function validateOrder({ order, orderCredentials, peers, fsync, retain, window }: Given): void {
+  if (order === null) {
+    if (orderCredentials !== null)
+      fail("--order-credentials is about --order: give that too, or leave it out.");
+    return;
+  }
+  if (peers.length > 0)
+    fail(
+      "--order and --peer exclude each other: either the stream orders the writes and hands them to all daemons, or the " +
+        "daemons do so by dates. Leave one out.",
+    );
+  if (fsync !== "always" || retain !== Number.POSITIVE_INFINITY)
+    fail(
+      "--fsync and --retain are about a timeline in the data folder; with --order the stream keeps the writes. Leave them out.",
+    );
+  if (window.past > ORDER_WINDOW.past || window.future > ORDER_WINDOW.future)
+    fail(
+      `--window with --order is ${formatDateWindow(ORDER_WINDOW)} at most: what is dated further from the stream's clock no daemon applies.`,
+    );
 }
 
 /** Of a peer that nothing could tell from anybody else. @throws StartError  with the three cures */

@@ -32,7 +32,7 @@ test("a plain daemon loads neither timeline nor peers, nor the client, nor liste
   const loaded = loadedBy("daemon/program.js");
   assert.ok(loaded.includes("daemon/pipeline/pipeline.js"));
   const optional =
-    /^(timeline|client|keys|proxy)\/|^daemon\/(peers|history|replica|sidecar|users)\/|^daemon\/listeners\/(resp|json|sql|memcached|mongo|ws)\/|^daemon\/(user-listeners|tls)\.js/;
+    /^(timeline|client|keys|proxy)\/|^daemon\/(peers|history|replica|order|sidecar|users)\/|^daemon\/listeners\/(resp|json|sql|memcached|mongo|ws)\/|^daemon\/(user-listeners|tls)\.js/;
   assert.deepEqual(
     loaded.filter((file) => optional.test(file)),
     [],

@@ -42,6 +42,7 @@ export const requirements: readonly Requirement[] = [
     debianPackage: "redis-server",
     purpose: "the real server that replies are compared with",
   },
+  { program: "nats-server", debianPackage: "nats-server", purpose: "the stream of --order" },
   { program: "php", debianPackage: "php-cli", purpose: "examples/php and json" },
   { program: "openssl", debianPackage: "openssl", purpose: "key files of every kind, examples/shell" },
   { program: "nc", debianPackage: "netcat-openbsd", purpose: "examples/shell and json" },

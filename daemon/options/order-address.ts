@@ -1,0 +1,57 @@
+/** The value of --order: where the stream is that orders the writes, and its name. */
+
+export interface OrderAddress {
+  /** As --order has it, without the password. */
+  readonly name: string;
+  /** `host:port`, one at least: the servers of one NATS cluster. */
+  readonly servers: readonly string[];
+  readonly isTls: boolean;
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly stream: string;
+  /** How many servers keep the stream, if it is to be made. */
+  readonly replicas: number;
+}
+
+const FORM = "nats://host:4222/stream, tls://…, several hosts with commas between, ?replicas=3 behind it";
+const DEFAULT_PORT = 4222;
+const PORT_MAX = 65535;
+const PARTS =
+  /^(nats|tls):\/\/(?:([^:@/]+)(?::([^@/]*))?@)?([^@/?#]+)\/([A-Za-z0-9_-]{1,64})(?:\?replicas=([135]))?$/;
+const SERVER = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
+
+/** @throws RangeError  a sentence, in which no password stands */
+export function parseOrder(text: string): OrderAddress {
+  const parts = PARTS.exec(text);
+  if (parts === null)
+    throw new RangeError(
+      `"${text.replace(/\/\/[^@]*@/, "//***@")}" names no stream. Expected ${FORM}; of letters, digits, _ and - the stream's name.`,
+    );
+  const [, scheme, user = null, password = null, hosts, stream, replicas = "1"] = parts;
+  const servers = (hosts as string).split(",").map(parseServer);
+  const login = user === null ? "" : `${user}@`;
+  const options = replicas === "1" ? "" : `?replicas=${replicas}`;
+  return {
+    name: `${scheme}://${login}${servers.join(",")}/${stream}${options}`,
+    ...{ servers, isTls: scheme === "tls", stream: stream as string, replicas: Number(replicas) },
+    user: user === null ? null : decoded(user),
+    password: password === null ? null : decoded(password),
+  };
+}
+
+function parseServer(text: string): string {
+  const [, host, port = String(DEFAULT_PORT)] = SERVER.exec(text) ?? [];
+  if (host === undefined || Number(port) < 1 || Number(port) > PORT_MAX)
+    throw new RangeError(`"${text}" is no host:port. Expected ${FORM}.`);
+  return `${host}:${Number(port)}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new RangeError(
+      "In user and password % stands before two hexadecimal digits only (%25 is % itself).",
+    );
+  }
+}

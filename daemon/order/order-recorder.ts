@@ -1,0 +1,177 @@
+/**
+ * Envelopes that change something, on a daemon whose order is a stream: added to it, and answered once their message has come
+ * back and is applied. Then the answer is final. What the pipeline checks has been checked.
+ */
+import type { Logger } from "pino";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { DaemonState, EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import type { Environment } from "../../serving/process/environment.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { Entry, Place } from "../../timeline/entries/entry.js";
+import { mayChange } from "../../timeline/entries/recorded.js";
+import type { UnitAnswer } from "../../timeline/fold/fold.js";
+import {
+  type EnvelopeAnswer,
+  notApplied,
+  type Refused,
+  type RefusedEnvelope,
+  refused,
+} from "../answers/request.js";
+import { denialOf, finalResultOf, type Standing } from "../answers/result-writer.js";
+import type { Changes } from "../backends/changes.js";
+import { ORDER_WINDOW } from "../options/date-window.js";
+import type { Taken } from "../pipeline/units.js";
+import { denialsOf } from "../replica/denials.js";
+import { GivenAnswers } from "../replica/given-answers.js";
+import { answerNotKept, NotTaken, type Recorded } from "../replica/recorder.js";
+import { KeyAudit } from "../trust/key-audit.js";
+import type { OrderStream } from "./order-stream.js";
+import type { Ordered, OrderedState } from "./ordered-state.js";
+import { type Came, WaitingEntries } from "./waiting-entries.js";
+
+export interface OrderRecorderParts {
+  readonly state: Pick<OrderedState, "seq" | "has" | "newest" | "ring" | "floor">;
+  readonly stream: Pick<OrderStream, "publish" | "facts" | "trouble">;
+  /** Whether all has been applied that stood in the stream when the daemon came to it. */
+  readonly hasCaughtUp: () => boolean;
+  /** Why the stream cannot be read on; null: it can. */
+  readonly failure: () => string | null;
+  /** Told whose commands are being applied. */
+  readonly changes: () => Pick<Changes, "senders">;
+  readonly log: Pick<Logger, "warn">;
+  readonly environment: Pick<Environment, "clock" | "uptime" | "setTimer">;
+}
+
+export class OrderRecorder {
+  readonly #parts: OrderRecorderParts;
+  readonly #audit: KeyAudit;
+  readonly #given: GivenAnswers;
+  readonly waiting: WaitingEntries;
+
+  constructor(parts: OrderRecorderParts) {
+    this.#parts = parts;
+    const { stream, environment } = parts;
+    this.#audit = new KeyAudit(parts);
+    this.#given = new GivenAnswers({
+      ...{ environment, past: ORDER_WINDOW.past, resultOf: finalResultOf },
+      flushed: async () => {},
+    });
+    this.waiting = new WaitingEntries({ stream, environment, seq: () => parts.state.seq });
+  }
+
+  get state(): DaemonState {
+    const { stream, failure, hasCaughtUp } = this.#parts;
+    if (failure() !== null || !hasCaughtUp()) return "catching-up";
+    return stream.facts === null ? "isolated" : "live";
+  }
+
+  get shownState(): DaemonState {
+    return this.state;
+  }
+
+  get standing(): Standing {
+    const { state } = this;
+    return state === "live" ? "" : state;
+  }
+
+  /** Who else reads the stream, as was last heard. */
+  get members(): number {
+    return this.#parts.stream.facts?.others ?? 0;
+  }
+
+  /** How many keep a write for certain: of the stream's servers the smallest majority. */
+  get daemons(): number {
+    return 1 + Math.floor((this.#parts.stream.facts?.replicas ?? 1) / 2);
+  }
+
+  get newest(): EnvelopeDate {
+    return this.#parts.state.newest;
+  }
+
+  get ring(): KeyRing {
+    return this.#parts.state.ring;
+  }
+
+  records(envelope: Pick<Envelope, "commands">): boolean {
+    return mayChange(envelope);
+  }
+
+  /** Whether it stands in the stream; of what is not remembered any more nobody knows, and its date says enough. */
+  holds({ id, at }: Place): boolean {
+    return this.#parts.state.has(id, at);
+  }
+
+  /** What is dated so long ago is applied, or never will be. */
+  hasFolded(place: Place): boolean {
+    return this.holds(place) || place.at <= this.#parts.state.floor;
+  }
+
+  /** The first answer of an envelope that another daemon has brought; null: it is not there. */
+  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null {
+    const { at, seq } = taken.envelope;
+    return this.holds({ at, seq, id: taken.id }) ? this.#heldAnswer(taken) : null;
+  }
+
+  take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { id, envelope, message, signer, room, standing } = taken;
+    if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
+    if (envelope.only !== null)
+      return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
+    const refusal = this.refusal();
+    if (refusal !== null) return notApplied(id, refusal);
+    const denials = denialsOf(envelope, signer, this.ring, this.#audit);
+    if (denials !== null) return denialOf(id, denials, { room, standing });
+    // The message's bytes are views of what came over the network.
+    const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
+    const came = this.waiting.add({ id, body, signature, envelope }, null);
+    if (!(came instanceof Promise)) return came;
+    return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, standing })));
+  }
+
+  /** Adds what the daemon itself has signed. */
+  record(entry: Entry): Recorded | RefusedEnvelope {
+    const came = this.waiting.add(entry, this.#parts.changes().senders);
+    if (!(came instanceof Promise)) return came;
+    let answers: readonly UnitAnswer[] = [];
+    const flushed = came.then((one) => {
+      if (isRefusal(one)) throw new NotTaken(one);
+      answers = one;
+    });
+    return {
+      get answers() {
+        return answers;
+      },
+      flushed,
+    };
+  }
+
+  /** Why nothing is added now. */
+  refusal(): Refused | null {
+    const { stream, failure, hasCaughtUp } = this.#parts;
+    const reason = failure() ?? (stream.facts === null ? (stream.trouble ?? "not connected") : null);
+    if (reason !== null) return refused("order-unavailable", reason);
+    return hasCaughtUp() ? null : refused("catching-up", "what stands in the stream is not applied yet");
+  }
+
+  /** A message has been applied, or not. */
+  passed(seq: number, ordered: Ordered): void {
+    // Whoever waits here for it is answered himself.
+    if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
+      const { entry, answers } = ordered;
+      this.#given.folded([entry], [{ entry, answers }], this.standing);
+    }
+    this.waiting.passed(seq, ordered);
+  }
+
+  stop(): void {
+    this.#given.stop();
+    this.waiting.stop();
+  }
+
+  /** Another daemon has brought it before the client. */
+  async #heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
+    return (await this.#given.find(taken)) ?? answerNotKept(taken.id);
+  }
+}
+
+const isRefusal = (came: Came): came is RefusedEnvelope => "kind" in came;

@@ -1,0 +1,140 @@
+/**
+ * The state that a stream's messages make, one after the other: a function of them alone, so that it is the same on every daemon.
+ * Nothing is trusted for having come through the stream: each message is checked as what another daemon gives, and what does not
+ * hold is skipped, by all daemons alike. The time at which a unit is applied is its message's.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import { Database } from "../../store/database.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { mayChange } from "../../timeline/entries/recorded.js";
+import { readValue } from "../../timeline/entries/stored-value.js";
+import { Fold, type UnitAnswer } from "../../timeline/fold/fold.js";
+import { type Refused, refused } from "../answers/request.js";
+import { ORDER_WINDOW } from "../options/date-window.js";
+import type { CheckEntry } from "../peers/shared/peering-parts.js";
+import type { StreamMessage } from "./order-stream.js";
+import { OrderedIds } from "./ordered-ids.js";
+
+/** What a message has come to. */
+export type Ordered =
+  | { readonly kind: "applied"; readonly entry: Entry; readonly answers: readonly UnitAnswer[] }
+  /** It is signed as it should be, and is not taken all the same: by no daemon. */
+  | {
+      readonly kind: "refused";
+      readonly entry: Entry;
+      readonly refusal: Refused;
+      readonly isForGood: boolean;
+    }
+  /** No envelope, one that its key has not signed, or one that was there before. */
+  | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
+
+export interface OrderedStateParts {
+  /** Judges a body and its signature by the ring of this state. */
+  readonly check: CheckEntry;
+  /** With the keys of genesis. */
+  readonly ring: KeyRing;
+  readonly databases: number;
+  /** An entry is about to be applied. */
+  readonly applying: (id: ByteString) => void;
+}
+
+/** What has expired is dropped in pieces of so many keys. */
+const EXPIRED_A_TICK = 500;
+
+export class OrderedState {
+  /** Sequence of the last message. */
+  seq = 0;
+  /** How many messages were skipped or refused. */
+  skipped = 0;
+  readonly #parts: OrderedStateParts;
+  readonly #fold: Fold;
+  readonly #ids = new OrderedIds();
+  /** Of the entry applied last: the time of its message, and its number among those of that millisecond. */
+  #date: EnvelopeDate = { at: 0, seq: 0 };
+  readonly #known: Parameters<CheckEntry>[2];
+
+  constructor(parts: OrderedStateParts) {
+    this.#parts = parts;
+    const database = new Database({ databases: parts.databases });
+    this.#fold = new Fold({ database, ring: parts.ring, cutAt: -1 });
+    this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
+  }
+
+  get database(): Database {
+    return this.#fold.database;
+  }
+
+  get ring(): KeyRing {
+    return this.#fold.ring;
+  }
+
+  get newest(): EnvelopeDate {
+    return this.#date;
+  }
+
+  /** Nothing dated at or before it is applied any more. */
+  get floor(): number {
+    return Math.max(this.#ids.floor, this.#date.at - ORDER_WINDOW.past);
+  }
+
+  /** Whether an envelope of that date was applied, as far as that is remembered. */
+  has(id: ByteString, at: number): boolean {
+    return this.#ids.has(id, at);
+  }
+
+  /** Takes the message behind the last one. */
+  apply(message: StreamMessage): Ordered {
+    if (message.seq !== this.seq + 1)
+      throw new Error(`message ${message.seq} of the stream came behind ${this.seq}`);
+    this.seq = message.seq;
+    // Another leader's clock may be behind.
+    const at = Math.max(message.at, this.#date.at);
+    this.#ids.passed(at);
+    const ordered = this.#judge(message.data, at);
+    if (ordered.kind !== "applied") this.skipped++;
+    return ordered;
+  }
+
+  /** Drops keys that no unit to come can see any more. */
+  dropExpired(): void {
+    this.database.dropExpired(this.#date.at, EXPIRED_A_TICK);
+  }
+
+  #judge(data: Buffer, at: number): Ordered {
+    const value = readValue(data);
+    if (value === null) return { kind: "skipped", reason: "no envelope" };
+    const entry = this.#parts.check(value.body, value.signature, this.#known);
+    if (typeof entry === "string") return { kind: "skipped", reason: entry };
+    if ("held" in entry) return { kind: "skipped", reason: "there before", isKnown: true };
+    if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
+    const late = checkDate(entry.envelope.at, at, this.#ids.floor);
+    // What is dated ahead is in time later on.
+    if (late !== null) return { kind: "refused", entry, refusal: late, isForGood: entry.envelope.at < at };
+    if (!mayChange(entry.envelope)) return { kind: "skipped", reason: "it changes nothing" };
+    this.#ids.add(entry.id, entry.envelope.at);
+    this.#parts.applying(entry.id);
+    return { kind: "applied", entry, answers: this.#apply(entry, at) };
+  }
+
+  #apply(entry: Entry, at: number): readonly UnitAnswer[] {
+    this.#date = next(this.#date, at);
+    const dated = { ...entry, envelope: { ...entry.envelope, ...this.#date } };
+    return this.#fold.replay(dated).answers;
+  }
+}
+
+/** A date of its own for each entry: places in the fold are dates. */
+function next(last: EnvelopeDate, at: number): EnvelopeDate {
+  if (at > last.at) return { at, seq: 0 };
+  return last.seq < SEQ_MAX ? { at: last.at, seq: last.seq + 1 } : { at: last.at + 1, seq: 0 };
+}
+
+/** @param now  the message's time */
+function checkDate(at: number, now: number, floor: number): Refused | null {
+  if (at <= now - ORDER_WINDOW.past || at >= now + ORDER_WINDOW.future)
+    return refused("skew", `dated ${at - now} ms from the stream's clock`);
+  return at > floor ? null : refused("too-old", `dated ${floor - at} ms too early`);
+}

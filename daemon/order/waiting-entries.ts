@@ -1,0 +1,178 @@
+/**
+ * Entries of this daemon on their way through the stream: added to it, again where it is not known whether they were, until their
+ * message has come back in its place, or their time is over.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Environment } from "../../serving/process/environment.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { writeValue } from "../../timeline/entries/stored-value.js";
+import type { UnitAnswer } from "../../timeline/fold/fold.js";
+import { notApplied, type RefusedEnvelope, refused, unknown } from "../answers/request.js";
+import type { Changes } from "../backends/changes.js";
+import type { OrderStream } from "./order-stream.js";
+import type { Ordered } from "./ordered-state.js";
+
+/** Entries that may wait at a time. */
+const WAITING_MOST = 10_000;
+/** Milliseconds: a client's own longest deadline is 20 s. */
+const WAIT_MOST_MS = 15_000;
+/** Of these so many pass before one that certainly is not in the stream is given up: a new leader is chosen meanwhile. */
+const TRY_MS = 5000;
+const AGAIN_MS = 100;
+
+/** The answers of its units; or it was not applied, or nobody knows. */
+export type Came = readonly UnitAnswer[] | RefusedEnvelope;
+
+type Senders = Changes["senders"];
+
+interface Waiting {
+  readonly entry: Entry;
+  /** Who sent its units, as whoever hears of changes knows them. */
+  readonly senders: Senders;
+  readonly data: Buffer;
+  readonly until: number;
+  readonly came: Promise<Came>;
+  readonly end: (came: Came) => void;
+  /** Whether it certainly is not in the stream. */
+  isOut: boolean;
+  /** Whether somebody else's message stands there under its name, so that it is added without one. */
+  isNameless: boolean;
+}
+
+export interface WaitingEntriesParts {
+  readonly stream: Pick<OrderStream, "publish" | "facts">;
+  /** Sequence of the last message that was applied. */
+  readonly seq: () => number;
+  readonly environment: Pick<Environment, "uptime" | "setTimer">;
+}
+
+export class WaitingEntries {
+  readonly #parts: WaitingEntriesParts;
+  /** By id. */
+  readonly #waiting = new Map<ByteString, Waiting>();
+  /** What stands under the names of some, by sequence. */
+  readonly #awaited = new Map<number, Waiting>();
+
+  constructor(parts: WaitingEntriesParts) {
+    this.#parts = parts;
+  }
+
+  isWaitedFor(id: ByteString): boolean {
+    return this.#waiting.has(id);
+  }
+
+  /** Whether an envelope waits with this very signature: then that has been checked here. */
+  has(id: ByteString, signature: Buffer): boolean {
+    return this.#waiting.get(id)?.entry.signature.equals(signature) ?? false;
+  }
+
+  /** Of the one that is about to be applied. */
+  sendersOf(id: ByteString): Senders {
+    return this.#waiting.get(id)?.senders ?? null;
+  }
+
+  /** Adds an entry whose signature holds. @returns why it cannot be; or what it comes to */
+  add(entry: Entry, senders: Senders): Promise<Came> | RefusedEnvelope {
+    const { id } = entry;
+    const before = this.#waiting.get(id);
+    if (before !== undefined) return before.came;
+    if (this.#waiting.size >= WAITING_MOST)
+      return notApplied(id, refused("order-unavailable", `${WAITING_MOST} commands wait`));
+    const data = writeValue(entry.body, entry.signature);
+    const { facts } = this.#parts.stream;
+    if (facts === null) return notApplied(id, refused("order-unavailable", "not connected"));
+    if (data.length > facts.maxBytes)
+      return notApplied(id, refused("order-too-long", `${data.length} bytes, of ${facts.maxBytes}`));
+    const waiting = this.#begin(entry, senders, data);
+    void this.#send(waiting);
+    return waiting.came;
+  }
+
+  /** What has come in the place behind the last one. */
+  passed(seq: number, ordered: Ordered): void {
+    if (ordered.kind !== "skipped") {
+      const { entry } = ordered;
+      const waiting = this.#waiting.get(entry.id);
+      if (waiting !== undefined)
+        waiting.end(ordered.kind === "applied" ? ordered.answers : refusalOf(ordered));
+    }
+    if (this.#awaited.size === 0) return;
+    const named = this.#awaited.get(seq);
+    this.#awaited.delete(seq);
+    if (named !== undefined) this.#displaced(named);
+  }
+
+  /** Nobody waits any longer. */
+  stop(): void {
+    for (const { end, entry, isOut } of [...this.#waiting.values()])
+      end(gone(entry.id, isOut, "the daemon stops"));
+  }
+
+  #begin(entry: Entry, senders: Senders, data: Buffer): Waiting {
+    const { uptime, setTimer } = this.#parts.environment;
+    let end: Waiting["end"] = () => {};
+    const came = new Promise<Came>((resolve) => {
+      end = (one) => {
+        cancel();
+        this.#waiting.delete(entry.id);
+        resolve(one);
+      };
+    });
+    const until = uptime() + TRY_MS;
+    const waiting: Waiting = { entry, senders, data, until, came, end, isOut: true, isNameless: false };
+    const cancel = setTimer(WAIT_MOST_MS, () => end(gone(entry.id, waiting.isOut, "not in time")));
+    this.#waiting.set(entry.id, waiting);
+    return waiting;
+  }
+
+  async #send(waiting: Waiting): Promise<void> {
+    const { stream, environment } = this.#parts;
+    const { entry, data } = waiting;
+    const wasOut = waiting.isOut;
+    // From here on it may be there.
+    waiting.isOut = false;
+    const published = await stream.publish(waiting.isNameless ? null : entry.id, data);
+    if (!this.#isWaiting(waiting)) return;
+    if (published.kind === "stored") {
+      if (published.isRepeated) this.#repeated(waiting, published.seq);
+      return;
+    }
+    if (published.kind === "not-stored") {
+      waiting.isOut = wasOut;
+      if (wasOut && !(published.isPassing && environment.uptime() < waiting.until)) {
+        waiting.end(gone(entry.id, true, published.detail));
+        return;
+      }
+    }
+    environment.setTimer(AGAIN_MS, () => {
+      if (this.#isWaiting(waiting)) void this.#send(waiting);
+    });
+  }
+
+  /** Something stands under its name: the envelope itself, brought by another daemon or by the attempt before. Or not. */
+  #repeated(waiting: Waiting, seq: number): void {
+    if (seq <= this.#parts.seq()) this.#displaced(waiting);
+    else this.#awaited.set(seq, waiting);
+  }
+
+  /** What stood under its name was no such envelope: anybody who may write to the stream can have put it there. */
+  #displaced(waiting: Waiting): void {
+    if (!this.#isWaiting(waiting) || waiting.isNameless) return;
+    waiting.isNameless = true;
+    void this.#send(waiting);
+  }
+
+  #isWaiting(waiting: Waiting): boolean {
+    return this.#waiting.get(waiting.entry.id) === waiting;
+  }
+}
+
+function gone(id: ByteString, isOut: boolean, detail: string): RefusedEnvelope {
+  const answer = notApplied(id, refused("order-unavailable", detail));
+  return isOut ? answer : unknown(answer);
+}
+
+function refusalOf({ entry, refusal, isForGood }: Extract<Ordered, { kind: "refused" }>): RefusedEnvelope {
+  const answer = notApplied(entry.id, refusal);
+  return isForGood ? answer : unknown(answer);
+}

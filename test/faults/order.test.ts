@@ -1,0 +1,229 @@
+/**
+ * Three daemons whose writes a stream of a real nats-server orders: locks have one winner, whatever is killed, stopped or put into
+ * the stream by others.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { jetstream } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { OK, type Reply } from "../../protocol/reply.js";
+import { writeValue } from "../../timeline/entries/stored-value.js";
+import { until } from "../daemon/replicas.js";
+import { amount } from "../support/amount.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
+import { freePort } from "../support/free-port.js";
+import { NatsServer } from "../support/nats-server.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { skipWithout } from "../support/requirements.js";
+
+const skip = skipWithout("nats-server");
+const DAEMONS = 3;
+const CLIENTS = 20;
+const ROUNDS = amount(5, 100);
+
+const app = makeKeyPair();
+let nats: NatsServer;
+let ports: readonly number[];
+let resp: number;
+const daemons: DaemonProcess[] = [];
+
+const optionsOf = (index: number) => [
+  ...["-s", app.file, "--order", `nats://127.0.0.1:${nats.port}/writes`, "-p", String(ports[index])],
+  ...(index === 0 ? ["--resp", String(resp)] : []),
+];
+
+async function start(index: number): Promise<void> {
+  daemons[index] = await startDaemon(optionsOf(index));
+}
+
+const daemonAt = (index: number) => daemons[index] ?? assert.fail();
+
+before(async () => {
+  if (skip !== false) return;
+  nats = await NatsServer.start();
+  ports = await Promise.all(Array.from({ length: DAEMONS }, freePort));
+  resp = await freePort();
+  await Promise.all(ports.map((_, index) => start(index)));
+});
+
+after(async () => {
+  if (skip !== false) return;
+  await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+  await nats[Symbol.asyncDispose]();
+});
+
+const open = (index: number) => EnvelopeClient.open(daemonAt(index).port, app);
+
+/** Asks a daemon by a connection of its own; null: it cannot be reached, or refuses. */
+async function ask(index: number, ...argv: ByteString[]): Promise<Reply | null> {
+  using client = await open(index);
+  const said = await client.ask([argv]);
+  return said.kind === "result" ? (said.replies[0] ?? null) : null;
+}
+
+/** Until all daemons answer alike, and as they should. */
+async function all(expected: Reply, ...argv: ByteString[]): Promise<void> {
+  for (let index = 0; index < DAEMONS; index++)
+    await until(`daemon ${index}: ${argv.join(" ")}`, async () => {
+      const reply = await ask(index, ...argv).catch(() => null);
+      return JSON.stringify(reply) === JSON.stringify(expected);
+    });
+}
+
+const text = (bytes: string): Reply => ({ kind: "bulk", bytes });
+
+test("SET NX by twenty clients at three daemons: one OK in each round, and all daemons know whose", {
+  skip,
+}, async () => {
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, place) => open(place % DAEMONS)));
+  for (let round = 0; round < ROUNDS; round++) {
+    const set = (place: number) => ["SET", `lock:${round}`, `client ${place}`, "NX"];
+    const said = await Promise.all(clients.map((client, place) => client.replies([set(place)])));
+    const winners = said.flatMap(([reply], place) => (reply?.kind === "status" ? [place] : []));
+    assert.equal(winners.length, 1, `round ${round}: ${winners}`);
+    // Each daemon has applied it by the time that one of its own clients was answered.
+    for (let index = 0; index < DAEMONS; index++)
+      assert.deepEqual(await ask(index, "GET", `lock:${round}`), text(`client ${winners[0]}`));
+  }
+  for (const client of clients) client[Symbol.dispose]();
+});
+
+test("an envelope that comes to all daemons is one write, and all give its answer", { skip }, async () => {
+  const clients = await Promise.all(daemons.map((_, index) => open(index)));
+  const { frame } = (clients[0] as EnvelopeClient).sign([["INCR", "counted"]]);
+  const said = await Promise.all(clients.map((client) => client.exchange(frame)));
+  for (const one of said) {
+    assert.ok(one.kind === "result");
+    assert.deepEqual([one.replies, one.flags], [[{ kind: "integer", value: 1 }], [""]]);
+  }
+  for (const client of clients) client[Symbol.dispose]();
+});
+
+test("a command that fails is final too: nothing of it is provisional", {
+  skip,
+}, async () => {
+  using client = await open(1);
+  const [set, push] = [
+    ["SET", "text", "v"],
+    ["LPUSH", "text", "v"],
+  ];
+  const said = await client.ask([set, push]);
+  assert.ok(said.kind === "result");
+  assert.deepEqual(said.flags, ["", ""]);
+});
+
+test("Redis clients write through the stream, by the daemon's own key", { skip }, async () => {
+  using redis = await RedisConnection.open(resp);
+  assert.deepEqual(await redis.call("SET", "redis", "v", "NX"), OK);
+  assert.deepEqual(await redis.call("SET", "redis", "w", "NX"), { kind: "nil" });
+  assert.deepEqual(await redis.call("EVAL", "return redis.call('INCRBY', KEYS[1], 5)", "1", "n"), {
+    kind: "integer",
+    value: 5,
+  });
+  await all(text("5"), "GET", "n");
+});
+
+test("what others put into the stream counts if a key has signed it, and is skipped by all if none has", {
+  skip,
+}, async () => {
+  const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
+  const stream = jetstream(connection);
+  const put = ({ body, signature, id }: SignedEnvelope) =>
+    stream.publish("dbsync.writes", writeValue(body, signature), {
+      msgID: Buffer.from(id, "latin1").toString("base64url"),
+    });
+  using client = await open(0);
+  const good = client.sign([["SET", "forged", "signed"]]);
+  // It stands there under the good one's name before that comes.
+  await put({ ...good, signature: Buffer.alloc(64) });
+  await stream.publish("dbsync.writes", Buffer.from("garbage"));
+  const said = await client.exchange(good.frame);
+  assert.ok(said.kind === "result");
+  await all(text("signed"), "GET", "forged");
+  await put(client.sign([["APPEND", "forged", "!"]]));
+  // Anew, when the stream's own memory of names would be over.
+  await stream.publish("dbsync.writes", writeValue(good.body, good.signature));
+  await client.replies([["SET", "behind", "it"]]);
+  await all(text("it"), "GET", "behind");
+  await all(text("signed!"), "GET", "forged");
+  await connection.close();
+});
+
+test("a daemon that lags catches up, one that was killed comes back with all of it", { skip }, async () => {
+  const [lagging, killed] = [1, 2];
+  daemonAt(lagging).kill("SIGSTOP");
+  daemonAt(killed).kill("SIGKILL");
+  await daemonAt(killed).ended();
+  using client = await open(0);
+  for (let i = 1; i <= 100; i++) await client.replies([["INCR", "meanwhile"]]);
+  daemonAt(lagging).kill("SIGCONT");
+  await start(killed);
+  assert.deepEqual(await ask(killed, "GET", "meanwhile"), text("100"));
+  await all(text("100"), "GET", "meanwhile");
+});
+
+test("without NATS nothing is written and what is read is marked; with it again all that was acknowledged is there", {
+  skip,
+}, async () => {
+  using client = await open(0);
+  const acknowledged: string[] = [];
+  let isOver = false;
+  const writing = (async () => {
+    for (let i = 0; !isOver; i++) {
+      const said = await client.ask([["SADD", "written", `w${i}`]]);
+      if (said.kind === "result") acknowledged.push(`w${i}`);
+      else if (said.effect === "not-applied") assert.equal(said.code, "order-unavailable");
+    }
+  })();
+  await until("some are written", () => acknowledged.length > 20);
+  await nats.kill();
+  using other = await open(1);
+  const standing = async () => {
+    const read = await other.ask([["GET", "n"]]);
+    assert.ok(read.kind === "result");
+    return read.flags[0];
+  };
+  await until("reads are marked", async () => (await standing()) === "isolated");
+  const refused = await other.ask([["SET", "n", "6"]]);
+  assert.ok(refused.kind === "refused");
+  assert.deepEqual([refused.code, refused.effect], ["order-unavailable", "not-applied"]);
+  // What was on its way is added again, and answered.
+  await nats.start();
+  isOver = true;
+  await writing;
+  await until("daemons write again", async () => {
+    const said = await other.ask([["SET", "again", "v"]]);
+    return said.kind === "result" && said.flags[0] === "";
+  });
+  for (let index = 0; index < DAEMONS; index++) {
+    await until(
+      "the daemon has caught up",
+      async () => JSON.stringify(await ask(index, "GET", "again")) === JSON.stringify(text("v")),
+    );
+    const reply = await ask(index, "SMISMEMBER", "written", ...acknowledged);
+    assert.ok(reply?.kind === "array");
+    assert.ok(reply.items.every((one) => one.kind === "integer" && one.value === 1));
+  }
+});
+
+test("a stream that was purged is not read on by a daemon that lacks what went", { skip }, async () => {
+  const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
+  const manager = await jetstream(connection).jetstreamManager();
+  const behind = 2;
+  await daemonAt(behind).stop();
+  using client = await open(0);
+  await client.replies([["SET", "purged", "v"]]);
+  await manager.streams.purge("writes");
+  await client.replies([["SET", "after", "v"]]);
+  daemons[behind] = await startDaemon(optionsOf(behind));
+  using lacking = await open(behind);
+  const said = await lacking.ask([["SET", "k", "v"]]);
+  assert.ok(said.kind === "refused");
+  assert.deepEqual([said.code, said.effect], ["order-unavailable", "not-applied"]);
+  await daemonAt(behind).logged(({ reason }) => /begins at .* removed/.test(String(reason)));
+  // Those that have it go on.
+  assert.deepEqual(await ask(0, "GET", "after"), text("v"));
+  await connection.close();
+});

@@ -1,0 +1,81 @@
+/** nats-server processes with JetStream for tests: free ports of the loopback, a folder each that stays over their restarts. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "./free-port.js";
+
+export class NatsServer implements AsyncDisposable {
+  readonly port: number;
+  readonly name: string;
+  readonly #args: readonly string[];
+  readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-nats-"));
+  #child: ChildProcess | null = null;
+
+  private constructor(port: number, name: string, args: readonly string[]) {
+    this.port = port;
+    this.name = name;
+    this.#args = args;
+  }
+
+  /** Started. @param args  further ones, such as `--user` */
+  static async start(args: readonly string[] = []): Promise<NatsServer> {
+    const server = new NatsServer(await freePort(), "one", args);
+    await server.start();
+    return server;
+  }
+
+  /** So many that are one cluster, started. */
+  static async startCluster(count: number): Promise<readonly NatsServer[]> {
+    const routes = await Promise.all(Array.from({ length: count }, freePort));
+    const all = routes.map((port) => `nats://127.0.0.1:${port}`).join(",");
+    const servers = await Promise.all(
+      routes.map(async (port, index) => {
+        const cluster = ["--cluster", `nats://127.0.0.1:${port}`, "--cluster_name", "tests", "--routes", all];
+        return new NatsServer(await freePort(), `n${index}`, cluster);
+      }),
+    );
+    await Promise.all(servers.map((server) => server.start()));
+    return servers;
+  }
+
+  /** Until it takes connections. */
+  async start(): Promise<void> {
+    const { port, name } = this;
+    const place = ["-a", "127.0.0.1", "-p", String(port), "--server_name", name, "-js", "-sd", this.#folder];
+    const child = spawn("nats-server", [...place, ...this.#args], { stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = child;
+    const killChild = () => void child.kill("SIGKILL");
+    process.once("exit", killChild);
+    child.once("exit", () => process.off("exit", killChild));
+    await ready(child);
+  }
+
+  /** At once, as a machine that fails. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || child.exitCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function ready(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes("Server is ready")) resolve();
+    });
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`nats-server ended with ${code}: ${output}`)));
+  });
+}
