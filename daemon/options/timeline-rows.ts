@@ -1,11 +1,11 @@
 /** The options of daemons that keep a timeline (--data, --peer), and what makes several of them one cluster. */
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { type OrderAddress, parseOrder } from "./addresses/order-address.js";
 import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
 import { choice, list, path, paths, plain, text } from "./forms.js";
 import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
 import { formatRetention, parseRetention } from "./limit-text.js";
 import { row } from "./option-row.js";
-import { type OrderAddress, parseOrder } from "./order-address.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
 
 const PEERS_MOST = 64;

@@ -16,7 +16,7 @@ import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { StartError } from "../../serving/process/start-error.js";
-import type { OrderAddress } from "../options/order-address.js";
+import type { OrderAddress } from "../options/addresses/order-address.js";
 import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-stream.js";
 import { StreamReading } from "./stream-reading.js";
 

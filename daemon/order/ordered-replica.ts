@@ -8,7 +8,7 @@ import type { Environment } from "../../serving/process/environment.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
-import type { OrderAddress } from "../options/order-address.js";
+import type { OrderAddress } from "../options/addresses/order-address.js";
 import { hasUserListener, type Settings } from "../options/settings.js";
 import { entryCheck } from "../replica/check-entry.js";
 import { Gateway } from "../replica/gateway.js";
