@@ -1,14 +1,16 @@
 /**
  * `npm run mutants`: breaks one rule after the other and shows that the simulation, or a test, finds each out.
  * `npm run mutants -- dedupe order` tries those whose name holds one of the words.
+ * `npm run mutants -- --tested`, behind a whole run of the tests in full, runs none of them once more without a mutant.
  */
-import { fork, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { buildRoot } from "../support/repository.js";
 import { problemsOf } from "./killers.js";
 import type { Mutant } from "./mutant.js";
@@ -25,6 +27,8 @@ const LANES = availableParallelism() + 1;
 const FIRST_SEED = 1;
 /** Seeds that fail without any mutant show a defect, which is to be mended first. */
 const UNSOUND_MOST = 5;
+/** In what a test file prints as TAP: the first failure, with what was wrong. */
+const FAILURE = /^( *)not ok .*\n\1 {2}---\n[\s\S]*?^\1 {2}\.\.\.$/m;
 /** What is wrong with a mutant that dies of itself, not of the rule that it breaks. */
 const UNFIT = /(?:ReferenceError|SyntaxError): .*/;
 
@@ -33,16 +37,21 @@ interface Death {
   readonly problem: string;
 }
 
+const { values, positionals } = parseArgs({
+  options: { tested: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+
 const suspect = join(dirname(fileURLToPath(import.meta.url)), "suspect.js");
 
 type Message = { readonly kind: "trying" } | ({ readonly kind: "killed" } & Death);
 
 /** Tries one. @returns null: it lives */
 async function tryMutant(mutant: Mutant): Promise<Death | null> {
-  for (let from = FIRST_SEED; ; ) {
+  for (let { from = FIRST_SEED } = mutant; ; ) {
     const death = await tryFrom(mutant, from);
     if (death === null) return null;
-    if (mutant.test !== undefined) return (await isSoundTest(mutant.test)) ? death : null;
+    if (mutant.test !== undefined) return values.tested || (await isSoundTest(mutant.test)) ? death : null;
     if (Number.isNaN(death.seed) || (await isSound(mutant, death.seed))) return death;
     from = death.seed + 1;
   }
@@ -61,8 +70,11 @@ async function isSound(mutant: Mutant, seed: number): Promise<boolean> {
 const unsound = new Set<number | string>();
 const testRuns = new Map<string, Promise<boolean>>();
 
+/** What tests leave that are ended when the first of them has failed. */
+const leftovers = mkdtempSync(join(tmpdir(), "mutants-"));
+
 /** What few runs of a test would miss, it may still find. */
-const inFull = { ...process.env, DBSYNC_FULL: "1" };
+const inFull = { ...process.env, DBSYNC_FULL: "1", TMPDIR: leftovers };
 
 /** The same of a test file: run once, for all mutants that it is to find out. */
 function isSoundTest(test: string): Promise<boolean> {
@@ -104,21 +116,37 @@ function failuresOf(output: string): string {
     .join("");
 }
 
+const suspects = new Set<ChildProcess>();
+
+/** With the servers that its test has started. */
+function end(child: ChildProcess): void {
+  try {
+    process.kill(-(child.pid as number), "SIGKILL");
+  } catch {
+    // None of it is left.
+  }
+}
+
 function tryFrom({ name, test }: Mutant, from: number): Promise<Death | null> {
   return new Promise((resolve) => {
     const child = fork(suspect, [name, String(from), String(FIRST_SEED + SEEDS_MOST - from)], {
       env: inFull,
+      execArgv: ["--test-reporter=tap"],
       stdio: ["ignore", test === undefined ? "ignore" : "pipe", "pipe", "ipc"],
+      detached: true,
     });
+    suspects.add(child);
     let death: Death | null = null;
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", (bytes) => {
         output += bytes;
+        // One test is enough; the others would wait for what the mutant keeps from them.
+        if (FAILURE.test(output)) end(child);
       });
     const hangs = (): void => {
       death = { seed: Number.NaN, problem: "hangs" };
-      child.kill("SIGKILL");
+      end(child);
     };
     let timer = setTimeout(hangs, test === undefined ? HANGS_AFTER_MS : TEST_HANGS_AFTER_MS);
     child.on("message", (message: Message) => {
@@ -128,6 +156,8 @@ function tryFrom({ name, test }: Mutant, from: number): Promise<Death | null> {
     });
     child.on("close", (code) => {
       clearTimeout(timer);
+      end(child);
+      suspects.delete(child);
       if (death === null && code !== 0)
         death = {
           seed: Number.NaN,
@@ -177,4 +207,10 @@ async function main(words: readonly string[]): Promise<void> {
   if (alive > 0 || unsound.size > 0 || chosen.length === 0) process.exitCode = 1;
 }
 
-await main(process.argv.slice(2));
+process.once("exit", () => {
+  for (const child of suspects) end(child);
+  rmSync(leftovers, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
+await main(positionals);

@@ -125,6 +125,7 @@ export const mutants: readonly Mutant[] = [
     file: "timeline/timeline.js",
     find: "this.#fold.dropExpired(EXPIRED_A_TICK)",
     replace: "this.#fold.database.dropExpired(this.#parts.clock(), EXPIRED_A_TICK)",
+    from: 11,
   },
   {
     name: "watermark checked at decode",
@@ -132,6 +133,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (place.at <= this.#watermark.value ||",
     // As it was when the envelope was decoded, some time before.
     replace: "if (place.at <= this.#watermark.value - 2000 ||",
+    from: 35,
   },
   {
     name: "watermark published before it is durable",
