@@ -9,6 +9,7 @@ import { DATABASES_DEFAULT } from "../store/database.js";
 import { NoBackup } from "../timeline/backup/make-backup.js";
 import { readCommandLine } from "./command-line.js";
 import { backUp } from "./history/backup-file.js";
+import { KEYS_MISSING } from "./history/keys-missing.js";
 import { NotRestored, restoredKeys, restoreFolder } from "./history/restored-backup.js";
 import { isSigned, type Settings } from "./options/settings.js";
 import { FUNCTIONS_NAME } from "./scripts/functions-file.js";
@@ -83,8 +84,7 @@ function tellKeys(
   { file, at, db, key, prefix }: Extract<BackupTask, { task: "keys" }>,
   settings: Settings,
 ): void {
-  if (!isSigned(settings))
-    throw new StartError("--sign-key is missing: name the public key that the daemon is started with.", 2);
+  if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
   const exact = key === null ? null : Buffer.from(key, "base64").toString("latin1");
   const start = Buffer.from(prefix, "base64").toString("latin1");
   const wanted = exact === null ? (name: string) => name.startsWith(start) : (name: string) => name === exact;

@@ -228,4 +228,4 @@ async function pathOf({ settings, backends, replica, pipeline }: UserListenersPa
 }
 
 const OPEN =
-  "takes commands of anybody who reaches it, since there is a user who needs no password (--acl-file)";
+  "takes commands of anybody that reaches it, since there is a user who needs no password (--acl-file)";

@@ -7,8 +7,10 @@ import { StartError } from "../serving/process/start-error.js";
 import { readCommandLine } from "./command-line.js";
 import { type BackupVerification, verifyBackup } from "./history/backup-verification.js";
 import { type FolderReport, NotChecked, type Seen, verifyFolder } from "./history/folder-verification.js";
+import { KEYS_MISSING } from "./history/keys-missing.js";
 import type { FaultKind, VerificationReport } from "./history/verification.js";
 import { isSigned, type Settings } from "./options/settings.js";
+import { NoWriters } from "./options/timeline-rules.js";
 
 const JSON_FLAG = "--json";
 /** Followed by a file: that is checked instead of a folder. */
@@ -58,7 +60,8 @@ try {
   }
 } catch (problem) {
   if (!(problem instanceof StartError || problem instanceof NotChecked)) throw problem;
-  process.stderr.write(`dbsync log verify: ${problem.message}\n`);
+  const text = problem instanceof NoWriters ? KEYS_MISSING : problem.message;
+  process.stderr.write(`dbsync log verify: ${text}\n`);
   // What cannot be opened is not what is wrong in the folder.
   process.exitCode = problem instanceof StartError && problem.exitCode === 2 ? 2 : NOT_CHECKED;
 }
@@ -68,8 +71,7 @@ async function verify(settings: Settings): Promise<FolderReport | BackupVerifica
   const { data } = settings;
   if (data === null && backup === null)
     throw new StartError("--data is missing: name the folder that is to be checked.", 2);
-  if (!isSigned(settings))
-    throw new StartError("--sign-key is missing: name the public key that the daemon is started with.", 2);
+  if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
   try {
     if (backup !== null || data === null) return verifyBackup(settings, backup ?? "", showProgress());
     return await verifyFolder(settings, data, showProgress());
@@ -110,7 +112,7 @@ function describe(report: FolderReport | BackupVerification): string {
           [
             "malformed",
             `whole and signed, but no command, or with a wrong number of arguments: it has changed nothing. First in ${firstMalformed}; ` +
-              "dbsync log names the command, and who sent it",
+              "dbsync log names the command, and its signer",
           ],
         ]),
     ["signatures", `${signatures} hold`],

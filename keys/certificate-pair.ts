@@ -116,7 +116,7 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
   }
   if (isEncrypted(block)) {
     throw new CertificateError(
-      `${file} is encrypted, and nobody is there to type its passphrase when the daemon starts. ` +
+      `${file} is encrypted, and no person is there to type its passphrase when the daemon starts. ` +
         `Make a copy without one: openssl pkey -in ${shellWord(file)} -out tls-key.pem`,
     );
   }

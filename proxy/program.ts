@@ -12,6 +12,7 @@ export function makeProxy(): Command {
     .version(version)
     .enablePositionalOptions()
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "dbsync-proxy: ")) })
     .showHelpAfterError("(--help shows what is possible)");
   for (const add of [addBalancer, addCache, addStatus]) add(program);
   return program;

@@ -38,7 +38,7 @@ export function addStatus(program: Command): void {
     .summary("what a balancer, or a cache, says of its servers")
     .argument("<place>", "where its --admin listens: port, or address:port")
     .option("--json", "as /healthz has it, on one line")
-    .addHelpText("after", "\nEnds with 1 if nobody answers, or no server can be read from or written to.")
+    .addHelpText("after", "\nEnds with 1 if nothing answers, or no server can be read from or written to.")
     .action(status);
 }
 

@@ -22,7 +22,7 @@ export interface JudgedUnit {
   readonly as: ByteString | null;
 }
 
-const UNKNOWN = error("NOPERM unknown key: nobody has added it before this command's place");
+const UNKNOWN = error("NOPERM unknown key: it was not added before this command's place");
 const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for somebody else");
 const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
   revoked: error("NOPERM this key was revoked"),

@@ -15,7 +15,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await program.parseAsync();
+  await program.parseAsync(askedOf(process.argv.slice(2)), { from: "user" });
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has said what is wrong; help and version end with 0.
@@ -31,6 +31,14 @@ try {
     process.stderr.write(`dbsync: ${text}\n`);
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** The words as they were typed; help with a subcommand that there is not is told as that subcommand would be. */
+function askedOf(words: string[]): string[] {
+  const [help, name = "help", ...others] = words;
+  if (help !== "help" || name.startsWith("-") || name === help) return words;
+  const isKnown = program.commands.some((each) => each.name() === name || each.aliases().includes(name));
+  return isKnown ? words : [name, ...others];
 }
 
 /** An option before the subcommand's name is none of the program's. */

@@ -61,7 +61,9 @@ export function makeProgram(): Command {
     .version(version)
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(withoutPasswords(text)) })
+    .configureOutput({
+      outputError: (text, write) => write(withoutPasswords(text.replace(/^error: /, "dbsync: "))),
+    })
     .showHelpAfterError("(--help shows what is possible)")
     .addHelpText(
       "after",

@@ -18,7 +18,7 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "wrong-cluster":
     "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
   "wrong-daemon": "ask the daemon that the option only names",
-  "not-a-daemon": "sign with a daemon's key, or for nobody else",
+  "not-a-daemon": "sign with a daemon's key, or for yourself alone",
   "wrong-db": "name a database that is there (db)",
   "if-not-carried": "leave the option if out, or start the daemon with -d memory",
   "not-alone": "send KEY and CLUSTER commands without others, not in one multi",

@@ -62,7 +62,7 @@ export const STAGES = {
   },
   downgrade: {
     meaning: "it has spoken version 2 before and closes on it now",
-    cure: "find out who listens there; if an older daemon is there on purpose, allow version 1 (versions) and start this program anew",
+    cure: "find out what listens there; if an older daemon is there on purpose, allow version 1 (versions) and start this program anew",
   },
   "wrong-cluster": {
     meaning: "that daemon belongs to another cluster",

@@ -96,7 +96,7 @@ function doubtAbout(code: string, certificate: X509Certificate, seen: string): s
       return `its certificate is not valid yet (${certificate.validFrom}); is this machine's clock right?`;
     default:
       return (
-        `nobody trusted has signed its certificate (${code}); if its key is known to be the one ` +
+        `its certificate is signed by none that is trusted (${code}); if its key is known to be the one ` +
         `it shows, pin it: #sha256:${seen}`
       );
   }

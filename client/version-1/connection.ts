@@ -125,7 +125,7 @@ export class Connection {
     const delivery = this.delivery;
     const payload = payloads[0];
     if (this.state === "idle") {
-      this.#lose("garbage", "bytes that nobody asked for");
+      this.#lose("garbage", "bytes that were not asked for");
       return;
     }
     if (payload === undefined) {

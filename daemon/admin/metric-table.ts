@@ -253,7 +253,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ),
   dbsyncd_json_replica_term: ofJsonFleet(
     "gauge",
-    "Changes with who orders the writes of --json-replica; the same on all that agree.",
+    "Changes with the server that orders the writes of --json-replica; the same on all that agree.",
     ({ term }) => term,
   ),
   dbsyncd_json_replica_level: ofJsonFleet(

@@ -127,7 +127,7 @@ export const REFUSALS = {
   },
   "daemon-revoked": {
     sentence:
-      "This daemon's own key was revoked: it is no member any more, and takes nothing that writes, as it would reach nobody.",
+      "This daemon's own key was revoked: it is no member any more, and takes nothing that writes, as it would reach no other daemon.",
     wire: never("use another daemon; start that one with a new `--data` folder, or stop it"),
   },
   "storage-failed": {

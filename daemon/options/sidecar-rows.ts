@@ -41,7 +41,7 @@ export const SIDECAR = {
   /** null: those that Node.js trusts. */
   ca: row({
     flags: "--ca <file>",
-    help: "who may have signed the certificates of daemons with TLS (dbsyncs://)",
+    help: "authorities that may have signed the certificates of daemons with TLS (dbsyncs://)",
     form: path,
     fallback: null,
     reload: "restart",

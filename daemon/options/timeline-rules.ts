@@ -24,6 +24,9 @@ type Given = Pick<
   | "rootKey"
 >;
 
+/** A timeline, and nothing whose writes it could take: no key, and no listener whose writes the daemon signs. */
+export class NoWriters extends StartError {}
+
 /**
  * @param canWrite  whether anybody can: there are keys, or listeners whose writes the daemon signs @param chosesV1  whether --v1 was given.
  * @throws StartError  with the cures
@@ -51,9 +54,10 @@ export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: b
   }
   const flag = settings.order !== null ? "--order" : data === null ? "--peer" : "--data";
   if (!canWrite)
-    fail(
+    throw new NoWriters(
       `${flag} keeps signed commands, and there is no key: give -s public.pem, or ${allUserListeners("or")}, for whose ` +
         "clients the daemon signs itself.",
+      2,
     );
   const redis = settings.compat === null ? "-d redis" : `--compat ${settings.compat}`;
   if (settings.database.some(({ kind }) => kind !== "memory"))

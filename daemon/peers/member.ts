@@ -140,7 +140,7 @@ export class Member implements Giver {
         this.#giving.pull(message.at, message.number);
         break;
       case "snapshot-part":
-        if (!this.#shared.given(this, message)) this.malformed("a part of a snapshot that nobody asked for");
+        if (!this.#shared.given(this, message)) this.malformed("a part of a snapshot that was not asked for");
         break;
       default:
         this.#shared.reported(this, message);

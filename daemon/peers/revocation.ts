@@ -29,5 +29,5 @@ export class Revocation {
 }
 
 const REVOKED =
-  "a member says that this daemon's own key was revoked, and no other one is connected: no writes are taken, as they would reach nobody. " +
+  "a member says that this daemon's own key was revoked, and no other one is connected: no writes are taken, as they would reach no other daemon. " +
   "Start it with a new --data folder, or stop it";

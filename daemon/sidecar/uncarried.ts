@@ -6,7 +6,7 @@ import { valuesOf } from "../../store/commands/streams/read-options.js";
 const WAITS = "it waits for data, and what is signed is applied once, at its date: ask again without waiting";
 const STREAMS =
   "it makes a stream of messages of its connection, and the daemons give one answer to each signed command";
-const MESSAGES = "channels are of the daemon that a client is connected to, and nobody listens here";
+const MESSAGES = "channels are of the daemon that a client is connected to, and no client listens here";
 const SHOWS = "the commands that the daemons take do not pass by here: dbsync log shows them";
 const COPIES = "which daemons have a write is known to them: --policy says how many have to answer";
 const INSIDE = "it is about the insides of a daemon, and this one has no data of its own";

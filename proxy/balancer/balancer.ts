@@ -78,7 +78,7 @@ export class Balancer implements Service {
     log.info({ address, port, servers }, "listening");
     if (settings.replicates && settings.journal === null && servers.length > 1)
       log.warn(
-        "servers are to carry writes to each other, as dbsyncd --peer does: without --journal nobody else does",
+        "servers are to carry writes to each other, as dbsyncd --peer does: without --journal nothing else does",
       );
   }
 

@@ -22,7 +22,7 @@ import {
 /** Only dbsyncd knows it; so many rows its pages have anyway. */
 const ARE_YOU_OURS = "pages 20";
 /** What came is not shown: it may be anybody's data. */
-const UNASKED = "an answer that nobody asked for";
+const UNASKED = "an answer that was not asked for";
 
 /** What the connections to one server have learnt of it. */
 export interface ServerManners {

@@ -8,6 +8,10 @@ export function readPlace(text: string, port: number, scheme = "sql"): UpstreamP
   const plain = `${scheme}://`;
   const url = text.includes("://") ? text : plain + text;
   const { host, port: its, tls, login } = readServerUrl(url, { scheme, port });
+  if (/^\d+$/.test(host))
+    throw new InvalidArgumentError(
+      `"${host}" is a port without a host: 127.0.0.1:${host}, if it is on this machine.`,
+    );
   // The place is shown in logs and to clients, who log in themselves.
   if (login !== null) throw new InvalidArgumentError("No user and no password: clients log in themselves.");
   return { host, port: its, tls, text: text.startsWith(plain) ? text.slice(plain.length) : text };

@@ -95,7 +95,7 @@ export class AdminServer implements Service {
     if (isLoopback(address) === true) return;
     log.warn(
       { address },
-      "--admin can be reached from other machines; whoever does sees metrics, no keys and no data",
+      "--admin can be reached from other machines; a client that does sees metrics, no keys and no data",
     );
   }
 
@@ -173,7 +173,7 @@ export class AdminServer implements Service {
 
 function misdirected(host = ""): string {
   const name = JSON.stringify(host.slice(0, NAME_CHARS));
-  return `Nobody is called ${name} here. Ask by the address, or start with --admin-host and that name.\n`;
+  return `Nothing is called ${name} here. Ask by the address, or start with --admin-host and that name.\n`;
 }
 
 function listenError(reason: NodeJS.ErrnoException, place: ListenPlace): StartError {

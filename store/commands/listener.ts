@@ -98,7 +98,7 @@ const acl = listenerRows("server", {
   "ACL|GETUSER": [3, ADMIN, "6.0.0", "O(N), N: rules", "A user's rules."],
   "ACL|LIST": [2, ADMIN, "6.0.0", USERS, "All users, as lines of a file."],
   "ACL|LOAD": [2, ADMIN, "6.0.0", USERS, "Reads --acl-file again."],
-  "ACL|LOG": [-2, ADMIN, "6.0.0", "O(N), N: entries answered", "What was denied to whom."],
+  "ACL|LOG": [-2, ADMIN, "6.0.0", "O(N), N: entries answered", "What was denied, and to which users."],
   "ACL|SAVE": [2, ADMIN, "6.0.0", USERS, "Writes the users into --acl-file."],
   "ACL|SETUSER": [-3, ADMIN, "6.0.0", "O(N), N: rules", "Makes or changes a user."],
   "ACL|USERS": [2, ADMIN, "6.0.0", USERS, "The users' names."],

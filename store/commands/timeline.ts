@@ -48,7 +48,7 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
         arity: -3,
         keys: [read(2)],
         complexity: "O(N), N: what was recorded since FROM",
-        summary: "Who changed a key by what: TIMELINE BLAME key [FROM ms].",
+        summary: "Which signers changed a key, by what: TIMELINE BLAME key [FROM ms].",
       },
       "TIMELINE|GET": {
         arity: -4,

@@ -6,7 +6,7 @@ import { CommandFailure } from "../arguments/errors.js";
 const TOGETHER = "commands that belong together are an envelope with multi, client.multi()";
 const CONDITIONS = "the header's if, an option of the client, says on what condition a call is applied";
 
-const SIGNED = "who sends it is told by its signature";
+const SIGNED = "its sender is told by its signature";
 const OWN = "it is for connections of the RESP listener (--resp)";
 
 /** Commands, or the first words of those that consist of two. */

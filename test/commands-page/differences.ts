@@ -8,12 +8,13 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     "Heard on all daemons that are connected (consistency.md); the answer counts subscribers of this one. Signed it stands in an envelope with other messages alone. In a transaction messages to its own connection stand before EXEC's answer, as RESP3 asks, not within.",
   SPUBLISH: "As PUBLISH.",
   "ACL|SETUSER":
-    "First arguments (+select|0) are not told apart; commands of Redis that are not here may be named. Who is switched off is logged out at once.",
+    "First arguments (+select|0) are not told apart; commands of Redis that are not here may be named. A user that is switched off is logged out at once.",
   BGREWRITEAOF: "With --data it answers that nothing waits to be saved, without it an error.",
   BGSAVE: "With --data it answers that nothing waits to be saved, without it an error.",
   "CLIENT|KILL": "All connections are of type normal.",
   "CLIENT|LIST": "fd is -1, and buffers are told as bytes that are held.",
-  "CLIENT|NO-EVICT": "Answers OK and changes nothing: who holds most is closed above --max-buffered-bytes.",
+  "CLIENT|NO-EVICT":
+    "Answers OK and changes nothing: the connection that holds most is closed above --max-buffered-bytes.",
 
   "CLIENT|SETNAME": "Names have 1024 bytes at most.",
   "CLIENT|TRACKING":
@@ -30,9 +31,9 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "MODULE|LOAD": "There are no modules.",
   PSYNC: "An error: daemons are each other's peers (--peer).",
   REPLCONF: "Only rdb-only is heeded.",
-  SYNC: "Behind REPLCONF rdb-only 1, as redis-cli --rdb says it: all keys in one answer, of --max-output-bytes at most. An error to who would replicate, and where documents, tables or collections are among the keys.",
+  SYNC: "Behind REPLCONF rdb-only 1, as redis-cli --rdb says it: all keys in one answer, of --max-output-bytes at most. An error to a client that would replicate, and where documents, tables or collections are among the keys.",
   LASTSAVE: "With --data now: what is acknowledged is on the disk.",
-  EVAL: "A script that takes longer than --lua-time-limit is stopped by an error, and nobody else is answered before; what it wrote stays. With --data or --peer it writes to one database, 4096 commands at most, and what it wrote is recorded as one unit (consistency.md). redis.set_repl and redis.debug have no effect.",
+  EVAL: "A script that takes longer than --lua-time-limit is stopped by an error, and no other client is answered before; what it wrote stays. With --data or --peer it writes to one database, 4096 commands at most, and what it wrote is recorded as one unit (consistency.md). redis.set_repl and redis.debug have no effect.",
   EVALSHA: "As EVAL.",
   FCALL: "As EVAL.",
   "FUNCTION|LIST": "In the order in which they were loaded.",

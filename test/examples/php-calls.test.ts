@@ -275,7 +275,7 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
       ],
       { servers: hung.address },
     );
-    assert.match(String(results[0]), /^Dbsync.Failure,no daemon answered\n {2}127\.0\.0\.1:\d+: timeout: /);
+    assert.match(String(results[0]), /^Dbsync.Failure,No daemon answered:\n {2}127\.0\.0\.1:\d+: timeout: /);
     assert.equal(results[1], "v");
   });
 

@@ -110,7 +110,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     const dead = await deadAddress();
     for (const options of ["[]", "['lock' => 5]"]) {
       const text = await withSessions(code, options, { env: env(dead), ini: BARE });
-      assert.match(String(text), /^no daemon answered\n {2}127\.0\.0\.1:\d+: connect: refused/);
+      assert.match(String(text), /^No daemon answered:\n {2}127\.0\.0\.1:\d+: connect: refused/);
     }
     await assert.rejects(
       withSessions("$result = 1", "['lok' => 5]"),
@@ -178,7 +178,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     );
     const [error] = (result as unknown[]).splice(6);
     assert.deepEqual(result, ["made anew", false, false, false, false, { a: 0, b: 0 }]);
-    assert.match(String(error), /^no daemon answered\n.*connect: refused/);
+    assert.match(String(error), /^No daemon answered:\n.*connect: refused/);
   });
 
   test("A cache that is cleared at some daemons alone says which one lacks", async () => {

@@ -107,6 +107,11 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     })),
     says: [/127\.0\.0\.1:1111/, /expired|in its dates/, /ca/],
   },
+  {
+    name: "A private key's file that others can read",
+    log: { of: ({ log }) => log("expired"), line: /can be read/ },
+    says: [/tls-key\.pem/, /every user of this machine/, /chmod 600/],
+  },
   { name: "A key file that is not there", call: keyFile("nowhere.pem"), says: [/nowhere\.pem/, /exist/] },
   {
     name: "A folder for a key file",

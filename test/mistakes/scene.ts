@@ -1,5 +1,5 @@
 /** What mistakes are made with: daemons in the test's own process, and files. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,6 +53,7 @@ export async function makeScene(): Promise<Scene> {
   for (const name of ["good-tls", "expired-tls", "keys", "no-keys"]) mkdirSync(file(name));
   const certificate = await writeCertificate(file("good-tls"));
   const expired = await writeCertificate(file("expired-tls"), { expired: true });
+  chmodSync(expired.key, 0o644);
   const files: Files = { file, certificate, expired, dead: `127.0.0.1:${await freePort()}` };
   // Its folder is recorded with these keys, and then left.
   const before = await startReplica({ args: ["-s", file("app-public.pem"), "--data", file("old-data")] });

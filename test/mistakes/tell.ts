@@ -103,7 +103,7 @@ export function plain(text: string, { folder, at }: Scene): string {
       .replaceAll(`${folder}/`, "")
       .replaceAll(folder, ".")
       .replaceAll(NAMELESS, "db1.exmaple")
-      .replace(/127\.0\.0\.1:(?!99999|3306)\d+/g, "127.0.0.1:1111")
+      .replace(/127\.0\.0\.1:(?!(?:99999|3306)\b)\d+/g, "127.0.0.1:1111")
       .replace(/\bport (\d+)/g, (all, port: string) => (ports.includes(port) ? "port 1111" : all))
       .replace(/\b(?!(?:ab){32})[\da-f]{64}\b/g, "9f2c…")
       .replace(/(?:ab){32}/g, "abab…")

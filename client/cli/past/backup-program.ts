@@ -1,21 +1,11 @@
 /** Starts the daemon's own program that makes backups and reads them, since the client has no store. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
 import { EXIT } from "../shared/exit-codes.js";
+import { type FolderFlags, folderProgram, folderWords } from "./folder-program.js";
 
-const PROGRAM = fileURLToPath(new URL("../../../daemon/backup-main.js", import.meta.url));
-
-/** The daemon's options that say which folder is meant, and which keys it was begun with. */
-export interface FolderFlags {
-  readonly data?: string;
-  readonly signKey?: readonly string[];
-  readonly rootKey?: readonly string[];
-  readonly clusterName?: string;
-  readonly config?: string;
-}
+const PROGRAM = new URL("../../../daemon/backup-main.js", import.meta.url);
 
 export function addFolderOptions(command: Command): Command {
   const append = (text: string, before: readonly string[] = []) => [...before, text];
@@ -42,24 +32,15 @@ export class ProgramFailure extends Error {
   }
 }
 
-/** Runs a task. @returns its answers, as they come @throws ProgramFailure @throws Error  this package has no daemon in it */
+/** Runs a task. @returns its answers, as they come @throws ProgramFailure @throws DbsyncError  this package has no daemon in it */
 export async function* runProgram(task: object, flags: FolderFlags): AsyncGenerator<unknown> {
-  if (!existsSync(PROGRAM))
-    throw new Error(
-      "only the dbsync of the package dbsyncd makes backups and restores them: npm install dbsyncd",
-    );
-  const { data, signKey = [], rootKey = [], clusterName, config } = flags;
-  const option = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
-  const words = [
-    ...option("--data", data),
-    ...signKey.flatMap((file) => ["--sign-key", file]),
-    ...rootKey.flatMap((file) => ["--root-key", file]),
-    ...option("--cluster-name", clusterName),
-    ...option("--config", config),
-  ];
-  const child = spawn(process.execPath, [PROGRAM, JSON.stringify(task), ...words], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [folderProgram(PROGRAM), JSON.stringify(task), ...folderWords(flags)],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   const ended = new Promise<number>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? EXIT.failed));

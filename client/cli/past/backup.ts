@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import { formatDate } from "../shared/dates.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { type FolderFlags, ProgramFailure, runProgram } from "./backup-program.js";
+import { ProgramFailure, runProgram } from "./backup-program.js";
+import type { FolderFlags } from "./folder-program.js";
 
 interface BackupFlags extends FolderFlags {
   readonly json?: boolean;

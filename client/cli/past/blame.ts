@@ -15,7 +15,7 @@ interface BlameFlags extends ClientFlags {
 export function addBlame(program: Command): void {
   addDatabaseOption(
     addClientOptions(
-      program.command("blame").description("show who made a key what it is, and by what"),
+      program.command("blame").description("show which writers made a key what it is, and by what"),
       PAST_TIMEOUT_MS,
     ),
   )
@@ -56,6 +56,6 @@ function blame(key: string, flags: BlameFlags): Promise<void> {
       if (before != null) printLine(`${shown} was there before, from ${String(before)}`);
       process.stdout.write(formatPast(past));
       if (writer == null) printLine(`${shown} is absent now.`);
-    } else printLine(writer == null ? `Nobody has written ${shown}.` : `${shown} is as it was before.`);
+    } else printLine(writer == null ? `${shown} was never written.` : `${shown} is as it was before.`);
   });
 }

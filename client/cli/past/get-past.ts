@@ -63,7 +63,7 @@ function getPast(given: string[], _: PastFlags, command: Command): Promise<void>
     if (at > now + AHEAD_MOST_MS)
       throw new DbsyncError(
         "bad-option",
-        `--at is ${JSON.stringify(asked)}, which is ${formatDate(at)}, and it is ${formatDate(now)} here: nobody knows what a key ` +
+        `--at is ${JSON.stringify(asked)}, which is ${formatDate(at)}, and it is ${formatDate(now)} here: it is not known what a key ` +
           `will hold. As it is now: dbsync send get ${words.join(" ")}`,
       );
     const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);

@@ -3,20 +3,14 @@
  * child process, since the client has no store.
  */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG } from "../shared/output.js";
+import { type FolderFlags, folderProgram, folderWords } from "./folder-program.js";
 
-const PROGRAM = fileURLToPath(new URL("../../../daemon/verify-main.js", import.meta.url));
+const PROGRAM = new URL("../../../daemon/verify-main.js", import.meta.url);
 
-interface VerifyFlags {
-  readonly data?: string;
-  readonly signKey?: readonly string[];
-  readonly rootKey?: readonly string[];
-  readonly clusterName?: string;
-  readonly config?: string;
+interface VerifyFlags extends FolderFlags {
   readonly backup?: string;
   readonly json?: boolean;
 }
@@ -59,34 +53,14 @@ ${exitCodeHelp("something is wrong in the folder")}
 
 /** The child says everything, and its exit code is ours. */
 async function verify(_: unknown, command: Command): Promise<void> {
-  if (!existsSync(PROGRAM)) {
-    process.stderr.write(
-      "dbsync: only the dbsync of the package dbsyncd can read a daemon's folder: npm install dbsyncd\n",
-    );
-    process.exitCode = EXIT.unchecked;
-    return;
-  }
   // An option that both have, such as --json, may stand before or behind the word verify.
-  const {
-    data,
-    signKey = [],
-    rootKey = [],
-    clusterName,
-    config,
-    backup,
-    json,
-  } = command.optsWithGlobals<VerifyFlags>();
-  const option = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
+  const { backup, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
   const words = [
-    ...option("--data", data),
-    ...signKey.flatMap((file) => ["--sign-key", file]),
-    ...rootKey.flatMap((file) => ["--root-key", file]),
-    ...option("--cluster-name", clusterName),
-    ...option("--config", config),
-    ...option("--backup", backup),
+    ...folderWords(flags),
+    ...(backup === undefined ? [] : ["--backup", backup]),
     ...(json ? [JSON_FLAG] : []),
   ];
-  const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: "inherit" });
+  const child = spawn(process.execPath, [folderProgram(PROGRAM), ...words], { stdio: "inherit" });
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? EXIT.unchecked));

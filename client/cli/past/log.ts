@@ -31,7 +31,7 @@ interface LogFlags extends ClientFlags {
 export function addLog(program: Command): void {
   const command = program
     .command("log")
-    .description("show what was recorded: when, by whom, what, and what came of it")
+    .description("show what was recorded: when, by which key, what, and what came of it")
     .enablePositionalOptions();
   addDatabaseOption(addClientOptions(command, PAST_TIMEOUT_MS))
     .option(

@@ -63,7 +63,7 @@ export class RedisSource implements Disposable {
       source[Symbol.dispose]();
       if (problem instanceof RedisError && /^(NOAUTH|WRONGPASS|NOPERM|ERR.*AUTH)/.test(problem.message))
         throw new Error(
-          `${where} lets nobody in like that: ${problem.message}; write redis://user:password@${where}`,
+          `${where} lets no client in like that: ${problem.message}; write redis://user:password@${where}`,
         );
       throw problem instanceof RedisError ? new Error(`${where}: ${problem.message}`) : problem;
     }

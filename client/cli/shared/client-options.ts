@@ -25,7 +25,7 @@ export interface ClientFlags {
 }
 
 export const CA_HELP =
-  "who may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
+  "authorities that may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
 
 /** @param timeoutMs  the subcommand's own default of --timeout */
 export function addClientOptions(command: Command, timeoutMs?: number): Command {

@@ -73,7 +73,7 @@ function unasked(message: string): Problem {
   const fix = /not valid/.test(message)
     ? "ask a daemon without --data and --peer: originals, and daemons that record, know no fleets"
     : /NOPERM|required/.test(message)
-      ? "name a user who may do all to all documents: json://user:password@host"
+      ? "name a user that may do all to all documents: json://user:password@host"
       : "update it";
   return { text: `it does not tell of its fleet (${message})`, fix, isPassing: false };
 }
@@ -87,7 +87,7 @@ export function diagnoseFleet({ isLeading, isLevel, refused, servers }: FleetFig
   const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
   if (refused > 0)
     bad(
-      `it refuses ${documents(refused)} of the daemon that leads, and leads nobody who has them`,
+      `it refuses ${documents(refused)} of the daemon that leads, and leads no daemon that has them`,
       "raise --max-output-bytes there, or give it memory (--maxmemory); its log says which",
     );
   else if (!isLevel)

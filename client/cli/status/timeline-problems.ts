@@ -86,7 +86,7 @@ export function diagnose(
     passing(`${waiting} envelopes wait to be applied`, "wait; its log says how far it is");
   if (!durable && connected.length === 0)
     passing(
-      "it keeps everything in memory, and nobody else has it",
+      "it keeps everything in memory, and no other daemon has it",
       "start it with --data, or start its peers",
     );
   return { problems, remarks };

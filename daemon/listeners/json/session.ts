@@ -42,7 +42,7 @@ export const QUIT = "quit";
 /** What browsers send that were led here by a page: what they post would be done, where nobody has to log in. */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 const NO_REPLICA =
-  "NOPERM --json-replica: the user whom daemons without a login are may not read and write all documents.";
+  "NOPERM --json-replica: the user that daemons without a login are may not read and write all documents.";
 const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
 /** Commands that write documents, as who may do all of them to all documents would call them. */
 const WRITES = commands

@@ -14,7 +14,7 @@ export const FAREWELLS = {
   "no-peers": "It has no --peer, and so lets no member in: name all daemons of the cluster at each of them.",
   "not-a-daemon":
     "It does not speak as a member: start it with --peer or --data, not with --fsync never, and a version that has them.",
-  "bad-proof": "It could not prove that it is who it says.",
+  "bad-proof": "It could not prove that it is the daemon that it says.",
   malformed: "It sent bytes that are no message between members.",
   duplicate: "The two daemons have another connection, which is kept.",
   "too-many-members":

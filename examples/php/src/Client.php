@@ -240,7 +240,7 @@ final class Client
             $lines[] = "\n  $address: " . ($delivery->failure ?? ($delivery->isLate ? 'answered late' : 'answered'));
         }
         $count = count($deliveries);
-        $text = $answered === 0 ? 'no daemon answered' : "$answered of $count daemons answered"
+        $text = $answered === 0 ? 'No daemon answered:' : "$answered of $count daemons answered"
             . ($late > 0 ? ", $late of them behind a later command on the same keys" : '')
             . ', which is not enough for the policy ' . $policy->text();
         $error = $error ?? ($answered === 0 ? array_values(array_filter(array_column($deliveries, 'error')))[0] ?? null : null);

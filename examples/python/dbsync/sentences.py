@@ -61,7 +61,7 @@ REFUSAL_CURES: dict[str, str] = {
     "bad-signature": "something changes what is sent on its way; look for a middlebox, or use TLS (dbsyncs://)",
     "wrong-cluster": "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
     "wrong-daemon": "ask the daemon that the option only names",
-    "not-a-daemon": "sign with a daemon's key, or for nobody else",
+    "not-a-daemon": "sign with a daemon's key, or for yourself alone",
     "wrong-db": "name a database that is there (db)",
     "if-not-carried": "leave the option if out, or start the daemon with -d memory",
     "not-alone": "send KEY and CLUSTER commands without others, not in one multi",

@@ -27,7 +27,7 @@ class Distrusted(Exception):
 
 def make_context(address: Address, ca: str | None) -> ssl.SSLContext:
     """
-    ca: a file's path, or PEM text, of who may have signed the certificates; None: those that this machine trusts.
+    ca: a file's path, or PEM text, of authorities that may have signed the certificates; None: those that this machine trusts.
     Raises BadOption.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

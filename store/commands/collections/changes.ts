@@ -147,7 +147,7 @@ export function upsertedBy(
   const start: BsonDocument = isReplacement(change) ? onlyId(wanted) : wanted;
   const made = apply(start);
   const ownId = made.has("_id") ? made.get("_id") : id;
-  if (ownId === undefined) throw badValue("an upsert needs an upsertId: who sends it gives it one");
+  if (ownId === undefined) throw badValue("an upsert needs an upsertId: its sender gives it one");
   const document = withId(made, ownId);
   checkedId(document);
   const bytes = bytesOf(document);

@@ -41,7 +41,7 @@ function keptBytes(argument: ByteString): ByteString {
 /** @throws CommandFailure  there is none, or it can be none */
 export function checkedId(document: BsonDocument): Bson {
   const id = document.get("_id");
-  if (id === undefined) throw new MongoFailure(53, "a document needs an _id: who sends it gives it one");
+  if (id === undefined) throw new MongoFailure(53, "a document needs an _id: its sender gives it one");
   if (isArray(id) || id instanceof Regex)
     throw new MongoFailure(53, `The '_id' value cannot be of type ${typeOf(id).name}`);
   return id;

@@ -372,7 +372,8 @@ describe("dbsync", () => {
   test("refuses an unknown subcommand, and none, with 2", async () => {
     const unknown = await runDbsync(["sned"]);
     assert.equal(unknown.code, 2);
-    assert.match(unknown.stderr, /unknown command 'sned'[\s\S]*send/);
+    assert.match(unknown.stderr, /^dbsync: unknown command 'sned'[\s\S]*send/);
+    assert.equal((await runDbsync(["help", "sned"])).stderr, unknown.stderr);
     assert.match((await runDbsync(["get", "k"])).stderr, /dbsync send get k\)/);
     assert.equal((await runDbsync([])).code, 2);
   });

@@ -140,7 +140,7 @@ describe("dbsync blame", () => {
         .map((line) => line.replace(/^\S+ \S+ +(\w+).* (INCR .*)$/, "$1 $2")),
       ["created INCR visits", "changed INCR visits"],
     );
-    assert.equal((await asRoot("blame", "nothing")).stdout, 'Nobody has written "nothing".\n');
+    assert.equal((await asRoot("blame", "nothing")).stdout, '"nothing" was never written.\n');
   });
 });
 
@@ -173,7 +173,7 @@ describe("dbsync get --at", () => {
     assert.equal(code, 2);
     assert.match(
       stderr,
-      /which is 2100-01-01 00:00:00Z, and it is .*: nobody knows .*dbsync send get visits/,
+      /which is 2100-01-01 00:00:00Z, and it is .*: it is not known .*dbsync send get visits/,
     );
   });
 });
@@ -283,6 +283,7 @@ describe("a daemon that is away, and its folder", () => {
     assert.match(other.stderr, /begun with other keys/);
     const none = await plain.run(["log", "verify", "--data", join(folder, "one")]);
     assert.equal(none.code, 2);
+    assert.match(none.stderr, /the keys are missing: give --sign-key and --root-key/);
     const absent = await verify("three");
     assert.equal(absent.code, 4);
     assert.match(absent.stderr, /there is no timeline in it/);

@@ -118,7 +118,7 @@ test("Without a pin the certificate has to be trusted, valid and for the name in
   assert.equal(await ping(byName, { ca: Buffer.from(files.pem) }), "PONG");
   assert.match(
     await failure(byName),
-    /^tls: nobody trusted has signed .*DEPTH_ZERO_SELF_SIGNED_CERT.*#sha256:[0-9a-f]{64}/,
+    /^tls: its certificate is signed by none .*DEPTH_ZERO_SELF_SIGNED_CERT.*#sha256:[0-9a-f]{64}/,
   );
   assert.match(
     await failure(byAddress, { ca: files.certificate }),

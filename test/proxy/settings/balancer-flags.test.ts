@@ -29,6 +29,12 @@ test("servers that are named replace those of the file, and its other rules hold
   assert.deepEqual(routing.readRoles, ["MASTER"]);
 });
 
+test("a port alone is no server", () => {
+  const meant = { message: /^"1111" is a port without a host: 127\.0\.0\.1:1111,/ };
+  for (const place of ["1111", "a=1111", "sql://1111"])
+    assert.throws(() => withFlags(null, [place], {}), meant);
+});
+
 test("reads need a server to go to", () => {
   assert.equal(withFlags(file(["REPLICA"], "REPLICA"), [], {}).servers.length, 2);
   const none = {

@@ -199,7 +199,7 @@ export class JsonReplicas implements LinkHost {
     fleet.refuse(document);
     log.warn(
       { document: textOfBytes(document), reason: answer },
-      "a document of the daemon that orders the writes of --json-replica is refused here; this one leads nobody who has it",
+      "a document of the daemon that orders the writes of --json-replica is refused here; this one leads no daemon that has it",
     );
   }
 

@@ -138,7 +138,7 @@ for (const [name, state, expected] of remarks) {
 
 test("a timeline in memory that nobody else has is worth a word", () => {
   const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, [], NOW);
-  assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and nobody else has it/);
+  assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and no other daemon has it/);
 });
 
 test("of a daemon whose disk has failed nobody is told to wait", () => {

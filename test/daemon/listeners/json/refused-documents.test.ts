@@ -7,7 +7,7 @@ import { until } from "../../replicas.js";
 import { ask, type JsonScene, startJson } from "./scene.js";
 
 const PARTS = 10;
-const LACKING = /is refused here; this one leads nobody/;
+const LACKING = /is refused here; this one leads no daemon/;
 const REFUSED = /a JSON replica refuses what was written here/;
 const text = "x".repeat(20_000);
 const insert = { action: "insert", document: "big", data: [{ text: "small" }] };
