@@ -1,0 +1,165 @@
+/**
+ * A digest of one key with its value, by which daemons compare their states: quick, the same everywhere, and no proof against
+ * forgers. Of a large value it takes in a part, which the salt chooses: each comparison looks at another one.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Entry } from "./engine/keyspace.js";
+import { Collection } from "./values/collections/collection.js";
+import { indexBytes } from "./values/collections/collection-index.js";
+import { Document } from "./values/documents/document.js";
+import { Hash } from "./values/hash.js";
+import { List } from "./values/list.js";
+import { MemberSet } from "./values/member-set.js";
+import { domainText } from "./values/relations/domain.js";
+import { Table } from "./values/relations/table.js";
+import { SortedSet } from "./values/sorted-set.js";
+import type { Stream, StreamMarks } from "./values/streams/stream.js";
+import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
+import { typeName, type Value } from "./values/value.js";
+
+/** Of a string so many bytes are looked at, and of anything else so many elements. */
+const BYTES_MOST = 65_536;
+const ELEMENTS_MOST = 1024;
+
+/** 64 bits, as two unsigned halves. */
+export interface Digest64 {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** By which keys are spread over buckets: unsigned, 32 bits. */
+export function hashOfKey(db: number, key: ByteString, salt: number): number {
+  const mix = new Mix(salt);
+  mix.number(db);
+  mix.text(key);
+  return mix.digest.high;
+}
+
+/** Of the key's name, type, value, expiry time and last writer. What a stream's groups have read is left out: it has no writer. */
+export function digestOfEntry(db: number, { key, value, expire, writer }: Entry, salt: number): Digest64 {
+  const mix = new Mix(salt);
+  mix.number(db);
+  mix.text(key);
+  mix.number(expire);
+  mix.text(writer);
+  mix.text(typeName(value));
+  mixValue(mix, value, salt);
+  return mix.digest;
+}
+
+function mixValue(mix: Mix, value: Value, salt: number): void {
+  if (typeof value === "string") {
+    mix.number(value.length);
+    const from = partOf(value.length, BYTES_MOST, salt);
+    mix.text(value.length <= BYTES_MOST ? value : value.slice(from, from + BYTES_MOST));
+    return;
+  }
+  mix.number(value.size);
+  const from = partOf(value.size, ELEMENTS_MOST, salt);
+  const to = Math.min(value.size, from + ELEMENTS_MOST);
+  if (value instanceof List) for (const element of value.slice(from, to)) mix.text(element);
+  else if (value instanceof MemberSet) for (let i = from; i < to; i++) mix.text(value.at(i));
+  else if (value instanceof Hash) mixHash(mix, value, from, to);
+  else if (value instanceof SortedSet)
+    for (const [member, score] of value.range(from, to)) {
+      mix.text(member);
+      mix.text(String(score));
+    }
+  else if (value instanceof Table) mixTable(mix, value, from, to);
+  else if (value instanceof Document) mixDocument(mix, value);
+  else if (value instanceof Collection) {
+    for (const spec of value.specs) mix.text(indexBytes(spec));
+    for (const document of first(value.documents())) mix.text(document);
+  } else mixStream(mix, value, salt);
+}
+
+/** Where the part begins that a salt chooses. */
+const partOf = (size: number, most: number, salt: number) =>
+  size <= most ? 0 : (salt % Math.ceil(size / most)) * most;
+
+function mixHash(mix: Mix, { fields, values }: Hash, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    mix.text(fields[i] as ByteString);
+    mix.text(values[i] as ByteString);
+  }
+}
+
+function mixTable(mix: Mix, { columns, rows }: Table, from: number, to: number): void {
+  for (const { name, domain, uniqueness } of columns) {
+    mix.text(name);
+    mix.text(domainText(domain));
+    mix.text(String(uniqueness));
+  }
+  for (let i = from; i < to; i++) mix.text(JSON.stringify(rows[i]));
+}
+
+function mixDocument(mix: Mix, document: Document): void {
+  mix.text(document.born);
+  mix.number(document.next);
+  for (const field of document.indexed) mix.text(field);
+  for (const [key, text] of first(document.entries())) {
+    mix.text(key);
+    mix.text(text);
+    mix.number(document.expireOf(key) ?? 0);
+  }
+}
+
+function mixStream(mix: Mix, stream: Stream, salt: number): void {
+  const { lastId, maxDeletedId, entriesAdded }: StreamMarks = stream.marks;
+  mix.text(`${lastId} ${maxDeletedId} ${entriesAdded}`);
+  const entries = salt % 2 === 0 ? stream.range(0n, STREAM_ID_MAX) : stream.reverseRange(0n, STREAM_ID_MAX);
+  for (const { id, fields } of first(entries)) {
+    mix.text(streamIdText(id));
+    for (const field of fields) mix.text(field);
+  }
+}
+
+function* first<T>(items: Iterable<T>): Generator<T> {
+  let left = ELEMENTS_MOST;
+  for (const item of items) {
+    if (left-- === 0) return;
+    yield item;
+  }
+}
+
+/** Two lanes of 32 bits. */
+class Mix {
+  #one: number;
+  #other: number;
+
+  constructor(salt: number) {
+    this.#one = Math.imul(salt, 0x9e3779b1) ^ 0x2545f491;
+    this.#other = Math.imul(salt, 0x85ebca6b) ^ 0x735a2d97;
+  }
+
+  /** With its length, so that two texts are not one. */
+  text(bytes: ByteString): void {
+    let one = this.#one ^ bytes.length;
+    let other = this.#other;
+    for (let i = 0; i < bytes.length; i++) {
+      const byte = bytes.charCodeAt(i);
+      one = Math.imul(one ^ byte, 0x5bd1e995);
+      one ^= one >>> 15;
+      other = Math.imul((other << 5) ^ (other >>> 27) ^ byte, 0x27d4eb2f);
+    }
+    this.#one = Math.imul(one, 0x21f0aaad);
+    this.#other = Math.imul(other ^ bytes.length, 0x9e3779b1);
+  }
+
+  /** A whole number below 2⁵³. */
+  number(value: number): void {
+    const high = Math.floor(value / 2 ** 32);
+    this.#one = Math.imul(this.#one ^ value ^ (this.#one >>> 15), 0x5bd1e995) ^ high;
+    this.#other = Math.imul((this.#other << 5) ^ (this.#other >>> 27) ^ value, 0x27d4eb2f) + high;
+  }
+
+  get digest(): Digest64 {
+    return { high: finished(this.#one), low: finished(this.#other ^ this.#one) };
+  }
+}
+
+function finished(lane: number): number {
+  let hash = Math.imul(lane ^ (lane >>> 16), 0x21f0aaad);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
