@@ -51,8 +51,8 @@ export class Archive {
   #recentFrom = -1;
   /** Nothing dated at or before it is kept any more; -1: everything is. */
   prunedTo: number;
-  /** Kept and not on disk. */
-  readonly #unflushed = new Set<ByteString>();
+  /** Kept and not on disk: their dates. */
+  readonly #unflushed = new Map<ByteString, number>();
   readonly #damaged = new Map<ByteString, Damaged>();
   /** Whether what was removed last is on its way to the disk: until it is there it would be found again. */
   #isRemoving = false;
@@ -130,6 +130,11 @@ export class Archive {
     return [...fresh.values()].sort(compareEntries);
   }
 
+  /** Whether the index has everything that was taken and is dated before a time, none of it damaged. */
+  countsBefore(at: number): boolean {
+    return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
+  }
+
   /** Whether the state has an entry that is to be kept anew. */
   isFolded(id: ByteString): boolean {
     return this.#damaged.get(id)?.isFolded === true;
@@ -151,7 +156,7 @@ export class Archive {
     for (const entry of entries) {
       const place = placeOf(entry);
       if (place.at > this.#recentFrom) this.#recent.add(place);
-      this.#unflushed.add(entry.id);
+      this.#unflushed.set(entry.id, place.at);
       this.#damaged.delete(entry.id);
       values.push([writePlace(place), writeValue(entry.body, entry.signature)]);
     }

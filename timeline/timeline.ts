@@ -1,7 +1,6 @@
 /**
  * The timeline: takes entries, each once; keeps them; and has the state that they make. Disk, clock, hash and turns of
  * the event loop are handed in. Source: DESIGN.md "Timeline: why daemons agree".
- *
  *   take (first-hand) ─┐                      ┌─ fold.merge ─► answers
  *   receive (members) ─┴─► known? ─► keep ──►─┤
  *                                             └─ waiting (ahead of the clock, late) ─► merge or refold
@@ -25,6 +24,7 @@ import { planLateRefold } from "./late-refold.js";
 import { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
 import { SnapshotMaking } from "./snapshots/snapshot-making.js";
+import { StateDigests } from "./state-digests.js";
 import type { TimelineFigures } from "./timeline-figures.js";
 import type { Taking, TimelineParts } from "./timeline-owner.js";
 import { Waiting } from "./waiting.js";
@@ -51,6 +51,7 @@ export class Timeline {
   readonly handover: Handover;
   readonly forgotten: Forgotten;
   readonly damagedEntries: DamagedEntries;
+  readonly digests: StateDigests;
   #fold: Fold;
   #newest: EnvelopeDate = { at: 0, seq: 0 };
   #isOpen = false;
@@ -71,7 +72,8 @@ export class Timeline {
       },
     });
     this.#retention = new Retention(limits, this.#archive, this.#making);
-    const folding = { ...parts, making: this.#making, archive: this.#archive, waiting: this.waiting };
+    const serving = { ...parts, isServing: () => this.#isServing };
+    const folding = { ...serving, making: this.#making, archive: this.#archive, waiting: this.waiting };
     this.#refolding = new Refolding({ ...folding, damaged: (it) => this.#archive.damaged(it, this.#isOpen) });
     this.#late = new LateMerges({
       ...folding,
@@ -86,10 +88,9 @@ export class Timeline {
       setOpen: (isOpen) => void (this.#isOpen = isOpen),
       begin: (index) => this.open(index),
     });
-    this.damagedEntries = new DamagedEntries({
-      ...{ ...folding, isServing: () => this.#isServing, refold: () => this.#late.refoldAll() },
-    });
+    this.damagedEntries = new DamagedEntries({ ...folding, refold: () => this.#late.refoldAll() });
     this.#fold = this.#refolding.empty();
+    this.digests = new StateDigests({ ...folding, fold: () => this.#fold });
   }
 
   /** Folds what the disk has, in slices. @param index  empty */
@@ -100,13 +101,12 @@ export class Timeline {
     const horizon = Math.max(this.#horizon.of(newest), this.#making?.newest ?? -1);
     // What was taken before a restart is there after it, whatever the clock says now.
     const until = Math.max(horizon, this.#horizon.dueUntil, this.#watermark.takenTo);
-    const { tailBytes } = this.#parts.limits;
     const found = (entry: Entry) => {
       if (entry.envelope.at > horizon) this.#archive.found(entry);
       this.#making?.grown(1);
     };
     const fold = await new Promise<Fold>((resolve, reject) => {
-      this.#refolding.start({ index, horizon, until, tailBytes, found }, resolve, reject);
+      this.#refolding.start({ ...this.#parts.limits, index, horizon, until, found }, resolve, reject);
     });
     this.#archive.index = index;
     const gaps = this.#refolding.takeGaps();

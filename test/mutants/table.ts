@@ -15,6 +15,20 @@ import { webMutants } from "./web-table.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "a key that has been changed since is told of",
+    file: "timeline/state-digests.js",
+    find: "!changed.has(nameOf(named))",
+    replace: "true",
+    test: "test/timeline/state-digests.test.js",
+  },
+  {
+    name: "a state is told that is not all on the disk",
+    file: "timeline/state-digests.js",
+    find: " && archive.countsBefore(at)",
+    replace: "",
+    test: "test/timeline/state-digests.test.js",
+  },
+  {
     name: "messages of members told without their signature",
     file: "daemon/replica/message-check.js",
     find: 'if (!signers.verify(signer, { kind: "command", body, signature }, id))',

@@ -72,4 +72,5 @@ export function readPlace(bytes: Uint8Array): Place {
 export const dateOf = (place: Buffer): number => place.readUInt32BE(0) * 2 ** 32 + place.readUInt32BE(4);
 
 /** The first place that an entry of a date can have. */
-export const firstPlaceAt = (at: number): Buffer => writePlace({ at, seq: 0, id: "\0".repeat(32) });
+export const firstPlace = (at: number): Place => ({ at, seq: 0, id: "\0".repeat(32) });
+export const firstPlaceAt = (at: number): Buffer => writePlace(firstPlace(at));

@@ -18,6 +18,7 @@ import {
   isAfter,
   ofDatabases,
 } from "./batch.js";
+import type { ChangedKeys } from "./changed-keys.js";
 import { applyOrdinary } from "./ordinary-entry.js";
 import { RingFold } from "./ring-fold.js";
 import { bytesOfUnit } from "./tail-bytes.js";
@@ -151,6 +152,11 @@ export class Fold {
     this.cutAt = at;
     this.#tail.cut(at);
     for (const unit of this.#ring.cut(at)) this.#ringBytes -= unit.bytes;
+  }
+
+  /** Keys that entries from a place on have changed, all of them dated after `cutAt`. @param most  entries that are looked at */
+  changedFrom(place: Place, most: number): ChangedKeys {
+    return this.#tail.changedFrom(place, most);
   }
 
   /** Drops keys that no unit to come can see any more. @returns how many, `limit` at most */

@@ -94,6 +94,12 @@ export class Tail {
     return this.#sinceAsked < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
 
+  /** Those from a place on, in their order. @param most  of them */
+  from(place: Place, most: number): readonly TailEntry[] {
+    const first = this.#firstFrom(place);
+    return this.#entries.slice(first, first + most) as TailEntry[];
+  }
+
   /** Adds one behind all others. */
   push(entry: TailEntry): void {
     this.#entries.push(entry);

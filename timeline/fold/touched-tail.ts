@@ -7,6 +7,7 @@ import { comparePlaces, type Entry, type Place, placeOf } from "../entries/entry
 import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./affected-units.js";
 import type { Arrival } from "./batch.js";
 import { ofDatabases } from "./batch.js";
+import { type ChangedKeys, changedBy } from "./changed-keys.js";
 import type { AppliedEntry } from "./ordinary-entry.js";
 import { Tail, TailEntry, type Undoing } from "./tail.js";
 import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
@@ -48,6 +49,11 @@ export class TouchedTail {
 
   get last(): Place | null {
     return this.#tail.last;
+  }
+
+  /** What entries from a place on have changed. @param most  of them */
+  changedFrom(place: Place, most: number): ChangedKeys {
+    return changedBy(this.#tail.from(place, most + 1), most);
   }
 
   /** Adds an entry behind all others. @param count  how many of its units may change data; they have been applied */

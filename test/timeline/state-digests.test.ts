@@ -1,0 +1,102 @@
+/** What is said of single keys as of a date: exactly that, or nothing. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { finish } from "../../timeline/entries/steps.js";
+import { type Look, UNCOMPARED } from "../../timeline/state-digests.js";
+import { entryAt, HeldStorage, MEMBER, MINUTE_MS, TimelineSubject } from "./support/timeline-subject.js";
+
+const look = (at: number): Look => ({ at, salt: 1 });
+const named = (...keys: string[]) => keys.map((key) => ({ db: 0, key }));
+const keysOf = (told: readonly { readonly key: string }[] | null) => told?.map(({ key }) => key);
+
+test("keys that have been changed since are left out, also if they are gone", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(3, 1000, (i) => `SET k${i} v`);
+  const at = subject.now + 500;
+  await subject.pass(1000);
+  subject.write("SET k0 other");
+  subject.write("DEL k1");
+  await subject.settle();
+  const told = subject.timeline.digests.digests(look(at), named("k0", "k1", "k2", "k3"));
+  assert.deepEqual(keysOf(told), ["k2", "k3"]);
+  assert.notEqual(told?.[0]?.digest, null);
+  assert.equal(told?.[1]?.digest, null);
+  const sums = finish(subject.timeline.digests.sums(look(at)));
+  assert.equal([...sums.sums].filter((sum) => sum === UNCOMPARED).length >= 1, true);
+});
+
+test("nothing is said after a whole database was emptied, until that is before the date", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(3, 1000, (i) => `SET k${i} v`);
+  const at = subject.now;
+  await subject.pass(1000);
+  subject.write("FLUSHALL");
+  await subject.pass(1000);
+  assert.equal(subject.timeline.digests.digests(look(at), named("k0")), null);
+  const later = subject.timeline.digests.digests(look(subject.now), named("k0"));
+  assert.deepEqual(later, [{ db: 0, key: "k0", digest: null }]);
+});
+
+test("nothing is said while what is dated before is not on the disk, or when the tail does not reach back", async () => {
+  const storage = new HeldStorage();
+  const subject = await new TimelineSubject({ storage }).open();
+  subject.write("SET a 1");
+  await subject.pass(1000);
+  const at = subject.now;
+  assert.equal(subject.timeline.digests.isExact(at), false);
+  storage.sync();
+  await subject.settle();
+  assert.equal(subject.timeline.digests.isExact(at), true);
+  await subject.pass(5 * MINUTE_MS);
+  subject.write("SET b 1");
+  await subject.pass(1000);
+  storage.sync();
+  await subject.settle();
+  assert.equal(subject.timeline.digests.isExact(at), false);
+});
+
+test("a key whose time was over before the date is none, whether it has been dropped or not", async () => {
+  const subject = await new TimelineSubject().open();
+  subject.write(`SET a 1 PXAT ${subject.now + 500}`);
+  subject.write(`SET b 1 PXAT ${subject.now + MINUTE_MS}`);
+  await subject.pass(1000);
+  const told = subject.timeline.digests.digests(look(subject.now), named("a", "b"));
+  assert.deepEqual(
+    told?.map(({ digest }) => digest === null),
+    [true, false],
+  );
+});
+
+test("a late entry changes what is said of the key, at a date after it", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(3, 1000, () => "INCR n");
+  await subject.pass(2000);
+  const at = subject.now;
+  const digest = () => subject.timeline.digests.digests(look(at), named("n"))?.[0]?.digest;
+  const before = digest();
+  subject.timeline.receive([entryAt(at - 2500, "INCR n")], MEMBER);
+  await subject.settle();
+  assert.notDeepEqual(digest(), before);
+  assert.notEqual(digest(), undefined);
+});
+
+test("buckets lead to the keys in them", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(200, 10, (i) => `SET k${i} v`);
+  await subject.pass(1000);
+  const { digests, database } = subject.timeline;
+  const at = subject.now;
+  const before = finish(digests.sums(look(at)));
+  const entry = database.keyspaces[0]?.find("k77");
+  assert.ok(entry !== undefined);
+  entry.value = "another";
+  const after = finish(digests.sums(look(at)));
+  const wanted = new Set(
+    [...after.sums.keys()].filter((bucket) => after.sums[bucket] !== before.sums[bucket]),
+  );
+  assert.equal(wanted.size, 1);
+  const { shares, sums } = after;
+  const found = finish(digests.keysIn({ wanted, shares, buckets: sums.length, salt: 1, most: 1000 }));
+  assert.ok(keysOf(found)?.includes("k77"));
+  assert.ok(found.length < 60, String(found.length));
+});

@@ -1,0 +1,34 @@
+/** Which keys entries of the tail have changed: told from what would take them back. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import type { Place } from "../entries/entry.js";
+import type { TailEntry, Undoing } from "./tail.js";
+
+export interface ChangedKeys {
+  readonly keys: readonly { readonly db: number; readonly key: ByteString }[];
+  /** Whether a whole database was changed, so that it may be any key. */
+  readonly isWhole: boolean;
+  /** The first entry that was not looked at; null: all were. */
+  readonly next: Place | null;
+}
+
+/** @param entries  one more than `most`, if there is one */
+export function changedBy(entries: readonly TailEntry[], most: number): ChangedKeys {
+  const keys: { db: number; key: ByteString }[] = [];
+  let isWhole = false;
+  const note = (record: UndoRecord): void => {
+    if ("key" in record && "db" in record) keys.push(record);
+    else if (record.mutator === "replaceDb" || record.mutator === "swapDb") isWhole = true;
+    if (record.mutator === "writer" && record.before !== null) note(record.before);
+  };
+  for (const entry of entries.slice(0, most))
+    for (const undoing of entry.undoing ?? (entry.units ?? []).map(({ records }) => records))
+      for (const record of recordsOf(undoing)) note(record);
+  const next = entries[most];
+  return { keys, isWhole, next: next === undefined ? null : { at: next.at, seq: next.seq, id: next.id } };
+}
+
+function recordsOf(undoing: Undoing): readonly UndoRecord[] {
+  if (undoing === null || undoing === "denied") return [];
+  return Array.isArray(undoing) ? undoing : [undoing];
+}

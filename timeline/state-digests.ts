@@ -1,0 +1,186 @@
+/**
+ * The state that is served, as digests that daemons compare: of all keys, summed up in buckets in short steps while the state
+ * changes; and of single keys, exactly as they are at a date. The sums only lead to keys that may differ; what is said of a key
+ * is never wrong. Source: docs/decisions/0037-states-are-compared.md.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Database } from "../store/database.js";
+import { isExpired, type Keyspace } from "../store/engine/keyspace.js";
+import { type Digest64, digestOfEntry, hashOfKey } from "../store/entry-digest.js";
+import type { Archive } from "./archive.js";
+import { firstPlace, type Place } from "./entries/entry.js";
+import type { Steps } from "./entries/steps.js";
+import type { Fold } from "./fold/fold.js";
+import type { Waiting } from "./waiting.js";
+
+/** What of a state is summed up. */
+export interface Look {
+  /** Everything dated before it, and nothing else; milliseconds since 1970. */
+  readonly at: number;
+  /** Decides into which bucket a key goes, and which part of a large value is looked at. */
+  readonly salt: number;
+}
+
+export interface StateSums {
+  /** Of so many shares of all keys it is one, which the salt chooses: 1, 2, 4, … */
+  readonly shares: number;
+  /** By bucket, as many as a power of two; what lies in one that is `UNCOMPARED` cannot be told. */
+  readonly sums: Uint32Array;
+}
+
+/** A bucket in which keys have been changed since. */
+export const UNCOMPARED = 0xffff_ffff;
+
+export interface NamedKey {
+  readonly db: number;
+  readonly key: ByteString;
+}
+
+export interface KeyDigest extends NamedKey {
+  /** null: there is no such key. */
+  readonly digest: Digest64 | null;
+}
+
+/** Which keys are looked for: those of some buckets of so many, and of a share. */
+export interface WantedKeys {
+  readonly wanted: ReadonlySet<number>;
+  readonly shares: number;
+  readonly buckets: number;
+  readonly salt: number;
+  readonly most: number;
+}
+
+/** Keys of a share at most, roughly: more of them are looked at in turns. */
+const SHARE_KEYS = 2 ** 20;
+const KEYS_A_BUCKET = 8;
+const BUCKETS_LEAST = 16;
+const BUCKETS_MOST = 65_536;
+/** Keys between two looks at the time, and entries of the tail. */
+const KEYS_A_STEP = 32;
+const ENTRIES_A_STEP = 256;
+
+interface StateDigestsParts {
+  readonly fold: () => Fold;
+  readonly archive: Pick<Archive, "countsBefore">;
+  readonly waiting: Pick<Waiting, "isPast">;
+  /** Whether what comes is merged into the state. */
+  readonly isServing: () => boolean;
+}
+
+export class StateDigests {
+  readonly #parts: StateDigestsParts;
+
+  constructor(parts: StateDigestsParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether what is here of before a date can be told exactly now: all is folded, and all since can be told from it. */
+  isExact(at: number): boolean {
+    const { fold, archive, waiting, isServing } = this.#parts;
+    return fold().cutAt < at && isServing() && waiting.isPast(at) && archive.countsBefore(at);
+  }
+
+  /** Sums up, while the state changes. */
+  *sums({ at, salt }: Look): Steps<StateSums> {
+    const { database } = this.#parts.fold();
+    const keys = database.keyspaces.reduce((sum, { size }) => sum + size, 0);
+    const shares = powerOfTwo(keys / SHARE_KEYS, 1, 2 ** 16);
+    const buckets = powerOfTwo(keys / shares / KEYS_A_BUCKET, BUCKETS_LEAST, BUCKETS_MOST);
+    const sums = new Uint32Array(buckets);
+    for (const [db, keyspace] of database.keyspaces.entries())
+      yield* eachKey(keyspace, (entry) => {
+        const hash = hashOfKey(db, entry.key, salt);
+        if (!isOfShare(hash, shares, salt) || isGone(entry, at)) return;
+        const bucket = bucketOf(hash, buckets);
+        sums[bucket] = (sums[bucket] as number) + digestOfEntry(db, entry, salt).low;
+      });
+    // One that happens to sum up to what says that it cannot be told.
+    for (const [bucket, sum] of sums.entries()) if (sum === UNCOMPARED) sums[bucket] = 0;
+    yield* this.#leaveOutChanged({ at, salt }, sums);
+    return { shares, sums };
+  }
+
+  *#leaveOutChanged({ at, salt }: Look, sums: Uint32Array): Steps<void> {
+    for (let from: Place | null = firstPlace(at); from !== null; ) {
+      const { keys, isWhole, next }: ReturnType<Fold["changedFrom"]> = this.#parts
+        .fold()
+        .changedFrom(from, ENTRIES_A_STEP);
+      if (isWhole) sums.fill(UNCOMPARED);
+      for (const { db, key } of keys) sums[bucketOf(hashOfKey(db, key, salt), sums.length)] = UNCOMPARED;
+      from = next;
+      yield;
+    }
+  }
+
+  /** The keys that lie in some of the buckets, as they are found while the state changes. */
+  *keysIn({ wanted, shares, buckets, salt, most }: WantedKeys): Steps<NamedKey[]> {
+    const found: NamedKey[] = [];
+    for (const [db, keyspace] of this.#parts.fold().database.keyspaces.entries())
+      yield* eachKey(keyspace, ({ key }) => {
+        const hash = hashOfKey(db, key, salt);
+        if (found.length < most && isOfShare(hash, shares, salt) && wanted.has(bucketOf(hash, buckets)))
+          found.push({ db, key });
+      });
+    return found;
+  }
+
+  /** What some keys hold as of a date, those left out that have been changed since; null: it is not known now. */
+  digests({ at, salt }: Look, keys: readonly NamedKey[]): KeyDigest[] | null {
+    if (!this.isExact(at)) return null;
+    const { database } = this.#parts.fold();
+    const changed = this.#changedSince(at, keys);
+    return changed === null
+      ? null
+      : keys
+          .filter((named) => !changed.has(nameOf(named)))
+          .map(({ db, key }) => ({ db, key, digest: digestIn(database, { db, key }, { at, salt }) }));
+  }
+
+  /** Which of some keys have been changed by what is dated at or after a time; null: it may be any. */
+  #changedSince(at: number, keys: readonly NamedKey[]): ReadonlySet<string> | null {
+    const names = new Set(keys.map(nameOf));
+    const changed = new Set<string>();
+    for (let from: Place | null = firstPlace(at); from !== null; ) {
+      const {
+        keys: some,
+        isWhole,
+        next,
+      }: ReturnType<Fold["changedFrom"]> = this.#parts.fold().changedFrom(from, ENTRIES_A_STEP);
+      if (isWhole) return null;
+      for (const name of some.map(nameOf)) if (names.has(name)) changed.add(name);
+      from = next;
+    }
+    return changed;
+  }
+}
+
+export const nameOf = ({ db, key }: NamedKey): string => `${db}:${key}`;
+
+function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: Look): Digest64 | null {
+  const entry = database.keyspaces[db]?.find(key);
+  return entry === undefined || isGone(entry, at) ? null : digestOfEntry(db, entry, salt);
+}
+
+/** Whether a unit of that date no longer sees it: then when it is dropped is each daemon's own affair. */
+const isGone = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
+
+/** The upper bits: daemons with more buckets have those of others in parts. */
+const bucketOf = (hash: number, buckets: number): number => Math.floor((hash / 2 ** 32) * buckets);
+
+/** By the lower bits. */
+const isOfShare = (hash: number, shares: number, salt: number): boolean => hash % shares === salt % shares;
+
+function powerOfTwo(least: number, from: number, to: number): number {
+  let power = from;
+  while (power < least && power < to) power *= 2;
+  return power;
+}
+
+/** From the end: what goes meanwhile moves the last one into its place, which has been seen then. */
+function* eachKey(keyspace: Keyspace, see: (entry: Keyspace["entries"][number]) => void): Steps<void> {
+  for (let place = keyspace.size - 1; place >= 0; place--) {
+    const entry = keyspace.entries[place];
+    if (entry !== undefined) see(entry);
+    if (place % KEYS_A_STEP === 0) yield;
+  }
+}
