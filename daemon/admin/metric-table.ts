@@ -3,11 +3,11 @@ import { performance } from "node:perf_hooks";
 import type { RefusalCode } from "../answers/refusals.js";
 import { STATES } from "./health.js";
 import { KEY_METRICS } from "./key-metrics.js";
+import { MESSAGE_METRICS } from "./message-metrics.js";
 import {
   histogram,
   type MetricRow,
   ofJsonFleet,
-  ofMessages,
   ofTimeline,
   perJsonReplica,
   perListener,
@@ -190,25 +190,16 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "Envelopes of this daemon of which it is not known whether such a snapshot is made of them.",
     ({ possibleStrays }) => possibleStrays,
   ),
-  dbsyncd_messages_given_total: ofMessages(
-    "given",
-    "Envelopes of messages (PUBLISH) that were handed to a member, each counted once a member.",
+  ...MESSAGE_METRICS,
+  dbsyncd_state_differs: ofTimeline(
+    "gauge",
+    "Keys that a member holds otherwise than this daemon, though both hold the same envelopes; 0 unless something is wrong.",
+    ({ differing }) => differing.length,
   ),
-  dbsyncd_messages_dropped_total: ofMessages(
-    "dropped",
-    "… that were not, as more than --max-relay-bytes waited for it, or as they could not be signed.",
-  ),
-  dbsyncd_messages_heard_total: ofMessages(
-    "heard",
-    "Envelopes of messages that members handed over and that were told here.",
-  ),
-  dbsyncd_messages_missed_total: ofMessages(
-    "missed",
-    "Envelopes of messages that members left out, or that came faster than they could be judged.",
-  ),
-  dbsyncd_messages_refused_total: ofMessages(
-    "refused",
-    "Envelopes of messages that members handed over and that were not proved, too old, or not permitted.",
+  dbsyncd_state_compared_seconds: ofTimeline(
+    "gauge",
+    "Seconds since 1970: the last date whose state was compared with a member's; 0: none.",
+    ({ compared }) => compared / MILLISECONDS,
   ),
   dbsyncd_member_connected: perMember("gauge", "1 while the member is connected, else 0.", ({ connection }) =>
     Number(connection === "connected"),

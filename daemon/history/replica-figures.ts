@@ -7,6 +7,7 @@ import type { SnapshotProgress } from "../peers/past/snapshot-taking.js";
 import type { Peering } from "../peers/peering.js";
 import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
+import type { StateDifference } from "../peers/state/state-differences.js";
 
 /** What is read. */
 export interface ReplicaFace {
@@ -17,7 +18,12 @@ export interface ReplicaFace {
   readonly peering: Pick<
     Peering,
     "members" | "isSkewed" | "state" | "stablePoint" | "quarantine" | "snapshots" | "order"
-  > & { readonly speaking: Pick<Peering["speaking"], "figures"> };
+  > & {
+    readonly speaking: Pick<Peering["speaking"], "figures">;
+    readonly states: Pick<Peering["states"], "comparedAt"> & {
+      readonly differences: Pick<Peering["states"]["differences"], "all">;
+    };
+  };
   /** As clients are told. */
   readonly state: () => DaemonState;
   readonly revoked: () => string | null;
@@ -62,6 +68,10 @@ export interface ReplicaFigures extends TimelineFigures {
   /** The option that an operator could start this daemon with, as members cannot settle what lacks; null: none. */
   readonly order: string | null;
   readonly members: readonly MemberStatus[];
+  /** Keys that members hold otherwise, though they hold the same envelopes. */
+  readonly differing: readonly StateDifference[];
+  /** The last date whose state was compared with a member's; 0: none. */
+  readonly compared: number;
 }
 
 export function figuresOf(face: ReplicaFace): ReplicaFigures {
@@ -84,6 +94,8 @@ export function figuresOf(face: ReplicaFace): ReplicaFigures {
     messages: peering.speaking.figures,
     recalls: recalls.running,
     ...{ snapshotsTaken: taken, strays, possibleStrays, taking: progress, order: peering.order },
+    differing: peering.states.differences.all,
+    compared: peering.states.comparedAt,
     members: peering.members.map((member) => ({ ...member, isEqual: isEqual(member, timeline.waiting) })),
   };
 }

@@ -4,6 +4,7 @@ import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Digest } from "../../timeline/compare/digest-index.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
+import type { StateDifference } from "../peers/state/state-differences.js";
 import { readStatusUpTo } from "./query.js";
 import { figuresOf, type ReplicaFace } from "./replica-figures.js";
 import { namesAndValues } from "./unit-report.js";
@@ -42,6 +43,8 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     "taking-bytes": integer(figures.taking?.received ?? 0),
     "taking-total": integer(figures.taking?.total ?? 0),
     order: textOrNil(figures.order),
+    compared: integer(figures.compared),
+    differing: array(figures.differing.map(differenceReply)),
     members: array(figures.members.map(memberReply)),
   };
   return map(namesAndValues(upTo === null ? fields : { ...fields, ...upToFields(upTo, replica) }));
@@ -56,6 +59,17 @@ function upToFields(upTo: number, { timeline: { index } }: ReplicaFace): Record<
     "ring-upto": digestReply(index.digestUpTo(second, "ring")),
     "data-upto": digestReply(index.digestUpTo(second, "data")),
   };
+}
+
+function differenceReply({ db, key, members, verdict }: StateDifference): Reply {
+  return map(
+    namesAndValues({
+      db: integer(db),
+      key: bulk(key),
+      verdict: bulk(verdict),
+      members: array(members.map((id) => bulk(hexOf(id)))),
+    }),
+  );
 }
 
 function memberReply(member: MemberStatus): Reply {

@@ -41,10 +41,7 @@ export const LIMITS = {
   },
   maxUnprovenBytes: {
     flag: "max-unproven-bytes",
-    unit: "bytes",
-    fallback: 128 * MIB,
-    least: KIB,
-    most: 1024 * 1024 * MIB,
+    ...({ unit: "bytes", fallback: 128 * MIB, least: KIB, most: 1024 * 1024 * MIB } as const),
     summary: "of these, on connections that have proved nothing yet; two of the largest requests at least",
     reason: "an honest client's first request may be a large one; above it the slowest of them is closed",
   },
@@ -237,10 +234,7 @@ export const LIMITS = {
   },
   maxRememberedBytes: {
     flag: "max-remembered-bytes",
-    unit: "bytes",
-    fallback: 64 * MIB,
-    least: 0,
-    most: 16 * KIB * MIB,
+    ...({ unit: "bytes", fallback: 64 * MIB, least: 0, most: 16 * KIB * MIB } as const),
     summary: "answers kept for envelopes that come again; those beyond it are answered without",
     reason: "an answer is asked for again after a lost connection only, mostly within a second",
   },
@@ -292,6 +286,14 @@ export const LIMITS = {
     most: 1024 * MIB,
     summary: "memory of a script of a Redis client; more is an error",
     reason: "Lua itself takes 16 MiB; what grows beyond that is given back behind the script",
+  },
+  comparePercent: {
+    flag: "compare-percent",
+    ...({ unit: "count", fallback: 5, least: 0, most: 50 } as const),
+    summary:
+      "with --peer: how much of its time, in percent, a daemon compares its state with the others'; 0: it does not",
+    reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
+    restart: true,
   },
   snapshotEntries: {
     flag: "snapshot-entries",

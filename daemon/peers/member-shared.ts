@@ -27,6 +27,11 @@ export interface MemberShared<Member> {
   readonly state: () => DaemonState;
   readonly isSkewed: () => boolean;
   readonly reported: (member: Member, report: ExchangeMessage & { kind: "report" }) => void;
+  /** What a member says of its state. */
+  readonly compared: (
+    member: Member,
+    message: ExchangeMessage & { kind: "state-sums" | "state-keys" },
+  ) => void;
   /** What members have signed of their states. */
   readonly voted: (member: Member, votes: readonly CutVote[]) => void;
   /** Whether a member's word counts where members have to agree. */

@@ -1,5 +1,5 @@
 /** Messages on channels, to a member and from it. */
-import type { SpeakMessage } from "../../protocol/members/member-messages.js";
+import { KNOWS_SPEAK, type SpeakMessage } from "../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { MessageIntake } from "./exchange/message-intake.js";
@@ -26,7 +26,7 @@ export class MemberSpeech<Member extends Speaker> {
     const { peering, slices, messageFigures: figures } = shared;
     const { limits, uptime, messages } = peering;
     const { connection } = member;
-    this.#outbox = connection.takesMessages ? new MessageOutbox(connection, limits) : null;
+    this.#outbox = connection.knows.has(KNOWS_SPEAK) ? new MessageOutbox(connection, limits) : null;
     this.#intake =
       messages === undefined
         ? null

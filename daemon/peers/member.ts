@@ -61,7 +61,7 @@ export class Member implements Giver {
   #isReading = false;
 
   constructor(shared: MemberShared<Member>, connection: MemberConnection, bit: number) {
-    const { peering, slices, spreading } = shared;
+    const { peering, slices, spreading, tooLong, packer, state } = shared;
     this.#shared = shared;
     this.connection = connection;
     this.id = connection.id;
@@ -70,7 +70,6 @@ export class Member implements Giver {
     this.since = peering.uptime();
     this.#trips = new RoundTrips(peering.uptime);
     this.#reports = new ReportAnswers(peering);
-    const { tooLong, packer, state } = shared;
     this.#giving = new SnapshotGiving({
       ...{ peering, state, unsentBytes: () => connection.unsentBytes },
       send: (message) => connection.send(message),
@@ -142,8 +141,11 @@ export class Member implements Giver {
       case "snapshot-part":
         if (!this.#shared.given(this, message)) this.malformed("a part of a snapshot that was not asked for");
         break;
-      default:
+      case "report":
         this.#shared.reported(this, message);
+        break;
+      default:
+        this.#shared.compared(this, message);
     }
   }
 

@@ -4,12 +4,12 @@
  * entry), reconciling.ts (what was missed). Source: DESIGN.md "Members and stable points", "Catch-up".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
 import { skewedWatermark } from "../../timeline/members/skew-rule.js";
 import type { PeerAddress } from "../options/peer-address.js";
 import { CatchingUp } from "./catching-up.js";
+import { Complaints } from "./complaints.js";
 import { Intake } from "./exchange/intake.js";
 import { Packer } from "./exchange/packing.js";
 import { Spreading } from "./exchange/spreading.js";
@@ -26,6 +26,7 @@ import { Notices } from "./shared/notices.js";
 import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 import { Slices } from "./shared/slices.js";
 import { Speaking } from "./speaking.js";
+import { StateComparing } from "./state/state-comparing.js";
 
 /** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
 const LOOK_EVERY_MS = 1000;
@@ -42,6 +43,8 @@ export class Peering {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
+  readonly #complaints: Complaints;
+  readonly #states: StateComparing;
   /** Messages on channels. */
   readonly speaking: Speaking;
   #isRunning = false;
@@ -74,6 +77,11 @@ export class Peering {
       },
       1 + parts.peers.length,
     );
+    this.#states = new StateComparing({
+      ...{ peering: parts, stablePoint: () => this.stablePoint, members: () => this.#listening() },
+      hasVoice: (id) => this.#roster.electorate.ids.has(id),
+    });
+    this.#complaints = new Complaints(parts, this.#notices, (member, why) => this.#roster.ban(member, why));
     const shared = this.#makeShared();
     this.#roster = new Roster({
       ...{ peering: parts, notices: this.#notices },
@@ -86,6 +94,7 @@ export class Peering {
       left: (member) => {
         this.#stable.discard();
         this.#past.left(member.id);
+        this.#states.left(member.id);
         parts.messages?.missed();
         member.stop();
         this.#spreading.disconnected(member);
@@ -125,6 +134,7 @@ export class Peering {
     this.#past.tick(now);
     this.watchClock();
     this.#stable.tick(now, () => this.#roster.all?.map(reporterOf) ?? null);
+    this.#states.tick(now);
     if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
   }
 
@@ -214,6 +224,11 @@ export class Peering {
     return this.#stable.value;
   }
 
+  /** What has been found of this daemon's state and members'. */
+  get states(): Pick<StateComparing, "comparedAt" | "differences"> {
+    return this.#states;
+  }
+
   /** Whether the own clock is off the members' median: then nothing is taken first-hand. Computed anew each time. */
   get isSkewed(): boolean {
     return this.#clocks.isSkewed(this.#parts.clock(), this.#parts.uptime(), this.#catchingUp.size);
@@ -246,28 +261,16 @@ export class Peering {
       },
       progressed: () => this.#catchingUp.progressed(),
       hasVoice: (id) => this.#roster.electorate.ids.has(id),
+      compared: (member, message) => this.#states.heard(member, message),
       voted: ({ id }, votes) => this.#past.voting.heard(id, votes),
       spoke: (member) => this.#past.voting.joined(member),
       given: (member, part) => this.#past.snapshots.part(member, part),
-      tooLong: (body) => this.#tooLong(body),
-      refused: (member, reason) => this.#refused(member, reason),
+      tooLong: (body) => this.#complaints.tooLong(body),
+      refused: (member, reason) => this.#complaints.refused(member, reason),
       messageFigures: this.speaking.figures,
       unheard: (member, reason, isLie) => this.speaking.unheard(member, reason, isLie),
       drop: (member, code, detail) => this.#roster.drop(member, code, detail),
     };
-  }
-
-  #tooLong(body: Buffer): void {
-    const id = this.#parts.hash(signedBytes(body));
-    this.#notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
-  }
-
-  #refused(member: Member, reason: string): void {
-    const facts = { member: hexOf(member.id), address: member.connection.remote, reason };
-    this.#notices.warn(`entry of ${member.id}`, facts, "an entry that a member gave was refused");
-    const { refusals } = member;
-    if (refusals < this.#parts.limits.maxRefusals || member.connection.isClosed) return;
-    this.#roster.ban(member, `${refusals} entries were refused, the last: ${reason}`);
   }
 
   /** A snapshot has taken the place of what was here. */
@@ -303,7 +306,6 @@ export class Peering {
   }
 }
 
-const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";
 const TOO_FAR_AHEAD =
   "members give more entries that are dated far ahead than can wait here: they are taken when they are due";
 const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";

@@ -20,7 +20,7 @@ import type { PeerAddress } from "../options/peer-address.js";
 import { hasUserListener, type Settings } from "../options/settings.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
 import { Peering } from "../peers/peering.js";
-import { PEERING_LIMITS } from "../peers/shared/peering-limits.js";
+import { peeringLimits } from "../peers/shared/peering-limits.js";
 import type { Broadcasts } from "../pipeline/broadcasts.js";
 import { type ClusterSecret, loadClusterSecret } from "../trust/cluster-secret.js";
 import { hashOf, type Identity } from "../trust/identity.js";
@@ -291,7 +291,7 @@ export class Replica implements KeptWrites {
       connect: openTransport(log),
       ...environment,
       ...{ soon: this.#soon, log },
-      limits: { ...PEERING_LIMITS, past: settings.window.past, relayBytes: settings.limits.maxRelayBytes },
+      limits: peeringLimits(settings),
     });
   }
 

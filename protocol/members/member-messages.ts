@@ -10,19 +10,15 @@ import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/me
 import { type CutVote, readCutVotes, VOTES_MOST, writeCutVotes } from "./cut-votes.js";
 import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
 import { type PackedPlace, readPlaces, writePlaces } from "./member-packing.js";
-
-/** How much a member holds: a hint, since a signer could grind the sum. */
-export interface Total {
-  readonly count: number;
-  /** Ids summed modulo 2²⁵⁶, 32 bytes, big-endian. */
-  readonly sum: ByteString;
-}
-
-export interface Totals {
-  /** Envelopes that change keys. */
-  readonly ring: Total;
-  readonly data: Total;
-}
+import { readTotals, type Totals, totalElements } from "./member-totals.js";
+import {
+  readKeys,
+  readSums,
+  type StateKeys,
+  type StateSumsMessage,
+  writeKeys,
+  writeSums,
+} from "./state-messages.js";
 
 export interface StatusMessage extends Totals {
   readonly kind: "status";
@@ -67,7 +63,10 @@ export type MemberMessage =
   /** Asks for a part of the snapshot of a date. number: of the part, from 0. */
   | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
   | SnapshotPartMessage
-  | SpeakMessage;
+  | SpeakMessage
+  | StateSumsMessage
+  /** isAnswer: to such a message, of the same keys. */
+  | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals);
 
 export interface ProofMessage {
   readonly kind: "proof";
@@ -174,17 +173,16 @@ function elementsOf(message: OwnMessage): Element[] {
     }
     case "speak":
       return [kind, String(message.number), message.entries];
+    case "state-sums":
+      return [kind, String(message.at), String(message.shares), writeSums(message.sums)];
+    case "state-keys": {
+      const { at, salt, isAnswer, keys } = message;
+      return [kind, ...[at, salt, Number(isAnswer)].map(String), ...totalElements(message), writeKeys(keys)];
+    }
     default:
       return [kind, String(message.at), String(message.watermark), ...totalElements(message)];
   }
 }
-
-const totalElements = ({ ring, data }: Totals): Element[] => [
-  String(ring.count),
-  ring.sum,
-  String(data.count),
-  data.sum,
-];
 
 /** Elements of each kind, its name counted. */
 const LENGTHS: Readonly<Record<OwnKind, number>> = {
@@ -204,6 +202,8 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   "snapshot-pull": 3,
   "snapshot-part": 6,
   speak: 3,
+  "state-sums": 4,
+  "state-keys": 9,
 };
 
 const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
@@ -267,6 +267,12 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
     }
     case "speak":
       return { kind, number: readNumber(reader), entries: reader.readBulkView() };
+    case "state-sums":
+      return { kind, ...readSums(reader) };
+    case "state-keys": {
+      const head = { at: readNumber(reader), salt: readNumber(reader), isAnswer: readFlag(reader) };
+      return { kind, ...head, ...readTotals(reader), keys: readKeys(reader) };
+    }
     default:
       return { kind, at: readNumber(reader), watermark: readNumber(reader), ...readTotals(reader) };
   }
@@ -296,13 +302,4 @@ function readStatus(reader: RespReader): StatusMessage {
   const skewed = readFlag(reader);
   const times = { clock, watermark, pruned };
   return { kind: "status", serial, echo, echoAge, ...times, state, skewed, ...readTotals(reader) };
-}
-
-function readTotals(reader: RespReader): Totals {
-  const ring = readTotal(reader);
-  return { ring, data: readTotal(reader) };
-}
-
-function readTotal(reader: RespReader): Total {
-  return { count: readNumber(reader), sum: readFixed(reader, HASH_BYTES) };
 }

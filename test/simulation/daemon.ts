@@ -12,6 +12,7 @@ import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { openAsideOf } from "./asides.js";
 import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";
+import { ComparisonWatch } from "./comparison-watch.js";
 import { type DiskMoment, SimulatedStorage } from "./disk.js";
 import { makeFront, signersOf } from "./front.js";
 import { misbehave } from "./misbehaviour.js";
@@ -230,6 +231,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       every(TIMELINE_TICK_MS, () => timeline.tick());
       const [watch, stableWatch] = [new StateWatch(host, world), new StablePointWatch(host, world)];
       const beginningWatch = new BeginningWatch(host, world);
+      const comparisonWatch = new ComparisonWatch(host, world);
       every(PEERING_TICK_MS, () => {
         peering.tick();
         asWatcher(() => beginningWatch.look(peering));
@@ -238,6 +240,7 @@ export function startDaemon(host: Host, world: World): Daemon {
           return;
         }
         stableWatch.look(peering.stablePoint);
+        comparisonWatch.look(peering);
         // Who is ordered to believe a member leaves live for it.
         if (order === null) watch.look(peering.state, violate);
       });

@@ -44,6 +44,8 @@ export class Ledger {
   readonly beginnings = new Map<ByteString, Beginning[]>();
   /** How often "on so many disks" was said. */
   replicated = 0;
+  /** How often a daemon found that a member had made the same state, or not. */
+  compared = 0;
   /** Snapshots that daemons took over from others. */
   snapshots = 0;
   /** Of these, those that an operator ordered. */

@@ -12,11 +12,10 @@ import {
   type PushMessage,
   readMemberMessage,
   type StatusMessage,
-  type Total,
-  type Totals,
   writeMemberMessage,
 } from "../../protocol/members/member-messages.js";
 import { packedBytes, readEntries, writeEntries } from "../../protocol/members/member-packing.js";
+import type { Total, Totals } from "../../protocol/members/member-totals.js";
 import { randomBytes, signatureOf } from "./cast.js";
 import type { Forger } from "./forger.js";
 import type { Lie } from "./lies.js";

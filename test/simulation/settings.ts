@@ -157,6 +157,15 @@ export function drawScripts(random: SeededRandom): number {
   return random.chance(SCRIPTS) ? random.oneOf([0.3, 0.9]) : 0;
 }
 
+/** In every second run members compare their states, and often. */
+const COMPARING = 0.5;
+
+/** The same of comparing states: without it, runs are what they were before. */
+export function drawComparing(random: SeededRandom, isOut: boolean): Partial<PeeringLimits> {
+  const isOn = !isOut && random.chance(COMPARING);
+  return isOn ? { compareEveryMs: 1_000, comparePercent: 50 } : { comparePercent: 0 };
+}
+
 export function drawSettings(random: SeededRandom): Omit<Settings, "tables" | "groups" | "scripts"> {
   const badness = drawBadness(random);
   const isForgetful = random.chance(FORGETFUL);

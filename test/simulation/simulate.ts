@@ -16,7 +16,14 @@ import { Network } from "./network.js";
 import { Operator } from "./operator.js";
 import { Scheduler } from "./scheduler.js";
 import { checkService } from "./service.js";
-import { drawGroups, drawScripts, drawSettings, drawTables, type Settings } from "./settings.js";
+import {
+  drawComparing,
+  drawGroups,
+  drawScripts,
+  drawSettings,
+  drawTables,
+  type Settings,
+} from "./settings.js";
 import { differsInForgotten } from "./state-watch.js";
 import type { Host, World } from "./world.js";
 
@@ -40,6 +47,8 @@ export interface Verdict {
   readonly expelled: number;
   /** Hosts that have forgotten entries. */
   readonly pruned: number;
+  /** Looks at members' states. */
+  readonly compared: number;
   /** Units undone and done again. */
   readonly redone: number;
   /** Simulated milliseconds from the last fault until all were equal. */
@@ -70,7 +79,7 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults that do not occur; `tables`, `groups`, `scripts`: nothing about them. */
+  /** Faults that do not occur; `tables`, `groups`, `scripts`, `comparing`: nothing about them. */
   readonly without?: readonly string[];
 }
 
@@ -115,12 +124,19 @@ export async function simulate(
     ordered: ledger.ordered,
     expelled: world.isBadOut ? 1 : 0,
     pruned: world.honest.filter(({ disk }) => disk.marks.has("pruned")).length,
+    compared: ledger.compared,
     redone: hosts.reduce((sum, { daemon }) => sum + (daemon?.timeline.figures.redone ?? 0), 0),
     healedAfter: equalAt - healedAt,
   };
 }
 
-function makeWorld(seed: number, print: Trace | null, without: readonly string[]): World {
+/** @param fixed  what does not follow from the seed */
+export function makeWorld(
+  seed: number,
+  print: Trace | null,
+  without: readonly string[],
+  fixed: Partial<Settings> = {},
+): World {
   const random = new SeededRandom(seed);
   const drawn = drawSettings(random);
   const settings = {
@@ -128,8 +144,13 @@ function makeWorld(seed: number, print: Trace | null, without: readonly string[]
     tables: without.includes("tables") ? 0 : drawTables(new SeededRandom(seed, 0)),
     groups: without.includes("groups") ? 0 : drawGroups(new SeededRandom(seed, 1)),
     scripts: without.includes("scripts") ? 0 : drawScripts(new SeededRandom(seed, 2)),
+    peering: {
+      ...drawn.peering,
+      ...drawComparing(new SeededRandom(seed, 3), without.includes("comparing")),
+    },
     faults: new Set([...drawn.faults].filter((fault) => !without.includes(fault))),
     lies: new Set([...drawn.lies].filter((lie) => !without.includes(lie))),
+    ...fixed,
   };
   const scheduler = new Scheduler();
   const hosts: Host[] = [];
@@ -150,7 +171,7 @@ function makeWorld(seed: number, print: Trace | null, without: readonly string[]
   return world;
 }
 
-function setClientsToWork(world: World): void {
+export function setClientsToWork(world: World): void {
   const { scheduler, random, settings } = world;
   const chest = new KeyChest();
   const clients = Array.from({ length: settings.clients }, (_, i) => new Client(world, `c${i}`, chest));

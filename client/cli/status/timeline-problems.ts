@@ -62,6 +62,7 @@ export function diagnose(
       "see which daemon is away or behind",
     );
   for (const member of members.filter(isOther)) diagnoseMember(member, bad, passing);
+  diagnoseState(timeline, bad);
   if (taking !== null)
     passing(`it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`, "wait");
   if (order !== null)
@@ -90,6 +91,36 @@ export function diagnose(
       "start it with --data, or start its peers",
     );
   return { problems, remarks };
+}
+
+/** Digits of an id that people are shown, and bytes of a key. */
+const ID_DIGITS = 12;
+const KEY_CHARS = 64;
+
+/** Of keys that differ the first is named: what to do is the same for all. */
+function diagnoseState({ differing, members }: TimelineStatus, bad: Add): void {
+  const [first] = differing;
+  if (first === undefined) return;
+  const { db, key, verdict, members: ids } = first;
+  const name = `${key.slice(0, KEY_CHARS)}${key.length > KEY_CHARS ? "…" : ""}`;
+  const more = differing.length === 1 ? "" : ` and ${differing.length - 1} more`;
+  const where = ids.map((id) => members.find((one) => one.id === id)?.address ?? id.slice(0, ID_DIGITS));
+  const differs = `though both hold the same commands: key ${name} in database ${db}${more}`;
+  if (verdict === "own")
+    bad(
+      `its state is not that of most members, ${differs}`,
+      "restart it: its state is made anew from its folder",
+    );
+  else if (verdict === "member")
+    bad(
+      `the state of its member ${where.join(", ")} is not its own, ${differs}`,
+      "restart that member: its state is made anew",
+    );
+  else
+    bad(
+      `its state and that of its member ${where.join(", ")} differ, ${differs}`,
+      "restart both, one after the other: their states are made anew from their folders",
+    );
 }
 
 const isOther = ({ connection }: MemberStatus): boolean => connection !== "self";

@@ -37,6 +37,16 @@ export interface MemberStatus {
   readonly refusals: number;
 }
 
+/** A key that members hold otherwise than the daemon, though they hold the same envelopes. */
+export interface DifferingKey {
+  readonly db: number;
+  readonly key: string;
+  /** Whose state is the other one. */
+  readonly verdict: "own" | "member" | "unclear";
+  /** Ids, hexadecimal. */
+  readonly members: readonly string[];
+}
+
 /** Dates in milliseconds since 1970. */
 export interface TimelineStatus {
   /** Why nothing is taken any more; null: all is well. */
@@ -73,6 +83,10 @@ export interface TimelineStatus {
   /** The option that an operator could start it with, as members cannot settle what it lacks; null: none. */
   readonly order: string | null;
   readonly members: readonly MemberStatus[];
+  /** Keys that members hold otherwise, though they hold the same envelopes. */
+  readonly differing: readonly DifferingKey[];
+  /** The last date whose state was compared with a member's; 0: none. */
+  readonly compared: number;
 }
 
 export interface TimelineAnswer {
@@ -176,6 +190,18 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
         : { from: text("taking-from"), received: count("taking-bytes"), total: count("taking-total") },
     order: fields["order"] == null ? null : text("order"),
     members: Array.isArray(members) ? members.map(memberOf) : [],
+    differing: Array.isArray(fields["differing"]) ? fields["differing"].map(differingOf) : [],
+    compared: count("compared"),
+  };
+}
+
+function differingOf(reply: ReplyValue): DifferingKey {
+  const { db, key, verdict, members } = fieldsOf(reply);
+  return {
+    db: Number(db ?? 0),
+    key: String(key ?? ""),
+    verdict: verdict === "own" || verdict === "member" ? verdict : "unclear",
+    members: Array.isArray(members) ? members.map(String) : [],
   };
 }
 

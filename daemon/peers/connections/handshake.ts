@@ -5,6 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { KNOWS_SPEAK, type ProofMessage } from "../../../protocol/members/member-messages.js";
+import { KNOWS_STATES } from "../../../protocol/members/state-messages.js";
 import { type DaemonState, writeHello } from "../../../protocol/version-2/messages-v2.js";
 import type { PeeringParts } from "../shared/peering-parts.js";
 
@@ -48,6 +49,6 @@ export function helloOf(
   state: DaemonState,
 ): Buffer {
   const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
-  const knows = messages === undefined ? undefined : [KNOWS_SPEAK];
+  const knows = [...(messages === undefined ? [] : [KNOWS_SPEAK]), KNOWS_STATES];
   return Buffer.from(writeFrame(writeHello({ ...hello, clock: clock(), state, knows }), VERSION), "latin1");
 }

@@ -11,7 +11,6 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
 import {
-  KNOWS_SPEAK,
   type MemberMessage,
   type OwnMessage,
   type ProofMessage,
@@ -58,8 +57,8 @@ export class MemberConnection implements MemberSocketOwner {
   id: ByteString = "";
   /** The other side has proved that it is who it says, and a member. */
   isProven = false;
-  /** Whether it takes messages on channels: older versions do not. */
-  takesMessages = false;
+  /** What it says that it knows: members of older versions know less. */
+  knows: ReadonlySet<string> = new Set();
   /** What it said when it closed; null: nothing, or it did not close. */
   told: FarewellCode | null = null;
   /** The cluster's secret that it has proved to know. */
@@ -194,7 +193,7 @@ export class MemberConnection implements MemberSocketOwner {
       return;
     }
     this.id = hello.daemon;
-    this.takesMessages = hello.knows?.includes(KNOWS_SPEAK) === true;
+    this.knows = new Set(hello.knows);
     this.#state = "challenging";
     if (this.side === "opener") return;
     this.#sendHello();

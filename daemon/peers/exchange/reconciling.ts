@@ -4,7 +4,7 @@
  * was given. What timeline/compare/reconcile.ts compares is carried in its messages; here is whose turn it is.
  */
 import { MalformedFrame } from "../../../protocol/errors.js";
-import type { Totals } from "../../../protocol/members/member-messages.js";
+import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
 import { GiveCursor } from "../../../timeline/compare/gives.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";

@@ -4,7 +4,7 @@
  * Source: docs/protocol-v2.md "Members", rule 8.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Totals } from "../../../protocol/members/member-messages.js";
+import type { Totals } from "../../../protocol/members/member-totals.js";
 import type { PeeringParts } from "../shared/peering-parts.js";
 import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
 import { type Electorate, majorityOf } from "./electorate.js";

@@ -4,7 +4,8 @@
  * Source: DESIGN.md "Members", Report.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { OwnMessage, Totals } from "../../../protocol/members/member-messages.js";
+import type { OwnMessage } from "../../../protocol/members/member-messages.js";
+import type { Totals } from "../../../protocol/members/member-totals.js";
 import {
   isStable,
   type Report as RuledReport,

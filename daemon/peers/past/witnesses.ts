@@ -3,7 +3,7 @@
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Totals } from "../../../protocol/members/member-messages.js";
+import type { Totals } from "../../../protocol/members/member-totals.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Notices } from "../shared/notices.js";
 import type { TimelineFace } from "../shared/peering-parts.js";

@@ -1,6 +1,7 @@
 /** Every bound of the exchange between members, with unit and reason. Times are milliseconds. */
 import { ENTRIES_MAX, PLACES_MAX } from "../../../protocol/members/member-packing.js";
 import { LIMITS } from "../../options/limits.js";
+import type { Settings } from "../../options/settings.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -98,11 +99,22 @@ export const PEERING_LIMITS = {
   reportEveryMs: 2_000,
   /** Callers bound their waiting themselves; this is when a forgotten one is dropped. */
   waitMostMs: 120_000,
+  /** Between two dates of which members compare their states, and how much of the time may go into that (--compare-percent). */
+  compareEveryMs: 15_000,
+  comparePercent: LIMITS.comparePercent.fallback,
   /** Work between two turns of the event loop. */
   sliceMs: 2,
 } as const;
 
 export type PeeringLimits = { readonly [Name in keyof typeof PEERING_LIMITS]: number };
+
+/** As the options have them. */
+export const peeringLimits = ({ window, limits }: Pick<Settings, "window" | "limits">): PeeringLimits => ({
+  ...PEERING_LIMITS,
+  past: window.past,
+  relayBytes: limits.maxRelayBytes,
+  comparePercent: limits.comparePercent,
+});
 
 /** Bits of a number: so many members can be told apart. */
 export const MEMBERS_MOST = 31;

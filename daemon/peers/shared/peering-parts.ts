@@ -6,6 +6,7 @@ import type { DamagedEntries } from "../../../timeline/damaged-entries.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
 import type { Forgotten } from "../../../timeline/forgotten.js";
 import type { Handover } from "../../../timeline/handover.js";
+import type { StateDigests } from "../../../timeline/state-digests.js";
 import type { Waiting } from "../../../timeline/waiting.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { FarewellCode } from "./farewells.js";
@@ -36,6 +37,8 @@ export interface TimelineFace {
   readonly damagedEntries: Pick<DamagedEntries, "lastAt" | "letGo">;
   /** What it may have answered before its start. */
   readonly forgotten: Pick<Forgotten, "clear">;
+  /** Of the state that is served, for comparison with members. */
+  readonly digests: Pick<StateDigests, "isExact" | "sums" | "keysIn" | "digests">;
   /** Snapshots that are given and taken; null: none are. */
   readonly handover: Pick<
     Handover,

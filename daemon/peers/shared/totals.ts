@@ -1,5 +1,5 @@
 /** What daemons hold, as counts and sums: all that can be compared where one of them keeps no entries any more. */
-import type { Totals } from "../../../protocol/members/member-messages.js";
+import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
 
 const SECOND = 1000;

@@ -142,6 +142,10 @@ export class PastScene {
           quarantine: { size: 0, dropped: 0 },
         },
         snapshots: { taken: 6, strays: 7, possibleStrays: 8, progress: null },
+        states: {
+          comparedAt: 11,
+          differences: { all: [{ db: 2, key: "k", verdict: "own", members: ["m"] }] },
+        },
         members: [],
         speaking: { figures: noMessages() },
       },

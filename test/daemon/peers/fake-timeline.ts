@@ -32,6 +32,19 @@ export class FakeTimeline implements TimelineFace {
     letGo: () => void this.damagedEntries.timesLetGo++,
   };
   readonly forgotten = { clear() {} };
+  /** There is no state. */
+  readonly digests: TimelineFace["digests"] = {
+    isExact: () => false,
+    digests: () => null,
+    *sums() {
+      yield;
+      return { shares: 1, sums: new Uint32Array() };
+    },
+    *keysIn() {
+      yield;
+      return [];
+    },
+  };
   raisedTo = 0;
   /** While it is, nothing reaches the disk. */
   isStuck = false;

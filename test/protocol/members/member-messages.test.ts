@@ -35,6 +35,14 @@ const messages: readonly OwnMessage[] = [
   { kind: "given", session: 1 },
   { kind: "report-request", at: 1_790_000_000_000 },
   { kind: "report", at: 1_790_000_000_000, watermark: 5, ...totals },
+  { kind: "state-sums", at: 1_790_000_000_000, shares: 2, sums: new Uint32Array([0, 7, 2 ** 32 - 1, 1]) },
+  {
+    ...{ kind: "state-keys", at: 1_790_000_000_000, salt: 1_790_000_000, isAnswer: true, ...totals },
+    keys: [
+      { db: 15, key: "\x00k", digest: { high: 2 ** 32 - 1, low: 1 } },
+      { db: 0, key: "", digest: null },
+    ],
+  },
 ];
 
 const payloadOf = (message: OwnMessage): Buffer => {

@@ -33,7 +33,7 @@ const WELL: TimelineStatus = {
   },
   ...{ newest: NOW - 1000, stable: NOW - 35_000, entries: 5, fingerprint: "f", settledFingerprint: "s" },
   ...{ tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, bytes: 1, quarantined: 0, dropped: 0 },
-  ...{ strays: 0, lostGroups: 0, taking: null, order: null },
+  ...{ strays: 0, lostGroups: 0, taking: null, order: null, differing: [], compared: 0 },
   members: [MEMBER],
 };
 
@@ -63,6 +63,28 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ],
   ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],
   ["a log whose end is missing", { lostGroups: 3 }, /3 groups of writes .* not in its log.*; its members/],
+  [
+    "a state that most members do not have",
+    { differing: [{ db: 3, key: "a", verdict: "own" as const, members: ["ab".repeat(32)] }] },
+    /its state is not that of most members, .* key a in database 3; restart it/,
+  ],
+  [
+    "a member's state",
+    { differing: [{ db: 0, key: "b", verdict: "member" as const, members: ["ab".repeat(32)] }] },
+    /the state of its member abababababab is not its own, .* key b in database 0; restart that member/,
+  ],
+  [
+    "two states of which neither need be right",
+    {
+      differing: ["a".repeat(80), "c"].map((key) => ({
+        db: 0,
+        key,
+        verdict: "unclear" as const,
+        members: [],
+      })),
+    },
+    /key a{64}… in database 0 and 1 more; restart both/,
+  ],
   ["what a snapshot has taken away", { strays: 4 }, /4 of its envelopes .* are gone there; its log names/],
   ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* let go.*keys list/],
   [

@@ -1,0 +1,36 @@
+/** What is said in the log of entries that are not as they should be, and what follows for the member that gave them. */
+import { hexOf, signedBytes } from "../../protocol/version-2/envelope.js";
+import type { Member } from "./member.js";
+import type { Notices } from "./shared/notices.js";
+import type { PeeringParts } from "./shared/peering-parts.js";
+
+export class Complaints {
+  readonly #peering: Pick<PeeringParts, "hash" | "limits">;
+  readonly #notices: Notices;
+  readonly #ban: (member: Member, why: string) => void;
+
+  constructor(
+    peering: Pick<PeeringParts, "hash" | "limits">,
+    notices: Notices,
+    ban: (member: Member, why: string) => void,
+  ) {
+    this.#peering = peering;
+    this.#notices = notices;
+    this.#ban = ban;
+  }
+
+  tooLong(body: Buffer): void {
+    const id = this.#peering.hash(signedBytes(body));
+    this.#notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
+  }
+
+  refused(member: Member, reason: string): void {
+    const facts = { member: hexOf(member.id), address: member.connection.remote, reason };
+    this.#notices.warn(`entry of ${member.id}`, facts, "an entry that a member gave was refused");
+    const { refusals } = member;
+    if (refusals < this.#peering.limits.maxRefusals || member.connection.isClosed) return;
+    this.#ban(member, `${refusals} entries were refused, the last: ${reason}`);
+  }
+}
+
+const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";

@@ -1,0 +1,243 @@
+/**
+ * Whether members that hold the same commands have made the same state of them: each sums up its keys as of the same dates, in
+ * small parts of its time; where sums differ, the keys are asked about one by one, as they are at one moment. Only that can say
+ * that a key differs. Source: docs/decisions/0037-states-are-compared.md.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { OwnMessage } from "../../../protocol/members/member-messages.js";
+import {
+  KEY_BYTES_MAX,
+  KEYS_MAX,
+  KNOWS_STATES,
+  type StateSumsMessage,
+} from "../../../protocol/members/state-messages.js";
+import type { Steps } from "../../../timeline/entries/steps.js";
+import {
+  type KeyDigest,
+  type Look,
+  type NamedKey,
+  nameOf,
+  type StateSums,
+  UNCOMPARED,
+} from "../../../timeline/state-digests.js";
+import type { PeeringParts, TimelineFace } from "../shared/peering-parts.js";
+import { isSameTotals, totalsUpTo } from "../shared/totals.js";
+import { StateDifferences } from "./state-differences.js";
+
+const SECOND = 1000;
+/** Of each member, and of the own: one that needs longer than others is compared with what they said before. */
+const SUMS_KEPT = 4;
+/** Buckets whose keys are looked for at a time. */
+const BUCKETS_ASKED = 16;
+/** How often keys are asked about, and how far apart: the first time a member may not be able to tell. */
+const TIMES_ASKED = 3;
+const ASK_EVERY_MS = 2_000;
+/** Of one member in a second; an honest one sends a handful in a quarter of a minute. */
+const MESSAGES_MOST = 16;
+/** Since the last tick, for which work is done at most: what was missed is not made up for. */
+const TICK_MS_MOST = 100;
+
+type StateKeysMessage = OwnMessage & { kind: "state-keys" };
+
+/** A member that is connected. */
+export interface ComparedMember {
+  readonly id: ByteString;
+  readonly connection: {
+    readonly knows: ReadonlySet<string>;
+    readonly unsentBytes: number;
+    send(message: OwnMessage): void;
+  };
+  readonly status: { readonly state: string } | null;
+  malformed(detail: string): void;
+}
+
+interface OwnSums extends Look, StateSums {}
+
+interface Asking {
+  readonly salt: number;
+  readonly keys: readonly NamedKey[];
+  left: number;
+  at: number;
+}
+
+export interface StateComparingParts {
+  readonly peering: Pick<PeeringParts, "timeline" | "limits" | "log" | "uptime" | "random">;
+  /** Everything dated before it is final. */
+  readonly stablePoint: () => number;
+  readonly members: () => Iterable<ComparedMember>;
+  /** Whether a member's word counts. */
+  readonly hasVoice: (id: ByteString) => boolean;
+}
+
+export class StateComparing {
+  readonly differences: StateDifferences;
+  /** The last date whose states have been compared with a member's; 0: none. */
+  comparedAt = 0;
+  readonly #parts: StateComparingParts;
+  readonly #digests: TimelineFace["digests"];
+  #work: Steps<void> | null = null;
+  #own: OwnSums[] = [];
+  readonly #theirs = new Map<ByteString, StateSumsMessage[]>();
+  #lastAt = 0;
+  #nextAt = 0;
+  #tickedAt = 0;
+  /** Keys are to be looked for, when there is time. */
+  #wanted: (() => Steps<void>) | null = null;
+  #asking: Asking[] = [];
+  readonly #heard = new Map<ByteString, number>();
+
+  constructor(parts: StateComparingParts) {
+    this.#parts = parts;
+    this.#digests = parts.peering.timeline.digests;
+    this.differences = new StateDifferences(parts.peering);
+  }
+
+  tick(now: number): void {
+    const { limits, uptime } = this.#parts.peering;
+    const share = (Math.min(now - this.#tickedAt, TICK_MS_MOST) * limits.comparePercent) / 100;
+    this.#tickedAt = now;
+    if (limits.comparePercent === 0) return;
+    if (now >= this.#nextAt) this.#look(now);
+    if (this.#work === null && this.#wanted !== null) {
+      this.#work = this.#wanted();
+      this.#wanted = null;
+    }
+    for (const end = now + share; this.#work !== null; ) {
+      if (this.#work.next().done === true) this.#work = null;
+      if (uptime() >= end) break;
+    }
+  }
+
+  left(id: ByteString): void {
+    this.#theirs.delete(id);
+    this.differences.left(id);
+  }
+
+  /** A member has said something of its state. */
+  heard(member: ComparedMember, message: StateSumsMessage | StateKeysMessage): void {
+    const { at } = message;
+    if (at % SECOND !== 0) {
+      member.malformed(`a state as of ${at}, which is no whole second`);
+      return;
+    }
+    const count = (this.#heard.get(member.id) ?? 0) + 1;
+    this.#heard.set(member.id, count);
+    if (count > MESSAGES_MOST || this.#parts.peering.limits.comparePercent === 0) return;
+    if (message.kind === "state-keys") this.#heardKeys(member, message);
+    else if (this.#parts.hasVoice(member.id)) {
+      const kept = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_KEPT);
+      this.#theirs.set(member.id, kept);
+      for (const own of this.#own) this.#compare(own, message);
+    }
+  }
+
+  #look(now: number): void {
+    this.#nextAt = now + SECOND;
+    this.#heard.clear();
+    this.differences.tick(now);
+    for (const asking of this.#asking) if (now >= asking.at) this.#ask(asking, now);
+    this.#asking = this.#asking.filter(({ left }) => left > 0);
+    const { limits } = this.#parts.peering;
+    const at = Math.floor(this.#settled / limits.compareEveryMs) * limits.compareEveryMs;
+    if (this.#work !== null || at <= this.#lastAt || this.#comparable.length === 0) return;
+    if (!this.#digests.isExact(at)) return;
+    this.#lastAt = at;
+    this.#work = this.#sumUp({ at, salt: at / SECOND });
+  }
+
+  /** Nothing dated before it is to come here, or to anybody. */
+  get #settled(): number {
+    return Math.min(this.#parts.stablePoint(), this.#parts.peering.timeline.published);
+  }
+
+  get #comparable(): ComparedMember[] {
+    const { limits } = this.#parts.peering;
+    return [...this.#parts.members()].filter(
+      ({ connection: { knows, unsentBytes }, status }) =>
+        knows.has(KNOWS_STATES) && status?.state === "live" && unsentBytes < limits.maxUnsentBytes,
+    );
+  }
+
+  *#sumUp(look: Look): Steps<void> {
+    const own = { ...look, ...(yield* this.#digests.sums(look)) };
+    const { at, shares, sums } = own;
+    this.#own = [...this.#own, own].slice(-SUMS_KEPT);
+    for (const { connection } of this.#comparable) connection.send({ kind: "state-sums", at, shares, sums });
+    for (const message of [...this.#theirs.values()].flat()) this.#compare(own, message);
+    for (const [salt, keys] of this.differences.asked) this.#askFor(salt, keys);
+  }
+
+  #compare(own: OwnSums, theirs: StateSumsMessage): void {
+    if (own.at !== theirs.at || own.shares !== theirs.shares) return;
+    this.comparedAt = Math.max(this.comparedAt, own.at);
+    const buckets = Math.min(own.sums.length, theirs.sums.length);
+    const [here, there] = [inBuckets(own.sums, buckets), inBuckets(theirs.sums, buckets)];
+    const differing: number[] = [];
+    for (const [bucket, sum] of here.entries())
+      if (sum !== there[bucket] && sum !== UNCOMPARED && there[bucket] !== UNCOMPARED) differing.push(bucket);
+    if (differing.length === 0 || this.#wanted !== null) return;
+    // Not always the same ones, should they be of keys that cannot be asked about.
+    const first = Math.floor(this.#parts.peering.random() * differing.length);
+    const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_ASKED));
+    const { salt, shares } = own;
+    this.#wanted = () => this.#search({ wanted, shares, buckets, salt, most: KEYS_MAX });
+  }
+
+  *#search(wanted: Parameters<TimelineFace["digests"]["keysIn"]>[0]): Steps<void> {
+    const keys = yield* this.#digests.keysIn(wanted);
+    this.#askFor(
+      wanted.salt,
+      keys.filter(({ key }) => key.length <= KEY_BYTES_MAX),
+    );
+  }
+
+  #askFor(salt: number, keys: readonly NamedKey[]): void {
+    if (keys.length > 0) this.#asking.push({ salt, keys, left: TIMES_ASKED, at: 0 });
+  }
+
+  /** All members, so that it can be said whose state is the other one. */
+  #ask(asking: Asking, now: number): void {
+    asking.left--;
+    asking.at = now + ASK_EVERY_MS;
+    const { salt, keys } = asking;
+    const at = Math.floor(this.#settled / SECOND) * SECOND;
+    const told = this.#digests.digests({ at, salt }, keys);
+    if (told === null || told.length === 0) return;
+    const totals = totalsUpTo(this.#parts.peering.timeline.index, at);
+    for (const { connection } of this.#comparable)
+      connection.send({ kind: "state-keys", at, salt, isAnswer: false, ...totals, keys: told });
+  }
+
+  #heardKeys({ id, connection }: ComparedMember, message: StateKeysMessage): void {
+    const { at, salt, keys, isAnswer } = message;
+    const totals = totalsUpTo(this.#parts.peering.timeline.index, at);
+    if (!isSameTotals(totals, message)) return;
+    const own = this.#digests.digests({ at, salt }, keys);
+    if (own === null) return;
+    const byName = new Map(own.map((one) => [nameOf(one), one]));
+    if (this.#parts.hasVoice(id))
+      for (const theirs of keys) {
+        const here = byName.get(nameOf(theirs));
+        if (here !== undefined) this.differences.judged(id, here, salt, isSame(here, theirs));
+      }
+    if (!isAnswer) connection.send({ kind: "state-keys", at, salt, isAnswer: true, ...totals, keys: own });
+  }
+}
+
+function isSame({ digest: one }: KeyDigest, { digest: other }: KeyDigest): boolean {
+  if (one === null || other === null) return one === other;
+  return one.high === other.high && one.low === other.low;
+}
+
+/** In fewer buckets: each is what some neighbours were. */
+function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
+  if (sums.length === buckets) return sums;
+  const fewer = new Uint32Array(buckets);
+  const each = sums.length / buckets;
+  for (const [bucket, sum] of sums.entries()) {
+    const into = Math.floor(bucket / each);
+    const before = fewer[into] as number;
+    fewer[into] = sum === UNCOMPARED || before === UNCOMPARED ? UNCOMPARED : before + sum;
+  }
+  return fewer;
+}

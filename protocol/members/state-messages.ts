@@ -1,0 +1,91 @@
+/** What members say of their states: sums of all keys, and digests of single ones. Source: docs/protocol-v2.md "Members". */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import type { RespReader } from "../resp/resp-reader.js";
+import { readNumber } from "./member-elements.js";
+
+/** The word of a hello by which a member says that it compares states. */
+export const KNOWS_STATES = "states";
+
+/** Sums of everything that its sender holds dated before `at`, and has not been changed since. */
+export interface StateSumsMessage {
+  readonly kind: "state-sums";
+  readonly at: number;
+  /** Of so many shares of all keys it is one. */
+  readonly shares: number;
+  /** By bucket; 2³² − 1: keys of it have been changed. */
+  readonly sums: Uint32Array;
+}
+
+/** What single keys hold of what is dated before `at`, those left out that have been changed since. */
+export interface StateKeys {
+  readonly at: number;
+  readonly salt: number;
+  readonly keys: readonly PackedKeyDigest[];
+}
+
+export interface PackedKeyDigest {
+  readonly db: number;
+  readonly key: ByteString;
+  /** null: the sender has no such key. */
+  readonly digest: { readonly high: number; readonly low: number } | null;
+}
+
+/** Buckets, and keys, in one message; bytes of a key that is told of. */
+export const BUCKETS_MAX = 65_536;
+export const KEYS_MAX = 128;
+export const KEY_BYTES_MAX = 4096;
+const SUM_BYTES = 4;
+/** db (2) ‖ flag (1) ‖ digest (8) ‖ length of the key (2) */
+const HEAD_BYTES = 13;
+
+export function writeSums(sums: Uint32Array): Buffer {
+  const bytes = Buffer.allocUnsafe(sums.length * SUM_BYTES);
+  for (const [bucket, sum] of sums.entries()) bytes.writeUInt32BE(sum, bucket * SUM_BYTES);
+  return bytes;
+}
+
+/** @throws MalformedFrame */
+export function readSums(reader: RespReader): Omit<StateSumsMessage, "kind"> {
+  const [at, shares] = [readNumber(reader), readNumber(reader)];
+  const bytes = reader.readBulkView();
+  const buckets = bytes.length / SUM_BYTES;
+  if (!isPowerOfTwo(buckets) || buckets > BUCKETS_MAX) throw reader.malformed("expected sums of buckets");
+  const sums = Uint32Array.from({ length: buckets }, (_, bucket) => bytes.readUInt32BE(bucket * SUM_BYTES));
+  return { at, shares, sums };
+}
+
+const isPowerOfTwo = (count: number) => Number.isInteger(count) && count > 0 && (count & (count - 1)) === 0;
+
+export function writeKeys(keys: readonly PackedKeyDigest[]): Buffer {
+  return Buffer.concat(
+    keys.map(({ db, key, digest }) => {
+      const bytes = Buffer.alloc(HEAD_BYTES + key.length);
+      bytes.writeUInt16BE(db, 0);
+      bytes.writeUInt8(digest === null ? 0 : 1, 2);
+      bytes.writeUInt32BE(digest?.high ?? 0, 3);
+      bytes.writeUInt32BE(digest?.low ?? 0, 7);
+      bytes.writeUInt16BE(key.length, 11);
+      bytes.write(key, HEAD_BYTES, "latin1");
+      return bytes;
+    }),
+  );
+}
+
+/** @throws MalformedFrame */
+export function readKeys(reader: RespReader): PackedKeyDigest[] {
+  const bytes = reader.readBulkView();
+  const keys: PackedKeyDigest[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const length = bytes.length - from < HEAD_BYTES ? KEY_BYTES_MAX + 1 : bytes.readUInt16BE(from + 11);
+    const end = from + HEAD_BYTES + length;
+    if (length > KEY_BYTES_MAX || end > bytes.length || keys.length === KEYS_MAX)
+      throw reader.malformed("expected digests of keys");
+    const digest =
+      bytes[from + 2] === 0
+        ? null
+        : { high: bytes.readUInt32BE(from + 3), low: bytes.readUInt32BE(from + 7) };
+    keys.push({ db: bytes.readUInt16BE(from), key: bytesOf(bytes, from + HEAD_BYTES, end), digest });
+    from = end;
+  }
+  return keys;
+}

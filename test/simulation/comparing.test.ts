@@ -1,0 +1,91 @@
+/**
+ * The digest alarm: a fault in one daemon's store is told within a minute, by all, with the key's name and whose state it is; a
+ * restart mends it, and all say so. The fault is handed in by the test: what a daemon holds in its memory is changed behind its back.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { StateDifference } from "../../daemon/peers/state/state-differences.js";
+import type { Entry } from "../../store/engine/keyspace.js";
+import { Hash } from "../../store/values/hash.js";
+import { List } from "../../store/values/list.js";
+import { MemberSet } from "../../store/values/member-set.js";
+import { amount } from "../support/amount.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { unlevel } from "./checks.js";
+import { FAULTS } from "./settings.js";
+import { makeWorld, setClientsToWork } from "./simulate.js";
+import type { Host, World } from "./world.js";
+
+const RUNS = amount(2, 20);
+const MINUTE = 60_000;
+const LOOK_EVERY_MS = 250;
+
+async function until(world: World, most: number, holds: () => boolean): Promise<boolean> {
+  const end = world.scheduler.time + most;
+  while (!holds() && world.scheduler.time < end)
+    await world.scheduler.runUntil(world.scheduler.time + LOOK_EVERY_MS);
+  return holds();
+}
+
+const found = ({ daemon }: Host): readonly StateDifference[] => daemon?.peering.states.differences.all ?? [];
+
+/** In a kind of value that has bytes to be changed, or the key itself goes. */
+function corrupt(entry: Entry, remove: () => void): string {
+  const { value } = entry;
+  if (typeof value === "string") entry.value = `${value}?`;
+  else if (value instanceof List) value.push("left", "?");
+  else if (value instanceof Hash) value.setAt(0, `${value.valueAt(0)}?`);
+  else if (value instanceof MemberSet) value.push("a member that was never added");
+  else {
+    remove();
+    return "is gone";
+  }
+  return "holds something else";
+}
+
+const first = seedOfRun();
+
+for (let seed = first; seed < first + RUNS; seed++)
+  test(`run ${seed}: what one daemon holds otherwise is named within a minute, and no longer once it was restarted`, async (t) => {
+    const random = new SeededRandom(seed, 7);
+    const hosts = random.oneOf([2, 3, 4]);
+    const fixed = { hosts, byzantine: null, envelopes: 200, workMs: 5_000, peering: {}, retainMs: Infinity };
+    const world = makeWorld(seed, null, [...FAULTS], { ...fixed, clockError: 0, clientError: 0 });
+    for (const host of world.hosts) host.start();
+    setClientsToWork(world);
+    await world.scheduler.runUntil(fixed.workMs);
+    assert.ok(await until(world, MINUTE, () => unlevel(world) === null), unlevel(world) ?? "");
+    // What was dated ahead of all clocks is applied, and nothing is written any more.
+    await world.scheduler.runUntil(MINUTE);
+    const hasCompared = ({ daemon }: Host) => (daemon?.peering.states.comparedAt ?? 0) > 0;
+    assert.ok(await until(world, 2 * MINUTE, () => world.hosts.every(hasCompared)), "states are compared");
+    assert.deepEqual(world.hosts.flatMap(found), []);
+
+    const faulty = random.oneOf(world.hosts);
+    const keyspaces = faulty.daemon?.timeline.database.keyspaces ?? [];
+    const keys = keyspaces.flatMap(({ entries }, db) =>
+      entries.filter(({ expire }) => expire === 0).map((entry) => ({ db, entry })),
+    );
+    const { db, entry } = random.oneOf(keys);
+    const what = corrupt(entry, () => keyspaces[db]?.delete(entry.key));
+    t.diagnostic(`${entry.key} at ${faulty.name} of ${hosts} ${what}`);
+    const names = (host: Host) => found(host).some(({ key }) => key === entry.key);
+    assert.ok(await until(world, MINUTE, () => world.hosts.every(names)), "all name the key");
+    for (const host of world.hosts) {
+      assert.deepEqual(
+        found(host).map(({ key }) => key),
+        [entry.key],
+      );
+      const verdict = host === faulty ? "own" : "member";
+      assert.equal(found(host)[0]?.verdict, hosts === 2 ? "unclear" : verdict);
+    }
+
+    faulty.kill("to be made anew");
+    faulty.start();
+    const isOver = () => world.hosts.every((host) => host.daemon?.isLive && found(host).length === 0);
+    assert.ok(await until(world, 2 * MINUTE, isOver), "it is over");
+    assert.deepEqual(
+      world.ledger.violations.filter((text) => !text.includes("differs")),
+      [],
+    );
+  });
