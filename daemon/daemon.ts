@@ -6,7 +6,8 @@ import type { Environment } from "../serving/process/environment.js";
 import type { Service } from "../serving/process/service.js";
 import { StartError } from "../serving/process/start-error.js";
 import { version } from "../serving/process/version.js";
-import type { Health } from "./admin/health.js";
+import type { BackendHealth, Health } from "./admin/health.js";
+import type { Backend } from "./backends/backend.js";
 import { reloaded, restartNames } from "./options/reload.js";
 import { isSigned, type Settings, tlsFilesOf, type UserListenerName } from "./options/settings.js";
 import type { Signers } from "./trust/signers.js";
@@ -105,7 +106,7 @@ export class Daemon implements Service {
 
   /** What --admin tells. */
   get health(): Health {
-    const backends = (this.#wired?.backends ?? []).map(({ name, up }) => ({ name, up }));
+    const backends = (this.#wired?.backends ?? []).map(healthOf);
     const state = this.#wired?.pipeline.shownState ?? "live";
     const jsonFleet = this.#wired?.userListeners?.jsonFleet ?? null;
     return {
@@ -174,3 +175,8 @@ function firstCommand(settings: Settings, address: string, port: number): string
 
 const isAny = (address: string) => address === "0.0.0.0" || address === "::";
 const hostOf = (address: string) => (isIPv6(address) ? `[${address}]` : address);
+
+const healthOf = ({ name, up, server }: Backend): BackendHealth => ({
+  ...{ name, up },
+  ...(server === undefined ? {} : { server }),
+});

@@ -4,8 +4,10 @@ import type { Environment } from "../serving/process/environment.js";
 import { loadWith } from "../serving/process/optional-package.js";
 import type { Metrics } from "./admin/metrics.js";
 import type { Backend } from "./backends/backend.js";
-import type { BackendSpecification } from "./options/database-list.js";
+import type { RedisBackendParts } from "./backends/redis/redis.js";
+import type { BackendSpecification, RedisSpecification } from "./options/database-list.js";
 import { usageKindOf } from "./options/eviction-policy.js";
+import type { RedisGroupSpecification } from "./options/addresses/redis-group-list.js";
 import { isSigned, type Settings } from "./options/settings.js";
 import type { TimedDatabase } from "./pipeline/start-floor.js";
 
@@ -42,10 +44,27 @@ export async function makeBackend(
     const carrier = openCarrier({ specification, settings, log });
     return { backend: new SigningBackend(specification.name, carrier), outliving: null };
   }
-  const { RedisBackend } = await loadWith("ioredis", "-d redis", () => import("./backends/redis.js"));
-  const timeout = settings.limits.backendTimeout;
-  const redis = new RedisBackend({ specification, timeout, environment, log });
+  const { waitReplicas } = settings;
+  const parts = { waitReplicas, timeout: settings.limits.backendTimeout, environment, log };
+  const redis = await loadWith("ioredis", `-d ${specification.kind}`, () => redisOf(specification, parts));
   if (metrics === null) return { backend: redis, outliving: redis };
   const { TimedBackend } = await import("./admin/timed-backend.js");
   return { backend: new TimedBackend(redis, metrics, environment), outliving: redis };
+}
+
+/** One way of talking to Redis servers, and three of finding them. */
+async function redisOf(
+  specification: RedisSpecification | RedisGroupSpecification,
+  parts: Omit<RedisBackendParts, "specification">,
+): Promise<Backend & TimedDatabase> {
+  if (specification.kind === "redis") {
+    const { RedisBackend } = await import("./backends/redis/redis.js");
+    return new RedisBackend({ ...parts, specification });
+  }
+  if (specification.kind === "redis-cluster") {
+    const { redisCluster } = await import("./backends/redis/cluster.js");
+    return redisCluster({ ...parts, specification });
+  }
+  const { redisSentinel } = await import("./backends/redis/sentinel.js");
+  return redisSentinel({ ...parts, specification });
 }

@@ -19,6 +19,8 @@ export interface BackendHealth {
   readonly name: string;
   /** Whether it can be reached. */
   readonly up: boolean;
+  /** Where it was found, if its name does not say: the master that sentinels name, the masters of a cluster. */
+  readonly server?: string;
 }
 
 export interface Health {

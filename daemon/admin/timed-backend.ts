@@ -23,6 +23,10 @@ export class TimedBackend implements Backend {
     return this.#backend.up;
   }
 
+  get server(): string | undefined {
+    return this.#backend.server;
+  }
+
   get databases(): number {
     return this.#backend.databases;
   }

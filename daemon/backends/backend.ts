@@ -22,6 +22,8 @@ export interface Backend extends Service {
   readonly name: string;
   /** Whether it can be reached now; for /healthz. */
   readonly up: boolean;
+  /** Where it was found, if its name does not say; "": nowhere yet. */
+  readonly server?: string | undefined;
   /** How many numbers of databases `Unit.db` has. */
   readonly databases: number;
   /** Milliseconds that a command may take; no concern of one that answers at once. */

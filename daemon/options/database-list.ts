@@ -4,7 +4,14 @@
  * to whom everything is passed on, signed.
  */
 
-export type BackendSpecification = MemorySpecification | RedisSpecification | SidecarSpecification;
+import type { RedisAccess } from "./addresses/redis-access.js";
+import { parseRedisGroup, REDIS_GROUP, type RedisGroupSpecification } from "./addresses/redis-group-list.js";
+
+export type BackendSpecification =
+  | MemorySpecification
+  | RedisSpecification
+  | RedisGroupSpecification
+  | SidecarSpecification;
 
 export interface SidecarSpecification {
   readonly kind: "dbsync";
@@ -19,24 +26,24 @@ export interface MemorySpecification {
   readonly name: "memory";
 }
 
-export interface RedisSpecification {
+export interface RedisSpecification extends RedisAccess {
   readonly kind: "redis";
   /** As the log shows it, without the password. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
-  readonly db: number;
-  readonly username: string | null;
-  readonly password: string | null;
-  readonly tls: boolean;
 }
+
+/** Whether Redis servers apply the commands. */
+export const isRedis = (kind: BackendSpecification["kind"]): boolean => kind.startsWith("redis");
 
 /** `dbsync:host:port`, or with a scheme for each: `dbsyncs://host:port`. */
 const SIDECAR = /^\s*dbsync(s?:\/\/|:)/;
 const DEFAULT_PORT = 6379;
 const MAX_PORT = 65535;
 const FORMS =
-  "memory, redis:host:port, redis://user:password@host:port/number, rediss://…, dbsync:host:port,host:port";
+  "memory, redis:host:port, redis://user:password@host:port/number, rediss://…, redis-cluster:host:port,host:port, " +
+  "redis-sentinel:name@host:port,host:port, dbsync:host:port,host:port";
 
 /**
  * The databases that `text` names, in order.
@@ -44,6 +51,7 @@ const FORMS =
  */
 export function parseSpecifications(text: string): BackendSpecification[] {
   if (SIDECAR.test(text)) return [parseSidecar(text)];
+  if (REDIS_GROUP.test(text)) return [parseRedisGroup(text)];
   const specifications = text.split(",").map((part) => parseSpecification(part.trim()));
   const names = specifications.map((specification) => specification.name);
   const double = names.find((name, index) => names.indexOf(name) !== index);

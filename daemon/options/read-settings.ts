@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { isLoopback } from "../../serving/process/loopback.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { COMPAT_DATABASE } from "./common-rows.js";
-import { parseSpecifications } from "./database-list.js";
+import { isRedis, parseSpecifications } from "./database-list.js";
 import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName, type Limits } from "./limits.js";
 import { attributeOf } from "./option-row.js";
@@ -130,7 +130,11 @@ function validateSidecar(settings: Settings): void {
 
 /** @throws StartError  with the cures */
 function validateMemory(settings: Settings): void {
-  const { limits, maxmemoryPolicy, database } = settings;
+  const { limits, maxmemoryPolicy, database, waitReplicas } = settings;
+  if (waitReplicas > 0 && !database.some(({ kind }) => isRedis(kind)))
+    fail(
+      "--wait-replicas is about replicas of a Redis server: give -d redis:host:port too, or leave it out.",
+    );
   if (limits.maxmemory > 0 && database.some(({ kind }) => kind !== "memory"))
     fail(
       "--maxmemory bounds the database in this daemon's memory: leave it out, and bound that of the server behind -d.",

@@ -1,4 +1,4 @@
-/** The options of a daemon that passes on what comes in, signed: -d dbsync:host:port,host:port. */
+/** The options of a daemon that passes on what comes in: signed, to other daemons (-d dbsync), or to Redis servers (-d redis, …). */
 import { path, plain } from "./forms.js";
 import { row } from "./option-row.js";
 
@@ -7,6 +7,9 @@ const POLICIES = ["first", "majority", "all", "all-equal"] as const;
 type Policy = (typeof POLICIES)[number] | number;
 
 const CLUSTER_ID = /^[\da-f]{64}$/;
+
+/** As many as one would give a master. */
+const REPLICAS_MOST = 16;
 
 export const SIDECAR = {
   /** null: there is none, as no daemon needs one but who signs for others. */
@@ -50,6 +53,18 @@ export const SIDECAR = {
   }),
 } as const;
 
+export const REDIS = {
+  waitReplicas: row({
+    flags: "--wait-replicas <number>",
+    help: "replicas of the Redis that have to confirm a write before it is answered; 0: none",
+    form: plain(parseReplicas),
+    fallback: 0,
+    reload: "restart",
+    example: "1",
+    needs: ["database"],
+  }),
+} as const;
+
 function parsePolicy(given: string): Policy {
   const word = POLICIES.find((one) => one === given);
   if (word !== undefined) return word;
@@ -61,4 +76,10 @@ function parseCluster(given: string): string {
   const id = given.toLowerCase();
   if (CLUSTER_ID.test(id)) return id;
   throw new RangeError("Expected 64 hexadecimal digits, as a daemon prints them at its start.");
+}
+
+function parseReplicas(given: string): number {
+  if (!/^\d{1,2}$/.test(given) || Number(given) > REPLICAS_MOST)
+    throw new RangeError(`Expected a number from 0 to ${REPLICAS_MOST}.`);
+  return Number(given);
 }

@@ -10,7 +10,7 @@ import { choice, limit, list, path, text, toggle } from "./forms.js";
 import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName } from "./limits.js";
 import { type OptionRow, row } from "./option-row.js";
-import { SIDECAR } from "./sidecar-rows.js";
+import { REDIS, SIDECAR } from "./sidecar-rows.js";
 import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import { USER_LISTENERS } from "./user-listener-rows.js";
 import { WEB } from "./web-rows.js";
@@ -131,6 +131,7 @@ export const SECTIONS: readonly {
   { heading: "Data and peers:", rows: TIMELINE },
   { heading: "Clients without signatures:", rows: USER_LISTENERS },
   { heading: "Browsers:", rows: WEB },
+  { heading: "Redis behind the daemon:", rows: REDIS },
   { heading: "Signing for other daemons:", rows: SIDECAR },
   { heading: "Cluster:", rows: CLUSTER },
   { heading: "TLS:", rows: TLS },
@@ -145,6 +146,7 @@ export const OPTIONS = {
   ...TIMELINE,
   ...USER_LISTENERS,
   ...WEB,
+  ...REDIS,
   ...SIDECAR,
   ...CLUSTER,
   ...TLS,

@@ -2,6 +2,7 @@
 
 import type { ListenPlace } from "../../serving/process/place.js";
 import { StartError } from "../../serving/process/start-error.js";
+import { isRedis } from "./database-list.js";
 import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";
 
 /** `--resp, --json and --memcached`. */
@@ -35,7 +36,7 @@ export function validateUserListeners(settings: Settings): void {
   if (settings.sqlLanguage !== "mg" && settings.sql === null)
     fail("--sql-language is about what the clients of --sql are told: give it too, or leave this out.");
   if (asked.length === 0) return;
-  if (database.length > 1 || database.some(({ kind }) => kind === "redis"))
+  if (database.length > 1 || database.some(({ kind }) => isRedis(kind)))
     fail(
       `${asked.join(" and ")} serves the database in this daemon's memory; a Redis server behind -d redis serves its ` +
         `clients itself. Leave out ${asked.join(" and ")} or -d.`,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { pino } from "pino";
 import { dbsyncSend } from "../../client/dbsync-send.js";
-import { RedisBackend } from "../../daemon/backends/redis.js";
+import { RedisBackend } from "../../daemon/backends/redis/redis.js";
 import { parseSpecifications, type RedisSpecification } from "../../daemon/options/database-list.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";

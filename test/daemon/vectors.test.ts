@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { pino } from "pino";
 import type { Backend } from "../../daemon/backends/backend.js";
 import { MemoryBackend } from "../../daemon/backends/memory.js";
-import { RedisBackend } from "../../daemon/backends/redis.js";
+import { RedisBackend } from "../../daemon/backends/redis/redis.js";
 import { parseSpecifications, type RedisSpecification } from "../../daemon/options/database-list.js";
 import { realEnvironment } from "../../serving/process/environment.js";
 import { runDaemon } from "../support/daemon-process.js";

@@ -52,7 +52,40 @@ test("daemons to sign for are one database, and their list is a client's", () =>
   );
 });
 
+test("a cluster, and sentinels with their master's name, are one database of several servers", () => {
+  const nodes = [
+    { host: "a", port: 1 },
+    { host: "::1", port: 2 },
+  ];
+  const group = { nodes, master: "", db: 0, username: null, password: null, tls: false };
+  assert.deepEqual(parseSpecifications("redis-cluster:a:1, [::1]:2"), [
+    { ...group, kind: "redis-cluster", name: "redis-cluster:a:1,[::1]:2" },
+  ]);
+  assert.deepEqual(parseSpecifications("redis-sentinel:main@a:1,[::1]:2"), [
+    { ...group, kind: "redis-sentinel", name: "redis-sentinel:main@a:1,[::1]:2", master: "main" },
+  ]);
+  const login = { username: "me", password: "p@,s", tls: true };
+  assert.deepEqual(parseSpecifications("rediss-sentinel://me:p%40%2Cs@main@a:1,[::1]:2/3"), [
+    {
+      ...{ ...group, ...login, kind: "redis-sentinel", master: "main", db: 3 },
+      name: "rediss-sentinel://main@a:1,[::1]:2/3",
+    },
+  ]);
+  assert.deepEqual(parseSpecifications("rediss-cluster://me:p%40%2Cs@a:1,[::1]:2"), [
+    { ...group, ...login, kind: "redis-cluster", name: "rediss-cluster:a:1,[::1]:2" },
+  ]);
+});
+
 for (const [text, problem] of [
+  ["redis-cluster:", /"" is not host:port\. Expected redis-cluster:host:port,host:port/],
+  ["redis-cluster:a:1,memory", /"memory" is not host:port/],
+  ["redis-cluster:main@a:1", /a cluster has no name/],
+  [
+    "redis-cluster://me:secret@a:1/3",
+    /^"redis-cluster:\/\/\*\*\*@a:1\/3": a Redis Cluster has database 0 only/,
+  ],
+  ["redis-sentinel:a:1", /the master's name is missing/],
+  ["redis-sentinel:main@a:0", /a port is a number from 1 to 65535/],
   ["dbsync:", /A daemon is missing/],
   ["dbsync:a:1,memory", /behind dbsync: stand daemons only/],
   ["", /A database is missing/],

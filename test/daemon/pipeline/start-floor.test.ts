@@ -1,7 +1,7 @@
 /** From when on a daemon takes envelopes in front of real redis-servers, by a clock that the test moves. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { RedisBackend } from "../../../daemon/backends/redis.js";
+import { RedisBackend } from "../../../daemon/backends/redis/redis.js";
 import { parseSpecifications, type RedisSpecification } from "../../../daemon/options/database-list.js";
 import { Databases } from "../../../daemon/pipeline/databases.js";
 import { StartFloor } from "../../../daemon/pipeline/start-floor.js";

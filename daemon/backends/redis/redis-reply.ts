@@ -1,6 +1,6 @@
 /** What ioredis decodes, with buffers for strings and text for numbers, as a `Reply`. */
-import { bytesOfText } from "../../protocol/byte-string.js";
-import { array, bulk, error, integer, NIL, type Reply } from "../../protocol/reply.js";
+import { bytesOfText } from "../../../protocol/byte-string.js";
+import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
 
 /**
  * @param value  Buffer: string or status; string or number: integer; array; null; Error inside an array

@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pino } from "pino";
-import type { Outcome } from "../../../daemon/backends/backend.js";
-import { RedisBackend } from "../../../daemon/backends/redis.js";
-import { parseSpecifications, type RedisSpecification } from "../../../daemon/options/database-list.js";
-import { realEnvironment } from "../../../serving/process/environment.js";
-import { startDaemon } from "../../support/daemon-process.js";
-import { RawClient } from "../../support/raw-client.js";
-import { type RedisServer, startRedis } from "../../support/redis-server.js";
+import type { Outcome } from "../../../../daemon/backends/backend.js";
+import { RedisBackend } from "../../../../daemon/backends/redis/redis.js";
+import { parseSpecifications, type RedisSpecification } from "../../../../daemon/options/database-list.js";
+import { realEnvironment } from "../../../../serving/process/environment.js";
+import { startDaemon } from "../../../support/daemon-process.js";
+import { RawClient } from "../../../support/raw-client.js";
+import { type RedisServer, startRedis } from "../../../support/redis-server.js";
 
 const ALL_BYTES = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join("");
 

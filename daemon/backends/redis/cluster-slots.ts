@@ -1,0 +1,66 @@
+/** Slots of a Redis Cluster: of keys, and who has them. Source: redis.io, "Redis cluster specification". */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
+import type { Address } from "./link.js";
+
+export const SLOTS = 16_384;
+
+/** CRC-16 of XMODEM: polynomial 0x1021, from 0. */
+const CRC = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
+  return crc;
+});
+
+/** What stands in the first braces counts alone, if anything does. */
+export function slotOf(key: ByteString): number {
+  const open = key.indexOf("{");
+  const close = open === -1 ? -1 : key.indexOf("}", open + 1);
+  const [from, to] = close > open + 1 ? [open + 1, close] : [0, key.length];
+  let crc = 0;
+  for (let i = from; i < to; i++)
+    crc = ((crc << 8) & 0xffff) ^ (CRC[((crc >> 8) ^ key.charCodeAt(i)) & 0xff] as number);
+  return crc % SLOTS;
+}
+
+/** Keys and slots that a refusal names. */
+const NAMED_MOST = 4;
+const NAMED_CHARS = 64;
+
+/** The slot of all of them, or why there is none. @param keys  one at least */
+export function oneSlotOf(keys: readonly ByteString[]): number | ErrorReply {
+  const slot = slotOf(keys[0] as ByteString);
+  if (keys.every((key) => slotOf(key) === slot)) return slot;
+  const bySlot = new Map(keys.map((key) => [slotOf(key), key]));
+  const named = [...bySlot].slice(0, NAMED_MOST).map(([at, key]) => `${shown(key)} in ${at}`);
+  const more = bySlot.size > NAMED_MOST ? `, and ${bySlot.size - NAMED_MOST} slots more` : "";
+  return error(
+    `CROSSSLOT Keys in request don't hash to the same slot: ${named.join(", ")}${more}; a part of their names in braces ` +
+      "that they share keeps keys together",
+  );
+}
+
+const shown = (key: ByteString): string => (key.length > NAMED_CHARS ? `${key.slice(0, NAMED_CHARS)}…` : key);
+
+export interface SlotRange {
+  readonly first: number;
+  readonly last: number;
+  readonly master: Address;
+}
+
+/**
+ * What CLUSTER SLOTS says, in the order of the slots.
+ * @param asked  who says it: a node that does not know its own address leaves it out
+ */
+export function readSlots(reply: Reply, asked: Address): SlotRange[] {
+  const ranges = (reply.kind === "array" ? reply.items : []).map((item) => {
+    const [first, last, master] = item.kind === "array" ? item.items : [];
+    const [host, port] = master?.kind === "array" ? master.items : [];
+    const named = host?.kind === "bulk" && host.bytes !== "" && host.bytes !== "?" ? host.bytes : asked.host;
+    return { first: numberIn(first), last: numberIn(last), master: { host: named, port: numberIn(port) } };
+  });
+  return ranges.filter(({ first, last }) => first <= last && last < SLOTS).sort((a, b) => a.first - b.first);
+}
+
+export const numberIn = (reply: Reply | undefined): number =>
+  reply?.kind === "integer" ? Number(reply.value) : Number.NaN;

@@ -1,0 +1,121 @@
+/**
+ * Commands without keys before a Redis Cluster: any master answers them, all do and their answers become one, or they are refused,
+ * as they are about one server and none is meant. What is not in the table is refused.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
+import type { BackendFailure, Outcome } from "../backend.js";
+import { numberIn, SLOTS } from "./cluster-slots.js";
+import type { Argv, RedisLink } from "./link.js";
+
+/** @param masters  in the order of their slots, all up */
+type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;
+
+export type SpreadWay =
+  | { readonly kind: "any" }
+  /** `isBefore`: it writes, so that those behind it go after it. */
+  | { readonly kind: "all"; readonly isBefore: boolean; readonly run: Run }
+  | { readonly kind: "refused"; readonly reason: string };
+
+const ANY: SpreadWay = { kind: "any" };
+
+/** By name; where a subcommand decides, by that too. */
+const WAYS: ReadonlyMap<string, SpreadWay> = new Map([
+  // The same at each of them.
+  ...names("PING ECHO TIME COMMAND LOLWUT CLUSTER PUBLISH SELECT MULTI EXEC DISCARD UNWATCH AUTH HELLO", ANY),
+  ...names("CLIENT READONLY READWRITE ASKING EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO", ANY),
+  ...names("FUNCTION|LIST FUNCTION|DUMP FUNCTION|HELP SCRIPT|HELP", ANY),
+  ...names("DBSIZE", all(summed)),
+  ...names("KEYS", all(joined)),
+  ...names("FLUSHALL FLUSHDB SCRIPT|LOAD SCRIPT|FLUSH", all(first, true)),
+  ...names("FUNCTION|LOAD FUNCTION|DELETE FUNCTION|FLUSH FUNCTION|RESTORE", all(first, true)),
+  ...names("SCRIPT|EXISTS", all(leastEach)),
+  ["RANDOMKEY", { kind: "all", isBefore: false, run: randomKey }],
+  ["SCAN", { kind: "all", isBefore: false, run: scan }],
+]);
+
+export function spreadOf([name = "", subcommand = ""]: Argv): SpreadWay {
+  const upper = name.toUpperCase();
+  const way = WAYS.get(upper) ?? WAYS.get(`${upper}|${subcommand.toUpperCase()}`);
+  return way ?? { kind: "refused", reason: `${upper} ${OF_ONE}` };
+}
+
+const OF_ONE =
+  "names no key by which a server of the cluster could be chosen, and is not one of those that all of them answer: ask a server itself";
+
+function names(text: string, way: SpreadWay): [string, SpreadWay][] {
+  return text.split(" ").map((name) => [name, way]);
+}
+
+/** Each is asked the same. @param merge  what becomes of their answers, none of which is an error */
+function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): SpreadWay {
+  return {
+    ...{ kind: "all", isBefore },
+    run: async (masters, argv) => {
+      const outcomes = await Promise.all(masters.map((link) => link.send(argv)));
+      const trouble = troubleIn(outcomes);
+      return trouble ?? merge(outcomes as Reply[]);
+    },
+  };
+}
+
+/** Where one has failed the others may have done it. */
+function troubleIn(outcomes: readonly Outcome[]): Outcome | null {
+  const failures = outcomes.filter((outcome) => outcome.kind === "failed");
+  const isNothingDone =
+    failures.length === outcomes.length && failures.every(({ effect }) => effect !== "unknown");
+  const [failed] = failures as BackendFailure[];
+  if (failed !== undefined)
+    return isNothingDone ? failed : { ...failed, code: "database-lost", effect: "unknown" };
+  return outcomes.find(({ kind }) => kind === "error") ?? null;
+}
+
+function first(replies: readonly Reply[]): Reply {
+  return replies[0] as Reply;
+}
+
+function summed(replies: readonly Reply[]): Reply {
+  return integer(replies.reduce((sum, reply) => sum + numberIn(reply), 0));
+}
+
+const itemsOf = (reply: Reply): readonly Reply[] => (reply.kind === "array" ? reply.items : []);
+
+function joined(replies: readonly Reply[]): Reply {
+  return array(replies.flatMap(itemsOf));
+}
+
+function leastEach(replies: readonly Reply[]): Reply {
+  const each = itemsOf(first(replies)).map((_, i) =>
+    Math.min(...replies.map((one) => numberIn(itemsOf(one)[i]))),
+  );
+  return array(each.map(integer));
+}
+
+/** A master is drawn by its number of keys, so that each key is as likely as with one server. */
+async function randomKey(masters: readonly RedisLink[], argv: Argv): Promise<Outcome> {
+  const sizes = await Promise.all(masters.map((link) => link.send(["DBSIZE"])));
+  const trouble = troubleIn(sizes);
+  if (trouble !== null) return trouble;
+  const counts = sizes.map((size) => (size.kind === "integer" ? Number(size.value) : 0));
+  let left = Math.random() * counts.reduce((sum, count) => sum + count, 0);
+  const drawn = counts.findIndex((count) => (left -= count) < 0);
+  return drawn === -1 ? NIL : await (masters[drawn] as RedisLink).send(argv);
+}
+
+/** Cursors name a master's place among the masters beside its own cursor. */
+async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome> {
+  const cursor = argv[1] ?? "";
+  if (!/^\d{1,20}$/.test(cursor)) return error("ERR invalid cursor");
+  const [own, place] = [BigInt(cursor) / PLACES, Number(BigInt(cursor) % PLACES)];
+  const link = masters[place];
+  if (link === undefined) return scanned("0", array([]));
+  const outcome = await link.send([argv[0] as ByteString, String(own), ...argv.slice(2)]);
+  const [next, found] = outcome.kind === "array" ? outcome.items : [];
+  if (next?.kind !== "bulk" || found === undefined) return outcome;
+  const isDone = next.bytes === "0";
+  if (isDone && place + 1 >= masters.length) return scanned("0", found);
+  return scanned(String(isDone ? BigInt(place + 1) : BigInt(next.bytes) * PLACES + BigInt(place)), found);
+}
+
+const PLACES = BigInt(SLOTS);
+const scanned = (cursor: string, found: Reply): Reply => array([bulk(cursor), found]);

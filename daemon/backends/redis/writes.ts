@@ -1,0 +1,11 @@
+/** Which commands replicas of a Redis have to confirm (--wait-replicas): all that are not known to read alone. */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { commands } from "../../../store/command-table.js";
+
+const READS: ReadonlySet<string> = new Set(commands.filter(({ reads }) => reads).map(({ name }) => name));
+
+export function mayWrite([name = "", subcommand = ""]: readonly ByteString[]): boolean {
+  const upper = name.toUpperCase();
+  return !READS.has(upper) && !READS.has(`${upper}|${subcommand.toUpperCase()}`);
+}

@@ -1,0 +1,70 @@
+/** Counters that many callers of one daemon raise, while the Redis behind it fails: what was acknowledged, and what may have been done. */
+import assert from "node:assert/strict";
+import { createClient, DbsyncError } from "../../../../client/entry.js";
+import type { DaemonProcess } from "../../../support/daemon-process.js";
+import { until } from "../../../support/redis-cluster.js";
+
+/** The longest that a client waits. */
+const TIMEOUT_MS = 20_000;
+
+interface Counter {
+  acknowledged: number;
+  unknown: number;
+}
+
+export class CountingLoad implements AsyncDisposable {
+  readonly #client;
+  readonly #counters = new Map<string, Counter>();
+  readonly #callers: Promise<void>[];
+  #isDone = false;
+  #acknowledged = 0;
+
+  constructor(daemon: DaemonProcess, callers: number) {
+    this.#client = createClient({ servers: `127.0.0.1:${daemon.port}`, timeout: TIMEOUT_MS });
+    this.#callers = Array.from({ length: callers }, (_, i) => this.#call(`n:${i}`));
+  }
+
+  /** So many more are acknowledged, from now on. */
+  async more(count: number): Promise<void> {
+    const goal = this.#acknowledged + count;
+    await until(async () => this.#acknowledged >= goal);
+  }
+
+  /** Each key can be written. */
+  async servesAgain(): Promise<void> {
+    for (const key of this.#counters.keys())
+      await until(async () => (await this.#client.send(["INCR", `again:${key}`])) !== null);
+  }
+
+  /** Ends it, and looks at each counter. */
+  async check(): Promise<void> {
+    this.#isDone = true;
+    await Promise.all(this.#callers);
+    for (const [key, { acknowledged, unknown }] of this.#counters) {
+      const count = Number(await this.#client.send(["GET", key]));
+      const most = acknowledged + unknown;
+      assert.ok(count >= acknowledged && count <= most, `${key}: ${count}, not ${acknowledged} to ${most}`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDone = true;
+    await this.#client.close();
+    await Promise.all(this.#callers);
+  }
+
+  async #call(key: string): Promise<void> {
+    const counter: Counter = { acknowledged: 0, unknown: 0 };
+    this.#counters.set(key, counter);
+    while (!this.#isDone) {
+      try {
+        await this.#client.send(["INCR", key]);
+        counter.acknowledged++;
+        this.#acknowledged++;
+      } catch (problem) {
+        assert.ok(problem instanceof DbsyncError, String(problem));
+        if (problem.effect === "unknown") counter.unknown++;
+      }
+    }
+  }
+}

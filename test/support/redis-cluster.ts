@@ -1,0 +1,129 @@
+/** A Redis Cluster of real processes for one test: three masters, and a replica of each. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Reply } from "../../protocol/reply.js";
+import { freePort } from "./free-port.js";
+import { RedisConnection } from "./redis-connection.js";
+import { type RedisServer, startRedis } from "./redis-server.js";
+
+const MASTERS = 3;
+const NODES = 2 * MASTERS;
+const SLOTS = 16_384;
+const NODE_TIMEOUT_MS = 1_000;
+const POLL_MS = 20;
+
+/** What `ask` answers, once it is so. */
+export async function until<T>(ask: () => Promise<T | null | false>): Promise<T> {
+  for (;;) {
+    const answer = await ask().catch(() => null);
+    if (answer !== null && answer !== false) return answer;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+export async function askRedis(port: number, ...argv: readonly string[]): Promise<Reply> {
+  using connection = await RedisConnection.open(port);
+  return await connection.call(...argv);
+}
+
+export async function textOf(port: number, ...argv: readonly string[]): Promise<string> {
+  const reply = await askRedis(port, ...argv);
+  return reply.kind === "bulk" ? reply.bytes : reply.kind === "status" ? reply.text : JSON.stringify(reply);
+}
+
+export class RedisCluster implements AsyncDisposable {
+  /** The first three begin as masters, in the order of their slots. */
+  readonly nodes: Node[];
+
+  private constructor(nodes: Node[]) {
+    this.nodes = nodes;
+  }
+
+  static async start(args: readonly string[] = []): Promise<RedisCluster> {
+    const nodes = await Promise.all(Array.from({ length: NODES }, () => startNode(args)));
+    const cluster = new RedisCluster(nodes);
+    const first = nodes[0] as Node;
+    for (const [i, { port }] of nodes.slice(0, MASTERS).entries()) {
+      const [from, to] = [i, i + 1].map((part) => Math.ceil((part * SLOTS) / MASTERS)) as [number, number];
+      assert.equal(await textOf(port, "CLUSTER", "ADDSLOTSRANGE", String(from), String(to - 1)), "OK");
+      await askRedis(port, "CLUSTER", "SET-CONFIG-EPOCH", String(i + 1));
+    }
+    for (const { port, busPort } of nodes.slice(1))
+      await askRedis(first.port, "CLUSTER", "MEET", "127.0.0.1", String(port), String(busPort));
+    for (const [i, { port }] of nodes.entries()) {
+      await until(async () => /cluster_known_nodes:6/.test(await textOf(port, "CLUSTER", "INFO")));
+      if (i < MASTERS) continue;
+      const master = await cluster.idOf(nodes[i - MASTERS] as RedisServer);
+      await until(async () => (await textOf(port, "CLUSTER", "REPLICATE", master)) === "OK");
+    }
+    await cluster.whole();
+    return cluster;
+  }
+
+  get ports(): number[] {
+    return this.nodes.map(({ port }) => port);
+  }
+
+  async idOf({ port }: RedisServer): Promise<string> {
+    return await textOf(port, "CLUSTER", "MYID");
+  }
+
+  /** Until all nodes see all slots served, and each replica has its master's data. */
+  async whole(nodes: readonly Node[] = this.nodes): Promise<void> {
+    for (const { port } of nodes) {
+      await until(async () => /cluster_state:ok/.test(await textOf(port, "CLUSTER", "INFO")));
+      await until(async () =>
+        /role:master|master_link_status:up/.test(await textOf(port, "INFO", "replication")),
+      );
+    }
+  }
+
+  /** The master of a slot, as the other nodes have it. */
+  async masterOf(slot: number, except?: Node): Promise<Node> {
+    const asked = this.nodes.find((node) => node !== except) as Node;
+    const reply = await askRedis(asked.port, "CLUSTER", "SLOTS");
+    assert.ok(reply.kind === "array");
+    for (const range of reply.items) {
+      assert.ok(range.kind === "array");
+      const [from, to, master] = range.items;
+      assert.ok(from?.kind === "integer" && to?.kind === "integer" && master?.kind === "array");
+      const port = master.items[1]?.kind === "integer" ? Number(master.items[1].value) : 0;
+      if (slot >= Number(from.value) && slot <= Number(to.value))
+        return this.nodes.find((node) => node.port === port) as Node;
+    }
+    throw new Error(`no node has slot ${slot}`);
+  }
+
+  /** One that was killed, with what it knew of the others. */
+  async startAgain(node: Node): Promise<void> {
+    await node.stop();
+    const again = await startRedis({ port: node.port, args: node.args });
+    this.nodes[this.nodes.indexOf(node)] = { ...node, ...again };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+    for (const { folder } of this.nodes) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export interface Node extends RedisServer {
+  readonly busPort: number;
+  readonly folder: string;
+  readonly args: readonly string[];
+}
+
+async function startNode(more: readonly string[]): Promise<Node> {
+  const busPort = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-node-"));
+  const args = [
+    ...["--dir", folder],
+    ...["--cluster-enabled", "yes", "--cluster-port", String(busPort)],
+    ...["--cluster-node-timeout", String(NODE_TIMEOUT_MS), "--cluster-replica-validity-factor", "0"],
+    ...["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"],
+    ...more,
+  ];
+  return { ...(await startRedis({ args })), busPort, folder, args };
+}

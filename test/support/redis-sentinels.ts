@@ -1,0 +1,95 @@
+/** A Redis with a replica, watched by three sentinels: real processes for one test. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "./free-port.js";
+import { askRedis, textOf, until } from "./redis-cluster.js";
+import { type RedisServer, startRedis } from "./redis-server.js";
+
+export const MASTER_NAME = "main";
+const SENTINELS = 3;
+const QUORUM = 2;
+const DOWN_AFTER_MS = 800;
+
+export class RedisSentinels implements AsyncDisposable {
+  /** The first begins as the master. */
+  readonly servers: RedisServer[];
+  readonly sentinels: readonly Sentinel[];
+
+  private constructor(servers: RedisServer[], sentinels: readonly Sentinel[]) {
+    this.servers = servers;
+    this.sentinels = sentinels;
+  }
+
+  static async start(): Promise<RedisSentinels> {
+    const master = await startRedis();
+    const replica = await startReplica(master.port);
+    const sentinels = await Promise.all(Array.from({ length: SENTINELS }, () => startSentinel(master.port)));
+    const group = new RedisSentinels([master, replica], sentinels);
+    for (const { port } of sentinels)
+      await until(async () => {
+        const told = JSON.stringify(await askRedis(port, "SENTINEL", "MASTER", MASTER_NAME));
+        return /"num-slaves"[^}]*}[^}]*"1"/.test(told) && /"num-other-sentinels"[^}]*}[^}]*"2"/.test(told);
+      });
+    await until(async () => /master_link_status:up/.test(await textOf(replica.port, "INFO", "replication")));
+    return group;
+  }
+
+  get places(): string {
+    return this.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(",");
+  }
+
+  /** As a sentinel has it. */
+  async masterPort(sentinel = this.sentinels[0] as Sentinel): Promise<number> {
+    const reply = await askRedis(sentinel.port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME);
+    const [, port] = reply.kind === "array" ? reply.items : [];
+    return port?.kind === "bulk" ? Number(port.bytes) : 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.sentinels, ...this.servers].map((one) => one.stop()));
+  }
+}
+
+/** Of a master, with its data. */
+export async function startReplica(master: number, port?: number): Promise<RedisServer> {
+  const args = ["--replicaof", "127.0.0.1", String(master), "--repl-diskless-sync-delay", "0"];
+  return await startRedis(port === undefined ? { args } : { args, port });
+}
+
+export interface Sentinel {
+  readonly port: number;
+  kill(signal: NodeJS.Signals): void;
+  stop(): Promise<void>;
+}
+
+async function startSentinel(master: number): Promise<Sentinel> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-sentinel-"));
+  const file = join(folder, "sentinel.conf");
+  const lines = [
+    ...[`port ${port}`, "bind 127.0.0.1", `dir ${folder}`],
+    `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${master} ${QUORUM}`,
+    `sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER_MS}`,
+    `sentinel failover-timeout ${MASTER_NAME} 5000`,
+  ];
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  const child = spawn("redis-server", [file, "--sentinel"], { stdio: ["ignore", "ignore", "inherit"] });
+  const killChild = () => void child.kill("SIGKILL");
+  process.once("exit", killChild);
+  child.once("exit", () => {
+    process.off("exit", killChild);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await until(async () => (await textOf(port, "PING")) === "PONG");
+  return { port, kill: (signal) => void child.kill(signal), stop: () => stop(child) };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
+}
