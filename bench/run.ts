@@ -19,6 +19,7 @@ const BENCHMARKS = [
   "web",
   "queues",
   "scripts",
+  "backends",
   "sidecar",
   "documents",
   "document-requests",

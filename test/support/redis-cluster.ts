@@ -11,7 +11,7 @@ import { type RedisServer, startRedis } from "./redis-server.js";
 const MASTERS = 3;
 const NODES = 2 * MASTERS;
 const SLOTS = 16_384;
-const NODE_TIMEOUT_MS = 1_000;
+const NODE_TIMEOUT_MS = 3_000;
 const POLL_MS = 20;
 
 /** What `ask` answers, once it is so. */
@@ -96,10 +96,12 @@ export class RedisCluster implements AsyncDisposable {
     throw new Error(`no node has slot ${slot}`);
   }
 
-  /** One that was killed, with what it knew of the others. */
+  /** One that was killed, with what it knew of the others: it becomes a replica. */
   async startAgain(node: Node): Promise<void> {
     await node.stop();
-    const again = await startRedis({ port: node.port, args: node.args });
+    // Nor is it to be a master before it has the data.
+    const args = [...node.args, "--cluster-replica-no-failover", "yes"];
+    const again = await startRedis({ port: node.port, args });
     this.nodes[this.nodes.indexOf(node)] = { ...node, ...again };
   }
 

@@ -11,7 +11,7 @@ import { type RedisServer, startRedis } from "./redis-server.js";
 export const MASTER_NAME = "main";
 const SENTINELS = 3;
 const QUORUM = 2;
-const DOWN_AFTER_MS = 800;
+const DOWN_AFTER_MS = 3_000;
 
 export class RedisSentinels implements AsyncDisposable {
   /** The first begins as the master. */
@@ -53,10 +53,10 @@ export class RedisSentinels implements AsyncDisposable {
   }
 }
 
-/** Of a master, with its data. */
-export async function startReplica(master: number, port?: number): Promise<RedisServer> {
-  const args = ["--replicaof", "127.0.0.1", String(master), "--repl-diskless-sync-delay", "0"];
-  return await startRedis(port === undefined ? { args } : { args, port });
+/** Of a master, with its data. @param args  further ones */
+export async function startReplica(master: number, args: readonly string[] = []): Promise<RedisServer> {
+  const of = ["--replicaof", "127.0.0.1", String(master), "--repl-diskless-sync-delay", "0"];
+  return await startRedis({ args: [...of, ...args] });
 }
 
 export interface Sentinel {

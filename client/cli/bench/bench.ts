@@ -155,17 +155,36 @@ async function makeKeys(client: CallingClient, keys: number, payload: number): P
   const value = "x".repeat(payload);
   const atOnce = Math.min(KEYS_AT_ONCE, Math.max(1, Math.floor(BYTES_AT_ONCE / Math.max(1, payload))));
   for (const names of keyNames(keys, atOnce))
-    await client.send(["MSET", ...names.flatMap((name) => [name, value])]);
+    await atOnceOrEach(
+      () => client.send(["MSET", ...names.flatMap((name) => [name, value])]),
+      () => names.map((name) => client.send(["SET", name, value])),
+    );
 }
 
 /** @returns why not, or null */
 async function removeKeys(client: CallingClient, keys: number): Promise<string | null> {
   try {
     for (const names of keyNames(keys, KEYS_AT_ONCE))
-      await client.send(["UNLINK", ...names], { policy: "all" });
+      await atOnceOrEach(
+        () => client.send(["UNLINK", ...names], { policy: "all" }),
+        () => names.map((name) => client.send(["UNLINK", name], { policy: "all" })),
+      );
     return null;
   } catch (error) {
     return (error as Error).message;
+  }
+}
+
+/** A Redis Cluster behind a daemon takes no command with keys of several slots. */
+async function atOnceOrEach(
+  atOnce: () => Promise<unknown>,
+  each: () => readonly Promise<unknown>[],
+): Promise<void> {
+  try {
+    await atOnce();
+  } catch (error) {
+    if (!(error instanceof DbsyncError) || !/CROSSSLOT/.test(error.message)) throw error;
+    await Promise.all(each());
   }
 }
 

@@ -40,11 +40,14 @@ export class CountingLoad implements AsyncDisposable {
   async check(): Promise<void> {
     this.#isDone = true;
     await Promise.all(this.#callers);
+    const wrong: string[] = [];
     for (const [key, { acknowledged, unknown }] of this.#counters) {
       const count = Number(await this.#client.send(["GET", key]));
       const most = acknowledged + unknown;
-      assert.ok(count >= acknowledged && count <= most, `${key}: ${count}, not ${acknowledged} to ${most}`);
+      if (count < acknowledged || count > most)
+        wrong.push(`${key}: ${count}, not ${acknowledged} to ${most}`);
     }
+    assert.deepEqual(wrong, []);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
