@@ -5,9 +5,9 @@ import { loadWith } from "../serving/process/optional-package.js";
 import type { Metrics } from "./admin/metrics.js";
 import type { Backend } from "./backends/backend.js";
 import type { RedisBackendParts } from "./backends/redis/redis.js";
+import type { RedisGroupSpecification } from "./options/addresses/redis-group-list.js";
 import type { BackendSpecification, RedisSpecification } from "./options/database-list.js";
 import { usageKindOf } from "./options/eviction-policy.js";
-import type { RedisGroupSpecification } from "./options/addresses/redis-group-list.js";
 import { isSigned, type Settings } from "./options/settings.js";
 import type { TimedDatabase } from "./pipeline/start-floor.js";
 
