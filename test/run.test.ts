@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { testFiles } from "./support/chosen-files.js";
+import { FULL_ONLY } from "./support/full-files.js";
 import { buildRoot } from "./support/repository.js";
 
 test("a word in the name of the folder above chooses nothing", () => {
@@ -42,6 +44,14 @@ const HANGING = `
 
 /** Milliseconds until it is ended; before, a busy machine has to have started it. */
 const LIMIT = "10000";
+
+test("the files that only full runs have are there", () => {
+  const files = testFiles(join(buildRoot, "test"));
+  assert.deepEqual(
+    FULL_ONLY.filter((words) => !files.some((file) => file.startsWith(words))),
+    [],
+  );
+});
 
 test("a file that hangs is ended, and so is what it started", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-hanging-"));

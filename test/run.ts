@@ -8,6 +8,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFull } from "./support/amount.js";
 import { chosenFiles, testFiles } from "./support/chosen-files.js";
+import { isFullOnly } from "./support/full-files.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
 import { isOnPath, isThere, type Requirement, requirements } from "./support/requirements.js";
 import { forgetSettings } from "./support/test-environment.js";
@@ -41,7 +42,7 @@ const LONG = [
 
 const HOW_TO_RUN_MORE = `
 These were the runs that everybody has. More of them:
-  DBSYNC_FULL=1 npm test               what takes long in full; so does .ci/run
+  DBSYNC_FULL=1 npm test               what takes long in full, and the files of test/support/full-files.ts; so does .ci/run
   npm run explore [-- --minutes 30]    randomised tests from fresh seeds; what they find comes with how to repeat it
   npm run mutants                      rules that are broken must be found out
   npm run chaos -- --minutes 30        daemons that are killed, frozen and damaged`;
@@ -54,7 +55,8 @@ function main(words: readonly string[]): void {
   }
   const folder = join(buildRoot, "test");
   const pathsOf = (paths: readonly string[]) => paths.map((path) => join(folder, path));
-  const files = chosenFiles(testFiles(folder), words);
+  const chosen = chosenFiles(testFiles(folder), words);
+  const files = isFull || words.length > 0 ? chosen : chosen.filter((file) => !isFullOnly(file));
   if (files.length === 0) {
     console.error(`No test file's path below test/ holds ${words.join(" or ")}.`);
     process.exitCode = 2;

@@ -21,7 +21,7 @@ import {
 } from "./simulated-world.js";
 
 const onlyRun = process.env["DBSYNC_RUN"];
-const RUNS = onlyRun === undefined ? [...Array(amount(120, 1_000)).keys()] : [Number(onlyRun)];
+const RUNS = onlyRun === undefined ? [...Array(amount(120, 500)).keys()] : [Number(onlyRun)];
 
 /** A clock may be as wrong. */
 const DAY_MS = 86_400_000;

@@ -22,7 +22,7 @@ import {
   touchesOfUnit,
 } from "./random-unit.js";
 
-const STATES = amount(4, 40);
+const STATES = amount(4, 20);
 
 const seed = seedOfRun();
 

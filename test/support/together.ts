@@ -5,7 +5,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { isFull } from "./amount.js";
 
 /** As many as take some seconds. */
 const FILES = 16;
@@ -22,11 +21,10 @@ export interface Sharing {
 }
 
 /**
- * What to run in place of test files: in a full run each of them, so that it is seen that none leans on another.
+ * What to run in place of test files. That none leans on another shows where they run one by one: explored, against a mutant, or by their name.
  * @param files  as absolute paths
  */
 export function together(files: readonly string[], { folder, lanes }: Sharing): string[] {
-  if (isFull) return [...files];
   const sharing = files.filter((file) => !ALONE.test(readFileSync(file, "utf8")));
   const count = Math.max(lanes, Math.ceil(sharing.length / FILES));
   if (sharing.length <= count) return [...files];

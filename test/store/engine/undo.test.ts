@@ -26,13 +26,13 @@ import {
 } from "../random-unit.js";
 
 /** Random states, and calls of each command in each. */
-const STATES = amount(3, 25);
+const STATES = amount(3, 12);
 const CALLS_PER_STATE = amount(1, 2);
 /** States in which a command that has not yet changed anything is tried, and how often; before that its kin make what it may find. */
 const STATES_MAX = 1000;
 const CALLS_UNTIL_CHANGED = 20;
 const CALLS_OF_KIN = 200;
-const SEQUENCES = amount(3, 20);
+const SEQUENCES = amount(3, 10);
 const SEQUENCE_CALLS = 300;
 
 const seed = seedOfRun();

@@ -170,7 +170,7 @@ const emptied = () => target.call("FLUSHALL");
 
 describe("dbsync import redis:", () => {
   test("takes over keys of every type with their expiry, byte for byte", async () => {
-    await fill(source, amount(350, 100_000));
+    await fill(source, amount(350, 40_000));
     const { code, stdout, stderr } = await importFrom(here());
     assert.equal(code, 0, stderr);
     const before = await contentsOf(source);

@@ -11,7 +11,7 @@ import { Asked } from "./asked.js";
 import { isDifferentInMingo, withoutDifferences } from "./mingo-differences.js";
 import { type Json, type JsonObject, type Operation, RandomOperations } from "./random-operation.js";
 
-const RUNS = amount(12, 300);
+const RUNS = amount(12, 150);
 const OPERATIONS = 80;
 /** One in so many is taken back and carried out again. */
 const UNDONE = 8;

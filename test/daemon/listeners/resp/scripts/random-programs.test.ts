@@ -14,7 +14,7 @@ import { startResp } from "../scene.js";
 import { randomProgram } from "./random-program.js";
 
 const skip = skipWithout("redis-server");
-const PROGRAMS = amount(300, 10_000);
+const PROGRAMS = amount(300, 5_000);
 /** Run one after the other on the same data. */
 const EPISODE = 20;
 
