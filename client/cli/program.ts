@@ -8,6 +8,7 @@ import { addImport } from "./import.js";
 import { addTest } from "./json/test-server.js";
 import { addKeys } from "./keys/keys.js";
 import { addSubscribe, addWatch } from "./listen.js";
+import { addMembers } from "./members/members.js";
 import { addBackup } from "./past/backup.js";
 import { addBlame } from "./past/blame.js";
 import { addGetPast } from "./past/get-past.js";
@@ -36,6 +37,7 @@ const SUBCOMMANDS: readonly ((program: Command) => void)[] = [
   addTop,
   addDoctor,
   addKeys,
+  addMembers,
   addLog,
   addBlame,
   addGetPast,

@@ -35,6 +35,8 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "out-of-memory": "delete what is not needed, or raise the daemon's --maxmemory",
   "only-for-reads": "leave the option only out: it is for commands that read",
   "daemon-revoked": "use another daemon; start that one with a new data folder, or stop it",
+  "not-listed":
+    "use another daemon; add that one to the list (dbsync members add), with a new data folder if it was left out",
   "clock-off": "use another daemon, and set that daemon's clock by NTP",
   "storage-failed": "see that daemon's log: free or mend its disk, and start it again",
   "order-unavailable": "see that daemon's log, and how its NATS server is; or ask another daemon",

@@ -9,10 +9,11 @@ export const STATES = [
   "catching-up",
   "isolated",
   "revoked",
+  "not-listed",
   "stopping",
 ] as const satisfies readonly State[];
 /** Between start and stop as a `hello` tells it. */
-export type State = "starting" | DaemonState | "revoked" | "stopping";
+export type State = "starting" | DaemonState | "revoked" | "not-listed" | "stopping";
 
 export interface BackendHealth {
   /** As the log shows it; holds no password. */

@@ -130,6 +130,13 @@ export const REFUSALS = {
       "This daemon's own key was revoked: it is no member any more, and takes nothing that writes, as it would reach no other daemon.",
     wire: never("use another daemon; start that one with a new `--data` folder, or stop it"),
   },
+  "not-listed": {
+    sentence:
+      "The cluster's list of members does not name this daemon, so it takes nothing that writes, as it would reach no other.",
+    wire: never(
+      "use another daemon; `dbsync members add` that one, with a new `--data` folder if it was left out",
+    ),
+  },
   "storage-failed": {
     sentence:
       "The data folder does not take what is written; nothing is taken any more until the daemon is started anew.",

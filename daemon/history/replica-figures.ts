@@ -1,8 +1,10 @@
 /** How a daemon's timeline and members are, as plain facts: for TIMELINE STATUS and for metrics. */
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Digest } from "../../timeline/compare/digest-index.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { TimelineFigures } from "../../timeline/timeline-figures.js";
+import type { MemberLists } from "../members/member-lists.js";
 import type { SnapshotProgress } from "../peers/past/snapshot-taking.js";
 import type { Peering } from "../peers/peering.js";
 import type { MessageFigures } from "../peers/shared/message-figures.js";
@@ -27,6 +29,8 @@ export interface ReplicaFace {
   /** As clients are told. */
   readonly state: () => DaemonState;
   readonly revoked: () => string | null;
+  readonly unlisted: () => string | null;
+  readonly lists: Pick<MemberLists, "standing" | "isJoining">;
   readonly isDurable: boolean;
   readonly lostGroups: number;
   /** How many look back now. */
@@ -40,6 +44,14 @@ export interface ReplicaFigures extends TimelineFigures {
   readonly failure: string | null;
   /** Who tells that the daemon's own key was revoked; null: it was not. */
   readonly revoked: string | null;
+  /** Why it is no member of the list that there is; null: it is one, or there is none. */
+  readonly unlisted: string | null;
+  /** Numbers of the lists of members that are known: more than one stand beside each other. */
+  readonly lists: readonly number[];
+  /** The first of them; empty: there is none. */
+  readonly listHash: ByteString;
+  /** Whether a list has added it, and it has yet to hear from all others. */
+  readonly isJoining: boolean;
   readonly isSkewed: boolean;
   readonly isDurable: boolean;
   /** Groups of writes that were safe before and were not in the log at the start. */
@@ -77,6 +89,7 @@ export interface ReplicaFigures extends TimelineFigures {
 export function figuresOf(face: ReplicaFace): ReplicaFigures {
   const { timeline, peering, state, isDurable, lostGroups, recalls } = face;
   const { failure, watermark, published, newest, index, figures } = timeline;
+  const { heads } = face.lists.standing;
   const { size, dropped } = peering.quarantine;
   const { taken, strays, possibleStrays, progress } = peering.snapshots;
   return {
@@ -84,6 +97,10 @@ export function figuresOf(face: ReplicaFace): ReplicaFigures {
     ...{ failure, watermark, published, isDurable, lostGroups },
     state: state(),
     revoked: face.revoked(),
+    unlisted: face.unlisted(),
+    lists: heads.map(({ list }) => list.number),
+    listHash: heads[0]?.hash ?? "",
+    isJoining: face.lists.isJoining,
     isSkewed: peering.isSkewed,
     newest: newest.at,
     stable: peering.stablePoint,

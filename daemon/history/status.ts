@@ -17,6 +17,10 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     state: bulk(figures.state),
     failure: textOrNil(figures.failure),
     revoked: textOrNil(figures.revoked),
+    unlisted: textOrNil(figures.unlisted),
+    list: figures.lists.length === 0 ? NIL : bulk(figures.lists.join(" ")),
+    "list-hash": figures.listHash === "" ? NIL : bulk(hexOf(figures.listHash)),
+    joining: flag(figures.isJoining),
     skewed: flag(figures.isSkewed),
     durable: flag(figures.isDurable),
     watermark: integer(figures.watermark),
@@ -45,7 +49,7 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     order: textOrNil(figures.order),
     compared: integer(figures.compared),
     differing: array(figures.differing.map(differenceReply)),
-    members: array(figures.members.map(memberReply)),
+    members: array(figures.members.map((member) => memberReply(member, replica.lists.standing))),
   };
   return map(namesAndValues(upTo === null ? fields : { ...fields, ...upToFields(upTo, replica) }));
 }
@@ -72,11 +76,13 @@ function differenceReply({ db, key, members, verdict }: StateDifference): Reply 
   );
 }
 
-function memberReply(member: MemberStatus): Reply {
+function memberReply(member: MemberStatus, { heads, members }: ReplicaFace["lists"]["standing"]): Reply {
+  const isKnown = heads.length > 0 && member.id !== null;
   return map(
     namesAndValues({
       address: bulk(bytesOfText(member.address)),
       id: member.id === null ? NIL : bulk(hexOf(member.id)),
+      listed: isKnown ? flag(members.has(member.id ?? "")) : NIL,
       connection: bulk(member.connection),
       trouble: textOrNil(member.trouble),
       state: textOrNil(member.state),

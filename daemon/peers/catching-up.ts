@@ -8,7 +8,7 @@ import type { PeeringParts } from "./shared/peering-parts.js";
 import { holdsLess, totalsOf } from "./shared/totals.js";
 
 export interface CatchingUpParts {
-  readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline">;
+  readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline" | "lists">;
   readonly roster: () => Roster;
   readonly gaps: Gaps;
   readonly joining: Joining;
@@ -81,7 +81,8 @@ export class CatchingUp {
     const isLacking = gaps.isLacking(now, this.state === "catching-up", this.#since);
     this.#isTold &&= !isLacking;
     if (this.isUnderWay || isLacking) this.#isMarked = false;
-    if (this.isUnderWay || isLacking || !this.#isLevel()) this.state = "catching-up";
+    const isJoining = peering.lists?.isJoining === true;
+    if (this.isUnderWay || isLacking || isJoining || !this.#isLevel()) this.state = "catching-up";
     else {
       this.#since = now;
       this.state = isMajority ? "live" : "isolated";

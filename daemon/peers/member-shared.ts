@@ -1,6 +1,7 @@
 /** What the members of a daemon have in common, and whom they tell. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CutVote } from "../../protocol/members/cut-votes.js";
+import type { ListMessage } from "../../protocol/members/list-message.js";
 import type { SnapshotPartMessage } from "../../protocol/members/member-messages.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Intake } from "./exchange/intake.js";
@@ -36,6 +37,8 @@ export interface MemberShared<Member> {
   readonly voted: (member: Member, votes: readonly CutVote[]) => void;
   /** Whether a member's word counts where members have to agree. */
   readonly hasVoice: (id: ByteString) => boolean;
+  /** By which list a member goes, or one that it gives. */
+  readonly listed: (member: Member, message: ListMessage) => void;
   /** It has said something for the first time. */
   readonly spoke: (member: Member) => void;
   /** A part of a snapshot has come. @returns whether it was asked for */

@@ -127,13 +127,16 @@ export class Member implements Giver {
         this.#reconciling.given(message.session);
         break;
       case "report-request":
-        this.#report(message.at);
+        this.#reports.give(message.at, this);
         break;
       case "speak":
         this.speech.receive(message);
         break;
       case "cuts":
         this.#shared.voted(this, message.votes);
+        break;
+      case "list":
+        this.#shared.listed(this, message);
         break;
       case "snapshot-pull":
         this.#giving.pull(message.at, message.number);
@@ -309,11 +312,5 @@ export class Member implements Giver {
       skewed: isSkewed(),
       ...totalsOf(peering.timeline.index),
     });
-  }
-
-  #report(at: number): void {
-    const answer = this.#reports.answer(at);
-    if (answer === "malformed") this.malformed(`a report request up to ${at}, which is no whole second`);
-    else if (answer !== null) this.connection.send(answer);
   }
 }

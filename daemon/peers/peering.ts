@@ -6,7 +6,6 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
-import { skewedWatermark } from "../../timeline/members/skew-rule.js";
 import type { PeerAddress } from "../options/peer-address.js";
 import { CatchingUp } from "./catching-up.js";
 import { Complaints } from "./complaints.js";
@@ -15,11 +14,13 @@ import { Packer } from "./exchange/packing.js";
 import { Spreading } from "./exchange/spreading.js";
 import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
+import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
-import { MemberClocks } from "./member-clocks.js";
 import type { MemberShared } from "./member-shared.js";
+import { OwnClock } from "./own-clock.js";
 import type { SnapshotTaking } from "./past/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./past/stable-point.js";
+import type { Revocation } from "./revocation.js";
 import { Roster } from "./roster.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 import { Notices } from "./shared/notices.js";
@@ -38,21 +39,20 @@ export class Peering {
   readonly #slices: Slices;
   readonly #spreading: Spreading;
   readonly #intake: Intake;
-  readonly #clocks: MemberClocks;
+  readonly #clock: OwnClock;
   readonly #stable: StablePoint;
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
   readonly #complaints: Complaints;
   readonly #states: StateComparing;
+  readonly #listed: ListedMembers;
   /** Messages on channels. */
   readonly speaking: Speaking;
   #isRunning = false;
   #tickedAt = 0;
   #nextLookAt = 0;
   #ringChanged = false;
-  /** What was last told of the own clock. */
-  #wasSkewed = false;
 
   constructor(parts: PeeringParts) {
     const { log, uptime, soon, limits, timeline } = parts;
@@ -62,7 +62,7 @@ export class Peering {
     this.#slices = new Slices({ uptime, soon, sliceMs: limits.sliceMs });
     this.#spreading = new Spreading(parts, () => this.#listening());
     this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
-    this.#clocks = new MemberClocks(limits);
+    this.#clock = new OwnClock(parts, () => this.#catchingUp.size);
     this.#stable = new StablePoint(timeline, limits);
     this.#joining = new Joining(parts);
     this.#past = new ForgottenPast({
@@ -82,6 +82,7 @@ export class Peering {
       hasVoice: (id) => this.#roster.electorate.ids.has(id),
     });
     this.#complaints = new Complaints(parts, this.#notices, (member, why) => this.#roster.ban(member, why));
+    this.#listed = new ListedMembers({ peering: parts, members: () => this.#roster.members });
     const shared = this.#makeShared();
     this.#roster = new Roster({
       ...{ peering: parts, notices: this.#notices },
@@ -97,6 +98,7 @@ export class Peering {
         this.#states.left(member.id);
         parts.messages?.missed();
         member.stop();
+        this.#listed.left(member);
         this.#spreading.disconnected(member);
       },
       forgotten: (bit) => this.#spreading.forget(bit),
@@ -133,7 +135,8 @@ export class Peering {
     this.#catchingUp.tick(now);
     this.#past.tick(now);
     this.watchClock();
-    this.#stable.tick(now, () => this.#roster.all?.map(reporterOf) ?? null);
+    this.#listed.tick(now);
+    this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all)?.map(reporterOf) ?? null);
     this.#states.tick(now);
     if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
   }
@@ -143,18 +146,20 @@ export class Peering {
    * jump at any time, and the watermark never goes back. Not before the members' clocks are known.
    */
   watchClock(): void {
-    const { timeline, clock, uptime } = this.#parts;
-    const { isSkewed } = this;
-    if (isSkewed !== this.#wasSkewed)
-      this.#tellSkew(isSkewed, this.#clocks.median(clock(), uptime(), this.#catchingUp.size));
-    this.#wasSkewed = isSkewed;
-    timeline.isSkewed = isSkewed || this.#catchingUp.isUnderWay;
+    this.#parts.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
   }
 
   /** Other addresses; connections opened to those that are left out are closed. */
   setPeers(addresses: readonly PeerAddress[]): void {
     this.#stable.discard();
     this.#roster.setPeers(addresses);
+    this.#nextLookAt = 0;
+  }
+
+  /** The lists of members known here have changed; told again when they are on the disk. */
+  listsChanged(): void {
+    this.#stable.discard();
+    if (this.#listed.changed()) this.#roster.connectAnew();
     this.#nextLookAt = 0;
   }
 
@@ -204,9 +209,9 @@ export class Peering {
     return this.#joining.isUnderWay;
   }
 
-  /** Who has said that this daemon's own key was revoked, while nobody else takes it for a member; null: nobody. */
-  get revokedBy(): string | null {
-    return this.#roster.revocation.by;
+  /** That this daemon's own key was revoked, or that no list names it, and who says so, while no other one takes it for a member. */
+  get word(): Revocation["word"] {
+    return this.#roster.revocation.word;
   }
 
   /** Snapshots taken from members; what is on its way; own entries that they are not made of, or may not be. */
@@ -231,7 +236,7 @@ export class Peering {
 
   /** Whether the own clock is off the members' median: then nothing is taken first-hand. Computed anew each time. */
   get isSkewed(): boolean {
-    return this.#clocks.isSkewed(this.#parts.clock(), this.#parts.uptime(), this.#catchingUp.size);
+    return this.#clock.isSkewed;
   }
 
   /** Envelopes kept back for their unknown signer, and how many were dropped. */
@@ -253,17 +258,21 @@ export class Peering {
   #makeShared(): MemberShared<Member> {
     return {
       ...{ peering: this.#parts, slices: this.#slices, spreading: this.#spreading },
-      ...{ intake: this.#intake, clocks: this.#clocks, gaps: this.#past.gaps },
+      ...{ intake: this.#intake, clocks: this.#clock.clocks, gaps: this.#past.gaps },
       ...{ state: () => this.state, isSkewed: () => this.isSkewed, packer: new Packer(this.#parts.limits) },
-      reported: ({ id }, report) => {
-        this.#stable.reported(id, report);
-        this.#past.reported(id, report);
+      reported: (member, report) => {
+        if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, report);
+        this.#past.reported(member.id, report);
       },
       progressed: () => this.#catchingUp.progressed(),
       hasVoice: (id) => this.#roster.electorate.ids.has(id),
       compared: (member, message) => this.#states.heard(member, message),
       voted: ({ id }, votes) => this.#past.voting.heard(id, votes),
-      spoke: (member) => this.#past.voting.joined(member),
+      listed: (member, message) => this.#listed.heard(member, message),
+      spoke: (member) => {
+        this.#listed.tell(member);
+        this.#past.voting.joined(member);
+      },
       given: (member, part) => this.#past.snapshots.part(member, part),
       tooLong: (body) => this.#complaints.tooLong(body),
       refused: (member, reason) => this.#complaints.refused(member, reason),
@@ -290,22 +299,10 @@ export class Peering {
     if (this.#intake.quarantine.size > 0) {
       this.#intake.retry((id) => this.#roster.members.get(id) ?? null);
     }
-    const { timeline, clock, limits } = this.#parts;
-    const median = this.#clocks.median(clock(), now, this.#catchingUp.size);
-    if (!this.isSkewed || median === null) return;
-    const watermarks: number[] = [];
-    for (const { status } of this.#roster.voices)
-      if (status !== null && !status.skewed) watermarks.push(status.watermark);
-    timeline.raise(skewedWatermark(median, limits.past, watermarks));
-  }
-
-  #tellSkew(isSkewed: boolean, median: number | null): void {
-    const { log, clock } = this.#parts;
-    if (!isSkewed) log.info({}, "this machine's clock is right again");
-    else log.warn(median === null ? {} : { aheadMs: Math.round(clock() - median) }, SKEWED);
+    const watermark = this.#clock.watermarkIfSkewed(this.#roster.voices);
+    if (watermark !== null) this.#parts.timeline.raise(watermark);
   }
 }
 
 const TOO_FAR_AHEAD =
   "members give more entries that are dated far ahead than can wait here: they are taken when they are due";
-const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";

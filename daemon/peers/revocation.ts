@@ -1,14 +1,15 @@
 /**
- * That this daemon's own key was revoked, as it learns it when it was away then: no member gives it the entry that says so, since it is
- * no member any more. It is believed of who has proved to be one, and only as long as no other one is connected.
+ * That this daemon is no member (any more), as it learns it when it was away then: no member gives it what says so. It is believed
+ * of a daemon that has proved to be one, and only as long as no other one is connected.
  */
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberConnection } from "./connections/member-connection.js";
+import { type FarewellCode, isOfWord } from "./shared/farewells.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
 
 export class Revocation {
-  /** Who has said so; null: nobody, or somebody has taken this daemon for a member since. */
-  by: string | null = null;
+  /** What was said, and who has said so; null: nothing, or a member has taken this daemon for one since. */
+  word: { readonly code: FarewellCode; readonly by: string } | null = null;
   readonly #log: PeeringParts["log"];
 
   constructor(log: PeeringParts["log"]) {
@@ -17,17 +18,25 @@ export class Revocation {
 
   /** A member talks to this daemon as to one. */
   taken(): void {
-    this.by = null;
+    this.word = null;
   }
 
   /** @param others  members that are still connected */
   left({ isProven, told, name, id }: MemberConnection, others: number): void {
-    if (!isProven || told !== "revoked" || this.by !== null || others > 0) return;
-    this.by = name;
-    this.#log.error({ address: name, member: hexOf(id) }, REVOKED);
+    if (!isProven || told === null || !isOfWord(told) || this.word !== null || others > 0) return;
+    this.word = { code: told, by: name };
+    this.#log.error({ address: name, member: hexOf(id) }, SENTENCES[told] ?? told);
   }
 }
 
-const REVOKED =
-  "a member says that this daemon's own key was revoked, and no other one is connected: no writes are taken, as they would reach no other daemon. " +
-  "Start it with a new --data folder, or stop it";
+const SENTENCES: Partial<Record<FarewellCode, string>> = {
+  revoked:
+    "a member says that this daemon's own key was revoked, and no other one is connected: no writes are taken, as they would reach no other daemon. " +
+    "Start it with a new --data folder, or stop it",
+  "left-out":
+    "a member says that the list of members leaves this daemon out, for good, and no other one is connected: no writes are taken. " +
+    "Start it with a new --data folder, and dbsync members add it; or stop it",
+  "not-listed":
+    "a member says that the list of members does not name this daemon, and no other one is connected: no writes are taken before " +
+    "dbsync members add",
+};

@@ -11,11 +11,12 @@ import { Dialer, dialingKey } from "./connections/dialer.js";
 import { Handshakes } from "./connections/handshakes.js";
 import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
-import { type Electorate, electorateOf } from "./past/electorate.js";
+import { type Electorate, electorateOf, everybody } from "./past/electorate.js";
 import { Revocation } from "./revocation.js";
+import { isHeard, statusesOf } from "./roster-view.js";
 import { Seats } from "./seats.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
-import { FAREWELLS, type FarewellCode } from "./shared/farewells.js";
+import { FAREWELLS, type FarewellCode, isOfWord } from "./shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 import { type Notices, subjectOf } from "./shared/notices.js";
 import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
@@ -108,7 +109,12 @@ export class Roster {
     this.recheck();
   }
 
-  /** Lets go of whom is no member any more: its key was revoked, or its pin is gone. */
+  /** Every connection begins again, behind a comparison of all that both hold. */
+  connectAnew(): void {
+    for (const { connection } of [...this.members.values()]) this.#close(connection, "duplicate");
+  }
+
+  /** Lets go of those that are no members any more. */
   recheck(): void {
     for (const member of [...this.members.values()]) {
       const { refusal } = member.connection;
@@ -139,7 +145,11 @@ export class Roster {
 
   /** Who has a voice where members have to agree. */
   get electorate(): Electorate {
-    return electorateOf(this.#dialers);
+    return electorateOf(this.#dialers, this.#listed);
+  }
+
+  get #listed(): ReadonlySet<ByteString> | null {
+    return this.#parts.peering.lists?.others ?? null;
   }
 
   /** Those of them that are connected. */
@@ -147,12 +157,9 @@ export class Roster {
     return this.#seats.voices;
   }
 
-  /** Everybody that is configured or connected; null: one that is configured is not connected. */
+  /** Everybody that is configured or connected, or all of the list; null: one of these is not connected. */
   get all(): readonly Member[] | null {
-    for (const { id, isSelf } of this.#dialers) {
-      if (!isSelf && (id === null || !this.members.has(id))) return null;
-    }
-    return [...this.members.values()];
+    return everybody(this.#dialers, this.#listed, this.members);
   }
 
   /** How many daemons have a voice, and how many of them were heard since a time; this one is one of both. */
@@ -168,17 +175,7 @@ export class Roster {
 
   /** Addresses of --peer first, then members that connected from elsewhere. */
   get statuses(): readonly MemberStatus[] {
-    const listed = new Set<ByteString>();
-    const statuses = this.#dialers.map((dialer) => {
-      const member = dialer.id === null ? undefined : this.members.get(dialer.id);
-      if (member === undefined || listed.has(member.id)) return dialer.describe(this.#lastHeard(dialer.id));
-      listed.add(member.id);
-      return member.describe(dialer.name);
-    });
-    for (const member of this.members.values()) {
-      if (!listed.has(member.id)) statuses.push(member.describe(member.connection.remote));
-    }
-    return statuses;
+    return statusesOf(this.#dialers, this.members, (id) => this.#lastHeard(id));
   }
 
   /** Closes a connection to a member, and says why in the log. */
@@ -214,8 +211,7 @@ export class Roster {
     // That it is this daemon itself has to be proved as well.
     if (id === identity.id) return null;
     const stranger = refusal(id, secret() !== null);
-    // Who is revoked is to hear it from somebody who has proved to be a member.
-    if (stranger !== null && stranger !== "revoked") return stranger;
+    if (stranger !== null && !isOfWord(stranger)) return stranger;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#seats.hasOneFor(id, this.#dialerOf(connection) !== undefined)) return "too-many-members";
     const other = this.members.get(id)?.connection;
@@ -265,7 +261,7 @@ export class Roster {
     const member = this.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
-    member.receive(message);
+    if (isHeard(connection, message, this.#parts.peering.lists)) member.receive(message);
   }
 
   /** Closes a connection, which is no news. */

@@ -30,7 +30,7 @@ import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from 
 import { placeIn } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
-import type { Recording } from "./recording.js";
+import type { Recording, ShownState } from "./recording.js";
 import { Seen } from "./seen.js";
 import { checkSigned, senderOfEnvelope } from "./sender.js";
 import { type Taken, type UnitListener, Units } from "./units.js";
@@ -75,7 +75,7 @@ export class Pipeline {
   }
 
   /** As operators are told. */
-  get shownState(): DaemonState | "revoked" {
+  get shownState(): ShownState {
     return this.#recording.shownState;
   }
 

@@ -19,6 +19,9 @@ import type { Taken } from "./units.js";
 /** What came to this daemon itself. */
 export type Heard = Pick<Seen, "isApplied" | "floor">;
 
+/** As operators are told, who have to do something else about the last two. */
+export type ShownState = DaemonState | "revoked" | "not-listed";
+
 type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 export interface Recording {
@@ -28,7 +31,7 @@ export interface Recording {
   readonly localUnits: LocalUnits;
   readonly state: DaemonState;
   /** As operators are told. */
-  readonly shownState: DaemonState | "revoked";
+  readonly shownState: ShownState;
   /** What answers are marked with. */
   readonly standing: Standing;
   /** What was applied with the highest date. */

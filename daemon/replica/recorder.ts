@@ -21,6 +21,8 @@ import {
   unknown,
 } from "../answers/request.js";
 import { denialOf, resultOf, type Standing } from "../answers/result-writer.js";
+import type { MemberLists } from "../members/member-lists.js";
+import type { ShownState } from "../pipeline/recording.js";
 import type { Taken } from "../pipeline/units.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import { denialsOf } from "./denials.js";
@@ -37,8 +39,8 @@ export interface RecorderPeers {
   readonly state: DaemonState;
   /** Whether this daemon's clock is off those of the others. */
   readonly isSkewed: boolean;
-  /** Who has said that this daemon's own key was revoked; null: nobody. */
-  readonly revokedBy: string | null;
+  /** What a member has said of this daemon, and which: that its own key was revoked, or that no list names it; null: nothing. */
+  readonly word: { readonly code: string; readonly by: string } | null;
   /** The other daemons as far as they are known; one may stand there twice until it is connected. */
   readonly members: readonly { readonly id: ByteString | null; readonly connection: string }[];
 }
@@ -48,6 +50,8 @@ export interface RecorderParts {
   readonly id: ByteString;
   readonly timeline: RecorderTimeline;
   readonly peers: RecorderPeers;
+  /** Not there: it knows none. */
+  readonly lists?: Pick<MemberLists, "refusal">;
   readonly log: Pick<Logger, "warn">;
   readonly environment: Pick<Environment, "uptime" | "clock" | "setTimer">;
   /** Milliseconds that an envelope's date may lie behind the clock. */
@@ -89,20 +93,31 @@ export class Recorder {
 
   get state(): DaemonState {
     const { timeline, peers } = this.#parts;
-    if (timeline.failure !== null || timeline.state !== "live" || this.revoked !== null) return "catching-up";
+    if (timeline.failure !== null || timeline.state !== "live") return "catching-up";
+    if (this.revoked !== null || this.unlisted !== null) return "catching-up";
     return peers.state;
   }
 
   /** As operators are told, who have to do something else about a key that was revoked. */
-  get shownState(): DaemonState | "revoked" {
-    return this.revoked === null ? this.state : "revoked";
+  get shownState(): ShownState {
+    if (this.revoked !== null) return "revoked";
+    return this.unlisted === null ? this.state : "not-listed";
   }
 
   /** Who tells that the daemon's own key was revoked, so that what it takes would reach nobody; null: it was not. */
   get revoked(): string | null {
     const { id, timeline, peers } = this.#parts;
     const record = timeline.ring.find(id);
-    return record === undefined || record.revokedAt === null ? peers.revokedBy : "the key ring";
+    if (record !== undefined && record.revokedAt !== null) return "the key ring";
+    return peers.word?.code === "revoked" ? peers.word.by : null;
+  }
+
+  /** Why it is no member of the list that there is; null: it is one, or there is none. */
+  get unlisted(): string | null {
+    const { lists, peers } = this.#parts;
+    const own = lists?.refusal ?? null;
+    if (own !== null || peers.word === null || peers.word.code === "revoked") return own;
+    return `${peers.word.by} says that the list of members does not name it`;
   }
 
   /** What answers are marked with. */
@@ -209,8 +224,9 @@ export class Recorder {
     const { timeline, peers } = this.#parts;
     if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
     if (this.state === "catching-up") {
-      const { revoked } = this;
+      const { revoked, unlisted } = this;
       if (revoked !== null) return refused("daemon-revoked", `as ${revoked} says`);
+      if (unlisted !== null) return refused("not-listed", unlisted);
       return refused("catching-up", "not yet complete");
     }
     return peers.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;

@@ -15,7 +15,9 @@ import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import { Timeline } from "../../timeline/timeline.js";
-import { History } from "../history/history.js";
+import type { History } from "../history/history.js";
+import { ListCommands } from "../members/list-commands.js";
+import { MemberLists } from "../members/member-lists.js";
 import type { PeerAddress } from "../options/peer-address.js";
 import { hasUserListener, type Settings } from "../options/settings.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
@@ -38,6 +40,7 @@ import { heardMessages } from "./message-check.js";
 import { relayMessages } from "./message-relay.js";
 import { openStorage } from "./open-storage.js";
 import { Recorder } from "./recorder.js";
+import { replicaHistory } from "./replica-history.js";
 import { snapshotParts } from "./snapshots.js";
 import { tellAtStart } from "./start-notes.js";
 import { TimelineBackend } from "./timeline-backend.js";
@@ -81,6 +84,7 @@ export class Replica implements KeptWrites {
   /** For the pipeline. */
   readonly recording: TimelineRecording;
   readonly #recorder: Recorder;
+  readonly #lists: MemberLists;
   /** For listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
   /** What the other daemons have. */
@@ -115,14 +119,20 @@ export class Replica implements KeptWrites {
     });
     this.timeline = this.#makeTimeline(storage);
     signers.follow(() => this.timeline.ring);
+    const { id } = parts.identity;
+    const hasServed = () => this.timeline.published > 0;
+    this.#lists = new MemberLists({ storage, signers, own: id, hasServed });
     this.peering = this.#makePeering();
+    this.#lists.changed = () => this.peering.listsChanged();
     const recorder = new Recorder({
-      id: parts.identity.id,
-      ...{ timeline: this.timeline, peers: this.peering, log, environment, soon },
+      ...{ id, lists: this.#lists, timeline: this.timeline, peers: this.peering, log, environment, soon },
       past: parts.settings.window.past,
       flushed: () => storage.flushed(),
     });
-    this.history = this.#makeHistory(storage, recorder);
+    this.history = replicaHistory({
+      ...{ storage, recorder, lists: this.#lists, timeline: this.timeline, peering: this.peering },
+      ...{ snapshots: this.#snapshots.snapshots, soon, signers, environment },
+    });
     this.backend = new TimelineBackend(this.timeline, environment, this.history);
     const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
     const isGateway = parts.settings.v1 === "gateway";
@@ -137,6 +147,7 @@ export class Replica implements KeptWrites {
     this.#recorder = recorder;
     this.recording = new TimelineRecording({
       ...{ recorder, confirmations, gateway: isGateway ? gateway : null, environment },
+      lists: this.#listCommands(recorder),
     });
   }
 
@@ -252,27 +263,6 @@ export class Replica implements KeptWrites {
     );
   }
 
-  #makeHistory(storage: Storage, recorder: Recorder): History {
-    const [state, revoked] = [() => recorder.state, () => recorder.revoked];
-    const { signers, environment } = this.#parts;
-    const { timeline, peering } = this;
-    return new History({
-      recall: {
-        ...{ storage, snapshots: this.#snapshots.snapshots, soon: this.#soon, uptime: environment.uptime },
-        ...{ hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT },
-      },
-      replica: {
-        timeline,
-        peering,
-        state,
-        revoked,
-        isDurable: storage.isDurable,
-        lostGroups: storage.lostGroups,
-      },
-      environment,
-    });
-  }
-
   #makePeering(): Peering {
     const { settings, identity, signers, environment, log } = this.#parts;
     const { id, spki, key } = identity;
@@ -283,7 +273,10 @@ export class Replica implements KeptWrites {
       ...{ peers: settings.peers, order: () => this.#order },
       secret: () => this.#secret,
       refusal: (member, knowsSecret) =>
-        refusalOfMember(member, knowsSecret, { ring: this.timeline.ring, peers: this.#peers }),
+        refusalOfMember(member, knowsSecret, {
+          ...{ ring: this.timeline.ring, peers: this.#peers, standing: this.#lists.standing },
+        }),
+      lists: this.#lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
       messages: heardMessages({ ...this.#parts, databases: DATABASES_DEFAULT }),
@@ -292,6 +285,15 @@ export class Replica implements KeptWrites {
       ...environment,
       ...{ soon: this.#soon, log },
       limits: peeringLimits(settings),
+    });
+  }
+
+  #listCommands(recorder: Recorder): ListCommands {
+    const { peering } = this;
+    const { identity, signers } = this.#parts;
+    return new ListCommands({
+      ...{ lists: this.#lists, own: identity.id, signers, state: () => recorder.shownState },
+      ...{ stable: () => peering.stablePoint, peers: () => peering.members },
     });
   }
 

@@ -9,7 +9,8 @@ import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { Standing } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";
 import { Newest } from "../backends/newest.js";
-import type { Recording } from "../pipeline/recording.js";
+import type { ListCommands } from "../members/list-commands.js";
+import type { Recording, ShownState } from "../pipeline/recording.js";
 import type { Taken } from "../pipeline/units.js";
 import type { Confirmations } from "./confirmations.js";
 import type { Gateway } from "./gateway.js";
@@ -34,6 +35,8 @@ export interface TimelineRecordingParts {
   readonly confirmations: Pick<Confirmations, "confirm" | "stop">;
   /** What version 1 writes comes this way; null: it writes nothing. */
   readonly gateway: Pick<Gateway, "takes" | "execute"> | null;
+  /** What is asked and told of the list of members; not there: nothing is. */
+  readonly lists?: Pick<ListCommands, "answer">;
   readonly environment: Pick<Environment, "clock" | "randomBytes">;
 }
 
@@ -52,7 +55,7 @@ export class TimelineRecording implements Recording {
     return this.#parts.recorder.state;
   }
 
-  get shownState(): DaemonState | "revoked" {
+  get shownState(): ShownState {
     return this.#parts.recorder.shownState;
   }
 
@@ -97,7 +100,8 @@ export class TimelineRecording implements Recording {
     taken: Taken,
     here: () => EnvelopeAnswer | Promise<EnvelopeAnswer>,
   ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    return taken.isRecorded ? this.#parts.recorder.take(taken) : here();
+    if (taken.isRecorded) return this.#parts.recorder.take(taken);
+    return this.#parts.lists?.answer(taken) ?? here();
   }
 
   confirm(place: Place, wait: Wait): Promise<boolean> {

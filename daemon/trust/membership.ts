@@ -1,18 +1,21 @@
 /**
- * Who may be a member: whoever proved a key that is pinned, or that an administrator let in, or knows the cluster's
- * secret. Where somebody connects from proves nothing. Source: docs/protocol-v2.md "Members".
+ * Who may be a member: where there is a list of members, its daemons; else whoever proved a key that is pinned, or that an
+ * administrator let in, or knows the cluster's secret. Where somebody connects from proves nothing. Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Standing } from "../../protocol/members/succession.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { PeerAddress } from "../options/peer-address.js";
 
 /** Each a code of peers/farewells.ts. */
-export type NoMember = "no-peers" | "not-a-member" | "revoked";
+export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
 export interface MembershipParts {
   /** As it is now. */
   readonly ring: KeyRing;
   readonly peers: readonly Pick<PeerAddress, "pin">[];
+  /** The lists of members that were seen: where there is one its daemons are members, and no others. */
+  readonly standing: Standing;
 }
 
 /**
@@ -22,12 +25,14 @@ export interface MembershipParts {
 export function refusalOfMember(
   id: ByteString,
   knowsSecret: boolean,
-  { ring, peers }: MembershipParts,
+  { ring, peers, standing }: MembershipParts,
 ): NoMember | null {
   if (peers.length === 0) return "no-peers";
   const record = ring.find(id);
   if (record !== undefined && record.role !== "daemon") return "not-a-member";
   if (record !== undefined && record.revokedAt !== null) return "revoked";
+  if (standing.left.has(id)) return "left-out";
+  if (standing.heads.length > 0) return standing.members.has(id) ? null : "not-listed";
   // Where there are no administrators a daemon's key lets itself in, to sign: that is nobody's word for it.
   const isLetIn = record !== undefined && record.addedBy !== null && record.addedBy !== id;
   return knowsSecret || isLetIn || peers.some(({ pin }) => pin === id) ? null : "not-a-member";

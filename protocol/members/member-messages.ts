@@ -8,6 +8,7 @@ import { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
 import { type CutVote, readCutVotes, VOTES_MOST, writeCutVotes } from "./cut-votes.js";
+import { type ListMessage, readListMessage } from "./list-message.js";
 import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
 import { type PackedPlace, readPlaces, writePlaces } from "./member-packing.js";
 import { readTotals, type Totals, totalElements } from "./member-totals.js";
@@ -66,7 +67,8 @@ export type MemberMessage =
   | SpeakMessage
   | StateSumsMessage
   /** isAnswer: to such a message, of the same keys. */
-  | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals);
+  | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals)
+  | ListMessage;
 
 export interface ProofMessage {
   readonly kind: "proof";
@@ -179,6 +181,8 @@ function elementsOf(message: OwnMessage): Element[] {
       const { at, salt, isAnswer, keys } = message;
       return [kind, ...[at, salt, Number(isAnswer)].map(String), ...totalElements(message), writeKeys(keys)];
     }
+    case "list":
+      return [kind, message.hash, message.isReporting ? "1" : "0", message.body, message.signature];
     default:
       return [kind, String(message.at), String(message.watermark), ...totalElements(message)];
   }
@@ -204,6 +208,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   speak: 3,
   "state-sums": 4,
   "state-keys": 9,
+  list: 5,
 };
 
 const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
@@ -273,6 +278,8 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       const head = { at: readNumber(reader), salt: readNumber(reader), isAnswer: readFlag(reader) };
       return { kind, ...head, ...readTotals(reader), keys: readKeys(reader) };
     }
+    case "list":
+      return readListMessage(reader);
     default:
       return { kind, at: readNumber(reader), watermark: readNumber(reader), ...readTotals(reader) };
   }

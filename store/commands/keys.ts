@@ -56,6 +56,12 @@ const rows: Readonly<Record<string, KeyRow>> = {
     summary: "Adds a daemon's own public key: CLUSTER ADD key [LABEL text]; its id.",
     run: addDaemon,
   },
+  "CLUSTER|MEMBERS": {
+    arity: -2,
+    complexity: "O(N), N: members",
+    summary: "The list of the cluster's members, or a new one: CLUSTER MEMBERS [list]; its hash.",
+    run: refuseList,
+  },
   "KEY|ADD": {
     arity: -3,
     complexity: "O(N), N: rules",
@@ -121,6 +127,13 @@ export const keys: readonly Command[] = family("server", {
 
 function refuse(): Reply {
   throw custom("ERR KEY commands are for signed envelopes (version 2), in units of their own");
+}
+
+/** The same text wherever it ends up, since the fold may be one of the places. */
+function refuseList(): Reply {
+  throw custom(
+    "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, alone in its envelope, without multi",
+  );
 }
 
 function add(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {

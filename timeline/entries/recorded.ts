@@ -15,11 +15,11 @@ export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
   return commands.every(isKeyCommand);
 }
 
-/** Reads of the ring; every other command for it is kept. */
-const RING_READS: ReadonlySet<string> = new Set(["KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
+/** Reads of the ring, and what is kept beside it; every other command for it is recorded. */
+const NOT_RECORDED: ReadonlySet<string> = new Set(["CLUSTER|MEMBERS", "KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
 
 function changes(argv: readonly ByteString[]): boolean {
   if (!isKeyCommand(argv)) return mayWrite(argv) ?? false;
   const command = resolveCommand(argv);
-  return !(command instanceof CommandFailure) && !RING_READS.has(command.name);
+  return !(command instanceof CommandFailure) && !NOT_RECORDED.has(command.name);
 }

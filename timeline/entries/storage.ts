@@ -4,7 +4,7 @@
  */
 
 /** A number or a few bytes beside the entries: the low watermark, which snapshots hold, what members have signed of them. */
-export type MarkName = "watermark" | "snapshots" | "votes" | "pruned" | "genesis" | "format";
+export type MarkName = "watermark" | "snapshots" | "votes" | "pruned" | "genesis" | "format" | "members";
 
 export interface Storage {
   /** Whether what is flushed outlives the process. */

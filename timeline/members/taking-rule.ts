@@ -1,6 +1,6 @@
 /** What a daemon takes, and from which others, and when it may report: by the lists that it knows, in memory at once. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Standing } from "./succession.js";
+import type { Standing } from "../../protocol/members/succession.js";
 
 /** A daemon, as far as it decides about what it takes and says. */
 export interface OwnStanding {

@@ -11,7 +11,7 @@ type Named = Pick<Column<never>, "head" | "about">;
 const TABLES: readonly (readonly [title: string, columns: readonly Named[]])[] = [
   ["Of each daemon", DAEMON_COLUMNS],
   ["With an administrator's key", FIGURE_COLUMNS],
-  ["Of daemons with --data or --peer, with an administrator's key", timelineColumns(0)],
+  ["Of daemons with --data or --peer, with an administrator's key", timelineColumns(0, true)],
   ["What they say of their members", MEMBER_COLUMNS],
   ["Of daemons with --json-replica", FLEET_COLUMNS],
   ["What they say of the servers of their lists", FLEET_SERVER_COLUMNS],

@@ -43,6 +43,7 @@ export function diagnose(
       `its own key was revoked (${revoked} says so), so it takes no writes, and is no member any more`,
       "start it with a new data folder, or stop it and take it out of the lists",
     );
+  diagnoseList(timeline, bad, passing);
   if (lostGroups > 0)
     bad(
       `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} not in its log when it was started`,
@@ -130,8 +131,32 @@ const keptFrom = ({ prunedTo }: MemberStatus): string =>
 
 type Add = (text: string, fix: string) => void;
 
+/** What is to be done about the list of members. */
+function diagnoseList({ unlisted, lists, joining }: TimelineStatus, bad: Add, passing: Add): void {
+  if (unlisted !== null)
+    bad(
+      `it takes no writes: ${unlisted}`,
+      "dbsync members add it, with a new data folder if it was left out; or stop it",
+    );
+  if (lists.length > 1)
+    bad(
+      `it knows lists of members that stand beside each other (numbers ${lists.join(" and ")}), so nothing becomes final`,
+      "dbsync members merge",
+    );
+  if (joining)
+    passing(
+      "a list of members has added it, and it has yet to hear from all others",
+      "wait; evict those that do not come back (dbsync members list)",
+    );
+}
+
 function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
-  const { address, id, connection, trouble, skew, equal, lag, behind, refusals, state, lacking } = member;
+  const { address, id, connection, trouble, skew, equal, lag, behind, refusals, state, lacking, listed } =
+    member;
+  if (listed === false) {
+    passing(`${address} is not on the list of members`, "take it out of peer; or dbsync members add it");
+    return;
+  }
   if (connection !== "connected") {
     bad(
       `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,

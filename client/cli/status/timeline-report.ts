@@ -13,8 +13,8 @@ export interface ShownTimeline {
   readonly timeline: TimelineStatus;
 }
 
-/** @param now  milliseconds since 1970 */
-export const timelineColumns = (now: number): readonly Column<ShownTimeline>[] => [
+/** @param now  milliseconds since 1970 @param hasLists  whether any daemon knows a list of members */
+export const timelineColumns = (now: number, hasLists: boolean): readonly Column<ShownTimeline>[] => [
   { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },
   {
     head: "ENTRIES",
@@ -56,7 +56,16 @@ export const timelineColumns = (now: number): readonly Column<ShownTimeline>[] =
     about: "nothing older than this can change any more",
     cell: ({ timeline }) => age(timeline.stable, now),
   },
+  ...(hasLists ? [LIST] : []),
 ];
+
+const LIST: Column<ShownTimeline> = {
+  head: "LIST",
+  about: "number of the list of members that it goes by (dbsync members); two stand beside each other",
+  cell: ({ timeline: { lists } }) => (lists.length === 0 ? "-" : lists.join("+")),
+};
+
+const hasList = ({ timeline }: ShownTimeline): boolean => timeline.lists.length > 0;
 
 interface ShownMember {
   readonly address: string;
@@ -99,7 +108,7 @@ export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
 /** @param now  milliseconds since 1970 @param columns  how wide lines may be */
 export function formatTimelines(shown: readonly ShownTimeline[], now: number, columns: number): string {
   if (shown.length === 0) return "";
-  const table = formatHeadedTable(fitted(rowsOf(timelineColumns(now), shown), columns));
+  const table = formatHeadedTable(fitted(rowsOf(timelineColumns(now, shown.some(hasList)), shown), columns));
   const members = shown.flatMap(({ address, timeline }) =>
     timeline.members.map((member) => ({ address, member })),
   );

@@ -11,6 +11,8 @@ import { fieldsOf } from "../shared/output.js";
 export interface MemberStatus {
   readonly address: string;
   readonly id: string | null;
+  /** Whether the list of members names it; null: there is no list, or its id is not known. */
+  readonly listed: boolean | null;
   readonly connection: "connected" | "connecting" | "waiting" | "self";
   /** Why there is no connection. */
   readonly trouble: string | null;
@@ -53,6 +55,12 @@ export interface TimelineStatus {
   readonly failure: string | null;
   /** Who tells that its own key was revoked; null: it was not. */
   readonly revoked: string | null;
+  /** Why no list of members names it; null: one does, or there is none. */
+  readonly unlisted: string | null;
+  /** Numbers of the lists of members that it knows: more than one stand beside each other. */
+  readonly lists: readonly number[];
+  /** Whether a list has added it, and it has yet to hear from all others. */
+  readonly joining: boolean;
   readonly skewed: boolean;
   /** Whether it outlives the process. */
   readonly durable: boolean;
@@ -166,6 +174,9 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
   return {
     failure: failure == null ? null : String(failure),
     revoked: fields["revoked"] == null ? null : text("revoked"),
+    unlisted: fields["unlisted"] == null ? null : text("unlisted"),
+    lists: fields["list"] == null ? [] : text("list").split(" ").map(Number),
+    joining: count("joining") === 1,
     skewed: count("skewed") === 1,
     durable: count("durable") === 1,
     watermark: count("watermark"),
@@ -213,6 +224,7 @@ function memberOf(reply: ReplyValue): MemberStatus {
   return {
     address: String(fields["address"] ?? ""),
     id: textOrNull("id"),
+    listed: fields["listed"] == null ? null : numberOrNull("listed") === 1,
     connection: String(fields["connection"]) as MemberStatus["connection"],
     trouble: textOrNull("trouble"),
     state: textOrNull("state"),

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
+import { KNOWS_LISTS } from "../../../protocol/members/list-message.js";
 import { KNOWS_SPEAK, type ProofMessage } from "../../../protocol/members/member-messages.js";
 import { KNOWS_STATES } from "../../../protocol/members/state-messages.js";
 import { type DaemonState, writeHello } from "../../../protocol/version-2/messages-v2.js";
@@ -45,10 +46,15 @@ export function makeProof(
 
 /** What a member says first. */
 export function helloOf(
-  { identity, cluster, clock, messages }: Pick<PeeringParts, "identity" | "cluster" | "clock" | "messages">,
+  parts: Pick<PeeringParts, "identity" | "cluster" | "clock" | "messages" | "lists">,
   state: DaemonState,
 ): Buffer {
+  const { identity, cluster, clock, messages, lists } = parts;
   const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
-  const knows = [...(messages === undefined ? [] : [KNOWS_SPEAK]), KNOWS_STATES];
+  const knows = [
+    ...(messages === undefined ? [] : [KNOWS_SPEAK]),
+    KNOWS_STATES,
+    ...(lists === undefined ? [] : [KNOWS_LISTS]),
+  ];
   return Buffer.from(writeFrame(writeHello({ ...hello, clock: clock(), state, knows }), VERSION), "latin1");
 }

@@ -21,7 +21,7 @@ import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2
 import { placeName } from "../../../serving/process/place.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
-import { FAREWELLS, type FarewellCode } from "../shared/farewells.js";
+import { FAREWELLS, type FarewellCode, isOfWord } from "../shared/farewells.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
 import type { MemberSecret, PeeringParts } from "../shared/peering-parts.js";
 import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
@@ -252,8 +252,8 @@ export class MemberConnection implements MemberSocketOwner {
 
   #proved(message: ProofMessage): void {
     const refusal = this.#refusalOf(message);
-    // Who is revoked believes it of nobody else.
-    if (this.side === "answerer" && (refusal === null || refusal === "revoked")) this.#prove();
+    // It is believed of a member that has proved itself alone.
+    if (this.side === "answerer" && (refusal === null || isOfWord(refusal))) this.#prove();
     if (refusal !== null) {
       this.#lose(refusal, FAREWELLS[refusal]);
       return;
@@ -275,7 +275,7 @@ export class MemberConnection implements MemberSocketOwner {
     const own = secret();
     this.#known = own?.holds(bytes, mac) ? own : null;
     const refusal = this.id === identity.id ? null : this.refusal;
-    if (refusal === null || refusal === "revoked")
+    if (refusal === null || isOfWord(refusal))
       return verifySignature(spki, bytes, signature) ? refusal : "bad-proof";
     return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
   }

@@ -29,4 +29,17 @@ export class ReportAnswers {
     if (++this.#count > REPORTS_MOST) return null;
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
+
+  /** Answers a member, or says that what it asks is malformed; a question too many is not answered. */
+  give(at: number, to: Asking): void {
+    const answer = this.answer(at);
+    if (answer === "malformed") to.malformed(`a report request up to ${at}, which is no whole second`);
+    else if (answer !== null) to.connection.send(answer);
+  }
+}
+
+/** The member that asks. */
+interface Asking {
+  readonly connection: { send(message: OwnMessage): void };
+  malformed(detail: string): void;
 }

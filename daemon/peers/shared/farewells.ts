@@ -9,6 +9,9 @@ export const FAREWELLS = {
     "host:port#ed25519:<id>, or CLUSTER ADD it.",
   revoked:
     "Its key was revoked, which is for good: it takes part no more. To have a daemon there again, start it with a new --data folder.",
+  "left-out":
+    "The list of members leaves it out, which is for good: it takes part no more. To have a daemon there again, start it with a new --data folder, and dbsync members add it.",
+  "not-listed": "The list of members does not name it: dbsync members add it.",
   "other-secret":
     "It has another --cluster-secret, or none: start all daemons of the cluster with the same file.",
   "no-peers": "It has no --peer, and so lets no member in: name all daemons of the cluster at each of them.",
@@ -29,3 +32,8 @@ export const FAREWELLS = {
 } as const;
 
 export type FarewellCode = keyof typeof FAREWELLS;
+
+/** What a daemon that is told it takes nothing for: it is to hear it of one that has proved to be a member. */
+const OF_WORD: ReadonlySet<FarewellCode> = new Set(["revoked", "left-out", "not-listed"]);
+
+export const isOfWord = (code: FarewellCode): boolean => OF_WORD.has(code);

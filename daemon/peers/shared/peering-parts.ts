@@ -83,6 +83,29 @@ export type HearMessages = (
   signature: Buffer,
 ) => "told" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
 
+/** The lists of members that are known here. */
+export interface MemberListsFace {
+  /** What may be told of them: empty and none where there is no list. */
+  readonly told: {
+    readonly hash: ByteString;
+    readonly lists: readonly { readonly body: Buffer; readonly signature: Buffer }[];
+  };
+  /** Whether all that was seen is on the disk. */
+  readonly isSettled: boolean;
+  /** The other members; null: there is no list. */
+  readonly others: ReadonlySet<ByteString> | null;
+  /** Whether there is a list, and this daemon not in it: it takes nothing but lists. */
+  readonly isOutside: boolean;
+  /** Whether this daemon is a member that has yet to hear from all others what is final. */
+  readonly isJoining: boolean;
+  /** Whether its reports count. */
+  readonly isReporting: boolean;
+  /** It has heard all others. */
+  joined(): void;
+  /** What a member gives to be one; the buffers may be kept. */
+  take(body: Buffer, signature: Buffer): object | "old" | "unknown-signer" | { readonly refused: string };
+}
+
 /** What members know each other by that have it in common. */
 export interface MemberSecret {
   /** 32 bytes that nobody else could make. */
@@ -117,6 +140,8 @@ export interface PeeringParts {
     /** Some of other members may not have been heard here. */
     readonly missed: () => void;
   };
+  /** Not there: this daemon knows none, as those of older versions. */
+  readonly lists?: MemberListsFace;
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
   readonly connect: Connect;

@@ -7,6 +7,7 @@ import { noMessages } from "../../../daemon/peers/shared/message-figures.js";
 import { hashOf } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { standingOf } from "../../../protocol/members/succession.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { type EnvelopeHeader, hexOf, readBody } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
@@ -153,6 +154,8 @@ export class PastScene {
       isDurable: false,
       lostGroups: 0,
       revoked: () => null,
+      unlisted: () => null,
+      lists: { standing: standingOf([]), isJoining: false },
     };
   }
 }

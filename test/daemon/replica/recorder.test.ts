@@ -76,7 +76,7 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
   const peers = {
     state: "live" as DaemonState,
     isSkewed: false,
-    revokedBy: null as string | null,
+    word: null as { code: string; by: string } | null,
     members: [],
   };
   const never = () => new Promise<void>(() => {});
@@ -205,7 +205,12 @@ const REFUSED: readonly [
   ["is catching up", "catching-up not-applied", () => ({ state: "catching-up" })],
   ["hears of peers that have more", "catching-up not-applied", () => ({}), { state: "catching-up" }],
   ["has the wrong time", "clock-off not-applied", () => ({}), { isSkewed: true }],
-  ["hears that its own key was revoked", "daemon-revoked not-applied", () => ({}), { revokedBy: "a member" }],
+  [
+    "hears that its own key was revoked",
+    "daemon-revoked not-applied",
+    () => ({}),
+    { word: { code: "revoked", by: "a member" } },
+  ],
   ["has a full disk", "storage-failed not-applied", () => ({ failure: "no space" })],
   [
     "has promised to take nothing so old",

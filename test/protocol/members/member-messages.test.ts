@@ -43,6 +43,8 @@ const messages: readonly OwnMessage[] = [
       { db: 0, key: "", digest: null },
     ],
   },
+  { kind: "list", hash: "", isReporting: false, body: Buffer.alloc(0), signature: Buffer.alloc(0) },
+  { kind: "list", hash: id, isReporting: true, body: Buffer.from("body"), signature: Buffer.from("s") },
 ];
 
 const payloadOf = (message: OwnMessage): Buffer => {
@@ -86,6 +88,9 @@ test("messages of clients, and of nobody, are malformed", () => {
     ["report", "1", "2", "3", id, "4", "short"],
     ["proof", "x".repeat(5000), ""],
     ["bye", "x", "y".repeat(2000)],
+    ["list", "short", "0", "", ""],
+    ["list", id, "0", "body", ""],
+    ["list", id, "0", "x".repeat(300_000), "s"],
   ];
   for (const elements of bad) {
     assert.throws(

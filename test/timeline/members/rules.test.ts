@@ -1,11 +1,11 @@
 /** The rules of members, each by itself; what they come to together is in test/simulation/members. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { standingOf } from "../../../protocol/members/succession.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type Heard, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable, type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
-import { standingOf } from "../../../timeline/members/succession.js";
 import {
   arrivalOf,
   firstHandRefusal,

@@ -13,6 +13,7 @@ const MEMBER: MemberStatus = {
   ...{
     address: "10.0.0.2:1111",
     id: "ab",
+    listed: null,
     connection: "connected",
     trouble: null,
     state: "live",
@@ -26,6 +27,9 @@ const WELL: TimelineStatus = {
   ...{
     failure: null,
     revoked: null,
+    unlisted: null,
+    lists: [],
+    joining: false,
     skewed: false,
     durable: true,
     watermark: NOW - 30_000,
@@ -61,6 +65,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     { revoked: "10.0.0.2:1111" },
     /key was revoked \(10\.0\.0\.2:1111 says so\).*new data/,
   ],
+  [
+    "that no list names it",
+    { unlisted: "the list of members, number 2, leaves it out" },
+    /takes no writes: the list.*; dbsync members add/,
+  ],
+  ["lists beside each other", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
   ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],
   ["a log whose end is missing", { lostGroups: 3 }, /3 groups of writes .* not in its log.*; its members/],
   [
@@ -140,6 +150,12 @@ for (const [name, bad, expected] of problems) {
 
 const remarks: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; wait/],
+  ["that it has yet to join", { joining: true }, /yet to hear from all others; wait; evict/],
+  [
+    "a member that is not on the list",
+    withMember({ connection: "waiting", listed: false }),
+    /is not on the list of members; take it out/,
+  ],
   ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
   [
     "a snapshot on its way",

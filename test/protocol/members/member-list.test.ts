@@ -8,8 +8,8 @@ import {
   type MemberList,
   parseMemberList,
   writeMemberList,
-} from "../../../timeline/members/member-list.js";
-import { CLUSTER, idOf, idsOf, known } from "./lists.js";
+} from "../../../protocol/members/member-list.js";
+import { CLUSTER, idOf, idsOf, known } from "../../timeline/members/lists.js";
 
 const FIRST: MemberList = { cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), left: [] };
 const hex = (letter: string) => letter.charCodeAt(0).toString(16).repeat(32);

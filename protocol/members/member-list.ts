@@ -2,8 +2,8 @@
  * The members of a cluster, as a text that has one form: what roots sign is its bytes, and it is known by their hash.
  * Source: docs/decisions on members by list; DESIGN.md "Members and stable points".
  */
-import type { ByteString } from "../../protocol/byte-string.js";
-import { HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
+import type { ByteString } from "../byte-string.js";
+import { HASH_BYTES, hexOf } from "../version-2/envelope.js";
 
 export interface MemberList {
   /** Whose members these are. */

@@ -1,8 +1,8 @@
 /** Which list may come after which, and which of those that are known holds. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { standingOf } from "../../../timeline/members/succession.js";
-import { after, CLUSTER, idOf, idsOf, known, listAfter, problemAfter } from "./lists.js";
+import { standingOf } from "../../../protocol/members/succession.js";
+import { after, CLUSTER, idOf, idsOf, known, listAfter, problemAfter } from "../../timeline/members/lists.js";
 
 const first = listAfter([], { add: "ABCD" });
 const less = listAfter([first], { leave: "D" });

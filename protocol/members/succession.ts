@@ -7,7 +7,7 @@
  * other, by a daemon that is in both: what one of them calls final, a daemon that only the other one added may still be given
  * by one that the first left out (test/simulation/members, "doubled lists are driven").
  */
-import type { ByteString } from "../../protocol/byte-string.js";
+import type { ByteString } from "../byte-string.js";
 import { type MemberList, problemOf } from "./member-list.js";
 
 export interface KnownList {

@@ -1,0 +1,88 @@
+/** What each daemon says of the list of members, and which list comes of all that they know. */
+import { hash } from "node:crypto";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { takeList } from "../../../protocol/members/known-lists.js";
+import { listHash, parseMemberList } from "../../../protocol/members/member-list.js";
+import type { KnownList } from "../../../protocol/members/succession.js";
+import { bytesOfHex, HASH_BYTES } from "../../../protocol/version-2/envelope.js";
+import { DbsyncError } from "../../shared/errors.js";
+import type { ReplyValue } from "../../shared/reply-value.js";
+import type { Answer } from "../keys/key-ring.js";
+import { fieldsOf } from "../shared/output.js";
+
+/** Another daemon, as the one that was asked knows it. */
+export interface SeenPeer {
+  /** Hexadecimal. */
+  readonly id: string;
+  readonly address: string;
+  readonly connection: string;
+}
+
+/** What one daemon says. Ids are hexadecimal. */
+export interface MemberView {
+  readonly address: string;
+  readonly id: string;
+  readonly cluster: string;
+  readonly state: string;
+  /** Whether it has a data folder. */
+  readonly durable: boolean;
+  /** Whether a list has added it, and it has yet to hear from all others. */
+  readonly joining: boolean;
+  /** Why it is no member; null: it is one, or there is no list. */
+  readonly refusal: string | null;
+  readonly lists: readonly KnownList[];
+  readonly peers: readonly SeenPeer[];
+}
+
+/** Of those that answered. @throws DbsyncError  the first one's error, if none did, or they are of two clusters */
+export function viewsOf(answers: readonly Answer[]): readonly [MemberView, ...MemberView[]] {
+  const [first, ...others] = answers.flatMap((answer) => (answer.error === null ? [viewOf(answer)] : []));
+  if (first === undefined) throw answers[0]?.error;
+  const stranger = others.find(({ cluster }) => cluster !== first.cluster);
+  if (stranger === undefined) return [first, ...others];
+  throw new DbsyncError(
+    "bad-option",
+    `${first.address} and ${stranger.address} are of two clusters: name the daemons of one (-s)`,
+  );
+}
+
+/** The lists that no other comes after, of all that any daemon knows: more than one stand beside each other. */
+export function headsOf(views: readonly MemberView[]): readonly KnownList[] {
+  const all = new Map(views.flatMap(({ lists }) => lists.map((list) => [list.hash, list] as const)));
+  const cluster = rawId(views[0]?.cluster ?? "");
+  let heads: readonly KnownList[] = [];
+  for (const come of [...all.values()].sort((a, b) => a.list.number - b.list.number)) {
+    const taken = takeList(heads, come, cluster);
+    if (typeof taken === "object" && "heads" in taken) heads = taken.heads;
+  }
+  return heads;
+}
+
+export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
+
+/** @param hex  64 digits */
+export const rawId = (hex: string): ByteString => bytesOfHex(hex, HASH_BYTES) ?? "";
+
+function viewOf({ address, reply }: Extract<Answer, { error: null }>): MemberView {
+  const fields = fieldsOf(reply);
+  const text = (name: string) => String(fields[name] ?? "");
+  const items = (name: string): readonly ReplyValue[] => {
+    const value = fields[name];
+    return Array.isArray(value) ? value : [];
+  };
+  return {
+    ...{ address, id: text("id"), cluster: text("cluster"), state: text("state") },
+    ...{ durable: text("durable") === "1", joining: text("joining") === "1" },
+    refusal: fields["refusal"] == null ? null : text("refusal"),
+    lists: items("lists").flatMap((item) => knownOf(String(item))),
+    peers: items("peers").map((item) => {
+      const [id, place, connection] = Array.isArray(item) ? item.map(String) : [];
+      return { id: id ?? "", address: place ?? "", connection: connection ?? "" };
+    }),
+  };
+}
+
+function knownOf(text: string): KnownList[] {
+  const list = parseMemberList(text);
+  return typeof list === "string" ? [] : [{ list, hash: listHash(text, sha256) }];
+}

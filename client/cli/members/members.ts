@@ -1,0 +1,181 @@
+/** `dbsync members`: which daemons are the cluster, by a list that an administrator signs. */
+import type { Command } from "commander";
+import { listHash } from "../../../protocol/members/member-list.js";
+import type { KnownList } from "../../../protocol/members/succession.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { describeOutcome } from "../../shared/described-outcomes.js";
+import { DbsyncError, type Outcome } from "../../shared/errors.js";
+import { explaining, type Hint } from "../keys/key-errors.js";
+import { type Answer, askEach } from "../keys/key-ring.js";
+import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { daemonMeant, type Meant } from "./member-names.js";
+import { printMembers } from "./member-report.js";
+import { headsOf, type MemberView, sha256, viewsOf } from "./member-views.js";
+import { type Change, hexIds, nextMembers } from "./next-members.js";
+
+const COMMAND = ["CLUSTER", "MEMBERS"];
+
+interface MembersFlags extends ClientFlags {
+  readonly force?: boolean;
+}
+
+const ROOT =
+  "sign with an administrator's private key, -k root-private.pem: the daemons were started with its public half, --root-key";
+
+/** The first that fits. */
+const HINTS: readonly Hint[] = [
+  [/there is none; name an administrator|NOPERM|unknown-key/, ROOT],
+  [
+    /unknown (sub)?command|CLUSTER MEMBERS is answered by/i,
+    "members by list need daemons with --data and --peer, of this version: update them",
+  ],
+];
+
+/** What all of them have asked. */
+interface Asked {
+  readonly answers: readonly Answer[];
+  readonly views: readonly MemberView[];
+  readonly heads: readonly KnownList[];
+  /** Tells all daemons, with one signature. */
+  readonly tell: (command: readonly string[]) => Promise<Outcome[]>;
+}
+
+export function addMembers(program: Command): void {
+  const members = program
+    .command("members")
+    .description("say which daemons are the cluster: list, add, evict and replace them")
+    .enablePositionalOptions()
+    .addHelpText(
+      "after",
+      `
+For administrators. A list names the daemons by their ids; it is signed, and daemons give it to each other. What is final
+needs all that it names, and no others: evict one that does not come back. Daemons need --data to be on it.
+A daemon: its id, the first digits of that, or its address as host:port. Ask as many daemons as you can (-s).
+
+Examples:
+  dbsync members add db1:1111 db2:1111 db3:1111 -k root-private.pem
+  dbsync members list -k root-private.pem
+  dbsync members evict db3:1111 -k root-private.pem
+  dbsync members replace db3:1111 4f3a9c0e77b1… -k root-private.pem
+${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
+    );
+  addList(members);
+  addChange(members, ["add <daemon...>", "let daemons in; the first list names all of them"], {
+    example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
+    change: (daemons) => ({ add: daemons, leave: [], isReplacing: false }),
+  });
+  addChange(members, ["evict <daemon...>", "leave daemons out, for good"], {
+    example: "  dbsync members evict db3:1111 -k root-private.pem",
+    change: (daemons) => ({ add: [], leave: daemons, isReplacing: false }),
+  });
+  addChange(members, ["replace <old> <new>", "leave one out whose folder is lost, and let another in"], {
+    example: "  dbsync members replace 4f3a9c0e db3:1111 -k root-private.pem",
+    change: ([old = "", other = ""]) => ({ add: [other], leave: [old], isReplacing: true }),
+  });
+  addChange(members, ["merge", "make one of two lists that were signed at the same time: whom both name"], {
+    example: "  dbsync members merge -k root-private.pem",
+    change: () => ({ add: [], leave: [], isReplacing: false }),
+  });
+}
+
+function addList(members: Command): void {
+  addClientOptions(members.command("list").description("show the list, and how its daemons are"))
+    .option(JSON_FLAG, "print JSON; ids in full")
+    .addHelpText(
+      "after",
+      `\nExamples:\n  dbsync members list -k root-private.pem\n${exitCodeHelp("a daemon does not answer, or they go by different lists")}`,
+    )
+    .action((flags: MembersFlags) =>
+      administer(flags, async ({ answers, views, heads }) => {
+        const isOne = printMembers(views, heads, flags.json === true);
+        const isWhole = reportSilent(flags, answers);
+        if (!isOne || !isWhole) process.exitCode = EXIT.failed;
+      }),
+    );
+}
+
+type Asking = Omit<Change, "force">;
+
+function addChange(
+  members: Command,
+  [usage, description]: readonly [usage: string, description: string],
+  { example, change }: { readonly example: string; readonly change: (daemons: readonly string[]) => Asking },
+): void {
+  addClientOptions(members.command(usage).description(description))
+    .option("--force", "also if no daemon that stays is live, or the first list would shut one out")
+    .option(JSON_FLAG, "print JSON; ids in full")
+    .addHelpText(
+      "after",
+      `\nExamples:\n${example}\n${exitCodeHelp("nothing was changed, or not everywhere")}`,
+    )
+    .action((...given: readonly unknown[]) => {
+      const flags = given.at(-2) as MembersFlags;
+      const daemons = given.slice(0, -2).flat().map(String);
+      return administer(flags, async ({ views, heads, tell }) => {
+        const listed = heads.flatMap(({ list }) => hexIds(list.members));
+        const meant = (which: Meant) => (text: string) => daemonMeant(text, which, { views, listed });
+        const { add, leave, isReplacing } = change(daemons);
+        const { list, text } = nextMembers(views, heads, {
+          ...{
+            add: add.map(meant("new")),
+            leave: leave.map(meant("listed")),
+            isReplacing,
+            force: flags.force === true,
+          },
+        });
+        const outcomes = await tell([...COMMAND, text]);
+        reportChange(flags, outcomes, { list, hash: listHash(text, sha256) });
+      });
+    });
+}
+
+/** One daemon is enough: it gives the list to the others. @throws DbsyncError  none has taken it */
+function reportChange(flags: MembersFlags, outcomes: readonly Outcome[], { list, hash }: KnownList): void {
+  const failed = outcomes.filter((outcome) => outcome.status === "failed");
+  const denied = failed.filter(({ stage }) => stage === "reply");
+  if (failed.length === outcomes.length) {
+    const [first] = denied;
+    if (first === undefined) throw new DbsyncError("all-failed", "", { outcomes });
+    throw new DbsyncError("reply", first.detail, { outcomes });
+  }
+  const { number, members, left } = list;
+  if (flags.json)
+    printJson({ number, hash: hexOf(hash), members: hexIds(members), left: hexIds(left), outcomes });
+  else {
+    printLine(
+      `list ${number}, ${hexOf(hash)}: ${members.length} ${members.length === 1 ? "member" : "members"}`,
+    );
+    for (const outcome of failed) printLine(`not told: ${describeOutcome(outcome)}`);
+    if (failed.length > denied.length)
+      printLine("A daemon of the list that was not reached gets it from the others.");
+  }
+  if (denied.length > 0) process.exitCode = EXIT.failed;
+}
+
+/** Runs an action with what all daemons say; errors get the hint that fits. */
+function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): Promise<void> {
+  return explaining(
+    flags,
+    async () => {
+      const settings = readSettings(flags);
+      if (settings.key === null)
+        throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
+      const { client, key } = openFrom(settings);
+      const answers = await askEach(settings, key, COMMAND);
+      const views = viewsOf(answers);
+      const tell = async (command: readonly string[]) => (await client.sendAll(command)).outcomes;
+      await act({ answers, views, heads: headsOf(views), tell });
+    },
+    HINTS,
+  );
+}
+
+/** Says who did not answer, beside others who did. @returns whether all did */
+function reportSilent(flags: MembersFlags, answers: readonly Answer[]): boolean {
+  const silent = answers.filter(({ error }) => error !== null);
+  for (const { address, error } of silent)
+    if (!flags.json) process.stderr.write(`dbsync: ${address}: ${error?.message ?? ""}\n`);
+  return silent.length === 0;
+}

@@ -1,0 +1,98 @@
+/** The list that is to be signed next, and what speaks against it. Pure. */
+import { type MemberList, writeMemberList } from "../../../protocol/members/member-list.js";
+import { type KnownList, nextList } from "../../../protocol/members/succession.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { DbsyncError } from "../../shared/errors.js";
+import { type MemberView, rawId } from "./member-views.js";
+
+/** Hexadecimal ids. */
+export interface Change {
+  readonly add: readonly string[];
+  readonly leave: readonly string[];
+  /** Whether one takes the place of another, whose folder is lost. */
+  readonly isReplacing: boolean;
+  /** Whether what is only dangerous is done. */
+  readonly force: boolean;
+}
+
+const BEGIN =
+  "there is no list of members yet: begin one that names all daemons that stay, dbsync members add ADDRESS ADDRESS ADDRESS";
+const MERGE =
+  "two lists stand beside each other, as they were signed at the same time: dbsync members merge, and then the same again";
+
+/** @throws DbsyncError `bad-command`  why there is none, and what to do */
+export function nextMembers(
+  views: readonly MemberView[],
+  heads: readonly KnownList[],
+  change: Change,
+): { readonly list: MemberList; readonly text: string } {
+  const problem = problemOf(views, heads, change);
+  if (problem !== null) throw new DbsyncError("bad-command", problem);
+  const cluster = rawId(views[0]?.cluster ?? "");
+  const ids = { add: change.add.map(rawId), leave: change.leave.map(rawId) };
+  // A list has two parents at most: of three that stand beside each other the third is merged by the next one.
+  const list = nextList(heads.slice(0, 2), ids, cluster);
+  if (typeof list === "string") throw new DbsyncError("bad-command", list);
+  const objection = objectionTo(list, views, heads, change);
+  if (objection !== null) throw new DbsyncError("bad-command", objection);
+  return { list, text: writeMemberList(list) };
+}
+
+function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
+  const { add, leave, isReplacing } = change;
+  const isMerge = add.length + leave.length === 0;
+  if (isMerge && heads.length < 2)
+    return "there are no two lists that stand beside each other: nothing is to be merged";
+  if (heads.length > 1) return isMerge ? null : MERGE;
+  const [head] = heads;
+  if (head === undefined && leave.length > 0) return BEGIN;
+  const { members = [], left = [] } = head?.list ?? {};
+  const returned = add.find((id) => left.includes(rawId(id)));
+  if (returned !== undefined)
+    return `${shown(returned)} was left out, and never returns: start that daemon with a new data folder, and add the id that it has then`;
+  const there = add.find((id) => members.includes(rawId(id)));
+  if (there !== undefined) return `${shown(there)} is on the list already`;
+  const stranger = leave.find((id) => !members.includes(rawId(id)));
+  if (stranger !== undefined) return `${shown(stranger)} is not on the list: dbsync members list shows it`;
+  const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);
+  if (unsafe !== undefined)
+    return `${unsafe.address} has no data folder, so it would come back with nothing: start it with --data, and add it then`;
+  const joiner = views.find(({ joining }) => joining);
+  if (isReplacing && joiner !== undefined)
+    return `${joiner.address} is still catching up: wait until dbsync members list shows it live, or evict it`;
+  return null;
+}
+
+/** What would be lost or shut out. */
+function objectionTo(
+  { members }: MemberList,
+  views: readonly MemberView[],
+  heads: readonly KnownList[],
+  { force }: Change,
+): string | null {
+  if (force) return null;
+  const stays = (id: string) =>
+    members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
+  if (!views.some(({ id, state, joining }) => stays(id) && state === "live" && !joining))
+    return (
+      "no daemon that would stay on the list is live and caught up, of those that were asked (-s): the others could learn " +
+      "nothing. Start one, or ask it as well; --force does it all the same, and what only others have is lost"
+    );
+  if (heads.length > 0) return null;
+  const known = [
+    ...views,
+    ...views.flatMap(({ peers }) => peers.filter((peer) => peer.connection === "connected")),
+  ];
+  const forgotten = known.find(({ id }) => !members.includes(rawId(id)));
+  if (forgotten === undefined) return null;
+  return (
+    `${forgotten.address} (${shown(forgotten.id)}) is a member now, and the first list would not name it, which shuts it out: ` +
+    "name it as well, or --force"
+  );
+}
+
+/** As people are shown it: enough to be told from others. */
+export const shown = (id: string): string => `${id.slice(0, 16)}…`;
+
+/** Hexadecimal, in the order of the list. */
+export const hexIds = (ids: readonly string[]): string[] => ids.map(hexOf);

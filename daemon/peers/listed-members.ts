@@ -1,0 +1,163 @@
+/**
+ * Members by list: each tells the others by which list it goes, and gives the list to those that go by another. What a member
+ * reports counts under the list that it has told last. Source: docs/protocol-v2.md "Members by list".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
+import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
+import type { Member } from "./member.js";
+import type { PeeringParts } from "./shared/peering-parts.js";
+
+/** Lists of one member that are looked at between two statuses: an honest one has one, or two that stand beside each other. */
+const CHECKS_MOST = 16;
+
+export interface ListedMembersParts {
+  readonly peering: Pick<PeeringParts, "lists" | "timeline" | "limits" | "log">;
+  /** Connected and proven. */
+  readonly members: () => ReadonlyMap<ByteString, Member>;
+}
+
+/** What a member has told. */
+interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
+  readonly isReporting: boolean;
+  /** How many lists of it were looked at since the last status. */
+  checks: number;
+  /** Whether it was given those that are known here since then. */
+  isGiven: boolean;
+}
+
+const NOTHING: Pick<Told, "list" | "isReporting"> = { list: "", isReporting: false };
+
+export class ListedMembers {
+  readonly #parts: ListedMembersParts;
+  readonly #told = new Map<Member, Told>();
+  #nextAt = 0;
+  #wasOutside: boolean;
+
+  constructor(parts: ListedMembersParts) {
+    this.#parts = parts;
+    this.#wasOutside = parts.peering.lists?.isOutside ?? false;
+  }
+
+  /** A member is not connected any more. */
+  left(member: Member): void {
+    this.#told.delete(member);
+  }
+
+  tick(now: number): void {
+    if (now < this.#nextAt) return;
+    this.#nextAt = now + this.#parts.peering.limits.statusEveryMs;
+    for (const member of this.#parts.members().values()) this.tell(member);
+    this.#join();
+  }
+
+  /** The lists known here have changed. @returns whether what has come so far was not taken, as no list named this daemon */
+  changed(): boolean {
+    const { isOutside = false, isSettled = false, isJoining = false } = this.#parts.peering.lists ?? {};
+    const wasOutside = this.#wasOutside;
+    this.#wasOutside = isOutside;
+    if (isSettled) this.#tellAll(isJoining);
+    return wasOutside && !isOutside;
+  }
+
+  #tellAll(isJoining: boolean): void {
+    for (const member of this.#parts.members().values()) {
+      if (isJoining) member.compareAgain();
+      this.tell(member);
+      this.#give(member);
+    }
+  }
+
+  /** Says by which list this daemon goes. */
+  tell(member: Member): void {
+    const { lists } = this.#parts.peering;
+    if (lists === undefined || !takesLists(member)) return;
+    const told = this.#of(member);
+    told.checks = 0;
+    told.isGiven = false;
+    member.connection.send(this.#message(NO_BYTES, NO_BYTES));
+  }
+
+  heard(member: Member, { hash, isReporting, body, signature }: ListMessage): void {
+    const { lists } = this.#parts.peering;
+    if (lists === undefined) return;
+    const told = this.#of(member);
+    const isNew = told.list !== hash;
+    this.#told.set(member, { ...told, list: hash, isReporting });
+    if (isNew && lists.isJoining) member.compareAgain();
+    if (body.length > 0) this.#take(member, body, signature);
+    if (hash !== lists.told.hash) this.#give(member);
+  }
+
+  /** Whether what a member reports is said under the same list as what this daemon would. */
+  isUnderOwn(member: Member): boolean {
+    const { lists } = this.#parts.peering;
+    if (lists === undefined || lists.others === null) return true;
+    const { list, isReporting } = this.#told.get(member) ?? NOTHING;
+    return lists.isReporting && isReporting && list === lists.told.hash;
+  }
+
+  /** Those whose reports are counted. @param all  the others; null: one is not connected */
+  reporters(all: readonly Member[] | null): readonly Member[] | null {
+    const { lists } = this.#parts.peering;
+    if (lists === undefined || lists.others === null) return all;
+    if (all === null || !lists.isReporting) return null;
+    return all.every((member) => this.isUnderOwn(member)) ? all : null;
+  }
+
+  #of(member: Member): Told {
+    const told = this.#told.get(member) ?? { ...NOTHING, checks: 0, isGiven: false };
+    this.#told.set(member, told);
+    return told;
+  }
+
+  /** All lists that are known here, once between two statuses. */
+  #give(member: Member): void {
+    const { lists } = this.#parts.peering;
+    const told = this.#of(member);
+    if (lists === undefined || told.isGiven || !takesLists(member)) return;
+    told.isGiven = true;
+    for (const { body, signature } of lists.told.lists)
+      member.connection.send(this.#message(body, signature));
+  }
+
+  #message(body: Buffer, signature: Buffer): ListMessage {
+    const { lists } = this.#parts.peering;
+    const { hash = "" } = lists?.told ?? {};
+    return {
+      ...{ kind: "list", hash, isReporting: lists?.isReporting ?? false },
+      ...{ body, signature },
+    };
+  }
+
+  #take(member: Member, body: Buffer, signature: Buffer): void {
+    const told = this.#of(member);
+    if (++told.checks > CHECKS_MOST) return;
+    // They are views of what came.
+    const outcome = this.#parts.peering.lists?.take(Buffer.from(body), Buffer.from(signature));
+    if (outcome === "unknown-signer") member.unknown();
+    else if (typeof outcome === "object" && "refused" in outcome) member.refused(`list: ${outcome.refused}`);
+  }
+
+  /** A daemon that a list has added takes nothing before it knows from which date on. */
+  #join(): void {
+    const { lists, timeline, log } = this.#parts.peering;
+    if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;
+    const heard = new Map<ByteString, Heard>();
+    for (const [id, member] of this.#parts.members()) {
+      const { list, isReporting } = this.#told.get(member) ?? NOTHING;
+      const watermark = member.status?.watermark ?? 0;
+      heard.set(id, { list, watermark, isLive: isReporting, isPulled: member.compared !== null });
+    }
+    const from = joinedWatermark(lists.told.hash, lists.others, heard);
+    if (from === null) return;
+    timeline.raise(from);
+    lists.joined();
+    log.info({}, "this daemon has joined the members of the list");
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+const takesLists = ({ status, connection }: Member): boolean =>
+  status !== null && connection.knows.has(KNOWS_LISTS);

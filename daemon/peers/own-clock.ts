@@ -1,0 +1,57 @@
+/** Whether this machine's clock is right, as far as the members' tell: said in the log when that changes. */
+import { skewedWatermark } from "../../timeline/members/skew-rule.js";
+import { MemberClocks } from "./member-clocks.js";
+import type { PeeringParts } from "./shared/peering-parts.js";
+
+export class OwnClock {
+  readonly clocks: MemberClocks;
+  readonly #parts: Pick<PeeringParts, "clock" | "uptime" | "limits" | "log">;
+  readonly #size: () => number;
+  /** What was last told. */
+  #wasSkewed = false;
+
+  /** @param size  how many daemons there are, this one included */
+  constructor(parts: Pick<PeeringParts, "clock" | "uptime" | "limits" | "log">, size: () => number) {
+    this.#parts = parts;
+    this.#size = size;
+    this.clocks = new MemberClocks(parts.limits);
+  }
+
+  /** Whether it is off the members' median. Computed anew each time. */
+  get isSkewed(): boolean {
+    return this.clocks.isSkewed(this.#parts.clock(), this.#parts.uptime(), this.#size());
+  }
+
+  /** As `isSkewed`, and says in the log when that has changed. */
+  watch(): boolean {
+    const { isSkewed } = this;
+    if (isSkewed !== this.#wasSkewed) this.#tell(isSkewed);
+    this.#wasSkewed = isSkewed;
+    return isSkewed;
+  }
+
+  /** While it is off this daemon takes nothing itself, and must not hold back what is final for all. null: it is right. */
+  watermarkIfSkewed(
+    members: readonly { readonly status: { readonly skewed: boolean; readonly watermark: number } | null }[],
+  ): number | null {
+    const median = this.#median;
+    if (!this.isSkewed || median === null) return null;
+    const watermarks = members.flatMap(({ status }) =>
+      status === null || status.skewed ? [] : [status.watermark],
+    );
+    return skewedWatermark(median, this.#parts.limits.past, watermarks);
+  }
+
+  get #median(): number | null {
+    return this.clocks.median(this.#parts.clock(), this.#parts.uptime(), this.#size());
+  }
+
+  #tell(isSkewed: boolean): void {
+    const { log, clock } = this.#parts;
+    const median = this.#median;
+    if (!isSkewed) log.info({}, "this machine's clock is right again");
+    else log.warn(median === null ? {} : { aheadMs: Math.round(clock() - median) }, SKEWED);
+  }
+}
+
+const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";

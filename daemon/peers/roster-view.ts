@@ -1,0 +1,39 @@
+/** What of the roster needs no state of its own: how all that are known are described, and whether a message is to be heard. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Dialer } from "./connections/dialer.js";
+import type { MemberConnection } from "./connections/member-connection.js";
+import type { Member } from "./member.js";
+import type { ExchangeMessage } from "./shared/exchange-message.js";
+import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
+
+/**
+ * Addresses of --peer first, then members that connected from elsewhere.
+ * @param lastHeard  milliseconds since one that is not connected was heard; null: not known
+ */
+export function statusesOf(
+  dialers: readonly Dialer[],
+  members: ReadonlyMap<ByteString, Member>,
+  lastHeard: (id: ByteString | null) => number | null,
+): MemberStatus[] {
+  const listed = new Set<ByteString>();
+  const statuses = dialers.map((dialer) => {
+    const member = dialer.id === null ? undefined : members.get(dialer.id);
+    if (member === undefined || listed.has(member.id)) return dialer.describe(lastHeard(dialer.id));
+    listed.add(member.id);
+    return member.describe(dialer.name);
+  });
+  for (const member of members.values()) {
+    if (!listed.has(member.id)) statuses.push(member.describe(member.connection.remote));
+  }
+  return statuses;
+}
+
+/** Whether a message is to be heard: a list may have left out its sender a moment ago, or names this daemon not yet. */
+export function isHeard(
+  { refusal }: MemberConnection,
+  { kind }: ExchangeMessage,
+  lists: PeeringParts["lists"],
+): boolean {
+  if (lists === undefined || kind === "list" || kind === "status") return true;
+  return refusal === null && !lists.isOutside;
+}

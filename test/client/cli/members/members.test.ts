@@ -1,0 +1,197 @@
+/** `dbsync members` with real daemons that are killed, left out, replaced and started again. */
+import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { generateKeyPair } from "../../../../keys/generate.js";
+import { type MemberList, writeMemberList } from "../../../../protocol/members/member-list.js";
+import { bytesOfHex, hexOf } from "../../../../protocol/version-2/envelope.js";
+import { until } from "../../../daemon/replicas.js";
+import { knowsSecret } from "../../../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
+import { freePort } from "../../../support/free-port.js";
+import { type ChildResult, runDbsync } from "../../child.js";
+
+interface Seat {
+  readonly port: number;
+  readonly address: string;
+  readonly data: string;
+  process: DaemonProcess | null;
+}
+
+interface Told {
+  readonly lists: readonly {
+    readonly number: number;
+    readonly hash: string;
+    readonly members: readonly string[];
+    readonly left: readonly string[];
+  }[];
+  readonly isOne: boolean;
+  readonly daemons: readonly { readonly address: string; readonly id: string; readonly state: string }[];
+}
+
+const folder = mkdtempSync(join(tmpdir(), "dbsync-members-"));
+let seats: readonly Seat[] = [];
+
+before(async () => {
+  for (const name of ["app", "root"]) {
+    const { privatePem, publicPem } = await generateKeyPair({ type: "ed25519", bits: 2048 });
+    writeFileSync(join(folder, `${name}.pem`), privatePem);
+    chmodSync(join(folder, `${name}.pem`), 0o600);
+    writeFileSync(join(folder, `${name}-public.pem`), publicPem);
+  }
+  const ports = await Promise.all([freePort(), freePort(), freePort()]);
+  seats = ports.map((port, index) => ({
+    ...{ port, address: `127.0.0.1:${port}`, data: join(folder, `data-${index}`), process: null },
+  }));
+  await Promise.all(seats.map(start));
+});
+
+after(async () => {
+  for (const { process } of seats) await process?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(seat: Seat): Promise<void> {
+  const peers = seats.filter((other) => other !== seat).flatMap(({ address }) => ["--peer", address]);
+  const keys = ["-s", join(folder, "app-public.pem"), "--root-key", join(folder, "root-public.pem")];
+  const place = ["-p", String(seat.port), "--data", seat.data, "--window", "3,2"];
+  seat.process = await startDaemon([...keys, ...place, ...peers, ...knowsSecret]);
+}
+
+async function kill(seat: Seat): Promise<void> {
+  seat.process?.kill("SIGKILL");
+  await seat.process?.ended();
+  seat.process = null;
+}
+
+const run = (words: readonly string[], asked: readonly Seat[], key = "root"): Promise<ChildResult> => {
+  const DBSYNC_SERVERS = asked.map(({ address }) => address).join(",");
+  return runDbsync(words, { folder, variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: `${key}.pem` } });
+};
+
+async function told(asked: readonly Seat[]): Promise<Told> {
+  const { stdout, stderr } = await run(["members", "list", "--json"], asked);
+  assert.notEqual(stdout, "", stderr);
+  return JSON.parse(stdout) as Told;
+}
+
+const idOf = async (seat: Seat): Promise<string> => (await told([seat])).daemons[0]?.id ?? "";
+
+const areLive = (what: string, asked: readonly Seat[]): Promise<void> =>
+  until(what, async () => {
+    const { daemons } = await told(asked);
+    return daemons.length === asked.length && daemons.every(({ state }) => state === "live");
+  });
+
+const goBy = (number: number, asked: readonly Seat[]): Promise<void> =>
+  until(`they go by list ${number}`, async () => {
+    const { lists, isOne } = await told(asked);
+    return isOne && lists[0]?.number === number;
+  });
+
+/** Whether a write becomes final: not before the last daemon that counts has reported. */
+async function becomesFinal(seat: Seat, key: string): Promise<void> {
+  const { stdout, stderr, code } = await run(["send", "--stable", "SET", key, "x"], [seat], "app");
+  assert.deepEqual([code, stdout, stderr], [0, "OK\n", ""]);
+}
+
+test("a list is begun, by an administrator alone, and survives a crash", async () => {
+  await areLive("all are live", seats);
+  const addresses = seats.map(({ address }) => address);
+  const none = await run(["members", "list"], seats);
+  assert.deepEqual([none.code, /^There is no list of members/.test(none.stdout)], [0, true]);
+
+  const forged = await run(["members", "add", ...addresses], seats, "app");
+  assert.equal(forged.code, 1);
+  assert.match(forged.stderr, /NOPERM[\s\S]*What to do: sign with an administrator's private key/);
+  const short = await run(["members", "add", ...addresses.slice(1)], seats);
+  assert.equal(short.code, 2);
+  assert.match(short.stderr, /is a member now, and the first list would not name it/);
+
+  const begun = await run(["members", "add", ...addresses], seats);
+  assert.equal(begun.stderr, "");
+  assert.match(begun.stdout, /^list 1, [\da-f]{64}: 3 members\n$/);
+  await goBy(1, seats);
+  await becomesFinal(seats[0] as Seat, "begun");
+
+  await kill(seats[0] as Seat);
+  await start(seats[0] as Seat);
+  await areLive("it is back", seats);
+  assert.equal((await told([seats[0] as Seat])).lists[0]?.number, 1);
+});
+
+test("a dead daemon that is evicted no longer holds back what is final, and is refused when it returns", async () => {
+  const [first, , third] = seats as [Seat, Seat, Seat];
+  const rest = seats.slice(0, 2);
+  const lost = await idOf(third);
+  await kill(third);
+  const unknown = await run(["members", "evict", "127.0.0.1:1"], rest);
+  assert.deepEqual([unknown.code, /no daemon of the list is meant by/.test(unknown.stderr)], [2, true]);
+  const evicted = await run(["members", "evict", lost.slice(0, 12)], rest);
+  assert.deepEqual([evicted.stderr, evicted.code], ["", 0]);
+  await goBy(2, rest);
+  await becomesFinal(first, "evicted");
+
+  await start(third);
+  await until("it says that it is not on the list", async () =>
+    /not-listed/.test((await run(["send", "SET", "returned", "x"], [third], "app")).stderr),
+  );
+  const back = await run(["members", "add", lost], rest);
+  assert.deepEqual([back.code, /was left out, and never returns/.test(back.stderr)], [2, true]);
+  await kill(third);
+});
+
+test("a folder that is lost is replaced by one command", async () => {
+  const [first, second] = seats as [Seat, Seat, Seat];
+  const rest = seats.slice(0, 2);
+  const lost = await idOf(second);
+  await kill(second);
+  rmSync(second.data, { recursive: true });
+  await start(second);
+  const replaced = await run(["members", "replace", lost, second.address], rest);
+  assert.deepEqual([replaced.stderr, replaced.code], ["", 0]);
+  await areLive("the new one has joined", rest);
+  const { lists } = await told(rest);
+  assert.deepEqual([lists[0]?.number, lists[0]?.left.includes(lost)], [3, true]);
+  await becomesFinal(second, "replaced");
+  for (const key of ["begun", "evicted", "replaced"])
+    assert.equal((await run(["send", "GET", key], [second], "app")).stdout, "x\n");
+  assert.equal((await run(["send", "GET", "returned"], [first], "app")).stdout, "(nil)\n");
+});
+
+test("two lists of one number are found, and made one", async () => {
+  const rest = seats.slice(0, 2);
+  const [first, second] = rest as [Seat, Seat];
+  const { lists, daemons } = await told(rest);
+  const [head] = lists;
+  const raw = (hex: string) => bytesOfHex(hex, 32) ?? assert.fail();
+  const { stdout } = await run(["send", "CLUSTER", "MEMBERS"], [first]);
+  const cluster = raw(/cluster ([\da-f]{64})/.exec(stdout)?.[1] ?? assert.fail(stdout));
+  const beside = (letter: string): MemberList => ({
+    ...{ cluster, number: 4, parents: [raw(head?.hash ?? "")], left: (head?.left ?? []).map(raw) },
+    members: [...daemons.map(({ id }) => raw(id)), letter.repeat(32)].sort(),
+  });
+  for (const [seat, letter] of [
+    [first, "\x01"],
+    [second, "\x02"],
+  ] as const) {
+    const sent = await run(["send", "CLUSTER", "MEMBERS", writeMemberList(beside(letter))], [seat]);
+    assert.deepEqual([sent.stderr, sent.code], ["", 0]);
+  }
+  await until("both know both", async () => {
+    const shown = await told(rest);
+    return shown.lists.length === 2 && shown.isOne === false && (await told([first])).lists.length === 2;
+  });
+  const blocked = await run(["members", "evict", hexOf("\x01".repeat(32))], rest);
+  assert.deepEqual([blocked.code, /dbsync members merge/.test(blocked.stderr)], [2, true]);
+  const merged = await run(["members", "merge"], rest);
+  assert.deepEqual([merged.stderr, merged.code], ["", 0]);
+  await goBy(5, rest);
+  assert.deepEqual(
+    [...((await told(rest)).lists[0]?.members ?? [])].sort(),
+    daemons.map(({ id }) => id).sort(),
+  );
+  await becomesFinal(first, "merged");
+});

@@ -1,0 +1,97 @@
+/** Members by list: whose reports count for what is final, and when a daemon that was added has joined. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { MemberListsFace } from "../../../daemon/peers/shared/peering-parts.js";
+import { EPOCH, entryOf, keyOf } from "./entries.js";
+import { World } from "./support.js";
+
+/** The lists of one daemon, as a test sets them. */
+class Lists implements MemberListsFace {
+  told: MemberListsFace["told"];
+  others: ReadonlySet<string> | null;
+  isSettled = true;
+  isOutside = false;
+  isJoining = false;
+  isReporting = true;
+  readonly given: Buffer[] = [];
+
+  constructor(name: string, hash: string, members: readonly string[]) {
+    const body = Buffer.from(`list ${hash[0]}`);
+    this.told = { hash, lists: [{ body, signature: Buffer.from("s") }] };
+    this.others = new Set(members.filter((one) => one !== name).map((one) => keyOf(one).id));
+  }
+
+  joined(): void {
+    this.isJoining = false;
+    this.isReporting = true;
+  }
+
+  take(body: Buffer): "old" {
+    this.given.push(body);
+    return "old";
+  }
+}
+
+const HASH = "L".repeat(32);
+const NAMES = ["a", "b", "c"];
+
+function start(world: World, name: string, lists: Lists | null) {
+  const peers = NAMES.filter((other) => other !== name);
+  return world.add(name, { peers, ...(lists === null ? {} : { parts: { lists } }) });
+}
+
+test("what is final needs all that the list names, and no others", () => {
+  const world = new World();
+  const [a] = ["a", "b"].map((name) => start(world, name, new Lists(name, HASH, ["a", "b"])));
+  world.run(20_000);
+  assert.ok((a?.peering.stablePoint ?? 0) > EPOCH);
+  const other = new World();
+  const [without] = ["a", "b"].map((name) => start(other, name, null));
+  other.run(20_000);
+  assert.equal(without?.peering.stablePoint, 0);
+});
+
+test("a report under another list counts for nothing, and the lists are given to each other", () => {
+  const world = new World();
+  const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", "M".repeat(32), ["a", "b"])];
+  const a = start(world, "a", of);
+  const b = start(world, "b", at);
+  world.run(20_000);
+  assert.deepEqual([a.peering.stablePoint, b.peering.stablePoint], [0, 0]);
+  assert.deepEqual([String(of.given[0]), String(at.given[0])], ["list M", "list L"]);
+  at.told = of.told;
+  b.peering.listsChanged();
+  world.run(10_000);
+  assert.ok(a.peering.stablePoint > EPOCH && b.peering.stablePoint > EPOCH);
+});
+
+test("a daemon that was added takes nothing before all others have spoken under the list", () => {
+  const world = new World();
+  const [one, two, three] = NAMES.map((name) => new Lists(name, HASH, NAMES)) as [Lists, Lists, Lists];
+  const a = start(world, "a", one);
+  start(world, "b", two);
+  world.run(5000);
+  [three.isJoining, three.isReporting] = [true, false];
+  two.told = { hash: "K".repeat(32), lists: [] };
+  const c = start(world, "c", three);
+  world.run(20_000);
+  assert.equal(c.peering.state, "catching-up");
+  assert.equal(a.peering.stablePoint, 0);
+  two.told = one.told;
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(!three.isJoining && c.timeline.raisedTo > EPOCH);
+  world.run(10_000);
+  assert.ok(a.peering.stablePoint > EPOCH);
+});
+
+test("a daemon that no list names hears lists alone", () => {
+  const world = new World();
+  const lists = new Lists("b", HASH, ["a"]);
+  lists.isOutside = true;
+  lists.isReporting = false;
+  const a = start(world, "a", new Lists("a", "M".repeat(32), ["a", "b"]));
+  const b = start(world, "b", lists);
+  a.timeline.take(entryOf(-1000));
+  world.run(10_000);
+  assert.deepEqual([lists.given.length > 0, b.timeline.index.total("data").count], [true, 0]);
+});

@@ -1,0 +1,58 @@
+/** Which lists a daemon keeps of those that come, in whatever order, and with or without those between. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HEADS_MOST, takeList } from "../../../protocol/members/known-lists.js";
+import type { KnownList } from "../../../protocol/members/succession.js";
+import { CLUSTER, idOf, known, listAfter } from "../../timeline/members/lists.js";
+
+const first = listAfter([], { add: "ABC" });
+const second = listAfter([first], { leave: "C" });
+const third = listAfter([second], { add: "D" });
+const beside = listAfter([first], { add: "E" });
+
+function heads(...lists: readonly KnownList[]): readonly KnownList[] {
+  let kept: readonly KnownList[] = [];
+  for (const list of lists) {
+    const taken = takeList(kept, list, CLUSTER);
+    if (taken === "old") continue;
+    if ("problem" in taken) throw new Error(taken.problem);
+    kept = taken.heads;
+  }
+  return kept;
+}
+
+test("the last of a row of lists is kept, whichever came and in whatever order", () => {
+  for (const order of [
+    [first, second, third],
+    [third, second, first],
+    [second, first, third],
+    [first, third],
+    [third],
+  ])
+    assert.deepEqual(heads(...order), [third]);
+});
+
+test("lists that were signed beside each other are kept both, until one comes after both", () => {
+  assert.deepEqual(heads(first, second, beside), [second, beside]);
+  assert.deepEqual(heads(beside, second), [beside, second]);
+  assert.deepEqual(heads(third, beside), [third, beside]);
+  const merged = listAfter([second, beside], {});
+  assert.deepEqual(heads(first, beside, second, merged), [merged]);
+  assert.deepEqual(heads(merged, second, beside), [merged]);
+});
+
+test("a list that leaves out those who were left out before, or another cluster's, is not taken", () => {
+  const forged = known({ ...third.list, left: [] });
+  assert.deepEqual(takeList([second], forged, CLUSTER), {
+    problem: "it has to name all that were left out, and no other",
+  });
+  const foreign = known({ ...third.list, cluster: idOf("X") });
+  assert.deepEqual(takeList([], foreign, CLUSTER), { problem: "it is the list of another cluster" });
+});
+
+test("no more lists stand beside each other than administrators slip", () => {
+  const many = Array.from({ length: HEADS_MOST + 1 }, (_, index) =>
+    listAfter([first], { add: String.fromCharCode(200 + index) }),
+  );
+  assert.throws(() => heads(...many), /too many lists/);
+});
