@@ -12,6 +12,7 @@ const BENCHMARKS = [
   "footprint",
   "first-contact",
   "hot-path",
+  "verify-threads",
   "redo",
   "catch-up",
   "resp",
