@@ -160,8 +160,8 @@ export class Daemon implements Service {
 }
 
 /** What stands behind the listeners; the databases first, since nobody is let in before there is something to serve. */
-function inOrder({ admin, backends, floor, replica, memory, certificate }: Wired): Service[] {
-  return [admin, ...backends, floor, replica, memory, certificate].filter((part) => part !== null);
+function inOrder({ admin, backends, floor, replica, mirror, memory, certificate }: Wired): Service[] {
+  return [admin, ...backends, floor, replica, mirror, memory, certificate].filter((part) => part !== null);
 }
 
 /** What somebody on this machine can ask first. */

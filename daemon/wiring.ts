@@ -18,10 +18,19 @@ import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync/listener.js
 import type { LiveHost } from "./listeners/dbsync/live-session.js";
 import type { WsListener, WsParts } from "./listeners/ws/listener.js";
 import { type MadeBackend, makeBackend } from "./make-backend.js";
+import { makeMirror } from "./make-mirror.js";
 import { makeMemoryLimit } from "./memory/daemon-memory.js";
 import type { MemoryLimit } from "./memory/memory-limit.js";
+import type { Mirror } from "./mirror/mirror.js";
 import { bindAddressOf } from "./options/reach.js";
-import { hasTimeline, hasUserListener, isSigned, type Settings, tlsFilesOf } from "./options/settings.js";
+import {
+  hasTimeline,
+  hasUserListener,
+  isOwnMemory,
+  isSigned,
+  type Settings,
+  tlsFilesOf,
+} from "./options/settings.js";
 import { Broadcasts } from "./pipeline/broadcasts.js";
 import { Databases } from "./pipeline/databases.js";
 import { Pipeline } from "./pipeline/pipeline.js";
@@ -56,6 +65,8 @@ export interface Wired {
   readonly floor: StartFloor;
   /** null: nothing is recorded. */
   readonly replica: KeptWrites | null;
+  /** null: no Redis follows it. */
+  readonly mirror: Mirror | null;
   readonly memory: MemoryLimit;
   readonly pipeline: Pipeline;
   readonly listener: DbsyncListener;
@@ -98,6 +109,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const broadcasts = new Broadcasts({ channels, window, environment, most: limits.maxRemembered });
   const { replica, identity } = await openReplica(parts, { signers, broadcasts }, late);
   const { backends, outliving } = await makeBackends(parts, replica, admin === null ? null : observer);
+  const mirror = await makeMirror(parts, replica, { identity, signers });
   const memory = makeMemoryLimit({ settings, backends, ...own });
   // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before. What is not signed need not be
   // played back, as it can be made anew.
@@ -139,7 +151,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   });
   Object.assign(late, { pipeline, listener, ws, userListeners, replica, memory });
   return {
-    ...{ identity, signers, certificate, backends, floor, replica, memory },
+    ...{ identity, signers, certificate, backends, floor, replica, mirror, memory },
     ...{ pipeline, listener, ws, userListeners, admin },
   };
 }
@@ -162,9 +174,6 @@ interface TellingBackend {
   /** Empty: the key is absent. */
   writerOf(db: number, key: ByteString): ByteString;
 }
-
-/** Whether the daemon's memory is all that there is behind it. */
-const isOwnMemory = ({ database }: Settings): boolean => database.every(({ kind }) => kind === "memory");
 
 /** The modules of keys/ and the key ring are loaded only if there are keys. */
 async function signersOf(settings: Settings, log: Logger): Promise<Signers | null> {

@@ -13,6 +13,7 @@ import { addBackup } from "./past/backup.js";
 import { addBlame } from "./past/blame.js";
 import { addGetPast } from "./past/get-past.js";
 import { addLog } from "./past/log.js";
+import { addRepair } from "./past/repair.js";
 import { addRestore } from "./past/restore.js";
 import { addPing } from "./ping.js";
 import { addRepl } from "./repl/repl.js";
@@ -45,6 +46,7 @@ const SUBCOMMANDS: readonly ((program: Command) => void)[] = [
   addExport,
   addBackup,
   addRestore,
+  addRepair,
   addTest,
   addSql,
   addBench,

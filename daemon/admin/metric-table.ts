@@ -2,19 +2,19 @@
 import { performance } from "node:perf_hooks";
 import type { RefusalCode } from "../answers/refusals.js";
 import { STATES } from "./health.js";
+import { JSON_REPLICA_METRICS } from "./json-replica-metrics.js";
 import { KEY_METRICS } from "./key-metrics.js";
 import { MESSAGE_METRICS } from "./message-metrics.js";
 import {
   histogram,
   type MetricRow,
-  ofJsonFleet,
   ofTimeline,
-  perJsonReplica,
   perListener,
   perMember,
   single,
   whereThere,
 } from "./metric-row.js";
+import { MIRROR_METRICS } from "./mirror-metrics.js";
 import { canRefuse } from "./refusal-reasons.js";
 
 const MICROSECONDS = 1e6;
@@ -237,46 +237,8 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "Envelopes of the member that were refused on this connection; 0 unless something is wrong.",
     ({ refusals }) => refusals,
   ),
-  dbsyncd_json_replica_leading: ofJsonFleet(
-    "gauge",
-    "1 while this daemon orders the writes of --json-replica, else 0.",
-    ({ isLeading }) => Number(isLeading),
-  ),
-  dbsyncd_json_replica_term: ofJsonFleet(
-    "gauge",
-    "Changes with the server that orders the writes of --json-replica; the same on all that agree.",
-    ({ term }) => term,
-  ),
-  dbsyncd_json_replica_level: ofJsonFleet(
-    "gauge",
-    "1 while this daemon has all that the one has which orders the writes of --json-replica, as far as it knows, else 0.",
-    ({ isLevel }) => Number(isLevel),
-  ),
-  dbsyncd_json_replica_refused_documents: ofJsonFleet(
-    "gauge",
-    "Documents of the daemon that orders the writes of --json-replica which this one refuses: the log says why.",
-    ({ refused }) => refused,
-  ),
-  dbsyncd_json_replica_connected: perJsonReplica(
-    "gauge",
-    "1 while the server of --json-replica is connected, else 0.",
-    ({ isConnected }) => Number(isConnected),
-  ),
-  dbsyncd_json_replica_leads: perJsonReplica(
-    "gauge",
-    "1 if the daemon of --json-replica orders the writes, else 0; 0 for all where this daemon does.",
-    ({ isLeader }) => Number(isLeader),
-  ),
-  dbsyncd_json_replica_missing_documents: perJsonReplica(
-    "gauge",
-    "Documents of which the server of --json-replica may not have all: it was away, or refused a write.",
-    ({ missing }) => missing,
-  ),
-  dbsyncd_json_replica_different_documents_total: perJsonReplica(
-    "counter",
-    "Documents of which the server of --json-replica had other contents than this daemon though it missed nothing.",
-    ({ different }) => different,
-  ),
+  ...MIRROR_METRICS,
+  ...JSON_REPLICA_METRICS,
   dbsyncd_build_info: {
     type: "gauge",
     labels: ["version", "node"],

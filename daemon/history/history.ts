@@ -9,15 +9,17 @@ import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Unit } from "../../store/engine/unit.js";
 import { type RecallParts, Recalls } from "../../timeline/recall.js";
 import { DUE_AHEAD_MS } from "../../timeline/waiting.js";
+import type { MirrorFace } from "../mirror/mirror-parts.js";
 import { blame } from "./blame.js";
 import { log } from "./log.js";
+import { repair } from "./mirror-status.js";
 import { pastState } from "./past-state.js";
 import { figuresOf, type ReplicaFace, type ReplicaFigures } from "./replica-figures.js";
 import { status } from "./status.js";
 
 export interface HistoryParts {
   readonly recall: RecallParts;
-  readonly replica: Omit<ReplicaFace, "recalls">;
+  readonly replica: Omit<ReplicaFace, "recalls" | "mirror">;
   readonly environment: Pick<Environment, "clock">;
 }
 
@@ -26,18 +28,21 @@ type Handler = (argv: readonly ByteString[], unit: Unit) => Reply | Promise<Repl
 export class History {
   readonly #recalls: Recalls;
   readonly #replica: ReplicaFace;
+  /** The Redis that follows the fold; null: none does. */
+  mirror: MirrorFace | null = null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
   constructor({ recall, replica, environment }: HistoryParts) {
     const recalls = new Recalls(recall);
     this.#recalls = recalls;
-    this.#replica = { ...replica, recalls };
+    this.#replica = { ...replica, recalls, mirror: () => this.mirror };
     const now = () => Math.floor(environment.clock());
     const scene = ({ db }: Unit) => ({ recalls, db, last: now() + DUE_AHEAD_MS });
     this.#handlers = new Map<string, Handler>([
       ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
+      ["TIMELINE|REPAIR", (argv) => repair(argv, this.mirror)],
       ["TIMELINE|STATUS", (argv) => status(argv, this.#replica)],
     ]);
   }

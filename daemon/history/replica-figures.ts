@@ -5,6 +5,7 @@ import type { Digest } from "../../timeline/compare/digest-index.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { TimelineFigures } from "../../timeline/timeline-figures.js";
 import type { MemberLists } from "../members/member-lists.js";
+import type { MirrorFace, MirrorFigures } from "../mirror/mirror-parts.js";
 import type { SnapshotProgress } from "../peers/past/snapshot-taking.js";
 import type { Peering } from "../peers/peering.js";
 import type { MessageFigures } from "../peers/shared/message-figures.js";
@@ -35,6 +36,8 @@ export interface ReplicaFace {
   readonly lostGroups: number;
   /** How many look back now. */
   readonly recalls: { readonly running: number };
+  /** The Redis that follows the fold; null: none does. */
+  readonly mirror: () => Pick<MirrorFace, "figures"> | null;
 }
 
 /** Times are milliseconds since 1970. */
@@ -79,6 +82,8 @@ export interface ReplicaFigures extends TimelineFigures {
   readonly taking: SnapshotProgress | null;
   /** The option that an operator could start this daemon with, as members cannot settle what lacks; null: none. */
   readonly order: string | null;
+  /** null: no Redis follows. */
+  readonly mirror: MirrorFigures | null;
   readonly members: readonly MemberStatus[];
   /** Keys that members hold otherwise, though they hold the same envelopes. */
   readonly differing: readonly StateDifference[];
@@ -113,6 +118,7 @@ export function figuresOf(face: ReplicaFace): ReplicaFigures {
     ...{ snapshotsTaken: taken, strays, possibleStrays, taking: progress, order: peering.order },
     differing: peering.states.differences.all,
     compared: peering.states.comparedAt,
+    mirror: face.mirror()?.figures ?? null,
     members: peering.members.map((member) => ({ ...member, isEqual: isEqual(member, timeline.waiting) })),
   };
 }

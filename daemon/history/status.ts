@@ -5,6 +5,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Digest } from "../../timeline/compare/digest-index.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
 import type { StateDifference } from "../peers/state/state-differences.js";
+import { mirrorReply } from "./mirror-status.js";
 import { readStatusUpTo } from "./query.js";
 import { figuresOf, type ReplicaFace } from "./replica-figures.js";
 import { namesAndValues } from "./unit-report.js";
@@ -49,6 +50,7 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     order: textOrNil(figures.order),
     compared: integer(figures.compared),
     differing: array(figures.differing.map(differenceReply)),
+    mirror: figures.mirror === null ? NIL : mirrorReply(figures.mirror),
     members: array(figures.members.map((member) => memberReply(member, replica.lists.standing))),
   };
   return map(namesAndValues(upTo === null ? fields : { ...fields, ...upToFields(upTo, replica) }));

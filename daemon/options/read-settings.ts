@@ -12,6 +12,7 @@ import {
   hasKeys,
   hasTimeline,
   hasUserListener,
+  isOwnMemory,
   isSidecar,
   isSigned,
   type OptionValues,
@@ -131,11 +132,12 @@ function validateSidecar(settings: Settings): void {
 /** @throws StartError  with the cures */
 function validateMemory(settings: Settings): void {
   const { limits, maxmemoryPolicy, database, waitReplicas } = settings;
-  if (waitReplicas > 0 && !database.some(({ kind }) => isRedis(kind)))
+  // With a timeline too: replicas of its mirror are nothing that answers wait for.
+  if (waitReplicas > 0 && (hasTimeline(settings) || !database.some(({ kind }) => isRedis(kind))))
     fail(
       "--wait-replicas is about replicas of a Redis server: give -d redis:host:port too, or leave it out.",
     );
-  if (limits.maxmemory > 0 && database.some(({ kind }) => kind !== "memory"))
+  if (limits.maxmemory > 0 && !isOwnMemory(settings))
     fail(
       "--maxmemory bounds the database in this daemon's memory: leave it out, and bound that of the server behind -d.",
     );

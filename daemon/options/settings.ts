@@ -1,6 +1,7 @@
 /** The daemon's configuration, whole and checked: what its options come to. */
 
 import type { CertificateFiles } from "../../keys/certificate-pair.js";
+import type { RedisSpecification } from "./database-list.js";
 import type { LimitName, Limits } from "./limits.js";
 import type { OptionRow } from "./option-row.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
@@ -52,6 +53,19 @@ export function isSigned(settings: SigningSettings): boolean {
 /** Whether everything is passed on to other daemons, signed. */
 export function isSidecar({ database }: Pick<Settings, "database">): boolean {
   return database.some(({ kind }) => kind === "dbsync");
+}
+
+/** The Redis that follows the fold of a daemon that keeps a timeline; null: none does. */
+export function mirrorOf(
+  settings: Pick<Settings, "database" | "data" | "peers" | "order">,
+): RedisSpecification | null {
+  if (!hasTimeline(settings)) return null;
+  return settings.database.find((one) => one.kind === "redis") ?? null;
+}
+
+/** Whether the daemon's memory is what answers. */
+export function isOwnMemory(settings: Pick<Settings, "database" | "data" | "peers" | "order">): boolean {
+  return hasTimeline(settings) || settings.database.every(({ kind }) => kind === "memory");
 }
 
 /** What TLS is served with; null: no TLS. */

@@ -2,9 +2,9 @@
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type OrderAddress, parseOrder } from "./addresses/order-address.js";
 import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
-import { choice, list, path, paths, plain, text } from "./forms.js";
+import { choice, limit, list, path, paths, plain, text } from "./forms.js";
 import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
-import { formatRetention, parseRetention } from "./limit-text.js";
+import { formatRetention, type LimitRow, parseRetention } from "./limit-text.js";
 import { row } from "./option-row.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
 
@@ -17,6 +17,38 @@ const CLUSTER_NAME_CHARS = 128;
  */
 const VERSION_1 = ["off", "local", "gateway"] as const;
 export type Version1 = (typeof VERSION_1)[number];
+
+/** What bounds the Redis that follows the fold. */
+const MIRROR_LIMITS = {
+  keys: {
+    ...{ flag: "mirror-keys", unit: "count", fallback: 100_000, least: 1000, most: 10_000_000 },
+    summary:
+      "with -d redis beside --data or --peer: changed keys that may wait for it; above it all is compared",
+    reason: "some 100 bytes and its name each; a Redis that is away for long is compared in any case",
+  },
+  every: {
+    ...{ flag: "mirror-compare-every", unit: "time", fallback: 24 * 60 * 60 * 1000, least: 0 },
+    most: 30 * 24 * 60 * 60 * 1000,
+    summary: "… how often all of it is compared with what it should have; 0: only where there is a reason",
+    reason: "what others write there while the daemon hears nothing of it is found by that alone",
+  },
+  rate: {
+    ...{ flag: "mirror-compare-rate", unit: "count", fallback: 1000, least: 1, most: 1_000_000 },
+    summary: "… keys a second that such a comparison looks at",
+    reason: "a million keys take 17 minutes, and some hundredths of a core",
+  },
+} as const satisfies Record<string, LimitRow>;
+
+const mirrorRow = (one: LimitRow) =>
+  row({
+    flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
+    help: one.summary,
+    form: limit(one),
+    fallback: one.fallback,
+    reload: "restart",
+    example: one.unit === "count" ? "5000" : "1h",
+    needs: ["data"],
+  });
 
 export const TIMELINE = {
   /** The data folder; null: all is lost with the process. */
@@ -101,6 +133,10 @@ export const TIMELINE = {
     example: "dbsync.creds",
     needs: ["order"],
   }),
+  mirrorKeys: mirrorRow(MIRROR_LIMITS.keys),
+  /** Milliseconds; 0: never. */
+  mirrorCompareEvery: mirrorRow(MIRROR_LIMITS.every),
+  mirrorCompareRate: mirrorRow(MIRROR_LIMITS.rate),
   /** null: as the other options have it. */
   v1: row({
     flags: "--v1 <how>",

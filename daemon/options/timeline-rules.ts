@@ -59,11 +59,7 @@ export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: b
         "clients the daemon signs itself.",
       2,
     );
-  const redis = settings.compat === null ? "-d redis" : `--compat ${settings.compat}`;
-  if (settings.database.some(({ kind }) => kind !== "memory"))
-    fail(
-      `${flag} keeps the data itself and cannot stand before a Redis server: leave out ${redis}, or ${flag}.`,
-    );
+  validateMirror(settings, flag);
   if (v1 === "local")
     fail(
       `--v1 local would apply commands here without recording them, so this daemon ${
@@ -99,6 +95,26 @@ function validateOrder({ order, orderCredentials, peers, fsync, retain, window }
   if (window.past > ORDER_WINDOW.past || window.future > ORDER_WINDOW.future)
     fail(
       `--window with --order is ${formatDateWindow(ORDER_WINDOW)} at most: what is dated further from the stream's clock no daemon applies.`,
+    );
+}
+
+/** Beside a timeline a Redis is its mirror, and there is one. @throws StartError  with the cures */
+function validateMirror({ compat, database, order }: Given, flag: string): void {
+  if (compat !== null)
+    fail(
+      `${flag} keeps the data itself and cannot stand before a Redis server: leave out --compat ${compat}, or ${flag}.`,
+    );
+  const [redis, ...others] = database.filter(({ kind }) => kind !== "memory");
+  if (redis === undefined) return;
+  if (redis.kind !== "redis" || order !== null)
+    fail(`${flag} keeps the data itself and cannot stand before ${redis.name}: leave out -d, or ${flag}.`);
+  if (others.length > 0)
+    fail(
+      `Beside ${flag} one Redis mirrors the data: leave out ${others.map(({ name }) => name).join(", ")}.`,
+    );
+  if (redis.db !== 0)
+    fail(
+      `-d ${redis.name}: beside ${flag} each database is mirrored under its own number: leave out /${redis.db}.`,
     );
 }
 

@@ -36,7 +36,7 @@ export function validateUserListeners(settings: Settings): void {
   if (settings.sqlLanguage !== "mg" && settings.sql === null)
     fail("--sql-language is about what the clients of --sql are told: give it too, or leave this out.");
   if (asked.length === 0) return;
-  if (database.length > 1 || database.some(({ kind }) => isRedis(kind)))
+  if (!hasTimeline(settings) && (database.length > 1 || database.some(({ kind }) => isRedis(kind))))
     fail(
       `${asked.join(" and ")} serves the database in this daemon's memory; a Redis server behind -d redis serves its ` +
         `clients itself. Leave out ${asked.join(" and ")} or -d.`,

@@ -49,6 +49,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   readonly copies: Copies;
   readonly figures = null;
   readonly isFinal = true;
+  readonly mirrored = null;
   readonly takeMember = null;
   watcher: KeptWrites["watcher"] = null;
   /** Why the stream cannot be read on; null: it can, or nothing is known yet. */

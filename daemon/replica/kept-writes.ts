@@ -6,12 +6,20 @@ import type { Socket } from "node:net";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Service } from "../../serving/process/service.js";
 import type { Place } from "../../timeline/entries/entry.js";
+import type { Timeline } from "../../timeline/timeline.js";
+import type { History } from "../history/history.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { Settings } from "../options/settings.js";
 import type { Recording } from "../pipeline/recording.js";
 import type { Copies } from "../users/copies.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
+
+export interface MirroredTimeline {
+  readonly timeline: Timeline;
+  readonly backend: TimelineBackend;
+  readonly history: Pick<History, "mirror">;
+}
 
 export interface KeptWrites extends Service {
   readonly backend: TimelineBackend;
@@ -25,6 +33,8 @@ export interface KeptWrites extends Service {
   readonly failure: string | null;
   /** What is shown of a timeline; null: there is none. */
   readonly figures: ReplicaFigures | null;
+  /** Of a timeline, for a Redis that mirrors it; null: there is none. */
+  readonly mirrored: MirroredTimeline | null;
   /** Whether the order of writes is final when they are answered. */
   readonly isFinal: boolean;
   /** Told what has been recorded, while somebody looks. */

@@ -90,6 +90,7 @@ export class Replica implements KeptWrites {
   /** What the other daemons have. */
   readonly copies: Copies;
   readonly isFinal = false;
+  readonly mirrored = this;
   /** Told what has been recorded, while somebody looks. */
   watcher: ((entries: readonly Pick<Place, "at">[], isFromClients: boolean) => void) | null = null;
   readonly #parts: ReplicaParts;

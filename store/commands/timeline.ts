@@ -64,6 +64,13 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
         summary:
           "What was recorded and what came of it: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
       },
+      "TIMELINE|REPAIR": {
+        arity: -2,
+        keys: none,
+        complexity: "O(1), beside O(N) of work in the background, N: keys",
+        summary:
+          "Compares the Redis that mirrors the state with it, and mends what differs: TIMELINE REPAIR [TAKEOVER].",
+      },
       "TIMELINE|STATUS": {
         arity: -2,
         keys: none,

@@ -1,6 +1,6 @@
 /** What is bad about a timeline and its members, and what to do. */
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
+import type { MemberStatus, MirrorStatus, TimelineStatus } from "./timeline-status.js";
 
 /** `fix`: what to do. `isPassing`: it may end by itself. */
 export interface Problem {
@@ -64,6 +64,7 @@ export function diagnose(
     );
   for (const member of members.filter(isOther)) diagnoseMember(member, bad, passing);
   diagnoseState(timeline, bad);
+  if (timeline.mirror !== null) diagnoseMirror(timeline.mirror, bad, passing);
   if (taking !== null)
     passing(`it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`, "wait");
   if (order !== null)
@@ -184,6 +185,25 @@ function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
     );
   if (lag + behind > LAG_MOST)
     passing(`${lag + behind} envelopes are on their way between it and ${address}`, "wait");
+}
+
+function diagnoseMirror(
+  { redis, state, trouble, foreign, refused }: MirrorStatus,
+  bad: Add,
+  passing: Add,
+): void {
+  if (trouble !== null)
+    bad(
+      `its mirror ${redis} is not written to (${trouble})`,
+      "mend that Redis: it is brought level by itself; the daemon answers meanwhile",
+    );
+  else if (state === "comparing") passing(`its mirror ${redis} is being compared`, "wait");
+  if (foreign > 0)
+    bad(
+      `others have changed ${foreign} keys in its mirror ${redis}, which it has taken back`,
+      "let nothing else write there (in Redis, a user of the daemon's own)",
+    );
+  if (refused > 0) bad(`its mirror ${redis} did not take ${refused} keys`, "its log says why");
 }
 
 /** What helps where a member is not reached. @param trouble  as daemon/peers says it */

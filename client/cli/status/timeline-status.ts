@@ -90,11 +90,25 @@ export interface TimelineStatus {
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
   /** The option that an operator could start it with, as members cannot settle what it lacks; null: none. */
   readonly order: string | null;
+  /** The Redis that follows it; null: none does. */
+  readonly mirror: MirrorStatus | null;
   readonly members: readonly MemberStatus[];
   /** Keys that members hold otherwise, though they hold the same envelopes. */
   readonly differing: readonly DifferingKey[];
   /** The last date whose state was compared with a member's; 0: none. */
   readonly compared: number;
+}
+
+export interface MirrorStatus {
+  readonly redis: string;
+  readonly state: "connecting" | "refused" | "comparing" | "behind" | "level";
+  /** Why it is not written to; null: it is. */
+  readonly trouble: string | null;
+  /** Keys that wait to be written. */
+  readonly dirty: number;
+  /** Keys that others have changed there, and that it does not take. */
+  readonly foreign: number;
+  readonly refused: number;
 }
 
 export interface TimelineAnswer {
@@ -200,6 +214,7 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
         ? null
         : { from: text("taking-from"), received: count("taking-bytes"), total: count("taking-total") },
     order: fields["order"] == null ? null : text("order"),
+    mirror: fields["mirror"] == null ? null : mirrorOf(fields["mirror"]),
     members: Array.isArray(members) ? members.map(memberOf) : [],
     differing: Array.isArray(fields["differing"]) ? fields["differing"].map(differingOf) : [],
     compared: count("compared"),
@@ -213,6 +228,18 @@ function differingOf(reply: ReplyValue): DifferingKey {
     key: String(key ?? ""),
     verdict: verdict === "own" || verdict === "member" ? verdict : "unclear",
     members: Array.isArray(members) ? members.map(String) : [],
+  };
+}
+
+function mirrorOf(reply: ReplyValue): MirrorStatus {
+  const fields = fieldsOf(reply);
+  return {
+    redis: String(fields["redis"] ?? ""),
+    state: String(fields["state"]) as MirrorStatus["state"],
+    trouble: fields["trouble"] == null ? null : String(fields["trouble"]),
+    dirty: Number(fields["dirty"] ?? 0),
+    foreign: Number(fields["foreign"] ?? 0),
+    refused: Number(fields["refused"] ?? 0),
   };
 }
 

@@ -116,7 +116,6 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--peer", "db2:0"], 2, /Expected host:port/],
   [["--peer", "db2:1#ed25519:12"], 2, /Expected #ed25519: and 64 hexadecimal digits/],
   [["--peer", "db2:1", "--peer", "db2:1"], 2, /A peer is named twice/],
-  [["-s", publicKey, "--data", "d", "-d", "redis:127.0.0.1:1"], 2, /leave out -d redis, or --data/],
   [
     ["-s", publicKey, "--peer", "db2:1", "--compat", "php-dbsync"],
     2,

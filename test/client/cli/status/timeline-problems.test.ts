@@ -37,7 +37,7 @@ const WELL: TimelineStatus = {
   },
   ...{ newest: NOW - 1000, stable: NOW - 35_000, entries: 5, fingerprint: "f", settledFingerprint: "s" },
   ...{ tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, bytes: 1, quarantined: 0, dropped: 0 },
-  ...{ strays: 0, lostGroups: 0, taking: null, order: null, differing: [], compared: 0 },
+  ...{ strays: 0, lostGroups: 0, taking: null, order: null, differing: [], compared: 0, mirror: null },
   members: [MEMBER],
 };
 

@@ -1,0 +1,106 @@
+/**
+ * Keys written to Redis in one MULTI with the mark, and only upon the mark that was written last: whatever has happened to
+ * that Redis, a batch is never applied to a state that is not the mirror's own.
+ */
+import type { MirrorKey } from "./dirty-keys.js";
+import type { MirrorScene } from "./looking.js";
+import { MARK_DB, MARK_KEY } from "./mark.js";
+import { commandFor, type RedisCommand } from "./mirrored-key.js";
+import type { RedisAnswer, RedisLine } from "./redis-line.js";
+
+const BATCH_KEYS_MOST = 500;
+/** Bytes of values behind which a batch takes no more keys. */
+const BATCH_BYTES_MOST = 1024 * 1024;
+
+/** Takes keys that wait, as the fold has them now. */
+export const takeBatch = (scene: MirrorScene): Map<MirrorKey, RedisCommand> =>
+  scene.timed(() => taken(scene));
+
+function taken({ dirty, database, clock }: MirrorScene): Map<MirrorKey, RedisCommand> {
+  const commands = new Map<MirrorKey, RedisCommand>();
+  const now = Math.floor(clock());
+  let bytes = 0;
+  while (commands.size < BATCH_KEYS_MOST && bytes < BATCH_BYTES_MOST) {
+    const key = dirty.shift();
+    if (key === undefined) break;
+    const command = commandFor(key, database(), now);
+    for (const word of command) bytes += word.length;
+    commands.set(key, command);
+  }
+  return commands;
+}
+
+/** That Redis does not take, with its words. */
+export interface RefusedKey {
+  readonly key: MirrorKey;
+  readonly reason: string;
+}
+
+export type BatchOutcome =
+  | { readonly kind: "written"; readonly refused: readonly RefusedKey[] }
+  /** The mark is another than was written last. */
+  | { readonly kind: "moved" }
+  /** Redis takes none of it now. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+/**
+ * @param from  the mark that has to be there; null: none
+ * @param to    the mark that stands there with the batch; null: it stays
+ * @throws Error  the line has ended; what became of the batch is not known
+ */
+export async function writeBatch(
+  line: RedisLine,
+  batch: ReadonlyMap<MirrorKey, RedisCommand>,
+  { from, to }: { readonly from: string | null; readonly to: string | null },
+): Promise<BatchOutcome> {
+  const guard = await line.ask([select(MARK_DB), ["WATCH", MARK_KEY], ["GET", MARK_KEY]]);
+  const failed = guard.find((answer) => answer instanceof Error);
+  if (failed !== undefined) return { kind: "refused", reason: failed.message };
+  const found = guard[2] === null ? null : String(guard[2]);
+  if (found !== from) return { kind: "moved" };
+  const body = [...batch].flatMap(([{ db }, command]) => [select(db), command]);
+  const mark = to === null ? [] : [select(MARK_DB), ["SET", MARK_KEY, to]];
+  const answers = await line.ask([["MULTI"], ...body, ...mark, ["EXEC"]]);
+  const done = answers.at(-1) as RedisAnswer;
+  if (done === null) return { kind: "moved" };
+  if (done instanceof Error || !Array.isArray(done)) {
+    // The command that was not queued says why better than EXEC does.
+    const reason = answers.find((answer) => answer instanceof Error) ?? new Error(String(done));
+    return { kind: "refused", reason: reason.message };
+  }
+  return { kind: "written", refused: refusedOf([...batch.keys()], done) };
+}
+
+/**
+ * Removes a key upon the same mark. A Redis that is full queues nothing in a MULTI, and takes this.
+ * KEYS: the key; ARGV: database and key of the mark, the mark, the key's database.
+ */
+const REMOVE = `redis.call('SELECT', ARGV[1])
+if redis.call('GET', ARGV[2]) ~= ARGV[3] then return 0 end
+redis.call('SELECT', ARGV[4])
+return redis.call('DEL', KEYS[1])`;
+
+/** Of a batch that was refused for want of memory: what goes makes room. @throws Error  the line has ended */
+export async function removeGone(
+  line: RedisLine,
+  batch: ReadonlyMap<MirrorKey, RedisCommand>,
+  from: string,
+): Promise<void> {
+  const gone = [...batch].filter(([, [name]]) => name === "DEL");
+  await line.ask(
+    gone.map(([{ db }, [, key]]) => [
+      ...["EVAL", REMOVE, "1", key as Buffer],
+      ...[String(MARK_DB), MARK_KEY, from, String(db)],
+    ]),
+  );
+}
+
+/** @param done  two answers for each key */
+function refusedOf(keys: readonly MirrorKey[], done: readonly RedisAnswer[]): readonly RefusedKey[] {
+  return keys.flatMap((key, place) => {
+    const answer = done[2 * place + 1];
+    return answer instanceof Error ? [{ key, reason: answer.message }] : [];
+  });
+}
+
+const select = (db: number): RedisCommand => ["SELECT", String(db)];

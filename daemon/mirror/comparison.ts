@@ -1,0 +1,133 @@
+/**
+ * All of Redis held against all of the fold, slice by slice, while both go on: first the keys of Redis that the fold has not, then those of
+ * the fold. Keys that differ are written anew.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { MirrorKey } from "./dirty-keys.js";
+import { type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
+import { isMark } from "./mark.js";
+import { shownKey } from "./mirrored-key.js";
+import type { RedisLine } from "./redis-line.js";
+
+const SLICE_KEYS_MOST = 200;
+/** Bytes of a slice's values from which on the next one is smaller. */
+const SLICE_BYTES_MOST = 1024 * 1024;
+/** Of what differs so many are named. */
+const NAMED_MOST = 10;
+
+export interface ComparisonReport {
+  /** Counts from 1. */
+  readonly number: number;
+  readonly reason: string;
+  /** Keys looked at so far, of about so many. */
+  readonly checked: number;
+  readonly total: number;
+  readonly different: number;
+  /** The first of these. */
+  readonly named: readonly ByteString[];
+}
+
+export class Comparison {
+  readonly number: number;
+  readonly reason: string;
+  /** As fast as may be: Redis is not known to have what the fold has. */
+  readonly isUrgent: boolean;
+  #scene: MirrorScene;
+  #checked = 0;
+  #total = 0;
+  #different = 0;
+  #named: ByteString[] = [];
+  #sliceKeys = SLICE_KEYS_MOST;
+  /** Numbers of databases of Redis that are still to be walked; null: not asked. */
+  #theirs: number[] | null = null;
+  #cursor = "0";
+  #ourDb = 0;
+  /** Place of the next key of ours, downwards: what is taken away meanwhile is replaced by the last one, which was seen. */
+  #ourPlace: number | null = null;
+
+  constructor(about: Pick<Comparison, "number" | "reason" | "isUrgent">, scene: MirrorScene) {
+    this.number = about.number;
+    this.reason = about.reason;
+    this.isUrgent = about.isUrgent;
+    this.#scene = scene;
+  }
+
+  get report(): ComparisonReport {
+    const { number, reason } = this;
+    return {
+      ...{ number, reason, checked: this.#checked, total: Math.max(this.#checked, this.#total) },
+      ...{ different: this.#different, named: this.#named },
+    };
+  }
+
+  get isDone(): boolean {
+    return this.#theirs?.length === 0 && this.#ourDb >= this.#scene.database().keyspaces.length;
+  }
+
+  /** The next slice. @returns how many keys were looked at. @throws Error  the line has ended, or Redis refuses */
+  async step(line: RedisLine): Promise<number> {
+    this.#theirs ??= await this.#begin(line);
+    const [db] = this.#theirs;
+    return db === undefined ? await this.#stepOurs(line) : await this.#stepTheirs(line, db);
+  }
+
+  async #begin(line: RedisLine): Promise<number[]> {
+    const { keyspaces } = this.#scene.database();
+    const counts = (await line.keyCounts()).filter(({ db }) => db < keyspaces.length);
+    this.#total = [...counts.map(({ keys }) => keys), ...keyspaces.map(({ size }) => size)].reduce(
+      (sum, count) => sum + count,
+      0,
+    );
+    return counts.map(({ db }) => db);
+  }
+
+  async #stepTheirs(line: RedisLine, db: number): Promise<number> {
+    const [, answer] = await line.ask([
+      ["SELECT", String(db)],
+      ["SCAN", this.#cursor, "COUNT", String(this.#sliceKeys)],
+    ]);
+    const [cursor, found] = readable(answer) as [Buffer, Buffer[]];
+    const keyspace = this.#scene.database().keyspaces[db];
+    const strange = found
+      .map((key) => ({ db, key: key.toString("latin1") }))
+      .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
+    if (strange.length > 0) this.#note(await lookAt(line, strange, this.#scene));
+    this.#cursor = cursor.toString();
+    if (this.#cursor === "0") this.#theirs?.shift();
+    this.#checked += found.length;
+    return found.length;
+  }
+
+  async #stepOurs(line: RedisLine): Promise<number> {
+    const slice = this.#takeOurs();
+    if (slice.length > 0) this.#note(await lookAt(line, slice, this.#scene));
+    this.#checked += slice.length;
+    return slice.length;
+  }
+
+  #takeOurs(): MirrorKey[] {
+    const { keyspaces } = this.#scene.database();
+    const slice: MirrorKey[] = [];
+    while (slice.length < this.#sliceKeys && this.#ourDb < keyspaces.length) {
+      const entries = keyspaces[this.#ourDb]?.entries ?? [];
+      const place = Math.min(this.#ourPlace ?? entries.length, entries.length) - 1;
+      const entry = entries[place];
+      if (entry === undefined) {
+        this.#ourDb++;
+        this.#ourPlace = null;
+      } else {
+        this.#ourPlace = place;
+        slice.push({ db: this.#ourDb, key: entry.key });
+      }
+    }
+    return slice;
+  }
+
+  #note({ different, unreadable, bytes }: Looked): void {
+    this.#different += different.length;
+    for (const key of different.slice(0, NAMED_MOST - this.#named.length)) this.#named.push(shownKey(key));
+    this.#scene.dirty.add([...different, ...unreadable]);
+    const next = bytes > SLICE_BYTES_MOST ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
+    this.#sliceKeys = Math.min(SLICE_KEYS_MOST, Math.max(1, Math.floor(next)));
+  }
+}

@@ -1,0 +1,90 @@
+/** Keys that the fold has changed and Redis has not yet got: fed in the middle of a change, bounded, taken in order. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { KeyObserver } from "../backends/changes.js";
+import { isMark } from "./mark.js";
+
+export interface MirrorKey {
+  readonly db: number;
+  readonly key: ByteString;
+}
+
+/** Bytes of their names; what is longer than this together is found by comparing. */
+const NAME_BYTES_MOST = 64 * 1024 * 1024;
+
+export class DirtyKeys implements KeyObserver {
+  readonly #keys = new Map<string, MirrorKey>();
+  readonly #most: number;
+  readonly #wake: () => void;
+  #bytes = 0;
+  #lost: string | null = null;
+
+  /** @param most  of which it keeps @param wake  there is something to do */
+  constructor(most: number, wake: () => void) {
+    this.#most = most;
+    this.#wake = wake;
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  /** Why it does not know which keys they are, so that all have to be compared; null: it does. */
+  get lost(): string | null {
+    return this.#lost;
+  }
+
+  has({ db, key }: MirrorKey): boolean {
+    return this.#lost !== null || this.#keys.has(nameOf(db, key));
+  }
+
+  keyChanged(db: number, key: ByteString): void {
+    if (this.#lost !== null || isMark(db, key)) return;
+    this.#keep(nameOf(db, key), { db, key });
+    if (this.#keys.size > this.#most || this.#bytes > NAME_BYTES_MOST)
+      this.lose("more keys changed than --mirror-keys before they could be written");
+  }
+
+  allChanged(dbs: ReadonlySet<number> | null): void {
+    this.lose(dbs === null ? "another state was taken over" : "a whole database changed");
+  }
+
+  /** Takes the one that waits longest. */
+  shift(): MirrorKey | undefined {
+    for (const [name, key] of this.#keys) {
+      this.#keys.delete(name);
+      this.#bytes -= name.length;
+      return key;
+    }
+    return undefined;
+  }
+
+  /** What the mirror itself has found, a few at a time: beyond the limit too, or a comparison would never end. */
+  add(keys: Iterable<MirrorKey>): void {
+    if (this.#lost === null) for (const key of keys) this.#keep(nameOf(key.db, key.key), key);
+  }
+
+  lose(reason: string): void {
+    this.#forget();
+    this.#lost = reason;
+    this.#wake();
+  }
+
+  /** Notes changes again, from now on. */
+  begin(): void {
+    this.#lost = null;
+  }
+
+  #keep(name: string, key: MirrorKey): void {
+    if (this.#keys.has(name)) return;
+    this.#keys.set(name, key);
+    this.#bytes += name.length;
+    if (this.#keys.size === 1) this.#wake();
+  }
+
+  #forget(): void {
+    this.#keys.clear();
+    this.#bytes = 0;
+  }
+}
+
+const nameOf = (db: number, key: ByteString): string => `${db} ${key}`;

@@ -1,0 +1,108 @@
+/**
+ * The mirror's mark: a key of Redis that says whose mirror it is and which batch was written last. It stands in the same MULTI as
+ * the batch, so what it says is so, also of a Redis that was restored from a dump.
+ */
+
+export const MARK_KEY = "dbsync:mirror:mark";
+
+/** Redis's number of the database in which it stands. */
+export const MARK_DB = 0;
+
+/** The mark is the mirror's own, whatever the fold has under its name. */
+export const isMark = (db: number, key: string): boolean => db === MARK_DB && key === MARK_KEY;
+
+export interface Mark {
+  /** Hexadecimal, both. */
+  readonly cluster: string;
+  readonly daemon: string;
+  /** Which run of the daemon, and its how-manieth batch. */
+  readonly run: string;
+  readonly batch: number;
+  /** Redis has all that the fold had up to this place in the order. */
+  readonly level: { readonly at: number; readonly seq: number };
+  /** Count and sum of the entries that this was folded from, said by a daemon that stopped with all of it written; "": it goes on. */
+  readonly whole: string;
+}
+
+const FORM =
+  /^dbsync-mirror:1 cluster=([\da-f]{64}) daemon=([\da-f]{64}) batch=([\da-f]{16})\.(\d{1,15}) level=(\d{1,15})\.(\d{1,5}) whole=(\S{0,200})$/;
+
+export function formatMark({ cluster, daemon, run, batch, level, whole }: Mark): string {
+  return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${whole}`;
+}
+
+/** @returns null: it is no mark */
+export function parseMark(text: string): Mark | null {
+  const match = FORM.exec(text);
+  if (match === null) return null;
+  const [cluster, daemon, run, batch, at, seq, whole] = match.slice(1) as [
+    ...[string, string, string, string, string, string, string],
+  ];
+  return {
+    ...{ cluster, daemon, run, whole },
+    batch: Number(batch),
+    level: { at: Number(at), seq: Number(seq) },
+  };
+}
+
+/** What a mark that was found means to the daemon that has found it. */
+export type Claim =
+  /** It goes on where it stopped. */
+  | { readonly kind: "same" }
+  /** All has to be compared before Redis has what the fold has. */
+  | { readonly kind: "compare"; readonly reason: string; readonly isAlarm: boolean }
+  /** It may not write there. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+export interface Claimant {
+  readonly cluster: string;
+  readonly daemon: string;
+  /** What it has written in this run or found, one of which stands there if all is well; null: no mark. Empty: it has not begun. */
+  readonly written: readonly (string | null)[];
+  /** As `Mark.whole` of what it has now; "": it has more than it has applied. */
+  readonly whole: string;
+  /** Whether an administrator has said that what is there may go. */
+  readonly takesOver: boolean;
+}
+
+/**
+ * @param text     the mark; null: there is none
+ * @param isEmpty  whether Redis has no key at all
+ */
+export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claimant): Claim {
+  const { written, takesOver } = claimant;
+  const hasBegun = written.length > 0 && !written.includes(null);
+  if (text !== null && written.includes(text)) return { kind: "same" };
+  if (text === null) {
+    if (hasBegun) return compare("the mark is gone: it was emptied, or restored from before", true);
+    if (isEmpty) return compare("it is empty", false);
+    if (takesOver) return compare("it was taken over", false);
+    return {
+      kind: "refused",
+      reason:
+        "it has keys and no mark, so they are somebody's: empty it (FLUSHALL), or give them up with dbsync repair --take-over",
+    };
+  }
+  const mark = parseMark(text);
+  if (mark?.daemon !== claimant.daemon || mark.cluster !== claimant.cluster) {
+    if (takesOver) return compare("it was taken over", false);
+    return { kind: "refused", reason: refusalOf(mark, claimant) };
+  }
+  if (hasBegun) return compare("its mark is an older one: it was restored from a dump", true);
+  if (mark.whole !== "" && mark.whole === claimant.whole) return { kind: "same" };
+  const reason =
+    mark.whole === "" ? "the daemon ended before it was level" : "the timeline is another than it was";
+  return compare(reason, false);
+}
+
+const compare = (reason: string, isAlarm: boolean): Claim => ({ kind: "compare", reason, isAlarm });
+
+function refusalOf(mark: Mark | null, { cluster }: Claimant): string {
+  if (mark === null)
+    return `its key ${MARK_KEY} is no mark: take that key away, or dbsync repair --take-over`;
+  const whose = mark.cluster === cluster ? "" : " of another cluster";
+  return (
+    `it is the mirror of daemon ${mark.daemon.slice(0, 12)}…${whose}: give each daemon a Redis of its own, or take this ` +
+    "one over with dbsync repair --take-over, when that daemon is gone"
+  );
+}

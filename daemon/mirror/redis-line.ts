@@ -1,0 +1,158 @@
+/**
+ * The mirror's line to Redis: a connection that asks and writes, and one that hears which keys others have changed there
+ * (CLIENT TRACKING by broadcast, without what the first has written). When either breaks the line has ended.
+ */
+import { Command, Redis, type RedisOptions } from "ioredis";
+import type { RedisSpecification } from "../options/database-list.js";
+import type { RedisCommand } from "./mirrored-key.js";
+
+const INVALIDATIONS = "__redis__:invalidate";
+/** Of a key's time of expiry, exactly. */
+const REDIS_LEAST = 7;
+
+/** Integers come as text, errors as values. */
+export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[];
+
+export interface LineParts {
+  readonly specification: RedisSpecification;
+  /** Milliseconds for a command, and for connecting. */
+  readonly timeout: number;
+  /** Others have changed these keys, of whatever database; null: all. */
+  readonly heard: (keys: readonly Buffer[] | null) => void;
+  /** The line has ended. */
+  readonly ended: () => void;
+}
+
+export class RedisLine {
+  readonly #asking: Redis;
+  readonly #hearing: Redis;
+  /** Whether it has each of those that were asked for. */
+  readonly #databases = new Map<number, boolean>();
+  #trouble: string | null = null;
+
+  private constructor(parts: LineParts) {
+    this.#asking = new Redis(optionsOf(parts));
+    this.#hearing = new Redis(optionsOf(parts));
+    for (const redis of [this.#asking, this.#hearing]) {
+      redis.on("error", (problem: Error) => {
+        this.#trouble ??= sentenceOf(problem);
+      });
+      redis.on("close", () => {
+        this.#trouble ??= "the connection was lost";
+        parts.ended();
+      });
+    }
+    // Of ioredis, for whatever a channel brings; this one brings keys, or nil.
+    this.#hearing.on("messageBuffer", (_: Buffer, keys: unknown) => {
+      parts.heard(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
+    });
+  }
+
+  /** @throws Error  why there is none */
+  static async open(parts: LineParts): Promise<RedisLine> {
+    const line = new RedisLine(parts);
+    try {
+      await Promise.all([line.#asking.connect(), line.#hearing.connect()]);
+      const id = await line.#askOf(line.#hearing, ["CLIENT", "ID"]);
+      await line.#askOf(line.#hearing, ["SUBSCRIBE", INVALIDATIONS]);
+      const version = /redis_version:(\d+)/.exec(String(await line.#one(["INFO", "server"])))?.[1] ?? "0";
+      if (Number(version) < REDIS_LEAST)
+        throw new Error(`it is Redis ${version}, and a mirror needs ${REDIS_LEAST}.0 or later`);
+      await line.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
+      return line;
+    } catch (problem) {
+      const reason = line.#trouble ?? sentenceOf(problem);
+      line.close();
+      throw new Error(reason);
+    }
+  }
+
+  /** Why it has ended; null: it stands. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  /**
+   * Sends commands in one go.
+   * @returns an answer for each, in order
+   * @throws Error  the line has ended; what became of them is not known
+   */
+  async ask(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
+    try {
+      return await Promise.all(commands.map((command) => this.#askOf(this.#asking, command)));
+    } catch (problem) {
+      this.#trouble ??= sentenceOf(problem);
+      this.close();
+      throw new Error(this.#trouble);
+    }
+  }
+
+  /** Those whose database Redis has: another one may have fewer, and would take a key into the database before. */
+  async present<Key extends { readonly db: number }>(keys: readonly Key[]): Promise<readonly Key[]> {
+    for (const { db } of keys) {
+      if (this.#databases.has(db)) continue;
+      const [answer] = await this.ask([["SELECT", String(db)]]);
+      this.#databases.set(db, !(answer instanceof Error));
+    }
+    return keys.filter(({ db }) => this.#databases.get(db));
+  }
+
+  /** Of databases that are not empty. @throws Error */
+  async keyCounts(): Promise<readonly { readonly db: number; readonly keys: number }[]> {
+    const text = String(await this.#one(["INFO", "keyspace"]));
+    return [...text.matchAll(/^db(\d+):keys=(\d+)/gm)].map(([, db, keys]) => ({
+      db: Number(db),
+      keys: Number(keys),
+    }));
+  }
+
+  close(): void {
+    this.#trouble ??= "closed";
+    this.#asking.disconnect();
+    this.#hearing.disconnect();
+  }
+
+  /** @throws Error  also where Redis answers with one */
+  async #one(command: RedisCommand): Promise<RedisAnswer> {
+    const answer = await this.#askOf(this.#asking, command);
+    if (answer instanceof Error) throw answer;
+    return answer;
+  }
+
+  #askOf(redis: Redis, [name, ...args]: RedisCommand): Promise<RedisAnswer> {
+    // An upper-case name keeps ioredis from reshaping arguments and answers, but it has to know that it subscribes.
+    const known = name === "SUBSCRIBE" ? "subscribe" : String(name);
+    const command = new Command(known, [...args], { replyEncoding: null });
+    redis.sendCommand(command);
+    return (command.promise as Promise<RedisAnswer>).catch((problem: unknown) => {
+      if (problem instanceof Error && problem.name === "ReplyError") return problem;
+      throw problem;
+    });
+  }
+}
+
+function optionsOf({ specification, timeout }: LineParts): RedisOptions & { replyMapping?: "legacy" } {
+  const { host, port, username, password, tls } = specification;
+  return {
+    ...{ host, port },
+    ...(username === null ? {} : { username }),
+    ...(password === null ? {} : { password }),
+    ...(tls ? { tls: { servername: host } } : {}),
+    lazyConnect: true,
+    protocol: 2,
+    stringNumbers: true,
+    disableClientInfo: true,
+    connectTimeout: timeout,
+    commandTimeout: timeout,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    // The mirror makes another line, and looks at the mark again.
+    retryStrategy: null as never,
+  };
+}
+
+function sentenceOf(problem: unknown): string {
+  if (problem instanceof AggregateError) return problem.errors.map(sentenceOf).join("; ");
+  return problem instanceof Error ? problem.message : String(problem);
+}

@@ -1,0 +1,172 @@
+/** A daemon with --data and a Redis that mirrors it, as processes: killed, restored from old dumps, away, and mended by `dbsync repair`. */
+import assert from "node:assert/strict";
+import { copyFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type Cluster, startCluster } from "../client/cli/cluster.js";
+import { type State, stateDifferences, stateOfRedis } from "../conformance/state.js";
+import { until } from "../daemon/replicas.js";
+import { amount } from "../support/amount.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
+import { freePort } from "../support/free-port.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { type RedisServer, startRedis } from "../support/redis-server.js";
+import { skipWithout } from "../support/requirements.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+
+const skip = skipWithout("redis-server");
+const seed = seedOfRun();
+const ROUNDS = amount(1, 5);
+const ENVELOPES = 20;
+const DBS = [0, 1];
+const app = makeKeyPair();
+
+describe("a mirrored daemon", { skip }, () => {
+  let cluster: Cluster;
+  let redis: RedisServer;
+  let daemon: DaemonProcess;
+  const ports = { resp: 0, redis: 0, daemon: 0, admin: 0 };
+  const random = new SeededRandom(seed, 20);
+  const at = (name: string) => join(cluster.folder, name);
+  const startServer = () =>
+    startRedis({ port: ports.redis, args: ["--dir", cluster.folder, "--dbfilename", "dump.rdb"] });
+  const start = () =>
+    startDaemon([
+      ...[
+        "-s",
+        app.file,
+        "--root-key",
+        at("root-public.pem"),
+        "--data",
+        at("data"),
+        "-p",
+        String(ports.daemon),
+      ],
+      ...["-d", `redis:127.0.0.1:${ports.redis}`, "--mirror-keys", "1000", "--fsync", "interval=100"],
+      ...["--resp", String(ports.resp), "--admin", String(ports.admin)],
+    ]);
+  const repair = (...words: string[]) =>
+    cluster.run(["repair", "-s", `127.0.0.1:${ports.daemon}`, "-k", at("root.pem"), ...words]);
+
+  before(async () => {
+    cluster = await startCluster(1);
+    for (const name of Object.keys(ports) as (keyof typeof ports)[]) ports[name] = await freePort();
+    redis = await startServer();
+    daemon = await start();
+  });
+  after(async () => {
+    await daemon.stop();
+    await redis.stop();
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  async function stateAt(port: number): Promise<State> {
+    using connection = await RedisConnection.open(port);
+    const state = new Map(await stateOfRedis(connection, DBS));
+    state.delete(JSON.stringify([0, "dbsync:mirror:mark"]));
+    return state;
+  }
+
+  /** Waits until nothing differs, and says what did where it never comes to that. */
+  async function untilSame(): Promise<void> {
+    let last: readonly string[] = [];
+    const isSame = async () => {
+      last = stateDifferences(await stateAt(ports.resp), await stateAt(ports.redis), 0);
+      return last.length === 0;
+    };
+    await until("both have the same", isSame).catch((problem: Error) => {
+      throw new Error(`${problem.message}: ${last.slice(0, 5).join("; ")}`);
+    });
+  }
+
+  /** Writes of each type, a few in each envelope, the answers of which are waited for. */
+  async function write(count = ENVELOPES): Promise<void> {
+    using client = await EnvelopeClient.open(ports.daemon, app);
+    for (let i = 0; i < count; i++) await client.replies(Array.from({ length: 10 }, aWrite));
+  }
+
+  function aWrite(): readonly string[] {
+    const [key, number] = [String(random.below(60)), String(random.below(9))];
+    return random.oneOf<readonly string[]>([
+      ["INCR", `n${key}`],
+      ["RPUSH", `l${key}`, number],
+      ["LPOP", `l${key}`],
+      ["HINCRBY", `h${key}`, number, "1"],
+      ["ZADD", `z${key}`, number, String(random.below(5))],
+      ["DEL", `n${key}`],
+      ["XADD", `x${key}`, "*", "field", number],
+      ["SET", `n${key}`, "1", "EX", "1000"],
+    ]);
+  }
+
+  test("has the same in Redis, also of commands that came late", async () => {
+    await write();
+    using client = await EnvelopeClient.open(ports.daemon, app);
+    const late = { at: Date.now() - 5000 };
+    for (const key of ["1", "2", "3"])
+      await client.replies(
+        [
+          ["RPUSH", `l${key}`, "late"],
+          ["APPEND", `n${key}`, "7"],
+        ],
+        late,
+      );
+    await client.replies([["SET", "elsewhere", "1"]], { db: 1 });
+    await untilSame();
+    const text = await (await fetch(`http://127.0.0.1:${ports.admin}/metrics`)).text();
+    assert.match(text, /^dbsyncd_mirror_written_keys_total [1-9]/m);
+    assert.match(text, /^dbsyncd_mirror_foreign_keys_total 0$/m);
+  });
+
+  test(`has the same after either was killed while it was written to (seed ${seed})`, async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const writing = write().catch(() => {});
+      await write(random.below(ENVELOPES));
+      daemon.kill("SIGKILL");
+      await daemon.ended();
+      await writing;
+      daemon = await start();
+      await write();
+      await untilSame();
+      // Without a dump, so that it begins empty.
+      await redis.stop();
+      await write(4 * ENVELOPES);
+      redis = await startServer();
+      await untilSame();
+    }
+  });
+
+  test("has the same after an old dump was put back, and the log says that it was", async () => {
+    await untilSame();
+    using connection = await RedisConnection.open(ports.redis);
+    await connection.call("SAVE");
+    copyFileSync(at("dump.rdb"), at("old.rdb"));
+    await write();
+    await untilSame();
+    await redis.stop();
+    copyFileSync(at("old.rdb"), at("dump.rdb"));
+    redis = await startServer();
+    await daemon.logged(({ reason }) => reason === "its mark is an older one: it was restored from a dump");
+    await untilSame();
+    rmSync(at("dump.rdb"));
+  });
+
+  test("is compared and mended by dbsync repair, which fails where it could not be", async () => {
+    const { code, stdout, stderr } = await repair();
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stdout,
+      /^127\.0\.0\.1:\d+: redis:127\.0\.0\.1:\d+: [\d,]+ keys looked at, none differed\n$/,
+    );
+    await redis.stop();
+    const failed = await repair("--timeout", "300");
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, /redis:127\.0\.0\.1:\d+ is not written to: /);
+    redis = await startServer();
+    const mended = await repair("--json");
+    assert.equal(mended.code, 0, mended.stderr);
+    assert.equal(JSON.parse(mended.stdout).trouble, null);
+    await untilSame();
+  });
+});
