@@ -147,7 +147,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (place.at <= this.#watermark.value ||",
     // As it was when the envelope was decoded, some time before.
     replace: "if (place.at <= this.#watermark.value - 2000 ||",
-    from: 35,
+    from: 71,
   },
   {
     name: "watermark published before it is durable",
