@@ -2,12 +2,11 @@
  * The program behind `dbsync backup` and `dbsync restore`: the daemon's own options say which folder and which keys. Started by
  * client/cli/past/backup-program.ts, whose first word is the task, as JSON; it answers on standard output, in lines of JSON.
  */
-import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { StartError } from "../serving/process/start-error.js";
 import { DATABASES_DEFAULT } from "../store/database.js";
 import { NoBackup } from "../timeline/backup/make-backup.js";
-import { readCommandLine } from "./command-line.js";
+import { folderOf, settingsOf } from "./folder-option.js";
 import { backUp } from "./history/backup-file.js";
 import { KEYS_MISSING } from "./history/keys-missing.js";
 import { NotRestored, restoredKeys, restoreFolder } from "./history/restored-backup.js";
@@ -47,10 +46,10 @@ try {
 /** @throws StartError @throws NoBackup @throws NotRestored */
 async function run(task: BackupTask): Promise<void> {
   if (task.task === "keys") {
-    tellKeys(task, await settingsOf());
+    tellKeys(task, await settingsOf(words));
     return;
   }
-  const data = await folderOf();
+  const data = await folderOf(words);
   const functionsName = FUNCTIONS_NAME;
   if (task.task === "backup") {
     const parts = { data, file: task.file, functionsName, now: Date.now(), progress: showProgress() };
@@ -58,26 +57,6 @@ async function run(task: BackupTask): Promise<void> {
     if (process.stderr.isTTY) process.stderr.write(CLEAR_LINE);
     tell(report);
   } else tell(await restoreFolder({ data, file: task.file, at: task.at, functionsName, log }));
-}
-
-/** What a daemon would be started with. @throws StartError */
-async function settingsOf(): Promise<Settings> {
-  const task = await readCommandLine(words, process.env);
-  if (task.kind === "run") return task.settings;
-  throw new StartError(task.text, 2);
-}
-
-/** A folder needs no keys: only a configuration file is read as a daemon does. @throws StartError */
-async function folderOf(): Promise<string> {
-  const { values } = parseArgs({
-    args: words,
-    strict: false,
-    options: { data: { type: "string" }, config: { type: "string" } },
-  });
-  const { data = process.env["DBSYNCD_DATA"], config } = values;
-  const found = typeof config === "string" ? (await settingsOf()).data : data;
-  if (typeof found === "string" && found !== "") return found;
-  throw new StartError("--data is missing: name the folder.", 2);
 }
 
 function tellKeys(

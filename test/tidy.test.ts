@@ -20,7 +20,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Programs that are started by a folder that may not import them. */
-const programs: readonly string[] = ["daemon/verify-main.ts", "daemon/backup-main.ts"];
+const programs: readonly string[] = [
+  "daemon/verify-main.ts",
+  "daemon/backup-main.ts",
+  "daemon/letters-main.ts",
+];
 
 /** Folders without IO, clock or randomness. */
 const pure = ["protocol", "store"];

@@ -78,13 +78,13 @@ export class Archive {
   /**
    * From now on nothing dated at or before a time is kept, whatever was kept before: a member's snapshot stands for it.
    * Nothing must be on its way to the disk.
-   * @param mark   says which; on disk together with the date, before anybody is told
+   * @param marks  say which; on disk together with the date, before anybody is told
    * @param letGo  places of later entries that are not kept either: removed in the same step, and may come anew
    * @returns an index to be filled, and put in place of the other
    */
-  async adopt(cutAt: number, mark: Mark, letGo: readonly Buffer[]): Promise<DigestIndex> {
+  async adopt(cutAt: number, marks: readonly Mark[], letGo: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
-    storage.remove(letGo, [mark, ["pruned", Buffer.from(String(cutAt))]]);
+    storage.remove(letGo, [...marks, ["pruned", Buffer.from(String(cutAt))]]);
     await storage.synced();
     this.prunedTo = cutAt;
     this.#takeDamagedUpTo(cutAt);

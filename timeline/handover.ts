@@ -4,26 +4,20 @@
  * the very bytes that were decided on, and its key ring has to follow from signatures.
  * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
  */
-import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import { DigestIndex } from "./compare/digest-index.js";
-import { straysOf } from "./compare/strays.js";
-import { type Entry, type Place, readPlace, writePlace } from "./entries/entry.js";
 import { LaterSteps } from "./entries/later-steps.js";
 import { inSlices, type Steps } from "./entries/steps.js";
-import { readEntry } from "./entries/stored-value.js";
+import { type FoundStrays, findLosing, type Given, type Losing } from "./lost-entries.js";
 import type { Retention } from "./retention.js";
 import { keepAside } from "./snapshots/aside.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { TimelineParts } from "./timeline-owner.js";
-import { findUnverifiable } from "./unverifiable.js";
 
 /** Milliseconds for which nothing is forgotten after a member asked for that. */
 const HOLD_MS = 5000;
-/** Strays that are told one by one. */
-const STRAYS_TOLD = 200;
 
 /** What a member may be given. */
 export interface GivableSnapshot {
@@ -32,22 +26,6 @@ export interface GivableSnapshot {
   readonly bytes: number;
   /** Whoever begins the iterator runs it to its end or returns it. */
   readonly chunks: Iterable<Buffer>;
-}
-
-/** Entries of this daemon that are gone once it has taken a snapshot over. */
-export interface LostEntries {
-  /** With those that are forgotten here as well, so that nobody can say which they are. */
-  readonly count: number;
-  /** The first of them, as far as they can be read. */
-  readonly entries: readonly Entry[];
-}
-
-/** Those that it is not made of, though its date is later. */
-export interface FoundStrays extends LostEntries {
-  /** It may be made of them, or not; some that are certain may be among them. */
-  readonly possible: LostEntries;
-  /** Later ones, signed with keys that it does not know: strays had added these. */
-  readonly unverifiable: LostEntries;
 }
 
 /** Whom a daemon tells that takes a snapshot over. */
@@ -67,7 +45,15 @@ export interface AdoptionOwner {
 export interface HandoverParts
   extends Pick<
     TimelineParts,
-    "storage" | "hash" | "genesis" | "databases" | "soon" | "uptime" | "refusesRing" | "openAside"
+    | "storage"
+    | "hash"
+    | "genesis"
+    | "databases"
+    | "soon"
+    | "uptime"
+    | "refusesRing"
+    | "openAside"
+    | "openLetters"
   > {
   /** null: none are made, and nothing is forgotten. */
   readonly making: SnapshotMaking | null;
@@ -81,12 +67,6 @@ export interface HandoverParts
   readonly begin: (index: DigestIndex) => Promise<void>;
   /** The disk has failed. */
   readonly failed: (problem: Error) => void;
-}
-
-/** A snapshot that has been read to its end. */
-interface Given {
-  readonly index: DigestIndex;
-  readonly ring: KeyRing;
 }
 
 /** A snapshot that has come, and what it has to be. */
@@ -196,19 +176,22 @@ export class Handover {
     const given = await inSlices(this.#check(coming), this.#parts);
     if (!owner.isWanted()) throw new Error("it is not needed any more");
     const { setOpen } = this.#parts;
+    let losing: Losing | null = null;
     try {
       await this.#making.expect(staged.cutAt);
       setOpen(false);
       await this.#rest();
       await this.#keepAside(coming);
+      losing = await findLosing(this.#parts, given, staged.cutAt);
       await staged.commit();
     } catch (problem) {
+      losing?.letters?.discard();
       this.#making.expectNone();
       setOpen(true);
       throw problem;
     }
     try {
-      await this.#begin(staged, given, owner);
+      await this.#begin(staged, losing, owner);
     } catch (problem) {
       // Then it is no more than that the disk is closed.
       if (!this.#later.isStopped) failed(problem as Error);
@@ -225,19 +208,16 @@ export class Handover {
     owner.aside(openAside === null ? null : await keepAside(source, await openAside(staged.cutAt), turn));
   }
 
-  async #begin(staged: StagedSnapshot, given: Given, owner: AdoptionOwner): Promise<void> {
+  async #begin(staged: StagedSnapshot, losing: Losing, owner: AdoptionOwner): Promise<void> {
     const { cutAt } = staged;
     const { archive, retention, begin } = this.#parts;
+    const { strays, letters, letGo, marks } = losing;
     this.adoptions++;
-    const { unknown, damaged } = await inSlices(
-      findUnverifiable(this.#parts, given.ring, cutAt),
-      this.#parts,
-    );
-    const strays = await this.#strays(given.index, cutAt);
-    owner.strays({ ...strays, unverifiable: { count: unknown.length, entries: this.#read(unknown) } });
-    const index = await archive.adopt(cutAt, this.#making.adopt(cutAt), [...unknown, ...damaged]);
+    owner.strays(strays);
+    const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], letGo);
     // Before, what it is not made of would be untold and there: a crash is to leave the one that it was made of.
     staged.settle();
+    letters?.settle();
     retention.adopted();
     await begin(index);
   }
@@ -264,28 +244,5 @@ export class Handover {
     const index = new DigestIndex();
     restore(index);
     return { index, ring };
-  }
-
-  async #strays(given: DigestIndex, cutAt: number): Promise<Omit<FoundStrays, "unverifiable">> {
-    const { archive } = this.#parts;
-    const { count, places, possible } = await inSlices(
-      straysOf(archive.index, given, { cutAt, prunedTo: archive.prunedTo, most: STRAYS_TOLD }),
-      this.#parts,
-    );
-    const read = (some: readonly Place[]) => this.#read(some.map(writePlace));
-    return {
-      count,
-      entries: read(places),
-      possible: { count: possible.count, entries: read(possible.places) },
-    };
-  }
-
-  /** The first of some entries, as far as they can be read. */
-  #read(places: readonly Buffer[]): Entry[] {
-    const { storage, hash } = this.#parts;
-    return places.slice(0, STRAYS_TOLD).flatMap((place) => {
-      const value = storage.get(place);
-      return (value === null ? null : readEntry(readPlace(place), value, hash)) ?? [];
-    });
   }
 }

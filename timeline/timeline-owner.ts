@@ -2,6 +2,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { BeginKeeping } from "./damaged-entries.js";
+import type { OpenLetters } from "./dead-letters.js";
 import type { Entry, FlushedEntry } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
 import type { TimelineLog } from "./entries/timeline-log.js";
@@ -42,6 +43,8 @@ export interface TimelineParts {
   readonly refusesRing: RefuseRingEntry;
   /** Where what a member's snapshot takes the place of is kept; null: there is no disk to keep it on. */
   readonly openAside: OpenAside | null;
+  /** Where entries are kept that go with that, and that the snapshot may not be made of; null: there is no disk to keep them on. */
+  readonly openLetters: OpenLetters | null;
   /** Where what is left of a damaged entry that nobody has is kept; null: there is no disk to keep it on. */
   readonly keepDamaged: BeginKeeping | null;
   /** Whether there is nobody to compare the clock with. */

@@ -11,6 +11,7 @@ import { addSubscribe, addWatch } from "./listen.js";
 import { addMembers } from "./members/members.js";
 import { addBackup } from "./past/backup.js";
 import { addBlame } from "./past/blame.js";
+import { addDeadLetters } from "./past/dead-letters.js";
 import { addGetPast } from "./past/get-past.js";
 import { addLog } from "./past/log.js";
 import { addRepair } from "./past/repair.js";
@@ -47,6 +48,7 @@ const SUBCOMMANDS: readonly ((program: Command) => void)[] = [
   addBackup,
   addRestore,
   addRepair,
+  addDeadLetters,
   addTest,
   addSql,
   addBench,

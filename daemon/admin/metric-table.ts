@@ -190,6 +190,11 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "Envelopes of this daemon of which it is not known whether such a snapshot is made of them.",
     ({ possibleStrays }) => possibleStrays,
   ),
+  dbsyncd_dead_letters: ofTimeline(
+    "gauge",
+    "Envelopes that are kept as dead letters in the data folder, and were not written again (dbsync dead-letters).",
+    ({ deadLetters }) => deadLetters,
+  ),
   ...MESSAGE_METRICS,
   dbsyncd_state_differs: ofTimeline(
     "gauge",

@@ -34,6 +34,8 @@ export interface ReplicaFace {
   readonly lists: Pick<MemberLists, "standing" | "isJoining">;
   readonly isDurable: boolean;
   readonly lostGroups: number;
+  /** Dead letters that wait for an operator. */
+  readonly deadLetters: () => number;
   /** How many look back now. */
   readonly recalls: { readonly running: number };
   /** The Redis that follows the fold; null: none does. */
@@ -78,6 +80,8 @@ export interface ReplicaFigures extends TimelineFigures {
   readonly strays: number;
   /** Own envelopes of which that is not known. */
   readonly possibleStrays: number;
+  /** Envelopes that are kept as dead letters, and were not written again. */
+  readonly deadLetters: number;
   /** One that is on its way; null: none. */
   readonly taking: SnapshotProgress | null;
   /** The option that an operator could start this daemon with, as members cannot settle what lacks; null: none. */
@@ -99,7 +103,7 @@ export function figuresOf(face: ReplicaFace): ReplicaFigures {
   const { taken, strays, possibleStrays, progress } = peering.snapshots;
   return {
     ...figures,
-    ...{ failure, watermark, published, isDurable, lostGroups },
+    ...{ failure, watermark, published, isDurable, lostGroups, deadLetters: face.deadLetters() },
     state: state(),
     revoked: face.revoked(),
     unlisted: face.unlisted(),

@@ -44,6 +44,7 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     "snapshots-taken": integer(figures.snapshotsTaken),
     strays: integer(figures.strays),
     "possible-strays": integer(figures.possibleStrays),
+    "dead-letters": integer(figures.deadLetters),
     "taking-from": textOrNil(figures.taking?.address ?? null),
     "taking-bytes": integer(figures.taking?.received ?? 0),
     "taking-total": integer(figures.taking?.total ?? 0),

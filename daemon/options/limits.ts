@@ -3,6 +3,7 @@
  * from the rows.
  */
 import type { LimitRow } from "./limit-text.js";
+import { TIMELINE_LIMITS } from "./timeline-rows.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -238,37 +239,7 @@ export const LIMITS = {
     summary: "answers kept for envelopes that come again; those beyond it are answered without",
     reason: "an answer is asked for again after a lost connection only, mostly within a second",
   },
-  tailSeconds: {
-    flag: "tail-seconds",
-    unit: "time",
-    fallback: 2 * MINUTE,
-    least: SECOND,
-    most: HOUR,
-    summary: "with --data or --peer: how late a command from another daemon may come without a longer fold",
-    reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
-    restart: true,
-  },
-  maxTailBytes: {
-    flag: "max-tail-bytes",
-    unit: "bytes",
-    fallback: 256 * MIB,
-    least: MIB,
-    most: 1024 * KIB * MIB,
-    summary: "memory for that; above it the span is shorter, and older commands of clients are refused",
-    reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
-    restart: true,
-  },
-  maxTimelineBytes: {
-    flag: "max-timeline-bytes",
-    unit: "bytes",
-    fallback: 256 * MIB,
-    least: MIB,
-    most: 1024 * KIB * MIB,
-    summary:
-      "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
-    reason: "above it the oldest go, and a daemon that was away for longer needs another one, or --data",
-    restart: true,
-  },
+  ...TIMELINE_LIMITS,
   luaTimeLimit: {
     flag: "lua-time-limit",
     unit: "time",
@@ -286,25 +257,6 @@ export const LIMITS = {
     most: 1024 * MIB,
     summary: "memory of a script of a Redis client; more is an error",
     reason: "Lua itself takes 16 MiB; what grows beyond that is given back behind the script",
-  },
-  comparePercent: {
-    flag: "compare-percent",
-    ...({ unit: "count", fallback: 5, least: 0, most: 50 } as const),
-    summary:
-      "with --peer: how much of its time, in percent, a daemon compares its state with the others'; 0: it does not",
-    reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
-    restart: true,
-  },
-  snapshotEntries: {
-    flag: "snapshot-entries",
-    unit: "count",
-    fallback: 200_000,
-    least: 1000,
-    most: 1e9,
-    summary:
-      "with --data or --peer: commands after which the state is kept as a whole; a twentieth where room is wanted",
-    reason: "a start folds so many in a second or two, and a snapshot takes as much room as the state",
-    restart: true,
   },
 } as const satisfies Record<string, LimitRow>;
 

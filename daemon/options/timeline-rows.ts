@@ -10,6 +10,11 @@ import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-a
 
 const PEERS_MOST = 64;
 const CLUSTER_NAME_CHARS = 128;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
 
 /**
  * What becomes of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by
@@ -200,3 +205,68 @@ function parseClusterName(given: string): string {
     throw new RangeError(`Expected a name of 1 to ${CLUSTER_NAME_CHARS} characters.`);
   return given;
 }
+
+/** Those of the limits that are about what is recorded. */
+export const TIMELINE_LIMITS = {
+  tailSeconds: {
+    flag: "tail-seconds",
+    unit: "time",
+    fallback: 2 * MINUTE,
+    least: SECOND,
+    most: HOUR,
+    summary: "with --data or --peer: how late a command from another daemon may come without a longer fold",
+    reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
+    restart: true,
+  },
+  maxTailBytes: {
+    flag: "max-tail-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary: "memory for that; above it the span is shorter, and older commands of clients are refused",
+    reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
+    restart: true,
+  },
+  maxTimelineBytes: {
+    flag: "max-timeline-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary:
+      "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
+    reason: "above it the oldest go, and a daemon that was away for longer needs another one, or --data",
+    restart: true,
+  },
+  maxDeadLetterBytes: {
+    flag: "max-dead-letter-bytes",
+    unit: "bytes",
+    fallback: 64 * MIB,
+    least: 0,
+    most: 1024 * KIB * MIB,
+    summary:
+      "with --data and --peer: dead letters kept in the data folder; those beyond it are told and not kept",
+    reason: "200,000 short commands; a daemon that was cut off with more is looked at in replaced/",
+    restart: true,
+  },
+  comparePercent: {
+    flag: "compare-percent",
+    ...({ unit: "count", fallback: 5, least: 0, most: 50 } as const),
+    summary:
+      "with --peer: how much of its time, in percent, a daemon compares its state with the others'; 0: it does not",
+    reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
+    restart: true,
+  },
+  snapshotEntries: {
+    flag: "snapshot-entries",
+    unit: "count",
+    fallback: 200_000,
+    least: 1000,
+    most: 1e9,
+    summary:
+      "with --data or --peer: commands after which the state is kept as a whole; a twentieth where room is wanted",
+    reason: "a start folds so many in a second or two, and a snapshot takes as much room as the state",
+    restart: true,
+  },
+} as const satisfies Record<string, LimitRow>;

@@ -9,9 +9,13 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { loadWith } from "../../serving/process/optional-package.js";
 import type { BeginKeeping } from "../../timeline/damaged-entries.js";
 import type { Place } from "../../timeline/entries/entry.js";
+import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import type { TimelineParts } from "../../timeline/timeline-owner.js";
+import { DeadLetters } from "../letters/kept-letters.js";
+import type { Settings } from "../options/settings.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 
 /** In the data folder. */
@@ -75,6 +79,28 @@ export function asideOf(
         rmSync(partial, { recursive: true, force: true });
       },
     };
+  };
+}
+
+/** Where a daemon keeps what leaves its timeline: all in the data folder, and nothing without one. */
+export interface Keeping extends Pick<TimelineParts, "openAside" | "keepDamaged" | "openLetters"> {
+  /** Dead letters that wait for an operator. @param now  milliseconds since 1970 */
+  readonly waitingLetters: (now: number) => number;
+}
+
+/** What an earlier process left undecided is decided. */
+export function keepingIn(
+  { data, limits }: Pick<Settings, "data" | "limits">,
+  storage: Pick<Storage, "mark">,
+  log: Pick<TimelineLog, "error" | "warn">,
+): Keeping {
+  const letters = data === null ? null : new DeadLetters({ data, most: limits.maxDeadLetterBytes, log });
+  letters?.decide(storage);
+  return {
+    openAside: asideOf(data, log),
+    keepDamaged: keepDamagedIn(data),
+    openLetters: letters?.open ?? null,
+    waitingLetters: (now) => letters?.waiting(now) ?? 0,
   };
 }
 

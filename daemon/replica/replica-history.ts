@@ -9,6 +9,7 @@ import type { MemberLists } from "../members/member-lists.js";
 import type { Peering } from "../peers/peering.js";
 import { hashOf } from "../trust/identity.js";
 import type { Signers } from "../trust/signers.js";
+import type { Keeping } from "./aside-folders.js";
 import type { Recorder } from "./recorder.js";
 
 export interface ReplicaHistoryParts {
@@ -21,10 +22,12 @@ export interface ReplicaHistoryParts {
   readonly soon: (step: () => void) => void;
   readonly signers: Signers;
   readonly environment: Environment;
+  readonly keeping: Pick<Keeping, "waitingLetters">;
 }
 
 export function replicaHistory(parts: ReplicaHistoryParts): History {
   const { storage, recorder, lists, timeline, peering, snapshots, soon, signers, environment } = parts;
+  const deadLetters = () => parts.keeping.waitingLetters(environment.clock());
   return new History({
     recall: {
       ...{ storage, snapshots, soon, uptime: environment.uptime },
@@ -33,6 +36,7 @@ export function replicaHistory(parts: ReplicaHistoryParts): History {
     replica: {
       ...{ timeline, peering, lists, state: () => recorder.state, revoked: () => recorder.revoked },
       ...{ unlisted: () => recorder.unlisted, isDurable: storage.isDurable, lostGroups: storage.lostGroups },
+      deadLetters,
     },
     environment,
   });

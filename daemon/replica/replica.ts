@@ -31,7 +31,7 @@ import { refusalOfMember } from "../trust/membership.js";
 import { keepGenesis } from "../trust/recorded-genesis.js";
 import type { Signers } from "../trust/signers.js";
 import { Copies } from "../users/copies.js";
-import { asideOf, keepDamagedIn } from "./aside-folders.js";
+import { type Keeping, keepingIn } from "./aside-folders.js";
 import { entryCheck, ringEntryCheck } from "./check-entry.js";
 import { Confirmations } from "./confirmations.js";
 import { Gateway } from "./gateway.js";
@@ -95,6 +95,7 @@ export class Replica implements KeptWrites {
   watcher: ((entries: readonly Pick<Place, "at">[], isFromClients: boolean) => void) | null = null;
   readonly #parts: ReplicaParts;
   readonly #snapshots: SnapshotParts;
+  readonly #keeping: Keeping;
   /** Runs steps of work that can wait, beside which clients are served. */
   readonly #soon: (step: () => void) => void;
   #peers: readonly PeerAddress[];
@@ -118,6 +119,7 @@ export class Replica implements KeptWrites {
       ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime, retainMs: parts.settings.retain },
       every: parts.settings.limits.snapshotEntries,
     });
+    this.#keeping = keepingIn(parts.settings, storage, log);
     this.timeline = this.#makeTimeline(storage);
     signers.follow(() => this.timeline.ring);
     const { id } = parts.identity;
@@ -132,7 +134,7 @@ export class Replica implements KeptWrites {
     });
     this.history = replicaHistory({
       ...{ storage, recorder, lists: this.#lists, timeline: this.timeline, peering: this.peering },
-      ...{ snapshots: this.#snapshots.snapshots, soon, signers, environment },
+      ...{ snapshots: this.#snapshots.snapshots, soon, signers, environment, keeping: this.#keeping },
     });
     this.backend = new TimelineBackend(this.timeline, environment, this.history);
     const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
@@ -235,8 +237,7 @@ export class Replica implements KeptWrites {
       },
       snapshots: this.#snapshots,
       refusesRing: ringEntryCheck({ signers, databases: DATABASES_DEFAULT }),
-      openAside: asideOf(settings.data, log),
-      keepDamaged: keepDamagedIn(settings.data),
+      ...this.#keeping,
       isAlone: () => this.#isAlone,
       isJoining: () => this.peering.isJoining,
       owner: {

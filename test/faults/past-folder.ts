@@ -58,7 +58,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
       ...{ snapshots, every: EVERY, retainMs },
       make: (from, to) => makeSnapshotInSlices({ ...parts, from, to }, time),
     },
-    ...{ refusesRing: () => null, openAside: null, keepDamaged: null },
+    ...{ refusesRing: () => null, openAside: null, openLetters: null, keepDamaged: null },
     isAlone: () => false,
     isJoining: () => false,
     owner: { flushed: () => {}, folded: () => {}, failed: () => {} },

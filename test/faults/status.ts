@@ -9,6 +9,7 @@ export interface Status {
   readonly revoked: string | null;
   /** Groups of writes that were not in the log at its start. */
   readonly lostGroups: number;
+  readonly deadLetters: number;
   readonly entries: number;
   /** Of everything it holds. */
   readonly fingerprint: string;
@@ -33,6 +34,7 @@ export async function readStatus(client: Client): Promise<Status> {
     failure: failure == null ? null : String(failure),
     revoked: fields.get("revoked") == null ? null : text("revoked"),
     lostGroups: Number(text("lost-groups")),
+    deadLetters: Number(text("dead-letters")),
     entries: Number(text("ring-entries")) + Number(text("data-entries")),
     fingerprint: ["ring-entries", "ring-sum", "data-entries", "data-sum"].map(text).join(" "),
     isSettled: text("state") === "live" && text("waiting") === "0",

@@ -250,7 +250,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "what lost keys have signed stays",
-    file: "timeline/handover.js",
+    file: "timeline/lost-entries.js",
     find: "[...unknown, ...damaged]",
     replace: "[...damaged]",
     killer: "handover",

@@ -142,6 +142,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     refusesRing: (entry, ring) => refusesRing(entry, ring),
     openAside: openAsideOf(host, world, { isAlive }),
     keepDamaged: null,
+    openLetters: null,
     isAlone: () => false,
     isJoining: () => peering.isJoining,
     owner: {

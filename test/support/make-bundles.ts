@@ -23,6 +23,7 @@ const BUNDLES: Bundles = {
   "dbsync-proxy": "proxy/main.js",
   "log-verify": "daemon/verify-main.js",
   backup: "daemon/backup-main.js",
+  letters: "daemon/letters-main.js",
   "snapshot-worker": "daemon/replica/snapshot-worker.js",
   testing: "daemon/testing.js",
 };

@@ -1,11 +1,13 @@
-/** A crash while a member's snapshot takes an own one's place leaves all as it was. */
+/** A crash while a member's snapshot takes an own one's place leaves all as it was, dead letters too. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { DeadLetters } from "../../daemon/letters/kept-letters.js";
+import { LettersFolder } from "../../daemon/letters/letters-folder.js";
 import type { Mark } from "../../timeline/entries/storage.js";
-import type { FoundStrays } from "../../timeline/handover.js";
+import type { FoundStrays } from "../../timeline/lost-entries.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
@@ -51,7 +53,7 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
     subject.tick();
     await subject.settle();
   }
-  assert.ok(subject.timeline.prunedTo > 0);
+  assert.equal(subject.timeline.prunedTo > 0, options.limits === undefined);
   return subject;
 }
 
@@ -61,15 +63,17 @@ async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<Fo
   const staged = taker.timeline.handover.stage(given.cutAt);
   for (const chunk of given.chunks) staged.write(chunk);
   const told: FoundStrays[] = [];
+  const failures: Error[] = [];
   let isAdopted = false;
   taker.timeline.handover.adopt(staged, staged.seal, {
     ...{ isWanted: () => true, aside: () => {} },
     strays: (strays) => void told.push(strays),
     adopted: () => void (isAdopted = true),
-    failed: assert.fail,
+    failed: (problem) => void failures.push(problem),
   });
-  while (told.length === 0) await taker.turns(1);
+  while (told.length + failures.length === 0) await taker.turns(1);
   await taker.settle();
+  for (const failure of failures) throw failure;
   return isAdopted ? (told[0] as FoundStrays) : null;
 }
 
@@ -98,4 +102,83 @@ test("a crash before its own marks are on the disk loses nothing that was not to
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+/** The states and reasons of the letters in a folder, each once. */
+const lettersIn = (folder: string) => {
+  const { letters } = new LettersFolder(folder).list();
+  const kinds = new Set(letters.map(({ state, reason }) => `${state} ${reason}`));
+  return {
+    count: letters.length,
+    kinds: [...kinds].sort(),
+    ids: new Set(letters.map(({ place }) => place.id)),
+  };
+};
+
+test("what is lost is kept as dead letters, none at a crash before that is so, all behind it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-handover-"));
+  try {
+    const giver = await written({}, "theirs");
+    const storage = new DyingStorage();
+    const parts = { data: folder, most: 1e6, log: { warn: assert.fail } };
+    const options = () => ({
+      snapshots: new SnapshotFiles(join(folder, "snapshots")),
+      openLetters: new DeadLetters(parts).open,
+      // Nothing of it is forgotten.
+      limits: {},
+    });
+    const taker = await written({ storage, ...options() }, "mine");
+    storage.isDying = true;
+    assert.equal(await adopt(taker, giver), null);
+    const { count } = lettersIn(folder);
+    assert.ok(count > 100 && lettersIn(folder).kinds.every((kind) => kind.startsWith("undecided")));
+    storage.revive();
+    new DeadLetters(parts).decide(storage);
+    assert.equal(lettersIn(folder).count, 0);
+    const again = await taker.restarted(options()).open();
+    const { count: missing, entries, possible, letters } = (await adopt(again, giver)) ?? assert.fail();
+    assert.deepEqual(lettersIn(folder).kinds, [
+      ...["waiting missing", "waiting possible", "waiting unknown-key"].filter(
+        (kind) => possible.count > 0 || !kind.endsWith("possible"),
+      ),
+    ]);
+    assert.deepEqual([letters?.kept, letters?.left], [lettersIn(folder).count, 0]);
+    assert.equal(lettersIn(folder).count, count);
+    assert.ok(missing > 100 && entries.every(({ id }) => lettersIn(folder).ids.has(id)));
+    // The next start finds nothing to decide.
+    new DeadLetters(parts).decide(storage);
+    assert.equal(lettersIn(folder).count, count);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("where dead letters cannot be kept nothing is taken over, and nothing has changed", async () => {
+  const giver = await written({}, "theirs");
+  let isFull = true;
+  let discarded = 0;
+  const taker = await written(
+    {
+      openLetters: () => ({
+        keep: () => {
+          if (isFull) throw new Error("the disk is full");
+        },
+        commit: async () => null,
+        settle: () => {},
+        discard: () => void discarded++,
+        figures: { name: null, kept: 0, left: 0 },
+      }),
+    },
+    "mine",
+  );
+  const { counts, mark } = taker;
+  await assert.rejects(adopt(taker, giver), /the disk is full/);
+  assert.deepEqual([taker.counts, taker.mark, discarded], [counts, mark, 1]);
+  assert.deepEqual(
+    [taker.timeline.state, taker.timeline.failure, taker.get("early")],
+    ["live", null, bulk("mine")],
+  );
+  isFull = false;
+  assert.notEqual(await adopt(taker, giver), null);
+  assert.deepEqual(taker.get("early"), bulk("theirs"));
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
 import { placeOf } from "../../timeline/entries/entry.js";
-import type { FoundStrays } from "../../timeline/handover.js";
+import type { FoundStrays } from "../../timeline/lost-entries.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { StagedSnapshot } from "../../timeline/snapshots/snapshot-files.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
@@ -84,7 +84,7 @@ test("a daemon with nothing has all after a snapshot and the rest, also after a 
   const giver = await makeGiver();
   const taker = await makeTaker(giver);
   const strays = await adopt(taker, stageFrom(giver, taker));
-  assert.deepEqual(strays, { ...NONE, possible: NONE, unverifiable: NONE });
+  assert.deepEqual(strays, { ...NONE, possible: NONE, unverifiable: NONE, letters: null });
   assert.equal(taker.timeline.state, "live");
   const { prunedTo } = giver.timeline;
   assert.deepEqual(taker.mark, { pruned: prunedTo, snapshots: [prunedTo] });

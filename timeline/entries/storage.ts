@@ -3,8 +3,16 @@
  * memory: memory-storage.ts; the simulation has one that crashes, loses unsynced writes and damages entries.
  */
 
-/** A number or a few bytes beside the entries: the low watermark, which snapshots hold, what members have signed of them. */
-export type MarkName = "watermark" | "snapshots" | "votes" | "pruned" | "genesis" | "format" | "members";
+/** A number or a few bytes beside the entries: the low watermark, which snapshots hold, what members have signed of them, the last dead letters. */
+export type MarkName =
+  | "watermark"
+  | "snapshots"
+  | "votes"
+  | "pruned"
+  | "genesis"
+  | "format"
+  | "members"
+  | "letters";
 
 export interface Storage {
   /** Whether what is flushed outlives the process. */

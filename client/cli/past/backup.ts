@@ -3,8 +3,8 @@ import type { Command } from "commander";
 import { formatDate } from "../shared/dates.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { ProgramFailure, runProgram } from "./backup-program.js";
-import type { FolderFlags } from "./folder-program.js";
+import { runProgram } from "./backup-program.js";
+import { addFolderOption, type FolderFlags, ProgramFailure } from "./folder-program.js";
 
 interface BackupFlags extends FolderFlags {
   readonly json?: boolean;
@@ -23,12 +23,11 @@ interface Made {
 const MEBIBYTE = 1_048_576;
 
 export function addBackup(program: Command): void {
-  program
+  const command = program
     .command("backup")
-    .description("write what a daemon has recorded to one file; the daemon may run")
+    .description("write what a daemon has recorded to one file; the daemon may run");
+  addFolderOption(command)
     .argument("<file>", "that is not there yet")
-    .option("--data <folder>", "the daemon's folder (default: DBSYNCD_DATA, or the configuration's)")
-    .option("--config <file>", "its daemon's configuration file, instead")
     .option(JSON_FLAG, "print JSON: what was made")
     .addHelpText(
       "after",

@@ -14,8 +14,8 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
 import { shownLines } from "../shared/shown-text.js";
-import { addFolderOptions, ProgramFailure, runProgram } from "./backup-program.js";
-import type { FolderFlags } from "./folder-program.js";
+import { addFolderOptions, runProgram } from "./backup-program.js";
+import { type FolderFlags, ProgramFailure } from "./folder-program.js";
 
 type RestoreFlags = FolderFlags &
   ClientFlags & {

@@ -36,7 +36,7 @@ export function diagnose(
   const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
   const passing = (text: string, fix: string) => remarks.push({ text, fix, isPassing: true });
   const { failure, skewed, members, stable, quarantined, dropped, waiting, durable } = timeline;
-  const { strays, taking, order, lostGroups, revoked } = timeline;
+  const { taking, order, lostGroups, revoked } = timeline;
   if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
   if (revoked !== null)
     bad(
@@ -73,11 +73,7 @@ export function diagnose(
       `start the daemons that are away; or, if that member is to be believed, start this one once with ${order}: its ` +
         "snapshot takes the place of what is here of that time, which is kept aside in its data folder",
     );
-  if (strays > 0)
-    bad(
-      `${strays} of its envelopes were not in a snapshot that it took from a member, and are gone there`,
-      "its log names them, and their signers; write them again",
-    );
+  diagnoseLosses(timeline, bad);
   if (dropped > 0)
     bad(
       `${dropped} envelopes of members were let go, since their signer's key did not come`,
@@ -122,6 +118,22 @@ function diagnoseState({ differing, members }: TimelineStatus, bad: Add): void {
     bad(
       `its state and that of its member ${where.join(", ")} differ, ${differs}`,
       "restart both, one after the other: their states are made anew from their folders",
+    );
+}
+
+function diagnoseLosses(
+  { strays, deadLetters, durable }: TimelineStatus,
+  bad: (text: string, fix: string) => void,
+): void {
+  if (deadLetters > 0)
+    bad(
+      `it keeps ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that a snapshot which it took from a member lacks, or may lack`,
+      "dbsync dead-letters list there; write them again, or remove them",
+    );
+  else if (strays > 0 && !durable)
+    bad(
+      `${strays} of its envelopes were not in a snapshot that it took from a member, and are gone there`,
+      "its log names them, and their signers; write them again",
     );
 }
 

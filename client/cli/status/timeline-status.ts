@@ -86,6 +86,8 @@ export interface TimelineStatus {
   readonly lostGroups: number;
   /** Own envelopes that snapshots taken from members are not made of; they are gone there. */
   readonly strays: number;
+  /** Envelopes that it keeps as dead letters, and that were not written again. */
+  readonly deadLetters: number;
   /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
   /** The option that an operator could start it with, as members cannot settle what it lacks; null: none. */
@@ -209,6 +211,7 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
     dropped: count("dropped"),
     lostGroups: count("lost-groups"),
     strays: count("strays"),
+    deadLetters: count("dead-letters"),
     taking:
       fields["taking-from"] == null
         ? null

@@ -7,8 +7,9 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 import type { OwnMessage, SnapshotPartMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import type { KeptLetters } from "../../../timeline/dead-letters.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
-import type { LostEntries } from "../../../timeline/handover.js";
+import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { StagedSnapshot } from "../../../timeline/snapshots/snapshot-files.js";
 import type { PeeringParts } from "../shared/peering-parts.js";
 
@@ -208,6 +209,7 @@ export class SnapshotTaking {
         this.#tellLost(strays, upTo, STRAYS);
         this.#tellLost(strays.unverifiable, upTo, UNVERIFIABLE);
         this.#tellPossible(strays.possible, upTo);
+        this.#tellLetters(strays.letters);
       },
       adopted: () => {
         if (this.#taking !== taking) return;
@@ -249,6 +251,14 @@ export class SnapshotTaking {
     for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
   }
 
+  #tellLetters(letters: KeptLetters | null): void {
+    const { log } = this.#parts.peering;
+    if (letters === null || letters.kept + letters.left === 0) return;
+    const { name, kept, left } = letters;
+    if (kept > 0) log.warn({ kept, file: name }, KEPT);
+    if (left > 0) log.error({ left }, NO_ROOM);
+  }
+
   /** No alarm: as a rule it has them. */
   #tellPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
@@ -281,11 +291,15 @@ const NO_ASIDE = "what was here before is not kept, as there is no data folder";
 const GIVEN_UP = "no snapshot could be taken from a member; it is tried again";
 const STRAYS =
   "this daemon had entries of that time which the snapshot that it took over is not made of; they are gone here. Those that are not " +
-  "named were forgotten here before, or are among the ones of which that is said not to be known. Their signers can look whether their effect is there, " +
-  "and write again";
+  "named were forgotten here before, or are among the ones of which that is said not to be known. With --data they are kept as dead letters";
 const POSSIBLE =
   "of these entries it is not known whether the snapshot that was taken over is made of them: it tells sums alone, and of their " +
   "seconds it holds others as well. As a rule it is; their signers can look whether their effect is there";
+const KEPT =
+  "what the snapshot lacks, or may lack, is kept as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
+const NO_ROOM =
+  "so many more are not kept as dead letters, as --max-dead-letter-bytes is reached: they are only in what was kept aside. Raise it, or write " +
+  "letters again and remove them";
 const UNVERIFIABLE =
   "the keys that signed these entries were added by entries which the snapshot that was taken over is not made of, so no other " +
   "daemon can verify them; they are gone here. Add the keys again, and have what they signed written again";

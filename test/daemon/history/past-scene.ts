@@ -153,6 +153,7 @@ export class PastScene {
       state: () => "live",
       isDurable: false,
       lostGroups: 0,
+      deadLetters: () => 9,
       revoked: () => null,
       unlisted: () => null,
       lists: { standing: standingOf([]), isJoining: false },

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PLACE_BYTES, readPlace } from "../../../timeline/entries/entry.js";
-import type { AdoptionOwner, LostEntries } from "../../../timeline/handover.js";
+import type { AdoptionOwner } from "../../../timeline/handover.js";
+import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import { EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
 import type { FakeTimeline } from "./fake-timeline.js";
@@ -111,7 +112,7 @@ class FakeHandover {
     this.adoptions++;
     owner.aside("aside");
     const lost = (count: number): LostEntries => ({ count, entries: [] });
-    owner.strays({ ...lost(2), possible: lost(9), unverifiable: lost(1) });
+    owner.strays({ ...lost(2), possible: lost(9), unverifiable: lost(1), letters: null });
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();

@@ -5,6 +5,7 @@ import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
 import type { BeginKeeping, Keeping } from "../../../timeline/damaged-entries.js";
+import type { OpenLetters } from "../../../timeline/dead-letters.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import type { Mark } from "../../../timeline/entries/storage.js";
 import { readEntry } from "../../../timeline/entries/stored-value.js";
@@ -38,6 +39,7 @@ export interface SubjectOptions {
   readonly isCertified?: boolean;
   readonly refusesRing?: RefuseRingEntry;
   readonly openAside?: OpenAside;
+  readonly openLetters?: OpenLetters;
   readonly keepDamaged?: Keeping["keep"];
   /** Default: what is kept is on the disk at once. */
   readonly syncDamaged?: Keeping["synced"];
@@ -103,6 +105,7 @@ export class TimelineSubject {
       },
       refusesRing: options.refusesRing ?? (() => null),
       openAside: options.openAside ?? null,
+      openLetters: options.openLetters ?? null,
       keepDamaged: keepingOf(options),
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,

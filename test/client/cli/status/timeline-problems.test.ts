@@ -37,7 +37,16 @@ const WELL: TimelineStatus = {
   },
   ...{ newest: NOW - 1000, stable: NOW - 35_000, entries: 5, fingerprint: "f", settledFingerprint: "s" },
   ...{ tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, bytes: 1, quarantined: 0, dropped: 0 },
-  ...{ strays: 0, lostGroups: 0, taking: null, order: null, differing: [], compared: 0, mirror: null },
+  ...{
+    strays: 0,
+    deadLetters: 0,
+    lostGroups: 0,
+    taking: null,
+    order: null,
+    differing: [],
+    compared: 0,
+    mirror: null,
+  },
   members: [MEMBER],
 };
 
@@ -95,7 +104,16 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     },
     /key a{64}… in database 0 and 1 more; restart both/,
   ],
-  ["what a snapshot has taken away", { strays: 4 }, /4 of its envelopes .* are gone there; its log names/],
+  [
+    "dead letters",
+    { strays: 4, deadLetters: 2, durable: true },
+    /keeps 2 dead letters: .*; dbsync dead-letters list there/,
+  ],
+  [
+    "what a snapshot has taken away from memory",
+    { strays: 4, durable: false },
+    /4 of its envelopes .* are gone there; its log names/,
+  ],
   ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* let go.*keys list/],
   [
     "a member that is not reached",

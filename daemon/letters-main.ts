@@ -1,0 +1,105 @@
+/**
+ * The program behind `dbsync dead-letters`: the daemon's own options say which folder. Started by client/cli/past/folder-program.ts,
+ * whose first word is the task, as JSON; it answers on standard output, in lines of JSON. What is to be written again it hands over
+ * one by one, and is told on standard input what became of it.
+ */
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { StartError } from "../serving/process/start-error.js";
+import { folderOf } from "./folder-option.js";
+import {
+  checkRemovable,
+  checkWritable,
+  chosen,
+  doubtOf,
+  NotChosen,
+  shortId,
+} from "./letters/letter-choice.js";
+import { type FoundLetters, type Letter, LettersFolder, LetterTaken } from "./letters/letters-folder.js";
+import { toldLetter } from "./letters/told-letter.js";
+
+export type LettersTask =
+  | { readonly task: "list" }
+  | { readonly task: "show" | "remove"; readonly ids: readonly string[] }
+  /** `ids` null: all of which there is no doubt. */
+  | { readonly task: "write-again"; readonly ids: readonly string[] | null; readonly isAnyway: boolean };
+
+/** What became of a letter that was handed over; `unknown`: no daemon said so for certain. */
+export interface LetterOutcome {
+  readonly outcome: "written" | "unwritten" | "unknown";
+}
+
+const [given = "{}", ...words] = process.argv.slice(2);
+try {
+  await run(JSON.parse(given) as LettersTask);
+} catch (problem) {
+  const isTold =
+    problem instanceof StartError || problem instanceof NotChosen || problem instanceof LetterTaken;
+  // The system's: no right, no room.
+  if (!isTold && !(problem instanceof Error && "syscall" in problem)) throw problem;
+  process.stderr.write(`dbsync: ${problem.message}\n`);
+  process.exitCode = problem instanceof StartError && problem.exitCode === 2 ? 2 : 1;
+}
+
+/** @throws StartError @throws NotChosen */
+async function run(task: LettersTask): Promise<void> {
+  const data = await folderOf(words);
+  if (!existsSync(data)) throw new StartError(`--data ${data}: there is no such folder.`, 2);
+  const folder = new LettersFolder(data);
+  const found = folder.list();
+  if (task.task === "list") list(folder, found);
+  else if (task.task === "write-again") await writeAgain(folder, wantedOf(found, task), task.isAnyway);
+  else {
+    const letters = chosen(found.letters, task.ids);
+    if (task.task === "remove") {
+      checkRemovable(letters);
+      folder.remove(letters);
+    }
+    for (const letter of letters) tell(toldLetter(letter, folder.entry(letter), false));
+  }
+}
+
+function list(folder: LettersFolder, { letters, unread }: FoundLetters): void {
+  for (const letter of letters) tell(toldLetter(letter, folder.entry(letter), true));
+  for (const { file, bytes } of unread) tell({ unread: file, bytes });
+}
+
+function wantedOf(
+  { letters }: FoundLetters,
+  { ids, isAnyway }: Extract<LettersTask, { task: "write-again" }>,
+): Letter[] {
+  const wanted =
+    ids === null
+      ? letters.filter((letter) => letter.state !== "undecided" && doubtOf(letter) === null)
+      : chosen(letters, ids);
+  checkWritable(wanted, isAnyway);
+  return wanted;
+}
+
+async function writeAgain(
+  folder: LettersFolder,
+  letters: readonly Letter[],
+  isAnyway: boolean,
+): Promise<void> {
+  const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  for (const letter of letters) {
+    const entry = folder.entry(letter);
+    if (entry === null) {
+      tell({ damaged: shortId(letter) });
+      continue;
+    }
+    folder.begin(letter, isAnyway);
+    tell(toldLetter(letter, entry, false));
+    const { done, value } = await answers.next();
+    // The program that asked is gone: it stays begun.
+    if (done === true) return;
+    const { outcome } = JSON.parse(value) as LetterOutcome;
+    if (outcome === "written") folder.written(letter);
+    else if (outcome === "unwritten") folder.unwritten(letter);
+  }
+  process.stdin.destroy();
+}
+
+function tell(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}

@@ -1,0 +1,78 @@
+/** Which dead letters an operator means, and which of them may be written again. */
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Letter } from "./letters-folder.js";
+
+const DIGITS_LEAST = 4;
+const NAMED_MOST = 10;
+
+/** A sentence for the operator. */
+export class NotChosen extends Error {
+  override readonly name = "NotChosen";
+}
+
+/** @param ids  hexadecimal, or the first digits @throws NotChosen  one means none of them, or several */
+export function chosen(letters: readonly Letter[], ids: readonly string[]): Letter[] {
+  const found = new Set<Letter>();
+  for (const text of ids) {
+    const digits = text.toLowerCase();
+    if (!/^[\da-f]+$/.test(digits) || digits.length < DIGITS_LEAST)
+      throw new NotChosen(
+        `${JSON.stringify(text)} is no id: name its first ${DIGITS_LEAST} hexadecimal digits or more.`,
+      );
+    const meant = letters.filter(({ place }) => hexOf(place.id).startsWith(digits));
+    const [only] = meant;
+    if (only === undefined)
+      throw new NotChosen(`No dead letter's id begins with ${digits}: dbsync dead-letters list shows them.`);
+    if (meant.length > 1)
+      throw new NotChosen(`${meant.length} dead letters' ids begin with ${digits}: give more digits.`);
+    found.add(only);
+  }
+  return letters.filter((letter) => found.has(letter));
+}
+
+/** Why one is not to be written again without another word; null: it may be. */
+export function doubtOf({ state, reason, since }: Letter): string | null {
+  const when = since === null ? "" : ` at ${new Date(since).toISOString()}`;
+  if (state === "written") return `it was written again${when}`;
+  if (state === "begun") return `it was begun to be written again${when}, and may have been`;
+  return reason === "possible" ? "the state may have it: look there first" : null;
+}
+
+/** @throws NotChosen  some may not be; then none is to be */
+export function checkWritable(letters: readonly Letter[], isAnyway: boolean): void {
+  const undecided = letters.filter(({ state }) => state === "undecided");
+  if (undecided.length > 0)
+    throw new NotChosen(
+      `${namesOf(undecided)}: the daemon was stopped while it took a snapshot over, and may still have it. Start the daemon first.`,
+    );
+  const doubtful = isAnyway ? [] : letters.filter((letter) => doubtOf(letter) !== null);
+  if (doubtful.length === 0) return;
+  const lines = doubtful.slice(0, NAMED_MOST).map((letter) => `  ${shortId(letter)}: ${doubtOf(letter)}`);
+  const more = doubtful.length > NAMED_MOST ? [`  and ${doubtful.length - NAMED_MOST} more`] : [];
+  throw new NotChosen(
+    [
+      "Nothing is written, as it could have its effect twice:",
+      ...lines,
+      ...more,
+      "--anyway writes them.",
+    ].join("\n"),
+  );
+}
+
+/** @throws NotChosen  one may still be in the timeline */
+export function checkRemovable(letters: readonly Letter[]): void {
+  const undecided = letters.filter(({ state }) => state === "undecided");
+  if (undecided.length > 0)
+    throw new NotChosen(
+      `${namesOf(undecided)} cannot be removed now: the next start of the daemon decides about it.`,
+    );
+}
+
+const SHORT_DIGITS = 12;
+
+export const shortId = ({ place }: Letter): string => hexOf(place.id).slice(0, SHORT_DIGITS);
+
+function namesOf(letters: readonly Letter[]): string {
+  const more = letters.length > NAMED_MOST ? ` and ${letters.length - NAMED_MOST} more` : "";
+  return letters.slice(0, NAMED_MOST).map(shortId).join(", ") + more;
+}

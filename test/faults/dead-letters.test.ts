@@ -1,0 +1,57 @@
+/** A write that one real daemon has acknowledged while it was cut off, and that the others' snapshot lacks, is kept and written again. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { runDbsync } from "../client/child.js";
+import { startDaemon } from "../support/daemon-process.js";
+import { buildRoot } from "../support/repository.js";
+import { makePastFolder, signPast } from "./past-folder.js";
+import { Trio } from "./trio.js";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const COMMANDS = 400;
+/** A busy machine may need some of it. */
+const LEVEL_MS = 120_000;
+const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
+
+test("a write of a daemon that was cut off is a dead letter once it has another's snapshot, outlives SIGKILL, and is written again", async () => {
+  await using trio = await Trio.make(["--retain", "1"]);
+  const keys = { signKey: [trio.app.file], rootKey: [trio.root.file], clusterName: "dbsync" };
+  const commands = Array.from({ length: COMMANDS }, (_, i) => ["SET", `n:${i % 300}`, String(i)]);
+  const entries = signPast(trio.app, keys, { until: Date.now() - 3 * DAY_MS, commands });
+  for (const index of [0, 1]) await makePastFolder(trio.folder(index), { keys, retainMs: HOUR_MS, entries });
+  // Alone, three days ago.
+  const own = ["-p", String(trio.ports[2]), "-s", trio.app.file, "--root-key", trio.root.file];
+  const env = { CLOCK_OFF_MS: String(-3 * DAY_MS - 4 * HOUR_MS) };
+  const alone = await startDaemon([...own, "--data", trio.folder(2)], { program: clockOff, env });
+  {
+    await using client = trio.client([2]);
+    assert.equal(await client.send("INCR visits"), "1");
+  }
+  await alone.stop();
+  await trio.startAll();
+  await trio.level(LEVEL_MS);
+  await using client = trio.client();
+  assert.equal(await client.send("GET visits", { policy: "all-equal" }), null);
+  await trio.end(2, "SIGKILL");
+  const dbsync = (task: string, ...words: string[]) =>
+    runDbsync(["dead-letters", task, ...words, "--data", trio.folder(2), "--json"]);
+  const { stdout, stderr } = await dbsync("list");
+  const [letter, ...others] = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(others, [], stderr);
+  assert.deepEqual([letter.state, letter.reason, letter.envelope.count], ["waiting", "missing", 1]);
+  await trio.start(2);
+  await trio.until("the daemon counts it", async () => (await trio.status(2)).deadLetters === 1);
+  const key = join(trio.folder(2), "app.pem");
+  writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const written = await dbsync("write-again", "--all", "-k", key, "-s", trio.servers.join(","));
+  assert.equal(written.code, 0, written.stdout + written.stderr);
+  await trio.level(LEVEL_MS);
+  assert.equal(await client.send("GET visits", { policy: "all-equal" }), "1");
+  await trio.until("none waits", async () => (await trio.status(2)).deadLetters === 0);
+});

@@ -1,0 +1,141 @@
+/**
+ * What of a daemon's own is lost when a member's snapshot takes its place: found before anything is changed, so that it can be kept
+ * as dead letters. Source: docs/consistency.md, "When things go wrong".
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { KeyRing } from "../store/key-ring.js";
+import type { Archive } from "./archive.js";
+import type { DigestIndex } from "./compare/digest-index.js";
+import { straysOf } from "./compare/strays.js";
+import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "./dead-letters.js";
+import { type Entry, readPlace, writePlace } from "./entries/entry.js";
+import { inSlices, type Steps } from "./entries/steps.js";
+import type { Mark, Storage } from "./entries/storage.js";
+import { readEntry } from "./entries/stored-value.js";
+import { findUnverifiable } from "./unverifiable.js";
+
+/** Entries that are told one by one. */
+const TOLD_MOST = 200;
+/** Entries that are looked for to be kept: some 50 MB of places. */
+const LETTERS_MOST = 250_000;
+/** Letters that are written between two turns. */
+const LETTERS_A_STEP = 64;
+
+/** Entries of this daemon that are gone once it has taken a snapshot over. */
+export interface LostEntries {
+  /** With those that are forgotten here as well, so that nobody can say which they are. */
+  readonly count: number;
+  /** The first of them, as far as they can be read. */
+  readonly entries: readonly Entry[];
+}
+
+/** Those that it is not made of, though its date is later. */
+export interface FoundStrays extends LostEntries {
+  /** It may be made of them, or not; some that are certain may be among them. */
+  readonly possible: LostEntries;
+  /** Later ones, signed with keys that it does not know: strays had added these. */
+  readonly unverifiable: LostEntries;
+  /** What of all these is kept as dead letters; null: there is no disk to keep them on. */
+  readonly letters: KeptLetters | null;
+}
+
+/** A snapshot that has been read to its end. */
+export interface Given {
+  readonly index: DigestIndex;
+  readonly ring: KeyRing;
+}
+
+export interface LosingParts {
+  readonly storage: Storage;
+  readonly hash: (bytes: Buffer) => ByteString;
+  readonly databases: number;
+  readonly archive: Pick<Archive, "index" | "prunedTo">;
+  readonly openLetters: OpenLetters | null;
+  readonly soon: (step: () => void) => void;
+  readonly uptime: () => number;
+}
+
+export interface Losing {
+  readonly strays: FoundStrays;
+  /** Places of later entries that cannot stay either. */
+  readonly letGo: readonly Buffer[];
+  /** On the disk, undecided; null: there is none to keep them on. */
+  readonly letters: Pick<LetterWriter, "settle" | "discard"> | null;
+  /** To be written in the step that lets the entries go. */
+  readonly marks: readonly Mark[];
+}
+
+/**
+ * Nothing may be put meanwhile.
+ * @throws Error  the letters cannot be kept; none of them is left, and nothing may be let go
+ */
+export async function findLosing(parts: LosingParts, given: Given, cutAt: number): Promise<Losing> {
+  const { archive, storage, hash, openLetters } = parts;
+  const most = openLetters === null ? TOLD_MOST : LETTERS_MOST;
+  const { unknown, damaged } = await inSlices(findUnverifiable(parts, given.ring, cutAt), parts);
+  const found = straysOf(archive.index, given.index, { cutAt, prunedTo: archive.prunedTo, most });
+  const { count, places, possible } = await inSlices(found, parts);
+  const missing = places.map(writePlace);
+  const doubtful = possible.places.map(writePlace);
+  const read = (some: readonly Buffer[]) => readFirst(some, storage, hash);
+  // Those that are certain first: the room may end.
+  const wanted = [
+    { reason: "missing", some: missing },
+    { reason: "unknown-key", some: unknown },
+    { reason: "possible", some: doubtful },
+  ] as const;
+  const letters = openLetters === null ? null : openLetters(cutAt);
+  const mark = letters === null ? null : await keepAll(parts, letters, wanted);
+  const strays: FoundStrays = {
+    ...{ count, entries: read(missing) },
+    possible: { count: possible.count, entries: read(doubtful) },
+    unverifiable: { count: unknown.length, entries: read(unknown) },
+    letters: letters?.figures ?? null,
+  };
+  return { strays, letGo: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
+}
+
+interface Wanted {
+  readonly reason: LetterReason;
+  readonly some: readonly Buffer[];
+}
+
+async function keepAll(
+  parts: LosingParts,
+  letters: LetterWriter,
+  wanted: readonly Wanted[],
+): Promise<Mark | null> {
+  try {
+    await inSlices(keepSteps(parts.storage, letters, wanted), parts);
+    return await letters.commit();
+  } catch (problem) {
+    letters.discard();
+    throw problem;
+  }
+}
+
+function* keepSteps(
+  storage: Pick<Storage, "get">,
+  letters: LetterWriter,
+  wanted: readonly Wanted[],
+): Steps<void> {
+  let number = 0;
+  for (const { reason, some } of wanted)
+    for (const place of some) {
+      const value = storage.get(place);
+      if (value !== null) letters.keep(place, value, reason);
+      if (++number % LETTERS_A_STEP === 0) yield;
+    }
+}
+
+/** The first of some entries, as far as they can be read. */
+function readFirst(
+  places: readonly Buffer[],
+  storage: Pick<Storage, "get">,
+  hash: LosingParts["hash"],
+): Entry[] {
+  return places.slice(0, TOLD_MOST).flatMap((place) => {
+    const value = storage.get(place);
+    return (value === null ? null : readEntry(readPlace(place), value, hash)) ?? [];
+  });
+}
