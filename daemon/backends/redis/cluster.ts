@@ -7,6 +7,7 @@ import { oneSlotOf } from "./cluster-slots.js";
 import { spreadOf } from "./cluster-spread.js";
 import { DatabaseLog } from "./database-log.js";
 import { ALL, type Finder, RedisGroupBackend, type Way } from "./group.js";
+import { keysOf } from "./keys.js";
 import { type Address, type Argv, RedisLink } from "./link.js";
 import type { RedisBackendParts } from "./redis.js";
 import { placeOf, type Turn } from "./turns.js";
@@ -58,13 +59,22 @@ class ClusterFinder implements Finder {
     this.#nodes.timeout = timeout;
   }
 
-  wayOf(argv: Argv, keys: readonly ByteString[]): Way {
-    if (keys.length > 0) return oneSlotOf(keys);
-    const spread = spreadOf(argv);
-    if (spread.kind === "any") return ALL;
-    if (spread.kind === "refused") return error(`ERR ${spread.reason}`);
-    const { isBefore } = spread;
-    return { kind: "spread", isBefore, run: () => spread.run(this.#nodes.masters, argv) };
+  wayOf(commands: readonly Argv[]): Way {
+    const keys: ByteString[] = [];
+    for (const argv of commands) {
+      const own = keysOf(argv);
+      keys.push(...own);
+      if (own.length > 0) continue;
+      const spread = spreadOf(argv);
+      if (spread.kind === "refused") return error(`ERR ${spread.reason}`);
+      if (spread.kind === "all")
+        return {
+          kind: "spread",
+          isBefore: spread.isBefore,
+          run: () => spread.run(this.#nodes.masters, argv),
+        };
+    }
+    return keys.length === 0 ? ALL : oneSlotOf(keys);
   }
 
   linkFor(lane: number, ask: Address | null): RedisLink | null {

@@ -8,8 +8,9 @@ import type { Environment } from "../../../serving/process/environment.js";
 import type { RedisGroupSpecification } from "../../options/addresses/redis-group-list.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../isolation.js";
+import { keysOf } from "./keys.js";
 import { type Flight, Lane } from "./lane.js";
-import { type Address, type Argv, isAscii, keysOf, type RedisLink } from "./link.js";
+import { type Address, type Argv, isAscii, type RedisLink } from "./link.js";
 import { notShared, type RedisBackendParts } from "./redis.js";
 import { Traffic } from "./traffic.js";
 import { type Turn, turnOf } from "./turns.js";
@@ -36,7 +37,8 @@ export interface Finder {
   /** Where it was found. */
   readonly server: string;
   timeout: number;
-  wayOf(argv: Argv, keys: readonly ByteString[]): Way;
+  /** Of one command, or of several that are to go together. */
+  wayOf(commands: readonly Argv[]): Way;
   /** @param ask  a server that one command was sent to; null: the lane's own @returns null: it cannot be reached now */
   linkFor(lane: number, ask: Address | null): RedisLink | null;
   turned(turn: Turn, link: RedisLink): void;
@@ -94,11 +96,10 @@ export class RedisGroupBackend implements Backend {
     if (!isAscii(name)) return error(`ERR unknown command '${argv[0]}'`);
     const isolation = isolationOf(name, argv);
     if (isolation.kind === "none") return this.#failure("not-carried", `${name}: ${isolation.reason}`);
-    const keys = keysOf(argv);
-    const way = this.#finder.wayOf(argv, keys);
+    const way = this.#finder.wayOf([argv]);
     if (isolation.kind === "own" && typeof way === "number") return this.#executeAlone(argv, way);
     return this.#take(way, {
-      keys,
+      keys: () => keysOf(argv),
       send: (link, asks) => (asks ? link.sendInOrder([["ASKING"], argv]) : link.send(argv)),
     });
   }
@@ -108,17 +109,10 @@ export class RedisGroupBackend implements Backend {
     const refused = notShared(commands);
     if (refused !== null) return refused;
     const all = [["MULTI"], ...commands, ["EXEC"]];
-    const keys = commands.flatMap((argv) => keysOf(argv));
-    const ways = commands.map((argv) => this.#finder.wayOf(argv, keysOf(argv)));
-    const other = ways.find((way) => typeof way !== "number");
-    if (other !== undefined && typeof other !== "number")
-      return other.kind === "error" ? other : error(`ERR ${NOT_TOGETHER}`);
-    const way = this.#finder.wayOf(
-      commands.find((argv) => keysOf(argv).length > 0) ?? (commands[0] as Argv),
-      keys,
-    );
+    const way = this.#finder.wayOf(commands);
+    if (typeof way !== "number" && way.kind === "spread") return error(`ERR ${NOT_TOGETHER}`);
     return await this.#take(way, {
-      keys,
+      keys: () => commands.flatMap(keysOf),
       send: (link, asks) => link.sendInOrder(asks ? [["ASKING"], ...all] : all),
     });
   }

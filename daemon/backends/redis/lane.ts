@@ -29,7 +29,8 @@ export interface LaneParts {
 }
 
 export interface Flight {
-  readonly keys: readonly ByteString[];
+  /** Asked only once something was turned away. */
+  readonly keys: () => readonly ByteString[];
   readonly send: (link: RedisLink, asks: boolean) => Promise<Outcome>;
 }
 
@@ -103,7 +104,7 @@ export class Lane {
     else if (outcome.kind === "failed" && outcome.code === "database-down") this.#wait(taken);
     else {
       for (const other of this.#waiting)
-        if (other.number < taken.number && other.keys.some((key) => taken.keys.includes(key)))
+        if (other.number < taken.number && haveOneInCommon(other.keys(), taken.keys()))
           other.isOvertaken = true;
       this.#settle(taken, outcome);
     }
@@ -152,5 +153,8 @@ export class Lane {
     taken.resolve(outcome);
   }
 }
+
+const haveOneInCommon = (some: readonly ByteString[], others: readonly ByteString[]): boolean =>
+  some.some((key) => others.includes(key));
 
 const OVERTAKEN = "The command was not executed, and a later one has changed or read the same key";

@@ -219,20 +219,13 @@ export class RedisLink {
   }
 }
 
-function commandOf(argv: Argv): Command {
+export function commandOf(argv: Argv): Command {
   const args: (string | Buffer)[] = [];
   for (let i = 1; i < argv.length; i++) {
     const argument = argv[i] as ByteString;
     args.push(isAscii(argument) ? argument : Buffer.from(argument, "latin1"));
   }
   return new Command((argv[0] as ByteString).toUpperCase(), args, { replyEncoding: null });
-}
-
-/** Where ioredis knows a command's keys to be; of others none. */
-export function keysOf(argv: Argv): ByteString[] {
-  return commandOf(argv)
-    .getKeys()
-    .map((key) => (Buffer.isBuffer(key) ? key.toString("latin1") : String(key)));
 }
 
 const isReply = (outcome: Outcome): boolean => outcome.kind !== "failed" && outcome.kind !== "error";
