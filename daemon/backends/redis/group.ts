@@ -9,7 +9,7 @@ import type { RedisGroupSpecification } from "../../options/addresses/redis-grou
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../isolation.js";
 import { keysOf } from "./keys.js";
-import { type Flight, Lane } from "./lane.js";
+import { type Flight, Lane, type LaneParts } from "./lane.js";
 import { type Address, type Argv, isAscii, type RedisLink } from "./link.js";
 import { notShared, type RedisBackendParts } from "./redis.js";
 import { Traffic } from "./traffic.js";
@@ -53,6 +53,7 @@ export class RedisGroupBackend implements Backend {
   readonly databases = 1;
   readonly #environment: Environment;
   readonly #finder: Finder;
+  readonly #laneParts: LaneParts;
   readonly #lanes = new Map<number, Lane>();
   readonly #traffic = new Traffic();
   /** While a write for all servers waits for those before it: those behind it wait for this. */
@@ -63,6 +64,14 @@ export class RedisGroupBackend implements Backend {
     this.name = parts.specification.name;
     this.#environment = parts.environment;
     this.#finder = finder;
+    this.#laneParts = {
+      linkFor: (lane, ask) => finder.linkFor(lane, ask),
+      turned: (turn, link) => finder.turned(turn, link),
+      late: (lane, told) => this.#late(lane, told),
+      traffic: this.#traffic,
+      timeout: () => finder.timeout,
+      environment: parts.environment,
+    };
   }
 
   async start(): Promise<void> {
@@ -173,17 +182,7 @@ export class RedisGroupBackend implements Backend {
 
   #laneOf(number: number): Lane {
     let lane = this.#lanes.get(number);
-    if (lane !== undefined) return lane;
-    const finder = this.#finder;
-    lane = new Lane({
-      linkFor: (ask) => finder.linkFor(number, ask),
-      turned: (turn, link) => finder.turned(turn, link),
-      late: (told) => this.#late(number, told),
-      traffic: this.#traffic,
-      timeout: () => finder.timeout,
-      environment: this.#environment,
-    });
-    this.#lanes.set(number, lane);
+    if (lane === undefined) this.#lanes.set(number, (lane = new Lane(number, this.#laneParts)));
     return lane;
   }
 

@@ -15,13 +15,14 @@ import { type Turn, turnOf } from "./turns.js";
 /** Between two attempts where nothing tells when the next may go better. */
 const AGAIN_MS = 50;
 
+/** The same for all lanes. */
 export interface LaneParts {
   /** @param ask  the server that one command was sent to; null: the place's own master @returns null: it cannot be reached now */
-  readonly linkFor: (ask: Address | null) => RedisLink | null;
+  readonly linkFor: (lane: number, ask: Address | null) => RedisLink | null;
   /** A server has sent a command away. */
   readonly turned: (turn: Turn, link: RedisLink) => void;
   /** What becomes of a command that has waited for too long. */
-  readonly late: (told: string | null) => Outcome;
+  readonly late: (lane: number, told: string | null) => Outcome;
   readonly traffic: Traffic;
   /** Milliseconds that a command may wait. */
   readonly timeout: () => number;
@@ -34,21 +35,36 @@ export interface Flight {
   readonly send: (link: RedisLink, asks: boolean) => Promise<Outcome>;
 }
 
-interface Taken extends Flight {
+/** A class, as there is one for each command: all are of one shape. */
+class Taken {
+  readonly flight: Flight;
   readonly crowd: Crowd;
   readonly number: number;
   readonly until: number;
   readonly resolve: (outcome: Outcome) => void;
   /** The server that it was sent to for this once. */
-  ask: Address | null;
+  ask: Address | null = null;
   /** Why it was not executed; null: it was not sent yet. */
-  told: string | null;
-  turns: number;
+  told: string | null = null;
+  turns = 0;
   /** Whether one that came later has been executed, and has a key in common. */
-  isOvertaken: boolean;
+  isOvertaken = false;
+
+  constructor(
+    flight: Flight,
+    place: { readonly crowd: Crowd; readonly number: number; readonly until: number },
+    resolve: (outcome: Outcome) => void,
+  ) {
+    this.flight = flight;
+    this.crowd = place.crowd;
+    this.number = place.number;
+    this.until = place.until;
+    this.resolve = resolve;
+  }
 }
 
 export class Lane {
+  readonly #number: number;
   readonly #parts: LaneParts;
   #taken = 0;
   #flying = 0;
@@ -58,23 +74,20 @@ export class Lane {
   readonly #waiting: Taken[] = [];
   #cancel: (() => void) | null = null;
 
-  constructor(parts: LaneParts) {
+  constructor(number: number, parts: LaneParts) {
+    this.#number = number;
     this.#parts = parts;
   }
 
   take(flight: Flight): Promise<Outcome> {
     const { environment, timeout, traffic } = this.#parts;
     return new Promise((resolve) => {
-      const taken: Taken = {
-        ...flight,
-        ...{
-          resolve,
-          crowd: traffic.enter(),
-          number: this.#taken++,
-          until: environment.uptime() + timeout(),
-        },
-        ...{ ask: null, told: null, turns: 0, isOvertaken: false },
+      const place = {
+        crowd: traffic.enter(),
+        number: this.#taken++,
+        until: environment.uptime() + timeout(),
       };
+      const taken = new Taken(flight, place, resolve);
       if (this.#waiting.length === 0 && this.#launch(taken)) return;
       this.#waiting.push(taken);
       this.#goOnLater();
@@ -88,11 +101,11 @@ export class Lane {
   }
 
   #launch(taken: Taken): boolean {
-    const link = this.#parts.linkFor(taken.ask);
+    const link = this.#parts.linkFor(this.#number, taken.ask);
     if (link === null || (this.#flying > 0 && link !== this.#link)) return false;
     this.#link = link;
     this.#flying++;
-    void taken.send(link, taken.ask !== null).then((outcome) => this.#landed(taken, outcome, link));
+    void taken.flight.send(link, taken.ask !== null).then((outcome) => this.#landed(taken, outcome, link));
     return true;
   }
 
@@ -104,7 +117,7 @@ export class Lane {
     else if (outcome.kind === "failed" && outcome.code === "database-down") this.#wait(taken);
     else {
       for (const other of this.#waiting)
-        if (other.number < taken.number && haveOneInCommon(other.keys(), taken.keys()))
+        if (other.number < taken.number && haveOneInCommon(other.flight.keys(), taken.flight.keys()))
           other.isOvertaken = true;
       this.#settle(taken, outcome);
     }
@@ -141,7 +154,7 @@ export class Lane {
     const now = this.#parts.environment.uptime();
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       if (next.isOvertaken) this.#settle(next, error(`TRYAGAIN ${OVERTAKEN}: ${next.told}`));
-      else if (next.until <= now) this.#settle(next, this.#parts.late(next.told));
+      else if (next.until <= now) this.#settle(next, this.#parts.late(this.#number, next.told));
       else if (!this.#launch(next)) break;
       this.#waiting.shift();
     }
