@@ -3,18 +3,22 @@
  * of the earlier SQL server, to the daemons, as signed commands.
  */
 import { type Command, InvalidArgumentError } from "commander";
+import { DbsyncError } from "../shared/errors.js";
 import { importDocuments } from "./json/import-documents.js";
 import { JSON_URL_HELP, readJsonUrl } from "./json/json-server.js";
 import { importRedis } from "./redis/import-redis.js";
 import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-url.js";
+import { replicateRedis } from "./redis/replicate-redis.js";
 import {
   addClientOptions,
   addDatabaseOption,
   type ClientFlags,
   openFrom,
+  readCount,
   readSettings,
 } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
+import { oneDaemon } from "./shared/one-daemon.js";
 import type { SendToAll } from "./shared/send-to-all.js";
 import { type ServerAddress, trusted } from "./shared/server-url.js";
 import { importFolder } from "./sql/import-folder.js";
@@ -31,6 +35,8 @@ type Origin =
 
 interface ImportFlags extends ClientFlags {
   readonly replace?: boolean;
+  readonly replicate?: boolean;
+  readonly cutOver?: number;
 }
 
 export function addImport(program: Command): void {
@@ -49,6 +55,10 @@ export function addImport(program: Command): void {
       "--replace",
       "overwrite keys, or drop documents or databases first, that the daemons have already",
     )
+    .option("--replicate", "of a Redis: keep following what is written there, until cut over (Ctrl-C)")
+    .option("--cut-over <seconds>", "cut over once nothing was written for so long", (text: string) =>
+      readCount(text, "It is"),
+    )
     .addHelpText(
       "after",
       `
@@ -56,6 +66,10 @@ A Redis is asked for all keys of one database (SCAN), and for each of them as it
 database of that number here, or to --db. Values whose form the daemons do not know are read by the commands of their types. The Redis stays as it is.
 Stop its writers first: what they write meanwhile is not taken over. Stopped in the middle, it begins again with --replace. A Redis Cluster is
 taken over by one import for each of its masters. docs/from-redis.md has the steps.
+
+With --replicate its writers may go on: what they write is copied again, as the Redis tells of it (notify-keyspace-events, turned on meanwhile). Stop them,
+then Ctrl-C, or wait for --cut-over: all keys are compared once more, keys that the Redis does not have are deleted, and it ends when the daemons hold the same.
+Killed, it begins again with --replace; a broken connection makes it compare all keys anew.
 
 A server of JSON documents is asked for all its documents, which are written to every daemon of the list, entries under the keys that they have
 there; of a dbsyncd, which is asked for one document after the other, with lifetimes and indexes. The server stays as it is. Stop its writers first: what they write meanwhile is not taken over.
@@ -65,6 +79,7 @@ read back itself are named, and have to be made anew. The other way: dbsync expo
 
 Examples:
   dbsync import redis://10.0.0.1 -k private.pem
+  dbsync import redis://10.0.0.1 -k private.pem --replicate --cut-over 10
   dbsync import 'rediss://shop:secret@10.0.0.1:6380/2' --db 0 -k private.pem
   dbsync import json://10.0.0.1:8888 -k private.pem
   dbsync import json://10.0.0.1:8888 -s 10.0.0.5,10.0.0.6 -k private.pem --replace
@@ -85,13 +100,22 @@ function readOrigin(text: string): Origin {
 
 async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   const db = flags.db ?? (origin.kind === "redis" ? origin.address.db : 0);
-  const { client } = openFrom(readSettings({ timeout: COMMAND_MS, ...flags, db }));
+  if (flags.replicate && origin.kind !== "redis")
+    throw new DbsyncError("bad-option", "--replicate follows a Redis: redis://…");
+  if (flags.cutOver !== undefined && !flags.replicate)
+    throw new DbsyncError("bad-option", "--cut-over says when --replicate ends: give that too");
+  const settings = readSettings({ timeout: COMMAND_MS, ...flags, db });
+  const { client } = openFrom(settings);
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
   if (origin.kind === "folder") await importFolder(origin.folder, send, flags.replace);
   else if (origin.kind === "json")
     await importDocuments(trusted(origin.address, flags.ca), send, flags.replace);
   else {
     const { server, db: from } = origin.address;
-    await importRedis({ server: trusted(server, flags.ca), db: from }, send, flags.replace);
+    const address = { server: trusted(server, flags.ca), db: from };
+    if (!flags.replicate) return await importRedis(address, send, flags.replace);
+    const ask = await oneDaemon(settings);
+    const quietMs = flags.cutOver === undefined ? null : flags.cutOver * 1000;
+    await replicateRedis(address, { send, ask }, { replace: flags.replace ?? false, quietMs });
   }
 }

@@ -10,14 +10,14 @@ import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
 /** A server that owes an answer, and says nothing for so long, is given up. */
-const SILENCE_MS = 60_000;
+export const SILENCE_MS = 60_000;
 const SCAN_COUNT = "512";
 /** Keys on their way at once: so many values are in memory. */
-const ON_THE_WAY = 256;
+export const ON_THE_WAY = 256;
 /** Keys that are named where they could not be taken over. */
 const NAMED_MOST = 10;
 
-interface Tally {
+export interface Tally {
   dumps: number;
   pieces: number;
   gone: number;
@@ -57,7 +57,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
 const LONG = "they are long";
 
 /** Else keys that are here alone, or newer here, would be mixed in silence with those of the Redis. */
-async function requireEmpty(send: SendToAll): Promise<void> {
+export async function requireEmpty(send: SendToAll): Promise<void> {
   const held = Number(await send(["DBSIZE"]));
   if (held > 0)
     throw new Error(
@@ -66,7 +66,7 @@ async function requireEmpty(send: SendToAll): Promise<void> {
 }
 
 /** Of a database that is written meanwhile some may come twice, or not. */
-async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
+export async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
   let cursor = "0";
   do {
     const reply = await source.ask(["SCAN", cursor, "COUNT", SCAN_COUNT]);
@@ -76,16 +76,16 @@ async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
   } while (cursor !== "0");
 }
 
-function count(tally: Tally, key: ByteString, copied: Copied): void {
+export function count(tally: Tally, key: ByteString, copied: Copied): void {
   if (copied === "dump") tally.dumps++;
   else if (copied === "pieces") tally.pieces++;
   else if (copied === "gone") tally.gone++;
-  else tally.left.push(`  ${JSON.stringify(textOfBytes(key))}: ${copied.reason}`);
+  else if (copied !== "same") tally.left.push(`  ${JSON.stringify(textOfBytes(key))}: ${copied.reason}`);
 }
 
-function named(left: readonly string[]): string {
+export function named(left: readonly string[]): string {
   const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
   return left.slice(0, NAMED_MOST).join("\n") + more;
 }
 
-const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;
+export const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;

@@ -1,4 +1,5 @@
 /** Copies keys of a Redis to all daemons, each by its serialized form, or where that does not do by the commands of its type. */
+import { createHash } from "node:crypto";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { DbsyncError } from "../../shared/errors.js";
 import type { SendToAll } from "../shared/send-to-all.js";
@@ -11,7 +12,13 @@ const DUMP_MOST_BYTES = 16 * 1024 * 1024;
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
 /** What came of a key: `pieces`: by commands; `gone`: it had expired, or was deleted; else why it could not be taken. */
-export type Copied = "dump" | "pieces" | "gone" | { readonly reason: string };
+export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
+
+/** Of each key that was copied what tells its value and expiry from others: what has not changed since need not be copied again. */
+export type Marks = Map<ByteString, string>;
+
+/** Of a key that was copied piece by piece, which tells nothing. */
+const UNMARKED = "";
 
 export class KeyCopier {
   readonly #source: RedisSource;
@@ -20,19 +27,27 @@ export class KeyCopier {
   readonly #expiry: "PEXPIRETIME" | "PTTL";
   /** null: every form has been taken so far; else why not. */
   #refused: string | null = null;
+  readonly #marks: Marks | null;
 
-  private constructor(source: RedisSource, send: SendToAll, expiry: "PEXPIRETIME" | "PTTL") {
+  private constructor(
+    source: RedisSource,
+    send: SendToAll,
+    expiry: "PEXPIRETIME" | "PTTL",
+    marks: Marks | null,
+  ) {
     this.#source = source;
+    this.#marks = marks;
     this.#send = send;
     this.#expiry = expiry;
   }
 
-  static async of(source: RedisSource, send: SendToAll): Promise<KeyCopier> {
+  /** @param marks  of what it has copied; null: all is copied */
+  static async of(source: RedisSource, send: SendToAll, marks: Marks | null = null): Promise<KeyCopier> {
     const knowsDates = await source.ask(["PEXPIRETIME", ""]).then(
       () => true,
       () => false,
     );
-    return new KeyCopier(source, send, knowsDates ? "PEXPIRETIME" : "PTTL");
+    return new KeyCopier(source, send, knowsDates ? "PEXPIRETIME" : "PTTL", marks);
   }
 
   /** Why values go piece by piece; null: they need not. */
@@ -55,9 +70,12 @@ export class KeyCopier {
     if (dump.value === null) return await this.#copyPieces(key, expires);
     if (dump.value.kind !== "bulk") return "gone";
     const { bytes } = dump.value;
+    const mark = this.#marks === null ? UNMARKED : markOf(bytes, expires);
+    if (mark !== UNMARKED && this.#marks?.get(key) === mark) return "same";
     if (bytes.length > DUMP_MOST_BYTES) return await this.#copyPieces(key, expires);
     try {
       await this.#write(["RESTORE", key, String(expires ?? 0), bytes, "REPLACE", "ABSTTL"]);
+      this.#marks?.set(key, mark);
       return "dump";
     } catch (problem) {
       if (!(problem instanceof DbsyncError) || !UNKNOWN_FORM.test(problem.message)) throw problem;
@@ -75,6 +93,7 @@ export class KeyCopier {
     await this.#write(["DEL", key]);
     for await (const argv of pieces(this.#source, key)) await this.#write(argv);
     if (expires !== null) await this.#write(["PEXPIREAT", key, String(expires)]);
+    this.#marks?.set(key, UNMARKED);
     return "pieces";
   }
 
@@ -88,3 +107,6 @@ export class KeyCopier {
     return this.#expiry === "PEXPIRETIME" ? told : Date.now() + told;
   }
 }
+
+const markOf = (dump: ByteString, expires: number | null): string =>
+  createHash("sha1").update(`${expires} `).update(dump, "latin1").digest("base64");

@@ -27,11 +27,19 @@ export class RedisSource implements Disposable {
   readonly #cutter = new RespReplyCutter(REPLY_MOST_BYTES, (reply) => this.#take(reply));
   /** Where it is, for messages: never the password. */
   readonly #where: string;
+  /** Told of keys that are written, once it is subscribed to that; null: replies alone come. */
+  readonly #heard: ((key: ByteString) => void) | null;
   #failure: Error | null = null;
 
-  private constructor(socket: Socket, where: string, silenceMs: number) {
+  private constructor(
+    socket: Socket,
+    where: string,
+    silenceMs: number,
+    heard: ((key: ByteString) => void) | null,
+  ) {
     this.#socket = socket;
     this.#where = where;
+    this.#heard = heard;
     socket.setEncoding("latin1");
     socket.on("data", (chunk: string) => this.#received(chunk));
     socket.on("error", (problem: Error) => this.#fail(problem.message));
@@ -44,14 +52,19 @@ export class RedisSource implements Disposable {
   /**
    * Connects, logs in and chooses the database.
    * @param silenceMs  a server that owes an answer, and says nothing for so long, is given up
+   * @param heard  told of each message, once it is subscribed to some; then replies are its and the messages'
    * @throws Error  nobody listens, or the login or the database is refused
    */
-  static async open({ server, db }: RedisAddress, silenceMs: number): Promise<RedisSource> {
+  static async open(
+    { server, db }: RedisAddress,
+    silenceMs: number,
+    heard: ((key: ByteString) => void) | null = null,
+  ): Promise<RedisSource> {
     const where = `${server.host}:${server.port}`;
     const socket = await connected(server, silenceMs, "redis://").catch((problem: Error) => {
       throw new Error(`${where}: ${problem.message}`);
     });
-    const source = new RedisSource(socket, where, silenceMs);
+    const source = new RedisSource(socket, where, silenceMs, heard);
     try {
       const { login } = server;
       // A Redis before 6 knows no users.
@@ -95,10 +108,18 @@ export class RedisSource implements Disposable {
   }
 
   #take(reply: ByteString): void {
-    const waiter = this.#waiting.shift();
+    let waiter: Waiter | undefined;
     try {
-      waiter?.resolve(new RespReader(Buffer.from(reply, "latin1")).readReply());
+      const read = new RespReader(Buffer.from(reply, "latin1")).readReply();
+      const [kind, , , message] = this.#heard === null ? [] : bulksOf(read);
+      if (kind === "pmessage") {
+        this.#heard?.(message ?? "");
+        return;
+      }
+      waiter = this.#waiting.shift();
+      waiter?.resolve(read);
     } catch {
+      waiter ??= this.#waiting.shift();
       waiter?.reject(new Error(`${this.#where}: what it says is no answer of a Redis`));
     }
   }
