@@ -104,7 +104,7 @@ function addChange(
   { example, change }: { readonly example: string; readonly change: (daemons: readonly string[]) => Asking },
 ): void {
   addClientOptions(members.command(usage).description(description))
-    .option("--force", "also if no daemon that stays is live, or the first list would shut one out")
+    .option("--force", "also if no daemon that stays is caught up, or the first list would shut one out")
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
       "after",

@@ -20,6 +20,9 @@ const BEGIN =
 const MERGE =
   "two lists stand beside each other, as they were signed at the same time: dbsync members merge, and then the same again";
 
+/** What a daemon says of itself that has all that it knows of; of two of which one is lost the other is cut off from a majority. */
+const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
+
 /** @throws DbsyncError `bad-command`  why there is none, and what to do */
 export function nextMembers(
   views: readonly MemberView[],
@@ -73,9 +76,9 @@ function objectionTo(
   if (force) return null;
   const stays = (id: string) =>
     members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
-  if (!views.some(({ id, state, joining }) => stays(id) && state === "live" && !joining))
+  if (!views.some(({ id, state, joining }) => stays(id) && CAUGHT_UP.has(state) && !joining))
     return (
-      "no daemon that would stay on the list is live and caught up, of those that were asked (-s): the others could learn " +
+      "no daemon that would stay on the list is caught up, of those that were asked (-s): the others could learn " +
       "nothing. Start one, or ask it as well; --force does it all the same, and what only others have is lost"
     );
   if (heads.length > 0) return null;

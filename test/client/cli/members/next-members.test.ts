@@ -1,0 +1,103 @@
+/** Which list `dbsync members` signs next, and what it refuses to sign. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { daemonMeant } from "../../../../client/cli/members/member-names.js";
+import { headsOf, type MemberView } from "../../../../client/cli/members/member-views.js";
+import { type Change, hexIds, nextMembers } from "../../../../client/cli/members/next-members.js";
+import type { KnownList } from "../../../../protocol/members/succession.js";
+import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import { CLUSTER, idOf, idsOf, listAfter } from "../../../timeline/members/lists.js";
+
+const hex = (letter: string): string => hexOf(idOf(letter));
+
+const view = (letter: string, lists: readonly KnownList[], other: Partial<MemberView> = {}): MemberView => ({
+  ...{ address: `${letter.toLowerCase()}:1111`, id: hex(letter), cluster: hexOf(CLUSTER), state: "live" },
+  ...{ durable: true, joining: false, refusal: null, lists, peers: [], ...other },
+});
+
+const change = (add: string, leave = "", other: Partial<Change> = {}): Change => ({
+  ...{ add: hexIds(idsOf(add)), leave: hexIds(idsOf(leave)), isReplacing: false, force: false },
+  ...other,
+});
+
+const next = (views: readonly MemberView[], asked: Change) => nextMembers(views, headsOf(views), asked).list;
+
+const first = listAfter([], { add: "ABC" });
+const less = listAfter([first], { leave: "C" });
+
+test("the first list names all, and the next ones what is added and left out", () => {
+  const none = [view("A", []), view("B", [])];
+  assert.deepEqual(next(none, change("AB")).members, idsOf("AB"));
+  const views = [view("A", [first]), view("B", [first])];
+  const list = next(views, change("D", "C", { isReplacing: true }));
+  assert.deepEqual([list.number, list.members, list.left], [2, idsOf("ABD"), idsOf("C")]);
+  // One has not heard of the second list.
+  assert.equal(next([view("A", [less]), view("B", [first])], change("D")).number, 3);
+});
+
+const seen = { id: hex("C"), address: "c:1111", connection: "connected" };
+const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp])[] = [
+  ["a first list that leaves out", [view("A", [])], change("", "C"), /there is no list.*members add ADDRESS/],
+  ["one that forgets a member", [view("A", [], { peers: [seen] })], change("A"), /c:1111 .* name it as well/],
+  [
+    "an id that was left out",
+    [view("A", [less])],
+    change("C"),
+    /never returns: start that daemon with a new/,
+  ],
+  ["an id that is there", [view("A", [less])], change("B"), /is on the list already/],
+  ["to leave out a stranger", [view("A", [less])], change("", "X"), /is not on the list/],
+  [
+    "a daemon without a folder",
+    [view("A", [less]), view("D", [], { durable: false })],
+    change("D"),
+    /d:1111 has no data folder/,
+  ],
+  [
+    "to replace while another joins",
+    [view("A", [first]), view("B", [first], { joining: true })],
+    change("D", "C", { isReplacing: true }),
+    /b:1111 is still catching up/,
+  ],
+  [
+    "to leave none that is caught up",
+    [view("A", [first], { state: "catching-up" }), view("C", [first])],
+    change("", "C"),
+    /no daemon that would stay on the list is caught up/,
+  ],
+  ["to merge one list", [view("A", [first])], change(""), /nothing is to be merged/],
+];
+for (const [name, views, asked, reason] of refused)
+  test(`it does not sign: ${name}`, () => {
+    assert.throws(() => next(views, asked), reason);
+  });
+
+test("lists beside each other are merged first, and keep whom both name", () => {
+  const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
+  const views = [view("A", [one]), view("B", [other])];
+  assert.throws(() => next(views, change("E")), /dbsync members merge/);
+  const list = next(views, change(""));
+  assert.deepEqual([list.number, list.members, list.left], [3, idsOf("AB"), idsOf("CD")]);
+});
+
+test("what is only dangerous is done by force, and of two daemons the one that is left is enough", () => {
+  const pair = listAfter([], { add: "AB" });
+  assert.deepEqual(next([view("A", [pair], { state: "isolated" })], change("", "B")).members, idsOf("A"));
+  const late = [view("A", [pair], { state: "catching-up" })];
+  assert.throws(() => next(late, change("", "B")));
+  assert.deepEqual(next(late, change("", "B", { force: true })).members, idsOf("A"));
+});
+
+test("a daemon is named by its id, the first digits of that, or an address", () => {
+  const gone = { id: hex("C"), address: "c:1111", connection: "waiting" };
+  const views = [view("A", [first], { peers: [gone] }), view("D", [], { address: "c:1111" })];
+  const known = { views, listed: hexIds(first.list.members) };
+  assert.equal(daemonMeant(hex("X"), "new", known), hex("X"));
+  assert.equal(daemonMeant(`ed25519:${hex("X")}`, "new", known), hex("X"));
+  assert.equal(daemonMeant(hex("B").slice(0, 6), "listed", known), hex("B"));
+  assert.equal(daemonMeant("a", "listed", known), hex("A"));
+  // Another daemon is there now.
+  assert.equal(daemonMeant("c:1111", "listed", known), hex("C"));
+  assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
+  assert.throws(() => daemonMeant("e:1111", "listed", known), /no daemon of the list is meant by "e:1111"/);
+});
