@@ -12,7 +12,7 @@ import type { PeeringParts } from "./shared/peering-parts.js";
 const CHECKS_MOST = 16;
 
 export interface ListedMembersParts {
-  readonly peering: Pick<PeeringParts, "lists" | "timeline" | "limits" | "log">;
+  readonly peering: Pick<PeeringParts, "lists" | "timeline" | "limits" | "log" | "clock">;
   /** Connected and proven. */
   readonly members: () => ReadonlyMap<ByteString, Member>;
 }
@@ -20,13 +20,19 @@ export interface ListedMembersParts {
 /** What a member has told. */
 interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
+  /** Its last status when it first spoke so: what that says of its watermark was said before. */
+  readonly statusThen: Member["status"];
   /** How many lists of it were looked at since the last status. */
   checks: number;
   /** Whether it was given those that are known here since then. */
   isGiven: boolean;
 }
 
-const NOTHING: Pick<Told, "list" | "isReporting"> = { list: "", isReporting: false };
+const NOTHING: Pick<Told, "list" | "isReporting" | "statusThen"> = {
+  list: "",
+  isReporting: false,
+  statusThen: null,
+};
 
 export class ListedMembers {
   readonly #parts: ListedMembersParts;
@@ -83,7 +89,8 @@ export class ListedMembers {
     if (lists === undefined) return;
     const told = this.#of(member);
     const isNew = told.list !== hash;
-    this.#told.set(member, { ...told, list: hash, isReporting });
+    const statusThen = isNew || isReporting !== told.isReporting ? member.status : told.statusThen;
+    this.#told.set(member, { ...told, list: hash, isReporting, statusThen });
     if (isNew && lists.isJoining) member.compareAgain();
     if (body.length > 0) this.#take(member, body, signature);
     if (hash !== lists.told.hash) this.#give(member);
@@ -141,15 +148,16 @@ export class ListedMembers {
 
   /** A daemon that a list has added takes nothing before it knows from which date on. */
   #join(): void {
-    const { lists, timeline, log } = this.#parts.peering;
+    const { lists, timeline, log, clock } = this.#parts.peering;
     if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;
     const heard = new Map<ByteString, Heard>();
     for (const [id, member] of this.#parts.members()) {
-      const { list, isReporting } = this.#told.get(member) ?? NOTHING;
+      const { list, isReporting, statusThen } = this.#told.get(member) ?? NOTHING;
       const watermark = member.status?.watermark ?? 0;
-      heard.set(id, { list, watermark, isLive: isReporting, isPulled: member.compared !== null });
+      const isPulled = member.compared !== null && member.status !== statusThen;
+      heard.set(id, { list, watermark, isLive: isReporting, isPulled });
     }
-    const from = joinedWatermark(lists.told.hash, lists.others, heard);
+    const from = joinedWatermark(lists.told.hash, lists.others, heard, clock());
     if (from === null) return;
     timeline.raise(from);
     lists.joined();

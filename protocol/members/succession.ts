@@ -2,10 +2,9 @@
  * Which member list may come after which, and which of those that are known holds. Lists are known by their hash, and form a
  * graph: a list holds when all others that are known come before it.
  *
- * Two that were signed beside each other are *doubled*: then no daemon that knows both reports under either of them, and it
- * takes only from ids that both name, until one comes that has both as parents. Else both could be driven, one after the
- * other, by a daemon that is in both: what one of them calls final, a daemon that only the other one added may still be given
- * by one that the first left out (test/simulation/members, "doubled lists are driven").
+ * Two that were signed beside each other are *doubled*: a daemon that knows both takes only from ids that both name, until one
+ * comes that has both as parents. Else one that only the second added could be given, by one that the first left out, what was
+ * called final without it (test/simulation/members). Nor does it report under either: which one holds is not settled.
  */
 import type { ByteString } from "../byte-string.js";
 import { type MemberList, problemOf } from "./member-list.js";

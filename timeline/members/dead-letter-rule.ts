@@ -10,9 +10,7 @@ export const KEPT_IDS_MS = 30 * 86_400_000;
 export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 
 export interface MembersPast {
-  /** The date of the newest of all that is asked about. */
-  readonly newest: number;
-  /** Of a member that is live. */
+  /** Of a member that is live: what it holds of dates before that can change no more. */
   readonly stablePoint: number;
   /** From there on it knows all ids, also of what it keeps no more. */
   readonly idsFrom: number;
@@ -20,10 +18,10 @@ export interface MembersPast {
 
 /**
  * @param at  its date
- * @param isHeld  whether the member has it, or its id
+ * @param isHeld  whether the member has it, or its id; before it is final that member may be lost with it
  */
-export function fateOf(at: number, isHeld: boolean, { newest, stablePoint, idsFrom }: MembersPast): Fate {
+export function fateOf(at: number, isHeld: boolean, { stablePoint, idsFrom }: MembersPast): Fate {
+  if (at >= stablePoint) return "undecided";
   if (isHeld) return "held";
-  if (newest >= stablePoint) return "undecided";
   return at < idsFrom ? "forgotten" : "dead-letter";
 }

@@ -1,6 +1,6 @@
 /**
- * When a daemon that a list has added may take something itself: each other member has spoken under that list, all that those
- * that are live held by then is here, and nothing is taken any more at or before what any daemon can have called final.
+ * When a daemon that a list has added may take something itself: a live member has spoken under that list, all that it held by
+ * then is here, and nothing is taken any more at or before what any daemon can have called final.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
@@ -12,30 +12,35 @@ export interface Heard {
   readonly isLive: boolean;
   /** As published. */
   readonly watermark: number;
-  /** Whether all that it held when it first spoke under the list is here, and on disk. */
+  /** Whether all that it held at some time after it first spoke under the list is here, and on disk. */
   readonly isPulled: boolean;
 }
 
 /**
- * Where the watermark has to begin: at the lowest of those that the live members have published. Whatever any daemon calls final,
- * each member of its list had published a watermark as high before; so no stable point need be asked for, nor does one count
- * that a daemon told which this list leaves out.
+ * Where the watermark has to begin: at the lowest of those of live members that have spoken under the list and all of whose past
+ * is here. One is enough: what any daemon has called final or will, each member of its list had published a watermark as high
+ * before, and had it on disk; and one that speaks under this list reports under no earlier one any more. So no stable point need
+ * be asked for, nor need one be heard that is away. Unless that watermark is ahead of the time, as after a clock's jump: then it
+ * is not handed on as long as another member has yet to speak.
  * @param list  the hash of the list in force
  * @param others  its other members
+ * @param now  by the own clock, milliseconds since 1970
  * @returns null: it may not begin
  */
 export function joinedWatermark(
   list: ByteString,
   others: Iterable<ByteString>,
   heard: ReadonlyMap<ByteString, Heard>,
+  now: number,
 ): number | null {
   let lowest = Number.POSITIVE_INFINITY;
+  let isAll = true;
   for (const id of others) {
     const member = heard.get(id);
-    if (member === undefined || member.list !== list) return null;
-    if (!member.isLive) continue;
-    if (!member.isPulled) return null;
-    lowest = Math.min(lowest, member.watermark);
+    if (member?.list === list && !member.isLive) continue;
+    if (member?.list === list && member.isPulled) lowest = Math.min(lowest, member.watermark);
+    else isAll = false;
   }
-  return lowest === Number.POSITIVE_INFINITY ? null : lowest;
+  if (lowest === Number.POSITIVE_INFINITY) return null;
+  return lowest <= now || isAll ? lowest : null;
 }

@@ -97,25 +97,33 @@ test("what is known is answered, however old; what is below the stable point is 
   assert.equal(arrivalOf(21, false, true, marks), "take");
 });
 
-test("a joiner begins above what any member calls final, and could have called", () => {
+test("a joiner begins where nothing can have been called final that is not here", () => {
   const member: Heard = { list: "L", isLive: true, watermark: 20, isPulled: true };
-  const begins = (change: Partial<Heard>) =>
+  const begins = (one: Partial<Heard>, other: Partial<Heard>, now = 100) =>
     joinedWatermark(
       "L",
       idsOf("BC"),
       new Map([
-        [idOf("B"), member],
-        [idOf("C"), { ...member, ...change }],
+        [idOf("B"), { ...member, ...one }],
+        [idOf("C"), { ...member, ...other }],
+        [idOf("X"), { ...member, watermark: 1 }],
       ]),
+      now,
     );
-  assert.equal(begins({}), 20);
-  assert.equal(begins({ watermark: 40 }), 20);
-  assert.equal(begins({ watermark: 15 }), 15);
-  assert.equal(begins({ list: "K" }), null);
-  assert.equal(begins({ isPulled: false }), null);
-  assert.equal(begins({ isLive: false, isPulled: false, watermark: 0 }), 20);
-  assert.equal(joinedWatermark("L", idsOf("BC"), new Map([[idOf("B"), member]])), null);
-  assert.equal(joinedWatermark("L", idsOf("B"), new Map([[idOf("B"), { ...member, isLive: false }]])), null);
+  assert.equal(begins({}, {}), 20);
+  assert.equal(begins({ watermark: 40 }, {}), 20);
+  assert.equal(begins({}, { watermark: 15 }), 15);
+  for (const change of [{ list: "K" }, { isPulled: false }, { isLive: false }]) {
+    assert.equal(begins({}, { ...change, watermark: 15 }), 20);
+    assert.equal(begins(change, change), null);
+  }
+  assert.equal(joinedWatermark("L", idsOf("BC"), new Map(), 100), null);
+  // Ahead of the time: only when there is no other that has yet to speak.
+  assert.equal(begins({ list: "K" }, {}, 19), null);
+  assert.equal(begins({ isPulled: false }, {}, 19), null);
+  assert.equal(begins({ list: "K" }, {}, 20), 20);
+  assert.equal(begins({ isLive: false }, {}, 19), 20);
+  assert.equal(begins({}, {}, 19), 20);
 });
 
 test("a daemon whose clock is off follows the others, as far as the clock of most allows", () => {
@@ -125,10 +133,11 @@ test("a daemon whose clock is off follows the others, as far as the clock of mos
 });
 
 test("what became of a write is told once nothing can change it", () => {
-  const past = { newest: 9, stablePoint: 10, idsFrom: 5 };
+  const past = { stablePoint: 10, idsFrom: 5 };
   assert.equal(fateOf(9, true, past), "held");
   assert.equal(fateOf(9, false, past), "dead-letter");
   assert.equal(fateOf(4, false, past), "forgotten");
-  assert.equal(fateOf(4, false, { ...past, newest: 10 }), "undecided");
-  assert.equal(fateOf(4, true, { ...past, newest: 10 }), "held");
+  assert.equal(fateOf(4, true, past), "held");
+  assert.equal(fateOf(10, false, past), "undecided");
+  assert.equal(fateOf(10, true, past), "undecided");
 });
