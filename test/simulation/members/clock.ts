@@ -1,0 +1,108 @@
+/** A daemon's clock, what it makes of the others', and the watermark that follows it. */
+import type { MemberClocks } from "../../../daemon/peers/member-clocks.js";
+import { idOf } from "./lists.js";
+import { LIMITS, TICK_MS } from "./settings.js";
+import type { DaemonView, Surroundings } from "./surroundings.js";
+
+/** A status that took longer tells nothing of a clock. */
+const SAMPLE_MOST_MS = 2 * TICK_MS;
+const TAIL_FULL = 0.02;
+
+interface Seen {
+  readonly now: number;
+  readonly time: number;
+  readonly size: number;
+  readonly median: number | null;
+  readonly isSkewed: boolean;
+}
+
+export class Clock {
+  /** Ahead of the right time. */
+  offset = 0;
+  readonly #daemon: DaemonView;
+  readonly #around: Surroundings;
+  #clocks: MemberClocks;
+  #startedAt = 0;
+  #isSettled = false;
+  #seen: Seen | null = null;
+
+  constructor(daemon: DaemonView, around: Surroundings) {
+    this.#daemon = daemon;
+    this.#around = around;
+    this.#clocks = new around.rules.Clocks(LIMITS);
+  }
+
+  start(): void {
+    this.#clocks = new this.#around.rules.Clocks(LIMITS);
+    this.#startedAt = this.#around.time();
+    this.#isSettled = false;
+    this.#seen = null;
+  }
+
+  get now(): number {
+    return this.#around.time() + this.offset;
+  }
+
+  /** What the clocks say: the same until something is heard, or one moves. */
+  #look(): Seen {
+    const { now } = this;
+    const time = this.#around.time();
+    const size = this.#daemon.standing.members.size;
+    const seen = this.#seen;
+    if (seen !== null && seen.now === now && seen.time === time && seen.size === size) return seen;
+    const median = this.#clocks.median(now, time, size);
+    this.#seen = { now, time, size, median, isSkewed: this.#clocks.isSkewed(now, time, size) };
+    return this.#seen;
+  }
+
+  /** Computed anew at each look. Until a majority was heard, or none is to be heard, nothing is gone by. */
+  get isSkewed(): boolean {
+    return !this.#isSettled || this.#look().isSkewed;
+  }
+
+  /** Whether there are others, and most of them are heard. */
+  get isSure(): boolean {
+    const { size, median } = this.#look();
+    return size > 1 && median !== null;
+  }
+
+  heard(from: number, clock: number, sentAt: number): void {
+    const { time, random } = this.#around;
+    const took = time() - sentAt;
+    if (took > SAMPLE_MOST_MS || !this.#daemon.standing.members.has(idOf(from))) return;
+    // Half of the way there and back is not known.
+    const error = random.between(-took / 4, took / 4);
+    this.#seen = null;
+    this.#clocks.note(idOf(from), clock + took + error, time());
+  }
+
+  /** Moves the watermark. */
+  tick(): void {
+    const { time, rules, random, envelopes } = this.#around;
+    const daemon = this.#daemon;
+    const { median } = this.#look();
+    if (median !== null || time() - this.#startedAt > LIMITS.settleMs) this.#isSettled = true;
+    if (!this.#isSettled || !daemon.isLive) return;
+    if (!this.isSkewed) {
+      this.#raise(this.now - LIMITS.past);
+      if (random.chance(TAIL_FULL)) {
+        const newest = envelopes.newest(daemon.held);
+        this.#raise(rules.capsTail ? Math.min(newest, this.now) : newest);
+      }
+    } else if (median !== null && rules.followsWhenSkewed) {
+      this.#raise(rules.skewedWatermark(median, LIMITS.past, this.#watermarks()));
+    }
+  }
+
+  /** Of the members whose clocks are right. */
+  #watermarks(): number[] {
+    const { standing, heard } = this.#daemon;
+    return heard.flatMap((status, from) =>
+      status?.isLive && !status.isSkewed && standing.members.has(idOf(from)) ? [status.watermark] : [],
+    );
+  }
+
+  #raise(to: number): void {
+    if (to > this.#daemon.watermark) this.#daemon.watermark = to;
+  }
+}

@@ -1,0 +1,342 @@
+/** A daemon of the model: what it takes, keeps, tells, and calls final, by the rules that it is given. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { KnownList, Standing } from "../../../protocol/members/succession.js";
+import type { Heard } from "../../../timeline/members/joining-rule.js";
+import { Clock } from "./clock.js";
+import { Disk } from "./disk.js";
+import { bitsOf } from "./envelopes.js";
+import { AHEAD_MS } from "./ledger.js";
+import { idOf, numberOf } from "./lists.js";
+import type { Body, Message, Status } from "./network.js";
+import { LIMITS, PULL_EVERY, STATUS_EVERY } from "./settings.js";
+import { StableWatch } from "./stable-watch.js";
+import type { DaemonView, Surroundings } from "./surroundings.js";
+
+/** Of so many statuses those that were left out hear one: else they would never know it. */
+const STATUSES_TO_LEFT = 4;
+
+/** Envelopes that were looked at, and wait to be put in. */
+interface Looked {
+  readonly bit: number;
+  readonly dueAt: number;
+}
+
+export class Daemon implements DaemonView {
+  readonly number: number;
+  readonly id: ByteString;
+  readonly hasData: boolean;
+  readonly disk = new Disk();
+  readonly clock: Clock;
+  isUp = true;
+  isWiped = false;
+  /** In memory. */
+  held = 0;
+  taken = 0;
+  lists = 0;
+  watermark = 0;
+  isLive = false;
+  /** Whether its watermark ran ahead with all that it learnt from. */
+  isExcused = false;
+  readonly stable: StableWatch;
+  /** The last status of each. */
+  heard: (Status | undefined)[] = [];
+  readonly around: Surroundings;
+  /** Told to be on the others' disks. */
+  #confirmed: number[] = [];
+  /** Held when a list was first seen, and not on disk then. */
+  #past = 0;
+  /** Under which list what another held was pulled, and what that was. */
+  #pulled: ({ readonly under: ByteString; readonly all: number } | undefined)[] = [];
+  #pushed = 0;
+  #looked: Looked[] = [];
+  #statuses = 0;
+  /** What was on disk when it last reported. */
+  #reportedBefore = 0;
+
+  constructor(number: number, around: Surroundings, hasData: boolean) {
+    this.number = number;
+    this.id = idOf(number);
+    this.around = around;
+    this.hasData = hasData;
+    this.clock = new Clock(this, around);
+    this.stable = new StableWatch(this);
+  }
+
+  get standing(): Standing {
+    return this.around.lists.standing(this.lists);
+  }
+
+  get published(): number {
+    return this.around.rules.publishesFromDisk ? this.disk.durable.watermark : this.watermark;
+  }
+
+  /** Begins with what is on its disk. */
+  start(): void {
+    const { durable } = this.disk;
+    this.isUp = true;
+    this.held = durable.held;
+    this.taken = durable.taken;
+    this.#pushed = durable.held;
+    this.lists = this.around.lists.closed(durable.lists);
+    this.watermark = durable.watermark;
+    this.isLive = durable.isLive === 1;
+    this.heard = [];
+    this.#confirmed = [];
+    this.#past = 0;
+    this.#pulled = [];
+    this.#looked = [];
+    this.clock.start();
+    this.stable.start();
+  }
+
+  crash(): void {
+    const { random, settings, rules } = this.around;
+    if (!this.isUp) return;
+    this.isUp = false;
+    if (this.hasData) this.disk.crash(random, settings.losesAny);
+    else {
+      const { lists } = this.disk.durable;
+      this.disk.wipe();
+      // What a daemon without data would do as a member.
+      const watermark = this.clock.now + LIMITS.future;
+      if (!rules.needsData) Object.assign(this.disk.durable, { lists, isLive: 1, watermark });
+      this.stable.told = 0;
+    }
+  }
+
+  learn(lists: number): void {
+    if ((lists & ~this.lists) === 0) return;
+    this.lists |= lists;
+    this.#past |= this.held & ~this.disk.durable.held;
+    this.disk.writeLists(lists);
+  }
+
+  /** A client gives an envelope. */
+  write(bit: number): void {
+    const { rules, envelopes, ledger, time } = this.around;
+    const { standing, id: own, isLive, hasData } = this;
+    const isSkewed = this.clock.isSkewed;
+    if (
+      rules.firstHandRefusal({ standing, own, isLive, hasData: hasData || !rules.needsData, isSkewed }) !==
+      null
+    )
+      return;
+    const at = envelopes.dateOf(bit);
+    const isKnown = (this.held & bit) !== 0;
+    const { watermark } = this;
+    const arrival = rules.arrivalOf(at, isKnown, true, { stablePoint: this.stable.value, watermark });
+    if (isKnown && arrival !== "known") ledger.problem(this.number, `calls ${arrival} what it holds`);
+    if (arrival !== "take" || at > this.clock.now + LIMITS.future) return;
+    if (this.clock.isSure && at > time() + LIMITS.future + LIMITS.skewMs + AHEAD_MS)
+      ledger.problem(this.number, "takes what is dated far ahead, and has other clocks to go by");
+    if (standing.left.has(own))
+      ledger.problem(this.number, "takes from a client though it knows that it was left out");
+    if (rules.checksWhenTaking) this.#putIn(bit);
+    else this.#looked.push({ bit, dueAt: time() + 3 * 1000 });
+  }
+
+  receive({ from, lists, body, sentAt }: Message): void {
+    this.learn(lists);
+    if (body.kind === "status") this.#status(from, body, sentAt);
+    else if (body.kind === "push") this.#take(from, body.envelopes);
+    else if (body.kind === "pull") this.#give(from, body);
+    else this.#given(from, body);
+  }
+
+  /** Once a tick. */
+  act(tick: number): void {
+    const { random, settings, time } = this.around;
+    const syncsFirst = random.chance(0.5);
+    const syncs = random.chance(settings.sync);
+    if (random.chance(settings.syncLists)) this.disk.syncLists();
+    if (syncs && syncsFirst) this.#sync();
+    for (const { bit, dueAt } of this.#looked) if (dueAt <= time()) this.#putIn(bit);
+    if (this.#looked.length > 0) this.#looked = this.#looked.filter(({ dueAt }) => dueAt > time());
+    this.clock.tick();
+    this.#publish();
+    this.stable.tick();
+    if (!this.isLive) this.#join();
+    if ((tick + this.number) % STATUS_EVERY === 0) this.#tell();
+    if ((tick + this.number) % PULL_EVERY === 0) this.#pull();
+    if (syncs && !syncsFirst) this.#sync();
+  }
+
+  /** The list under which it speaks, and whether it reports. */
+  speaks(): { readonly under: KnownList | null; readonly isReport: boolean } {
+    const { rules, lists } = this.around;
+    const { standing, id: own, isLive } = this;
+    const head = standing.inForce ?? standing.heads[0];
+    if (head === undefined) return { under: null, isReport: false };
+    const { durable } = this.disk;
+    const isListOnDisk = (durable.lists & lists.bitOf(head.hash)) !== 0;
+    const isPastOnDisk = (this.#past & ~durable.held) === 0;
+    const all = { standing, own, isLive, isListOnDisk, isPastOnDisk };
+    const speaks = rules.mayReport({ ...all, isLive: true, isPastOnDisk: true });
+    return { under: speaks ? head : null, isReport: rules.mayReport(all) };
+  }
+
+  /** What it tells of itself in a report. */
+  get reported(): number {
+    return this.around.rules.reportsFromDisk ? this.disk.durable.held : this.held;
+  }
+
+  /** The other members of a list. */
+  othersOf({ list }: KnownList): readonly ByteString[] {
+    return list.members.filter((id) => id !== this.id);
+  }
+
+  #sync(): void {
+    const { ledger, rules } = this.around;
+    this.disk.sync();
+    const { durable } = this.disk;
+    if (durable.isLive === 1) this.isLive = true;
+    ledger.acknowledge(this.number, durable.taken);
+    this.stable.synced();
+    if (rules.givesFromDisk) this.#push(durable.held & ~durable.gone);
+  }
+
+  #push(envelopes: number): void {
+    const fresh = envelopes & ~this.#pushed;
+    if (fresh === 0) return;
+    this.#pushed |= fresh;
+    for (const to of this.around.others(this.number)) this.#send(to, { kind: "push", envelopes: fresh });
+  }
+
+  #putIn(bit: number): void {
+    const { rules } = this.around;
+    this.stable.checkBelow(bit);
+    this.held |= bit;
+    this.taken |= bit;
+    this.disk.write({ held: bit, taken: bit });
+    if (!rules.givesFromDisk) this.#push(this.held);
+  }
+
+  #publish(): void {
+    const { ledger, settings, time } = this.around;
+    if (!this.isLive) return;
+    this.disk.write({ watermark: this.watermark });
+    if (this.number !== settings.wrongClock && !this.isExcused && this.watermark > time() + AHEAD_MS)
+      ledger.problem(this.number, "has a watermark ahead of the time, though its clock is right");
+  }
+
+  #tell(): void {
+    const { rules, others } = this.around;
+    const held = rules.reportsAtOnce ? this.reported : this.#reportedBefore;
+    this.#reportedBefore = this.reported;
+    const { under, isReport } = this.speaks();
+    const status: Status = {
+      kind: "status",
+      clock: this.clock.now,
+      isSkewed: this.clock.isSkewed,
+      isLive: this.isLive && this.disk.durable.isLive === 1,
+      watermark: this.published,
+      held,
+      list: under?.hash ?? null,
+      isReport,
+    };
+    const { left } = this.standing;
+    const isForAll = ++this.#statuses % STATUSES_TO_LEFT === 0;
+    for (const to of others(this.number)) if (isForAll || !left.has(idOf(to))) this.#send(to, status);
+  }
+
+  #status(from: number, status: Status, sentAt: number): void {
+    this.heard[from] = status;
+    this.clock.heard(from, status.clock, sentAt);
+    this.stable.heard(from);
+    this.#confirmed[from] = (this.#confirmed[from] ?? 0) | status.held;
+    const { inForce } = this.standing;
+    if (inForce === null || !inForce.list.members.includes(this.id)) return;
+    let all = this.disk.durable.taken;
+    for (const id of this.othersOf(inForce)) all &= this.#confirmed[numberOf(id)] ?? 0;
+    this.around.ledger.onAll |= all;
+  }
+
+  #pull(): void {
+    const { random, others, rules } = this.around;
+    const all = others(this.number);
+    if (all.length === 0) return;
+    const { inForce } = this.standing;
+    const ask = (to: number) => {
+      const hasSpoken = inForce !== null && this.heard[to]?.list === inForce.hash;
+      const under = hasSpoken || !rules.pullsUnderList ? (inForce?.hash ?? null) : null;
+      this.#send(to, { kind: "pull", held: this.held, under });
+    };
+    const members = all.filter((to) => this.standing.members.has(idOf(to)));
+    if (this.isLive) ask(random.oneOf(members.length > 0 ? members : all));
+    else for (const to of all) ask(to);
+  }
+
+  #give(to: number, { held, under }: Body & { kind: "pull" }): void {
+    const { random, rules } = this.around;
+    const { durable } = this.disk;
+    const own = rules.givesFromDisk ? durable.held : this.held;
+    const lacking = own & ~held & ~durable.gone;
+    const gone = durable.gone & ~held;
+    let envelopes = lacking;
+    if (random.chance(0.2)) envelopes = 0;
+    for (const bit of bitsOf(envelopes)) if (random.chance(0.1)) envelopes &= ~bit;
+    this.#send(to, { kind: "give", envelopes, gone, under, all: own, isAll: envelopes === lacking });
+  }
+
+  #given(from: number, { envelopes, gone, under, all, isAll }: Body & { kind: "give" }): void {
+    const { ledger, rules } = this.around;
+    const { standing, id } = this;
+    if (!rules.mayTakeFrom(standing, id, idOf(from))) return;
+    this.#take(from, envelopes);
+    const lacking = gone & ~this.held;
+    if (lacking !== 0 && this.isLive) ledger.problem(this.number, `lacks what ${from} keeps no bodies of`);
+    if (lacking !== 0 && !this.isLive) {
+      this.held |= lacking;
+      this.disk.write({ held: lacking, gone: lacking });
+    }
+    if (isAll && under !== null) this.#pulled[from] = { under, all };
+  }
+
+  #take(from: number, envelopes: number): void {
+    const { rules, envelopes: dates, ledger } = this.around;
+    const fresh = envelopes & ~this.held;
+    if (fresh === 0 || !rules.mayTakeFrom(this.standing, this.id, idOf(from))) return;
+    const marks = { stablePoint: this.stable.value, watermark: this.watermark };
+    for (const bit of bitsOf(fresh)) {
+      const arrival = rules.arrivalOf(dates.dateOf(bit), false, false, marks);
+      if (arrival === "below-stable")
+        ledger.problem(this.number, `is given by ${from} what it has called final without`);
+      if (arrival !== "take") continue;
+      this.held |= bit;
+      this.disk.write({ held: bit });
+    }
+  }
+
+  #join(): void {
+    const { rules, time } = this.around;
+    const { inForce } = this.standing;
+    if (inForce === null || !inForce.list.members.includes(this.id) || this.speaks().under === null) return;
+    const heard = new Map<ByteString, Heard>();
+    const others = this.othersOf(inForce);
+    for (const id of others) {
+      const from = numberOf(id);
+      const status = this.heard[from];
+      if (status === undefined) continue;
+      const pulled = this.#pulled[from];
+      const isPulled = pulled?.under === inForce.hash && (pulled.all & ~this.disk.durable.held) === 0;
+      heard.set(id, {
+        list: status.list ?? "",
+        isLive: status.isLive,
+        watermark: status.watermark,
+        isPulled,
+      });
+    }
+    const watermark = rules.joinedWatermark(inForce.hash, others, heard, this.clock.now);
+    if (watermark === null) return;
+    this.watermark = Math.max(this.watermark, watermark);
+    // Where none of them is right there is nothing better to begin with.
+    const isAll = others.every((id) => heard.get(id)?.list === inForce.hash);
+    if (watermark > time() + AHEAD_MS && isAll) this.isExcused = true;
+    this.disk.write({ watermark: this.watermark, isLive: 1 });
+  }
+
+  #send(to: number, body: Body): void {
+    const { send, time, lists } = this.around;
+    send({ from: this.number, to, sentAt: time(), lists: lists.closed(this.disk.durable.lists), body });
+  }
+}

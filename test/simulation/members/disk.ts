@@ -1,0 +1,70 @@
+/** A daemon's disk: what was written is safe once it was synced; a crash keeps some of the rest. */
+import type { SeededRandom } from "../../support/seeded-random.js";
+
+/** Sets of numbers as bits, and marks. All of it only grows. */
+export interface Durable {
+  /** Envelopes whose ids are known. */
+  held: number;
+  /** Of these, those whose bodies are kept no more. */
+  gone: number;
+  /** Of these, those that were taken first-hand. */
+  taken: number;
+  lists: number;
+  isLive: number;
+  watermark: number;
+  stable: number;
+}
+
+const SETS = ["held", "gone", "taken", "lists", "isLive"] as const;
+const MARKS = ["watermark", "stable"] as const;
+
+const EMPTY: Durable = { held: 0, gone: 0, taken: 0, lists: 0, isLive: 0, watermark: 0, stable: 0 };
+
+export class Disk {
+  durable: Durable = { ...EMPTY };
+  #unsynced: Partial<Durable>[] = [];
+  /** In another file. */
+  #lists = 0;
+
+  /** Together or not at all. */
+  write(change: Partial<Durable>): void {
+    this.#unsynced.push(change);
+  }
+
+  writeLists(lists: number): void {
+    this.#lists |= lists;
+  }
+
+  syncLists(): void {
+    this.#apply({ lists: this.#lists });
+  }
+
+  sync(): void {
+    for (const change of this.#unsynced) this.#apply(change);
+    this.#unsynced = [];
+  }
+
+  /** @param losesAny  any of what was not synced, or only what was written last */
+  crash(random: SeededRandom, losesAny: boolean): void {
+    const unsynced = this.#unsynced;
+    const kept = losesAny
+      ? unsynced.filter(() => random.chance(0.5))
+      : unsynced.slice(0, random.below(unsynced.length + 1));
+    for (const change of kept) this.#apply(change);
+    this.#unsynced = [];
+    if (random.chance(0.5)) this.syncLists();
+    this.#lists = 0;
+  }
+
+  wipe(): void {
+    this.durable = { ...EMPTY };
+    this.#unsynced = [];
+    this.#lists = 0;
+  }
+
+  #apply(change: Partial<Durable>): void {
+    const { durable } = this;
+    for (const name of SETS) durable[name] |= change[name] ?? 0;
+    for (const name of MARKS) durable[name] = Math.max(durable[name], change[name] ?? 0);
+  }
+}

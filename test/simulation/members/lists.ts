@@ -1,0 +1,75 @@
+/** The lists of a run: numbers, so that those that a daemon knows are the bits of one number. */
+import { createHash } from "node:crypto";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
+import type { KnownList, Standing } from "../../../protocol/members/succession.js";
+import type { Rules } from "./rules.js";
+
+export const CLUSTER: ByteString = "c".repeat(32);
+
+/** By a daemon's number. */
+const IDS: readonly ByteString[] = Array.from({ length: 26 }, (_, i) =>
+  String.fromCharCode(65 + i).repeat(32),
+);
+export const idOf = (daemon: number): ByteString => IDS[daemon] as ByteString;
+export const numberOf = (id: ByteString): number => id.charCodeAt(0) - 65;
+
+const sha256 = (bytes: Buffer): ByteString => createHash("sha256").update(bytes).digest().toString("latin1");
+
+export class Lists {
+  readonly all: KnownList[] = [];
+  readonly #rules: Pick<Rules, "standingOf">;
+  readonly #numbers = new Map<ByteString, number>();
+  /** By the lists that are known, each with those that it comes after. */
+  readonly #standings = new Map<number, Standing>();
+
+  constructor(rules: Pick<Rules, "standingOf">) {
+    this.#rules = rules;
+  }
+
+  readonly #closed = new Map<number, number>();
+
+  /** @returns all that are known where it is known */
+  add(list: MemberList): number {
+    const hash = listHash(list, sha256);
+    if (!this.#numbers.has(hash)) {
+      this.#numbers.set(hash, this.all.length);
+      this.all.push({ hash, list });
+    }
+    return this.#withParents(this.#numbers.get(hash) as number);
+  }
+
+  bitOf(hash: ByteString): number {
+    return 1 << (this.#numbers.get(hash) as number);
+  }
+
+  numberOfList(hash: ByteString): number {
+    return (this.all[this.#numbers.get(hash) as number] as KnownList).list.number;
+  }
+
+  /** Those of them all of whose parents are among them. */
+  closed(known: number): number {
+    const before = this.#closed.get(known);
+    if (before !== undefined) return before;
+    let closed = 0;
+    for (let i = 0; i < this.all.length; i++)
+      if ((known & (1 << i)) !== 0 && (this.#withParents(i) & ~known) === 0) closed |= 1 << i;
+    this.#closed.set(known, closed);
+    return closed;
+  }
+
+  standing(known: number): Standing {
+    const before = this.#standings.get(known);
+    if (before !== undefined) return before;
+    const standing = this.#rules.standingOf(this.all.filter((_, i) => (known & (1 << i)) !== 0));
+    this.#standings.set(known, standing);
+    return standing;
+  }
+
+  #withParents(number: number): number {
+    const { list } = this.all[number] as KnownList;
+    let bits = 1 << number;
+    for (const parent of list.parents) bits |= this.#withParents(this.#numbers.get(parent) as number);
+    return bits;
+  }
+}

@@ -1,0 +1,37 @@
+/** The rules of members hold in a model with faults; and each rule that is taken away is missed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { amount } from "../../support/amount.js";
+import { seedOfRun } from "../../support/seeded-random.js";
+import { CAUGHT } from "./caught.js";
+import { REMOVALS, rulesWithout } from "./removals.js";
+import { RULES } from "./rules.js";
+import { World } from "./world.js";
+
+const SEEDS = amount(150, 2000);
+/** Runs of one seed of a test do not meet those of the next. */
+const SEEDS_APART = 1_000_000;
+
+test("sets agree below all stable points, and all is well again once faults are over", () => {
+  const first = 1 + (seedOfRun() - 1) * SEEDS_APART;
+  for (let seed = first; seed < first + SEEDS; seed++) {
+    const { problems } = new World(seed, RULES).run();
+    const again = `node dist/test/simulation/members/main.js --seed ${seed}`;
+    assert.deepEqual(problems, [], again);
+  }
+});
+
+test("the same seed is the same run", () => {
+  assert.deepEqual(new World(7, RULES).run(), new World(7, RULES).run());
+});
+
+test("there is a seed for each rule that catches that it is gone", () => {
+  assert.deepEqual(Object.keys(CAUGHT).sort(), Object.keys(REMOVALS).sort());
+});
+
+for (const [name, seed] of Object.entries(CAUGHT))
+  test(`without the rule "${name}" something goes wrong`, () => {
+    const { problems } = new World(seed, rulesWithout(name)).run();
+    const search = `node dist/test/simulation/members/main.js --removals --without "${name}" --seeds 50000`;
+    assert.notDeepEqual(problems, [], `another seed has to be found: ${search}`);
+  });

@@ -1,0 +1,153 @@
+/**
+ * Those who sign lists: they evict, add, replace and let return, now and then two at once beside each other, and mend that. They
+ * know no more than one live daemon does, but for what no rule can make good: a list keeps one that is live and whose folder
+ * is there, and two beside each other have such a one in common.
+ */
+import type { KnownList, MemberChange } from "../../../protocol/members/succession.js";
+import type { SeededRandom } from "../../support/seeded-random.js";
+import type { Daemon } from "./daemon.js";
+import { bitsOf, type Envelopes } from "./envelopes.js";
+import type { Ledger } from "./ledger.js";
+import { CLUSTER, idOf, type Lists, numberOf } from "./lists.js";
+import type { Rules } from "./rules.js";
+import { DAEMONS_MOST, LISTS_MOST, type Settings } from "./settings.js";
+
+export interface OperatorParts {
+  readonly rules: Rules;
+  readonly settings: Settings;
+  readonly random: SeededRandom;
+  readonly lists: Lists;
+  readonly envelopes: Envelopes;
+  readonly ledger: Ledger;
+  readonly daemons: Daemon[];
+  /** A daemon with an empty folder. */
+  readonly begin: () => Daemon;
+}
+
+export class Operator {
+  readonly #parts: OperatorParts;
+
+  constructor(parts: OperatorParts) {
+    this.#parts = parts;
+  }
+
+  /** In a tick with faults. */
+  act(): void {
+    const { random, settings, lists, daemons } = this.#parts;
+    if (!random.chance(settings.lists) || lists.all.length >= LISTS_MOST) return;
+    const asked = random.oneOf(daemons);
+    if (!asked.isUp || !asked.isLive || !asked.standing.members.has(asked.id)) return;
+    const { heads } = asked.standing;
+    if (heads.length > 1) {
+      this.#sign(heads.slice(0, 2), {}, [asked]);
+      return;
+    }
+    if (random.chance(settings.doubles) && this.#heads.length === 1) {
+      const first = this.#change(heads);
+      const second = this.#change(heads);
+      if (first !== null) this.#sign(heads, first, [asked]);
+      if (second !== null) this.#sign(heads, second, [random.oneOf(daemons), random.oneOf(daemons)]);
+      return;
+    }
+    const change = this.#change(heads);
+    if (change !== null) this.#sign(heads, change, [asked]);
+  }
+
+  /** When the faults are over: all lists are handed to a member, two become one, and what is lost is replaced. */
+  mend(): void {
+    const { daemons, lists, random } = this.#parts;
+    const heads = this.#heads;
+    const members = daemons.filter(
+      ({ id, isUp }) => isUp && heads.every(({ list }) => list.members.includes(id)),
+    );
+    if (members.length === 0) return;
+    random.oneOf(members).learn((1 << lists.all.length) - 1);
+    if (heads.length > 1) this.#sign(heads.slice(0, 2), {}, members);
+    const [head] = heads;
+    const lost = head?.list.members.find((id) => this.#daemon(id).isWiped);
+    if (heads.length === 1 && lost !== undefined) this.#sign(heads, { leave: [lost] }, members);
+  }
+
+  /** Whether there would still be one that every head has, that is live, and whose folder is there. */
+  isSoundWithout(lost: Daemon): boolean {
+    return this.#keeps(
+      this.#heads.map(({ list }) => list.members),
+      lost,
+    );
+  }
+
+  /** What became of the writes of those that were left out, if a live member can tell. */
+  askForFates(): void {
+    const { daemons, random, rules, envelopes, ledger } = this.#parts;
+    const asked = random.oneOf(daemons);
+    if (!asked.isUp || !asked.isLive || asked.stable.told === 0) return;
+    const past = { stablePoint: asked.stable.told, idsFrom: 0 };
+    for (const left of daemons) {
+      if (left.isWiped || !asked.standing.left.has(left.id)) continue;
+      const { taken } = left.disk.durable;
+      const ids = rules.keepsIds ? asked.held : asked.held & ~asked.disk.durable.gone;
+      for (const bit of bitsOf(taken & ~(ledger.toldHeld & ledger.toldDead))) {
+        const fate = rules.fateOf(envelopes.dateOf(bit), (ids & bit) !== 0, past);
+        if (fate === "held") ledger.toldHeld |= bit;
+        else if (fate === "dead-letter") ledger.toldDead |= bit;
+      }
+    }
+  }
+
+  get #heads(): readonly KnownList[] {
+    const { lists } = this.#parts;
+    const followed = new Set(lists.all.flatMap(({ list }) => list.parents));
+    return lists.all.filter(({ hash }) => !followed.has(hash));
+  }
+
+  #daemon(id: string): Daemon {
+    return this.#parts.daemons[numberOf(id)] as Daemon;
+  }
+
+  /** null: there is nothing to be changed. */
+  #change(heads: readonly KnownList[]): MemberChange | null {
+    const { random, daemons, begin } = this.#parts;
+    const members = heads[0]?.list.members ?? [];
+    const isJoining = members.some((id) => !this.#daemon(id).isWiped && !this.#daemon(id).isLive);
+    const mayAdd = daemons.length < DAEMONS_MOST && !isJoining && members.length < 5;
+    const leaves = random.chance(0.7) ? [random.oneOf(members)] : [];
+    if (members.length === 1) leaves.pop();
+    if (!mayAdd || random.chance(leaves.length === 0 ? 0 : 0.4))
+      return leaves.length === 0 ? null : { leave: leaves };
+    const left = heads[0]?.list.left ?? [];
+    const returns = left.length > 0 && random.chance(0.4) ? random.oneOf(left) : null;
+    if (returns !== null && this.#mayReturn(heads, returns)) return { leave: leaves, add: [returns] };
+    return { leave: leaves, add: [begin().id] };
+  }
+
+  #mayReturn(heads: readonly KnownList[], id: string): boolean {
+    const { rules } = this.#parts;
+    if (this.#daemon(id).isWiped && rules.replacesLost) return false;
+    return typeof rules.nextList(heads, { add: [id] }, CLUSTER) !== "string";
+  }
+
+  #sign(heads: readonly KnownList[], change: MemberChange, to: readonly Daemon[]): void {
+    const { rules, lists, random } = this.#parts;
+    const list = rules.nextList(heads, change, CLUSTER);
+    if (typeof list === "string") return;
+    const parents = new Set(list.parents);
+    const others = this.#heads.filter(({ hash }) => !parents.has(hash));
+    if (!this.#keeps([list.members, ...others.map((other) => other.list.members)], null)) return;
+    const known = lists.add(list);
+    const up = to.filter(({ isUp }) => isUp);
+    if (up.length > 0) random.oneOf(up).learn(known);
+  }
+
+  #keeps(groups: readonly (readonly string[])[], lost: Daemon | null): boolean {
+    return this.#parts.daemons.some(
+      (daemon) =>
+        daemon !== lost &&
+        !daemon.isWiped &&
+        daemon.disk.durable.isLive === 1 &&
+        groups.every((members) => members.includes(daemon.id)),
+    );
+  }
+}
+
+/** The members of a first list. */
+export const firstMembers = (numbers: readonly number[]): MemberChange => ({ add: numbers.map(idOf) });

@@ -1,0 +1,200 @@
+/** Each rule taken away by itself: what then is wrong a run finds, in some of so many seeds. */
+
+import { MemberClocks } from "../../../daemon/peers/member-clocks.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { MemberList } from "../../../protocol/members/member-list.js";
+import { nextList, type Standing, standingOf } from "../../../protocol/members/succession.js";
+import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
+import { type Heard, joinedWatermark } from "../../../timeline/members/joining-rule.js";
+import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
+import {
+  arrivalOf,
+  firstHandRefusal,
+  mayReport,
+  mayTakeFrom,
+} from "../../../timeline/members/taking-rule.js";
+import { RULES, type Rules } from "./rules.js";
+
+type Reports = ReadonlyMap<ByteString, Report<number>>;
+
+const eachReport = (reports: Reports, change: (report: Report<number>) => Partial<Report<number>>): Reports =>
+  new Map([...reports].map(([id, report]) => [id, { ...report, ...change(report) }]));
+
+const eachHeard = (
+  heard: ReadonlyMap<ByteString, Heard>,
+  change: Partial<Heard>,
+): ReadonlyMap<ByteString, Heard> => new Map([...heard].map(([id, one]) => [id, { ...one, ...change }]));
+
+/** Of an even number of clocks the upper one in the middle. */
+class UpperClocks extends MemberClocks {
+  readonly #heard = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
+
+  override note(member: ByteString, clock: number, uptime: number): void {
+    super.note(member, clock, uptime);
+    this.#heard.set(member, { ahead: clock - uptime, at: uptime });
+  }
+
+  override median(clock: number, uptime: number, members: number): number | null {
+    if (super.median(clock, uptime, members) === null) return null;
+    const clocks = [clock];
+    for (const { ahead, at } of this.#heard.values()) if (uptime - at <= 8000) clocks.push(ahead + uptime);
+    clocks.sort((a, b) => a - b);
+    return clocks[clocks.length >> 1] as number;
+  }
+}
+
+/** One of doubled lists, as a daemon might choose it that follows the one that it knows as the first. */
+function chosen(standing: Standing): Standing {
+  const [head] = standing.heads;
+  if (head === undefined || standing.heads.length === 1) return standing;
+  const left = new Set(standing.heads.flatMap(({ list }) => list.left));
+  return {
+    ...standing,
+    heads: [head],
+    inForce: head,
+    members: new Set(head.list.members.filter((id) => !left.has(id))),
+  };
+}
+
+/** Who is in any head, and was left out by none. */
+function inAnyHead(standing: Standing): Standing {
+  const left = new Set(standing.heads.flatMap(({ list }) => list.left));
+  const members = standing.heads.flatMap(({ list }) => list.members).filter((id) => !left.has(id));
+  return { ...standing, members: new Set(members) };
+}
+
+/** Whatever the parents left out may return. */
+function withReturning(
+  parents: Parameters<typeof nextList>[0],
+  change: Parameters<typeof nextList>[1],
+  cluster: string,
+) {
+  const add = new Set(change.add);
+  const forgiving = parents.map(({ hash, list }) => ({
+    hash,
+    list: { ...list, left: list.left.filter((id) => !add.has(id)) },
+  }));
+  return nextList(forgiving, change, cluster);
+}
+
+/** After two lists all are members that are in any of both, and were not left out before. */
+function withEither(
+  parents: Parameters<typeof nextList>[0],
+  change: Parameters<typeof nextList>[1],
+  cluster: string,
+): MemberList | string {
+  const list = nextList(parents, change, cluster);
+  if (parents.length < 2 || typeof list === "string") return list;
+  const before = parents.map((parent) => new Set(parent.list.left));
+  const members = [...new Set(parents.flatMap((parent) => parent.list.members))].sort();
+  const left = list.left.filter((id) => !members.includes(id) || before.every((one) => one.has(id)));
+  return { ...list, members: members.filter((id) => !left.includes(id)), left };
+}
+
+export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
+  "stable: equal sums": {
+    isStable: (at, own, others, reports) => isStable(at, own, others, reports, () => true),
+  },
+  "stable: equal to what is held now": { comparesNow: false },
+  "stable: the own watermark counts": {
+    isStable: (at, own, others, reports, isSame) =>
+      isStable(at, { ...own, watermark: Number.POSITIVE_INFINITY }, others, reports, isSame),
+  },
+  "stable: the others' watermarks count": {
+    isStable: (at, own, others, reports, isSame) =>
+      isStable(
+        at,
+        own,
+        others,
+        eachReport(reports, () => ({ watermark: Number.POSITIVE_INFINITY })),
+        isSame,
+      ),
+  },
+  "stable: all members report": {
+    isStable: (at, own, others, reports, isSame) =>
+      isStable(
+        at,
+        own,
+        [...others].filter((id) => (reports.get(id)?.watermark ?? 0) >= at),
+        reports,
+        isSame,
+      ),
+  },
+  "stable: reports are of the same list": {
+    isStable: (at, own, others, reports, isSame) =>
+      isStable(
+        at,
+        own,
+        others,
+        eachReport(reports, () => ({ list: own.list })),
+        isSame,
+      ),
+  },
+  "report: in one step": { reportsAtOnce: false },
+  "report: of what is on disk": { reportsFromDisk: false },
+  "report: the watermark is on disk": { publishesFromDisk: false },
+  "report: the list is on disk": { mayReport: (all) => mayReport({ ...all, isListOnDisk: true }) },
+  "report: what was held is on disk": { mayReport: (all) => mayReport({ ...all, isPastOnDisk: true }) },
+  "give: what is on disk": { givesFromDisk: false },
+  "tell: the stable point is on disk": { stableFromDisk: false },
+  "take: looked at and put in in one step": { checksWhenTaking: false },
+  "take: above the watermark": {
+    arrivalOf: (at, isKnown, isFirstHand, marks) =>
+      arrivalOf(at, isKnown, isFirstHand, { ...marks, watermark: Number.NEGATIVE_INFINITY }),
+  },
+  "take: what is known is looked up first": {
+    arrivalOf: (at, _, isFirstHand, marks) => arrivalOf(at, false, isFirstHand, marks),
+  },
+  "take: nothing from those left out": {
+    mayTakeFrom: (standing, own, id) =>
+      standing.heads.length === 0 || standing.members.has(own) || id === own,
+  },
+  "take: from those that every head names": { standingOf: (known) => inAnyHead(standingOf(known)) },
+  "take: nothing unless a list names it": { mayTakeFrom: (standing, _, id) => mayTakeFrom(standing, id, id) },
+  "take: a member with data": { needsData: false },
+  "take: only a member takes from clients": {
+    firstHandRefusal: (all) =>
+      firstHandRefusal({ ...all, standing: { ...all.standing, members: new Set([all.own]) } }),
+  },
+  "take: a joiner waits": { firstHandRefusal: (all) => firstHandRefusal({ ...all, isLive: true }) },
+  "lists: what was left out never returns": { nextList: withReturning },
+  "lists: after two those in both": { nextList: withEither },
+  "lists: of doubled ones none is chosen": { standingOf: (known) => chosen(standingOf(known)) },
+  "lists: a lost folder comes as another": { replacesLost: false },
+  "join: under the list in force": {
+    joinedWatermark: (list, others, heard, now) =>
+      joinedWatermark(list, others, eachHeard(heard, { list }), now),
+    pullsUnderList: false,
+  },
+  "join: what they held is here": {
+    joinedWatermark: (list, others, heard, now) =>
+      joinedWatermark(list, others, eachHeard(heard, { isPulled: true }), now),
+  },
+  "join: at their lowest watermark": {
+    joinedWatermark: (list, others, heard, now) =>
+      joinedWatermark(list, others, heard, now) === null ? null : 1,
+  },
+  "join: not by a watermark that ran ahead": {
+    joinedWatermark: (list, others, heard) => joinedWatermark(list, others, heard, Number.POSITIVE_INFINITY),
+  },
+  "clock: a wrong one takes nothing": {
+    firstHandRefusal: (all) => firstHandRefusal({ ...all, isSkewed: false }),
+  },
+  "clock: the lower of two in the middle": { Clocks: UpperClocks },
+  "clock: a wrong one follows the others": { followsWhenSkewed: false },
+  "clock: not beyond the median": { skewedWatermark: (_, __, watermarks) => Math.min(...watermarks) },
+  "clock: a full tail does not go beyond it": { capsTail: false },
+  "dead letters: once it is final": {
+    fateOf: (at, isHeld, past) => fateOf(at, isHeld, { ...past, stablePoint: Number.POSITIVE_INFINITY }),
+  },
+  "dead letters: ids are kept": { keepsIds: false },
+};
+
+/** @param removal  a name of the table; null: all rules hold */
+export function rulesWithout(removal: string | null): Rules {
+  if (removal === null) return RULES;
+  const change = REMOVALS[removal];
+  if (change === undefined)
+    throw new Error(`There is no rule "${removal}": ${Object.keys(REMOVALS).join(", ")}`);
+  return { ...RULES, ...change };
+}

@@ -1,0 +1,108 @@
+/** A daemon's stable point: by the others' reports; on disk, then told; and what lies far below it loses its bodies. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
+import { numberOf } from "./lists.js";
+import { LIMITS } from "./settings.js";
+import type { DaemonView } from "./surroundings.js";
+
+interface SentReport extends Report<number> {
+  readonly from: number;
+}
+
+export class StableWatch {
+  /** In memory: nothing dated before it is taken. */
+  value = 0;
+  told = 0;
+  readonly #daemon: DaemonView;
+  /** What was held when another was last heard. */
+  #heldThen: number[] = [];
+
+  constructor(daemon: DaemonView) {
+    this.#daemon = daemon;
+  }
+
+  start(): void {
+    const { disk, number, held, around } = this.#daemon;
+    this.value = disk.durable.stable;
+    this.#heldThen = [];
+    if (this.value < this.told)
+      around.ledger.problem(number, "has told a stable point that it does not know any more");
+    around.ledger.recall(number, this.told, held);
+  }
+
+  heard(from: number): void {
+    this.#heldThen[from] = this.#daemon.reported;
+  }
+
+  /** Before an envelope is put in. */
+  checkBelow(bit: number): void {
+    const { around, number, held } = this.#daemon;
+    if ((held & bit) === 0 && around.envelopes.dateOf(bit) < this.told)
+      around.ledger.problem(number, "takes from a client what it has called final without");
+  }
+
+  tick(): void {
+    const { around, disk } = this.#daemon;
+    const { under, isReport } = this.#daemon.speaks();
+    if (under === null || !isReport) return;
+    const others = this.#daemon.othersOf(under);
+    const reports = this.#reports(others);
+    const watermarks = others.map((id) => reports.get(id)?.watermark ?? 0);
+    const { published } = this.#daemon;
+    const lowest = stableCandidate([published, ...watermarks]);
+    // What a rule does not allow is tried too.
+    const tried = Math.max(this.value, lowest) + 1000 * (1 + around.random.below(LIMITS.past / 1000));
+    for (const at of [tried, lowest])
+      if (at > this.value && this.#isStable(at, under.hash, others, reports)) this.value = at;
+    if (this.value > disk.durable.stable) {
+      disk.write({ stable: this.value });
+      if (!around.rules.stableFromDisk) this.#tell();
+    }
+  }
+
+  /** What is on disk is told, and lets go what lies far below. */
+  synced(): void {
+    const { disk, around, held } = this.#daemon;
+    if (disk.durable.stable > this.told) this.#tell();
+    const gone = held & around.envelopes.before(this.told - LIMITS.keepMs) & ~disk.durable.gone;
+    if (gone !== 0) disk.write({ gone });
+  }
+
+  #tell(): void {
+    const { around, number, held } = this.#daemon;
+    this.told = this.value;
+    around.ledger.mark(number, this.told, held);
+  }
+
+  #reports(others: readonly ByteString[]): Map<ByteString, SentReport> {
+    const reports = new Map<ByteString, SentReport>();
+    for (const id of others) {
+      const from = numberOf(id);
+      const status = this.#daemon.heard[from];
+      if (status?.isReport !== true || status.list === null) continue;
+      reports.set(id, { from, list: status.list, watermark: status.watermark, digest: status.held });
+    }
+    return reports;
+  }
+
+  #isStable(
+    at: number,
+    list: ByteString,
+    others: readonly ByteString[],
+    reports: ReadonlyMap<ByteString, SentReport>,
+  ): boolean {
+    const { around, reported, published } = this.#daemon;
+    const { rules, envelopes } = around;
+    const before = envelopes.before(at);
+    const own: Report<number> = { list, watermark: published, digest: reported };
+    const isSame = (one: number, other: number) => (one & before) === (other & before);
+    if (rules.comparesNow) return rules.isStable(at, own, others, reports, isSame);
+    const then = new Map<ByteString, Report<number>>();
+    for (const [id, report] of reports)
+      then.set(
+        id,
+        isSame(report.digest, this.#heldThen[report.from] ?? 0) ? { ...report, digest: reported } : report,
+      );
+    return rules.isStable(at, own, others, then, isSame);
+  }
+}

@@ -1,0 +1,44 @@
+/** What a daemon of the model is given, and what its parts see of it. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { KnownList, Standing } from "../../../protocol/members/succession.js";
+import type { SeededRandom } from "../../support/seeded-random.js";
+import type { Disk } from "./disk.js";
+import type { Envelopes } from "./envelopes.js";
+import type { Ledger } from "./ledger.js";
+import type { Lists } from "./lists.js";
+import type { Message, Status } from "./network.js";
+import type { Rules } from "./rules.js";
+import type { Settings } from "./settings.js";
+
+export interface Surroundings {
+  readonly rules: Rules;
+  readonly settings: Settings;
+  readonly random: SeededRandom;
+  readonly lists: Lists;
+  readonly envelopes: Envelopes;
+  readonly ledger: Ledger;
+  /** Milliseconds, by the right clock. */
+  readonly time: () => number;
+  readonly others: (daemon: number) => readonly number[];
+  readonly send: (message: Message) => void;
+}
+
+export interface DaemonView {
+  readonly number: number;
+  readonly disk: Disk;
+  readonly around: Surroundings;
+  readonly standing: Standing;
+  readonly isLive: boolean;
+  readonly held: number;
+  /** In memory. */
+  watermark: number;
+  readonly published: number;
+  /** What it tells of itself in a report. */
+  readonly reported: number;
+  /** The last status of each. */
+  readonly heard: readonly (Status | undefined)[];
+  /** The list under which it speaks, and whether it reports. */
+  speaks(): { readonly under: KnownList | null; readonly isReport: boolean };
+  /** The other members of a list. */
+  othersOf(list: KnownList): readonly ByteString[];
+}
