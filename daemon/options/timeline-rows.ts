@@ -265,7 +265,7 @@ export const TIMELINE_LIMITS = {
     least: 1000,
     most: 1e9,
     summary:
-      "with --data or --peer: commands after which the state is kept as a whole; a twentieth where room is wanted",
+      "with --data, --peer or --order: commands after which the state is kept as a whole; a twentieth where room is wanted",
     reason: "a start folds so many in a second or two, and a snapshot takes as much room as the state",
     restart: true,
   },

@@ -143,7 +143,7 @@ export class NatsStream implements OrderStream {
       reconnect: false,
       ...(address.isTls ? { tls: {} } : {}),
       ...(address.user === null ? {} : { user: address.user, pass: address.password ?? "" }),
-      ...(credentials === null ? {} : { authenticator: credsAuthenticator(readFileSync(credentials)) }),
+      ...(credentials === null ? {} : { authenticator: credsAuthenticator(readCredentials(credentials)) }),
     };
   }
 
@@ -201,6 +201,19 @@ export class NatsStream implements OrderStream {
 
 /** It will not be readable by trying again alone; it is tried all the same, as an operator may mend it. */
 class Unreadable extends Error {}
+
+/** Anew at each connection, as they may be renewed. @throws StartError  with the cure */
+function readCredentials(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (problem) {
+    const { code } = problem as NodeJS.ErrnoException;
+    throw new StartError(
+      `--order-credentials ${file}: it cannot be read (${code}). Correct the path, or its rights.`,
+      1,
+    );
+  }
+}
 
 const notStored = (detail: string, isPassing: boolean): Published => ({
   kind: "not-stored",

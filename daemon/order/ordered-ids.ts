@@ -46,6 +46,16 @@ export class OrderedIds {
     for (const number of this.#buckets.keys()) if (number < lowest) this.#drop(number);
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
+  /** For snapshots: each with its date, to a second. */
+  *all(): Generator<readonly [id: ByteString, at: number]> {
+    for (const [number, ids] of [...this.#buckets].sort(([a], [b]) => a - b))
+      for (const id of [...ids].sort()) yield [id, number * BUCKET_MS];
+  }
+
   #makeRoom(): void {
     const number = Math.min(...this.#buckets.keys());
     this.#drop(number);

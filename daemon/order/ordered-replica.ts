@@ -20,6 +20,7 @@ import { hashOf, type Identity } from "../trust/identity.js";
 import type { Signers, SignersFace } from "../trust/signers.js";
 import { Copies } from "../users/copies.js";
 import { NatsStream } from "./nats-stream.js";
+import { OrderFolder } from "./order-folder.js";
 import { OrderRecorder } from "./order-recorder.js";
 import type { OrderStream, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
@@ -58,8 +59,9 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   readonly #state: OrderedState;
   readonly #stream: OrderStream;
   readonly #recorder: OrderRecorder;
+  readonly #folder: OrderFolder;
   /** When the stream was made that has been read so far; null: none has. */
-  #created: string | null = null;
+  #created: string | null;
   /** Sequence of what stood there when the daemon came; null: it has not come yet. */
   #goal: number | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -69,9 +71,15 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   constructor(parts: OrderedReplicaParts) {
     this.#parts = parts;
     const { settings, signers, environment, log } = parts;
+    this.#folder = new OrderFolder({
+      ...{ data: settings.data, order: parts.order, credentials: settings.orderCredentials },
+      ...{ signers, databases: DATABASES_DEFAULT, every: settings.limits.snapshotEntries, log },
+    });
+    const { past, created } = this.#folder.load();
+    this.#created = created;
     this.#state = new OrderedState({
       check: entryCheck({ signers: this.#checking(), hash: hashOf, databases: DATABASES_DEFAULT }),
-      ...{ ring: signers.makeRing(), databases: DATABASES_DEFAULT },
+      ...{ past, databases: DATABASES_DEFAULT },
       applying: (id) => {
         this.backend.changes.senders = this.#recorder.waiting.sendersOf(id);
       },
@@ -118,6 +126,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#stream.stop();
+    await this.#folder.close();
   }
 
   reread(): () => void {
@@ -153,13 +162,14 @@ export class OrderedReplica implements KeptWrites, StreamReader {
       if (isRingEntry(entry.envelope)) this.#tellOfRing(entry);
     } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#tellSkipped(message.seq, ordered.reason);
     this.#look();
+    this.#folder.passed(message.seq, this.#created ?? "");
   }
 
   /** Why a stream is not the one that this state was made of, or does not go on where it ends; null: it does. */
   #misfit({ first, last, created }: Pick<StreamFacts, "first" | "last" | "created">): string | null {
     const { seq } = this.#state;
     if (this.#created !== null && this.#created !== created)
-      return "the stream was made anew since this daemon began to read it: start the daemon anew if that was meant";
+      return `the stream was made anew since this daemon began to read it: if that was meant, ${this.#parts.settings.data === null ? "" : "take the folder order out of --data, and "}start the daemon anew`;
     if (last < seq) return `the stream ends at ${last}, and this daemon has applied ${seq} of its messages`;
     if (first > seq + 1)
       return `the stream begins at ${first}, and this daemon has it up to ${seq}: the messages between were removed from it`;

@@ -10,8 +10,9 @@ import { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
-import { readValue } from "../../timeline/entries/stored-value.js";
+import { keptEntry, readValue } from "../../timeline/entries/stored-value.js";
 import { Fold, type UnitAnswer } from "../../timeline/fold/fold.js";
+import { concernsRing } from "../../timeline/snapshots/ring-entries.js";
 import { type Refused, refused } from "../answers/request.js";
 import { ORDER_WINDOW } from "../options/date-window.js";
 import type { CheckEntry } from "../peers/shared/peering-parts.js";
@@ -31,11 +32,28 @@ export type Ordered =
   /** No envelope, one that its key has not signed, or one that was there before. */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
+/** An entry that concerns the ring, at its place. */
+export interface RingEntry {
+  readonly date: EnvelopeDate;
+  readonly entry: Entry;
+}
+
+/** What the messages up to one have come to; its owner's from then on. */
+export interface OrderedPast {
+  readonly seq: number;
+  readonly date: EnvelopeDate;
+  readonly database: Database;
+  readonly ring: KeyRing;
+  /** Those that made the ring, in their order. */
+  readonly ringEntries: RingEntry[];
+  readonly ids: OrderedIds;
+}
+
 export interface OrderedStateParts {
   /** Judges a body and its signature by the ring of this state. */
   readonly check: CheckEntry;
-  /** With the keys of genesis. */
-  readonly ring: KeyRing;
+  /** From where it goes on. */
+  readonly past: OrderedPast;
   readonly databases: number;
   /** An entry is about to be applied. */
   readonly applying: (id: ByteString) => void;
@@ -46,21 +64,33 @@ const EXPIRED_A_TICK = 500;
 
 export class OrderedState {
   /** Sequence of the last message. */
-  seq = 0;
+  seq: number;
   /** How many messages were skipped or refused. */
   skipped = 0;
   readonly #parts: OrderedStateParts;
   readonly #fold: Fold;
-  readonly #ids = new OrderedIds();
+  readonly #ids: OrderedIds;
   /** Of the entry applied last: the time of its message, and its number among those of that millisecond. */
-  #date: EnvelopeDate = { at: 0, seq: 0 };
+  #date: EnvelopeDate;
+  readonly #ringEntries: RingEntry[];
   readonly #known: Parameters<CheckEntry>[2];
 
   constructor(parts: OrderedStateParts) {
     this.#parts = parts;
-    const database = new Database({ databases: parts.databases });
-    this.#fold = new Fold({ database, ring: parts.ring, cutAt: -1 });
+    const { seq, date, database, ring, ringEntries, ids } = parts.past;
+    this.seq = seq;
+    this.#date = date;
+    this.#ids = ids;
+    this.#ringEntries = ringEntries;
+    // The next message may be of the same millisecond.
+    this.#fold = new Fold({ database, ring, cutAt: date.at - 1 });
     this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
+  }
+
+  /** As it is now; it changes with the next message. */
+  get past(): OrderedPast {
+    const { seq, database, ring } = this;
+    return { seq, date: this.#date, database, ring, ringEntries: this.#ringEntries, ids: this.#ids };
   }
 
   get database(): Database {
@@ -121,10 +151,22 @@ export class OrderedState {
 
   #apply(entry: Entry, at: number): readonly UnitAnswer[] {
     this.#date = next(this.#date, at);
-    const dated = { ...entry, envelope: { ...entry.envelope, ...this.#date } };
-    return this.#fold.replay(dated).answers;
+    if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: keptEntry(entry) });
+    return this.#fold.replay(datedAt(this.#date, entry)).answers;
   }
 }
+
+/** Before the first message. @param ring  with the keys of genesis */
+export function nothingYet(ring: KeyRing, databases: number): OrderedPast {
+  const [database, ids] = [new Database({ databases }), new OrderedIds()];
+  return { seq: 0, date: { at: 0, seq: 0 }, database, ring, ringEntries: [], ids };
+}
+
+/** An entry as it is folded: at the place of its message. */
+export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
+  ...entry,
+  envelope: { ...entry.envelope, at, seq },
+});
 
 /** A date of its own for each entry: places in the fold are dates. */
 function next(last: EnvelopeDate, at: number): EnvelopeDate {

@@ -95,9 +95,8 @@ export class StreamReading {
   /** A sign of life, or the question whether all has been taken. */
   #control(message: Msg): void {
     const { connection, reader } = this.#parts;
-    if (message.reply) message.respond();
-    const stalled = message.headers?.get("Nats-Consumer-Stalled") ?? "";
-    if (stalled !== "") connection.publish(stalled);
+    const asked = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
+    if (asked !== "") connection.publish(asked);
     if (Number(message.headers?.get("Nats-Last-Stream") ?? 0) >= reader.next) this.#fail("messages lack");
   }
 

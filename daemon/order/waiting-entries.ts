@@ -14,6 +14,8 @@ import type { Ordered } from "./ordered-state.js";
 
 /** Entries that may wait at a time. */
 const WAITING_MOST = 10_000;
+/** Bytes of them, which are held twice until they are sent. The one that goes beyond it still may. */
+const WAITING_BYTES_MOST = 64 * 1024 * 1024;
 /** Milliseconds: a client's own longest deadline is 20 s. */
 const WAIT_MOST_MS = 15_000;
 /** Of these so many pass before one that certainly is not in the stream is given up: a new leader is chosen meanwhile. */
@@ -50,6 +52,8 @@ export class WaitingEntries {
   readonly #parts: WaitingEntriesParts;
   /** By id. */
   readonly #waiting = new Map<ByteString, Waiting>();
+  /** Of those that wait. */
+  #bytes = 0;
   /** What stands under the names of some, by sequence. */
   readonly #awaited = new Map<number, Waiting>();
 
@@ -76,8 +80,8 @@ export class WaitingEntries {
     const { id } = entry;
     const before = this.#waiting.get(id);
     if (before !== undefined) return before.came;
-    if (this.#waiting.size >= WAITING_MOST)
-      return notApplied(id, refused("order-unavailable", `${WAITING_MOST} commands wait`));
+    if (this.#waiting.size >= WAITING_MOST || this.#bytes >= WAITING_BYTES_MOST)
+      return notApplied(id, refused("order-unavailable", `${this.#waiting.size} commands wait`));
     const data = writeValue(entry.body, entry.signature);
     const { facts } = this.#parts.stream;
     if (facts === null) return notApplied(id, refused("order-unavailable", "not connected"));
@@ -114,7 +118,7 @@ export class WaitingEntries {
     const came = new Promise<Came>((resolve) => {
       end = (one) => {
         cancel();
-        this.#waiting.delete(entry.id);
+        if (this.#waiting.delete(entry.id)) this.#bytes -= data.length;
         resolve(one);
       };
     });
@@ -122,6 +126,7 @@ export class WaitingEntries {
     const waiting: Waiting = { entry, senders, data, until, came, end, isOut: true, isNameless: false };
     const cancel = setTimer(WAIT_MOST_MS, () => end(gone(entry.id, waiting.isOut, "not in time")));
     this.#waiting.set(entry.id, waiting);
+    this.#bytes += data.length;
     return waiting;
   }
 

@@ -1,5 +1,5 @@
 /** Where the timeline is kept: in the data folder, or in memory. The package lmdb is loaded with --data only. */
-
+import { existsSync } from "node:fs";
 import { loadWith } from "../../serving/process/optional-package.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { FolderInUse } from "../../timeline/disk/folder-lock.js";
@@ -7,6 +7,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { Settings } from "../options/settings.js";
+import { orderFolder } from "../trust/data-folder.js";
 
 /**
  * @param log  told of damage that costs something, and keeps nobody from starting
@@ -17,6 +18,11 @@ export async function openStorage(
   log: Pick<TimelineLog, "error" | "warn">,
 ): Promise<Storage> {
   if (data === null) return new MemoryStorage();
+  if (existsSync(orderFolder(data)))
+    throw new StartError(
+      `--data ${data}: it holds the state of a stream, which is gone on with by --order: give that, or name a new folder.`,
+      2,
+    );
   const { DiskStorage } = await loadWith(
     "lmdb",
     "--data",

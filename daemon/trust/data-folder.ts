@@ -16,6 +16,9 @@ const KEY_MODE = 0o600;
 /** Where a data folder has its snapshots. */
 export const snapshotFolder = (data: string): string => join(data, "snapshots");
 
+/** Where it has the states of a stream (--order), in place of a timeline. */
+export const orderFolder = (data: string): string => join(data, "order");
+
 /**
  * The key in a folder; both are made where they are missing.
  * @param warn  is told of a key that others can read

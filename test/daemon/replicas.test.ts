@@ -113,7 +113,7 @@ test("a daemon without a timeline refuses to wait", async () => {
   await using client = clientOf([daemon.port]);
   await assert.rejects(client.send("SET k v", { stable: true }), /cannot-wait/);
   await assert.rejects(client.send("SET k v", { replicated: 1 }), /cannot-wait/);
-  assert.throws(() => settingsFrom(["--v1", "gateway"]), /--data or --peer/);
+  assert.throws(() => settingsFrom(["--v1", "gateway"]), /--data, --peer or --order/);
 });
 
 test("a miss of a live daemon with peers ends a call at once", async () => {

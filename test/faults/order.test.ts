@@ -9,7 +9,7 @@ import { connect } from "@nats-io/transport-node";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { OK, type Reply } from "../../protocol/reply.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
-import { until } from "../daemon/replicas.js";
+import { makeFolder, startReplica, until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
@@ -22,6 +22,8 @@ const skip = skipWithout("nats-server");
 const DAEMONS = 3;
 const CLIENTS = 20;
 const ROUNDS = amount(5, 100);
+/** As few as there may be between two. */
+const SNAPSHOT_ENTRIES = 1000;
 
 const app = makeKeyPair();
 let nats: NatsServer;
@@ -208,22 +210,59 @@ test("without NATS nothing is written and what is read is marked; with it again 
   }
 });
 
-test("a stream that was purged is not read on by a daemon that lacks what went", { skip }, async () => {
+test("NATS is shown the password, and credentials that cannot be read are told", { skip }, async () => {
+  await using server = await NatsServer.start(["--user", "dbsync", "--pass", "s%cret"]);
+  const at = (login: string) => [
+    "-s",
+    app.file,
+    "--order",
+    `nats://${login}@127.0.0.1:${server.port}/writes`,
+  ];
+  await using right = await startReplica({ args: at("dbsync:s%25cret") });
+  using client = await EnvelopeClient.open(right.port, app);
+  assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
+  assert.ok(!JSON.stringify(right.log).includes("s%"));
+  await using wrong = await startReplica({ args: at("dbsync:wrong") });
+  using refusedThere = await EnvelopeClient.open(wrong.port, app);
+  const said = await refusedThere.ask([["SET", "k", "v"]]);
+  assert.ok(said.kind === "refused" && said.code === "order-unavailable");
+  assert.ok(wrong.log.some(({ reason }) => /Authorization Violation/i.test(String(reason))));
+  await assert.rejects(
+    startReplica({ args: [...at("dbsync:s%25cret"), "--order-credentials", "nowhere.creds"] }),
+    /--order-credentials nowhere\.creds: it cannot be read \(ENOENT\)/,
+  );
+});
+
+test("a daemon with a folder goes on from its snapshot; a stream that begins behind it is not read on without", {
+  skip,
+}, async (t) => {
+  const folder = makeFolder();
+  t.after(() => folder[Symbol.dispose]());
+  const [kept, lacking] = [1, 2];
+  const keeping = [...optionsOf(kept), "--data", folder.path, "--snapshot-entries", String(SNAPSHOT_ENTRIES)];
+  await daemonAt(kept).stop();
+  daemons[kept] = await startDaemon(keeping);
+  using client = await open(0);
+  const add = ["INCR", "kept"];
+  const frames = Array.from({ length: SNAPSHOT_ENTRIES }, () => client.sign([add]).frame);
+  for (const frame of frames) client.raw.send(frame);
+  for (const _ of frames) assert.equal((await client.next())?.kind, "result");
+  const line = await daemonAt(kept).logged(({ msg }) => msg === "the state is kept as a whole");
+  for (const index of [kept, lacking]) await daemonAt(index).stop();
+
   const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
   const manager = await jetstream(connection).jetstreamManager();
-  const behind = 2;
-  await daemonAt(behind).stop();
-  using client = await open(0);
-  await client.replies([["SET", "purged", "v"]]);
-  await manager.streams.purge("writes");
-  await client.replies([["SET", "after", "v"]]);
-  daemons[behind] = await startDaemon(optionsOf(behind));
-  using lacking = await open(behind);
-  const said = await lacking.ask([["SET", "k", "v"]]);
+  await manager.streams.purge("writes", { seq: Number(line["seq"]) + 1 });
+  await client.replies([add]);
+  daemons[kept] = await startDaemon(keeping);
+  assert.deepEqual(await ask(kept, "GET", "kept"), text(String(SNAPSHOT_ENTRIES + 1)));
+  assert.deepEqual(await ask(kept, "INCR", "kept"), { kind: "integer", value: SNAPSHOT_ENTRIES + 2 });
+
+  daemons[lacking] = await startDaemon(optionsOf(lacking));
+  using without = await open(lacking);
+  const said = await without.ask([["SET", "k", "v"]]);
   assert.ok(said.kind === "refused");
   assert.deepEqual([said.code, said.effect], ["order-unavailable", "not-applied"]);
-  await daemonAt(behind).logged(({ reason }) => /begins at .* removed/.test(String(reason)));
-  // Those that have it go on.
-  assert.deepEqual(await ask(0, "GET", "after"), text("v"));
+  await daemonAt(lacking).logged(({ reason }) => /begins at .* removed/.test(String(reason)));
   await connection.close();
 });

@@ -52,6 +52,10 @@ export class NatsServer implements AsyncDisposable {
     await ready(child);
   }
 
+  get pid(): number {
+    return this.#child?.pid as number;
+  }
+
   /** At once, as a machine that fails. */
   async kill(): Promise<void> {
     const child = this.#child;

@@ -174,7 +174,7 @@ export interface ReadState {
   readonly ringEntries: readonly Entry[];
   readonly cutAt: number;
   /** Makes an index one of everything that the snapshot is made of. */
-  readonly restore: (index: DigestIndex) => void;
+  readonly restore: (index: Pick<DigestIndex, "restore">) => void;
 }
 
 /** @throws DamagedSnapshot  damaged, cut off, of another format or for another number of databases */

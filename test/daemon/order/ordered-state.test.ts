@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ORDER_WINDOW } from "../../../daemon/options/date-window.js";
-import { type Ordered, OrderedState } from "../../../daemon/order/ordered-state.js";
+import { nothingYet, type Ordered, OrderedState } from "../../../daemon/order/ordered-state.js";
 import { entryCheck } from "../../../daemon/replica/check-entry.js";
 import { hashOf } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
@@ -22,7 +22,7 @@ function sceneOf() {
   const applied: string[] = [];
   const state = new OrderedState({
     check: entryCheck({ signers, hash: hashOf, databases: 16 }),
-    ...{ ring: signers.makeRing(), databases: 16, applying: (id) => void applied.push(id) },
+    ...{ past: nothingYet(signers.makeRing(), 16), databases: 16, applying: (id) => void applied.push(id) },
   });
   signers.follow(() => state.ring);
   const sign = (
