@@ -26,6 +26,7 @@ const BENCHMARKS = [
   "document-requests",
   "sql",
   "mongo",
+  "order",
   "proxy",
   "memory",
   "cost-curves",
