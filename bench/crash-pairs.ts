@@ -16,16 +16,23 @@ export interface CrashPair extends AsyncDisposable {
   cutSecond(): void;
   /** Kills the first, lets the second be reached, and makes it the one that is written to. */
   killFirst(): Promise<void>;
+  /** Stops the first where it is (SIGSTOP), and lets it go on. */
+  freezeFirst(): void;
+  thawFirst(): void;
   /** Starts the first again, as the second's peer or replica, and waits until they are linked. */
   restartFirst(): Promise<void>;
   changePlaces(): void;
   /** Waits until both hold the same. Nobody writes. */
   level(): Promise<void>;
+  /** Whether both hold the same; they are level, and written to by no client. */
+  isEqual(): Promise<boolean>;
   /** How many of the keys are there: of the second while it is alone, else of the one that is written to. */
   count(tokens: readonly string[]): Promise<number>;
 }
 
 const CHUNK = 500;
+/** Lets the digest be asked for. */
+const DEBUG = ["--enable-debug-command", "local"];
 const LEVEL_MS = 30_000;
 const TIMEOUT_MS = 2000;
 const POLL_MS = 20;
@@ -76,6 +83,14 @@ export class DbsyncPair implements CrashPair {
     for (const relay of [...this.#links, ...this.#ways]) relay.mend();
   }
 
+  freezeFirst(): void {
+    this.#trio.daemon(this.#first).kill("SIGSTOP");
+  }
+
+  thawFirst(): void {
+    this.#trio.daemon(this.#first).kill("SIGCONT");
+  }
+
   async restartFirst(): Promise<void> {
     await this.#trio.start(this.#first);
     const live = async () => (await this.#trio.status(this.#first)).state === "live";
@@ -88,6 +103,11 @@ export class DbsyncPair implements CrashPair {
 
   async level(): Promise<void> {
     await this.#trio.level(LEVEL_MS);
+  }
+
+  async isEqual(): Promise<boolean> {
+    const [one, other] = await this.#trio.statuses();
+    return one?.fingerprint === other?.fingerprint;
   }
 
   async count(tokens: readonly string[]): Promise<number> {
@@ -135,8 +155,8 @@ export class RedisPair implements CrashPair {
 
   async write(writer: number, token: string): Promise<boolean> {
     try {
-      const connection = await this.#connectionOf(writer);
-      const reply = await connection.call("SET", token, token);
+      const connection = await within(TIMEOUT_MS, this.#connectionOf(writer));
+      const reply = await within(TIMEOUT_MS, connection.call("SET", token, token));
       if (reply.kind !== "status") return false;
       if (!this.#settings.waits) return true;
       const replicas = await connection.call("WAIT", "1", String(TIMEOUT_MS));
@@ -162,6 +182,14 @@ export class RedisPair implements CrashPair {
     this.#primary = second;
   }
 
+  freezeFirst(): void {
+    this.#servers[this.#first]?.kill("SIGSTOP");
+  }
+
+  thawFirst(): void {
+    this.#servers[this.#first]?.kill("SIGCONT");
+  }
+
   async restartFirst(): Promise<void> {
     await this.#start(this.#first);
     await this.#isLinked(this.#first);
@@ -173,6 +201,17 @@ export class RedisPair implements CrashPair {
 
   async level(): Promise<void> {
     await this.#isLinked(1 - this.#primary);
+  }
+
+  /** By its own digest of all keys. */
+  async isEqual(): Promise<boolean> {
+    const digest = (index: number) => this.#ask(index, "DEBUG", "DIGEST");
+    const deadline = performance.now() + LEVEL_MS;
+    while ((await digest(0)) !== (await digest(1))) {
+      if (performance.now() > deadline) return false;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    return true;
   }
 
   async count(tokens: readonly string[]): Promise<number> {
@@ -195,7 +234,7 @@ export class RedisPair implements CrashPair {
     const replica = index === this.#primary ? [] : primary;
     this.#servers[index] = await startRedis({
       port: this.#ports[index] as number,
-      args: [...files, ...fsync, "--repl-diskless-sync-delay", "0", ...replica],
+      args: [...files, ...fsync, "--repl-diskless-sync-delay", "0", ...DEBUG, ...replica],
     });
   }
 
@@ -228,6 +267,14 @@ export class RedisPair implements CrashPair {
     if (reply.kind === "integer") return String(reply.value);
     throw new Error(`${argv[0]}: ${JSON.stringify(reply)}`);
   }
+}
+
+/** As the daemons' client has it: what is not answered in time was not acknowledged. */
+function within<Answer>(ms: number, answer: Promise<Answer>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 async function countIn(

@@ -45,6 +45,7 @@ These were the runs that everybody has. More of them:
   DBSYNC_FULL=1 npm test               what takes long in full, and the files of test/support/full-files.ts; so does .ci/run
   npm run explore [-- --minutes 30]    randomised tests from fresh seeds; what they find comes with how to repeat it
   npm run mutants                      rules that are broken must be found out
+  npm run chaos                        two daemons beside two Redis, under the same faults
   npm run chaos -- --minutes 30        daemons that are killed, frozen and damaged`;
 
 function main(words: readonly string[]): void {

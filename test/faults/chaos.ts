@@ -3,9 +3,7 @@
  * what must be true in the end. `npm run chaos -- --minutes 30`; in the tests: crashes.test.ts.
  */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { SeededRandom } from "../support/seeded-random.js";
 import { Faults } from "./faults.js";
 import { type Contents, readFolder } from "./folder-contents.js";
 import { makeRound } from "./schedule.js";
@@ -120,14 +118,3 @@ const show = (counts: object) =>
   Object.entries(counts)
     .map(([name, count]) => `${count} ${name}`)
     .join(", ");
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { minutes: { type: "string", default: "1" } } });
-  const seconds = Number(values.minutes) * 60;
-  if (!(seconds > 0)) throw new Error(`--minutes must be a number above 0, not ${values.minutes}`);
-  const seed = seedOfRun();
-  console.log(`replay with DBSYNC_SEED=${seed} npm run chaos -- --minutes ${values.minutes}`);
-  await runChaos({ seed, seconds, say: console.log });
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

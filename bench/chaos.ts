@@ -1,0 +1,86 @@
+/**
+ * `npm run chaos`: a minute of faults for two daemons and, beside them, for a Redis primary with its replica: the same load, the same
+ * faults at the same times. Ends with 1 if the daemons lost what they had acknowledged, or differ.
+ *   --seconds N   instead of 60; --seed N   the faults of a certain run
+ *   --minutes N   three daemons alone instead, which lose folders and are given damaged files as well
+ */
+import { parseArgs } from "node:util";
+import { runChaos } from "../test/faults/chaos.js";
+import { seedOfRun } from "../test/support/seeded-random.js";
+import { DbsyncPair, RedisPair } from "./crash-pairs.js";
+import { Side } from "./side-by-side.js";
+
+const LOOK_MS = 250;
+/** Between two lines where there is no screen. */
+const LINE_MS = 5000;
+
+const CONFIGURED = `Two daemons: --data, --fsync always, each the other's --peer; clients send to both. Two Redis: appendonly yes, appendfsync always,
+asynchronous replication, no WAIT; when the primary is killed the replica is promoted at once, as a sentinel or an operator
+would, and the old one comes back as its replica. Faults: SIGKILL; SIGKILL while the second is cut off; SIGSTOP.`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: "string" },
+      seconds: { type: "string", default: "60" },
+      minutes: { type: "string" },
+    },
+  });
+  const seed = values.seed === undefined ? seedOfRun() : Number(values.seed);
+  const seconds = values.minutes === undefined ? Number(values.seconds) : Number(values.minutes) * 60;
+  if (!(seconds > 0) || !Number.isInteger(seed))
+    throw new Error("--seconds and --minutes take a number above 0, --seed a whole number");
+  if (values.minutes === undefined) await sideBySide(seed, seconds);
+  else {
+    console.log(`replay with npm run chaos -- --seed ${seed} --minutes ${values.minutes}`);
+    await runChaos({ seed, seconds, say: console.log });
+  }
+}
+
+async function sideBySide(seed: number, seconds: number): Promise<void> {
+  console.log(`${CONFIGURED}\nreplay with npm run chaos -- --seed ${seed} --seconds ${seconds}\n`);
+  await using daemons = await DbsyncPair.start({ waits: false });
+  await using redis = await RedisPair.start({ fsync: "always", waits: false });
+  const sides = [new Side("two daemons", daemons), new Side("two Redis", redis)] as const;
+  const begin = performance.now();
+  const screen = show(sides, () => (performance.now() - begin) / 1000);
+  try {
+    await Promise.all(sides.map((side) => side.run(seed, begin + seconds * 1000)));
+  } finally {
+    screen.end();
+  }
+  const [ours] = sides;
+  if (ours.lost !== 0 || ours.isEqual !== true) process.exitCode = 1;
+}
+
+/** On a terminal all the time, in a pipe a line now and then. */
+function show(sides: readonly Side[], elapsed: () => number): { end(): void } {
+  const { isTTY } = process.stdout;
+  const lines = () => sides.map((side) => lineOf(side, elapsed()));
+  let isDrawn = false;
+  const draw = () => {
+    const back = isTTY && isDrawn ? `\x1b[${sides.length}A` : "";
+    isDrawn = true;
+    process.stdout.write(
+      back +
+        lines()
+          .map((line) => (isTTY ? `\x1b[2K${line}\n` : `${line}\n`))
+          .join(""),
+    );
+  };
+  const timer = setInterval(draw, isTTY ? LOOK_MS : LINE_MS);
+  return {
+    end() {
+      clearInterval(timer);
+      draw();
+    },
+  };
+}
+
+function lineOf({ name, now, acknowledged, failed, faults, lost, isEqual }: Side, seconds: number): string {
+  const counts = [...faults].map(([kind, count]) => `${count} × ${kind}`).join(", ") || "none yet";
+  const end = lost === null ? now : `lost ${lost}; equal: ${isEqual ? "yes" : "NO"}`;
+  return `${seconds.toFixed(0).padStart(3)} s  ${name.padEnd(11)}  acknowledged ${String(acknowledged.length).padStart(6)}  failed ${String(failed).padStart(4)}  ${end}  (${counts})`;
+}
+
+await main();

@@ -1,0 +1,54 @@
+/** What `npm run chaos` counts: the same faults for the same seed, and each acknowledged write that is not there in the end. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CrashPair } from "../../bench/crash-pairs.js";
+import { faultsOf, Side } from "../../bench/side-by-side.js";
+import { skipUnlessFull } from "../support/amount.js";
+
+/** Two servers of which the second never has the last writes of the first. */
+class ForgetfulPair implements CrashPair {
+  readonly kept = new Set<string>();
+  lost = 0;
+
+  async write(_writer: number, token: string): Promise<boolean> {
+    this.kept.add(token);
+    return await Promise.resolve(true);
+  }
+
+  async killFirst(): Promise<void> {
+    for (const token of [...this.kept].slice(-3)) {
+      this.kept.delete(token);
+      this.lost++;
+    }
+    await Promise.resolve();
+  }
+
+  cutSecond(): void {}
+  freezeFirst(): void {}
+  thawFirst(): void {}
+  changePlaces(): void {}
+  restartFirst = () => Promise.resolve();
+  level = () => Promise.resolve();
+  isEqual = () => Promise.resolve(true);
+  count = (tokens: readonly string[]) =>
+    Promise.resolve(tokens.filter((token) => this.kept.has(token)).length);
+  [Symbol.asyncDispose] = () => Promise.resolve();
+}
+
+test("a seed gives the same faults each time", () => {
+  const first = (seed: number) => {
+    const faults = faultsOf(seed);
+    return Array.from({ length: 20 }, () => faults.next().value);
+  };
+  assert.deepEqual(first(3), first(3));
+  assert.notDeepEqual(first(3), first(4));
+});
+
+test("what was acknowledged and is gone is counted as lost", { skip: skipUnlessFull }, async () => {
+  const pair = new ForgetfulPair();
+  const side = new Side("forgetful", pair);
+  await side.run(3, performance.now() + 6000);
+  assert.equal(side.lost, pair.lost);
+  assert.ok(pair.lost > 0);
+  assert.equal(side.isEqual, true);
+});
