@@ -13,8 +13,6 @@ export const LETTER_REASONS = {
   possible: 2,
   /** The command that had added its signer's key is such a letter. */
   "unknown-key": 3,
-  /** The members' list left this daemon out, and their timeline lacks it. */
-  evicted: 4,
 } as const;
 
 export type LetterReason = keyof typeof LETTER_REASONS;

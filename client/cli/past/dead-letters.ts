@@ -60,7 +60,7 @@ function addList(letters: Command): void {
       `
 States: waiting; written: again, by this program; begun: perhaps; undecided: the daemon's next start decides.
 Why: missing: the snapshot lacks it; possible: it may have it, as of that second it has others as well; unknown-key: the command that had added its key is
-among the missing; evicted: the members' list left the daemon out.
+among the missing.
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
