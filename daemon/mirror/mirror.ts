@@ -14,6 +14,7 @@ import type { MirrorFace, MirrorFigures, MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 import { RedisLine } from "./redis-line.js";
 import { Signal } from "./signal.js";
+import { Work } from "./work.js";
 
 /** Milliseconds between two attempts: at first, and at most. */
 const AGAIN_FIRST_MS = 50;
@@ -23,8 +24,8 @@ const REFUSED_PAUSE_MS = 1000;
 const FULL_PAUSE_MS = 500;
 /** Between two batches at least: what changes meanwhile goes together. */
 const BATCH_PAUSE_MS = 5;
-/** So many times as long as the mirror works, it rests: it takes a fifth of the daemon's time at most. */
-const REST = 4;
+/** So many times as long as the mirror makes and sends, it rests; with the answers it takes a fifth of the daemon's time or so. */
+const REST = 6;
 /** To write what is left before the daemon stops. */
 const STOP_MS = 5000;
 const RUN_BYTES = 8;
@@ -55,8 +56,7 @@ export class Mirror implements Service, MirrorFace {
   #isMarkDue = false;
   #takesOver = false;
   #counts = { written: 0, refused: 0, foreign: 0 };
-  /** Milliseconds worked since the last rest. */
-  #worked = 0;
+  readonly #work = new Work();
 
   constructor(parts: MirrorParts) {
     const { environment, fold } = parts;
@@ -68,12 +68,7 @@ export class Mirror implements Service, MirrorFace {
     this.#run = Buffer.from(environment.randomBytes(RUN_BYTES), "latin1").toString("hex");
     this.#scene = {
       ...{ database: () => fold.database, clock: environment.clock, dirty: this.#dirty },
-      timed: (work) => {
-        const from = environment.uptime();
-        const result = work();
-        this.#worked += environment.uptime() - from;
-        return result;
-      },
+      timed: this.#work.timed,
     };
     this.#comparing = new Comparing({
       ...{ ...parts, scene: this.#scene, handled: () => this.#counts.written + this.#counts.refused },
@@ -155,7 +150,7 @@ export class Mirror implements Service, MirrorFace {
       this.#line = await RedisLine.open({
         specification: this.#parts.specification,
         timeout: this.#parts.timeout(),
-        heard: (keys) => this.#heard(keys),
+        ...{ timed: this.#scene.timed, heard: (keys) => this.#heard(keys) },
         ended: this.#signal.set,
       });
       await this.#claim(this.#line);
@@ -211,8 +206,7 @@ export class Mirror implements Service, MirrorFace {
     const isFull = await this.#writeSome(line);
     if (this.#foreign.size > 0) await this.#lookAtForeign(line);
     const pause = await this.#comparing.step(line);
-    const rest = isFull ? FULL_PAUSE_MS : Math.max(BATCH_PAUSE_MS, REST * this.#worked);
-    this.#worked = 0;
+    const rest = isFull ? FULL_PAUSE_MS : Math.max(BATCH_PAUSE_MS, REST * this.#work.take());
     await this.#signal.pause(rest);
     const isIdle = this.#dirty.size === 0 && this.#foreign.size === 0 && !this.#isMarkDue;
     if (isIdle && pause > rest) await this.#signal.wait(pause - rest);

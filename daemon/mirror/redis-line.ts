@@ -17,6 +17,8 @@ export interface LineParts {
   readonly specification: RedisSpecification;
   /** Milliseconds for a command, and for connecting. */
   readonly timeout: number;
+  /** Does work that nothing else is done beside, and counts how long it takes. */
+  readonly timed: <Result>(work: () => Result) => Result;
   /** Others have changed these keys, of whatever database; null: all. */
   readonly heard: (keys: readonly Buffer[] | null) => void;
   /** The line has ended. */
@@ -26,11 +28,13 @@ export interface LineParts {
 export class RedisLine {
   readonly #asking: Redis;
   readonly #hearing: Redis;
+  readonly #timed: LineParts["timed"];
   /** Whether it has each of those that were asked for. */
   readonly #databases = new Map<number, boolean>();
   #trouble: string | null = null;
 
   private constructor(parts: LineParts) {
+    this.#timed = parts.timed;
     this.#asking = new Redis(optionsOf(parts));
     this.#hearing = new Redis(optionsOf(parts));
     for (const redis of [this.#asking, this.#hearing]) {
@@ -79,7 +83,9 @@ export class RedisLine {
    */
   async ask(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
     try {
-      return await Promise.all(commands.map((command) => this.#askOf(this.#asking, command)));
+      return await Promise.all(
+        this.#timed(() => commands.map((command) => this.#askOf(this.#asking, command))),
+      );
     } catch (problem) {
       this.#trouble ??= sentenceOf(problem);
       this.close();
