@@ -16,7 +16,7 @@ import { FAULTS } from "./settings.js";
 import { makeWorld, setClientsToWork } from "./simulate.js";
 import type { Host, World } from "./world.js";
 
-const RUNS = amount(2, 20);
+const RUNS = amount(1, 6);
 const MINUTE = 60_000;
 const LOOK_EVERY_MS = 250;
 
