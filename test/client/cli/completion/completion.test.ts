@@ -30,7 +30,7 @@ async function offered(...words: string[]): Promise<string[]> {
 
 test("offers subcommands, options of the one that stands there, and names of commands behind send", async () => {
   assert.ok((await offered("")).includes("send"));
-  assert.deepEqual(await offered("rep"), ["repl"]);
+  assert.deepEqual(await offered("rep"), ["repl", "repair"]);
   assert.ok(!(await offered("comp")).includes("complete"));
   assert.deepEqual(await offered("keys", "rev"), ["revoke"]);
   assert.deepEqual(await offered("send", "--rep"), ["--replicated"]);
