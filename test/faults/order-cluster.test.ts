@@ -100,7 +100,8 @@ test("the stream's leader is killed under load: what was acknowledged is on all 
     await until("it takes writes", async () => (await client.ask([["SET", "ended", "v"]])).kind === "result");
     const [written, locks] = await client.replies([
       ["SMISMEMBER", "written", ...load.written],
-      ["MGET", ...load.winners.map((_, round) => `lock:${round}`)],
+      // Of a round no client may have been answered.
+      ["MGET", ...Array.from(load.winners, (_, round) => `lock:${round}`)],
     ]);
     assert.ok(written?.kind === "array" && locks?.kind === "array");
     assert.ok(written.items.every((one) => one.kind === "integer" && one.value === 1));
