@@ -135,6 +135,11 @@ export class LettersFolder {
       if (errnoOf(problem) !== "EEXIST") throw problem;
       throw new LetterTaken("another program is just writing it again, or was stopped meanwhile");
     }
+    // Looked at behind the own mark: another program makes this one before it lets go of its own.
+    if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
+      rmSync(path, { force: true });
+      throw new LetterTaken("another program has written it again meanwhile");
+    }
     syncFolder(this.#marks);
   }
 
@@ -153,10 +158,10 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** For good. What cannot be read of a file stays in it. */
+  /** For good, from each file that holds them. What cannot be read of a file stays in it. */
   remove(letters: readonly Letter[]): void {
-    for (const file of new Set(letters.map((letter) => letter.file)))
-      removeFrom(file, new Set(letters.flatMap((letter) => (letter.file === file ? letter.from : []))));
+    const gone = new Set(letters.map(({ place }) => place.id));
+    for (const file of this.#files()) if (file.endsWith(DECIDED)) removeFrom(file, gone);
     syncFolder(this.path);
     for (const { place } of letters)
       for (const kind of [BEGUN, WRITTEN]) rmSync(this.#mark(place.id, kind), { force: true });
@@ -210,11 +215,13 @@ function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
   }
 }
 
-/** @param gone  where letters begin */
-function removeFrom(file: string, gone: ReadonlySet<number>): void {
+/** @param gone  ids */
+function removeFrom(file: string, gone: ReadonlySet<ByteString>): void {
   const rest = reading(file, (opened) => {
     const { heads, unread } = opened.heads();
-    const kept = heads.filter(({ from }) => !gone.has(from)).map(({ from, to }) => opened.read(from, to));
+    const staying = heads.filter(({ place }) => !gone.has(place.id));
+    if (staying.length === heads.length) return null;
+    const kept = staying.map(({ from, to }) => opened.read(from, to));
     const size = sizeOf(file);
     return unread > 0 ? [...kept, opened.read(size - unread, size)] : kept;
   });

@@ -222,8 +222,32 @@ test("what is written again is marked and stays, what was only begun stays a let
   );
   assert.ok(Math.abs((folder.list().letters[0]?.since ?? 0) - Date.now()) < 3_600_000);
   assert.equal(letters.waiting(Date.now()), 2);
+  // A program that has looked before another one wrote it.
+  assert.throws(() => folder.begin(one, false), { name: "LetterTaken", message: /has written it again/ });
+  assert.equal(folder.list().letters[0]?.state, "written");
+  folder.begin(one, true);
+  folder.written(one);
   folder.remove([one]);
   assert.deepEqual(readdirSync(join(folder.path, "written")).length, 1);
+});
+
+test("what is removed is gone from each file that holds it: else it would wait once more", async () => {
+  using data = makeFolder();
+  const entries = some(2);
+  await keepAll(lettersIn(data.path), entries);
+  await keepAll(lettersIn(data.path), entries);
+  const folder = new LettersFolder(data.path);
+  const [one, two] = folder.list().letters;
+  assert.ok(one && two);
+  folder.begin(one, false);
+  folder.written(one);
+  folder.remove([one]);
+  assert.deepEqual(
+    folder.list().letters.map(({ place, state }) => [place.id, state]),
+    [[two.place.id, "waiting"]],
+  );
+  folder.remove([two]);
+  assert.deepEqual(folder.list().letters, []);
 });
 
 test("the same letter that was let go of twice is one, and one that is decided counts", async () => {
