@@ -55,7 +55,7 @@ export interface ReplicaFigures extends TimelineFigures {
   readonly lists: readonly number[];
   /** The first of them; empty: there is none. */
   readonly listHash: ByteString;
-  /** Whether a list has added it, and it has yet to hear from all others. */
+  /** Whether a list has added it, and it has yet to hear from a live one of them. */
   readonly isJoining: boolean;
   readonly isSkewed: boolean;
   readonly isDurable: boolean;

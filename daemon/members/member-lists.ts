@@ -87,7 +87,7 @@ export class MemberLists {
     return this.isDurable && this.standing.members.has(this.#parts.own);
   }
 
-  /** Whether it is one that has yet to hear from all others what is final. */
+  /** Whether it is one that has yet to hear from a live one what is final. */
   get isJoining(): boolean {
     return this.isMember && !this.#hasJoined;
   }
@@ -120,7 +120,7 @@ export class MemberLists {
     return { saved: this.#keep(taken.heads) };
   }
 
-  /** It has heard all others under this list. */
+  /** It has heard a live one under this list. */
   joined(): void {
     if (this.#hasJoined) return;
     this.#hasJoined = true;

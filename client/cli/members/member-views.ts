@@ -26,7 +26,7 @@ export interface MemberView {
   readonly state: string;
   /** Whether it has a data folder. */
   readonly durable: boolean;
-  /** Whether a list has added it, and it has yet to hear from all others. */
+  /** Whether a list has added it, and it has yet to hear from a live one of them. */
   readonly joining: boolean;
   /** Why it is no member; null: it is one, or there is no list. */
   readonly refusal: string | null;

@@ -158,8 +158,8 @@ function diagnoseList({ unlisted, lists, joining }: TimelineStatus, bad: Add, pa
     );
   if (joining)
     passing(
-      "a list of members has added it, and it has yet to hear from all others",
-      "wait; evict those that do not come back (dbsync members list)",
+      "a list of members has added it, and it has yet to hear from a live one of them",
+      "wait; start those of them that are away (dbsync members list)",
     );
 }
 

@@ -59,7 +59,7 @@ export interface TimelineStatus {
   readonly unlisted: string | null;
   /** Numbers of the lists of members that it knows: more than one stand beside each other. */
   readonly lists: readonly number[];
-  /** Whether a list has added it, and it has yet to hear from all others. */
+  /** Whether a list has added it, and it has yet to hear from a live one of them. */
   readonly joining: boolean;
   readonly skewed: boolean;
   /** Whether it outlives the process. */

@@ -96,7 +96,7 @@ export interface MemberListsFace {
   readonly others: ReadonlySet<ByteString> | null;
   /** Whether there is a list, and this daemon not in it: it takes nothing but lists. */
   readonly isOutside: boolean;
-  /** Whether this daemon is a member that has yet to hear from all others what is final. */
+  /** Whether this daemon is a member that has yet to hear from a live one what is final. */
   readonly isJoining: boolean;
   /** Whether its reports count. */
   readonly isReporting: boolean;

@@ -168,7 +168,7 @@ for (const [name, bad, expected] of problems) {
 
 const remarks: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; wait/],
-  ["that it has yet to join", { joining: true }, /yet to hear from all others; wait; evict/],
+  ["that it has yet to join", { joining: true }, /yet to hear from a live one of them; wait; start/],
   [
     "a member that is not on the list",
     withMember({ connection: "waiting", listed: false }),
