@@ -81,6 +81,7 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "TIMELINE|BLAME": "as TIMELINE",
   "TIMELINE|GET": "as TIMELINE",
   "TIMELINE|LOG": "as TIMELINE",
+  "TIMELINE|REPAIR": "as TIMELINE",
   "TIMELINE|STATUS": "as TIMELINE",
 };
 

@@ -17,5 +17,6 @@ export const grammar: FamilyGrammar = {
   "TIMELINE|BLAME": (g) => [g.key()],
   "TIMELINE|GET": (g) => ["0", "GET", g.key()],
   "TIMELINE|LOG": (g) => g.maybe(0.5, "LIMIT", "1"),
+  "TIMELINE|REPAIR": (g) => g.maybe(0.5, "TAKEOVER"),
   "TIMELINE|STATUS": () => [],
 };
