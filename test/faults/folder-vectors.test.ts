@@ -1,0 +1,48 @@
+/** Folders that earlier versions have left are opened by this one, and hold what they held. */
+import assert from "node:assert/strict";
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createClient } from "../../client/entry.js";
+import { ENDINGS, foldersPath, privateKeyIn, readAll, startWith } from "./folder-vectors.js";
+
+const versions = readdirSync(foldersPath(), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+assert.ok(versions.length > 0, "there is a folder to open");
+
+for (const { name: version } of versions)
+  for (const ending of ENDINGS)
+    test(`a folder of ${version} whose daemon was ${ending} is opened, written and opened again`, async () => {
+      const kept = foldersPath(version);
+      const expected = JSON.parse(readFileSync(join(kept, `${ending}.json`), "utf8"));
+      const folder = mkdtempSync(join(tmpdir(), "dbsync-folder-"));
+      const key = privateKeyIn(kept, "app");
+      try {
+        cpSync(join(kept, ending), folder, { recursive: true });
+        makePrivate(folder);
+        {
+          await using daemon = await startWith(folder, kept);
+          assert.deepEqual(await readAll(daemon, key), expected);
+          await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
+          await client.call(["SET", "gone", "and back"]);
+          await daemon.stop();
+        }
+        await using daemon = await startWith(folder, kept);
+        await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
+        assert.equal(await client.call(["GET", "gone"]), "and back");
+        await client.call(["DEL", "gone"]);
+        assert.deepEqual(await readAll(daemon, key), expected);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    });
+
+/** Git does not keep what others may do with a file. */
+function makePrivate(folder: string): void {
+  chmodSync(folder, 0o700);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) makePrivate(path);
+    else chmodSync(path, 0o600);
+  }
+}

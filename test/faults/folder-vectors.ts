@@ -1,0 +1,115 @@
+/**
+ * Data folders as versions of dbsync have left them: test/vectors/folders. Run as a program, this writes those of the version
+ * that it belongs to, once for each change of what lies on the disk: `node dist/test/faults/folder-vectors.js 0.1.0`.
+ */
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { createClient } from "../../client/entry.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { repositoryRoot } from "../support/repository.js";
+
+/** How the daemon ended that left it. A killed one leaves commands in its log that LMDB does not have. */
+export const ENDINGS = ["stopped", "killed"] as const;
+export type Ending = (typeof ENDINGS)[number];
+
+/** A read, and what it answers. */
+export type Reading = readonly [command: readonly string[], reply: unknown];
+
+/** They say which process has the folder: another one may have that number. */
+const LOCKS: readonly string[] = ["lock", "lock.mdb"];
+const WRITES: readonly (readonly string[])[] = [
+  ["SET", "text", "as it is"],
+  ["SET", "bytes", "\u00ff\u0000\u00e9"],
+  ["INCRBY", "count", "41"],
+  ["RPUSH", "list", "a", "b", "c"],
+  ["HSET", "hash", "name", "value", "other", "2"],
+  ["SADD", "set", "one", "2", "three"],
+  ["ZADD", "sorted", "1", "a", "2.5", "b"],
+  ["XADD", "stream", "1790000000000-1", "field", "value"],
+  ["XGROUP", "CREATE", "stream", "group", "0"],
+  ["DOC.CREATE", "people"],
+  ["DOC.INSERT", "people", '{"name":"Ada","age":36}'],
+  ["PFADD", "seen", "a", "b"],
+  ["GEOADD", "places", "13.361389", "38.115556", "Palermo"],
+  ["PEXPIREAT", "count", "9999999999999"],
+  ["SET", "gone", "for ever"],
+  ["DEL", "gone"],
+  ["LPOP", "list"],
+  ["RENAME", "text", "renamed"],
+];
+const READS: readonly (readonly string[])[] = [
+  ["DBSIZE"],
+  ["GET", "renamed"],
+  ["GET", "bytes"],
+  ["GET", "count"],
+  ["PEXPIRETIME", "count"],
+  ["LRANGE", "list", "0", "-1"],
+  ["HGETALL", "hash"],
+  ["SMEMBERS", "set"],
+  ["ZRANGE", "sorted", "0", "-1", "WITHSCORES"],
+  ["XRANGE", "stream", "-", "+"],
+  ["XINFO", "GROUPS", "stream"],
+  ["DOC.GET", "people"],
+  ["PFCOUNT", "seen"],
+  ["GEOPOS", "places", "Palermo"],
+  ["GET", "gone"],
+];
+
+/** test/vectors/folders, or what lies in it. */
+export const foldersPath = (...names: readonly string[]) =>
+  join(repositoryRoot, "test/vectors/folders", ...names);
+
+export const privateKeyIn = (folder: string, name: string): KeyObject =>
+  createPrivateKey(readFileSync(join(folder, `${name}.pem`)));
+
+/** Starts a daemon with a folder, and with the keys that lie beside it. */
+export function startWith(folder: string, keys: string): Promise<DaemonProcess> {
+  const files = ["-s", join(keys, "app-public.pem"), "--root-key", join(keys, "root-public.pem")];
+  return startDaemon([...files, "--data", folder]);
+}
+
+/** What the reads answer, as JSON has it. */
+export async function readAll(daemon: DaemonProcess, key: KeyObject): Promise<Reading[]> {
+  await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
+  const readings: Reading[] = [];
+  for (const command of READS) {
+    const reply: unknown = await client.call([...command]);
+    readings.push([command, JSON.parse(JSON.stringify(reply))]);
+  }
+  return readings;
+}
+
+async function writeFolder(version: string): Promise<void> {
+  const kept = foldersPath(version);
+  rmSync(kept, { recursive: true, force: true });
+  mkdirSync(kept, { recursive: true });
+  for (const name of ["app", "root"]) {
+    const pair = makeKeyPair();
+    writeFileSync(join(kept, `${name}-public.pem`), pair.pem);
+    writeFileSync(join(kept, `${name}.pem`), pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+  }
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-folder-"));
+  const key = privateKeyIn(kept, "app");
+  for (const ending of ENDINGS) {
+    await using daemon = await startWith(folder, kept);
+    await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
+    if (ending === "stopped") for (const command of WRITES) await client.call([...command]);
+    else await client.call(["APPEND", "renamed", ", and more"]);
+    writeFileSync(join(kept, `${ending}.json`), `${JSON.stringify(await readAll(daemon, key), null, 1)}\n`);
+    daemon.kill(ending === "stopped" ? "SIGTERM" : "SIGKILL");
+    await daemon.ended();
+    cpSync(folder, join(kept, ending), {
+      recursive: true,
+      filter: (path) => !LOCKS.includes(basename(path)),
+    });
+  }
+  rmSync(folder, { recursive: true });
+}
+
+const [, program, version] = process.argv;
+if (version !== undefined && import.meta.url === pathToFileURL(program ?? "").href)
+  await writeFolder(version);
