@@ -141,3 +141,13 @@ test("every folder of the design says what it is for", () => {
     assert.ok(tracked.includes(`${folder}/README.md`), `${folder}/README.md is missing`);
   }
 });
+
+test("each decision has a number of its own, which its title tells", () => {
+  const pages = tracked.filter((file) => file.startsWith("docs/decisions/"));
+  const numbers = pages.map((page) => page.slice("docs/decisions/".length, "docs/decisions/0000".length));
+  assert.deepEqual(numbers, [...new Set(numbers)].sort());
+  for (const [at, page] of pages.entries()) {
+    const title = readFileSync(join(repositoryRoot, page), "utf8").split("\n", 1)[0] ?? "";
+    assert.match(title, new RegExp(`^# ${Number(numbers[at])}\\. `), page);
+  }
+});

@@ -1,7 +1,7 @@
 /**
  * The state that is served, as digests that daemons compare: of all keys, summed up in buckets in short steps while the state
  * changes; and of single keys, exactly as they are at a date. The sums only lead to keys that may differ; what is said of a key
- * is never wrong. Source: docs/decisions/0039-states-are-compared.md.
+ * is never wrong. Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Database } from "../store/database.js";

@@ -1,7 +1,7 @@
 /**
  * Whether members that hold the same commands have made the same state of them: each sums up its keys as of the same dates, in
  * small parts of its time; where sums differ, the keys are asked about one by one, as they are at one moment. Only that can say
- * that a key differs. Source: docs/decisions/0039-states-are-compared.md.
+ * that a key differs. Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
