@@ -74,6 +74,10 @@ export class ClusterNodes {
     return link.isUp ? link : null;
   }
 
+  knows(address: Address): boolean {
+    return this.#links.has(placeOf(address));
+  }
+
   /** The slot's new master, as one node has told. */
   moved(slot: number, address: Address): void {
     this.#linkTo(address);

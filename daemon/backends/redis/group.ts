@@ -13,7 +13,7 @@ import { type Flight, Lane, type LaneParts } from "./lane.js";
 import { type Address, type Argv, isAscii, type RedisLink } from "./link.js";
 import { notShared, type RedisBackendParts } from "./redis.js";
 import { Traffic } from "./traffic.js";
-import { type Turn, turnOf } from "./turns.js";
+import { isScript, type Turn, turnOf } from "./turns.js";
 
 const AGAIN_MS = 50;
 /** The lane of what is for all servers. */
@@ -42,6 +42,8 @@ export interface Finder {
   /** @param ask  a server that one command was sent to; null: the lane's own @returns null: it cannot be reached now */
   linkFor(lane: number, ask: Address | null): RedisLink | null;
   turned(turn: Turn, link: RedisLink): void;
+  /** What it believes of a turn that may be a script's invention; null: it is an answer. */
+  believed(turn: Turn): Turn | null;
   /** Why a lane's server cannot be reached. */
   reasonFor(lane: number): string;
   /** Whether all servers can be reached: commands for all of them wait for that. */
@@ -67,6 +69,7 @@ export class RedisGroupBackend implements Backend {
     this.#laneParts = {
       linkFor: (lane, ask) => finder.linkFor(lane, ask),
       turned: (turn, link) => finder.turned(turn, link),
+      believed: (turn) => finder.believed(turn),
       late: (lane, told) => this.#late(lane, told),
       traffic: this.#traffic,
       timeout: () => finder.timeout,
@@ -109,6 +112,7 @@ export class RedisGroupBackend implements Backend {
     if (isolation.kind === "own" && typeof way === "number") return this.#executeAlone(argv, way);
     return this.#take(way, {
       keys: () => keysOf(argv),
+      isScript: () => isScript(argv),
       send: (link, asks) => (asks ? link.sendInOrder([["ASKING"], argv]) : link.send(argv)),
     });
   }
@@ -122,6 +126,8 @@ export class RedisGroupBackend implements Backend {
     if (typeof way !== "number" && way.kind === "spread") return error(`ERR ${NOT_TOGETHER}`);
     return await this.#take(way, {
       keys: () => commands.flatMap(keysOf),
+      // What a script in it says stands in the answer of EXEC.
+      isScript: () => false,
       send: (link, asks) => link.sendInOrder(asks ? [["ASKING"], ...all] : all),
     });
   }
@@ -135,24 +141,24 @@ export class RedisGroupBackend implements Backend {
   }
 
   /** Once all before it are answered: none of them is then sent elsewhere behind it. */
-  async #spread({ isBefore, run }: Spread): Promise<Outcome> {
+  #spread({ isBefore, run }: Spread): Promise<Outcome> {
+    const ready = Promise.all([this.#whole(), this.#traffic.passed()]);
+    const ran = ready.then(([isWhole]) => (isWhole ? run() : this.#late(ALL, null)));
+    if (isBefore)
+      this.#gate = ready.then(() => {
+        this.#gate = null;
+      });
+    return ran;
+  }
+
+  /** @returns false: it has waited for too long */
+  async #whole(): Promise<boolean> {
     const until = this.#environment.uptime() + this.timeout;
     while (!this.#finder.isWhole) {
-      if (this.#isStopped || this.#environment.uptime() >= until) return this.#late(ALL, null);
+      if (this.#isStopped || this.#environment.uptime() >= until) return false;
       await this.#pause();
     }
-    const passed = this.#traffic.passed();
-    if (!isBefore) {
-      await passed;
-      return await run();
-    }
-    const before = this.#gate;
-    const ran = Promise.all([before, passed]).then(() => run());
-    const gate = Promise.all([before, passed]).then(() => {
-      if (this.#gate === gate) this.#gate = null;
-    });
-    this.#gate = gate;
-    return await ran;
+    return true;
   }
 
   /** Blocking commands hold up no lane. */

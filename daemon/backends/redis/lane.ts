@@ -19,6 +19,8 @@ const AGAIN_MS = 50;
 export interface LaneParts {
   /** @param ask  the server that one command was sent to; null: the place's own master @returns null: it cannot be reached now */
   readonly linkFor: (lane: number, ask: Address | null) => RedisLink | null;
+  /** What is believed of a turn that may be a script's invention; null: it is an answer. */
+  readonly believed: (turn: Turn) => Turn | null;
   /** A server has sent a command away. */
   readonly turned: (turn: Turn, link: RedisLink) => void;
   /** What becomes of a command that has waited for too long. */
@@ -32,6 +34,8 @@ export interface LaneParts {
 export interface Flight {
   /** Asked only once something was turned away. */
   readonly keys: () => readonly ByteString[];
+  /** Whether its errors may be a script's: asked only of an error. */
+  readonly isScript: () => boolean;
   readonly send: (link: RedisLink, asks: boolean) => Promise<Outcome>;
 }
 
@@ -111,11 +115,14 @@ export class Lane {
 
   #landed(taken: Taken, outcome: Outcome, link: RedisLink): void {
     this.#flying--;
-    const turn = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
+    const said = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
+    const turn = said !== null && taken.flight.isScript() ? this.#parts.believed(said) : said;
     if (turn !== null) this.#turn(taken, outcome.kind === "error" ? outcome.text : "", turn, link);
     // The connection had gone before it was written.
-    else if (outcome.kind === "failed" && outcome.code === "database-down") this.#wait(taken);
-    else {
+    else if (outcome.kind === "failed" && outcome.code === "database-down") {
+      this.#wait(taken);
+      this.#goOnLater();
+    } else {
       for (const other of this.#waiting)
         if (other.number < taken.number && haveOneInCommon(other.flight.keys(), taken.flight.keys()))
           other.isOvertaken = true;

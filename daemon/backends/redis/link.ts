@@ -78,8 +78,10 @@ export class RedisLink {
     this.#redis.disconnect();
   }
 
+  /** Not while it closes: ioredis calls a connection ready until it has, and writes to it no more. */
   get isUp(): boolean {
-    return this.#redis.status === "ready";
+    const { status, stream } = this.#redis;
+    return status === "ready" && stream.writable;
   }
 
   get isConnecting(): boolean {
@@ -193,7 +195,9 @@ export class RedisLink {
     // Less than a command may take, so that the answer comes before the connection is given up.
     const within = Math.max(1, Math.floor(this.timeout / 2));
     const outcome = await this.#send(redis, ["WAIT", String(waitReplicas), String(within)]);
-    if (outcome.kind === "failed") return outcome;
+    // Whatever it says of WAIT itself: what is to be confirmed has been executed.
+    if (outcome.kind === "failed")
+      return outcome.effect === "unknown" ? outcome : this.failure("database-lost", this.lastError);
     if (outcome.kind === "integer" && Number(outcome.value) >= waitReplicas) return null;
     const told =
       outcome.kind === "integer" ? `${outcome.value} of ${waitReplicas} replicas have confirmed` : "";

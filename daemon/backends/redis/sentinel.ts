@@ -88,6 +88,11 @@ class SentinelFinder implements Finder {
     link.drop("it is no master any more");
   }
 
+  /** A signer's script is not to break the connection of all: other commands tell as well. */
+  believed(): null {
+    return null;
+  }
+
   reasonFor(): string {
     if (this.#master !== null) return `${placeOf(this.#master.address)}: ${this.#master.lastError}`;
     const { master } = this.#parts.specification;

@@ -24,7 +24,7 @@ export class Crowd {
 
 export class Traffic {
   #crowd = new Crowd();
-  #before: Promise<unknown> = Promise.resolve();
+  #before: Promise<void> = Promise.resolve();
 
   /** To be left once. */
   enter(): Crowd {
@@ -36,7 +36,9 @@ export class Traffic {
   async passed(): Promise<void> {
     const crowd = this.#crowd;
     this.#crowd = new Crowd();
-    this.#before = Promise.all([this.#before, crowd.gone()]);
+    const before = this.#before;
+    // Not the promises' own results, each of which would hold the one before.
+    this.#before = crowd.gone().then(() => before);
     await this.#before;
   }
 }

@@ -24,5 +24,10 @@ export function turnOf(text: ByteString, asked: Address): Turn | null {
   return { kind: kind === "ASK" ? "ask" : "moved", slot: Number(slot), address };
 }
 
+const SCRIPTS = /^(?:EVAL|EVALSHA|FCALL)(?:_RO)?$/i;
+
+/** Whether it writes its errors itself, so that what it says of other servers may be invented. */
+export const isScript = ([name = ""]: readonly ByteString[]): boolean => SCRIPTS.test(name);
+
 export const placeOf = ({ host, port }: Address): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

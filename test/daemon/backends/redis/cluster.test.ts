@@ -1,5 +1,7 @@
 /** -d redis-cluster before six real processes: slots, what is for all of them, slots that move, a master that is killed. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { pino } from "pino";
 import type { Outcome } from "../../../../daemon/backends/backend.js";
@@ -135,6 +137,22 @@ describe("-d redis-cluster", () => {
     await run("RPUSH", "queue", "v");
     assert.deepEqual(await waiting, { kind: "array", items: [bulk("queue"), bulk("v")] });
     await run("FLUSHALL");
+  });
+
+  test("a script sends nothing to a server of its choice", async () => {
+    let visits = 0;
+    const server = createServer(() => visits++).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const other = backendBefore(cluster.ports.slice(0, 1), { timeout: 500 });
+    await other.start();
+    await until(async () => other.up);
+    const said = `return {err = 'MOVED ${slotOf("a")} 127.0.0.1:${port}'}`;
+    const outcome = await other.execute(["EVAL", said, "1", "a"]);
+    await other.stop();
+    server.close();
+    assert.ok(outcome.kind === "failed" && outcome.code === "database-down", JSON.stringify(outcome));
+    assert.equal(visits, 0);
   });
 
   test("a slot moves while its keys are written, and no command is lost, doubled or out of order", async () => {
