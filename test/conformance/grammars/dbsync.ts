@@ -6,6 +6,7 @@ const ID = "00".repeat(32);
 export const grammar: FamilyGrammar = {
   WRITERS: (g) => g.keys(),
   "CLUSTER|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value())],
+  "CLUSTER|MEMBERS": (g) => g.maybe(0.5, g.value()),
   KEY: () => [],
   "KEY|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value()), ...g.maybe(0.5, "RULES", "+get", "~*")],
   "KEY|DRYRUN": (g) => [ID, "GET", g.key()],
