@@ -25,7 +25,7 @@ export function parseOrder(text: string): OrderAddress {
   const parts = PARTS.exec(text);
   if (parts === null)
     throw new RangeError(
-      `"${text.replace(/\/\/[^@]*@/, "//***@")}" names no stream. Expected ${FORM}; of letters, digits, _ and - the stream's name.`,
+      `"${text.replace(/\/\/.*@/, "//***@")}" names no stream. Expected ${FORM}; of letters, digits, _ and - the stream's name.`,
     );
   const [, scheme, user = null, password = null, hosts, stream, replicas = "1"] = parts;
   const servers = (hosts as string).split(",").map(parseServer);
