@@ -122,7 +122,6 @@ export class OrderedState {
     this.seq = message.seq;
     // Another leader's clock may be behind.
     const at = Math.max(message.at, this.#date.at);
-    this.#ids.passed(at);
     const ordered = this.#judge(message.data, at);
     if (ordered.kind !== "applied") this.skipped++;
     return ordered;
@@ -141,16 +140,19 @@ export class OrderedState {
     if ("held" in entry) return { kind: "skipped", reason: "there before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
     const late = checkDate(entry.envelope.at, at, this.#ids.floor);
-    // What is dated ahead is in time later on.
-    if (late !== null) return { kind: "refused", entry, refusal: late, isForGood: entry.envelope.at < at };
+    // What is dated ahead is in time later on; what is late by the clock of this leader may be in time by the next one's.
+    if (late !== null)
+      return { kind: "refused", entry, refusal: late, isForGood: entry.envelope.at <= this.floor };
     if (!mayChange(entry.envelope)) return { kind: "skipped", reason: "it changes nothing" };
-    this.#ids.add(entry.id, entry.envelope.at);
     this.#parts.applying(entry.id);
     return { kind: "applied", entry, answers: this.#apply(entry, at) };
   }
 
   #apply(entry: Entry, at: number): readonly UnitAnswer[] {
     this.#date = next(this.#date, at);
+    // By this time alone: that of what is skipped may be ahead, and the next leader's behind it.
+    this.#ids.passed(this.#date.at);
+    this.#ids.add(entry.id, entry.envelope.at);
     if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: keptEntry(entry) });
     return this.#fold.replay(datedAt(this.#date, entry)).answers;
   }

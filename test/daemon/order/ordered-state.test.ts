@@ -85,7 +85,11 @@ test("what was not signed by a key of the ring is skipped: garbage, a stranger's
 
 test("the time is the message's: dates far from it are refused, by all alike, and expiry counts from it", () => {
   const { add, sign, state } = sceneOf();
-  const old = add(sign([["SET", "k", "v"]], { at: NOW - ORDER_WINDOW.past }));
+  const tooOld = sign([["SET", "k", "v"]], { at: NOW - ORDER_WINDOW.past });
+  const byThisClock = add(tooOld);
+  assert.ok(byThisClock.kind === "refused" && !byThisClock.isForGood);
+  add(sign([["SET", "first", "v"]]));
+  const old = add(tooOld);
   assert.ok(old.kind === "refused" && old.refusal.code === "skew" && old.isForGood);
   const ahead = add(sign([["SET", "k", "v"]], { at: NOW + ORDER_WINDOW.future }));
   assert.ok(ahead.kind === "refused" && !ahead.isForGood);
@@ -102,6 +106,15 @@ test("a leader whose clock is behind turns no time back", () => {
   add(sign([["SET", "a", "1"]]), NOW + 10);
   add(sign([["SET", "b", "1"]]), NOW);
   assert.deepEqual(state.newest, { at: NOW + 10, seq: 1 });
+});
+
+test("what was applied is not applied again after garbage dated by a clock that is ahead", () => {
+  const { add, put, sign, get } = sceneOf();
+  const once = sign([["INCR", "n"]]);
+  add(once);
+  put(Buffer.from("garbage"), NOW + ORDER_WINDOW.past + 2000);
+  assert.equal(add(once, NOW + 1).kind, "skipped");
+  assert.deepEqual(get("n"), { kind: "bulk", bytes: "1" });
 });
 
 test("rights are those of the place: what stands behind a revocation is denied", () => {
