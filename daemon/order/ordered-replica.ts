@@ -62,7 +62,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   readonly #folder: OrderFolder;
   /** When the stream was made that has been read so far; null: none has. */
   #created: string | null;
-  /** Sequence of what stood there when the daemon came; null: it has not come yet. */
+  /** Sequence of what stood there when the daemon came to it last; null: it has not come yet. */
   #goal: number | null = null;
   #timer: NodeJS.Timeout | null = null;
   #look = () => {};
@@ -145,7 +145,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     this.failure = this.#misfit({ first, last, created });
     if (this.failure !== null) return this.failure;
     this.#created = created;
-    this.#goal ??= last;
+    this.#goal = Math.max(this.#goal ?? 0, last);
     return null;
   }
 
