@@ -147,14 +147,17 @@ export class NatsStream implements OrderStream {
     };
   }
 
-  /** The stream, which is made if it is not there. */
+  /** The stream, which is made if it is not there and nothing has been read of it. */
   async #stream(manager: JetStreamManager): Promise<StreamInfo> {
     const { stream: name, replicas } = this.#parts.address;
+    const { reader } = this.#parts;
     try {
       return checked(await manager.streams.info(name), this.#subject);
     } catch (problem) {
       if (!(problem instanceof JetStreamApiError) || problem.code !== STREAM_NOT_FOUND) throw problem;
     }
+    // An empty one in its place would hide that the writes are gone, from daemons that start as well.
+    if (reader.next > 1) throw new Unreadable(`the stream ${name} is not there any more`);
     this.#parts.log.warn({ stream: name, replicas }, "the stream is not there: it is made");
     return await manager.streams.add({
       ...{ name, subjects: [this.#subject], num_replicas: replicas },

@@ -222,6 +222,18 @@ test("NATS is shown the password, and credentials that cannot be read are told",
   using client = await EnvelopeClient.open(right.port, app);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
   assert.ok(!JSON.stringify(right.log).includes("s%"));
+  const administrator = await connect({
+    servers: `127.0.0.1:${server.port}`,
+    user: "dbsync",
+    pass: "s%cret",
+  });
+  const manager = await jetstream(administrator).jetstreamManager();
+  await manager.streams.delete("writes");
+  await until("it tells that the stream is gone", () =>
+    right.log.some(({ reason }) => /not there any more/.test(String(reason))),
+  );
+  await assert.rejects(manager.streams.info("writes"), /not found/);
+  await administrator.close();
   await using wrong = await startReplica({ args: at("dbsync:wrong") });
   using refusedThere = await EnvelopeClient.open(wrong.port, app);
   const said = await refusedThere.ask([["SET", "k", "v"]]);
