@@ -13,6 +13,8 @@ const NAME_BYTES_MOST = 64 * 1024 * 1024;
 
 export class DirtyKeys implements KeyObserver {
   readonly #keys = new Map<string, MirrorKey>();
+  /** Kept, as a new one would look at the places of all that were taken. */
+  #waiting = this.#keys.entries();
   readonly #most: number;
   readonly #wake: () => void;
   #bytes = 0;
@@ -50,12 +52,16 @@ export class DirtyKeys implements KeyObserver {
 
   /** Takes the one that waits longest. */
   shift(): MirrorKey | undefined {
-    for (const [name, key] of this.#keys) {
-      this.#keys.delete(name);
-      this.#bytes -= name.length;
-      return key;
+    if (this.#keys.size === 0) return undefined;
+    let next = this.#waiting.next();
+    if (next.done) {
+      this.#waiting = this.#keys.entries();
+      next = this.#waiting.next();
     }
-    return undefined;
+    const [name, key] = next.value as [string, MirrorKey];
+    this.#keys.delete(name);
+    this.#bytes -= name.length;
+    return key;
   }
 
   /** What the mirror itself has found, a few at a time: beyond the limit too, or a comparison would never end. */

@@ -7,6 +7,8 @@ const SLICE_NAMES = 50;
 
 export class ForeignKeys {
   readonly #names = new Set<string>();
+  /** Kept, as a new one would look at the places of all that were taken. */
+  #waiting = this.#names.values();
   readonly #most: number;
 
   /** @param most  of which it keeps */
@@ -36,14 +38,26 @@ export class ForeignKeys {
 
   /** Looks at some. @returns those that are not as they should be, which are dirty now. @throws Error  the line has ended */
   async look(line: RedisLine, scene: MirrorScene): Promise<readonly MirrorKey[]> {
-    const names = [...this.#names].slice(0, SLICE_NAMES);
-    for (const name of names) this.#names.delete(name);
+    const names = this.#take();
     const dbs = await usedDatabases(line, scene);
     // In which database it was is not told.
     const keys = names.flatMap((key) => dbs.map((db) => ({ db, key })));
     const { different, unreadable } = await lookAt(line, keys, scene);
     scene.dirty.add([...different, ...unreadable]);
     return different;
+  }
+
+  #take(): string[] {
+    const names: string[] = [];
+    while (names.length < SLICE_NAMES && this.#names.size > 0) {
+      const next = this.#waiting.next();
+      if (next.done) this.#waiting = this.#names.values();
+      else {
+        this.#names.delete(next.value);
+        names.push(next.value);
+      }
+    }
+    return names;
   }
 }
 

@@ -44,6 +44,8 @@ export class Mirror implements Service, MirrorFace {
   readonly #run: string;
   #live: Promise<void> | null = null;
   #line: RedisLine | null = null;
+  /** That has written, and of which the log was told. */
+  #toldOf: RedisLine | null = null;
   #isStopping = false;
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
@@ -155,8 +157,6 @@ export class Mirror implements Service, MirrorFace {
       });
       await this.#claim(this.#line);
       this.#state = "up";
-      this.#trouble = null;
-      this.#log.up();
       while (!this.#isStopping) await this.#round(this.#line);
       await this.#finish(this.#line);
       return null;
@@ -192,7 +192,7 @@ export class Mirror implements Service, MirrorFace {
     if (claim.isAlarm) this.#log.alarm(claim.reason);
     this.#comparing.begin(claim.reason, true);
     const outcome = await this.#write(line, new Map(), text);
-    if (outcome.kind === "refused") throw new Error(outcome.reason);
+    if (outcome.kind === "refused") throw new Refused(outcome.reason);
   }
 
   /** Does a part of everything there is to do, and rests. */
@@ -218,11 +218,8 @@ export class Mirror implements Service, MirrorFace {
     this.#isMarkDue = false;
     const batch = takeBatch(this.#scene);
     const outcome = await this.#write(line, batch, this.#marks.at(-1) ?? null);
-    if (outcome.kind !== "refused") {
-      this.#trouble = null;
-      return false;
-    }
-    if (!outcome.reason.startsWith("OOM")) throw new Error(outcome.reason);
+    if (outcome.kind !== "refused") return false;
+    if (!outcome.reason.startsWith("OOM")) throw new Refused(outcome.reason);
     this.#trouble = outcome.reason;
     this.#log.trouble(outcome.reason);
     await removeGone(line, batch, this.#marks.at(-1) ?? "");
@@ -258,6 +255,9 @@ export class Mirror implements Service, MirrorFace {
       }
       this.#marks = [to];
       this.#level = level;
+      this.#trouble = null;
+      if (this.#toldOf !== line) this.#log.up();
+      this.#toldOf = line;
       this.#note([...batch.keys()], there, outcome.refused);
       return outcome;
     } catch (problem) {

@@ -2,6 +2,7 @@
  * The mirror's line to Redis: a connection that asks and writes, and one that hears which keys others have changed there
  * (CLIENT TRACKING by broadcast, without what the first has written). When either breaks the line has ended.
  */
+import { isIP } from "node:net";
 import { Command, Redis, type RedisOptions } from "ioredis";
 import type { RedisSpecification } from "../options/database-list.js";
 import type { RedisCommand } from "./mirrored-key.js";
@@ -143,7 +144,8 @@ function optionsOf({ specification, timeout }: LineParts): RedisOptions & { repl
     ...{ host, port },
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
-    ...(tls ? { tls: { servername: host } } : {}),
+    // A certificate for an address is asked for without a name.
+    ...(tls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
     lazyConnect: true,
     protocol: 2,
     stringNumbers: true,

@@ -189,6 +189,31 @@ describe("a mirror", { skip }, () => {
     assert.deepEqual(await differences(fold, server.port), []);
   });
 
+  test("a Redis that takes no writes says why all the while, and has everything once it does", async () => {
+    const fold = new MirroredFold();
+    await using running = await startMirror(fold, server.port);
+    await untilLevel(running);
+    using redis = await RedisConnection.open(server.port);
+    await redis.call("CONFIG", "SET", "min-replicas-to-write", "1");
+    fold.apply(["SET", "a", "1"]);
+    await until("it says so", () => running.figures.trouble?.startsWith("NOREPLICAS") === true);
+    assert.equal(running.figures.state, "refused");
+    const lines = () => running.log.filter(({ msg }) => msg === "mirror connected").length;
+    const before = lines();
+    const connections = async () => {
+      const info = await redis.call("INFO", "stats");
+      return info.kind === "bulk" ? Number(/total_connections_received:(\d+)/.exec(info.bytes)?.[1]) : 0;
+    };
+    const since = await connections();
+    running.mirror.repair(false);
+    await until("it has tried again", async () => (await connections()) >= since + 4);
+    assert.deepEqual([running.figures.trouble?.slice(0, 10), lines()], ["NOREPLICAS", before]);
+    await redis.call("CONFIG", "SET", "min-replicas-to-write", "0");
+    await untilLevel(running);
+    assert.equal(running.figures.trouble, null);
+    assert.deepEqual(await differences(fold, server.port), []);
+  });
+
   test("documents are left out, and more keys than may wait are found by comparing", async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port, { keys: 1000 });

@@ -93,6 +93,28 @@ test("keys wait once each, in order, until there are too many of them", () => {
   assert.equal(dirty.size, 4);
 });
 
+test("keys that are taken while others come are each taken once, in order", () => {
+  const dirty = new DirtyKeys(1000, () => {});
+  const taken: (string | undefined)[] = [];
+  const [come, take] = [(key: string) => dirty.keyChanged(0, key), () => taken.push(dirty.shift()?.key)];
+  for (const key of ["a", "b"]) come(key);
+  take();
+  for (const key of ["a", "b", "c"]) come(key);
+  for (let i = 0; i < 4; i++) take();
+  come("d");
+  take();
+  come("e");
+  dirty.lose("");
+  dirty.begin();
+  come("f");
+  take();
+  for (let i = 0; i < 300; i++) come(`n${i}`);
+  for (let i = 0; i < 299; i++) dirty.shift();
+  take();
+  assert.deepEqual(taken, ["a", "b", "a", "c", undefined, "d", "f", "n299"]);
+  assert.equal(dirty.size, 0);
+});
+
 test("values are the same whatever their order says nothing about", () => {
   const made = (...commands: readonly string[][]): Value => {
     const database = new Database();
