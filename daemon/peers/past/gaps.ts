@@ -1,6 +1,6 @@
 /**
  * Entries that lack here and that a member has pruned, so that it can never give them. Found by reports of the members on
- * everything dated before the end of what it has pruned; gone when the same is held here, as somebody else gave it.
+ * everything dated before the end of what it, or this daemon, has pruned; gone when the same is held here, as somebody else gave it.
  * Remembered while the member is away. One member's word moves nobody who is live.
  * Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
@@ -95,12 +95,13 @@ export class Gaps {
     gap.isWhole = status.state !== "catching-up";
     gap.isHere = true;
     if (isFirst) gap.isNew = true;
-    const { index } = this.#parts.timeline;
+    const { index, prunedTo } = this.#parts.timeline;
     if (isSameTotals(totalsOf(index), status)) {
       close(gap);
       return;
     }
-    gap.at = endOfPruned(status.pruned, this.#parts.clock());
+    // Of two that have both pruned each compares at the same date: else both could hold less, or neither.
+    gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#parts.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
 

@@ -279,3 +279,29 @@ test("what was pruned long ago is compared where sums are kept although finer on
   assert.ok(asked.every((at) => at % 4_096_000 === 0 && at > EPOCH - 3 * DAY + 5500));
   world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
 });
+
+test("of two that were apart and have forgotten up to different dates one is live, and the other one lacks something", () => {
+  // How many more one has of what both have forgotten, and of what only the other one has.
+  for (const [before, between] of [
+    [1, -3],
+    [-1, 3],
+    [0, 0],
+  ] as const) {
+    const world = new World();
+    const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+    world.cut.add("a b").add("b a");
+    fill(a);
+    fill(b);
+    const extra = before > 0 ? [a, -55_000, b, -51_800] : [b, -55_000, a, -51_800];
+    const [early, earlyAt, late, lateAt] = extra as [Node, number, Node, number];
+    for (let i = 0; i < Math.abs(before); i++) early.timeline.take(entryOf(earlyAt + i));
+    for (let i = 0; i < Math.abs(between); i++) late.timeline.take(entryOf(lateAt + i));
+    world.run(100);
+    prune(a, -50_500);
+    prune(b, -52_500);
+    world.cut.clear();
+    world.run(60_000);
+    const states = [a, b].map(({ peering }) => peering.state).sort();
+    assert.deepEqual(states, ["catching-up", "live"], `${before} and ${between}`);
+  }
+});
