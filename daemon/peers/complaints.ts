@@ -24,13 +24,27 @@ export class Complaints {
     this.#notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
   }
 
+  /** Nothing follows for the member: it may have taken the list before its signer was revoked. */
+  listRefused(member: Member, reason: string): void {
+    this.#notices.warn(`list of ${member.id}`, factsOf(member, reason), LIST_REFUSED);
+  }
+
   refused(member: Member, reason: string): void {
-    const facts = { member: hexOf(member.id), address: member.connection.remote, reason };
-    this.#notices.warn(`entry of ${member.id}`, facts, "an entry that a member gave was refused");
+    this.#notices.warn(
+      `entry of ${member.id}`,
+      factsOf(member, reason),
+      "an entry that a member gave was refused",
+    );
     const { refusals } = member;
     if (refusals < this.#peering.limits.maxRefusals || member.connection.isClosed) return;
     this.#ban(member, `${refusals} entries were refused, the last: ${reason}`);
   }
 }
 
+const factsOf = ({ id, connection }: Member, reason: string) => ({
+  ...{ member: hexOf(id), address: connection.remote, reason },
+});
+
+const LIST_REFUSED =
+  "a list of members that a member goes by is refused here: nothing becomes final until an administrator signs another";
 const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";

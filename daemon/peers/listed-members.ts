@@ -15,6 +15,8 @@ export interface ListedMembersParts {
   readonly peering: Pick<PeeringParts, "lists" | "timeline" | "limits" | "log" | "clock">;
   /** Connected and proven. */
   readonly members: () => ReadonlyMap<ByteString, Member>;
+  /** A list that a member has given is not taken: an honest one may have it, whose signer was revoked since. */
+  readonly refused: (member: Member, reason: string) => void;
 }
 
 /** What a member has told. */
@@ -143,7 +145,8 @@ export class ListedMembers {
     // They are views of what came.
     const outcome = this.#parts.peering.lists?.take(Buffer.from(body), Buffer.from(signature));
     if (outcome === "unknown-signer") member.unknown();
-    else if (typeof outcome === "object" && "refused" in outcome) member.refused(`list: ${outcome.refused}`);
+    else if (typeof outcome === "object" && "refused" in outcome)
+      this.#parts.refused(member, outcome.refused);
   }
 
   /** A daemon that a list has added takes nothing before it knows from which date on. */

@@ -82,7 +82,10 @@ export class Peering {
       hasVoice: (id) => this.#roster.electorate.ids.has(id),
     });
     this.#complaints = new Complaints(parts, this.#notices, (member, why) => this.#roster.ban(member, why));
-    this.#listed = new ListedMembers({ peering: parts, members: () => this.#roster.members });
+    this.#listed = new ListedMembers({
+      ...{ peering: parts, members: () => this.#roster.members },
+      refused: (member, reason) => this.#complaints.listRefused(member, reason),
+    });
     const shared = this.#makeShared();
     this.#roster = new Roster({
       ...{ peering: parts, notices: this.#notices },

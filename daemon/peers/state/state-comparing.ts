@@ -84,7 +84,8 @@ export class StateComparing {
   /** Keys are to be looked for, when there is time. */
   #wanted: (() => Steps<void>) | null = null;
   #asking: Asking[] = [];
-  readonly #heard = new Map<ByteString, number>();
+  /** What each member has said in this second, and milliseconds that went into it. */
+  readonly #heard = new Map<ByteString, { count: number; spent: number }>();
 
   constructor(parts: StateComparingParts) {
     this.#parts = parts;
@@ -120,15 +121,18 @@ export class StateComparing {
       member.malformed(`a state as of ${at}, which is no whole second`);
       return;
     }
-    const count = (this.#heard.get(member.id) ?? 0) + 1;
-    this.#heard.set(member.id, count);
-    if (count > MESSAGES_MOST || this.#parts.peering.limits.comparePercent === 0) return;
+    const { limits, uptime } = this.#parts.peering;
+    const heard = this.#heard.get(member.id) ?? { count: 0, spent: 0 };
+    this.#heard.set(member.id, heard);
+    if (++heard.count > MESSAGES_MOST || heard.spent >= (SECOND * limits.comparePercent) / 100) return;
+    const from = uptime();
     if (message.kind === "state-keys") this.#heardKeys(member, message);
     else if (this.#parts.hasVoice(member.id)) {
       const kept = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_KEPT);
       this.#theirs.set(member.id, kept);
       for (const own of this.#own) this.#compare(own, message);
     }
+    heard.spent += uptime() - from;
   }
 
   #look(now: number): void {

@@ -82,7 +82,10 @@ export class StateDifferences {
   #same(name: string, { db, key, told }: Differing): void {
     this.#keys.delete(name);
     if (told !== null)
-      this.#parts.log.info({ db, key: shownKey(key) }, "a key is the same at all members again");
+      this.#parts.log.info(
+        { db, key: shownKey(key) },
+        "no member that is connected holds something else under a key any more",
+      );
   }
 
   #tell(differing: Differing): void {

@@ -97,3 +97,19 @@ test("a daemon that no list names hears lists alone", () => {
   world.run(10_000);
   assert.deepEqual([lists.given.length > 0, b.timeline.index.total("data").count], [true, 0]);
 });
+
+test("one that gives a list which is refused here stays a member: its signer may have been revoked since", () => {
+  const world = new World();
+  const lists = new Lists("b", HASH, ["a", "b"]);
+  const take = (body: Buffer) => {
+    lists.given.push(body);
+    return { refused: "this key was revoked" };
+  };
+  Object.assign(lists, { take });
+  const a = start(world, "a", new Lists("a", "M".repeat(32), ["a", "b"]));
+  const b = world.add("b", { peers: ["a"], limits: { maxRefusals: 5 }, parts: { lists } });
+  world.runUntil(() => lists.given.length > 10);
+  const seen = b.peering.members.find(({ id }) => id === a.key.id);
+  assert.deepEqual([seen?.connection, seen?.refusals], ["connected", 0]);
+  assert.equal(b.lines.filter(({ text }) => text.includes("is refused here")).length, 1);
+});
