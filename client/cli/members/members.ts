@@ -104,7 +104,10 @@ function addChange(
   { example, change }: { readonly example: string; readonly change: (daemons: readonly string[]) => Asking },
 ): void {
   addClientOptions(members.command(usage).description(description))
-    .option("--force", "also if no daemon that stays is caught up, or the first list would shut one out")
+    .option(
+      "--force",
+      "also if no daemon that stays is caught up, daemons go by different lists, or the first one would shut one out",
+    )
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
       "after",

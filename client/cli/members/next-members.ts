@@ -74,6 +74,13 @@ function objectionTo(
   { force }: Change,
 ): string | null {
   if (force) return null;
+  const unproved = views.find((view) => isOtherwise(view, heads));
+  if (unproved !== undefined)
+    return (
+      `${unproved.address} does not go by what another daemon says is the list, whose signature cannot be checked here: wait some ` +
+      "seconds and try again. If it stays so compare what dbsync members list says of each of them alone (-s); --force signs what would come " +
+      "after all that any of them says"
+    );
   const stays = (id: string) =>
     members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
   if (!views.some(({ id, state, joining }) => stays(id) && CAUGHT_UP.has(state) && !joining))
@@ -93,6 +100,12 @@ function objectionTo(
     "name it as well, or --force"
   );
 }
+
+/** Whether it is caught up under a list of its own, and lacks one of others: they could have made that up. */
+const isOtherwise = ({ id, state, lists }: MemberView, heads: readonly KnownList[]): boolean =>
+  CAUGHT_UP.has(state) &&
+  lists.some(({ list }) => list.members.includes(rawId(id))) &&
+  !heads.every(({ hash }) => lists.some((own) => own.hash === hash));
 
 /** As people are shown it: enough to be told from others. */
 export const shown = (id: string): string => `${id.slice(0, 16)}…`;

@@ -31,8 +31,9 @@ test("the first list names all, and the next ones what is added and left out", (
   const views = [view("A", [first]), view("B", [first])];
   const list = next(views, change("D", "C", { isReplacing: true }));
   assert.deepEqual([list.number, list.members, list.left], [2, idsOf("ABD"), idsOf("C")]);
-  // One has not heard of the second list.
-  assert.equal(next([view("A", [less]), view("B", [first])], change("D")).number, 3);
+  // One that is not caught up has not heard of the second list, nor has one that is new.
+  const late = [view("A", [less]), view("B", [first], { state: "catching-up" }), view("D", [])];
+  assert.equal(next(late, change("D")).number, 3);
 });
 
 const seen = { id: hex("C"), address: "c:1111", connection: "connected" };
@@ -65,6 +66,12 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     change("", "C"),
     /no daemon that would stay on the list is caught up/,
   ],
+  [
+    "upon a list that another live daemon does not go by: one alone could have made it up",
+    [view("A", [first]), view("B", [listAfter([first], { leave: "A" })])],
+    change("D"),
+    /a:1111 does not go by what another daemon says is the list/,
+  ],
   ["to merge one list", [view("A", [first])], change(""), /nothing is to be merged/],
 ];
 for (const [name, views, asked, reason] of refused)
@@ -74,8 +81,11 @@ for (const [name, views, asked, reason] of refused)
 
 test("lists beside each other are merged first, and keep whom both name", () => {
   const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
-  const views = [view("A", [one]), view("B", [other])];
+  const views = [view("A", [one, other]), view("B", [one, other])];
   assert.throws(() => next(views, change("E")), /dbsync members merge/);
+  const apart = [view("A", [one]), view("B", [other])];
+  assert.throws(() => next(apart, change("")), /does not go by/);
+  assert.equal(next(apart, change("", "", { force: true })).number, 3);
   const list = next(views, change(""));
   assert.deepEqual([list.number, list.members, list.left], [3, idsOf("AB"), idsOf("CD")]);
 });
