@@ -195,8 +195,11 @@ export class NatsStream implements OrderStream {
   async #ask(): Promise<void> {
     const link = this.#link;
     if (link === null) return;
+    const { next } = this.#parts.reader;
     const info = await link.manager.streams.info(this.#parts.address.stream).catch(() => null);
     if (this.#link !== link) return;
+    // It has lost what was read, which is told as it is connected with anew.
+    if (info !== null && info.state.last_seq < next - 1) void link.connection.close().catch(() => {});
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
     this.#askLater();
   }

@@ -28,8 +28,9 @@ interface Head extends EnvelopeDate {
   readonly created: string;
   /** Hexadecimal. */
   readonly cluster: string;
-  /** Of the message. */
+  /** Of the message: its number, and what it is told by. */
   readonly message: number;
+  readonly mark: string;
   /** null: there is none. */
   readonly floor: number | null;
   readonly ids: number;
@@ -66,7 +67,7 @@ export function readOrderSnapshot(
   const head = reader.head();
   if (head.cluster !== Buffer.from(cluster, "latin1").toString("hex"))
     throw new StartError("--data: what is there was made with other keys or another --cluster-name.", 2);
-  const { at, seq, message } = head;
+  const { at, seq, message, mark } = head;
   const ids = new OrderedIds(head.floor ?? undefined);
   for (let left = head.ids; left > 0; left--) ids.add(...reader.id());
   const ringEntries = Array.from({ length: head.ringEntries }, () => reader.ringEntry());
@@ -74,16 +75,16 @@ export function readOrderSnapshot(
   for (const { date, entry } of ringEntries)
     for (const unit of unitsOf(datedAt(date, entry), databases))
       if (unit.kind === "ring") applyToRing(unit, ring);
-  const past: OrderedPast = { seq: message, date: { at, seq }, database, ring, ringEntries, ids };
+  const past: OrderedPast = { seq: message, mark, date: { at, seq }, database, ring, ringEntries, ids };
   return { past, created: head.created };
 }
 
 function* factsOf(
-  { seq, date, ids, ringEntries }: OrderedPast,
+  { seq, mark, date, ids, ringEntries }: OrderedPast,
   { created, cluster }: OrderOrigin,
 ): Generator<Buffer> {
   const head: Head = {
-    ...{ created, cluster: Buffer.from(cluster, "latin1").toString("hex"), message: seq, ...date },
+    ...{ created, cluster: Buffer.from(cluster, "latin1").toString("hex"), message: seq, mark, ...date },
     floor: Number.isFinite(ids.floor) ? ids.floor : null,
     ...{ ids: ids.size, ringEntries: ringEntries.length },
   };

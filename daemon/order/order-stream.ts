@@ -41,6 +41,11 @@ export interface StreamReader {
   readonly next: number;
   /** Connected. @returns why this stream cannot be read on from `next`; null: it can */
   connected(facts: StreamFacts): string | null;
+  /**
+   * The message before `next`, with which each connection begins if the stream still has it.
+   * @returns why it cannot be read on behind it; null: it can
+   */
+  again(message: StreamMessage): string | null;
   /** In order, each once. */
   message(message: StreamMessage): void;
 }

@@ -62,6 +62,10 @@ const reader: StreamReader = {
     return state.seq + 1;
   },
   connected: (facts) => (facts.created === created ? null : "it is another stream"),
+  again(message) {
+    if (!state.isLast(message)) throw new Error("the stream holds another message in that place");
+    return null;
+  },
   message(message) {
     if (message.seq <= to) state.apply(message);
     if (message.seq === to) arrive();

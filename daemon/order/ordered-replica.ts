@@ -64,6 +64,8 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   #created: string | null;
   /** Sequence of what stood there when the daemon came to it last; null: it has not come yet. */
   #goal: number | null = null;
+  /** What the stream has lost of what was applied here; null: nothing that is known. */
+  #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   #look = () => {};
   #toldSkippedAt = Number.NEGATIVE_INFINITY;
@@ -142,11 +144,19 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   }
 
   connected({ first, last, created }: StreamFacts): string | null {
-    this.failure = this.#misfit({ first, last, created });
+    this.failure = this.#lost ?? this.#misfit({ first, last, created });
     if (this.failure !== null) return this.failure;
     this.#created = created;
     this.#goal = Math.max(this.#goal ?? 0, last);
     return null;
+  }
+
+  again(message: StreamMessage): string | null {
+    if (this.#state.isLast(message)) return null;
+    const folder = this.#parts.settings.data === null ? "" : " without the folder order of --data";
+    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Start the daemon anew${folder}`;
+    this.failure = this.#lost;
+    return this.#lost;
   }
 
   message(message: StreamMessage): void {

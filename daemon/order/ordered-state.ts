@@ -4,7 +4,7 @@
  * hold is skipped, by all daemons alike. The time at which a unit is applied is its message's.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
+import { hexOf, SEQ_MAX } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -16,6 +16,7 @@ import { concernsRing } from "../../timeline/snapshots/ring-entries.js";
 import { type Refused, refused } from "../answers/request.js";
 import { ORDER_WINDOW } from "../options/date-window.js";
 import type { CheckEntry } from "../peers/shared/peering-parts.js";
+import { hashOf } from "../trust/identity.js";
 import type { StreamMessage } from "./order-stream.js";
 import { OrderedIds } from "./ordered-ids.js";
 
@@ -41,6 +42,8 @@ export interface RingEntry {
 /** What the messages up to one have come to; its owner's from then on. */
 export interface OrderedPast {
   readonly seq: number;
+  /** What the last message is told by from another in its place; "": there is none. */
+  readonly mark: string;
   readonly date: EnvelopeDate;
   readonly database: Database;
   readonly ring: KeyRing;
@@ -73,6 +76,8 @@ export class OrderedState {
   /** Of the entry applied last: the time of its message, and its number among those of that millisecond. */
   #date: EnvelopeDate;
   readonly #ringEntries: RingEntry[];
+  /** null: none since `past`. */
+  #last: Pick<StreamMessage, "at" | "data"> | null = null;
   readonly #known: Parameters<CheckEntry>[2];
 
   constructor(parts: OrderedStateParts) {
@@ -90,7 +95,8 @@ export class OrderedState {
   /** As it is now; it changes with the next message. */
   get past(): OrderedPast {
     const { seq, database, ring } = this;
-    return { seq, date: this.#date, database, ring, ringEntries: this.#ringEntries, ids: this.#ids };
+    const mark = this.#last === null ? this.#parts.past.mark : markOf(this.#last);
+    return { seq, mark, date: this.#date, database, ring, ringEntries: this.#ringEntries, ids: this.#ids };
   }
 
   get database(): Database {
@@ -115,11 +121,19 @@ export class OrderedState {
     return this.#ids.has(id, at);
   }
 
+  /** Whether a message that stands in the last one's place is that one. */
+  isLast(message: StreamMessage): boolean {
+    const last = this.#last;
+    if (last === null) return this.#parts.past.mark === markOf(message);
+    return last.at === message.at && last.data.equals(message.data);
+  }
+
   /** Takes the message behind the last one. */
   apply(message: StreamMessage): Ordered {
     if (message.seq !== this.seq + 1)
       throw new Error(`message ${message.seq} of the stream came behind ${this.seq}`);
     this.seq = message.seq;
+    this.#last = message;
     // Another leader's clock may be behind.
     const at = Math.max(message.at, this.#date.at);
     const ordered = this.#judge(message.data, at);
@@ -161,8 +175,10 @@ export class OrderedState {
 /** Before the first message. @param ring  with the keys of genesis */
 export function nothingYet(ring: KeyRing, databases: number): OrderedPast {
   const [database, ids] = [new Database({ databases }), new OrderedIds()];
-  return { seq: 0, date: { at: 0, seq: 0 }, database, ring, ringEntries: [], ids };
+  return { seq: 0, mark: "", date: { at: 0, seq: 0 }, database, ring, ringEntries: [], ids };
 }
+
+const markOf = ({ at, data }: Pick<StreamMessage, "at" | "data">) => `${at} ${hexOf(hashOf(data))}`;
 
 /** An entry as it is folded: at the place of its message. */
 export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({

@@ -54,7 +54,11 @@ export class StreamReading {
     });
     this.#watch();
     await manager.consumers.add(stream, {
-      ...{ deliver_subject: inbox, deliver_policy: "by_start_sequence", opt_start_seq: reader.next },
+      ...{
+        deliver_subject: inbox,
+        deliver_policy: "by_start_sequence",
+        opt_start_seq: Math.max(1, reader.next - 1),
+      },
       ...{ ack_policy: "none", max_deliver: 1, mem_storage: true, num_replicas: 1 },
       ...{ flow_control: true, idle_heartbeat: nanos(LIFE_MS), inactive_threshold: nanos(FORGET_MS) },
     });
@@ -75,15 +79,20 @@ export class StreamReading {
     }
     const place = placeOf(message.reply ?? "");
     const { reader } = this.#parts;
-    if (place === null || place.seq < reader.next) return;
+    if (place === null || place.seq < reader.next - 1) return;
     if (place.seq > reader.next) this.#fail(`message ${reader.next} lacks`);
     else this.#hand({ ...place, data: bufferOf(message.data) });
   }
 
   /** What fails there is no affair of the connection's, which would go on: it ends the process, as anywhere else. */
   #hand(message: StreamMessage): void {
+    const { reader } = this.#parts;
     try {
-      this.#parts.reader.message(message);
+      if (message.seq === reader.next) reader.message(message);
+      else {
+        const problem = reader.again(message);
+        if (problem !== null) this.#fail(problem);
+      }
     } catch (problem) {
       this.stop();
       setImmediate(() => {

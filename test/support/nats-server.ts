@@ -10,7 +10,8 @@ export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly name: string;
   readonly #args: readonly string[];
-  readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-nats-"));
+  /** What it keeps. */
+  readonly folder = mkdtempSync(join(tmpdir(), "dbsync-nats-"));
   #child: ChildProcess | null = null;
 
   private constructor(port: number, name: string, args: readonly string[]) {
@@ -43,7 +44,7 @@ export class NatsServer implements AsyncDisposable {
   /** Until it takes connections. */
   async start(): Promise<void> {
     const { port, name } = this;
-    const place = ["-a", "127.0.0.1", "-p", String(port), "--server_name", name, "-js", "-sd", this.#folder];
+    const place = ["-a", "127.0.0.1", "-p", String(port), "--server_name", name, "-js", "-sd", this.folder];
     const child = spawn("nats-server", [...place, ...this.#args], { stdio: ["ignore", "ignore", "pipe"] });
     this.#child = child;
     const killChild = () => void child.kill("SIGKILL");
@@ -68,7 +69,7 @@ export class NatsServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

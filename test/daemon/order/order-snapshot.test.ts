@@ -39,13 +39,17 @@ test("what is behind a snapshot comes to the same with it as without", () => {
   put(state, sign(root, NOW + 9000, "KEY", "ADD", added.pem, "RULES", "+@all", "~*"), NOW + 1);
   put(state, sign(pair, NOW, "SET", "ends", "v", "PX", "1"), NOW + 1);
   put(state, again, NOW + 2);
-  put(state, sign(pair, NOW, "RPUSH", "list", "a", "b"), NOW + 2);
+  const last = sign(pair, NOW, "RPUSH", "list", "a", "b");
+  put(state, last, NOW + 2);
   const chunks = [bytesOf(state, cluster)];
   const parts = { genesis: signers.makeRing, databases: DATABASES, cluster };
   const { past, created } = readOrderSnapshot(chunks, parts);
   assert.equal(created, "today");
   const { state: restored } = stateFrom(() => past);
   assert.ok(bytesOf(restored, cluster).equals(chunks[0] as Buffer));
+  const { body, signature } = sign(pair, NOW, "RPUSH", "list", "a", "b");
+  assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(last.body, last.signature) }), true);
+  assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(body, signature) }), false);
   const more = [
     // Of the last millisecond, in which a key ends; one that was there before; one by the key that was added.
     sign(pair, NOW, "SET", "ends", "w", "NX"),

@@ -40,3 +40,14 @@ test("a daemon is behind until it has all that stood in the stream when it came 
   take();
   assert.equal(replica.hasCaughtUp, true);
 });
+
+test("a stream that has another message in the place of the last one is not read on, however often it is connected with", () => {
+  const replica = makeReplica();
+  assert.equal(replica.connected(factsUpTo(1)), null);
+  const first = { seq: 1, at: 1, data: Buffer.from("one") };
+  replica.message(first);
+  assert.equal(replica.again({ ...first, data: Buffer.from("one") }), null);
+  assert.match(replica.again({ ...first, data: Buffer.from("two") }) ?? "", /message 1 .* lost some/);
+  assert.match(replica.connected(factsUpTo(2)) ?? "", /lost some/);
+  assert.match(replica.failure ?? "", /Start the daemon anew$/);
+});
