@@ -99,7 +99,9 @@ export class ClusterNodes {
   }
 
   #unreached(): string {
-    return [...this.#links].map(([place, { lastError }]) => `${place}: ${lastError}`).join("; ");
+    return [...this.#links]
+      .map(([place, { isUp, lastError }]) => `${place}: ${isUp ? "it has not answered yet" : lastError}`)
+      .join("; ");
   }
 
   #linkTo(address: Address): RedisLink {
@@ -175,7 +177,9 @@ export class ClusterNodes {
   #tell(): void {
     if (this.#isStopped) return;
     if (this.isWhole && !this.#wasUp) this.#parts.log.up({ masters: this.#masters });
-    else if (!this.isWhole) this.#parts.log.down(this.reasonFor(null));
+    // The first that is asked says why in a moment: the log hears of it once a minute.
+    else if (!this.isWhole && !(this.#isAsking && this.#masters.length === 0))
+      this.#parts.log.down(this.reasonFor(null));
     this.#wasUp = this.isWhole;
   }
 }

@@ -105,6 +105,14 @@ class SentinelFinder implements Finder {
     return `no sentinel names the master "${master}": ${said.join("; ")}`;
   }
 
+  /** A sentinel is asked for the first time: the log, which hears of it once a minute, is to say what it answers. */
+  get #isWaiting(): boolean {
+    return (
+      this.#master === null &&
+      this.#sentinels.some((one) => one.isUp && one.pending > 0 && !this.#told.has(one))
+    );
+  }
+
   #linkParts(): Omit<RedisLinkParts, "address" | "access" | "changed"> {
     const { specification, waitReplicas = 0, environment } = this.#parts;
     return { name: specification.name, waitReplicas, environment, timeout: this.#timeout };
@@ -114,7 +122,7 @@ class SentinelFinder implements Finder {
     if (this.#isStopped) return;
     for (const sentinel of this.#sentinels)
       if (sentinel.isUp && sentinel.pending === 0) void this.#askOne(sentinel);
-    if (!this.isUp) this.#log.down(this.reasonFor());
+    if (!this.isUp && !this.#isWaiting) this.#log.down(this.reasonFor());
     this.#cancel?.();
     const wait = this.isUp ? ASK_MS : ASK_SOON_MS;
     this.#cancel = this.#parts.environment.setTimer(wait, () => this.#ask());
@@ -123,6 +131,7 @@ class SentinelFinder implements Finder {
   async #askOne(sentinel: RedisLink): Promise<void> {
     const { master, username, password } = this.#parts.specification;
     const outcome = await sentinel.ask(["SENTINEL", "MASTER", master]);
+    if (outcome.kind === "failed") this.#told.set(sentinel, "it does not answer");
     if (this.#isStopped || outcome.kind === "failed") return;
     const facts = factsIn(outcome);
     const [host, port, epoch] = [

@@ -1,7 +1,7 @@
 /** -d redis-sentinel before real processes: a master and its replica, and three sentinels that watch them. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import type { Outcome } from "../../../../daemon/backends/backend.js";
 import type { RedisGroupBackend } from "../../../../daemon/backends/redis/group.js";
 import { redisSentinel } from "../../../../daemon/backends/redis/sentinel.js";
@@ -15,7 +15,7 @@ import { MASTER_NAME, RedisSentinels, startReplica } from "../../../support/redi
 import type { RedisServer } from "../../../support/redis-server.js";
 import { CountingLoad } from "./failing-over.js";
 
-function backendBefore(text: string, more: { timeout?: number; waitReplicas?: number } = {}) {
+function backendBefore(text: string, more: { timeout?: number; waitReplicas?: number; log?: Logger } = {}) {
   return redisSentinel({
     specification: parseRedisGroup(text),
     ...{ timeout: 4_000, environment: realEnvironment, log: pino({ level: "silent" }), ...more },
@@ -94,12 +94,20 @@ describe("-d redis-sentinel", () => {
         /no sentinel names the master "main": 127.0.0.1:1: connect ECONNREFUSED/,
       ],
     ] as const) {
-      const wrong = backendBefore(text, { timeout: 500 });
+      const reasons: unknown[] = [];
+      const log = pino(
+        { level: "error" },
+        { write: (line: string) => reasons.push((JSON.parse(line) as { reason: unknown }).reason) },
+      );
+      const wrong = backendBefore(text, { timeout: 500, log });
       await wrong.start();
       const outcome = await wrong.execute(["GET", "k"]);
       assert.ok(outcome.kind === "failed" && outcome.effect === "not-applied");
       assert.match(outcome.detail, reason);
       assert.match(outcome.detail, /for 500 ms \(--backend-timeout\)$/);
+      // The log hears of it once a minute, so its first word has to be the right one.
+      await until(async () => reasons.length > 0);
+      assert.match(String(reasons[0]), reason);
       await wrong.stop();
     }
   });
