@@ -150,7 +150,8 @@ export function withFigures(daemon: DaemonStatus, { figures, missing, note }: Fi
 export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, found: Diagnosis): DaemonStatus {
   // What has failed does not become complete by waiting.
   const isOver = ({ text }: Problem) =>
-    text === INCOMPLETE && (timeline.failure !== null || timeline.revoked !== null);
+    text === INCOMPLETE &&
+    [timeline.failure, timeline.revoked, timeline.unlisted].some((reason) => reason !== null);
   const problems = [...daemon.problems.filter((one) => !isOver(one)), ...found.problems];
   const remarks = [...daemon.remarks, ...found.remarks];
   return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };
@@ -257,7 +258,9 @@ function problemsOf(
       isPassing: true,
     });
   if (hello.state === "isolated")
-    problems.push(problem("it is cut off from most of its peers", "see its log"));
+    problems.push(
+      problem("it is cut off from most of its peers, or from the stream of --order", "see its log"),
+    );
   if (foreign !== null) problems.push(foreign);
   if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
     problems.push(problem(describeClock(clockDifference), CLOCK_CURE));

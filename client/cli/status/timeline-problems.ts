@@ -211,8 +211,8 @@ function diagnoseMirror(
     );
   else if (state === "comparing") passing(`its mirror ${redis} is being compared`, "wait");
   if (foreign > 0)
-    bad(
-      `others have changed ${foreign} keys in its mirror ${redis}, which it has taken back`,
+    passing(
+      `others have changed ${foreign} keys in its mirror ${redis}, since it was started, which it has taken back`,
       "let nothing else write there (in Redis, a user of the daemon's own)",
     );
   if (refused > 0) bad(`its mirror ${redis} did not take ${refused} keys`, "its log says why");
@@ -225,6 +225,8 @@ function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" |
   if (/^it says: no-peers\b/.test(trouble)) return "there, name this daemon in --peer too";
   if (/^it says: not-(a-member|pinned)\b/.test(trouble))
     return "start both with the same --cluster-secret; or there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
+  if (/^it says: (left-out|not-listed)\b/.test(trouble))
+    return "dbsync members add it, with a new data folder if it was left out; or stop it";
   // A pin that is wrong is all that is known of its id.
   const known = trouble.startsWith("Its id is not the one") ? null : id;
   const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;

@@ -197,15 +197,16 @@ test("a timeline in memory that nobody else has is worth a word", () => {
   assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and no other daemon has it/);
 });
 
-test("of a daemon whose disk has failed nobody is told to wait", () => {
+test("of a daemon whose disk has failed, or that was left out, nobody is told to wait", () => {
   const incomplete = { text: "it is not yet complete", fix: "wait", isPassing: true };
   const daemon = { problems: [incomplete], remarks: [] } as unknown as DaemonStatus;
-  const textsOf = (failure: string | null) => {
-    const timeline = { ...WELL, failure };
+  const textsOf = (failure: string | null, unlisted: string | null = null) => {
+    const timeline = { ...WELL, failure, unlisted };
     return withTimeline(daemon, timeline, diagnose(timeline, [timeline], NOW)).problems.map(
       ({ text }) => text,
     );
   };
   assert.deepEqual(textsOf(null), ["it is not yet complete"]);
   assert.deepEqual(textsOf("no space"), ["its disk has failed (no space)"]);
+  assert.deepEqual(textsOf(null, "left out"), ["it takes no writes: left out"]);
 });
