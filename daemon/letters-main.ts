@@ -4,6 +4,7 @@
  * one by one, and is told on standard input what became of it.
  */
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { StartError } from "../serving/process/start-error.js";
 import { folderOf } from "./folder-option.js";
@@ -45,6 +46,11 @@ try {
 async function run(task: LettersTask): Promise<void> {
   const data = await folderOf(words);
   if (!existsSync(data)) throw new StartError(`--data ${data}: there is no such folder.`, 2);
+  if (!["timeline", "dead-letters"].some((name) => existsSync(join(data, name))))
+    throw new StartError(
+      `--data ${data}: there is no timeline in it, or it may not be read. Name the folder of a daemon.`,
+      2,
+    );
   const folder = new LettersFolder(data);
   const found = folder.list();
   if (task.task === "list") list(folder, found);

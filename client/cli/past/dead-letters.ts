@@ -64,7 +64,7 @@ among the missing.
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
-  dbsync dead-letters list --config /etc/dbsyncd.toml --json
+  dbsync dead-letters list --config /etc/dbsync/dbsyncd.toml --json
 ${exitCodeHelp("the folder cannot be read, or a part of a file of letters")}`,
     )
     .action(telling(list));
@@ -103,7 +103,7 @@ from one folder, and remove them in the others.
 
 Examples:
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
-  dbsync dead-letters write-again --all --config /etc/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
+  dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
 ${exitCodeHelp("one was not written, or may not have been")}`,
     )
     .action((ids: readonly string[], flags: WriteFlags) => telling(writeAgain)({ ...flags, ids }));
