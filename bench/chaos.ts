@@ -1,6 +1,6 @@
 /**
  * `npm run chaos`: a minute of faults for two daemons and, beside them, for a Redis primary with its replica: the same load, the same
- * faults at the same times. Ends with 1 if the daemons lost what they had acknowledged, or differ.
+ * faults one after the other. Ends with 1 if the daemons lost what they had acknowledged, or differ, with 2 at an unknown option.
  *   --seconds N   instead of 60; --seed N   the faults of a certain run
  *   --minutes N   three daemons alone instead, which lose folders and are given damaged files as well
  */
@@ -10,6 +10,10 @@ import { seedOfRun } from "../test/support/seeded-random.js";
 import { DbsyncPair, RedisPair } from "./crash-pairs.js";
 import { Side } from "./side-by-side.js";
 
+const USAGE = `npm run chaos -- --seconds 60 --seed 1   two daemons beside two Redis
+npm run chaos -- --minutes 30 --seed 1   three daemons alone, which lose folders and are given damaged files as well
+Seconds and minutes are numbers above 0, a seed is a whole number.`;
+
 const LOOK_MS = 250;
 /** Between two lines where there is no screen. */
 const LINE_MS = 5000;
@@ -18,21 +22,38 @@ const CONFIGURED = `Two daemons: --data, --fsync always, each the other's --peer
 asynchronous replication, no WAIT; when the primary is killed the replica is promoted at once, as a sentinel or an operator
 would, and the old one comes back as its replica. Faults: SIGKILL; SIGKILL while the second is cut off; SIGSTOP.`;
 
+interface Asked {
+  readonly seed: number;
+  readonly seconds: number;
+  /** null: two daemons beside two Redis. */
+  readonly minutes: string | null;
+}
+
+/** @returns null: it cannot be understood, or is --help */
+function askedFor(): Asked | null {
+  const option = { type: "string" } as const;
+  try {
+    const { values } = parseArgs({ options: { seed: option, seconds: option, minutes: option } });
+    const { minutes = null } = values;
+    const seed = values.seed === undefined ? seedOfRun() : Number(values.seed);
+    const seconds = minutes === null ? Number(values.seconds ?? 60) : Number(minutes) * 60;
+    return seconds > 0 && Number.isInteger(seed) ? { seed, seconds, minutes } : null;
+  } catch {
+    return null;
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: "string" },
-      seconds: { type: "string", default: "60" },
-      minutes: { type: "string" },
-    },
-  });
-  const seed = values.seed === undefined ? seedOfRun() : Number(values.seed);
-  const seconds = values.minutes === undefined ? Number(values.seconds) : Number(values.minutes) * 60;
-  if (!(seconds > 0) || !Number.isInteger(seed))
-    throw new Error("--seconds and --minutes take a number above 0, --seed a whole number");
-  if (values.minutes === undefined) await sideBySide(seed, seconds);
+  const asked = askedFor();
+  if (asked === null) {
+    console.error(USAGE);
+    process.exitCode = 2;
+    return;
+  }
+  const { seed, seconds, minutes } = asked;
+  if (minutes === null) await sideBySide(seed, seconds);
   else {
-    console.log(`replay with npm run chaos -- --seed ${seed} --minutes ${values.minutes}`);
+    console.log(`replay with npm run chaos -- --seed ${seed} --minutes ${minutes}`);
     await runChaos({ seed, seconds, say: console.log });
   }
 }
