@@ -38,7 +38,7 @@ interface SendFlags extends ClientFlags {
 
 export function addSend(program: Command): void {
   const command = program.command("send").description("send a command to every daemon and print the answer");
-  addWaitOptions(addDatabaseOption(addPolicyOption(addClientOptions(command))))
+  addWaitOptions(addDatabaseOption(addPolicyOption(addClientOptions(command, undefined, true))))
     .addOption(new Option("--all", "print every daemon's answer, a line for each").conflicts("policy"))
     .option("-x, --stdin", "read the last argument from standard input, to its end, as the bytes that come")
     .option(JSON_FLAG, 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')

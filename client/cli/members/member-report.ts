@@ -7,7 +7,7 @@ import type { MemberView } from "./member-views.js";
 import { hexIds, shown } from "./next-members.js";
 
 const NONE =
-  "There is no list of members: whoever --peer, pins and the secret let in is one. dbsync members add begins a list.";
+  "There is no list of members: a daemon that --peer, pins or the secret let in is one. dbsync members add begins a list.";
 
 /** What a daemon of the list is, as far as one that was asked knows. */
 interface Row {

@@ -74,10 +74,14 @@ ${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
     example: "  dbsync members replace 4f3a9c0e db3:1111 -k root-private.pem",
     change: ([old = "", other = ""]) => ({ add: [other], leave: [old], isReplacing: true }),
   });
-  addChange(members, ["merge", "make one of two lists that were signed at the same time: whom both name"], {
-    example: "  dbsync members merge -k root-private.pem",
-    change: () => ({ add: [], leave: [], isReplacing: false }),
-  });
+  addChange(
+    members,
+    ["merge", "make one of two lists that were signed at the same time: of the daemons that both name"],
+    {
+      example: "  dbsync members merge -k root-private.pem",
+      change: () => ({ add: [], leave: [], isReplacing: false }),
+    },
+  );
 }
 
 function addList(members: Command): void {
@@ -123,7 +127,7 @@ function addChange(
         const { list, text } = nextMembers(views, heads, {
           ...{
             add: add.map(meant("new")),
-            leave: leave.map(meant("listed")),
+            leave: [...new Set(leave.map(meant("listed")))],
             isReplacing,
             force: flags.force === true,
           },

@@ -40,7 +40,7 @@ signed, of one moment, and so the past as well; it lacks the daemon's own key. I
 
 Examples:
   dbsync backup --data /var/lib/dbsyncd /backup/monday.dbsync
-  dbsync backup --config /etc/dbsyncd.toml /backup/$(date +%F).dbsync
+  dbsync backup --config /etc/dbsync/dbsyncd.toml /backup/$(date +%F).dbsync
 ${exitCodeHelp("the file is there already, or the folder cannot be read or is damaged")}`,
     )
     .action(backup);

@@ -44,7 +44,7 @@ daemons that hold the same commands show the same. A copy that is older as a who
 Examples:
   dbsync log verify --data /var/lib/dbsyncd --sign-key public.pem --root-key root-public.pem
   dbsync log verify --backup monday.dbsync --sign-key public.pem --root-key root-public.pem
-  dbsync log verify --config /etc/dbsyncd.toml --json
+  dbsync log verify --config /etc/dbsync/dbsyncd.toml --json
 ${exitCodeHelp("something is wrong in the folder")}
   4  the folder could not be checked: it cannot be read, or there is none`,
     )

@@ -19,7 +19,7 @@ const ADMINISTRATOR =
 const HINTS: readonly Hint[] = [
   [/there is none; name an administrator/, ADMINISTRATOR],
   [/TIMELINE is answered by|unknown command .*TIMELINE/i, "start the daemon with --data DIR, or with --peer"],
-  [/NOPERM/, `this key may not look back: ${ADMINISTRATOR}`],
+  [/NOPERM/, `this key may not ask for that: ${ADMINISTRATOR}`],
   [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR}`],
   [
     /needs version 2|speaks version 1|RSA keys only/,

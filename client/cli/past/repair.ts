@@ -36,6 +36,7 @@ export function addRepair(program: Command): void {
     program
       .command("repair")
       .description("compare the Redis that mirrors a daemon with it, and mend what differs"),
+    TIMEOUT_MS,
   )
     .option(
       "--take-over",

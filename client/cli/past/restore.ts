@@ -66,7 +66,7 @@ Examples:
   dbsync restore monday.dbsync --data /var/lib/dbsyncd
   dbsync restore monday.dbsync --data /srv/sunday --at 2027-01-31T12:00Z
   dbsync restore monday.dbsync --only cart:17 --sign-key public.pem --root-key root-public.pem -k private.pem
-  dbsync restore monday.dbsync --prefix cart: --at -2h --replace --config /etc/dbsyncd.toml -k private.pem
+  dbsync restore monday.dbsync --prefix cart: --at -2h --replace --config /etc/dbsync/dbsyncd.toml -k private.pem
 ${exitCodeHelp("the backup is damaged, the folder is not empty, a key is there already or was not in it, or no daemon answered")}`,
     )
     .action(restore);

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { readPassphraseFile } from "../../../keys/passphrase-file.js";
 import { openClient, trusting } from "../../dbsync-send.js";
 import type { ListeningClient } from "../../listening-client.js";
+import { DEFAULT_TIMEOUT_MS } from "../../settings/call-limits.js";
 import { type Defaults, readDefaults, realPlaces } from "../../settings/defaults.js";
 import { readOptions, type Settings } from "../../settings/options.js";
 import type { SigningKey } from "../../settings/signing-key.js";
@@ -27,8 +28,11 @@ export interface ClientFlags {
 export const CA_HELP =
   "authorities that may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
 
-/** @param timeoutMs  the subcommand's own default of --timeout */
-export function addClientOptions(command: Command, timeoutMs?: number): Command {
+/**
+ * @param timeoutMs  the subcommand's own default of --timeout
+ * @param canWait    whether it has --stable as well
+ */
+export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_MS, canWait = false): Command {
   return command
     .option(
       "-s, --servers <list>",
@@ -54,8 +58,8 @@ export function addClientOptions(command: Command, timeoutMs?: number): Command 
     .addOption(
       new Option(
         "--timeout <ms>",
-        timeoutMs === undefined
-          ? "give up after so long, at most 20000, with --stable 60000 (default: 3000, 60000)"
+        canWait
+          ? `give up after so long, at most 20000, with --stable 60000 (default: ${timeoutMs}, 60000)`
           : `give up after so long, at most 20000 (default: ${timeoutMs})`,
       ).argParser((text) => readCount(text, "Milliseconds are")),
     );

@@ -113,7 +113,7 @@ describe("dbsync log", () => {
     assert.match(unsigned.stderr, /What to do: sign with an administrator's private key/);
     const denied = await run("log", "-k", "app.pem");
     assert.equal(denied.code, 1);
-    assert.match(denied.stderr, /NOPERM .*\nWhat to do: this key may not look back/);
+    assert.match(denied.stderr, /NOPERM .*\nWhat to do: this key may not ask for that/);
     const without = await plain.run(["log", "-k", "root.pem"]);
     assert.equal(without.code, 1);
     assert.match(without.stderr, /What to do: start the daemon with --data DIR, or with --peer/);
