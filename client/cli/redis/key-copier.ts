@@ -90,10 +90,11 @@ export class KeyCopier {
     if (type === "none") return "gone";
     const pieces = piecesOf(type);
     if (pieces === null) return { reason: `its type is ${textOfBytes(type)}` };
+    // Before it is whole again it is not what was marked.
+    this.#marks?.set(key, UNMARKED);
     await this.#write(["DEL", key]);
     for await (const argv of pieces(this.#source, key)) await this.#write(argv);
     if (expires !== null) await this.#write(["PEXPIREAT", key, String(expires)]);
-    this.#marks?.set(key, UNMARKED);
     return "pieces";
   }
 

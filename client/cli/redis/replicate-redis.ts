@@ -29,6 +29,8 @@ import type { RedisAddress } from "./redis-url.js";
 const LOOK_MS = 100;
 const AGAIN_MS = 1_000;
 const SCAN_COUNT = "512";
+/** A Redis that was started anew, and reads its data. */
+const STARTING = /^LOADING /;
 
 export interface Daemons {
   readonly send: SendToAll;
@@ -72,6 +74,7 @@ class Replica {
   #hasCopied = false;
   #hasToldOfWriters = false;
   #left: readonly string[] = [];
+  #events: RedisSource | null = null;
 
   constructor(address: RedisAddress, daemons: Daemons, { quietMs }: ReplicateOptions) {
     this.#address = address;
@@ -96,11 +99,10 @@ class Replica {
       }
       return true;
     } catch (problem) {
-      const isLost = !(
-        problem instanceof DbsyncError ||
-        problem instanceof RedisError ||
-        problem instanceof Ended
-      );
+      const isLost =
+        problem instanceof RedisError
+          ? STARTING.test(problem.message)
+          : !(problem instanceof DbsyncError || problem instanceof Ended);
       if (!this.#hasCopied || !isLost || this.#interrupts > 0) throw problem;
       printLine(`${(problem as Error).message}; connecting again, and looking at all keys anew`);
       return false;
@@ -113,6 +115,7 @@ class Replica {
   }
 
   async #followOn(source: RedisSource, events: RedisSource): Promise<void> {
+    this.#events = events;
     await events.ask(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
     const copier = await KeyCopier.of(source, this.#daemons.send, this.#marks);
     await this.#copyAll(source, copier);
@@ -174,9 +177,21 @@ class Replica {
   }
 
   async #copy(copier: KeyCopier, key: ByteString) {
-    const copied = await copier.copy(key);
+    const copied = await copier.copy(key).catch(async (problem: unknown) => {
+      if (!(await this.#isWrittenAgain(key, problem))) throw problem;
+      return "same" as const;
+    });
     if (copied === "gone" && this.#marks.delete(key)) await this.#delete(Buffer.from(key, "latin1"));
     return copied;
+  }
+
+  /** A value that is read piece by piece, and written meanwhile, is of no one moment: either side may refuse it. It is copied again. */
+  async #isWrittenAgain(key: ByteString, problem: unknown): Promise<boolean> {
+    const isAnswer =
+      problem instanceof RedisError || (problem instanceof DbsyncError && problem.code === "reply");
+    if (!isAnswer) return false;
+    await this.#events?.ask(["PING"]);
+    return this.#written.has(key);
   }
 
   /** @returns whether nothing was written meanwhile */

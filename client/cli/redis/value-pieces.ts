@@ -68,9 +68,11 @@ async function* scanned(source: RedisSource, name: string, key: ByteString): Asy
 /** Entries, ids and groups of consumers; what consumers have been given and not yet acknowledged has no command that sets it. */
 async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
   const facts = fieldsOf(await source.ask(["XINFO", "STREAM", key]));
+  // What comes behind it meanwhile is not of this moment, and may never end.
+  const last = facts.get("last-generated-id") ?? "0-0";
   let count = 0;
   for (let from = "-"; ; ) {
-    const reply = await source.ask(["XRANGE", key, from, "+", "COUNT", PIECE]);
+    const reply = await source.ask(["XRANGE", key, from, last, "COUNT", PIECE]);
     const entries = reply.kind === "array" ? reply.items : [];
     for (const entry of entries) {
       const [id, fields] = entry.kind === "array" ? entry.items : [];
@@ -87,7 +89,6 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
       ["XADD", key, "0-1", "a", "b"],
       ["XTRIM", key, "MAXLEN", "0"],
     ];
-  const last = facts.get("last-generated-id") ?? "0-0";
   const added = facts.get("entries-added");
   const deleted = facts.get("max-deleted-entry-id");
   const more =

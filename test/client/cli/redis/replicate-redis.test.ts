@@ -177,6 +177,38 @@ describe("dbsync import --replicate", () => {
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });
 
+  test("values that are read piece by piece may be deleted, made anew and grow meanwhile", async () => {
+    await source.call("ACL", "SETUSER", "default", "-dump");
+    try {
+      for (let i = 0; i < 60; i++) source.queue(["XADD", "x", "*", "f", "v"]);
+      await source.flush();
+      await using replicating = new Replicating(redis.port);
+      let isDone = false;
+      const writing = (async () => {
+        for (let i = 0; !isDone; i++) {
+          for (let j = 0; j < 3; j++) source.queue(["XADD", `y:${j % 3}`, "*", "f", "v"]);
+          source.queue(["XADD", "x", "*", "f", "v"]);
+          for (const key of [`y:${i % 3}`, "z"]) source.queue(["DEL", key]);
+          source.queue(i % 2 === 0 ? ["SET", "z", "1"] : ["RPUSH", "z", "1"]);
+          await source.flush();
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      })();
+      await replicating.says(/following/).finally(() => {
+        isDone = true;
+      });
+      await writing;
+      replicating.kill("SIGINT");
+      await replicating.ended;
+      assert.equal(replicating.code, 0, replicating.output);
+      assert.equal(await contentsOf(resp), await contentsOf(redis.port));
+      const [there, here] = [await textOf(redis.port, "XLEN", "x"), await textOf(resp, "XLEN", "x")];
+      assert.equal(here, there);
+    } finally {
+      await source.call("ACL", "SETUSER", "default", "+dump");
+    }
+  });
+
   test("compares all keys anew after its connection broke", async () => {
     await write(100);
     await using replicating = new Replicating(redis.port);
