@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { pino } from "pino";
 import type { Outcome } from "../../../../daemon/backends/backend.js";
 import { type Finder, RedisGroupBackend } from "../../../../daemon/backends/redis/group.js";
+import { keysOf } from "../../../../daemon/backends/redis/keys.js";
 import type { Argv, RedisLink } from "../../../../daemon/backends/redis/link.js";
 import { parseRedisGroup } from "../../../../daemon/options/addresses/redis-group-list.js";
 import { bulk, error } from "../../../../protocol/reply.js";
@@ -79,6 +80,17 @@ test("a connection that takes nothing, and is not closed yet, does not hold up t
   assert.equal(finder.sent.length, 1);
   finder.answer = () => OK;
   assert.deepEqual(await outcome, OK);
+});
+
+test("a command that says it has more keys than it has does not cost them", () => {
+  const most = "99999999999999999999";
+  for (const argv of [
+    ["eval", "return 1", most, "a"],
+    ["ZUNIONSTORE", "d", most, "a"],
+    ["LMPOP", most, "a"],
+  ])
+    assert.deepEqual(keysOf(argv), []);
+  assert.deepEqual(keysOf(["EVAL", "return 1", "2", "a", "b", "c"]), ["a", "b"]);
 });
 
 test("what a script says of other servers is an answer", async () => {
