@@ -59,6 +59,7 @@ export const FULL_ONLY: readonly string[] = [
   "faults/races-and-kills.test",
   "faults/revoked.test",
   "faults/scripts.test",
+  "operations/runbooks.test",
 ];
 
 /** @param file  as a path below test/ */
