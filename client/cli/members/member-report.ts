@@ -3,7 +3,7 @@ import type { KnownList } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { printJson, printLine } from "../shared/output.js";
 import { formatHeadedTable } from "../shared/table.js";
-import type { MemberView } from "./member-views.js";
+import { type MemberView, rawId } from "./member-views.js";
 import { hexIds, shown } from "./next-members.js";
 
 const NONE =
@@ -22,8 +22,9 @@ export function printMembers(
   heads: readonly KnownList[],
   json: boolean,
 ): boolean {
+  const isLeft = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
   const behind = views.filter(
-    ({ lists }) => !heads.every(({ hash }) => lists.some((list) => list.hash === hash)),
+    (view) => !(isLeft(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
   );
   const isOne = heads.length < 2 && behind.length === 0;
   if (json) {
@@ -37,6 +38,10 @@ export function printMembers(
       "\nThese lists stand beside each other, as they were signed at the same time: nothing becomes final until dbsync members merge.",
     );
   for (const { address } of behind) printLine(`\n${address} does not know this list yet.`);
+  for (const { address } of views.filter(isLeft))
+    printLine(
+      `\n${address} was left out, for good: it comes back with an empty folder, by dbsync members add.`,
+    );
   for (const { address, refusal } of views)
     if (refusal !== null) printLine(`\n${address} takes no writes: ${refusal}.`);
   return isOne;

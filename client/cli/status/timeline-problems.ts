@@ -13,6 +13,8 @@ export interface Problem {
 const SKEW_MOST_MS = 2000;
 /** What is final trails by about the window, 30 s. */
 const STABLE_BEHIND_MOST_MS = 120_000;
+/** What is refused as too old may be ahead of now by as much as the window, and by the clock of the machine that asks. */
+const AHEAD_MOST_MS = 120_000;
 /** Envelopes; more are on the way only after an absence. */
 const LAG_MOST = 10_000;
 
@@ -50,6 +52,11 @@ export function diagnose(
       "its members give them again; without members they are gone. Look after the disk",
     );
   if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
+  else if (timeline.watermark - now > AHEAD_MOST_MS)
+    bad(
+      `it takes nothing dated before ${dateText(timeline.watermark)}, which is still to come: a clock was ahead when it was started`,
+      "set its clock if it is still ahead, and restart it",
+    );
   const { settledFingerprint } = timeline;
   if (others.some((other) => other.settledFingerprint !== settledFingerprint))
     bad(

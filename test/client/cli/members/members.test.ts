@@ -146,6 +146,10 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
   await until("it says that it is not on the list", async () =>
     /not-listed/.test((await run(["send", "SET", "returned", "x"], [third], "app")).stderr),
   );
+  await until("the list says so of it", async () => {
+    const { code, stdout } = await run(["members", "list"], [first, third]);
+    return code === 0 && /was left out, for good/.test(stdout) && !/does not know/.test(stdout);
+  });
   await isRefused(["members", "add", lost], rest, /was left out, and never returns/);
   await kill(third);
 });

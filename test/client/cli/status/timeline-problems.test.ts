@@ -63,6 +63,11 @@ test("what is well is not talked about, nor that an address is the daemon's own"
 const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free or mend/],
   ["a clock that is off", { skewed: true }, /its clock is off .*; set its clock by NTP/],
+  [
+    "a clock that was ahead",
+    { watermark: NOW + 86_400_000 },
+    /nothing dated before .*, which is still to come: a clock was ahead .*; set its clock if .* restart it/,
+  ],
   ["another content than the others'", { settledFingerprint: "x" }, /does not hold the same.*log verify/],
   [
     "a stable point that stays behind",
