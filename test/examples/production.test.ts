@@ -117,6 +117,7 @@ describe("the systemd unit", () => {
 
 /** Of the options that need one, as the sample's own are for daemons with data. */
 const SIDECAR_DATABASE = 'database = "dbsync:127.0.0.1:1111"';
+const REDIS_DATABASE = 'database = "redis:127.0.0.1:6379"';
 
 /** A folder with the key files, the certificate and the users that the sample names. */
 async function scratchWithKeys(): Promise<string> {
@@ -161,10 +162,12 @@ describe("the sample configuration", () => {
     try {
       const settingOf = (line: string) =>
         OPTION_NAMES.find((name) => line.startsWith(`${nameOf(OPTIONS[name])} = `)) ?? assert.fail(line);
-      // Who signs for others has them behind it.
-      const lineOf = (setting: string) =>
+      // A daemon that signs for others has them behind it; replicas are those of a Redis.
+      const lineOf = (setting: string, of: string) =>
         setting === "database"
-          ? SIDECAR_DATABASE
+          ? of === "waitReplicas"
+            ? REDIS_DATABASE
+            : SIDECAR_DATABASE
           : (all.find((line) => settingOf(line) === setting) ?? assert.fail(setting));
       // Limits go together; of the others some exclude each other.
       const limits = lines.filter((line) => isLimitName(settingOf(line)));
@@ -172,7 +175,7 @@ describe("the sample configuration", () => {
         const file = join(scratch, "one.toml");
         const needed =
           line === "" ? [] : [...neededBy(settingOf(line))].filter((name) => name !== settingOf(line));
-        const written = line === "" ? limits : [line, ...needed.map(lineOf)];
+        const written = line === "" ? limits : [line, ...needed.map((name) => lineOf(name, settingOf(line)))];
         await writeFile(file, `${written.join("\n")}\n`);
         await assert.doesNotReject(printedFor("--config", file, "--check-config"), line);
       }
