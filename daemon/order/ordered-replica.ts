@@ -31,6 +31,8 @@ const TICK_MS = 100;
 const ENTER_MS = 5000;
 /** Milliseconds between two lines about messages that were skipped. */
 const SKIPPED_EVERY_MS = 10_000;
+/** Milliseconds between two lines about how far a long stream is read. */
+const READING_EVERY_MS = 5000;
 
 export interface OrderedReplicaParts {
   readonly settings: Settings;
@@ -69,9 +71,11 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   #timer: NodeJS.Timeout | null = null;
   #look = () => {};
   #toldSkippedAt = Number.NEGATIVE_INFINITY;
+  #toldReadingAt: number;
 
   constructor(parts: OrderedReplicaParts) {
     this.#parts = parts;
+    this.#toldReadingAt = parts.environment.uptime();
     const { settings, signers, environment, log } = parts;
     this.#folder = new OrderFolder({
       ...{ data: settings.data, order: parts.order, credentials: settings.orderCredentials },
@@ -253,7 +257,17 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   #tick(): void {
     this.#state.dropExpired();
     this.backend.tick();
+    this.#tellReading();
     this.#look();
+  }
+
+  #tellReading(): void {
+    const { environment, log } = this.#parts;
+    const now = environment.uptime();
+    if (this.hasCaughtUp || this.#goal === null) this.#toldReadingAt = now;
+    if (now < this.#toldReadingAt + READING_EVERY_MS) return;
+    this.#toldReadingAt = now;
+    log.info({ seq: this.#state.seq, of: this.#goal }, "reading the stream");
   }
 
   #tellOfRing({ id, envelope }: Entry): void {
