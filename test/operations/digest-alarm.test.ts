@@ -62,7 +62,11 @@ test("what one daemon's memory holds otherwise is named by all, and no longer on
     const others = all().filter((one) => one.port !== port);
     // It is no longer connected, or is the same again: what was found of it is over.
     await until("the others see it well", () =>
-      others.every(({ log }) => log.some(({ key, msg }) => key === KEY && /is the same/.test(msg))),
+      others.every(({ log }) =>
+        log.some(
+          ({ key, msg }) => key === KEY && /no member that is connected holds something else/.test(msg),
+        ),
+      ),
     );
   } finally {
     await Promise.all([...running.values()].map(({ daemon }) => daemon.stop()));
