@@ -218,16 +218,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a stable point without comparing",
-    file: "daemon/peers/past/stable-point.js",
-    find: "other.watermark >= round.at && isSameTotals(other, own)",
-    replace: "other.watermark >= round.at",
+    file: "timeline/members/stable-rule.js",
+    find: "report.watermark < at || !isSame(report.digest, own.digest)",
+    replace: "report.watermark < at",
     test: "test/daemon/peers/past/stable-point.test.js",
   },
   {
     name: "a stable point without the watermarks",
-    file: "daemon/peers/past/stable-point.js",
-    find: "const lowest = Math.min(this.#timeline.published, ...watermarks);",
-    replace: "const lowest = this.#timeline.published + 2000;",
+    file: "timeline/members/stable-rule.js",
+    find: "report.watermark < at || ",
+    replace: "",
+    test: "test/timeline/members/rules.test.js",
   },
   {
     name: "what comes during a refold is folded twice",
