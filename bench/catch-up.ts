@@ -26,6 +26,8 @@ const LASTED_MS = 30 * 60_000;
 const GOALS = {
   catchUp8: 100_000,
   catchUp1: 20_000,
+  /** An empty member takes a million keys in 30 s. */
+  join: 33_334,
   replay: 200_000,
   rounds: 4,
   bytes: 250_000,
@@ -36,10 +38,13 @@ const scene = new Scene();
 
 async function main(): Promise<void> {
   const rows = [];
-  const eight = await catchUp(COMMANDS, 8, KEYS);
-  rows.push(eight.row, (await catchUp(SINGLE_COMMANDS, 1, KEYS)).row);
+  const eight = await catchUp(planOf(COMMANDS, 8, KEYS), GOALS.catchUp8);
+  rows.push(eight.row, (await catchUp(planOf(SINGLE_COMMANDS, 1, KEYS), GOALS.catchUp1)).row);
+  const joined = await catchUp(planOf(COMMANDS, 50, COMMANDS), GOALS.join);
+  rows.push(joined.row);
   const own = await ownTimeline(eight.folder, COMMANDS, "8 commands an envelope, 100,000 keys");
-  const keys = await manyKeys();
+  const asMany = `${COMMANDS.toLocaleString("en")} keys, 50 commands an envelope`;
+  const keys = await ownTimeline(joined.folder, COMMANDS, asMany);
   report("catch-up", text(rows, [own, keys], reconciled()), smoke);
 }
 
@@ -62,8 +67,8 @@ function planOf(commands: number, size: number, keys: number): DataPlan {
 }
 
 /** One daemon has everything; another, with an empty folder, has to become level. */
-async function catchUp(commands: number, size: number, keys: number) {
-  const plan = planOf(commands, size, keys);
+async function catchUp(plan: DataPlan, goal: number) {
+  const commands = plan.envelopes * plan.size;
   const folder = scene.newFolder();
   await writeFolders([folder], signedEntries(scene, plan));
   const { giver, taker } = await scene.pair(folder, scene.newFolder());
@@ -77,10 +82,9 @@ async function catchUp(commands: number, size: number, keys: number) {
     const cpu = cpuOf([giver, taker]).map((after, i) => after - (before[i] as number));
     const [given, taken] = cpu as [number, number];
     const verifying = verifySeconds(scene.key) * plan.envelopes;
-    const goal = size === 1 ? GOALS.catchUp1 : GOALS.catchUp8;
     const perSecond = commands / seconds;
     const row = [
-      `${commands.toLocaleString("en")} commands, ${size} an envelope`,
+      `${commands.toLocaleString("en")} commands, ${plan.size} an envelope${goal === GOALS.join ? ", a key each" : ""}`,
       ...[Math.round(perSecond), `≥ ${goal.toLocaleString("en")} (${perSecond >= goal ? "met" : "missed"})`],
       ...[seconds.toFixed(1), (storedMs / 1000).toFixed(1)],
       ...[given.toFixed(1), taken.toFixed(1), verifying.toFixed(1), residentMiB(taker)],
@@ -98,17 +102,6 @@ const cpuOf = (servers: readonly Server[]) =>
 async function ownTimeline(folder: string, commands: number, what: string): Promise<Start> {
   await using daemon = await startDaemon(scene.args(folder));
   return { what, commands, startMs: daemon.startMs, residentMiB: residentMiB(daemon) };
-}
-
-/** As many keys as commands. */
-async function manyKeys(): Promise<Start> {
-  const folder = scene.newFolder();
-  await writeFolders([folder], signedEntries(scene, planOf(COMMANDS, 50, COMMANDS)));
-  return await ownTimeline(
-    folder,
-    COMMANDS,
-    `${COMMANDS.toLocaleString("en")} keys, 50 commands an envelope`,
-  );
 }
 
 /** Two timelines in this process. */

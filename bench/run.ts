@@ -15,6 +15,7 @@ const BENCHMARKS = [
   "verify-threads",
   "redo",
   "catch-up",
+  "snapshot-pings",
   "resp",
   "channels",
   "web",
