@@ -17,7 +17,7 @@ export interface MemberListsParts {
   readonly signers: SignersFace;
   /** The daemon's own id. */
   readonly own: ByteString;
-  /** Whether it has ever told a watermark: before that it has served nobody. */
+  /** Whether it may have taken anything from clients: it is live (before its first watermark too), or was once. */
   readonly hasServed: () => boolean;
 }
 

@@ -123,7 +123,7 @@ export class Replica implements KeptWrites {
     this.timeline = this.#makeTimeline(storage);
     signers.follow(() => this.timeline.ring);
     const { id } = parts.identity;
-    const hasServed = () => this.timeline.published > 0;
+    const hasServed = () => this.timeline.published > 0 || this.peering.state !== "catching-up";
     this.#lists = new MemberLists({ storage, signers, own: id, hasServed });
     this.peering = this.#makePeering();
     this.#lists.changed = () => this.peering.listsChanged();

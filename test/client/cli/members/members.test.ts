@@ -124,7 +124,8 @@ test("a list is begun, by an administrator alone, and survives a crash", async (
 
   await succeeds(["members", "add", ...addresses], seats);
   await goBy(1, seats);
-  assert.equal((await run(["send", "SET", "begun", "x"], seats, "app")).stdout, "OK\n");
+  const begun = await run(["send", "SET", "begun", "x"], seats, "app");
+  assert.deepEqual([begun.stdout, begun.stderr], ["OK\n", ""]);
 
   await kill(seats[0] as Seat);
   await start(seats[0] as Seat);
