@@ -6,8 +6,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { hexOf } from "../protocol/version-2/envelope.js";
 import { StartError } from "../serving/process/start-error.js";
+import type { Fate } from "../timeline/members/dead-letter-rule.js";
 import { folderOf } from "./folder-option.js";
+import { findLetters } from "./letters/found-letters.js";
 import {
   checkRemovable,
   checkWritable,
@@ -18,12 +21,26 @@ import {
 } from "./letters/letter-choice.js";
 import { type FoundLetters, type Letter, LettersFolder, LetterTaken } from "./letters/letters-folder.js";
 import { toldLetter } from "./letters/told-letter.js";
+import { ownerOf } from "./trust/data-folder.js";
 
 export type LettersTask =
   | { readonly task: "list" }
+  /** What the members lack of a daemon that was left out: asked of them through the program that asked. */
+  | { readonly task: "find" }
   | { readonly task: "show" | "remove"; readonly ids: readonly string[] }
   /** `ids` null: all of which there is no doubt. */
   | { readonly task: "write-again"; readonly ids: readonly string[] | null; readonly isAnyway: boolean };
+
+/** What is to be asked of members: places in hexadecimal, of what the daemon of that id holds. */
+export interface FateQuestion {
+  readonly daemon: string;
+  readonly places: readonly string[];
+}
+
+/** A fate for each place that was asked for. */
+export interface FateAnswer {
+  readonly fates: readonly Fate[];
+}
 
 /** What became of a letter that was handed over; `unknown`: no daemon said so for certain. */
 export interface LetterOutcome {
@@ -51,6 +68,10 @@ async function run(task: LettersTask): Promise<void> {
       `--data ${data}: there is no timeline in it, or it may not be read. Name the folder of a daemon.`,
       2,
     );
+  if (task.task === "find") {
+    await find(data);
+    return;
+  }
   const folder = new LettersFolder(data);
   const found = folder.list();
   if (task.task === "list") list(folder, found);
@@ -63,6 +84,22 @@ async function run(task: LettersTask): Promise<void> {
     }
     for (const letter of letters) tell(toldLetter(letter, folder.entry(letter), false));
   }
+}
+
+async function find(data: string): Promise<void> {
+  const owner = ownerOf(data);
+  if (owner === null || !existsSync(join(data, "timeline")))
+    throw new StartError(`--data ${data}: it has no daemon's key, or no timeline. Name the whole folder.`, 2);
+  const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  const ask = async (places: readonly string[]) => {
+    tell({ daemon: hexOf(owner.id), places } satisfies FateQuestion);
+    const { done, value } = await answers.next();
+    if (done === true) throw new NotChosen("The members were not asked to the end: nothing is kept.");
+    return (JSON.parse(value) as FateAnswer).fates;
+  };
+  const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+  tell(await findLetters({ data, ask, now: Date.now(), wait }));
+  process.stdin.destroy();
 }
 
 function list(folder: LettersFolder, { letters, unread }: FoundLetters): void {

@@ -13,11 +13,13 @@ export const LETTER_REASONS = {
   possible: 2,
   /** The command that had added its signer's key is such a letter. */
   "unknown-key": 3,
+  /** Its daemon was left out of the list of members before it had given it to one of them. */
+  evicted: 4,
 } as const;
 
 export type LetterReason = keyof typeof LETTER_REASONS;
 
-/** Letters that are written together: of one snapshot that is taken over. */
+/** Letters that are written together: of one snapshot that is taken over, or of the folder of a daemon that was left out. */
 export interface LetterWriter {
   /**
    * Only as far as there is room.

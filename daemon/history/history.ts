@@ -11,6 +11,7 @@ import { type RecallParts, Recalls } from "../../timeline/recall.js";
 import { DUE_AHEAD_MS } from "../../timeline/waiting.js";
 import type { MirrorFace } from "../mirror/mirror-parts.js";
 import { blame } from "./blame.js";
+import { fates } from "./fates.js";
 import { log } from "./log.js";
 import { repair } from "./mirror-status.js";
 import { pastState } from "./past-state.js";
@@ -40,6 +41,7 @@ export class History {
     const scene = ({ db }: Unit) => ({ recalls, db, last: now() + DUE_AHEAD_MS });
     this.#handlers = new Map<string, Handler>([
       ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
+      ["TIMELINE|FATE", (argv) => fates(argv, this.#replica)],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
       ["TIMELINE|REPAIR", (argv) => repair(argv, this.mirror)],

@@ -16,7 +16,7 @@ import type { StateDifference } from "../peers/state/state-differences.js";
 export interface ReplicaFace {
   readonly timeline: Pick<
     Timeline,
-    "figures" | "index" | "watermark" | "published" | "failure" | "newest" | "state"
+    "figures" | "index" | "watermark" | "published" | "failure" | "newest" | "state" | "holds" | "prunedTo"
   > & { readonly waiting: Pick<Timeline["waiting"], "isLevel"> };
   readonly peering: Pick<
     Peering,

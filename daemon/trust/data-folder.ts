@@ -38,6 +38,9 @@ export function openDataFolder(folder: string, warn: (sentence: string) => void 
   }
 }
 
+/** Whose folder it is; null: no daemon's. @throws StartError  its key cannot be read */
+export const ownerOf = (folder: string): Identity | null => readKey(join(folder, KEY_FILE), () => {});
+
 /** With those above it. Node's own way tries for ever where the system says ENOENT of a folder in one that is there, as in /proc. */
 function makeFolder(folder: string): void {
   const make = () => mkdirSync(folder, { mode: FOLDER_MODE });

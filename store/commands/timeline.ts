@@ -50,6 +50,13 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
         complexity: "O(N), N: what was recorded since FROM",
         summary: "Which signers changed a key, by what: TIMELINE BLAME key [FROM ms].",
       },
+      "TIMELINE|FATE": {
+        arity: -4,
+        keys: none,
+        complexity: "O(N), N: places",
+        summary:
+          "What became of what a daemon that the list of members leaves out had taken: TIMELINE FATE daemon place [place ...].",
+      },
       "TIMELINE|GET": {
         arity: -4,
         keys: pastKeys,

@@ -129,6 +129,9 @@ test("a machine is lost: without it all becomes final, its folder is let in no m
   await trio.start(2);
   await prints(/not-listed/, ["send", "SET", "returned", "x"], [2], signers.app);
   await trio.end(2, "SIGTERM");
+  await succeeds(["dead-letters", "find", "--data", trio.folder(2)], [0, 1]);
+  await succeeds(["dead-letters", "list", "--data", trio.folder(2)], [0, 1]);
+  await succeeds(["dead-letters", "write-again", "--all", "--data", trio.folder(2)], [0, 1], signers.app);
   rmSync(trio.folder(2), { recursive: true });
   await trio.start(2);
   await succeeds(["members", "add", address(2)], ALL);

@@ -10,7 +10,7 @@ const SHORT_DIGITS = 12;
 export interface DeadLetter {
   readonly id: string;
   readonly at: number;
-  readonly reason: "missing" | "possible" | "unknown-key";
+  readonly reason: "missing" | "possible" | "unknown-key" | "evicted";
   readonly state: "waiting" | "undecided" | "begun" | "written";
   readonly since: number | null;
   readonly file: string;

@@ -14,6 +14,7 @@ import {
   readLetter,
   type UnreadLetters,
 } from "./dead-letter.js";
+import { addFindOptions, findLetters } from "./find-letters.js";
 import { addFolderOption, type FolderFlags, ProgramFailure, talkTo } from "./folder-program.js";
 
 type LetterFlags = FolderFlags & { readonly json?: boolean };
@@ -31,7 +32,8 @@ export function addDeadLetters(program: Command): void {
       "after",
       `
 A daemon that was cut off for longer than commands are kept takes over a snapshot of the others. What it had acknowledged and the snapshot lacks, or may
-lack, is kept in dead-letters/ in its data folder, as it was signed. Run this on its machine, as its user or as root; the daemon may run.
+lack, is kept in dead-letters/ in its data folder, as it was signed. So is, once you say find, what a daemon that was evicted had and no member has. Run
+this on its machine, as its user or as root; the daemon may run.
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
@@ -41,6 +43,7 @@ Examples:
 ${exitCodeHelp("there is no such letter, or it was not written")}`,
     );
   addList(letters);
+  addFind(letters);
   addShow(letters);
   addWriteAgain(letters);
   addRemove(letters);
@@ -60,7 +63,7 @@ function addList(letters: Command): void {
       `
 States: waiting; written: again, by this program; begun: perhaps; undecided: the daemon's next start decides.
 Why: missing: the snapshot lacks it; possible: it may have it, as of that second it has others as well; unknown-key: the command that had added its key is
-among the missing.
+among the missing; evicted: its daemon was evicted before a member had it (find).
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
@@ -68,6 +71,12 @@ Examples:
 ${exitCodeHelp("the folder cannot be read, or a part of a file of letters")}`,
     )
     .action(telling(list));
+}
+
+function addFind(letters: Command): void {
+  addFindOptions(subcommand(letters, "find", "find what an evicted daemon had, and no member has")).action(
+    telling((flags) => findLetters(LETTERS, flags)),
+  );
 }
 
 function addShow(letters: Command): void {

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { readLogQuery } from "../../../daemon/history/query.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { writePlace } from "../../../timeline/entries/entry.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
-import { AT, idText, NOW, PastScene } from "./past-scene.js";
+import { AT, idText, LEFT_OUT, NOW, PastScene } from "./past-scene.js";
 
 let scene: PastScene;
 beforeEach(() => {
@@ -275,6 +276,18 @@ describe("TIMELINE GET", () => {
       /^ERR what was recorded up to 1790000000001 is not kept any more/,
     );
   });
+});
+
+test("TIMELINE FATE tells what became of what a daemon that was left out had taken", async () => {
+  const place = (at: number) => writePlace({ at, seq: 0, id: "i".repeat(32) }).toString("hex");
+  const ask = (...words: string[]) => scene.ask("TIMELINE", "FATE", ...words);
+  const fates = await ask(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(place));
+  assert.deepEqual(fates, ["forgotten", "dead-letter", "held", "undecided"]);
+  assert.match(String(await ask(hexOf("M".repeat(32)), place(4))), /^ERR the list of members does not leave/);
+  assert.match(String(await ask("4c4c", place(4))), /^ERR '4c4c' is no daemon's id/);
+  assert.match(String(await ask(hexOf(LEFT_OUT), "00ff")), /^ERR '00ff' is no place of 84/);
+  const many = Array.from({ length: 1001 }, () => place(4));
+  assert.match(String(await ask(hexOf(LEFT_OUT), ...many)), /^ERR 1001 places are named, and 1000 may be/);
 });
 
 test("TIMELINE STATUS tells of the timeline, and up to a second what two daemons can compare", async () => {

@@ -14,7 +14,7 @@ import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
-import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import { isRingEntry } from "../../../timeline/entries/recorded.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
@@ -23,6 +23,8 @@ import { folded } from "../../conformance/resp2-fold.js";
 import { type KeyPair, makeKeyPair, signCommands } from "../../support/envelope-client.js";
 
 export const AT = 1_790_000_000_000;
+/** The id of a daemon that the list of members leaves out. */
+export const LEFT_OUT: ByteString = "L".repeat(32);
 export const NOW = AT + 3_600_000;
 
 /** A reply as plain values: maps as objects, errors as their text. */
@@ -133,6 +135,7 @@ export class PastScene {
       timeline: {
         ...{ index, watermark: 10, published: 9, failure: null, state: "live" },
         ...{ newest: { at: AT, seq: 0 }, figures: tail, waiting: { isLevel: true } },
+        ...{ prunedTo: 3, holds: ({ at }: Place) => at === 5 },
       },
       peering: {
         ...{
@@ -156,7 +159,7 @@ export class PastScene {
       deadLetters: () => 9,
       revoked: () => null,
       unlisted: () => null,
-      lists: { standing: standingOf([]), isJoining: false },
+      lists: { standing: { ...standingOf([]), left: new Set([LEFT_OUT]) }, isJoining: false },
     };
   }
 }

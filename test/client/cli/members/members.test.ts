@@ -66,6 +66,19 @@ async function kill(seat: Seat): Promise<void> {
   seat.process = null;
 }
 
+/** Has one daemon take a command that no other hears of, and kills it. */
+async function leaveAlone(seat: Seat, command: readonly string[]): Promise<void> {
+  const others = seats.filter((other) => other !== seat);
+  for (const { process } of others) process?.kill("SIGSTOP");
+  try {
+    const { stdout, stderr } = await run(["send", ...command], [seat], "app");
+    assert.equal(stdout, "1\n", stderr);
+    await kill(seat);
+  } finally {
+    for (const { process } of others) process?.kill("SIGCONT");
+  }
+}
+
 const run = (words: readonly string[], asked: readonly Seat[], key = "root"): Promise<ChildResult> => {
   const DBSYNC_SERVERS = asked.map(({ address }) => address).join(",");
   return runDbsync(words, { folder, variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: `${key}.pem` } });
@@ -137,11 +150,22 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
   const [first, , third] = seats as [Seat, Seat, Seat];
   const rest = seats.slice(0, 2);
   const lost = await idOf(third);
-  await kill(third);
+  await leaveAlone(third, ["INCR", "visits"]);
+  const find = ["dead-letters", "find", "--data", third.data];
+  await isRefused(find, rest, /the list of members does not leave that daemon out/);
   await isRefused(["members", "evict", "127.0.0.1:1"], rest, /no daemon of the list is meant by/);
   await succeeds(["members", "evict", lost.slice(0, 12)], rest);
   await goBy(2, rest);
   await becomesFinal(first, "evicted");
+
+  // It acknowledged one that no other has.
+  await succeeds(find, rest);
+  const letters = ["dead-letters", "list", "--data", third.data];
+  assert.match((await run(letters, [])).stdout, /^[^\n]+\n[\da-f]{12} .* waiting +evicted +INCR visits\n$/);
+  const again = ["dead-letters", "write-again", "--all", "--data", third.data];
+  assert.equal((await run(again, rest, "app")).code, 0);
+  assert.equal((await run(["send", "GET", "visits"], rest, "app")).stdout, "1\n");
+  assert.match((await run(find, rest)).stdout, /^0 new dead letters/);
 
   await start(third);
   await until("it says that it is not on the list", async () =>

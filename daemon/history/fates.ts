@@ -1,0 +1,41 @@
+/**
+ * TIMELINE FATE: what became of envelopes that a daemon had taken before the list of members left it out, so that what no member
+ * has can be kept as dead letters. Source: docs/protocol-v2.md "TIMELINE".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulk, type Reply } from "../../protocol/reply.js";
+import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
+import { custom, echoed } from "../../store/arguments/errors.js";
+import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
+import { type Fate, fateOf } from "../../timeline/members/dead-letter-rule.js";
+import type { ReplicaFace } from "./replica-figures.js";
+
+/** Of one command: some 84 kB. */
+export const PLACES_MOST = 1000;
+
+/** @param argv  `TIMELINE FATE daemon place …`, hexadecimal. @throws CommandFailure */
+export function fates(argv: readonly ByteString[], replica: ReplicaFace): Reply {
+  const [, , daemon = "", ...places] = argv;
+  if (places.length > PLACES_MOST)
+    throw custom(`ERR ${places.length} places are named, and ${PLACES_MOST} may be`);
+  const id = bytesOfHex(daemon, HASH_BYTES);
+  if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is no daemon's id of 64 hexadecimal digits`);
+  const state = replica.state();
+  if (state !== "live") throw custom(`ERR this daemon is ${state}: ask one that is live`);
+  // Others give what they have when they are back: written again it would be there twice.
+  if (!replica.lists.standing.left.has(id)) throw custom(NOT_LEFT);
+  return array(places.map((text) => bulk(fateAt(text, replica))));
+}
+
+function fateAt(text: ByteString, { timeline, peering }: ReplicaFace): Fate {
+  const bytes = bytesOfHex(text, PLACE_BYTES);
+  if (bytes === undefined)
+    throw custom(`ERR '${echoed(text)}' is no place of ${2 * PLACE_BYTES} hexadecimal digits`);
+  const place = readPlace(Buffer.from(bytes, "latin1"));
+  const idsFrom = timeline.prunedTo + 1;
+  const isHeld = place.at >= idsFrom && timeline.holds(place);
+  return fateOf(place.at, isHeld, { stablePoint: peering.stablePoint, idsFrom });
+}
+
+const NOT_LEFT =
+  "ERR the list of members does not leave that daemon out: what it has comes back with it. dbsync members evict it, if it never will";

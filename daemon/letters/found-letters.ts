@@ -1,0 +1,94 @@
+/**
+ * What a daemon had taken before the list of members left it out, and no member has: found by asking them of each envelope of its
+ * folder, and kept there as dead letters. The folder's timeline is only read. Source: timeline/members/dead-letter-rule.ts.
+ */
+import { join } from "node:path";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { LetterWriter } from "../../timeline/dead-letters.js";
+import { openFolderView } from "../../timeline/disk/folder-view.js";
+import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
+import type { Fate } from "../../timeline/members/dead-letter-rule.js";
+import { DeadLetters } from "./kept-letters.js";
+import { LettersFolder } from "./letters-folder.js";
+
+/** What is asked of in one go: as many as TIMELINE FATE takes, as long as they are short. */
+const PLACES_MOST = 1000;
+const BYTES_MOST = 4 * 1024 * 1024;
+
+/** Of what was not a letter before. */
+export interface Found {
+  /** Letters that are new. */
+  readonly kept: number;
+  /** Pages of the folder that cannot be read: what they hold is not known. */
+  readonly unread: number;
+  readonly fates: Readonly<Record<Fate, number>>;
+}
+
+export interface FindingParts {
+  /** The data folder. */
+  readonly data: string;
+  /** Places in hexadecimal. @returns a fate for each, in their order */
+  readonly ask: (places: readonly string[]) => Promise<readonly Fate[]>;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly wait: (milliseconds: number) => Promise<void>;
+}
+
+type Stored = readonly [place: Buffer, value: Buffer];
+
+/** @throws Error  the folder cannot be read, or the letters not be kept: then none is */
+export async function findLetters({ data, ask, now, wait }: FindingParts): Promise<Found> {
+  const known = knownIn(data);
+  let unread = 0;
+  const damaged = () => void unread++;
+  const view = await openFolderView({ folder: join(data, "timeline"), wait, damaged });
+  const writer = new DeadLetters({ data, most: Number.POSITIVE_INFINITY, log: { warn: () => {} } }).open(now);
+  const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
+  try {
+    for (const batch of batchesOf(view.entries(null), known)) {
+      const told = await ask(batch.map(([place]) => place.toString("hex")));
+      for (const [index, [place, value]] of batch.entries()) {
+        const fate = told[index] ?? "undecided";
+        fates[fate]++;
+        if (fate === "dead-letter") writer.keep(place, value, "evicted");
+      }
+    }
+    return { kept: await settled(writer), unread, fates };
+  } catch (problem) {
+    writer.discard();
+    throw problem;
+  } finally {
+    view.close();
+  }
+}
+
+/** Nothing is let go of, so no mark has to decide. */
+async function settled(writer: LetterWriter): Promise<number> {
+  await writer.commit();
+  writer.settle();
+  return writer.figures.kept;
+}
+
+const knownIn = (data: string): ReadonlySet<ByteString> =>
+  new Set(
+    new LettersFolder(data)
+      .list()
+      .letters.filter(({ state }) => state !== "undecided")
+      .map(({ place }) => place.id),
+  );
+
+function* batchesOf(entries: Iterable<Stored>, known: ReadonlySet<ByteString>): Generator<Stored[]> {
+  let batch: Stored[] = [];
+  let bytes = 0;
+  for (const [place, value] of entries) {
+    if (place.length !== PLACE_BYTES || known.has(readPlace(place).id)) continue;
+    // Views, of pages that are read next.
+    batch.push([Buffer.from(place), Buffer.from(value)]);
+    bytes += value.length;
+    if (batch.length < PLACES_MOST && bytes < BYTES_MOST) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
