@@ -4,7 +4,7 @@
  * to whom everything is passed on, signed.
  */
 
-import type { RedisAccess } from "./addresses/redis-access.js";
+import { decoded, type RedisAccess } from "./addresses/redis-access.js";
 import { parseRedisGroup, REDIS_GROUP, type RedisGroupSpecification } from "./addresses/redis-group-list.js";
 
 export type BackendSpecification =
@@ -105,8 +105,8 @@ function parseRedisUrl(text: string): RedisSpecification {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? DEFAULT_PORT : parsePort(url.port, shown),
     db: Number(path[1]),
-    username: url.username === "" ? null : decodeURIComponent(url.username),
-    password: url.password === "" ? null : decodeURIComponent(url.password),
+    username: decoded(url.username, shown),
+    password: decoded(url.password, shown),
     tls: url.protocol === "rediss:",
   });
 }

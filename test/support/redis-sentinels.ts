@@ -65,15 +65,21 @@ export interface Sentinel {
   stop(): Promise<void>;
 }
 
-async function startSentinel(master: number): Promise<Sentinel> {
+/** @param master  its port @param more  further lines of its file */
+export async function startSentinel(
+  master: number,
+  quorum = QUORUM,
+  more: readonly string[] = [],
+): Promise<Sentinel> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "dbsync-sentinel-"));
   const file = join(folder, "sentinel.conf");
   const lines = [
     ...[`port ${port}`, "bind 127.0.0.1", `dir ${folder}`],
-    `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${master} ${QUORUM}`,
+    `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${master} ${quorum}`,
     `sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER_MS}`,
     `sentinel failover-timeout ${MASTER_NAME} 5000`,
+    ...more,
   ];
   writeFileSync(file, `${lines.join("\n")}\n`);
   const child = spawn("redis-server", [file, "--sentinel"], { stdio: ["ignore", "ignore", "inherit"] });
@@ -83,7 +89,7 @@ async function startSentinel(master: number): Promise<Sentinel> {
     process.off("exit", killChild);
     rmSync(folder, { recursive: true, force: true });
   });
-  await until(async () => (await textOf(port, "PING")) === "PONG");
+  await until(async () => /PONG|NOAUTH/.test(await textOf(port, "PING")));
   return { port, kill: (signal) => void child.kill(signal), stop: () => stop(child) };
 }
 

@@ -35,8 +35,7 @@ class SentinelFinder implements Finder {
     this.#parts = parts;
     this.#timeout = timeout;
     this.#log = new DatabaseLog(specification.name, parts);
-    // They may have no password, or the same.
-    const access = { ...specification, db: 0, username: null, password: null };
+    const access = { ...specification.sentinel, db: 0 };
     this.#sentinels = specification.nodes.map((address) => {
       const changed = () => this.#ask();
       return new RedisLink({ ...this.#linkParts(), address, access, changed, asksWhetherReady: false });
@@ -129,7 +128,7 @@ class SentinelFinder implements Finder {
   }
 
   async #askOne(sentinel: RedisLink): Promise<void> {
-    const { master, username, password } = this.#parts.specification;
+    const { master, username, password, sentinel: own } = this.#parts.specification;
     const outcome = await sentinel.ask(["SENTINEL", "MASTER", master]);
     if (outcome.kind === "failed") this.#told.set(sentinel, "it does not answer");
     if (this.#isStopped || outcome.kind === "failed") return;
@@ -144,7 +143,8 @@ class SentinelFinder implements Finder {
       return;
     }
     const text = outcome.kind === "error" ? outcome.text : "it is no sentinel";
-    if (!/^NOAUTH/.test(text) || password === null) {
+    // One that has no password of its own may have the servers'.
+    if (!/^NOAUTH/.test(text) || own.password !== null || password === null) {
       this.#told.set(sentinel, text);
       return;
     }

@@ -57,18 +57,27 @@ test("a cluster, and sentinels with their master's name, are one database of sev
     { host: "a", port: 1 },
     { host: "::1", port: 2 },
   ];
-  const group = { nodes, master: "", db: 0, username: null, password: null, tls: false };
+  const sentinel = { username: null, password: null, tls: false };
+  const group = { nodes, master: "", db: 0, ...sentinel, sentinel };
   assert.deepEqual(parseSpecifications("redis-cluster:a:1, [::1]:2"), [
     { ...group, kind: "redis-cluster", name: "redis-cluster:a:1,[::1]:2" },
   ]);
   assert.deepEqual(parseSpecifications("redis-sentinel:main@a:1,[::1]:2"), [
     { ...group, kind: "redis-sentinel", name: "redis-sentinel:main@a:1,[::1]:2", master: "main" },
   ]);
-  const login = { username: "me", password: "p@,s", tls: true };
+  const login = { username: "me", password: "p@,s", tls: true, sentinel: { ...sentinel, tls: true } };
   assert.deepEqual(parseSpecifications("rediss-sentinel://me:p%40%2Cs@main@a:1,[::1]:2/3"), [
     {
       ...{ ...group, ...login, kind: "redis-sentinel", master: "main", db: 3 },
       name: "rediss-sentinel://main@a:1,[::1]:2/3",
+    },
+  ]);
+  const own = "?sentinel-user=w&sentinel-password=s%40%26&sentinel-tls=no";
+  assert.deepEqual(parseSpecifications(`rediss-sentinel://me:p%40%2Cs@main@a:1,[::1]:2${own}`), [
+    {
+      ...{ ...group, ...login, kind: "redis-sentinel", master: "main" },
+      name: "rediss-sentinel:main@a:1,[::1]:2",
+      sentinel: { username: "w", password: "s@&", tls: false },
     },
   ]);
   assert.deepEqual(parseSpecifications("rediss-cluster://me:p%40%2Cs@a:1,[::1]:2"), [
@@ -85,6 +94,17 @@ for (const [text, problem] of [
     /^"redis-cluster:\/\/\*\*\*@a:1\/3": a Redis Cluster has database 0 only/,
   ],
   ["redis-sentinel:a:1", /the master's name is missing/],
+  ["redis-cluster://me:s@a:1?x=1", /a cluster has nothing behind a question mark/],
+  [
+    "redis-sentinel:main@a:1?sentinel-password=secret&x=1",
+    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*&x=1": "x" is no setting with a value/,
+  ],
+  ["redis-sentinel:main@a:1?sentinel-tls=1", /sentinel-tls is yes or no/],
+  ["redis-sentinel:main@a:1?sentinel-user=w", /the sentinel-password is missing/],
+  [
+    "redis-sentinel://u:%zz@main@a:1",
+    /^"redis-sentinel:\/\/\*\*\*@main@a:1": a % in a user or a password is/,
+  ],
   ["redis-sentinel:main@a:0", /a port is a number from 1 to 65535/],
   ["dbsync:", /A daemon is missing/],
   ["dbsync:a:1,memory", /behind dbsync: stand daemons only/],
@@ -96,6 +116,7 @@ for (const [text, problem] of [
   ["redis:h:99999", /from 1 to 65535/],
   ["redis://user:secret@h:1/x", /^"redis:\/\/\*\*\*@h:1\/x" is not/],
   ["redis://u:secret@h:99999", /^"redis:\/\/\*\*\*@h:99999" is no URL/],
+  ["redis://u:%zz@h:1", /^"redis:\/\/\*\*\*@h:1": a % in a user or a password is written %25/],
   ["redis:h:1,redis:h:1", /"redis:h:1" is named twice/],
 ] as const) {
   test(`${JSON.stringify(text)} names no databases`, () => {
