@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { some } from "./support/amount.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
+import { npmVariables } from "./support/test-environment.js";
 import { MODULES, typeCheck } from "./support/type-check.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-package-"));
@@ -46,7 +47,8 @@ before(() => {
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 function npm(args: readonly string[], cwd: string): string {
-  return execFileSync("npm", args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  const stdio = ["ignore", "pipe", "pipe"] as const;
+  return execFileSync("npm", args, { cwd, encoding: "utf8", stdio: [...stdio], env: npmVariables() });
 }
 
 function node(script: string, type: "module" | "commonjs"): string {

@@ -27,7 +27,7 @@ const SUCCESSES_MIN = 10;
 const UNKNOWN_CALLS = 2000;
 
 const seed = seedOfRun();
-const total = Number(process.env["DBSYNC_COMMANDS"] ?? amount(15_000, COMMANDS_FULL));
+const total = Number(process.env["DBSYNC_COMMANDS"] ?? amount(8000, COMMANDS_FULL));
 const onlyEpisode = process.env["DBSYNC_EPISODE"];
 
 const skip = skipWithout("redis-server");

@@ -12,6 +12,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildRoot } from "../support/repository.js";
+import { forgetSettings } from "../support/test-environment.js";
 import { problemsOf } from "./killers.js";
 import type { Mutant } from "./mutant.js";
 import { mutants } from "./table.js";
@@ -72,6 +73,8 @@ const testRuns = new Map<string, Promise<boolean>>();
 
 /** What tests leave that are ended when the first of them has failed. */
 const leftovers = mkdtempSync(join(tmpdir(), "mutants-"));
+
+forgetSettings();
 
 /** What few runs of a test would miss, it may still find. */
 const inFull = { ...process.env, DBSYNC_FULL: "1", TMPDIR: leftovers };

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startDaemon } from "../../../daemon/testing.js";
-import { some } from "../../support/amount.js";
+import { skipUnlessFull, some } from "../../support/amount.js";
 import { programPaths } from "../../support/programs.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { runDbsync } from "../child.js";
@@ -131,7 +131,9 @@ describe("dbsync send", () => {
     assert.equal(bytes.toString("hex"), "ff00410a");
   });
 
-  test("marks bytes that are no text as base64 in JSON, and takes the last argument from stdin with -x", async () => {
+  test("marks bytes that are no text as base64 in JSON, and takes the last argument from stdin with -x", {
+    skip: skipUnlessFull,
+  }, async () => {
     const bytes = Buffer.from([0xff, 0x00, 0x41]);
     const set = await cluster.run(["send", "-k", "app.pem", "-x", "SET", "given"], bytes);
     assert.deepEqual([set.code, set.stdout, set.stderr], [0, "OK\n", ""]);
@@ -171,7 +173,7 @@ describe("dbsync send", () => {
     );
   });
 
-  test("takes a database, a policy and a cluster", async () => {
+  test("takes a database, a policy and a cluster", { skip: skipUnlessFull }, async () => {
     const hex = cluster.daemons.cluster ?? "";
     await run("send", "-k", "app.pem", "--db", "3", "--policy", "all", "--cluster", hex, "SET", "far", "1");
     assert.equal((await run("send", "-k", "app.pem", "--db", "3", "GET", "far")).stdout, "1\n");
@@ -256,7 +258,9 @@ test("a key file is found whatever the folder", async () => {
 });
 
 describe("with TLS", () => {
-  test("status and doctor say what is missing, and what proves the daemon", async () => {
+  test("status and doctor say what is missing, and what proves the daemon", {
+    skip: skipUnlessFull,
+  }, async () => {
     const keygen = [programPaths["dbsync-keygen"], "--certificate", "--out", "tls", "--san", "127.0.0.1"];
     const made = execFileSync(process.execPath, keygen, { cwd: cluster.folder, encoding: "utf8" });
     const pin = /sha256:[\da-f]{64}/.exec(made)?.[0] ?? assert.fail(made);

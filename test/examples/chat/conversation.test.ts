@@ -7,6 +7,7 @@ import { WebSocket } from "ws";
 import { type ChatSocket, Conversation, type Told } from "../../../examples/chat/conversation.js";
 import type { Message } from "../../../examples/chat/message.js";
 import { until } from "../../daemon/replicas.js";
+import { skipUnlessFull } from "../../support/amount.js";
 import { freePort } from "../../support/free-port.js";
 import { FrameLine, startServer, startStore } from "./scene.js";
 
@@ -161,7 +162,9 @@ test("who does not come back is here no more, when the server has died, too", as
   await until("it is here no more", () => ann.all("present").at(-1)?.count === 1);
 });
 
-test("who has no session any more begins another one by the same name, and what waits is said in that", async () => {
+test("who has no session any more begins another one by the same name, and what waits is said in that", {
+  skip: skipUnlessFull,
+}, async () => {
   // Not one of the system's, which somebody else may be given meanwhile.
   const settings = { PORT: String(await freePort()) };
   await using server = await startServer({ redis: store.port, limits, settings });

@@ -31,7 +31,7 @@ const CALLS_PER_STATE = amount(1, 2);
 /** States in which a command that has not yet changed anything is tried, and how often; before that its kin make what it may find. */
 const STATES_MAX = 1000;
 const CALLS_UNTIL_CHANGED = 20;
-const CALLS_OF_KIN = 200;
+const CALLS_OF_KIN = amount(50, 200);
 const SEQUENCES = amount(3, 10);
 const SEQUENCE_CALLS = 300;
 

@@ -8,6 +8,7 @@ import { generateKeyPair } from "../../../../keys/generate.js";
 import { type MemberList, writeMemberList } from "../../../../protocol/members/member-list.js";
 import { bytesOfHex, hexOf } from "../../../../protocol/version-2/envelope.js";
 import { until } from "../../../daemon/replicas.js";
+import { skipUnlessFull } from "../../../support/amount.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { freePort } from "../../../support/free-port.js";
@@ -179,7 +180,7 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
   await kill(third);
 });
 
-test("a folder that is lost is replaced by one command", async () => {
+test("a folder that is lost is replaced by one command", { skip: skipUnlessFull }, async () => {
   const [first, second] = seats as [Seat, Seat, Seat];
   const rest = seats.slice(0, 2);
   const lost = await idOf(second);
@@ -196,7 +197,7 @@ test("a folder that is lost is replaced by one command", async () => {
   assert.equal((await run(["send", "GET", "returned"], [first], "app")).stdout, "(nil)\n");
 });
 
-test("two lists of one number are found, and made one", async () => {
+test("two lists of one number are found, and made one", { skip: skipUnlessFull }, async () => {
   const rest = seats.slice(0, 2);
   const [first, second] = rest as [Seat, Seat];
   const { lists, daemons } = await told(rest);

@@ -176,7 +176,7 @@ test("off loopback each user has a password, also behind TLS, unless --allow-ano
   for (const [flag, more] of [
     ...some(
       USER_LISTENER_NAMES.flatMap((name) => [plain, tls].map((one) => [`--${name}`, one] as const)),
-      2,
+      1,
     ),
     ["--resp", acl] as const,
   ]) {
@@ -245,14 +245,15 @@ test("a file of users, or a daemon's key, that everybody can read is warned of",
 });
 
 test("options of users that make no sense are refused with the cure", async () => {
-  for (const [args, told] of [
+  const cases = [
     [["--resp", "0", "-d", "redis:127.0.0.1:1"], /--resp serves the database in this daemon's memory/],
     [["--acl-file", "users.acl"], /give one of them too/],
     [["--resp", "x"], /Expected a port/],
     [["--resp", "7001", "-p", "7001"], /--resp and -p both name port 7001 of 127\.0\.0\.1/],
     [["--resp", "7001", "--admin", "7001"], /--resp and --admin both name port 7001/],
     [["--resp", "0.0.0.0:0", "--check-config"], /--resp 0\.0\.0\.0 can be reached/],
-  ] as const) {
+  ] as const;
+  for (const [args, told] of some(cases, 2)) {
     const ended = await runDaemon(args);
     assert.equal(ended.code, 2);
     assert.match(ended.stderr, told);
