@@ -11,6 +11,7 @@ import { backUp } from "./history/backup-file.js";
 import { KEYS_MISSING } from "./history/keys-missing.js";
 import { NotRestored, restoredKeys, restoreFolder } from "./history/restored-backup.js";
 import { isSigned, type Settings } from "./options/settings.js";
+import { endFor } from "./program-ending.js";
 import { FUNCTIONS_NAME } from "./scripts/functions-file.js";
 import { loadSigners } from "./trust/load-signers.js";
 
@@ -35,12 +36,8 @@ const [given = "{}", ...words] = process.argv.slice(2);
 try {
   await run(JSON.parse(given) as BackupTask);
 } catch (problem) {
-  const isTold =
-    problem instanceof StartError || problem instanceof NoBackup || problem instanceof NotRestored;
-  // The system's: no room, no right, a folder that is a mount.
-  if (!isTold && !(problem instanceof Error && "syscall" in problem)) throw problem;
-  process.stderr.write(`${process.stderr.isTTY ? CLEAR_LINE : ""}dbsync: ${problem.message}\n`);
-  process.exitCode = problem instanceof StartError && problem.exitCode === 2 ? 2 : 1;
+  const name = `${process.stderr.isTTY ? CLEAR_LINE : ""}dbsync`;
+  endFor(problem, { name, told: [NoBackup, NotRestored], failed: 1 });
 }
 
 /** @throws StartError @throws NoBackup @throws NotRestored */

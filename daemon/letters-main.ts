@@ -21,6 +21,7 @@ import {
 } from "./letters/letter-choice.js";
 import { type FoundLetters, type Letter, LettersFolder, LetterTaken } from "./letters/letters-folder.js";
 import { toldLetter } from "./letters/told-letter.js";
+import { endFor } from "./program-ending.js";
 import { ownerOf } from "./trust/data-folder.js";
 
 export type LettersTask =
@@ -51,22 +52,17 @@ const [given = "{}", ...words] = process.argv.slice(2);
 try {
   await run(JSON.parse(given) as LettersTask);
 } catch (problem) {
-  const isTold =
-    problem instanceof StartError || problem instanceof NotChosen || problem instanceof LetterTaken;
-  // The system's: no right, no room.
-  if (!isTold && !(problem instanceof Error && "syscall" in problem)) throw problem;
-  process.stderr.write(`dbsync: ${problem.message}\n`);
-  process.exitCode = problem instanceof StartError && problem.exitCode === 2 ? 2 : 1;
+  endFor(problem, { name: "dbsync", told: [NotChosen, LetterTaken], failed: 1 });
 }
 
 /** @throws StartError @throws NotChosen */
 async function run(task: LettersTask): Promise<void> {
   const data = await folderOf(words);
-  if (!existsSync(data)) throw new StartError(`--data ${data}: there is no such folder.`, 2);
+  if (!existsSync(data)) throw new StartError(`--data ${data}: there is no such folder.`, 1);
   if (!["timeline", "dead-letters"].some((name) => existsSync(join(data, name))))
     throw new StartError(
       `--data ${data}: there is no timeline in it, or it may not be read. Name the folder of a daemon.`,
-      2,
+      1,
     );
   if (task.task === "find") {
     await find(data);

@@ -11,6 +11,7 @@ import { KEYS_MISSING } from "./history/keys-missing.js";
 import type { FaultKind, VerificationReport } from "./history/verification.js";
 import { isSigned, type Settings } from "./options/settings.js";
 import { NoWriters } from "./options/timeline-rules.js";
+import { endFor } from "./program-ending.js";
 
 const JSON_FLAG = "--json";
 /** Followed by a file: that is checked instead of a folder. */
@@ -59,11 +60,9 @@ try {
     process.exitCode = report.faultCount === 0 ? 0 : FAULTY;
   }
 } catch (problem) {
-  if (!(problem instanceof StartError || problem instanceof NotChecked)) throw problem;
-  const text = problem instanceof NoWriters ? KEYS_MISSING : problem.message;
-  process.stderr.write(`dbsync log verify: ${text}\n`);
+  const shown = problem instanceof NoWriters ? new StartError(KEYS_MISSING, problem.exitCode) : problem;
   // What cannot be opened is not what is wrong in the folder.
-  process.exitCode = problem instanceof StartError && problem.exitCode === 2 ? 2 : NOT_CHECKED;
+  endFor(shown, { name: "dbsync log verify", told: [NotChecked], failed: NOT_CHECKED });
 }
 
 /** @throws StartError. @throws NotChecked */

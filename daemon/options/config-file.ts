@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { parse, TomlError } from "smol-toml";
 import { nearestName } from "../../protocol/nearest-name.js";
-import { StartError } from "../../serving/process/start-error.js";
+import { UnusableFile } from "../../serving/process/start-error.js";
 import { WrongType } from "./forms.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
 import { OPTIONS } from "./table.js";
@@ -15,7 +15,7 @@ import { OPTIONS } from "./table.js";
 /**
  * Gives the options of `program` that are still at their default the file's values.
  * Paths in the file are relative to its folder.
- * @throws StartError  names the file, the line and what is expected there; 1 when it cannot be read, else 2
+ * @throws UnusableFile  names the file, the line and what is expected there; 1 when it cannot be read, else 2
  */
 export function applyConfigFile(program: Command, file: string): void {
   const text = readText(file);
@@ -25,7 +25,7 @@ export function applyConfigFile(program: Command, file: string): void {
     const place = `${file}, line ${lineOf(text, name)}`;
     if (row === undefined) {
       const meant = nearestName(name, rows.map(nameOf));
-      throw new StartError(
+      throw new UnusableFile(
         `${place}: unknown name "${name}". ${meant === null ? "" : `Did you mean ${meant}? `}` +
           "Names are those of dbsyncd --help-all, without dashes.",
         2,
@@ -49,9 +49,9 @@ function parseValue(
     return form.fromFile(value, { folder, example });
   } catch (problem) {
     if (problem instanceof WrongType)
-      throw new StartError(`${place}: ${name} = ${JSON.stringify(value)}: Expected ${problem.message}.`, 2);
+      throw new UnusableFile(`${place}: ${name} = ${JSON.stringify(value)}: Expected ${problem.message}.`, 2);
     const reason = problem instanceof Error ? problem.message : String(problem);
-    throw new StartError(`${place}: ${name} = ${JSON.stringify(value)}: ${reason}`, 2);
+    throw new UnusableFile(`${place}: ${name} = ${JSON.stringify(value)}: ${reason}`, 2);
   }
 }
 
@@ -60,8 +60,8 @@ function readText(file: string): string {
     return readFileSync(file, "utf8");
   } catch (problem) {
     const reason = (problem as NodeJS.ErrnoException).code;
-    if (reason === "ENOENT") throw new StartError(`${file} does not exist. Correct --config.`, 1);
-    throw new StartError(
+    if (reason === "ENOENT") throw new UnusableFile(`${file} does not exist. Correct --config.`, 1);
+    throw new UnusableFile(
       `${file} cannot be read (${reason}). Correct --config, or the file's permissions.`,
       1,
     );
@@ -75,7 +75,7 @@ function parseToml(text: string, file: string): Record<string, unknown> {
     if (!(problem instanceof TomlError)) throw problem;
     const reason = problem.message.split("\n", 1)[0]?.replace(/^Invalid TOML document: /, "");
     const line = text.split("\n")[problem.line - 1] ?? "";
-    throw new StartError(
+    throw new UnusableFile(
       `${file}, line ${problem.line}, column ${problem.column}: ${quoteFault(line) ?? `${reason}. Write name = value.`}`,
       2,
     );

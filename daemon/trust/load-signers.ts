@@ -5,7 +5,7 @@ import { KeyFileError } from "../../keys/errors.js";
 import { loadPublicKeys } from "../../keys/key-set.js";
 import { type ByteString, bytesOf, bytesOfText } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { StartError } from "../../serving/process/start-error.js";
+import { StartError, UnusableFile } from "../../serving/process/start-error.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { KeyRing } from "../../store/key-ring.js";
 import type { Settings } from "../options/settings.js";
@@ -84,7 +84,7 @@ function loadFiles(option: string, paths: readonly string[], log: Logger): FileK
       file,
     }));
   } catch (problem) {
-    if (problem instanceof KeyFileError) throw new StartError(`${option}: ${problem.message}`, 1);
+    if (problem instanceof KeyFileError) throw new UnusableFile(`${option}: ${problem.message}`, 1);
     throw problem;
   }
 }

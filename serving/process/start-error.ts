@@ -16,3 +16,6 @@ export class StartError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** A configuration file or a key file cannot be used: `dbsync` has an exit code of its own for that. */
+export class UnusableFile extends StartError {}

@@ -40,7 +40,7 @@ Examples:
   dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
   dbsync dead-letters remove 3f2ab9c1 --data /var/lib/dbsyncd
-${exitCodeHelp("there is no such letter, or it was not written")}`,
+${exitCodeHelp("there is no such letter, it was not written, or the folder cannot be read")}`,
     );
   addList(letters);
   addFind(letters);
@@ -84,7 +84,7 @@ function addShow(letters: Command): void {
     .usage("[options] <id...>\n\n<id>: its first digits, as list shows them")
     .addHelpText(
       "after",
-      `\nExamples:\n  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter")}`,
+      `\nExamples:\n  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, or the folder cannot be read")}`,
     )
     .action((ids: readonly string[], flags: LetterFlags) => telling(show)({ ...flags, ids }));
 }
@@ -93,7 +93,7 @@ function addRemove(letters: Command): void {
   subcommand(letters, "remove <id...>", "remove some for good, written again or not")
     .addHelpText(
       "after",
-      `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, and none is removed")}`,
+      `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, and none is removed; or the folder cannot be read")}`,
     )
     .action((ids: readonly string[], flags: LetterFlags) => telling(remove)({ ...flags, ids }));
 }
@@ -113,7 +113,7 @@ from one folder, and remove them in the others.
 Examples:
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
   dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
-${exitCodeHelp("one was not written, or may not have been")}`,
+${exitCodeHelp("one was not written, or may not have been; or the folder cannot be read")}`,
     )
     .action((ids: readonly string[], flags: WriteFlags) => telling(writeAgain)({ ...flags, ids }));
 }

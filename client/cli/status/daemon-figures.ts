@@ -1,6 +1,6 @@
 /** What a daemon tells administrators of its work and its databases (INFO dbsync), and whether the databases can be reached. */
 import type { Settings } from "../../settings/options.js";
-import { loadSigningKey } from "../../settings/signing-key.js";
+import { loadSigningKey, type SigningKey } from "../../settings/signing-key.js";
 import { DbsyncError } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
 import { askEach } from "../keys/key-ring.js";
@@ -50,6 +50,7 @@ export async function readFigures(
   const servers = settings.servers.filter((_, index) => asked[index]);
   const key = keyOf(settings);
   if (servers.length === 0 || key === null) return asked.map(() => NOTHING);
+  if (typeof key === "string") return asked.map((isAsked) => (isAsked ? { ...NOTHING, note: key } : NOTHING));
   const answers = await askEach({ ...settings, servers }, key, QUESTION);
   const told = await Promise.all(
     answers.map(async ({ reply, error }, index): Promise<FiguresAnswer> => {
@@ -67,12 +68,12 @@ export async function readFigures(
   return asked.map((isAsked) => (isAsked ? (told[next++] ?? NOTHING) : NOTHING));
 }
 
-function keyOf(settings: Settings) {
+/** A sentence: why it cannot be used. */
+function keyOf(settings: Settings): SigningKey | string | null {
   try {
     return settings.key === null ? null : loadSigningKey(settings);
-  } catch {
-    // What is wrong with it is said where timelines are asked for.
-    return null;
+  } catch (error) {
+    return (error as Error).message;
   }
 }
 

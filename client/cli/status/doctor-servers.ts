@@ -11,7 +11,7 @@ import type { Report } from "../shared/finding.js";
 import { isDenied } from "../shared/probe.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS, readStatus } from "./status.js";
+import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS, readStatus } from "./read-status.js";
 
 export async function examineServers(settings: Settings, add: Report): Promise<void> {
   const statuses = await readStatus(settings);

@@ -6,7 +6,7 @@ import type { Settings } from "../../settings/options.js";
 import { isFile, loadSigningKey } from "../../settings/signing-key.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
 import type { Tone } from "../shared/colours.js";
-import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import type { Finding, Report } from "../shared/finding.js";
 import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { examineServers } from "./doctor-servers.js";
@@ -46,7 +46,8 @@ async function doctor(flags: ClientFlags): Promise<void> {
   if (flags.json) printJson({ findings, firstFix });
   else if (firstFix === null) printSentence("All is well.", "good");
   else printSentence(`First fix: ${firstFix}`, "head");
-  if (worst?.grade === "FAIL") process.exitCode = EXIT.failed;
+  // One that cannot be used has set its own.
+  if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;
 }
 
 function examineSettings(flags: ClientFlags, add: Report): Settings | null {
@@ -66,6 +67,7 @@ function examineSettings(flags: ClientFlags, add: Report): Settings | null {
   } catch (error) {
     const text = (error as Error).message;
     add({ grade: "FAIL", subject: "configuration", text, fix: text });
+    process.exitCode = exitCodeOf(error);
     return null;
   }
 }
@@ -92,6 +94,7 @@ function examineKey(settings: Settings, add: Report): boolean {
   } catch (error) {
     const text = (error as Error).message;
     add({ grade: "FAIL", subject: "key", text, fix: text });
+    process.exitCode = exitCodeOf(error);
     return false;
   }
 }

@@ -347,7 +347,7 @@ describe("dbsync doctor", () => {
   test("fails for a key that cannot be used, before it sends anything", async () => {
     await using server = await FakeServer.start();
     const { code, stdout } = await run(server.address, "doctor", "-k", "missing.pem");
-    assert.equal(code, 1);
+    assert.equal(code, 3);
     assert.match(stdout, /FAIL {2}key: .*missing\.pem does not exist.*\nFirst fix: key: /);
     assert.equal(server.accepted, 0);
   });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DaemonStatus } from "../../../../client/cli/status/daemon-status.js";
-import { withTimeline } from "../../../../client/cli/status/status.js";
+import { withTimeline } from "../../../../client/cli/status/read-status.js";
 import { diagnose } from "../../../../client/cli/status/timeline-problems.js";
 import type { MemberStatus, TimelineStatus } from "../../../../client/cli/status/timeline-status.js";
 import { FAREWELLS } from "../../../../daemon/peers/shared/farewells.js";
