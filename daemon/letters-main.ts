@@ -6,9 +6,16 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type {
+  FateAnswer,
+  FateQuestion,
+  FoundFates,
+  LetterOutcome,
+  ToldLetter,
+  ToldUnread,
+} from "../protocol/told-letter.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
 import { StartError } from "../serving/process/start-error.js";
-import type { Fate } from "../timeline/members/dead-letter-rule.js";
 import { folderOf } from "./folder-option.js";
 import { findLetters } from "./letters/found-letters.js";
 import {
@@ -31,22 +38,6 @@ export type LettersTask =
   | { readonly task: "show" | "remove"; readonly ids: readonly string[] }
   /** `ids` null: all of which there is no doubt. */
   | { readonly task: "write-again"; readonly ids: readonly string[] | null; readonly isAnyway: boolean };
-
-/** What is to be asked of members: places in hexadecimal, of what the daemon of that id holds. */
-export interface FateQuestion {
-  readonly daemon: string;
-  readonly places: readonly string[];
-}
-
-/** A fate for each place that was asked for. */
-export interface FateAnswer {
-  readonly fates: readonly Fate[];
-}
-
-/** What became of a letter that was handed over; `unknown`: no daemon said so for certain. */
-export interface LetterOutcome {
-  readonly outcome: "written" | "unwritten" | "unknown";
-}
 
 const [given = "{}", ...words] = process.argv.slice(2);
 try {
@@ -85,7 +76,7 @@ async function run(task: LettersTask): Promise<void> {
 async function find(data: string): Promise<void> {
   const owner = ownerOf(data);
   if (owner === null || !existsSync(join(data, "timeline")))
-    throw new StartError(`--data ${data}: it has no daemon's key, or no timeline. Name the whole folder.`, 2);
+    throw new StartError(`--data ${data}: it has no daemon's key, or no timeline. Name the whole folder.`, 1);
   const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   const ask = async (places: readonly string[]) => {
     tell({ daemon: hexOf(owner.id), places } satisfies FateQuestion);
@@ -139,6 +130,8 @@ async function writeAgain(
   process.stdin.destroy();
 }
 
-function tell(line: object): void {
+function tell(
+  line: ToldLetter | ToldUnread | FateQuestion | FoundFates | { readonly damaged: string },
+): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }

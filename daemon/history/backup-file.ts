@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { discard, placeNew, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { syncPathNow } from "../../serving/process/synced-path.js";
 import { FrameWriter } from "../../timeline/backup/backup-frames.js";
 import { BackupView } from "../../timeline/backup/backup-view.js";
 import { NoBackup, writeBackup } from "../../timeline/backup/make-backup.js";
@@ -58,7 +59,8 @@ export async function backUp(parts: BackupParts): Promise<BackupReport> {
       if (seal === null) continue;
       const { end, bytes } = readBack(staged);
       placeNew(staged, file);
-      syncFolder(dirname(file));
+      // The name is on disk only when the folder is.
+      syncPathNow(dirname(file));
       const { entries, last, snapshots } = end;
       return { file, bytes, entries, last, snapshots, seal };
     }
@@ -124,16 +126,6 @@ function writeAll(descriptor: number, bytes: Buffer): void {
 
 function readIfThere(path: string): Buffer | null {
   return existsSync(path) ? readFileSync(path) : null;
-}
-
-/** The name is on disk only when the folder is. */
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));

@@ -4,25 +4,16 @@
  */
 import { join } from "node:path";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Fate, FoundFates } from "../../protocol/told-letter.js";
 import type { LetterWriter } from "../../timeline/dead-letters.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
-import type { Fate } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetters } from "./kept-letters.js";
 import { LettersFolder } from "./letters-folder.js";
 
 /** What is asked of in one go: as many as TIMELINE FATE takes, as long as they are short. */
 const PLACES_MOST = 1000;
 const BYTES_MOST = 4 * 1024 * 1024;
-
-/** Of what was not a letter before. */
-export interface Found {
-  /** Letters that are new. */
-  readonly kept: number;
-  /** Pages of the folder that cannot be read: what they hold is not known. */
-  readonly unread: number;
-  readonly fates: Readonly<Record<Fate, number>>;
-}
 
 export interface FindingParts {
   /** The data folder. */
@@ -37,7 +28,7 @@ export interface FindingParts {
 type Stored = readonly [place: Buffer, value: Buffer];
 
 /** @throws Error  the folder cannot be read, or the letters not be kept: then none is */
-export async function findLetters({ data, ask, now, wait }: FindingParts): Promise<Found> {
+export async function findLetters({ data, ask, now, wait }: FindingParts): Promise<FoundFates> {
   const known = knownIn(data);
   let unread = 0;
   const damaged = () => void unread++;

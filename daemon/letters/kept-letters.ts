@@ -5,10 +5,10 @@
 
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf } from "../../keys/key-source.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
+import { syncPath } from "../../serving/process/synced-path.js";
 import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "../../timeline/dead-letters.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
@@ -126,11 +126,11 @@ class LettersOfSnapshot implements LetterWriter {
     }
     try {
       this.#close();
-      await sync(this.#path + PARTIAL);
+      await syncPath(this.#path + PARTIAL);
       renameSync(this.#path + PARTIAL, this.#path + UNDECIDED);
-      await sync(dirname(this.#path));
+      await syncPath(dirname(this.#path));
       // It may have been made just now.
-      await sync(dirname(dirname(this.#path)));
+      await syncPath(dirname(dirname(this.#path)));
     } catch (problem) {
       throw failure(this.#path, problem);
     }
@@ -189,16 +189,6 @@ class LettersOfSnapshot implements LetterWriter {
   #close(): void {
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
-  }
-}
-
-/** @param path  of a file, or of a folder: what it names */
-async function sync(path: string): Promise<void> {
-  const file = await open(path);
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

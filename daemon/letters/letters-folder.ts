@@ -3,23 +3,14 @@
  * never changed, only written anew without some of them. What became of a letter stands beside it: `written/ID.begun` while it is
  * being written again, or if that came to no certain end, `written/ID.written` behind that.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { ToldLetter } from "../../protocol/told-letter.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { syncPathNow } from "../../serving/process/synced-path.js";
 import { comparePlaces, type Entry } from "../../timeline/entries/entry.js";
 import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
 
@@ -38,11 +29,7 @@ const FRESH_MS = 2000;
 
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
 
-/**
- * `undecided`: its daemon was stopped while it took a snapshot over, and its next start decides. `begun`: it was written again, or
- * not: the program was stopped, or no daemon said.
- */
-export type LetterState = "waiting" | "undecided" | "begun" | "written";
+export type LetterState = ToldLetter["state"];
 
 export interface Letter extends LetterHead {
   readonly file: string;
@@ -244,13 +231,7 @@ function writeSafely(path: string): void {
 }
 
 export function syncFolder(path: string): void {
-  if (!existsSync(path)) return;
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  if (existsSync(path)) syncPathNow(path);
 }
 
 export function namesIn(folder: string): string[] {

@@ -1,5 +1,6 @@
-/** A dead letter as lines of JSON tell it: ids hexadecimal, bytes base64, times milliseconds since 1970. Pure. */
+/** A dead letter as lines of JSON tell it. Pure. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { ToldEnvelope, ToldLetter } from "../../protocol/told-letter.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Letter } from "./letters-folder.js";
@@ -7,27 +8,6 @@ import type { Letter } from "./letters-folder.js";
 /** Of lists: words of a command, and bytes of a word. */
 const WORDS_MOST = 3;
 const WORD_BYTES_MOST = 32;
-
-export interface ToldLetter extends Pick<Letter, "reason" | "state" | "since" | "file"> {
-  readonly id: string;
-  readonly at: number;
-  /** Bytes that it takes. */
-  readonly bytes: number;
-  /** null: its bytes are damaged. */
-  readonly envelope: ToldEnvelope | null;
-}
-
-interface ToldEnvelope {
-  readonly signer: string;
-  readonly as: string | null;
-  readonly db: number;
-  readonly multi: boolean;
-  readonly conditions: readonly { readonly db: number; readonly key: string; readonly writer: string }[];
-  /** Number of commands. */
-  readonly count: number;
-  /** In brief: the beginning of the first alone. */
-  readonly commands: readonly (readonly string[])[];
-}
 
 export function toldLetter(letter: Letter, entry: Entry | null, isBrief: boolean): ToldLetter {
   const { place, from, to, reason, state, since, file } = letter;

@@ -3,10 +3,10 @@
  * so none is begun where it could fill that, and none that was left half made stays.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { loadWith } from "../../serving/process/optional-package.js";
+import { syncPath } from "../../serving/process/synced-path.js";
 import type { BeginKeeping } from "../../timeline/damaged-entries.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -133,20 +133,10 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
     const synced = async (): Promise<void> => {
       if (copies.length === 0) return;
       // Files before the folders that name them.
-      for (const path of [...copies, folder, replaced, data]) await sync(path);
+      for (const path of [...copies, folder, replaced, data]) await syncPath(path);
     };
     return { keep, synced };
   };
-}
-
-/** @param path  of a file, or of a folder: what it names */
-async function sync(path: string): Promise<void> {
-  const file = await open(path);
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 /** Whatever dates they are of: only one is made at a time. */

@@ -2,11 +2,12 @@
  * The libraries of functions of a daemon with a data folder: one file, as FUNCTION DUMP gives them, replaced whole before a change is
  * answered. It is this daemon's own, beside the timeline, of which it is no part.
  */
-import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { syncPathNow } from "../../serving/process/synced-path.js";
 import { custom } from "../../store/arguments/errors.js";
 
 export const FUNCTIONS_NAME = "functions.rdb";
@@ -39,18 +40,9 @@ export class FunctionsFile {
       } finally {
         discard(staged);
       }
-      this.#syncFolder();
+      syncPathNow(dirname(this.path));
     } catch (problem) {
       throw custom(`ERR the libraries cannot be kept in --data, and are as they were (${errnoOf(problem)})`);
-    }
-  }
-
-  #syncFolder(): void {
-    const descriptor = openSync(dirname(this.path), "r");
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Dead letters as the daemon's program tells them, and as people are shown them. */
+import type { ToldEnvelope, ToldLetter, ToldUnread } from "../../../protocol/told-letter.js";
 import { formatDate, formatMoment } from "../shared/dates.js";
 import { shown } from "../shared/shown-text.js";
 import { formatHeadedTable } from "../shared/table.js";
@@ -6,52 +7,25 @@ import { formatHeadedTable } from "../shared/table.js";
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
 
-/** A letter as daemon/letters/told-letter.ts tells it, with bytes instead of base64. Times are milliseconds since 1970. */
-export interface DeadLetter {
-  readonly id: string;
-  readonly at: number;
-  readonly reason: "missing" | "possible" | "unknown-key" | "evicted";
-  readonly state: "waiting" | "undecided" | "begun" | "written";
-  readonly since: number | null;
-  readonly file: string;
-  readonly bytes: number;
-  /** null: its bytes are damaged. */
-  readonly envelope: {
-    readonly signer: string;
-    readonly as: Buffer | null;
-    readonly db: number;
-    readonly multi: boolean;
-    readonly conditions: readonly {
-      readonly db: number;
-      readonly key: Buffer;
-      readonly writer: string | null;
-    }[];
-    readonly count: number;
-    readonly commands: readonly (readonly Buffer[])[];
-  } | null;
+/** A letter with bytes instead of base64. */
+export interface DeadLetter extends Omit<ToldLetter, "envelope"> {
+  readonly envelope: LetterEnvelope | null;
 }
 
-/** A file of letters whose end cannot be read. */
-export interface UnreadLetters {
-  readonly unread: string;
-  readonly bytes: number;
-}
-
-interface Told extends Omit<DeadLetter, "envelope"> {
-  readonly envelope: {
-    readonly signer: string;
-    readonly as: string | null;
+interface LetterEnvelope extends Omit<ToldEnvelope, "as" | "conditions" | "commands"> {
+  readonly as: Buffer | null;
+  /** `writer` null: the key was to be absent. */
+  readonly conditions: readonly {
     readonly db: number;
-    readonly multi: boolean;
-    readonly conditions: readonly { readonly db: number; readonly key: string; readonly writer: string }[];
-    readonly count: number;
-    readonly commands: readonly (readonly string[])[];
-  } | null;
+    readonly key: Buffer;
+    readonly writer: string | null;
+  }[];
+  readonly commands: readonly (readonly Buffer[])[];
 }
 
 /** @param line  of the program's output */
 export function readLetter(line: unknown): DeadLetter {
-  const { envelope, ...facts } = line as Told;
+  const { envelope, ...facts } = line as ToldLetter;
   if (envelope === null) return { ...facts, envelope };
   const { as, commands, conditions } = envelope;
   return {
@@ -65,7 +39,7 @@ export function readLetter(line: unknown): DeadLetter {
   };
 }
 
-export function formatLetters(letters: readonly DeadLetter[], unread: readonly UnreadLetters[]): string {
+export function formatLetters(letters: readonly DeadLetter[], unread: readonly ToldUnread[]): string {
   const rows = letters.map(({ id, at, state, reason, envelope }) => [
     id.slice(0, SHORT_DIGITS),
     formatDate(at),
@@ -109,7 +83,7 @@ export function formatLetter({ id, at, state, since, reason, bytes, envelope }: 
   return `${facts.map(([name, text]) => `${name.padEnd(10)}${text}\n`).join("")}\n`;
 }
 
-function inBrief({ commands: [first = []], count }: NonNullable<DeadLetter["envelope"]>): string {
+function inBrief({ commands: [first = []], count }: LetterEnvelope): string {
   const more = count > 1 ? ` and ${count - 1} more` : "";
   return `${first.map(shownWord).join(" ")}${more}`;
 }

@@ -1,5 +1,6 @@
 /** `dbsync dead-letters`: writes that a daemon had acknowledged and had to let go of, looked at and written again. */
 import type { Command } from "commander";
+import type { LetterOutcome, ToldUnread } from "../../../protocol/told-letter.js";
 import type { ListeningClient } from "../../listening-client.js";
 import { DbsyncError } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
@@ -7,13 +8,7 @@ import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../s
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { shownLines } from "../shared/shown-text.js";
-import {
-  type DeadLetter,
-  formatLetter,
-  formatLetters,
-  readLetter,
-  type UnreadLetters,
-} from "./dead-letter.js";
+import { type DeadLetter, formatLetter, formatLetters, readLetter } from "./dead-letter.js";
 import { addFindOptions, findLetters } from "./find-letters.js";
 import { addFolderOption, type FolderFlags, ProgramFailure, talkTo } from "./folder-program.js";
 
@@ -132,10 +127,10 @@ function telling<Flags>(action: (flags: Flags) => Promise<void>): (flags: Flags)
 
 async function list(flags: LetterFlags): Promise<void> {
   const found: DeadLetter[] = [];
-  const unread: UnreadLetters[] = [];
+  const unread: ToldUnread[] = [];
   for await (const line of talkTo(LETTERS, { task: "list" }, flags).lines) {
     if (flags.json) printJson(line);
-    else if ("unread" in (line as object)) unread.push(line as UnreadLetters);
+    else if ("unread" in (line as object)) unread.push(line as ToldUnread);
     else found.push(readLetter(line));
     if ("unread" in (line as object)) process.exitCode = EXIT.failed;
   }
@@ -180,8 +175,7 @@ async function writeAgain({
   if (count === 0 && !flags.json) printLine("no dead letter waits that is certain to be missing");
 }
 
-interface Told {
-  readonly outcome: "written" | "unwritten" | "unknown";
+interface Told extends LetterOutcome {
   /** The answer, or what went wrong. */
   readonly text: string;
 }

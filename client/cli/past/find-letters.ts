@@ -1,5 +1,6 @@
 /** `dbsync dead-letters find`: what a daemon that was evicted had acknowledged, and no member has. */
 import type { Command } from "commander";
+import type { Fate, FateAnswer, FateQuestion, FoundFates } from "../../../protocol/told-letter.js";
 import { DbsyncError } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
 import { askEach } from "../keys/key-ring.js";
@@ -12,16 +13,8 @@ type FindFlags = FolderFlags & ClientFlags & { readonly json?: boolean };
 
 const COMMAND_MS = 20_000;
 
-/** As members tell them: the first that one of them says holds. */
-const FATES = ["held", "dead-letter", "forgotten", "undecided"] as const;
-type Fate = (typeof FATES)[number];
-
-/** What the program says in the end. */
-interface Found {
-  readonly kept: number;
-  readonly unread: number;
-  readonly fates: Readonly<Record<Fate, number>>;
-}
+/** The first that one of them says holds. */
+const FATES = ["held", "dead-letter", "forgotten", "undecided"] as const satisfies readonly Fate[];
 
 /** @param command  with the options of the folder */
 export function addFindOptions(command: Command): Command {
@@ -60,18 +53,18 @@ export async function findLetters(program: URL, flags: FindFlags): Promise<void>
 async function talk(
   { lines, answer }: Talk,
   ask: (words: readonly string[]) => Promise<readonly Fate[]>,
-): Promise<Found> {
+): Promise<FoundFates> {
   for await (const line of lines) {
-    if (!("places" in (line as object))) return line as Found;
-    const { daemon, places } = line as { readonly daemon: string; readonly places: readonly string[] };
-    answer({ fates: await ask([daemon, ...places]) });
+    if (!("places" in (line as object))) return line as FoundFates;
+    const { daemon, places } = line as FateQuestion;
+    answer({ fates: await ask([daemon, ...places]) } satisfies FateAnswer);
   }
   throw new DbsyncError("bad-command", "the program that reads the folder has ended too early");
 }
 
 const fatesIn = (reply: ReplyValue): readonly string[] => (Array.isArray(reply) ? reply.map(String) : []);
 
-function linesOf({ kept, unread, fates }: Found): string[] {
+function linesOf({ kept, unread, fates }: FoundFates): string[] {
   const { held, forgotten, undecided } = fates;
   return [
     `${kept} new dead ${kept === 1 ? "letter" : "letters"}; the members have ${held} of what else is in the folder`,
