@@ -1,8 +1,17 @@
-/** Every alarm has a line in docs/operations.md that says what to do: each rule for Prometheus, and all that `dbsync status` finds wrong. */
+/**
+ * Every alarm has a line in docs/operations.md that says what to do: each rule for Prometheus, and all that `dbsync status` finds wrong;
+ * and what a rule is about `dbsync status` and `dbsync doctor` find as well.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { DaemonStatus } from "../../client/cli/status/daemon-status.js";
+import { problemsOf, withFigures } from "../../client/cli/status/read-status.js";
+import { diagnose } from "../../client/cli/status/timeline-problems.js";
+import type { MemberStatus, TimelineStatus } from "../../client/cli/status/timeline-status.js";
+import type { Greeting } from "../../client/version-2/greeting.js";
+import { MEMBER, NOW, WELL } from "../client/cli/status/well-timeline.js";
 import { repositoryRoot } from "../support/repository.js";
 
 const read = (path: string) => readFileSync(join(repositoryRoot, path), "utf8");
@@ -10,10 +19,11 @@ const rows = read("docs/operations.md")
   .split("\n")
   .filter((line) => line.startsWith("| "));
 
+const names = [...read("examples/production/alerts.yml").matchAll(/- alert: (\w+)/g)].map(
+  ([, name]) => name as string,
+);
+
 test("each rule of alerts.yml has its row", () => {
-  const names = [...read("examples/production/alerts.yml").matchAll(/- alert: (\w+)/g)].map(
-    ([, name]) => name,
-  );
   assert.ok(names.length > 10);
   for (const name of names)
     assert.ok(
@@ -37,4 +47,55 @@ test("each sentence of dbsync status on what is bad has its row", () => {
       rows.some((row) => row.includes(sentence)),
       sentence,
     );
+});
+
+type Texts = readonly { readonly text: string }[];
+
+const greeted = (greeting: unknown): Texts =>
+  problemsOf(greeting as Greeting, { foreign: null, needs2: false });
+const told = (timeline: Partial<TimelineStatus>): Texts => {
+  const { problems, remarks } = diagnose({ ...WELL, ...timeline }, [WELL], NOW);
+  return [...problems, ...remarks];
+};
+const ofMember = (member: Partial<MemberStatus>): Texts => told({ members: [{ ...MEMBER, ...member }] });
+const mirror = { redis: "r", state: "behind", trouble: null, dirty: 0, foreign: 0, refused: 0 } as const;
+const hello = (state: string) =>
+  greeted({ kind: "hello", clockDifference: 0, roundTrip: 0, hello: { versions: [2], state, cluster: "" } });
+
+/** What each rule is about, as a daemon tells it at one look: each list is what is said of one case. */
+const SEEN: Readonly<Record<string, readonly Texts[]>> = {
+  DbsyncDown: [greeted({ kind: "failed", stage: "connect", detail: "" })],
+  DbsyncNotLive: [
+    hello("catching-up"),
+    hello("isolated"),
+    told({ revoked: "db2" }),
+    told({ unlisted: "left out" }),
+    told({ joining: true }),
+  ],
+  DbsyncDiskFailed: [told({ failure: "no space" })],
+  DbsyncWritesLost: [told({ lostGroups: 1 }), told({ strays: 1, durable: false })],
+  DbsyncDeadLetters: [told({ deadLetters: 1 })],
+  DbsyncBackendDown: [
+    withFigures({ problems: [] } as unknown as DaemonStatus, { figures: null, missing: "r", note: null })
+      .problems,
+  ],
+  DbsyncMirrorAway: [
+    told({ mirror: { ...mirror, trouble: "ECONNREFUSED" } }),
+    told({ mirror: { ...mirror, refused: 1 } }),
+  ],
+  DbsyncClockSkewed: [told({ skewed: true })],
+  DbsyncMemberAway: [ofMember({ connection: "waiting" })],
+  DbsyncNothingFinal: [told({ stable: NOW - 300_000 })],
+  DbsyncMembersDiffer: [ofMember({ equal: false }), told({ settledFingerprint: "x" })],
+  DbsyncStateDiffers: [told({ differing: [{ db: 0, key: "k", verdict: "unclear", members: [] }] })],
+  DbsyncMemberRefused: [ofMember({ refusals: 1 })],
+};
+/** What one look cannot know, as docs/operations.md says. */
+const RATES = ["DbsyncRefusals", "DbsyncBusy", "DbsyncMessagesDropped", "DbsyncRestarts"];
+
+test("what each rule is about dbsync status and dbsync doctor find as well, but for rates", () => {
+  assert.deepEqual([...Object.keys(SEEN), ...RATES].sort(), [...names].sort());
+  for (const [name, cases] of Object.entries(SEEN))
+    for (const [index, texts] of cases.entries()) assert.equal(texts.length, 1, `${name} ${index}`);
+  assert.ok(read("docs/operations.md").includes(`${RATES.join(", ")}.`));
 });

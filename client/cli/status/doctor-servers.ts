@@ -11,10 +11,11 @@ import type { Report } from "../shared/finding.js";
 import { isDenied } from "../shared/probe.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS, readStatus } from "./read-status.js";
+import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS, readFullStatus } from "./read-status.js";
 
-export async function examineServers(settings: Settings, add: Report): Promise<void> {
-  const statuses = await readStatus(settings);
+/** @returns why not all was looked at: a sentence for each reason */
+export async function examineServers(settings: Settings, add: Report): Promise<readonly string[]> {
+  const statuses = await readFullStatus(settings);
   // What opening the key warns of is in the report already.
   const { client } = openClient(settings, () => {});
   const pings = await pingEach(client, settings);
@@ -28,6 +29,9 @@ export async function examineServers(settings: Settings, add: Report): Promise<v
   }
   examineClusters(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
+  // A daemon without a timeline has little more to tell.
+  const untold = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
+  return [...new Set(untold.flatMap(({ timelineNote }) => timelineNote ?? []))];
 }
 
 /** Together, or each by itself where they belong to different clusters, so that nothing can be meant for all. */
@@ -45,7 +49,7 @@ async function pingEach(client: FanOutClient, settings: Settings): Promise<reado
 }
 
 function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): void {
-  const { address: subject, versions, state, daemon, problems, clockDifference } = status;
+  const { address: subject, versions, state, daemon, problems, remarks, clockDifference } = status;
   if (status.stage === null) {
     const spoken =
       versions.length > 1 ? `versions ${versions.join(" and ")}` : `version ${versions.join("")}`;
@@ -60,6 +64,7 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
   }
   for (const { text, fix, isPassing } of problems)
     add({ grade: isPassing ? "WARN" : "FAIL", subject, text, fix });
+  for (const { text, fix } of remarks) add({ grade: "WARN", subject, text, fix });
   if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
     add({ grade: "OK", subject, text: describeClock(clockDifference) });
 }

@@ -13,13 +13,14 @@ import { examineServers } from "./doctor-servers.js";
 
 export function addDoctor(program: Command): void {
   addClientOptions(program.command("doctor").description("find out why it does not work"))
-    .option(JSON_FLAG, 'print JSON: {"findings": […], "firstFix": … or null}')
+    .option(JSON_FLAG, 'print JSON: {"findings": […], "firstFix": … or null, "notes": […]}')
     .addHelpText(
       "after",
       `
 Looks at the configuration, the key file and its mode, and at each server: is its name resolved, is it
 reached, which versions does it speak, is it of the same cluster as the others, is its clock right, does it
-accept the signature. The last line names the first thing to mend.
+accept the signature. With an administrator's key also at all that dbsync status finds: disks, members, mirrors,
+dead letters, states that differ. The last line names the first thing to mend.
 
 Examples:
   dbsync doctor
@@ -39,13 +40,16 @@ async function doctor(flags: ClientFlags): Promise<void> {
     if (!flags.json) printSentence(`${grade.padEnd(4)}  ${subject}: ${text}`, TONES[grade]);
   };
   const settings = examineSettings(flags, add);
-  if (settings !== null && examineKey(settings, add)) await examineServers(settings, add);
+  const notes = settings !== null && examineKey(settings, add) ? await examineServers(settings, add) : [];
   const worst =
     findings.find(({ grade }) => grade === "FAIL") ?? findings.find(({ grade }) => grade === "WARN");
   const firstFix = worst === undefined ? null : `${worst.subject}: ${worst.fix}`;
-  if (flags.json) printJson({ findings, firstFix });
-  else if (firstFix === null) printSentence("All is well.", "good");
-  else printSentence(`First fix: ${firstFix}`, "head");
+  if (flags.json) printJson({ findings, firstFix, notes });
+  else {
+    for (const note of notes) printSentence(`(${note})`, "plain");
+    if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
+    else printSentence(notes.length === 0 ? "All is well." : "What was looked at is well.", "good");
+  }
   // One that cannot be used has set its own.
   if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;
 }

@@ -139,7 +139,8 @@ function clusterOf(greeting: Greeting): string | null {
   return hexOf(greeting.hello.cluster);
 }
 
-function problemsOf(
+/** What is wrong by a greeting, or its lack. */
+export function problemsOf(
   greeting: Greeting,
   { foreign, needs2 }: { foreign: Problem | null; needs2: boolean },
 ): Problem[] {

@@ -6,49 +6,7 @@ import { withTimeline } from "../../../../client/cli/status/read-status.js";
 import { diagnose } from "../../../../client/cli/status/timeline-problems.js";
 import type { MemberStatus, TimelineStatus } from "../../../../client/cli/status/timeline-status.js";
 import { FAREWELLS } from "../../../../daemon/peers/shared/farewells.js";
-
-const NOW = 1_790_000_000_000;
-
-const MEMBER: MemberStatus = {
-  ...{
-    address: "10.0.0.2:1111",
-    id: "ab",
-    listed: null,
-    connection: "connected",
-    trouble: null,
-    state: "live",
-    skewed: false,
-  },
-  ...{ skew: 3, roundTrip: 1, watermark: NOW - 30_000, entries: 5, equal: true, lag: 0, behind: 0 },
-  ...{ lastHeard: 10, refusals: 0, prunedTo: 0, lacking: false },
-};
-
-const WELL: TimelineStatus = {
-  ...{
-    failure: null,
-    revoked: null,
-    unlisted: null,
-    lists: [],
-    joining: false,
-    skewed: false,
-    durable: true,
-    watermark: NOW - 30_000,
-    published: NOW - 30_000,
-  },
-  ...{ newest: NOW - 1000, stable: NOW - 35_000, entries: 5, fingerprint: "f", settledFingerprint: "s" },
-  ...{ tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, bytes: 1, quarantined: 0, dropped: 0 },
-  ...{
-    strays: 0,
-    deadLetters: 0,
-    lostGroups: 0,
-    taking: null,
-    order: null,
-    differing: [],
-    compared: 0,
-    mirror: null,
-  },
-  members: [MEMBER],
-};
+import { MEMBER, NOW, WELL } from "./well-timeline.js";
 
 const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => ({
   members: [{ ...MEMBER, ...member }],
