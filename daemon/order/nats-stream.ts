@@ -18,6 +18,7 @@ import type { Environment } from "../../serving/process/environment.js";
 import { StartError } from "../../serving/process/start-error.js";
 import type { OrderAddress } from "../options/addresses/order-address.js";
 import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-stream.js";
+import { misfitOf } from "./stream-demands.js";
 import { StreamReading } from "./stream-reading.js";
 
 /** Milliseconds. */
@@ -36,6 +37,8 @@ const HEAD_BYTES = 1024;
 /** What JetStream answers to a stream that is not there. */
 const STREAM_NOT_FOUND = 10059;
 const NO_STREAM_LEADER = [10008, 10009];
+/** Other streams that a line of the log names. */
+const NAMED_MOST = 5;
 
 export interface NatsStreamParts {
   readonly address: OrderAddress;
@@ -63,6 +66,8 @@ export class NatsStream implements OrderStream {
   #isStopped = false;
   #cancel = () => {};
   #told = "";
+  /** The link on which NATS did not permit something, which was told. */
+  #notPermitted: Link | null = null;
 
   constructor(parts: NatsStreamParts) {
     this.#parts = parts;
@@ -99,6 +104,8 @@ export class NatsStream implements OrderStream {
       });
       return { kind: "stored", seq, isRepeated: duplicate };
     } catch (problem) {
+      const { cause } = problem as Error;
+      if (cause instanceof errors.PermissionViolationError) this.#tellNotPermitted(link, cause);
       return outcomeOf(problem as Error);
     }
   }
@@ -147,23 +154,28 @@ export class NatsStream implements OrderStream {
     };
   }
 
-  /** The stream, which is made if it is not there and nothing has been read of it. */
+  /** The stream, which is made if it is not there and none has been met. @throws StartError  nothing can be ordered by it */
   async #stream(manager: JetStreamManager): Promise<StreamInfo> {
     const { stream: name, replicas } = this.#parts.address;
-    const { reader } = this.#parts;
-    try {
-      return checked(await manager.streams.info(name), this.#subject);
-    } catch (problem) {
-      if (!(problem instanceof JetStreamApiError) || problem.code !== STREAM_NOT_FOUND) throw problem;
+    const { reader, log } = this.#parts;
+    const found = await infoOf(manager, name);
+    if (found !== null) {
+      const misfit = misfitOf(found.config, this.#subject);
+      if (misfit !== null) throw new StartError(`--order: ${misfit}`, 1);
+      return found;
     }
     // An empty one in its place would hide that the writes are gone, from daemons that start as well.
-    if (reader.next > 1) throw new Unreadable(`the stream ${name} is not there any more`);
-    this.#parts.log.warn({ stream: name, replicas }, "the stream is not there: it is made");
-    return await manager.streams.add({
+    if (!reader.isNew) throw new Unreadable(`the stream ${name} is not there any more`);
+    const others = await namesOf(manager);
+    const made = await manager.streams.add({
       ...{ name, subjects: [this.#subject], num_replicas: replicas },
       ...{ storage: "file", retention: "limits", discard: "new" },
       ...{ duplicate_window: nanos(NAMES_MS), deny_delete: true },
     });
+    const advice =
+      others.length === 0 ? {} : { others, advice: "if one of the others was meant, correct --order" };
+    log.warn({ stream: name, replicas, ...advice }, `made the stream ${name}, which was not there`);
+    return made;
   }
 
   #closed(connection: NatsConnection, problem: unknown): void {
@@ -174,6 +186,14 @@ export class NatsStream implements OrderStream {
     this.#cancel();
     if (!this.#isStopped)
       this.#failed(problem instanceof Error ? problem : new Error("the connection was closed"));
+  }
+
+  #tellNotPermitted(link: Link, { message }: Error): void {
+    if (link === this.#notPermitted) return;
+    this.#notPermitted = link;
+    const { log, address } = this.#parts;
+    const advice = `let this user of NATS publish on ${this.#subject}, and subscribe to _INBOX.>`;
+    log.error({ order: address.name, reason: message, advice }, "NATS does not permit to write");
   }
 
   #failed({ message }: Error): void {
@@ -198,8 +218,10 @@ export class NatsStream implements OrderStream {
     const { next } = this.#parts.reader;
     const info = await link.manager.streams.info(this.#parts.address.stream).catch(() => null);
     if (this.#link !== link) return;
-    // It has lost what was read, which is told as it is connected with anew.
-    if (info !== null && info.state.last_seq < next - 1) void link.connection.close().catch(() => {});
+    const isMisfit = info !== null && misfitOf(info.config, this.#subject) !== null;
+    // It has lost what was read, or may lose it, which is told as it is connected with anew.
+    if (info !== null && (isMisfit || info.state.last_seq < next - 1))
+      void link.connection.close().catch(() => {});
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
     this.#askLater();
   }
@@ -232,30 +254,38 @@ function outcomeOf(problem: Error): Published {
     return notStored(problem.message, NO_STREAM_LEADER.includes(problem.code));
   // While a leader is chosen nobody hears the subject.
   if (problem.name === "JetStreamNotEnabled") return notStored("the stream has no leader", true);
-  if (problem instanceof errors.PermissionViolationError) return notStored(problem.message, false);
+  // Nor is a permission that lacks certain: it is told by a subject alone, and so of any message that is on its way.
   return { kind: "unknown", detail: problem.message };
+}
+
+/** null: it is not there. */
+async function infoOf(manager: JetStreamManager, name: string): Promise<StreamInfo | null> {
+  try {
+    return await manager.streams.info(name);
+  } catch (problem) {
+    if (problem instanceof JetStreamApiError && problem.code === STREAM_NOT_FOUND) return null;
+    throw problem;
+  }
+}
+
+/** Of streams that are there for daemons, as far as this user may know. */
+async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
+  const names: string[] = [];
+  try {
+    for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MOST) break;
+  } catch {
+    // They are there for a hint alone.
+  }
+  return names;
 }
 
 function factsOf({ state, created, config }: StreamInfo, { info }: NatsConnection): StreamFacts {
   return {
     ...{ first: state.first_seq, last: state.last_seq, created: String(created) },
     ...{ replicas: config.num_replicas, others: Math.max(0, state.consumer_count - 1) },
-    maxBytes: (info?.max_payload ?? 0) - HEAD_BYTES,
+    maxBytes: Math.min(info?.max_payload ?? 0, limitOf(config.max_msg_size)) - HEAD_BYTES,
   };
 }
 
-/** @throws StartError  it is no stream to be ordered by */
-function checked(info: StreamInfo, subject: string): StreamInfo {
-  const { name, subjects = [], retention } = info.config;
-  if (!subjects.includes(subject))
-    throw new StartError(
-      `--order: the stream ${name} does not take the subject ${subject}: add it, or name another stream.`,
-      1,
-    );
-  if (retention !== "limits")
-    throw new StartError(
-      `--order: the stream ${name} forgets what was read (retention ${retention}): name another one.`,
-      1,
-    );
-  return info;
-}
+const limitOf = (most: number | undefined): number =>
+  most !== undefined && most > 0 ? most : Number.POSITIVE_INFINITY;

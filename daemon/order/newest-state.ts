@@ -10,7 +10,7 @@ import { nothingYet, type OrderedPast } from "./ordered-state.js";
 /** What a start goes on from. */
 export interface Loaded {
   readonly past: OrderedPast;
-  /** When its stream was made; null: nothing has been read of any. */
+  /** When its stream was made; null: none has been met. */
   readonly created: string | null;
 }
 

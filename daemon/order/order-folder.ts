@@ -10,11 +10,14 @@ import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { OrderAddress } from "../options/addresses/order-address.js";
 import { orderFolder } from "../trust/data-folder.js";
 import type { Signers } from "../trust/signers.js";
+import { type MetStream, readMetStream, writeMetStream } from "./met-stream.js";
 import { type Loaded, newestIn } from "./newest-state.js";
 import type { OrderTask } from "./order-worker.js";
 
 /** The newest, and the one before in case that cannot be read. */
 const KEPT = 2;
+/** Milliseconds for which the thread that makes one waits for a message of the stream. */
+const PATIENCE_MS = 60_000;
 
 export interface OrderFolderParts {
   /** null: there is none, and every start reads the stream from its beginning. */
@@ -25,6 +28,8 @@ export interface OrderFolderParts {
   readonly databases: number;
   /** Messages from one snapshot to the next. */
   readonly every: number;
+  /** Milliseconds without a message, after which there is no snapshot; if not given, a minute. */
+  readonly patience?: number;
   readonly log: Pick<Logger, "info" | "warn">;
 }
 
@@ -35,6 +40,8 @@ export class OrderFolder {
   /** Of the newest snapshot, or of the last attempt. */
   #seq = 0;
   #worker: Worker | null = null;
+  /** null: none yet. */
+  #met: MetStream | null = null;
 
   /** @throws StartError  the folder is in use, or holds something else */
   constructor(parts: OrderFolderParts) {
@@ -53,6 +60,12 @@ export class OrderFolder {
       throw new StartError(`--data: ${problem.message}.`, 1);
     }
     this.#files = new SnapshotFiles(orderFolder(data));
+    this.#met = readMetStream(orderFolder(data));
+    if (this.#met !== null && this.#met.name !== parts.order.stream)
+      throw new StartError(
+        `--data ${data}: it goes on with the stream ${this.#met.name}, and --order names ${parts.order.stream}: correct one of them.`,
+        2,
+      );
   }
 
   async close(): Promise<void> {
@@ -66,7 +79,15 @@ export class OrderFolder {
     const { makeRing, cluster } = signers;
     const loaded = newestIn(this.#files, { makeRing, cluster, databases, log });
     this.#seq = loaded.past.seq;
-    return loaded;
+    return { ...loaded, created: loaded.created ?? this.#met?.created ?? null };
+  }
+
+  /** Connected with the stream: the folder belongs to it from now on. @param created  when it was made */
+  met(created: string): void {
+    const { data, order } = this.#parts;
+    if (data === null || this.#met !== null) return;
+    this.#met = { name: order.stream, created };
+    writeMetStream(orderFolder(data), this.#met);
   }
 
   /** All up to a message has been applied: now and then its state is kept as a whole. @param created  when the stream was made */
@@ -76,7 +97,9 @@ export class OrderFolder {
     this.#seq = seq;
     const keys = [...signers.makeRing().all()].map(({ role, spki, label }) => ({ role, spki, label }));
     const folder = orderFolder(data);
-    this.#run({ folder, order, credentials, created, to: seq, databases, genesis: signers.genesis, keys });
+    const { genesis } = signers;
+    const { patience = PATIENCE_MS } = this.#parts;
+    this.#run({ folder, order, credentials, created, to: seq, databases, genesis, patience, keys });
   }
 
   #run(task: OrderTask): void {

@@ -39,6 +39,8 @@ export interface StreamFacts {
 export interface StreamReader {
   /** The sequence of the message that is wanted next. */
   readonly next: number;
+  /** Whether no stream has been met yet, by what is in the folder neither: then it may be made. */
+  readonly isNew: boolean;
   /** Connected. @returns why this stream cannot be read on from `next`; null: it can */
   connected(facts: StreamFacts): string | null;
   /**

@@ -32,12 +32,14 @@ export interface OrderTask {
   readonly to: number;
   readonly databases: number;
   readonly genesis: Genesis;
+  /** Milliseconds without a message of the stream, after which there is to be no snapshot. */
+  readonly patience: number;
   /** Keys that the daemon was started with. */
   readonly keys: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 
 const task = workerData as OrderTask;
-const { folder, order, credentials, created, to, databases } = task;
+const { folder, order, credentials, created, to, databases, patience } = task;
 
 const makeRing = (): KeyRing => {
   const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")) });
@@ -56,11 +58,16 @@ const state = new OrderedState({
 signers.follow(() => state.ring);
 
 let arrive = () => {};
-const arrived = new Promise<void>((resolve) => (arrive = resolve));
+let giveUp = (_: Error) => {};
+const arrived = new Promise<void>((resolve, reject) => {
+  arrive = resolve;
+  giveUp = reject;
+});
 const reader: StreamReader = {
   get next() {
     return state.seq + 1;
   },
+  isNew: false,
   connected: (facts) => (facts.created === created ? null : "it is another stream"),
   again(message) {
     if (!state.isLast(message)) throw new Error("the stream holds another message in that place");
@@ -68,6 +75,7 @@ const reader: StreamReader = {
   },
   message(message) {
     if (message.seq <= to) state.apply(message);
+    timer.refresh();
     if (message.seq === to) arrive();
   },
 };
@@ -78,7 +86,14 @@ const stream = new NatsStream({
   environment: realEnvironment,
   log: silent,
 });
-await stream.start();
-await arrived;
-await stream.stop();
+const timer = setTimeout(() => {
+  giveUp(new Error(`nothing of the stream came for ${patience} ms: ${stream.trouble ?? "it is silent"}`));
+}, patience);
+try {
+  await stream.start();
+  await arrived;
+} finally {
+  clearTimeout(timer);
+  await stream.stop();
+}
 files.write(to, writeOrderSnapshot(state.past, { created, cluster: signers.cluster }));

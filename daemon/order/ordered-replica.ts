@@ -62,7 +62,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   readonly #stream: OrderStream;
   readonly #recorder: OrderRecorder;
   readonly #folder: OrderFolder;
-  /** When the stream was made that has been read so far; null: none has. */
+  /** When the stream was made that has been met so far; null: none has. */
   #created: string | null;
   /** Sequence of what stood there when the daemon came to it last; null: it has not come yet. */
   #goal: number | null = null;
@@ -143,6 +143,10 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     return this.#goal !== null && this.#state.seq >= this.#goal;
   }
 
+  get isNew(): boolean {
+    return this.#created === null;
+  }
+
   get next(): number {
     return this.#state.seq + 1;
   }
@@ -151,6 +155,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     this.failure = this.#lost ?? this.#misfit({ first, last, created });
     if (this.failure !== null) return this.failure;
     this.#created = created;
+    this.#folder.met(created);
     this.#goal = Math.max(this.#goal ?? 0, last);
     return null;
   }
