@@ -56,18 +56,26 @@ export function formatLimit(row: LimitRow, value: number): string {
   return `${value / scale}${name}`;
 }
 
-const MS_PER_DAY = 24 * 60 * 60 * 1000;
-const DAYS_MAX = 36_500;
+const DAY = 24 * HOUR;
+const RETAINED_MOST = 36_500 * DAY;
+const RETAINED_UNITS: Readonly<Record<string, number>> = { "": DAY, d: DAY, h: HOUR, m: MINUTE };
 
 /** The value of --retain, how long the commands themselves are kept below the snapshots. @returns milliseconds; infinity: for ever. @throws RangeError  a sentence: what is expected */
 export function parseRetention(text: string): number {
   if (text === "forever") return Number.POSITIVE_INFINITY;
-  const days = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (days < 1 || days > DAYS_MAX) throw new RangeError(`Expected forever, or 1 to ${DAYS_MAX} days.`);
-  return days * MS_PER_DAY;
+  const match = /^(\d{1,8})([dhm]?)$/.exec(text);
+  const value = match === null ? 0 : Number(match[1]) * (RETAINED_UNITS[match[2] as string] as number);
+  if (value < MINUTE || value > RETAINED_MOST)
+    throw new RangeError("Expected forever, 1 to 36500 days, or a time such as 12h or 90m.");
+  return value;
 }
 
 /** `parseRetention` reads it back. */
 export function formatRetention(milliseconds: number): string {
-  return milliseconds === Number.POSITIVE_INFINITY ? "forever" : String(milliseconds / MS_PER_DAY);
+  if (milliseconds === Number.POSITIVE_INFINITY) return "forever";
+  const [unit, size] = Object.entries(RETAINED_UNITS).find(([, size]) => milliseconds % size === 0) ?? [
+    "m",
+    MINUTE,
+  ];
+  return `${milliseconds / size}${unit}`;
 }

@@ -110,7 +110,7 @@ export const TIMELINE = {
   /** Milliseconds that recorded commands are kept at least; infinity: for ever. */
   retain: row({
     flags: "--retain <days>",
-    help: "how long recorded commands are kept in the folder, or forever",
+    help: "how long recorded commands are kept in the folder: so many days, a time such as 12h, or forever",
     form: text(parseRetention, formatRetention),
     fallback: Number.POSITIVE_INFINITY,
     reload: "restart",

@@ -4,7 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";
 import { REFUSALS } from "../../../daemon/answers/refusals.js";
-import { formatLimit, parseLimit } from "../../../daemon/options/limit-text.js";
+import {
+  formatLimit,
+  formatRetention,
+  parseLimit,
+  parseRetention,
+} from "../../../daemon/options/limit-text.js";
 import { LIMITS } from "../../../daemon/options/limits.js";
 import { RefusalLog } from "../../../serving/connections/refusal-log.js";
 import { realEnvironment } from "../../../serving/process/environment.js";
@@ -24,6 +29,21 @@ test("sizes and times are read with their units, and written so that they read t
     for (const value of [row.least, row.fallback, row.most])
       assert.equal(parseLimit(row, formatLimit(row, value)), value);
   }
+});
+
+test("commands are kept for days, or for a time with its unit", () => {
+  for (const [text, milliseconds] of [
+    ["7", 604_800_000],
+    ["12h", 43_200_000],
+    ["90m", 5_400_000],
+    ["forever", Number.POSITIVE_INFINITY],
+  ] as const) {
+    assert.equal(parseRetention(text), milliseconds);
+    assert.equal(formatRetention(milliseconds), text);
+  }
+  assert.equal(parseRetention("2d"), parseRetention("48h"));
+  for (const text of ["", "0", "0m", "30s", "1.5", "36501", "h"])
+    assert.throws(() => parseRetention(text), { name: "RangeError", message: /^Expected forever/ }, text);
 });
 
 test("what is no limit, or out of bounds, is refused with what is expected", () => {
