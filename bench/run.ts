@@ -15,6 +15,8 @@ const BENCHMARKS = [
   "verify-threads",
   "redo",
   "catch-up",
+  "simulated-day",
+  "full-load",
   "snapshot-pings",
   "resp",
   "channels",

@@ -1,0 +1,136 @@
+/**
+ * Ten real minutes of full load on one daemon, and on three that are each other's peers: disk and resident memory each ten
+ * seconds. Commands are dropped after a minute, so what is there to be reached is reached within four. `--smoke`: seconds, RESULTS.md stays.
+ */
+import { loadavg } from "node:os";
+import { freePort } from "../test/support/free-port.js";
+import { SeededRandom } from "../test/support/seeded-random.js";
+import { type Argv, BoundedWorkload, KINDS } from "./bounded-workload.js";
+import { type Server, startDaemon } from "./processes.js";
+import { machine, report, table } from "./report.js";
+import { Scene, stopAll } from "./timeline-daemons.js";
+import { diskUse, growthOf, inRows, meanOf, memoryUse } from "./usage.js";
+
+const smoke = process.argv.includes("--smoke");
+const SECONDS = smoke ? 2 : 600;
+const SAMPLE_SECONDS = smoke ? 0.2 : 10;
+/** From then on it is to be flat. */
+const LEVEL_SECONDS = smoke ? 1 : 240;
+const CLIENTS = 4;
+/** Calls in flight of each client, which go out together as one envelope. */
+const CALLERS = 32;
+const KEYS = 20_000;
+const ROWS = 10;
+const LIMITS = [
+  ...["--retain", "1m", "--snapshot-entries", smoke ? "1000" : "2000"],
+  ...["--tail-seconds", "20", "--window", "5s,5s"],
+];
+const GOAL = 1.05;
+
+interface Sample {
+  readonly seconds: number;
+  readonly commands: number;
+  /** Of all daemons together. */
+  readonly disk: number;
+  readonly tree: number;
+  readonly snapshots: number;
+  readonly own: number;
+  readonly resident: number;
+}
+
+const scene = new Scene();
+
+async function start(count: number): Promise<{ servers: Server[]; folders: string[] }> {
+  const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
+  const folders = ports.map(() => scene.newFolder());
+  const servers = await Promise.all(
+    ports.map((port, i) => {
+      const peers = ports.filter((other) => other !== port);
+      const args = [...scene.args(folders[i] as string, peers), ...LIMITS];
+      return startDaemon([...args, "-p", String(port)]);
+    }),
+  );
+  for (const server of servers) await scene.until(server, ({ state }) => state === "live");
+  return { servers, folders };
+}
+
+const sumOf = <Name extends string>(uses: readonly Readonly<Record<Name, number>>[], name: Name): number =>
+  uses.reduce((sum, use) => sum + use[name], 0);
+
+async function loaded(count: number): Promise<Sample[]> {
+  const { servers, folders } = await start(count);
+  const samples: Sample[] = [];
+  const startedAt = performance.now();
+  const seconds = () => (performance.now() - startedAt) / 1000;
+  let commands = 0;
+  const clients = Array.from({ length: CLIENTS }, () => scene.client(servers));
+  const caller = async (client: (typeof clients)[number], seed: number) => {
+    const workload = new BoundedWorkload(
+      new SeededRandom(seed),
+      { keys: KEYS, sessionSeconds: 60 },
+      `${seed}`,
+    );
+    while (seconds() < SECONDS) {
+      await Promise.all(workload.next(2).map((argv: Argv) => client.call(argv)));
+      commands += 2;
+    }
+  };
+  const callers = clients.flatMap((client, i) =>
+    Array.from({ length: CALLERS }, (_, j) => caller(client, i * CALLERS + j)),
+  );
+  const sampling = setInterval(() => {
+    const uses = folders.map(diskUse);
+    const memory = servers.map(({ process: { pid } }) => memoryUse(pid as number));
+    samples.push({
+      ...{ seconds: seconds(), commands },
+      ...{ own: sumOf(memory, "own"), resident: sumOf(memory, "resident") },
+      ...{ disk: sumOf(uses, "total"), tree: sumOf(uses, "tree"), snapshots: sumOf(uses, "snapshots") },
+    });
+    console.error(count, JSON.stringify(samples.at(-1)));
+  }, SAMPLE_SECONDS * 1000);
+  await Promise.all(callers);
+  clearInterval(sampling);
+  for (const client of clients) await client[Symbol.asyncDispose]();
+  await stopAll(servers);
+  return samples;
+}
+
+const judged = (growth: number) =>
+  `${growth.toFixed(3)} (goal: at most ${GOAL}, ${growth <= GOAL ? "met" : "missed"})`;
+
+function textOf(samples: readonly Sample[], what: string): string {
+  const level = samples.filter(({ seconds }) => seconds >= LEVEL_SECONDS);
+  const rows = inRows(samples, ROWS).map((some) => {
+    const { seconds, commands } = some.at(-1) as Sample;
+    return [
+      `${Math.round(seconds)}`,
+      commands.toLocaleString("en"),
+      ...[meanOf(some.map(({ disk }) => disk)), meanOf(some.map(({ tree }) => tree))],
+      ...[meanOf(some.map(({ snapshots }) => snapshots)), meanOf(some.map(({ own }) => own))],
+      meanOf(some.map(({ resident }) => resident)),
+    ];
+  });
+  const growth = (name: "disk" | "own" | "resident") => judged(growthOf(level.map((one) => one[name])));
+  return `${what}:
+
+${table(["second", "commands", "disk, MiB", "LMDB", "snapshots", "memory, own", "resident"], rows)}
+
+The greatest of the later half from second ${LEVEL_SECONDS} on by that of the earlier half: disk ${growth("disk")}, own memory ${growth("own")},
+resident memory ${growth("resident")}.`;
+}
+
+const one = await loaded(1);
+const three = await loaded(3);
+report(
+  "full-load",
+  `## Ten minutes at full load
+
+${machine()} \`npm run bench -- full-load\`, beside a load of ${loadavg()[1]?.toFixed(0)} on the machine. ${CLIENTS} clients with ${CALLERS} callers each that
+send two commands at a time (${KINDS} kinds, ${KEYS.toLocaleString("en")} keys and sessions that end within a minute), signed, RSA-2048, --fsync always, \`${LIMITS.join(" ")}\`. Means of the samples up to each second.
+
+${textOf(one, "One daemon")}
+
+${textOf(three, "Three daemons, all together")}`,
+  smoke,
+);
+scene[Symbol.dispose]();

@@ -1,0 +1,68 @@
+/** What a folder takes of the disk and a process of memory, in MiB, and whether that grows. */
+import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+
+const MIB = 2 ** 20;
+const BLOCK_BYTES = 512;
+
+/** Of a data folder. */
+export interface DiskUse {
+  /** LMDB's file. */
+  readonly tree: number;
+  /** The log before it. */
+  readonly log: number;
+  readonly snapshots: number;
+  readonly total: number;
+}
+
+export function diskUse(folder: string): DiskUse {
+  const use = { tree: 0, log: 0, snapshots: 0, total: 0 };
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    const size = blocksOf(join(folder, name)) / MIB;
+    use.total += size;
+    if (name.endsWith("data.mdb")) use.tree += size;
+    else if (/log-[12]$/.test(name)) use.log += size;
+    else if (name.includes(".snapshot")) use.snapshots += size;
+  }
+  return use;
+}
+
+/** Bytes that the disk has given a file; 0: it was removed meanwhile. */
+function blocksOf(path: string): number {
+  const found: Stats | undefined = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() ? found.blocks * BLOCK_BYTES : 0;
+}
+
+/** Of a process. */
+export interface MemoryUse {
+  /** Its own. */
+  readonly own: number;
+  /** Pages of files as well, LMDB's among them, which the system takes back when it needs room. */
+  readonly resident: number;
+}
+
+export function memoryUse(pid: number): MemoryUse {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
+  return { own: field("RssAnon"), resident: field("VmRSS") };
+}
+
+/**
+ * The greatest of the later half by that of the earlier one.
+ * @param values  as they came, after the level has been reached
+ */
+export function growthOf(values: readonly number[]): number {
+  const half = Math.floor(values.length / 2);
+  return Math.max(...values.slice(half)) / Math.max(...values.slice(0, half));
+}
+
+export const meanOf = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** As many runs of samples as there are to be rows. */
+export function inRows<T>(samples: readonly T[], rows: number): T[][] {
+  const size = Math.ceil(samples.length / rows);
+  return Array.from({ length: Math.ceil(samples.length / size) }, (_, i) =>
+    samples.slice(i * size, (i + 1) * size),
+  );
+}
