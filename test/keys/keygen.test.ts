@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { keygen } from "../../keys/keygen-command.js";
-import { some } from "../support/amount.js";
+import { skipUnlessFull, some } from "../support/amount.js";
 import { programPaths } from "../support/programs.js";
 import { temporaryFolder } from "./openssl.js";
 
@@ -182,7 +182,9 @@ test("dbsync-keygen --help has examples, exit codes and the reason for the defau
   assert.ok(stdout.split("\n").every((line) => line.length <= 80));
 });
 
-test("keygen notes on a terminal that a large key takes a while, and is quiet elsewhere", async () => {
+test("keygen notes on a terminal that a large key takes a while, and is quiet elsewhere", {
+  skip: skipUnlessFull,
+}, async () => {
   using folder = temporaryFolder();
   for (const isTTY of [true, false]) {
     let notes = "";

@@ -7,11 +7,12 @@ import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { amount } from "../support/amount.js";
 import { buildRoot } from "../support/repository.js";
 import { seedOfRun } from "../support/seeded-random.js";
 import { simulate } from "./simulate.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 8);
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(4, 8));
 const first = seedOfRun();
 const program = join(buildRoot, "test/simulation/main.js");
 

@@ -23,7 +23,7 @@ import {
 } from "./random-unit.js";
 import { inOrder, MergingFold, naiveFold, type TouchesOf } from "./simple-fold.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(30, 200));
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(15, 200));
 const UNITS_MIN = 20;
 const UNITS_MAX = 120;
 /** Different dates: fewer than units, so that ids decide among some. */

@@ -22,7 +22,7 @@ import {
   touchesOfUnit,
 } from "./random-unit.js";
 
-const STATES = amount(4, 20);
+const STATES = amount(2, 20);
 
 const seed = seedOfRun();
 

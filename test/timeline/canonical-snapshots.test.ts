@@ -9,7 +9,7 @@ import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import { MemorySnapshots } from "../../timeline/snapshots/memory-snapshots.js";
 import type { StagedSnapshot } from "../../timeline/snapshots/snapshot-files.js";
 import { EPOCH } from "../store/random-unit.js";
-import { amount } from "../support/amount.js";
+import { amount, some } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "./support/random-timeline.js";
 import { DAY_MS, entryAt, hash, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
@@ -71,12 +71,13 @@ test(`hours of busy seconds and months of busy minutes make the same bytes too (
   const { entries, end } = longTimeline(random);
   const storage = storageOf(entries);
   const whole = madeBy(storage, [end]);
-  for (const by of [
-    [START + 5 * DAY_MS],
+  const earlier = [
     [START + 30 * DAY_MS + 7_000_000, end - 1_000_000],
+    [START + 5 * DAY_MS],
     [end - 4096_000, end - 1],
     Array.from({ length: 6 }, (_, i) => START + i * 10 * DAY_MS + random.below(DAY_MS)),
-  ])
+  ];
+  for (const by of some(earlier))
     assert.ok(whole.equals(madeBy(storage, [...by, end])), `by ${by}: other bytes`);
 });
 

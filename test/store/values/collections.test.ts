@@ -8,10 +8,11 @@ import { Hash } from "../../../store/values/hash.js";
 import { type End, List } from "../../../store/values/list.js";
 import { MemberSet } from "../../../store/values/member-set.js";
 import { copied, packed, splicePacked, unpacked } from "../../../store/values/tables/packed.js";
+import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const seed = seedOfRun();
-const ROUNDS = 60;
+const ROUNDS = amount(20, 60);
 const STEPS = 120;
 
 /** Now and then longer than what is packed. */
