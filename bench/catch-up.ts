@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { bytesOf } from "../protocol/byte-string.js";
 import { exchange, Holder } from "../test/timeline/support/members.js";
-import { cpuSeconds, verifySeconds } from "./daemon-cpu.js";
+import { cpuSeconds, mainThreadSeconds, verifySeconds } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
 import { residentMiB, Scene, stopAll } from "./timeline-daemons.js";
@@ -39,7 +39,9 @@ const scene = new Scene();
 async function main(): Promise<void> {
   const rows = [];
   const eight = await catchUp(planOf(COMMANDS, 8, KEYS), GOALS.catchUp8);
-  rows.push(eight.row, (await catchUp(planOf(SINGLE_COMMANDS, 1, KEYS), GOALS.catchUp1)).row);
+  rows.push(eight.row);
+  const single = planOf(SINGLE_COMMANDS, 1, KEYS);
+  for (const threads of ["0", "1"]) rows.push((await catchUp(single, GOALS.catchUp1, threads)).row);
   const joined = await catchUp(planOf(COMMANDS, 50, COMMANDS), GOALS.join);
   rows.push(joined.row);
   const own = await ownTimeline(eight.folder, COMMANDS, "8 commands an envelope, 100,000 keys");
@@ -66,12 +68,17 @@ function planOf(commands: number, size: number, keys: number): DataPlan {
   };
 }
 
-/** One daemon has everything; another, with an empty folder, has to become level. */
-async function catchUp(plan: DataPlan, goal: number) {
+/** One daemon has everything; another, with an empty folder, has to become level. @param threads  that check signatures; null: by the machine */
+async function catchUp(plan: DataPlan, goal: number, threads: string | null = null) {
   const commands = plan.envelopes * plan.size;
   const folder = scene.newFolder();
   await writeFolders([folder], signedEntries(scene, plan));
-  const { giver, taker } = await scene.pair(folder, scene.newFolder());
+  const { giver, taker } = await scene.pair(
+    folder,
+    scene.newFolder(),
+    threads === null ? [] : ["--verify-threads", threads],
+  );
+  const mainBefore = mainThreadSeconds(taker.process.pid as number);
   try {
     const startedAt = performance.now();
     const before = cpuOf([giver, taker]);
@@ -81,13 +88,20 @@ async function catchUp(plan: DataPlan, goal: number) {
     const seconds = (performance.now() - startedAt) / 1000;
     const cpu = cpuOf([giver, taker]).map((after, i) => after - (before[i] as number));
     const [given, taken] = cpu as [number, number];
+    const mainThread = mainThreadSeconds(taker.process.pid as number) - mainBefore;
     const verifying = verifySeconds(scene.key) * plan.envelopes;
     const perSecond = commands / seconds;
     const row = [
-      `${commands.toLocaleString("en")} commands, ${plan.size} an envelope${goal === GOALS.join ? ", a key each" : ""}`,
+      `${commands.toLocaleString("en")} commands, ${plan.size} an envelope${goal === GOALS.join ? ", a key each" : ""}${threads === null ? "" : `, --verify-threads ${threads}`}`,
       ...[Math.round(perSecond), `≥ ${goal.toLocaleString("en")} (${perSecond >= goal ? "met" : "missed"})`],
       ...[seconds.toFixed(1), (storedMs / 1000).toFixed(1)],
-      ...[given.toFixed(1), taken.toFixed(1), verifying.toFixed(1), residentMiB(taker)],
+      ...[
+        given.toFixed(1),
+        taken.toFixed(1),
+        mainThread.toFixed(1),
+        verifying.toFixed(1),
+        residentMiB(taker),
+      ],
     ];
     return { row, folder };
   } finally {
@@ -143,7 +157,13 @@ verifications of as many signatures take.
 ${table(
   [
     ...["", "commands a second", "goal", "level after, s", "stored after, s"],
-    ...["CPU of the giver, s", "CPU of the taker, s", "verifying, s", "taker's memory, MiB"],
+    ...[
+      "CPU of the giver, s",
+      "CPU of the taker, s",
+      "of that its main thread, s",
+      "verifying, s",
+      "taker's memory, MiB",
+    ],
   ],
   rows,
 )}

@@ -10,6 +10,7 @@ import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-a
 
 const PEERS_MOST = 64;
 const CLUSTER_NAME_CHARS = 128;
+const VERIFY_THREADS_MOST = 64;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND = 1000;
@@ -107,6 +108,18 @@ export const TIMELINE = {
     example: "ab".repeat(32),
     needs: ["peers"],
   }),
+  /** null: by the machine's processors. */
+  verifyThreads: row({
+    flags: "--verify-threads <number>",
+    help:
+      "threads that check signatures where a member sends many entries at once; 0: the main thread does (default: " +
+      "one less than the machine's processors, at most 3)",
+    form: plain(parseVerifyThreads),
+    fallback: null,
+    reload: "restart",
+    example: "2",
+    needs: ["peers"],
+  }),
   /** Milliseconds that recorded commands are kept at least; infinity: for ever. */
   retain: row({
     flags: "--retain <days>",
@@ -193,6 +206,12 @@ export const CLUSTER = {
     needs: ["signKey"],
   }),
 } as const;
+
+function parseVerifyThreads(given: string): number {
+  const threads = /^\d{1,2}$/.test(given) ? Number(given) : Number.NaN;
+  if (threads <= VERIFY_THREADS_MOST) return threads;
+  throw new RangeError(`Expected 0 to ${VERIFY_THREADS_MOST}.`);
+}
 
 function checkPeers(peers: readonly PeerAddress[]): void {
   if (peers.length > PEERS_MOST) throw new RangeError(`Expected ${PEERS_MOST} peers at most.`);

@@ -121,6 +121,7 @@ export class Peering {
   stop(): void {
     this.#isRunning = false;
     this.#slices.clear();
+    this.#parts.signatureThreads?.stop();
     this.#past.stop();
     this.#roster.stop();
   }

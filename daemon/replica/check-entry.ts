@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
+import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -11,9 +12,9 @@ import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { type Refused, refused } from "../answers/request.js";
 import { saidBy } from "../channels/spoken.js";
-import type { CheckEntry, CheckedEntry, TimelineFace } from "../peers/shared/peering-parts.js";
+import type { CheckEntry, CheckedEntry, ProvedEntry, TimelineFace } from "../peers/shared/peering-parts.js";
 import { checkEnvelope } from "../pipeline/envelope-checks.js";
-import type { SignersFace } from "../trust/signers.js";
+import { knownKey, type SignersFace } from "../trust/signers.js";
 
 /** A daemon that lets itself in has a body of some 300 bytes. */
 const INTRODUCTION_BYTES_MAX = 4096;
@@ -27,9 +28,9 @@ export interface EntryCheckParts {
 
 /** @returns  a check whose buffers are kept with the entry */
 export function entryCheck(parts: EntryCheckParts): CheckEntry {
-  return (body, signature, timeline) => {
+  return (body, signature, timeline, proved) => {
     try {
-      return check(parts, body, signature, timeline);
+      return check(parts, { body, signature, proved: proved ?? null }, timeline);
     } catch (problem) {
       if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
       throw problem;
@@ -63,21 +64,20 @@ function wrongIn(
 
 function check(
   { signers, hash, databases }: EntryCheckParts,
-  body: Buffer,
-  signature: Buffer,
+  { body, signature, proved }: PackedEntry & { readonly proved: ProvedEntry | null },
   timeline: Pick<TimelineFace, "holds" | "hasRoom">,
 ): CheckedEntry {
   const { ring } = signers;
   // Before the signature holds no more is read than whose it is and its date: most of what is not new is told by that.
   const { key, at, seq } = readHead(body);
-  const id = hash(...signedPieces(body));
+  const id = proved?.id ?? hash(...signedPieces(body));
   const place = { at, seq, id };
   if (key === NO_KEY) return { refused: UNSIGNED };
   if (timeline.holds(place)) return { held: place };
   if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
-  const spki = ring.find(key)?.spki ?? ring.named.find(key) ?? introducedBy(ring, body);
+  const spki = knownKey(ring, key) ?? introducedBy(ring, body);
   if (spki === undefined) return "unknown-signer";
-  if (!signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
+  if (proved?.spki !== spki && !signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
   // A key of genesis stays what it is. Of others the fold knows whose they were at the entry's place: here what has come so

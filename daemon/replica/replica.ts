@@ -29,6 +29,7 @@ import { hashOf, type Identity } from "../trust/identity.js";
 import { tellReceived } from "../trust/key-audit.js";
 import { refusalOfMember } from "../trust/membership.js";
 import { keepGenesis } from "../trust/recorded-genesis.js";
+import { signatureThreads } from "../trust/signature-threads.js";
 import type { Signers } from "../trust/signers.js";
 import { Copies } from "../users/copies.js";
 import { type Keeping, keepingIn } from "./aside-folders.js";
@@ -281,6 +282,7 @@ export class Replica implements KeptWrites {
       lists: this.#lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
+      signatureThreads: signatureThreads(settings.verifyThreads, { signers, log }),
       messages: heardMessages({ ...this.#parts, databases: DATABASES_DEFAULT }),
       hash: hashOf,
       connect: openTransport(log),
@@ -314,6 +316,4 @@ export class Replica implements KeptWrites {
   }
 }
 
-const defer = (run: () => void): void => {
-  setImmediate(run);
-};
+const defer = (run: () => void) => void setImmediate(run);

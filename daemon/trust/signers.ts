@@ -3,12 +3,12 @@
  * each of its signatures is tried with the RSA keys of -s.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { verifyCommand, verifyDigest, verifyEnvelope } from "../../keys/verify.js";
+import { verifyCommand, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { signedBytes } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { clusterOf, type Genesis } from "./cluster.js";
+import { KnownKeys } from "./known-keys.js";
 
 export interface SignersParts {
   readonly genesis: Genesis;
@@ -21,6 +21,10 @@ export interface SignersParts {
 /** What is used of them. */
 export type SignersFace = Pick<Signers, "ring" | "cluster" | "ofCommand" | "verify">;
 
+/** SubjectPublicKeyInfo of a key that the ring has, or that an entry has named. */
+export const knownKey = (ring: KeyRing, key: ByteString): ByteString | undefined =>
+  ring.find(key)?.spki ?? ring.named.find(key);
+
 export class Signers {
   readonly genesis: Genesis;
   readonly makeRing: () => KeyRing;
@@ -29,8 +33,8 @@ export class Signers {
   #ringNow: () => KeyRing;
   readonly #applications: SignersParts["applications"];
   readonly #rsaKeys: readonly KeyObject[];
-  /** By key id; made when first needed, since `KEY ADD` may bring more. */
-  readonly #keys = new Map<ByteString, KeyObject>();
+  /** `KEY ADD` may bring more. */
+  readonly #keys = new KnownKeys();
 
   constructor({ genesis, makeRing, applications }: SignersParts) {
     this.genesis = genesis;
@@ -60,14 +64,8 @@ export class Signers {
   }
 
   /** Whether a key signed an envelope. @param id  SHA-256 of what is signed */
-  verify(
-    signer: Pick<KeyRecord, "id" | "spki">,
-    { body, signature }: CommandMessage,
-    id: ByteString,
-  ): boolean {
-    const key = this.#keyOf(signer);
-    if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);
-    return verifyEnvelope(signedBytes(body), signature, key);
+  verify(signer: Pick<KeyRecord, "id" | "spki">, message: CommandMessage, id: ByteString): boolean {
+    return this.#keys.verify(signer, message, id);
   }
 
   /** The same by a key that need not be in the ring. @param spki  its SubjectPublicKeyInfo, DER */
@@ -84,14 +82,5 @@ export class Signers {
   /** Whether KEY commands have changed the ring since the start. */
   get haveChanged(): boolean {
     return [...this.ring.all()].some(({ addedBy, version }) => addedBy !== null || version > 1);
-  }
-
-  #keyOf({ id, spki }: Pick<KeyRecord, "id" | "spki">): KeyObject {
-    let key = this.#keys.get(id);
-    if (key === undefined) {
-      key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
-      this.#keys.set(id, key);
-    }
-    return key;
   }
 }

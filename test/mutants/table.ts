@@ -5,6 +5,7 @@
 
 import { collectionMutants } from "./collection-table.js";
 import { groupMutants } from "./group-table.js";
+import { memberMutants } from "./member-table.js";
 import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
 import { proxyMutants } from "./proxy-table.js";
@@ -27,20 +28,6 @@ export const mutants: readonly Mutant[] = [
     find: " && archive.countsBefore(at)",
     replace: "",
     test: "test/timeline/state-digests.test.js",
-  },
-  {
-    name: "messages of members told without their signature",
-    file: "daemon/replica/message-check.js",
-    find: 'if (!signers.verify(signer, { kind: "command", body, signature }, id))',
-    replace: "if (false)",
-    test: "test/daemon/replica/message-check.test.js",
-  },
-  {
-    name: "messages taken for entries",
-    file: "daemon/replica/check-entry.js",
-    find: "saidBy(argv) !== null",
-    replace: "false",
-    test: "test/daemon/replica/check-entry.test.js",
   },
   {
     name: "messages of members told again",
@@ -184,12 +171,6 @@ export const mutants: readonly Mutant[] = [
         const folded = this.#fold.mergeWithin(REDO_MOST, entries.map(cut));`,
   },
   {
-    name: "only recorded",
-    file: "daemon/replica/recorder.js",
-    find: "if (envelope.only !== null)",
-    replace: "if (false)",
-  },
-  {
     name: "the envelope as the unit",
     file: "timeline/fold/unit.js",
     find: "const isWhole = ({ multi, if: conditions }) => multi || conditions !== null;",
@@ -203,12 +184,6 @@ export const mutants: readonly Mutant[] = [
     find: "this.waiting.add(unfolded, this.#horizon.dueUntil);",
     replace:
       "this.waiting.add(unfolded.filter((entry) => !(entry.envelope.at < this.#fold.newest?.at)), this.#horizon.dueUntil);",
-  },
-  {
-    name: "answers before the disk has it",
-    file: "daemon/replica/recorder.js",
-    find: "return recorded.flushed.then(",
-    replace: "recorded.flushed.catch(() => {}); return Promise.resolve().then(",
   },
   {
     name: "members told before the disk has it",
@@ -272,26 +247,11 @@ export const mutants: readonly Mutant[] = [
     killer: "handover",
   },
   {
-    name: "nobody has to have signed the ring of a member's snapshot",
-    file: "daemon/replica/check-entry.js",
-    find: `if (!signers.verify({ id: envelope.key, spki }, { kind: "command", body, signature }, id))
-            return "bad-signature";`,
-    replace: "",
-    test: "test/timeline/snapshots/ring-entries.test.js",
-  },
-  {
     name: "the ring of a member's snapshot is believed",
     file: "timeline/handover.js",
     find: "refuses: this.#parts.refusesRing",
     replace: "refuses: undefined",
     test: "test/timeline/snapshots/aside.test.js",
-  },
-  {
-    name: "a snapshot that no majority has signed is taken",
-    file: "daemon/peers/past/snapshot-choice.js",
-    find: "voting.agreedOn(vote.at)?.seal === vote.seal",
-    replace: "true",
-    test: "test/daemon/peers/snapshot-majority.test.js",
   },
   {
     name: "other bytes than those agreed on are taken",
@@ -301,39 +261,11 @@ export const mutants: readonly Mutant[] = [
     test: "test/timeline/snapshots/aside.test.js",
   },
   {
-    name: "a snapshot of a date to come is taken",
-    file: "daemon/peers/past/snapshot-choice.js",
-    find: "voting.from(id, needed).filter(({ at }) => at <= now)",
-    replace: "voting.from(id, needed)",
-    test: "test/daemon/peers/snapshots.test.js",
-  },
-  {
     name: "a daemon that has become live takes a snapshot nevertheless",
     file: "timeline/handover.js",
     find: "if (!owner.isWanted())",
     replace: "if (false)",
     test: "test/timeline/snapshots/aside.test.js",
-  },
-  {
-    name: "one date is signed again when its state has changed",
-    file: "daemon/peers/past/cut-voting.js",
-    find: "at > this.#last && at <= until",
-    replace: "at <= until",
-    test: "test/daemon/peers/past/cut-voting.test.js",
-  },
-  {
-    name: "one member's word makes a live daemon leave live",
-    file: "daemon/peers/past/witnesses.js",
-    find: "if (voices.others > 1 && agreeing >= majorityOf(voices))",
-    replace: "if (agreeing > 0)",
-    test: "test/daemon/peers/one-word.test.js",
-  },
-  {
-    name: "what members have to say is asked once",
-    file: "daemon/peers/past/gaps.js",
-    find: "if (gap.isOpen)\n                    this.#askAll(gap, gap.report);",
-    replace: "",
-    test: "test/daemon/peers/past/gaps.test.js",
   },
   {
     name: "nothing is kept aside",
@@ -343,39 +275,11 @@ export const mutants: readonly Mutant[] = [
     test: "test/timeline/snapshots/aside.test.js",
   },
   {
-    name: "who stays behind keeps the others from signing what it needs",
-    file: "daemon/peers/past/common-past.js",
-    find: "all.filter((member) => !this.#lags(member, now))",
-    replace: "all",
-    test: "test/daemon/peers/past/common-past.test.js",
-  },
-  {
-    name: "what has come since puts off being live",
-    file: "daemon/peers/catching-up.js",
-    find: "if (!this.#isMarked)",
-    replace: "if (true)",
-    test: "test/daemon/peers/catching-up.test.js",
-  },
-  {
-    name: "who was cut off is live with what it believed of one member then",
-    file: "daemon/peers/catching-up.js",
-    find: 'this.#isMarked = false;\n        this.state = "catching-up";',
-    replace: "",
-    test: "test/daemon/peers/one-word.test.js",
-  },
-  {
     name: "a snapshot that is made again of the same date is told as it was before",
     file: "timeline/snapshots/snapshot-making.js",
     find: "if (date >= at)\n                this.#cuts.delete(date);",
     replace: "",
     test: "test/timeline/retention.test.js",
-  },
-  {
-    name: "the state keeps what is damaged and nobody has",
-    file: "daemon/peers/past/settling-damage.js",
-    find: "timeline.damagedEntries.letGo();",
-    replace: "",
-    test: "test/daemon/peers/past/settling-damage.test.js",
   },
   {
     name: "what is left of a damaged entry that nobody has stays on the disk",
@@ -391,21 +295,8 @@ export const mutants: readonly Mutant[] = [
     replace: "if (this.#damaged.has(place.id))",
     test: "test/timeline/archive.test.js",
   },
-  {
-    name: "the very snapshot that stands here is taken once more",
-    file: "daemon/peers/past/snapshot-choice.js",
-    find: "!this.#isHere(vote) && ",
-    replace: "",
-    test: "test/daemon/peers/past/snapshot-choice.test.js",
-  },
-  {
-    name: "snapshots are made again of dates that nobody signs any more",
-    file: "daemon/peers/past/cut-voting.js",
-    find: "want(Math.max(this.#last, this.#newestAgreed))",
-    replace: "want(-1)",
-    test: "test/daemon/peers/past/cut-voting.test.js",
-  },
   ...groupMutants,
+  ...memberMutants,
   ...noticeMutants,
   ...scriptMutants,
   ...sqlMutants,

@@ -25,6 +25,7 @@ const BUNDLES: Bundles = {
   backup: "daemon/backup-main.js",
   letters: "daemon/letters-main.js",
   "snapshot-worker": "daemon/replica/snapshot-worker.js",
+  "verify-worker": "daemon/trust/verify-worker.js",
   "order-worker": "daemon/order/order-worker.js",
   testing: "daemon/testing.js",
 };

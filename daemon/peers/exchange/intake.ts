@@ -7,10 +7,11 @@ import type { PushMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import type { Steps } from "../../../timeline/entries/steps.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { PeeringParts, ProvedEntry } from "../shared/peering-parts.js";
 import type { Slices, Work } from "../shared/slices.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
+import { NOTHING_PROVED, Proofs } from "./proofs.js";
 import { Quarantine } from "./quarantine.js";
 import { oldestSpread, type Traces } from "./traces.js";
 
@@ -18,6 +19,8 @@ import { oldestSpread, type Traces } from "./traces.js";
 const ENTRIES_A_LOOK = 8;
 /** … and that are handed to the timeline in one step: some 1 ms. Each such step costs some as well. */
 const ENTRIES_A_STEP = 32;
+/** Of a push that long, the other threads check the signatures: of a shorter one handing them over costs more than it saves. */
+const ENTRIES_FOR_THREADS = 64;
 
 /** Whom entries come from. */
 export interface Giver {
@@ -43,7 +46,10 @@ interface Checked {
 }
 
 export interface IntakeParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "checkEntry" | "hash" | "clock" | "uptime" | "limits">;
+  readonly peering: Pick<
+    PeeringParts,
+    "timeline" | "checkEntry" | "signatureThreads" | "hash" | "clock" | "uptime" | "limits"
+  >;
   readonly slices: Slices;
   readonly traces: Traces;
 }
@@ -104,18 +110,28 @@ export class Intake {
   }
 
   *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
-    const adoptions = this.#parts.peering.timeline.handover?.adoptions;
+    const { timeline, signatureThreads: threads } = this.#parts.peering;
+    const adoptions = timeline.handover?.adoptions;
+    const isForThreads = threads && entries.length >= ENTRIES_FOR_THREADS;
+    const proofs = isForThreads ? new Proofs(entries, ENTRIES_A_STEP, threads) : null;
     for (let i = 0; i < entries.length; i += ENTRIES_A_STEP) {
-      const { good, held, unknown } = yield* this.#check(entries.slice(i, i + ENTRIES_A_STEP), giver, since);
+      const proved = proofs === null ? NOTHING_PROVED : yield* proofs.of(i / ENTRIES_A_STEP);
+      const part = entries.slice(i, i + ENTRIES_A_STEP);
+      const { good, held, unknown } = yield* this.#check(part, proved, giver, since);
       // A snapshot that was taken over meanwhile may not know the keys that verified them. The comparison after it brings them.
-      if (this.#parts.peering.timeline.handover?.adoptions !== adoptions) return;
+      if (timeline.handover?.adoptions !== adoptions) return;
       if (unknown > 0) giver.unknown();
       this.#store(good, held, giver, batch);
       yield;
     }
   }
 
-  *#check(entries: readonly PackedEntry[], giver: Giver, since: number): Steps<Checked> {
+  *#check(
+    entries: readonly PackedEntry[],
+    proved: readonly (ProvedEntry | null)[],
+    giver: Giver,
+    since: number,
+  ): Steps<Checked> {
     const { checkEntry, timeline } = this.#parts.peering;
     // By id: what was wanted may also have been given by a comparison, in one push.
     const good = new Map<ByteString, Entry>();
@@ -123,7 +139,7 @@ export class Intake {
     let unknown = 0;
     let count = 0;
     for (const packed of entries) {
-      const checked = checkEntry(packed.body, packed.signature, timeline);
+      const checked = checkEntry(packed.body, packed.signature, timeline, proved[count]);
       if (checked === "unknown-signer") {
         this.quarantine.add(packed, giver.id, since);
         unknown++;

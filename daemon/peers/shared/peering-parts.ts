@@ -1,5 +1,6 @@
 /** What Peering is handed, and what it tells of each member. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import type { DamagedEntries } from "../../../timeline/damaged-entries.js";
@@ -67,12 +68,29 @@ export type CheckedEntry =
   | "no-room"
   | { readonly refused: string };
 
-/** @param timeline  asked before the signature is looked at: what is here has been verified before */
+/** Of an entry whose signature was found to hold by a key: its id, and the key's SubjectPublicKeyInfo. */
+export interface ProvedEntry {
+  readonly id: ByteString;
+  readonly spki: ByteString;
+}
+
+/**
+ * @param timeline  asked before the signature is looked at: what is here has been verified before
+ * @param proved  what a thread has found of these bytes already
+ */
 export type CheckEntry = (
   body: Buffer,
   signature: Buffer,
   timeline: Pick<TimelineFace, "holds" | "hasRoom">,
+  proved?: ProvedEntry | null,
 ) => CheckedEntry;
+
+/** Signatures that are checked beside the main thread. */
+export interface SignatureThreads {
+  /** What is found of entries, in their order; null: nothing, so that `checkEntry` looks itself. Never rejects. */
+  prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
+  stop(): void;
+}
 
 /**
  * What becomes of an envelope of messages that a member gives: told to whoever hears them here; known before; to wait for; or
@@ -134,6 +152,8 @@ export interface PeeringParts {
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
+  /** Not there, or null: signatures are checked as their entries are read. */
+  readonly signatureThreads?: SignatureThreads | null;
   /** Messages on channels; not there: this daemon takes none, as those of older versions. */
   readonly messages?: {
     readonly hear: HearMessages;

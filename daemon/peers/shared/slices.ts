@@ -1,7 +1,7 @@
 /** Long work beside others: generators that are run some milliseconds a turn of the event loop, each in its turn. */
 
-/** Yields wherever it may be interrupted. */
-export type Work = Generator<undefined, void, undefined>;
+/** Yields wherever it may be interrupted; a promise, which never rejects: it goes on behind that. */
+export type Work = Generator<Promise<unknown> | undefined, void, undefined>;
 
 export class Slices {
   readonly #uptime: () => number;
@@ -9,6 +9,8 @@ export class Slices {
   readonly #sliceMs: number;
   readonly #works: Work[] = [];
   #isScheduled = false;
+  /** Counted at each `clear`: what waited then does not go on. */
+  #cleared = 0;
 
   constructor(parts: { uptime: () => number; soon: (step: () => void) => void; sliceMs: number }) {
     this.#uptime = parts.uptime;
@@ -23,6 +25,14 @@ export class Slices {
 
   clear(): void {
     this.#works.length = 0;
+    this.#cleared++;
+  }
+
+  #await(work: Work, until: Promise<unknown>): void {
+    const cleared = this.#cleared;
+    void until.then(() => {
+      if (cleared === this.#cleared) this.add(work);
+    });
   }
 
   #schedule(): void {
@@ -38,7 +48,11 @@ export class Slices {
   #run(): void {
     const endsAt = this.#uptime() + this.#sliceMs;
     for (let work = this.#works.shift(); work !== undefined; work = this.#works.shift()) {
-      while (!work.next().done) {
+      for (let step = work.next(); !step.done; step = work.next()) {
+        if (step.value !== undefined) {
+          this.#await(work, step.value);
+          break;
+        }
         if (this.#uptime() < endsAt) continue;
         this.#works.push(work);
         return;

@@ -5,6 +5,7 @@ import type { IncomingBatch } from "../../../../daemon/peers/exchange/incoming-b
 import { type Giver, Intake } from "../../../../daemon/peers/exchange/intake.js";
 import { Traces } from "../../../../daemon/peers/exchange/traces.js";
 import { PEERING_LIMITS } from "../../../../daemon/peers/shared/peering-limits.js";
+import type { SignatureThreads } from "../../../../daemon/peers/shared/peering-parts.js";
 import { Slices, type Work } from "../../../../daemon/peers/shared/slices.js";
 import { writeEntries } from "../../../../protocol/members/member-packing.js";
 import type { Entry } from "../../../../timeline/entries/entry.js";
@@ -29,7 +30,8 @@ interface Pushed {
   readonly work: Work;
 }
 
-function push(count: number): Pushed {
+/** @param signatureThreads  what they find; null: there are none */
+function push(count: number, signatureThreads: SignatureThreads | null = null): Pushed {
   const soon = (step: () => void) => step();
   const timeline = new FakeTimeline(soon, () => {});
   const handover = { adoptions: 0 };
@@ -39,7 +41,7 @@ function push(count: number): Pushed {
   const clocks = { clock: () => EPOCH, uptime: () => 0 };
   const intake = new Intake({
     peering: {
-      ...{ timeline, hash: sha256, limits: PEERING_LIMITS, ...clocks },
+      ...{ timeline, hash: sha256, limits: PEERING_LIMITS, signatureThreads, ...clocks },
       checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
     },
     slices: new Slices({ ...clocks, soon, sliceMs: 1 }),
@@ -86,4 +88,64 @@ test("a push is handed over some entries at a time, and others get their turn be
   assert.ok(Math.max(...steps) <= 32, steps.join(" "));
   assert.equal(taken(), MANY);
   assert.ok(batch.isRead);
+});
+
+/** Threads that answer, part by part, when they are told to. */
+function threadsOf() {
+  const answers: (() => void)[] = [];
+  const threads: SignatureThreads = {
+    prove: (entries) =>
+      new Promise((resolve) => {
+        answers.push(() => resolve(entries.map(() => null)));
+      }),
+    stop: () => {},
+  };
+  return { threads, answers };
+}
+
+test("a long push waits for the threads that check its signatures, and is handed over in order", async () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken } = push(MANY, threads);
+  const soon = (step: () => void) => void setImmediate(step);
+  const slices = new Slices({ uptime: () => 0, soon, sliceMs: 1 });
+  slices.add(work);
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  assert.equal(answers.length, 4, "all of it is asked for at once");
+  answers.pop()?.();
+  for (let i = 0; i < 5; i++) await turn();
+  assert.equal(taken(), 0, "the last part waits for the first");
+  for (const answer of answers) answer();
+  while (taken() < MANY) await turn();
+});
+
+test("what waits for a thread does not go on once all work was cleared", async () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken } = push(MANY, threads);
+  const slices = new Slices({ uptime: () => 0, soon: (step) => step(), sliceMs: 1 });
+  slices.add(work);
+  slices.clear();
+  for (const answer of answers) answer();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(taken(), 0);
+});
+
+test("what threads found before a snapshot was taken over is not taken after it", async () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken, handover, batch } = push(MANY, threads);
+  const waits = work.next().value;
+  handover.adoptions++;
+  for (const answer of answers) answer();
+  await waits;
+  while (work.next().done !== true);
+  assert.equal(taken(), 0);
+  assert.ok(batch.isRead);
+});
+
+test("a short push is checked at once", () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken } = push(ENTRIES, threads);
+  while (work.next().done !== true);
+  assert.equal(taken(), ENTRIES);
+  assert.equal(answers.length, 0);
 });

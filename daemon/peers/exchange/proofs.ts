@@ -1,0 +1,28 @@
+/** What other threads find of the signatures of a push: they are some entries ahead of the main thread, which takes the entries in order. */
+import type { PackedEntry } from "../../../protocol/members/member-packing.js";
+import type { ProvedEntry, SignatureThreads } from "../shared/peering-parts.js";
+
+type Found = readonly (ProvedEntry | null)[];
+
+export const NOTHING_PROVED: Found = [];
+
+export class Proofs {
+  /** Of each part of the push; null: not found yet. */
+  readonly #found: (Found | null)[] = [];
+  readonly #ends: Promise<void>[] = [];
+
+  /** @param size  entries of a part: what a thread is given together */
+  constructor(entries: readonly PackedEntry[], size: number, threads: SignatureThreads) {
+    for (let i = 0; i < entries.length; i += size) {
+      const part = this.#found.push(null) - 1;
+      const proved = threads.prove(entries.slice(i, i + size));
+      this.#ends.push(proved.then((found) => void (this.#found[part] = found)));
+    }
+  }
+
+  /** Of one part, from 0 on, once it is there. */
+  *of(part: number): Generator<Promise<unknown>, Found, undefined> {
+    if (this.#found[part] === null) yield this.#ends[part] as Promise<void>;
+    return this.#found[part] ?? NOTHING_PROVED;
+  }
+}

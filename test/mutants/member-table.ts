@@ -1,0 +1,123 @@
+/** What a daemon takes from the other members, and tells them, each rule broken in one place. */
+import type { Mutant } from "./mutant.js";
+
+export const memberMutants: readonly Mutant[] = [
+  {
+    name: "messages of members told without their signature",
+    file: "daemon/replica/message-check.js",
+    find: 'if (!signers.verify(signer, { kind: "command", body, signature }, id))',
+    replace: "if (false)",
+    test: "test/daemon/replica/message-check.test.js",
+  },
+  {
+    name: "messages taken for entries",
+    file: "daemon/replica/check-entry.js",
+    find: "saidBy(argv) !== null",
+    replace: "false",
+    test: "test/daemon/replica/check-entry.test.js",
+  },
+  {
+    name: "a signature that was proved by another key is believed",
+    file: "daemon/replica/check-entry.js",
+    find: "proved?.spki !== spki",
+    replace: "proved == null",
+    test: "test/daemon/trust/signature-threads.test.js",
+  },
+  {
+    name: "only recorded",
+    file: "daemon/replica/recorder.js",
+    find: "if (envelope.only !== null)",
+    replace: "if (false)",
+  },
+  {
+    name: "answers before the disk has it",
+    file: "daemon/replica/recorder.js",
+    find: "return recorded.flushed.then(",
+    replace: "recorded.flushed.catch(() => {}); return Promise.resolve().then(",
+  },
+  {
+    name: "nobody has to have signed the ring of a member's snapshot",
+    file: "daemon/replica/check-entry.js",
+    find: `if (!signers.verify({ id: envelope.key, spki }, { kind: "command", body, signature }, id))
+            return "bad-signature";`,
+    replace: "",
+    test: "test/timeline/snapshots/ring-entries.test.js",
+  },
+  {
+    name: "a snapshot that no majority has signed is taken",
+    file: "daemon/peers/past/snapshot-choice.js",
+    find: "voting.agreedOn(vote.at)?.seal === vote.seal",
+    replace: "true",
+    test: "test/daemon/peers/snapshot-majority.test.js",
+  },
+  {
+    name: "a snapshot of a date to come is taken",
+    file: "daemon/peers/past/snapshot-choice.js",
+    find: "voting.from(id, needed).filter(({ at }) => at <= now)",
+    replace: "voting.from(id, needed)",
+    test: "test/daemon/peers/snapshots.test.js",
+  },
+  {
+    name: "one date is signed again when its state has changed",
+    file: "daemon/peers/past/cut-voting.js",
+    find: "at > this.#last && at <= until",
+    replace: "at <= until",
+    test: "test/daemon/peers/past/cut-voting.test.js",
+  },
+  {
+    name: "one member's word makes a live daemon leave live",
+    file: "daemon/peers/past/witnesses.js",
+    find: "if (voices.others > 1 && agreeing >= majorityOf(voices))",
+    replace: "if (agreeing > 0)",
+    test: "test/daemon/peers/one-word.test.js",
+  },
+  {
+    name: "what members have to say is asked once",
+    file: "daemon/peers/past/gaps.js",
+    find: "if (gap.isOpen)\n                    this.#askAll(gap, gap.report);",
+    replace: "",
+    test: "test/daemon/peers/past/gaps.test.js",
+  },
+  {
+    name: "who stays behind keeps the others from signing what it needs",
+    file: "daemon/peers/past/common-past.js",
+    find: "all.filter((member) => !this.#lags(member, now))",
+    replace: "all",
+    test: "test/daemon/peers/past/common-past.test.js",
+  },
+  {
+    name: "what has come since puts off being live",
+    file: "daemon/peers/catching-up.js",
+    find: "if (!this.#isMarked)",
+    replace: "if (true)",
+    test: "test/daemon/peers/catching-up.test.js",
+  },
+  {
+    name: "who was cut off is live with what it believed of one member then",
+    file: "daemon/peers/catching-up.js",
+    find: 'this.#isMarked = false;\n        this.state = "catching-up";',
+    replace: "",
+    test: "test/daemon/peers/one-word.test.js",
+  },
+  {
+    name: "the state keeps what is damaged and nobody has",
+    file: "daemon/peers/past/settling-damage.js",
+    find: "timeline.damagedEntries.letGo();",
+    replace: "",
+    test: "test/daemon/peers/past/settling-damage.test.js",
+  },
+  {
+    name: "the very snapshot that stands here is taken once more",
+    file: "daemon/peers/past/snapshot-choice.js",
+    find: "!this.#isHere(vote) && ",
+    replace: "",
+    test: "test/daemon/peers/past/snapshot-choice.test.js",
+  },
+  {
+    name: "snapshots are made again of dates that nobody signs any more",
+    file: "daemon/peers/past/cut-voting.js",
+    find: "want(Math.max(this.#last, this.#newestAgreed))",
+    replace: "want(-1)",
+    test: "test/daemon/peers/past/cut-voting.test.js",
+  },
+];
