@@ -211,6 +211,7 @@ async function makeAdmin(
     bufferedBytes: () =>
       [late.listener, late.ws, late.userListeners].reduce((sum, one) => sum + (one?.bufferedBytes ?? 0), 0),
     replica: () => late.replica?.figures ?? null,
+    order: () => late.replica?.order ?? null,
     jsonFleet: () => late.userListeners?.jsonFleet ?? null,
     keys: () => late.keys,
     families: () => late.userListeners?.families ?? null,
@@ -244,6 +245,7 @@ function inspectionOf(
     cluster: () => hexOf(late.pipeline?.signers?.cluster ?? ""),
     members: () => late.pipeline?.members ?? null,
     failure: () => late.replica?.failure ?? null,
+    order: () => late.replica?.order ?? null,
     keys: hasOwnMemory ? (own.backends[0] as Backend & InspectedKeys) : null,
     get memory() {
       const { used = 0, bytes = 0, policy = "noeviction", evicted = 0 } = late.memory ?? {};

@@ -6,6 +6,7 @@ import type { HistogramMetric, Sample, ValueMetric } from "../../serving/admin/m
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
+import type { OrderFigures } from "../pipeline/order-figures.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { Health } from "./health.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";
@@ -19,6 +20,8 @@ export interface Sources {
   readonly replica: () => ReplicaFigures | null;
   /** null: what is behind the daemon is not its own memory. */
   readonly keys: () => CountedKeys | null;
+  /** null: no --order. */
+  readonly order: () => OrderFigures | null;
   /** null: no --resp. */
   readonly families: () => readonly CountedFamily[] | null;
   /** null: no --json-replica. */

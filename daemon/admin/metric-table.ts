@@ -15,6 +15,7 @@ import {
   whereThere,
 } from "./metric-row.js";
 import { MIRROR_METRICS } from "./mirror-metrics.js";
+import { ORDER_METRICS } from "./order-metrics.js";
 import { canRefuse } from "./refusal-reasons.js";
 
 const MICROSECONDS = 1e6;
@@ -243,6 +244,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     ({ refusals }) => refusals,
   ),
   ...MIRROR_METRICS,
+  ...ORDER_METRICS,
   ...JSON_REPLICA_METRICS,
   dbsyncd_build_info: {
     type: "gauge",

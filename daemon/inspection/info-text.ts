@@ -62,10 +62,25 @@ function ownFields(daemon: InspectedDaemon): Fields {
     ...countFields(daemon),
     ...(counts === undefined ? {} : { dbsync_keys: counts }),
     ...usedFields(daemon),
+    ...orderFields(daemon),
     dbsync_answered: metrics.answers.counts.reduce((sum, count) => sum + count, 0),
     dbsync_answered_usec: Math.round(metrics.answers.sum * MICROSECONDS),
     dbsync_answered_usec_buckets: buckets(daemon),
     ...Object.fromEntries(told),
+  };
+}
+
+/** `unknown` of them may stand in the stream or not. */
+function orderFields({ order }: InspectedDaemon): Fields {
+  const figures = order();
+  if (figures === null) return {};
+  const { applied, behind, waiting, connections, published, trouble } = figures;
+  const { stored, repeated, refused, unknown } = published;
+  const counts = { applied, behind, waiting, connections, stored, repeated, refused, unknown };
+  const told = Object.entries(counts).map(([name, count]) => `${name}=${count}`);
+  return {
+    dbsync_order: told.join(","),
+    ...(trouble === null ? {} : { dbsync_order_trouble: trouble }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Health } from "../admin/health.js";
 import type { Metrics } from "../admin/metrics.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { Settings } from "../options/settings.js";
+import type { OrderFigures } from "../pipeline/order-figures.js";
 import type { SlowLog } from "./slow-log.js";
 
 /** A connection, as its listener knows it. Times are `uptime` milliseconds. */
@@ -42,6 +43,8 @@ export interface InspectedDaemon {
   readonly members: () => number | null;
   /** Why nothing is written any more; null: all is well. */
   readonly failure: () => string | null;
+  /** How it stands to the stream that orders its writes; null: none does. */
+  readonly order: () => OrderFigures | null;
   /** Whether its memory is all that there is behind it. */
   readonly hasOwnMemory: boolean;
   /** null: others have the keys. */

@@ -60,6 +60,8 @@ interface Link {
 export class NatsStream implements OrderStream {
   facts: StreamFacts | null = null;
   trouble: string | null = null;
+  connections = 0;
+  newest = 0;
   readonly #parts: NatsStreamParts;
   readonly #subject: string;
   #link: Link | null = null;
@@ -128,6 +130,8 @@ export class NatsStream implements OrderStream {
       const client = jetstream(connection, { timeout: PUBLISH_MS });
       this.#link = { connection, client, manager, reading };
       this.facts = facts;
+      this.newest = facts.last;
+      this.connections++;
       this.trouble = null;
       this.#told = "";
       log.info({ order: address.name, last: facts.last, next: reader.next }, "connected with the order");
@@ -222,6 +226,7 @@ export class NatsStream implements OrderStream {
     // It has lost what was read, or may lose it, which is told as it is connected with anew.
     if (info !== null && (isMisfit || info.state.last_seq < next - 1))
       void link.connection.close().catch(() => {});
+    if (info !== null) this.newest = info.state.last_seq;
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
     this.#askLater();
   }

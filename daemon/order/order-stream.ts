@@ -57,6 +57,10 @@ export interface OrderStream extends Service {
   readonly facts: StreamFacts | null;
   /** Why it is not connected; null: it is, or nothing is known yet. */
   readonly trouble: string | null;
+  /** How often it has been connected. */
+  readonly connections: number;
+  /** Sequence of its last message, as was last heard. */
+  readonly newest: number;
   /** @param name  messages of one name stand there once, within the stream's own window; null: it has none */
   publish(name: ByteString | null, data: Buffer): Promise<Published>;
 }

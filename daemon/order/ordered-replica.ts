@@ -10,6 +10,7 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
 import type { OrderAddress } from "../options/addresses/order-address.js";
 import { hasUserListener, type Settings } from "../options/settings.js";
+import type { OrderFigures } from "../pipeline/order-figures.js";
 import { entryCheck } from "../replica/check-entry.js";
 import { Gateway } from "../replica/gateway.js";
 import type { KeptWrites } from "../replica/kept-writes.js";
@@ -137,6 +138,17 @@ export class OrderedReplica implements KeptWrites, StreamReader {
 
   reread(): () => void {
     return () => {};
+  }
+
+  get order(): OrderFigures {
+    const { facts, trouble, connections, newest } = this.#stream;
+    const { seq: applied, skipped } = this.#state;
+    const { size, published, publishing } = this.#recorder.waiting;
+    const away = facts === null ? (trouble ?? "not connected") : null;
+    return {
+      ...{ trouble: this.failure ?? away, applied, behind: Math.max(0, newest - applied), skipped },
+      ...{ waiting: size, published, publishing, connections },
+    };
   }
 
   get hasCaughtUp(): boolean {

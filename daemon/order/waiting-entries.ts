@@ -3,13 +3,15 @@
  * message has come back in its place, or their time is over.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { Histogram } from "../../serving/admin/histogram.js";
 import type { Environment } from "../../serving/process/environment.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../answers/request.js";
 import type { Changes } from "../backends/changes.js";
-import type { OrderStream } from "./order-stream.js";
+import type { PublishCounts } from "../pipeline/order-figures.js";
+import type { OrderStream, Published } from "./order-stream.js";
 import type { Ordered } from "./ordered-state.js";
 
 /** Entries that may wait at a time. */
@@ -21,6 +23,9 @@ const WAIT_MOST_MS = 15_000;
 /** Of these so many pass before one that certainly is not in the stream is given up: a new leader is chosen meanwhile. */
 const TRY_MS = 5000;
 const AGAIN_MS = 100;
+/** Seconds, of what the stream acknowledges: a process beside, a machine beside, one abroad, one that chooses a leader. */
+const PUBLISH_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
+const SECOND = 1000;
 
 /** The answers of its units; or it was not applied, or nobody knows. */
 export type Came = readonly UnitAnswer[] | RefusedEnvelope;
@@ -49,6 +54,8 @@ export interface WaitingEntriesParts {
 }
 
 export class WaitingEntries {
+  readonly published: PublishCounts = { stored: 0, repeated: 0, refused: 0, unknown: 0 };
+  readonly publishing = new Histogram(PUBLISH_BOUNDS);
   readonly #parts: WaitingEntriesParts;
   /** By id. */
   readonly #waiting = new Map<ByteString, Waiting>();
@@ -59,6 +66,10 @@ export class WaitingEntries {
 
   constructor(parts: WaitingEntriesParts) {
     this.#parts = parts;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
   }
 
   isWaitedFor(id: ByteString): boolean {
@@ -136,7 +147,9 @@ export class WaitingEntries {
     const wasOut = waiting.isOut;
     // From here on it may be there.
     waiting.isOut = false;
+    const from = environment.uptime();
     const published = await stream.publish(waiting.isNameless ? null : entry.id, data);
+    this.#count(published, environment.uptime() - from);
     if (!this.#isWaiting(waiting)) return;
     if (published.kind === "stored") {
       if (published.isRepeated) this.#repeated(waiting, published.seq);
@@ -152,6 +165,15 @@ export class WaitingEntries {
     environment.setTimer(AGAIN_MS, () => {
       if (this.#isWaiting(waiting)) void this.#send(waiting);
     });
+  }
+
+  #count(published: Published, took: number): void {
+    if (published.kind === "unknown") this.published.unknown++;
+    else if (published.kind === "not-stored") this.published.refused++;
+    else {
+      this.published[published.isRepeated ? "repeated" : "stored"]++;
+      this.publishing.observe(took / SECOND);
+    }
   }
 
   /** Something stands under its name: the envelope itself, brought by another daemon or by the attempt before. Or not. */

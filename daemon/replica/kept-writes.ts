@@ -10,6 +10,7 @@ import type { Timeline } from "../../timeline/timeline.js";
 import type { History } from "../history/history.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { Settings } from "../options/settings.js";
+import type { OrderFigures } from "../pipeline/order-figures.js";
 import type { Recording } from "../pipeline/recording.js";
 import type { Copies } from "../users/copies.js";
 import type { Gateway } from "./gateway.js";
@@ -33,6 +34,8 @@ export interface KeptWrites extends Service {
   readonly failure: string | null;
   /** What is shown of a timeline; null: there is none. */
   readonly figures: ReplicaFigures | null;
+  /** How it stands to the stream that orders the writes; not given: none does. */
+  readonly order?: OrderFigures;
   /** Of a timeline, for a Redis that mirrors it; null: there is none. */
   readonly mirrored: MirroredTimeline | null;
   /** Whether the order of writes is final when they are answered. */

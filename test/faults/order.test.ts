@@ -3,13 +3,15 @@
  * the stream by others.
  */
 import assert from "node:assert/strict";
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { OK, type Reply } from "../../protocol/reply.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
+import { runDbsync } from "../client/child.js";
 import { makeFolder, startReplica, until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
@@ -27,14 +29,16 @@ const ROUNDS = amount(5, 100);
 const SNAPSHOT_ENTRIES = 1000;
 
 const app = makeKeyPair();
+const root = makeKeyPair();
 let nats: NatsServer;
 let ports: readonly number[];
 let resp: number;
+let admin: number;
 const daemons: DaemonProcess[] = [];
 
 const optionsOf = (index: number) => [
   ...["-s", app.file, "--order", `nats://127.0.0.1:${nats.port}/writes`, "-p", String(ports[index])],
-  ...(index === 0 ? ["--resp", String(resp)] : []),
+  ...(index === 0 ? ["--resp", String(resp), "--admin", String(admin)] : []),
 ];
 
 async function start(index: number): Promise<void> {
@@ -48,6 +52,7 @@ before(async () => {
   nats = await NatsServer.start();
   ports = await Promise.all(Array.from({ length: DAEMONS }, freePort));
   resp = await freePort();
+  admin = await freePort();
   await Promise.all(ports.map((_, index) => start(index)));
 });
 
@@ -93,9 +98,28 @@ test("SET NX by twenty clients at three daemons: one OK in each round, and all d
   for (const client of clients) client[Symbol.dispose]();
 });
 
+/** Of the first daemon. */
+async function metric(name: string): Promise<number> {
+  const lines = (await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text()).split("\n");
+  return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
+}
+
+test("metrics tell how a daemon stands to the stream", { skip }, async () => {
+  using client = await open(0);
+  await client.replies([["SET", "counted", "0"]]);
+  assert.equal(await metric("dbsyncd_order_connected"), 1);
+  assert.ok((await metric("dbsyncd_order_applied")) >= 1);
+  // The message may come back before its acknowledgement.
+  for (const name of [
+    'dbsyncd_order_publishes_total{outcome="stored"}',
+    "dbsyncd_order_publish_seconds_count",
+  ])
+    await until(name, async () => (await metric(name)) >= 1);
+});
+
 test("an envelope that comes to all daemons is one write, and all give its answer", { skip }, async () => {
   const clients = await Promise.all(daemons.map((_, index) => open(index)));
-  const { frame } = (clients[0] as EnvelopeClient).sign([["INCR", "counted"]]);
+  const { frame } = (clients[0] as EnvelopeClient).sign([["INCR", "counted:once"]]);
   const said = await Promise.all(clients.map((client) => client.exchange(frame)));
   for (const one of said) {
     assert.ok(one.kind === "result");
@@ -189,6 +213,7 @@ test("without NATS nothing is written and what is read is marked; with it again 
     return read.flags[0];
   };
   await until("reads are marked", async () => (await standing()) === "isolated");
+  await until("the metric says so", async () => (await metric("dbsyncd_order_connected")) === 0);
   const refused = await other.ask([["SET", "n", "6"]]);
   assert.ok(refused.kind === "refused");
   assert.deepEqual([refused.code, refused.effect], ["order-unavailable", "not-applied"]);
@@ -211,7 +236,9 @@ test("without NATS nothing is written and what is read is marked; with it again 
   }
 });
 
-test("NATS is shown the password, and credentials that cannot be read are told", { skip }, async () => {
+test("NATS is shown the password, credentials that cannot be read are told, and dbsync status says how the stream is", {
+  skip,
+}, async (t) => {
   await using server = await NatsServer.start(["--user", "dbsync", "--pass", "s%cret"]);
   const at = (login: string) => [
     "-s",
@@ -219,10 +246,21 @@ test("NATS is shown the password, and credentials that cannot be read are told",
     "--order",
     `nats://${login}@127.0.0.1:${server.port}/writes`,
   ];
-  await using right = await startReplica({ args: at("dbsync:s%25cret") });
+  await using right = await startReplica({ args: [...at("dbsync:s%25cret"), "--root-key", root.file] });
   using client = await EnvelopeClient.open(right.port, app);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
   assert.ok(!JSON.stringify(right.log).includes("s%"));
+  const folder = makeFolder();
+  t.after(() => folder[Symbol.dispose]());
+  const key = join(folder.path, "private.pem");
+  writeFileSync(key, root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const status = () => runDbsync(["status", "-s", `127.0.0.1:${right.port}`, "-k", key]);
+  const well = await status();
+  assert.equal(well.code, 0, well.stdout + well.stderr);
+  assert.match(
+    well.stdout,
+    /^STREAM OF .*ORDER .*APPLIED .*BEHIND .*WAITING\n127\.0\.0\.1:\d+ +connected +1 +0 +0$/m,
+  );
   const administrator = await connect({
     servers: `127.0.0.1:${server.port}`,
     user: "dbsync",
@@ -234,6 +272,12 @@ test("NATS is shown the password, and credentials that cannot be read are told",
     right.log.some(({ reason }) => /not there any more/.test(String(reason))),
   );
   await assert.rejects(manager.streams.info("writes"), /not found/);
+  const gone = await status();
+  assert.equal(gone.code, 1);
+  assert.match(
+    gone.stdout,
+    /FAIL {2}127.*: the stream of its --order: the stream writes is not there any more; look at/,
+  );
   await administrator.close();
   await using wrong = await startReplica({ args: at("dbsync:wrong") });
   using refusedThere = await EnvelopeClient.open(wrong.port, app);

@@ -23,8 +23,19 @@ export interface DaemonFigures {
   /** `limit` 0: there is none. */
   readonly memory: { readonly used: number; readonly resident: number; readonly limit: number };
   readonly backends: readonly { readonly name: string; readonly up: boolean }[];
+  /** Of the stream that orders its writes; null: none does. */
+  readonly order: OrderFigures | null;
   /** How many answers took how long: at most so many microseconds, Infinity for the slowest. */
   readonly times: readonly (readonly [most: number, count: number])[];
+}
+
+export interface OrderFigures {
+  /** Messages of the stream that it has applied, that it has yet to apply, and envelopes that wait for theirs. */
+  readonly applied: number;
+  readonly behind: number;
+  readonly waiting: number;
+  /** Why it cannot read the stream, or write to it; null: it can. */
+  readonly trouble: string | null;
 }
 
 export interface FiguresAnswer {
@@ -113,7 +124,19 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
       const [, up, called = ""] = /^up=([01]),name=(.*)$/.exec(value) ?? [];
       return up === undefined || !/^backend\d+$/.test(name) ? [] : [{ name: called, up: up === "1" }];
     }),
+    order: orderOf(fields.get("dbsync_order"), fields.get("dbsync_order_trouble")),
     times: timesOf(fields.get("dbsync_answered_usec_buckets") ?? ""),
+  };
+}
+
+/** @param text  `applied=12,behind=0,…`; undefined: there is none */
+function orderOf(text: string | undefined, trouble: string | undefined): OrderFigures | null {
+  if (text === undefined) return null;
+  const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));
+  const count = (name: string) => Number(counts.get(name) ?? 0);
+  return {
+    ...{ applied: count("applied"), behind: count("behind"), waiting: count("waiting") },
+    trouble: trouble ?? null,
   };
 }
 

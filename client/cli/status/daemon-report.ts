@@ -3,7 +3,7 @@ import type { Stage } from "../../shared/errors.js";
 import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
 import { fitted, formatHeadedTable } from "../shared/table.js";
-import type { DaemonFigures } from "./daemon-figures.js";
+import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
@@ -103,13 +103,47 @@ export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
   },
 ];
 
+interface ShownOrder extends Pick<ShownDaemon, "address"> {
+  readonly order: OrderFigures;
+}
+
+export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
+  { head: "STREAM OF", about: "the daemon with --order", cell: ({ address }) => address },
+  {
+    head: "ORDER",
+    about: "whether its stream can be read and written",
+    cell: ({ order }) => (order.trouble === null ? "connected" : "away"),
+  },
+  {
+    head: "APPLIED",
+    about: "the number of the stream's last message that it has applied",
+    cell: ({ order }) => countText(order.applied),
+  },
+  {
+    head: "BEHIND",
+    about: "messages that it has yet to apply",
+    cell: ({ order }) => countText(order.behind),
+  },
+  {
+    head: "WAITING",
+    about: "envelopes that it has sent to the stream and that have not come back",
+    cell: ({ order }) => countText(order.waiting),
+  },
+];
+
 /** @param columns  how wide lines may be */
 export function formatDaemons(daemons: readonly ShownDaemon[], columns: number): string {
   const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns);
   const table = formatHeadedTable(rows, (row) => (daemons[row]?.ok ? "plain" : "bad"));
   const told = daemons.flatMap(({ address, figures }) => (figures === null ? [] : [{ address, figures }]));
   if (told.length === 0) return table;
-  return `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, told), columns))}`;
+  const figures = `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, told), columns))}`;
+  const ordered = told.flatMap(({ address, figures: { order } }) =>
+    order === null ? [] : [{ address, order }],
+  );
+  if (ordered.length === 0) return figures;
+  const tone = (row: number) => (ordered[row]?.order.trouble === null ? "plain" : "bad");
+  return `${figures}\n${formatHeadedTable(fitted(rowsOf(ORDER_COLUMNS, ordered), columns), tone)}`;
 }
 
 /** In a word. */

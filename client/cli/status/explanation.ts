@@ -2,7 +2,7 @@
 import { painted } from "../shared/colours.js";
 import type { Column } from "../shared/column.js";
 import { wrapped } from "../shared/table.js";
-import { DAEMON_COLUMNS, FIGURE_COLUMNS } from "./daemon-report.js";
+import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "./daemon-report.js";
 import { FLEET_COLUMNS, FLEET_SERVER_COLUMNS } from "./fleet-report.js";
 import { MEMBER_COLUMNS, timelineColumns } from "./timeline-report.js";
 
@@ -11,6 +11,7 @@ type Named = Pick<Column<never>, "head" | "about">;
 const TABLES: readonly (readonly [title: string, columns: readonly Named[]])[] = [
   ["Of each daemon", DAEMON_COLUMNS],
   ["With an administrator's key", FIGURE_COLUMNS],
+  ["Of daemons with --order, with an administrator's key", ORDER_COLUMNS],
   ["Of daemons with --data or --peer, with an administrator's key", timelineColumns(0, true)],
   ["What they say of their members", MEMBER_COLUMNS],
   ["Of daemons with --json-replica", FLEET_COLUMNS],

@@ -19,6 +19,8 @@ const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --clust
 
 const DATABASE_CURE = "start it, or correct -d there; the daemon's log says why";
 
+const ORDER_CURE = "look at its NATS servers, and at the daemon's log: nothing is written meanwhile";
+
 const INCOMPLETE = "it is not yet complete";
 
 /** Greets all daemons, and asks them of their work. */
@@ -49,7 +51,13 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
 
 /** What a daemon says of itself to everybody and to administrators, and whether its databases answer. */
 export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
-  if (missing === null) return { ...daemon, figures, timelineNote: note };
+  const trouble = figures?.order?.trouble ?? null;
+  const ofOrder = trouble === null ? [] : [problem(`the stream of its --order: ${trouble}`, ORDER_CURE)];
+  if (missing === null) {
+    const problems = [...daemon.problems, ...ofOrder];
+    const ok = daemon.ok && ofOrder.length === 0;
+    return { ...daemon, figures, timelineNote: note, problems, ok };
+  }
   const problems = [
     ...daemon.problems,
     problem(`its database ${missing} is down`.replace("  ", " "), DATABASE_CURE),

@@ -36,6 +36,7 @@ async function startAdmin(
     health,
     bufferedBytes: () => 77,
     replica: () => null,
+    order: () => null,
     jsonFleet: () => null,
     keys: () => null,
     families: () => null,

@@ -118,7 +118,7 @@ test("promtool finds nothing in the daemon's metrics", { skip: skipWithout("prom
   const text = makeExposition(METRICS, {
     metrics,
     health: () => ({ version: "1.2.3", state: "live", backends: [] }),
-    ...{ bufferedBytes: () => 77, replica: () => null, jsonFleet: () => null },
+    ...{ bufferedBytes: () => 77, replica: () => null, order: () => null, jsonFleet: () => null },
     ...{ keys: () => null, families: () => null },
   }).text();
   const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
