@@ -4,14 +4,12 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
+import { LOOK_BYTES_MOST, type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
 import { isMark } from "./mark.js";
-import { shownKey } from "./mirrored-key.js";
+import { expectedBytes, shownKey } from "./mirrored-key.js";
 import type { RedisLine } from "./redis-line.js";
 
 const SLICE_KEYS_MOST = 200;
-/** Bytes of a slice's values from which on the next one is smaller. */
-const SLICE_BYTES_MOST = 1024 * 1024;
 /** Of what differs so many are named. */
 const NAMED_MOST = 10;
 
@@ -108,7 +106,9 @@ export class Comparison {
   #takeOurs(): MirrorKey[] {
     const { keyspaces } = this.#scene.database();
     const slice: MirrorKey[] = [];
-    while (slice.length < this.#sliceKeys && this.#ourDb < keyspaces.length) {
+    const now = Math.floor(this.#scene.clock());
+    let bytes = 0;
+    while (slice.length < this.#sliceKeys && bytes < LOOK_BYTES_MOST && this.#ourDb < keyspaces.length) {
       const entries = keyspaces[this.#ourDb]?.entries ?? [];
       const place = Math.min(this.#ourPlace ?? entries.length, entries.length) - 1;
       const entry = entries[place];
@@ -117,7 +117,9 @@ export class Comparison {
         this.#ourPlace = null;
       } else {
         this.#ourPlace = place;
-        slice.push({ db: this.#ourDb, key: entry.key });
+        const key = { db: this.#ourDb, key: entry.key };
+        bytes += expectedBytes(key, this.#scene.database(), now) ?? 0;
+        slice.push(key);
       }
     }
     return slice;
@@ -127,7 +129,7 @@ export class Comparison {
     this.#different += different.length;
     for (const key of different.slice(0, NAMED_MOST - this.#named.length)) this.#named.push(shownKey(key));
     this.#scene.dirty.add([...different, ...unreadable]);
-    const next = bytes > SLICE_BYTES_MOST ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
+    const next = bytes > LOOK_BYTES_MOST ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
     this.#sliceKeys = Math.min(SLICE_KEYS_MOST, Math.max(1, Math.floor(next)));
   }
 }

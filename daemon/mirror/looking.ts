@@ -2,7 +2,7 @@
 import type { Database } from "../../store/database.js";
 import type { DirtyKeys, MirrorKey } from "./dirty-keys.js";
 import { isMark } from "./mark.js";
-import { compareKey, type RedisCommand } from "./mirrored-key.js";
+import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
 export interface MirrorScene {
@@ -23,18 +23,51 @@ export interface Looked {
   readonly bytes: number;
 }
 
+/** Bytes of values that are asked for in one go: one that is longer is asked for alone. */
+export const LOOK_BYTES_MOST = 1024 * 1024;
+
 /**
  * A key that changes while Redis is asked is left out: it waits to be written anyway. So nothing may be on its way to Redis meanwhile.
  * @throws Error  the line has ended, or Redis does not let them be read
  */
 export async function lookAt(
-  line: RedisLine,
+  line: Pick<RedisLine, "present" | "ask">,
   keys: readonly MirrorKey[],
   scene: MirrorScene,
 ): Promise<Looked> {
   const asked = await line.present(keys.filter(({ db, key }) => !isMark(db, key)));
-  const answers = await line.ask(asked.flatMap(commandsOf));
-  return scene.timed(() => compareAll(asked, answers, scene));
+  const looked = { different: [] as MirrorKey[], unreadable: [] as MirrorKey[], bytes: 0 };
+  for (let from = 0; from < asked.length; ) {
+    const piece = scene.timed(() => pieceOf(asked, from, scene));
+    from += piece.keys.length;
+    const answers = await line.ask(piece.commands);
+    const { different, unreadable, bytes } = scene.timed(() => compareAll(piece.keys, answers, scene));
+    looked.different.push(...different);
+    looked.unreadable.push(...unreadable);
+    looked.bytes += bytes;
+  }
+  return looked;
+}
+
+interface Piece {
+  readonly keys: readonly MirrorKey[];
+  readonly commands: readonly RedisCommand[];
+}
+
+/** As many of the keys as may be asked for in one go, by what the fold has of them: one at least. */
+function pieceOf(all: readonly MirrorKey[], from: number, { database, clock }: MirrorScene): Piece {
+  const keys: MirrorKey[] = [];
+  const commands: RedisCommand[] = [];
+  const now = Math.floor(clock());
+  let bytes = 0;
+  for (const key of all.slice(from)) {
+    const expected = expectedBytes(key, database(), now);
+    bytes += expected ?? 0;
+    if (keys.length > 0 && bytes > LOOK_BYTES_MOST) break;
+    keys.push(key);
+    commands.push(...commandsOf(key, expected !== null));
+  }
+  return { keys, commands };
 }
 
 function compareAll(
@@ -48,7 +81,7 @@ function compareAll(
   const now = Math.floor(clock());
   for (const [place, key] of asked.entries()) {
     const [, dump, expire] = answers.slice(3 * place, 3 * place + 3).map(readable);
-    const found = { dump: Buffer.isBuffer(dump) ? dump : null, expire: Number(expire) };
+    const found = { dump: dumpIn(dump), expire: Number(expire) };
     bytes += found.dump?.length ?? 0;
     if (dirty.has(key)) continue;
     const outcome = compareKey(key, found, database(), now);
@@ -58,11 +91,18 @@ function compareAll(
   return { different, unreadable, bytes };
 }
 
-function commandsOf({ db, key }: MirrorKey): RedisCommand[] {
+/** Of DUMP, or of EXISTS, which counts. */
+function dumpIn(answer: RedisAnswer | undefined): Buffer | null {
+  if (Buffer.isBuffer(answer)) return answer;
+  return Number(answer) > 0 ? Buffer.alloc(0) : null;
+}
+
+/** @param isExpected  false: it is enough to know whether it is there; what others have put there may be long */
+function commandsOf({ db, key }: MirrorKey, isExpected: boolean): RedisCommand[] {
   const name = Buffer.from(key, "latin1");
   return [
     ["SELECT", String(db)],
-    ["DUMP", name],
+    [isExpected ? "DUMP" : "EXISTS", name],
     ["PEXPIRETIME", name],
   ];
 }

@@ -27,6 +27,8 @@ export interface MirrorParts {
   readonly cluster: string;
   /** Milliseconds for a command of Redis. */
   readonly timeout: () => number;
+  /** Milliseconds between two questions whether what others write is still heard; if not given, ten seconds. */
+  readonly hearEvery?: number;
   /** Keys that may wait to be written. */
   readonly keys: number;
   /** Milliseconds between two comparisons of everything; 0: none is made without a reason. */

@@ -152,6 +152,8 @@ export class Mirror implements Service, MirrorFace {
       this.#line = await RedisLine.open({
         specification: this.#parts.specification,
         timeout: this.#parts.timeout(),
+        ...(this.#parts.hearEvery === undefined ? {} : { hearEvery: this.#parts.hearEvery }),
+        setTimer: this.#parts.environment.setTimer,
         ...{ timed: this.#scene.timed, heard: (keys) => this.#heard(keys) },
         ended: this.#signal.set,
       });

@@ -3,6 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Database } from "../../store/database.js";
 import { isExpired } from "../../store/engine/keyspace.js";
+import { estimatedBytes } from "../../store/engine/size-estimate.js";
 import { dumpPayload } from "../../store/rdb/dump-payload.js";
 import { readListpack } from "../../store/rdb/listpack.js";
 import { MalformedRdb } from "../../store/rdb/malformed-rdb.js";
@@ -24,6 +25,9 @@ const FOOTER_BYTES = 10;
 /** Redis's number of sets in listpacks, as of 7.2. */
 const PACKED_SET = 20;
 
+/** Elements of a value by which it is told how long it is. */
+const SAMPLES = 5;
+
 /** A command for Redis. */
 export type RedisCommand = readonly (string | Buffer)[];
 
@@ -39,6 +43,12 @@ function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Ex
   if (entry === undefined || isExpired(entry, now)) return null;
   const { value, expire } = entry;
   return OWN_TYPES.has(typeName(value)) ? null : { value, expire };
+}
+
+/** Bytes that its value will take about, by some of its elements; null: Redis is to have no such key. */
+export function expectedBytes(mirrored: MirrorKey, database: Database, now: number): number | null {
+  const expected = expectedOf(mirrored, database, now);
+  return expected === null ? null : estimatedBytes({ key: mirrored.key, ...expected }, SAMPLES);
 }
 
 /** @param now  milliseconds since 1970 */
@@ -64,7 +74,7 @@ function payloadOf(value: Value): Buffer | null {
 
 /** Of a key in Redis: what DUMP and PEXPIRETIME answer. */
 export interface Found {
-  /** null: there is no such key. */
+  /** null: there is no such key; of one that there should not be nothing is in it. */
   readonly dump: Buffer | null;
   /** Milliseconds since 1970; below 0: none. */
   readonly expire: number;

@@ -4,15 +4,21 @@
  */
 import { isIP } from "node:net";
 import { Command, Redis, type RedisOptions } from "ioredis";
+import type { Environment } from "../../serving/process/environment.js";
 import type { RedisSpecification } from "../options/database-list.js";
 import type { RedisCommand } from "./mirrored-key.js";
 
 const INVALIDATIONS = "__redis__:invalidate";
+/** What a connection that subscribes may say. */
+const SUBSCRIBERS: ReadonlySet<string> = new Set(["SUBSCRIBE", "PING"]);
 /** Of a key's time of expiry, exactly. */
 const REDIS_LEAST = 7;
 
 /** Integers come as text, errors as values. */
 export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[];
+
+/** Milliseconds between two questions on the connection that hears, which else is silent for hours: it may be half open. */
+const HEAR_EVERY_MS = 10_000;
 
 export interface LineParts {
   readonly specification: RedisSpecification;
@@ -22,6 +28,9 @@ export interface LineParts {
   readonly timed: <Result>(work: () => Result) => Result;
   /** Others have changed these keys, of whatever database; null: all. */
   readonly heard: (keys: readonly Buffer[] | null) => void;
+  /** Milliseconds between two questions whether the connection that hears still does; if not given, ten seconds. */
+  readonly hearEvery?: number;
+  readonly setTimer: Environment["setTimer"];
   /** The line has ended. */
   readonly ended: () => void;
 }
@@ -30,6 +39,7 @@ export class RedisLine {
   readonly #asking: Redis;
   readonly #hearing: Redis;
   readonly #timed: LineParts["timed"];
+  #cancel = () => {};
   /** Whether it has each of those that were asked for. */
   readonly #databases = new Map<number, boolean>();
   #trouble: string | null = null;
@@ -64,6 +74,7 @@ export class RedisLine {
       if (Number(version) < REDIS_LEAST)
         throw new Error(`it is Redis ${version}, and a mirror needs ${REDIS_LEAST}.0 or later`);
       await line.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
+      line.#hear(parts);
       return line;
     } catch (problem) {
       const reason = line.#trouble ?? sentenceOf(problem);
@@ -115,8 +126,24 @@ export class RedisLine {
 
   close(): void {
     this.#trouble ??= "closed";
+    this.#cancel();
     this.#asking.disconnect();
     this.#hearing.disconnect();
+  }
+
+  /** Asks now and then; no answer within `timeout` ends the line, and what was missed is compared on the next one. */
+  #hear({ setTimer, hearEvery = HEAR_EVERY_MS }: Pick<LineParts, "setTimer" | "hearEvery">): void {
+    this.#cancel = setTimer(hearEvery, () => {
+      this.#askOf(this.#hearing, ["PING"]).then(
+        () => {
+          if (this.#trouble === null) this.#hear({ setTimer, hearEvery });
+        },
+        () => {
+          this.#trouble ??= "the connection that hears of others' writes does not answer";
+          this.close();
+        },
+      );
+    });
   }
 
   /** @throws Error  also where Redis answers with one */
@@ -127,8 +154,8 @@ export class RedisLine {
   }
 
   #askOf(redis: Redis, [name, ...args]: RedisCommand): Promise<RedisAnswer> {
-    // An upper-case name keeps ioredis from reshaping arguments and answers, but it has to know that it subscribes.
-    const known = name === "SUBSCRIBE" ? "subscribe" : String(name);
+    // An upper-case name keeps ioredis from reshaping arguments and answers, but of these it has to know.
+    const known = SUBSCRIBERS.has(String(name)) ? String(name).toLowerCase() : String(name);
     const command = new Command(known, [...args], { replyEncoding: null });
     redis.sendCommand(command);
     return (command.promise as Promise<RedisAnswer>).catch((problem: unknown) => {

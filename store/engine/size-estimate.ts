@@ -50,7 +50,10 @@ const DOCUMENT_KEY = 2 * REFERENCE;
  * Bytes, with the key's own.
  * @param samples  how many elements are looked at; the others are taken to be alike
  */
-export function estimatedBytes({ key, value, expire }: Entry, samples: number): number {
+export function estimatedBytes(
+  { key, value, expire }: Pick<Entry, "key" | "value" | "expire">,
+  samples: number,
+): number {
   return stringBytes(key) + ENTRY + (expire === NO_EXPIRY ? 0 : EXPIRY) + valueBytes(value, samples);
 }
 

@@ -1,5 +1,6 @@
 /** A Redis that follows the fold, against a real one: it ends in the same state, whatever happens to it. */
 import assert from "node:assert/strict";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { MARK_KEY } from "../../../daemon/mirror/mark.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
@@ -26,6 +27,47 @@ const writing = comparedGrammars.filter(({ name }) => {
   const command = resolveCommand([...name.split("|"), ..."x".repeat(9)]);
   return command instanceof CommandFailure || command.writes;
 });
+
+/** A port before Redis's, on which the connections that subscribe can be held, both ends open. */
+class HalfOpen {
+  readonly #server: Server;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #hearing = new Set<readonly [Socket, Socket]>();
+
+  private constructor(target: number) {
+    this.#server = createServer((socket) => {
+      const pair = [socket, connect(target, "127.0.0.1")] as const;
+      this.#pairs.add(pair);
+      for (const [from, to] of [pair, pair.toReversed()] as [Socket, Socket][]) {
+        from.on("data", (chunk: Buffer) => {
+          if (/subscribe/i.test(chunk.toString("latin1"))) this.#hearing.add(pair);
+          to.write(chunk);
+        });
+        from.on("error", () => {});
+        from.on("close", () => to.destroy());
+      }
+    });
+  }
+
+  static async open(target: number): Promise<HalfOpen> {
+    const port = new HalfOpen(target);
+    await new Promise<void>((resolve) => void port.#server.listen(0, "127.0.0.1", resolve));
+    return port;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  stall(): void {
+    for (const pair of this.#hearing) for (const socket of pair) socket.pause();
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+  }
+}
 
 describe("a mirror", { skip }, () => {
   let server: RedisServer;
@@ -225,6 +267,20 @@ describe("a mirror", { skip }, () => {
     await untilLevel(running);
     assert.deepEqual(await differences(fold, server.port), []);
     assert.match(running.figures.compared?.reason ?? "", /^more keys changed than --mirror-keys/);
+  });
+
+  test("a connection that hears nothing any more, though it stands, is left, and what it missed is found", async (t) => {
+    const fold = new MirroredFold();
+    fold.apply(["SET", "k", "ours"]);
+    const between = await HalfOpen.open(server.port);
+    t.after(() => between.close());
+    await using running = await startMirror(fold, between.port, { hearEvery: 50, timeout: () => 1000 });
+    await untilLevel(running);
+    between.stall();
+    using redis = await RedisConnection.open(server.port);
+    await redis.call("SET", "k", "theirs");
+    await until("it is taken back", async () => (await differences(fold, server.port)).length === 0);
+    await until("all was compared", () => running.figures.compared?.reason === "it was away");
   });
 
   test("a comparison finds what nothing told", async () => {

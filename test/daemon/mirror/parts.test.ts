@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DirtyKeys } from "../../../daemon/mirror/dirty-keys.js";
+import { LOOK_BYTES_MOST, lookAt } from "../../../daemon/mirror/looking.js";
 import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../daemon/mirror/mark.js";
-import { compareKey } from "../../../daemon/mirror/mirrored-key.js";
+import { compareKey, type RedisCommand } from "../../../daemon/mirror/mirrored-key.js";
 import { isSameValue } from "../../../daemon/mirror/same-value.js";
 import { isOwnMemory, mirrorOf } from "../../../daemon/options/settings.js";
 import { Database } from "../../../store/database.js";
@@ -113,6 +114,38 @@ test("keys that are taken while others come are each taken once, in order", () =
   take();
   assert.deepEqual(taken, ["a", "b", "a", "c", undefined, "d", "f", "n299"]);
   assert.equal(dirty.size, 0);
+});
+
+test("keys are asked for by the bytes of their values, and what should not be there by its name alone", async () => {
+  const database = new Database();
+  const [length, count] = [300_000, 20];
+  const unit = { at: 1, db: 0, id: "u".repeat(32) };
+  for (let i = 0; i < count; i++) database.execute(["SET", `k${i}`, "v".repeat(length)], unit, []);
+  const asked: (readonly RedisCommand[])[] = [];
+  const line = {
+    present: async <Key>(keys: readonly Key[]) => keys,
+    ask: async (commands: readonly RedisCommand[]) => {
+      asked.push(commands);
+      return commands.map(([name]) => (name === "DUMP" ? null : name === "EXISTS" ? "1" : "-1"));
+    },
+  };
+  const scene = {
+    ...{ database: () => database, clock: () => 2, dirty: new DirtyKeys(10, () => {}) },
+    timed: <Result>(work: () => Result) => work(),
+  };
+  const names = Array.from({ length: count }, (_, i) => [`k${i}`, `strange${i}`]).flat();
+  const { different } = await lookAt(
+    line,
+    names.map((key) => ({ db: 0, key })),
+    scene,
+  );
+  assert.equal(different.length, 2 * count);
+  for (const commands of asked) {
+    const dumps = commands.filter(([name]) => name === "DUMP").length;
+    assert.ok(dumps * length <= LOOK_BYTES_MOST, `${dumps}`);
+    for (const [name, key] of commands) if (name === "DUMP") assert.match(String(key), /^k\d+$/);
+  }
+  assert.ok(asked.length < count, `${asked.length}`);
 });
 
 test("values are the same whatever their order says nothing about", () => {
