@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { DaemonFigures } from "../../client/cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../client/cli/status/daemon-status.js";
 import { problemsOf, withFigures } from "../../client/cli/status/read-status.js";
 import { diagnose } from "../../client/cli/status/timeline-problems.js";
@@ -62,6 +63,13 @@ const mirror = { redis: "r", state: "behind", trouble: null, dirty: 0, foreign: 
 const hello = (state: string) =>
   greeted({ kind: "hello", clockDifference: 0, roundTrip: 0, hello: { versions: [2], state, cluster: "" } });
 
+const ofOrder = (order: { trouble?: string; behind?: number }): Texts => {
+  const figures = { order: { applied: 1, behind: 0, waiting: 0, trouble: null, ...order } };
+  const answer = { figures: figures as unknown as DaemonFigures, missing: null, note: null };
+  const { problems, remarks } = withFigures({ problems: [], remarks: [] } as unknown as DaemonStatus, answer);
+  return [...problems, ...remarks];
+};
+
 /** What each rule is about, as a daemon tells it at one look: each list is what is said of one case. */
 const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncDown: [greeted({ kind: "failed", stage: "connect", detail: "" })],
@@ -79,6 +87,8 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
     withFigures({ problems: [] } as unknown as DaemonStatus, { figures: null, missing: "r", note: null })
       .problems,
   ],
+  DbsyncOrderAway: [ofOrder({ trouble: "connection refused" })],
+  DbsyncOrderBehind: [ofOrder({ behind: 10_001 })],
   DbsyncMirrorAway: [
     told({ mirror: { ...mirror, trouble: "ECONNREFUSED" } }),
     told({ mirror: { ...mirror, refused: 1 } }),

@@ -5,7 +5,7 @@ import { realEnvironment } from "../../shared/environment.js";
 import { STAGES } from "../../shared/sentences.js";
 import type { Address } from "../../shared/servers.js";
 import { type Greeting, greet } from "../../version-2/greeting.js";
-import { type FiguresAnswer, readFigures } from "./daemon-figures.js";
+import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { type Diagnosis, diagnose, type Problem } from "./timeline-problems.js";
@@ -20,6 +20,9 @@ const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --clust
 const DATABASE_CURE = "start it, or correct -d there; the daemon's log says why";
 
 const ORDER_CURE = "look at its NATS servers, and at the daemon's log: nothing is written meanwhile";
+
+/** Messages of a stream that a daemon may be behind without a word; the alarm's number. */
+const BEHIND_MOST = 10_000;
 
 const INCOMPLETE = "it is not yet complete";
 
@@ -51,18 +54,24 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
 
 /** What a daemon says of itself to everybody and to administrators, and whether its databases answer. */
 export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
-  const trouble = figures?.order?.trouble ?? null;
-  const ofOrder = trouble === null ? [] : [problem(`the stream of its --order: ${trouble}`, ORDER_CURE)];
-  if (missing === null) {
-    const problems = [...daemon.problems, ...ofOrder];
-    const ok = daemon.ok && ofOrder.length === 0;
-    return { ...daemon, figures, timelineNote: note, problems, ok };
-  }
+  if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
   const problems = [
     ...daemon.problems,
     problem(`its database ${missing} is down`.replace("  ", " "), DATABASE_CURE),
   ];
   return { ...daemon, figures, timelineNote: note, lacksDatabase: true, problems, ok: false };
+}
+
+function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
+  if (order === null) return daemon;
+  const { trouble, behind } = order;
+  if (trouble !== null) {
+    const text = `the stream of its --order: ${trouble}`;
+    return { ...daemon, problems: [...daemon.problems, problem(text, ORDER_CURE)], ok: false };
+  }
+  if (behind <= BEHIND_MOST) return daemon;
+  const text = `it is ${behind} messages behind the stream of its --order`;
+  return { ...daemon, remarks: [...daemon.remarks, problem(text, "wait; if it stays so, see dbsync top")] };
 }
 
 /** What a daemon says of itself, and what was found of its timeline. */
