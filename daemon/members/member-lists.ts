@@ -6,6 +6,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
 import { readEntries, writeEntries } from "../../protocol/members/member-packing.js";
 import { type Standing, standingOf } from "../../protocol/members/succession.js";
+import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
+import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { StartError } from "../../serving/process/start-error.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { hashOf } from "../trust/identity.js";
@@ -100,10 +102,10 @@ export class MemberLists {
   /** Why nothing is taken from clients; null: it may be. */
   get refusal(): string | null {
     if (!this.isThere || this.isMember) return null;
-    const { heads, left } = this.standing;
-    const name = `the list of members, number ${heads.map(({ list }) => list.number).join(" and ")}`;
+    const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
     if (!this.isDurable) return `${name}, can name no daemon without --data`;
-    return left.has(this.#parts.own) ? `${name}, leaves it out, for good` : `${name}, does not name it`;
+    const isLeft = this.standing.left.has(this.#parts.own);
+    return isLeft ? `${name}, leaves it out, for good` : `${name}, does not name it`;
   }
 
   /** @param body  with the signature, no view of what is written over */
@@ -146,6 +148,14 @@ export class MemberLists {
     this.told = { hash: hashOfAll(lists), lists };
     this.changed();
   }
+}
+
+/** Digits of a key's id that people are shown. */
+const KEY_DIGITS = 12;
+
+function named({ list: { number }, body }: SignedList): string {
+  const { key, at } = readHead(body);
+  return `${number}, signed ${dateText(at)} by the key ${hexOf(key).slice(0, KEY_DIGITS)}`;
 }
 
 function hashOfAll(lists: readonly SignedList[]): ByteString {

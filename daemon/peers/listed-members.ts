@@ -39,12 +39,15 @@ const NOTHING: Pick<Told, "list" | "isReporting" | "statusThen"> = {
 export class ListedMembers {
   readonly #parts: ListedMembersParts;
   readonly #told = new Map<Member, Told>();
+  /** Lists of members that let this daemon go, of late. */
+  #checks = 0;
   #nextAt = 0;
   #wasOutside: boolean;
 
   constructor(parts: ListedMembersParts) {
     this.#parts = parts;
     this.#wasOutside = parts.peering.lists?.isOutside ?? false;
+    if (this.#wasOutside) this.#tellOutside();
   }
 
   /** A member is not connected any more. */
@@ -55,6 +58,7 @@ export class ListedMembers {
   tick(now: number): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#parts.peering.limits.statusEveryMs;
+    this.#checks = 0;
     for (const member of this.#parts.members().values()) this.tell(member);
     this.#join();
   }
@@ -64,8 +68,14 @@ export class ListedMembers {
     const { isOutside = false, isSettled = false, isJoining = false } = this.#parts.peering.lists ?? {};
     const wasOutside = this.#wasOutside;
     this.#wasOutside = isOutside;
+    if (isOutside && !wasOutside) this.#tellOutside();
     if (isSettled) this.#tellAll(isJoining);
     return wasOutside && !isOutside;
+  }
+
+  #tellOutside(): void {
+    const { lists, log } = this.#parts.peering;
+    log.error({}, `no writes are taken: ${lists?.refusal ?? "no list names this daemon"}. ${CURE}`);
   }
 
   #tellAll(isJoining: boolean): void {
@@ -96,6 +106,12 @@ export class ListedMembers {
     if (isNew && lists.isJoining) member.compareAgain();
     if (body.length > 0) this.#take(member, body, signature);
     if (hash !== lists.told.hash) this.#give(member);
+  }
+
+  /** A list that a member gives as it lets this daemon go: what proves that it is left out. */
+  leftOut({ body, signature }: ListMessage): void {
+    if (body.length === 0 || ++this.#checks > CHECKS_MOST) return;
+    this.#parts.peering.lists?.take(Buffer.from(body), Buffer.from(signature));
   }
 
   /** Whether what a member reports is said under the same list as what this daemon would. */
@@ -168,6 +184,9 @@ export class ListedMembers {
   }
 }
 
+const CURE =
+  "A folder that is left out never returns: dbsync dead-letters find keeps what no member has; then start the daemon with an empty --data " +
+  "folder, and dbsync members replace the old id by the new one (one that was evicted: add the new one). One that is not named yet: dbsync members add it";
 const NO_BYTES = Buffer.alloc(0);
 
 const takesLists = ({ status, connection }: Member): boolean =>

@@ -95,6 +95,7 @@ export class Peering {
         this.#past.joined();
         return new Member(shared, connection, bit);
       },
+      leftOut: (message) => this.#listed.leftOut(message),
       left: (member) => {
         this.#stable.discard();
         this.#past.left(member.id);

@@ -3,6 +3,7 @@
  * says in the log what is wrong. Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { ListMessage } from "../../protocol/members/list-message.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import { Bans } from "./connections/bans.js";
@@ -29,6 +30,8 @@ export interface RosterParts {
   /** Both have proved who they are. @param bit  stands for it until `forgotten` */
   readonly joined: (connection: MemberConnection, bit: number) => Member;
   readonly left: (member: Member) => void;
+  /** What a member gives that lets this daemon go. */
+  readonly leftOut: (message: ListMessage) => void;
   /** A bit is to stand for another member from now on. */
   readonly forgotten: (bit: number) => void;
 }
@@ -61,6 +64,7 @@ export class Roster {
       doubt: (connection, id) => this.#doubt(connection, id),
       proven: (connection) => this.#proven(connection),
       message: (connection, message) => this.#receive(connection, message),
+      leftOut: parts.leftOut,
       lost: (connection, code, detail) => this.#lost(connection, code, detail),
     };
     this.setPeers(parts.peering.peers);

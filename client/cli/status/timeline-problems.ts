@@ -69,7 +69,8 @@ export function diagnose(
       `what is older than ${Math.round((now - stable) / 1000)} s is final, and nothing newer`,
       "see which daemon is away or behind",
     );
-  for (const member of members.filter(isOther)) diagnoseMember(member, bad, passing);
+  for (const member of members.filter(isOther))
+    if (timeline.unlisted === null || !isLetGo(member)) diagnoseMember(member, bad, passing);
   diagnoseState(timeline, bad);
   if (timeline.mirror !== null) diagnoseMirror(timeline.mirror, bad, passing);
   if (taking !== null)
@@ -146,6 +147,10 @@ function diagnoseLosses(
 
 const isOther = ({ connection }: MemberStatus): boolean => connection !== "self";
 
+/** Whether it is not connected since no list names this daemon, or the other. */
+const isLetGo = ({ trouble }: MemberStatus): boolean =>
+  /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
+
 const keptFrom = ({ prunedTo }: MemberStatus): string =>
   `it keeps those from ${dateText((prunedTo ?? 0) + 1)} on`;
 
@@ -156,7 +161,7 @@ function diagnoseList({ unlisted, lists, joining }: TimelineStatus, bad: Add, pa
   if (unlisted !== null)
     bad(
       `it takes no writes: ${unlisted}`,
-      "dbsync members add it, with a new data folder if it was left out; or stop it",
+      "if it is left out: dbsync dead-letters find there, then a new data folder, and dbsync members replace; else dbsync members add it",
     );
   if (lists.length > 1)
     bad(

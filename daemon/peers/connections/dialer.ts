@@ -12,8 +12,8 @@ import type { MemberConnection } from "./member-connection.js";
 
 /** Longest wait after a connection that was one too many: when the other one breaks, this is the next. */
 const DUPLICATE_MS = 1000;
-/** How long an address that is this daemon's own is left alone. */
-const SELF_AGAIN_MS = 300_000;
+/** How long an address is left alone that is this daemon's own, or where one of both is left out of the list of members. */
+const LEFT_ALONE_MS = 300_000;
 /** Failures after which the wait grows no more. */
 const DOUBLINGS_MOST = 16;
 
@@ -58,8 +58,8 @@ export class Dialer {
     this.connection = null;
     this.trouble = detail;
     this.isSelf = code === "self";
-    if (this.isSelf) {
-      this.#nextAt = now + SELF_AGAIN_MS;
+    if (this.isSelf || code === "left-out") {
+      this.#nextAt = now + LEFT_ALONE_MS;
       return;
     }
     const { reconnectFirstMs, reconnectMostMs, goodConnectionMs } = this.#limits;

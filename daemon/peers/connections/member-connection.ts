@@ -10,6 +10,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
+import type { ListMessage } from "../../../protocol/members/list-message.js";
 import {
   type MemberMessage,
   type OwnMessage,
@@ -25,9 +26,8 @@ import { FAREWELLS, type FarewellCode, isOfWord } from "../shared/farewells.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
 import type { MemberSecret, PeeringParts } from "../shared/peering-parts.js";
 import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
+import { HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES, partingLists, toldText } from "./parting.js";
 
-/** A hello, challenge, proof or status is shorter: a stranger cannot make us keep more. */
-const HANDSHAKE_FRAME_BYTES = 8192;
 /** Of a message between members, besides the envelope it may carry. */
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
@@ -43,6 +43,8 @@ export interface ConnectionOwner {
   /** Both have proved who they are. Closing it here is a refusal. */
   proven(connection: MemberConnection): void;
   message(connection: MemberConnection, message: ExchangeMessage): void;
+  /** A member says by which list it lets this daemon go. */
+  leftOut(message: ListMessage): void;
   /** It is no more, and nobody called `close`. What the other side says of the reason is believed once it `isProven`. */
   lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void;
 }
@@ -96,6 +98,7 @@ export class MemberConnection implements MemberSocketOwner {
       this.side = "opener";
       this.address = from.address;
       this.#state = "connecting";
+      this.#parser = new FrameParser(OPENER_FRAME_BYTES, VERSION);
       this.#socket = from.connect(from.address, this);
     }
   }
@@ -139,6 +142,7 @@ export class MemberConnection implements MemberSocketOwner {
   close(code: FarewellCode | null): void {
     if (this.#state === "closed") return;
     if (code !== null && this.#state !== "connecting") {
+      for (const list of partingLists(code, this.knows, this.#parts.lists)) this.send(list);
       this.send({ kind: "bye", code, sentence: FAREWELLS[code] });
     }
     this.#state = "closed";
@@ -231,6 +235,7 @@ export class MemberConnection implements MemberSocketOwner {
       this.#proved(message);
     } else if (this.#state === "open" && isExchange(message)) {
       if (this.#isWide) this.#owner.message(this, message);
+      else if (message.kind === "list") this.#owner.leftOut(message);
       else if (this.#early.push(message) > EARLY_MOST)
         this.#lose("malformed", "it tells more than a status before it is told one");
     } else {
@@ -304,7 +309,7 @@ export class MemberConnection implements MemberSocketOwner {
     this.#socket.close();
     const known = Object.hasOwn(FAREWELLS, code) ? (code as FarewellCode) : null;
     this.told = known;
-    this.#owner.lost(this, known, `it says: ${JSON.stringify(code).slice(1, -1)}: ${printable(sentence)}`);
+    this.#owner.lost(this, known, toldText(code, sentence));
   }
 
   #lose(code: FarewellCode, detail: string): void {
@@ -312,6 +317,3 @@ export class MemberConnection implements MemberSocketOwner {
     this.#owner.lost(this, code, detail);
   }
 }
-
-/** The other side's words, for a log. */
-const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);

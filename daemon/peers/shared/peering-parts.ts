@@ -114,6 +114,8 @@ export interface MemberListsFace {
   readonly others: ReadonlySet<ByteString> | null;
   /** Whether there is a list, and this daemon not in it: it takes nothing but lists. */
   readonly isOutside: boolean;
+  /** Why nothing is taken from clients then. */
+  readonly refusal: string | null;
   /** Whether this daemon is a member that has yet to hear from a live one what is final. */
   readonly isJoining: boolean;
   /** Whether its reports count. */

@@ -11,6 +11,7 @@ class Lists implements MemberListsFace {
   others: ReadonlySet<string> | null;
   isSettled = true;
   isOutside = false;
+  refusal: string | null = null;
   isJoining = false;
   isReporting = true;
   readonly given: Buffer[] = [];
@@ -112,4 +113,31 @@ test("one that gives a list which is refused here stays a member: its signer may
   const seen = b.peering.members.find(({ id }) => id === a.key.id);
   assert.deepEqual([seen?.connection, seen?.refusals], ["connected", 0]);
   assert.equal(b.lines.filter(({ text }) => text.includes("is refused here")).length, 1);
+});
+
+for (const opener of ["member", "evicted"])
+  test(`a daemon that was left out while it was away is given the list before it is let go, the ${opener} calling`, () => {
+    const world = new World();
+    const of = new Lists("a", "M".repeat(32), ["a"]);
+    // As long as lists may be.
+    const body = Buffer.alloc(262_144, "m");
+    of.told = { hash: of.told.hash, lists: [{ body, signature: Buffer.from("s") }] };
+    const at = new Lists("b", HASH, ["a", "b"]);
+    const refusal = (id: string) => (id === keyOf("b").id ? ("left-out" as const) : null);
+    world.add("a", { peers: opener === "member" ? ["b"] : [], parts: { lists: of, refusal } });
+    const b = world.add("b", { peers: opener === "member" ? [] : ["a"], parts: { lists: at } });
+    world.runUntil(() => at.given.length > 0);
+    assert.ok(at.given[0]?.equals(body));
+    assert.equal(b.peering.word?.code, "left-out");
+  });
+
+test("a daemon that learns that no list names it says so in its log", () => {
+  const world = new World();
+  const lists = new Lists("b", HASH, ["a", "b"]);
+  const b = start(world, "b", lists);
+  const isTold = () => b.lines.some(({ text }) => /^no writes are taken: left out\. A folder/.test(text));
+  assert.ok(!isTold());
+  [lists.isOutside, lists.refusal] = [true, "left out"];
+  b.peering.listsChanged();
+  assert.ok(isTold());
 });

@@ -176,6 +176,11 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
     const { code, stdout } = await run(["members", "list"], [first, third]);
     return code === 0 && /was left out, for good/.test(stdout) && !/does not know/.test(stdout);
   });
+  // It was down when it was evicted: from its disk it knows the list, whether it reaches a member or not.
+  await goBy(2, [third]);
+  const sick = await run(["doctor"], [third]);
+  assert.match(sick.stdout, /FAIL .*: it takes no writes: .* number 2, signed .*, leaves it out, for good\n/);
+  assert.equal(sick.code, 1);
   await isRefused(["members", "add", lost], rest, /was left out, and never returns/);
   await kill(third);
 });

@@ -40,7 +40,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "that no list names it",
     { unlisted: "the list of members, number 2, leaves it out" },
-    /takes no writes: the list.*; dbsync members add/,
+    /takes no writes: the list.*; if it is left out: dbsync dead-letters find/,
   ],
   ["lists beside each other", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
   ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],

@@ -1,0 +1,31 @@
+/** What a side says last: to a daemon that a list of members leaves out, that list, as no member talks to it any more. */
+import {
+  KNOWS_LISTS,
+  LIST_BODY_BYTES_MAX,
+  type ListMessage,
+} from "../../../protocol/members/list-message.js";
+import type { FarewellCode } from "../shared/farewells.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+
+/** A hello, challenge, proof or status is shorter: a stranger cannot make us keep more. */
+export const HANDSHAKE_FRAME_BYTES = 8192;
+/** Behind its proof a daemon that was called may send a list, and let go. */
+export const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
+
+/** @param knows  what the other side says that it knows */
+export function partingLists(
+  code: FarewellCode,
+  knows: ReadonlySet<string>,
+  lists: PeeringParts["lists"],
+): readonly ListMessage[] {
+  if (code !== "left-out" || lists === undefined || !knows.has(KNOWS_LISTS)) return [];
+  const { hash, lists: all } = lists.told;
+  return all.map(({ body, signature }) => ({ kind: "list", hash, isReporting: false, body, signature }));
+}
+
+/** The other side's words, for a log. */
+export function toldText(code: string, sentence: string): string {
+  return `it says: ${JSON.stringify(code).slice(1, -1)}: ${printable(sentence)}`;
+}
+
+const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
