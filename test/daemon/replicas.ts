@@ -50,8 +50,8 @@ export function makeFolder(): Disposable & { readonly path: string } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** A busy machine may need some of it. */
-const UNTIL_MS = 120_000;
+/** A busy machine may need some of it; a mutant that keeps something from ever coming has to be waited for. */
+const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
 
 /** Asking costs those who are to get there: it is done less and less often. */
 const PAUSE_MS_FIRST = 20;

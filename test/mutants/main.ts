@@ -79,6 +79,9 @@ forgetSettings();
 /** What few runs of a test would miss, it may still find. */
 const inFull = { ...process.env, DBSYNC_FULL: "1", TMPDIR: leftovers };
 
+/** What a mutant keeps from coming is given up earlier. */
+const withMutant = { ...inFull, DBSYNC_UNTIL_MS: "40000" };
+
 /** The same of a test file: run once, for all mutants that it is to find out. */
 function isSoundTest(test: string): Promise<boolean> {
   const run = testRuns.get(test) ?? canPass(test);
@@ -133,7 +136,7 @@ function end(child: ChildProcess): void {
 function tryFrom({ name, test }: Mutant, from: number): Promise<Death | null> {
   return new Promise((resolve) => {
     const child = fork(suspect, [name, String(from), String(FIRST_SEED + SEEDS_MOST - from)], {
-      env: inFull,
+      env: withMutant,
       execArgv: ["--test-reporter=tap"],
       stdio: ["ignore", test === undefined ? "ignore" : "pipe", "pipe", "ipc"],
       detached: true,

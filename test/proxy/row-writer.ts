@@ -47,7 +47,9 @@ export class RowWriter {
       this.isCutOff = true;
       return;
     }
-    if (answer === BALANCER_ERROR || answer.startsWith("Hadisoana : LOADING ")) {
+    // Each has waited for as long as the balancer waits for servers that find each other: how many there are tells how busy the machine is.
+    if (answer.startsWith("Hadisoana : LOADING ")) return;
+    if (answer === BALANCER_ERROR) {
       this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);
       return;
     }
