@@ -27,13 +27,17 @@ const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
 export async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<Attempted> {
   const { isRepeatable, notReady } = rules;
   let tries = 0;
+  let notYet: (UpstreamAnswer & { readonly server: BalancedServer }) | null = null;
   for (const server of servers) {
     tries++;
     const outcome = await server.upstream.ask(session, statement);
     if (outcome.kind === "answered") {
       server.answered++;
       const isReady = !isNotReady(outcome);
-      if (!isReady) notReady(server);
+      if (!isReady) {
+        notReady(server);
+        notYet = { ...outcome, server };
+      }
       // A database that one server has not heard of yet may be known to another.
       const isAnswer = isReady && !outcome.isOfSession;
       if (isAnswer || tries === servers.length) return { ...outcome, server, tries };
@@ -42,7 +46,9 @@ export async function attempt({ servers, session, statement, ...rules }: Attempt
     if (outcome.reached === "no") server.unreached++;
     else server.unknown++;
     const isOver = OF_STATEMENT.has(outcome.why) || (outcome.reached === "unknown" && !isRepeatable);
-    if (isOver || tries === servers.length) return { ...outcome, server, tries };
+    if (isOver) return { ...outcome, server, tries };
+    // One that takes statements in a moment is worth more than one that is not there.
+    if (tries === servers.length) return { ...(notYet ?? { ...outcome, server }), tries };
   }
   throw new Error("there is no server");
 }

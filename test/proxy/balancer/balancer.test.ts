@@ -125,6 +125,23 @@ test("a server that says it is not ready is passed over, and all are waited for 
   assert.equal(await client.told("insert into t values (3);"), writer);
 });
 
+test("a server that is not ready is waited for, though the others are not there", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
+  using client = await scene.client();
+  // It is asked first from now on.
+  const writer = await client.told("insert into t values (1);");
+  const [its, other] = writer === "one" ? [pair.one, pair.two] : [pair.two, pair.one];
+  await other.stop();
+  const answering = its.answering;
+  let refused = 0;
+  its.answering = () => {
+    if (++refused === 3) its.answering = answering;
+    return messageFrame("Hadisoana : LOADING not yet");
+  };
+  assert.equal(await client.told("insert into t values (2);"), writer);
+});
+
 test("with no server there, each statement is answered by the original's words", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
