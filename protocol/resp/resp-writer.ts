@@ -81,7 +81,9 @@ export function writeReply(reply: Reply): ByteString {
 }
 
 function writeItems(items: readonly Reply[]): ByteString {
-  let bytes = writeArrayHead(items.length);
+  const head = writeArrayHead(items.length);
+  if (items.length > PIECES_TOGETHER) return writeMany(head, items, writeReply);
+  let bytes = head;
   for (const item of items) {
     if (item.kind === "bulk") bytes = appendBulk(bytes, item.bytes);
     else bytes += writeReply(item);
@@ -89,8 +91,28 @@ function writeItems(items: readonly Reply[]): ByteString {
   return bytes;
 }
 
-/** Values that are put together at once: each piece of a chain would be an object that lives until the last one is there. */
-const BULKS_TOGETHER = 256;
+/** What is put together at once: each piece of a chain would be an object that lives until the last one is there. */
+export const PIECES_TOGETHER = 256;
+
+/** Many replies. @param head  what stands before them @param written  one of them */
+export function writeMany(
+  head: ByteString,
+  items: readonly Reply[],
+  written: (reply: Reply) => ByteString,
+): ByteString {
+  const parts = [head];
+  for (let from = 0; from < items.length; from += PIECES_TOGETHER) {
+    const pieces: ByteString[] = [];
+    const end = Math.min(items.length, from + PIECES_TOGETHER);
+    for (let i = from; i < end; i++) {
+      const item = items[i] as Reply;
+      if (item.kind === "bulk") pieces.push(bulkHead(item.bytes.length), item.bytes, END);
+      else pieces.push(written(item));
+    }
+    parts.push(pieces.join(""));
+  }
+  return parts.join("");
+}
 
 /** An array of bulk strings. @param head  what stands before them */
 export function writeBulks(
@@ -98,9 +120,9 @@ export function writeBulks(
   head: ByteString = writeArrayHead(values.length),
 ): ByteString {
   const parts = [head];
-  for (let from = 0; from < values.length; from += BULKS_TOGETHER) {
+  for (let from = 0; from < values.length; from += PIECES_TOGETHER) {
     const pieces: ByteString[] = [];
-    const end = Math.min(values.length, from + BULKS_TOGETHER);
+    const end = Math.min(values.length, from + PIECES_TOGETHER);
     for (let i = from; i < end; i++) {
       const bytes = values[i] as ByteString;
       pieces.push(bulkHead(bytes.length), bytes, END);

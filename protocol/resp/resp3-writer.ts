@@ -3,7 +3,7 @@ import type { ByteString } from "../byte-string.js";
 import { ManyBulks } from "../many-bulks.js";
 import type { Reply } from "../reply.js";
 import { formatDouble } from "./double.js";
-import { appendBulk, writeBulk, writeBulks, writeReply } from "./resp-writer.js";
+import { appendBulk, PIECES_TOGETHER, writeBulk, writeBulks, writeMany, writeReply } from "./resp-writer.js";
 
 /** A reply in RESP3. */
 export function writeReply3(reply: Reply): ByteString {
@@ -39,6 +39,7 @@ function writeAggregate(sign: "*" | "~" | "%", reply: { readonly items: readonly
 }
 
 function writeItems(head: ByteString, items: readonly Reply[]): ByteString {
+  if (items.length > PIECES_TOGETHER) return writeMany(head, items, writeReply3);
   let bytes = head;
   for (const item of items) {
     if (item.kind === "bulk") bytes = appendBulk(bytes, item.bytes);

@@ -60,6 +60,19 @@ test("many bulk strings are written as an array of so many replies is", () => {
   }
 });
 
+test("many replies are written as each of them is", () => {
+  const kinds = [bulk("a"), double(0.5), NIL, integer(7), pairs([bulk("b"), double(1)])];
+  const items = Array.from({ length: 1000 }, (_, i) => kinds[i % kinds.length] as Reply);
+  for (const [kind, sign, size] of [
+    ["array", "*", 1000],
+    ["set", "~", 1000],
+    ["map", "%", 500],
+  ] as const) {
+    assert.equal(writeReply({ kind, items }), `*1000\r\n${items.map(writeReply).join("")}`);
+    assert.equal(writeReply3({ kind, items }), `${sign}${size}\r\n${items.map(writeReply3).join("")}`);
+  }
+});
+
 test("an answer of many bulk strings does not change with what it was made of", () => {
   const values = Array.from({ length: 1000 }, (_, i) => String(i));
   const answer = bulksReply("array", values);
