@@ -20,6 +20,9 @@ import { typeName, type Value } from "./values/value.js";
 /** Of a string so many bytes are looked at, and of anything else so many elements. */
 const BYTES_MOST = 65_536;
 const ELEMENTS_MOST = 1024;
+/** Of all elements that are looked at, roughly; of each an equal part, or so many bytes where that were fewer. A digest is one step. */
+const VALUE_BYTES_MOST = 2 ** 20;
+const ELEMENT_BYTES_LEAST = 1024;
 
 /** 64 bits, as two unsigned halves. */
 export interface Digest64 {
@@ -55,21 +58,22 @@ function mixValue(mix: Mix, value: Value, salt: number): void {
     return;
   }
   mix.number(value.size);
+  mix.looksAt(value.size);
   const from = partOf(value.size, ELEMENTS_MOST, salt);
   const to = Math.min(value.size, from + ELEMENTS_MOST);
-  if (value instanceof List) for (const element of value.slice(from, to)) mix.text(element);
-  else if (value instanceof MemberSet) for (let i = from; i < to; i++) mix.text(value.at(i));
+  if (value instanceof List) for (const element of value.slice(from, to)) mix.part(element);
+  else if (value instanceof MemberSet) for (let i = from; i < to; i++) mix.part(value.at(i));
   else if (value instanceof Hash) mixHash(mix, value, from, to);
   else if (value instanceof SortedSet)
     for (const [member, score] of value.range(from, to)) {
-      mix.text(member);
+      mix.part(member);
       mix.text(String(score));
     }
   else if (value instanceof Table) mixTable(mix, value, from, to);
   else if (value instanceof Document) mixDocument(mix, value);
   else if (value instanceof Collection) {
     for (const spec of value.specs) mix.text(indexBytes(spec));
-    for (const document of first(value.documents())) mix.text(document);
+    for (const document of first(value.documents())) mix.part(document);
   } else mixStream(mix, value, salt);
 }
 
@@ -79,8 +83,8 @@ const partOf = (size: number, most: number, salt: number) =>
 
 function mixHash(mix: Mix, { fields, values }: Hash, from: number, to: number): void {
   for (let i = from; i < to; i++) {
-    mix.text(fields[i] as ByteString);
-    mix.text(values[i] as ByteString);
+    mix.part(fields[i] as ByteString);
+    mix.part(values[i] as ByteString);
   }
 }
 
@@ -90,7 +94,7 @@ function mixTable(mix: Mix, { columns, rows }: Table, from: number, to: number):
     mix.text(domainText(domain));
     mix.text(String(uniqueness));
   }
-  for (let i = from; i < to; i++) mix.text(JSON.stringify(rows[i]));
+  for (let i = from; i < to; i++) mix.part(JSON.stringify(rows[i]));
 }
 
 function mixDocument(mix: Mix, document: Document): void {
@@ -98,8 +102,8 @@ function mixDocument(mix: Mix, document: Document): void {
   mix.number(document.next);
   for (const field of document.indexed) mix.text(field);
   for (const [key, text] of first(document.entries())) {
-    mix.text(key);
-    mix.text(text);
+    mix.part(key);
+    mix.part(text);
     mix.number(document.expireOf(key) ?? 0);
   }
 }
@@ -110,7 +114,7 @@ function mixStream(mix: Mix, stream: Stream, salt: number): void {
   const entries = salt % 2 === 0 ? stream.range(0n, STREAM_ID_MAX) : stream.reverseRange(0n, STREAM_ID_MAX);
   for (const { id, fields } of first(entries)) {
     mix.text(streamIdText(id));
-    for (const field of fields) mix.text(field);
+    for (const field of fields) mix.part(field);
   }
 }
 
@@ -126,8 +130,12 @@ function* first<T>(items: Iterable<T>): Generator<T> {
 class Mix {
   #one: number;
   #other: number;
+  /** Its upper bits, mixed: else parts of elements would go with parts of values. */
+  readonly #elementSalt: number;
+  #elementBytes = BYTES_MOST;
 
   constructor(salt: number) {
+    this.#elementSalt = Math.imul(salt, 0x9e3779b1) >>> 16;
     this.#one = Math.imul(salt, 0x9e3779b1) ^ 0x2545f491;
     this.#other = Math.imul(salt, 0x85ebca6b) ^ 0x735a2d97;
   }
@@ -144,6 +152,26 @@ class Mix {
     }
     this.#one = Math.imul(one, 0x21f0aaad);
     this.#other = Math.imul(other ^ bytes.length, 0x9e3779b1);
+  }
+
+  /** What follows are the elements of a value that has so many. */
+  looksAt(size: number): void {
+    this.#elementBytes = Math.max(
+      ELEMENT_BYTES_LEAST,
+      Math.floor(VALUE_BYTES_MOST / Math.min(size, ELEMENTS_MOST)),
+    );
+  }
+
+  /** An element: of a long one a part, which the salt chooses. */
+  part(bytes: ByteString): void {
+    const most = this.#elementBytes;
+    if (bytes.length <= most) {
+      this.text(bytes);
+      return;
+    }
+    const from = partOf(bytes.length, most, this.#elementSalt);
+    this.number(bytes.length);
+    this.text(bytes.slice(from, from + most));
   }
 
   /** A whole number below 2⁵³. */

@@ -99,6 +99,24 @@ test("of a large value each salt looks at another part, and all of it comes up",
   }
 });
 
+test("of long elements each salt looks at another part, and all of it comes up", () => {
+  const database = new Database();
+  const unit = { at: EPOCH, db: 0, id: "unit" };
+  const long = "x".repeat(10_000);
+  database.execute(["RPUSH", "list", ...Array.from({ length: 1100 }, () => long)], unit);
+  // Those of the part that begins at 1024.
+  const salts = Array.from({ length: 100 }, (_, i) => 2 * i + 1);
+  const before = salts.map((salt) => digests(database, salt));
+  const name = JSON.stringify([0, "list"]);
+  for (const at of [0, 5000, 9999]) {
+    database.execute(["LSET", "list", "1050", `${long.slice(0, at)}y${long.slice(at + 1)}`], unit);
+    const differs = salts.filter(
+      (salt) => digests(database, salt).get(name) !== before[salts.indexOf(salt)]?.get(name),
+    );
+    assert.ok(differs.length > 0 && differs.length < salts.length / 2, `byte ${at}: ${differs.length}`);
+  }
+});
+
 test("names are spread over buckets, by the salt", () => {
   const buckets = (salt: number) => {
     const counts = new Array<number>(16).fill(0);
