@@ -110,13 +110,14 @@ function textOf(samples: readonly Sample[], what: string): string {
       meanOf(some.map(({ resident }) => resident)),
     ];
   });
+  const greatest = samples.reduce((most, one) => (one.own > most.own ? one : most));
   const growth = (name: "disk" | "own" | "resident") => judged(growthOf(level.map((one) => one[name])));
   return `${what}:
 
 ${table(["second", "commands", "disk, MiB", "LMDB", "snapshots", "memory, own", "resident"], rows)}
 
 The greatest of the later half from second ${LEVEL_SECONDS} on by that of the earlier half: disk ${growth("disk")}, own memory ${growth("own")},
-resident memory ${growth("resident")}.`;
+resident memory ${growth("resident")}. Own memory, which nothing collects before, was greatest at second ${Math.round(greatest.seconds)}: ${Math.round(greatest.own)} MiB.`;
 }
 
 const one = await loaded(1);

@@ -1,6 +1,7 @@
 /**
- * A day of 1,000 commands a second on one daemon's replica with a clock that is moved: disk and memory each five
- * minutes. `--smoke`: half a minute, RESULTS.md stays. `--minutes=N`: ends after so many real minutes, wherever it is then.
+ * A day of 1,000 commands a second on one daemon's replica with a clock that is moved: disk and memory each quarter of an
+ * hour. `--smoke`: half a minute, RESULTS.md stays. `--rate=N`: as many commands a second instead, and fewer keys with them.
+ * `--minutes=N`: ends after so many real minutes, wherever it is then, with more samples.
  */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
@@ -15,15 +16,15 @@ import { SimulatedReplica } from "./simulated-replica.js";
 import { type DiskUse, diskUse, growthOf, inRows, type MemoryUse, meanOf, memoryUse } from "./usage.js";
 
 const smoke = process.argv.includes("--smoke");
-const [, minutesGiven] = process.argv.map((word) => /^--minutes=(\d+)$/.exec(word)).find(Boolean) ?? [];
-const MINUTES = minutesGiven === undefined ? Number.POSITIVE_INFINITY : Number(minutesGiven);
-const SECONDS = smoke ? 30 : 24 * 3600;
-const SAMPLE_SECONDS = smoke ? 3 : 300;
-const RETAIN_MINUTES = smoke ? 1 : 10;
-const SNAPSHOT_ENTRIES = smoke ? 1_000 : 40_000;
+const MINUTES = given("minutes") ?? Number.POSITIVE_INFINITY;
 /** Commands a second on average, and of an envelope, one to 19. */
-const [RATE, SIZE] = [1000, 10];
-const KEYS = 100_000;
+const [RATE, SIZE] = [given("rate") ?? 1000, 10];
+const SECONDS = smoke ? 30 : 24 * 3600;
+const SAMPLE_SECONDS = smoke ? 3 : MINUTES < Number.POSITIVE_INFINITY ? 300 : 900;
+const RETAIN_MINUTES = smoke ? 1 : 10;
+/** The least there may be, or those of 400 seconds. */
+const SNAPSHOT_ENTRIES = Math.max(1000, smoke ? 0 : (400 * RATE) / SIZE);
+const KEYS = 100 * RATE;
 const TICK_MS = 500;
 /** One envelope of so many is dated up to two seconds back, so that what came meanwhile may be done again. */
 const LATE_ONE_OF = 5000;
@@ -48,6 +49,12 @@ interface Sample extends MemoryUse {
   readonly keys: number;
 }
 
+function given(name: string): number | null {
+  const [, number] =
+    process.argv.map((word) => new RegExp(`^--${name}=(\\d+)$`).exec(word)).find(Boolean) ?? [];
+  return number === undefined ? null : Number(number);
+}
+
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
@@ -59,17 +66,27 @@ function sampleOf(replica: SimulatedReplica, folder: string, seconds: number): S
   return { seconds, disk: diskUse(folder), ...memory, kept: kept / 60_000, tailUnits, keys };
 }
 
-/** Goes on by a second. @returns how many commands that were */
-async function second(replica: SimulatedReplica, workload: BoundedWorkload, random: SeededRandom) {
-  const perTick = ((RATE / SIZE) * TICK_MS) / 1000;
+/** Goes on by a second. @param number  of it @returns how many commands that were */
+async function second(
+  {
+    replica,
+    workload,
+    random,
+  }: { replica: SimulatedReplica; workload: BoundedWorkload; random: SeededRandom },
+  number: number,
+) {
+  const ticks = 1000 / TICK_MS;
+  const envelopesBy = (tick: number) => Math.floor(((RATE / SIZE) * tick) / ticks);
   let commands = 0;
-  for (let tick = 0; tick < 1000 / TICK_MS; tick++) {
-    for (let i = 0; i < perTick; i++) {
-      replica.elapsed += TICK_MS / perTick;
+  for (let tick = number * ticks; tick < (number + 1) * ticks; tick++) {
+    const due = envelopesBy(tick + 1) - envelopesBy(tick);
+    for (let i = 0; i < due; i++) {
+      replica.elapsed = (tick + (i + 1) / (due + 1)) * TICK_MS;
       const made = workload.next(1 + random.below(2 * SIZE - 1));
       commands += made.length;
       replica.take(made, random.below(LATE_ONE_OF) === 0 ? random.below(LATE_MS) : 0);
     }
+    replica.elapsed = (tick + 1) * TICK_MS;
     replica.tick();
   }
   await replica.settled();
@@ -90,7 +107,7 @@ async function main(): Promise<void> {
     const random = new SeededRandom(1);
     const workload = new BoundedWorkload(random, { keys: KEYS, sessionSeconds: 600 });
     for (let seconds = 1; seconds <= SECONDS && minutes() < MINUTES; seconds++) {
-      commands += await second(replica, workload, random);
+      commands += await second({ replica, workload, random }, seconds - 1);
       if (seconds % SAMPLE_SECONDS !== 0) continue;
       samples.push(sampleOf(replica, folder, seconds));
       console.error(minutes().toFixed(1), JSON.stringify(samples.at(-1)));
@@ -98,7 +115,11 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-  report("simulated-day", textOf(samples, commands, minutes()), smoke);
+  report(
+    RATE === 1000 ? "simulated-day" : `simulated-day-${RATE}`,
+    textOf(samples, commands, minutes()),
+    smoke,
+  );
 }
 
 function textOf(samples: readonly Sample[], commands: number, minutes: number): string {
@@ -120,7 +141,7 @@ function textOf(samples: readonly Sample[], commands: number, minutes: number): 
     ...[Math.round(meanOf(some.map(({ tailUnits }) => tailUnits))), Math.round((some.at(-1) as Sample).keys)],
   ]);
   const hours = (samples.at(-1) as Sample).seconds / 3600;
-  return `## A simulated day
+  return `## A simulated day, ${RATE.toLocaleString("en")} commands a second
 
 ${machine()} \`npm run bench -- simulated-day\`: ${hours.toFixed(1)} simulated hours in ${minutes.toFixed(0)} minutes, beside a load of ${loadavg()[1]?.toFixed(0)} on the machine. One daemon's replica with a clock
 that is moved: ${commands.toLocaleString("en")} commands, ${RATE} a second, ${SIZE} an envelope (1 to ${2 * SIZE - 1}), of ${KINDS} kinds on ${KEYS.toLocaleString("en")} keys and on sessions that end within ten minutes;

@@ -1,0 +1,47 @@
+/** A folder from which as much goes as comes stops growing: LMDB's file is written where entries have gone. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
+import { DATA_FILE } from "../../../timeline/disk/lmdb-file.js";
+import { timelineFolder } from "../../../timeline/disk/lmdb-reader.js";
+import { writePlace } from "../../../timeline/entries/entry.js";
+import { amount } from "../../support/amount.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { untold } from "../support/untold.js";
+
+const ENTRIES = 200;
+/** Rounds for which an entry stays, and after which the file is as long as it gets. */
+const [KEPT, LEVEL] = [5, 20];
+const ROUNDS = amount(3 * LEVEL, 10 * LEVEL);
+/** Some fill a part of a page, some pages of their own, so that what goes leaves gaps of all sizes. */
+const BYTES_MOST = 10_000;
+/** Were nothing used again, it would be three times as long at least. */
+const GROWTH_MOST = 1.5;
+
+test("where entries of all lengths come and go, LMDB's file keeps its length", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-level-"));
+  const storage = new DiskStorage(folder, "never", untold);
+  try {
+    const random = new SeededRandom(seedOfRun());
+    const kept: Buffer[][] = [];
+    let level = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const places = Array.from({ length: ENTRIES }, (_, i) =>
+        writePlace({ at: round * ENTRIES + i, seq: 0, id: "i".repeat(32) }),
+      );
+      storage.put(places.map((place) => [place, Buffer.alloc(1 + random.below(BYTES_MOST), "x")]));
+      kept.push(places);
+      if (kept.length > KEPT) storage.remove(kept.shift() ?? []);
+      await storage.settled();
+      if (round === LEVEL) level = statSync(join(timelineFolder(folder), DATA_FILE)).size;
+    }
+    const { size } = statSync(join(timelineFolder(folder), DATA_FILE));
+    assert.ok(size <= GROWTH_MOST * level, `${level} bytes after ${LEVEL} rounds, ${size} after ${ROUNDS}`);
+  } finally {
+    await storage.close();
+    rmSync(folder, { recursive: true });
+  }
+});
