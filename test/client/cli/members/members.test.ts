@@ -11,6 +11,7 @@ import { until } from "../../../daemon/replicas.js";
 import { skipUnlessFull } from "../../../support/amount.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { freePort } from "../../../support/free-port.js";
 import { type ChildResult, runDbsync } from "../../child.js";
 
@@ -33,6 +34,7 @@ interface Told {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-members-"));
+const stranger = makeKeyPair();
 let seats: readonly Seat[] = [];
 
 before(async () => {
@@ -93,11 +95,14 @@ async function told(asked: readonly Seat[]): Promise<Told> {
 
 const idOf = async (seat: Seat): Promise<string> => (await told([seat])).daemons[0]?.id ?? "";
 
+/** As its hello tells: asking again and again costs less than a program each time. */
+async function stateOf({ port }: Seat): Promise<string> {
+  using client = await EnvelopeClient.open(port, stranger);
+  return (await client.hello()).state;
+}
+
 const areLive = (what: string, asked: readonly Seat[]): Promise<void> =>
-  until(what, async () => {
-    const { daemons } = await told(asked);
-    return daemons.length === asked.length && daemons.every(({ state }) => state === "live");
-  });
+  until(what, async () => (await Promise.all(asked.map(stateOf))).every((state) => state === "live"));
 
 const goBy = (number: number, asked: readonly Seat[]): Promise<void> =>
   until(`they go by list ${number}`, async () => {
