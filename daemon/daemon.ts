@@ -6,6 +6,7 @@ import type { Environment } from "../serving/process/environment.js";
 import type { Service } from "../serving/process/service.js";
 import { StartError } from "../serving/process/start-error.js";
 import { version } from "../serving/process/version.js";
+import type { Semantics } from "../store/semantics.js";
 import type { BackendHealth, Health } from "./admin/health.js";
 import type { Backend } from "./backends/backend.js";
 import { reloaded, restartNames } from "./options/reload.js";
@@ -17,6 +18,8 @@ export interface DaemonParts {
   readonly settings: Settings;
   readonly environment: Environment;
   readonly log: Logger;
+  /** What commands mean, by number; default: what this release knows. */
+  readonly known?: Semantics | undefined;
   /** Stops the whole process, as SHUTDOWN asks; default: nobody may ask. */
   readonly shutDown?: () => void;
 }
@@ -66,9 +69,9 @@ export class Daemon implements Service {
     const settings = this.#settings;
     const { differences } = settings;
     if (differences.length > 0) this.#log.warn(`Not as php-dbsync: ${differences.join("; ")}.`);
-    const { environment, shutDown = null } = this.#parts;
+    const { environment, known, shutDown = null } = this.#parts;
     const wired = await wire({
-      ...{ settings, environment, log: this.#log, shutDown },
+      ...{ settings, environment, log: this.#log, known, shutDown },
       health: () => this.health,
       current: () => this.#settings,
     });

@@ -6,6 +6,7 @@ import { runService } from "../serving/process/run-service.js";
 import { StartError } from "../serving/process/start-error.js";
 import { boundYoungGeneration } from "../serving/process/young-generation.js";
 import { Shortage } from "../store/engine/shortage.js";
+import type { Semantics } from "../store/semantics.js";
 import { seedNameHash } from "../store/values/tables/name-hash.js";
 import { readCommandLine } from "./command-line.js";
 import { Daemon } from "./daemon.js";
@@ -16,11 +17,12 @@ const TOO_SMALL =
 
 const arguments_ = process.argv.slice(2);
 
-export async function main(hangUps: HangUps): Promise<void> {
+/** @param known  what commands mean, by number; default: what this release knows */
+export async function main(hangUps: HangUps, known?: Semantics): Promise<void> {
   try {
     const task = await readCommandLine(arguments_, process.env);
     if (task.kind === "print") process.stdout.write(task.text);
-    else await run(task.settings, hangUps);
+    else await run(task.settings, hangUps, known);
   } catch (problem) {
     if (!(problem instanceof StartError)) throw problem;
     process.stderr.write(`dbsyncd: ${problem.message}\n`);
@@ -28,13 +30,13 @@ export async function main(hangUps: HangUps): Promise<void> {
   }
 }
 
-async function run(settings: Settings, hangUps: HangUps): Promise<void> {
+async function run(settings: Settings, hangUps: HangUps, known?: Semantics): Promise<void> {
   seedNameHash(randomBytes(4).readInt32LE());
   boundYoungGeneration([...process.execArgv, process.env["NODE_OPTIONS"]].join(" "));
   const { logLevel, logFormat } = settings;
   const daemon = await runService(
     { logLevel, logFormat, lastWords: (problem) => (problem instanceof Shortage ? TOO_SMALL : null) },
-    (parts) => new Daemon({ settings, environment: realEnvironment, ...parts }),
+    (parts) => new Daemon({ settings, environment: realEnvironment, known, ...parts }),
   );
   hangUps.handle(() => {
     reload(daemon.service).catch((problem) => {

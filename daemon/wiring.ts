@@ -5,6 +5,7 @@ import { hexOf } from "../protocol/version-2/envelope.js";
 import type { AdminServer } from "../serving/admin/server.js";
 import type { Environment } from "../serving/process/environment.js";
 import { loadWith } from "../serving/process/optional-package.js";
+import type { Semantics } from "../store/semantics.js";
 import type { CountedKeys } from "./admin/counted-keys.js";
 import type { Health } from "./admin/health.js";
 import { Metrics } from "./admin/metrics.js";
@@ -49,6 +50,8 @@ export interface WiringParts {
   readonly current: () => Settings;
   readonly environment: Environment;
   readonly log: Logger;
+  /** What commands mean, by number; default: what this release knows. */
+  readonly known?: Semantics | undefined;
   /** Stops the whole process, as SHUTDOWN asks; null: nobody may ask. */
   readonly shutDown: (() => void) | null;
   /** What --admin tells. */
@@ -99,7 +102,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
     memory: null,
     keys: null,
   };
-  const signers = await signersOf(settings, log);
+  const signers = await signersOf(parts);
   const address = await bindAddressOf(settings);
   const { gate, certificate } = await makeGate(parts);
   const observer = new Metrics();
@@ -176,10 +179,10 @@ interface TellingBackend {
 }
 
 /** The modules of keys/ and the key ring are loaded only if there are keys. */
-async function signersOf(settings: Settings, log: Logger): Promise<Signers | null> {
+async function signersOf({ settings, log, known }: WiringParts): Promise<Signers | null> {
   if (!isSigned(settings)) return null;
   const { loadSigners } = await import("./trust/load-signers.js");
-  return loadSigners(settings, log);
+  return loadSigners(settings, log, known);
 }
 
 /** How listeners come to their gates; null: no TLS, and none of its modules is loaded. */

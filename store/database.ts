@@ -7,7 +7,7 @@ import { array, type Reply } from "../protocol/reply.js";
 import { settled } from "../protocol/step-reply.js";
 import type { Condition } from "../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/errors.js";
-import { resolveCommand } from "./command-table.js";
+import { commandTable } from "./command-table.js";
 import { isExpired, Keyspace } from "./engine/keyspace.js";
 import type { Lookups } from "./engine/lookups.js";
 import { Data } from "./engine/mutators.js";
@@ -17,6 +17,7 @@ import type { Unit } from "./engine/unit.js";
 import { isUse, type Usage } from "./engine/usage.js";
 import type { ChangeListener } from "./events/change-listener.js";
 import type { Command } from "./rows/command.js";
+import type { CommandIndex } from "./rows/command-index.js";
 import { touchesOf } from "./rows/key-spec.js";
 
 /** As many as Redis has by default. */
@@ -32,6 +33,8 @@ export class Database {
   listener: ChangeListener | null = null;
   /** Records of the unit at hand up to here are of keys whose time was over. */
   #expiredTo = 0;
+  /** What commands mean in the newest state; of what stands elsewhere `executeMulti` and `run` are told. */
+  table: CommandIndex = commandTable;
   /** Whether what is run had been applied before, and is applied again behind others. */
   isRedoing = false;
 
@@ -70,7 +73,7 @@ export class Database {
    * @returns the reply; errors are replies as well, and have changed nothing
    */
   execute(argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
-    const command = resolveCommand(argv);
+    const command = this.table.resolve(argv);
     return command instanceof CommandFailure ? command.reply : this.run(command, argv, unit, records);
   }
 
@@ -78,15 +81,17 @@ export class Database {
    * Runs several commands as one unit, as EXEC does: if one is unknown or has too few or too many arguments none is run
    * and the reply is that error; errors while running stand in the array of replies, and the others have run.
    * @param commands  each with its name and arguments
+   * @param table     what they mean
    */
   executeMulti(
     commands: readonly (readonly ByteString[])[],
     unit: Unit,
     records: UndoRecord[] | null = null,
+    table = this.table,
   ): Reply {
     const resolved: Command[] = [];
     for (const argv of commands) {
-      const command = resolveCommand(argv);
+      const command = table.resolve(argv);
       if (command instanceof CommandFailure) return command.reply;
       resolved.push(command);
     }
@@ -173,7 +178,7 @@ export class Database {
     this.listener?.gone(db, key, "evicted");
   }
 
-  /** As `execute`, for a command that `resolveCommand` has found for these arguments. */
+  /** As `execute`, for a command that was found for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     if (this.listener !== null || command.lookedUp !== null)
       return this.#runNoted(command, argv, unit, records);

@@ -7,6 +7,7 @@ import { type ErrorReply, error } from "../protocol/reply.js";
 import type { Condition } from "../protocol/version-2/envelope.js";
 import type { KeyRing } from "./key-ring.js";
 import { type KeyRecord, type Validity, validity } from "./rights/key-record.js";
+import type { CommandIndex } from "./rows/command-index.js";
 import { connectionMistake } from "./rows/connection-commands.js";
 
 /** What is judged. */
@@ -32,9 +33,15 @@ const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
 
 /**
  * @param signer  the key's record as of the unit's place
+ * @param table   what commands mean there; default: after all units
  * @returns null: permitted; else the unit's reply, NOPERM or what is wrong with it
  */
-export function refusalOf(unit: JudgedUnit, signer: KeyRecord | undefined, ring: KeyRing): ErrorReply | null {
+export function refusalOf(
+  unit: JudgedUnit,
+  signer: KeyRecord | undefined,
+  ring: KeyRing,
+  table?: CommandIndex,
+): ErrorReply | null {
   const { key, at, commands, conditions, as } = unit;
   const record = signer ?? ring.introduction(commands, key, at);
   if (record === null) return UNKNOWN;
@@ -45,7 +52,8 @@ export function refusalOf(unit: JudgedUnit, signer: KeyRecord | undefined, ring:
     const mistake = connectionMistake(argv);
     if (mistake !== null) return mistake;
   }
-  const denial = ring.judge(record, commands, { conditions });
+  const options = table === undefined ? { conditions } : { conditions, table };
+  const denial = ring.judge(record, commands, options);
   if (denial === null || !isDenied(denial)) return denial;
   return ring.introduction(commands, key, at) === null ? denial : null;
 }

@@ -6,35 +6,28 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
 import type { Condition, Envelope } from "../protocol/version-2/envelope.js";
 import { CommandFailure, custom, echoed } from "./arguments/errors.js";
-import { commands, findCommand, isForeign, resolveCommand } from "./command-table.js";
 import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/keys.js";
 import { commandOfPast } from "./commands/timeline.js";
 import type { Unit } from "./engine/unit.js";
+import { isKeyCommand } from "./key-command.js";
+import { daemonRecord, isAdministrator, isEqual, isSame, RIGHTS } from "./key-records.js";
 import { NamedKeys } from "./named-keys.js";
 import { Acl } from "./rights/acl.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./rights/key-record.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
+import type { CommandIndex } from "./rows/command-index.js";
+import { FIRST_SEMANTICS, SEMANTICS, type Semantics } from "./semantics.js";
 
-export type { KeyRecord };
-
-/** The rights of a key that a daemon is started with. */
-const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
-  application: ["+@all", "-@admin", "~*"],
-  root: ["+@all", "~*"],
-  daemon: ["+@all", "-@admin", "~*"],
-};
+export { isKeyCommand, type KeyRecord };
 
 /** More keys than this are refused: each daemon holds all of them in memory, for good. */
 const KEYS_MAX = 100_000;
 
-const table = { all: () => commands, find: findCommand };
-
-/** What a key must be able to do to let others in and out. */
-const ADMINISTRATION = ["KEY|ADD", "KEY|RULES", "KEY|REVOKE"];
-
 export interface JudgeOptions {
   /** Keys of the header's `if`; they need read permission. */
   readonly conditions: readonly Condition[] | null;
+  /** What commands mean at its place; default: after all units. */
+  readonly table?: CommandIndex;
 }
 
 export class KeyRing {
@@ -46,16 +39,29 @@ export class KeyRing {
   readonly #face: Ring;
   /** Keys that units have named, in the ring or not. */
   named: NamedKeys;
+  /** What this release knows. */
+  readonly known: Semantics;
+  /** By which number commands mean what they do, from the last CLUSTER SEMANTICS on. */
+  semantics = FIRST_SEMANTICS;
+  /** What commands mean after all units; null: this release does not know, so nothing behind that is applied. */
+  table: CommandIndex | null;
+  /** The same, or else the last that is known. */
+  #table: CommandIndex;
 
   /**
    * @param parts.hash     SHA-256
    * @param parts.changed  told of each record that is new or has replaced another
+   * @param parts.known    default: what this release knows
    */
   constructor(parts: {
     readonly hash: (bytes: ByteString) => ByteString;
-    readonly changed?: (record: KeyRecord) => void;
+    readonly changed?: ((record: KeyRecord) => void) | undefined;
+    readonly known?: Semantics;
   }) {
     this.#hash = parts.hash;
+    this.known = parts.known ?? SEMANTICS;
+    this.table = this.known.table(this.semantics);
+    this.#table = this.table ?? this.known.newest;
     this.named = new NamedKeys(parts.hash);
     this.#changed = parts.changed ?? null;
     this.#face = {
@@ -65,6 +71,7 @@ export class KeyRing {
       setRules: (record, rules) => this.#setRules(record, rules),
       revoke: (record, at) => this.#revoke(record, at),
       dryRun: (record, argv, at) => this.#dryRun(record, argv, at),
+      setSemantics: (number) => this.#setSemantics(number),
     };
   }
 
@@ -78,7 +85,7 @@ export class KeyRing {
     const known = this.#records.get(id);
     if (known?.role === role) return known;
     if (known !== undefined) throw custom(`ERR the same key is given as ${known.role} and as ${role}`);
-    const acl = new Acl(RIGHTS[role], table);
+    const acl = new Acl(RIGHTS[role], this.#table);
     return this.#put({
       ...{ id, spki, ...readSpki(spki), role, label, acl, rules: acl.rules },
       ...{
@@ -95,7 +102,10 @@ export class KeyRing {
 
   /** A ring of its own with the same records. */
   clone(changed?: (record: KeyRecord) => void): KeyRing {
-    const copy = new KeyRing(changed === undefined ? { hash: this.#hash } : { hash: this.#hash, changed });
+    const copy = new KeyRing({ hash: this.#hash, known: this.known, changed });
+    copy.semantics = this.semantics;
+    copy.table = this.table;
+    copy.#table = this.#table;
     for (const [id, record] of this.#records) copy.#records.set(id, record);
     copy.named = new NamedKeys(this.#hash, this.named);
     return copy;
@@ -124,7 +134,7 @@ export class KeyRing {
   judge(
     { acl }: KeyRecord,
     unit: readonly (readonly ByteString[])[],
-    { conditions }: JudgeOptions,
+    { conditions, table = this.#table }: JudgeOptions,
   ): ErrorReply | null {
     if (unit.some(isKeyCommand)) {
       if (conditions !== null || !unit.every(isKeyCommand))
@@ -133,14 +143,14 @@ export class KeyRing {
         );
       // No database behind the ring judges them as a whole.
       for (const argv of unit) {
-        const command = resolveCommand(argv);
+        const command = table.resolve(argv);
         if (command instanceof CommandFailure) return command.reply;
       }
     }
     if (acl.isUnlimited) return null;
     for (const argv of unit) {
       const past = commandOfPast(argv);
-      const denial = denialOf(acl, argv) ?? (past === null ? null : denialOf(acl, past));
+      const denial = denialOf(acl, argv, table) ?? (past === null ? null : denialOf(acl, past, table));
       if (denial !== null) return denial;
     }
     if (conditions === null) return null;
@@ -158,14 +168,14 @@ export class KeyRing {
   introduction(unit: readonly (readonly ByteString[])[], key: ByteString, at: number): KeyRecord | null {
     const [argv] = unit;
     if (argv === undefined || unit.length !== 1 || !isKeyCommand(argv)) return null;
-    const command = resolveCommand(argv);
+    const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure || command.name !== "CLUSTER|ADD" || this.#hasRoots()) return null;
     const known = this.#records.get(key);
     if (known !== undefined && known.role !== "daemon") return null;
     try {
       const spki = spkiOfText(argv[2] as ByteString);
       if (this.#hash(spki) !== key) return null;
-      return known ?? daemonRecord(key, spki, at);
+      return known ?? daemonRecord(key, spki, at, this.#table);
     } catch (failure) {
       if (failure instanceof CommandFailure) return null;
       throw failure;
@@ -182,7 +192,7 @@ export class KeyRing {
    * @returns the reply; errors are replies as well, and have changed nothing
    */
   execute(argv: readonly ByteString[], unit: Unit, signer: KeyRecord): Reply {
-    const command = resolveCommand(argv);
+    const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     const run = keyHandlers.get(command.name);
     if (run === undefined) throw new Error(`${command.name} is no command on keys`);
@@ -204,7 +214,7 @@ export class KeyRing {
     const spki = spkiOfText(text);
     const facts = readSpki(spki);
     const id = this.#hash(spki);
-    const acl = new Acl(rules ?? RIGHTS[wanted.role], table);
+    const acl = new Acl(rules ?? RIGHTS[wanted.role], this.#table);
     const known = this.#records.get(id);
     if (known?.revokedAt != null)
       throw custom("ERR this key was revoked, and a revoked key does not come back: make a new pair");
@@ -223,7 +233,7 @@ export class KeyRing {
 
   #setRules(record: KeyRecord, rules: readonly ByteString[]): void {
     if (record.revokedAt !== null) throw custom("ERR this key was revoked: no rules will let it in again");
-    const acl = new Acl(rules, table);
+    const acl = new Acl(rules, this.#table);
     if (isEqual(acl.rules, record.rules)) return;
     this.#change({ ...record, acl, rules: acl.rules });
   }
@@ -231,6 +241,22 @@ export class KeyRing {
   #revoke(record: KeyRecord, at: number): void {
     if (record.revokedAt !== null) return;
     this.#change({ ...record, revokedAt: at });
+  }
+
+  /** Rules say the same as before, of the rows that count from here on. */
+  #setSemantics(number: number): void {
+    const next = this.semantics + 1;
+    if (number !== next)
+      throw custom(
+        `ERR commands mean version ${this.semantics} here: only version ${next} can follow, not ${number}`,
+      );
+    this.semantics = number;
+    this.changes++;
+    const table = this.known.table(number);
+    this.table = table;
+    if (table === null || table === this.#table) return;
+    this.#table = table;
+    for (const record of this.#records.values()) this.#put({ ...record, acl: new Acl(record.rules, table) });
   }
 
   #change(record: KeyRecord): void {
@@ -257,59 +283,12 @@ export class KeyRing {
   }
 }
 
-function denialOf(acl: Acl, argv: readonly ByteString[]): ErrorReply | null {
-  const command = resolveCommand(argv);
+function denialOf(acl: Acl, argv: readonly ByteString[], table: CommandIndex): ErrorReply | null {
+  const command = table.resolve(argv);
   let denial: string | null;
   if (!(command instanceof CommandFailure))
     denial = acl.denial(command, argv) ?? acl.channelDenial(command, argv);
-  else if (isForeign(argv)) denial = acl.foreignDenial(argv[0] as ByteString);
+  else if (table.isForeign(argv)) denial = acl.foreignDenial(argv[0] as ByteString);
   else return command.reply;
   return denial === null ? null : error(`NOPERM this key may not ${denial}`);
-}
-
-const LOWER_CASE = 0x20;
-const SMALL_C = 0x63;
-const SMALL_K = 0x6b;
-
-/** Whether it is for the ring, not for a database: KEY or CLUSTER, whatever its subcommand. */
-export function isKeyCommand(argv: readonly ByteString[]): boolean {
-  const name = argv[0] as ByteString;
-  // Asked of every command: SET and GET are told from it without being converted.
-  const first = name.charCodeAt(0) | LOWER_CASE;
-  if (name.length === 3) return first === SMALL_K && name.toUpperCase() === "KEY";
-  return name.length === 7 && first === SMALL_C && name.toUpperCase() === "CLUSTER";
-}
-
-/** Only as long as the ring does not know the key itself. */
-function daemonRecord(id: ByteString, spki: ByteString, at: number): KeyRecord {
-  const acl = new Acl(RIGHTS.daemon, table);
-  return {
-    ...{ id, spki, ...readSpki(spki), role: "daemon", label: "", acl, rules: acl.rules, rate: 0, version: 0 },
-    ...{ notBefore: null, notAfter: null, revokedAt: null, addedAt: at, addedBy: id },
-  };
-}
-
-/** Whether a key can let others in and out, now and for as long as it is not revoked. */
-function isAdministrator({ acl, revokedAt, notBefore, notAfter }: KeyRecord): boolean {
-  if (revokedAt !== null || notBefore !== null || notAfter !== null) return false;
-  return ADMINISTRATION.every((name) => {
-    const command = findCommand(name);
-    return command !== undefined && acl.denial(command, name.split("|")) === null;
-  });
-}
-
-function isSame(record: KeyRecord, wanted: Omit<KeyRequest, "text">): boolean {
-  const { role, label, notBefore, notAfter, rate } = wanted;
-  return (
-    (record.role === "daemon") === (role === "daemon") &&
-    record.label === label &&
-    record.notBefore === notBefore &&
-    record.notAfter === notAfter &&
-    record.rate === rate &&
-    isEqual(record.rules, wanted.rules ?? [])
-  );
-}
-
-function isEqual(a: readonly ByteString[], b: readonly ByteString[]): boolean {
-  return a.length === b.length && a.every((rule, i) => rule === b[i]);
 }

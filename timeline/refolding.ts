@@ -113,6 +113,11 @@ export class Refolding {
     this.#parts.storage.flushed().then(() => this.#begin(plan, done, failed), failed);
   }
 
+  /** The same, as a promise of the fold. */
+  run(plan: RefoldingPlan): Promise<Fold> {
+    return new Promise((resolve, reject) => this.start(plan, resolve, reject));
+  }
+
   stop(): void {
     this.#isStopped = true;
   }
@@ -180,7 +185,9 @@ export class Refolding {
     const came = before === 0 ? 0 : this.#missedCommands - before;
     const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * came));
     this.#below.push(...slice.filter(({ envelope: { at } }) => at <= fold.cutAt));
-    fold.merge(slice.filter(({ envelope: { at } }) => at > fold.cutAt));
+    const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
+    // What the fold has left out counts now: it has to be folded once more, with these.
+    if (fold.mergeWithin(Number.POSITIVE_INFINITY, above) === null) this.#below.push(...above);
     trim(fold, plan.tailBytes, this.#cutTo(plan));
     const left = this.#missedCommands;
     if (this.#missed.length > 0) {

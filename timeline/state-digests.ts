@@ -77,7 +77,9 @@ export class StateDigests {
   /** Whether what is here of before a date can be told exactly now: all is folded, and all since can be told from it. */
   isExact(at: number): boolean {
     const { fold, archive, waiting, isServing } = this.#parts;
-    return fold().cutAt < at && isServing() && waiting.isPast(at) && archive.countsBefore(at);
+    const { cutAt, end } = fold();
+    if (end !== null && end.at < at) return false;
+    return cutAt < at && isServing() && waiting.isPast(at) && archive.countsBefore(at);
   }
 
   /** Sums up, while the state changes. */

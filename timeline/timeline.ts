@@ -24,6 +24,7 @@ import { planLateRefold } from "./late-refold.js";
 import { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
 import { SnapshotMaking } from "./snapshots/snapshot-making.js";
+import { appliedOf, heldTo, reaches, standstillOf } from "./standstill.js";
 import { StateDigests } from "./state-digests.js";
 import type { TimelineFigures } from "./timeline-figures.js";
 import type { Taking, TimelineParts } from "./timeline-owner.js";
@@ -60,7 +61,7 @@ export class Timeline {
     this.#parts = parts;
     this.forgotten = new Forgotten(parts);
     const { storage, hash, log, limits, owner, snapshots } = parts;
-    this.#watermark = new Watermark({ ...parts, failed: this.#fail });
+    this.#watermark = new Watermark({ ...parts, failed: this.#fail, isStill: () => this.#fold.end !== null });
     this.#horizon = new Horizon({ ...parts, watermark: this.#watermark, tailMs: limits.tailMs });
     this.#making =
       snapshots === null ? null : new SnapshotMaking({ ...parts, damaged: this.read }, snapshots);
@@ -72,14 +73,14 @@ export class Timeline {
       },
     });
     this.#retention = new Retention(limits, this.#archive, this.#making);
-    const serving = { ...parts, isServing: () => this.#isServing };
+    const serving = { ...parts, isServing: this.#isServing };
     const folding = { ...serving, making: this.#making, archive: this.#archive, waiting: this.waiting };
     this.#refolding = new Refolding({ ...folding, damaged: (it) => this.#archive.damaged(it, this.#isOpen) });
     this.#late = new LateMerges({
       ...folding,
-      fold: () => (this.#isServing ? this.#fold : null),
+      fold: () => (this.#isServing() ? this.#fold : null),
       merge: (entries) => this.#merge(entries),
-      merged: (entries, answered) => owner.folded(entries, answered),
+      merged: (entries, answered) => owner.folded(entries, appliedOf(this.#fold, answered)),
       refold: (late) => this.#refold(late),
     });
     this.handover = new Handover({
@@ -105,9 +106,7 @@ export class Timeline {
       if (entry.envelope.at > horizon) this.#archive.found(entry);
       this.#making?.grown(1);
     };
-    const fold = await new Promise<Fold>((resolve, reject) => {
-      this.#refolding.start({ ...this.#parts.limits, index, horizon, until, found }, resolve, reject);
-    });
+    const fold = await this.#refolding.run({ ...this.#parts.limits, index, horizon, until, found });
     this.#archive.index = index;
     const gaps = this.#refolding.takeGaps();
     if (gaps.size > 0) this.forgotten.some();
@@ -158,6 +157,11 @@ export class Timeline {
     return this.#watermark.published;
   }
 
+  /** Why nothing is applied any more from a place on; null: everything is. */
+  get standstill(): string | null {
+    return standstillOf(this.#fold);
+  }
+
   /** Whether it serves. */
   get state(): "live" | "catching-up" {
     return this.#isOpen ? "live" : "catching-up";
@@ -165,36 +169,31 @@ export class Timeline {
 
   /** Whether the state has everything that is stored and dated up to a time. */
   isFolded(at: number): boolean {
-    return this.#isServing && this.waiting.isPast(at);
+    return this.#isServing() && this.waiting.isPast(at) && reaches(this.#fold, at);
   }
 
   /** Whether what comes is merged into the state. */
-  get #isServing(): boolean {
-    return this.#isOpen && !this.#refolding.isRunning;
-  }
+  readonly #isServing = (): boolean => this.#isOpen && !this.#refolding.isRunning;
 
   /** Whether it has an entry, and the state too. */
-  hasFolded(place: Place): boolean {
-    return place.at > this.prunedTo && this.holds(place) && this.isFolded(place.at);
-  }
+  hasFolded = (place: Place): boolean =>
+    place.at > this.prunedTo && this.holds(place) && this.isFolded(place.at);
 
   get figures(): TimelineFigures {
     const { tailUnits, tailBytes, redone } = this.#fold;
     return { tailUnits, tailBytes, redone, waiting: this.waiting.size, bytes: this.#parts.storage.bytes };
   }
 
-  raise(to: number): void {
-    this.#watermark.raise(to);
-  }
+  raise = (to: number): void => this.#watermark.raise(to);
 
   /** Gets ready for an entry that is to be taken, in a short step; a late one may need many. @returns whether it is */
-  prepare(entry: Entry): boolean {
-    return entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MOST);
-  }
+  prepare = (entry: Entry): boolean =>
+    entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MOST);
 
   /** Takes an entry first-hand: checked, kept, folded and answered in one step. Its date has been found right. */
   take(entry: Entry): Taking {
-    if (this.failure !== null) return { kind: "failed", detail: this.failure };
+    const failure = this.failure ?? this.standstill;
+    if (failure !== null) return { kind: "failed", detail: failure };
     const place = placeOf(entry);
     if (this.holds(place) || this.#archive.isFolded(place.id)) return { kind: "held" };
     if (place.at <= this.#watermark.value || place.at <= this.#fold.cutAt) return { kind: "too-old" };
@@ -223,9 +222,7 @@ export class Timeline {
   }
 
   /** Whether it has an entry, on disk or not. */
-  holds(place: Place): boolean {
-    return this.#archive.holds(place);
-  }
+  holds = (place: Place): boolean => this.#archive.holds(place);
 
   /** Whether a member's entry can be kept: too many dated far ahead cannot. @param bytes  of body and signature */
   hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#horizon.dueUntil);
@@ -245,7 +242,7 @@ export class Timeline {
     this.#watermark.tick(this.isSkewed);
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...{ cutAt: this.#fold.cutAt, finalTo: this.#horizon.finalTo, bytes: this.#parts.storage.bytes },
+      ...{ ...heldTo(this.#fold, this.#horizon.finalTo), bytes: this.#parts.storage.bytes },
       // By a wrong clock nothing is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
       ...{ keepsFrom: this.handover.keepsFrom, isAlone: this.#parts.isAlone() },
@@ -305,8 +302,11 @@ export class Timeline {
 
   /** During a refold too, which may take longer than filling the tail. */
   #cut(): void {
-    const { cutAt } = this.#fold;
-    this.#fold.cut(this.#horizon.of(this.#newest.at));
+    const { cutAt, end } = this.#fold;
+    const horizon = this.#horizon.of(this.#newest.at);
+    this.#fold.cut(horizon);
+    // Its cut stays where the standstill began, and ids come on and on.
+    if (end !== null) this.#archive.forget(horizon);
     trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
   }

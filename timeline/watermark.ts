@@ -18,6 +18,8 @@ export interface WatermarkParts {
   readonly isAlone: () => boolean;
   /** Whether it is not known yet where it has to begin: then it is not told, nor kept as if it were. */
   readonly isJoining: () => boolean;
+  /** Whether nothing is applied any more: then nothing is taken either, and what is final must not go on without it. */
+  readonly isStill: () => boolean;
   /** Told of a disk that did not take it. */
   readonly failed: (problem: Error) => void;
 }
@@ -46,7 +48,7 @@ export class Watermark {
   }
 
   raise(to: number): void {
-    if (to > this.value) this.value = Math.floor(to);
+    if (to > this.value && !this.#parts.isStill()) this.value = Math.floor(to);
   }
 
   /** The clock, as far as it is believed: milliseconds since 1970. */

@@ -38,6 +38,7 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "not-listed":
     "use another daemon; add that one to the list (dbsync members add), with a new data folder if it was left out",
   "clock-off": "use another daemon, and set that daemon's clock by NTP",
+  "semantics-unknown": "use another daemon, and upgrade that one",
   "storage-failed": "see that daemon's log: free or mend its disk, and start it again",
   "order-unavailable": "see that daemon's log, and how its NATS server is; or ask another daemon",
   "order-too-long": "send less at once, or raise max_payload of the daemon's NATS server",

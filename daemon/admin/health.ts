@@ -10,10 +10,11 @@ export const STATES = [
   "isolated",
   "revoked",
   "not-listed",
+  "outdated",
   "stopping",
 ] as const satisfies readonly State[];
 /** Between start and stop as a `hello` tells it. */
-export type State = "starting" | DaemonState | "revoked" | "not-listed" | "stopping";
+export type State = "starting" | DaemonState | "revoked" | "not-listed" | "outdated" | "stopping";
 
 export interface BackendHealth {
   /** As the log shows it; holds no password. */

@@ -137,6 +137,11 @@ export const REFUSALS = {
       "use another daemon; `dbsync members add` that one, with a new `--data` folder if it was left out",
     ),
   },
+  "semantics-unknown": {
+    sentence:
+      "The release that this daemon runs does not know the version of what commands mean (CLUSTER SEMANTICS), so it takes and answers nothing by it.",
+    wire: never("use another daemon; upgrade that one"),
+  },
   "storage-failed": {
     sentence:
       "The data folder does not take what is written; nothing is taken any more until the daemon is started anew.",

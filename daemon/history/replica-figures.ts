@@ -16,7 +16,17 @@ import type { StateDifference } from "../peers/state/state-differences.js";
 export interface ReplicaFace {
   readonly timeline: Pick<
     Timeline,
-    "figures" | "index" | "watermark" | "published" | "failure" | "newest" | "state" | "holds" | "prunedTo"
+    | "figures"
+    | "index"
+    | "watermark"
+    | "published"
+    | "failure"
+    | "newest"
+    | "state"
+    | "holds"
+    | "prunedTo"
+    | "standstill"
+    | "ring"
   > & { readonly waiting: Pick<Timeline["waiting"], "isLevel"> };
   readonly peering: Pick<
     Peering,
@@ -47,6 +57,10 @@ export interface ReplicaFigures extends TimelineFigures {
   readonly state: DaemonState;
   /** Why nothing is taken any more; null: all is well. */
   readonly failure: string | null;
+  /** The version of what commands mean, after all that is applied. */
+  readonly semantics: number;
+  /** Why nothing is applied any more from a date on; null: everything is. */
+  readonly standstill: string | null;
   /** Who tells that the daemon's own key was revoked; null: it was not. */
   readonly revoked: string | null;
   /** Why it is no member of the list that there is; null: it is one, or there is none. */
@@ -97,14 +111,14 @@ export interface ReplicaFigures extends TimelineFigures {
 
 export function figuresOf(face: ReplicaFace): ReplicaFigures {
   const { timeline, peering, state, isDurable, lostGroups, recalls } = face;
-  const { failure, watermark, published, newest, index, figures } = timeline;
+  const { failure, watermark, published, newest, index, figures, standstill } = timeline;
   const { heads } = face.lists.standing;
   const { size, dropped } = peering.quarantine;
   const { taken, strays, possibleStrays, progress } = peering.snapshots;
   return {
     ...figures,
     ...{ failure, watermark, published, isDurable, lostGroups, deadLetters: face.deadLetters() },
-    state: state(),
+    ...{ state: state(), semantics: timeline.ring.semantics, standstill },
     revoked: face.revoked(),
     unlisted: face.unlisted(),
     lists: heads.map(({ list }) => list.number),

@@ -17,6 +17,8 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
   const fields: Record<string, Reply> = {
     state: bulk(figures.state),
     failure: textOrNil(figures.failure),
+    semantics: integer(figures.semantics),
+    standstill: textOrNil(figures.standstill),
     revoked: textOrNil(figures.revoked),
     unlisted: textOrNil(figures.unlisted),
     list: figures.lists.length === 0 ? NIL : bulk(figures.lists.join(" ")),

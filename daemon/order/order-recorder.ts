@@ -21,6 +21,7 @@ import { denialOf, finalResultOf, type Standing } from "../answers/result-writer
 import type { Changes } from "../backends/changes.js";
 import { ORDER_WINDOW } from "../options/date-window.js";
 import type { Taken } from "../pipeline/units.js";
+import { unknownMeaning } from "../pipeline/unknown-meaning.js";
 import { denialsOf } from "../replica/denials.js";
 import { GivenAnswers } from "../replica/given-answers.js";
 import { answerNotKept, NotTaken, type Recorded } from "../replica/recorder.js";
@@ -119,7 +120,8 @@ export class OrderRecorder {
       return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
     const refusal = this.refusal();
     if (refusal !== null) return notApplied(id, refusal);
-    const denials = denialsOf(envelope, signer, this.ring, this.#audit);
+    const { ring } = this;
+    const denials = denialsOf(envelope, signer, ring, this.#audit) ?? unknownMeaning(envelope, ring);
     if (denials !== null) return denialOf(id, denials, { room, standing });
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];

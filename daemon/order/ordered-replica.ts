@@ -67,7 +67,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   #created: string | null;
   /** Sequence of what stood there when the daemon came to it last; null: it has not come yet. */
   #goal: number | null = null;
-  /** What the stream has lost of what was applied here; null: nothing that is known. */
+  /** What the stream has lost of what was applied here, or what stands there and cannot be applied; null: nothing that is known. */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   #look = () => {};
@@ -184,6 +184,9 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     const { backend, watcher } = this;
     const ordered = this.#state.apply(message);
     backend.changes.senders = null;
+    const { standstill } = this.#state;
+    // No state of it is kept: a release that knows more begins with the last one before.
+    if (standstill !== null) return void (this.failure = this.#lost = standstill);
     this.#recorder.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
       const { entry } = ordered;
@@ -230,6 +233,9 @@ export class OrderedReplica implements KeptWrites, StreamReader {
       },
       get failure() {
         return failure();
+      },
+      get standstill() {
+        return state.standstill;
       },
     };
   }

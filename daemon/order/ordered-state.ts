@@ -13,6 +13,7 @@ import { mayChange } from "../../timeline/entries/recorded.js";
 import { keptEntry, readValue } from "../../timeline/entries/stored-value.js";
 import { Fold, type UnitAnswer } from "../../timeline/fold/fold.js";
 import { concernsRing } from "../../timeline/snapshots/ring-entries.js";
+import { standstillOf } from "../../timeline/standstill.js";
 import { type Refused, refused } from "../answers/request.js";
 import { ORDER_WINDOW } from "../options/date-window.js";
 import type { CheckEntry } from "../peers/shared/peering-parts.js";
@@ -105,6 +106,11 @@ export class OrderedState {
 
   get ring(): KeyRing {
     return this.#fold.ring;
+  }
+
+  /** Why nothing is applied any more from a message on; null: everything is. */
+  get standstill(): string | null {
+    return standstillOf(this.#fold);
   }
 
   get newest(): EnvelopeDate {

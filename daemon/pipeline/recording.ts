@@ -19,8 +19,8 @@ import type { Taken } from "./units.js";
 /** What came to this daemon itself. */
 export type Heard = Pick<Seen, "isApplied" | "floor">;
 
-/** As operators are told, who have to do something else about the last two. */
-export type ShownState = DaemonState | "revoked" | "not-listed";
+/** As operators are told: about the last three there is something else to do. */
+export type ShownState = DaemonState | "revoked" | "not-listed" | "outdated";
 
 type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 

@@ -4,10 +4,11 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, type ErrorReply, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../../serving/process/environment.js";
+import { semanticsAskedBy } from "../../store/commands/keys.js";
 import { EnvelopeUnit, type Unit } from "../../store/engine/unit.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
@@ -155,6 +156,7 @@ export class Units {
   }
 
   #changeKeys(argv: Argv, unit: Unit, { signer, ring }: Signer): Reply {
+    if (semanticsAskedBy(argv) !== null) return HAS_NO_PLACE;
     const before = ring.changes;
     const reply = ring.execute(argv, unit, signer);
     if (ring.changes > before) this.#audit.changed(argv, unit, signer);
@@ -179,6 +181,10 @@ interface Signer {
 /** null: the daemon has no keys. */
 const signerIn = (ring: KeyRing | null, key: ByteString): Signer | null =>
   ring === null ? null : { signer: ring.find(key) as KeyRecord, ring };
+
+const HAS_NO_PLACE = error(
+  "ERR CLUSTER SEMANTICS is for daemons with --data or --peer: without a timeline there is no place for it",
+);
 
 /** The very object stands for the flag. */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };

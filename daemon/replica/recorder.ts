@@ -24,6 +24,7 @@ import { denialOf, resultOf, type Standing } from "../answers/result-writer.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { ShownState } from "../pipeline/recording.js";
 import type { Taken } from "../pipeline/units.js";
+import { unknownMeaning } from "../pipeline/unknown-meaning.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import { denialsOf } from "./denials.js";
 import { GivenAnswers } from "./given-answers.js";
@@ -31,7 +32,16 @@ import { GivenAnswers } from "./given-answers.js";
 /** What is used of a timeline. */
 export type RecorderTimeline = Pick<
   Timeline,
-  "prepare" | "take" | "holds" | "hasFolded" | "prunedTo" | "newest" | "ring" | "state" | "failure"
+  | "prepare"
+  | "take"
+  | "holds"
+  | "hasFolded"
+  | "prunedTo"
+  | "newest"
+  | "ring"
+  | "state"
+  | "failure"
+  | "standstill"
 > & { readonly waiting: Pick<Timeline["waiting"], "isBehind"> };
 
 /** What is used of the peers. */
@@ -52,7 +62,7 @@ export interface RecorderParts {
   readonly peers: RecorderPeers;
   /** Not there: it knows none. */
   readonly lists?: Pick<MemberLists, "refusal">;
-  readonly log: Pick<Logger, "warn">;
+  readonly log: Pick<Logger, "warn" | "error">;
   readonly environment: Pick<Environment, "uptime" | "clock" | "setTimer">;
   /** Milliseconds that an envelope's date may lie behind the clock. */
   readonly past: number;
@@ -84,6 +94,7 @@ export class Recorder {
   readonly #parts: RecorderParts;
   readonly #audit: KeyAudit;
   readonly #given: GivenAnswers;
+  #hasToldStandstill = false;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -94,6 +105,7 @@ export class Recorder {
   get state(): DaemonState {
     const { timeline, peers } = this.#parts;
     if (timeline.failure !== null || timeline.state !== "live") return "catching-up";
+    if (timeline.standstill !== null) return "catching-up";
     if (this.revoked !== null || this.unlisted !== null) return "catching-up";
     return peers.state;
   }
@@ -101,6 +113,7 @@ export class Recorder {
   /** As operators are told, who have to do something else about a key that was revoked. */
   get shownState(): ShownState {
     if (this.revoked !== null) return "revoked";
+    if (this.#parts.timeline.standstill !== null) return "outdated";
     return this.unlisted === null ? this.state : "not-listed";
   }
 
@@ -169,6 +182,14 @@ export class Recorder {
     this.#given.folded(entries, answered, this.standing);
   }
 
+  /** Says, once, that the timeline stands still. */
+  tellStandstill(): void {
+    const { timeline, log } = this.#parts;
+    const { standstill } = timeline;
+    if (standstill !== null && !this.#hasToldStandstill) log.error({ reason: standstill }, STANDS_STILL);
+    this.#hasToldStandstill = standstill !== null;
+  }
+
   /** Envelopes that wait are answered. */
   stop(): void {
     this.#given.stop();
@@ -189,7 +210,8 @@ export class Recorder {
       return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
     const refusal = this.refusal();
     if (refusal !== null) return notApplied(id, refusal);
-    const denials = denialsOf(envelope, signer, this.ring, this.#audit);
+    const { ring } = this;
+    const denials = denialsOf(envelope, signer, ring, this.#audit) ?? unknownMeaning(envelope, ring);
     if (denials !== null) return denialOf(id, denials, { room, standing });
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
@@ -223,6 +245,7 @@ export class Recorder {
   refusal(): Refused | null {
     const { timeline, peers } = this.#parts;
     if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
+    if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);
     if (this.state === "catching-up") {
       const { revoked, unlisted } = this;
       if (revoked !== null) return refused("daemon-revoked", `as ${revoked} says`);
@@ -258,7 +281,7 @@ export class Recorder {
     try {
       const found = await this.#given.find(taken);
       if (found !== null) return found;
-      const isWaiting = !this.hasFolded({ at, seq, id });
+      const isWaiting = this.#parts.timeline.standstill === null && !this.hasFolded({ at, seq, id });
       return (isWaiting ? await this.#given.wait(taken) : null) ?? answerNotKept(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);
@@ -283,3 +306,6 @@ export const answerNotKept = (id: ByteString): RefusedEnvelope =>
 
 const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
   unknown(notApplied(id, refused("storage-failed", message)));
+
+const STANDS_STILL =
+  "the cluster's commands mean what this release does not know: it keeps what comes, applies nothing of it, and answers neither reads nor writes";

@@ -113,8 +113,7 @@ export class Replica implements KeptWrites {
     const { environment, log, signers } = parts;
     this.#secret = secret;
     const turns = new Turns({ uptime: environment.uptime, defer });
-    this.#soon = (step) => turns.soon(step);
-    const soon = this.#soon;
+    const soon = (this.#soon = (step: () => void) => turns.soon(step));
     this.#snapshots = snapshotParts({
       ...{ data: parts.settings.data, storage, genesis: signers.makeRing, soon },
       ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime, retainMs: parts.settings.retain },
@@ -219,6 +218,7 @@ export class Replica implements KeptWrites {
     this.peering.watchClock();
     this.timeline.tick();
     this.backend.tick();
+    this.#recorder.tellStandstill();
   }
 
   #makeTimeline(storage: Storage): Timeline {

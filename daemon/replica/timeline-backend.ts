@@ -3,12 +3,12 @@
  * never goes back.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Reply } from "../../protocol/reply.js";
+import { error, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import type { Unit } from "../../store/engine/unit.js";
 import type { Command } from "../../store/rows/command.js";
@@ -21,6 +21,9 @@ import type { WriteObserver } from "../backends/write-observer.js";
 /** The family of the commands that look back, most of which do not. */
 const PAST_GROUP = "server";
 
+/** Those of them that tell what units came to. */
+const OF_PAST: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELINE|GET", "TIMELINE|LOG"]);
+
 /** Keys that have expired, looked for in one tick in each database. */
 const EXPIRED_A_TICK = 5000;
 
@@ -28,6 +31,8 @@ const EXPIRED_A_TICK = 5000;
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
+  /** Why nothing is applied any more from a date on; null: everything is. */
+  readonly standstill: string | null;
 }
 
 /** What answers TIMELINE commands. */
@@ -84,10 +89,10 @@ export class TimelineBackend implements Backend {
   }
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
-    const command = resolveCommand(argv);
+    const command = this.database.table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
-    const past = this.#ofPast(command, argv, unit);
-    return past ?? settled(this.#timeline.database.run(command, argv, this.#dated(unit)));
+    const other = this.#refusalOf(command) ?? this.#ofPast(command, argv, unit);
+    return other ?? settled(this.#timeline.database.run(command, argv, this.#dated(unit)));
   }
 
   /**
@@ -96,10 +101,20 @@ export class TimelineBackend implements Backend {
    * @param now   milliseconds since 1970
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
-    const past = this.#ofPast(command, argv, unit);
-    if (past !== null) return past;
+    const other = this.#refusalOf(command) ?? this.#ofPast(command, argv, unit);
+    if (other !== null) return other;
     unit.at = this.#readDate(now);
-    return this.#timeline.database.run(command, argv, unit);
+    const { database } = this.#timeline;
+    // Listeners know the newest table alone.
+    const here = database.table === commandTable ? command : database.table.resolve(argv);
+    return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
+  }
+
+  /** What is read of a state that stands still would be taken for the newest; null: it may be answered. */
+  #refusalOf({ reads, name }: Command): Reply | null {
+    const { standstill } = this.#timeline;
+    if (standstill === null || (!reads && !OF_PAST.has(name))) return null;
+    return error(`ERR semantics-unknown: ${standstill}`);
   }
 
   /** The answer to a command that looks back; null: it does not. */
@@ -110,6 +125,8 @@ export class TimelineBackend implements Backend {
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    const { standstill } = this.#timeline;
+    if (standstill !== null) return error(`ERR semantics-unknown: ${standstill}`);
     return this.#timeline.database.executeMulti(commands, this.#dated(unit));
   }
 

@@ -8,6 +8,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { StartError, UnusableFile } from "../../serving/process/start-error.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { KeyRing } from "../../store/key-ring.js";
+import { SEMANTICS, type Semantics } from "../../store/semantics.js";
 import type { Settings } from "../options/settings.js";
 import { hashOf } from "./identity.js";
 import { Signers } from "./signers.js";
@@ -20,12 +21,19 @@ interface FileKey {
   readonly file: string;
 }
 
-/** @throws StartError  a file that cannot be used, and the cure */
-export function loadSigners({ signKey, rootKey, clusterName }: KeySettings, log: Logger): Signers {
+/**
+ * @param known  what commands mean, by number
+ * @throws StartError  a file that cannot be used, and the cure
+ */
+export function loadSigners(
+  { signKey, rootKey, clusterName }: KeySettings,
+  log: Logger,
+  known: Semantics = SEMANTICS,
+): Signers {
   const applications = loadFiles("-s", signKey, log);
   const roots = loadFiles("--root-key", rootKey, log);
   const makeRing = () => {
-    const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")) });
+    const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")), known });
     for (const { key, file } of inOrder(applications)) addGenesis(ring, "application", key, file);
     for (const { key, file } of inOrder(roots)) addGenesis(ring, "root", key, file);
     return ring;

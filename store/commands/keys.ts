@@ -35,6 +35,8 @@ export interface Ring {
   revoke(record: KeyRecord, at: number): void;
   /** Why a key may not run a command; null: it may. */
   dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null;
+  /** From here on commands mean what they do by this number, which is the one behind the last. */
+  setSemantics(number: number): void;
 }
 
 export interface KeyUnit extends Unit {
@@ -45,6 +47,8 @@ type KeyHandler = (ring: Ring, argv: readonly ByteString[], unit: KeyUnit) => Re
 
 type KeyRow = Pick<Row, "arity" | "complexity" | "summary"> & { readonly run: KeyHandler };
 
+/** Of what commands mean. */
+const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
 /** Envelopes a second; more than any daemon takes. */
 const RATE_MAX = 1_000_000;
@@ -61,6 +65,12 @@ const rows: Readonly<Record<string, KeyRow>> = {
     complexity: "O(N), N: members",
     summary: "The list of the cluster's members, or a new one: CLUSTER MEMBERS [list]; its hash.",
     run: refuseList,
+  },
+  "CLUSTER|SEMANTICS": {
+    arity: 3,
+    complexity: "O(N), N: keys",
+    summary: "From its place on commands mean what they do in this version: CLUSTER SEMANTICS version.",
+    run: setSemantics,
   },
   "KEY|ADD": {
     arity: -3,
@@ -222,4 +232,24 @@ function revoke(ring: Ring, argv: readonly ByteString[], { at }: KeyUnit): Reply
 function setRules(ring: Ring, argv: readonly ByteString[]): Reply {
   ring.setRules(keyArgument(ring, argv[2]!), argv.slice(3));
   return OK;
+}
+
+function setSemantics(ring: Ring, argv: readonly ByteString[]): Reply {
+  ring.setSemantics(semanticsOf(argv));
+  return OK;
+}
+
+/** The version that a command would have from its place on; null: it is another one, or wrong. */
+export function semanticsAskedBy(argv: readonly ByteString[]): number | null {
+  const [name = "", subcommand = "", text = ""] = argv;
+  if (argv.length !== 3 || name.toUpperCase() !== "CLUSTER" || subcommand.toUpperCase() !== "SEMANTICS")
+    return null;
+  return VERSION.test(text) ? Number(text) : null;
+}
+
+/** @throws CommandFailure  no whole number above 0 */
+function semanticsOf(argv: readonly ByteString[]): number {
+  const text = argv[2]!;
+  if (VERSION.test(text)) return Number(text);
+  throw custom(`ERR '${echoed(text)}' is no version of what commands mean, which is a whole number above 0`);
 }

@@ -37,6 +37,7 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "CLIENT|SETINFO": "Redis 7.2 has it, and new clients call it",
   "CLUSTER|ADD": "Redis Cluster is another thing: this adds a daemon's public key",
   "CLUSTER|MEMBERS": "as CLUSTER ADD: this shows or changes the list of members",
+  "CLUSTER|SEMANTICS": "as CLUSTER ADD: this fixes what commands mean from its place on",
   KEY: "Redis has passwords where we have public keys",
   "KEY|ADD": "as KEY",
   "KEY|DRYRUN": "as KEY",

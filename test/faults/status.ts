@@ -5,6 +5,8 @@ export interface Status {
   readonly state: string;
   /** Why nothing is taken any more. */
   readonly failure: string | null;
+  /** Why nothing is applied any more from a date on. */
+  readonly standstill: string | null;
   /** Who tells that its own key was revoked; null: it was not. */
   readonly revoked: string | null;
   /** Groups of writes that were not in the log at its start. */
@@ -32,6 +34,7 @@ export async function readStatus(client: Client): Promise<Status> {
   return {
     state: text("state"),
     failure: failure == null ? null : String(failure),
+    standstill: fields.get("standstill") == null ? null : text("standstill"),
     revoked: fields.get("revoked") == null ? null : text("revoked"),
     lostGroups: Number(text("lost-groups")),
     deadLetters: Number(text("dead-letters")),

@@ -11,6 +11,7 @@ import { noticeMutants } from "./notice-table.js";
 import { proxyMutants } from "./proxy-table.js";
 import { recipeMutants } from "./recipe-table.js";
 import { scriptMutants } from "./script-table.js";
+import { semanticsMutants } from "./semantics-table.js";
 import { sqlMutants } from "./sql-table.js";
 import { webMutants } from "./web-table.js";
 
@@ -81,16 +82,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: "denied units left out of the sets",
     file: "timeline/fold/touched-tail.js",
-    find: "const units = entry.unfold(this.#databases);",
-    replace: "const units = entry.unfold(this.#databases).filter(({ isDenied }) => !isDenied);",
+    find: "const units = entry.unfold(this.#databases, this.#known);",
+    replace: "const units = entry.unfold(this.#databases, this.#known).filter(({ isDenied }) => !isDenied);",
     killer: "fold",
   },
   {
     name: "failed units left out of the sets",
     file: "timeline/fold/touched-tail.js",
-    find: "const units = entry.unfold(this.#databases);",
+    find: "const units = entry.unfold(this.#databases, this.#known);",
     replace:
-      "const units = entry.unfold(this.#databases).filter(({ isDenied, records }) => isDenied || records !== null);",
+      "const units = entry.unfold(this.#databases, this.#known).filter(({ isDenied, records }) => isDenied || records !== null);",
     killer: "fold",
   },
   {
@@ -151,8 +152,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "permission by the newest ring",
     file: "timeline/fold/fold.js",
-    find: "const signer = ring.recordAt(unit.envelope.key, unit);",
-    replace: "const signer = ring.newest.find(unit.envelope.key);",
+    find: "signer: ring.recordAt(unit.envelope.key, unit),",
+    replace: "signer: ring.newest.find(unit.envelope.key),",
     killer: "fold",
   },
   {
@@ -297,6 +298,7 @@ export const mutants: readonly Mutant[] = [
   },
   ...groupMutants,
   ...memberMutants,
+  ...semanticsMutants,
   ...noticeMutants,
   ...scriptMutants,
   ...sqlMutants,

@@ -66,6 +66,7 @@ export const FULL_ONLY: readonly string[] = [
   "faults/member-snapshots.test",
   "faults/races-and-kills.test",
   "faults/revoked.test",
+  "faults/rolling-upgrade.test",
   "faults/scripts.test",
   "operations/runbooks.test",
   "package.test",

@@ -278,15 +278,15 @@ test("what comes during a refold is merged in slices, before and after which oth
   assert.ok(isRunning());
   for (let i = 0; i < 1000; i++) subject.write("INCR during");
   const merged: number[] = [];
-  const { merge } = Fold.prototype;
-  Fold.prototype.merge = function (entries) {
+  const { mergeWithin } = Fold.prototype;
+  Fold.prototype.mergeWithin = function (most, entries) {
     merged.push(entries.length);
-    return merge.call(this, entries);
+    return mergeWithin.call(this, most, entries);
   };
   try {
     while (await subject.turns(1)) if (isRunning() && merged.length > 0) subject.write("INCR during");
   } finally {
-    Fold.prototype.merge = merge;
+    Fold.prototype.mergeWithin = mergeWithin;
   }
   assert.ok(!isRunning());
   assert.ok(Math.max(...merged) <= 256, `${merged}`);

@@ -21,6 +21,7 @@ class Subject {
       uptime: () => this.uptime,
       window: { past: PAST_MS, future: 5000 },
       isAlone: () => isAlone,
+      isStill: () => false,
       isJoining: () => this.isJoining,
       failed: ({ message }) => void this.failures.push(message),
     });

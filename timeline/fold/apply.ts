@@ -7,7 +7,6 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
 import { throwShortage } from "../../store/engine/shortage.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
@@ -16,39 +15,56 @@ import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type KeyRecord, validity } from "../../store/rights/key-record.js";
 import type { Command } from "../../store/rows/command.js";
+import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { FoldUnit, UnitAnswer } from "./unit.js";
 
 /** Not the engine's own words, which differ from version to version. */
 const INTERNAL = error("ERR internal error, and nothing was changed");
+const UNKNOWN_MEANING = error("ERR this release does not know what commands mean here");
+
+/** What is known at a unit's place. */
+export interface UnitPlace {
+  /** The signer's record. */
+  readonly signer: KeyRecord | undefined;
+  /** What commands mean; null: this release does not know. */
+  readonly table: CommandIndex | null;
+}
 
 /**
- * @param signer   its record as of the unit's place
  * @param records  empty; receives what takes the unit back
  * @throws Shortage  half of it may be applied, and the state is to be given up
  */
 export function applyUnit(
   unit: FoldUnit,
-  signer: KeyRecord | undefined,
+  { signer, table }: UnitPlace,
   ring: KeyRing,
   database: Database,
   records: UndoRecord[],
 ): UnitAnswer {
+  if (table === null) return notApplied(unit);
+  unit.mean(table);
   const refusal = verdictOn(unit, signer, ring);
   unit.isDenied = refusal !== null;
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
-  if (unit.kind === "nothing") return answer(mistakeIn(unit), "malformed", unit);
+  if (!unit.isRunnable) return answer(mistakeIn(unit), "malformed", unit);
   const { envelope } = unit;
   if (envelope.if !== null && !database.holds(envelope.if, envelope.at))
     return answer(NIL_ARRAY, "unmet", unit);
   return answer(run(unit, database, records), "applied", unit);
 }
 
-/** Why a unit is not permitted, or why it cannot be run; null: it is permitted. */
+/** The release does not know what its commands mean: the state stays, and no client is given this answer. */
+export function notApplied(unit: FoldUnit): UnitAnswer {
+  unit.isDenied = false;
+  return answer(UNKNOWN_MEANING, "malformed", unit);
+}
+
+/** Why a unit is not permitted, by what its commands mean, or why it cannot be run; null: it is permitted. */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
   const { key, at, as, if: conditions } = unit.envelope;
   if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
   const judged: JudgedUnit = { key, at, commands: unit.commands, conditions, as };
-  return refusalOf(judged, signer, ring);
+  return refusalOf(judged, signer, ring, unit.table);
 }
 
 /** The usual case, without the ring: one command on data, and no conditions. */
@@ -63,6 +79,9 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const { envelope, commands } = unit;
   const { key, at, db, multi } = envelope;
   ring.named.addOf(commands);
+  // What rules name may be known by the newer number alone.
+  if (ring.table === null) return notApplied(unit);
+  unit.mean(ring.table);
   const known = ring.find(key);
   const refusal = verdictOn(unit, known, ring);
   unit.isDenied = refusal !== null;
@@ -91,7 +110,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   }
   const { at, db, seq } = envelope;
   try {
-    return database.executeMulti(unit.commands, { at, db, id: unit.id, seq }, records);
+    return database.executeMulti(unit.commands, { at, db, id: unit.id, seq }, records, unit.table);
   } catch (problem) {
     throwShortage(problem);
     return takeBack(database, records);
@@ -134,7 +153,7 @@ export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | 
 /** What is wrong with a unit that its signer may have. */
 function mistakeIn(unit: FoldUnit): Reply {
   for (const argv of unit.commands) {
-    const command = resolveCommand(argv as readonly ByteString[]);
+    const command = unit.table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
   }
   return dbIndexOutOfRange().reply;

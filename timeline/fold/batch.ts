@@ -1,4 +1,5 @@
 /** Entries on their way into the fold: taken apart, sorted, and put together again with their answers. */
+import type { Semantics } from "../../store/semantics.js";
 import { compareEntries, comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
 import { type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
 
@@ -16,28 +17,36 @@ export interface FoldedEntry {
 
 /** Some entries, each list in the order of all. */
 export interface Batch {
-  /** Units for the key ring. */
-  readonly ring: readonly FoldUnit[];
   /** Before the tail's last entry. */
   readonly late: readonly Arrival[];
   /** After it. */
   readonly fresh: readonly Arrival[];
+  /** Those that are not applied: this release does not know what commands mean at their places. */
+  readonly passed: readonly Arrival[];
 }
 
-export const arrivalsOf = (entries: readonly Entry[], databases: number): Arrival[] =>
-  entries.map((entry) => ({ entry, units: unitsOf(entry, databases) }));
+export const arrivalsOf = (entries: readonly Entry[], databases: number, known: Semantics): Arrival[] =>
+  entries.map((entry) => ({ entry, units: unitsOf(entry, databases, known) }));
 
-/** @param last  the tail's; null: it is empty */
-export function batchOf(arrivals: readonly Arrival[], last: Place | null): Batch {
-  const ring: FoldUnit[] = [];
+/** Those of them that are for the ring, in the order of all. */
+export const ringUnitsOf = (arrivals: readonly Arrival[]): FoldUnit[] =>
+  inOrder(arrivals).flatMap(({ units }) => units.filter(({ kind }) => kind === "ring"));
+
+/**
+ * @param last  the tail's; null: it is empty
+ * @param end   from there on nothing is applied; null: everything is
+ */
+export function batchOf(arrivals: readonly Arrival[], last: Place | null, end: Place | null): Batch {
   const late: Arrival[] = [];
   const fresh: Arrival[] = [];
+  const passed: Arrival[] = [];
   for (const arrival of inOrder(arrivals)) {
-    for (const unit of arrival.units) if (unit.kind === "ring") ring.push(unit);
-    if (last !== null && comparePlaces(placeOf(arrival.entry), last) < 0) late.push(arrival);
+    const place = placeOf(arrival.entry);
+    if (end !== null && comparePlaces(place, end) >= 0) passed.push(arrival);
+    else if (last !== null && comparePlaces(place, last) < 0) late.push(arrival);
     else fresh.push(arrival);
   }
-  return { ring, late, fresh };
+  return { late, fresh, passed };
 }
 
 /** The units of some entries that are not for the key ring. */

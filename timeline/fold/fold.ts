@@ -7,8 +7,9 @@
 import type { Database } from "../../store/database.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
-import { applyUnit, takeRecords, verdictOn } from "./apply.js";
+import type { Semantics } from "../../store/semantics.js";
+import { comparePlaces, type Entry, firstPlace, type Place, placeOf } from "../entries/entry.js";
+import { applyUnit, notApplied, takeRecords, verdictOn } from "./apply.js";
 import {
   type Arrival,
   answered,
@@ -17,6 +18,7 @@ import {
   type FoldedEntry,
   isAfter,
   ofDatabases,
+  ringUnitsOf,
 } from "./batch.js";
 import type { ChangedKeys } from "./changed-keys.js";
 import { applyOrdinary } from "./ordinary-entry.js";
@@ -34,10 +36,15 @@ export class Fold {
   cutAt: number;
   /** Units undone and done again so far. */
   redone = 0;
+  /** From where on nothing is applied, as this release does not know what commands mean; null: everything is. */
+  end: Place | null = null;
   #newest: Place | null = null;
   #ring: RingFold;
   readonly #tail: TouchedTail;
   readonly #databases: number;
+  readonly #known: Semantics;
+  /** Whether data has come that was not applied, as this release does not know what commands mean there. */
+  #hasPassed = false;
   /** That the ring's units keep alive. */
   #ringBytes = 0;
   /** Of the unit that is being applied. */
@@ -47,9 +54,11 @@ export class Fold {
   constructor({ database, ring, cutAt }: { database: Database; ring: KeyRing; cutAt: number }) {
     this.database = database;
     this.cutAt = cutAt;
-    this.#ring = new RingFold(ring);
+    this.#ring = new RingFold(ring, firstPlace(cutAt + 1));
+    this.#known = ring.known;
     this.#databases = database.keyspaces.length;
-    this.#tail = new TouchedTail(this.#databases);
+    this.#tail = new TouchedTail(this.#databases, ring.known);
+    this.#ringChanged();
   }
 
   /** Takes the place of another one, and tells who has heard that. */
@@ -88,21 +97,25 @@ export class Fold {
    * @returns them with their answers, in the order given
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
-    return this.mergeWithin(Number.POSITIVE_INFINITY, entries) as readonly FoldedEntry[];
+    const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
+    if (folded === null) throw new Error("what was not applied counts now, and is to be folded anew");
+    return folded;
   }
 
   /**
    * The same, if it undoes and does again so many applied units at most.
-   * @returns null: it would be more, and nothing is changed
+   * @returns null: it would be more, or what was not applied counts now, and is not here any more; nothing is changed
    */
   mergeWithin(mostRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
         throw new Error(`an entry dated ${envelope.at} comes after the cut at ${this.cutAt}`);
     if (isAfter(entries, this.#newest)) return entries.map((entry) => this.#mergeNext(entry));
-    const arrivals = arrivalsOf(entries, this.#databases);
-    const { ring, late, fresh } = batchOf(arrivals, this.#tail.last);
+    const arrivals = arrivalsOf(entries, this.#databases, this.#known);
+    const ring = ringUnitsOf(arrivals);
     const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
+    if (this.#hasPassed && isEarlier(this.end, refolded.end)) return null;
+    const { late, fresh, passed } = batchOf(arrivals, this.#tail.last, refolded.end);
     const flipped = ring.length === 0 ? [] : this.#flipped(refolded);
     const placed = this.#tail.place(late, mostRedone);
     if (placed === null) return null;
@@ -112,9 +125,11 @@ export class Fold {
       return null;
     }
     this.#ring = refolded;
+    this.#ringChanged();
     this.#countRing(ring);
-    for (const { entry } of [late.at(-1), fresh.at(-1)].filter((last) => last !== undefined))
+    for (const { entry } of [late.at(-1), fresh.at(-1), passed.at(-1)].filter((last) => last !== undefined))
       this.#noteNewest(placeOf(entry));
+    for (const { units } of passed) this.#pass(units);
     if (late.length > 0 || affected.length > 0) this.#mergeLate(late, placed, affected);
     for (const arrival of fresh) this.#append(arrival);
     return arrivals.map(answered);
@@ -138,16 +153,21 @@ export class Fold {
       throw new Error(`an entry dated ${place.at} was to be replayed after later ones`);
     this.cut(place.at);
     this.#newest = place;
-    const units = unitsOf(entry, this.#databases);
+    const units = unitsOf(entry, this.#databases, this.#known);
     for (const unit of units) {
-      if (unit.kind === "ring") this.#ring.replay(unit);
-      else unit.answer = this.#apply(unit);
+      if (unit.kind === "ring") {
+        this.#ring.replay(unit);
+        this.#ringChanged();
+      } else unit.answer = this.#apply(unit);
     }
+    if (this.end !== null) this.#pass(units);
     return answered({ entry, units });
   }
 
   /** Forgets how to take back what is dated at or before `at`, in whole milliseconds. */
-  cut(at: number): void {
+  cut(to: number): void {
+    // Of what is not applied nothing is in its place.
+    const at = this.end === null ? to : Math.min(to, this.end.at - 1);
     if (at <= this.cutAt) return;
     this.cutAt = at;
     this.#tail.cut(at);
@@ -167,22 +187,40 @@ export class Fold {
   /** The usual way: an entry that comes after all others. */
   #mergeNext(entry: Entry): FoldedEntry {
     this.#newest = placeOf(entry);
-    const commands = this.#tail.keepsUnits ? null : ordinaryCommands(entry.envelope, this.#databases);
+    const commands = this.#tail.keepsUnits
+      ? null
+      : ordinaryCommands(entry.envelope, this.#databases, this.ring);
     if (commands !== null) {
       const state = { ring: this.ring, database: this.database, records: this.#records };
       const applied = applyOrdinary(entry, commands, state);
       if (applied.count > 0) this.#tail.pushApplied(entry, applied);
       return { entry, answers: applied.answers };
     }
-    const arrival = { entry, units: unitsOf(entry, this.#databases) };
+    const arrival = { entry, units: unitsOf(entry, this.#databases, this.#known) };
     for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
-    this.#append(arrival);
+    if (this.end === null) this.#append(arrival);
+    else this.#pass(arrival.units);
     return answered(arrival);
   }
 
   #appendToRing(unit: FoldUnit): void {
     this.#ring.append(unit);
+    this.#ringChanged();
     this.#countRing([unit]);
+  }
+
+  #ringChanged(): void {
+    this.end = this.#ring.end;
+    this.database.table = this.ring.table ?? this.database.table;
+  }
+
+  /** Leaves out units at whose places this release does not know what commands mean. */
+  #pass(units: readonly FoldUnit[]): void {
+    for (const unit of units) {
+      if (unit.kind === "ring") continue;
+      unit.answer = notApplied(unit);
+      this.#hasPassed = true;
+    }
   }
 
   /** Counts what units of the ring keep alive. */
@@ -194,16 +232,20 @@ export class Fold {
     }
   }
 
-  /** The units of the tail that would be permitted by another ring and are not, or the other way round. */
+  /** The units of the tail that would be permitted by another ring and are not, or the other way round, or mean something else. */
   #flipped(ring: RingFold): FoldUnit[] {
     const changed = ring.changedSince(this.#ring);
-    const froms = [...changed.values()].sort(compareUnits);
+    const switched = ring.switchedSince(this.#ring);
+    const froms = [...changed.values(), ...(switched === null ? [] : [switched])].sort(compareUnits);
     const [first] = froms;
     if (first === undefined) return [];
     return this.#tail.unitsAfter(first).filter((unit) => {
       const { key } = unit.envelope;
+      const table = ring.tableAt(unit);
+      if (!unit.meansSame(this.#ring.tableAt(unit), table)) return true;
       const from = changed.get(key);
-      if (from === undefined || compareUnits(unit, from) < 0) return false;
+      if (table === null || from === undefined || compareUnits(unit, from) < 0) return false;
+      unit.mean(table);
       return (verdictOn(unit, ring.recordAt(key, unit), ring.newest) !== null) !== unit.isDenied;
     });
   }
@@ -238,8 +280,8 @@ export class Fold {
   #apply(unit: FoldUnit): UnitAnswer {
     const records = this.#records;
     const ring = this.#ring;
-    const signer = ring.recordAt(unit.envelope.key, unit);
-    const answer = applyUnit(unit, signer, ring.newest, this.database, records);
+    const place = { signer: ring.recordAt(unit.envelope.key, unit), table: ring.tableAt(unit) };
+    const answer = applyUnit(unit, place, ring.newest, this.database, records);
     unit.records = takeRecords(records);
     return answer;
   }
@@ -261,4 +303,9 @@ export class Fold {
   #noteNewest(place: Place): void {
     if (this.#newest === null || comparePlaces(place, this.#newest) > 0) this.#newest = place;
   }
+}
+
+/** Whether one of two ends comes before the other; null: there is none, and no place is behind it. */
+function isEarlier(one: Place | null, other: Place | null): boolean {
+  return one !== null && (other === null || comparePlaces(one, other) < 0);
 }

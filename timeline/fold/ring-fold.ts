@@ -1,11 +1,13 @@
 /**
  * The key ring over the tail: what it was at the cut, the units that changed it since, and each record's versions. It is
- * folded by itself, before the data; data units then look up their signer as of their place.
+ * folded by itself, before the data; data units then look up their signer, and what commands mean, as of their place.
  * Source: DESIGN.md "Keys and permission"; research on the fold, W4.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { canonicalRecord } from "../../store/digest.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import type { CommandIndex } from "../../store/rows/command-index.js";
+import type { Place } from "../entries/entry.js";
 import { applyToRing } from "./apply.js";
 import { compareUnits, type FoldUnit } from "./unit.js";
 
@@ -13,6 +15,12 @@ import { compareUnits, type FoldUnit } from "./unit.js";
 interface Version {
   readonly unit: FoldUnit;
   readonly record: KeyRecord;
+}
+
+/** From a unit's place on commands mean something else; null: what, this release does not know. */
+interface Switch {
+  readonly unit: FoldUnit;
+  readonly table: CommandIndex | null;
 }
 
 /** By id of a key: the first unit from whose place on its record is another than before. */
@@ -26,12 +34,18 @@ export class RingFold {
   /** Those that may change the ring, in their order. */
   #units: FoldUnit[] = [];
   readonly #versions = new Map<ByteString, Version[]>();
+  /** In their order; hardly ever one. */
+  #switches: Switch[] = [];
+  /** From where on the base does not know what commands mean; null: it does. */
+  #baseEnd: Place | null;
   /** The one that is being applied to the newest ring. */
   #current: FoldUnit | null = null;
 
-  constructor(base: KeyRing) {
+  /** @param end  from where on the base does not know what commands mean, if it does not */
+  constructor(base: KeyRing, end: Place | null) {
     this.#base = base;
     this.#newest = base;
+    this.#baseEnd = base.table === null ? end : null;
   }
 
   get newest(): KeyRing {
@@ -56,6 +70,17 @@ export class RingFold {
     return version === undefined ? this.#base.find(key) : version.record;
   }
 
+  /** What commands mean at a unit's place; null: this release does not know. */
+  tableAt(unit: FoldUnit): CommandIndex | null {
+    const last = this.#switches.findLast((each) => compareUnits(each.unit, unit) < 0);
+    return last === undefined ? this.#base.table : last.table;
+  }
+
+  /** The first place from which on this release does not know what commands mean; null: it does everywhere. */
+  get end(): Place | null {
+    return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.place ?? null;
+  }
+
   /** Adds a unit that comes after all that it has, and answers it. */
   append(unit: FoldUnit): void {
     unit.answer = this.#apply(unit);
@@ -63,7 +88,7 @@ export class RingFold {
 
   /** A ring fold with more units, wherever they belong, which are answered; this one stays as it is. */
   refolded(units: readonly FoldUnit[]): RingFold {
-    const other = new RingFold(this.#base);
+    const other = new RingFold(this.#base, this.#baseEnd);
     const added = new Set(units);
     const all = [...this.#units, ...units].sort(compareUnits);
     // The late ones among the new.
@@ -86,6 +111,18 @@ export class RingFold {
     return changed;
   }
 
+  /** From where on commands mean something else than in another fold of the same base; null: they do nowhere. */
+  switchedSince(before: RingFold): FoldUnit | null {
+    const [old, now] = [before.#switches, this.#switches];
+    for (let i = 0; i < old.length || i < now.length; i++) {
+      const [one, other] = [old[i]?.unit, now[i]?.unit];
+      if (one === other) continue;
+      if (one === undefined || other === undefined) return one ?? other ?? null;
+      return compareUnits(one, other) < 0 ? one : other;
+    }
+    return null;
+  }
+
   /** Forgets how to take back units dated at or before `at`. @returns them */
   cut(at: number): readonly FoldUnit[] {
     let count = 0;
@@ -93,11 +130,14 @@ export class RingFold {
     if (count === 0) return [];
     const cut = this.#units.splice(0, count);
     if (this.#units.length === 0) {
+      this.#baseEnd = this.end;
       this.#base = this.#newest;
       this.#versions.clear();
+      this.#switches = [];
       return cut;
     }
-    for (const unit of cut) applyToRing(unit, this.#base);
+    for (const unit of cut) this.#applyToBase(unit);
+    this.#switches = this.#switches.filter(({ unit }) => unit.at > at);
     for (const [key, versions] of this.#versions) {
       const kept = versions.filter(({ unit }) => unit.at > at);
       if (kept.length === 0) this.#versions.delete(key);
@@ -108,7 +148,13 @@ export class RingFold {
 
   /** Applies a unit that will not be taken back; there must be none that could be. */
   replay(unit: FoldUnit): void {
-    unit.answer = applyToRing(unit, this.#base);
+    unit.answer = this.#applyToBase(unit);
+  }
+
+  #applyToBase(unit: FoldUnit): ReturnType<typeof applyToRing> {
+    const answer = applyToRing(unit, this.#base);
+    if (this.#base.table === null) this.#baseEnd ??= unit.place;
+    return answer;
   }
 
   #apply(unit: FoldUnit): ReturnType<typeof applyToRing> {
@@ -116,8 +162,10 @@ export class RingFold {
     if (this.#newest === this.#base) this.#newest = this.#base.clone((record) => this.#note(record));
     this.#current = unit;
     this.#units.push(unit);
+    const { semantics } = this.#newest;
     const answer = applyToRing(unit, this.#newest);
     this.#current = null;
+    if (this.#newest.semantics !== semantics) this.#switches.push({ unit, table: this.#newest.table });
     return answer;
   }
 

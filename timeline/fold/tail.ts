@@ -5,6 +5,7 @@
  */
 import { readBody } from "../../protocol/version-2/envelope.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
+import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, type Place } from "../entries/entry.js";
 import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 
@@ -40,9 +41,9 @@ export class TailEntry implements Place {
   }
 
   /** Makes the units from the bytes. */
-  unfold(databases: number): readonly FoldUnit[] {
+  unfold(databases: number, known: Semantics): readonly FoldUnit[] {
     const { id, body, undoing } = this;
-    const all = unitsOf({ id, body, signature: body, envelope: readBody(body) }, databases);
+    const all = unitsOf({ id, body, signature: body, envelope: readBody(body) }, databases, known);
     this.units = all.filter(({ kind }) => kind === "data");
     for (const unit of this.units) {
       const how = undoing?.[unit.index] ?? null;

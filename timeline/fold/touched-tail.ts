@@ -3,6 +3,7 @@
  * from the earliest late arrival on are in the lists; most never come there.
  */
 
+import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
 import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./affected-units.js";
 import type { Arrival } from "./batch.js";
@@ -24,12 +25,14 @@ export class TouchedTail {
   readonly #tail = new Tail();
   readonly #lists: TouchLists;
   readonly #databases: number;
+  readonly #known: Semantics;
   /** The last that touches a whole database, of those in the lists. */
   #lastWhole: FoldUnit | null = null;
   #bytes = 0;
 
-  constructor(databases: number) {
+  constructor(databases: number, known: Semantics) {
     this.#databases = databases;
+    this.#known = known;
     this.#lists = new TouchLists(databases);
   }
 
@@ -99,7 +102,7 @@ export class TouchedTail {
     const place = placeOf(late);
     if (last === null || comparePlaces(last, place) < 0) return true;
     return (
-      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases)), place, mostAffected) ||
+      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), place, mostAffected) ||
       this.#unfold(place, most)
     );
   }
@@ -124,7 +127,7 @@ export class TouchedTail {
   /** Those that may change something, with what they touch. */
   #touching(units: readonly FoldUnit[]): FoldUnit[] {
     const touching = units.filter(({ kind }) => kind === "data");
-    for (const unit of touching) findTouches(unit, this.#databases);
+    for (const unit of touching) findTouches(unit, this.#databases, this.#known);
     return touching;
   }
 
@@ -167,7 +170,7 @@ export class TouchedTail {
   findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
     const [first] = late;
     if (first === undefined) return;
-    for (const unit of late) if (unit.kind === "read") findTouches(unit, this.#databases);
+    for (const unit of late) if (unit.kind === "read") findTouches(unit, this.#databases, this.#known);
     if (this.#touchesWholes(placed, first)) markLate(late, this.#tail.unitsAfter(first));
     else for (const unit of late) if (unit.kind === "read") unit.isLate = this.#isLateRead(unit);
   }
@@ -207,7 +210,7 @@ export class TouchedTail {
     for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#addBehind(unit);
     const units = between.flatMap((entry) => this.#unfoldOne(entry));
     for (const unit of units) {
-      findTouches(unit, this.#databases);
+      findTouches(unit, this.#databases, this.#known);
       this.keep(unit);
     }
     this.#lists.insert(units, Number.POSITIVE_INFINITY);
@@ -215,14 +218,14 @@ export class TouchedTail {
   }
 
   #unfoldOne(entry: TailEntry): readonly FoldUnit[] {
-    const units = entry.unfold(this.#databases);
+    const units = entry.unfold(this.#databases, this.#known);
     this.#count(entry);
     return units;
   }
 
   /** Puts an applied unit that comes after all that are in the lists into them. */
   #addBehind(unit: FoldUnit): void {
-    findTouches(unit, this.#databases);
+    findTouches(unit, this.#databases, this.#known);
     this.#lists.append(unit);
     this.keep(unit);
   }

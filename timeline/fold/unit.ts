@@ -7,12 +7,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { commands as allCommands, resolveCommand } from "../../store/command-table.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { Command } from "../../store/rows/command.js";
+import type { CommandIndex } from "../../store/rows/command-index.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
+import { SEMANTICS, type Semantics } from "../../store/semantics.js";
 import type { Entry, Place } from "../entries/entry.js";
 import { mayChange } from "../entries/recorded.js";
 
@@ -23,32 +24,28 @@ export interface UnitAnswer {
   readonly late: boolean;
 }
 
-/** Commands that may stand beside any others in an envelope: neither a connection's nor for the ring. */
-const ordinary: ReadonlySet<Command> = new Set(
-  allCommands.filter(({ name }) => {
-    const words = name.split("|");
-    return connectionMistake(words) === null && !isKeyCommand(words);
-  }),
-);
-
 /**
  * The commands of an envelope whose units all are ordinary, and one each; null: of another. That is the usual case, and
  * its units need not be made before others come that belong before them.
  */
-export function ordinaryCommands(envelope: Envelope, databases: number): Command[] | null {
-  if (isWhole(envelope) || envelope.db >= databases) return null;
+export function ordinaryCommands(
+  envelope: Envelope,
+  databases: number,
+  { table, known }: { readonly table: CommandIndex | null; readonly known: Semantics },
+): Command[] | null {
+  if (table === null || isWhole(envelope) || envelope.db >= databases) return null;
   const { commands } = envelope;
   const found = new Array<Command>(commands.length);
   for (let i = 0; i < commands.length; i++) {
     const argv = commands[i] as (typeof commands)[number];
-    const command = resolveCommand(argv);
-    if (command instanceof CommandFailure || !ordinary.has(command)) return null;
+    const command = table.resolve(argv);
+    if (command instanceof CommandFailure || !known.ordinary.has(command)) return null;
     found[i] = command;
   }
   return found;
 }
 
-/** `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a mixture with KEY, no such database. */
+/** By any number of semantics: `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a mixture with KEY, no such database. */
 export type UnitKind = "data" | "read" | "ring" | "nothing";
 
 /**
@@ -85,8 +82,12 @@ export class FoldUnit extends TouchNode {
   /** In its entry. */
   readonly index: number;
   readonly kind: UnitKind;
-  /** The command of a unit of one; null: several, or none that can be run. */
-  readonly command: Command | null;
+  /** What its commands mean, as it was last applied. */
+  table: CommandIndex;
+  /** By that, the command of a unit of one; null: several, or none that can be run. */
+  command: Command | null;
+  /** By that, whether it can be run. */
+  isRunnable: boolean;
   /** The nodes of its other keys. */
   more: TouchNode[] | null = null;
   wholes: WholeTouch[] | null = null;
@@ -105,17 +106,44 @@ export class FoldUnit extends TouchNode {
   /** Until it is handed out. */
   answer: UnitAnswer | null = null;
 
-  constructor(entry: Entry, index: number, databases: number) {
+  constructor(entry: Entry, index: number, databases: number, known: Semantics) {
     super(null);
     this.envelope = entry.envelope;
     this.entryId = entry.id;
     this.index = index;
     const { envelope } = entry;
     const single = isWhole(envelope) && envelope.commands.length > 1 ? null : this.argv;
-    const command = single === null ? null : resolveCommand(single);
+    const table = known.newest;
+    const command = single === null ? null : table.resolve(single);
+    this.table = table;
     this.command = command instanceof CommandFailure || envelope.multi ? null : command;
-    this.kind =
-      single === null ? kindOfSeveral(envelope, databases) : kindOf(command, single, envelope, databases);
+    const kind =
+      single === null
+        ? kindOfSeveral(envelope, databases, table, known)
+        : kindOf(command, single, envelope, databases, known);
+    this.isRunnable = kind !== "nothing";
+    this.kind = known.tables.length === 1 ? kind : kindOfAll(this.commands, envelope, databases, known);
+  }
+
+  /** Takes what its commands mean where it stands. */
+  mean(table: CommandIndex): void {
+    if (this.table === table) return;
+    this.table = table;
+    const rows = this.commands.map((argv) => table.resolve(argv));
+    const [first] = rows;
+    const isSingle = !this.envelope.multi && rows.length === 1;
+    this.command = isSingle && !(first instanceof CommandFailure) ? (first ?? null) : null;
+    this.isRunnable = this.kind !== "nothing" && !rows.some((row) => row instanceof CommandFailure);
+  }
+
+  /** Whether it does the same by two tables; null: by one that is not known it does nothing. */
+  meansSame(one: CommandIndex | null, other: CommandIndex | null): boolean {
+    if (one === other) return true;
+    if (one === null || other === null) return false;
+    return this.commands.every((argv) => {
+      const [row, otherRow] = [one.resolve(argv), other.resolve(argv)];
+      return row === otherRow || (row instanceof CommandFailure && otherRow instanceof CommandFailure);
+    });
   }
 
   /** Name and arguments of a unit of one command. */
@@ -157,6 +185,7 @@ function kindOf(
   argv: readonly ByteString[],
   { db, if: conditions }: Envelope,
   databases: number,
+  { ordinary }: Semantics,
 ): UnitKind {
   if (command === null || command instanceof CommandFailure) return "nothing";
   if (!ordinary.has(command)) {
@@ -167,20 +196,38 @@ function kindOf(
   return command.writes ? "data" : "read";
 }
 
-function kindOfSeveral(envelope: Envelope, databases: number): UnitKind {
+function kindOfSeveral(
+  envelope: Envelope,
+  databases: number,
+  table: CommandIndex,
+  known: Semantics,
+): UnitKind {
   const kinds = new Set(
-    envelope.commands.map((argv) => kindOf(resolveCommand(argv) as Command, argv, envelope, databases)),
+    envelope.commands.map((argv) => kindOf(table.resolve(argv), argv, envelope, databases, known)),
   );
   if (kinds.has("nothing")) return "nothing";
   if (kinds.has("ring")) return kinds.size === 1 ? "ring" : "nothing";
   return kinds.has("data") ? "data" : "read";
 }
 
+/** What it is by the table by which it does most: what its place's is may change when others come. */
+function kindOfAll(
+  commands: FoldUnit["commands"],
+  envelope: Envelope,
+  databases: number,
+  known: Semantics,
+): UnitKind {
+  const kinds = new Set(
+    known.tables.map((table) => kindOfSeveral({ ...envelope, commands }, databases, table, known)),
+  );
+  return (["data", "read", "ring"] as const).find((kind) => kinds.has(kind)) ?? "nothing";
+}
+
 /** An entry's units, in order. */
-export function unitsOf(entry: Entry, databases: number): FoldUnit[] {
+export function unitsOf(entry: Entry, databases: number, known: Semantics = SEMANTICS): FoldUnit[] {
   const { envelope } = entry;
-  if (isWhole(envelope) || envelope.commands.length === 1) return [new FoldUnit(entry, 0, databases)];
-  return envelope.commands.map((_, index) => new FoldUnit(entry, index, databases));
+  if (isWhole(envelope) || envelope.commands.length === 1) return [new FoldUnit(entry, 0, databases, known)];
+  return envelope.commands.map((_, index) => new FoldUnit(entry, index, databases, known));
 }
 
 /** Negative: `a` comes first; 0: the same unit. */
@@ -193,16 +240,30 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
   );
 }
 
-/** Sets what a unit touches: its nodes, in no list yet, and its whole databases. Databases that do not exist do not count. */
-export function findTouches(unit: FoldUnit, databases: number): void {
+/**
+ * Sets what a unit touches, whatever its commands mean at its place: its nodes, in no list yet, and its whole databases.
+ * Databases that do not exist do not count.
+ */
+export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;
-  if (command !== null) findOf(unit, command, unit.argv, databases);
-  else for (const argv of unit.commands) findOf(unit, resolveCommand(argv) as Command, argv, databases);
+  if (known.tables.length > 1) for (const argv of unit.commands) findOfAll(unit, argv, databases, known);
+  else if (command !== null) findOf(unit, command, unit.argv, databases);
+  else for (const argv of unit.commands) findOf(unit, known.newest.resolve(argv) as Command, argv, databases);
   if (envelope.if === null) return;
   for (const { db, key } of envelope.if) if (db < databases) addNode(unit, db, key, false);
 }
 
-function findOf(unit: FoldUnit, { keys }: Command, argv: readonly ByteString[], databases: number): void {
+function findOfAll(unit: FoldUnit, argv: readonly ByteString[], databases: number, known: Semantics): void {
+  const specs = new Set(known.rowsOf(argv).map(({ keys }) => keys));
+  for (const keys of specs) findOf(unit, { keys }, argv, databases);
+}
+
+function findOf(
+  unit: FoldUnit,
+  { keys }: Pick<Command, "keys">,
+  argv: readonly ByteString[],
+  databases: number,
+): void {
   const { db } = unit.envelope;
   if (typeof keys === "function") {
     for (const touch of touchesOf(keys, argv)) addTouch(unit, touch, databases);

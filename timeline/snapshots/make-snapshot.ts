@@ -87,9 +87,10 @@ function begin({ to, ...parts }: MakeSnapshotParts): Begun {
 
 function chunksOf(
   { to, hash }: MakeSnapshotParts,
-  { database }: ReturnType<Refold["finish"]>,
+  { database, end }: ReturnType<Refold["finish"]>,
   { index, ringEntries }: Begun,
 ): Iterable<Buffer> {
+  if (end !== null && end.at <= to) throw new Error("this release does not know what commands mean by then");
   return writeSnapshot({ database, ringEntries, cutAt: to, index }, hash);
 }
 

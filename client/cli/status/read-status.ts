@@ -79,7 +79,9 @@ export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, fou
   // What has failed does not become complete by waiting.
   const isOver = ({ text }: Problem) =>
     text === INCOMPLETE &&
-    [timeline.failure, timeline.revoked, timeline.unlisted].some((reason) => reason !== null);
+    [timeline.failure, timeline.standstill, timeline.revoked, timeline.unlisted].some(
+      (reason) => reason !== null,
+    );
   const problems = [...daemon.problems.filter((one) => !isOver(one)), ...found.problems];
   const remarks = [...daemon.remarks, ...found.remarks];
   return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };

@@ -156,8 +156,22 @@ const keptFrom = ({ prunedTo }: MemberStatus): string =>
 
 type Add = (text: string, fix: string) => void;
 
-/** What is to be done about the list of members. */
-function diagnoseList({ unlisted, lists, joining }: TimelineStatus, bad: Add, passing: Add): void {
+/** The reason ends with what to do. */
+function diagnoseStandstill(standstill: string, bad: Add): void {
+  const [reason = "", ...cure] = standstill.split(": ");
+  bad(
+    `it applies nothing that comes, and answers neither reads nor writes: ${reason}`,
+    `${cure.join(": ")} (what it has missed it has kept, and applies then)`,
+  );
+}
+
+/** Why it takes nothing although nothing has failed, and what is to be done about the list of members. */
+function diagnoseList(
+  { unlisted, lists, joining, standstill }: TimelineStatus,
+  bad: Add,
+  passing: Add,
+): void {
+  if (standstill !== null) diagnoseStandstill(standstill, bad);
   if (unlisted !== null)
     bad(
       `it takes no writes: ${unlisted}`,

@@ -53,6 +53,8 @@ export interface DifferingKey {
 export interface TimelineStatus {
   /** Why nothing is taken any more; null: all is well. */
   readonly failure: string | null;
+  /** Why nothing is applied any more from a date on; null: everything is. */
+  readonly standstill: string | null;
   /** Who tells that its own key was revoked; null: it was not. */
   readonly revoked: string | null;
   /** Why no list of members names it; null: one does, or there is none. */
@@ -189,6 +191,7 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
   const hasSettled = fields["upto"] !== undefined;
   return {
     failure: failure == null ? null : String(failure),
+    standstill: fields["standstill"] == null ? null : text("standstill"),
     revoked: fields["revoked"] == null ? null : text("revoked"),
     unlisted: fields["unlisted"] == null ? null : text("unlisted"),
     lists: fields["list"] == null ? [] : text("list").split(" ").map(Number),

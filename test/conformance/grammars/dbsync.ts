@@ -7,6 +7,7 @@ export const grammar: FamilyGrammar = {
   WRITERS: (g) => g.keys(),
   "CLUSTER|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value())],
   "CLUSTER|MEMBERS": (g) => g.maybe(0.5, g.value()),
+  "CLUSTER|SEMANTICS": (g) => [g.value()],
   KEY: () => [],
   "KEY|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value()), ...g.maybe(0.5, "RULES", "+get", "~*")],
   "KEY|DRYRUN": (g) => [ID, "GET", g.key()],

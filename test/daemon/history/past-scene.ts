@@ -134,8 +134,8 @@ export class PastScene {
     return {
       timeline: {
         ...{ index, watermark: 10, published: 9, failure: null, state: "live" },
-        ...{ newest: { at: AT, seq: 0 }, figures: tail, waiting: { isLevel: true } },
-        ...{ prunedTo: 3, holds: ({ at }: Place) => at === 5 },
+        ...{ newest: { at: AT, seq: 0 }, figures: tail, waiting: { isLevel: true }, standstill: null },
+        ...{ prunedTo: 3, holds: ({ at }: Place) => at === 5, ring: this.signers.makeRing() },
       },
       peering: {
         ...{

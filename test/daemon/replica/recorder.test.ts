@@ -25,6 +25,7 @@ class FakeTimeline implements RecorderTimeline {
   isBehind = false;
   state: "live" | "catching-up" = "live";
   failure: string | null = null;
+  standstill: string | null = null;
   prunedTo = -1;
   newest = { at: 0, seq: 0 };
   ring = new KeyRing({ hash: () => "" });

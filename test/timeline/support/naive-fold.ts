@@ -59,11 +59,14 @@ function applied(
   const { key, at, as, seq, db, multi, if: conditions } = entry.envelope;
   const unit = { at, seq, db, id: unitId(entry.id, index) };
   const signer = ring.find(key);
+  const { table } = ring;
+  if (table === null) return { reply: { kind: "nil" }, outcome: "malformed" };
+  database.table = table;
   const refusal = refusalOf({ key, at, commands, conditions, as }, signer, ring);
   if (refusal !== null)
     return { reply: refusal, outcome: refusal.text.startsWith("NOPERM") ? "denied" : "malformed" };
   for (const argv of commands) {
-    const command = resolveCommand(argv);
+    const command = table.resolve(argv);
     if (command instanceof CommandFailure) return { reply: command.reply, outcome: "malformed" };
   }
   const argv = commands[0] as Argv;

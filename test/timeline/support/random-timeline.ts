@@ -15,6 +15,7 @@ import {
 import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import { pemOfSpki } from "../../../store/rights/spki.js";
+import { SEMANTICS } from "../../../store/semantics.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { randomCall } from "../../conformance/call.js";
 import { type CommandGrammar, commandGrammars, type Family, families } from "../../conformance/families.js";
@@ -37,8 +38,9 @@ export interface Genesis {
   readonly hasRoots: boolean;
 }
 
-export function genesisRing({ hasRoots }: Genesis): KeyRing {
-  const ring = new KeyRing({ hash });
+/** @param known  default: what this release knows */
+export function genesisRing({ hasRoots }: Genesis, known = SEMANTICS): KeyRing {
+  const ring = new KeyRing({ hash, known });
   ring.addGenesis("application", SPKIS[APPLICATION] as ByteString);
   if (hasRoots) for (const root of [ROOT, OTHER_ROOT]) ring.addGenesis("root", SPKIS[root] as ByteString);
   return ring;

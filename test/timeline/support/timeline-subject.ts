@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
+import type { Semantics } from "../../../store/semantics.js";
 import type { BeginKeeping, Keeping } from "../../../timeline/damaged-entries.js";
 import type { OpenLetters } from "../../../timeline/dead-letters.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
@@ -43,6 +44,8 @@ export interface SubjectOptions {
   readonly keepDamaged?: Keeping["keep"];
   /** Default: what is kept is on the disk at once. */
   readonly syncDamaged?: Keeping["synced"];
+  /** What commands mean, by number; default: what this release knows. */
+  readonly known?: Semantics;
   /** Receives the sentences of errors. */
   readonly errors?: string[];
 }
@@ -91,7 +94,7 @@ export class TimelineSubject {
       ...{ retainMs: Number.POSITIVE_INFINITY, retainBytes: Number.POSITIVE_INFINITY },
       ...options.limits,
     };
-    const genesis = () => genesisRing({ hasRoots: true });
+    const genesis = () => genesisRing({ hasRoots: true }, options.known);
     const soon = (step: () => void) => void this.#steps.push(step);
     const uptime = () => (this.isSlow ? (this.#uptime += LOOK_MS) : this.#uptime);
     const make = (from: number | null, to: number) =>

@@ -20,6 +20,7 @@ export const MEMBER: MemberStatus = {
 export const WELL: TimelineStatus = {
   ...{
     failure: null,
+    standstill: null,
     revoked: null,
     unlisted: null,
     lists: [],

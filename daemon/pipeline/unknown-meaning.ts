@@ -1,0 +1,21 @@
+/** CLUSTER SEMANTICS with a version that this release does not know: not taken first-hand, as it would stand still behind it. */
+import { type ErrorReply, error } from "../../protocol/reply.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import { semanticsAskedBy } from "../../store/commands/keys.js";
+import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+
+/** The answers of its units, none of which is applied; null: it is none, or its version is known. */
+export function unknownMeaning(
+  { commands, multi, if: conditions }: Pick<Envelope, "commands" | "multi" | "if">,
+  { known }: KeyRing,
+): ErrorReply[] | null {
+  if (!isKeyCommand(commands[0] ?? [""])) return null;
+  const last = known.numbers.at(-1) as number;
+  const asked = commands.map(semanticsAskedBy).find((number) => number !== null && number > last);
+  if (asked == null) return null;
+  const refusal = error(
+    `ERR this daemon's release knows what commands mean by version ${known.numbers.join(" and ")}, not ${asked}: ` +
+      "upgrade all daemons first",
+  );
+  return multi || conditions !== null ? [refusal] : commands.map(() => refusal);
+}

@@ -1,0 +1,102 @@
+/** A table of all commands, and how a call finds its row: by name in any case, subcommand, arity and arguments. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "../arguments/errors.js";
+import type { Command, CommandTable } from "./command.js";
+
+/** Of commands that Redis does not have: their subcommands, none of which is HELP, are named where one is unknown. */
+const OWN_CONTAINERS = ["KEY", "TIMELINE", "DBSYNC", "DOC.INDEX", "DOC.MEMBER"];
+
+export class CommandIndex implements CommandTable {
+  readonly #commands: readonly Command[];
+  /** By upper-case and by lower-case name, so that the usual spellings need no conversion. */
+  readonly #byName = new Map<string, Command>();
+  /** Names of the commands that have subcommands. */
+  readonly #containers = new Set<string>();
+  /** Those without subcommands, of one row each, by the same names: most that come. */
+  readonly #simple = new Map<string, Command>();
+  readonly #ownSubcommands: ReadonlyMap<string, readonly string[]>;
+
+  constructor(commands: readonly Command[]) {
+    this.#commands = commands;
+    for (const command of commands) {
+      this.#byName.set(command.name, command);
+      this.#byName.set(command.name.toLowerCase(), command);
+      const [container, subcommand] = command.name.split("|");
+      if (subcommand !== undefined) this.#containers.add(container as string);
+    }
+    for (const [name, command] of this.#byName)
+      if (
+        !command.name.includes("|") &&
+        !this.#containers.has(command.name) &&
+        command.otherRow === undefined
+      )
+        this.#simple.set(name, command);
+    this.#ownSubcommands = new Map(
+      OWN_CONTAINERS.map((container) => [container, this.#subcommandsOf(container)]),
+    );
+  }
+
+  all(): readonly Command[] {
+    return this.#commands;
+  }
+
+  /** A command by its name in any case, a subcommand as `CONTAINER|NAME`. */
+  find(name: string): Command | undefined {
+    return this.#byName.get(name) ?? this.#byName.get(name.toUpperCase());
+  }
+
+  /** The command that arguments call, or why there is none: unknown, or too few or too many arguments. */
+  resolve(argv: readonly ByteString[]): Command | CommandFailure {
+    const name = argv[0] ?? "";
+    const usual = this.#simple.get(name);
+    if (usual !== undefined && hasArity(usual, argv.length)) return usual;
+    // The names of subcommands are ours: none is called in one word.
+    let command = name.includes("|") ? undefined : this.find(name);
+    if (argv.length > 1 && (command === undefined || this.#containers.has(command.name))) {
+      const container = name.toUpperCase();
+      if (this.#containers.has(container)) {
+        const subcommand = argv[1] as ByteString;
+        command = this.find(`${container}|${subcommand}`);
+        if (command === undefined)
+          return unknownSubcommand(container, subcommand, this.#ownSubcommands.get(container));
+      }
+    }
+    if (command === undefined)
+      return this.#containers.has(name.toUpperCase()) ? wrongArity(name.toLowerCase()) : unknownCommand(argv);
+    return hasArity(command, argv.length)
+      ? this.#rowOf(command, argv)
+      : wrongArity(command.name.toLowerCase());
+  }
+
+  /** Whether arguments call a command, or a subcommand of a known one, that only a Redis behind the daemon may know. */
+  isForeign(argv: readonly ByteString[]): boolean {
+    const name = (argv[0] ?? "").toUpperCase();
+    if (this.#containers.has(name) && argv.length > 1) return this.find(`${name}|${argv[1]}`) === undefined;
+    return !this.#containers.has(name) && this.find(name) === undefined;
+  }
+
+  /** Whether a call may change data, whatever the number of its arguments; undefined: the table does not know it. */
+  mayWrite(argv: readonly ByteString[]): boolean | undefined {
+    const [name = "", subcommand = ""] = argv;
+    const own = this.find(name);
+    // A container's own row says nothing of its subcommands.
+    const isContainer = own === undefined || this.#containers.has(own.name);
+    const command = isContainer ? (this.find(`${name}|${subcommand}`) ?? own) : own;
+    return command === undefined ? undefined : this.#rowOf(command, argv).writes;
+  }
+
+  /** The row of a call: a command may have another one for some arguments. */
+  #rowOf(command: Command, argv: readonly ByteString[]): Command {
+    const other = command.otherRow?.(argv) ?? null;
+    return other === null ? command : (this.#byName.get(other) as Command);
+  }
+
+  #subcommandsOf(container: string): readonly string[] {
+    return this.#commands.flatMap(({ name }) =>
+      name.startsWith(`${container}|`) ? [name.slice(container.length + 1)] : [],
+    );
+  }
+}
+
+const hasArity = ({ arity }: Command, length: number): boolean =>
+  arity >= 0 ? length === arity : length >= -arity;

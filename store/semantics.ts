@@ -1,0 +1,82 @@
+/**
+ * What commands mean, by number: a table of all commands each. A release knows the newest and the one before; which of them
+ * counts at a place, the key ring tells (CLUSTER SEMANTICS).
+ * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { CommandFailure } from "./arguments/errors.js";
+import { commandTable } from "./command-table.js";
+import { isKeyCommand } from "./key-command.js";
+import type { Command } from "./rows/command.js";
+import type { CommandIndex } from "./rows/command-index.js";
+import { connectionMistake } from "./rows/connection-commands.js";
+
+/** What commands mean where no CLUSTER SEMANTICS has come before. */
+export const FIRST_SEMANTICS = 1;
+
+export class Semantics {
+  /** Rising, without a gap. */
+  readonly numbers: readonly number[];
+  /** By these numbers. */
+  readonly tables: readonly CommandIndex[];
+  /** Rows that may stand beside any others in an envelope, and of which every table says alike whether a call writes. */
+  readonly ordinary: ReadonlySet<Command>;
+  readonly #byNumber: ReadonlyMap<number, CommandIndex>;
+
+  /** @throws Error  tables that the fold could not change between */
+  constructor(tables: Readonly<Record<number, CommandIndex>>) {
+    this.#byNumber = new Map(Object.entries(tables).map(([number, table]) => [Number(number), table]));
+    this.numbers = [...this.#byNumber.keys()].sort((a, b) => a - b);
+    this.tables = this.numbers.map((number) => this.#byNumber.get(number) as CommandIndex);
+    for (const [i, after] of this.tables.entries()) {
+      if (i === 0) continue;
+      if (this.numbers[i] !== (this.numbers[i - 1] as number) + 1) throw new Error("a number is left out");
+      checkSuccessor(this.tables[i - 1] as CommandIndex, after);
+    }
+    const rows = this.tables.flatMap((table) => table.all());
+    this.ordinary = new Set(rows.filter((command) => isOrdinary(command, this.tables)));
+  }
+
+  /** null: this release does not know what commands mean by that number. */
+  table(number: number): CommandIndex | null {
+    return this.#byNumber.get(number) ?? null;
+  }
+
+  /** Of those that it knows. */
+  get newest(): CommandIndex {
+    return this.tables.at(-1) as CommandIndex;
+  }
+
+  /** The rows that a call has by any of the numbers, the oldest first; none, where no table knows it. */
+  rowsOf(argv: readonly ByteString[]): readonly Command[] {
+    const rows: Command[] = [];
+    for (const table of this.tables) {
+      const row = table.resolve(argv);
+      if (!(row instanceof CommandFailure) && !rows.includes(row)) rows.push(row);
+    }
+    return rows;
+  }
+}
+
+/** What is recorded, and what rules may name, must not depend on the number. */
+function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
+  for (const old of before.all()) {
+    const row = after.find(old.name);
+    if (row === undefined) throw new Error(`${old.name} is gone: let it be answered by an error instead`);
+    if (row.writes !== old.writes) throw new Error(`${old.name} writes in one table, and not in the next`);
+    const isOfRing = isKeyCommand(old.name.split("|"));
+    if (isOfRing && row !== old) throw new Error(`${old.name} is folded before its number is known`);
+  }
+  if (after.all().some(({ name }) => isKeyCommand(name.split("|")) && before.find(name) === undefined))
+    throw new Error("a command of the key ring is in one table alone");
+}
+
+function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean {
+  const words = command.name.split("|");
+  if (connectionMistake(words) !== null || isKeyCommand(words)) return false;
+  // Which row it is hangs on arguments: only where all tables find the same.
+  return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
+}
+
+/** What this release knows. */
+export const SEMANTICS = new Semantics({ [FIRST_SEMANTICS]: commandTable });

@@ -1,0 +1,85 @@
+/** The rules of CLUSTER SEMANTICS, each broken in one place. */
+import type { Mutant } from "./mutant.js";
+
+const FOLD = "test/timeline/fold/semantics.test.js";
+const TIMELINE = "test/timeline/standstill.test.js";
+
+export const semanticsMutants: readonly Mutant[] = [
+  {
+    name: "semantics: by the newest version, not the place's",
+    file: "timeline/fold/fold.js",
+    find: "table: ring.tableAt(unit) };",
+    replace: "table: ring.newest.table };",
+    test: FOLD,
+  },
+  {
+    name: "semantics: a late switch does nothing again",
+    file: "timeline/fold/fold.js",
+    find: "if (!unit.meansSame(this.#ring.tableAt(unit), table))",
+    replace: "if (false)",
+    test: FOLD,
+  },
+  {
+    name: "semantics: touches by the newest table alone",
+    file: "timeline/fold/unit.js",
+    find: "if (known.tables.length > 1)",
+    replace: "if (false)",
+    test: FOLD,
+  },
+  {
+    name: "semantics: what a unit is, by the newest table alone",
+    file: "timeline/fold/unit.js",
+    find: "known.tables.length === 1 ? kind :",
+    replace: "true ? kind :",
+    test: FOLD,
+  },
+  {
+    name: "semantics: an unknown version is the last one known",
+    file: "timeline/fold/apply.js",
+    find: "if (table === null)\n        return notApplied(unit);",
+    replace: "if (table === null)\n        table = unit.table;",
+    test: FOLD,
+  },
+  {
+    name: "semantics: a standstill is cut",
+    file: "timeline/fold/fold.js",
+    find: "const at = this.end === null ? to : Math.min(to, this.end.at - 1);",
+    replace: "const at = to;",
+    test: FOLD,
+  },
+  {
+    name: "semantics: what was left out stays so when it counts",
+    file: "timeline/fold/fold.js",
+    find: "if (this.#hasPassed && isEarlier(this.end, refolded.end))",
+    replace: "if (false)",
+    test: FOLD,
+  },
+  {
+    name: "semantics: rules are read by the rows of before",
+    file: "store/key-ring.js",
+    find: "for (const record of this.#records.values())\n            this.#put({ ...record, acl: new Acl(record.rules, table) });",
+    replace: "",
+    test: FOLD,
+  },
+  {
+    name: "semantics: a number may be left out",
+    file: "store/key-ring.js",
+    find: "if (number !== next)",
+    replace: "if (number < next)",
+    test: FOLD,
+  },
+  {
+    name: "semantics: the watermark rises over a standstill",
+    file: "timeline/watermark.js",
+    find: " && !this.#parts.isStill()",
+    replace: "",
+    test: TIMELINE,
+  },
+  {
+    name: "semantics: a standstill answers for what it left out",
+    file: "timeline/standstill.js",
+    find: "return end === null ? folded :",
+    replace: "return true ? folded :",
+    test: TIMELINE,
+  },
+];

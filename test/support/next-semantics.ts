@@ -1,0 +1,66 @@
+/**
+ * What commands would mean in a release to come, for tests: INCR adds ten, SETNX sets the second argument too (more keys), COPY
+ * copies nothing (fewer keys), APPEND takes several values and GETDEL another word (other arity), TWICE is new.
+ */
+import { integer } from "../../protocol/reply.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { commands, commandTable } from "../../store/command-table.js";
+import { type Command, family, type Handler } from "../../store/rows/command.js";
+import { CommandIndex } from "../../store/rows/command-index.js";
+import { read, update, write } from "../../store/rows/key-spec.js";
+import { Semantics } from "../../store/semantics.js";
+
+const row = (name: string): Command => {
+  const command = commandTable.find(name);
+  if (command === undefined) throw new Error(`no ${name}`);
+  return command;
+};
+
+const again = (
+  name: string,
+  argv: readonly string[],
+  ...rest: [Parameters<Handler>[0], Parameters<Handler>[2]]
+) => row(name).run(rest[0], [name, ...argv], rest[1]);
+
+const changed: Readonly<Record<string, Partial<Command>>> = {
+  INCR: { run: (data, [, key], unit) => again("INCRBY", [key as string, "10"], data, unit) },
+  SETNX: {
+    keys: [write(1, 2)],
+    run: (data, [, key, value], unit) => {
+      again("SETNX", [value as string, key as string], data, unit);
+      return again("SETNX", [key as string, value as string], data, unit);
+    },
+  },
+  COPY: { keys: [read(1)], run: () => integer(0) },
+  GETDEL: { arity: 3, run: (data, [, key], unit) => again("GETDEL", [key as string], data, unit) },
+  APPEND: {
+    arity: -3,
+    run: (data, [, key, ...values], unit) => again("APPEND", [key as string, values.join("")], data, unit),
+  },
+};
+
+const added = family("string", {
+  TWICE: {
+    ...{ arity: 2, flags: ["write"], keys: [update(1)], since: "", complexity: "O(1)" },
+    summary: "Puts what a key holds behind itself.",
+    run: (data, [, key], unit) => {
+      const held = again("GET", [key as string], data, unit);
+      if (held.kind !== "bulk") throw new CommandFailure("ERR nothing to double");
+      return again("APPEND", [key as string, held.bytes], data, unit);
+    },
+  },
+});
+
+/** As of the release that comes next: two of them, or the newer alone. */
+export const NEXT = new CommandIndex([
+  ...commands.map((command) => ({ ...command, ...changed[command.name] }) as Command).map(keepOfRing),
+  ...added,
+]);
+
+/** What the next release knows. */
+export const NEXT_SEMANTICS = new Semantics({ 1: commandTable, 2: NEXT });
+
+/** Rows that did not change are the same objects. */
+function keepOfRing(command: Command): Command {
+  return command.name in changed ? command : row(command.name);
+}

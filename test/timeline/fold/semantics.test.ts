@@ -1,0 +1,278 @@
+/**
+ * CLUSTER SEMANTICS in the fold: each unit means what the ring says at its place, in whatever order all come; and where a
+ * release does not know what that is, it applies nothing. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { unitId } from "../../../protocol/version-2/envelope.js";
+import { commandTable } from "../../../store/command-table.js";
+import { Database } from "../../../store/database.js";
+import { canonicalRing, canonicalState } from "../../../store/digest.js";
+import { CommandIndex } from "../../../store/rows/command-index.js";
+import { SEMANTICS, Semantics } from "../../../store/semantics.js";
+import { compareEntries, type Entry, placeOf } from "../../../timeline/entries/entry.js";
+import { Fold } from "../../../timeline/fold/fold.js";
+import { shown } from "../../conformance/resp2-fold.js";
+import { amount } from "../../support/amount.js";
+import { NEXT, NEXT_SEMANTICS } from "../../support/next-semantics.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { AT, entry, hexId, key, pem, ROOT, unitOf } from "../support/fold-subject.js";
+import { naiveFold } from "../support/naive-fold.js";
+import { genesisRing } from "../support/random-timeline.js";
+
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(150, 2000));
+const seed = seedOfRun();
+const DATABASES = 3;
+
+const byRoot = { key: key(ROOT) };
+const switchTo = (name: string, at: number, number: number | string, by = byRoot) =>
+  entry(name, at, [`CLUSTER SEMANTICS ${number}`], by);
+
+const newFold = (known = NEXT_SEMANTICS) =>
+  new Fold({
+    database: new Database({ databases: DATABASES }),
+    ring: genesisRing({ hasRoots: true }, known),
+    cutAt: AT,
+  });
+
+const statesOf = ({ database, ring }: Pick<Fold, "database" | "ring">) => [
+  ...canonicalState(database),
+  ...canonicalRing(ring),
+  `semantics ${ring.semantics}`,
+];
+
+const ask = ({ database }: Fold, line: string) =>
+  shown(database.execute(line.split(" "), { at: AT + 1_000_000, db: 0, id: "ask" }));
+
+const repliesOf = (fold: Fold, ...entries: readonly Entry[]) =>
+  fold.merge(entries).flatMap(({ answers }) => answers.map(({ reply }) => shown(reply)));
+
+test("a command means what the version of its place says", () => {
+  const fold = newFold();
+  fold.merge([entry("a", 1, ["INCR n"]), switchTo("b", 2, 2), entry("c", 3, ["INCR n", "TWICE n"])]);
+  assert.equal(ask(fold, "GET n"), '"1111"');
+  assert.equal(fold.ring.semantics, 2);
+});
+
+test("a late switch does again what means something else behind it, and no more", () => {
+  const fold = newFold();
+  const before = ["INCR n", "SET k 1", "TWICE k"];
+  fold.merge([entry("a", 1, before), entry("c", 3, ["INCR n"]), entry("d", 4, ["SET x 1"])]);
+  fold.merge([entry("e", 5, ["APPEND x 2 3"])]);
+  assert.equal(ask(fold, "MGET n k x"), '["2" "1" "1"]');
+  const { redone } = fold;
+  fold.merge([switchTo("b", 2, 2)]);
+  assert.equal(ask(fold, "MGET n k x"), '["11" "1" "123"]');
+  assert.equal(fold.redone - redone, 2);
+});
+
+test("what a switch makes a unit touch is known before it comes", () => {
+  const fold = newFold();
+  fold.merge([
+    entry("b", 2, ["SETNX k other"]),
+    entry("d", 4, ["SET k 5"]),
+    entry("e", 5, ["APPEND other !"]),
+  ]);
+  fold.merge([switchTo("a", 1, 2)]);
+  assert.equal(ask(fold, "MGET k other"), '["5" "k!"]');
+  fold.merge([entry("c", 3, ["SET other 7"])]);
+  assert.equal(ask(fold, "MGET k other"), '["5" "7!"]');
+});
+
+test("a switch that was not permitted after all is taken back", () => {
+  const fold = newFold();
+  const delegate = { key: key(3) };
+  fold.merge([
+    entry("a", 1, [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]], byRoot),
+    switchTo("c", 3, 2, delegate),
+    entry("d", 4, ["INCR n"]),
+  ]);
+  assert.equal(ask(fold, "GET n"), '"10"');
+  fold.merge([entry("b", 2, [["KEY", "REVOKE", hexId(3)]], byRoot)]);
+  assert.equal(ask(fold, "GET n"), '"1"');
+  assert.equal(fold.ring.semantics, 1);
+});
+
+test("of switches to the same version the first counts, and none leaves one out", () => {
+  const fold = newFold();
+  const replies = repliesOf(
+    fold,
+    ...["0", "-1", "2x", "1000000000", "9999999999", "+2", "02"].map((text, i) =>
+      switchTo(`n${i}`, i + 1, text),
+    ),
+    switchTo("one", 20, 1),
+    switchTo("three", 21, 3),
+    switchTo("by an application", 22, 2, { key: key(0) }),
+    switchTo("two", 30, 2),
+    switchTo("two again", 31, 2),
+  );
+  const what = "no version of what commands mean, which is a whole number above 0";
+  assert.deepEqual(replies.slice(0, 7), [
+    ...["0", "-1", "2x", "1000000000", "9999999999", "+2", "02"].map((text) => `-"ERR '${text}' is ${what}"`),
+  ]);
+  assert.match(replies[7] as string, /only version 2 can follow, not 1/);
+  assert.match(replies[8] as string, /only version 2 can follow, not 3/);
+  assert.match(replies[9] as string, /NOPERM/);
+  assert.equal(replies[10], '+"OK"');
+  assert.match(replies[11] as string, /commands mean version 2 here: only version 3 can follow, not 2/);
+});
+
+test("rules are read by the rows of the place", () => {
+  const fold = newFold();
+  const limited = { key: key(3) };
+  const rules = (name: string, at: number) =>
+    entry(name, at, [["KEY", "RULES", hexId(3), "+twice", "~k"]], byRoot);
+  const replies = repliesOf(
+    fold,
+    entry("a", 1, [["KEY", "ADD", pem(3), "RULES", "+@write", "~k"]], byRoot),
+    rules("b", 2),
+    entry("c", 3, ["SET k 1"], limited),
+    switchTo("d", 4, 2),
+    entry("e", 5, ["TWICE k"], limited),
+    rules("f", 6),
+    entry("g", 7, ["TWICE k", "INCR k"], limited),
+  );
+  assert.match(replies[1] as string, /no such command/);
+  assert.deepEqual(replies.slice(4, 7), [":2", '+"OK"', ":4"]);
+  assert.match(replies[7] as string, /NOPERM/);
+});
+
+test("a release that does not know the version applies nothing behind it, whatever comes when", () => {
+  const fold = newFold(SEMANTICS);
+  fold.merge([entry("a", 1, ["INCR n"]), entry("e", 5, ["INCR n"]), entry("f", 6, ["SET x 1"])]);
+  fold.merge([switchTo("d", 4, 2)]);
+  assert.deepEqual([ask(fold, "GET n"), ask(fold, "GET x")], ['"1"', "nil"]);
+  assert.equal(fold.end?.at, AT + 4);
+  fold.merge([entry("g", 7, ["INCR n"], {}), entry("h", 8, [["KEY", "ADD", pem(3)]], byRoot)]);
+  fold.merge([entry("b", 2, ["INCR n"])]);
+  assert.equal(ask(fold, "GET n"), '"2"');
+  assert.equal(fold.ring.find(key(3)), undefined);
+  assert.notEqual(fold.ring.named.find(key(3)), undefined, "others rely on it that signatures are checked");
+  fold.cut(AT + 1000);
+  assert.equal(fold.cutAt, AT + 3, "what is not applied is not in its place");
+  assert.throws(() => fold.merge([entry("c", 3, ["INCR n"])]), /comes after the cut/);
+});
+
+test("what was not applied makes the fold begin anew when its end goes away", () => {
+  const fold = newFold(SEMANTICS);
+  const delegate = { key: key(3) };
+  const add = entry("a", 1, [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]], byRoot);
+  fold.merge([add, switchTo("c", 3, 2, delegate), entry("d", 4, ["INCR n"])]);
+  const before = statesOf(fold);
+  const revocation = entry("b", 2, [["KEY", "REVOKE", hexId(3)]], byRoot);
+  assert.equal(fold.mergeWithin(Number.POSITIVE_INFINITY, [revocation]), null);
+  assert.deepEqual(statesOf(fold), before);
+});
+
+test("replayed, a version that is not known ends the fold as well", () => {
+  const fold = newFold(SEMANTICS);
+  for (const each of [entry("a", 1, ["INCR n"]), switchTo("b", 2, 2), entry("c", 3, ["INCR n"])])
+    fold.replay(each);
+  assert.equal(ask(fold, "GET n"), '"1"');
+  assert.deepEqual(fold.end, placeOf(switchTo("b", 2, 2)));
+  assert.ok(fold.cutAt <= AT + 2);
+});
+
+test("tables between which the fold could not change are none", () => {
+  const without = (name: string) => new CommandIndex(commandTable.all().filter((row) => row.name !== name));
+  const otherwise = (name: string, change: object) =>
+    new CommandIndex(commandTable.all().map((row) => (row.name === name ? { ...row, ...change } : row)));
+  assert.throws(() => new Semantics({ 1: commandTable, 3: NEXT }), /left out/);
+  assert.throws(() => new Semantics({ 1: commandTable, 2: without("GET") }), /GET is gone/);
+  assert.throws(
+    () => new Semantics({ 1: commandTable, 2: otherwise("GET", { writes: true }) }),
+    /GET writes/,
+  );
+  assert.throws(() => new Semantics({ 1: commandTable, 2: otherwise("KEY|ADD", {}) }), /KEY\|ADD is folded/);
+  assert.throws(() => new Semantics({ 1: without("KEY|ADD"), 2: commandTable }), /of the key ring/);
+});
+
+test(`data and switches in any order give what they give in order (seed ${seed})`, () => {
+  const first = Number(process.env["DBSYNC_RUN"] ?? 0);
+  for (let run = first; run < first + RUNS; run++) {
+    try {
+      play(new SeededRandom(seed, run));
+    } catch (problem) {
+      throw new Error(`DBSYNC_SEED=${seed} DBSYNC_RUN=${run} DBSYNC_SEEDS=1: ${(problem as Error).stack}`);
+    }
+  }
+});
+
+function play(random: SeededRandom): void {
+  const known = random.chance(0.8) ? NEXT_SEMANTICS : SEMANTICS;
+  const entries = someEntries(random);
+  const pending = random.chance(0.5) ? random.shuffled(entries) : slightlyLate(entries, random);
+  const merged: Entry[] = [];
+  let fold = newFold(known);
+  while (pending.length > 0) {
+    const batch = pending.splice(0, random.between(1, random.oneOf([1, 1, 4, 30])));
+    merged.push(...batch);
+    const before = statesOf(fold);
+    const most = random.chance(0.2) ? 0 : Number.POSITIVE_INFINITY;
+    const isMerged = [most, Number.POSITIVE_INFINITY].some((each) => {
+      if (fold.mergeWithin(each, batch) !== null) return true;
+      assert.deepEqual(statesOf(fold), before, "nothing is changed");
+      return false;
+    });
+    if (!isMerged) {
+      assert.notEqual(fold.end, null);
+      fold = newFold(known);
+      fold.merge(merged);
+    }
+    assert.deepEqual(statesOf(fold), statesOf(naiveFold(merged, newFold(known).ring, DATABASES)));
+    const next = pending.toSorted(compareEntries)[0];
+    if (random.chance(0.2)) fold.cut((next?.envelope.at ?? AT + 1000) - 1);
+  }
+}
+
+const slightlyLate = (entries: readonly Entry[], random: SeededRandom): Entry[] =>
+  entries
+    .toSorted(compareEntries)
+    .map((each, place) => ({ each, place: place + (random.chance(0.3) ? random.below(8) : 0) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ each }) => each);
+
+function someEntries(random: SeededRandom): Entry[] {
+  const entries = [entry("begin", 1, [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]], byRoot)];
+  const signers = [key(0), key(0), key(0), key(3)];
+  for (let i = random.between(2, 30); i > 0; i--) {
+    const at = 2 + random.below(20);
+    const isOfRing = random.chance(0.25);
+    const by = { key: isOfRing ? random.oneOf([key(ROOT), key(3)]) : random.oneOf(signers) };
+    const ofRing = () => random.oneOf(RING)(random);
+    const multi = random.chance(0.2);
+    const hasCondition = !isOfRing && random.chance(0.15);
+    const count = hasCondition && !multi ? 1 : random.between(1, 3);
+    const commands = isOfRing ? [ofRing()] : Array.from({ length: count }, () => call(random));
+    const writer = random.oneOf(["", unitOf("begin"), unitId(random.oneOf(entries).id, 0)]);
+    entries.push(
+      entry(`${i}`, at, commands, {
+        ...{ ...by, seq: random.below(2), db: random.oneOf([0, 0, 1]), multi },
+        if: hasCondition ? [{ db: 0, key: random.oneOf(KEYS), writer }] : null,
+      }),
+    );
+  }
+  return entries;
+}
+
+const KEYS = ["a", "b", "c"];
+const RING: readonly ((random: SeededRandom) => string[])[] = [
+  () => ["CLUSTER", "SEMANTICS", "2"],
+  () => ["CLUSTER", "SEMANTICS", "2"],
+  (random) => ["CLUSTER", "SEMANTICS", random.oneOf(["3", "3", "1", "x"])],
+  () => ["KEY", "REVOKE", hexId(3)],
+  () => ["KEY", "RULES", hexId(3), "+@all", "-incr", "~a"],
+  () => ["KEY", "RULES", hexId(3), "+@all", "-twice", "~*"],
+  () => ["KEY", "ADD", pem(4), "RULES", "+@read"],
+];
+const CALLS = ["INCR", "SETNX", "APPEND", "APPEND", "TWICE", "SET", "GETDEL", "FLUSHDB", "GET", "COPY"];
+
+function call(random: SeededRandom): string[] {
+  const name = random.chance(0.05) ? "FLUSHDB" : random.oneOf(CALLS);
+  const [one, other] = [random.oneOf(KEYS), random.oneOf(KEYS)];
+  if (name === "FLUSHDB") return random.chance(0.2) ? [name] : ["INCR", one];
+  if (["INCR", "TWICE", "GET"].includes(name)) return [name, one];
+  if (name === "GETDEL") return [name, one, ...(random.chance(0.5) ? ["now"] : [])];
+  if (name === "APPEND") return [name, one, String(random.below(3)), ...(random.chance(0.5) ? ["9"] : [])];
+  return [name, one, random.chance(0.7) ? other : String(random.below(9))];
+}

@@ -1,0 +1,34 @@
+/**
+ * A fold that does not know what commands mean from a place on applies nothing behind it: how far its state holds, and what
+ * people are told. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ */
+import { dateText } from "../protocol/version-2/envelope.js";
+import { comparePlaces, placeOf } from "./entries/entry.js";
+import type { Fold, FoldedEntry } from "./fold/fold.js";
+
+/** Why a fold stands still, and what to do; null: it does not. */
+export function standstillOf({ end, ring }: Pick<Fold, "end" | "ring">): string | null {
+  if (end === null) return null;
+  const { numbers } = ring.known;
+  const [first, last] = [numbers[0] as number, numbers.at(-1) as number];
+  const known = first === last ? `version ${first}` : `versions ${first} to ${last}`;
+  const cure = ring.semantics > last ? "upgrade it" : `start a release that knows version ${ring.semantics}`;
+  return `commands mean version ${ring.semantics} from ${dateText(end.at)} on, and this release knows ${known}: ${cure}`;
+}
+
+/** Whether what is dated at a time is applied, as far as it is there. */
+export const reaches = ({ end }: Pick<Fold, "end">, at: number): boolean => end === null || at < end.at;
+
+/** Up to which dates everything is in its place, and final: nothing behind the end of a fold is. */
+export function heldTo({ end, cutAt }: Pick<Fold, "end" | "cutAt">, finalTo: number) {
+  if (end === null) return { cutAt, finalTo };
+  return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
+}
+
+/** Those whose answers are the units' own. */
+export function appliedOf(
+  { end }: Pick<Fold, "end">,
+  folded: readonly FoldedEntry[],
+): readonly FoldedEntry[] {
+  return end === null ? folded : folded.filter(({ entry }) => comparePlaces(placeOf(entry), end) < 0);
+}
