@@ -81,6 +81,7 @@ export const notInRedis: Readonly<Record<string, string>> = {
   SQL_RO: "as SQL",
   TIMELINE: "Redis has no timeline",
   "TIMELINE|BLAME": "as TIMELINE",
+  "TIMELINE|FATE": "as TIMELINE",
   "TIMELINE|GET": "as TIMELINE",
   "TIMELINE|LOG": "as TIMELINE",
   "TIMELINE|REPAIR": "as TIMELINE",
