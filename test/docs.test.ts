@@ -16,7 +16,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { isFull, skipUnlessFull } from "./support/amount.js";
+import { skipUnlessFull } from "./support/amount.js";
 import { freePort } from "./support/free-port.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./support/repository.js";
 import { skipWithout } from "./support/requirements.js";
@@ -84,11 +84,11 @@ function waitingForServers(block: string): string {
   );
 }
 
-/** npx takes a second of a processor: it is asked for each program once, in full runs for each daemon, whose end it has to pass on. */
+/** npx takes a second of a processor: it is asked for each program once, and for each daemon, whose end it has to pass on. */
 function askingNpxOnce(script: string): string {
   const asked = new Set<string>();
   return script.replace(/\bnpx ([\w-]+)/g, (words, program: string) => {
-    if (!(isFull && program === "dbsyncd") && asked.has(program)) return program;
+    if (program !== "dbsyncd" && asked.has(program)) return program;
     asked.add(program);
     return words;
   });
@@ -207,7 +207,7 @@ function printing(program: string): { text: string; expected: unknown[] } {
 const withoutRedis = skipWithout("redis-server");
 
 test("README's tour works line by line, and its program and that of client/README.md too", {
-  skip: withoutRedis || skipWithout("nc"),
+  skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
 }, async () => {
   const { document } = await withFreePorts(readDocument("README.md"));
   const folder = userFolder();
@@ -219,8 +219,7 @@ test("README's tour works line by line, and its program and that of client/READM
   const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
   // The last block ends the daemons that the programs need.
   const script = [WAIT_FOR, AS_TYPED, ...tour.slice(0, -1), runs, ...tour.slice(-1)].join("\n");
-  const short = isFull ? script : script.replace(/ --seconds \d+$/m, " --seconds 1");
-  const { code, output } = await runScript(askingNpxOnce(short), folder, {
+  const { code, output } = await runScript(askingNpxOnce(script), folder, {
     DBSYNCD_PORT: String(await freePort()),
   });
   assert.equal(code, 0, output);

@@ -68,9 +68,12 @@ export const FULL_ONLY: readonly string[] = [
   "faults/revoked.test",
   "faults/rolling-upgrade.test",
   "faults/scripts.test",
+  "mistakes/",
   "operations/runbooks.test",
   "package.test",
   "proxy/balancer-command.test",
+  "proxy/chain.test",
+  "python/faults.test",
 ];
 
 /** @param file  as a path below test/ */

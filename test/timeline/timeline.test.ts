@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../timeline/entries/entry.js";
 import { Fold } from "../../timeline/fold/fold.js";
+import { skipUnlessFull } from "../support/amount.js";
 import {
   bulk,
   DAY_MS,
@@ -219,7 +220,9 @@ test("what certainly affects too much is folded anew, or refused, before all beh
   assert.deepEqual(subject.get("n"), bulk("12001"));
 });
 
-test("behind what touches whole databases so many units are not walked in one go: it is folded anew, or refused", async () => {
+test("behind what touches whole databases so many units are not walked in one go: it is folded anew, or refused", {
+  skip: skipUnlessFull,
+}, async () => {
   const subject = await new TimelineSubject().open();
   const { timeline } = subject;
   for (let i = 0; i < 21_000; i++) subject.write(`SET k${i % 100} ${i}`, subject.now + 2 + (i >> 3));
