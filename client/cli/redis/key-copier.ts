@@ -8,6 +8,9 @@ import { type Argv, piecesOf } from "./value-pieces.js";
 
 /** Longer values go piece by piece: an envelope has a bound. */
 const DUMP_MOST_BYTES = 16 * 1024 * 1024;
+/** Pieces that are sent without waiting for each other's answers: a stream's are its entries, each by itself. */
+export const TOGETHER_MOST = 500;
+export const TOGETHER_BYTES_MOST = 1024 * 1024;
 /** What a daemon, or a Redis behind it, says of a form that it does not know. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
@@ -93,9 +96,27 @@ export class KeyCopier {
     // Before it is whole again it is not what was marked.
     this.#marks?.set(key, UNMARKED);
     await this.#write(["DEL", key]);
-    for await (const argv of pieces(this.#source, key)) await this.#write(argv);
+    await this.#writeAll(pieces(this.#source, key));
     if (expires !== null) await this.#write(["PEXPIREAT", key, String(expires)]);
     return "pieces";
+  }
+
+  /** Those that are on their way together keep their order: one client has dated them, in one turn. */
+  async #writeAll(all: AsyncIterable<Argv>): Promise<void> {
+    let together: Argv[] = [];
+    let bytes = 0;
+    const flush = async () => {
+      const sent = together;
+      [together, bytes] = [[], 0];
+      await Promise.all(sent.map((argv) => this.#write(argv)));
+    };
+    for await (const argv of all) {
+      const length = argv.reduce((sum, argument) => sum + argument.length, 0);
+      if (bytes + length > TOGETHER_BYTES_MOST || together.length === TOGETHER_MOST) await flush();
+      together.push(argv);
+      bytes += length;
+    }
+    await flush();
   }
 
   async #write(argv: Argv): Promise<void> {
