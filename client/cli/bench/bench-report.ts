@@ -53,6 +53,25 @@ export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram
   return formatTable(rows) + formatHistogram(latencies) + formatErrors(figures.errors);
 }
 
+/** Of a load on daemons beside others'. */
+export interface BenchRow extends BenchFigures {
+  readonly servers: string;
+  /** What is behind them. */
+  readonly behind: string;
+}
+
+/** A row each; ratios are to the first. */
+export function formatRows(rows: readonly BenchRow[]): string {
+  const first = rows[0]?.throughput ?? 0;
+  const cells = rows.map(({ servers, behind, throughput, latency, failed }) => [
+    ...[servers, behind, grouped(throughput), first === 0 ? "-" : (throughput / first).toFixed(2)],
+    ...[latency.p50, latency.p99].map((ms) => (ms === null ? "-" : formatMs(ms))),
+    failed === 0 ? "none" : grouped(failed),
+  ]);
+  const head = ["DAEMONS", "BEHIND", "A SECOND", "RATIO", "P50 ms", "P99 ms", "FAILED"];
+  return formatHeadedTable([head, ...cells]);
+}
+
 function formatHistogram(latencies: LatencyHistogram): string {
   const bands = latencies.bands();
   if (bands.length === 0) return "";

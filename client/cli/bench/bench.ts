@@ -17,7 +17,8 @@ import {
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printJsonError, printLine } from "../shared/output.js";
 import { knock } from "../shared/probe.js";
-import { figuresOf, formatFigures } from "./bench-report.js";
+import { behindOf } from "./behind.js";
+import { type BenchRow, figuresOf, formatFigures, formatRows } from "./bench-report.js";
 import { Load, type LoadResult } from "./load.js";
 import { BENCH_KEYS, type LoadCommand, loadCommand } from "./load-command.js";
 
@@ -42,6 +43,7 @@ interface BenchFlags extends ClientFlags {
   readonly rate?: number;
   readonly command: string;
   readonly yes?: boolean;
+  readonly beside: readonly string[];
 }
 
 export function addBench(program: Command): void {
@@ -57,11 +59,15 @@ random times whatever the daemons do, and latency counts from the arrival: what 
 set, get and mixed use keys named ${BENCH_KEYS}…, which are made before and removed at the end; a command of
 your own leaves what it makes. Ctrl-C ends the run early and prints what there is.
 
+With --beside each list of daemons is measured by itself, one after the other, and the table says what is behind
+each (an administrator's key is told more) and its throughput beside the first one's.
+
 Examples:
   dbsync bench
   dbsync bench -c 256 --payload 1024 --command get -k private.pem
   dbsync bench --rate 5000 --seconds 30 --policy majority --json
   dbsync bench --command 'HSET user:__rand__ name __value__'
+  dbsync bench -s 127.0.0.1:1111 --beside 127.0.0.1:1112 --beside 127.0.0.1:1113,127.0.0.1:1114
 ${exitCodeHelp("a call failed, or no daemon answered at all")}`,
     )
     .action(bench);
@@ -83,6 +89,12 @@ function benchOptions(): Option[] {
     new Option("--command <text>", "set, get, mixed, or a command with __rand__ and __value__ in it").default(
       "set",
     ),
+    new Option(
+      "--beside <list>",
+      "other daemons, measured by themselves after those of -s: a table with a row each. As often as there are such",
+    )
+      .argParser((text, all: readonly string[] = []) => [...all, text])
+      .default([], "none"),
     new Option("--yes", "flood servers that are not on this machine"),
     new Option(JSON_FLAG, "print the figures as JSON, times in milliseconds"),
   ];
@@ -90,22 +102,51 @@ function benchOptions(): Option[] {
 
 async function bench(flags: BenchFlags): Promise<void> {
   try {
-    const settings = readSettings(flags);
+    const all = [flags.servers, ...flags.beside].map((servers) =>
+      readSettings({ ...flags, ...(servers === undefined ? {} : { servers }) }),
+    );
     const value = "x".repeat(flags.payload);
     const command = loadCommand(flags.command, { keys: flags.keys, value, random: Math.random });
-    const plan = describePlan(flags, command, settings);
-    refuseFlood(flags, settings, plan);
-    const { client } = openFrom(settings);
-    await knock(client);
-    const { result, failure } = await measure(client, command, flags);
-    if (flags.json) printJson({ plan, ...figuresOf(result) });
-    else process.stdout.write(`${plan}\n\n${formatFigures(figuresOf(result), result.latencies)}`);
-    if (failure !== null) printLine(`The keys named ${BENCH_KEYS}… were not all removed: ${failure}`);
-    if (result.failed > 0 || result.latencies.count === 0) process.exitCode = EXIT.failed;
+    for (const settings of all) refuseFlood(flags, settings, describePlan(flags, command, settings));
+    await (all.length === 1 ? benchOne(flags, command, all[0] as Settings) : benchEach(flags, command, all));
   } catch (error) {
     if (!flags.json) throw error;
     process.exitCode = printJsonError(error);
   }
+}
+
+async function benchOne(flags: BenchFlags, command: LoadCommand, settings: Settings): Promise<void> {
+  const plan = describePlan(flags, command, settings);
+  const { client } = openFrom(settings);
+  await knock(client);
+  const measured = await measure(client, command, flags);
+  const figures = figuresOf(measured.result);
+  if (flags.json) printJson({ plan, ...figures });
+  else process.stdout.write(`${plan}\n\n${formatFigures(figures, measured.result.latencies)}`);
+  told(measured);
+}
+
+/** One after the other, so that none has less of the machine for another's sake. */
+async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly Settings[]): Promise<void> {
+  const rows: BenchRow[] = [];
+  for (const settings of all) {
+    const { client } = openFrom(settings);
+    await knock(client);
+    const behind = await behindOf(settings, client);
+    const measured = await measure(client, command, flags);
+    const servers = settings.servers.map(({ text }) => text).join(",");
+    rows.push({ servers, behind, ...figuresOf(measured.result) });
+    told(measured);
+    if (measured.isInterrupted) break;
+  }
+  const plan = describePlan(flags, command, all[0] as Settings).replace(/, \d+ daemons?$/, ", each");
+  if (flags.json) printJson({ plan, rows });
+  else process.stdout.write(`${plan}\n\n${formatRows(rows)}`);
+}
+
+function told({ result, failure }: Measured): void {
+  if (failure !== null) printLine(`The keys named ${BENCH_KEYS}… were not all removed: ${failure}`);
+  if (result.failed > 0 || result.latencies.count === 0) process.exitCode = EXIT.failed;
 }
 
 function describePlan(flags: BenchFlags, { title }: LoadCommand, { servers, policy }: Settings): string {
@@ -124,11 +165,14 @@ function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): vo
   );
 }
 
-async function measure(
-  client: FanOutClient,
-  command: LoadCommand,
-  flags: BenchFlags,
-): Promise<{ result: LoadResult; failure: string | null }> {
+interface Measured {
+  readonly result: LoadResult;
+  /** Why keys are left; null: none are. */
+  readonly failure: string | null;
+  readonly isInterrupted: boolean;
+}
+
+async function measure(client: FanOutClient, command: LoadCommand, flags: BenchFlags): Promise<Measured> {
   const { keys, payload, concurrency: callers, rate = null, seconds } = flags;
   const load = new Load({ send: () => client.call(command.make()), callers, rate, seconds }, realEnvironment);
   let isInterrupted = false;
@@ -148,7 +192,7 @@ async function measure(
     if (command.isOwn) failure = await removeKeys(client, keys);
     process.off("SIGINT", interrupt);
   }
-  return { result: load.result, failure };
+  return { result: load.result, failure, isInterrupted };
 }
 
 async function makeKeys(client: CallingClient, keys: number, payload: number): Promise<void> {

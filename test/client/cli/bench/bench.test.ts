@@ -6,10 +6,15 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../../client/entry.js";
 import { until } from "../../../daemon/replicas.js";
+import { startDaemon } from "../../../support/daemon-process.js";
 import { programPaths } from "../../../support/programs.js";
+import { askRedis, textOf } from "../../../support/redis-cluster.js";
+import { startRedis } from "../../../support/redis-server.js";
+import { skipWithout } from "../../../support/requirements.js";
 import { deadAddress } from "../../fake-server.js";
 import { type Cluster, startCluster } from "../cluster.js";
 
+const skip = skipWithout("redis-server");
 let cluster: Cluster;
 
 before(async () => {
@@ -147,5 +152,42 @@ test("Ctrl-C ends bench early, and it prints what it has", async () => {
     assert.ok(calls > 0 && seconds < 300);
   } finally {
     child.kill("SIGKILL");
+  }
+});
+
+test("bench puts daemons beside each other, and says what is behind them", { skip }, async () => {
+  await using redis = await startRedis();
+  await using node = await startRedis({ args: ["--cluster-enabled", "yes"] });
+  await askRedis(node.port, "CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+  await until("its slots are served", async () =>
+    /state:ok/.test(await textOf(node.port, "CLUSTER", "INFO")),
+  );
+  const unsigned = ["memory", `redis:127.0.0.1:${redis.port}`, `redis-cluster:127.0.0.1:${node.port}`];
+  const running = await Promise.all(unsigned.map((database) => startDaemon(["-d", database])));
+  try {
+    const [memory, ...others] = running.map(({ port }) => `127.0.0.1:${port}`);
+    const few = ["--seconds", "1", "-c", "4", "--keys", "10", "--json"];
+    const beside = others.flatMap((place) => ["--beside", place]);
+    const told = await cluster.run(["bench", "-s", memory as string, ...beside, ...few]);
+    assert.equal(told.code, 0, told.stdout + told.stderr);
+    const { rows } = JSON.parse(told.stdout) as { rows: { behind: string; throughput: number }[] };
+    assert.deepEqual(
+      rows.map(({ behind }) => behind.replace(/Redis [\d.]+$/, "Redis 7")),
+      ["memory", "Redis 7", "a Redis Cluster"],
+    );
+    assert.ok(rows.every(({ throughput }) => throughput > 0));
+    const shown = await cluster.run([
+      "bench",
+      "-k",
+      "root.pem",
+      "--beside",
+      cluster.daemons.servers,
+      ...few.slice(0, -1),
+    ]);
+    assert.equal(shown.code, 0, shown.stdout + shown.stderr);
+    assert.match(shown.stdout, /^DAEMONS +BEHIND +A SECOND +RATIO +P50 ms +P99 ms +FAILED$/m);
+    assert.match(shown.stdout, /^\S+ +memory +[\d,]+ +1\.00 /m);
+  } finally {
+    await Promise.all(running.map((daemon) => daemon[Symbol.asyncDispose]()));
   }
 });
