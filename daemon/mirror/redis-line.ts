@@ -2,9 +2,9 @@
  * The mirror's line to Redis: a connection that asks and writes, and one that hears which keys others have changed there
  * (CLIENT TRACKING by broadcast, without what the first has written). When either breaks the line has ended.
  */
-import { isIP } from "node:net";
-import { Command, Redis, type RedisOptions } from "ioredis";
+import { Command, Redis } from "ioredis";
 import type { Environment } from "../../serving/process/environment.js";
+import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
 import type { RedisSpecification } from "../options/database-list.js";
 import type { RedisCommand } from "./mirrored-key.js";
 
@@ -165,29 +165,10 @@ export class RedisLine {
   }
 }
 
-function optionsOf({ specification, timeout }: LineParts): RedisOptions & { replyMapping?: "legacy" } {
-  const { host, port, username, password, tls } = specification;
+function optionsOf({ specification, timeout }: LineParts) {
   return {
-    ...{ host, port },
-    ...(username === null ? {} : { username }),
-    ...(password === null ? {} : { password }),
-    // A certificate for an address is asked for without a name.
-    ...(tls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
-    lazyConnect: true,
-    protocol: 2,
-    stringNumbers: true,
-    disableClientInfo: true,
-    connectTimeout: timeout,
-    commandTimeout: timeout,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
+    ...connectionOptions(specification, specification, timeout),
     // The mirror makes another line, and looks at the mark again.
     retryStrategy: null as never,
   };
-}
-
-function sentenceOf(problem: unknown): string {
-  if (problem instanceof AggregateError) return problem.errors.map(sentenceOf).join("; ");
-  return problem instanceof Error ? problem.message : String(problem);
 }

@@ -2,13 +2,13 @@
  * A connection to one Redis server, through ioredis, made anew when it breaks: one for all clients, commands written as they come
  * without waiting for the replies before. What was sent once is never sent again: after a failure its outcome is unknown.
  */
-import { isIP } from "node:net";
-import { Command, Redis, type RedisOptions } from "ioredis";
+import { Command, Redis } from "ioredis";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { Environment } from "../../../serving/process/environment.js";
 import type { RedisAccess } from "../../options/addresses/redis-access.js";
 import type { BackendFailure, Outcome } from "../backend.js";
+import { connectionOptions, sentenceOf } from "./connection-options.js";
 import { replyOfRedis } from "./redis-reply.js";
 import { mayWrite } from "./writes.js";
 
@@ -240,39 +240,13 @@ function worstOf(outcomes: readonly Outcome[]): Outcome {
   return failed ?? outcomes.find(({ kind }) => kind === "error") ?? (outcomes.at(-1) as Outcome);
 }
 
-function redisOptions(parts: RedisLinkParts): RedisOptions & { replyMapping?: "legacy" } {
-  const { address, access, timeout, environment } = parts;
-  const { db, username, password, tls } = access;
-  const { host, port } = address;
+function redisOptions({ address, access, timeout, environment, asksWhetherReady }: RedisLinkParts) {
   return {
-    host,
-    port,
-    db,
-    ...(username === null ? {} : { username }),
-    ...(password === null ? {} : { password }),
-    // A certificate for an address is asked for without a name.
-    ...(tls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
-    lazyConnect: true,
-    // Version 1 has RESP2's vocabulary; numbers as text keep all 64 bits.
-    protocol: 2,
-    stringNumbers: true,
-    disableClientInfo: true,
-    connectTimeout: timeout,
-    commandTimeout: timeout,
-    // Fail fast while the server is away, and never send anything twice.
-    enableOfflineQueue: false,
-    enableReadyCheck: parts.asksWhetherReady ?? true,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) =>
+    ...connectionOptions(address, access, timeout),
+    enableReadyCheck: asksWhetherReady ?? true,
+    retryStrategy: (attempt: number) =>
       Math.ceil(environment.random() * Math.min(RECONNECT_MOST_MS, RECONNECT_FIRST_MS * 2 ** attempt)),
   };
-}
-
-/** Node's errors for several addresses of one name hold their reasons inside, and an empty message. */
-function sentenceOf(problem: unknown): string {
-  if (problem instanceof AggregateError) return problem.errors.map(sentenceOf).join("; ");
-  return problem instanceof Error ? problem.message : String(problem);
 }
 
 export function isAscii(bytes: ByteString): boolean {
