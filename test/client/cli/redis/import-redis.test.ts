@@ -2,9 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { readRedisUrl } from "../../../../client/cli/redis/redis-url.js";
@@ -12,43 +10,25 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { amount } from "../../../support/amount.js";
 import { writeCertificate } from "../../../support/certificate-files.js";
-import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { freePort } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
-import { type RedisServer, startRedis } from "../../../support/redis-server.js";
-import { run } from "../../../support/run-program.js";
+import { startRedis } from "../../../support/redis-server.js";
 import { type ChildResult, runDbsync } from "../../child.js";
+import { type ImportScene, startImportScene } from "./import-scene.js";
 
 const PLACE = { host: "::1", port: 7000, tls: null };
 const BINARY = "\x00\xff\r\n$5 é\x80";
 const FAR_MS = 4_102_444_800_000;
 
-let folder: string;
-let redis: RedisServer;
-let daemon: DaemonProcess;
-let resp: number;
-let source: RedisConnection;
-let target: RedisConnection;
+let scene: ImportScene;
+let { folder, redis, daemon, source, target } = {} as ImportScene;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "dbsync-import-"));
-  const made = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", folder]);
-  assert.equal(made.code, 0, made.stderr);
-  redis = await startRedis();
-  resp = await freePort();
-  const data = join(folder, "data");
-  daemon = await startDaemon(["-s", join(folder, "public.pem"), "--resp", String(resp), "--data", data]);
-  source = await RedisConnection.open(redis.port);
-  target = await RedisConnection.open(resp);
+  scene = await startImportScene();
+  ({ folder, redis, daemon, source, target } = scene);
 });
-after(async () => {
-  source?.[Symbol.dispose]();
-  target?.[Symbol.dispose]();
-  await daemon?.[Symbol.asyncDispose]();
-  await redis?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
+after(() => scene?.[Symbol.asyncDispose]());
 
 const words = (url: string, ...more: string[]) => [
   ...["import", url, "-s", `${daemon.address}:${daemon.port}`, "-k", join(folder, "private.pem"), ...more],

@@ -2,46 +2,24 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
-import { freePort } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";
 import { textOf, until } from "../../../support/redis-cluster.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
-import { type RedisServer, startRedis } from "../../../support/redis-server.js";
-import { run } from "../../../support/run-program.js";
+import { type ImportScene, startImportScene } from "./import-scene.js";
 
 const FAR_MS = 4_102_444_800_000;
 const NOTICES = "notify-keyspace-events";
 
-let folder: string;
-let redis: RedisServer;
-let daemon: DaemonProcess;
-let resp: number;
-let source: RedisConnection;
-let target: RedisConnection;
+let scene: ImportScene;
+let { folder, redis, daemon, resp, source, target } = {} as ImportScene;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "dbsync-replicate-"));
-  const made = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", folder]);
-  assert.equal(made.code, 0, made.stderr);
-  redis = await startRedis();
-  resp = await freePort();
-  const data = join(folder, "data");
-  daemon = await startDaemon(["-s", join(folder, "public.pem"), "--resp", String(resp), "--data", data]);
-  source = await RedisConnection.open(redis.port);
-  target = await RedisConnection.open(resp);
+  scene = await startImportScene();
+  ({ folder, redis, daemon, resp, source, target } = scene);
 });
-after(async () => {
-  source?.[Symbol.dispose]();
-  target?.[Symbol.dispose]();
-  await daemon?.[Symbol.asyncDispose]();
-  await redis?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
+after(() => scene?.[Symbol.asyncDispose]());
 beforeEach(async () => {
   await source.call("FLUSHALL");
   await target.call("FLUSHALL");
