@@ -34,6 +34,7 @@ const BENCHMARKS = [
   "memory",
   "cost-curves",
   "long-commands",
+  "long-collections",
 ];
 
 const given = process.argv.slice(2);
