@@ -10,19 +10,12 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
-import {
-  type EnvelopeAnswer,
-  notApplied,
-  type Refused,
-  type RefusedEnvelope,
-  refused,
-} from "../answers/request.js";
-import { denialOf, finalResultOf, type Standing } from "../answers/result-writer.js";
+import { type EnvelopeAnswer, type Refused, type RefusedEnvelope, refused } from "../answers/request.js";
+import { finalResultOf, type Standing } from "../answers/result-writer.js";
 import type { Changes } from "../backends/changes.js";
 import { ORDER_WINDOW } from "../options/date-window.js";
 import type { Taken } from "../pipeline/units.js";
-import { unknownMeaning } from "../pipeline/unknown-meaning.js";
-import { denialsOf } from "../replica/denials.js";
+import { answerUnrecorded } from "../replica/denials.js";
 import { GivenAnswers } from "../replica/given-answers.js";
 import { answerNotKept, NotTaken, type Recorded } from "../replica/recorder.js";
 import { KeyAudit } from "../trust/key-audit.js";
@@ -114,15 +107,9 @@ export class OrderRecorder {
   }
 
   take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { id, envelope, message, signer, room, standing } = taken;
-    if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
-    if (envelope.only !== null)
-      return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
-    const refusal = this.refusal();
-    if (refusal !== null) return notApplied(id, refusal);
-    const { ring } = this;
-    const denials = denialsOf(envelope, signer, ring, this.#audit) ?? unknownMeaning(envelope, ring);
-    if (denials !== null) return denialOf(id, denials, { room, standing });
+    const answer = answerUnrecorded(taken, this, this.#audit);
+    if (answer !== null) return answer;
+    const { id, envelope, message, room, standing } = taken;
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const came = this.waiting.add({ id, body, signature, envelope }, null);

@@ -1,12 +1,40 @@
-/** Envelopes of which nothing is permitted by the newest ring: they are answered, and not worth recording. */
+/** Envelopes that are not recorded: unsigned, for one daemon alone, at a bad moment, or of which nothing is permitted, or known, by the newest ring. */
 import type { ErrorReply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../answers/request.js";
+import { denialOf } from "../answers/result-writer.js";
+import type { Taken } from "../pipeline/units.js";
+import { unknownMeaning } from "../pipeline/unknown-meaning.js";
 import type { KeyAudit } from "../trust/key-audit.js";
 
+/** What is asked of what records. */
+interface Recording {
+  readonly ring: KeyRing;
+  /** Why nothing is taken first-hand now. */
+  refusal(): Refused | null;
+}
+
+/** Its answer. null: it is to be recorded. */
+export function answerUnrecorded(
+  { id, envelope, signer, room, standing }: Taken,
+  recording: Recording,
+  audit: Pick<KeyAudit, "denied">,
+): EnvelopeAnswer | null {
+  // The pipeline lets none through where there are keys, and whatever is recorded proves whose it is.
+  if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
+  if (envelope.only !== null)
+    return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
+  const refusal = recording.refusal();
+  if (refusal !== null) return notApplied(id, refusal);
+  const { ring } = recording;
+  const denials = denialsOf(envelope, signer, ring, audit) ?? unknownMeaning(envelope, ring);
+  return denials === null ? null : denialOf(id, denials, { room, standing });
+}
+
 /** The answers of its units. null: something of it is permitted, and the fold decides. */
-export function denialsOf(
+function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
   signer: KeyRecord,
   ring: KeyRing,

@@ -20,13 +20,12 @@ import {
   refused,
   unknown,
 } from "../answers/request.js";
-import { denialOf, resultOf, type Standing } from "../answers/result-writer.js";
+import { resultOf, type Standing } from "../answers/result-writer.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { ShownState } from "../pipeline/recording.js";
 import type { Taken } from "../pipeline/units.js";
-import { unknownMeaning } from "../pipeline/unknown-meaning.js";
 import { KeyAudit } from "../trust/key-audit.js";
-import { denialsOf } from "./denials.js";
+import { answerUnrecorded } from "./denials.js";
 import { GivenAnswers } from "./given-answers.js";
 
 /** What is used of a timeline. */
@@ -203,16 +202,9 @@ export class Recorder {
 
   /** Records an envelope of a client. */
   take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { id, envelope, message, signer, room, standing } = taken;
-    // The pipeline lets none through where there are keys, and whatever is recorded proves whose it is.
-    if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
-    if (envelope.only !== null)
-      return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
-    const refusal = this.refusal();
-    if (refusal !== null) return notApplied(id, refusal);
-    const { ring } = this;
-    const denials = denialsOf(envelope, signer, ring, this.#audit) ?? unknownMeaning(envelope, ring);
-    if (denials !== null) return denialOf(id, denials, { room, standing });
+    const answer = answerUnrecorded(taken, this, this.#audit);
+    if (answer !== null) return answer;
+    const { id, envelope, message } = taken;
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const entry = { id, body, signature, envelope };
