@@ -2,18 +2,29 @@
  * `npm run chaos`: a minute of faults for two daemons and, beside them, for a Redis primary with its replica: the same load, the same
  * faults one after the other. Ends with 1 if the daemons lost what they had acknowledged, or differ, with 2 at an unknown option.
  *   --seconds N   instead of 60; --seed N   the faults of a certain run
- *   --minutes N   three daemons alone instead, which lose folders and are given damaged files as well
+ *   --minutes N   a cluster with a list of members instead: daemons join, are evicted, come back and are replaced, lose folders, are
+ *                 given damaged files, are started again with other settings, and by another build
+ *   --old FOLDER  … begins with the daemons of an older version: its folder, built
  */
+
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { runChaos } from "../test/faults/chaos.js";
+import { runChaos } from "../test/faults/chaos/chaos.js";
 import { seedOfRun } from "../test/support/seeded-random.js";
 import { DbsyncPair, RedisPair } from "./crash-pairs.js";
 import { Side } from "./side-by-side.js";
 
 const USAGE = `npm run chaos -- --seconds 60 --seed 1   two daemons beside two Redis
-npm run chaos -- --minutes 30 --seed 1   three daemons alone, which lose folders and are given damaged files as well
+npm run chaos -- --minutes 30 --seed 1   a cluster whose daemons join, are evicted, come back, are replaced, lose disks
+npm run chaos -- --minutes 30 --old FOLDER   … and which is upgraded meanwhile, from the older version that is built there
 Seconds and minutes are numbers above 0, a seed is a whole number.`;
 
+/** Of a folder that is built. */
+const MAIN = "dist/bundles/dbsyncd.js";
+/** Faults of a round, before all have to be level again. */
+const ROUND_MS = 20_000;
+const WRITERS = 4;
 const LOOK_MS = 250;
 /** Between two lines where there is no screen. */
 const LINE_MS = 5000;
@@ -27,17 +38,23 @@ interface Asked {
   readonly seconds: number;
   /** null: two daemons beside two Redis. */
   readonly minutes: string | null;
+  /** The program of an older version; null: there is none. */
+  readonly old: string | null;
 }
 
 /** @returns null: it cannot be understood, or is --help */
 function askedFor(): Asked | null {
   const option = { type: "string" } as const;
   try {
-    const { values } = parseArgs({ options: { seed: option, seconds: option, minutes: option } });
+    const { values } = parseArgs({
+      options: { seed: option, seconds: option, minutes: option, old: option },
+    });
     const { minutes = null } = values;
+    const old = values.old === undefined ? null : join(resolve(values.old), MAIN);
+    if (old !== null && (minutes === null || !existsSync(old))) return null;
     const seed = values.seed === undefined ? seedOfRun() : Number(values.seed);
     const seconds = minutes === null ? Number(values.seconds ?? 60) : Number(minutes) * 60;
-    return seconds > 0 && Number.isInteger(seed) ? { seed, seconds, minutes } : null;
+    return seconds > 0 && Number.isInteger(seed) ? { seed, seconds, minutes, old } : null;
   } catch {
     return null;
   }
@@ -50,11 +67,18 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const { seed, seconds, minutes } = asked;
+  const { seed, seconds, minutes, old } = asked;
   if (minutes === null) await sideBySide(seed, seconds);
   else {
-    console.log(`replay with npm run chaos -- --seed ${seed} --minutes ${minutes}`);
-    await runChaos({ seed, seconds, say: console.log });
+    const replay = `replay with npm run chaos ${["--", ...process.argv.slice(2), ...(process.argv.includes("--seed") ? [] : ["--seed", seed])].join(" ")}`;
+    console.log(replay);
+    try {
+      await runChaos({ seed, seconds, roundMs: ROUND_MS, writers: WRITERS, old, say: console.log });
+    } catch (problem) {
+      console.error(problem);
+      console.error(`FAILED; ${replay}`);
+      process.exitCode = 1;
+    }
   }
 }
 

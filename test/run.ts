@@ -53,7 +53,7 @@ These were the runs that everybody has. More of them:
   npm run explore [-- --minutes 30]    randomised tests from fresh seeds; what they find comes with how to repeat it
   npm run mutants                      rules that are broken must be found out
   npm run chaos                        two daemons beside two Redis, under the same faults
-  npm run chaos -- --minutes 30        daemons that are killed, frozen and damaged`;
+  npm run chaos -- --minutes 30        daemons that are killed, cut off, damaged, evicted, replaced and upgraded`;
 
 function main(words: readonly string[]): void {
   const isComplete = installMissing();

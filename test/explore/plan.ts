@@ -18,7 +18,6 @@ const OTHERS = 4;
 const SIZES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "simulation/simulation.test.js": { DBSYNC_SEEDS: "150" },
   "conformance/differential.test.js": { DBSYNC_COMMANDS: "30000" },
-  "faults/crashes.test.js": { DBSYNC_CHAOS_SECONDS: "20" },
 };
 
 export interface Turn {

@@ -9,6 +9,17 @@ export interface Status {
   readonly standstill: string | null;
   /** Who tells that its own key was revoked; null: it was not. */
   readonly revoked: string | null;
+  /** Why it is no member of the list that there is; "": it is one, or there is none. */
+  readonly unlisted: string;
+  /** By which list of members it goes; "": there is none. */
+  readonly listHash: string;
+  /** Keys of which a member holds something else. */
+  readonly differing: number;
+  /** The last date whose state was compared with a member's, and the last of what it has folded; milliseconds since 1970. */
+  readonly compared: number;
+  readonly newest: number;
+  /** Everything dated before it is final; 0: not known. */
+  readonly stable: number;
   /** Groups of writes that were not in the log at its start. */
   readonly lostGroups: number;
   readonly deadLetters: number;
@@ -30,12 +41,16 @@ export async function readStatus(client: Client): Promise<Status> {
   const members = fields.get("members");
   const rows = Array.isArray(members) ? members.map(fieldsOf) : [];
   const connected = rows.filter((row) => row.get("connection") === "connected");
+  const differing = fields.get("differing");
   const failure = fields.get("failure");
   return {
     state: text("state"),
     failure: failure == null ? null : String(failure),
     standstill: fields.get("standstill") == null ? null : text("standstill"),
     revoked: fields.get("revoked") == null ? null : text("revoked"),
+    ...{ unlisted: text("unlisted"), listHash: text("list-hash") },
+    ...{ differing: Array.isArray(differing) ? differing.length : 0, compared: Number(text("compared")) },
+    ...{ newest: Number(text("newest")), stable: Number(text("stable")) },
     lostGroups: Number(text("lost-groups")),
     deadLetters: Number(text("dead-letters")),
     entries: Number(text("ring-entries")) + Number(text("data-entries")),

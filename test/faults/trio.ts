@@ -31,6 +31,8 @@ export class Trio implements AsyncDisposable {
   readonly ports: readonly number[];
   /** Where each is reached by the others; another port than its own: through something. */
   linkPorts: readonly number[];
+  /** The same, where it depends on which of the others reaches it. */
+  linkPort: (from: number, to: number) => number = (_, to) => this.linkPorts[to] ?? 0;
   /** Everything that the daemons have logged at level error or fatal. */
   readonly errors: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-trio-"));
@@ -108,8 +110,8 @@ export class Trio implements AsyncDisposable {
 
   /** What a daemon is started with. */
   argsOf(index: number): string[] {
-    const others = this.linkPorts.filter((_, other) => other !== index);
-    const peers = others.flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
+    const others = [...this.ports.keys()].filter((other) => other !== index);
+    const peers = others.flatMap((other) => ["--peer", `127.0.0.1:${this.linkPort(index, other)}`]);
     const keys = ["-s", this.app.file, "--root-key", this.root.file];
     const data = this.#isInMemory ? [] : ["--data", this.folder(index)];
     const secret = others.length === 0 ? [] : knowsSecret;

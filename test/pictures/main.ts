@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runChaos } from "../faults/chaos.js";
+import { runChaos } from "../faults/chaos/chaos.js";
 import { repositoryRoot } from "../support/repository.js";
 import { chatPicture } from "./chat-picture.js";
 import { recordings } from "./recordings.js";
@@ -20,7 +20,14 @@ const MAKERS: Readonly<Record<string, () => Promise<Record<string, Buffer | stri
   recordings,
   async chaos() {
     const lines = ["$ npm run chaos -- --minutes 1"];
-    await runChaos({ seed: 11, seconds: CHAOS_SECONDS, say: (line) => lines.push(...broken(line)) });
+    await runChaos({
+      seed: 11,
+      seconds: CHAOS_SECONDS,
+      roundMs: 10_000,
+      writers: 4,
+      old: null,
+      say: (line) => lines.push(...broken(line)),
+    });
     return { "chaos.svg": terminalPicture("npm run chaos", lines.join("\n")) };
   },
 };

@@ -57,6 +57,7 @@ export const FULL_ONLY: readonly string[] = [
   "examples/recipes/rate-limit.test",
   "examples/recipes/sessions.test",
   "faults/catch-up.test",
+  "faults/chaos/",
   "faults/clock.test",
   "faults/consumer-groups.test",
   "faults/data-folders.test",

@@ -1,10 +1,10 @@
 /**
- * A process of the crash test that writes to all daemons until it is told to stop, and tells what it was told.
+ * A process of the crash test that writes to all daemons, at times to one alone, until it is told to stop, and tells what it was told.
  * It takes its settings as its first message; see writer-process.ts.
  */
-import { type Client, createClient, DbsyncError } from "../../client/entry.js";
-import { SeededRandom } from "../support/seeded-random.js";
-import { commandsOf, makeWrite, type ToldWrite, type Write } from "./write.js";
+import { type Client, createClient } from "../../../client/entry.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+import { makeWrite, sendWrite, type ToldWrite } from "./write.js";
 
 export interface WriterSettings {
   readonly servers: readonly string[];
@@ -27,6 +27,8 @@ const BURST_MAX = 8;
 const PAUSE_MS_LEAST = 20;
 const PAUSE_MS_MOST = 120;
 const TIMEOUT_MS = 6000;
+/** Bursts that go to one daemon alone: what it has not passed on when it is lost no other has. */
+const ALONE = 0.15;
 
 let turn: Turn = "resume";
 let wake = () => {};
@@ -43,7 +45,9 @@ tell({ kind: "ready" });
 
 async function run({ servers, key, writer, seed }: WriterSettings): Promise<void> {
   const random = new SeededRandom(seed, writer);
-  await using client = createClient({ servers, key, timeout: TIMEOUT_MS });
+  const clientOf = (some: readonly string[]) => createClient({ servers: some, key, timeout: TIMEOUT_MS });
+  await using all = clientOf(servers);
+  await using clients = closing(servers.map((server) => clientOf([server])));
   for (let number = 0; turn !== "stop"; ) {
     if (turn === "pause") {
       tell({ kind: "paused" });
@@ -55,7 +59,8 @@ async function run({ servers, key, writer, seed }: WriterSettings): Promise<void
     const burst = Array.from({ length: random.between(1, BURST_MAX) }, () =>
       makeWrite(random, writer, number++),
     );
-    const writes = await Promise.all(burst.map((write) => send(client, write)));
+    const client = random.chance(ALONE) ? random.oneOf(clients.items) : all;
+    const writes = await Promise.all(burst.map((write) => sendWrite(client, write)));
     tell({ kind: "told", writes });
     const pause = random.between(PAUSE_MS_LEAST, PAUSE_MS_MOST);
     await new Promise((resolve) => setTimeout(resolve, pause));
@@ -63,23 +68,12 @@ async function run({ servers, key, writer, seed }: WriterSettings): Promise<void
   process.disconnect();
 }
 
-async function send(client: Client, write: Write): Promise<ToldWrite> {
-  const options = write.waits ? { replicated: 2 } : {};
-  const commands = commandsOf(write);
-  try {
-    const [only] = commands;
-    if (only !== undefined && commands.length === 1) await client.call(only, options);
-    else await client.multi(commands, options);
-    return { ...write, told: write.waits ? "replicated" : "acknowledged", why: "" };
-  } catch (problem) {
-    if (!(problem instanceof DbsyncError)) throw problem;
-    const { code, effect, outcomes } = problem;
-    const stages = outcomes.map((each) => (each.status === "ok" ? "ok" : whyOf(each.stage, each.detail)));
-    return { ...write, told: effect, why: [code, ...stages.sort()].join(" ") };
-  }
-}
-
-const whyOf = (stage: string, detail: string) => (stage === "refused" ? detail.split(":", 1).join() : stage);
+const closing = (items: readonly Client[]) => ({
+  items,
+  [Symbol.asyncDispose]: async () => {
+    for (const client of items) await client[Symbol.asyncDispose]();
+  },
+});
 
 function tell(news: WriterNews): void {
   process.send?.(news);

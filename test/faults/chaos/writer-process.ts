@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { buildRoot } from "../support/repository.js";
+import { buildRoot } from "../../support/repository.js";
 import type { ToldWrite } from "./write.js";
 import type { WriterNews, WriterOrder, WriterSettings } from "./writer.js";
 
@@ -13,7 +13,7 @@ export class WriterProcess implements Disposable {
   #waiting = new Map<WriterNews["kind"], () => void>();
 
   private constructor() {
-    this.#child = fork(join(buildRoot, "test", "faults", "writer.js"));
+    this.#child = fork(join(buildRoot, "test", "faults", "chaos", "writer.js"));
     const killChild = () => void this.#child.kill("SIGKILL");
     process.once("exit", killChild);
     this.#child.once("exit", () => process.off("exit", killChild));

@@ -2,8 +2,8 @@
  * What a daemon holds of the crash test's keys, and what it has to be: told from a folder's entries by rules of its own,
  * as SET, INCR and RPUSH are all there is.
  */
-import type { Client } from "../../client/entry.js";
-import type { Contents } from "./folder-contents.js";
+import type { Client } from "../../../client/entry.js";
+import type { Contents } from "../folder-contents.js";
 import type { ToldWrite } from "./write.js";
 
 export interface State {

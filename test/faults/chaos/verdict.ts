@@ -1,6 +1,6 @@
 /** What has to hold when the crash test is over, of what the clients were told and of what the daemons then have. */
 import assert from "node:assert/strict";
-import type { Entry } from "../../timeline/entries/entry.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
 import type { State } from "./state.js";
 import type { Told, ToldWrite } from "./write.js";
 

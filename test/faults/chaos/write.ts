@@ -1,5 +1,6 @@
 /** One write of the crash test: what it does, and what its client was told of it. */
-import type { SeededRandom } from "../support/seeded-random.js";
+import { type Client, DbsyncError } from "../../../client/entry.js";
+import type { SeededRandom } from "../../support/seeded-random.js";
 
 /**
  * `replicated`: two daemons had it on disk. `acknowledged`: one had. `unknown`: it may have been applied. `not-applied`:
@@ -53,3 +54,22 @@ export function commandsOf({ token, sets, counter, list }: Write): string[][] {
     ...(list === "" ? [] : [["RPUSH", list, token]]),
   ];
 }
+
+/** @returns it, with what its client was told */
+export async function sendWrite(client: Client, write: Write): Promise<ToldWrite> {
+  const options = write.waits ? { replicated: 2 } : {};
+  const commands = commandsOf(write);
+  try {
+    const [only] = commands;
+    if (only !== undefined && commands.length === 1) await client.call(only, options);
+    else await client.multi(commands, options);
+    return { ...write, told: write.waits ? "replicated" : "acknowledged", why: "" };
+  } catch (problem) {
+    if (!(problem instanceof DbsyncError)) throw problem;
+    const { code, effect, outcomes } = problem;
+    const stages = outcomes.map((each) => (each.status === "ok" ? "ok" : whyOf(each.stage, each.detail)));
+    return { ...write, told: effect, why: [code, ...stages.sort()].join(" ") };
+  }
+}
+
+const whyOf = (stage: string, detail: string) => (stage === "refused" ? detail.split(":", 1).join() : stage);

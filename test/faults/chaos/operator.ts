@@ -1,0 +1,256 @@
+/** Does what an operator does, and what happens to disks and builds, while faults go on at the other seats. */
+import { rmSync } from "node:fs";
+import type { Entry } from "../../../timeline/entries/entry.js";
+import { programPaths } from "../../support/programs.js";
+import type { SeededRandom } from "../../support/seeded-random.js";
+import { type Contents, damage, readFolder } from "../folder-contents.js";
+import type { Cluster } from "./cluster.js";
+import { Departed } from "./departed.js";
+import { sleep } from "./lanes.js";
+import { type Act, type ActKind, FOUNDERS } from "./schedule.js";
+import { makeWrite, sendWrite, type ToldWrite } from "./write.js";
+
+/** Clients' clocks and the calls that were on their way when all were level. */
+const SKEW_MS = 60_000;
+/** Writes that a daemon is given while it is cut off from the others. */
+const ALONE = 20;
+const DAMAGED = /an entry of the timeline is damaged/;
+
+export interface OperatorParts {
+  readonly cluster: Cluster;
+  readonly random: SeededRandom;
+  /** Its number among the processes that write. */
+  readonly writer: number;
+  /** dbsyncd of an older build; null: there is none. */
+  readonly old: string | null;
+  readonly say: (line: string) => void;
+}
+
+export class Operator {
+  readonly counts = {} as Record<ActKind, number>;
+  /** Entries that were damaged, and found so by their daemons. */
+  damaged = 0;
+  deadLetters = 0;
+  /** What nobody else had when a folder was removed. */
+  readonly erased: Entry[] = [];
+  /** Ids of daemons that the list leaves out. */
+  readonly left: string[] = [];
+  /** To daemons that were cut off. */
+  readonly writes: ToldWrite[] = [];
+  readonly #parts: OperatorParts;
+  /** Their letters are to be written again. */
+  #departed: Departed[] = [];
+  /** From then on daemons may hold different things. */
+  #levelAt = Date.now();
+  /** Whether new ones are of the older build. */
+  #isOld: boolean;
+
+  constructor(parts: OperatorParts) {
+    this.#parts = parts;
+    this.#isOld = parts.old !== null;
+  }
+
+  async run(acts: readonly Act[]): Promise<void> {
+    for (const act of acts) {
+      await sleep(act.lasts);
+      const startedAt = performance.now();
+      const told = await this.#doings[act.kind](act);
+      this.counts[act.kind] = (this.counts[act.kind] ?? 0) + 1;
+      const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+      this.#parts.say(`  ${act.kind}: ${told} (${seconds} s)`);
+    }
+  }
+
+  /** All members are there and level. @returns whether something was written */
+  async writeAgain(): Promise<boolean> {
+    const departed = this.#departed;
+    this.#departed = [];
+    for (const one of departed) await one.writeAgain();
+    return departed.length > 0;
+  }
+
+  /** All members hold the same now. */
+  levelled(): void {
+    this.#levelAt = Date.now();
+  }
+
+  readonly #doings: Record<ActKind, (act: Act) => Promise<string>> = {
+    evict: ({ seat, lasts }) => this.#at(seat, () => this.#evict(seat, lasts)),
+    replace: ({ seat, lasts }) => this.#at(seat, () => this.#replace(seat, lasts)),
+    damage: ({ seat }) => this.#at(seat, () => this.#damage(seat)),
+    join: () => this.#at(FOUNDERS, () => this.#join()),
+    leave: ({ lasts }) => this.#at(FOUNDERS, () => this.#leave(lasts)),
+    settings: () => this.#settings(),
+    upgrade: () => this.#upgrade(),
+    blackout: ({ lasts }) => this.#blackout(lasts),
+  };
+
+  #at(seat: number, step: () => Promise<string>): Promise<string> {
+    return this.#parts.cluster.at(seat, step);
+  }
+
+  /** What it is given alone stays with it: it is left out, comes back, and hears of it. Another takes its place. */
+  async #evict(seat: number, lasts: number): Promise<string> {
+    const { cluster } = this.#parts;
+    const { trio } = cluster;
+    await cluster.live(seat);
+    cluster.setCut(seat, true);
+    await sleep(lasts);
+    await this.#writeTo(seat);
+    await trio.end(seat, "SIGKILL");
+    cluster.setCut(seat, false);
+    await cluster.evict(seat);
+    await cluster.start(seat);
+    await this.#hears(seat);
+    const letters = await this.#depart(seat);
+    await this.#letIn(seat);
+    return `a daemon of seat ${seat}, which comes back, with ${letters} dead letters; a new one takes its place`;
+  }
+
+  /** While it is cut off, and goes on serving those that reach it, until it hears of it. */
+  async #leave(lasts: number): Promise<string> {
+    const { cluster } = this.#parts;
+    await cluster.live(FOUNDERS);
+    cluster.setCut(FOUNDERS, true);
+    await cluster.evict(FOUNDERS);
+    await this.#writeTo(FOUNDERS);
+    await sleep(lasts);
+    cluster.setCut(FOUNDERS, false);
+    await this.#hears(FOUNDERS);
+    return `seat ${FOUNDERS}, with ${await this.#depart(FOUNDERS)} dead letters`;
+  }
+
+  async #hears(seat: number): Promise<void> {
+    const { trio } = this.#parts.cluster;
+    await trio.until("it hears that it was left out", async () => (await trio.status(seat)).unlisted !== "");
+  }
+
+  /** To one daemon alone. */
+  async #writeTo(seat: number): Promise<void> {
+    const { cluster, random, writer } = this.#parts;
+    await using client = cluster.trio.client([seat]);
+    const given = Array.from({ length: ALONE }, (_, index) => {
+      const write = { ...makeWrite(random, writer, this.writes.length + index), waits: false };
+      return sendWrite(client, write);
+    });
+    this.writes.push(...(await Promise.all(given)));
+  }
+
+  /** A daemon that was left out ends, and its folder is gone through. @returns how many dead letters it has */
+  async #depart(seat: number): Promise<number> {
+    const { cluster } = this.#parts;
+    await cluster.trio.end(seat, "SIGTERM");
+    const departed = new Departed(cluster, seat);
+    this.left.push(departed.id);
+    const count = await departed.find(this.#levelAt - SKEW_MS);
+    this.deadLetters += count;
+    this.#departed.push(departed);
+    return count;
+  }
+
+  async #join(): Promise<string> {
+    await this.#letIn(FOUNDERS);
+    return `a fresh daemon at seat ${FOUNDERS}`;
+  }
+
+  async #replace(seat: number, lasts: number): Promise<string> {
+    const { cluster } = this.#parts;
+    const lost = cluster.idOf(seat);
+    await cluster.trio.end(seat, "SIGKILL");
+    cluster.loses(seat);
+    const alone = await this.#erase(seat);
+    await sleep(lasts);
+    await this.#letIn(seat, lost);
+    this.left.push(lost);
+    return `seat ${seat} has lost its folder, with ${alone} writes that it alone had`;
+  }
+
+  async #erase(seat: number): Promise<number> {
+    const { cluster } = this.#parts;
+    const own = await this.#contents(seat);
+    const others = await Promise.all(cluster.members.map((other) => this.#contents(other)));
+    const alone = [...own].filter(([place]) => !others.some((other) => other.has(place)));
+    this.erased.push(...alone.flatMap(([, entry]) => entry ?? []));
+    rmSync(cluster.trio.folder(seat), { recursive: true });
+    return alone.length;
+  }
+
+  /** The newest entry that all have: then it is not the only one. */
+  async #damage(seat: number): Promise<string> {
+    const { cluster } = this.#parts;
+    await cluster.trio.end(seat, "SIGKILL");
+    const own = await this.#contents(seat);
+    const keepers = cluster.members.filter((other) => other !== seat);
+    const others = await Promise.all(keepers.map((other) => this.#contents(other)));
+    const shared = [...own].filter(([place]) => others.every((other) => other.get(place) != null));
+    const isDamaged = await damage(
+      cluster.trio.folder(seat),
+      shared.flatMap(([, entry]) => entry ?? []).reverse(),
+    );
+    const daemon = await cluster.start(seat);
+    if (!isDamaged) return `nothing of seat ${seat}, as all of it is still in its log`;
+    this.damaged++;
+    await cluster.trio.until("the damage is found", async () =>
+      daemon.log.some(({ msg }) => DAMAGED.test(msg)),
+    );
+    return `an entry of seat ${seat}, which its daemon has found`;
+  }
+
+  async #settings(): Promise<string> {
+    const { random } = this.#parts;
+    const env = {
+      DBSYNCD_SNAPSHOT_ENTRIES: String(random.oneOf([1000, 5000, 200_000])),
+      DBSYNCD_COMPARE_PERCENT: String(random.oneOf([5, 20, 50])),
+      DBSYNCD_FSYNC: random.oneOf(["always", "interval=100"]),
+      DBSYNCD_VERIFY_THREADS: String(random.oneOf([0, 1, 2])),
+    };
+    await this.#roll({ env });
+    return `each was started again with ${Object.values(env).join(" ")}`;
+  }
+
+  async #upgrade(): Promise<string> {
+    const { old, random } = this.#parts;
+    await this.#roll(old === null ? {} : { program: programPaths.dbsyncd });
+    // Of those that come later some are of the older build again.
+    this.#isOld = old !== null && random.chance(0.5);
+    return old === null ? "each was started again" : "each was started again with the newer build";
+  }
+
+  /** One after the other, each when the one before is live. */
+  async #roll(options: Parameters<Cluster["setOptions"]>[1]): Promise<void> {
+    const { cluster } = this.#parts;
+    for (const seat of cluster.members)
+      await cluster.at(seat, async () => {
+        await cluster.trio.end(seat, "SIGTERM");
+        cluster.setOptions(seat, options);
+        await cluster.start(seat);
+        await cluster.live(seat);
+      });
+  }
+
+  async #blackout(lasts: number): Promise<string> {
+    const { cluster } = this.#parts;
+    const { members } = cluster;
+    /** Each seat is held until all are. */
+    const held = async (rest: readonly number[], step: () => Promise<void>): Promise<void> => {
+      const [first, ...others] = rest;
+      await (first === undefined ? step() : cluster.at(first, () => held(others, step)));
+    };
+    await held(members, async () => {
+      await Promise.all(members.map((seat) => cluster.trio.end(seat, "SIGKILL")));
+      await sleep(lasts);
+      await Promise.all(members.map((seat) => cluster.start(seat)));
+    });
+    return `all ${members.length} were killed at once`;
+  }
+
+  async #letIn(seat: number, lost: string | null = null): Promise<void> {
+    const { cluster, old } = this.#parts;
+    if (old !== null) cluster.setOptions(seat, { program: this.#isOld ? old : programPaths.dbsyncd });
+    await cluster.letIn(seat, lost);
+  }
+
+  #contents(seat: number): Promise<Contents> {
+    return readFolder(this.#parts.cluster.trio.folder(seat), this.#levelAt - SKEW_MS);
+  }
+}
