@@ -16,8 +16,9 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import { Timeline } from "../../timeline/timeline.js";
 import type { History } from "../history/history.js";
+import { boundLists } from "../members/bound-lists.js";
 import { ListCommands } from "../members/list-commands.js";
-import { MemberLists } from "../members/member-lists.js";
+import type { MemberLists } from "../members/member-lists.js";
 import type { PeerAddress } from "../options/peer-address.js";
 import { hasUserListener, type Settings } from "../options/settings.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
@@ -123,10 +124,9 @@ export class Replica implements KeptWrites {
     this.timeline = this.#makeTimeline(storage);
     signers.follow(() => this.timeline.ring);
     const { id } = parts.identity;
-    const hasServed = () => this.timeline.published > 0 || this.peering.state !== "catching-up";
-    this.#lists = new MemberLists({ storage, signers, own: id, hasServed });
+    const { timeline } = this;
+    this.#lists = boundLists({ storage, signers, own: id, timeline, peering: () => this.peering });
     this.peering = this.#makePeering();
-    this.#lists.changed = () => this.peering.listsChanged();
     const recorder = new Recorder({
       ...{ id, lists: this.#lists, timeline: this.timeline, peers: this.peering, log, environment, soon },
       past: parts.settings.window.past,
