@@ -119,7 +119,10 @@ export class MemberLists {
     if (taken === "old") return taken;
     if ("problem" in taken) return { refused: taken.problem };
     this.#hasJoined = this.#isJoinedUnder(come, standingOf(taken.heads));
-    return { saved: this.#keep(taken.heads) };
+    const saved = this.#keep(taken.heads);
+    // A member that gives it does not wait for the disk, whose failure is told elsewhere.
+    saved.catch(() => {});
+    return { saved };
   }
 
   /** It has heard a live one under this list. */
