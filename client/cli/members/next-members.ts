@@ -29,16 +29,37 @@ export function nextMembers(
   heads: readonly KnownList[],
   change: Change,
 ): { readonly list: MemberList; readonly text: string } {
-  const problem = problemOf(views, heads, change);
+  const again = toldAgain(views, heads, change);
+  const problem = again === null ? problemOf(views, heads, change) : null;
   if (problem !== null) throw new DbsyncError("bad-command", problem);
   const cluster = rawId(views[0]?.cluster ?? "");
   const ids = { add: change.add.map(rawId), leave: change.leave.map(rawId) };
   // A list has two parents at most: of three that stand beside each other the third is merged by the next one.
-  const list = nextList(heads.slice(0, 2), ids, cluster);
+  const list = again ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection = objectionTo(list, views, heads, change);
   if (objection !== null) throw new DbsyncError("bad-command", objection);
   return { list, text: writeMemberList(list) };
+}
+
+/**
+ * The list as it is, where it says already what is asked for and a daemon of it lacks it: it may have reached only one that it adds or
+ * leaves out, which the others take no list from.
+ */
+function toldAgain(
+  views: readonly MemberView[],
+  heads: readonly KnownList[],
+  { add, leave }: Change,
+): MemberList | null {
+  const [head] = heads;
+  if (head === undefined || heads.length > 1) return null;
+  const { list, hash } = head;
+  const isDone =
+    add.every((id) => list.members.includes(rawId(id))) && leave.every((id) => list.left.includes(rawId(id)));
+  const isBehind = views.some(
+    ({ id, lists }) => list.members.includes(rawId(id)) && !lists.some((own) => own.hash === hash),
+  );
+  return isDone && isBehind ? list : null;
 }
 
 function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
@@ -83,10 +104,17 @@ function objectionTo(
     );
   const stays = (id: string) =>
     members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
-  if (!views.some(({ id, state, joining }) => stays(id) && CAUGHT_UP.has(state) && !joining))
+  const complete = views.filter(({ id, state, joining }) => stays(id) && CAUGHT_UP.has(state) && !joining);
+  if (complete.length === 0)
     return (
       "no daemon that would stay on the list is caught up, of those that were asked (-s): the others could learn " +
       "nothing. Start one, or ask it as well; --force does it all the same, and what only others have is lost"
+    );
+  // One that knows no list takes the next one as one that it adds, and waits for a daemon that was there before.
+  if (heads.length > 0 && !complete.some(isListed))
+    return (
+      "the list has not reached a daemon that would stay on it and is caught up: wait some seconds and try again; --force does it all " +
+      "the same, and those that stay would wait for each other"
     );
   if (heads.length > 0) return null;
   const known = [
@@ -101,11 +129,15 @@ function objectionTo(
   );
 }
 
+/** Whether a list that it knows names it. */
+const isListed = ({ id, lists }: MemberView): boolean =>
+  lists.some(({ list }) => list.members.includes(rawId(id)));
+
 /** Whether it is caught up under a list of its own, and lacks one of others: they could have made that up. */
-const isOtherwise = ({ id, state, lists }: MemberView, heads: readonly KnownList[]): boolean =>
-  CAUGHT_UP.has(state) &&
-  lists.some(({ list }) => list.members.includes(rawId(id))) &&
-  !heads.every(({ hash }) => lists.some((own) => own.hash === hash));
+const isOtherwise = (view: MemberView, heads: readonly KnownList[]): boolean =>
+  CAUGHT_UP.has(view.state) &&
+  isListed(view) &&
+  !heads.every(({ hash }) => view.lists.some((own) => own.hash === hash));
 
 /** As people are shown it: enough to be told from others. */
 export const shown = (id: string): string => `${id.slice(0, 16)}…`;

@@ -36,6 +36,16 @@ test("the first list names all, and the next ones what is added and left out", (
   assert.equal(next(late, change("D")).number, 3);
 });
 
+test("the same again tells the list again to one that lacks it", () => {
+  const behind = (letter: string) => view(letter, [first], { state: "catching-up" });
+  const views = [view("A", [less]), behind("B")];
+  assert.deepEqual(next(views, change("", "C")), less.list);
+  const added = listAfter([less], { add: "D" });
+  const strangers = [view("A", [less]), behind("B"), view("D", [added], { joining: true })];
+  assert.throws(() => next(strangers, change("D")), /wait some seconds/);
+  assert.deepEqual(next(strangers, change("D", "", { force: true })), added.list);
+});
+
 const seen = { id: hex("C"), address: "c:1111", connection: "connected" };
 const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp])[] = [
   ["a first list that leaves out", [view("A", [])], change("", "C"), /there is no list.*members add ADDRESS/],
@@ -45,6 +55,12 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     [view("A", [less])],
     change("C"),
     /never returns: start that daemon with a new/,
+  ],
+  [
+    "what those that stay would take for their first list",
+    [view("A", []), view("B", []), view("C", [first])],
+    change("", "C"),
+    /has not reached a daemon that would stay/,
   ],
   ["an id that is there", [view("A", [less])], change("B"), /is on the list already/],
   ["to leave out a stranger", [view("A", [less])], change("", "X"), /is not on the list/],
