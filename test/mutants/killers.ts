@@ -1,5 +1,5 @@
 /** What finds mutants out, each for one seed. */
-import { simulate } from "../simulation/simulate.js";
+import { makeWorld, simulate } from "../simulation/simulate.js";
 import { foldSeed } from "./fold-seed.js";
 import { handoverSeed } from "./handover-seed.js";
 import type { Mutant } from "./mutant.js";
@@ -14,8 +14,10 @@ export async function problemsOf(
       return foldSeed(seed);
     case "handover":
       return await handoverSeed(seed);
+    case "lists":
+      return makeWorld(seed, null, []).settings.lists ? (await simulate(seed)).problems : [];
     case "simulation":
-      // They fail without any mutant too.
-      return (await simulate(seed)).problems;
+      // Without what came later their first seeds are what they were.
+      return (await simulate(seed, { without: ["lists"] })).problems;
   }
 }

@@ -6,8 +6,8 @@ export interface Mutant {
   /** Stands in it exactly once. */
   readonly find: string;
   readonly replace: string;
-  /** What has to find it out: a run of the whole, or, for rules below what daemons show, the fold or a handover by itself. */
-  readonly killer?: "simulation" | "fold" | "handover";
+  /** What has to find it out: a run of the whole, one with lists of members, or, for rules below what daemons show, the fold or a handover by itself. */
+  readonly killer?: "simulation" | "lists" | "fold" | "handover";
   /** The first seed that found it out, where those before cost much; later ones are tried too. */
   readonly from?: number;
   /** The test file that has to find it out instead, from the build's root: what runs bring about seldom, or one bad member alone cannot. */

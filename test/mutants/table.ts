@@ -5,6 +5,7 @@
 
 import { collectionMutants } from "./collection-table.js";
 import { groupMutants } from "./group-table.js";
+import { listMutants } from "./list-table.js";
 import { memberMutants } from "./member-table.js";
 import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
@@ -299,6 +300,7 @@ export const mutants: readonly Mutant[] = [
   ...groupMutants,
   ...memberMutants,
   ...semanticsMutants,
+  ...listMutants,
   ...noticeMutants,
   ...scriptMutants,
   ...sqlMutants,

@@ -6,6 +6,7 @@ import { canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
 import { ringOf, shortId } from "./cast.js";
+import { isLeftBehind } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { isExcused } from "./stable-promises.js";
 import { namedBy } from "./unverifiable.js";
@@ -150,7 +151,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
   for (const [id, host] of ledger.acknowledged) {
     const { entry } = ledger.sent.get(id) ?? { entry: null };
     const place = entry === null ? "" : bytesOf(writePlace(placeOf(entry)));
-    if (!ids.has(id) && !ledger.lost.has(place))
+    if (!ids.has(id) && !ledger.lost.has(place) && !isLeftBehind(world, place))
       problems.push(`${host} acknowledged ${shortId(id)}, which nobody has`);
   }
   for (const { entry, outcomes, isRead } of ledger.sent.values()) {

@@ -50,7 +50,7 @@ for (let seed = first; seed < first + RUNS; seed++)
     const random = new SeededRandom(seed, 7);
     const hosts = random.oneOf([2, 3, 4]);
     const fixed = { hosts, byzantine: null, envelopes: 200, workMs: 5_000, peering: {}, retainMs: Infinity };
-    const world = makeWorld(seed, null, [...FAULTS], { ...fixed, clockError: 0, clientError: 0 });
+    const world = makeWorld(seed, null, [...FAULTS, "lists"], { ...fixed, clockError: 0, clientError: 0 });
     for (const host of world.hosts) host.start();
     setClientsToWork(world);
     await world.scheduler.runUntil(fixed.workMs);

@@ -1,8 +1,11 @@
 /** One process of a simulated daemon: real timeline, real peering, and what they are handed. */
 
+import { boundLists } from "../../daemon/members/bound-lists.js";
+import type { MemberLists } from "../../daemon/members/member-lists.js";
 import { Peering } from "../../daemon/peers/peering.js";
 import { PEERING_LIMITS } from "../../daemon/peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck } from "../../daemon/replica/check-entry.js";
+import { refusalOfMember } from "../../daemon/trust/membership.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Environment } from "../../serving/process/environment.js";
@@ -15,6 +18,7 @@ import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from ".
 import { ComparisonWatch } from "./comparison-watch.js";
 import { type DiskMoment, SimulatedStorage } from "./disk.js";
 import { makeFront, signersOf } from "./front.js";
+import { openLettersOf } from "./lists/letters.js";
 import { misbehave } from "./misbehaviour.js";
 import { Ports } from "./ports.js";
 import { snapshotParts } from "./snapshots.js";
@@ -142,7 +146,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     refusesRing: (entry, ring) => refusesRing(entry, ring),
     openAside: openAsideOf(host, world, { isAlive }),
     keepDamaged: null,
-    openLetters: null,
+    openLetters: settings.lists ? openLettersOf(host, world, { isAlive }) : null,
     isAlone: () => false,
     isJoining: () => peering.isJoining,
     owner: {
@@ -159,6 +163,9 @@ export function startDaemon(host: Host, world: World): Daemon {
     },
   });
   const signers = signersOf(timeline, genesis.cluster);
+  const lists: MemberLists | null = settings.lists
+    ? boundLists({ storage, signers, own: identity.id, timeline, peering: () => peering })
+    : null;
   const refusesRing: RefuseRingEntry = ringEntryCheck({ signers, databases: DATABASES_DEFAULT });
   const ports = new Ports(host, world, {
     isAlive,
@@ -176,8 +183,12 @@ export function startDaemon(host: Host, world: World): Daemon {
     secret: () => null,
     refusal: (id) => {
       const other = world.hosts.find(({ identity }) => identity.id === id);
-      return other === undefined || (world.isBadOut && other.isByzantine) ? "not-a-member" : null;
+      const isStranger = other === undefined || (world.isBadOut && other.isByzantine);
+      if (lists === null) return isStranger ? "not-a-member" : null;
+      const { ring } = timeline;
+      return refusalOfMember(id, !isStranger, { ring, peers: ports.addresses, standing: lists.standing });
     },
+    ...(lists === null ? {} : { lists }),
     verifySignature: isSignedBy,
     checkEntry: entryCheck({
       signers,
@@ -195,6 +206,8 @@ export function startDaemon(host: Host, world: World): Daemon {
   const take = (entry: Entry): void => {
     const { at } = entry.envelope;
     taken.add(entry.id);
+    if (lists !== null && (lists.refusal !== null || lists.isJoining))
+      violate(`${host.name} took ${shortId(entry.id)}: ${lists.refusal ?? "it has yet to join"}`);
     host.taken.add(entry.id);
     noteTaken(world, host, entry);
     // What it has not told yet counts as well: it may be on the way to the disk.
@@ -205,7 +218,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       );
   };
   const front = makeFront({
-    ...{ timeline, peering, identity, environment, log, soon },
+    ...{ timeline, peering, identity, environment, log, soon, lists },
     cluster: genesis.cluster,
     window: settings.window,
     remembered: settings.remembered,
@@ -243,7 +256,8 @@ export function startDaemon(host: Host, world: World): Daemon {
         stableWatch.look(peering.stablePoint);
         comparisonWatch.look(peering);
         // Who is ordered to believe a member leaves live for it.
-        if (order === null) watch.look(peering.state, violate);
+        const isOut = lists !== null && (lists.isJoining || !world.honest.includes(host));
+        if (order === null) watch.look(peering.state, isOut ? () => {} : violate);
       });
       peering.start();
       ports.open(peering);
@@ -254,6 +268,7 @@ export function startDaemon(host: Host, world: World): Daemon {
   return {
     timeline,
     peering,
+    lists,
     ports,
     isAlive,
     get isLive() {

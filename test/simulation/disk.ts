@@ -34,6 +34,12 @@ export class Disk {
   readonly replaced = new Map<number, () => void>();
   /** Until an operator removes it. */
   readonly asides: KeptAside[] = [];
+  /** Places of entries that were kept as dead letters: by the file's name while it is undecided. */
+  readonly undecided = new Map<string, ReadonlySet<ByteString>>();
+  /** Until an operator removes them. */
+  readonly letters = new Set<ByteString>();
+  /** Places of what has to be among them, unless it is still here. */
+  readonly owedLetters = new Set<ByteString>();
   /** Whether one of them was a member's. */
   hasTaken = false;
   /** Whether it was said that what a member's is not made of is gone. */
@@ -149,6 +155,7 @@ export class Disk {
     this.contents.clear();
     this.replaced.clear();
     this.asides.length = 0;
+    for (const letters of [this.undecided, this.letters, this.owedLetters]) letters.clear();
     this.hasTaken = this.hasToldStrays = false;
     this.rotten.clear();
     this.toldRotten.clear();

@@ -1,5 +1,6 @@
 /** What goes wrong in a run, and when: drawn from its seed; each fault ends by itself, or when the run's work is over. */
 import { shortId } from "./cast.js";
+import { isSound } from "./lists/known-lists.js";
 import type { Link } from "./network.js";
 import { FAULTS, type Fault } from "./settings.js";
 import type { Host, World } from "./world.js";
@@ -166,9 +167,11 @@ function rot({ hosts, honest, random, trace }: World): void {
 }
 
 /** The data folder is lost; not if that makes a rotten entry elsewhere the last of its kind. */
-function wipe({ hosts, honest, random, ledger, trace }: World): void {
+function wipe({ hosts, honest, random, ledger, settings, trace }: World): void {
   const host = random.oneOf(hosts);
   const others = honest.filter((other) => other !== host);
+  // What is left has to be more than daemons that have yet to join.
+  if (settings.lists && !others.some(isSound)) return;
   const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
   const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));
   const places = host.disk.held();

@@ -3,6 +3,8 @@ import type { Logger } from "pino";
 import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
 import { LocalUnits } from "../../daemon/backends/local-units.js";
 import { Newest } from "../../daemon/backends/newest.js";
+import { ListCommands } from "../../daemon/members/list-commands.js";
+import type { MemberLists } from "../../daemon/members/member-lists.js";
 import { UNBOUNDED } from "../../daemon/memory/memory-limit.js";
 import type { Peering } from "../../daemon/peers/peering.js";
 import { Databases } from "../../daemon/pipeline/databases.js";
@@ -26,6 +28,8 @@ import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
 export interface FrontParts {
   readonly timeline: Timeline;
   readonly peering: Peering;
+  /** null: this daemon knows of none. */
+  readonly lists: MemberLists | null;
   readonly identity: SimulatedIdentity;
   readonly cluster: ByteString;
   readonly environment: Environment;
@@ -55,7 +59,7 @@ export interface Front {
 const ROOM = 1 << 20;
 
 export function makeFront(parts: FrontParts): Front {
-  const { timeline, peering, identity, cluster, environment, window, remembered, soon } = parts;
+  const { timeline, peering, lists, identity, cluster, environment, window, remembered, soon } = parts;
   const { taken, signed, flushed } = parts;
   const log = parts.log as Logger;
   const watched: Pick<Timeline, "take"> = {
@@ -69,6 +73,7 @@ export function makeFront(parts: FrontParts): Front {
     ...{ timeline: facing(timeline, watched), peers: peering, log, environment, flushed, soon },
     past: window.past,
     id: identity.id,
+    ...(lists === null ? {} : { lists }),
   });
   const backend = new TimelineBackend(timeline, environment);
   const confirmations = new Confirmations({ peers: peering, timeline, environment });
@@ -96,7 +101,10 @@ export function makeFront(parts: FrontParts): Front {
     hash: (...pieces) => sha256(Buffer.concat(pieces)),
     remembered: { most: remembered, mostBytes: 100_000 },
     floor: { date: environment.clock(), pending: null },
-    recording: new TimelineRecording({ recorder, confirmations, gateway, environment }),
+    recording: new TimelineRecording({
+      ...{ recorder, confirmations, gateway, environment },
+      ...(lists === null ? {} : { lists: listCommands(lists, { ...parts, recorder, signers }) }),
+    }),
   });
   return {
     ...{ pipeline, gateway, recorder },
@@ -107,6 +115,16 @@ export function makeFront(parts: FrontParts): Front {
     }),
     take: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
   };
+}
+
+function listCommands(
+  lists: MemberLists,
+  { identity, peering, recorder, signers }: FrontParts & { recorder: Recorder; signers: SignersFace },
+): ListCommands {
+  return new ListCommands({
+    ...{ lists, own: identity.id, signers, state: () => recorder.shownState },
+    ...{ stable: () => peering.stablePoint, peers: () => peering.members },
+  });
 }
 
 /** The daemon's own way to know who signed, with cheap signatures. */

@@ -58,6 +58,10 @@ export class Ledger {
   readonly #seals = new Map<string, ByteString>();
   /** Places whose last sound copy a fault has destroyed, or that a snapshot which was taken over is not made of. */
   readonly lost = new Set<ByteString>();
+  /** Places of what was in folders that operators have put aside, of daemons that a list has left out. */
+  readonly putAside = new Set<ByteString>();
+  /** Lists of members that were signed, by what. */
+  readonly lists: Record<string, number> = {};
   /** Whether an only other daemon, which has turned bad, was believed by one that had nothing. */
   isTainted = false;
   /** What is wrong already. */

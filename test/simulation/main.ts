@@ -3,7 +3,7 @@
  *   --seed N    that run alone, with `--trace` line by line
  *   --seeds N   so many runs; --from N the first one's seed; --keep goes on after five that failed
  *   --except N,N   leaves seeds out
- *   --without rot,wipe,votes   leaves kinds of faults and of lies out; tables, groups, comparing: what is about them
+ *   --without rot,wipe,votes   leaves kinds of faults and of lies out; tables, groups, scripts, comparing, lists: what is about them
  */
 import { parseArgs } from "node:util";
 import { simulate } from "./simulate.js";
@@ -30,6 +30,7 @@ const FIGURES = [
   "snapshots",
   "ordered",
   "expelled",
+  "lists",
   "pruned",
   "compared",
   "redone",

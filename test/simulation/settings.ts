@@ -71,6 +71,8 @@ export interface Settings {
   readonly conditional: number;
   readonly stable: number;
   readonly replicated: number;
+  /** Whether administrators say by lists which daemons the members are. */
+  readonly lists: boolean;
   /** Of a client's calls, those of version 1, which a daemon signs. */
   readonly gateway: number;
   /** Of a client's calls, KEY commands by administrators. */
@@ -166,7 +168,16 @@ export function drawComparing(random: SeededRandom, isOut: boolean): Partial<Pee
   return isOn ? { compareEveryMs: 1_000, comparePercent: 50 } : { comparePercent: 0 };
 }
 
-export function drawSettings(random: SeededRandom): Omit<Settings, "tables" | "groups" | "scripts"> {
+const LISTS = 0.5;
+
+/** The same of lists of members: where nobody lies, and there are administrators. */
+export function drawLists(random: SeededRandom): boolean {
+  return random.chance(LISTS);
+}
+
+export function drawSettings(
+  random: SeededRandom,
+): Omit<Settings, "tables" | "groups" | "scripts" | "lists"> {
   const badness = drawBadness(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);

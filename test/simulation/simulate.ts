@@ -12,6 +12,9 @@ import { Client, KeyChest } from "./clients.js";
 import { heal, restartFailed, sowFaults } from "./faults.js";
 import { SimulatedHost } from "./host.js";
 import { Ledger } from "./ledger.js";
+import { isInEach } from "./lists/known-lists.js";
+import { brokenLists } from "./lists/list-checks.js";
+import { ListWork } from "./lists/list-work.js";
 import { Network } from "./network.js";
 import { Operator } from "./operator.js";
 import { Scheduler } from "./scheduler.js";
@@ -19,6 +22,7 @@ import { checkService } from "./service.js";
 import {
   drawComparing,
   drawGroups,
+  drawLists,
   drawScripts,
   drawSettings,
   drawTables,
@@ -45,6 +49,8 @@ export interface Verdict {
   readonly ordered: number;
   /** 1: an operator had to leave the bad member out. */
   readonly expelled: number;
+  /** Lists of members that were signed while faults were made. */
+  readonly lists: number;
   /** Hosts that have forgotten entries. */
   readonly pruned: number;
   /** Looks at members' states. */
@@ -79,7 +85,7 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults that do not occur; `tables`, `groups`, `scripts`, `comparing`: nothing about them. */
+  /** Faults that do not occur; `tables`, `groups`, `scripts`, `comparing`, `lists`: nothing about them. */
   readonly without?: readonly string[];
 }
 
@@ -100,16 +106,21 @@ export async function simulate(
     for (const host of hosts) host.start();
     sowFaults(world);
     setClientsToWork(world);
+    const lists = settings.lists ? new ListWork(world, seed) : null;
+    lists?.sow();
     await scheduler.runUntil(settings.workMs);
     world.trace("world", () => "all is well from now on");
     heal(world);
+    if (lists !== null) problems.push(...(await settledLists(world, lists)));
     healedAt = scheduler.time;
-    entries = await untilEqual(world, problems);
+    if (problems.length === 0) entries = await untilEqual(world, problems);
     equalAt = scheduler.time;
-    if (problems.length === 0 && settings.isServiceChecked && world.honest.length > 1) {
+    const isAlone = world.honest.length === 1 && lists === null;
+    if (problems.length === 0 && (settings.isServiceChecked || lists !== null) && !isAlone) {
       problems.push(...(await checkService(world, healedAt)));
       if (problems.length === 0) entries = await untilEqual(world, problems);
     }
+    if (problems.length === 0 && lists !== null) problems.push(...brokenLists(world));
   } catch (problem) {
     thrown(problem);
   } finally {
@@ -123,6 +134,7 @@ export async function simulate(
     snapshots: ledger.snapshots,
     ordered: ledger.ordered,
     expelled: world.isBadOut ? 1 : 0,
+    lists: Object.values(ledger.lists).reduce((sum, count) => sum + count, 0),
     pruned: world.honest.filter(({ disk }) => disk.marks.has("pruned")).length,
     compared: ledger.compared,
     redone: hosts.reduce((sum, { daemon }) => sum + (daemon?.timeline.figures.redone ?? 0), 0),
@@ -139,11 +151,14 @@ export function makeWorld(
 ): World {
   const random = new SeededRandom(seed);
   const drawn = drawSettings(random);
+  const genesis = makeGenesis(random);
+  const mayHaveLists = drawn.byzantine === null && genesis.roots.length > 0 && !without.includes("lists");
   const settings = {
     ...drawn,
     tables: without.includes("tables") ? 0 : drawTables(new SeededRandom(seed, 0)),
     groups: without.includes("groups") ? 0 : drawGroups(new SeededRandom(seed, 1)),
     scripts: without.includes("scripts") ? 0 : drawScripts(new SeededRandom(seed, 2)),
+    lists: mayHaveLists && drawLists(new SeededRandom(seed, 4)),
     peering: {
       ...drawn.peering,
       ...drawComparing(new SeededRandom(seed, 3), without.includes("comparing")),
@@ -157,7 +172,12 @@ export function makeWorld(
   const honest: Host[] = [];
   const world: World = {
     isBadOut: false,
-    ...{ scheduler, random, settings, hosts, honest, ledger: new Ledger(), genesis: makeGenesis(random) },
+    ...{ scheduler, random, settings, hosts, ledger: new Ledger(), genesis },
+    heads: [],
+    get honest() {
+      const { heads } = world;
+      return heads.length === 0 ? honest : honest.filter((host) => isInEach(heads, host));
+    },
     network: new Network(scheduler, random),
     trace: (who, what) => print?.(`${scheduler.time.toFixed(1).padStart(9)} ${who.padEnd(8)} ${what()}`),
   };
@@ -178,6 +198,13 @@ export function setClientsToWork(world: World): void {
   for (let left = settings.envelopes; left > 0; left--) {
     scheduler.after(random.below(settings.workMs), null, () => random.oneOf(clients).act());
   }
+}
+
+/** @returns why administrators do not come to one list that all go by */
+async function settledLists(world: World, lists: ListWork): Promise<readonly string[]> {
+  const operator = new Operator(world);
+  const problem = await lists.settle(() => operator.order());
+  return problem === null ? [] : [`lists of members: ${problem}`, ...world.ledger.violations];
 }
 
 /** @returns how many entries all have in the end */

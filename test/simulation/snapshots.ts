@@ -10,6 +10,7 @@ import { SEAL_BYTES } from "../../timeline/snapshots/snapshot-stream.js";
 import { notAside } from "./asides.js";
 import { sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";
+import { oweLetters } from "./lists/letters.js";
 import { unverifiablePlaces } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 
@@ -84,11 +85,14 @@ export function snapshotParts(
               // What it is not made of goes now, or has gone before; others may let it go for the same reason.
               const pruned = Number(host.disk.marks.get("pruned")?.toString() ?? -1);
               const isBelow = (place: ByteString, at: number) => dateOf(Buffer.from(place, "latin1")) <= at;
-              for (const place of [...host.disk.held(), ...host.disk.missed])
-                if (isBelow(place, Math.max(date, pruned)) && !contents.has(place)) ledger.lost.add(place);
+              const gone = [...host.disk.held(), ...host.disk.missed].filter(
+                (place) => isBelow(place, Math.max(date, pruned)) && !contents.has(place),
+              );
               // So does what was signed with keys that go with that.
               const kept = host.disk.places().filter((p) => !isBelow(p, date) && !host.disk.rotten.has(p));
-              for (const place of unverifiablePlaces(kept, contents, world)) ledger.lost.add(place);
+              gone.push(...unverifiablePlaces(kept, contents, world));
+              for (const place of gone) ledger.lost.add(place);
+              if (settings.lists) oweLetters(host, gone, ledger);
               host.disk.contents.set(date, contents);
               host.disk.hasTaken = true;
               ledger.snapshots++;

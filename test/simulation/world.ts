@@ -1,8 +1,10 @@
 /** What the parts of one run share. */
 import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
+import type { MemberLists } from "../../daemon/members/member-lists.js";
 import type { PeerAddress } from "../../daemon/options/peer-address.js";
 import type { Peering } from "../../daemon/peers/peering.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { KnownList } from "../../protocol/members/succession.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, Place as EntryPlace } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";
@@ -33,6 +35,8 @@ export interface Harbour {
 export interface Daemon {
   readonly timeline: Timeline;
   readonly peering: Peering;
+  /** null: in a run without lists of members. */
+  readonly lists: MemberLists | null;
   readonly ports: Harbour;
   readonly isAlive: () => boolean;
   /** Whether it serves and is level with a member. */
@@ -116,8 +120,10 @@ export interface World {
   readonly settings: Settings;
   readonly genesis: Genesis;
   readonly hosts: readonly Host[];
-  /** Those that have not turned bad. */
+  /** Those that have not turned bad, and that each list names that no other comes after. */
   readonly honest: readonly Host[];
+  /** Those lists, as far as they were signed and are not lost. */
+  heads: readonly KnownList[];
   readonly ledger: Ledger;
   /** A line of the trace, made only if somebody reads it. */
   readonly trace: (who: string, what: () => string) => void;

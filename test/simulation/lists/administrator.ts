@@ -1,0 +1,131 @@
+/**
+ * An administrator of a run: asks daemons what they know of the list of members, and signs the next one, by the same steps as
+ * `dbsync members`: what that would refuse is not signed.
+ */
+import { headsOf, type MemberView, viewsOf } from "../../../client/cli/members/member-views.js";
+import { type Change, nextMembers } from "../../../client/cli/members/next-members.js";
+import { DbsyncError } from "../../../client/shared/errors.js";
+import { replyValue } from "../../../client/shared/reply-value.js";
+import type { EnvelopeAnswer } from "../../../daemon/answers/request.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { listHash } from "../../../protocol/members/member-list.js";
+import type { KnownList } from "../../../protocol/members/succession.js";
+import { RespReader } from "../../../protocol/resp/resp-reader.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
+import type { SeededRandom } from "../../support/seeded-random.js";
+import { randomBytes, sha256, shortId, sign } from "../cast.js";
+import type { Host, World } from "../world.js";
+import { isInEach, isSound, type SignedLists } from "./known-lists.js";
+
+const COMMAND = ["CLUSTER", "MEMBERS"];
+
+/** What daemons said, and what is wanted of it. */
+export interface Asked {
+  readonly views: readonly MemberView[];
+  readonly heads: readonly KnownList[];
+}
+
+/** By ids; hexadecimal. */
+export type Wanted = Pick<Change, "add" | "leave"> & Partial<Change>;
+
+export interface AdministratorParts {
+  readonly name: string;
+  readonly world: World;
+  /** Of its own: what it does takes nothing of what the run is like else. */
+  readonly random: SeededRandom;
+  readonly signed: SignedLists;
+}
+
+export class Administrator {
+  readonly #parts: AdministratorParts;
+
+  constructor(parts: AdministratorParts) {
+    this.#parts = parts;
+  }
+
+  /** @param then  with what those have said that have answered in time, one at least */
+  ask(hosts: readonly Host[], patienceMs: number, then: (asked: Asked) => void): void {
+    const { world, name } = this.#parts;
+    const answers: Parameters<typeof viewsOf>[0][number][] = [];
+    for (const host of hosts)
+      this.#tell(host, this.#envelope(COMMAND), (answer) => {
+        const reply = answer.kind === "result" ? replyIn(answer.replies) : null;
+        if (reply !== null) answers.push({ address: `${host.name}:1111`, reply, error: null });
+      });
+    world.scheduler.after(patienceMs, null, () => {
+      // What comes later is not looked at.
+      const come = answers.splice(0).sort((a, b) => (a.address < b.address ? -1 : 1));
+      if (come.length === 0) return;
+      const views = viewsOf(come);
+      world.trace(name, () => `hears ${views.map(shownView).join(", ")}`);
+      then({ views, heads: headsOf(views) });
+    });
+  }
+
+  /**
+   * Signs the list that comes next, and tells it to some hosts.
+   * @returns why it did not; null: it did
+   */
+  sign(
+    { views, heads }: Asked,
+    { add, leave, isReplacing = false, force = false }: Wanted,
+    to: readonly Host[],
+  ): string | null {
+    const { world, name, signed } = this.#parts;
+    try {
+      const { list, text } = nextMembers(views, heads, { add, leave, isReplacing, force });
+      const known: KnownList = { list, hash: listHash(text, sha256) };
+      const others = world.heads.filter(({ hash }) => !list.parents.includes(hash) && hash !== known.hash);
+      const keeps = [known, ...others];
+      if (!world.hosts.some((host) => isInEach(keeps, host) && isSound(host)))
+        return "it would keep no daemon that has all";
+      signed.add(known);
+      world.trace(
+        name,
+        () =>
+          `signs list ${list.number} ${shortId(known.hash)} of ${list.members.map(shortId)} after ${list.parents.map(shortId)}, tells ${to.map((host) => host.name)}`,
+      );
+      const envelope = this.#envelope([...COMMAND, text]);
+      for (const host of to) this.#tell(host, envelope, () => {});
+      return null;
+    } catch (problem) {
+      if (!(problem instanceof DbsyncError)) throw problem;
+      world.trace(name, () => `does not sign: ${problem.message}`);
+      return problem.message;
+    }
+  }
+
+  #envelope(command: readonly ByteString[]): Entry {
+    const { world, random } = this.#parts;
+    const { genesis, hosts } = world;
+    const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);
+    const at = clocks[(clocks.length - 1) >> 1] as number;
+    const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at, seq: 0 };
+    return sign(random.oneOf(genesis.roots), header, [command]);
+  }
+
+  #tell(host: Host, envelope: Entry, answered: (answer: EnvelopeAnswer) => void): void {
+    const { world, name } = this.#parts;
+    world.network.send(name, host.name, () =>
+      host.take(envelope, undefined, (answer) => {
+        world.trace(host.name, () => `answers ${name}: ${shownAnswer(answer)}`);
+        world.network.send(host.name, name, () => answered(answer));
+      }),
+    );
+  }
+}
+
+/** null: an error. */
+function replyIn(replies: ByteString): ReturnType<typeof replyValue> | null {
+  const reply = new RespReader(Buffer.from(replies, "latin1")).readReply();
+  return reply.kind === "error" ? null : replyValue(reply, false, null);
+}
+
+const shownAnswer = (answer: EnvelopeAnswer): string => {
+  if (answer.kind === "refused") return `${answer.code} ${answer.detail}`;
+  return answer.errors > 0 ? answer.replies : answer.kind;
+};
+
+const shownView = ({ address, id, state, joining, lists }: MemberView): string =>
+  `${address} ${id.slice(0, 8)} ${joining ? "joining" : state} by ${lists.map(({ hash }) => hexOf(hash).slice(0, 8))}`;

@@ -1,0 +1,78 @@
+/** The lists of members of a run, as they are: what was signed, and which of it some daemon knows, or may yet be told. */
+
+import { listOf } from "../../../daemon/members/list-proof.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { takeList } from "../../../protocol/members/known-lists.js";
+import { readEntries } from "../../../protocol/members/member-packing.js";
+import type { KnownList } from "../../../protocol/members/succession.js";
+import type { Host, World } from "../world.js";
+
+/** After so long nobody is told a list that no daemon has taken. */
+const ON_ITS_WAY_MS = 15_000;
+
+export const isInEach = (lists: readonly KnownList[], { identity }: Host): boolean =>
+  lists.every(({ list }) => list.members.includes(identity.id));
+
+/** Whether any of some lists has left a host's folder out. */
+export const isLeftOut = (lists: readonly KnownList[], { identity }: Host): boolean =>
+  lists.some(({ list }) => list.left.includes(identity.id));
+
+/** Lists that were signed, with the time: milliseconds of the run. */
+export class SignedLists {
+  readonly #world: World;
+  #recent: readonly { readonly known: KnownList; readonly at: number }[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  add(known: KnownList): void {
+    this.#recent = [...this.#recent, { known, at: this.#world.scheduler.time }];
+    this.look();
+  }
+
+  /** Says which the members are by what is known now. @param isAll  nothing is on its way any more */
+  look(isAll = false): void {
+    const { hosts, scheduler, genesis } = this.#world;
+    this.#recent = this.#recent.filter(({ at }) => !isAll && scheduler.time - at < ON_ITS_WAY_MS);
+    const all = [...this.#recent.map(({ known }) => known), ...hosts.flatMap(listsOf)];
+    this.#world.heads = headsOf(all, genesis.cluster);
+    this.#noteRotten();
+  }
+
+  /** What has rotted at one that stays, and is sound only where it is taken from no more, is lost. */
+  #noteRotten(): void {
+    const { honest, ledger } = this.#world;
+    for (const { disk } of honest)
+      for (const place of [...disk.rotten, ...disk.missed])
+        if (!honest.some((other) => other.keeps(place))) ledger.lost.add(place);
+  }
+}
+
+/** Those that no other comes after. */
+function headsOf(lists: readonly KnownList[], cluster: ByteString): readonly KnownList[] {
+  let heads: readonly KnownList[] = [];
+  for (const come of [...lists].sort((a, b) => a.list.number - b.list.number)) {
+    const taken = takeList(heads, come, cluster);
+    if (typeof taken === "object" && "heads" in taken) heads = taken.heads;
+  }
+  return heads;
+}
+
+/** What a host's daemon knows, or its folder has. */
+function listsOf({ daemon, disk }: Host): readonly KnownList[] {
+  if (daemon?.lists != null) return daemon.lists.standing.heads;
+  const kept = disk.marks.get("members");
+  const entries = kept === undefined ? [] : (readEntries(Buffer.from(kept.subarray(1))) ?? []);
+  return entries
+    .map(({ body, signature }) => listOf(body, signature))
+    .flatMap((list) => ("refused" in list ? [] : list));
+}
+
+/** Whether a host has all that was final, and is one of all lists: a list has to keep such a one, or there is nobody to learn from. */
+export function isSound({ daemon }: Host): boolean {
+  if (daemon === null || daemon.timeline.failure !== null || daemon.timeline.state !== "live") return false;
+  if (daemon.peering.state === "catching-up") return false;
+  const { lists } = daemon;
+  return lists === null || (lists.refusal === null && !lists.isJoining);
+}

@@ -1,0 +1,246 @@
+/**
+ * What administrators do with the list of members while a run's faults go on: they begin one (now and then right after the start), let
+ * daemons in, leave others out in whatever state they are, replace those whose folder is lost, try to let one return, and sign two
+ * lists at once, each by what other daemons say. Then it is brought to rest: one list, of daemons that are there.
+ */
+import { type MemberView, rawId } from "../../../client/cli/members/member-views.js";
+import type { KnownList } from "../../../protocol/members/succession.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+import type { Host, World } from "../world.js";
+import { Administrator, type Asked, type Wanted } from "./administrator.js";
+import { isInEach, isLeftOut, isSound, SignedLists } from "./known-lists.js";
+
+/** Until the first list is begun: before anything was published, some time later, or when the faults are over. */
+const BEGINS_MS = [80, 110, 110, 400, 1_500, 6_000, Infinity];
+/** For answers; the first time, and later. */
+const FIRST_PATIENCE_MS = [20, 60, 500];
+const PATIENCE_MS: readonly [number, number] = [200, 2_500];
+/** Chances of one time that an administrator comes. */
+const TWO_AT_ONCE = 0.25;
+const FEW_ASKED = 0.3;
+const FEW_TOLD = 0.5;
+const CRASH = 0.3;
+
+const STEP_MS = 2_500;
+const STEP_PATIENCE_MS = 1_200;
+const SETTLING_MS_MOST = 150_000;
+/** A list that only a daemon knows which another leaves out is none that others could be given. */
+const FORCED_AFTER_MS = 60_000;
+
+export class ListWork {
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #signed: SignedLists;
+  readonly #administrators: readonly Administrator[];
+  /** Milliseconds between two times that an administrator comes, on average. */
+  readonly #everyMs: number;
+  /** Whether those that were left out come back with an empty folder in the end. */
+  readonly #allReturn: boolean;
+
+  constructor(world: World, seed: number) {
+    this.#world = world;
+    this.#random = new SeededRandom(seed, 5);
+    this.#signed = new SignedLists(world);
+    const parts = { world, random: new SeededRandom(seed, 6), signed: this.#signed };
+    this.#administrators = ["a0", "a1"].map((name) => new Administrator({ ...parts, name }));
+    this.#everyMs = this.#random.oneOf([1_000, 2_500, 5_000]);
+    this.#allReturn = this.#random.chance(0.5);
+  }
+
+  /** While the faults go on. */
+  sow(): void {
+    const { scheduler, settings } = this.#world;
+    const again = () => {
+      if (scheduler.time > settings.workMs) return;
+      this.#come();
+      scheduler.after(this.#random.between(this.#everyMs >> 1, 2 * this.#everyMs), null, again);
+    };
+    const first = this.#random.oneOf(BEGINS_MS);
+    if (first !== Infinity) scheduler.after(first, null, again);
+  }
+
+  #come(): void {
+    const { hosts, heads } = this.#world;
+    const random = this.#random;
+    this.#signed.look();
+    const [one, other] = this.#administrators as [Administrator, Administrator];
+    if (heads.length === 0 || !random.chance(TWO_AT_ONCE)) {
+      this.#act(one, heads.length > 0 && random.chance(FEW_ASKED) ? this.#some(hosts) : hosts);
+      return;
+    }
+    const shuffled = random.shuffled(hosts);
+    const near = shuffled.slice(0, random.between(1, hosts.length - 1));
+    this.#act(one, near);
+    this.#act(
+      other,
+      shuffled.filter((host) => !near.includes(host)),
+    );
+  }
+
+  #act(administrator: Administrator, hosts: readonly Host[]): void {
+    const random = this.#random;
+    const { scheduler, ledger, settings } = this.#world;
+    const isFirst = this.#world.heads.length === 0;
+    const patience = isFirst ? random.oneOf(FIRST_PATIENCE_MS) : random.between(...PATIENCE_MS);
+    administrator.ask(hosts, patience, (asked) => {
+      if (scheduler.time > settings.workMs) return;
+      const [what, wanted] = this.#wanted(asked);
+      if (wanted === null) return;
+      const to = random.chance(FEW_TOLD) ? this.#some(hosts) : hosts;
+      const problem = administrator.sign(asked, wanted, to);
+      if (what === "return" && problem === null) ledger.violate("a daemon that was left out is let in again");
+      if (problem !== null) return;
+      ledger.lists[what] = (ledger.lists[what] ?? 0) + 1;
+      if (!random.chance(CRASH)) return;
+      const host = random.oneOf(to);
+      scheduler.after(random.oneOf([1, 5, 20, 100]), null, () => {
+        if (scheduler.time > settings.workMs) return;
+        host.kill("in the middle of a list", random.chance(0.3));
+        host.restartAfter(random.oneOf([10, 500, 4_000]));
+      });
+    });
+  }
+
+  /** @returns what it is called, and null: nothing is to be signed */
+  #wanted({ views, heads }: Asked): readonly [string, Wanted | null] {
+    const random = this.#random;
+    const [head] = heads;
+    if (head === undefined) return ["begin", this.#first(views)];
+    if (heads.length > 1) return ["merge", { add: [], leave: [] }];
+    const { members } = head.list;
+    const lost = this.#lostOf(head);
+    const strangers = this.#strangers(views, head);
+    const returning = views.filter(({ id }) => head.list.left.includes(rawId(id)));
+    for (const host of this.#world.hosts) if (!isLeftOut(heads, host)) this.#beginAnew(host);
+    const kinds: (() => readonly [string, Wanted | null])[] = [
+      () => ["evict", { add: [], leave: [hexOf(random.oneOf(members))] }],
+    ];
+    if (strangers.length > 0) kinds.push(() => ["add", { add: [random.oneOf(strangers)], leave: [] }]);
+    if (strangers.length > 0 && lost.length > 0)
+      kinds.push(() => [
+        "replace",
+        { add: [random.oneOf(strangers)], leave: [random.oneOf(lost)], isReplacing: true },
+      ]);
+    if (lost.length > 0) kinds.push(() => ["evict", { add: [], leave: [random.oneOf(lost)] }]);
+    if (returning.length > 0) {
+      const { id } = random.oneOf(returning);
+      kinds.push(() => ["return", { add: [id], leave: [] }]);
+      kinds.push(() => {
+        this.#beginAnew(this.#hostOf(id));
+        return ["anew", null];
+      });
+    }
+    return random.oneOf(kinds)();
+  }
+
+  /** The first list names all that there are: whom it does not name could have taken what the others do not hear of. */
+  #first(views: readonly MemberView[]): Wanted | null {
+    const add = allOf(views);
+    const isEverybody = this.#world.hosts.every(({ identity }) => add.includes(hexOf(identity.id)));
+    return isEverybody ? { add, leave: [] } : null;
+  }
+
+  /** A daemon that was left out, or took something before a list named it, is given an empty folder; what it had is put aside. */
+  #beginAnew(host: Host | undefined): void {
+    const { ledger, heads } = this.#world;
+    if (host === undefined || host.daemon === null || heads.length === 0 || isInEach(heads, host)) return;
+    if (!isLeftOut(heads, host) && host.disk.held().length === 0) return;
+    host.kill("is given an empty folder");
+    for (const place of [...host.disk.held(), ...host.disk.letters]) ledger.putAside.add(place);
+    host.wipe();
+    host.restartAfter(this.#random.oneOf([10, 1_000]));
+  }
+
+  #hostOf(hex: string): Host | undefined {
+    return this.#world.hosts.find(({ identity }) => hexOf(identity.id) === hex);
+  }
+
+  /** Ids of a list whose folders are lost. Hexadecimal. */
+  #lostOf({ list }: KnownList): string[] {
+    const { hosts } = this.#world;
+    return list.members.filter((id) => !hosts.some(({ identity }) => identity.id === id)).map(hexOf);
+  }
+
+  /** Those that have answered, and that no list has ever named. Hexadecimal. */
+  #strangers(views: readonly MemberView[], { list }: KnownList): string[] {
+    const named = new Set([...list.members, ...list.left]);
+    return views.map(({ id }) => id).filter((id) => !named.has(rawId(id)));
+  }
+
+  #some(hosts: readonly Host[]): readonly Host[] {
+    return this.#random.shuffled(hosts).slice(0, this.#random.between(1, hosts.length));
+  }
+
+  /**
+   * When the faults are over.
+   * @param help  what an operator does where daemons cannot go on by themselves; returns whether there was something
+   * @returns why it does not come to rest; null: one list names the members, all of which go by it
+   */
+  async settle(help: () => boolean): Promise<string | null> {
+    const { scheduler } = this.#world;
+    const [administrator] = this.#administrators as [Administrator];
+    const deadline = scheduler.time + SETTLING_MS_MOST;
+    const forcesFrom = scheduler.time + FORCED_AFTER_MS;
+    let helpsFrom = scheduler.time + SETTLING_MS_MOST / 2;
+    let problem: string | null = "no daemon answers";
+    while (scheduler.time < deadline) {
+      this.#signed.look(true);
+      problem = this.#unsettled();
+      if (problem === null) return null;
+      administrator.ask(this.#world.hosts, STEP_PATIENCE_MS, (asked) => {
+        const wanted = this.#mending(asked);
+        if (wanted === null) return;
+        const force = scheduler.time > forcesFrom;
+        // Those that were left out hear of it from members.
+        const { hosts, heads } = this.#world;
+        const to = hosts.filter(
+          (host) => isInEach(heads, host) || wanted.add.includes(hexOf(host.identity.id)),
+        );
+        problem = administrator.sign(asked, { ...wanted, force }, to) ?? problem;
+      });
+      await scheduler.runUntil(scheduler.time + STEP_MS);
+      if (scheduler.time < helpsFrom) continue;
+      helpsFrom = deadline;
+      if (help()) helpsFrom = scheduler.time + SETTLING_MS_MOST / 4;
+    }
+    return problem;
+  }
+
+  /** What has to be signed next, for the list to be one of daemons that are there; null: nothing. */
+  #mending({ views, heads }: Asked): Wanted | null {
+    const [head] = heads;
+    if (head === undefined) return this.#first(views);
+    const isBehind = ({ id, lists }: MemberView) =>
+      head.list.members.includes(rawId(id)) && !lists.some(({ hash }) => hash === head.hash);
+    if (heads.length > 1 || views.some(isBehind)) return { add: [], leave: [] };
+    const lost = this.#lostOf(head);
+    if (lost.length > 0) return { add: [], leave: lost };
+    if (!this.#allReturn) return null;
+    for (const host of this.#world.hosts) this.#beginAnew(host);
+    const strangers = this.#strangers(views, head);
+    return strangers.length === 0 ? null : { add: strangers, leave: [] };
+  }
+
+  #unsettled(): string | null {
+    const { heads, hosts, honest } = this.#world;
+    const [head] = heads;
+    if (head === undefined) return "there is no list";
+    if (heads.length > 1) return `${heads.length} lists stand beside each other`;
+    if (honest.length < head.list.members.length) return "the list names a folder that is lost";
+    if (this.#allReturn && honest.length < hosts.length) return "not all are in the list";
+    const behind = honest.find(({ daemon }) => {
+      const lists = daemon?.lists;
+      return lists == null || !lists.isReporting || lists.told.hash !== head.hash;
+    });
+    if (behind !== undefined)
+      return `${behind.name} does not go by the list: ${behind.daemon?.lists?.isJoining ? "it has yet to join" : "it knows another"}`;
+    return honest.some((host) => isInEach(heads, host) && isSound(host)) ? null : "no member is live";
+  }
+}
+
+/** Those that have answered, and those that they are connected with. */
+function allOf(views: readonly MemberView[]): string[] {
+  const peers = views.flatMap((view) => view.peers.filter(({ connection }) => connection === "connected"));
+  return [...new Set([...views, ...peers].map(({ id }) => id))];
+}
