@@ -1,4 +1,4 @@
-/** What a side says last: to a daemon that a list of members leaves out, that list, as no member talks to it any more. */
+/** What a side says last: to a daemon that a list of members does not name, that list, as no member talks to it (any more). */
 import {
   KNOWS_LISTS,
   LIST_BODY_BYTES_MAX,
@@ -18,7 +18,8 @@ export function partingLists(
   knows: ReadonlySet<string>,
   lists: PeeringParts["lists"],
 ): readonly ListMessage[] {
-  if (code !== "left-out" || lists === undefined || !knows.has(KNOWS_LISTS)) return [];
+  const isOfList = code === "left-out" || code === "not-listed";
+  if (!isOfList || lists === undefined || !knows.has(KNOWS_LISTS)) return [];
   const { hash, lists: all } = lists.told;
   return all.map(({ body, signature }) => ({ kind: "list", hash, isReporting: false, body, signature }));
 }
