@@ -1,4 +1,4 @@
-/** Where a Redis is: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`. */
+/** Where a Redis is: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`; `resp://` and `resps://` are the same. */
 import { InvalidArgumentError } from "commander";
 import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
 
@@ -7,7 +7,7 @@ const DEFAULT_PORT = 6379;
 const DATABASE = /^(redis(?:s)?:\/\/[^/?#]*)\/(\d{1,5})(?=$|[?#])/;
 
 export const REDIS_URL_HELP =
-  "redis://[user:password@]host[:port][/db], any Redis, or a dbsyncd with --resp; with TLS rediss://…, " +
+  "redis://[user:password@]host[:port][/db], any Redis, or a dbsyncd with --resp (resp:// is the same); with TLS rediss://…, " +
   "behind it #sha256:… if the server's key is to be pinned";
 
 export interface RedisAddress {
@@ -15,10 +15,11 @@ export interface RedisAddress {
   readonly db: number;
 }
 
-export const isRedisUrl = (text: string): boolean => /^rediss?:\/\//.test(text);
+export const isRedisUrl = (text: string): boolean => /^(redis|resp)s?:\/\//.test(text);
 
 /** @throws InvalidArgumentError */
-export function readRedisUrl(text: string): RedisAddress {
+export function readRedisUrl(given: string): RedisAddress {
+  const text = given.replace(/^resp/, SCHEME);
   const [, , db = "0"] = DATABASE.exec(text) ?? [];
   try {
     const server = readServerUrl(text.replace(DATABASE, "$1"), { scheme: SCHEME, port: DEFAULT_PORT });

@@ -255,11 +255,11 @@ describe("dbsync import redis:", () => {
       );
     for (const place of ["127.0.0.1:6379", "http://127.0.0.1:6379"])
       assert.match((await importFrom(place)).stderr, /Allowed: redis:\/\/host:port or json:/);
-    const { server, db } = readRedisUrl("redis://:pass%25word@[::1]:7000/12");
-    assert.deepEqual(
-      { server, db },
-      { server: { ...PLACE, login: { user: "default", password: "pass%word" } }, db: 12 },
-    );
+    for (const scheme of ["redis", "resp"])
+      assert.deepEqual(readRedisUrl(`${scheme}://:pass%25word@[::1]:7000/12`), {
+        server: { ...PLACE, login: { user: "default", password: "pass%word" } },
+        db: 12,
+      });
     const dead = await freePort();
     const { code, stderr } = await importFrom(`redis://127.0.0.1:${dead}`);
     assert.equal(code, 1);
