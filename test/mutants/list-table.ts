@@ -8,7 +8,7 @@ export const listMutants: readonly Mutant[] = [
     find: ' || peering().state !== "catching-up"',
     replace: "",
     killer: "lists",
-    from: 938_009,
+    from: 938_013,
   },
   {
     name: "lists: a full disk ends a daemon that is given one",
@@ -31,8 +31,7 @@ export const listMutants: readonly Mutant[] = [
     file: "client/cli/members/next-members.js",
     find: "if (heads.length > 0 && !complete.some(isListed))",
     replace: "if (false)",
-    killer: "lists",
-    from: 938_042,
+    test: "test/client/cli/members/next-members.test.js",
   },
   {
     name: "lists: what was told too few is not told again",
