@@ -167,11 +167,11 @@ function rot({ hosts, honest, random, trace }: World): void {
 }
 
 /** The data folder is lost; not if that makes a rotten entry elsewhere the last of its kind. */
-function wipe({ hosts, honest, random, ledger, settings, trace }: World): void {
+function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World): void {
   const host = random.oneOf(hosts);
   const others = honest.filter((other) => other !== host);
   // What is left has to be more than daemons that have yet to join.
-  if (settings.lists && !others.some(isSound)) return;
+  if (settings.lists && !others.some((other) => isSound(other, heads.length > 0))) return;
   const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
   const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));
   const places = host.disk.held();

@@ -78,7 +78,7 @@ export class Administrator {
       const known: KnownList = { list, hash: listHash(text, sha256) };
       const others = world.heads.filter(({ hash }) => !list.parents.includes(hash) && hash !== known.hash);
       const keeps = [known, ...others];
-      if (!world.hosts.some((host) => isInEach(keeps, host) && isSound(host)))
+      if (!world.hosts.some((host) => isInEach(keeps, host) && isSound(host, heads.length > 0)))
         return "it would keep no daemon that has all";
       signed.add(known);
       world.trace(

@@ -69,10 +69,13 @@ function listsOf({ daemon, disk }: Host): readonly KnownList[] {
     .flatMap((list) => ("refused" in list ? [] : list));
 }
 
-/** Whether a host has all that was final, and is one of all lists: a list has to keep such a one, or there is nobody to learn from. */
-export function isSound({ daemon }: Host): boolean {
+/**
+ * Whether a host has all that was final, and knows itself that it is a member: a list has to keep such a one, or there is nobody to learn from.
+ * @param isListed  whether there is a list
+ */
+export function isSound({ daemon }: Host, isListed: boolean): boolean {
   if (daemon === null || daemon.timeline.failure !== null || daemon.timeline.state !== "live") return false;
   if (daemon.peering.state === "catching-up") return false;
   const { lists } = daemon;
-  return lists === null || (lists.refusal === null && !lists.isJoining);
+  return lists === null || !isListed || (lists.isMember && !lists.isJoining);
 }

@@ -235,7 +235,7 @@ export class ListWork {
     });
     if (behind !== undefined)
       return `${behind.name} does not go by the list: ${behind.daemon?.lists?.isJoining ? "it has yet to join" : "it knows another"}`;
-    return honest.some((host) => isInEach(heads, host) && isSound(host)) ? null : "no member is live";
+    return honest.some((host) => isInEach(heads, host) && isSound(host, true)) ? null : "no member is live";
   }
 }
 
