@@ -1,6 +1,6 @@
 /** `dbsync members`: which daemons are the cluster, by a list that an administrator signs. */
 import type { Command } from "commander";
-import { listHash } from "../../../protocol/members/member-list.js";
+import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { describeOutcome } from "../../shared/described-outcomes.js";
@@ -12,7 +12,7 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { daemonMeant, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
-import { headsOf, type MemberView, sha256, viewsOf } from "./member-views.js";
+import { headsOf, type MemberView, rawId, sha256, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers } from "./next-members.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
@@ -38,8 +38,8 @@ interface Asked {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
   readonly heads: readonly KnownList[];
-  /** Tells all daemons, with one signature. */
-  readonly tell: (command: readonly string[]) => Promise<Outcome[]>;
+  /** Tells daemons the next list, with one signature. */
+  readonly tell: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
 }
 
 export function addMembers(program: Command): void {
@@ -132,7 +132,7 @@ function addChange(
             force: flags.force === true,
           },
         });
-        const outcomes = await tell([...COMMAND, text]);
+        const outcomes = await tell([...COMMAND, text], list);
         reportChange(flags, outcomes, { list, hash: listHash(text, sha256) });
       });
     });
@@ -169,14 +169,35 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
       const settings = readSettings(flags);
       if (settings.key === null)
         throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
-      const { client, key } = openFrom(settings);
+      const { key } = openFrom(settings);
       const answers = await askEach(settings, key, COMMAND);
       const views = viewsOf(answers);
-      const tell = async (command: readonly string[]) => (await client.sendAll(command)).outcomes;
-      await act({ answers, views, heads: headsOf(views), tell });
+      const heads = headsOf(views);
+      const tell = async (command: readonly string[], next: MemberList) => {
+        const told = toBeTold(views, heads, next);
+        const servers = settings.servers.filter(({ text }) => told.some(({ address }) => address === text));
+        return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
+      };
+      await act({ answers, views, heads, tell });
     },
     HINTS,
   );
+}
+
+/**
+ * Who is told first: members that stay. A daemon that a list lets in could not give it to them, as they let it in only once they have it.
+ * The first list, and one that keeps nobody that has answered, is told to all.
+ */
+function toBeTold(
+  views: readonly MemberView[],
+  heads: readonly KnownList[],
+  next: MemberList,
+): readonly MemberView[] {
+  const staying = views.filter(
+    ({ id }) =>
+      next.members.includes(rawId(id)) && heads.some(({ list }) => list.members.includes(rawId(id))),
+  );
+  return staying.length > 0 ? staying : views;
 }
 
 /** Says who did not answer, beside others who did. @returns whether all did */

@@ -197,7 +197,17 @@ test("a folder that is lost is replaced by one command", { skip: skipUnlessFull 
   await kill(second);
   rmSync(second.data, { recursive: true });
   await start(second);
-  await succeeds(["members", "replace", lost, second.address], rest);
+  // A member is told, and gives the list to the new one: which alone could not give it to a member, as none would let it in.
+  await until("it is replaced", async () => {
+    const { code, stdout } = await run(["members", "replace", lost, second.address, "--json"], rest);
+    if (code !== 0) return false;
+    const { outcomes } = JSON.parse(stdout) as { readonly outcomes: readonly { readonly address: string }[] };
+    assert.deepEqual(
+      outcomes.map(({ address }) => address),
+      [first?.address],
+    );
+    return true;
+  });
   await areLive("the new one has joined", rest);
   const { lists } = await told(rest);
   assert.deepEqual([lists[0]?.number, lists[0]?.left.includes(lost)], [3, true]);
