@@ -87,7 +87,7 @@ export class OrderRecorder {
   }
 
   records(envelope: Pick<Envelope, "commands">): boolean {
-    return mayChange(envelope);
+    return mayChange(envelope, this.ring.table ?? undefined);
   }
 
   /** Whether it stands in the stream; of what is not remembered any more nobody knows, and its date says enough. */

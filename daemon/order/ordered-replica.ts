@@ -91,6 +91,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
         this.backend.changes.senders = this.#recorder.waiting.sendersOf(id);
       },
     });
+    this.#lost = this.#state.standstill;
     signers.follow(() => this.#state.ring);
     this.#stream = new NatsStream({
       ...{ address: parts.order, credentials: settings.orderCredentials, reader: this, environment, log },

@@ -163,7 +163,9 @@ export class OrderedState {
     // What is dated ahead is in time later on; what is late by the clock of this leader may be in time by the next one's.
     if (late !== null)
       return { kind: "refused", entry, refusal: late, isForGood: entry.envelope.at <= this.floor };
-    if (!mayChange(entry.envelope)) return { kind: "skipped", reason: "it changes nothing" };
+    // By the table of its place: a release that knows a newer one must skip what the others skip.
+    if (!mayChange(entry.envelope, this.ring.table ?? undefined))
+      return { kind: "skipped", reason: "it changes nothing" };
     this.#parts.applying(entry.id);
     return { kind: "applied", entry, answers: this.#apply(entry, at) };
   }

@@ -1,18 +1,29 @@
 /** What a daemon says of itself as it comes to the stream, and comes to it again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { writeOrderSnapshot } from "../../../daemon/order/order-snapshot.js";
 import { OrderedReplica } from "../../../daemon/order/ordered-replica.js";
-import { makeIdentity } from "../../../daemon/trust/identity.js";
+import { nothingYet, OrderedState } from "../../../daemon/order/ordered-state.js";
+import { entryCheck } from "../../../daemon/replica/check-entry.js";
+import { orderFolder } from "../../../daemon/trust/data-folder.js";
+import { hashOf, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import { realEnvironment } from "../../../serving/process/environment.js";
-import { makeKeyPair } from "../../support/envelope-client.js";
-import { settingsFrom } from "../replicas.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
+import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+import { makeFolder, settingsFrom } from "../replicas.js";
 import { log } from "../scene.js";
 
-function makeReplica(): OrderedReplica {
-  const pair = makeKeyPair();
-  const settings = settingsFrom(["-s", pair.file, "--order", "nats://127.0.0.1:1/writes"]);
-  const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
+const [pair, root] = [makeKeyPair(), makeKeyPair()];
+const KEYS = ["-s", pair.file, "--root-key", root.file];
+
+const signersOf = () =>
+  loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
+
+function makeReplica(data: readonly string[] = []): OrderedReplica {
+  const settings = settingsFrom([...KEYS, "--order", "nats://127.0.0.1:1/writes", ...data]);
+  const signers = signersOf();
   const { order } = settings;
   assert.ok(order !== null);
   return new OrderedReplica({
@@ -50,4 +61,28 @@ test("a stream that has another message in the place of the last one is not read
   assert.match(replica.again({ ...first, data: Buffer.from("two") }) ?? "", /message 1 .* lost some/);
   assert.match(replica.connected(factsUpTo(2)) ?? "", /lost some/);
   assert.match(replica.failure ?? "", /Start the daemon anew$/);
+});
+
+test("a version of what commands mean that is not known ends it, in the stream as in a snapshot of a newer release", () => {
+  const { cluster, makeRing } = signersOf();
+  const at = Date.UTC(2026, 0);
+  const { body, signature } = signCommands(root, [["CLUSTER", "SEMANTICS", "2"]], { cluster, at });
+  const message = { seq: 1, at, data: writeValue(body, signature) };
+  const sentence = /^commands mean version 2 from /;
+  const replica = makeReplica();
+  assert.equal(replica.connected(factsUpTo(1)), null);
+  replica.message(message);
+  assert.match(replica.failure ?? "", sentence);
+  assert.match(replica.connected(factsUpTo(1)) ?? "", sentence);
+  using folder = makeFolder();
+  const state = new OrderedState({
+    check: entryCheck({ signers: signersOf(), hash: hashOf, databases: 16 }),
+    ...{ past: nothingYet(makeRing(), 16), databases: 16, applying() {} },
+  });
+  state.apply(message);
+  const chunks = writeOrderSnapshot(state.past, { created: "today", cluster });
+  new SnapshotFiles(orderFolder(folder.path)).write(1, chunks);
+  const again = makeReplica(["--data", folder.path]);
+  assert.match(again.connected(factsUpTo(1)) ?? "", sentence);
+  assert.equal(again.hasCaughtUp, false);
 });

@@ -8,8 +8,10 @@ import { hashOf } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import { NIL, OK, type Reply } from "../../../protocol/reply.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
+import type { Semantics } from "../../../store/semantics.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
+import { NEXT_SEMANTICS } from "../../support/next-semantics.js";
 import { log } from "../scene.js";
 
 const NOW = Date.UTC(2026, 0);
@@ -17,8 +19,9 @@ const pair = makeKeyPair();
 const root = makeKeyPair();
 const stranger = makeKeyPair();
 
-function sceneOf() {
-  const signers = loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
+function sceneOf(known?: Semantics) {
+  const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
+  const signers = loadSigners(keys, log, known);
   const applied: string[] = [];
   const state = new OrderedState({
     check: entryCheck({ signers, hash: hashOf, databases: 16 }),
@@ -130,4 +133,39 @@ test("a message that lacks is no message to go on behind", () => {
   const { state, sign } = sceneOf();
   const { body, signature } = sign([["SET", "k", "v"]]);
   assert.throws(() => state.apply({ seq: 2, at: NOW, data: writeValue(body, signature) }), /came behind 0/);
+});
+
+test("behind a version of what commands mean that is not known nothing is applied, and what was said before stays", () => {
+  const { add, sign, state, get } = sceneOf();
+  add(sign([["SET", "k", "before"]]));
+  assert.equal(state.standstill, null);
+  add(sign([["CLUSTER", "SEMANTICS", "2"]], {}, root));
+  assert.match(
+    state.standstill ?? "",
+    /^commands mean version 2 from .* this release knows version 1: upgrade it$/,
+  );
+  add(sign([["SET", "k", "behind"]]), NOW + 1);
+  assert.deepEqual(get("k"), { kind: "bulk", bytes: "before" });
+});
+
+test("a release that knows a newer version skips before it what the others skip, and applies it behind it", () => {
+  const [old, next] = [sceneOf(), sceneOf(NEXT_SEMANTICS)];
+  const messages = [
+    ["SET", "k", "v"],
+    ["TWICE", "k"],
+    ["INCR", "n"],
+  ].map((argv) => old.sign([argv]));
+  for (const message of messages) assert.equal(next.add(message).kind, old.add(message).kind);
+  assert.deepEqual(next.state.newest, old.state.newest);
+  assert.deepEqual(next.get("n"), { kind: "bulk", bytes: "1" });
+  next.add(next.sign([["CLUSTER", "SEMANTICS", "2"]], {}, root));
+  for (const argv of [
+    ["TWICE", "k"],
+    ["INCR", "n"],
+  ])
+    next.add(next.sign([argv]));
+  assert.deepEqual(
+    [next.get("k"), next.get("n")].map((reply) => "bytes" in reply && reply.bytes),
+    ["vv", "11"],
+  );
 });
