@@ -6,8 +6,7 @@ import type { Settings } from "../options/settings.js";
 import { hashOf } from "../trust/identity.js";
 import { loadSigners } from "../trust/load-signers.js";
 import { compareGenesis } from "../trust/recorded-genesis.js";
-import { NotChecked } from "./folder-verification.js";
-import { FAULTS_MOST, Verification, type VerificationReport } from "./verification.js";
+import { FAULTS_MOST, NotChecked, Verification, type VerificationReport } from "./verification.js";
 
 export interface BackupVerification extends VerificationReport {
   /** When it was made, milliseconds since 1970; null: that is damaged. */

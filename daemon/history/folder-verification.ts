@@ -20,7 +20,13 @@ import { hashOf } from "../trust/identity.js";
 import { loadSigners } from "../trust/load-signers.js";
 import { compareGenesis } from "../trust/recorded-genesis.js";
 import type { Signers } from "../trust/signers.js";
-import { FAULTS_MOST, type Fault, Verification, type VerificationReport } from "./verification.js";
+import {
+  FAULTS_MOST,
+  type Fault,
+  NotChecked,
+  Verification,
+  type VerificationReport,
+} from "./verification.js";
 
 /** What was looked at. */
 export interface Seen {
@@ -38,11 +44,6 @@ export interface FolderReport extends VerificationReport {
   readonly seen: Seen;
   /** Sentences: what cannot be told. */
   readonly untold: readonly string[];
-}
-
-/** It could not be checked: a sentence that says why, and what to do. */
-export class NotChecked extends Error {
-  override readonly name = "NotChecked";
 }
 
 /** A daemon may forget old entries while they are read: then all is read again. */

@@ -13,6 +13,7 @@ import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import { keepAside } from "../../timeline/snapshots/aside.js";
 import { Refold } from "../../timeline/snapshots/refold.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { reaches, standstillOf } from "../../timeline/standstill.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 import { hashOf } from "../trust/identity.js";
 import { compareGenesis } from "../trust/recorded-genesis.js";
@@ -138,7 +139,7 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   if (genesis !== null) compareGenesis(genesis, signers.genesis);
   const source = at === null ? view : asOf(view, at);
   const until = at ?? view.end.last ?? 0;
-  const { database } = new Refold({
+  const fold = new Refold({
     ...{ storage: source, snapshots: source, from: source.list().at(-1) ?? null, hash: hashOf, databases },
     ...{ horizon: until, until, tailBytes: Number.POSITIVE_INFINITY, index: null },
     genesis: signers.makeRing,
@@ -146,7 +147,12 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     damaged: () => {},
     found: () => {},
   }).finish();
-  for (const { key, value, expire } of database.keyspaces[db]?.entries ?? []) {
+  const standstill = reaches(fold, until) ? null : standstillOf(fold);
+  if (standstill !== null)
+    throw new NotRestored(
+      `${file}: nothing of it was restored: ${standstill}. dbsync restore --data makes a folder of it for that release`,
+    );
+  for (const { key, value, expire } of fold.database.keyspaces[db]?.entries ?? []) {
     if (!wanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
     const expires = expire === NO_EXPIRY ? 0 : expire;
     try {

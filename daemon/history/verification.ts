@@ -18,6 +18,7 @@ import { recalledUnits } from "../../timeline/recall.js";
 import { DamagedSnapshot, readSnapshot } from "../../timeline/snapshots/snapshot.js";
 import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
 import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
+import { standstillOf } from "../../timeline/standstill.js";
 import type { Signers } from "../trust/signers.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
@@ -30,6 +31,11 @@ export interface VerificationParts {
   readonly databases: number;
   /** Told now and then. */
   readonly progress: (entries: number) => void;
+}
+
+/** It could not be checked: a sentence that says why, and what to do. */
+export class NotChecked extends Error {
+  override readonly name = "NotChecked";
 }
 
 export type FaultKind =
@@ -99,6 +105,7 @@ export class Verification {
     this.#parts = parts;
   }
 
+  /** @throws NotChecked  by this release nobody knows what its commands mean */
   run(): VerificationReport {
     const { storage, snapshots } = this.#parts;
     const files = new Set(snapshots?.list() ?? []);
@@ -106,6 +113,7 @@ export class Verification {
       .filter((date) => files.has(date))
       .sort((a, b) => a - b);
     const { fold, begins } = this.#begin(dates);
+    requireMeaning(fold);
     const left = begins === null ? dates : dates.filter((date) => date > begins);
     for (const [place, value] of storage.entries(firstPlaceAt(fold.cutAt + 1), null)) {
       const found = readPlace(place);
@@ -147,6 +155,7 @@ export class Verification {
     if (isRingEntry(entry.envelope)) this.#ringEntries++;
     if (entry.envelope.cluster !== signers.cluster) this.#fault("wrong-cluster", nameOf(place));
     const { answers } = fold.replay(entry);
+    requireMeaning(fold);
     for (const unit of recalledUnits(entry, answers)) {
       const outcome = outcomeOf(unit);
       this.#units[outcome]++;
@@ -217,6 +226,12 @@ export class Verification {
       faults: this.#faults,
     };
   }
+}
+
+/** @throws NotChecked */
+function requireMeaning(fold: Fold): void {
+  const standstill = standstillOf(fold);
+  if (standstill !== null) throw new NotChecked(`It cannot be checked: ${standstill}.`);
 }
 
 const nameOf = ({ at, id }: Pick<Place, "at" | "id">): string => `${dateText(at)} ${hexOf(id)}`;
