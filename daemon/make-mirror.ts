@@ -45,7 +45,7 @@ export async function makeMirror(
         return timeline.newest;
       },
       get whole() {
-        return timeline.figures.waiting === 0 ? wholeOf(timeline.index) : "";
+        return wholeOf(timeline);
       },
     },
   });
@@ -53,7 +53,13 @@ export async function makeMirror(
   return mirror;
 }
 
-function wholeOf(index: Timeline["index"]): string {
+/** What is left out, as of behind a standstill, is in the index and not in the state: another release would apply it. */
+export function wholeOf({
+  index,
+  figures,
+  standstill,
+}: Pick<Timeline, "index" | "figures" | "standstill">): string {
+  if (figures.waiting > 0 || standstill !== null) return "";
   const [ring, data] = [index.total("ring"), index.total("data")];
   return `${ring.count}:${hexOf(ring.sum)}/${data.count}:${hexOf(data.sum)}`;
 }

@@ -97,6 +97,8 @@ export class RecordedPath implements CommandPath {
     sender: CommandSender,
   ): Reply | Promise<Reply> {
     const { backend, gateway } = this.#parts;
+    const { standstill } = backend;
+    if (standstill !== null) return standstill;
     const place = gateway.begin();
     if (!this.hold(conditions)) return NIL_ARRAY;
     const trial = new Trial(backend.database, { ...place, sender });
@@ -130,6 +132,8 @@ export class RecordedPath implements CommandPath {
 
   hold(conditions: readonly Condition[]): boolean {
     const { backend } = this.#parts;
+    // Then the commands themselves are refused.
+    if (backend.standstill !== null) return true;
     return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
   }
 

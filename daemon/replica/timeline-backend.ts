@@ -52,6 +52,7 @@ export class TimelineBackend implements Backend {
   readonly #timeline: TimelineState;
   readonly #environment: Pick<Environment, "clock">;
   readonly #past: PastCommands | null;
+  #hasToldStandstill = false;
   /** The latest time that a read was judged by. */
   #readAt = 0;
 
@@ -86,6 +87,14 @@ export class TimelineBackend implements Backend {
     const now = this.#environment.clock();
     database.lookForExpired(now, EXPIRED_A_TICK);
     database.tellExpired(now);
+    this.#tellStandstill();
+  }
+
+  /** Of what is not applied no copy of a key hears: all of them end, once, with the state that they were of. */
+  #tellStandstill(): void {
+    const isStill = this.standstill !== null;
+    if (isStill && !this.#hasToldStandstill) this.changes.replaced();
+    this.#hasToldStandstill = isStill;
   }
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
@@ -111,10 +120,13 @@ export class TimelineBackend implements Backend {
   }
 
   /** What is read of a state that stands still would be taken for the newest; null: it may be answered. */
-  #refusalOf({ reads, name }: Command): Reply | null {
+  get standstill(): Reply | null {
     const { standstill } = this.#timeline;
-    if (standstill === null || (!reads && !OF_PAST.has(name))) return null;
-    return error(`ERR semantics-unknown: ${standstill}`);
+    return standstill === null ? null : error(`ERR semantics-unknown: ${standstill}`);
+  }
+
+  #refusalOf({ reads, name }: Command): Reply | null {
+    return reads || OF_PAST.has(name) ? this.standstill : null;
   }
 
   /** The answer to a command that looks back; null: it does not. */
@@ -125,13 +137,12 @@ export class TimelineBackend implements Backend {
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
-    const { standstill } = this.#timeline;
-    if (standstill !== null) return error(`ERR semantics-unknown: ${standstill}`);
-    return this.#timeline.database.executeMulti(commands, this.#dated(unit));
+    return this.standstill ?? this.#timeline.database.executeMulti(commands, this.#dated(unit));
   }
 
+  /** While it stands still they are not what refuses a unit. */
   holds(conditions: readonly Condition[], unit: Unit): boolean {
-    return this.#timeline.database.holds(conditions, this.#dated(unit).at);
+    return this.standstill !== null || this.#timeline.database.holds(conditions, this.#dated(unit).at);
   }
 
   /** How many keys have expired. */

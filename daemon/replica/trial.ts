@@ -7,6 +7,8 @@ import { error, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { commandTable } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import type { Unit } from "../../store/engine/unit.js";
@@ -58,7 +60,11 @@ export class Trial {
     });
   }
 
-  #try(command: Command, argv: readonly ByteString[], db: number): Reply {
+  #try(named: Command, argv: readonly ByteString[], db: number): Reply {
+    const { table } = this.#database;
+    // Programs know the newest table alone; what they choose is folded by the one of its place.
+    const command = table === commandTable ? named : table.resolve(argv);
+    if (command instanceof CommandFailure) return command.reply;
     if (!command.writes) return settled(this.#database.run(command, argv, this.#unit(db)));
     if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
