@@ -34,7 +34,7 @@ export function signatureThreads(
   const threads = new VerifyThreads(count, ({ message }) =>
     log.warn(
       { reason: message },
-      "a thread that checks signatures has ended; the main thread checks what it was given",
+      "a thread that checks signatures has ended, or cannot begin; the others and the main thread check",
     ),
   );
   return {

@@ -24,19 +24,24 @@ interface Thread {
 export class VerifyThreads {
   readonly #count: number;
   readonly #failed: (problem: Error) => void;
+  readonly #makeWorker: () => Worker;
   /** Started when first needed. */
   #threads: Thread[] | null = null;
   #number = 0;
 
-  /** @param failed  told of a thread that has ended: what it was asked is answered with null, and it is asked no more */
-  constructor(count: number, failed: (problem: Error) => void) {
+  /**
+   * @param failed  told of a thread that has ended, or that the machine does not let begin: what it was asked is answered with
+   *   null, and it is asked no more
+   */
+  constructor(count: number, failed: (problem: Error) => void, makeWorker = makeVerifyWorker) {
     this.#count = count;
     this.#failed = failed;
+    this.#makeWorker = makeWorker;
   }
 
   /** Never rejects. Given to one thread: a caller that has many gives them in several parts. */
   check(signed: readonly Signed[]): Promise<Ids> {
-    this.#threads ??= Array.from({ length: this.#count }, () => this.#start());
+    this.#threads ??= this.#startAll();
     const number = ++this.#number;
     const thread = this.#threads[number % this.#threads.length];
     if (thread === undefined || signed.length === 0) return Promise.resolve([]);
@@ -56,8 +61,19 @@ export class VerifyThreads {
     }
   }
 
+  #startAll(): Thread[] {
+    const threads: Thread[] = [];
+    try {
+      while (threads.length < this.#count) threads.push(this.#start());
+    } catch (problem) {
+      // More threads than the system permits, as a container's limit of processes: those that have begun are enough.
+      this.#failed(problem as Error);
+    }
+    return threads;
+  }
+
   #start(): Thread {
-    const worker = new Worker(new URL("./verify-worker.js", import.meta.url));
+    const worker = this.#makeWorker();
     worker.unref();
     const thread: Thread = { worker, asked: new Map() };
     worker.on("message", ({ number, ids }: SignatureAnswer) => {
@@ -75,6 +91,8 @@ export class VerifyThreads {
     return thread;
   }
 }
+
+const makeVerifyWorker = () => new Worker(new URL("./verify-worker.js", import.meta.url));
 
 function giveUp({ asked }: Thread): void {
   for (const answer of asked.values()) answer([]);

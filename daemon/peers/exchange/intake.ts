@@ -21,6 +21,8 @@ const ENTRIES_A_LOOK = 8;
 const ENTRIES_A_STEP = 32;
 /** Of a push that long, the other threads check the signatures: of a shorter one handing them over costs more than it saves. */
 const ENTRIES_FOR_THREADS = 64;
+/** … unless it is longer than any honest one of so many entries: handing over is one step, and copies them. */
+const BYTES_FOR_THREADS = 1024 * 1024;
 
 /** Whom entries come from. */
 export interface Giver {
@@ -112,8 +114,7 @@ export class Intake {
   *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
     const { timeline, signatureThreads: threads } = this.#parts.peering;
     const adoptions = timeline.handover?.adoptions;
-    const isForThreads = threads && entries.length >= ENTRIES_FOR_THREADS;
-    const proofs = isForThreads ? new Proofs(entries, ENTRIES_A_STEP, threads) : null;
+    const proofs = threads && areForThreads(entries) ? new Proofs(entries, ENTRIES_A_STEP, threads) : null;
     for (let i = 0; i < entries.length; i += ENTRIES_A_STEP) {
       const proved = proofs === null ? NOTHING_PROVED : yield* proofs.of(i / ENTRIES_A_STEP);
       const part = entries.slice(i, i + ENTRIES_A_STEP);
@@ -198,6 +199,10 @@ export class Intake {
     batch.changed();
   }
 }
+
+const areForThreads = (entries: readonly PackedEntry[]): boolean =>
+  entries.length >= ENTRIES_FOR_THREADS &&
+  entries.reduce((sum, { body, signature }) => sum + body.length + signature.length, 0) <= BYTES_FOR_THREADS;
 
 /** Stands for a giver that has gone. */
 const STRANGER = {

@@ -5,6 +5,7 @@ import { entryCheck } from "../../../daemon/replica/check-entry.js";
 import { hashOf } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import { signatureThreads } from "../../../daemon/trust/signature-threads.js";
+import { VerifyThreads } from "../../../daemon/trust/verify-threads.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { log } from "../scene.js";
@@ -97,4 +98,16 @@ test("what is under way when they are stopped is answered with nothing, and so i
 
 test("none are there where none are asked for", () => {
   assert.equal(signatureThreads(0, { signers, log }), null);
+});
+
+test("threads that the system does not let begin are told of once, and nothing is proved", async () => {
+  const problems: string[] = [];
+  const failed = ({ message }: Error) => void problems.push(message);
+  const threads = new VerifyThreads(2, failed, () => {
+    throw new Error("EAGAIN");
+  });
+  const { body, signature } = sign(rsa, 1);
+  const signed = { body, signature, key: { id: rsa.id, spki: signers.ring.find(rsa.id)?.spki ?? "" } };
+  for (let i = 0; i < 2; i++) assert.deepEqual(await threads.check([signed]), []);
+  assert.deepEqual(problems, ["EAGAIN"]);
 });

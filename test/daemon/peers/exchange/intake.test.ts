@@ -30,13 +30,13 @@ interface Pushed {
   readonly work: Work;
 }
 
-/** @param signatureThreads  what they find; null: there are none */
-function push(count: number, signatureThreads: SignatureThreads | null = null): Pushed {
+/** @param signatureThreads  what they find; null: there are none @param value  what each entry writes */
+function push(count: number, signatureThreads: SignatureThreads | null = null, value = "v"): Pushed {
   const soon = (step: () => void) => step();
   const timeline = new FakeTimeline(soon, () => {});
   const handover = { adoptions: 0 };
   timeline.handover = handover as FakeTimeline["handover"] & object;
-  const entries = Array.from({ length: count }, (_, i) => entryOf(i));
+  const entries = Array.from({ length: count }, (_, i) => entryOf(i, ["SET", "k", value]));
   const byBody = new Map(entries.map((entry) => [entry.body.toString("latin1"), entry]));
   const clocks = { clock: () => EPOCH, uptime: () => 0 };
   const intake = new Intake({
@@ -147,5 +147,13 @@ test("a short push is checked at once", () => {
   const { work, taken } = push(ENTRIES, threads);
   while (work.next().done !== true);
   assert.equal(taken(), ENTRIES);
+  assert.equal(answers.length, 0);
+});
+
+test("a push that is longer than an honest one is not handed to threads", () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken } = push(MANY, threads, "v".repeat(16 * 1024));
+  while (work.next().done !== true);
+  assert.equal(taken(), MANY);
   assert.equal(answers.length, 0);
 });
