@@ -1,7 +1,9 @@
 /** Which stream a folder has met first: one that is gone is not to be made anew in its place. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { discard, placeOver, stage } from "../../keys/atomic-file.js";
 import { StartError } from "../../serving/process/start-error.js";
+import { syncPathNow } from "../../serving/process/synced-path.js";
 
 export interface MetStream {
   readonly name: string;
@@ -10,6 +12,7 @@ export interface MetStream {
 }
 
 const FILE = "stream.json";
+const FILE_MODE = 0o600;
 
 /** null: none yet. @throws StartError  it cannot be read */
 export function readMetStream(folder: string): MetStream | null {
@@ -27,12 +30,14 @@ export function readMetStream(folder: string): MetStream | null {
   );
 }
 
-/** On the disk when it returns. */
+/** On the disk when it returns, and so is its name. */
 export function writeMetStream(folder: string, met: MetStream): void {
   const file = join(folder, FILE);
-  const made = openSync(`${file}.new`, "w");
-  writeSync(made, JSON.stringify(met));
-  fsyncSync(made);
-  closeSync(made);
-  renameSync(`${file}.new`, file);
+  const staged = stage(file, JSON.stringify(met), FILE_MODE);
+  try {
+    placeOver(staged, file);
+  } finally {
+    discard(staged);
+  }
+  syncPathNow(folder);
 }

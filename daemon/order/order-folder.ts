@@ -82,12 +82,13 @@ export class OrderFolder {
     return { ...loaded, created: loaded.created ?? this.#met?.created ?? null };
   }
 
-  /** Connected with the stream: the folder belongs to it from now on. @param created  when it was made */
+  /** Connected with the stream: the folder belongs to it from now on. @param created  when it was made @throws Error  the disk's */
   met(created: string): void {
     const { data, order } = this.#parts;
     if (data === null || this.#met !== null) return;
-    this.#met = { name: order.stream, created };
-    writeMetStream(orderFolder(data), this.#met);
+    const met = { name: order.stream, created };
+    writeMetStream(orderFolder(data), met);
+    this.#met = met;
   }
 
   /** All up to a message has been applied: now and then its state is kept as a whole. @param created  when the stream was made */

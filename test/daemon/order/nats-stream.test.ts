@@ -1,6 +1,6 @@
 /** The stream of a real nats-server: which ones are taken, which one is made, and what is said of a message that is not permitted. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
@@ -10,6 +10,7 @@ import { parseOrder } from "../../../daemon/options/addresses/order-address.js";
 import { NatsStream } from "../../../daemon/order/nats-stream.js";
 import { OrderFolder } from "../../../daemon/order/order-folder.js";
 import type { StreamReader } from "../../../daemon/order/order-stream.js";
+import { orderFolder } from "../../../daemon/trust/data-folder.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import { realEnvironment } from "../../../serving/process/environment.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -152,15 +153,20 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
   const port = await freePort();
   const partsOf = (name: string) => ({
     ...{ data: data.path, order: address(name), credentials: null, signers, databases: 16, every: 10, log },
-    patience: 200,
+    // Longer than it takes to be refused, however busy the machine is.
+    patience: 3000,
   });
   const folder = new OrderFolder(partsOf("writes"));
   assert.equal(folder.load().created, null);
+  const order = orderFolder(data.path);
+  renameSync(order, `${order}.away`);
+  for (let i = 0; i < 2; i++) assert.throws(() => folder.met("today"), /ENOENT/, "not met until it is kept");
+  renameSync(`${order}.away`, order);
   folder.met("today");
   folder.passed(10, "today");
   await until("it says so", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
-  assert.match(reason, /nothing of the stream came for 200 ms: .*refused/i);
+  assert.match(reason, /nothing of the stream came for 3000 ms: .*refused/i);
   await folder.close();
   // Nothing but the name of its stream is there, and by that it is known.
   const again = new OrderFolder(partsOf("writes"));
