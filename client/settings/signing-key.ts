@@ -2,7 +2,7 @@
  * The key a client signs with: from an option to a loaded key, and from a command to the frame all daemons
  * get.
  */
-import type { KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { KeyFileError } from "../../keys/errors.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { signCommand, signEnvelope, signEnvelopeAside } from "../../keys/sign.js";
@@ -53,6 +53,17 @@ export function loadSigningKey(settings: Pick<Settings, "key" | "passphrase">): 
       signAside: (bytes) => signEnvelopeAside(bytes, key),
     };
     return { sign, signer, fingerprint, warnings };
+  } catch (cause) {
+    if (cause instanceof KeyFileError) throw new DbsyncError("bad-key", cause.message, { cause });
+    throw cause;
+  }
+}
+
+/** The public half of the key that a client signs with; null: it signs with none. @throws DbsyncError `bad-key` */
+export function publicKeyOf({ key, passphrase }: Pick<Settings, "key" | "passphrase">): KeyObject | null {
+  if (key === null) return null;
+  try {
+    return createPublicKey(loadPrivateKey(keySource(key), { passphrase, kinds: ["rsa", "ed25519"] }).key);
   } catch (cause) {
     if (cause instanceof KeyFileError) throw new DbsyncError("bad-key", cause.message, { cause });
     throw cause;

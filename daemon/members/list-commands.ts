@@ -85,7 +85,8 @@ export class ListCommands {
         reporting: flag(isReporting),
         refusal: refusal === null ? NIL : bulk(bytesOfText(refusal)),
         stable: integer(stable()),
-        lists: array(lists.standing.heads.map(({ list }) => bulk(writeMemberList(list)))),
+        lists: array(lists.heads.map(({ list }) => bulk(writeMemberList(list)))),
+        proofs: array(lists.heads.map(({ body, signature }) => array([body, signature].map(base64)))),
         peers: array(
           known.map(({ id, address, connection }) =>
             array([bulk(hexOf(id ?? "")), bulk(bytesOfText(address)), bulk(connection)]),
@@ -101,6 +102,7 @@ const NO_DATA =
 
 const problem = (reason: string): ErrorReply => error(`ERR the list of members is not taken: ${reason}`);
 
+const base64 = (bytes: Buffer): Reply => bulk(bytes.toString("base64"));
 const flag = (value: boolean): Reply => integer(value ? 1 : 0);
 
 function answered({ id, room, standing }: Taken, reply: Reply): EnvelopeAnswer {

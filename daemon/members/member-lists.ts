@@ -66,6 +66,11 @@ export class MemberLists {
     return this.#lists.length > 0;
   }
 
+  /** Those that no other comes after, on the disk or not. */
+  get heads(): readonly SignedList[] {
+    return this.#lists;
+  }
+
   /** Whether all that was seen is on the disk. */
   get isSettled(): boolean {
     return this.told.lists === this.#lists;

@@ -1,10 +1,10 @@
 /** The list of members as people are shown it, and as JSON. */
-import type { KnownList } from "../../../protocol/members/succession.js";
-import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { printJson, printLine } from "../shared/output.js";
 import { formatHeadedTable } from "../shared/table.js";
 import { type MemberView, rawId } from "./member-views.js";
 import { hexIds, shown } from "./next-members.js";
+import type { ToldList } from "./told-list.js";
 
 const NONE =
   "There is no list of members: a daemon that --peer, pins or the secret let in is one. dbsync members add begins a list.";
@@ -19,7 +19,7 @@ interface Row {
 /** @returns whether all daemons that answered go by one list */
 export function printMembers(
   views: readonly MemberView[],
-  heads: readonly KnownList[],
+  heads: readonly ToldList[],
   json: boolean,
 ): boolean {
   const isLeft = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
@@ -47,9 +47,11 @@ export function printMembers(
   return isOne;
 }
 
-function printList({ hash, list }: KnownList, views: readonly MemberView[]): void {
+function printList(head: ToldList, views: readonly MemberView[]): void {
+  const { hash, list } = head;
   const { number, members, left } = list;
   printLine(`List ${number}, ${hexOf(hash)}`);
+  printLine(signatureText(head));
   const rows = hexIds(members).map((id) => rowOf(id, views));
   process.stdout.write(
     formatHeadedTable([
@@ -58,6 +60,16 @@ function printList({ hash, list }: KnownList, views: readonly MemberView[]): voi
     ]),
   );
   if (left.length > 0) printLine(`left out, for good: ${hexIds(left).map(shown).join(" ")}`);
+}
+
+function signatureText({ signedAt, signer, doubt }: ToldList): string {
+  if (signedAt === null)
+    return "NOT PROVED: the daemons that tell it show nothing that an administrator has signed";
+  const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
+  if (doubt === null) return by;
+  return doubt === "unknown-key"
+    ? `${by}, not checked: name that administrator's public key (--root-key)`
+    : `NOT PROVED: ${by}, as is said, but the signature does not hold`;
 }
 
 function rowOf(id: string, views: readonly MemberView[]): Row {
@@ -69,7 +81,8 @@ function rowOf(id: string, views: readonly MemberView[]): Row {
   return { id, state, address: peer?.address ?? "" };
 }
 
-const plain = ({ hash, list }: KnownList): object => ({
+const plain = ({ hash, list, signedAt, signer, doubt }: ToldList): object => ({
+  ...{ signer: hexOf(signer), signedAt, doubt },
   ...{ number: list.number, hash: hexOf(hash), parents: hexIds(list.parents) },
   ...{ members: hexIds(list.members), left: hexIds(list.left) },
 });

@@ -1,14 +1,12 @@
 /** What each daemon says of the list of members, and which list comes of all that they know. */
-import { hash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { takeList } from "../../../protocol/members/known-lists.js";
-import { listHash, parseMemberList } from "../../../protocol/members/member-list.js";
-import type { KnownList } from "../../../protocol/members/succession.js";
 import { bytesOfHex, HASH_BYTES } from "../../../protocol/version-2/envelope.js";
 import { DbsyncError } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
 import type { Answer } from "../keys/key-ring.js";
 import { fieldsOf } from "../shared/output.js";
+import { type ToldList, toldList, type VerifiesList } from "./told-list.js";
 
 /** Another daemon, as the one that was asked knows it. */
 export interface SeenPeer {
@@ -30,13 +28,18 @@ export interface MemberView {
   readonly joining: boolean;
   /** Why it is no member; null: it is one, or there is no list. */
   readonly refusal: string | null;
-  readonly lists: readonly KnownList[];
+  readonly lists: readonly ToldList[];
   readonly peers: readonly SeenPeer[];
 }
 
 /** Of those that answered. @throws DbsyncError  the first one's error, if none did, or they are of two clusters */
-export function viewsOf(answers: readonly Answer[]): readonly [MemberView, ...MemberView[]] {
-  const [first, ...others] = answers.flatMap((answer) => (answer.error === null ? [viewOf(answer)] : []));
+export function viewsOf(
+  answers: readonly Answer[],
+  verifies: VerifiesList,
+): readonly [MemberView, ...MemberView[]] {
+  const [first, ...others] = answers.flatMap((answer) =>
+    answer.error === null ? [viewOf(answer, verifies)] : [],
+  );
   if (first === undefined) throw answers[0]?.error;
   const stranger = others.find(({ cluster }) => cluster !== first.cluster);
   if (stranger === undefined) return [first, ...others];
@@ -47,10 +50,14 @@ export function viewsOf(answers: readonly Answer[]): readonly [MemberView, ...Me
 }
 
 /** The lists that no other comes after, of all that any daemon knows: more than one stand beside each other. */
-export function headsOf(views: readonly MemberView[]): readonly KnownList[] {
-  const all = new Map(views.flatMap(({ lists }) => lists.map((list) => [list.hash, list] as const)));
+export function headsOf(views: readonly MemberView[]): readonly ToldList[] {
+  // What one daemon proves is proved for all that tell the same.
+  const told = views
+    .flatMap(({ lists }) => lists)
+    .sort((a, b) => Number(a.doubt === null) - Number(b.doubt === null));
+  const all = new Map(told.map((list) => [list.hash, list] as const));
   const cluster = rawId(views[0]?.cluster ?? "");
-  let heads: readonly KnownList[] = [];
+  let heads: readonly ToldList[] = [];
   for (const come of [...all.values()].sort((a, b) => a.list.number - b.list.number)) {
     const taken = takeList(heads, come, cluster);
     if (typeof taken === "object" && "heads" in taken) heads = taken.heads;
@@ -58,12 +65,10 @@ export function headsOf(views: readonly MemberView[]): readonly KnownList[] {
   return heads;
 }
 
-export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
-
 /** @param hex  64 digits */
 export const rawId = (hex: string): ByteString => bytesOfHex(hex, HASH_BYTES) ?? "";
 
-function viewOf({ address, reply }: Extract<Answer, { error: null }>): MemberView {
+function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: VerifiesList): MemberView {
   const fields = fieldsOf(reply);
   const text = (name: string) => String(fields[name] ?? "");
   const items = (name: string): readonly ReplyValue[] => {
@@ -74,15 +79,13 @@ function viewOf({ address, reply }: Extract<Answer, { error: null }>): MemberVie
     ...{ address, id: text("id"), cluster: text("cluster"), state: text("state") },
     ...{ durable: text("durable") === "1", joining: text("joining") === "1" },
     refusal: fields["refusal"] == null ? null : text("refusal"),
-    lists: items("lists").flatMap((item) => knownOf(String(item))),
+    lists: items("lists").flatMap((item, index) => {
+      const proof = items("proofs")[index];
+      return toldList(String(item), Array.isArray(proof) ? proof.map(String) : [], verifies) ?? [];
+    }),
     peers: items("peers").map((item) => {
       const [id, place, connection] = Array.isArray(item) ? item.map(String) : [];
       return { id: id ?? "", address: place ?? "", connection: connection ?? "" };
     }),
   };
-}
-
-function knownOf(text: string): KnownList[] {
-  const list = parseMemberList(text);
-  return typeof list === "string" ? [] : [{ list, hash: listHash(text, sha256) }];
 }

@@ -1,8 +1,11 @@
 /** `dbsync members`: which daemons are the cluster, by a list that an administrator signs. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { loadPublicKeys } from "../../../keys/key-set.js";
 import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
+import type { Settings } from "../../settings/options.js";
+import { publicKeyOf } from "../../settings/signing-key.js";
 import { describeOutcome } from "../../shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../shared/errors.js";
 import { explaining, type Hint } from "../keys/key-errors.js";
@@ -12,13 +15,15 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { daemonMeant, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
-import { headsOf, type MemberView, rawId, sha256, viewsOf } from "./member-views.js";
+import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers } from "./next-members.js";
+import { sha256, type ToldList, type VerifiesList, verifierBy } from "./told-list.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
 
 interface MembersFlags extends ClientFlags {
   readonly force?: boolean;
+  readonly rootKey?: readonly string[];
 }
 
 const ROOT =
@@ -37,7 +42,7 @@ const HINTS: readonly Hint[] = [
 interface Asked {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
-  readonly heads: readonly KnownList[];
+  readonly heads: readonly ToldList[];
   /** Tells daemons the next list, with one signature. */
   readonly tell: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
 }
@@ -52,7 +57,9 @@ export function addMembers(program: Command): void {
       `
 For administrators. A list names the daemons by their ids; it is signed, and daemons give it to each other. What is final
 needs all that it names, and no others: evict one that does not come back. Daemons need --data to be on it.
-A daemon: its id, the first digits of that, or its address as host:port. Ask as many daemons as you can (-s).
+A daemon: its id, the first digits of that, or its address as host:port. Ask as many daemons as you can (-s):
+a list is signed after one whose signature holds, and of which more than half of those that stay say that it is the
+newest. One that is proved only by another administrator's key needs that (--root-key).
 
 Examples:
   dbsync members add db1:1111 db2:1111 db3:1111 -k root-private.pem
@@ -64,28 +71,52 @@ ${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
   addList(members);
   addChange(members, ["add <daemon...>", "let daemons in; the first list names all of them"], {
     example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
-    change: (daemons) => ({ add: daemons, leave: [], isReplacing: false }),
+    change: (daemons) => ({ add: daemons, leave: [], isReplacing: false, isAnew: false }),
   });
   addChange(members, ["evict <daemon...>", "leave daemons out, for good"], {
     example: "  dbsync members evict db3:1111 -k root-private.pem",
-    change: (daemons) => ({ add: [], leave: daemons, isReplacing: false }),
+    change: (daemons) => ({ add: [], leave: daemons, isReplacing: false, isAnew: false }),
   });
   addChange(members, ["replace <old> <new>", "leave one out whose folder is lost, and let another in"], {
     example: "  dbsync members replace 4f3a9c0e db3:1111 -k root-private.pem",
-    change: ([old = "", other = ""]) => ({ add: [other], leave: [old], isReplacing: true }),
+    change: ([old = "", other = ""]) => ({ add: [other], leave: [old], isReplacing: true, isAnew: false }),
   });
+  addChange(
+    members,
+    ["sign", "sign the list anew as it is: before you revoke the key that has signed it, or after"],
+    {
+      example: "  dbsync members sign -k root-private.pem --root-key old-root-public.pem",
+      change: () => ({ add: [], leave: [], isReplacing: false, isAnew: true }),
+    },
+  );
   addChange(
     members,
     ["merge", "make one of two lists that were signed at the same time: of the daemons that both name"],
     {
       example: "  dbsync members merge -k root-private.pem",
-      change: () => ({ add: [], leave: [], isReplacing: false }),
+      change: () => ({ add: [], leave: [], isReplacing: false, isAnew: false }),
     },
   );
 }
 
+function addMembersOptions(command: Command): Command {
+  return addClientOptions(command).addOption(
+    new Option(
+      "--root-key <file>",
+      "another administrator's public key, by which lists may be signed (repeatable; your own, -k, is known)",
+    ).argParser((text, before: readonly string[] = []) => [...before, text]),
+  );
+}
+
+/** @throws DbsyncError */
+function readVerifier({ rootKey = [] }: MembersFlags, settings: Settings): VerifiesList {
+  const own = publicKeyOf(settings);
+  const { keys } = loadPublicKeys(rootKey, { kinds: ["rsa", "ed25519"] });
+  return verifierBy([...(own === null ? [] : [own]), ...keys.map(({ key }) => key)]);
+}
+
 function addList(members: Command): void {
-  addClientOptions(members.command("list").description("show the list, and how its daemons are"))
+  addMembersOptions(members.command("list").description("show the list, and how its daemons are"))
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
       "after",
@@ -107,10 +138,10 @@ function addChange(
   [usage, description]: readonly [usage: string, description: string],
   { example, change }: { readonly example: string; readonly change: (daemons: readonly string[]) => Asking },
 ): void {
-  addClientOptions(members.command(usage).description(description))
+  addMembersOptions(members.command(usage).description(description))
     .option(
       "--force",
-      "also if no daemon that stays is caught up, daemons go by different lists, or the first one would shut one out",
+      "also if no daemon that stays is caught up, daemons go by different lists, too few of them were asked, who signed the last list is not known, or the first one would shut one out",
     )
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
@@ -123,12 +154,12 @@ function addChange(
       return administer(flags, async ({ views, heads, tell }) => {
         const listed = heads.flatMap(({ list }) => hexIds(list.members));
         const meant = (which: Meant) => (text: string) => daemonMeant(text, which, { views, listed });
-        const { add, leave, isReplacing } = change(daemons);
+        const { add, leave, ...kind } = change(daemons);
         const { list, text } = nextMembers(views, heads, {
           ...{
             add: add.map(meant("new")),
             leave: [...new Set(leave.map(meant("listed")))],
-            isReplacing,
+            ...kind,
             force: flags.force === true,
           },
         });
@@ -171,7 +202,7 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
         throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
       const { key } = openFrom(settings);
       const answers = await askEach(settings, key, COMMAND);
-      const views = viewsOf(answers);
+      const views = viewsOf(answers, readVerifier(flags, settings));
       const heads = headsOf(views);
       const tell = async (command: readonly string[], next: MemberList) => {
         const told = toBeTold(views, heads, next);

@@ -3,7 +3,9 @@ import { type MemberList, writeMemberList } from "../../../protocol/members/memb
 import { type KnownList, nextList } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { DbsyncError } from "../../shared/errors.js";
+import { doubtOf } from "./list-doubts.js";
 import { type MemberView, rawId } from "./member-views.js";
+import type { ToldList } from "./told-list.js";
 
 /** Hexadecimal ids. */
 export interface Change {
@@ -11,6 +13,8 @@ export interface Change {
   readonly leave: readonly string[];
   /** Whether one takes the place of another, whose folder is lost. */
   readonly isReplacing: boolean;
+  /** Whether the same daemons are signed for once more. */
+  readonly isAnew: boolean;
   /** Whether what is only dangerous is done. */
   readonly force: boolean;
 }
@@ -26,7 +30,7 @@ const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 /** @throws DbsyncError `bad-command`  why there is none, and what to do */
 export function nextMembers(
   views: readonly MemberView[],
-  heads: readonly KnownList[],
+  heads: readonly ToldList[],
   change: Change,
 ): { readonly list: MemberList; readonly text: string } {
   const again = toldAgain(views, heads, change);
@@ -37,7 +41,9 @@ export function nextMembers(
   // A list has two parents at most: of three that stand beside each other the third is merged by the next one.
   const list = again ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
-  const objection = objectionTo(list, views, heads, change);
+  const objection =
+    objectionTo(list, views, heads, change) ??
+    (change.force ? null : doubtOf(again === null ? list : null, views, heads));
   if (objection !== null) throw new DbsyncError("bad-command", objection);
   return { list, text: writeMemberList(list) };
 }
@@ -49,10 +55,10 @@ export function nextMembers(
 function toldAgain(
   views: readonly MemberView[],
   heads: readonly KnownList[],
-  { add, leave }: Change,
+  { add, leave, isAnew }: Change,
 ): MemberList | null {
   const [head] = heads;
-  if (head === undefined || heads.length > 1) return null;
+  if (isAnew || head === undefined || heads.length > 1) return null;
   const { list, hash } = head;
   const isDone =
     add.every((id) => list.members.includes(rawId(id))) && leave.every((id) => list.left.includes(rawId(id)));
@@ -63,13 +69,13 @@ function toldAgain(
 }
 
 function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
-  const { add, leave, isReplacing } = change;
-  const isMerge = add.length + leave.length === 0;
+  const { add, leave, isReplacing, isAnew } = change;
+  const isMerge = !isAnew && add.length + leave.length === 0;
   if (isMerge && heads.length < 2)
     return "there are no two lists that stand beside each other: nothing is to be merged";
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
-  if (head === undefined && leave.length > 0) return BEGIN;
+  if (head === undefined && (isAnew || leave.length > 0)) return BEGIN;
   const { members = [], left = [] } = head?.list ?? {};
   const returned = add.find((id) => left.includes(rawId(id)));
   if (returned !== undefined)
@@ -98,7 +104,7 @@ function objectionTo(
   const unproved = views.find((view) => isOtherwise(view, heads));
   if (unproved !== undefined)
     return (
-      `${unproved.address} does not go by what another daemon says is the list, whose signature cannot be checked here: wait some ` +
+      `${unproved.address} does not go by what another daemon says is the list: wait some ` +
       "seconds and try again. If it stays so compare what dbsync members list says of each of them alone (-s); --force signs what would come " +
       "after all that any of them says"
     );

@@ -4,6 +4,7 @@
  */
 import { headsOf, type MemberView, viewsOf } from "../../../client/cli/members/member-views.js";
 import { type Change, nextMembers } from "../../../client/cli/members/next-members.js";
+import type { ToldList, VerifiesList } from "../../../client/cli/members/told-list.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { replyValue } from "../../../client/shared/reply-value.js";
 import type { EnvelopeAnswer } from "../../../daemon/answers/request.js";
@@ -14,7 +15,7 @@ import { RespReader } from "../../../protocol/resp/resp-reader.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
-import { randomBytes, sha256, shortId, sign } from "../cast.js";
+import { randomBytes, sha256, shortId, sign, signatureOf } from "../cast.js";
 import type { Host, World } from "../world.js";
 import { isInEach, isSound, type SignedLists } from "./known-lists.js";
 
@@ -23,7 +24,7 @@ const COMMAND = ["CLUSTER", "MEMBERS"];
 /** What daemons said, and what is wanted of it. */
 export interface Asked {
   readonly views: readonly MemberView[];
-  readonly heads: readonly KnownList[];
+  readonly heads: readonly ToldList[];
 }
 
 /** By ids; hexadecimal. */
@@ -57,7 +58,7 @@ export class Administrator {
       // What comes later is not looked at.
       const come = answers.splice(0).sort((a, b) => (a.address < b.address ? -1 : 1));
       if (come.length === 0) return;
-      const views = viewsOf(come);
+      const views = viewsOf(come, this.#verifies);
       world.trace(name, () => `hears ${views.map(shownView).join(", ")}`);
       then({ views, heads: headsOf(views) });
     });
@@ -74,7 +75,7 @@ export class Administrator {
   ): string | null {
     const { world, name, signed } = this.#parts;
     try {
-      const { list, text } = nextMembers(views, heads, { add, leave, isReplacing, force });
+      const { list, text } = nextMembers(views, heads, { add, leave, isReplacing, isAnew: false, force });
       const known: KnownList = { list, hash: listHash(text, sha256) };
       const others = world.heads.filter(({ hash }) => !list.parents.includes(hash) && hash !== known.hash);
       const keeps = [known, ...others];
@@ -104,6 +105,12 @@ export class Administrator {
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at, seq: 0 };
     return sign(random.oneOf(genesis.roots), header, [command]);
   }
+
+  /** All administrators know each other. */
+  readonly #verifies: VerifiesList = (signer, signed, signature) => {
+    const root = this.#parts.world.genesis.roots.find(({ id }) => id === signer);
+    return root === undefined ? null : signatureOf(root.spki, signed).equals(signature);
+  };
 
   #tell(host: Host, envelope: Entry, answered: (answer: EnvelopeAnswer) => void): void {
     const { world, name } = this.#parts;

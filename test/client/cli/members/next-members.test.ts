@@ -4,19 +4,34 @@ import { test } from "node:test";
 import { daemonMeant } from "../../../../client/cli/members/member-names.js";
 import { headsOf, type MemberView } from "../../../../client/cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../../client/cli/members/next-members.js";
+import type { ToldList } from "../../../../client/cli/members/told-list.js";
 import type { KnownList } from "../../../../protocol/members/succession.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import { CLUSTER, idOf, idsOf, listAfter } from "../../../timeline/members/lists.js";
 
 const hex = (letter: string): string => hexOf(idOf(letter));
 
+/** A list whose signature holds, if nothing else is said. */
+const told = (list: KnownList, doubt: ToldList["doubt"] = null): ToldList => ({
+  ...list,
+  ...{ signedAt: 0, signer: idOf("K"), doubt },
+});
+
 const view = (letter: string, lists: readonly KnownList[], other: Partial<MemberView> = {}): MemberView => ({
   ...{ address: `${letter.toLowerCase()}:1111`, id: hex(letter), cluster: hexOf(CLUSTER), state: "live" },
-  ...{ durable: true, joining: false, refusal: null, lists, peers: [], ...other },
+  ...{ durable: true, joining: false, refusal: null, peers: [] },
+  lists: lists.map((list) => told(list)),
+  ...other,
 });
 
 const change = (add: string, leave = "", other: Partial<Change> = {}): Change => ({
-  ...{ add: hexIds(idsOf(add)), leave: hexIds(idsOf(leave)), isReplacing: false, force: false },
+  ...{
+    add: hexIds(idsOf(add)),
+    leave: hexIds(idsOf(leave)),
+    isReplacing: false,
+    force: false,
+    isAnew: false,
+  },
   ...other,
 });
 
@@ -32,7 +47,9 @@ test("the first list names all, and the next ones what is added and left out", (
   const list = next(views, change("D", "C", { isReplacing: true }));
   assert.deepEqual([list.number, list.members, list.left], [2, idsOf("ABD"), idsOf("C")]);
   // One that is not caught up has not heard of the second list, nor has one that is new.
-  const late = [view("A", [less]), view("B", [first], { state: "catching-up" }), view("D", [])];
+  const more = listAfter([first], { add: "E" });
+  const knowing = ["A", "B", "E"].map((letter) => view(letter, [more]));
+  const late = [...knowing, view("C", [first], { state: "catching-up" }), view("D", [])];
   assert.equal(next(late, change("D")).number, 3);
 });
 
@@ -88,6 +105,37 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     change("D"),
     /a:1111 does not go by what another daemon says is the list/,
   ],
+  [
+    "upon a list that nothing proves",
+    [
+      view("A", [], { lists: [told(first, "no-proof")] }),
+      view("B", [], { lists: [told(first, "no-proof")] }),
+    ],
+    change("D"),
+    /list 1, which a:1111 tells, is not signed by an administrator: that daemon is false/,
+  ],
+  [
+    "upon a list that an unknown key has signed",
+    [
+      view("A", [], { lists: [told(first, "unknown-key")] }),
+      view("B", [], { lists: [told(first, "unknown-key")] }),
+    ],
+    change("D"),
+    /is signed by the key 4b4b4b4b4b4b, which is not yours: .* \(--root-key other-public\.pem\)/,
+  ],
+  [
+    "upon what one of three says is the newest",
+    [view("A", [first])],
+    change("D"),
+    /only 1 of the 3 daemons that would stay say that list 1 is the newest/,
+  ],
+  [
+    "a first list of which one of two was asked",
+    [view("A", [])],
+    change("AB"),
+    /only 1 of the 2 .* no list yet/,
+  ],
+  ["anew what is not there", [view("A", [])], change("", "", { isAnew: true }), /there is no list/],
   ["to merge one list", [view("A", [first])], change(""), /nothing is to be merged/],
 ];
 for (const [name, views, asked, reason] of refused)
@@ -126,4 +174,19 @@ test("a daemon is named by its id, the first digits of that, or an address", () 
   assert.equal(daemonMeant("c:1111", "listed", known), hex("C"));
   assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
   assert.throws(() => daemonMeant("e:1111", "listed", known), /no daemon of the list is meant by "e:1111"/);
+});
+
+test("a list is signed anew as it is", () => {
+  const views = [view("A", [first]), view("B", [first])];
+  const list = next(views, change("", "", { isAnew: true }));
+  assert.deepEqual([list.number, list.members, list.left], [2, first.list.members, []]);
+});
+
+test("what one daemon proves is proved for all, and what none of them proves is signed by force alone", () => {
+  const views = [view("A", [], { lists: [told(first, "no-proof")] }), view("B", [first])];
+  assert.equal(next(views, change("", "C")).number, 2);
+  assert.equal(
+    next([view("A", [], { lists: [told(first, "no-proof")] })], change("D", "", { force: true })).number,
+    2,
+  );
 });
