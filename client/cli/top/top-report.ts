@@ -9,6 +9,7 @@ import type { DaemonStatus } from "../status/daemon-status.js";
 import { sentencesOf } from "../status/status-text.js";
 import { bars, headedLines, line, type ShownLine } from "../status/watched-report.js";
 import type { Activities, Activity } from "./activity.js";
+import { listLine } from "./list-line.js";
 
 export interface TopRow {
   readonly daemon: DaemonStatus;
@@ -113,8 +114,10 @@ export function topLines({ rows, every, now, columns }: TopScene): readonly Show
   const sentences = sentencesOf(daemons, []).flatMap(({ text, tone }) =>
     wrapped(shown(text), columns).map((part) => line(part, tone)),
   );
+  const list = listLine(daemons);
   const lines = [
     line(title, "head"),
+    ...(list === null ? [] : [line(list)]),
     ...headedLines(rowsOf(TOP_COLUMNS, rows), columns, toneIn(rows)),
     ...headedLines(rowsOf(LATELY_COLUMNS, rows), columns, toneIn(rows)),
     ...(sentences.length === 0 ? [] : [line(""), ...sentences]),

@@ -9,7 +9,7 @@ import { shownLines } from "../shared/shown-text.js";
 import { terminalColumns } from "../shared/table.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { columnLines } from "../status/explanation.js";
-import { readWorkStatus } from "../status/read-status.js";
+import { readFullStatus } from "../status/read-status.js";
 import { lookCode } from "../status/status.js";
 import { openScreen } from "../status/watching.js";
 import { Activities } from "./activity.js";
@@ -51,7 +51,8 @@ export function addTop(program: Command): void {
       "after",
       `
 Daemons tell this to administrators: sign with an administrator's key (-k). On a terminal it is drawn in its
-place; in a pipe each look is a table of 80 columns at most. What happens in a second is known from the second look on.
+place, with a line on the list of members; in a pipe each look is a table of 80 columns at most. What happens in
+a second is known from the second look on.
 
 Examples:
   dbsync top -k root-private.pem
@@ -74,7 +75,7 @@ async function top(flags: TopFlags): Promise<void> {
   const show = shower(flags, activities);
   for (let round = 1; ; round++) {
     const startedAt = performance.now();
-    const daemons = await readWorkStatus(settings);
+    const daemons = await readFullStatus(settings);
     activities.look(daemons, performance.now());
     process.exitCode = lookCode(daemons, settings);
     show(daemons);

@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { figuresOf } from "../../../../client/cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../../../client/cli/status/daemon-status.js";
 import { Activities, quantile } from "../../../../client/cli/top/activity.js";
+import { listLine } from "../../../../client/cli/top/list-line.js";
 import { topLines, topRows } from "../../../../client/cli/top/top-report.js";
 import { programPaths } from "../../../support/programs.js";
 import { type Cluster, startCluster } from "../cluster.js";
@@ -113,7 +114,7 @@ const info = (commands: number, times: string) =>
 const daemonWith = (figures: DaemonStatus["figures"]) =>
   ({
     ...{ address: "a:1", ok: true, state: "live", stage: null, lacksDatabase: false, figures },
-    ...{ problems: [], remarks: [], timelineNote: null },
+    ...{ problems: [], remarks: [], timeline: null, timelineNote: null },
   }) as unknown as DaemonStatus;
 
 test("what happens in a second is told from two looks, and not of a daemon that was started between them", () => {
@@ -152,4 +153,42 @@ test("what a daemon says moves no cursor, and one that says nothing of itself is
     lines.some((text) => /^a:1 +live +- +- +- +- +- +-$/.test(text)),
     lines.join("\n"),
   );
+});
+
+test("a line says which daemons the list of members names, which of them are not heard, and which it leaves out", () => {
+  const seenBy = (listed: boolean | null, connections: readonly string[]) =>
+    connections.map((connection, index) => ({
+      id: `${index}`,
+      address: `db${index + 1}:1111`,
+      listed,
+      connection,
+    }));
+  const daemon = (
+    address: string,
+    lists: readonly number[],
+    members: readonly object[],
+    unlisted: string | null = null,
+  ) =>
+    ({
+      ...daemonWith(null),
+      address,
+      daemon: "0",
+      timeline: { lists, members, unlisted },
+    }) as unknown as DaemonStatus;
+  assert.equal(listLine([daemon("db1:1111", [], []), daemonWith(null)]), null);
+  const well = [daemon("db1:1111", [2], seenBy(true, ["self", "connected"]))];
+  assert.equal(listLine(well), "list 2: 2 in it");
+  const ill = [
+    daemon(
+      "db1:1111",
+      [3],
+      [...seenBy(true, ["self", "waiting"]), { address: "db4:1111", id: "9", listed: false }],
+    ),
+    daemon("db3:1111", [2], seenBy(true, ["waiting", "waiting"]), "it leaves it out"),
+  ];
+  assert.equal(listLine(ill), "list 2+3: 2 in it; not heard: db2:1111; not in it: db4:1111 db3:1111");
+  const rows = topRows(ill, new Activities());
+  const lines = topLines({ rows, every: 2, now: 0, columns: 60 }).map(({ text }) => text);
+  assert.match(lines[1] ?? "", /^list 2\+3: 2 in it; not heard: db2:1111/);
+  assert.ok(lines.every((text) => text.length <= 60));
 });
