@@ -112,6 +112,13 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     log: { of: ({ log }) => log("expired"), line: /can be read/ },
     says: [/tls-key\.pem/, /every user of this machine/, /chmod 600/],
   },
+  {
+    name: "A signing key that others can read",
+    call: but(({ file, at }) => ({ servers: at.signed, key: file("open.pem"), command: ["PING"] })),
+    isWarning: true,
+    not: ["PHP"],
+    says: [/open\.pem/, /every user of this machine/, /chmod 600/],
+  },
   { name: "A key file that is not there", call: keyFile("nowhere.pem"), says: [/nowhere\.pem/, /exist/] },
   {
     name: "A folder for a key file",

@@ -31,6 +31,8 @@ export interface Mistake {
   readonly log?: { readonly of: (scene: Scene) => readonly object[]; readonly line: RegExp };
   /** By Node alone. */
   readonly node?: (scene: Scene) => Promise<unknown>;
+  /** The call is made, and what is wrong is a warning. */
+  readonly isWarning?: true;
   /** Words behind `dbsync`, variables, and what a dbsync.ini holds. */
   readonly shell?: (scene: Scene) => ShellCall;
   /** Words behind `dbsyncd`. */

@@ -7,13 +7,16 @@ import type { Scene } from "./scene.js";
 const SECOND_MS = 1000;
 
 const PYTHON = `
+import warnings
 from dbsync import Client
 said = []
 for one in given:
     try:
-        with Client(one["servers"], one["key"], **one["options"]) as client:
-            client.call(*one["words"], **one["more"])
-        said.append(None)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            with Client(one["servers"], one["key"], **one["options"]) as client:
+                client.call(*one["words"], **one["more"])
+        said.append(str(warned[0].message) if warned else None)
     except Exception as problem:
         said.append(str(problem))
 print(json.dumps(said))

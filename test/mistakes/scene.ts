@@ -1,5 +1,13 @@
 /** What mistakes are made with: daemons in the test's own process, and files. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -95,6 +103,8 @@ async function writeKeys(file: (name: string) => string): Promise<void> {
     passphrase: Buffer.from("open"),
   });
   writeFileSync(file("locked.pem"), privatePem, { mode: 0o600 });
+  copyFileSync(file("app.pem"), file("open.pem"));
+  chmodSync(file("open.pem"), 0o644);
   writeFileSync(file("empty.pem"), "", { mode: 0o600 });
   writeFileSync(file("notes.txt"), "Remember the milk.\n", { mode: 0o600 });
 }

@@ -22,10 +22,12 @@ export type Told = Partial<Record<Reader, string>>;
 export async function tell(mistake: Mistake, scene: Scene, hasShell: boolean): Promise<Told> {
   const told: Told = {};
   const call = mistake.call?.(scene);
-  if (call !== undefined) told.Node = await byNode(() => called(call));
+  if (call !== undefined)
+    told.Node = await (mistake.isWarning ? warnedOf(() => called(call)) : byNode(() => called(call)));
   if (mistake.node !== undefined) told.Node = await byNode(() => mistake.node?.(scene));
   const shell = mistake.shell?.(scene) ?? (call === undefined ? undefined : shellCall(call));
-  if (shell !== undefined && hasShell) told.shell = await byShell(shell, scene);
+  if (shell !== undefined && hasShell)
+    told.shell = await byShell(shell, scene, mistake.isWarning ? "done" : "failed");
   if (mistake.daemon !== undefined) told.dbsyncd = await byDaemon(mistake, scene);
   if (mistake.log !== undefined) told.log = await inLog(mistake.log, scene);
   return Object.fromEntries(Object.entries(told).map(([reader, text]) => [reader, plain(text, scene)]));
@@ -45,20 +47,37 @@ async function byNode(act: () => unknown): Promise<string> {
   return assert.fail("it is no mistake");
 }
 
+async function warnedOf(act: () => Promise<unknown>): Promise<string> {
+  const told: string[] = [];
+  const hear = ({ name, message }: Error) => void (name === "DbsyncWarning" && told.push(message));
+  process.on("warning", hear);
+  try {
+    await act();
+    await until("a warning", () => told.length > 0);
+    return told.join("; ");
+  } finally {
+    process.off("warning", hear);
+  }
+}
+
 function shellCall({ servers, key, command, options = {} }: Call): ShellCall {
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const argv = typeof command === "string" ? [command] : command.map(String);
   return { words: ["send", "-s", servers, "-k", key, ...flags, ...argv] };
 }
 
-async function byShell({ words, variables = {}, ini, program }: ShellCall, scene: Scene): Promise<string> {
+async function byShell(
+  { words, variables = {}, ini, program }: ShellCall,
+  scene: Scene,
+  end: "done" | "failed",
+): Promise<string> {
   const folder = mkdtempSync(join(scene.folder, "at-"));
   if (ini !== undefined) writeFileSync(join(folder, "dbsync.ini"), ini);
   const { code, stderr } =
     program === undefined
       ? await runDbsync(words, { folder, variables })
       : await run(process.execPath, [programPaths[program], ...words], { cwd: folder });
-  assert.notEqual(code, 0, stderr);
+  assert.equal(code === 0, end === "done", stderr);
   return stderr.replaceAll(`${folder}/`, "").trimEnd();
 }
 
