@@ -63,7 +63,8 @@ function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
   for (const old of before.all()) {
     const row = after.find(old.name);
     if (row === undefined) throw new Error(`${old.name} is gone: let it be answered by an error instead`);
-    if (row.writes !== old.writes) throw new Error(`${old.name} writes in one table, and not in the next`);
+    if (row.writes !== old.writes || row.otherRow !== old.otherRow)
+      throw new Error(`${old.name} writes in one table, and not in the next`);
     const isOfRing = isKeyCommand(old.name.split("|"));
     if (isOfRing && row !== old) throw new Error(`${old.name} is folded before its number is known`);
   }

@@ -183,6 +183,11 @@ test("tables between which the fold could not change are none", () => {
     () => new Semantics({ 1: commandTable, 2: otherwise("GET", { writes: true }) }),
     /GET writes/,
   );
+  assert.notEqual(commandTable.find("SQL")?.otherRow, undefined);
+  assert.throws(
+    () => new Semantics({ 1: commandTable, 2: otherwise("SQL", { otherRow: () => "SQL_RO" }) }),
+    /SQL writes/,
+  );
   assert.throws(() => new Semantics({ 1: commandTable, 2: otherwise("KEY|ADD", {}) }), /KEY\|ADD is folded/);
   assert.throws(() => new Semantics({ 1: without("KEY|ADD"), 2: commandTable }), /of the key ring/);
 });
