@@ -32,8 +32,10 @@ export function refusalOfMember(
   if (record !== undefined && record.role !== "daemon") return "not-a-member";
   if (record !== undefined && record.revokedAt !== null) return "revoked";
   if (standing.left.has(id)) return "left-out";
-  if (standing.heads.length > 0) return standing.members.has(id) ? null : "not-listed";
+  if (standing.members.has(id)) return null;
   // Where there are no administrators a daemon's key lets itself in, to sign: that is nobody's word for it.
   const isLetIn = record !== undefined && record.addedBy !== null && record.addedBy !== id;
-  return knowsSecret || isLetIn || peers.some(({ pin }) => pin === id) ? null : "not-a-member";
+  // Others are strangers, which are told nothing of the list.
+  if (!knowsSecret && !isLetIn && !peers.some(({ pin }) => pin === id)) return "not-a-member";
+  return standing.heads.length > 0 ? "not-listed" : null;
 }

@@ -63,3 +63,13 @@ test("a client's key is no member's, pinned or not", () => {
   const parts = { standing: NONE, ring: ringOf(), peers: [{ pin: pair.id }] };
   assert.equal(refusalOfMember(pair.id, true, parts), "not-a-member");
 });
+
+test("where there is a list a stranger is not-a-member, and is not told the list; who would be one is not-listed", () => {
+  const ring = ringOf();
+  const listed = { ...NONE, heads: [{} as (typeof NONE.heads)[number]], members: new Set([third]) };
+  const parts = { standing: listed, ring, peers: [{ pin: null }] };
+  assert.equal(refusalOfMember(third, false, parts), null);
+  assert.equal(refusalOfMember(other.id, false, parts), "not-a-member");
+  assert.equal(refusalOfMember(other.id, true, parts), "not-listed");
+  assert.equal(refusalOfMember(other.id, false, { ...parts, peers: [{ pin: other.id }] }), "not-listed");
+});
