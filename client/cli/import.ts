@@ -55,7 +55,10 @@ export function addImport(program: Command): void {
       "--replace",
       "overwrite keys, or drop documents or databases first, that the daemons have already",
     )
-    .option("--replicate", "of a Redis: keep following what is written there, until cut over (Ctrl-C)")
+    .option(
+      "--replicate",
+      "of a Redis: keep following what is written there, until cut over (Ctrl-C), which deletes keys that it does not have",
+    )
     .option("--cut-over <seconds>", "cut over once nothing was written for so long", (text: string) =>
       readCount(text, "It is"),
     )

@@ -29,7 +29,7 @@ export interface Tally {
  * @throws Error  the daemons hold keys already; a connection; a key that cannot be taken over, once all others are
  */
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
-  if (!replace) await requireEmpty(send);
+  if (!replace) await requireEmpty(send, "leaves the others");
   using source = await RedisSource.open(address, SILENCE_MS);
   const started = performance.now();
   const all = Number(bytesIn(await source.ask(["DBSIZE"])));
@@ -56,12 +56,15 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
 
 const LONG = "they are long";
 
-/** Else keys that are here alone, or newer here, would be mixed in silence with those of the Redis. */
-export async function requireEmpty(send: SendToAll): Promise<void> {
+/**
+ * Else keys that are here alone, or newer here, would be mixed in silence with those of the Redis.
+ * @param rest  what --replace does to the keys that are here alone
+ */
+export async function requireEmpty(send: SendToAll, rest: string): Promise<void> {
   const held = Number(await send(["DBSIZE"]));
   if (held > 0)
     throw new Error(
-      `the daemons hold ${keys(held)} in that database already; --replace overwrites those of the same name, and leaves the others`,
+      `the daemons hold ${keys(held)} in that database already; --replace overwrites those of the same name, and ${rest}`,
     );
 }
 
