@@ -44,6 +44,11 @@ export function daemonMeant(
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
   const name = JSON.stringify(text);
+  if (found.length > 1 && meant === "new" && byDigits.length === 0 && answering.length === 0)
+    throw new DbsyncError(
+      "bad-command",
+      `${name} does not answer now, and was the address of ${found.length} daemons: start the new one first, or name it by its id`,
+    );
   if (found.length > 1)
     throw new DbsyncError(
       "bad-command",
@@ -56,8 +61,8 @@ export function daemonMeant(
 }
 
 const ALLOWED =
-  `allowed: an id (its daemon logs it at its start), its first digits (${PREFIX_DIGITS_MIN} at least), ` +
-  "or the address of one that was asked (-s) or that these know";
+  `allowed: an id (dbsync members list shows those of the list, a daemon logs its own at its start), its first digits ` +
+  `(${PREFIX_DIGITS_MIN} at least), or the address of one that was asked (-s) or that these know`;
 
 /** Without the port. */
 const hostOf = (address: string): string => address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");

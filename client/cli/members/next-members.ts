@@ -114,7 +114,8 @@ function objectionTo(
   if (complete.length === 0)
     return (
       "no daemon that would stay on the list is caught up, of those that were asked (-s): the others could learn " +
-      "nothing. Start one, or ask it as well; --force does it all the same, and what only others have is lost"
+      "nothing. One that was started just now is so after some 10 s: wait, and try again. Else start one, or ask it as well; " +
+      "--force does it all the same, and what only others have is lost"
     );
   // One that knows no list takes the next one as one that it adds, and waits for a daemon that was there before.
   if (heads.length > 0 && !complete.some(isListed))
