@@ -253,10 +253,12 @@ function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" |
     return "start both with the same --cluster-secret; or there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
   if (/^it says: (left-out|not-listed)\b/.test(trouble))
     return "dbsync members add it, with a new data folder if it was left out; or stop it";
+  if (/^The list of members (leaves it out|does not name it)\b/.test(trouble))
+    return "take it out of --peer; or there, a new data folder if it was left out, and dbsync members add it";
   // A pin that is wrong is all that is known of its id.
   const known = trouble.startsWith("Its id is not the one") ? null : id;
   const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
   if (/^Its key is none/.test(trouble)) return `start both with the same --cluster-secret; or ${pin}`;
   if (/^Its id is not the one/.test(trouble)) return pin;
-  return "start that daemon, or correct --peer";
+  return "start that daemon, or correct --peer (if it was left out for good, take it out of there)";
 }

@@ -84,6 +84,11 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start that daemon/,
   ],
   [
+    "a member that was left out",
+    withMember({ connection: "waiting", trouble: FAREWELLS["left-out"] }),
+    /; take it out of --peer; or there, a new data folder .* dbsync members add it$/,
+  ],
+  [
     "a member that nobody has let in",
     withMember({ connection: "waiting", trouble: FAREWELLS["not-a-member"] }),
     /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
