@@ -40,7 +40,7 @@ const FORM: Readonly<Record<Kind, string>> = {
 export function parseRedisGroup(text: string): RedisGroupSpecification {
   const spelt = text.trim();
   const [queried = "", query = ""] = QUERY.exec(spelt) ?? [];
-  const shown = spelt.replace(/\/\/[^@,]*:[^@,]*@/, "//***@").replace(/(sentinel-password=)[^&]*/g, "$1***");
+  const shown = spelt.replace(/\/\/[^@,]*:[^@,]*@/, "//***@").replace(/(sentinel-password=).*/s, "$1***");
   const [, s, which, user = "", password = "", rest, number = "", plain] =
     PARTS.exec(spelt.slice(0, spelt.length - queried.length)) ?? [];
   const kind: Kind = which === "sentinel" ? "redis-sentinel" : "redis-cluster";
@@ -70,7 +70,8 @@ type Fail = (why: string) => never;
 
 function nodeIn(part: string, fail: Fail): { readonly host: string; readonly port: number } {
   const [, six, four, port] = NODE.exec(part) ?? [];
-  const host = six ?? four ?? fail(`"${part}" is not host:port`);
+  // A password in the question behind it, with an @ that is not written %40, is shown to nobody.
+  const host = six ?? four ?? fail(`"${part.replace(/\?.*/s, "?…")}" is not host:port`);
   if (Number(port) < 1 || Number(port) > MAX_PORT) fail(`a port is a number from 1 to ${MAX_PORT}`);
   return { host, port: Number(port) };
 }
@@ -89,8 +90,13 @@ function sentinelIn(
       .filter((pair) => pair !== "")
       .map((pair) => {
         const [, name = pair, value = ""] = /^([^=]*)=(.*)$/.exec(pair) ?? [];
-        if (!SENTINEL_NAMES.includes(name) || value === "") fail(`"${name}" is no setting with a value`);
-        return [name, value];
+        if (SENTINEL_NAMES.includes(name) && value !== "") return [name, value];
+        // It may be the end of the password.
+        if (query.slice(0, query.indexOf(pair)).includes("sentinel-password="))
+          return fail(
+            "what stands behind the sentinel-password is no setting with a value (a & in it is written %26)",
+          );
+        return fail(`"${name}" is no setting with a value`);
       }),
   );
   const [username, password] = ["sentinel-user", "sentinel-password"].map((name) =>

@@ -96,8 +96,16 @@ for (const [text, problem] of [
   ["redis-sentinel:a:1", /the master's name is missing/],
   ["redis-cluster://me:s@a:1?x=1", /a cluster has nothing behind a question mark/],
   [
-    "redis-sentinel:main@a:1?sentinel-password=secret&x=1",
-    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*&x=1": "x" is no setting with a value/,
+    "redis-sentinel:main@a:1?x=1&sentinel-password=secret",
+    /^"redis-sentinel:main@a:1\?x=1&sentinel-password=\*\*\*": "x" is no setting with a value/,
+  ],
+  [
+    "redis-sentinel:main@a:1?sentinel-password=sec&ret",
+    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": what stands behind the sentinel-password is no setting/,
+  ],
+  [
+    "redis-sentinel:main@a:1?sentinel-password=sec@ret",
+    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": "a:1\?…" is not host:port/,
   ],
   ["redis-sentinel:main@a:1?sentinel-tls=1", /sentinel-tls is yes or no/],
   ["redis-sentinel:main@a:1?sentinel-user=w", /the sentinel-password is missing/],
