@@ -14,6 +14,7 @@ import { type EnvelopeAnswer, type Refused, type RefusedEnvelope, refused } from
 import { finalResultOf, type Standing } from "../answers/result-writer.js";
 import type { Changes } from "../backends/changes.js";
 import { ORDER_WINDOW } from "../options/date-window.js";
+import type { ShownState } from "../pipeline/recording.js";
 import type { Taken } from "../pipeline/units.js";
 import { answerUnrecorded } from "../replica/denials.js";
 import { GivenAnswers } from "../replica/given-answers.js";
@@ -24,7 +25,7 @@ import type { Ordered, OrderedState } from "./ordered-state.js";
 import { type Came, WaitingEntries } from "./waiting-entries.js";
 
 export interface OrderRecorderParts {
-  readonly state: Pick<OrderedState, "seq" | "has" | "newest" | "ring" | "floor">;
+  readonly state: Pick<OrderedState, "seq" | "has" | "newest" | "ring" | "floor" | "standstill">;
   readonly stream: Pick<OrderStream, "publish" | "facts" | "trouble">;
   /** Whether all has been applied that stood in the stream when the daemon came to it. */
   readonly hasCaughtUp: () => boolean;
@@ -59,8 +60,8 @@ export class OrderRecorder {
     return stream.facts === null ? "isolated" : "live";
   }
 
-  get shownState(): DaemonState {
-    return this.state;
+  get shownState(): ShownState {
+    return this.#parts.state.standstill === null ? this.state : "outdated";
   }
 
   get standing(): Standing {
@@ -136,7 +137,8 @@ export class OrderRecorder {
 
   /** Why nothing is added now. */
   refusal(): Refused | null {
-    const { stream, failure, hasCaughtUp } = this.#parts;
+    const { stream, failure, hasCaughtUp, state } = this.#parts;
+    if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
     const reason = failure() ?? (stream.facts === null ? (stream.trouble ?? "not connected") : null);
     if (reason !== null) return refused("order-unavailable", reason);
     return hasCaughtUp() ? null : refused("catching-up", "what stands in the stream is not applied yet");

@@ -91,7 +91,6 @@ export class OrderedReplica implements KeptWrites, StreamReader {
         this.backend.changes.senders = this.#recorder.waiting.sendersOf(id);
       },
     });
-    this.#lost = this.#state.standstill;
     signers.follow(() => this.#state.ring);
     this.#stream = new NatsStream({
       ...{ address: parts.order, credentials: settings.orderCredentials, reader: this, environment, log },
@@ -165,7 +164,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   }
 
   connected({ first, last, created }: StreamFacts): string | null {
-    this.failure = this.#lost ?? this.#misfit({ first, last, created });
+    this.failure = this.#lost ?? this.#state.standstill ?? this.#misfit({ first, last, created });
     if (this.failure !== null) return this.failure;
     this.#created = created;
     this.#folder.met(created);
@@ -182,12 +181,13 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   }
 
   message(message: StreamMessage): void {
-    const { backend, watcher } = this;
+    const [{ backend, watcher }, { log }] = [this, this.#parts];
     const ordered = this.#state.apply(message);
     backend.changes.senders = null;
-    const { standstill } = this.#state;
+    const { standstill: reason } = this.#state;
+    if (reason !== null && this.#lost === null) log.error({ reason }, "the stream cannot be read on");
     // No state of it is kept: a release that knows more begins with the last one before.
-    if (standstill !== null) return void (this.failure = this.#lost = standstill);
+    if (reason !== null) return void (this.failure = this.#lost = reason);
     this.#recorder.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
       const { entry } = ordered;

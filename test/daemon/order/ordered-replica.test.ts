@@ -73,6 +73,7 @@ test("a version of what commands mean that is not known ends it, in the stream a
   assert.equal(replica.connected(factsUpTo(1)), null);
   replica.message(message);
   assert.match(replica.failure ?? "", sentence);
+  assert.equal(replica.recording.shownState, "outdated");
   assert.match(replica.connected(factsUpTo(1)) ?? "", sentence);
   using folder = makeFolder();
   const state = new OrderedState({
@@ -85,4 +86,5 @@ test("a version of what commands mean that is not known ends it, in the stream a
   const again = makeReplica(["--data", folder.path]);
   assert.match(again.connected(factsUpTo(1)) ?? "", sentence);
   assert.equal(again.hasCaughtUp, false);
+  assert.equal(again.recording.shownState, "outdated");
 });
