@@ -25,7 +25,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "only recorded",
-    file: "daemon/replica/recorder.js",
+    file: "daemon/replica/denials.js",
     find: "if (envelope.only !== null)",
     replace: "if (false)",
   },
