@@ -21,7 +21,7 @@ const ENTRIES_A_LOOK = 8;
 const ENTRIES_A_STEP = 32;
 /** Of a push that long, the other threads check the signatures: of a shorter one handing them over costs more than it saves. */
 const ENTRIES_FOR_THREADS = 64;
-/** … unless it is longer than any honest one of so many entries: handing over is one step, and copies them. */
+/** … unless it is long, as an honest one is by a single entry only: handing over is one step, and copies them. */
 const BYTES_FOR_THREADS = 1024 * 1024;
 
 /** Whom entries come from. */

@@ -169,7 +169,8 @@ const SILENT = pino({ level: "silent" });
 
 function partsOf(text: string) {
   const specification = parseRedisGroup(text);
-  return { specification, timeout: 1_000, environment: realEnvironment, log: SILENT as Logger };
+  // A command waits so long for a connection: why there is none has to be known by then, however busy the machine is.
+  return { specification, timeout: 3_000, environment: realEnvironment, log: SILENT as Logger };
 }
 
 /** Why it refuses a command. */

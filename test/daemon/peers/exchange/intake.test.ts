@@ -150,7 +150,7 @@ test("a short push is checked at once", () => {
   assert.equal(answers.length, 0);
 });
 
-test("a push that is longer than an honest one is not handed to threads", () => {
+test("a push of more than a MiB is not handed to threads", () => {
   const { threads, answers } = threadsOf();
   const { work, taken } = push(MANY, threads, "v".repeat(16 * 1024));
   while (work.next().done !== true);
