@@ -7,6 +7,7 @@ import { type MemberView, rawId } from "../../../client/cli/members/member-views
 import type { KnownList } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../../support/seeded-random.js";
+import { restartFailed } from "../faults.js";
 import type { Host, World } from "../world.js";
 import { Administrator, type Asked, type Wanted } from "./administrator.js";
 import { isInEach, isLeftOut, isSound, SignedLists } from "./known-lists.js";
@@ -185,6 +186,8 @@ export class ListWork {
     let helpsFrom = scheduler.time + SETTLING_MS_MOST / 2;
     let problem: string | null = "no daemon answers";
     while (scheduler.time < deadline) {
+      // What a full disk has refused may be told after there was room again.
+      for (const host of this.#world.hosts) restartFailed(host);
       this.#signed.look(true);
       problem = this.#unsettled();
       if (problem === null) return null;
