@@ -62,7 +62,7 @@ export class SimulatedReplica implements AsyncDisposable {
     const seq = this.#taken % 2 ** 16;
     const nonce = String(++this.#taken).padStart(NONCE_BYTES, "0");
     const header = { key: this.#signer.id, cluster: this.#signers.cluster, seq, nonce };
-    const signed = writeSigned({ ...header, at: START + this.elapsed - age }, commands);
+    const signed = writeSigned({ ...header, at: Math.floor(START + this.elapsed - age) }, commands);
     const body = bodyOf(signed);
     const answer = this.#replica.recording.apply(
       {
