@@ -133,9 +133,9 @@ function end(child: ChildProcess): void {
   }
 }
 
-function tryFrom({ name, test }: Mutant, from: number): Promise<Death | null> {
+function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number): Promise<Death | null> {
   return new Promise((resolve) => {
-    const child = fork(suspect, [name, String(from), String(FIRST_SEED + SEEDS_MOST - from)], {
+    const child = fork(suspect, [name, String(from), String(first + SEEDS_MOST - from)], {
       env: withMutant,
       execArgv: ["--test-reporter=tap"],
       stdio: ["ignore", test === undefined ? "ignore" : "pipe", "pipe", "ipc"],
@@ -185,9 +185,9 @@ function verdictOn(death: Death | null): string {
   return UNFIT.test(death.problem) ? "UNFIT " : "killed";
 }
 
-function shown(death: Death | null): string {
+function shown(death: Death | null, first: number): string {
   if (death === null) return "nothing finds it out";
-  const seeds = Number.isNaN(death.seed) ? "" : `after ${death.seed - FIRST_SEED + 1} seeds: `;
+  const seeds = Number.isNaN(death.seed) ? "" : `after ${death.seed - first + 1} seeds: `;
   return `${seeds}${death.problem.split("\n")[0]}`;
 }
 
@@ -206,7 +206,7 @@ async function main(words: readonly string[]): Promise<void> {
       const death = await tryMutant(mutant);
       if (death === null || UNFIT.test(death.problem)) alive++;
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
-      console.log(`${verdictOn(death)} ${mutant.name}, ${took}: ${shown(death)}`);
+      console.log(`${verdictOn(death)} ${mutant.name}, ${took}: ${shown(death, mutant.from ?? FIRST_SEED)}`);
     }
   };
   await Promise.all(Array.from({ length: LANES }, work));
