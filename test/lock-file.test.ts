@@ -1,0 +1,40 @@
+/** `npm ci` in a fresh clone: npm 11 refuses a lock file that misses a package, even one for another platform. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { repositoryRoot } from "./support/repository.js";
+
+interface LockedPackage {
+  readonly version?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+const KINDS = ["dependencies", "devDependencies", "optionalDependencies"] as const;
+
+function readJson<T>(name: string): T {
+  return JSON.parse(readFileSync(join(repositoryRoot, name), "utf8")) as T;
+}
+
+const manifest = readJson<LockedPackage>("package.json");
+const { packages } = readJson<{ readonly packages: Readonly<Record<string, LockedPackage>> }>(
+  "package-lock.json",
+);
+
+test("the lock file names the dependencies of package.json, each as the same kind", () => {
+  for (const kind of KINDS) assert.deepEqual(packages[""]?.[kind], manifest[kind], kind);
+});
+
+test("the lock file has an entry for each dependency of each package, for all platforms", () => {
+  const missing: string[] = [];
+  for (const [path, { dependencies, optionalDependencies }] of Object.entries(packages)) {
+    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+      const nested = path === "" ? `node_modules/${name}` : `${path}/node_modules/${name}`;
+      const found = packages[nested] ?? packages[`node_modules/${name}`];
+      if (found?.version === undefined) missing.push(`${name} of ${path || "package.json"}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+});
