@@ -1,9 +1,9 @@
 /** What `npm run chaos` counts: the same faults for the same seed, and each acknowledged write that is not there in the end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CrashPair } from "../../bench/crash-pairs.js";
-import { faultsOf, Side } from "../../bench/side-by-side.js";
 import { skipUnlessFull } from "../support/amount.js";
+import type { CrashPair } from "./two-databases/crash-pairs.js";
+import { faultsOf, Side } from "./two-databases/side-by-side.js";
 
 /** Two servers of which the second never has the last writes of the first. */
 class ForgetfulPair implements CrashPair {

@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Client } from "../client/entry.js";
-import { Trio } from "../test/faults/trio.js";
-import { freePort } from "../test/support/free-port.js";
-import { RedisConnection } from "../test/support/redis-connection.js";
-import { type RedisServer, startRedis } from "../test/support/redis-server.js";
+import type { Client } from "../../../client/entry.js";
+import { freePort } from "../../support/free-port.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { type RedisServer, startRedis } from "../../support/redis-server.js";
+import { Trio } from "../trio.js";
 import { Relay } from "./relay.js";
 
 export interface CrashPair extends AsyncDisposable {

@@ -10,10 +10,10 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { runChaos } from "../test/faults/chaos/chaos.js";
-import { seedOfRun } from "../test/support/seeded-random.js";
-import { DbsyncPair, RedisPair } from "./crash-pairs.js";
-import { Side } from "./side-by-side.js";
+import { seedOfRun } from "../../support/seeded-random.js";
+import { DbsyncPair, RedisPair } from "../two-databases/crash-pairs.js";
+import { Side } from "../two-databases/side-by-side.js";
+import { runChaos } from "./chaos.js";
 
 const USAGE = `npm run chaos -- --seconds 60 --seed 1   two daemons beside two Redis
 npm run chaos -- --minutes 30 --seed 1   a cluster whose daemons join, are evicted, come back, are replaced, lose disks

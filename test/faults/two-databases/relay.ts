@@ -1,7 +1,7 @@
 /** A way to a server that can be cut: what is on it then is lost, as in a network; who is connected notices nothing. */
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { freePort } from "../test/support/free-port.js";
+import { freePort } from "../../support/free-port.js";
 
 export class Relay implements Disposable {
   readonly port: number;

@@ -1,5 +1,5 @@
 /** Two servers that are written to while they are killed, frozen and cut off from each other, and what has become of the writes. */
-import { SeededRandom } from "../test/support/seeded-random.js";
+import { SeededRandom } from "../../support/seeded-random.js";
 import type { CrashPair } from "./crash-pairs.js";
 
 const WRITERS = 4;
