@@ -1,11 +1,9 @@
 /**
- * What the timeline and its peers cost where commands are served: three daemons with and without, from signed SETs of one
- * client; late arrivals; and the memory of the tail. Beside rates, which mean little while others use the machine, the
- * daemons' CPU for each command. `--smoke`: short, RESULTS.md stays. `--minutes N`: the memory alone, for so long; fails
- * when the tail is above its cap.
+ * The cost of the timeline and its peers for commands: three daemons with and without them, signed SETs of one client, and the
+ * memory of the tail. Prints the daemons' CPU per command as well as rates, which say little on a shared machine. `--smoke`:
+ * short, RESULTS.md stays. `--minutes N`: the memory alone, for N minutes; fails when the tail exceeds its limit.
  */
 import { cpuSeconds } from "./daemon-cpu.js";
-import { LateSender } from "./late-sender.js";
 import { type Figures, measure, median } from "./measure.js";
 import type { Server } from "./processes.js";
 import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
@@ -17,8 +15,6 @@ const SECONDS = smoke ? 0.3 : 4;
 const ROUNDS = smoke ? 1 : 5;
 const CALLERS = 256;
 const KEYS = 100_000;
-const LATE_COMMANDS = smoke ? 5_000 : 500_000;
-const LATE_BY_MS = 2_000;
 const GIVEN_MINUTES = minutesGiven();
 const MINUTES = GIVEN_MINUTES ?? (smoke ? 0.03 : 1);
 const SAMPLE_MS = 500;
@@ -27,7 +23,7 @@ const MIB = 2 ** 20;
 const TAIL_BYTES = 256 * MIB;
 /** It is cut every 100 ms, and may be above its cap by what comes between. */
 const TAIL_MOST = TAIL_BYTES * 1.05;
-const GOALS = { fanOut: 0.7, late: { 0.01: 0.5, 0.1: 0.2 } } as const;
+const FAN_OUT_GOAL = 0.7;
 
 const scene = new Scene();
 let counter = 0;
@@ -39,10 +35,7 @@ interface Run {
 }
 
 async function main(): Promise<void> {
-  if (GIVEN_MINUTES === null) {
-    report("hot-path", await fanOut(), smoke);
-    report("hot-path-late", await lateArrivals(), smoke);
-  }
+  if (GIVEN_MINUTES === null) report("hot-path", await fanOut(), smoke);
   report("tail-memory", await tailMemory(), smoke);
 }
 
@@ -60,7 +53,7 @@ async function fanOut(): Promise<string> {
   const [plain] = rows as [(typeof rows)[number]];
   const cells = rows.map(({ keeping, figures, cpu }) => {
     const ratio = figures.perSecond / plain.figures.perSecond;
-    const goal = keeping === "plain" ? "" : `≥ ${GOALS.fanOut} (${ratio >= GOALS.fanOut ? "met" : "missed"})`;
+    const goal = keeping === "plain" ? "" : `≥ ${FAN_OUT_GOAL} (${ratio >= FAN_OUT_GOAL ? "met" : "missed"})`;
     const ofCpu = (plain.cpu / cpu).toFixed(2);
     return [NAMES[keeping], ...figureCells(figures), ratio.toFixed(2), goal, cpu.toFixed(2), ofCpu];
   });
@@ -105,65 +98,6 @@ async function loaded(servers: readonly Server[]): Promise<Run> {
 
 const cpuOf = (servers: readonly Server[]): number =>
   servers.reduce((sum, { process: { pid } }) => sum + cpuSeconds(pid as number), 0);
-
-const LATE_CASES = smoke
-  ? ([
-      ["plain", 0],
-      ["always", 0.1],
-    ] as const)
-  : ([
-      ["plain", 0],
-      ["memory", 0],
-      ["memory", 0.01],
-      ["memory", 0.1],
-      ["always", 0],
-      ["always", 0.01],
-      ["always", 0.1],
-    ] as const);
-
-async function lateArrivals(): Promise<string> {
-  const cases = LATE_CASES;
-  const found = cases.map((): LateRun[] => []);
-  for (let round = 0; round < ROUNDS; round++)
-    for (const [i, [keeping, late]] of cases.entries())
-      found[i]?.push(await withDaemons(keeping, (servers) => sentLate(servers, late)));
-  const medians = found.map((runs) => ({
-    rate: median(runs.map(({ rate }) => rate)),
-    cpu: median(runs.map(({ cpu }) => cpu)),
-  }));
-  const [plain] = medians as [LateRun];
-  const rows = cases.map(([keeping, late], i) => {
-    const { rate, cpu } = medians[i] as LateRun;
-    const goal = late === 0 ? null : GOALS.late[late];
-    return [
-      ...[NAMES[keeping], `${late * 100} %`, Math.round(rate), (rate / plain.rate).toFixed(2)],
-      goal === null ? "" : `≥ ${goal} (${rate >= goal * plain.rate ? "met" : "missed"})`,
-      ...[cpu.toFixed(2), (plain.cpu / cpu).toFixed(2)],
-    ];
-  });
-  return `## Late arrivals
-
-${machine()} Envelopes of 64 SETs to three daemons, 8 in flight; so many of them dated back, by ${LATE_BY_MS} ms at most. Medians
-of ${ROUNDS} rounds in turn.
-
-${table(["", "late", "commands a second", "÷ without", "goal", ...CPU_HEAD], rows)}`;
-}
-
-interface LateRun {
-  /** Commands a second. */
-  readonly rate: number;
-  /** Microseconds of a daemon's CPU for each. */
-  readonly cpu: number;
-}
-
-async function sentLate(servers: readonly Server[], late: number): Promise<LateRun> {
-  using sender = await LateSender.connect(servers, scene.key);
-  const load = { late, lateBy: LATE_BY_MS };
-  await sender.send({ ...load, commands: LATE_COMMANDS / 4 });
-  const before = cpuOf(servers);
-  const rate = await sender.send({ ...load, commands: LATE_COMMANDS });
-  return { rate, cpu: ((cpuOf(servers) - before) * 1e6) / (LATE_COMMANDS * servers.length) };
-}
 
 /** As much as they take, for minutes. */
 async function tailMemory(): Promise<string> {

@@ -25,10 +25,6 @@ export function startBareLoop(): Promise<Server> {
   return startNode([join(buildRoot, "bench/bare-loop.js")]);
 }
 
-export function startBareWeb(): Promise<Server> {
-  return startNode([join(buildRoot, "bench/bare-web-server.js")]);
-}
-
 /** Starts a program that prints a line of JSON with "listening" and its port. */
 function startNode(args: readonly string[]): Promise<Server> {
   const before = performance.now();
