@@ -1,9 +1,7 @@
-/** The rooms of daemon/ and its like are those of their READMEs, and know each other only as these say; and folders stay small. */
+/** The folders of daemon/ and its like are those of their READMEs, and import each other only as these say. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrows, folderSizes, HALL, HOUSES, roomsOfReadme, sizes } from "./rooms.js";
-
-const FOLDER_FILES_MAX = 24;
+import { arrows, HALL, HOUSES, roomsOfReadme, sizes } from "./rooms.js";
 
 for (const house of HOUSES) {
   test(`${house}/README.md has a row for each room, and no others`, () => {
@@ -39,10 +37,3 @@ for (const house of HOUSES) {
     }
   });
 }
-
-test(`a folder holds at most ${FOLDER_FILES_MAX} files`, () => {
-  for (const [folder, files] of folderSizes()) {
-    if (/^(test|bench)\b/.test(folder)) continue;
-    assert.ok(files <= FOLDER_FILES_MAX, `${folder} holds ${files} files: which rooms are in it?`);
-  }
-});
