@@ -1,19 +1,13 @@
 /**
- * `npm run bench -- proxy`: the caches of dbsync-proxy. SQL: reads that are kept, reads that are not and whole tables, beside what was
- * recorded of the original. RESP: what is passed on and what is kept, beside redis-server itself and nutcracker (if it is installed), turn
- * about in one run.
+ * `npm run bench -- proxy`: the SQL cache of dbsync-proxy. Reads that are cached, reads that are not, and whole tables, next to the
+ * recorded figures of the original.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { loadavg, tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
 import { programPaths } from "../test/support/programs.js";
-import { startRedis } from "../test/support/redis-server.js";
 import { measure, median } from "./measure.js";
 import { startDaemon } from "./processes.js";
-import { measureCommand, type Target } from "./redis-benchmark.js";
 import { machine, report, table } from "./report.js";
 import { makeDatabase, SqlClient } from "./sql-client.js";
 
@@ -25,7 +19,9 @@ const ROWS = 1_000;
 const HIT_GOAL = 80_000;
 const load = loadavg()[0]?.toFixed(1);
 
-interface Program extends AsyncDisposable, Target {}
+interface Program extends AsyncDisposable {
+  readonly port: number;
+}
 
 async function startCache(args: readonly string[]): Promise<Program> {
   const port = await freePort();
@@ -38,28 +34,12 @@ function run(program: string, args: readonly string[]): ChildProcess {
   return spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
-/** null: it is not installed. */
-async function startNutcracker(server: number): Promise<Program | null> {
-  const [port, stats] = [await freePort(), await freePort()];
-  const file = join(mkdtempSync(join(tmpdir(), "dbsync-bench-")), "nutcracker.yml");
-  const pool = `listen: 127.0.0.1:${port}\n  redis: true\n  servers:\n   - 127.0.0.1:${server}:1\n`;
-  writeFileSync(file, `bench:\n  ${pool}`);
-  const child = run("nutcracker", ["-c", file, "-a", "127.0.0.1", "-s", String(stats), "-v", "0"]);
-  const isThere = await new Promise<boolean>((resolve) => {
-    child.once("error", () => resolve(false));
-    child.once("spawn", () => resolve(true));
-  });
-  if (!isThere) return null;
-  await sleep(500);
-  return { port, pid: child.pid as number, [Symbol.asyncDispose]: () => ended(child) };
-}
-
 function started(child: ChildProcess, port: number, word: string): Promise<Program> {
   return new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`dbsync-proxy ended with ${code}`)));
     child.stdout?.on("data", (chunk: Buffer) => {
       if (!chunk.toString().includes(word)) return;
-      resolve({ port, pid: child.pid as number, [Symbol.asyncDispose]: () => ended(child) });
+      resolve({ port, [Symbol.asyncDispose]: () => ended(child) });
     });
   });
 }
@@ -113,42 +93,5 @@ async function sqlTable(): Promise<string> {
   );
 }
 
-async function respTable(): Promise<string> {
-  await using redis = await startRedis();
-  await using cache = await startCache([
-    ...["--upstream", `127.0.0.1:${redis.port}`, "--protocol", "resp"],
-    ...["--max-entries", "200000", "--max-mib", "256"],
-  ]);
-  await using nutcracker = await startNutcracker(redis.port);
-  const targets: [string, Target][] = [
-    ["redis-server itself", { port: redis.port, pid: redis.pid }],
-    ...(nutcracker === null ? [] : [["nutcracker", nutcracker] as [string, Target]]),
-    ["dbsync-proxy cache", cache],
-  ];
-  const rows: string[][] = [];
-  for (const pipeline of [1, 16])
-    for (const command of ["SET", "INCR", "GET"] as const) {
-      const rates = targets.map(() => [] as { perSecond: number; cpu: number }[]);
-      for (let round = 0; round < ROUNDS; round++)
-        for (const [i, [, target]] of targets.entries())
-          rates[i]?.push(
-            measureCommand(
-              target,
-              { clients: 50, pipeline, bytes: 20, keys: 10_000 },
-              command,
-              smoke ? 0 : SECONDS,
-            ),
-          );
-      const medians = rates.map((all) => median(all.map(({ perSecond }) => perSecond)));
-      const cpus = rates.map((all) => median(all.map(({ cpu }) => cpu)));
-      const beside =
-        nutcracker === null ? "not installed" : ((medians[2] ?? 0) / (medians[1] ?? 1)).toFixed(2);
-      const cells = targets.map((_, i) => `${Math.round(medians[i] ?? 0)} (${(cpus[i] ?? 0).toFixed(1)})`);
-      rows.push([`${command}, -P ${pipeline}${command === "GET" ? ", kept" : ""}`, ...cells, beside]);
-    }
-  const head = ["-c 50: a second (µs of its CPU each)", ...targets.map(([name]) => name), "× nutcracker"];
-  return table(head, rows);
-}
-
 const note = `Measured beside other work (load ${load} on two processors at the start): figures compare within this run only.`;
-report("proxy", `${machine()} ${note}\n\n${await sqlTable()}\n\n${await respTable()}`, smoke);
+report("proxy", `${machine()} ${note}\n\n${await sqlTable()}`, smoke);

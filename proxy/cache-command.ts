@@ -1,18 +1,15 @@
 /** `dbsync-proxy cache`: its arguments, as the earlier cache had them, and the same as options. */
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { realEnvironment } from "../serving/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
 import { loadWith } from "../serving/process/optional-package.js";
 import type { ListenPlace } from "../serving/process/place.js";
 import { runService } from "../serving/process/run-service.js";
-import type { Service } from "../serving/process/service.js";
 import { cacheHealth } from "./admin/cache-health.js";
 import { CACHE_METRICS } from "./admin/cache-metrics.js";
 import { ClientCounts } from "./admin/client-counts.js";
 import { CACHE_LIMITS } from "./cache/cache-limits.js";
-import type { RespCacheParts } from "./cache/resp/resp-cache.js";
 import { SqlCache } from "./cache/sql-cache.js";
-import type { WatchedCache } from "./cache/watched-cache.js";
 import { CLIENT_LIMITS } from "./clients/client-limits.js";
 import { listenPlace, number } from "./option-values.js";
 import { UPSTREAM_LIMITS } from "./upstream/limits.js";
@@ -25,17 +22,14 @@ const LIFE_MOST = 24 * 60 * 60 * 1000;
 const ENTRIES_MOST = 10_000_000;
 const MIB_MOST = 1024 * 1024;
 const LOOPBACK = "127.0.0.1";
-/** Milliseconds for which answers are kept of whose changes the server tells. */
-const TOLD_LIFE = 10 * 60 * 1000;
-/** Of SQL the earlier cache's own port, and its load balancer's. */
-const USUAL = {
-  sql: { scheme: "sql", upstream: 3949, listen: 3951, requestBytes: CLIENT_LIMITS.maxRequestBytes },
-  resp: { scheme: "redis", upstream: 6379, listen: 6380, requestBytes: 64 * MIB },
-} as const;
-const LIFE_HELP = `how long an answer is kept (${CACHE_LIMITS.life}; of RESP where the server tells of changes ${TOLD_LIFE})`;
+/** The earlier cache's own port, and its load balancer's. */
+const DEFAULT_LISTEN_PORT = 3951;
+const DEFAULT_UPSTREAM_PORT = 3949;
+const LIFE_HELP = `how long an answer is kept (${CACHE_LIMITS.life})`;
+const RESP_REMOVED =
+  "The cache for Redis clients was removed. Connect Redis clients to the server itself: dbsyncd --resp and Redis serve client-side caching (CLIENT TRACKING).";
 
 interface CacheOptions extends AdminOptions {
-  readonly protocol: keyof typeof USUAL;
   readonly upstream?: string;
   readonly listen?: ListenPlace;
   readonly life?: number;
@@ -54,24 +48,14 @@ export function addCache(program: Command): void {
       "Keeps answers to reads for a while. Writes go through, and throw away what they may have changed before they are answered.",
     )
     .argument("[host]", `where the server is (${LOOPBACK})`)
-    .argument(
-      "[port]",
-      `its port (${USUAL.sql.upstream}, of RESP ${USUAL.resp.upstream})`,
-      number(1, PORT_MOST),
-    )
-    .argument(
-      "[listen]",
-      `port to listen at (${USUAL.sql.listen}, of RESP ${USUAL.resp.listen})`,
-      number(0, PORT_MOST),
-    )
+    .argument("[port]", `its port (${DEFAULT_UPSTREAM_PORT})`, number(1, PORT_MOST))
+    .argument("[listen]", `port to listen at (${DEFAULT_LISTEN_PORT})`, number(0, PORT_MOST))
     .argument("[ttl-ms]", LIFE_HELP, number(1, LIFE_MOST))
     .argument("[max-entries]", `how many are (${CACHE_LIMITS.maxEntries})`, number(1, ENTRIES_MOST))
     .addOption(
-      new Option("--protocol <name>", "what is spoken: SQL lines, or RESP")
-        .choices(["sql", "resp"])
-        .default("sql"),
+      new Option("--protocol <name>", "sql, the only one left").default("sql").hideHelp().argParser(protocol),
     )
-    .option("--upstream <place>", "the server: host:port, with TLS sqls:// or rediss://host:port#sha256:…")
+    .option("--upstream <place>", "the server: host:port, with TLS sqls://host:port#sha256:…")
     .option("--listen <place>", "port, or address:port", listenPlace)
     .option("--life <ms>", LIFE_HELP, number(1, LIFE_MOST))
     .option("--max-entries <count>", "how many answers are kept", number(1, ENTRIES_MOST))
@@ -96,40 +80,36 @@ async function runCache(
   maxEntries: number | undefined,
   options: CacheOptions,
 ): Promise<void> {
-  const { protocol, replyTimeout } = options;
-  const usual = USUAL[protocol];
+  const { replyTimeout } = options;
   const place = readPlace(
-    options.upstream ?? `${host ?? LOOPBACK}:${port ?? usual.upstream}`,
-    usual.upstream,
-    usual.scheme,
+    options.upstream ?? `${host ?? LOOPBACK}:${port ?? DEFAULT_UPSTREAM_PORT}`,
+    DEFAULT_UPSTREAM_PORT,
   );
   const { LRUCache } = await loadWith("lru-cache", "dbsync-proxy cache", () => import("lru-cache"));
   const clients = new ClientCounts();
-  const given = options.life ?? life;
-  const parts = {
-    ...(options.listen ?? { address: LOOPBACK, port: listen ?? usual.listen }),
-    ...{ place, Lru: LRUCache, environment: realEnvironment, observer: clients },
-    clientLimits: { ...CLIENT_LIMITS, maxRequestBytes: usual.requestBytes, backendTimeout: replyTimeout },
-    upstreamLimits: { ...UPSTREAM_LIMITS, replyTimeout },
-    cacheLimits: {
-      life: given ?? CACHE_LIMITS.life,
-      maxEntries: options.maxEntries ?? maxEntries ?? CACHE_LIMITS.maxEntries,
-      maxBytes: options.maxMib * MIB,
-    },
-    toldLife: given ?? TOLD_LIFE,
-  };
   await runService(options, async ({ log }) => {
-    const cache = await cacheOf(protocol, { ...parts, log });
+    const cache = new SqlCache({
+      ...(options.listen ?? { address: LOOPBACK, port: listen ?? DEFAULT_LISTEN_PORT }),
+      place,
+      Lru: LRUCache,
+      environment: realEnvironment,
+      observer: clients,
+      clientLimits: { ...CLIENT_LIMITS, backendTimeout: replyTimeout },
+      upstreamLimits: { ...UPSTREAM_LIMITS, replyTimeout },
+      cacheLimits: {
+        life: options.life ?? life ?? CACHE_LIMITS.life,
+        maxEntries: options.maxEntries ?? maxEntries ?? CACHE_LIMITS.maxEntries,
+        maxBytes: options.maxMib * MIB,
+      },
+      log,
+    });
     const sources = { cache, clients };
     return withAdmin(cache, options, log, { metrics: CACHE_METRICS, sources, health: cacheHealth });
   });
 }
 
-async function cacheOf(
-  protocol: CacheOptions["protocol"],
-  parts: RespCacheParts,
-): Promise<Service & WatchedCache> {
-  if (protocol === "sql") return new SqlCache(parts);
-  const { RespCache } = await import("./cache/resp/resp-cache.js");
-  return new RespCache(parts);
+/** @throws InvalidArgumentError  it names a protocol that is no longer served */
+function protocol(name: string): string {
+  if (name === "sql") return name;
+  throw new InvalidArgumentError(name === "resp" ? RESP_REMOVED : "Allowed: sql.");
 }

@@ -1,10 +1,10 @@
 /** The rows of a cache's metrics: `npm run tables` writes them into docs/proxy.md. */
 import type { Metrics, ValueMetric } from "../../serving/admin/metric.js";
-import type { WatchedCache } from "../cache/watched-cache.js";
+import type { SqlCache } from "../cache/sql-cache.js";
 import type { ClientCounts } from "./client-counts.js";
 
 export interface CacheSources {
-  readonly cache: WatchedCache;
+  readonly cache: SqlCache;
   readonly clients: ClientCounts;
 }
 
@@ -15,10 +15,10 @@ const one = (type: Row["type"], help: string, read: (sources: CacheSources) => n
   read: (sources) => [{ labels: {}, value: read(sources) }],
 });
 
-const counter = (help: string, read: (figures: WatchedCache["figures"]) => number): Row =>
+const counter = (help: string, read: (figures: SqlCache["figures"]) => number): Row =>
   one("counter", help, ({ cache }) => read(cache.figures));
 
-const gauge = (help: string, read: (cache: WatchedCache) => number): Row =>
+const gauge = (help: string, read: (cache: SqlCache) => number): Row =>
   one("gauge", help, ({ cache }) => read(cache));
 
 export const CACHE_METRICS = {
@@ -42,7 +42,7 @@ export const CACHE_METRICS = {
     ({ forwarded }) => forwarded,
   ),
   dbsync_proxy_cache_failed_total: counter(
-    "Statements or commands that the server did not answer.",
+    "Statements that the server did not answer.",
     ({ failed }) => failed,
   ),
   dbsync_proxy_cache_entries: gauge("Answers that are kept.", ({ entries }) => entries),

@@ -14,8 +14,6 @@ const ENTRY_BYTES = 400;
 interface Entry {
   readonly answer: ByteString;
   readonly tags: readonly string[];
-  /** Milliseconds for which it is kept; absent: as long as others. */
-  readonly life?: number;
 }
 
 /** What a fetch came to. */
@@ -72,11 +70,6 @@ export class AnswerStore<Result> {
   /** Readers who wait for an answer of the server. */
   get waiting(): number {
     return this.#waiting;
-  }
-
-  /** Whether nothing is kept, or on its way. */
-  get isIdle(): boolean {
-    return this.#entries.size === 0 && this.#flights.size === 0;
   }
 
   get bytes(): number {
@@ -157,7 +150,7 @@ export class AnswerStore<Result> {
       figures.overtaken++;
       return;
     }
-    this.#entries.set(flight.key, keep, keep.life === undefined ? {} : { ttl: keep.life });
+    this.#entries.set(flight.key, keep);
     // It may be larger than all that may be kept.
     if (!this.#entries.has(flight.key)) return;
     figures.stored++;

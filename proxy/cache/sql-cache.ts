@@ -15,7 +15,6 @@ import { AnswerStore } from "./answer-store.js";
 import { type CacheFigures, noFigures } from "./cache-figures.js";
 import type { CacheLimits } from "./cache-limits.js";
 import { CacheSession } from "./cache-session.js";
-import type { WatchedCache } from "./watched-cache.js";
 
 export interface SqlCacheParts {
   readonly place: UpstreamPlace;
@@ -33,7 +32,7 @@ export interface SqlCacheParts {
   readonly log: Logger;
 }
 
-export class SqlCache implements Service, WatchedCache {
+export class SqlCache implements Service {
   readonly figures: CacheFigures = noFigures();
   readonly #parts: SqlCacheParts;
   readonly #server: UpstreamServer;

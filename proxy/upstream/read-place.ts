@@ -3,16 +3,17 @@ import { InvalidArgumentError } from "commander";
 import { readServerUrl } from "../../client/cli/shared/server-url.js";
 import type { UpstreamPlace } from "./place.js";
 
+const PLAIN = "sql://";
+
 /** @param text  `[sql://]host[:port]`, `sqls://host[:port]#sha256:…` @throws InvalidArgumentError */
-export function readPlace(text: string, port: number, scheme = "sql"): UpstreamPlace {
-  const plain = `${scheme}://`;
-  const url = text.includes("://") ? text : plain + text;
-  const { host, port: its, tls, login } = readServerUrl(url, { scheme, port });
+export function readPlace(text: string, port: number): UpstreamPlace {
+  const url = text.includes("://") ? text : PLAIN + text;
+  const { host, port: its, tls, login } = readServerUrl(url, { scheme: "sql", port });
   if (/^\d+$/.test(host))
     throw new InvalidArgumentError(
       `"${host}" is a port without a host: 127.0.0.1:${host}, if it is on this machine.`,
     );
   // The place is shown in logs and to clients, who log in themselves.
   if (login !== null) throw new InvalidArgumentError("No user and no password: clients log in themselves.");
-  return { host, port: its, tls, text: text.startsWith(plain) ? text.slice(plain.length) : text };
+  return { host, port: its, tls, text: text.startsWith(PLAIN) ? text.slice(PLAIN.length) : text };
 }

@@ -1,10 +1,7 @@
-/** What `dbsync-proxy cache --admin` tells of itself, whatever its clients speak, and `dbsync-proxy status` of it. */
+/** What `dbsync-proxy cache --admin` and `dbsync-proxy status` report. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bulk } from "../../../protocol/reply.js";
 import { until } from "../../daemon/replicas.js";
-import { RedisConnection } from "../../support/redis-connection.js";
-import { startRedis } from "../../support/redis-server.js";
 import { LineClient } from "../line-client.js";
 import { FakeSqlServer, pageOf } from "../sql-server.js";
 import { Terminal } from "../terminals.js";
@@ -76,25 +73,9 @@ test("the SQL cache counts what it kept, who waits, and whether its server is th
   assert.equal(await cache.stop(), 0);
 });
 
-test("the cache of Redis clients tells the same, and that its server is back before anybody asks", async () => {
-  await using redis = await startRedis();
-  await using cache = await startCache(redis.port, " --protocol resp");
-  await until("it is ready", async () => (await cache.healthz()) === 200);
-  {
-    using client = await RedisConnection.open(cache.port);
-    await client.call("SET", "k", "v");
-    for (let i = 0; i < 2; i++) assert.deepEqual(await client.call("GET", "k"), bulk("v"));
-    await until("an answer is kept", async () => {
-      await client.call("GET", "k");
-      return /^dbsync_proxy_cache_entries 1$/m.test(await cache.metrics());
-    });
-  }
-  assert.match(await cache.metrics(), /^dbsync_proxy_cache_forwarded_total 1$/m);
-  assert.match(await cache.metrics(), /^dbsync_proxy_cache_hits_total [1-9]/m);
-  await redis.stop();
-  await until("it is not ready", async () => (await cache.healthz()) === 503);
-  assert.match((await cache.status()).output, /not ready/);
-  await using _again = await startRedis({ port: redis.port });
-  await until("it is ready again", async () => (await cache.healthz()) === 200);
-  assert.equal(await cache.stop(), 0);
+test("the cache of Redis clients was removed: the refusal says what to use", async () => {
+  const terminal = new Terminal("dbsync-proxy cache 127.0.0.1 6379 6380 --protocol resp", process.cwd());
+  terminal.start("");
+  assert.equal(await terminal.ended(), 2);
+  assert.match(terminal.output, /--protocol .*client-side caching/s);
 });
