@@ -1,6 +1,6 @@
 /** `dbsync-proxy [server…]`, which is `dbsync-proxy balance`: its options, and the original's config.json. */
 import { readFileSync } from "node:fs";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "pino";
 import { realEnvironment } from "../serving/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
@@ -15,12 +15,7 @@ import { Balancer } from "./balancer/balancer.js";
 import { CLIENT_LIMITS, type ClientLimits } from "./clients/client-limits.js";
 import { listenPlace, number } from "./option-values.js";
 import { type BalancerFlags, withFlags } from "./settings/balancer-flags.js";
-import {
-  type BalancerSettings,
-  DEFAULT_JOURNAL_MIB,
-  DEFAULT_PORT,
-  DEFAULT_SETTLE_TIME,
-} from "./settings/balancer-settings.js";
+import { type BalancerSettings, DEFAULT_PORT, DEFAULT_SETTLE_TIME } from "./settings/balancer-settings.js";
 import { readOriginalConfig } from "./settings/original-config.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/limits.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
@@ -28,6 +23,8 @@ import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 const TIME_MOST = 24 * 60 * 60 * 1000;
 const COUNT_MOST = 1_000_000;
 const CONFIG_VARIABLE = "DIRK_CONFIG_PATH";
+const JOURNAL_REMOVED =
+  "The proxy no longer replicates writes between servers. Copy the data of the earlier servers into daemons that replicate themselves (dbsyncd --sql --peer): dbsync import sql:DATA-FOLDER";
 
 interface Options extends BalancerFlags, AdminOptions {
   readonly config?: string;
@@ -82,22 +79,19 @@ function addRouting(command: Command): Command {
         "original",
       ]),
     )
-    .option(
-      "--journal <folder>",
-      "carries every write to all servers itself, by a journal in this folder: for servers that do not tell each other",
-    )
-    .option(
-      "--journal-mib <count>",
-      "a server that lacks more than this is left alone",
-      number(1, 1_000_000),
-      DEFAULT_JOURNAL_MIB,
-    )
+    .addOption(new Option("--journal <folder>").hideHelp().argParser(refuseJournal))
+    .addOption(new Option("--journal-mib <count>").hideHelp().argParser(refuseJournal))
     .option("--single-primary", "the first server that is there takes all writes")
     .option(
       "--settle <ms>",
       `how long servers may take to tell each other of a write (${DEFAULT_SETTLE_TIME})`,
       number(0, TIME_MOST),
     );
+}
+
+/** @throws InvalidArgumentError  always */
+function refuseJournal(): never {
+  throw new InvalidArgumentError(JOURNAL_REMOVED);
 }
 
 function addLimits(command: Command): Command {
@@ -157,8 +151,8 @@ async function serviceOf(settings: BalancerSettings, options: Options, log: Logg
     ...{ settings, log, observer: clients, environment: realEnvironment },
     limits: { clients: clientLimits(options), servers: serverLimits(options) },
   });
-  const { servers, counts, replicator } = balancer;
-  const sources = { servers, counts, clients, replicator, bufferedBytes: () => balancer.bufferedBytes };
+  const { servers, counts } = balancer;
+  const sources = { servers, counts, clients, bufferedBytes: () => balancer.bufferedBytes };
   return withAdmin(balancer, options, log, { metrics: BALANCER_METRICS, sources, health: healthOf });
 }
 

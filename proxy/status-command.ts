@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { formatTable } from "../client/cli/shared/table.js";
 import { StartError } from "../serving/process/start-error.js";
-import type { BalancerHealth, ServerHealth } from "./admin/balancer-health.js";
+import type { BalancerHealth } from "./admin/balancer-health.js";
 import type { CacheHealth } from "./admin/cache-health.js";
 
 const ANSWER_MS = 5_000;
@@ -61,15 +61,6 @@ async function ask(place: string): Promise<Told> {
   throw new StartError(`${place}: what answers there is no proxy`, 1);
 }
 
-function stateOf(
-  up: boolean,
-  { lacks = 0, diverged = false }: Pick<ServerHealth, "lacks" | "diverged">,
-): string {
-  if (diverged) return "diverged";
-  if (!up) return lacks > 0 ? `down, lacks ${lacks}` : "down";
-  return lacks > 0 ? `lacks ${lacks}` : "up";
-}
-
 function shown(told: Told): string {
   const { status, version, clients } = told;
   const head = `dbsync-proxy ${version}: ${status}, clients: ${clients}`;
@@ -86,7 +77,7 @@ function cacheRows({ cache }: CacheHealth): Rows {
 
 function serverRows({ servers }: BalancerHealth): Rows {
   const rows = servers.map(({ id, up, reason = "", ...server }) => [
-    ...[id, server.place, server.role.toLowerCase(), stateOf(up, server), server.connections],
+    ...[id, server.place, server.role.toLowerCase(), up ? "up" : "down", server.connections],
     ...[server.answered, server.unreached, server.unknown, reason],
   ]);
   return [FIELDS, ...rows];

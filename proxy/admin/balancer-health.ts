@@ -1,8 +1,7 @@
 /** What a balancer says of itself and of its servers: /healthz shows it, and `dbsync-proxy status`. Nothing of it is secret. */
 import type { HealthReport } from "../../serving/admin/server.js";
 import { version } from "../../serving/process/version.js";
-import type { Replicator } from "../journal/replicator.js";
-import type { BalancedServer } from "../servers/balanced-server.js";
+import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { BalancerSources } from "./balancer-metrics.js";
 
 export interface ServerHealth {
@@ -10,9 +9,6 @@ export interface ServerHealth {
   readonly place: string;
   readonly role: "MASTER" | "REPLICA";
   readonly up: boolean;
-  /** With a journal: writes that it lacks, and whether it holds something else and is left alone. */
-  readonly lacks?: number;
-  readonly diverged?: boolean;
   /** Why it is not, or what failed last; absent: nothing. */
   readonly reason?: string;
   readonly connections: number;
@@ -27,21 +23,15 @@ export interface BalancerHealth {
   readonly servers: readonly ServerHealth[];
 }
 
-export function healthOf({ servers, clients, replicator }: BalancerSources): HealthReport {
+export function healthOf({ servers, clients }: BalancerSources): HealthReport {
   const details: BalancerHealth = {
     version,
     clients: clients.connections,
-    servers: servers.map((server) => ({ ...serverHealth(server), ...replicated(server, replicator) })),
+    servers: servers.map(serverHealth),
   };
-  const has = (kind: "isRead" | "isWritten") =>
-    servers.some(
-      (server) => server.isUp && server[kind] && (replicator === null || replicator.isComplete(server)),
-    );
+  const has = (kind: "isRead" | "isWritten") => servers.some((server) => server.isUp && server[kind]);
   return { isHealthy: has("isRead") && has("isWritten"), details };
 }
-
-const replicated = (server: BalancedServer, replicator: Replicator | null) =>
-  replicator === null ? {} : { lacks: replicator.lagOf(server), diverged: replicator.isDiverged(server) };
 
 function serverHealth({ id, isWritten, isUp, upstream, ...counts }: BalancedServer): ServerHealth {
   const { lastFailure, place, connections } = upstream;

@@ -1,8 +1,7 @@
 /** The rows of a balancer's metrics: `npm run tables` writes them into docs/proxy.md. */
 import type { Metrics, Sample, ValueMetric } from "../../serving/admin/metric.js";
+import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { StatementCounts } from "../balancer/statement-counts.js";
-import type { Replicator } from "../journal/replicator.js";
-import type { BalancedServer } from "../servers/balanced-server.js";
 import type { ClientCounts } from "./client-counts.js";
 
 export interface BalancerSources {
@@ -10,8 +9,6 @@ export interface BalancerSources {
   readonly counts: StatementCounts;
   readonly clients: ClientCounts;
   readonly bufferedBytes: () => number;
-  /** null: there is no journal. */
-  readonly replicator: Replicator | null;
 }
 
 type Row = ValueMetric<BalancerSources>;
@@ -106,31 +103,4 @@ export const BALANCER_METRICS = {
     "Statements whose outcome at the server is unknown.",
     ({ unknown }) => unknown,
   ),
-  dbsync_proxy_server_lag: {
-    type: "gauge",
-    labels: ["server"],
-    help: "Writes of the journal that the server lacks; with --journal.",
-    read: ({ servers, replicator }) =>
-      replicator === null
-        ? []
-        : servers.map((server) => ({ labels: { server: server.id }, value: replicator.lagOf(server) })),
-  },
-  dbsync_proxy_server_diverged: {
-    type: "gauge",
-    labels: ["server"],
-    help: "1 if the server holds something else than the others and is left alone, else 0; with --journal.",
-    read: ({ servers, replicator }) =>
-      replicator === null
-        ? []
-        : servers.map((server) => ({
-            labels: { server: server.id },
-            value: replicator.isDiverged(server) ? 1 : 0,
-          })),
-  },
-  dbsync_proxy_journal_bytes: {
-    type: "gauge",
-    labels: [],
-    help: "Size of the journal; with --journal.",
-    read: ({ replicator }) => (replicator === null ? [] : [{ labels: {}, value: replicator.journalBytes }]),
-  },
 } as const satisfies Metrics<BalancerSources>;

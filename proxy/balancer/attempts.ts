@@ -1,9 +1,9 @@
 /** Asks servers one after the other for one statement, as long as that can do no harm. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { BalancedServer } from "../servers/balanced-server.js";
-import { isNotReady } from "../servers/not-ready.js";
 import type { UpstreamAnswer, UpstreamFailure } from "../upstream/outcome.js";
 import type { UpstreamSession } from "../upstream/session.js";
+import type { BalancedServer } from "./balanced-server.js";
+import { isNotReady } from "./not-ready.js";
 
 export interface Attempt {
   readonly servers: readonly BalancedServer[];

@@ -5,15 +5,13 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Environment } from "../../serving/process/environment.js";
 import type { LineSession } from "../clients/line-dialect.js";
-import type { Replicator } from "../journal/replicator.js";
 import type { ServerOrder } from "../routing/server-order.js";
 import { type StatementKind, statementKind } from "../routing/statement-kind.js";
-import type { BalancedServer } from "../servers/balanced-server.js";
-import { isNotReady } from "../servers/not-ready.js";
 import { failureFrame } from "../upstream/failure-frame.js";
-import { failed } from "../upstream/outcome.js";
 import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/session.js";
 import { type Attempted, attempt } from "./attempts.js";
+import type { BalancedServer } from "./balanced-server.js";
+import { isNotReady } from "./not-ready.js";
 import { RecentWrites } from "./recent-writes.js";
 import type { StatementCounts } from "./statement-counts.js";
 
@@ -23,8 +21,6 @@ const READY_LOOK_MS = 100;
 export interface BalancerSessionParts {
   readonly order: ServerOrder<BalancedServer>;
   readonly counts: StatementCounts;
-  /** Who carries writes to all servers; null: they do it themselves. */
-  readonly replicator: Replicator | null;
   /** Milliseconds for which a session stays with the server that it wrote to. */
   readonly settleTime: number;
   /** A server has said that it takes no statements yet. */
@@ -47,28 +43,12 @@ export class BalancerSession implements LineSession {
     counts.statements[kind.kind]++;
     const isRepeatable = kind.kind !== "write";
     const servers = this.#serversFor(kind, statement);
-    const result = await this.#ask(servers, statement, isRepeatable);
+    const result = await this.#askUntilReady(servers, statement, isRepeatable);
     if (result.tries > 1 && result.kind === "answered") {
       if (isRepeatable) counts.retried++;
       else counts.moved++;
     }
     return result.kind === "answered" ? this.#answered(kind, statement, result) : this.#failed(kind, result);
-  }
-
-  async #ask(
-    servers: readonly BalancedServer[],
-    statement: ByteString,
-    isRepeatable: boolean,
-  ): Promise<Attempted> {
-    const { replicator, notReady } = this.#parts;
-    const [first] = servers as readonly [BalancedServer];
-    if (replicator === null) return await this.#askUntilReady(servers, statement, isRepeatable);
-    if (!isRepeatable)
-      return { server: first, tries: 1, ...(await replicator.write(this.#session, statement, servers)) };
-    const complete = servers.filter((server) => replicator.isComplete(server));
-    if (complete.length === 0)
-      return { ...failed("down", "no", "no server holds all"), server: first, tries: 1 };
-    return await attempt({ servers: complete, session: this.#session, statement, isRepeatable, notReady });
   }
 
   /** When daemons find each other again none of them takes writes, for a moment: it is waited for. */

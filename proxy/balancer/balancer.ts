@@ -6,14 +6,11 @@ import type { Service } from "../../serving/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";
 import type { LineObserver } from "../clients/line-dialect.js";
 import { LineListener } from "../clients/line-listener.js";
-import { JournalFile } from "../journal/journal-file.js";
-import { ReplicationLog } from "../journal/replication-log.js";
-import { Replicator } from "../journal/replicator.js";
 import { ServerOrder } from "../routing/server-order.js";
-import { BalancedServer } from "../servers/balanced-server.js";
-import type { BalancerSettings, JournalSettings, ServerSettings } from "../settings/balancer-settings.js";
+import type { BalancerSettings, ServerSettings } from "../settings/balancer-settings.js";
 import type { UpstreamLimits } from "../upstream/limits.js";
 import { UpstreamServer } from "../upstream/server.js";
+import { BalancedServer } from "./balanced-server.js";
 import { BalancerSession } from "./balancer-session.js";
 import { StatementCounts } from "./statement-counts.js";
 
@@ -30,8 +27,6 @@ export class Balancer implements Service {
   readonly counts = new StatementCounts();
   readonly #parts: BalancerParts;
   readonly #listener: LineListener;
-  /** null: servers tell each other of writes. */
-  readonly replicator: Replicator | null;
 
   constructor(parts: BalancerParts) {
     const { settings, limits, observer, environment, log } = parts;
@@ -45,14 +40,11 @@ export class Balancer implements Service {
       hash: routing.hash,
     });
     const { counts } = this;
-    this.replicator = settings.journal === null ? null : this.#replicatorOf(settings.journal);
-    const { replicator } = this;
     const notReady = (server: BalancedServer) => this.#avoid(server);
     this.#listener = new LineListener({
       ...settings.listen,
       ...{ limits: limits.clients, observer, environment, log },
-      makeSession: () =>
-        new BalancerSession({ order, counts, replicator, settleTime, notReady, environment }),
+      makeSession: () => new BalancerSession({ order, counts, settleTime, notReady, environment }),
     });
   }
 
@@ -67,8 +59,6 @@ export class Balancer implements Service {
 
   async start(): Promise<void> {
     await this.#listener.start();
-    // Whoever has the port has the journal.
-    await this.replicator?.start();
     for (const { upstream } of this.servers) upstream.start();
     const { address, port } = this.address;
     const servers = this.servers.map(({ id, upstream: { place } }) =>
@@ -76,26 +66,15 @@ export class Balancer implements Service {
     );
     const { log, settings } = this.#parts;
     log.info({ address, port, servers }, "listening");
-    if (settings.replicates && settings.journal === null && servers.length > 1)
+    if (settings.replicates && servers.length > 1)
       log.warn(
-        "servers are to carry writes to each other, as dbsyncd --peer does: without --journal nothing else does",
+        "the file asks for replication: the servers must replicate writes themselves, as dbsyncd --peer does",
       );
   }
 
   async stop(): Promise<void> {
     await this.#listener.stop();
-    await this.replicator?.stop();
     for (const { upstream } of this.servers) upstream.stop();
-  }
-
-  #replicatorOf({ folder, mostBytes }: JournalSettings): Replicator {
-    const { environment, log, settings, limits } = this.#parts;
-    const { settleTime } = settings;
-    const { replyTimeout } = limits.servers;
-    return new Replicator({
-      ...{ servers: this.servers, file: new JournalFile(folder), log: new ReplicationLog(log) },
-      ...{ settleTime, replyTimeout, mostBytes, environment },
-    });
   }
 
   #serverOf(settings: ServerSettings): BalancedServer {

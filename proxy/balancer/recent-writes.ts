@@ -3,7 +3,7 @@
  * go to the server that has them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { BalancedServer } from "../servers/balanced-server.js";
+import type { BalancedServer } from "./balanced-server.js";
 
 /** Databases that are remembered of one session. */
 const DATABASES_MOST = 64;

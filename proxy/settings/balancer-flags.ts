@@ -5,7 +5,6 @@ import type { Hash } from "../routing/rendezvous.js";
 import { readPlace } from "../upstream/read-place.js";
 import {
   type BalancerSettings,
-  DEFAULT_JOURNAL_MIB,
   DEFAULT_PORT,
   DEFAULT_ROUTING,
   DEFAULT_SERVER_PORT,
@@ -14,8 +13,6 @@ import {
   type ServerSettings,
 } from "./balancer-settings.js";
 
-const MIB = 1024 * 1024;
-
 export interface BalancerFlags {
   readonly listen?: BalancerSettings["listen"];
   readonly reads?: "round-robin" | "rendezvous";
@@ -23,8 +20,6 @@ export interface BalancerFlags {
   readonly hash?: Hash;
   readonly singlePrimary?: boolean;
   readonly settle?: number;
-  readonly journal?: string;
-  readonly journalMib?: number;
 }
 
 const UNSAID: Omit<BalancerSettings, "servers"> = {
@@ -32,7 +27,6 @@ const UNSAID: Omit<BalancerSettings, "servers"> = {
   routing: DEFAULT_ROUTING,
   settleTime: DEFAULT_SETTLE_TIME,
   replicates: false,
-  journal: null,
 };
 
 /**
@@ -67,10 +61,6 @@ export function withFlags(
     routing: routingOf(said.routing, flags),
     settleTime: settle ?? said.settleTime,
     replicates: said.replicates,
-    journal:
-      flags.journal === undefined
-        ? null
-        : { folder: flags.journal, mostBytes: (flags.journalMib ?? DEFAULT_JOURNAL_MIB) * MIB },
   };
 }
 

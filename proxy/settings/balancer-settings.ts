@@ -35,12 +35,6 @@ export interface RoutingSettings {
   readonly hash: Hash;
 }
 
-export interface JournalSettings {
-  readonly folder: string;
-  /** A server that lacks more than fits is left alone. */
-  readonly mostBytes: number;
-}
-
 export interface BalancerSettings {
   /** An address, not a name. */
   readonly listen: { readonly address: string; readonly port: number };
@@ -48,13 +42,10 @@ export interface BalancerSettings {
   readonly routing: RoutingSettings;
   /** Milliseconds that servers may take to tell each other of a write; a session stays so long with the server that it wrote to. */
   readonly settleTime: number;
-  /** Whether the file wants writes to be carried to all servers, by whomever. */
+  /** Whether config.json asks for writes to be replicated, which is the servers' own work. */
   readonly replicates: boolean;
-  /** By which the balancer carries writes to all servers; null: they tell each other. */
-  readonly journal: JournalSettings | null;
 }
 
-export const DEFAULT_JOURNAL_MIB = 1024;
 export const DEFAULT_SETTLE_TIME = 2_000;
 
 export const DEFAULT_ROUTING: RoutingSettings = {

@@ -39,7 +39,6 @@ export function readOriginalConfig(text: string, file: string): BalancerSettings
     servers: serversOf(root.member("instances")),
     routing: routingOf(root.member("routing")),
     settleTime: DEFAULT_SETTLE_TIME,
-    journal: null,
     replicates: replication !== null && replication.toUpperCase() !== REPLICATION_OFF,
   };
 }

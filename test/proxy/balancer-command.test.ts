@@ -60,7 +60,7 @@ test("config.json is read as it is, by its variable too, and options go before i
   proxy.start();
   const [, , servers] = await proxy.printed(LISTENING);
   assert.equal(servers, `"m1=127.0.0.1:${server.port}","m2=127.0.0.1:${server.port}"`);
-  await proxy.printed(/servers are to carry writes to each other/);
+  await proxy.printed(/the file asks for replication/);
   await using other = new Terminal(
     `dbsync-proxy --config ${file} --listen 0 --log-format json 127.0.0.1:${server.port}`,
     process.cwd(),
@@ -83,5 +83,13 @@ test("what cannot be done is told, with code 2 where the words are wrong and 1 w
     const ended = await run(line, none);
     assert.equal(ended.code, code, `${line}: ${ended.output}`);
     assert.match(ended.output, told, line);
+  }
+});
+
+test("replication by the proxy was removed: the refusal names the command to use", async () => {
+  for (const option of ["--journal writes", "--journal-mib 5"]) {
+    const { code, output } = await run(`dbsync-proxy ${option} 127.0.0.1:3948 127.0.0.1:3950`);
+    assert.equal(code, 2, output);
+    assert.match(output, /--journal.*dbsync import sql:/s);
   }
 });

@@ -42,7 +42,6 @@ export async function startBalancer(
       routing: DEFAULT_ROUTING,
       settleTime: 0,
       replicates: false,
-      journal: null,
       ...settings,
     },
     limits: { clients: { ...CLIENT_LIMITS, ...clients }, servers: { ...UPSTREAM_LIMITS, ...upstream } },
