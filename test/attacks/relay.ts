@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { listenAtFreePort } from "../support/free-port.js";
 
 /** Asked of each chunk that a client sends, before it goes on. */
 export type Decide = (chunk: Buffer, connection: number) => "pass" | "close" | Promise<"pass" | "close">;
@@ -18,8 +19,7 @@ export class Relay implements AsyncDisposable {
 
   static async start(target: number, decide: Decide = () => "pass"): Promise<Relay> {
     const relay = new Relay(target, decide);
-    relay.#server.listen(0, "127.0.0.1");
-    await once(relay.#server, "listening");
+    await listenAtFreePort(relay.#server);
     return relay;
   }
 

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { STALL_MS } from "../../client/shared/link-times.js";
-import { deadAddress, FakeServer, until } from "./fake-server.js";
+import { refusingAddress } from "../support/free-port.js";
+import { FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { clientOf, errorOf, summary } from "./test-client.js";
 
@@ -115,7 +116,7 @@ test("a connection that the daemon closed while idle is no error: the next call 
 });
 
 test("a daemon that has just been started is reached, though it was being left alone", async () => {
-  const address = await deadAddress();
+  const address = await refusingAddress();
   await using client = clientOf([address]);
   for (let call = 0; call < 8; call++) await errorOf(client.send("PING"));
   await using server = await FakeServer.start("answer", Number(address.split(":")[1]));
@@ -125,7 +126,7 @@ test("a daemon that has just been started is reached, though it was being left a
 
 test("a daemon that went away is found again beside one that answers", async () => {
   await using good = await FakeServer.start();
-  const address = await deadAddress();
+  const address = await refusingAddress();
   await using client = clientOf([good, address]);
   for (let call = 0; call < 20; call++) assert.equal(await client.send("PING"), "OK");
   await using back = await FakeServer.start("answer", Number(address.split(":")[1]));

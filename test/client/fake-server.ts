@@ -55,10 +55,11 @@ export class FakeServer implements AsyncDisposable {
     this.#server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
   }
 
-  static async start(behaviour: Behaviour = "answer", port = 0): Promise<FakeServer> {
+  static async start(behaviour: Behaviour = "answer", at?: number): Promise<FakeServer> {
     const fake = new FakeServer(behaviour);
+    const port = at ?? (await freePort());
     await new Promise<void>((resolve) => fake.#server.listen(port, "127.0.0.1", resolve));
-    fake.#port = (fake.#server.address() as { port: number }).port;
+    fake.#port = port;
     return fake;
   }
 
@@ -110,11 +111,6 @@ export class FakeServer implements AsyncDisposable {
       }
     });
   }
-}
-
-/** An address that nobody listens at. */
-export async function deadAddress(): Promise<string> {
-  return `127.0.0.1:${await freePort()}`;
 }
 
 /** A busy machine may need some of it. */

@@ -6,8 +6,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { MISS_LINGER_MS } from "../../client/shared/link-times.js";
+import { refusingAddress } from "../support/free-port.js";
 import { NAMELESS } from "../support/nameless.js";
-import { type Behaviour, deadAddress, FakeServer, until } from "./fake-server.js";
+import { type Behaviour, FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { clientOf, errorOf, hearOutcomes, summary } from "./test-client.js";
 
@@ -61,7 +62,7 @@ for (const [behaviour, alone, message] of ROWS) {
 }
 
 test("a daemon that is not there fails with stage connect, not applied, and costs nothing", async () => {
-  const dead = await deadAddress();
+  const dead = await refusingAddress();
   await using good = await FakeServer.start();
   await using client = clientOf([dead, good]);
   const { outcomes } = await client.sendAll("PING");
@@ -81,7 +82,7 @@ test("a host name that nobody knows fails with stage dns", async () => {
 });
 
 test("when all fail, the error lists every daemon in order, in message and outcomes", async () => {
-  const dead = await deadAddress();
+  const dead = await refusingAddress();
   await using hung = await FakeServer.start("hang");
   await using closing = await FakeServer.start("close on request");
   const clock = new HandClock();
@@ -105,7 +106,7 @@ test("when all fail, the error lists every daemon in order, in message and outco
 });
 
 test("daemons that failed alike are named together", async () => {
-  const [one, two] = [await deadAddress(), await deadAddress()];
+  const [one, two] = [await refusingAddress(), await refusingAddress()];
   await using hung = await FakeServer.start("hang");
   const clock = new HandClock();
   await using client = clientOf([one, hung, two], { timeout: TIMEOUT_MS, clock });

@@ -10,10 +10,11 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "../../client/dbsync-send.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { freePort, refusingAddress } from "../support/free-port.js";
 import { startRedis } from "../support/redis-server.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
-import { deadAddress } from "./fake-server.js";
+
 import { errorOf } from "./test-client.js";
 
 const keys = join(repositoryRoot, "test/vectors/php-dbsync");
@@ -57,7 +58,7 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
   async function behaving(behaviour: keyof typeof BEHAVIOURS): Promise<string> {
     const program = `require("node:net").createServer((s) => {
       s.on("error", () => {}).on("data", () => ${BEHAVIOURS[behaviour]});
-    }).listen(0, "127.0.0.1", function () { console.log(this.address().port); });`;
+    }).listen(${await freePort()}, "127.0.0.1", function () { console.log(this.address().port); });`;
     const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
     endings.push(() => child.kill("SIGKILL"));
     const [port] = (await once(child.stdout, "data")) as [Buffer];
@@ -73,13 +74,13 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
     healthy = [addressOf(first), addressOf(second)];
     stopped.kill("SIGSTOP");
     const otherKey = await daemon("--sign-key", join(keys, "test-rsa4096-public.pem"));
-    const withoutRedis = await daemon(...signed, "--database", `redis:${await deadAddress()}`);
+    const withoutRedis = await daemon(...signed, "--database", `redis:${await refusingAddress()}`);
     const hungRedis = endsLater(await startRedis());
     const withHungRedis = await daemon(...signed, "--database", `redis:127.0.0.1:${hungRedis.port}`);
     await withHungRedis.logged(({ msg }) => msg === "database connected");
     hungRedis.kill("SIGSTOP");
     troubles.push(
-      { name: "down", stages: ["connect"], address: await deadAddress() },
+      { name: "down", stages: ["connect"], address: await refusingAddress() },
       { name: "stopped", stages: ["timeout"], address: addressOf(stopped) },
       { name: "answering garbage", stages: ["garbage"], address: await behaving("garbage") },
       { name: "closing in mid-frame", stages: ["garbage"], address: await behaving("mid-frame") },

@@ -5,8 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { refusingAddress } from "../support/free-port.js";
 import { ENTRY, runScript } from "./child.js";
-import { deadAddress, FakeServer, until } from "./fake-server.js";
+import { FakeServer, until } from "./fake-server.js";
 
 /** A start of Node, a call, and the linger of 500 ms, on a busy machine; far below the timeout of 20 s. */
 const SOON_MS = 15_000;
@@ -27,7 +28,7 @@ test("a three-line script ends by itself also with daemons that hang, or are not
   await using good = await FakeServer.start();
   await using hung = await FakeServer.start("hang");
   const { code, stdout, ms } = await runScript(
-    script(`${hung.address},${good.address},${await deadAddress()}`),
+    script(`${hung.address},${good.address},${await refusingAddress()}`),
   );
   assert.deepEqual({ code, stdout }, { code: 0, stdout: "OK\n" });
   assert.ok(ms < SOON_MS, `${ms} ms`);

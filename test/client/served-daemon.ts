@@ -4,6 +4,7 @@ import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions, type SendOptions } from "../../client/settings/options.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
 import { type Environment, realEnvironment } from "../../client/shared/environment.js";
+import { listenAtFreePort } from "../support/free-port.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import type { FakeServer } from "./fake-server.js";
 import type { HandClock } from "./hand-clock.js";
@@ -27,7 +28,7 @@ export class ServedDaemon implements AsyncDisposable {
     parts: Partial<ConstructorParameters<typeof FakeDaemon>[0]> = {},
   ): Promise<ServedDaemon> {
     const served = new ServedDaemon(new FakeDaemon({ id: 1, clock: Date.now, ...parts }));
-    await new Promise<void>((resolve) => served.#server.listen(0, "127.0.0.1", resolve));
+    await listenAtFreePort(served.#server);
     served.#port = (served.#server.address() as { port: number }).port;
     return served;
   }

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Client, createClient, DbsyncError } from "../../client/entry.js";
+import { refusingAddress } from "../support/free-port.js";
 import { ENTRY, runScript } from "./child.js";
-import { deadAddress } from "./fake-server.js";
 
 async function whereTheyCall(client: Client): Promise<DbsyncError[]> {
   const calls = [() => client.send("GET k"), () => client.call("GET k"), () => client.sendAll([] as never)];
@@ -17,7 +17,7 @@ async function whereTheyCall(client: Client): Promise<DbsyncError[]> {
 }
 
 test("an error of a client with debug tells where the call was made, and keeps its message", async () => {
-  await using client = createClient({ servers: await deadAddress(), key: false, debug: true });
+  await using client = createClient({ servers: await refusingAddress(), key: false, debug: true });
   for (const error of await whereTheyCall(client)) {
     assert.ok(error instanceof DbsyncError);
     const stack = error.stack ?? "";
@@ -27,13 +27,13 @@ test("an error of a client with debug tells where the call was made, and keeps i
 });
 
 test("an error of a client without debug tells where the library was", async () => {
-  await using client = createClient({ servers: await deadAddress(), key: false });
+  await using client = createClient({ servers: await refusingAddress(), key: false });
   const [error] = await whereTheyCall(client);
   assert.doesNotMatch(error?.stack ?? "", /whereTheyCall/);
 });
 
 test("DBSYNC_DEBUG=1 is debug too, and debug: false is none", async () => {
-  const servers = await deadAddress();
+  const servers = await refusingAddress();
   const text = `
     import { dbsyncSend } from ${ENTRY};
     async function here(options) {

@@ -9,6 +9,7 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createClient } from "../../client/dbsync-send.js";
+import { listenAtFreePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { errorOf } from "./test-client.js";
 
@@ -71,7 +72,7 @@ async function replay(answer: Buffer): Promise<{ address: string; received(): Bu
       socket.on("data", (chunk: Buffer) => void chunks.push(chunk));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenAtFreePort(server);
   return {
     address: `127.0.0.1:${(server.address() as { port: number }).port}`,
     received: () => Buffer.concat(chunks),

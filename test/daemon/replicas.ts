@@ -7,6 +7,7 @@ import { optionTable, parseArguments } from "../../daemon/options/options.js";
 import { settingsOf } from "../../daemon/options/read-settings.js";
 import { type Environment, realEnvironment } from "../../serving/process/environment.js";
 import type { LogLine } from "../support/daemon-process.js";
+import { freePort } from "../support/free-port.js";
 import { keepLog } from "../support/log-lines.js";
 
 export interface RunningReplica extends AsyncDisposable {
@@ -26,7 +27,8 @@ export async function startReplica({
   environment = realEnvironment,
 }: ReplicaOptions): Promise<RunningReplica> {
   const { log, lines } = keepLog("info");
-  const daemon = new Daemon({ settings: settingsFrom(args), environment, log });
+  const port = ["-p", String(await freePort())];
+  const daemon = new Daemon({ settings: settingsFrom([...port, ...args]), environment, log });
   await daemon.start();
   return {
     daemon,
@@ -39,8 +41,7 @@ export async function startReplica({
 export function settingsFrom(args: readonly string[]) {
   const program = optionTable({ version: "0", everything: true, print: () => {} });
   for (const option of program.options) delete option.envVar;
-  const port = args.includes("-p") ? [] : ["-p", "0"];
-  parseArguments(program, [...port, ...args], {});
+  parseArguments(program, args, {});
   return settingsOf(program);
 }
 

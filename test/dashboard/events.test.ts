@@ -15,6 +15,7 @@ import { Histogram } from "../../serving/admin/histogram.js";
 import { makeFolder } from "../daemon/replicas.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
+import { listenAtFreePort } from "../support/free-port.js";
 import { dashboardFolder } from "../support/make-dashboard.js";
 import { RawClient } from "../support/raw-client.js";
 
@@ -187,8 +188,8 @@ test("nothing is made without a listener, and one who does not read is let go wh
     next: () => event,
     end: () => ended(),
   });
-  const server = createServer((_, response) => stream.add(response)).listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const server = createServer((_, response) => stream.add(response));
+  await listenAtFreePort(server);
   assert.deepEqual([told, stream.size], [[], 0]);
   const socket = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1" });
   socket.on("error", () => {}).pause();

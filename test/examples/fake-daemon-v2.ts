@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { FrameParser } from "../../protocol/frame.js";
+import { listenAtFreePort } from "../support/free-port.js";
 import { frame, type Resp, raw, resp } from "../support/v2-vectors/scene.js";
 
 export const CLUSTER = Buffer.alloc(32, 7).toString("latin1");
@@ -50,7 +51,7 @@ export async function fakeV2(
       if (parser.malformed !== null) socket.destroy();
     });
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  await listenAtFreePort(server);
   const { port } = server.address() as { port: number };
   return {
     address: `127.0.0.1:${port}`,

@@ -40,13 +40,12 @@ export async function fakeDaemon(behaviour: Behaviour, host = "127.0.0.1"): Prom
       behaviour(frame, socket, daemon.frames.length);
     });
   });
-  server.listen(0, host);
+  const port = await freePort();
+  server.listen(port, host);
   await once(server, "listening");
-  const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new Error("a TCP server has an address and a port");
   const daemon: FakeDaemon = {
-    address: host.includes(":") ? `[${host}]:${bound.port}` : `${host}:${bound.port}`,
-    port: bound.port,
+    address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
+    port,
     frames: [],
     connections: 0,
     surplus: 0,
@@ -79,9 +78,4 @@ export function answerFrame(value: string): string {
   const bytes = Buffer.from(value);
   const chunk = `redis:${bytes.length + 1}:${value}\0`;
   return `ds:${Buffer.byteLength(chunk)}:${chunk}`;
-}
-
-/** A port on loopback where nothing listens. */
-export async function deadAddress(): Promise<string> {
-  return `127.0.0.1:${await freePort()}`;
 }

@@ -7,10 +7,11 @@ import { after, before, describe, test } from "node:test";
 import { Trio } from "../faults/trio.js";
 import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { refusingAddress } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
-import { answer, deadAddress, fakeDaemon, silence } from "./fake-daemon.js";
+import { answer, fakeDaemon, silence } from "./fake-daemon.js";
 import { CLUSTER, fakeV2, hello, result } from "./fake-daemon-v2.js";
 import { runPhp } from "./php-script.js";
 
@@ -152,7 +153,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
 
   test("Whose answer counts is an option, and what is not enough says who has answered", async () => {
     const [one, other] = trio.servers;
-    const at = { servers: `${one},${other},${await deadAddress()}`, signkey: privateKey };
+    const at = { servers: `${one},${other},${await refusingAddress()}`, signkey: privateKey };
     const results = await tried(
       [
         ...["'majority'", "2", "'first'"].map(
@@ -255,7 +256,7 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
     ["['db' => 1, 'versions' => '1']", /version-1: .*other databases, need a daemon of version 2/],
   ] as const)
     test(`${options} is an error, thrown and told`, async () => {
-      const ini = { "dbsync.servers": await deadAddress() };
+      const ini = { "dbsync.servers": await refusingAddress() };
       const list = [
         `dbsync_call('GET k', ${options})`,
         `[dbsync_send('GET k', ${options}), dbsync_last_error()]`,

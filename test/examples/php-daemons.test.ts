@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { until } from "../daemon/replicas.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
-import { deadAddress } from "./fake-daemon.js";
+
 import { runPhp, untilClosedBy } from "./php-script.js";
 
 const skip = skipWithout("php");
@@ -111,7 +112,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
   });
 
   test("A dead daemon changes nothing for the caller", async () => {
-    const servers = [await deadAddress(), address(daemons[0]), address(daemons[1])];
+    const servers = [await refusingAddress(), address(daemons[0]), address(daemons[1])];
     assert.deepEqual(await send(["SET a 1", "GET a"], servers), [
       ["OK", null],
       ["1", null],

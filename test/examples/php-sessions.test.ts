@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Trio } from "../faults/trio.js";
 import { amount } from "../support/amount.js";
+import { refusingAddress } from "../support/free-port.js";
 import { skipWithout } from "../support/requirements.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
-import { deadAddress } from "./fake-daemon.js";
+
 import { runPhp } from "./php-script.js";
 
 const rsa = readVectors().keys.find(({ name }) => name === "rsa2048");
@@ -107,7 +108,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
   test("A session that no daemon has told is no empty session", async () => {
     const code = `session_id('lost');
       try { session_start(); $result = 'started'; } catch (Dbsync\\Failure $failure) { $result = $failure->getMessage(); }`;
-    const dead = await deadAddress();
+    const dead = await refusingAddress();
     for (const options of ["[]", "['lock' => 5]"]) {
       const text = await withSessions(code, options, { env: env(dead), ini: BARE });
       assert.match(String(text), /^No daemon answered:\n {2}127\.0\.0\.1:\d+: connect: refused/);
@@ -174,7 +175,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     const result = await withCache(
       `$result = [$cache->get('k', 'made anew'), $cache->set('k', 1), $cache->delete('k'), $cache->has('k'), $cache->clear(),
         $cache->getMultiple(['a', 'b'], 0), $cache->lastError()]`,
-      await deadAddress(),
+      await refusingAddress(),
     );
     const [error] = (result as unknown[]).splice(6);
     assert.deepEqual(result, ["made anew", false, false, false, false, { a: 0, b: 0 }]);
@@ -182,7 +183,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
   });
 
   test("A cache that is cleared at some daemons alone says which one lacks", async () => {
-    const dead = await deadAddress();
+    const dead = await refusingAddress();
     const [cleared, error, again] = (await withCache(
       "$result = [$cache->clear(), $cache->lastError(), $cache->set('k', 1) ? $cache->lastError() : 'not set']",
       `${dead},${trio.servers.join()}`,

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { refusingAddress } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
-import { answer, deadAddress, fakeDaemon } from "./fake-daemon.js";
+import { answer, fakeDaemon } from "./fake-daemon.js";
 import { PHP_FILE, runPhp, sendOne } from "./php-script.js";
 
 const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
@@ -20,7 +21,7 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
 
   test("The environment goes before php.ini, and an argument before both", async () => {
     await using daemon = await fakeDaemon(answer("v"));
-    const dead = await deadAddress();
+    const dead = await refusingAddress();
     const ini = { "dbsync.servers": dead };
     const fromEnv = await runPhp("$result = dbsync_send('GET k')", {
       ini,

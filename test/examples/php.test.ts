@@ -4,20 +4,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { until } from "../daemon/replicas.js";
+import { refusingAddress } from "../support/free-port.js";
 import { NAMELESS } from "../support/nameless.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import {
-  answer,
-  answerFrame,
-  type Behaviour,
-  deadAddress,
-  fakeDaemon,
-  miss,
-  silence,
-} from "./fake-daemon.js";
+import { answer, answerFrame, type Behaviour, fakeDaemon, miss, silence } from "./fake-daemon.js";
 import { runPhp, sendOne } from "./php-script.js";
 
 const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
@@ -121,7 +114,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
       const daemon = await daemons.add(behaviour);
       lines.push(new RegExp(`^ {2}${quoted(daemon.address)}: ${stage.source}`, "m"));
     }
-    const dead = await deadAddress();
+    const dead = await refusingAddress();
     lines.push(new RegExp(`^ {2}${quoted(dead)}: connect: refused or unreachable`, "m"));
     lines.push(new RegExp(`^ {2}${NAMELESS}:1111: dns: the name was not resolved`, "m"));
     const servers = [...daemons.addresses, dead, NAMELESS];
@@ -147,7 +140,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
 
   test("A dead daemon, first or last, does not delay another one's answer", async () => {
     await using daemon = await fakeDaemon(answer("v"));
-    const dead = await deadAddress();
+    const dead = await refusingAddress();
     for (const servers of [
       [dead, daemon.address],
       [daemon.address, dead],

@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
-import { answerFrame, deadAddress, fakeDaemon } from "./fake-daemon.js";
+import { answerFrame, fakeDaemon } from "./fake-daemon.js";
 
 const script = join(repositoryRoot, "examples", "shell", "send.sh");
 const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
@@ -64,7 +65,7 @@ describe("send.sh", { skip }, () => {
   });
 
   test("send.sh ends with 1 when nobody listens, or the key is missing", async () => {
-    const [, port = ""] = (await deadAddress()).split(":");
+    const [, port = ""] = (await refusingAddress()).split(":");
     const unheard = await run("sh", [script, join(folder, "private.pem"), "127.0.0.1", port, "PING"]);
     assert.equal(unheard.code, 1);
     const keyless = await run("sh", [

@@ -16,7 +16,7 @@ import { generateKeyPair } from "../../keys/generate.js";
 import { FakeServer } from "../client/fake-server.js";
 import { type RunningReplica, startReplica } from "../daemon/replicas.js";
 import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";
-import { freePort } from "../support/free-port.js";
+import { freePort, listenAtFreePort } from "../support/free-port.js";
 
 /** Each is its address. */
 const DAEMONS = {
@@ -129,6 +129,6 @@ async function startSilent(): Promise<{ server: Server; address: string }> {
       .resume()
       .unref(),
   ).unref();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenAtFreePort(server);
   return { server, address: `127.0.0.1:${(server.address() as { port: number }).port}` };
 }

@@ -1,8 +1,8 @@
 /** The program's ends: what it was asked wrongly is said, with exit code 2, and a start that failed half way ends it. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
+import { listenAtFreePort } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
 
@@ -21,8 +21,8 @@ test("a place that is none, or that holds a password, is told, and the password 
 });
 
 test("a balancer whose --admin cannot listen ends", async () => {
-  const taken = createServer().listen(0, "127.0.0.1");
-  await once(taken, "listening");
+  const taken = createServer();
+  await listenAtFreePort(taken);
   try {
     const { port } = taken.address() as AddressInfo;
     const { code, stderr } = await proxy("127.0.0.1:1", "--listen", "0", "--admin", String(port));

@@ -4,11 +4,11 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { makeFolder } from "../daemon/replicas.js";
-import { deadAddress } from "../examples/fake-daemon.js";
 import { fakeV2, hello, refused, result } from "../examples/fake-daemon-v2.js";
 import { some } from "../support/amount.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { refusingAddress } from "../support/free-port.js";
 import { skipWithout } from "../support/requirements.js";
 import { startThief, THEFTS } from "../support/thief.js";
 import { keyFile, PYTHON, runCases, runCommand, runPython } from "./running.js";
@@ -54,7 +54,7 @@ test("what fails says what, where, what to do, and whether it may have been appl
   });
   await runCases("faults.py", {
     ...{ key, alive, encrypted },
-    dead: await deadAddress(),
+    dead: await refusingAddress(),
     stranger: keyFile("stranger", "private"),
     public: readFileSync(keyFile("ed25519", "public"), "utf8"),
     elsewhere: elsewhere.address,
@@ -86,7 +86,7 @@ test("the command line prints replies as they are, and ends with 1 for a command
   assert.equal(late.code, 2);
   assert.match(late.stderr, /option --db stands behind the command/);
   assert.equal((await send(alive, "--", "SADD", "tags", "--db")).code, 0);
-  const none = await send(await deadAddress(), "PING");
+  const none = await send(await refusingAddress(), "PING");
   assert.equal(none.code, 2);
   assert.match(none.stderr, /^dbsync: No daemon answered:\n.*refused.*\[not applied there\]\n$/);
 });

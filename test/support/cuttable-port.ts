@@ -1,5 +1,6 @@
 /** A port of the loopback that leads to another one, until it is cut: for once, or for as long as it is. */
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { listenAtFreePort } from "./free-port.js";
 
 export class CuttablePort implements AsyncDisposable {
   readonly #server: Server;
@@ -32,7 +33,7 @@ export class CuttablePort implements AsyncDisposable {
   /** @param target  where it leads */
   static async open(target: () => number): Promise<CuttablePort> {
     const port = new CuttablePort(target);
-    await new Promise<void>((resolve) => void port.#server.listen(0, "127.0.0.1", resolve));
+    await listenAtFreePort(port.#server);
     return port;
   }
 

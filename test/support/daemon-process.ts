@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { freePort } from "./free-port.js";
 import { programPaths } from "./programs.js";
 
 const MAIN = programPaths.dbsyncd;
@@ -51,7 +52,7 @@ export async function startDaemon(
   args: readonly string[] = [],
   options: DaemonOptions = {},
 ): Promise<DaemonProcess> {
-  const daemon = new RunningDaemon(spawnDaemon(args, options));
+  const daemon = new RunningDaemon(await spawnDaemon(args, options));
   try {
     await daemon.listening();
   } catch (reason) {
@@ -63,15 +64,16 @@ export async function startDaemon(
 
 /** Runs dbsyncd to its end, for arguments with which it does not stay up. */
 export async function runDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<Ended> {
-  await using daemon = new RunningDaemon(spawnDaemon(args, options));
+  await using daemon = new RunningDaemon(await spawnDaemon(args, options));
   return await daemon.ended();
 }
 
-function spawnDaemon(
+async function spawnDaemon(
   args: readonly string[],
   { env = {}, execArgv = [], program = MAIN }: DaemonOptions,
-): ChildProcess {
-  const port = args.some((arg) => /^(-p|--port)/.test(arg)) || "DBSYNCD_PORT" in env ? [] : ["--port", "0"];
+): Promise<ChildProcess> {
+  const isChosen = args.some((arg) => /^(-p|--port)/.test(arg)) || "DBSYNCD_PORT" in env;
+  const port = isChosen ? [] : ["--port", String(await freePort())];
   return spawn(process.execPath, [...execArgv, program, ...args, ...port], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,47 +1,70 @@
 /**
- * Ports of the loopback that nobody listens on, and that nobody takes before they are used, however long that is: below those
- * that the system gives to connections and to servers that ask for any, and of a block that is this process's alone. (A client
- * that tries a port of the system's again and again might even reach itself there.)
+ * Ports of 127.0.0.1 that this process alone may use, for as long as it runs: they refuse connections until the test listens on
+ * them, and again when it stops. They lie below the range from which the system serves port 0, so neither another run of the tests
+ * nor a client's own end takes one. Each process claims blocks of them; no port is returned twice.
  */
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 
 const FROM = 12_000;
 const TO = 32_000;
-const BLOCK = 100;
+const BLOCK = 50;
 const BLOCKS = (TO - FROM) / BLOCK;
 
-let block: Promise<number> | null = null;
-let given = 0;
+/** The ports of the claimed blocks that remain; requests wait for each other. */
+const ports: number[] = [];
+let last: Promise<unknown> = Promise.resolve();
 
-/** @throws Error  none is left */
-export async function freePort(): Promise<number> {
-  block ??= claimBlock();
-  const first = await block;
-  for (let tries = 1; tries < BLOCK; tries++) {
-    const port = first + 1 + (given++ % (BLOCK - 1));
+/** Returns a port that refuses connections and that no other process's tests use. @throws Error  none is left */
+export function freePort(): Promise<number> {
+  const port = last.then(nextPort);
+  last = port.catch(() => {});
+  return port;
+}
+
+/** Returns the address of such a port. */
+export async function refusingAddress(): Promise<string> {
+  return `127.0.0.1:${await freePort()}`;
+}
+
+/** Listens on such a port. @returns the port */
+export async function listenAtFreePort(server: Server, host = "127.0.0.1"): Promise<number> {
+  const port = await freePort();
+  await once(server.listen(port, host), "listening");
+  return port;
+}
+
+async function nextPort(): Promise<number> {
+  for (;;) {
+    const port = ports.shift();
+    if (port === undefined) {
+      await claimBlock();
+      continue;
+    }
+    // A daemon of the user's own may be there.
     const server = await listen(port);
     if (server === null) continue;
     server.close();
     await once(server, "close");
     return port;
   }
-  throw new Error(`no free port found from ${first} on`);
 }
 
-/** Who listens on its first port, until it ends, has the block. */
-async function claimBlock(): Promise<number> {
+/** Claims a block by listening on its first port until the process ends. */
+async function claimBlock(): Promise<void> {
   const start = Math.floor(Math.random() * BLOCKS);
   for (let tries = 0; tries < BLOCKS; tries++) {
     const first = FROM + ((start + tries) % BLOCKS) * BLOCK;
     const claim = await listen(first);
-    claim?.unref();
-    if (claim !== null) return first;
+    if (claim === null) continue;
+    claim.unref();
+    for (let port = first + 1; port < first + BLOCK; port++) ports.push(port);
+    return;
   }
   throw new Error(`no block of ports is free between ${FROM} and ${TO}`);
 }
 
-/** @returns null: somebody else has it */
+/** @returns null: another process has it */
 async function listen(port: number): Promise<Server | null> {
   const server = createServer().listen(port, "127.0.0.1");
   try {

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { FrameParser } from "../../protocol/frame.js";
+import { listenAtFreePort } from "./free-port.js";
 
 export const THEFTS = ["closes on the hello", "resets on the hello", "closes at once"] as const;
 
@@ -39,7 +40,7 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
       for (const payload of payloads) thief.taken.push(`ds:${payload.length}:${payload.toString("latin1")}`);
     });
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  await listenAtFreePort(server);
   const { port } = server.address() as { port: number };
   const thief: Thief = {
     address: `127.0.0.1:${port}`,

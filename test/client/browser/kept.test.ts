@@ -1,6 +1,5 @@
 /** What a page has signed outlives it: reloads, crashes, other tabs, other daemons, and nights. In Chromium. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createRelay, type Socket } from "node:net";
@@ -10,6 +9,7 @@ import { makeFolder } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
+import { listenAtFreePort } from "../../support/free-port.js";
 import { browserModule } from "../../support/make-browser-module.js";
 import { type Chromium, startChromium, type Tab } from "./chromium.js";
 import { type Fleet, makeFleet } from "./scene.js";
@@ -48,8 +48,7 @@ const folder = makeFolder();
 
 before(async () => {
   if (skipUnlessFull !== false) return;
-  web.listen(0, "127.0.0.1");
-  await once(web, "listening");
+  await listenAtFreePort(web);
   chromium = await startChromium();
 });
 
@@ -85,8 +84,7 @@ async function wayTo(fleet: Fleet, key: string, file: string): Promise<Scene> {
     onward.on("close", () => socket.destroy());
     socket.pipe(onward).pipe(socket);
   });
-  relay.listen(0, "127.0.0.1");
-  await once(relay, "listening");
+  await listenAtFreePort(relay);
   const way: Scene = {
     address: addressOf(key, `ws://127.0.0.1:${(relay.address() as AddressInfo).port}`),
     ...{ file, fleet, isCut: false },

@@ -1,10 +1,8 @@
 /** The example's page in Chromium: it makes a key, an administrator lets it in, and daemons come and go. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -13,7 +11,7 @@ import { skipUnlessFull } from "../../support/amount.js";
 import { seriousFindings } from "../../support/axe.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
-import { freePort } from "../../support/free-port.js";
+import { freePort, listenAtFreePort } from "../../support/free-port.js";
 import { browserModule } from "../../support/make-browser-module.js";
 import { programPaths } from "../../support/programs.js";
 import { repositoryRoot } from "../../support/repository.js";
@@ -55,10 +53,10 @@ test("a page makes its key, writes to three daemons, goes on without one, and wa
     const [file, type] = FILES[new URL(url, "http://a").pathname] ?? [];
     if (file === undefined || type === undefined) response.writeHead(404).end();
     else response.writeHead(200, { "content-type": type }).end(readFileSync(file));
-  }).listen(0, "127.0.0.1");
-  await once(web, "listening");
+  });
+  const page = await listenAtFreePort(web);
   const servers = places.map(({ ws }) => `ws://127.0.0.1:${ws}`).join(",");
-  const url = `http://localhost:${(web.address() as AddressInfo).port}/?servers=${servers}`;
+  const url = `http://localhost:${page}/?servers=${servers}`;
   await using chromium = await startChromium();
   const { tab } = chromium;
   try {

@@ -2,14 +2,15 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startDaemons, type TestDaemons } from "../../../daemon/testing.js";
+import { startDaemon, type TestDaemon } from "../../../daemon/testing.js";
 import { generateKeyPair } from "../../../keys/generate.js";
+import { freePort } from "../../support/free-port.js";
 import { type ChildResult, runDbsync } from "../child.js";
 
 export interface Cluster extends AsyncDisposable {
   /** The folder that `run` runs in: app.pem, root.pem and stranger.pem are private, app-public.pem and so on public. */
   readonly folder: string;
-  readonly daemons: TestDaemons;
+  readonly daemons: { readonly servers: string; readonly daemons: readonly TestDaemon[] };
   /** `dbsync ARGS`, for these daemons unless the arguments name others. */
   run(args: readonly string[], input?: string | Buffer): Promise<ChildResult>;
 }
@@ -26,7 +27,13 @@ export async function startCluster(count: number, args: readonly string[] = []):
     writeFileSync(join(folder, `${name}-public.pem`), publicPem);
   }
   const keys = ["--sign-key", join(folder, "app-public.pem"), "--root-key", join(folder, "root-public.pem")];
-  const daemons = await startDaemons(count, { key: false, args: [...keys, ...args] });
+  const each: TestDaemon[] = [];
+  while (each.length < count) {
+    // Of the tests' own: a test that stops one expects its port to refuse.
+    const port = ["--port", String(await freePort())];
+    each.push(await startDaemon({ key: false, args: [...keys, ...port, ...args] }));
+  }
+  const daemons = { daemons: each, servers: each.map(({ servers }) => servers).join(",") };
   return {
     folder,
     daemons,
@@ -37,7 +44,7 @@ export async function startCluster(count: number, args: readonly string[] = []):
         ...(input === undefined ? {} : { input }),
       }),
     async [Symbol.asyncDispose]() {
-      await daemons.stop();
+      for (const daemon of each) await daemon.stop();
       rmSync(folder, { recursive: true });
     },
   };

@@ -5,9 +5,8 @@ import { makeFolder } from "../../daemon/replicas.js";
 import { some } from "../../support/amount.js";
 import { type TestCertificate, writeCertificate } from "../../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
-import { freePort } from "../../support/free-port.js";
+import { freePort, refusingAddress } from "../../support/free-port.js";
 import { runDbsync } from "../child.js";
-import { deadAddress } from "../fake-server.js";
 
 let folder: ReturnType<typeof makeFolder>;
 let files: TestCertificate;
@@ -59,7 +58,7 @@ describe("dbsync test", () => {
       ],
       [[`jsons://127.0.0.1:${port}#sha256:${"0".repeat(64)}`], /which is not the one in the list/],
       [[`json://127.0.0.1:${port}`], /it takes TLS only: write jsons:\/\//],
-      [[`jsons://${await deadAddress()}`], /^dbsync: Connect error: Connection refused \(111\)\n$/],
+      [[`jsons://${await refusingAddress()}`], /^dbsync: Connect error: Connection refused \(111\)\n$/],
       [["jsons://nowhere.invalid"], /the host name was not resolved/],
     ] as const) {
       const { code, stdout, stderr } = await runDbsync(["test", ...args]);

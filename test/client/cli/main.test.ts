@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { some } from "../../support/amount.js";
+import { refusingAddress } from "../../support/free-port.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { runDbsync } from "../child.js";
-import { deadAddress, FakeServer } from "../fake-server.js";
+import { FakeServer } from "../fake-server.js";
 
 let folder: string;
 let keyFile: string;
@@ -19,7 +20,7 @@ before(async () => {
   keyFile = join(folder, "private.pem");
   copyFileSync(join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem"), keyFile);
   chmodSync(keyFile, 0o600);
-  dead = await deadAddress();
+  dead = await refusingAddress();
 });
 after(() => rm(folder, { recursive: true }));
 

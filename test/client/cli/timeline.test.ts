@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { startDaemon, type TestDaemon } from "../../../daemon/testing.js";
 import { until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
-import { freePort } from "../../support/free-port.js";
+import { freePort, refusingAddress } from "../../support/free-port.js";
 import { programPaths } from "../../support/programs.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
@@ -123,7 +123,13 @@ describe("dbsync log", () => {
   });
 
   test("asks the next daemon if one does not answer", async () => {
-    const { code, stdout } = await plain.run(["log", "-s", `127.0.0.1:1,${servers}`, "-k", "root.pem"]);
+    const { code, stdout } = await plain.run([
+      "log",
+      "-s",
+      `${await refusingAddress()},${servers}`,
+      "-k",
+      "root.pem",
+    ]);
     assert.equal(code, 0);
     assert.match(stdout, /SET greeting hello/);
   });

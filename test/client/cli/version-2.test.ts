@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startDaemon } from "../../../daemon/testing.js";
 import { skipUnlessFull, some } from "../../support/amount.js";
+import { refusingAddress } from "../../support/free-port.js";
 import { programPaths } from "../../support/programs.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { runDbsync } from "../child.js";
-import { deadAddress, FakeServer } from "../fake-server.js";
+import { FakeServer } from "../fake-server.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
 /** Version 1 knows no other. */
@@ -80,7 +81,7 @@ describe("dbsync status", () => {
   });
 
   test("says of a daemon that is down what to do, and of one of version 1 that it is", async () => {
-    const dead = await deadAddress();
+    const dead = await refusingAddress();
     await using old = await FakeServer.start();
     const { code, stdout } = await run("status", "-s", `${dead},${old.address}`);
     assert.equal(code, 1);
@@ -174,7 +175,7 @@ describe("dbsync send", () => {
   });
 
   test("takes a database, a policy and a cluster", { skip: skipUnlessFull }, async () => {
-    const hex = cluster.daemons.cluster ?? "";
+    const hex = cluster.daemons.daemons[0]?.cluster ?? "";
     await run("send", "-k", "app.pem", "--db", "3", "--policy", "all", "--cluster", hex, "SET", "far", "1");
     assert.equal((await run("send", "-k", "app.pem", "--db", "3", "GET", "far")).stdout, "1\n");
     assert.equal((await run("send", "-k", "app.pem", "--policy", "2", "GET", "far")).stdout, "(nil)\n");

@@ -5,7 +5,7 @@ import { type ChannelEvent, type Client, createClient, type DbsyncError } from "
 import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
-import { freePort } from "../../support/free-port.js";
+import { freePort, refusingAddress } from "../../support/free-port.js";
 
 const app = makeKeyPair();
 const limited = makeKeyPair();
@@ -172,7 +172,9 @@ test("where nobody can be listened to a gap says so, once, until somebody can", 
 });
 
 test("a daemon that stands before a Redis, or is older, is passed over, and named", async () => {
-  await using unlistened = await startReplica({ args: ["-s", app.file, "-d", "redis://127.0.0.1:1"] });
+  await using unlistened = await startReplica({
+    args: ["-s", app.file, "-d", `redis://${await refusingAddress()}`],
+  });
   await using client = clientOf([unlistened]);
   const gap = await next(client.subscribe("news"));
   assert.ok(gap.type === "gap" && /tells nothing by itself/.test(gap.detail), JSON.stringify(gap));

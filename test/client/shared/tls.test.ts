@@ -1,8 +1,7 @@
 /** `dbsyncs://`: who is believed, and what is said of the others. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { type AddressInfo, createServer as createPlain, type Server } from "node:net";
+import { createServer as createPlain, type Server } from "node:net";
 import { test } from "node:test";
 import { createServer, type TlsOptions } from "node:tls";
 import { createClient } from "../../../client/dbsync-send.js";
@@ -14,6 +13,7 @@ import { HANDSHAKE_MS } from "../../../client/shared/tls.js";
 import { temporaryFolder } from "../../keys/openssl.js";
 import { type TestCertificate, writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";
+import { listenAtFreePort, refusingAddress } from "../../support/free-port.js";
 import { NAMELESS } from "../../support/nameless.js";
 
 const ANSWER = "ds:13:redis:5:PONG\0";
@@ -43,10 +43,9 @@ async function listening(
 ): Promise<{ port: number; server: Server } & AsyncDisposable> {
   const sockets = new Set<{ destroy(): void }>();
   server.on("connection", (socket) => sockets.add(socket));
-  server.listen(0, host);
-  await once(server, "listening");
+  const port = await listenAtFreePort(server, host);
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     server,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
@@ -170,7 +169,7 @@ test("A daemon without TLS, one that closes and one that hangs are told apart, q
   );
   assert.ok(performance.now() - startedAt < HANDSHAKE_MS);
   assert.match(await failure(`dbsyncs://127.0.0.1:${hanger.port}`), /^tls: no answer in the handshake/);
-  assert.match(await failure("dbsyncs://127.0.0.1:1"), /^connect: ECONNREFUSED/);
+  assert.match(await failure(`dbsyncs://${await refusingAddress()}`), /^connect: ECONNREFUSED/);
   assert.match(await failure(`dbsyncs://${NAMELESS}:1`), /^dns: /);
 });
 

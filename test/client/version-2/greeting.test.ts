@@ -8,8 +8,8 @@ import { greet } from "../../../client/version-2/greeting.js";
 import { startDaemon } from "../../../daemon/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { writeRefused } from "../../../protocol/version-2/messages-v2.js";
+import { listenAtFreePort, refusingAddress } from "../../support/free-port.js";
 import { NAMELESS } from "../../support/nameless.js";
-import { deadAddress } from "../fake-server.js";
 
 const greeting = (address: string, timeout = 5_000) => {
   const [server] = parseServers(address);
@@ -66,7 +66,7 @@ for (const [behaviour, expected, act] of ROWS) {
     const server = createServer((socket) => {
       sockets.add(socket.on("error", () => {}).on("data", () => act(socket)));
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await listenAtFreePort(server);
     const { port } = server.address() as AddressInfo;
     const found = await greeting(`127.0.0.1:${port}`, expected === "timeout" ? 1_000 : 20_000);
     assert.equal(found.kind === "failed" ? found.stage : found.kind, expected);
@@ -76,7 +76,7 @@ for (const [behaviour, expected, act] of ROWS) {
 }
 
 test("nobody there, or no such name, is said as such", async () => {
-  const dead = await greeting(await deadAddress());
+  const dead = await greeting(await refusingAddress());
   assert.deepEqual(dead, { kind: "failed", stage: "connect", detail: "ECONNREFUSED" });
   const unknown = await greeting(NAMELESS);
   assert.equal(unknown.kind === "failed" && unknown.stage, "dns");

@@ -9,6 +9,7 @@ import { randomCall } from "../../conformance/call.js";
 import { comparedGrammars } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";
 import { amount } from "../../support/amount.js";
+import { listenAtFreePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
@@ -51,7 +52,7 @@ class HalfOpen {
 
   static async open(target: number): Promise<HalfOpen> {
     const port = new HalfOpen(target);
-    await new Promise<void>((resolve) => void port.#server.listen(0, "127.0.0.1", resolve));
+    await listenAtFreePort(port.#server);
     return port;
   }
 

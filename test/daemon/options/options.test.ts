@@ -1,6 +1,5 @@
 /** The program's options: what is refused and how, which source of a value wins, help and --check-config. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,6 +12,7 @@ import { runDbsync } from "../../client/child.js";
 import { some } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { runDaemon, startDaemon } from "../../support/daemon-process.js";
+import { listenAtFreePort } from "../../support/free-port.js";
 import { NAMELESS } from "../../support/nameless.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
@@ -360,8 +360,8 @@ test("--help shows twelve options at most, --help-all every one, --version the v
 });
 
 test("a port that is in use is named, with the cure", async () => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const server = createServer();
+  await listenAtFreePort(server);
   const { port } = server.address() as { port: number };
   const { code, stderr } = await runDaemon(["-p", String(port)]);
   server.close();

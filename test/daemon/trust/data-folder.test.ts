@@ -10,6 +10,7 @@ import { bulk, integer, OK } from "../../../protocol/reply.js";
 import { StartError } from "../../../serving/process/start-error.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
+import { refusingAddress } from "../../support/free-port.js";
 import { makeFolder, settingsFrom, startReplica, until } from "../replicas.js";
 
 const app = makeKeyPair();
@@ -102,12 +103,13 @@ test("a configuration that is read again may name other peers, and no other keys
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path];
   await using second = await startReplica({
-    args: ["-s", app.file, "--peer", "127.0.0.1:1", ...knowsSecret],
+    args: ["-s", app.file, "--peer", await refusingAddress(), ...knowsSecret],
   });
   await using daemon = await startReplica({ args });
   const peer = `127.0.0.1:${second.port}`;
+  const at = ["-p", String(daemon.port)];
   using client = await EnvelopeClient.open(daemon.port, app);
-  await daemon.daemon.reload(settingsFrom([...args, "--v1", "off", "--peer", peer, ...knowsSecret]));
+  await daemon.daemon.reload(settingsFrom([...args, ...at, "--v1", "off", "--peer", peer, ...knowsSecret]));
   await until("they are members", async () => (await client.hello()).members === 1);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
   using reader = await EnvelopeClient.open(second.port, app);
@@ -115,7 +117,7 @@ test("a configuration that is read again may name other peers, and no other keys
   const restart = daemon.log.filter(({ msg }) => /needs a restart/.test(msg)).map(({ name }) => name);
   assert.deepEqual(restart, ["v1"]);
   await assert.rejects(
-    daemon.daemon.reload(settingsFrom([...args, "-s", other.file, "--peer", peer, ...knowsSecret])),
+    daemon.daemon.reload(settingsFrom([...args, ...at, "-s", other.file, "--peer", peer, ...knowsSecret])),
     /a timeline keeps the keys it began with.*dbsync keys add and dbsync keys revoke/,
   );
 });

@@ -8,7 +8,7 @@ import { type ChatSocket, Conversation, type Told } from "../../../examples/chat
 import type { Message } from "../../../examples/chat/message.js";
 import { until } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
-import { freePort } from "../../support/free-port.js";
+import { freePort, refusingAddress } from "../../support/free-port.js";
 import { FrameLine, startServer, startStore } from "./scene.js";
 
 let store: Awaited<ReturnType<typeof startStore>>;
@@ -194,7 +194,7 @@ test("an address that is none is passed over, and what says nothing harms nobody
 });
 
 test("so much waits for a server, and no more", async () => {
-  using ann = converse(["ws://127.0.0.1:1"], "Alone", "alone");
+  using ann = converse([`ws://${await refusingAddress()}`], "Alone", "alone");
   const answers = Array.from({ length: 101 }, (_, index) => ann.conversation.say(`text ${index}`));
   assert.deepEqual([answers.indexOf(false), ann.conversation.waiting], [100, 100]);
 });

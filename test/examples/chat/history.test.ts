@@ -8,6 +8,7 @@ import { type Message, orderOf } from "../../../examples/chat/message.js";
 import { MongoHistory } from "../../../examples/chat/mongo-history.js";
 import { RedisHistory } from "../../../examples/chat/redis-history.js";
 import { startDaemon } from "../../support/daemon-process.js";
+import { refusingAddress } from "../../support/free-port.js";
 import { startStore } from "./scene.js";
 
 interface Kept extends AsyncDisposable {
@@ -34,7 +35,7 @@ async function openMongo(): Promise<Kept> {
   const daemon = await startDaemon(["--mongo", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
   // The first of the two is not there.
-  const urls = ["mongodb://127.0.0.1:1/", `mongodb://127.0.0.1:${port}/`];
+  const urls = [`mongodb://${await refusingAddress()}/`, `mongodb://127.0.0.1:${port}/`];
   const history = await MongoHistory.open(urls, FIND_MS);
   return {
     history,

@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { SharedInput } from "../../../serving/connections/shared-input.js";
+import { listenAtFreePort } from "../../support/free-port.js";
 
 /** A client's socket and the accepted one behind it, taken over. */
 async function pair(input: SharedInput): Promise<{ client: Socket; accepted: Socket; taken: Socket }> {
   const server = createServer({ allowHalfOpen: true });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await listenAtFreePort(server);
   const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
   const [accepted] = (await once(server, "connection")) as [Socket];
   server.close();

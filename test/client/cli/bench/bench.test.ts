@@ -7,11 +7,12 @@ import { after, before, test } from "node:test";
 import { createClient } from "../../../../client/entry.js";
 import { until } from "../../../daemon/replicas.js";
 import { startDaemon } from "../../../support/daemon-process.js";
+import { refusingAddress } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";
 import { askRedis, textOf } from "../../../support/redis-cluster.js";
 import { startRedis } from "../../../support/redis-server.js";
 import { skipWithout } from "../../../support/requirements.js";
-import { deadAddress } from "../../fake-server.js";
+
 import { type Cluster, startCluster } from "../cluster.js";
 
 const skip = skipWithout("redis-server");
@@ -98,7 +99,7 @@ test("bench does not flood somebody else's machine unless told to", async () => 
 });
 
 test("bench fails at once when no daemon answers", async () => {
-  const { code, stderr, ms } = await bench("-s", await deadAddress(), "--seconds", "600");
+  const { code, stderr, ms } = await bench("-s", await refusingAddress(), "--seconds", "600");
   assert.equal(code, 1);
   assert.match(stderr, /^dbsync: No daemon answered/);
   assert.ok(ms < 300_000);

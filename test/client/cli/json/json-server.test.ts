@@ -12,14 +12,13 @@ import { createClient } from "../../../../client/dbsync-send.js";
 import { ask } from "../../../daemon/listeners/json/scene.js";
 import { some } from "../../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
-import { freePort } from "../../../support/free-port.js";
+import { freePort, listenAtFreePort, refusingAddress } from "../../../support/free-port.js";
 import { NAMELESS } from "../../../support/nameless.js";
 import { programPaths } from "../../../support/programs.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { repositoryRoot } from "../../../support/repository.js";
 import { run } from "../../../support/run-program.js";
 import { type ChildResult, runDbsync } from "../../child.js";
-import { deadAddress } from "../../fake-server.js";
 
 const recorded = (name: string) => readFileSync(join(repositoryRoot, "test/vectors/json", name), "utf8");
 
@@ -46,7 +45,7 @@ async function startFake(pieces: readonly string[]): Promise<AsyncDisposable & {
       for (const piece of pieces) socket.write(piece);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenAtFreePort(server);
   return {
     port: (server.address() as { port: number }).port,
     async [Symbol.asyncDispose]() {
@@ -93,7 +92,7 @@ describe("dbsync test", () => {
   test("fails when a replica is out of reach", async () => {
     const { daemon, json } = await startJson();
     await using _ = daemon;
-    const dead = await deadAddress();
+    const dead = await refusingAddress();
     const url = `json://127.0.0.1:${json}`;
     const { code, stdout } = await runDbsync([
       "test",
@@ -118,7 +117,7 @@ describe("dbsync test", () => {
   });
 
   test("says why there is no connection, and what is wrong with an address", async () => {
-    const refused = await runDbsync(["test", `json://${await deadAddress()}`]);
+    const refused = await runDbsync(["test", `json://${await refusingAddress()}`]);
     assert.deepEqual(
       [refused.code, refused.stderr],
       [1, "dbsync: Connect error: Connection refused (111)\n"],

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { generateKeyPair } from "../../../../keys/generate.js";
 import { some } from "../../../support/amount.js";
-import { deadAddress, FakeServer } from "../../fake-server.js";
+import { refusingAddress } from "../../../support/free-port.js";
+import { FakeServer } from "../../fake-server.js";
 import { type Cluster, startCluster } from "../cluster.js";
 
 let cluster: Cluster;
@@ -139,7 +140,7 @@ describe("dbsync keys without an administrator's key", () => {
 
 describe("dbsync keys beside a daemon that is down or other", () => {
   test("tells the others, says who did not hear it, and ends with 1", async () => {
-    const servers = `${cluster.daemons.servers},${await deadAddress()}`;
+    const servers = `${cluster.daemons.servers},${await refusingAddress()}`;
     const { code, stdout } = await keys("add", "stranger-public.pem", "--label", "late", "-s", servers);
     assert.equal(code, 1);
     assert.match(stdout, /: connect: no connection.*\nNot all daemons did it\./);

@@ -12,6 +12,7 @@ import type { LetterReason } from "../../../../timeline/dead-letters.js";
 import { type Entry, placeOf, writePlace } from "../../../../timeline/entries/entry.js";
 import { writeValue } from "../../../../timeline/entries/stored-value.js";
 import { makeKeyPair, signCommands } from "../../../support/envelope-client.js";
+import { refusingAddress } from "../../../support/free-port.js";
 import { hash } from "../../../timeline/support/timeline-subject.js";
 import { type Cluster, startCluster } from "../cluster.js";
 
@@ -159,7 +160,7 @@ test("--all writes what is certain to be missing, in its order, and leaves what 
 });
 
 test("what no daemon has answered for certain is not tried a second time unasked", async () => {
-  const away = await writeAgain(shortId(wrong), "-s", "127.0.0.1:1", "--timeout", "500");
+  const away = await writeAgain(shortId(wrong), "-s", await refusingAddress(), "--timeout", "500");
   assert.deepEqual([away.code, /not written: /.test(away.stdout)], [1, true], away.stdout + away.stderr);
   const folder = new LettersFolder(data);
   const letter = folder.list().letters.at(-1) ?? assert.fail();

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Client, createClient } from "../../../../client/entry.js";
+import { refusingAddress } from "../../../support/free-port.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { startRedis } from "../../../support/redis-server.js";
 import { run } from "../../../support/run-program.js";
@@ -96,7 +97,14 @@ test("nothing is written over, and what cannot be written is named", async () =>
     assert.ok(existsSync(at(`more.${form}`)));
   }
   await client.call(["DOC.DROP", "document"]);
-  const unreached = await cluster.run(["export", "resp:none", "-k", "app.pem", "-s", "127.0.0.1:1"]);
+  const unreached = await cluster.run([
+    "export",
+    "resp:none",
+    "-k",
+    "app.pem",
+    "-s",
+    await refusingAddress(),
+  ]);
   assert.equal(unreached.code, 1);
   assert.equal((await exporting("nothing")).code, 2);
   assert.deepEqual(

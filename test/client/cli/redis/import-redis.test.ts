@@ -10,7 +10,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { amount } from "../../../support/amount.js";
 import { writeCertificate } from "../../../support/certificate-files.js";
-import { freePort } from "../../../support/free-port.js";
+import { freePort, listenAtFreePort } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { startRedis } from "../../../support/redis-server.js";
@@ -51,7 +51,7 @@ async function startHostile(answers: Readonly<Record<string, string>>) {
       for (const [, name = ""] of names) socket.write(answers[name] ?? "-ERR none\r\n", "latin1");
     });
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  await listenAtFreePort(server);
   return {
     port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {

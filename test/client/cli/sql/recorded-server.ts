@@ -1,5 +1,6 @@
 /** A server that answers as the original was recorded to: 20 rows a page, a statement ends at every `;`. */
 import { createServer, type Socket } from "node:net";
+import { listenAtFreePort } from "../../../support/free-port.js";
 
 export interface RecordedServer extends AsyncDisposable {
   readonly port: number;
@@ -28,7 +29,7 @@ export async function startRecorded(
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenAtFreePort(server);
   return {
     port: (server.address() as { port: number }).port,
     heard,

@@ -7,9 +7,9 @@ import { makeFolder } from "../../../daemon/replicas.js";
 import { scenarios } from "../../../store/commands/relations/transcript.js";
 import { writeCertificate } from "../../../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
-import { freePort } from "../../../support/free-port.js";
+import { freePort, refusingAddress } from "../../../support/free-port.js";
 import { runDbsync } from "../../child.js";
-import { deadAddress } from "../../fake-server.js";
+
 import { startRecorded } from "./recorded-server.js";
 
 let daemon: DaemonProcess;
@@ -105,7 +105,7 @@ test("who has to log in does so by the address; TLS by the pinned key", async ()
 });
 
 test("no server, and what is none", async () => {
-  const dead = await runDbsync(["sql", await deadAddress()], { input: "select 1;" });
+  const dead = await runDbsync(["sql", await refusingAddress()], { input: "select 1;" });
   assert.equal(dead.code, 1);
   assert.match(dead.stderr, /Connection refused \(\d+\); is dbsyncd --sql running there\?/);
   const none = await runDbsync(["sql", "json://127.0.0.1"], { input: "select 1;" });

@@ -5,10 +5,9 @@ import { diagnoseFleet, type FleetStatus, withRivals } from "../../../../client/
 import type { FleetFigures, FleetServer } from "../../../../protocol/json/fleet-figures.js";
 import { ask, startJson } from "../../../daemon/listeners/json/scene.js";
 import { until } from "../../../daemon/replicas.js";
-import { freePort } from "../../../support/free-port.js";
+import { freePort, refusingAddress } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { runDbsync } from "../../child.js";
-import { deadAddress } from "../../fake-server.js";
 
 const SERVER: FleetServer = {
   ...{ replica: "10.0.0.2:8888", isConnected: true, isLeader: true },
@@ -113,7 +112,7 @@ test("who does not tell, has nothing to tell, or is not there is told of", async
   const told = await runDbsync([
     "status",
     ...[second, plain].map((one) => `json://127.0.0.1:${one.port}`),
-    `json://${await deadAddress()}`,
+    `json://${await refusingAddress()}`,
   ]);
   assert.equal(told.code, 1);
   assert.match(

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { clip, wrapped } from "../../../../client/cli/shared/table.js";
 import type { DaemonStatus } from "../../../../client/cli/status/daemon-status.js";
 import { bars, Rates, watchedLines } from "../../../../client/cli/status/watched-report.js";
+import { refusingAddress } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";
 import { startCluster } from "../cluster.js";
 
@@ -55,7 +56,7 @@ async function watched(
 }
 
 test("on a terminal it is drawn again in its place, within its width, and Ctrl-C leaves the last look there", async () => {
-  await using cluster = await startCluster(2, ["--peer", "127.0.0.1:1"]);
+  await using cluster = await startCluster(2, ["--peer", await refusingAddress()]);
   const servers = `${cluster.daemons.servers},a-host-of-a-very-long-name.example.invalid:1111`;
   const words = ["-s", servers, "-k", join(cluster.folder, "root.pem")];
   for (const [columns, env] of [

@@ -1,6 +1,5 @@
 /** -d redis-cluster before six real processes: slots, what is for all of them, slots that move, a master that is killed. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { pino } from "pino";
@@ -13,6 +12,7 @@ import { bulk, integer } from "../../../../protocol/reply.js";
 import { realEnvironment } from "../../../../serving/process/environment.js";
 import { skipUnlessFull } from "../../../support/amount.js";
 import { startDaemon } from "../../../support/daemon-process.js";
+import { listenAtFreePort } from "../../../support/free-port.js";
 import { askRedis, type Node, RedisCluster, textOf, until } from "../../../support/redis-cluster.js";
 import { CountingLoad } from "./failing-over.js";
 
@@ -141,8 +141,8 @@ describe("-d redis-cluster", () => {
 
   test("a script sends nothing to a server of its choice", async () => {
     let visits = 0;
-    const server = createServer(() => visits++).listen(0, "127.0.0.1");
-    await once(server, "listening");
+    const server = createServer(() => visits++);
+    await listenAtFreePort(server);
     const { port } = server.address() as AddressInfo;
     const other = backendBefore(cluster.ports.slice(0, 1), { timeout: 500 });
     await other.start();

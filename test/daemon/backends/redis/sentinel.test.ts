@@ -10,6 +10,7 @@ import { bulk, integer } from "../../../../protocol/reply.js";
 import { realEnvironment } from "../../../../serving/process/environment.js";
 import { skipUnlessFull } from "../../../support/amount.js";
 import { startDaemon } from "../../../support/daemon-process.js";
+import { refusingAddress } from "../../../support/free-port.js";
 import { askRedis, textOf, until } from "../../../support/redis-cluster.js";
 import { MASTER_NAME, RedisSentinels, startReplica } from "../../../support/redis-sentinels.js";
 import type { RedisServer } from "../../../support/redis-server.js";
@@ -83,6 +84,7 @@ describe("-d redis-sentinel", () => {
 
   test("a name that the sentinels do not know, a server that is none, and nobody at all are told apart", async () => {
     const [{ port }] = group.servers as [RedisServer];
+    const away = await refusingAddress();
     for (const [text, reason] of [
       [
         `redis-sentinel:other@${group.places}`,
@@ -90,8 +92,8 @@ describe("-d redis-sentinel", () => {
       ],
       [`redis-sentinel:main@127.0.0.1:${port}`, /unknown command 'SENTINEL'/],
       [
-        "redis-sentinel:main@127.0.0.1:1",
-        /no sentinel names the master "main": 127.0.0.1:1: connect ECONNREFUSED/,
+        `redis-sentinel:main@${away}`,
+        new RegExp(`no sentinel names the master "main": ${away}: connect ECONNREFUSED`),
       ],
     ] as const) {
       const reasons: unknown[] = [];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { Fleet } from "../../../../daemon/listeners/json/replicas/fleet.js";
-import { freePort } from "../../../support/free-port.js";
+import { freePort, listenAtFreePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
 import { ask, startJson } from "./scene.js";
@@ -57,7 +57,7 @@ async function startMember(say: (told: Told) => unknown, id = "leader"): Promise
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenAtFreePort(server);
   const kill = () => {
     for (const socket of sockets) socket.destroy();
     server.close();

@@ -1,5 +1,6 @@
 /** A link between two servers that can be held: nothing comes through, nobody is told, and what was sent comes once it is let go. */
 import { connect, createServer, type Socket } from "node:net";
+import { listenAtFreePort } from "../../../support/free-port.js";
 
 export interface LinkRelay {
   readonly port: number;
@@ -26,7 +27,7 @@ export async function startLinkRelay(to: number): Promise<LinkRelay> {
     joined(socket, other);
     joined(other, socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenAtFreePort(server);
   return {
     port: (server.address() as { port: number }).port,
     get isHeld() {

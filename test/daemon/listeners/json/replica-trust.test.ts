@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import type { MemoryFace } from "../../../../daemon/memory/memory-limit.js";
-import { freePort } from "../../../support/free-port.js";
+import { freePort, listenAtFreePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
 import { ask, type JsonScene, type SceneOptions, startJson } from "./scene.js";
@@ -172,7 +172,7 @@ test("a server of the list whose numbers are out of range is not followed", asyn
           socket.write(`${JSON.stringify({ status: "success", ...(isMeeting ? meeting : {}) })}\n\r`);
         });
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await listenAtFreePort(server);
     await using ours = await startJson({ replicas: [(server.address() as { port: number }).port] });
     using client = await RawClient.open(ours.port);
     assert.match(await ask(client, create), /"success".*"replicated":false/);

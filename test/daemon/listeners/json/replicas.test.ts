@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { CuttablePort } from "../../../support/cuttable-port.js";
-import { freePort } from "../../../support/free-port.js";
+import { freePort, listenAtFreePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
 import { ask, startJson } from "./scene.js";
@@ -22,7 +22,7 @@ async function startSilent(): Promise<
     sockets.add(socket.on("error", () => {}));
     socket.resume();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenAtFreePort(server);
   return {
     port: (server.address() as { port: number }).port,
     get connections() {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
+import { listenAtFreePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
 import { ask, startJson } from "./scene.js";
@@ -44,7 +45,7 @@ async function startListed() {
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listenAtFreePort(server);
   return {
     port: (server.address() as { port: number }).port,
     asked,

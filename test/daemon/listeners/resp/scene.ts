@@ -19,6 +19,7 @@ import { LocalPath } from "../../../../daemon/users/local-path.js";
 import { Users } from "../../../../daemon/users/users.js";
 import { realEnvironment } from "../../../../serving/process/environment.js";
 import type { LogLine } from "../../../support/daemon-process.js";
+import { freePort } from "../../../support/free-port.js";
 import { keepLog } from "../../../support/log-lines.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { defaultLimits } from "../../in-process.js";
@@ -91,7 +92,7 @@ export async function startResp({
     daemon,
     ...{
       address: "127.0.0.1",
-      port: 0,
+      port: await freePort(),
       gate: null,
       observer: NOBODY,
       environment,

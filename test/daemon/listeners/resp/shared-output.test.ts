@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { LONG_BYTES, SharedOutput } from "../../../../daemon/listeners/resp/shared-output.js";
 import { writeBulk, writeCommand } from "../../../../protocol/resp/resp-writer.js";
+import { listenAtFreePort } from "../../../support/free-port.js";
 import { said, startResp } from "./scene.js";
 
 /** All bytes, again and again, and different from those of other seeds. */
@@ -15,8 +16,7 @@ function bytes(length: number, seed: number): string {
 
 async function pair(): Promise<{ client: Socket; socket: Socket }> {
   const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await listenAtFreePort(server);
   const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
   const [socket] = (await once(server, "connection")) as [Socket];
   server.close();

@@ -5,6 +5,7 @@ import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { Doorway } from "../../../../daemon/listeners/ws/doorway.js";
 import type { MessageSocket } from "../../../../daemon/listeners/ws/message-socket.js";
+import { listenAtFreePort } from "../../../support/free-port.js";
 import { until } from "../../replicas.js";
 
 const MIB = 1024 * 1024;
@@ -37,7 +38,7 @@ async function withClient(
     socket.on("data", (data: Buffer) => (received += data.length));
     socket.on("error", () => {});
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  await listenAtFreePort(server);
   const place = server.address();
   const client = connect(typeof place === "object" ? (place?.port ?? 0) : 0, "127.0.0.1");
   try {

@@ -1,7 +1,6 @@
 /** Two members on real sockets: through the listener that serves clients, with and without TLS. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
-import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { test } from "node:test";
@@ -22,6 +21,7 @@ import { realEnvironment } from "../../../../serving/process/environment.js";
 import { temporaryFolder } from "../../../keys/openssl.js";
 import { writeCertificate } from "../../../support/certificate-files.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
+import { listenAtFreePort } from "../../../support/free-port.js";
 import { defaultLimits } from "../../in-process.js";
 import { log, makeScene } from "../../scene.js";
 import { CLUSTER, client, entryOf } from "../entries.js";
@@ -145,8 +145,8 @@ test("the wrong choice between TLS and none is told with its cure", async () => 
 });
 
 test("a server that nobody is behind is told from one that does not listen", async () => {
-  const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const server = createServer((socket) => socket.destroy());
+  await listenAtFreePort(server);
   const { port } = server.address() as AddressInfo;
   await using a = await startNode([{ host: "127.0.0.1", port, pin: null, tls: false }]);
   await until(() => a.peering.members[0]?.trouble !== null);
