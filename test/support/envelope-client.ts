@@ -7,8 +7,7 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -27,6 +26,7 @@ import {
 } from "../../protocol/version-2/messages-v2.js";
 import { RawClient } from "./raw-client.js";
 import { repositoryRoot } from "./repository.js";
+import { scratchFolder } from "./scratch-folder.js";
 
 export interface KeyPair {
   readonly privateKey: KeyObject;
@@ -42,13 +42,20 @@ const sha256 = (bytes: Buffer): ByteString => createHash("sha256").update(bytes)
 /** To make one takes longer than most tests. */
 const RSA_FILE = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
 
-/** A pair whose public half lies in a file. Of RSA there is one. */
+/** The folder of all pairs' files, one for the process. */
+let folder: string | null = null;
+let pairs = 0;
+
+/** Makes a pair whose public half is in a file. Of RSA there is one. */
 export function makeKeyPair(kind: "rsa" | "ed25519" = "ed25519"): KeyPair {
   const privateKey =
     kind === "rsa" ? createPrivateKey(readFileSync(RSA_FILE)) : generateKeyPairSync("ed25519").privateKey;
   const publicKey = createPublicKey(privateKey);
   const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
-  const file = join(mkdtempSync(join(tmpdir(), "dbsync-envelope-")), "public.pem");
+  folder ??= scratchFolder("envelope");
+  const own = join(folder, String(pairs++));
+  mkdirSync(own);
+  const file = join(own, "public.pem");
   writeFileSync(file, pem);
   return { privateKey, file, pem, id: sha256(publicKey.export({ type: "spki", format: "der" })) };
 }

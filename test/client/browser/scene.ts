@@ -1,6 +1,5 @@
 /** The module for pages, run here: WebSockets by the package ws, keys by Node's own WebCrypto, daemons with --ws in this process. */
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WebSocket } from "ws";
 import type { BrowserOptions } from "../../../client/browser/client-face.js";
@@ -9,6 +8,7 @@ import { realEnvironment } from "../../../serving/process/environment.js";
 import { type InProcessDaemon, startInProcess } from "../../daemon/in-process.js";
 import { freePort } from "../../support/free-port.js";
 import { browserModule } from "../../support/make-browser-module.js";
+import { scratchFolder } from "../../support/scratch-folder.js";
 
 /** As a page loads it. */
 export const page = (await import(browserModule)) as typeof import("../../../client/browser/entry.js");
@@ -16,7 +16,7 @@ export const page = (await import(browserModule)) as typeof import("../../../cli
 export const key = await page.makeKey();
 
 /** Who may sign. */
-export const keyFile = join(mkdtempSync(join(tmpdir(), "dbsync-browser-")), "public.pem");
+export const keyFile = join(scratchFolder("browser"), "public.pem");
 writeFileSync(keyFile, page.publicKeyPem(key));
 
 export const makeSocket = (url: string, protocol: string) => new WebSocket(url, protocol);

@@ -1,10 +1,11 @@
 /** The client of pages: what it sends, to whom, and what it keeps for daemons that are away. */
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mock, test } from "node:test";
 import { startDaemon } from "../../support/daemon-process.js";
+import { refusingAddress } from "../../support/free-port.js";
+import { scratchFolder } from "../../support/scratch-folder.js";
 import { clientOf, keyFile, makeFleet, makeSocket, page } from "./scene.js";
 
 test("a page sends, calls and asks for several together, of all daemons", async () => {
@@ -117,7 +118,7 @@ test("what nobody took in its time is told as failed, and not applied", async ()
 });
 
 test("what waits is bounded, and closing ends it", async () => {
-  const client = clientOf({ servers: ["ws://127.0.0.1:1"] });
+  const client = clientOf({ servers: [`ws://${await refusingAddress()}`] });
   const calls = Array.from({ length: 1001 }, (_, i) => client.send(`SET k ${i}`));
   await assert.rejects(calls.pop() as Promise<unknown>, { code: "busy" });
   await assert.rejects(client.call(["SET", "k", "x".repeat(5_000_000)]), { code: "busy" });
@@ -152,7 +153,7 @@ test("where the browser knows no Ed25519 the key is RSA", async () => {
   }) as never);
   const key = await page.makeKey();
   made.mock.restore();
-  const file = join(mkdtempSync(join(tmpdir(), "dbsync-browser-")), "rsa.pem");
+  const file = join(scratchFolder("browser"), "rsa.pem");
   writeFileSync(file, page.publicKeyPem(key));
   await using fleet = await makeFleet(1, 1, file);
   using client = clientOf(fleet, { key });
