@@ -257,17 +257,10 @@ export class Database {
     });
   }
 
-  #hasExpiring(): boolean {
-    for (const keyspace of this.#keyspaces) if (keyspace.expiring > 0) return true;
-    return false;
-  }
-
   /** A key that a unit may write and finds expired is removed first, so that undo brings it back. */
   #removeExpired(command: Command, argv: readonly ByteString[], unit: Unit): void {
-    // Most commands name keys of one database, and most databases have no key that expires.
-    const isElsewhere = typeof command.keys === "function";
-    if (!isElsewhere && this.#keyspaces[unit.db]?.expiring === 0) return;
-    if (isElsewhere && !this.#hasExpiring()) return;
+    // Most commands write keys of their own database alone, and most databases have no key that expires.
+    if (!command.writesElsewhere && this.#keyspaces[unit.db]?.expiring === 0) return;
     for (const { db, key, access } of touchesOf(command.keys, argv)) {
       if (key === null || access === "read") continue;
       const number = db ?? unit.db;

@@ -38,6 +38,8 @@ export interface Row {
   readonly arity: number;
   readonly flags: readonly Flag[];
   readonly keys: KeySpec;
+  /** Whether `keys` may name keys of databases other than the unit's that it writes. */
+  readonly writesElsewhere?: boolean;
   /** First key, last key and step for COMMAND, where `keys` is a function and yet some keys have regular places. */
   readonly places?: readonly [first: number, last: number, step: number];
   /** Redis version that introduced it. */
@@ -58,6 +60,7 @@ export interface Command extends Row {
   readonly group: string;
   /** Whether its flags say `write`. */
   readonly writes: boolean;
+  readonly writesElsewhere: boolean;
   /** Whether they say `readonly`. */
   readonly reads: boolean;
   /** Keys that it looks for to read although it writes; null: none. */
@@ -75,10 +78,11 @@ export interface CommandTable {
 export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
   return Object.entries(rows).map(([name, row]) => {
     // All of one shape, which is looked at for each request.
-    const { arity, flags, keys, run, since, summary, complexity, ...rest } = row;
+    const { arity, flags, keys, run, since, summary, complexity, writesElsewhere = false, ...rest } = row;
     const does = {
       writes: flags.includes("write"),
       reads: flags.includes("readonly"),
+      writesElsewhere,
       lookedUp: lookedUpBy(name),
     };
     return { name, group, arity, flags, keys, run, ...does, since, summary, complexity, ...rest };

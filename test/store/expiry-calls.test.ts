@@ -1,0 +1,84 @@
+/** What a command that writes costs where keys expire: counted in calls, not in time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { commandTable } from "../../store/command-table.js";
+import { Database } from "../../store/database.js";
+import { Keyspace } from "../../store/engine/keyspace.js";
+import type { Command } from "../../store/rows/command.js";
+import { touchesOf } from "../../store/rows/key-spec.js";
+import { commandGrammars } from "../conformance/families.js";
+import { Generator } from "../conformance/grammar.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { EPOCH, randomUnit, touchesOfUnit } from "./random-unit.js";
+
+const CALLS = 50;
+
+const unit = { at: EPOCH, seq: 0, db: 0, id: "unit" };
+
+/** Runs a command. @returns how many keyspaces were asked for keys that expire, and how often its own keys were parsed */
+function callsOf(database: Database, ...argv: string[]): { readonly asked: number; readonly parsed: number } {
+  const command = commandTable.resolve(argv) as Command;
+  const { keys } = command;
+  let [asked, parsed] = [0, 0];
+  const real = Object.getOwnPropertyDescriptor(Keyspace.prototype, "expiring") as PropertyDescriptor;
+  Object.defineProperty(Keyspace.prototype, "expiring", {
+    configurable: true,
+    get(this: Keyspace) {
+      asked++;
+      return real.get?.call(this) as number;
+    },
+  });
+  try {
+    const parse = (words: readonly string[]) => {
+      parsed++;
+      return touchesOf(keys, words);
+    };
+    const counted: Command = typeof keys === "function" ? { ...command, keys: parse } : command;
+    const reply = database.run(counted, argv, unit);
+    assert.notEqual(reply.kind, "error");
+  } finally {
+    Object.defineProperty(Keyspace.prototype, "expiring", real);
+  }
+  return { asked, parsed };
+}
+
+test("SET asks its own database alone, once, for keys that expire", () => {
+  const database = new Database();
+  assert.deepEqual(callsOf(database, "SET", "k", "v"), { asked: 1, parsed: 0 });
+  database.execute(["SET", "elsewhere", "v", "EX", "1"], { ...unit, db: 3 });
+  for (const argv of [
+    ["SET", "k", "v"],
+    ["SET", "k", "v", "GET"],
+    ["BITFIELD", "bits", "SET", "u8", "0", "1"],
+  ])
+    assert.deepEqual(callsOf(database, ...argv), { asked: 1, parsed: 0 }, argv.join(" "));
+});
+
+test("a command that writes into another database removes what has expired there", () => {
+  for (const argv of [
+    ["COPY", "k", "k", "DB", "3"],
+    ["MOVE", "k", "3"],
+  ]) {
+    const database = new Database();
+    database.execute(["SET", "k", "new"], unit);
+    database.execute(["SET", "k", "old", "PXAT", String(EPOCH - 1)], { ...unit, at: EPOCH - 10, db: 3 });
+    assert.deepEqual(database.execute(argv, unit), { kind: "integer", value: 1 }, argv.join(" "));
+  }
+});
+
+const seed = seedOfRun();
+
+test(`only commands whose rows say so write keys of other databases (seed ${seed})`, () => {
+  const g = new Generator({ random: new SeededRandom(seed, 0), now: EPOCH });
+  const found = new Set<string>();
+  for (const grammar of commandGrammars)
+    for (let call = 0; call < CALLS; call++) {
+      const random = randomUnit(g, grammar, EPOCH, "u");
+      const isElsewhere = touchesOfUnit(random).some(
+        ({ db, key, access }) => key !== null && access === "write" && db !== random.db,
+      );
+      if (isElsewhere) found.add(random.name);
+    }
+  const said = commandTable.all().filter(({ writesElsewhere }) => writesElsewhere);
+  assert.deepEqual([...found].sort(), said.map(({ name }) => name).sort());
+});
