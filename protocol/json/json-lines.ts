@@ -14,9 +14,9 @@ const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 /** Pieces of a line that are shorter are put together: each takes some hundred bytes besides its own. */
 const PIECE_BYTES_MIN = 64 * 1024;
-/** The request that is no JSON. */
-/** Behind so many bytes of a string the next that is not plain is looked for by the engine: it takes a while to begin. */
+/** After this many bytes of a string indexOf finds the next byte that is not plain: it takes a while to begin. */
 const LONG_STRING = 64;
+/** The request that is not JSON. */
 const QUIT = "quit";
 
 export class JsonLineParser {
