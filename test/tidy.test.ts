@@ -126,6 +126,32 @@ test("every file is imported, or is a program, a test or named in package.json",
   }
 });
 
+/** What makes bundles and modules of pages names what they begin with. */
+const builders = sources.filter((file) => /^test\/support\/make-[^/]+\.ts$/.test(file));
+
+test("what tests and simulations check is what runs: no module of the product is imported by tests alone", () => {
+  const isTest = (file: string) => /^(test|bench)\//.test(file);
+  const running = sources.filter((file) => !isTest(file));
+  const used = new Set(running.flatMap((file) => [...importsOf(file), ...startedBy(file)]));
+  const build = builders.map((file) => texts.get(file)).join("\n");
+  for (const file of running) {
+    if (arrows[folderOf(file)] === undefined || used.has(file)) continue;
+    const compiled = file.replace(/\.ts$/, ".js");
+    const isBuilt = [file, compiled].some((name) =>
+      [name, name.split("/").at(-1)].some((called) => build.includes(`"${called}"`)),
+    );
+    assert.ok(isBuilt, `only tests import ${file}: use it in the product, or delete it`);
+  }
+});
+
+test("each doc comment is followed by what it describes", () => {
+  for (const [file, text] of texts) {
+    const orphan = /\*\/\n[ \t]*\/\*\*(?!\/)/.exec(text);
+    const line = orphan === null ? 0 : text.slice(0, orphan.index).split("\n").length;
+    assert.ok(orphan === null, `${file}:${line}: the comment describes nothing`);
+  }
+});
+
 test("every folder of the design says what it is for", () => {
   for (const folder of Object.keys(arrows)) {
     assert.ok(tracked.includes(`${folder}/README.md`), `${folder}/README.md is missing`);

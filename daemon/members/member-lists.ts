@@ -10,6 +10,7 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { StartError } from "../../serving/process/start-error.js";
 import type { Storage } from "../../timeline/entries/storage.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/taking-rule.js";
 import { hashOf } from "../trust/identity.js";
 import type { SignersFace } from "../trust/signers.js";
 import { checkList, listOf, type SignedList } from "./list-proof.js";
@@ -101,16 +102,25 @@ export class MemberLists {
 
   /** Whether its reports count. */
   get isReporting(): boolean {
-    return this.isSettled && this.standing.inForce !== null && this.isMember && this.#hasJoined;
+    // What was taken before the list is on the disk with it.
+    const { standing, isSettled: isListOnDisk } = this;
+    const ready = { isListOnDisk, isPastOnDisk: isListOnDisk, isLive: this.#hasJoined };
+    return this.isMember && mayReport({ standing, own: this.#parts.own, ...ready });
   }
 
   /** Why nothing is taken from clients; null: it may be. */
   get refusal(): string | null {
-    if (!this.isThere || this.isMember) return null;
+    const { standing, isDurable: hasData } = this;
+    const { own } = this.#parts;
+    const reason = firstHandRefusal({ standing, own, hasData, isLive: true, isSkewed: false });
+    if (reason === null) return null;
     const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
-    if (!this.isDurable) return `${name}, can name no daemon without --data`;
-    const isLeft = this.standing.left.has(this.#parts.own);
-    return isLeft ? `${name}, leaves it out, for good` : `${name}, does not name it`;
+    if (reason === "no-data") return `${name}, can name no daemon without --data`;
+    return standing.left.has(own) ? `${name}, leaves it out, for good` : `${name}, does not name it`;
+  }
+
+  mayTakeFrom(id: ByteString): boolean {
+    return mayTakeFrom(this.standing, this.#parts.own, id);
   }
 
   /** @param body  with the signature, no view of what is written over */

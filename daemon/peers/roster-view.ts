@@ -30,10 +30,10 @@ export function statusesOf(
 
 /** Whether a message is to be heard: a list may have left out its sender a moment ago, or names this daemon not yet. */
 export function isHeard(
-  { refusal }: MemberConnection,
+  { id, refusal }: MemberConnection,
   { kind }: ExchangeMessage,
   lists: PeeringParts["lists"],
 ): boolean {
   if (lists === undefined || kind === "list" || kind === "status") return true;
-  return refusal === null && !lists.isOutside;
+  return refusal === null && lists.mayTakeFrom(id);
 }

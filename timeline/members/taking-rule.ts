@@ -13,9 +13,6 @@ export interface OwnStanding {
 /** Why nothing is taken from clients. */
 export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
 
-/** What is to be done with an envelope. below-stable: a member gives what cannot be any more, which is an alarm. */
-export type Arrival = "known" | "take" | "too-old" | "unknown" | "below-stable";
-
 /** Whether there is any list that says who the members are. */
 const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
@@ -55,15 +52,3 @@ export const mayReport = ({
   isLive &&
   isListOnDisk &&
   isPastOnDisk;
-
-/** What was taken before is looked up first: a retry of it is answered, however old it is by now. */
-export function arrivalOf(
-  at: number,
-  isKnown: boolean,
-  isFirstHand: boolean,
-  { stablePoint, watermark }: { readonly stablePoint: number; readonly watermark: number },
-): Arrival {
-  if (isKnown) return "known";
-  if (at < stablePoint) return isFirstHand ? "unknown" : "below-stable";
-  return isFirstHand && at <= watermark ? "too-old" : "take";
-}

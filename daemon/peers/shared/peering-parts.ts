@@ -114,6 +114,8 @@ export interface MemberListsFace {
   readonly others: ReadonlySet<ByteString> | null;
   /** Whether there is a list, and this daemon not in it: it takes nothing but lists. */
   readonly isOutside: boolean;
+  /** Whether entries are taken from a daemon: there is no list, or all that are known name it and this one. */
+  mayTakeFrom(id: ByteString): boolean;
   /** Why nothing is taken from clients then. */
   readonly refusal: string | null;
   /** Whether this daemon is a member that has yet to hear from a live one what is final. */

@@ -22,6 +22,10 @@ class Lists implements MemberListsFace {
     this.others = new Set(members.filter((one) => one !== name).map((one) => keyOf(one).id));
   }
 
+  mayTakeFrom(): boolean {
+    return !this.isOutside;
+  }
+
   joined(): void {
     this.isJoining = false;
     this.isReporting = true;

@@ -7,12 +7,8 @@ import { nextList, type Standing, standingOf } from "../../../protocol/members/s
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type Heard, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
-import {
-  arrivalOf,
-  firstHandRefusal,
-  mayReport,
-  mayTakeFrom,
-} from "../../../timeline/members/taking-rule.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
+import { arrivalOf } from "./arrival.js";
 import { RULES, type Rules } from "./rules.js";
 
 type Reports = ReadonlyMap<ByteString, Report<number>>;

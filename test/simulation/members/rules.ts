@@ -8,12 +8,8 @@ import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable } from "../../../timeline/members/stable-rule.js";
-import {
-  arrivalOf,
-  firstHandRefusal,
-  mayReport,
-  mayTakeFrom,
-} from "../../../timeline/members/taking-rule.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
+import { arrivalOf } from "./arrival.js";
 
 export interface Rules {
   readonly nextList: typeof nextList;

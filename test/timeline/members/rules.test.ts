@@ -6,12 +6,7 @@ import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type Heard, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable, type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
-import {
-  arrivalOf,
-  firstHandRefusal,
-  mayReport,
-  mayTakeFrom,
-} from "../../../timeline/members/taking-rule.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
 import { idOf, idsOf, listAfter } from "./lists.js";
 
 const first = listAfter([], { add: "ABC" });
@@ -84,17 +79,6 @@ test("something is taken first-hand by a live member with data whose clock is ri
   assert.equal(firstHandRefusal({ ...ready, hasData: false }), "no-data");
   assert.equal(firstHandRefusal({ ...ready, isLive: false }), "joining");
   assert.equal(firstHandRefusal({ ...ready, isSkewed: true }), "skewed");
-});
-
-test("what is known is answered, however old; what is below the stable point is taken from no side", () => {
-  const marks = { stablePoint: 10, watermark: 20 };
-  assert.equal(arrivalOf(5, true, true, marks), "known");
-  assert.equal(arrivalOf(9, false, true, marks), "unknown");
-  assert.equal(arrivalOf(9, false, false, marks), "below-stable");
-  assert.equal(arrivalOf(10, false, false, marks), "take");
-  assert.equal(arrivalOf(20, false, true, marks), "too-old");
-  assert.equal(arrivalOf(20, false, false, marks), "take");
-  assert.equal(arrivalOf(21, false, true, marks), "take");
 });
 
 test("a joiner begins where nothing can have been called final that is not here", () => {
