@@ -93,7 +93,7 @@ export const REFUSALS = {
     wire: never("sign anew"),
   },
   "catching-up": {
-    sentence: "The daemon has started just now or is not complete yet, and does not take this envelope.",
+    sentence: "The daemon is not complete yet, and does not take this envelope.",
     wire: never("use another daemon, or sign anew in some seconds"),
   },
   "answer-not-kept": {

@@ -1,11 +1,20 @@
 /** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Joining } from "./joining.js";
+import type { Member } from "./member.js";
 import type { Gaps } from "./past/gaps.js";
 import type { Roster } from "./roster.js";
 import type { Notices } from "./shared/notices.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
 import { holdsLess, totalsOf } from "./shared/totals.js";
+
+/** Reasons for catching up, after "This daemon takes no writes yet: ". */
+const REASONS = {
+  started: "it has started, and has yet to receive what its peers have",
+  cutOff: "it was cut off from its peers, and has yet to receive what they took meanwhile",
+  missing: "it misses entries that a peer no longer stores",
+  joining: "a list of members has admitted it, and it has yet to receive what they have",
+} as const;
 
 export interface CatchingUpParts {
   readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline" | "lists">;
@@ -18,6 +27,8 @@ export interface CatchingUpParts {
 export class CatchingUp {
   /** As of the last tick. */
   state: DaemonState = "catching-up";
+  /** Why it is catching up, or last was. */
+  reason: string = REASONS.started;
   /** Until what members had at the start is here, or nobody can be reached. */
   isUnderWay = true;
   /** Daemons, this one included, as of the last tick. */
@@ -31,6 +42,10 @@ export class CatchingUp {
   #since = 0;
   /** Whether what was here when it had caught up is marked: all of it has to be folded before it is live. */
   #isMarked = false;
+  /** Whether it was cut off, reaches most members again, and goes on taking writes while it compares itself with them. */
+  #isReturning = false;
+  /** When it was last cut off; `uptime` milliseconds. */
+  #cutOffAt = 0;
   /** Whether it began with nothing, and has not served since: before that it tells no watermark, a restart or not. */
   beganEmpty = false;
 
@@ -67,44 +82,81 @@ export class CatchingUp {
   }
 
   tick(now: number): void {
-    const { peering, roster, gaps, joining, notices } = this.#parts;
+    const { peering, roster, gaps } = this.#parts;
     const { size, heard } = roster().count(now - peering.limits.silenceMs);
     this.size = size;
     const isMajority = 2 * heard > size;
-    if (isMajority && this.state === "isolated") this.#isBack();
+    if (this.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
     if (this.isUnderWay) this.#consider(now);
     gaps.tick(now);
     if (this.#isLeft(now)) {
       gaps.forgive();
       peering.log.warn({}, LEFT);
     }
+    this.#step(now, isMajority);
+  }
+
+  /** Takes the state of this tick. */
+  #step(now: number, isMajority: boolean): void {
+    const { peering, gaps } = this.#parts;
     const isLacking = gaps.isLacking(now, this.state === "catching-up", this.#since);
+    const isJoining = peering.lists?.isJoining === true;
     this.#isTold &&= !isLacking;
     if (this.isUnderWay || isLacking) this.#isMarked = false;
-    const isJoining = peering.lists?.isJoining === true;
-    if (this.isUnderWay || isLacking || isJoining || !this.#isLevel()) this.state = "catching-up";
-    else {
-      this.#since = now;
-      this.state = isMajority ? "live" : "isolated";
-      this.beganEmpty = false;
-      const members = roster().voices;
-      joining.caughtUp(
-        members.flatMap(({ status }) => status ?? []),
-        members.length + 1 >= size && members.every(({ compared }) => compared !== null),
-      );
-      if (!this.#isTold) notices.info({}, "caught up with the members");
-      this.#isTold = true;
-    }
+    if (isLacking || isJoining) this.#leave(isLacking ? REASONS.missing : REASONS.joining);
+    else if (this.#isReturning) {
+      if (this.#isBehindLive()) this.#leave(REASONS.cutOff);
+      else if (!this.isUnderWay && !gaps.isLacking(now, true, this.#since) && this.#isLevel())
+        this.#complete(now, isMajority);
+    } else if (this.isUnderWay) this.#leave(this.reason);
+    else if (this.state !== "catching-up" || this.#isLevel()) this.#complete(now, isMajority);
+  }
+
+  #leave(reason: string): void {
+    this.reason = reason;
+    this.#isReturning = false;
+    this.state = "catching-up";
+  }
+
+  #complete(now: number, isMajority: boolean): void {
+    const { roster, joining, notices } = this.#parts;
+    this.#since = now;
+    this.#isReturning = false;
+    const state = isMajority ? "live" : "isolated";
+    if (state !== this.state) this.#cutOffAt = now;
+    this.state = state;
+    this.beganEmpty = false;
+    const members = roster().voices;
+    joining.caughtUp(
+      members.flatMap(({ status }) => status ?? []),
+      members.length + 1 >= this.size && members.every(({ compared }) => compared !== null),
+    );
+    if (!this.#isTold) notices.info({}, "caught up with the members");
+    this.#isTold = true;
   }
 
   /**
-   * The others went on without it. Also if all are compared already it is live only by what is asked of one that starts:
-   * while it was cut off it believed any member of what lacks, and who is live leaves live for none of that.
+   * Begins or ends the return of a daemon that was cut off. The other members may have gone on without it, and while it was
+   * cut off it believed any member about what is missing: before it is live it passes the checks of a daemon that starts.
+   * It goes on taking writes meanwhile: it took them a moment ago, and there may be no other daemon that takes any.
    */
-  #isBack(): void {
+  #turn(isReturning: boolean): void {
+    this.#isReturning = isReturning;
     this.again();
     this.#isMarked = false;
-    this.state = "catching-up";
+    if (isReturning) return;
+    this.isUnderWay = false;
+    this.#isTold = true;
+  }
+
+  /**
+   * Whether a majority went on without this daemon: a member that connected since was live before it received anything
+   * from this one. Clients can write there. Of two daemons neither is a majority without the other.
+   */
+  #isBehindLive(): boolean {
+    const isAhead = ({ metAs, status, since }: Member) =>
+      metAs === "live" && status?.state === "live" && since >= this.#cutOffAt;
+    return this.size > 2 && this.#parts.roster().voices.some(isAhead);
   }
 
   /**
@@ -112,7 +164,6 @@ export class CatchingUp {
    * however long it goes on, and whatever its dates are.
    */
   #isLevel(): boolean {
-    if (this.state !== "catching-up") return true;
     const { timeline } = this.#parts.peering;
     if (!this.#isMarked) timeline.waiting.mark();
     this.#isMarked = true;
@@ -151,6 +202,8 @@ export class CatchingUp {
     const roster = this.#parts.roster();
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
+    // It is cut off once more, which the next ticks notice; of a list that names it alone it is the majority.
+    if (isAlone && this.#isReturning && this.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
     const isWhole = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);

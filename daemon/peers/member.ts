@@ -38,6 +38,8 @@ export class Member implements Giver {
   owed: Place[] = [];
   /** Its last; null: none yet. */
   status: StatusMessage | null = null;
+  /** Its state in its first status, before this daemon sent it anything; null: none yet. */
+  metAs: StatusMessage["state"] | null = null;
   refusals = 0;
   /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
   compared: "live" | "other" | null = null;
@@ -295,6 +297,7 @@ export class Member implements Giver {
     this.#reconciling.heard(status);
     // At once on connecting.
     if (before !== null) return;
+    this.metAs = status.state;
     this.#reconciling.tick(now, status);
     this.#shared.spoke(this);
   }

@@ -209,6 +209,11 @@ export class Peering {
     return this.#catchingUp.state;
   }
 
+  /** Why it takes no writes while it is catching up. */
+  get reason(): string {
+    return this.#catchingUp.reason;
+  }
+
   /** Whether it began with nothing, and has yet to hear from which date on it may take anything. */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;

@@ -255,7 +255,8 @@ export function startDaemon(host: Host, world: World): Daemon {
         }
         stableWatch.look(peering.stablePoint);
         comparisonWatch.look(peering);
-        // Who is ordered to believe a member leaves live for it.
+        if (peering.state === "live") host.liveAt = scheduler.time;
+        // A daemon that is ordered to believe a member stops taking writes for it.
         const isOut = lists !== null && (lists.isJoining || !world.honest.includes(host));
         if (order === null) watch.look(peering.state, isOut ? () => {} : violate);
       });

@@ -43,6 +43,7 @@ export class SimulatedHost implements Host {
   order: ByteString | null = null;
   beginning: Beginning | null = null;
   hasServed = false;
+  liveAt = Number.NEGATIVE_INFINITY;
   readonly #world: World;
   #starts = 0;
 

@@ -1,29 +1,51 @@
-/** Whether an honest daemon that is live stays so, unless it and other honest ones differ in what one of them has forgotten. */
+/**
+ * Whether an honest daemon that takes writes goes on taking them for as long as it runs, whoever joins or returns. Exceptions: it
+ * and another honest one differ in what one of them has forgotten; or it was cut off while another one was live, of three or more; or it was
+ * cut off, when it believes one member alone, and that one has turned bad.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import { countOf } from "./checks.js";
 import type { Disk } from "./disk.js";
 import type { Host, World } from "./world.js";
 
+/** Milliseconds by which what a member says of itself may be late. */
+const STATUS_AGE_MS_MAX = 10_000;
+
 export class StateWatch {
   readonly #host: Host;
   readonly #world: World;
   #last: DaemonState = "catching-up";
+  /** When it was last cut off; milliseconds of the run. */
+  #cutOffAt = 0;
 
   constructor(host: Host, world: World) {
     this.#host = host;
     this.#world = world;
   }
 
-  /** Who was cut off is to catch up, and is not told of here. */
   look(state: DaemonState, violate: (text: string) => void): void {
     const before = this.#last;
     this.#last = state;
-    if (before !== state) this.#world.trace(this.#host.name, () => `is ${state}`);
     // Until it has told a watermark it counts as one that began with nothing.
     if (state === "live" && (this.#host.daemon?.timeline.published ?? 0) > 0) this.#host.hasServed = true;
-    if (before !== "live" || state !== "catching-up" || differsInForgotten(this.#host, this.#world)) return;
-    violate(`${this.#host.name} leaves live, and differs from no honest daemon in what is forgotten`);
+    if (before === state) return;
+    this.#world.trace(this.#host.name, () => `is ${state}`);
+    if (state === "isolated") this.#cutOffAt = this.#world.scheduler.time;
+    if (state !== "catching-up" || differsInForgotten(this.#host, this.#world)) return;
+    if (before === "isolated" && this.#mayHaveMissed()) return;
+    violate(
+      `${this.#host.name} was ${before} and takes no writes any more, misses nothing that is forgotten, and no majority went on without it`,
+    );
+  }
+
+  /** Whether another daemon was live while this one was cut off, or may have lied to it. */
+  #mayHaveMissed(): boolean {
+    const { hosts, settings } = this.#world;
+    if (settings.byzantine !== null) return true;
+    if (hosts.length <= 2 && !settings.lists) return false;
+    const since = this.#cutOffAt - STATUS_AGE_MS_MAX;
+    return hosts.some((host) => host !== this.#host && host.liveAt >= since);
   }
 }
 

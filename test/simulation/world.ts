@@ -76,6 +76,8 @@ export interface Host {
   beginning: Beginning | null;
   /** Whether the data folder's daemon has been live, and has told a watermark. */
   hasServed: boolean;
+  /** When a process of it was last live; milliseconds of the run, -Infinity: none was. */
+  liveAt: number;
   /** Id of the member whose snapshot its operator has its next process take over; null: of none. */
   order: ByteString | null;
   clock(): number;

@@ -69,6 +69,7 @@ export const FULL_ONLY: readonly string[] = [
   "faults/revoked.test",
   "faults/rolling-upgrade.test",
   "faults/scripts.test",
+  "faults/staying-live.test",
   "mistakes/",
   "operations/runbooks.test",
   "package.test",

@@ -43,3 +43,18 @@ test("a daemon that was cut off is live when what it has got since is in its sta
   world.run(100);
   assert.equal(c.peering.state, "live");
 });
+
+test("a daemon that takes writes while a member returns is live when what it has got since is in its state", () => {
+  const world = new World();
+  const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
+  world.runUntil(() => [a, b].every(({ peering }) => peering.state === "live"));
+  world.kill("b");
+  world.runUntil(() => a.peering.state === "isolated");
+  a.timeline.waiting.isMarkPast = false;
+  world.add("b", { peers: ["a"] }).timeline.take(entryOf(-30_000));
+  world.run(20_000);
+  assert.deepEqual([entriesOf(a), a.peering.state], [1, "isolated"]);
+  a.timeline.waiting.isMarkPast = true;
+  world.run(100);
+  assert.equal(a.peering.state, "live");
+});

@@ -115,12 +115,16 @@ export class World {
   readonly cut = new Set<string>();
   /** Messages that are lost, and what was written in one piece with them. */
   isLost: (message: Seen) => boolean = () => false;
+  /** Milliseconds from the writing of a message to its arrival. */
+  latencyMs = 0;
   /** Binding of each side's end, where a test wants TLS. */
   bindings: ((opener: string, answerer: string) => [Buffer | null, Buffer | null]) | null = null;
   readonly random = new SeededRandom(1);
   /** Whether openers read in one piece what answerers wrote in one turn. */
   isInOnePiece = false;
   #steps: (() => void)[] = [];
+  /** What is on its way, by the time of its arrival. */
+  #onTheWay: { readonly at: number; readonly run: () => void }[] = [];
   #sockets: [string, string, Pipe][] = [];
 
   /** Daemons that all know each other. @param options  of each of them */
@@ -199,6 +203,7 @@ export class World {
     for (let end = this.now + milliseconds; this.now < end; ) {
       this.settle();
       this.now += 25;
+      this.#arrive();
       for (const node of this.nodes.values()) {
         node.timeline.published = Math.max(node.timeline.published, EPOCH + this.now + node.offset - 1000);
         node.peering.tick();
@@ -274,8 +279,16 @@ export class World {
     return (run: () => void, bytes: Buffer | null): void => {
       const isLost = bytes !== null && this.#see(from, to, bytes).some((seen) => this.isLost(seen));
       if (isLost || this.cut.has(`${from} ${to}`)) return;
-      this.#steps.push(run);
+      if (this.latencyMs === 0) this.#steps.push(run);
+      else this.#onTheWay.push({ at: this.now + this.latencyMs, run });
     };
+  }
+
+  #arrive(): void {
+    const isDue = ({ at }: { readonly at: number }) => at <= this.now;
+    for (const { run } of this.#onTheWay.filter(isDue)) this.#steps.push(run);
+    this.#onTheWay = this.#onTheWay.filter((one) => !isDue(one));
+    this.settle();
   }
 
   #see(from: string, to: string, bytes: Buffer): readonly Seen[] {

@@ -1,0 +1,54 @@
+/**
+ * Two daemons, each a process: one is killed, stays away until the other one is isolated or not as long, and returns. The other
+ * one, which never stops, refuses no write meanwhile.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { amount } from "../support/amount.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { letIn, respPort } from "./resp-trio.js";
+import { Trio } from "./trio.js";
+
+const ROUNDS = amount(2, 8);
+/** Of the rounds, those in which the other daemon notices that it is alone. */
+const ISOLATED = 0.8;
+const EXTRA_MS_MAX = 2_500;
+const EVERY_MS_MAX = 15;
+
+test(`a daemon that never stops refuses no write while the other one returns, seed ${seedOfRun()}`, async () => {
+  const random = new SeededRandom(seedOfRun());
+  await using trio = await Trio.start(["--resp", "0"], 2);
+  await letIn(trio);
+  using client = await RedisConnection.open(await respPort(trio, 0));
+  let isOver = false;
+  let written = 0;
+  const errors: string[] = [];
+  const writing = (async () => {
+    while (!isOver) {
+      client.queue(["INCR", "writes"]);
+      const [reply] = await client.flush();
+      if (reply?.kind === "integer") written++;
+      else errors.push(JSON.stringify(reply));
+      await sleep(random.between(0, EVERY_MS_MAX));
+    }
+  })();
+  for (let round = 0; round < ROUNDS; round++) {
+    await trio.end(1, random.chance(0.7) ? "SIGKILL" : "SIGTERM");
+    if (random.chance(ISOLATED))
+      await trio.until("it is isolated", async () => (await trio.status(0)).state === "isolated");
+    await sleep(random.below(EXTRA_MS_MAX));
+    await trio.start(1);
+    await trio.until("both are live", async () =>
+      (await trio.statuses()).every(({ state }) => state === "live"),
+    );
+    assert.deepEqual(errors, [], `round ${round}`);
+  }
+  isOver = true;
+  await writing;
+  client.queue(["GET", "writes"]);
+  const [counted] = await client.flush();
+  assert.deepEqual(counted, { kind: "bulk", bytes: String(written) });
+  assert.deepEqual(errors, []);
+});
