@@ -5,13 +5,13 @@ import type { Refused } from "./request.js";
 
 /** Redis's words where clients know what to do about them, and no envelopes where they know none. */
 const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
-  "catching-up":
-    "LOADING This daemon has started just now or is not complete yet: it takes no writes so far.",
   "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
   "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
 };
 
 export function replyOf(answer: Reply | Refused): Reply {
   if (answer.kind !== "refused") return answer;
+  if (answer.code === "catching-up")
+    return error(`LOADING This daemon takes no writes yet: ${answer.detail}.`);
   return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
 }

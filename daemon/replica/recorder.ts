@@ -46,6 +46,8 @@ export type RecorderTimeline = Pick<
 /** What is used of the peers. */
 export interface RecorderPeers {
   readonly state: DaemonState;
+  /** Why it is `catching-up`. */
+  readonly reason: string;
   /** Whether this daemon's clock is off those of the others. */
   readonly isSkewed: boolean;
   /** What a member has said of this daemon, and which: that its own key was revoked, or that no list names it; null: nothing. */
@@ -242,7 +244,7 @@ export class Recorder {
       const { revoked, unlisted } = this;
       if (revoked !== null) return refused("daemon-revoked", `as ${revoked} says`);
       if (unlisted !== null) return refused("not-listed", unlisted);
-      return refused("catching-up", "not yet complete");
+      return refused("catching-up", peers.reason);
     }
     return peers.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;
   }

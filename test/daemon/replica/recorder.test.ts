@@ -76,6 +76,7 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
   const timeline = new FakeTimeline();
   const peers = {
     state: "live" as DaemonState,
+    reason: "it has started",
     isSkewed: false,
     word: null as { code: string; by: string } | null,
     members: [],

@@ -140,7 +140,10 @@ test("while a daemon is not complete it answers reads, and says of writes why no
   const peer = `127.0.0.1:${await freePort()}`;
   const args = ["-s", app.file, "--data", folder.path, "--peer", peer, ...knowsSecret, "--resp", "0"];
   await using replica = await startReplica({ args });
-  assert.match(await said(respPort(replica), lines("SET k 1")), /^-LOADING This daemon .* takes no writes/);
+  assert.match(
+    await said(respPort(replica), lines("SET k 1")),
+    /^-LOADING This daemon takes no writes yet: it has started, and /,
+  );
   assert.equal(await said(respPort(replica), lines("GET k")), "$-1\r\n");
 });
 
