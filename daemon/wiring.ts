@@ -223,8 +223,10 @@ async function makeAdmin(
     watchRecorded: (watcher: KeptWrites["watcher"]) => {
       if (late.replica !== null) late.replica.watcher = watcher;
     },
-    ws: () =>
-      late.ws === null ? null : { port: late.ws.address.port, isSecure: tlsFilesOf(settings) !== null },
+    ws: () => {
+      const port = late.ws?.address.port ?? 0;
+      return port === 0 ? null : { port, isSecure: tlsFilesOf(settings) !== null };
+    },
     ...{ folder: settings.data, clock: environment.clock },
   };
   return make({ place, hosts, sources, log });

@@ -21,6 +21,8 @@ export function makeAdmin({ place, hosts, sources, log }: AdminParts): AdminServ
     const details = sources.health();
     return { isHealthy: isHealthy(details), details };
   };
-  const site = new DashboardSite(new Frames(sources), sources.ws);
+  const site = new DashboardSite(new Frames(sources), sources.ws, (problem) =>
+    log.error({ err: problem }, "an event of --admin could not be made"),
+  );
   return new AdminServer({ place, hosts, log, health, exposition: makeExposition(METRICS, sources), site });
 }

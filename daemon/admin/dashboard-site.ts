@@ -29,8 +29,9 @@ export class DashboardSite implements Site {
   /** Read when first asked for. */
   readonly #files = new Map<string, Buffer>();
 
-  constructor(source: EventSource, ws: () => DashboardFrame["ws"]) {
-    this.#stream = new EventStream(source);
+  /** @param failed  receives why an event could not be made */
+  constructor(source: EventSource, ws: () => DashboardFrame["ws"], failed: (problem: Error) => void) {
+    this.#stream = new EventStream(source, failed);
     this.#ws = ws;
   }
 

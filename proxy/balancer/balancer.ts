@@ -1,6 +1,6 @@
 /** The balancer: clients on one side, servers on the other. */
-import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
+import type { ListenAddress } from "../../serving/connections/socket-listener.js";
 import type { Environment } from "../../serving/process/environment.js";
 import type { Service } from "../../serving/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";
@@ -49,7 +49,7 @@ export class Balancer implements Service {
   }
 
   /** Where clients find it. */
-  get address(): AddressInfo {
+  get address(): ListenAddress {
     return this.#listener.address;
   }
 

@@ -1,7 +1,7 @@
 /** `dbsync-proxy cache`: clients of the SQL line protocol, one server, and between them what was read lately. */
-import type { AddressInfo } from "node:net";
 import type { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
+import type { ListenAddress } from "../../serving/connections/socket-listener.js";
 import type { Environment } from "../../serving/process/environment.js";
 import type { Service } from "../../serving/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";
@@ -56,7 +56,7 @@ export class SqlCache implements Service {
   }
 
   /** Where it listens. */
-  get address(): AddressInfo {
+  get address(): ListenAddress {
     return this.#listener.address;
   }
 

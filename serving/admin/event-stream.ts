@@ -24,35 +24,61 @@ export class EventStream {
   /** The oldest first. */
   readonly #listeners = new Set<ServerResponse>();
   readonly #source: EventSource;
+  readonly #failed: (problem: Error) => void;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(source: EventSource) {
+  /** @param failed  receives why an event could not be made */
+  constructor(source: EventSource, failed: (problem: Error) => void) {
     this.#source = source;
+    this.#failed = failed;
   }
 
   get size(): number {
     return this.#listeners.size;
   }
 
+  /** @throws Error  the first event cannot be made; nothing is written then */
   add(response: ServerResponse): void {
+    const first = this.#timer === null ? this.#begin() : "";
     const [oldest] = this.#listeners;
     if (oldest !== undefined && this.#listeners.size >= LISTENERS_MOST) this.#remove(oldest);
     this.#listeners.add(response);
     response.once("close", () => this.#remove(response));
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-    response.write(`retry: ${RETRY_MS}\n\n`);
-    if (this.#timer !== null) return;
-    this.#source.begin();
-    this.#timer = setInterval(() => this.#tell(), EVERY_MS).unref();
-    this.#tell();
+    response.write(`retry: ${RETRY_MS}\n\n${first}`);
   }
 
   stop(): void {
     for (const response of this.#listeners) this.#remove(response);
   }
 
+  /** @returns the first event @throws Error  it cannot be made, and nothing has begun */
+  #begin(): string {
+    this.#source.begin();
+    try {
+      const event = this.#event();
+      this.#timer = setInterval(() => this.#tell(), EVERY_MS).unref();
+      return event;
+    } catch (problem) {
+      this.#source.end();
+      throw problem;
+    }
+  }
+
+  #event(): string {
+    return `data: ${this.#source.next()}\n\n`;
+  }
+
+  /** An event that cannot be made ends the connections: pages connect again. */
   #tell(): void {
-    const event = `data: ${this.#source.next()}\n\n`;
+    let event: string;
+    try {
+      event = this.#event();
+    } catch (problem) {
+      this.#failed(problem as Error);
+      this.stop();
+      return;
+    }
     for (const response of this.#listeners) {
       if (response.writableLength > UNSENT_BYTES_MOST) this.#remove(response);
       else response.write(event);

@@ -107,9 +107,22 @@ export class AdminServer implements Service {
     await closed;
   }
 
+  /** Whatever a request makes fail ends its own connection, and nothing else. */
   #serve(request: IncomingMessage, response: ServerResponse): void {
-    const page = this.#madePage(request, response);
-    if (page === null) return;
+    for (const stream of [request, response])
+      stream.on("error", (problem) =>
+        this.#parts.log.debug({ err: problem }, "a visitor of --admin is gone"),
+      );
+    try {
+      const page = this.#madePage(request, response);
+      if (page !== null) this.#send(page, response);
+    } catch (problem) {
+      this.#parts.log.error({ err: problem }, "a page of --admin could not be sent");
+      response.destroy();
+    }
+  }
+
+  #send(page: Page, response: ServerResponse): void {
     const { status, type, body, headers = {} } = page;
     response.statusCode = status;
     response.setHeader("Content-Type", type);
@@ -127,6 +140,11 @@ export class AdminServer implements Service {
       return this.#page(request, response);
     } catch (problem) {
       this.#parts.log.error({ err: problem }, "a page of --admin could not be made");
+      // Of a page that has begun, nothing can be taken back.
+      if (response.headersSent) {
+        response.destroy();
+        return null;
+      }
       return { status: 500, type: TEXT, body: "It could not be made. The log tells why.\n" };
     }
   }

@@ -49,6 +49,12 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly connector: (host: SocketHost<L, O>) => (socket: Socket) => Hosted;
 }
 
+export interface ListenAddress {
+  readonly address: string;
+  /** 0: any free one, before the start. */
+  readonly port: number;
+}
+
 export class SocketListener<
   L extends ConnectionLimits = ConnectionLimits,
   O extends ConnectionObserver = ConnectionObserver,
@@ -63,11 +69,13 @@ export class SocketListener<
   readonly #budget: ByteBudget;
   readonly #host: SocketHost<L, O>;
   readonly #connectionOf: (socket: Socket) => Hosted;
+  #address: ListenAddress;
   #timer: NodeJS.Timeout | null = null;
   #allGone: (() => void) | null = null;
 
   constructor(parts: SocketListenerParts<L, O>) {
     this.#parts = parts;
+    this.#address = { address: parts.address, port: parts.port };
     this.#refusals = new RefusalLog(parts.log, parts.environment, parts.refusals);
     this.#budget = new ByteBudget(parts.limits.maxBufferedBytes, strangersMost(parts.limits));
     this.#gate = parts.gate?.(this.#refusals) ?? null;
@@ -76,9 +84,9 @@ export class SocketListener<
     this.#connectionOf = parts.connector(this.#host);
   }
 
-  /** Where it listens. */
-  get address(): AddressInfo {
-    return this.#server.address() as AddressInfo;
+  /** Where it listens, or is to listen, or listened: requests come before the start of one listener and after the end of another. */
+  get address(): ListenAddress {
+    return this.#address;
   }
 
   /** Bytes of unfinished requests and untaken answers. */
@@ -102,6 +110,7 @@ export class SocketListener<
       this.#server.once("error", (reason: NodeJS.ErrnoException) => reject(listenError(reason, this.#parts)));
       this.#server.listen({ host: address, port, backlog: BACKLOG }, resolve);
     });
+    this.#address = this.#server.address() as AddressInfo;
     this.#server.removeAllListeners("error");
     this.#server.on("error", (reason) =>
       this.#parts.log.error({ reason: reason.message }, "could not accept a connection"),

@@ -183,11 +183,8 @@ test("nothing is made without a listener, and one who does not read is let go wh
   const end = new Promise<void>((resolve) => {
     ended = resolve;
   });
-  const stream = new EventStream({
-    begin: () => told.push("begin"),
-    next: () => event,
-    end: () => ended(),
-  });
+  const source = { begin: () => told.push("begin"), next: () => event, end: () => ended() };
+  const stream = new EventStream(source, assert.ifError);
   const server = createServer((_, response) => stream.add(response));
   await listenAtFreePort(server);
   assert.deepEqual([told, stream.size], [[], 0]);

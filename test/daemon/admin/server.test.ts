@@ -1,6 +1,7 @@
 /** --admin: what its two pages say, what else they answer, and that nobody is held up by one who asks and does not read. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { pino } from "pino";
@@ -8,12 +9,16 @@ import { type Health, isHealthy } from "../../../daemon/admin/health.js";
 import { METRICS } from "../../../daemon/admin/metric-table.js";
 import { Metrics } from "../../../daemon/admin/metrics.js";
 import { REFUSALS } from "../../../daemon/answers/refusals.js";
+import { EventStream } from "../../../serving/admin/event-stream.js";
 import type { Exposition } from "../../../serving/admin/exposition.js";
 import { makeExposition } from "../../../serving/admin/exposition.js";
 import { AdminServer } from "../../../serving/admin/server.js";
+import type { Site } from "../../../serving/admin/site.js";
 import { parsePlace } from "../../../serving/process/place.js";
 import { StartError } from "../../../serving/process/start-error.js";
 import { RawClient } from "../../support/raw-client.js";
+
+const TEXT = "text/plain; charset=utf-8";
 
 const reported = (health: Health) => ({ isHealthy: isHealthy(health), details: health });
 
@@ -27,9 +32,9 @@ interface Started extends AsyncDisposable {
 }
 
 async function startAdmin(
-  options: { health?: () => Health; exposition?: Exposition; hosts?: readonly string[] } = {},
+  options: { health?: () => Health; exposition?: Exposition; hosts?: readonly string[]; site?: Site } = {},
 ): Promise<Started> {
-  const { health = () => LIVE, hosts = [] } = options;
+  const { health = () => LIVE, hosts = [], site } = options;
   const metrics = new Metrics();
   const sources = {
     metrics,
@@ -45,6 +50,7 @@ async function startAdmin(
   const log: string[] = [];
   const server = new AdminServer({
     ...{ place: parsePlace("0"), hosts, health: () => reported(health()), exposition },
+    ...(site === undefined ? {} : { site }),
     log: pino({}, { write: (line) => log.push(line) }),
   });
   await server.start();
@@ -285,5 +291,62 @@ test("a page that cannot be made is an answer, and the daemon goes on", async ()
   const { status } = await admin.get("/metrics");
   assert.equal(status, 500);
   assert.match(admin.log.join(), /a file is gone/);
+  assert.equal((await admin.get("/healthz")).status, 200);
+});
+
+/** A site each of whose parts fails: before it has written anything, or after. */
+function failingSite(): Site {
+  const fail = (): never => {
+    throw new Error("broken");
+  };
+  return {
+    name: "/",
+    eventsPath: "/events",
+    page: (path) => {
+      if (path === "/throws") fail();
+      return path === "/header" ? { type: TEXT, body: "", headers: { "X-Bad": "a\nb" } } : null;
+    },
+    listen: (response) => {
+      response.writeHead(200);
+      response.write("begun");
+      fail();
+    },
+    stop: () => {},
+  };
+}
+
+test("a request whose page fails, before or after it has begun, ends its own connection at most", async () => {
+  await using admin = await startAdmin({ site: failingSite() });
+  assert.equal((await admin.get("/throws")).status, 500);
+  for (const path of ["/events", "/header"])
+    await assert.rejects(async () => await (await admin.get(path)).text(), path);
+  assert.equal((await admin.get("/healthz")).status, 200);
+  assert.equal(admin.log.filter((line) => line.includes("a page of --admin could not be")).length, 3);
+});
+
+test("events that cannot be made end the connections of pages, at first or later, and come again", async () => {
+  let isBroken = true;
+  const failures: string[] = [];
+  const source = {
+    begin: () => {},
+    next: () => {
+      if (isBroken) throw new Error("no event");
+      return "event";
+    },
+    end: () => {},
+  };
+  const stream = new EventStream(source, ({ message }) => failures.push(message));
+  const site = { ...failingSite(), listen: (response: ServerResponse) => stream.add(response) };
+  await using admin = await startAdmin({ site });
+  assert.equal((await admin.get("/events")).status, 500);
+  isBroken = false;
+  const reader = (await admin.get("/events")).body?.getReader() ?? assert.fail();
+  assert.match(Buffer.from((await reader.read()).value ?? "").toString(), /data: event/);
+  isBroken = true;
+  await assert.rejects(async () => {
+    while (!(await reader.read()).done);
+    throw new Error("ended");
+  });
+  assert.deepEqual([failures, stream.size], [["no event"], 0]);
   assert.equal((await admin.get("/healthz")).status, 200);
 });
