@@ -38,7 +38,7 @@ export function createClient(options: BrowserOptions): BrowserClient {
     ...call
   } = options;
   const servers = readServers(given);
-  const usual = { timeout: MAX_TIMEOUT_MS, policy: "first", format: "text", envelope: null } as const;
+  const usual = { timeout: MAX_TIMEOUT_MS, policy: "usual", format: "text", envelope: null } as const;
   const base = { ...usual, buffers: false, servers };
   const client = new WebClient({
     settings: { ...base, ...readCallOptions(call as object, base), cluster: cluster.toLowerCase() },

@@ -10,7 +10,7 @@ import type { CommandInput } from "../shared/command.js";
 import { DbsyncError, type Outcome, type Stage } from "../shared/errors.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { outcomeOf, type Report } from "../shared/outcome.js";
-import { judge } from "../shared/policy.js";
+import { judge, ruleFor } from "../shared/policy.js";
 import { resultOf, type Waiter } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import { toldCommand } from "../shared/told-command.js";
@@ -145,7 +145,7 @@ export class Call implements Sender {
       this.#waiter.resolve({ outcomes: this.#outcomes() });
       return;
     }
-    const verdict = judge(this.#settings.policy, this.deliveries.map(reportOf), final);
+    const verdict = judge(ruleFor(this.#settings.policy, false), this.deliveries.map(reportOf), final);
     if (verdict.kind === "linger") {
       this.dueAt = Math.min(this.dueAt, now + MISS_LINGER_MS);
       this.#alarm.ringBy(this.dueAt);

@@ -1,7 +1,7 @@
 /** What a caller may ask for of one call: checked, and with nothing left open. */
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
-import type { Policy } from "../shared/policy.js";
+import type { GivenPolicy, Policy } from "../shared/policy.js";
 import { ALLOWED, atMostServers, unknownOption } from "./allowed.js";
 import { MAX_TIMEOUT_MS, POLICIES, STABLE_TIMEOUT_MS } from "./call-limits.js";
 import {
@@ -14,7 +14,10 @@ import {
 export interface CallOptions extends HeaderOptions {
   /** Milliseconds until the call fails, 1 to 20,000; default 3,000. See also `stable`. */
   readonly timeout?: number | undefined;
-  /** Which answers make the result; default `first`, the first good one. See policy.ts. */
+  /**
+   * Which answers make the result; default `first`, the first good one, and where there are conditions (`if`) the outcome that
+   * more than half of the servers report. See policy.ts.
+   */
   readonly policy?: Policy | undefined;
 }
 
@@ -27,7 +30,7 @@ export interface TypedCallOptions extends CallOptions {
 /** What may differ from call to call on the same connections. `envelope`: null for most. */
 export interface CallSettings {
   readonly timeout: number;
-  readonly policy: Policy;
+  readonly policy: GivenPolicy;
   readonly format: Form;
   readonly envelope: EnvelopeOptions | null;
   readonly buffers: boolean;
@@ -66,7 +69,7 @@ export function timeoutFor({ timeout, stable }: CallOptions, usual: number): num
   return timeout ?? usual;
 }
 
-export function policyFor(policy: Policy, servers: readonly unknown[]): Policy {
+export function policyFor(policy: GivenPolicy, servers: readonly unknown[]): GivenPolicy {
   if (typeof policy === "number" && policy > servers.length)
     throw badOption("policy", policy, atMostServers(servers.length));
   return policy;

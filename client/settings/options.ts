@@ -108,7 +108,7 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
     passphrase: given.passphrase,
     keepalive: given.keepalive ?? found?.keepalive ?? true,
     timeout: timeoutFor(given, DEFAULT_TIMEOUT_MS),
-    policy: policyFor(given.policy ?? "first", servers),
+    policy: policyFor(given.policy ?? "usual", servers),
     format: given.format ?? found?.format ?? "text",
     cluster: (given.cluster ?? found?.cluster ?? "").toLowerCase(),
     versions:

@@ -49,6 +49,9 @@ export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags
 export const isBehind = (flags: ByteString): boolean =>
   flags !== "" && flags.split(" ").includes("catching-up");
 
+/** Of flags: whether a condition of the unit did not hold. */
+export const isUnmet = (flags: ByteString): boolean => flags !== "" && flags.split(" ").includes("unmet");
+
 /** The value handed to the caller: that of the daemon's first database; null for nil. */
 export function valueText(values: readonly ByteString[], format: Form): string | null {
   const first = values[0];

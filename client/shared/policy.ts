@@ -1,6 +1,6 @@
 /** When a call is decided, and how. Pure: what the daemons reported goes in, a verdict comes out. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Answer, isBehind, isLate, type Report } from "./outcome.js";
+import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.js";
 
 /**
  * - `first`: the first answer that is not nil. A failure loses to any later answer; nil loses to a later
@@ -17,6 +17,21 @@ import { type Answer, isBehind, isLate, type Report } from "./outcome.js";
  * counts for one alone, so a majority tells one client at most that it was the first.
  */
 export type Policy = "first" | "majority" | "all" | "all-equal" | number;
+
+/** What a call goes by. `usual`: the caller gave no policy: `first`, and `outcome` for a unit with conditions. */
+export type GivenPolicy = Policy | "usual";
+
+/**
+ * `outcome`: what more than half of all servers reported alike of a unit with conditions: that it was applied, that a condition
+ * did not hold, or the same failure. Neither late answers count nor those of a daemon that is catching up.
+ */
+export type Rule = Policy | "outcome";
+
+/** Returns the rule by which a call is decided. @param hasConditions  whether its unit names conditions (`if`) */
+export function ruleFor(policy: GivenPolicy, hasConditions: boolean): Rule {
+  if (policy !== "usual") return policy;
+  return hasConditions ? "outcome" : "first";
+}
 
 export type FailureCode =
   | "all-failed"
@@ -50,16 +65,18 @@ const LATE: Verdict = { kind: "failed", code: "late-answers" };
  * @param final    whether to decide on what there is
  * @param refusers  how many daemons have refused the command's date, and not answered since
  */
-export function judge(policy: Policy, reports: Reports, final: boolean, refusers = 0): Verdict {
-  switch (policy) {
+export function judge(rule: Rule, reports: Reports, final: boolean, refusers = 0): Verdict {
+  switch (rule) {
     case "first":
       return judgeFirst(reports, final, refusers);
     case "majority":
       return judgeMajority(reports, final);
     case "all-equal":
       return judgeAllEqual(reports, final);
+    case "outcome":
+      return judgeOutcome(reports, final);
     default:
-      return judgeNumber(policy === "all" ? reports.length : policy, reports, final);
+      return judgeNumber(rule === "all" ? reports.length : rule, reports, final);
   }
 }
 
@@ -131,6 +148,38 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
   if (answered === 0) return failure(reports);
   if (2 * answered <= reports.length) return { kind: "failed", code: "too-few-answers" };
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
+}
+
+/** Fails as soon as no outcome can have a majority any more: a client that holds a lock waits no longer than it has to. */
+function judgeOutcome(reports: Reports, final: boolean): Verdict {
+  const counts = new Map<string, number>();
+  let [silent, answered, late, most] = [0, 0, 0, 0];
+  for (const report of reports) {
+    if (report === null) {
+      silent++;
+      continue;
+    }
+    if (!(report.ok || report.stage === "reply")) continue;
+    answered++;
+    if (isLate(report)) late++;
+    if (isLate(report) || isBehind(report.flags ?? "")) continue;
+    const outcome = outcomeWord(report);
+    const count = (counts.get(outcome) ?? 0) + 1;
+    if (2 * count > reports.length)
+      return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
+    counts.set(outcome, count);
+    most = Math.max(most, count);
+  }
+  if (!final && 2 * (most + silent) > reports.length) return WAIT;
+  if (answered === 0) return failure(reports);
+  if (2 * answered <= reports.length) return { kind: "failed", code: "too-few-answers" };
+  return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
+}
+
+/** Returns what became of a unit with conditions. Its replies may differ where the daemons have different data. */
+function outcomeWord(report: Report): string {
+  if (!report.ok) return `failed: ${report.detail}`;
+  return isUnmet(report.flags) ? "unmet" : "applied";
 }
 
 /** Waits for every daemon even if one has failed: the error is to say what each of them did. */

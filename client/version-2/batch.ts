@@ -16,7 +16,7 @@ import type { Company } from "../shared/command.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { type Failure, isBehind, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
-import { judge } from "../shared/policy.js";
+import { judge, type Rule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import { toldCall } from "../shared/told-command.js";
@@ -200,7 +200,7 @@ export class Batch implements SentBatch {
     const call = this.calls[index] as PendingCall;
     if (!isOpen(call)) return;
     const { shape, settings } = call;
-    const isFirst = settings.policy === "first" && shape !== "outcomes";
+    const isFirst = this.#ruleOf(call) === "first" && shape !== "outcomes";
     if (!isFirst || !isHit(reply) || isBehind(flags)) {
       this.#judge(index, now, false);
       return;
@@ -209,6 +209,10 @@ export class Batch implements SentBatch {
     if (shape === "reply") call.resolve(reply);
     else if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers", call));
     else call.resolve(valueText(replyValues(reply), settings.format));
+  }
+
+  #ruleOf({ settings }: PendingCall): Rule {
+    return ruleFor(settings.policy, this.options?.if != null);
   }
 
   #judgeAll(now: number, isDue: boolean): void {
@@ -229,7 +233,7 @@ export class Batch implements SentBatch {
     }
     const final = isOver || (isDue && now >= call.lingerUntil);
     const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
-    const verdict = judge(settings.policy, reports, final, refusers);
+    const verdict = judge(this.#ruleOf(call), reports, final, refusers);
     if (verdict.kind === "wait") call.lingerUntil = Number.POSITIVE_INFINITY;
     else if (verdict.kind === "linger") {
       call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);

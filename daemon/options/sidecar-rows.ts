@@ -22,11 +22,14 @@ export const SIDECAR = {
     example: "private.pem",
     needs: ["database"],
   }),
+  /** null: the client library's own. */
   policy: row({
     flags: "--policy <policy>",
-    help: "which answers count: first, majority, all, all-equal, or a number of daemons",
+    help:
+      "which answers count: first, majority, all, all-equal, or a number of daemons; without it the first, and of what has " +
+      "conditions (WATCH, cas) the outcome that a majority reports",
     form: plain<Policy>(parsePolicy),
-    fallback: "first",
+    fallback: null,
     reload: "restart",
     example: "majority",
     needs: ["key"],

@@ -3,15 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Stage } from "../../client/shared/errors.js";
 import type { Report } from "../../client/shared/outcome.js";
-import { judge, type Policy } from "../../client/shared/policy.js";
+import { judge, type Policy, ruleFor } from "../../client/shared/policy.js";
 import { amount } from "../support/amount.js";
 import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { PYTHON, runPython } from "./running.js";
 
-const POLICIES: readonly Policy[] = ["first", "majority", "all", "all-equal", 1, 2, 3];
+/** null: none was given. */
+const POLICIES: readonly (Policy | null)[] = [null, "first", "majority", "all", "all-equal", 1, 2, 3];
 const STAGES: readonly Stage[] = ["connect", "timeout", "refused", "reply"];
-const FLAGS = ["", "late", "catching-up", "provisional"];
+const FLAGS = ["", "late", "catching-up", "provisional", "unmet provisional"];
 
 /** As it travels to Python; null: a daemon that is silent. */
 type Drawn =
@@ -20,7 +21,8 @@ type Drawn =
   | null;
 
 interface Case {
-  readonly policy: Policy;
+  readonly policy: Policy | null;
+  readonly hasConditions: boolean;
   readonly final: boolean;
   readonly refusers: number;
   readonly reports: readonly Drawn[];
@@ -41,6 +43,7 @@ function drawCases(count: number, seed: number): Case[] {
     policy: pick(POLICIES),
     final: below(2) === 0,
     refusers: below(3),
+    hasConditions: below(2) === 0,
     reports: Array.from({ length: 1 + below(4) }, report),
   }));
 }
@@ -63,7 +66,8 @@ def report(drawn):
     return Answer(drawn["value"], flags, drawn["isForAll"])
 verdicts = []
 for case in given:
-    verdict = judge(case["policy"], [report(each) for each in case["reports"]], case["final"], case["refusers"])
+    reports = [report(each) for each in case["reports"]]
+    verdict = judge(case["policy"], reports, case["final"], case["refusers"], case["hasConditions"])
     verdicts.append([verdict.kind, verdict.code, verdict.answer and verdict.answer.reply])
 print(json.dumps(verdicts))
 `;
@@ -74,8 +78,9 @@ test("Python and Node.js judge alike whatever the daemons report", {
   const seed = seedOfRun();
   const cases = drawCases(amount(2_000, 20_000), seed);
   const verdicts = await runPython(READ, cases);
-  const due = cases.map(({ policy, final, refusers, reports }) => {
-    const verdict = judge(policy, reports.map(reportOf), final, refusers);
+  const due = cases.map(({ policy, final, refusers, reports, hasConditions }) => {
+    const rule = ruleFor(policy ?? "usual", hasConditions);
+    const verdict = judge(rule, reports.map(reportOf), final, refusers);
     const code = verdict.kind === "failed" ? verdict.code : "";
     return [verdict.kind, code, verdict.kind === "value" ? (verdict.answer.values[0] ?? null) : null];
   });

@@ -152,7 +152,7 @@ function told({ result, failure }: Measured): void {
 function describePlan(flags: BenchFlags, { title }: LoadCommand, { servers, policy }: Settings): string {
   const who = flags.rate === undefined ? `${flags.concurrency} callers` : `${flags.rate} arrivals a second`;
   const daemons = servers.length === 1 ? "1 daemon" : `${servers.length} daemons`;
-  return `${who} for ${flags.seconds} s: ${title} (values of ${flags.payload} bytes), policy ${policy}, ${daemons}`;
+  return `${who} for ${flags.seconds} s: ${title} (values of ${flags.payload} bytes), policy ${policy === "usual" ? "first" : policy}, ${daemons}`;
 }
 
 /** @throws DbsyncError `bad-option`: somebody else's machines, and nobody said so */

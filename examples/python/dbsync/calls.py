@@ -110,7 +110,13 @@ class Call:
         if self._held and self._again is None and not self._sign_anew() and self._again is None:
             self._reports = [self._held.pop(i, report) for i, report in enumerate(self._reports)]
         verdicts = [
-            judge(self._options.policy or "first", self._unit(unit), is_final, len(self._refusers))
+            judge(
+                self._options.policy,
+                self._unit(unit),
+                is_final,
+                len(self._refusers),
+                bool(self._options.conditions),
+            )
             for unit in range(self._units)
         ]
         kinds = {verdict.kind for verdict in verdicts}

@@ -42,7 +42,8 @@ class Face(
 ):
     """
     Options of a call; those of a method are given by `using`:
-    timeout: seconds until it settles, whatever the daemons do (3). policy: `first`, `majority`, `all`, `all-equal` or a number.
+    timeout: seconds until it settles, whatever the daemons do (3). policy: `first`, `majority`, `all`, `all-equal` or a number; without
+    it `first`, and with conditions the outcome that more than half of the servers report.
     db: number of the database. conditions: applied only if each key was last changed by that unit, else the reply is None.
     after: the daemon waits for that write first. only: the one daemon that may take it. stable, replicated: the answer comes when it is
     final, or on so many disks.

@@ -6,6 +6,8 @@ When a call is decided, and how. Pure: what the daemons reported goes in, a verd
 - a number: as soon as so many daemons have answered, the first of their answers that is not nil. `all`: the number of servers.
 - `majority`: an answer that more than half of all servers gave; a command's own error counts as an answer.
 - `all-equal`: an answer that every server gave.
+- none: `first`, and for a unit with conditions the outcome (applied, not applied, the same failure) that more than half of all
+  servers reported; late answers and those of daemons that are catching up do not count.
 
 But for `first`, an answer that came `late` is no agreement. Source: client/shared/policy.ts.
 """
@@ -69,13 +71,18 @@ WAIT = Verdict("wait")
 LINGER = Verdict("linger")
 
 
-def judge(policy: Policy, reports: Reports, final: bool, refusers: int = 0) -> Verdict:
+def judge(
+    policy: Policy | None, reports: Reports, final: bool, refusers: int = 0, has_conditions: bool = False
+) -> Verdict:
     """
+    policy: None if the caller gave none.
     reports: one for each daemon, None while it is silent.
     final: decide on what there is.
     refusers: how many daemons have refused the command's date, and not answered since.
     """
-    if policy == "first":
+    if policy is None and has_conditions:
+        return _outcome(reports, final)
+    if policy is None or policy == "first":
         return _first(reports, final, refusers)
     if policy == "majority":
         return _majority(reports, final)
@@ -138,6 +145,36 @@ def _majority(reports: Reports, final: bool) -> Verdict:
             chosen = group[0]
             return Verdict("value", chosen) if isinstance(chosen, Answer) else Verdict("failed", code="reply")
     if None in reports and not final:
+        return WAIT
+    if answered == 0:
+        return _failure(reports)
+    if 2 * answered <= len(reports):
+        return Verdict("failed", code="too-few-answers")
+    return Verdict("failed", code="late-answers" if late else "answers-differ")
+
+
+def _outcome(reports: Reports, final: bool) -> Verdict:
+    """Of a unit with conditions. Fails as soon as no outcome can have a majority any more."""
+    counts: dict[str, int] = {}
+    silent = answered = late = 0
+    for report in reports:
+        if report is None:
+            silent += 1
+            continue
+        if isinstance(report, Failure) and report.stage != "reply":
+            continue
+        answered += 1
+        late += _is_late(report)
+        if _is_late(report) or "catching-up" in report.flags:
+            continue
+        if isinstance(report, Failure):
+            outcome = f"failed: {report.detail}"
+        else:
+            outcome = "unmet" if "unmet" in report.flags else "applied"
+        counts[outcome] = counts.get(outcome, 0) + 1
+        if 2 * counts[outcome] > len(reports):
+            return Verdict("value", report) if isinstance(report, Answer) else Verdict("failed", code="reply")
+    if not final and 2 * (max(counts.values(), default=0) + silent) > len(reports):
         return WAIT
     if answered == 0:
         return _failure(reports)

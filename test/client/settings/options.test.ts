@@ -22,7 +22,7 @@ test("options left out have the documented values", () => {
     passphrase: undefined,
     keepalive: true,
     timeout: 3000,
-    policy: "first",
+    policy: "usual",
     format: "text",
     cluster: "",
     versions: null,
@@ -100,7 +100,7 @@ test("a call may set timeout, policy and what stands in its envelope, nothing el
   const base = readOptions({}, defaults);
   assert.deepEqual(readCallOptions({ timeout: 5 }, base), {
     timeout: 5,
-    policy: "first",
+    policy: "usual",
     format: "text",
     envelope: null,
     buffers: false,

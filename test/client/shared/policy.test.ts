@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Report } from "../../../client/shared/outcome.js";
-import { judge, type Policy } from "../../../client/shared/policy.js";
+import { judge, type Rule, ruleFor } from "../../../client/shared/policy.js";
 
 const hit = (...values: string[]): Report => ({
   ...{ ok: true, values, reply: null, flags: "" },
@@ -16,9 +16,10 @@ const failed: Report = { ok: false, stage: "timeout", detail: "", written: true,
 const erred = (text: string): Report => ({ ok: false, stage: "reply", detail: text, written: false, at: 1 });
 const late = (report: Report): Report => ({ ...report, flags: "late" });
 const behind = (report: Report): Report => ({ ...report, flags: "catching-up" });
+const unmet = (report: Report): Report => ({ ...report, flags: "unmet provisional" });
 const refused: Report = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
 
-type Row = [policy: Policy, reports: (Report | null)[], now: string, final: string];
+type Row = [rule: Rule, reports: (Report | null)[], now: string, final: string];
 
 /** `now`: the verdict while there is time; `final`: when there is none. */
 const ROWS: Row[] = [
@@ -97,16 +98,53 @@ const ROWS: Row[] = [
   [2, [hit("a"), late(hit("a")), null], "wait", "late-answers"],
   [2, [hit("a"), late(miss), hit("b")], "a", "a"],
   [2, [late(hit("a")), late(hit("a"))], "late-answers", "late-answers"],
+  // A unit with conditions: one daemon that is behind decides nothing, neither that it was applied nor that it was not.
+  ["outcome", [hit("OK"), null, null], "wait", "too-few-answers"],
+  ["outcome", [unmet(miss), null, null], "wait", "too-few-answers"],
+  ["outcome", [unmet(missOfAll), null, null], "wait", "too-few-answers"],
+  ["outcome", [hit("OK"), hit("OK"), null], "OK", "OK"],
+  ["outcome", [unmet(miss), unmet(miss), null], "nil", "nil"],
+  ["outcome", [hit("OK"), unmet(miss), null], "wait", "answers-differ"],
+  ["outcome", [hit("OK"), unmet(miss), unmet(miss)], "nil", "nil"],
+  ["outcome", [unmet(miss), hit("OK"), hit("OK")], "OK", "OK"],
+  ["outcome", [hit("5"), hit("6"), null], "6", "6"],
+  ["outcome", [miss, unmet(miss), miss], "nil", "nil"],
+  ["outcome", [miss, unmet(miss), null], "wait", "answers-differ"],
+  ["outcome", [hit("OK"), failed, null], "wait", "too-few-answers"],
+  ["outcome", [hit("OK"), failed, failed], "too-few-answers", "too-few-answers"],
+  ["outcome", [hit("OK"), refused, refused], "too-few-answers", "too-few-answers"],
+  ["outcome", [failed, refused, null], "all-failed", "all-failed"],
+  ["outcome", [refused, refused, refused], "refused", "refused"],
+  ["outcome", [late(hit("OK")), hit("OK"), null], "wait", "late-answers"],
+  ["outcome", [late(hit("OK")), late(hit("OK")), null], "late-answers", "late-answers"],
+  ["outcome", [behind(hit("OK")), hit("OK"), null], "wait", "answers-differ"],
+  ["outcome", [behind(hit("OK")), hit("OK"), hit("OK")], "OK", "OK"],
+  ["outcome", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
+  ["outcome", [erred("ERR"), hit("OK"), null], "wait", "answers-differ"],
+  // Two servers: both. One: that one.
+  ["outcome", [hit("OK"), null], "wait", "too-few-answers"],
+  ["outcome", [hit("OK"), failed], "too-few-answers", "too-few-answers"],
+  ["outcome", [hit("OK"), hit("OK")], "OK", "OK"],
+  ["outcome", [hit("OK"), unmet(miss)], "answers-differ", "answers-differ"],
+  ["outcome", [hit("OK")], "OK", "OK"],
+  ["outcome", [unmet(miss)], "nil", "nil"],
 ];
 
-function verdict(policy: Policy, reports: (Report | null)[], final: boolean): string {
-  const judged = judge(policy, reports, final);
+test("a policy that is given decides; without one a unit with conditions goes by the outcome of most", () => {
+  assert.equal(ruleFor("usual", true), "outcome");
+  assert.equal(ruleFor("usual", false), "first");
+  for (const hasConditions of [false, true]) assert.equal(ruleFor("first", hasConditions), "first");
+  assert.equal(ruleFor("majority", true), "majority");
+});
+
+function verdict(rule: Rule, reports: (Report | null)[], final: boolean): string {
+  const judged = judge(rule, reports, final);
   if (judged.kind === "failed") return judged.code;
   if (judged.kind !== "value") return judged.kind;
   return judged.answer.values.length === 0 ? "nil" : judged.answer.values.join();
 }
 
-for (const [policy, reports, now, final] of ROWS) {
+for (const [rule, reports, now, final] of ROWS) {
   const said = reports.map((report) =>
     report === null
       ? "silent"
@@ -116,9 +154,9 @@ for (const [policy, reports, now, final] of ROWS) {
           ? "nil"
           : report.values.join("+"),
   );
-  test(`policy ${policy} judges [${said.join(", ")}]: ${now}, at the end ${final}`, () => {
-    assert.equal(verdict(policy, reports, false), now);
-    assert.equal(verdict(policy, reports, true), final);
+  test(`${rule} judges [${said.join(", ")}]: ${now}, at the end ${final}`, () => {
+    assert.equal(verdict(rule, reports, false), now);
+    assert.equal(verdict(rule, reports, true), final);
   });
 }
 
