@@ -66,16 +66,19 @@ export function dbsyncReset(): void {
 
 /** @throws DbsyncError `bad-option`, `bad-config`, `bad-key` at once */
 export function createClient(options: SendOptions | string = {}): Client {
-  return openClient(readOptions(options, defaults), warn).client;
+  return openClient(readOptions(options, defaults), warn, realEnvironment, true).client;
 }
 
 /**
- * A client and what it signs with. @param warned  takes sentences about a key that can be used nevertheless
+ * A client and what it signs with.
+ * @param warned     takes sentences about a key that can be used nevertheless
+ * @param isSession  whether its reads are to know of the writes that were acknowledged to it before
  */
 export function openClient(
   given: Settings,
   warned: (warning: string) => void,
   environment: Environment = realEnvironment,
+  isSession = false,
 ): { client: ListeningClient; key: SigningKey } {
   const settings = trusting(given);
   const key = loadSigningKey(settings);
@@ -83,7 +86,7 @@ export function openClient(
   const trace = frameTracer(process.env);
   const { sign, signer } = key;
   const Class = (settings.debug ?? trace !== null) ? TracedClient : ListeningClient;
-  return { client: new Class({ settings, environment, sign, signer, trace, warn: warned }), key };
+  return { client: new Class({ settings, environment, sign, signer, isSession, trace, warn: warned }), key };
 }
 
 /** Whoever may sign the daemons' certificates is read with the keys. @throws DbsyncError `bad-option` */

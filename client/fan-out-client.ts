@@ -62,7 +62,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   #closedBy: "closed" | "reset" | null = null;
 
   constructor(parts: FanOutParts) {
-    const { settings, environment, sign, signer = null, trace, warn = () => {} } = parts;
+    const { settings, environment, sign, signer = null, isSession = false, trace, warn = () => {} } = parts;
     const { servers: addresses, keepalive, versions } = settings;
     this.#settings = settings;
     this.#environment = environment;
@@ -75,7 +75,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     this.#hasKey = signer !== null;
     const way = { sign, hasKey: this.#hasKey, environment };
     this.#outbox = new Outbox({
-      ...{ environment, addresses, keepalive, trace, warn, alarm: this.#alarm, outboxOwner: this },
+      ...{ environment, addresses, keepalive, isSession, trace, warn, alarm: this.#alarm, outboxOwner: this },
       version1: this.#pools.map((pool) => new Version1Deliveries(pool, way)),
       sealer: signer === null ? new UnsignedSealer() : new KeySealer(signer),
       cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",

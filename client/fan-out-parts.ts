@@ -10,6 +10,8 @@ export interface FanOutParts {
   readonly sign: Signer | null;
   /** null: nothing is signed. */
   readonly signer?: EnvelopeSigner | null;
+  /** As of FleetParts. */
+  readonly isSession?: boolean;
   readonly trace: FrameTracer | null;
   readonly warn?: (warning: string) => void;
 }

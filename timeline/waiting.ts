@@ -3,7 +3,7 @@
  * those that a refold takes in. Source: DESIGN.md "Timeline", "Members"; research on the fold, C1.
  */
 import { Ahead } from "./ahead.js";
-import { compareEntries, type Entry } from "./entries/entry.js";
+import { compareEntries, type Entry, type Place } from "./entries/entry.js";
 
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date. */
 export const DUE_AHEAD_MS = 5000;
@@ -39,8 +39,8 @@ export class Waiting {
   #mergesFrom = Number.NEGATIVE_INFINITY;
   /** null: none is. */
   #putOff: PutOff | null = null;
-  /** How many a refold takes in now. */
-  #refolding = 0;
+  /** Those that a refold takes in now. */
+  #refolding: readonly Entry[] = [];
   /** Those that were late when `mark` was called and still are, and whether some of them are taken in by a refold. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
@@ -48,19 +48,19 @@ export class Waiting {
   #since: number | null = null;
 
   get size(): number {
-    return this.#ahead.size + this.#late.length + this.#refolding;
+    return this.#ahead.size + this.#late.length + this.#refolding.length;
   }
 
   /** Whether nothing waits that is due. */
   get isLevel(): boolean {
-    return this.#late.length === 0 && this.#refolding === 0;
+    return this.#late.length === 0 && this.#refolding.length === 0;
   }
 
   /** What waits by now and is due is what `isMarkPast` is about from now on, whatever comes later. */
   mark(): void {
     this.#marked.clear();
     for (const entry of this.#late) this.#marked.add(entry);
-    this.#isMarkRefolding = this.#refolding > 0;
+    this.#isMarkRefolding = this.#refolding.length > 0;
   }
 
   /** Whether nothing that was marked waits any more. */
@@ -91,6 +91,13 @@ export class Waiting {
   /** Whether none is dated up to a time. */
   isPast(at: number): boolean {
     return at < Math.min(this.#ahead.firstAt, this.#lateFrom);
+  }
+
+  /** Whether an entry that is stored waits to be folded. */
+  has({ at, id }: Place): boolean {
+    if (at >= this.#ahead.firstAt) return true;
+    const isIt = (entry: Entry) => entry.id === id;
+    return (at >= this.#lateFrom && this.#late.some(isIt)) || this.#refolding.some(isIt);
   }
 
   /** Whether one dated `at` may come. @param bytes  of body and signature @param until  those dated up to it need no room */
@@ -153,13 +160,13 @@ export class Waiting {
 
   /** Takes out all late ones for a refold, until `refolded`. */
   takeForRefold(): Entry[] {
-    this.#refolding = this.#late.length;
     this.#isMarkRefolding = this.#marked.size > 0;
+    this.#refolding = this.#late.slice();
     return this.takeLate(this.#late.length);
   }
 
   refolded(): void {
-    this.#refolding = 0;
+    this.#refolding = [];
     this.#isMarkRefolding = false;
     if (this.isLevel) this.#since = null;
   }

@@ -266,7 +266,7 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const sealer = await WebSealer.of(await key);
     this.#listening = new Listening({ settings, environment, sealer });
     this.#outbox = new Outbox({
-      ...{ environment, addresses, sealer, outboxOwner: this, alarm: this.#alarm },
+      ...{ environment, addresses, sealer, outboxOwner: this, alarm: this.#alarm, isSession: true },
       ...{ cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "", versions: "2", isPatient: true },
       version1: addresses.map(() => NO_VERSION_1),
       ...{ keepalive: true, trace: null, warn: (warning: string) => console.warn(warning) },

@@ -2,7 +2,9 @@
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
-import type { Answer, Failure, Report } from "../shared/outcome.js";
+import type { EnvelopeOptions } from "../settings/header-options.js";
+import type { Company } from "../shared/command.js";
+import { type Answer, type Failure, isBehind, type Report } from "../shared/outcome.js";
 import { replyValues } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import type { PendingCall } from "./pending-call.js";
@@ -12,6 +14,8 @@ export interface SignedEnvelope {
   readonly at: number;
   readonly seq: number;
   readonly cluster: ByteString;
+  /** What it names in `after` for its client's session; null: nothing. */
+  readonly after?: ByteString | null;
   readonly id: ByteString;
   /** The whole frame. */
   readonly message: Buffer;
@@ -19,7 +23,9 @@ export interface SignedEnvelope {
 
 /** What a sending's batch is to those who send it; see batch.ts. */
 export interface SentBatch {
+  readonly company: Company;
   readonly isRead: boolean;
+  readonly options: EnvelopeOptions | null;
   readonly isClosed: boolean;
   readonly isUntouched: boolean;
   readonly isAnswered: boolean;
@@ -74,6 +80,8 @@ export class Sending {
   mayTurn = true;
   /** Whether the daemon has peers: then nil is what all of them would say, if it is live. */
   hasPeers = false;
+  /** Whether the daemon may have answered without its client's last writes: then it is no better than one that is catching up. */
+  isBehind = false;
   /** Of these, how many have not ended. */
   openDeliveries = 0;
   #replies: readonly PlainReply[] | null = null;
@@ -112,6 +120,21 @@ export class Sending {
     this.#flags = [];
   }
 
+  /** Whether the daemon has answered with results. */
+  get isTaken(): boolean {
+    return this.#replies !== null;
+  }
+
+  /** Whether the daemon has refused the batch, or will not answer it. */
+  get isMissing(): boolean {
+    return this.failure !== null || this.refusal !== null;
+  }
+
+  /** Whether an answer with these flags loses to that of a daemon that has more. */
+  isOld(flags: ByteString = ""): boolean {
+    return this.isBehind || isBehind(flags);
+  }
+
   /** What this daemon made of a call; null: nothing yet. */
   report(index: number): Report | null {
     if (this.failure !== null) return this.failure;
@@ -133,8 +156,9 @@ export class Sending {
     return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;
   }
 
-  #reportOf(reply: PlainReply, flags: ByteString): Answer | Failure {
+  #reportOf(reply: PlainReply, own: ByteString): Answer | Failure {
     const at = this.endedAt;
+    const flags = this.isBehind ? `${own} catching-up`.trimStart() : own;
     if (reply.kind === "error") {
       const written = reply.text.startsWith(EXECUTED) || PROVISIONAL.test(flags);
       return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written, at, flags };

@@ -15,8 +15,8 @@ import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
-import { type Failure, isBehind, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
-import { judge, type Rule, ruleFor } from "../shared/policy.js";
+import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
+import { judge, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import { toldCall } from "../shared/told-command.js";
@@ -140,7 +140,7 @@ export class Batch implements SentBatch {
     sending.endedAt = now;
     this.#settling(() => {
       for (let index = 0; index < units; index++)
-        this.#take(index, replies[index] as PlainReply, flags[index] as ByteString, now);
+        this.#take(index, replies[index] as PlainReply, sending.isOld(flags[index]), now);
     });
     this.#end(sending, now);
   }
@@ -196,12 +196,12 @@ export class Batch implements SentBatch {
     });
   }
 
-  #take(index: number, reply: PlainReply, flags: ByteString, now: number): void {
+  #take(index: number, reply: PlainReply, isOld: boolean, now: number): void {
     const call = this.calls[index] as PendingCall;
     if (!isOpen(call)) return;
     const { shape, settings } = call;
-    const isFirst = this.#ruleOf(call) === "first" && shape !== "outcomes";
-    if (!isFirst || !isHit(reply) || isBehind(flags)) {
+    const isFirst = ruleFor(settings.policy, this.options?.if != null) === "first" && shape !== "outcomes";
+    if (!isFirst || !isHit(reply) || isOld) {
       this.#judge(index, now, false);
       return;
     }
@@ -209,10 +209,6 @@ export class Batch implements SentBatch {
     if (shape === "reply") call.resolve(reply);
     else if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers", call));
     else call.resolve(valueText(replyValues(reply), settings.format));
-  }
-
-  #ruleOf({ settings }: PendingCall): Rule {
-    return ruleFor(settings.policy, this.options?.if != null);
   }
 
   #judgeAll(now: number, isDue: boolean): void {
@@ -233,7 +229,7 @@ export class Batch implements SentBatch {
     }
     const final = isOver || (isDue && now >= call.lingerUntil);
     const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
-    const verdict = judge(this.#ruleOf(call), reports, final, refusers);
+    const verdict = judge(ruleFor(settings.policy, this.options?.if != null), reports, final, refusers);
     if (verdict.kind === "wait") call.lingerUntil = Number.POSITIVE_INFINITY;
     else if (verdict.kind === "linger") {
       call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);

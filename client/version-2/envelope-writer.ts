@@ -12,13 +12,17 @@ export interface Draft {
   readonly at: number;
   readonly seq: number;
   readonly cluster: ByteString;
+  /** As of SignedEnvelope. */
+  readonly after: ByteString | null;
   /** What is signed. */
   readonly bytes: Buffer;
 }
 
+/** @param session  what the batch is to name in `after`, unless its caller has named something; null: nothing */
 export function draftOf(
   batch: Batch,
   header: { key: ByteString; cluster: ByteString; at: number; seq: number; nonce: ByteString },
+  session: ByteString | null,
 ): Draft {
   const commands: ByteString[] = [];
   for (const { bytes } of batch.calls) {
@@ -26,13 +30,20 @@ export function draftOf(
     else commands.push(...bytes);
   }
   const { at, seq, cluster } = header;
-  return { at, seq, cluster, bytes: signedBytes(writeBody({ ...header, ...batch.options }, commands)) };
+  const { options } = batch;
+  const after = options?.after ? null : session;
+  const fields = after === null ? { ...header, ...options } : { ...header, ...options, after };
+  return { at, seq, cluster, after, bytes: signedBytes(writeBody(fields, commands)) };
 }
 
 /** @param wait  what the answer waits for */
-export function sealed({ at, seq, cluster, bytes }: Draft, seal: Seal, wait: Wait | null): SignedEnvelope {
+export function sealed(
+  { at, seq, cluster, after, bytes }: Draft,
+  seal: Seal,
+  wait: Wait | null,
+): SignedEnvelope {
   return {
-    ...{ at, seq, cluster, message: commandFrame(bodyOf(bytes), seal.signature, wait) },
+    ...{ at, seq, cluster, after, message: commandFrame(bodyOf(bytes), seal.signature, wait) },
     get id() {
       return seal.id;
     },

@@ -25,6 +25,7 @@ import { ClusterVotes } from "./cluster-votes.js";
 import { HeldBatches } from "./held-batches.js";
 import { Link } from "./link.js";
 import type { LinkOwner } from "./link-owner.js";
+import { type LastWrite, Session } from "./session.js";
 import { clusterNamed } from "./signing-terms.js";
 
 /** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
@@ -62,6 +63,8 @@ export interface FleetParts {
   readonly keepalive: boolean;
   /** As of LinkParts. */
   readonly isPatient?: boolean;
+  /** Whether reads are to know of the writes that were acknowledged before; not there: each call is one by itself. */
+  readonly isSession?: boolean;
   readonly trace: FrameTracer | null;
   readonly warn: (warning: string) => void;
 }
@@ -69,8 +72,7 @@ export interface FleetParts {
 export class Fleet implements LinkOwner<Link> {
   readonly links: readonly Link[];
   readonly clock: ClientClock;
-  /** The newest write that a daemon has answered. */
-  lastWrite: (EnvelopeDate & { readonly id: ByteString; readonly index: number }) | null = null;
+  readonly session: Session;
   readonly #parts: FleetParts;
   readonly votes: ClusterVotes;
   readonly #held: HeldBatches;
@@ -83,6 +85,7 @@ export class Fleet implements LinkOwner<Link> {
     this.links = parts.addresses.map(
       (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Way }),
     );
+    this.session = new Session(this.links.length, parts.isSession ?? false);
     const { owner, warn } = parts;
     // What nobody signs is for no cluster, and whoever takes it belongs to none.
     const cluster = knows ? clusterNamed("") : parts.cluster;
@@ -99,6 +102,11 @@ export class Fleet implements LinkOwner<Link> {
       again: owner.again.bind(owner),
       alarm,
     });
+  }
+
+  /** The newest write that a daemon has answered. */
+  get lastWrite(): LastWrite | null {
+    return this.session.lastWrite;
   }
 
   /** Which commands are for, or "". */
@@ -197,6 +205,7 @@ export class Fleet implements LinkOwner<Link> {
 
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
+    this.session.connected(this.links.indexOf(link), hello.members !== undefined);
     this.clock.heard(link, hello.clock, sentAt, now);
     this.votes.told(link, clusterNamed(hello.cluster), now);
     publishVersion(link.address.text, 2);
@@ -216,14 +225,10 @@ export class Fleet implements LinkOwner<Link> {
     sending.hasPeers = link.hasPeers;
     this.clock.heard(link, message.clock, sending.writtenAt, now);
     this.clock.seen(message.newest);
-    const envelope = batch.envelope;
-    if (!batch.isRead && envelope !== null) {
-      const { at, seq, id } = envelope;
-      const last = this.lastWrite;
-      if (last === null || at > last.at || (at === last.at && seq > last.seq))
-        this.lastWrite = { at, seq, id, index: message.units - 1 };
-    }
-    batch.answered(sending, message, now);
+    sending.isBehind = this.session.isBehind(sending.index, batch, now);
+    this.session.answered(sending.index, batch, message.units, now);
+    if (sending.isBehind && batch.isRead) batch.failed(sending, notYet(now));
+    else batch.answered(sending, message, now);
   }
 
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void {
@@ -247,11 +252,13 @@ export class Fleet implements LinkOwner<Link> {
       this.#held.hold(batch, now);
     } else batch.failed(sending, failure);
     if (isForCluster && this.votes.doubt(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
+    this.session.failed(sending.index, batch, now);
     this.#held.reconsider(batch, now);
   }
 
   failed(sending: Sending, failure: Failure): void {
     sending.batch.failed(sending, failure);
+    this.session.failed(sending.index, sending.batch, failure.at);
   }
 
   lostHope(_link: Link, now: number): void {
@@ -296,3 +303,9 @@ export class Fleet implements LinkOwner<Link> {
     this.#held.reconsiderAll(now);
   }
 }
+
+/** Of a read that a daemon may have answered without what its client has written. */
+const notYet = (at: number): Failure => ({
+  ...{ ok: false, stage: "refused", written: false, at },
+  detail: "not-yet: it may be missing what this client has written",
+});

@@ -252,10 +252,9 @@ export class Outbox implements BatchOwner, FleetOwner {
     const sealer = this.#sealer;
     const isIdle = this.#unanswered.size === 0;
     const { cluster } = this.fleet;
-    const draft = draftOf(batch, {
-      ...{ key: sealer.keyId, cluster, nonce: sealer.nonce() },
-      ...this.fleet.date(batch, now),
-    });
+    const nonce = sealer.nonce();
+    const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
+    const draft = draftOf(batch, header, this.fleet.session.after(batch, now));
     this.#signedAt = now;
     // An answer that waits says nothing of how busy the daemons are.
     if (batch.wait === null) this.#unanswered.add(batch);

@@ -97,7 +97,7 @@ export class OrderRecorder {
   }
 
   /** What is dated so long ago is applied, or never will be. */
-  hasFolded(place: Place): boolean {
+  hasApplied(place: Place): boolean {
     return this.holds(place) || place.at <= this.#parts.state.floor;
   }
 

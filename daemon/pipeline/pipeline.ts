@@ -200,7 +200,8 @@ export class Pipeline {
       this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#checkMemory(taken) ?? this.#makeRoom(taken);
     if (refusal !== null) return refusal;
     const { after } = taken.envelope;
-    return this.#remember(taken, after === null ? this.#apply(taken) : this.#applyAfter(taken, after));
+    const isReady = after === null || this.#holds(placeIn(after));
+    return this.#remember(taken, isReady ? this.#apply(taken) : this.#applyAfter(taken, after));
   }
 
   #checkDate(taken: Taken): EnvelopeAnswer | null {

@@ -35,6 +35,7 @@ export type RecorderTimeline = Pick<
   | "take"
   | "holds"
   | "hasFolded"
+  | "hasApplied"
   | "prunedTo"
   | "newest"
   | "ring"
@@ -173,9 +174,9 @@ export class Recorder {
     return place.at > timeline.prunedTo && timeline.holds(place);
   }
 
-  /** Whether it was recorded, and what is read now knows of it. */
-  hasFolded(place: Place): boolean {
-    return this.#parts.timeline.hasFolded(place);
+  /** Whether what is read now knows of it; what else is dated up to it may still wait. */
+  hasApplied(place: Place): boolean {
+    return this.#parts.timeline.hasApplied(place);
   }
 
   /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
@@ -275,7 +276,8 @@ export class Recorder {
     try {
       const found = await this.#given.find(taken);
       if (found !== null) return found;
-      const isWaiting = this.#parts.timeline.standstill === null && !this.hasFolded({ at, seq, id });
+      const { timeline } = this.#parts;
+      const isWaiting = timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
       return (isWaiting ? await this.#given.wait(taken) : null) ?? answerNotKept(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);

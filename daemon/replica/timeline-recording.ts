@@ -10,7 +10,7 @@ import type { Standing } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";
 import { Newest } from "../backends/newest.js";
 import type { ListCommands } from "../members/list-commands.js";
-import type { Recording, ShownState } from "../pipeline/recording.js";
+import type { Heard, Recording, ShownState } from "../pipeline/recording.js";
 import type { Taken } from "../pipeline/units.js";
 import type { Confirmations } from "./confirmations.js";
 import type { Gateway } from "./gateway.js";
@@ -27,7 +27,7 @@ export interface TimelineRecordingParts {
     | "daemons"
     | "records"
     | "holds"
-    | "hasFolded"
+    | "hasApplied"
     | "firstAnswer"
     | "take"
     | "stop"
@@ -83,8 +83,9 @@ export class TimelineRecording implements Recording {
     return this.#parts.recorder.holds(place);
   }
 
-  hasApplied(place: Place): boolean {
-    return this.#parts.recorder.hasFolded(place);
+  /** What was answered here and is not recorded is read by nobody. */
+  hasApplied(place: Place, heard: Heard): boolean {
+    return this.#parts.recorder.hasApplied(place) || heard.isApplied(place.id, place.at);
   }
 
   /** From a peer, whatever its date. */

@@ -45,7 +45,7 @@ export function openCarrier({ specification, settings, log }: CarrierParts): Car
     const read = readOptions(options, () =>
       readDefaults({ ...NOTHING, variables: { DBSYNC_SERVERS: servers } }),
     );
-    const { client, key: signing } = openClient(read, (warning) => log.warn(warning), ENVIRONMENT);
+    const { client, key: signing } = openClient(read, (warning) => log.warn(warning), ENVIRONMENT, true);
     const known = cluster === null ? {} : { cluster };
     log.info({ servers, fingerprint: signing.fingerprint, policy, ...known }, "signing for the daemons");
     return new Carrier(client, read);

@@ -36,6 +36,8 @@ export class FakeDaemon {
   clock: () => number;
   /** What a command replies; null: the envelope is refused with this code instead. */
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
+  /** How many members it says it is connected with; undefined: it stands alone. */
+  members: number | undefined;
   /** Refuses every envelope with this code. */
   refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;
   readonly applied: Applied[] = [];
@@ -70,10 +72,19 @@ export class FakeDaemon {
   #answer(payload: Buffer): Buffer {
     const message = readClientMessage(payload);
     const clock = Math.floor(this.clock());
-    const { id: daemon, cluster, state } = this;
+    const { id: daemon, cluster, state, members } = this;
     const answer =
       message.kind === "hello"
-        ? writeHello({ kind: "hello", versions: [1, 2], daemon, cluster, clock, state, role: "daemon" })
+        ? writeHello({
+            kind: "hello",
+            versions: [1, 2],
+            daemon,
+            cluster,
+            clock,
+            state,
+            role: "daemon",
+            members,
+          })
         : this.#take({ ...message, kind: "command" }, clock);
     return Buffer.from(writeFrame(answer, 2), "latin1");
   }

@@ -85,9 +85,10 @@ export function client2Of(
     wallOffset?: number;
     warn?: (warning: string) => void;
     clock?: HandClock;
+    isSession?: boolean;
   } = {},
 ): FanOutClient {
-  const { signatures = { count: 0 }, wallOffset = 0, warn, clock, ...rest } = options;
+  const { signatures = { count: 0 }, wallOffset = 0, warn, clock, isSession = false, ...rest } = options;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
   const settings = readOptions({ key: false, timeout: PATIENCE_MS, ...rest, servers: addresses }, () => {
     throw new Error("no defaults in tests");
@@ -99,5 +100,6 @@ export function client2Of(
   const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAside: () => Promise.resolve(sign()) };
   const real = clock?.environment ?? realEnvironment;
   const environment: Environment = { ...real, wallClock: () => Date.now() + wallOffset };
-  return new FanOutClient({ settings, environment, sign, signer, trace: null, ...(warn ? { warn } : {}) });
+  const warned = warn ? { warn } : {};
+  return new FanOutClient({ settings, environment, sign, signer, isSession, trace: null, ...warned });
 }

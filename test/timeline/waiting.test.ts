@@ -168,3 +168,19 @@ test("what was marked is waited for until it is merged or a refold has it, and n
   waiting.mark();
   assert.ok(!waiting.isMarkPast, "now it counts");
 });
+
+test("an entry waits until it is merged or refolded itself, whatever else does", () => {
+  const waiting = new Waiting();
+  const named = (id: string, at: number): Entry => ({ ...dated(at), id });
+  const [first, second] = [named("1", 7), named("2", 9)];
+  const has = ({ id, envelope: { at } }: Entry) => waiting.has({ at, seq: 0, id });
+  waiting.addLate([first, second]);
+  assert.deepEqual([first, second, named("3", 8)].map(has), [true, true, false]);
+  waiting.firstLate(0);
+  waiting.takeLate(1);
+  assert.deepEqual([first, second].map(has), [false, true]);
+  waiting.takeForRefold();
+  assert.deepEqual([first, second].map(has), [false, true]);
+  waiting.refolded();
+  assert.deepEqual([first, second].map(has), [false, false]);
+});

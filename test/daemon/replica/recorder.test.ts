@@ -56,6 +56,10 @@ class FakeTimeline implements RecorderTimeline {
   hasFolded(place: Place): boolean {
     return this.holds(place) && !this.unfolded.has(place.id);
   }
+
+  hasApplied(place: Place): boolean {
+    return this.holds(place) && !this.unfolded.has(place.id);
+  }
 }
 
 interface Fixture {

@@ -1,0 +1,119 @@
+/**
+ * Read your own writes: which of a client's acknowledged writes each daemon may be missing. Commands reach a daemon in order, so a
+ * link needs no proof as long as its connection stays and its daemon takes what it is sent. A link that was lost, or whose daemon
+ * has not answered a write that another daemon has answered, proves by an envelope with `after` that its daemon has caught up.
+ * Source: docs/consistency.md "Your own writes".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { orderKey } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import type { SentBatch } from "../calls/sending.js";
+
+/** Milliseconds for which a write is waited for: one that no daemon has by then is lost, and must not stop reads for ever. */
+export const SESSION_MS = 30_000;
+
+/** The newest write that a daemon has answered. */
+export interface LastWrite extends EnvelopeDate {
+  readonly id: ByteString;
+  readonly index: number;
+  /** Clock time. */
+  readonly answeredAt: number;
+}
+
+/** An acknowledged write that a daemon may be missing. */
+export interface MissedWrite extends EnvelopeDate {
+  /** As `after` names it. */
+  readonly place: ByteString;
+  /** Clock time. */
+  readonly answeredAt: number;
+}
+
+export class Session {
+  lastWrite: LastWrite | null = null;
+  readonly #isOn: boolean;
+  /** The same of commands for data alone. */
+  #last: LastWrite | null = null;
+  /** By daemon: the newest acknowledged write that it may be missing; null: none. */
+  readonly #missed: (MissedWrite | null)[];
+  /** By daemon: whether it has a timeline, which other daemons complete. */
+  readonly #hasTimeline: boolean[];
+  /** The daemon whose missed write was asked for last. */
+  #turn = 0;
+
+  /**
+   * @param daemons  one alone needs no session: no other has more
+   * @param isOn     false for calls without a session
+   */
+  constructor(daemons: number, isOn: boolean) {
+    this.#isOn = isOn && daemons > 1;
+    this.#missed = Array(daemons).fill(null);
+    this.#hasTimeline = Array(daemons).fill(false);
+  }
+
+  /** Returns what the next envelope is to name in `after`; null: every daemon has what it should have. */
+  after({ isRead, options }: Pick<SentBatch, "isRead" | "options">, now: number): ByteString | null {
+    // A plain write is taken by any daemon; what a unit's conditions are compared with should be as new as its client's knowledge.
+    if (this.#last === null || !(isRead || options?.if != null)) return null;
+    const { length } = this.#missed;
+    for (let looked = 0; looked < length; looked++) {
+      this.#turn = (this.#turn + 1) % length;
+      const write = this.#missedBy(this.#turn, now);
+      if (write !== null) return write.place;
+    }
+    return null;
+  }
+
+  /** Notes that a daemon has answered a batch with results. @param units  of it */
+  answered(daemon: number, batch: SentBatch, units: number, now: number): void {
+    const { envelope } = batch;
+    if (envelope === null) return;
+    if (this.#missed[daemon] != null && envelope.after === this.#missed[daemon].place)
+      this.#missed[daemon] = null;
+    if (batch.isRead) return;
+    const { at, seq, id } = envelope;
+    const last = this.lastWrite;
+    if (last === null || at > last.at || (at === last.at && seq > last.seq))
+      this.lastWrite = { at, seq, id, index: units - 1, answeredAt: now };
+    if (!this.#isOn || batch.company !== "writes") return;
+    const missed = this.#missed[daemon];
+    if (missed?.at === at && missed.seq === seq) this.#missed[daemon] = null;
+    this.#last = this.lastWrite;
+    for (const { isMissing, index } of batch.sendings) if (isMissing) this.#miss(index, batch, now);
+  }
+
+  /** Notes that a daemon has refused a batch, or will not answer it. */
+  failed(daemon: number, batch: SentBatch, now: number): void {
+    if (this.#isOn && batch.company === "writes" && batch.sendings.some(({ isTaken }) => isTaken))
+      this.#miss(daemon, batch, now);
+  }
+
+  /** Notes a new connection: its daemon may have begun again since the last one, or have stood still. */
+  connected(daemon: number, hasTimeline: boolean): void {
+    this.#hasTimeline[daemon] = hasTimeline;
+    if (!hasTimeline || this.#last === null) return;
+    const { at, seq, id, index, answeredAt } = this.#last;
+    this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, index), answeredAt };
+  }
+
+  /** Whether a daemon's answer to a batch may be older than what its client knows. */
+  isBehind(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
+    const write = this.#missedBy(daemon, now);
+    return write !== null && envelope?.after !== write.place && !options?.after;
+  }
+
+  #miss(daemon: number, { envelope, units }: SentBatch, now: number): void {
+    if (!this.#hasTimeline[daemon] || envelope === null) return;
+    const { at, seq, id } = envelope;
+    const missed = this.#missed[daemon];
+    if (missed != null && (missed.at > at || (missed.at === at && missed.seq >= seq))) return;
+    this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, units - 1), answeredAt: now };
+  }
+
+  /** Returns what a daemon may be missing, as long as it is waited for. */
+  #missedBy(daemon: number, now: number): MissedWrite | null {
+    const missed = this.#missed[daemon] ?? null;
+    if (missed === null || now - missed.answeredAt <= SESSION_MS) return missed;
+    this.#missed[daemon] = null;
+    return null;
+  }
+}

@@ -1,0 +1,145 @@
+/** Read your own writes: what a client asks of daemons that may be missing what it wrote. Fake daemons on loopback. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Reply } from "../../../protocol/reply.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { until } from "../fake-server.js";
+import { client2Of, ServedDaemon } from "../served-daemon.js";
+import { errorOf } from "../test-client.js";
+
+const value = (bytes: string): Reply => ({ kind: "bulk", bytes });
+
+/** What the envelopes that came last named in `after`, of each of some daemons. */
+const afterOf = (...daemons: readonly ServedDaemon[]) =>
+  daemons.map(({ daemon }) => {
+    const after = daemon.applied.at(-1)?.envelope.after ?? null;
+    return after === null ? null : hexOf(after);
+  });
+
+/** A daemon with members that answers reads by a value of its own. */
+async function startPair() {
+  const daemons = [await ServedDaemon.start({ id: 1 }), await ServedDaemon.start({ id: 2 })] as const;
+  for (const [index, { daemon }] of daemons.entries()) {
+    daemon.members = 1;
+    daemon.reply = ([name]) =>
+      name === "GET" ? value(index === 0 ? "new" : "old") : { kind: "status", text: "OK" };
+  }
+  return daemons;
+}
+
+test("after a write that one daemon has not taken, reads name it until that daemon has proved that it has it", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two], { isSession: true });
+  await client.send("SET k old", { policy: "all" });
+  await client.send("GET k");
+  assert.deepEqual(afterOf(one), [null]);
+  two.daemon.refusal = { code: "catching-up", effect: "not-applied" };
+  assert.equal((await errorOf(client.send("SET k new", { policy: "all" }))).code, "not-all-answered");
+  const written = client.lastWrite;
+  two.daemon.refusal = null;
+  await client.sendAll("GET k");
+  assert.deepEqual(afterOf(one, two), [written, written]);
+  await client.sendAll("GET k");
+  assert.deepEqual(afterOf(one, two), [null, null]);
+});
+
+test("a read that was signed before its client knew of a refusal is not answered by the daemon that refused", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two], { isSession: true });
+  await client.send("SET k old", { policy: "all" });
+  two.daemon.refusal = { code: "catching-up", effect: "not-applied" };
+  const held: Buffer[] = [];
+  two.passes = (answers) => {
+    held.push(...answers);
+    return [];
+  };
+  assert.equal(await client.send("SET k new"), "OK");
+  await until(() => held.length === 1, "the refusal");
+  two.daemon.refusal = null;
+  one.passes = () => [];
+  const read = client.send("GET k", { timeout: 700 });
+  await until(() => held.length === 2, "the old value");
+  two.passes = (answers) => [...held.splice(0), ...answers];
+  void client.send("PING").catch(() => null);
+  assert.match(JSON.stringify((await errorOf(read)).outcomes[1]), /not-yet/);
+});
+
+test("a daemon behind a new connection has to prove that it has the newest write", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two], { isSession: true });
+  await client.send("SET k new", { policy: "all" });
+  two.disconnect();
+  await until(() => two.accepted === 1, "the first connection");
+  await client.sendAll("GET other");
+  await until(() => two.accepted === 2, "another connection");
+  await client.sendAll("GET k");
+  assert.deepEqual(afterOf(one), [client.lastWrite]);
+  await client.sendAll("GET k");
+  assert.deepEqual(afterOf(one, two), [null, null]);
+});
+
+test("a read that was under way when its daemon was lost is not answered by who comes back without the writes", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two], { isSession: true });
+  await client.send("SET k new", { policy: "all" });
+  // The first daemon says nothing; the other one loses its connection under the read, and answers it on the next one.
+  one.passes = () => [];
+  let lost = 0;
+  two.passes = (answers) => (lost++ === 0 ? null : answers);
+  const read = client.send("GET k", { timeout: 700 });
+  const { outcomes } = await errorOf(read);
+  assert.match(JSON.stringify(outcomes[1]), /not-yet/);
+});
+
+test("calls without a session, plain writes, one daemon alone and daemons without a timeline name nothing", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  const alone = await ServedDaemon.start({ id: 3 });
+  await using _alone = alone;
+  const fleets = [
+    { daemons: [one, two], isSession: false, command: "GET k" },
+    { daemons: [one, two], isSession: true, command: "SET k 2" },
+    { daemons: [one], isSession: true, command: "GET k" },
+    { daemons: [one, alone], isSession: true, command: "GET k" },
+  ];
+  for (const { daemons, isSession, command } of fleets) {
+    await using client = client2Of(daemons, { isSession });
+    await client.send("SET k 1", { policy: "all" });
+    const [last] = daemons.slice(-1) as [ServedDaemon];
+    const { accepted } = last;
+    last.disconnect();
+    await client.sendAll("PING");
+    await until(() => last.accepted > accepted, "another connection");
+    await client.sendAll(command);
+    assert.deepEqual(
+      afterOf(...daemons),
+      daemons.map(() => null),
+    );
+  }
+});
+
+test("a unit with conditions names the write as well, and what its caller names goes first", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two], { isSession: true });
+  two.daemon.refusal = { code: "catching-up", effect: "not-applied" };
+  await errorOf(client.send("SET k new", { policy: "all" }));
+  const written = client.lastWrite as string;
+  two.daemon.refusal = null;
+  const condition = { if: [{ key: "k", writer: null }] };
+  await client.sendAll("SET k newer", condition);
+  assert.deepEqual(afterOf(one, two), [written, written]);
+  const own = `${"0".repeat(15)}1${"0".repeat(76)}`;
+  await client.sendAll("GET k", { after: own });
+  assert.deepEqual(afterOf(one, two), [own, own]);
+});
