@@ -277,6 +277,17 @@ export const TIMELINE_LIMITS = {
     reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
     restart: true,
   },
+  standstill: {
+    flag: "standstill",
+    unit: "time",
+    fallback: 3 * SECOND,
+    least: SECOND,
+    most: MINUTE,
+    summary:
+      "with --peer: a daemon that did nothing for longer (stopped, suspended, a long collection) answers as one that is catching up until it has compared itself with most of its peers",
+    reason: "ten times a long collection; the silence of members is told after it and one more status, 2 s",
+    restart: true,
+  },
   snapshotEntries: {
     flag: "snapshot-entries",
     unit: "count",

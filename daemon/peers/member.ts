@@ -53,6 +53,8 @@ export class Member implements Giver {
   readonly #reports: ReportAnswers;
   readonly #giving: SnapshotGiving;
   #nextStatusAt = 0;
+  /** Serial of the status that the member must have received before its totals count. */
+  #freshFrom = 0;
   /** New entries it has given. */
   #entries = 0;
   #received: Received[] = [];
@@ -160,9 +162,11 @@ export class Member implements Giver {
     this.#giving.stop();
   }
 
-  /** What is here is another set than before. */
+  /** Compares from the beginning: only what the member says from now on tells what it holds. */
   compareAgain(): void {
     this.compared = null;
+    this.#sendStatus(this.#shared.peering.uptime());
+    this.#freshFrom = this.#trips.serial;
     this.#reconciling.again();
   }
 
@@ -294,7 +298,7 @@ export class Member implements Giver {
     this.#trips.heard(status);
     if (hasVoice(this.id)) clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
     gaps.heard(this, status, before === null);
-    this.#reconciling.heard(status);
+    if (status.echo >= this.#freshFrom) this.#reconciling.heard(status);
     // At once on connecting.
     if (before !== null) return;
     this.metAs = status.state;

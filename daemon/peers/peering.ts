@@ -27,6 +27,7 @@ import { Notices } from "./shared/notices.js";
 import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 import { Slices } from "./shared/slices.js";
 import { Speaking } from "./speaking.js";
+import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 
 /** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
@@ -49,8 +50,9 @@ export class Peering {
   readonly #listed: ListedMembers;
   /** Messages on channels. */
   readonly speaking: Speaking;
+  /** Whether the state may be an old one although it is live. */
+  readonly standing: StandingStill;
   #isRunning = false;
-  #tickedAt = 0;
   #nextLookAt = 0;
   #ringChanged = false;
 
@@ -107,11 +109,11 @@ export class Peering {
       },
       forgotten: (bit) => this.#spreading.forget(bit),
     });
+    this.standing = new StandingStill(parts, this.#roster);
   }
 
   start(): void {
     this.#isRunning = true;
-    this.#tickedAt = this.#parts.uptime();
     this.#catchingUp.start();
     this.#joining.start(this.#catchingUp.isUnderWay);
     this.#past.start();
@@ -130,10 +132,8 @@ export class Peering {
   /** Every 25 ms. */
   tick(): void {
     if (!this.#isRunning) return;
-    const { uptime, limits } = this.#parts;
-    const now = uptime();
-    if (now - this.#tickedAt > limits.sleptMs) this.#roster.slept(now);
-    this.#tickedAt = now;
+    const now = this.#parts.uptime();
+    this.standing.tick(now);
     this.#roster.tick(now);
     this.#spreading.tick(now);
     for (const member of [...this.#roster.members.values()]) member.tick(now);

@@ -94,11 +94,6 @@ export class Roster {
     for (const { connection } of [...this.members.values()]) connection.checkTime(now);
   }
 
-  /** This process was stopped: what the others have sent meanwhile is read before they are called silent. */
-  slept(now: number): void {
-    for (const { connection } of this.members.values()) connection.heardAt = now;
-  }
-
   /** Other addresses: connections opened to those that are left out are closed. */
   setPeers(addresses: PeeringParts["peers"]): void {
     const before = new Map(this.#dialers.map((dialer) => [dialingKey(dialer.address), dialer]));

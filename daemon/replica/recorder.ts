@@ -22,6 +22,7 @@ import {
 } from "../answers/request.js";
 import { resultOf, type Standing } from "../answers/result-writer.js";
 import type { MemberLists } from "../members/member-lists.js";
+import type { StandingStill } from "../peers/standing-still.js";
 import type { ShownState } from "../pipeline/recording.js";
 import type { Taken } from "../pipeline/units.js";
 import { KeyAudit } from "../trust/key-audit.js";
@@ -51,6 +52,8 @@ export interface RecorderPeers {
   readonly reason: string;
   /** Whether this daemon's clock is off those of the others. */
   readonly isSkewed: boolean;
+  /** Whether the state may be an old one although it is live. */
+  readonly standing: Pick<StandingStill, "isBehind" | "isCutOff">;
   /** What a member has said of this daemon, and which: that its own key was revoked, or that no list names it; null: nothing. */
   readonly word: { readonly code: string; readonly by: string } | null;
   /** The other daemons as far as they are known; one may stand there twice until it is connected. */
@@ -109,7 +112,7 @@ export class Recorder {
     if (timeline.failure !== null || timeline.state !== "live") return "catching-up";
     if (timeline.standstill !== null) return "catching-up";
     if (this.revoked !== null || this.unlisted !== null) return "catching-up";
-    return peers.state;
+    return peers.state === "live" && peers.standing.isBehind ? "catching-up" : peers.state;
   }
 
   /** As operators are told, who have to do something else about a key that was revoked. */
@@ -140,8 +143,10 @@ export class Recorder {
     const { state } = this;
     if (state !== "live") return state;
     const { peers, timeline, environment } = this.#parts;
-    // What is dated ahead of a clock that is behind waits: the others have more.
-    return peers.isSkewed || timeline.waiting.isBehind(environment.uptime) ? "catching-up" : "";
+    // What is dated ahead of a clock that is behind waits: the others have more. So they may where they are not heard from.
+    return peers.isSkewed || peers.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
+      ? "catching-up"
+      : "";
   }
 
   /** How many other daemons are connected. */

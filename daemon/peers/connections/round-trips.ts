@@ -7,7 +7,8 @@ export class RoundTrips {
   /** Milliseconds; null: not known yet. */
   last: number | null = null;
   readonly #uptime: () => number;
-  #serial = 0;
+  /** Of the status that was sent last. */
+  serial = 0;
   readonly #sent = new Map<number, number>();
   #heard = 0;
   #heardAt = 0;
@@ -20,7 +21,7 @@ export class RoundTrips {
   /** For the next status. */
   next(): { readonly serial: number; readonly echo: number; readonly echoAge: number } {
     const now = this.#uptime();
-    const serial = ++this.#serial;
+    const serial = ++this.serial;
     this.#sent.set(serial, now);
     this.#sent.delete(serial - KEPT);
     const echoAge = this.#heard === 0 ? 0 : Math.max(0, Math.round(now - this.#heardAt));

@@ -25,8 +25,8 @@ export const PEERING_LIMITS = {
   statusEveryMs: 2_000,
   /** Without a byte for so long, a connection is dead: five statuses. */
   silenceMs: 10_000,
-  /** Between two ticks that far apart this process has slept; nobody else is to blame. */
-  sleptMs: 3_000,
+  /** Above that between two ticks this process stood still (--standstill), and no member is to blame for its silence. */
+  standstillMs: LIMITS.standstill.fallback,
   /** Reconnecting: the longest wait, and the longest after the first failure. */
   reconnectMostMs: 15_000,
   reconnectFirstMs: 250,
@@ -114,6 +114,7 @@ export const peeringLimits = ({ window, limits }: Pick<Settings, "window" | "lim
   past: window.past,
   relayBytes: limits.maxRelayBytes,
   comparePercent: limits.comparePercent,
+  standstillMs: limits.standstill,
 });
 
 /** Bits of a number: so many members can be told apart. */

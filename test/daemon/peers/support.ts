@@ -113,6 +113,8 @@ export class World {
   readonly seen: Seen[] = [];
   /** Pairs "a b" that hear nothing of each other. */
   readonly cut = new Set<string>();
+  /** Nodes that stand still: what they are sent waits for them. */
+  readonly still = new Set<string>();
   /** Messages that are lost, and what was written in one piece with them. */
   isLost: (message: Seen) => boolean = () => false;
   /** Milliseconds from the writing of a message to its arrival. */
@@ -126,6 +128,7 @@ export class World {
   /** What is on its way, by the time of its arrival. */
   #onTheWay: { readonly at: number; readonly run: () => void }[] = [];
   #sockets: [string, string, Pipe][] = [];
+  #held: { readonly to: string; readonly run: () => void }[] = [];
 
   /** Daemons that all know each other. @param options  of each of them */
   addAll(names: readonly string[], options: Omit<NodeOptions, "peers"> = {}): Node[] {
@@ -180,6 +183,14 @@ export class World {
     return { host: name, port: 1, pin: null, tls: false };
   }
 
+  /** A node goes on; nothing that waits for it has been read yet, and no timer has run. */
+  wake(name: string): void {
+    this.still.delete(name);
+    const woken = this.#held.filter(({ to }) => to === name);
+    this.#held = this.#held.filter(({ to }) => to !== name);
+    for (const { run } of woken) this.#steps.push(run);
+  }
+
   /** A process that dies: its sockets break. */
   kill(name: string): void {
     this.nodes.delete(name);
@@ -205,6 +216,7 @@ export class World {
       this.now += 25;
       this.#arrive();
       for (const node of this.nodes.values()) {
+        if (this.still.has(node.name)) continue;
         node.timeline.published = Math.max(node.timeline.published, EPOCH + this.now + node.offset - 1000);
         node.peering.tick();
       }
@@ -279,7 +291,8 @@ export class World {
     return (run: () => void, bytes: Buffer | null): void => {
       const isLost = bytes !== null && this.#see(from, to, bytes).some((seen) => this.isLost(seen));
       if (isLost || this.cut.has(`${from} ${to}`)) return;
-      if (this.latencyMs === 0) this.#steps.push(run);
+      if (this.still.has(to)) this.#held.push({ to, run });
+      else if (this.latencyMs === 0) this.#steps.push(run);
       else this.#onTheWay.push({ at: this.now + this.latencyMs, run });
     };
   }

@@ -82,6 +82,7 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
     state: "live" as DaemonState,
     reason: "it has started",
     isSkewed: false,
+    standing: { isBehind: false, isCutOff: false },
     word: null as { code: string; by: string } | null,
     members: [],
   };
