@@ -1,0 +1,170 @@
+/**
+ * Transactions with WATCH through a sidecar while daemons hang, die and catch up: what was acknowledged is applied, what was answered
+ * nil is not, and no connection reads less than was acknowledged to it.
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Redis } from "ioredis";
+import { amount } from "../support/amount.js";
+import { startDaemon } from "../support/daemon-process.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { Trio } from "./trio.js";
+
+/** Rounds of each kind, and clients that count and that only write and read. */
+const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 2));
+const COUNTERS = 3;
+const WRITERS = 6;
+/** Milliseconds: of a hang, and of what goes on before and behind it. */
+const HANG_MS = 9_000;
+const ASIDE_MS = 2_000;
+const LEVEL_MS = 90_000;
+
+const seed = seedOfRun();
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What became of transactions, by their tokens. */
+class Told {
+  readonly applied: string[] = [];
+  readonly nil: string[] = [];
+  readonly notApplied: string[] = [];
+  unknown = 0;
+  /** Reads that show less than was acknowledged to their connection. */
+  readonly stale: string[] = [];
+  reads = 0;
+}
+
+/** The errors of a command that may have been applied; others are certain not to be. */
+const isUnknown = ({ message }: Error) => !/^(NOTAPPLIED|EXECABORT)/.test(message);
+
+async function count(redis: Redis, key: string, name: string, told: Told, isOver: () => boolean) {
+  let seen = 0;
+  for (let number = 0; !isOver(); number++) {
+    const token = `${name}:${number}`;
+    try {
+      await redis.watch(key);
+      const value = Number((await redis.get(key)) ?? 0);
+      told.reads++;
+      if (value < seen) told.stale.push(`${name} read ${value} after ${seen}`);
+      seen = Math.max(seen, value);
+      const [replies] = await Promise.allSettled([
+        redis
+          .multi()
+          .set(key, value + 1)
+          .rpush(`${key}:log`, token)
+          .exec(),
+      ]);
+      if (replies.status === "rejected") {
+        if (isUnknown(replies.reason as Error)) told.unknown++;
+        else told.notApplied.push(token);
+      } else if (replies.value === null) told.nil.push(token);
+      else {
+        told.applied.push(token);
+        seen = value + 1;
+      }
+    } catch {
+      await redis.unwatch().catch(() => {});
+    }
+  }
+}
+
+async function writeAndRead(redis: Redis, key: string, told: Told, isOver: () => boolean) {
+  let written = 0;
+  for (let number = 1; !isOver(); number++) {
+    try {
+      await redis.set(key, number);
+      written = number;
+    } catch {
+      // It may have been written, which shows no less.
+    }
+    const value = await redis.get(key).then(Number, () => null);
+    if (value === null) continue;
+    told.reads++;
+    if (value < written) told.stale.push(`${key} read ${value} after ${written}`);
+  }
+}
+
+type Fault = (trio: Trio, victims: readonly [number, number]) => Promise<void>;
+
+const FAULTS: Readonly<Record<string, Fault>> = {
+  "a hang": async (trio, [one]) => {
+    trio.daemon(one).kill("SIGSTOP");
+    await pause(HANG_MS);
+    trio.daemon(one).kill("SIGCONT");
+  },
+  "a kill, a hang and a restart": async (trio, [one, other]) => {
+    await trio.end(one, "SIGKILL");
+    trio.daemon(other).kill("SIGSTOP");
+    await pause(HANG_MS / 2);
+    await trio.start(one);
+    await pause(HANG_MS / 2);
+    trio.daemon(other).kill("SIGCONT");
+  },
+  "a hang while another one catches up": async (trio, [one, other]) => {
+    await trio.end(one, "SIGKILL");
+    await pause(ASIDE_MS);
+    const started = trio.start(one);
+    trio.daemon(other).kill("SIGSTOP");
+    await pause(HANG_MS);
+    trio.daemon(other).kill("SIGCONT");
+    await started;
+  },
+};
+
+for (const [name, fault] of Object.entries(FAULTS))
+  test(`acknowledged transactions are applied, and others are not, over ${name} (seed ${seed})`, async (t) => {
+    const random = new SeededRandom(seed, Object.keys(FAULTS).indexOf(name));
+    await using trio = await Trio.start();
+    const key = join(trio.folder(0), "sidecar.pem");
+    writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    await using sidecar = await startDaemon([
+      ...["-d", `dbsync:${trio.servers}`, "--key", key, "--resp", "0"],
+    ]);
+    const { port } = await sidecar.logged(({ msg }) => msg === "serving Redis clients");
+    const open = () => new Redis({ port: port as number, maxRetriesPerRequest: null }).on("error", () => {});
+    const clients = Array.from({ length: COUNTERS + WRITERS }, open);
+    t.after(() => clients.forEach((client) => client.disconnect()));
+    for (let round = 0; round < ROUNDS; round++) {
+      const told = new Told();
+      const counter = `counter:${round}`;
+      let isOver = false;
+      const work = clients.map((client, index) =>
+        index < COUNTERS
+          ? count(client, counter, String(index), told, () => isOver)
+          : writeAndRead(client, `own:${round}:${index}`, told, () => isOver),
+      );
+      await pause(ASIDE_MS);
+      const [one, other] = random.shuffled([...trio.ports.keys()]) as [number, number];
+      await fault(trio, [one, other]);
+      await pause(ASIDE_MS);
+      await trio.until("all are live", async () =>
+        (await trio.statuses()).every(({ state }) => state === "live"),
+      );
+      isOver = true;
+      await Promise.all(work);
+      await trio.level(LEVEL_MS);
+      const { applied, nil, notApplied, unknown, stale, reads } = told;
+      t.diagnostic(
+        `round ${round}: ${applied.length} acknowledged, ${nil.length} nil, ${unknown} unknown, ${reads} reads`,
+      );
+      for (const index of trio.ports.keys()) {
+        await using client = trio.client([index]);
+        const log = (await client.call(["LRANGE", `${counter}:log`, 0, -1])) as string[];
+        assert.deepEqual(
+          applied.filter((token) => !log.includes(token)),
+          [],
+          "acknowledged and not applied",
+        );
+        assert.deepEqual(
+          [...nil, ...notApplied].filter((token) => log.includes(token)),
+          [],
+          "nil and applied",
+        );
+        assert.equal(Number(await client.call(["GET", counter])), log.length, "each is counted once");
+        assert.ok(log.length <= applied.length + unknown);
+      }
+      assert.deepEqual(stale, [], "reads of less than was acknowledged");
+      assert.ok(applied.length > 0, "something was acknowledged");
+    }
+  });
