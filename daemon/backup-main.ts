@@ -17,7 +17,7 @@ import { loadSigners } from "./trust/load-signers.js";
 
 /** Bytes are base64. */
 export type BackupTask =
-  | { readonly task: "backup"; readonly file: string }
+  | { readonly task: "backup"; readonly file: string; readonly incomplete: boolean }
   | { readonly task: "folder"; readonly file: string; readonly at: number | null }
   | {
       readonly task: "keys";
@@ -49,7 +49,8 @@ async function run(task: BackupTask): Promise<void> {
   const data = await folderOf(words);
   const functionsName = FUNCTIONS_NAME;
   if (task.task === "backup") {
-    const parts = { data, file: task.file, functionsName, now: Date.now(), progress: showProgress() };
+    const { file, incomplete } = task;
+    const parts = { data, file, incomplete, functionsName, now: Date.now(), progress: showProgress() };
     const report = await backUp(parts);
     if (process.stderr.isTTY) process.stderr.write(CLEAR_LINE);
     tell(report);
@@ -65,11 +66,21 @@ function tellKeys(
   const start = Buffer.from(prefix, "base64").toString("latin1");
   const wanted = exact === null ? (name: string) => name.startsWith(start) : (name: string) => name === exact;
   const signers = loadSigners(settings, log);
-  for (const found of restoredKeys({ file, at, db, wanted, signers, databases: DATABASES_DEFAULT })) {
+  for (const found of restoredKeys({
+    file,
+    at,
+    db,
+    wanted,
+    signers,
+    databases: DATABASES_DEFAULT,
+    noticed,
+  })) {
     const { key: name, expires, payload, left } = found;
     tell({ key: base64(name), expires, payload: payload === null ? null : base64(payload), left });
   }
 }
+
+const noticed = (text: string): void => void process.stderr.write(`dbsync: ${text}\n`);
 
 /** On a terminal alone. */
 function showProgress(): (entries: number) => void {

@@ -96,7 +96,7 @@ function clearProgress(): void {
 function describe(report: FolderReport | BackupVerification): string {
   const { entries, ringEntries, first, last, units, firstMalformed, signatures, begins, snapshots } = report;
   const { state } = report;
-  const untold = "untold" in report ? report.untold : [];
+  const { untold } = report;
   const span = first === null || last === null ? "" : `, ${dateText(first)} to ${dateText(last)}`;
   const outcomes = Object.entries(units).map(([outcome, count]) => `${count} ${outcome}`);
   const rows = [

@@ -1,6 +1,7 @@
 /** The rows of the daemon's metrics, by what they are counted for. */
 
 import type { FleetFigures, FleetServer } from "../../protocol/json/fleet-figures.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Histogram } from "../../serving/admin/histogram.js";
 import type { HistogramMetric, Sample, ValueMetric } from "../../serving/admin/metric.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
@@ -69,7 +70,7 @@ export function perMember(
   const samples = ({ members }: ReplicaFigures) =>
     members.flatMap((member) => {
       const value = member.connection === "self" ? null : read(member);
-      return value === null ? [] : [{ labels: { member: member.address }, value }];
+      return value === null ? [] : [{ labels: { member: member.address || hexOf(member.id ?? "") }, value }];
     });
   return { type, labels: ["member"], help, read: ({ replica }) => whereThere(replica(), samples) };
 }

@@ -10,6 +10,7 @@ import { BackupView } from "../../timeline/backup/backup-view.js";
 import { NoBackup, writeBackup } from "../../timeline/backup/make-backup.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { isIncomplete } from "../replica/state-mark.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 import { hashOf } from "../trust/identity.js";
 
@@ -20,6 +21,8 @@ export interface BackupParts {
   /** Of the libraries of functions, in the data folder. */
   readonly functionsName: string;
   readonly now: number;
+  /** Also if its daemon is catching up. */
+  readonly incomplete: boolean;
   /** Told now and then. */
   readonly progress: (entries: number) => void;
 }
@@ -34,6 +37,8 @@ export interface BackupReport {
   readonly snapshots: readonly number[];
   /** Stands for all of the file; hexadecimal. */
   readonly seal: string;
+  /** Whether its daemon was catching up: entries may be missing. */
+  readonly incomplete: boolean;
 }
 
 /** For its owner alone: it holds everything. */
@@ -61,8 +66,8 @@ export async function backUp(parts: BackupParts): Promise<BackupReport> {
       placeNew(staged, file);
       // The name is on disk only when the folder is.
       syncPathNow(dirname(file));
-      const { entries, last, snapshots } = end;
-      return { file, bytes, entries, last, snapshots, seal };
+      const { entries, last, snapshots, incomplete = false } = end;
+      return { file, bytes, entries, last, snapshots, seal, incomplete };
     }
   } catch (problem) {
     if (errnoOf(problem) === "EEXIST") throw taken(file);
@@ -75,7 +80,7 @@ export async function backUp(parts: BackupParts): Promise<BackupReport> {
 
 /** @returns its seal; null: entries were forgotten meanwhile */
 async function runOnce(
-  { data, functionsName, now, progress }: BackupParts,
+  { data, functionsName, now, incomplete, progress }: BackupParts,
   staged: string,
 ): Promise<string | null> {
   const folder = join(data, "timeline");
@@ -89,12 +94,24 @@ async function runOnce(
   try {
     if (view.mark("genesis") === null)
       throw new NoBackup(`--data ${data}: no daemon has been started with it yet`);
+    const isBehind = isIncomplete(view);
+    if (isBehind && !incomplete) throw new NoBackup(INCOMPLETE);
     const writer = new FrameWriter(hashOf, (bytes) => writeAll(descriptor, bytes));
     const snapshots = existsSync(snapshotFolder(data))
       ? new SnapshotFiles(snapshotFolder(data), { sweeps: false })
       : null;
     const functions = readIfThere(join(data, functionsName));
-    const made = { view, snapshots, functions, now, hash: hashOf, writer, path: staged, progress };
+    const made = {
+      view,
+      snapshots,
+      functions,
+      now,
+      isIncomplete: isBehind,
+      hash: hashOf,
+      writer,
+      path: staged,
+      progress,
+    };
     if (writeBackup(made) === null) return null;
     fsyncSync(descriptor);
     return hexOf(writer.seal.toString("latin1"));
@@ -103,6 +120,10 @@ async function runOnce(
     view.close();
   }
 }
+
+const INCOMPLETE =
+  "its daemon is catching up, or was when it stopped, so entries may be missing here that other daemons have: wait until dbsync status shows it " +
+  "as live, or back up another daemon; --incomplete makes the backup all the same";
 
 /** What the disk has is what was written. @throws Error  it is not */
 function readBack(staged: string): Pick<BackupView, "end" | "bytes"> {

@@ -11,6 +11,8 @@ import { FAULTS_MOST, NotChecked, Verification, type VerificationReport } from "
 export interface BackupVerification extends VerificationReport {
   /** When it was made, milliseconds since 1970; null: that is damaged. */
   readonly made: number | null;
+  /** What cannot be known of it. */
+  readonly untold: readonly string[];
 }
 
 /** @throws NotChecked. @throws StartError  the keys cannot be read, or are not the backup's */
@@ -28,17 +30,25 @@ export function verifyBackup(
     );
     const storage = { entries: () => [], mark: () => null };
     const report = new Verification({ ...parts, storage, snapshots: null }).run();
-    return { ...report, made: null, faults: faults.slice(0, FAULTS_MOST), faultCount: faults.length };
+    return {
+      ...report,
+      made: null,
+      untold: [],
+      faults: faults.slice(0, FAULTS_MOST),
+      faultCount: faults.length,
+    };
   }
   try {
     const genesis = view.mark("genesis");
     if (genesis !== null) compareGenesis(genesis, signers.genesis);
     const report = new Verification({ ...parts, storage: view, snapshots: view }).run();
-    return { ...report, made: view.end.made };
+    return { ...report, made: view.end.made, untold: view.end.incomplete === true ? [INCOMPLETE] : [] };
   } finally {
     view.close();
   }
 }
+
+const INCOMPLETE = "Its daemon was catching up when it was made: entries may be missing.";
 
 function open(file: string): BackupView | DamagedBackup {
   try {

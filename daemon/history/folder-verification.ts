@@ -15,6 +15,7 @@ import type { LogRemains } from "../../timeline/disk/write-ahead-log.js";
 import { readPlace } from "../../timeline/entries/entry.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { Settings } from "../options/settings.js";
+import { isIncomplete } from "../replica/state-mark.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 import { hashOf } from "../trust/identity.js";
 import { loadSigners } from "../trust/load-signers.js";
@@ -109,7 +110,7 @@ async function runOnce(
     return {
       ...withFaults(report, faults),
       seen: { ...seen, missed },
-      untold: untoldOf(view.log, view.group),
+      untold: [...untoldOf(view.log, view.group), ...(isIncomplete(view) ? [INCOMPLETE] : [])],
     };
   } finally {
     view.close();
@@ -127,6 +128,9 @@ async function open(
     throw unreadableBy(data, problem);
   }
 }
+
+const INCOMPLETE =
+  "Its daemon is catching up, or was when it stopped: entries that other daemons have may be missing.";
 
 const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 

@@ -37,6 +37,7 @@ export class History {
     const recalls = new Recalls(recall);
     this.#recalls = recalls;
     this.#replica = { ...replica, recalls, mirror: () => this.mirror };
+    const startedAt = Math.floor(environment.clock());
     const now = () => Math.floor(environment.clock());
     const scene = ({ db }: Unit) => ({ recalls, db, last: now() + DUE_AHEAD_MS });
     this.#handlers = new Map<string, Handler>([
@@ -45,7 +46,7 @@ export class History {
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
       ["TIMELINE|REPAIR", (argv) => repair(argv, this.mirror)],
-      ["TIMELINE|STATUS", (argv) => status(argv, this.#replica)],
+      ["TIMELINE|STATUS", (argv) => status(argv, this.#replica, startedAt)],
     ]);
   }
 

@@ -41,6 +41,8 @@ export interface ReplicaFace {
   readonly state: () => DaemonState;
   readonly revoked: () => string | null;
   readonly unlisted: () => string | null;
+  /** The command by which an administrator has yet to authorize the own key, which signs for clients without keys; null: none. */
+  readonly introduction: () => readonly ByteString[] | null;
   readonly lists: Pick<MemberLists, "standing" | "isJoining">;
   readonly isDurable: boolean;
   readonly lostGroups: number;
@@ -65,6 +67,8 @@ export interface ReplicaFigures extends TimelineFigures {
   readonly revoked: string | null;
   /** Why it is no member of the list that there is; null: it is one, or there is none. */
   readonly unlisted: string | null;
+  /** The command that authorizes its own key, which signs for clients without keys; null: there are none, or it is. */
+  readonly authorize: string | null;
   /** Numbers of the lists of members that are known: more than one stand beside each other. */
   readonly lists: readonly number[];
   /** The first of them; empty: there is none. */
@@ -121,6 +125,7 @@ export function figuresOf(face: ReplicaFace): ReplicaFigures {
     ...{ state: state(), semantics: timeline.ring.semantics, standstill },
     revoked: face.revoked(),
     unlisted: face.unlisted(),
+    authorize: face.introduction()?.join(" ") ?? null,
     lists: heads.map(({ list }) => list.number),
     listHash: heads[0]?.hash ?? "",
     isJoining: face.lists.isJoining,

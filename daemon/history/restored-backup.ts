@@ -119,6 +119,8 @@ export interface KeysRestoring {
   readonly wanted: (key: ByteString) => boolean;
   readonly signers: Signers;
   readonly databases: number;
+  /** Receives what is to be known of the backup. */
+  readonly noticed: (text: string) => void;
 }
 
 /** A key as RESTORE takes it; `left`: why it cannot. */
@@ -132,9 +134,11 @@ export interface RestoredKey {
 
 /** Folds all that the backup has, as a daemon would, and tells the keys that are wanted of one database. @throws NotRestored, StartError */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
-  const { file, at, db, wanted, signers, databases } = parts;
+  const { file, at, db, wanted, signers, databases, noticed } = parts;
   using view = closing(openBackup(file));
   requireReach(view, file, at);
+  if (view.end.incomplete === true)
+    noticed(`${file} was made while its daemon was catching up: entries may be missing`);
   const genesis = view.mark("genesis");
   if (genesis !== null) compareGenesis(genesis, signers.genesis);
   const source = at === null ? view : asOf(view, at);

@@ -10,8 +10,12 @@ import { readStatusUpTo } from "./query.js";
 import { figuresOf, type ReplicaFace } from "./replica-figures.js";
 import { namesAndValues } from "./unit-report.js";
 
-/** @param argv  `TIMELINE STATUS [UPTO ms]`. @throws CommandFailure */
-export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply {
+/**
+ * @param argv  `TIMELINE STATUS [UPTO ms]`
+ * @param started  when the daemon was started, by its clock then; milliseconds since 1970
+ * @throws CommandFailure
+ */
+export function status(argv: readonly ByteString[], replica: ReplicaFace, started: number): Reply {
   const upTo = readStatusUpTo(argv);
   const figures = figuresOf(replica);
   const fields: Record<string, Reply> = {
@@ -21,6 +25,7 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     standstill: textOrNil(figures.standstill),
     revoked: textOrNil(figures.revoked),
     unlisted: textOrNil(figures.unlisted),
+    authorize: textOrNil(figures.authorize),
     list: figures.lists.length === 0 ? NIL : bulk(figures.lists.join(" ")),
     "list-hash": figures.listHash === "" ? NIL : bulk(hexOf(figures.listHash)),
     joining: flag(figures.isJoining),
@@ -30,6 +35,7 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     published: integer(figures.published),
     newest: integer(figures.newest),
     stable: integer(figures.stable),
+    started: integer(started),
     "ring-entries": integer(figures.ring.count),
     "ring-sum": bulk(hexOf(figures.ring.sum)),
     "data-entries": integer(figures.data.count),

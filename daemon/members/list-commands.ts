@@ -28,6 +28,10 @@ export interface ListCommandsParts {
     readonly address: string;
     readonly connection: string;
   }[];
+  /** SubjectPublicKeyInfo of a daemon's key; null: not known. */
+  readonly spkiOf: (id: ByteString) => ByteString | null;
+  /** The command that authorizes the daemon's own key, which signs for clients without keys; null: there are none, or it is. */
+  readonly introduction: () => readonly ByteString[] | null;
 }
 
 export class ListCommands {
@@ -72,7 +76,8 @@ export class ListCommands {
   }
 
   #told(): Reply {
-    const { lists, own, signers, state, stable, peers } = this.#parts;
+    const { lists, own, signers, state, stable, peers, spkiOf, introduction } = this.#parts;
+    const command = introduction();
     const { isDurable, isJoining, isReporting, refusal } = lists;
     const known = peers().filter(({ id, connection }) => id !== null && connection !== "self");
     return map(
@@ -87,10 +92,13 @@ export class ListCommands {
         stable: integer(stable()),
         lists: array(lists.heads.map(({ list }) => bulk(writeMemberList(list)))),
         proofs: array(lists.heads.map(({ body, signature }) => array([body, signature].map(base64)))),
+        authorize: command === null ? NIL : bulk(command.join(" ")),
         peers: array(
-          known.map(({ id, address, connection }) =>
-            array([bulk(hexOf(id ?? "")), bulk(bytesOfText(address)), bulk(connection)]),
-          ),
+          known.map(({ id, address, connection }) => {
+            const spki = spkiOf(id ?? "");
+            const key = spki === null ? NIL : base64(Buffer.from(spki, "latin1"));
+            return array([bulk(hexOf(id ?? "")), bulk(bytesOfText(address)), bulk(connection), key]);
+          }),
         ),
       }).flatMap(([name, value]) => [bulk(name), value]),
     );

@@ -32,30 +32,52 @@ export function isListCommand([name = "", sub = ""]: readonly ByteString[]): boo
 
 /** The buffers are kept: they must be no views of what is written over. */
 export function checkList(body: Buffer, signature: Buffer, signers: SignersFace): CheckedList {
+  return reading(() => check(body, signature, signers));
+}
+
+function reading(read: () => CheckedList): CheckedList {
   try {
-    return check(body, signature, signers);
+    return read();
   } catch (problem) {
     if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
     throw problem;
   }
 }
 
+/** Reads a list that peers go by, without its signature. The buffers are kept, as by `checkList`. */
+export function readVouched(body: Buffer, signature: Buffer, cluster: ByteString): CheckedList {
+  return reading(() => listAlone(body, signature, cluster));
+}
+
 function check(body: Buffer, signature: Buffer, signers: SignersFace): CheckedList {
   const { ring, cluster } = signers;
-  if (body.length > LIST_BODY_BYTES_MAX) return { refused: "it is too long" };
+  if (body.length > LIST_BODY_BYTES_MAX) return { refused: TOO_LONG };
   const { key, at } = readHead(body);
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
   if (!signers.verify(signer, { kind: "command", body, signature }, hashOf(...signedPieces(body))))
     return { refused: "its signature does not hold" };
+  const list = listAlone(body, signature, cluster);
+  if ("refused" in list) return list;
+  const { commands, if: conditions, as } = readBody(body);
+  const denial = refusalOf({ key, at, commands, conditions, as }, signer, ring);
+  return denial === null ? list : { refused: denial.text };
+}
+
+const TOO_LONG = "it is too long";
+
+/** The list of an envelope for a cluster that holds nothing else. @throws MalformedFrame */
+function listAlone(
+  body: Buffer,
+  signature: Buffer,
+  cluster: ByteString,
+): SignedList | { readonly refused: string } {
+  if (body.length > LIST_BODY_BYTES_MAX) return { refused: TOO_LONG };
   const { commands, cluster: meant, multi, if: conditions, only, as } = readBody(body);
   if (meant !== cluster) return { refused: "it is for another cluster" };
   if (multi || conditions !== null || only !== null || as !== null || commands.length !== 1)
     return { refused: "it does not stand alone in its envelope" };
-  const denial = refusalOf({ key, at, commands, conditions, as }, signer, ring);
-  return denial === null
-    ? listIn(commands[0] as readonly ByteString[], body, signature)
-    : { refused: denial.text };
+  return listIn(commands[0] as readonly ByteString[], body, signature);
 }
 
 /** What is in an envelope that was checked. */

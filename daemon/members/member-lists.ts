@@ -13,7 +13,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/taking-rule.js";
 import { hashOf } from "../trust/identity.js";
 import type { SignersFace } from "../trust/signers.js";
-import { checkList, listOf, type SignedList } from "./list-proof.js";
+import { type CheckedList, checkList, listOf, readVouched, type SignedList } from "./list-proof.js";
 
 export interface MemberListsParts {
   readonly storage: Pick<Storage, "mark" | "put" | "synced" | "isDurable">;
@@ -127,15 +127,28 @@ export class MemberLists {
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
-    const { signers } = this.#parts;
-    const come = checkList(body, signature, signers);
+    return this.#takeChecked(checkList(body, signature, this.#parts.signers));
+  }
+
+  /**
+   * Takes a list whose signer's key is not known here, as most of the configured peers go by it. A daemon that may have taken writes under
+   * what it knows needs two of them.
+   */
+  takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
+    const mayHaveWrites = this.isThere ? this.isMember : this.#parts.hasServed();
+    if (mayHaveWrites && peers < 2) return "unknown-signer";
+    return this.#takeChecked(readVouched(body, signature, this.#parts.signers.cluster));
+  }
+
+  #takeChecked(come: CheckedList): ListOutcome {
     if (come === "unknown-signer" || "refused" in come) return come;
+    const { signers } = this.#parts;
     const taken = takeList(this.#lists, come, signers.cluster);
     if (taken === "old") return taken;
     if ("problem" in taken) return { refused: taken.problem };
     this.#hasJoined = this.#isJoinedUnder(come, standingOf(taken.heads));
     const saved = this.#keep(taken.heads);
-    // A member that gives it does not wait for the disk, whose failure is told elsewhere.
+    // A member that sends it does not wait for the disk, whose failure is told elsewhere.
     saved.catch(() => {});
     return { saved };
   }

@@ -6,15 +6,19 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
 import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
 import type { Member } from "./member.js";
-import type { PeeringParts } from "./shared/peering-parts.js";
+import type { Electorate } from "./past/electorate.js";
+import type { MemberListsFace, PeeringParts } from "./shared/peering-parts.js";
+import { VouchedLists } from "./vouched-lists.js";
 
 /** Lists of one member that are looked at between two statuses: an honest one has one, or two that stand beside each other. */
 const CHECKS_MOST = 16;
 
 export interface ListedMembersParts {
-  readonly peering: Pick<PeeringParts, "lists" | "timeline" | "limits" | "log" | "clock">;
+  readonly peering: Pick<PeeringParts, "lists" | "timeline" | "limits" | "log" | "clock" | "hash">;
   /** Connected and proven. */
   readonly members: () => ReadonlyMap<ByteString, Member>;
+  /** The peers of --peer, but for those that have proved to be none of the list that is known here. */
+  readonly configured: () => Electorate;
   /** A list that a member has given is not taken: an honest one may have it, whose signer was revoked since. */
   readonly refused: (member: Member, reason: string) => void;
 }
@@ -39,6 +43,7 @@ const NOTHING: Pick<Told, "list" | "isReporting" | "statusThen"> = {
 export class ListedMembers {
   readonly #parts: ListedMembersParts;
   readonly #told = new Map<Member, Told>();
+  readonly #vouched = new VouchedLists();
   /** Lists of members that let this daemon go, of late. */
   #checks = 0;
   #nextAt = 0;
@@ -108,10 +113,10 @@ export class ListedMembers {
     if (hash !== lists.told.hash) this.#give(member);
   }
 
-  /** A list that a member gives as it lets this daemon go: what proves that it is left out. */
-  leftOut({ body, signature }: ListMessage): void {
+  /** A list that a member sends as it closes the connection: what proves that it is left out. @param id  the member's */
+  leftOut(id: ByteString, { body, signature }: ListMessage): void {
     if (body.length === 0 || ++this.#checks > CHECKS_MOST) return;
-    this.#parts.peering.lists?.take(Buffer.from(body), Buffer.from(signature));
+    this.#takeFrom(id, body, signature);
   }
 
   /** Whether what a member reports is said under the same list as what this daemon would. */
@@ -158,11 +163,28 @@ export class ListedMembers {
   #take(member: Member, body: Buffer, signature: Buffer): void {
     const told = this.#of(member);
     if (++told.checks > CHECKS_MOST) return;
-    // They are views of what came.
-    const outcome = this.#parts.peering.lists?.take(Buffer.from(body), Buffer.from(signature));
+    const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
       this.#parts.refused(member, outcome.refused);
+  }
+
+  /** Takes a list that its signature proves, or most of the configured peers. @param body  with the signature, views of what came */
+  #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberListsFace["take"]> {
+    const { lists, hash, log } = this.#parts.peering;
+    if (lists === undefined) return "old";
+    const [kept, keptSignature] = [Buffer.from(body), Buffer.from(signature)];
+    const outcome = lists.take(kept, keptSignature);
+    if (outcome !== "unknown-signer") return outcome;
+    const peers = this.#vouched.vouch(
+      id,
+      hash(Buffer.concat([kept, keptSignature])),
+      this.#parts.configured(),
+    );
+    if (peers === null) return outcome;
+    const taken = lists.takeVouched(kept, keptSignature, peers);
+    if (typeof taken === "object" && !("refused" in taken)) log.info({ peers }, VOUCHED);
+    return taken;
   }
 
   /** A daemon that a list has added takes nothing before it knows from which date on. */
@@ -187,6 +209,8 @@ export class ListedMembers {
 const CURE =
   "A folder that is left out never returns: dbsync dead-letters find keeps what no member has; then start the daemon with an empty --data " +
   "folder, and dbsync members replace the old id by the new one (one that was evicted: add the new one). One that is not named yet: dbsync members add it";
+const VOUCHED =
+  "a list of members was taken whose signer's key is not in this daemon's key ring: most of its configured peers go by it";
 const NO_BYTES = Buffer.alloc(0);
 
 const takesLists = ({ status, connection }: Member): boolean =>

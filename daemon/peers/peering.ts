@@ -86,6 +86,7 @@ export class Peering {
     this.#complaints = new Complaints(parts, this.#notices, (member, why) => this.#roster.ban(member, why));
     this.#listed = new ListedMembers({
       ...{ peering: parts, members: () => this.#roster.members },
+      configured: () => this.#roster.configured,
       refused: (member, reason) => this.#complaints.listRefused(member, reason),
     });
     const shared = this.#makeShared();
@@ -97,7 +98,7 @@ export class Peering {
         this.#past.joined();
         return new Member(shared, connection, bit);
       },
-      leftOut: (message) => this.#listed.leftOut(message),
+      leftOut: (id, message) => this.#listed.leftOut(id, message),
       left: (member) => {
         this.#stable.discard();
         this.#past.left(member.id);
@@ -255,9 +256,14 @@ export class Peering {
     return { size, dropped };
   }
 
-  /** Addresses of --peer first, then members that connected from elsewhere. */
+  /** Addresses of --peer first, then other members that are connected, or that the list names. */
   get members(): readonly MemberStatus[] {
     return this.#roster.statuses;
+  }
+
+  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
+  spkiOf(id: ByteString): ByteString | null {
+    return this.#roster.spkiOf(id);
   }
 
   /** Members that have said something: before that they take no long messages. What they miss comparing finds. */

@@ -1,19 +1,25 @@
 /** What of the roster needs no state of its own: how all that are known are described, and whether a message is to be heard. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Dialer } from "./connections/dialer.js";
+import { awayMember, type Dialer } from "./connections/dialer.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 
+/** Why a member that the list names is not connected, if no address is known of it. */
+const NO_ADDRESS = "No address of --peer leads to it.";
+
 /**
- * Addresses of --peer first, then members that connected from elsewhere.
+ * Addresses of --peer first, then members that connected from elsewhere, then those that the list names and no address leads to: else
+ * one that is gone, and was taken out of --peer, would keep everything from becoming final unseen.
+ * @param named  the other members of the list; null: there is none
  * @param lastHeard  milliseconds since one that is not connected was heard; null: not known
  */
 export function statusesOf(
   dialers: readonly Dialer[],
   members: ReadonlyMap<ByteString, Member>,
   lastHeard: (id: ByteString | null) => number | null,
+  named: ReadonlySet<ByteString> | null,
 ): MemberStatus[] {
   const listed = new Set<ByteString>();
   const statuses = dialers.map((dialer) => {
@@ -25,6 +31,15 @@ export function statusesOf(
   for (const member of members.values()) {
     if (!listed.has(member.id)) statuses.push(member.describe(member.connection.remote));
   }
+  const known = new Set(statuses.map(({ id }) => id));
+  const unseen = [...(named ?? [])].filter((id) => !known.has(id));
+  // Each may be at an address where no daemon has answered yet.
+  const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
+  if (unseen.length > unanswered)
+    for (const id of unseen)
+      statuses.push(
+        awayMember({ address: "", id, connection: "waiting", trouble: NO_ADDRESS, lastHeard: lastHeard(id) }),
+      );
   return statuses;
 }
 

@@ -8,7 +8,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import { Bans } from "./connections/bans.js";
 import { isBetter } from "./connections/better-connection.js";
-import { Dialer, dialingKey } from "./connections/dialer.js";
+import { Dialers } from "./connections/dialers.js";
 import { Handshakes } from "./connections/handshakes.js";
 import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
@@ -30,8 +30,8 @@ export interface RosterParts {
   /** Both have proved who they are. @param bit  stands for it until `forgotten` */
   readonly joined: (connection: MemberConnection, bit: number) => Member;
   readonly left: (member: Member) => void;
-  /** What a member gives that lets this daemon go. */
-  readonly leftOut: (message: ListMessage) => void;
+  /** What a member sends as it closes the connection. @param id  the member's */
+  readonly leftOut: (id: ByteString, message: ListMessage) => void;
   /** A bit is to stand for another member from now on. */
   readonly forgotten: (bit: number) => void;
 }
@@ -42,7 +42,7 @@ export class Roster {
   readonly members = new Map<ByteString, Member>();
   readonly #parts: RosterParts;
   readonly #owner: ConnectionOwner;
-  #dialers: Dialer[] = [];
+  readonly #dialers = new Dialers();
   readonly #handshakes: Handshakes;
   readonly #seats: Seats;
   /** When those were heard last that are not connected; `uptime` milliseconds. */
@@ -64,7 +64,11 @@ export class Roster {
       doubt: (connection, id) => this.#doubt(connection, id),
       proven: (connection) => this.#proven(connection),
       message: (connection, message) => this.#receive(connection, message),
-      leftOut: parts.leftOut,
+      leftOut: (connection, message) => {
+        const dialer = this.#dialers.of(connection);
+        dialer?.proved(connection);
+        parts.leftOut(connection.id, message);
+      },
       lost: (connection, code, detail) => this.#lost(connection, code, detail),
     };
     this.setPeers(parts.peering.peers);
@@ -85,7 +89,7 @@ export class Roster {
   /** Opens what is due, closes what is silent. */
   tick(now: number): void {
     for (const dialer of this.#dialers) {
-      if (dialer.isDue(now, this.#isCovered(dialer))) {
+      if (dialer.isDue(now, this.#dialers.isCovered(dialer, this.members))) {
         dialer.connection = MemberConnection.open(this.#parts.peering, this.#owner, dialer.address);
       }
       dialer.connection?.checkTime(now);
@@ -96,15 +100,8 @@ export class Roster {
 
   /** Other addresses: connections opened to those that are left out are closed. */
   setPeers(addresses: PeeringParts["peers"]): void {
-    const before = new Map(this.#dialers.map((dialer) => [dialingKey(dialer.address), dialer]));
-    const { limits, random } = this.#parts.peering;
-    this.#dialers = addresses.map((address) => {
-      const kept = before.get(dialingKey(address));
-      before.delete(dialingKey(address));
-      return kept ?? new Dialer(address, limits, random);
-    });
-    for (const { connection } of before.values())
-      if (connection !== null) this.#close(connection, "stopping");
+    for (const connection of this.#dialers.set(addresses, this.#parts.peering))
+      this.#close(connection, "stopping");
     this.recheck();
   }
 
@@ -134,17 +131,23 @@ export class Roster {
 
   /** Addresses that are not this daemon's own. */
   get hasOthers(): boolean {
-    return this.#dialers.some(({ isSelf }) => !isSelf);
+    return this.#dialers.hasOthers;
   }
 
   /** Whether it is configured, or connected. */
   has(id: ByteString): boolean {
-    return this.members.has(id) || this.#dialers.some((dialer) => dialer.id === id);
+    return this.members.has(id) || this.#dialers.has(id);
   }
 
   /** Who has a voice where members have to agree. */
   get electorate(): Electorate {
-    return electorateOf(this.#dialers, this.#listed);
+    return electorateOf(this.#dialers.all, this.#listed);
+  }
+
+  /** The peers of --peer, but for those that have proved to be none of the list that is known here. */
+  get configured(): Electorate {
+    const listed = this.#listed;
+    return electorateOf(this.#dialers.all.filter(({ id }) => id === null || listed?.has(id) !== false));
   }
 
   get #listed(): ReadonlySet<ByteString> | null {
@@ -158,7 +161,7 @@ export class Roster {
 
   /** Everybody that is configured or connected, or all of the list; null: one of these is not connected. */
   get all(): readonly Member[] | null {
-    return everybody(this.#dialers, this.#listed, this.members);
+    return everybody(this.#dialers.all, this.#listed, this.members);
   }
 
   /** How many daemons have a voice, and how many of them were heard since a time; this one is one of both. */
@@ -172,9 +175,14 @@ export class Roster {
     return { size: others + 1, heard };
   }
 
-  /** Addresses of --peer first, then members that connected from elsewhere. */
+  /** Addresses of --peer first, then other members that are connected, or that the list names. */
   get statuses(): readonly MemberStatus[] {
-    return statusesOf(this.#dialers, this.members, (id) => this.#lastHeard(id));
+    return statusesOf(this.#dialers.all, this.members, (id) => this.#lastHeard(id), this.#listed);
+  }
+
+  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
+  spkiOf(id: ByteString): ByteString | null {
+    return this.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
   }
 
   /** Closes a connection to a member, and says why in the log. */
@@ -199,7 +207,7 @@ export class Roster {
     this.#bans.add(id, until, this.#parts.peering.uptime());
     const member = this.members.get(id);
     if (member === undefined) return;
-    const dialer = this.#dialerOf(member.connection);
+    const dialer = this.#dialers.of(member.connection);
     this.drop(member, code, detail);
     dialer?.rest(until);
   }
@@ -212,18 +220,18 @@ export class Roster {
     const stranger = refusal(id, secret() !== null);
     if (stranger !== null && !isOfWord(stranger)) return stranger;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
-    if (!this.#seats.hasOneFor(id, this.#dialerOf(connection) !== undefined)) return "too-many-members";
+    if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
     const other = this.members.get(id)?.connection;
     // Who has proved nothing at this address may be somebody else, and is no reason to leave it alone.
-    if (other === undefined || this.#dialerOf(connection)?.id !== id) return null;
+    if (other === undefined || this.#dialers.of(connection)?.id !== id) return null;
     return isBetter(connection, other, this.#parts.peering.identity.id) ? null : "duplicate";
   }
 
   #proven(connection: MemberConnection): void {
     this.#handshakes.delete(connection);
     const { id } = connection;
-    const dialer = this.#dialerOf(connection);
-    if (dialer !== undefined) dialer.id = id;
+    const dialer = this.#dialers.of(connection);
+    dialer?.proved(connection);
     const other = this.members.get(id);
     const isSpare =
       other !== undefined && !isBetter(connection, other.connection, this.#parts.peering.identity.id);
@@ -245,15 +253,6 @@ export class Roster {
       this.#parts.notices.info({ address, member: hexOf(id) }, "member connected");
     }
     member.start();
-  }
-
-  /** There is a connection to whoever is there, or another address of it is being tried. */
-  #isCovered({ id, address }: Dialer): boolean {
-    if (id === null) return false;
-    const isTried = this.#dialers.some(
-      (other) => other.address !== address && other.id === id && other.connection !== null,
-    );
-    return isTried || this.members.has(id);
   }
 
   #receive(connection: MemberConnection, message: ExchangeMessage): void {
@@ -293,9 +292,9 @@ export class Roster {
       this.#seats.left(connection.id);
       this.#parts.left(member);
     }
-    const dialer = this.#dialerOf(connection);
+    const dialer = this.#dialers.of(connection);
     // Of a proof that came in one piece with the farewell nobody has been told.
-    if (dialer !== undefined && connection.isProven) dialer.id = connection.id;
+    if (connection.spki !== "") dialer?.proved(connection);
     this.revocation.left(connection, this.members.size);
     const isSelf = connection.id === this.#parts.peering.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
@@ -306,9 +305,5 @@ export class Roster {
   #lastHeard(id: ByteString | null): number | null {
     const heardAt = id === null ? undefined : this.#heard.get(id);
     return heardAt === undefined ? null : this.#parts.peering.uptime() - heardAt;
-  }
-
-  #dialerOf(connection: MemberConnection): Dialer | undefined {
-    return this.#dialers.find((dialer) => dialer.connection === connection);
   }
 }

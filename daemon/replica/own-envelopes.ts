@@ -57,6 +57,12 @@ export class OwnEnvelopes {
     return this.#checkClock() ?? this.#enter();
   }
 
+  /** The command by which an administrator has yet to authorize the own key; null: it is authorized, or authorizes itself. */
+  get introduction(): Argv | null {
+    const { identity, recorder } = this.#parts;
+    return isNotLetIn(recorder.ring, identity) ? introductionOf(identity) : null;
+  }
+
   /** @param date  default: the next one */
   sign({ db, as, multi, conditions }: OwnHeader, commands: readonly Argv[], date = this.nextDate): Entry {
     const { identity, cluster, environment } = this.#parts;
@@ -109,6 +115,11 @@ export class OwnEnvelopes {
 /** What lets a daemon's key in. */
 export function introductionOf({ spki }: Identity): Argv {
   return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
+}
+
+/** Whether an administrator has yet to authorize a daemon's key. */
+export function isNotLetIn(ring: KeyRing, identity: Identity): boolean {
+  return ring.find(identity.id) === undefined && !mayEnter(ring, identity);
 }
 
 /** Whether a daemon's key may let itself in: no administrator is there to do it. */

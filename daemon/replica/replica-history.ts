@@ -1,4 +1,5 @@
 /** What TIMELINE commands are answered from, put together. */
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -23,6 +24,8 @@ export interface ReplicaHistoryParts {
   readonly signers: Signers;
   readonly environment: Environment;
   readonly keeping: Pick<Keeping, "waitingLetters">;
+  /** The command by which an administrator has yet to authorize the own key; null: none. */
+  readonly introduction: () => readonly ByteString[] | null;
 }
 
 export function replicaHistory(parts: ReplicaHistoryParts): History {
@@ -36,7 +39,7 @@ export function replicaHistory(parts: ReplicaHistoryParts): History {
     replica: {
       ...{ timeline, peering, lists, state: () => recorder.state, revoked: () => recorder.revoked },
       ...{ unlisted: () => recorder.unlisted, isDurable: storage.isDurable, lostGroups: storage.lostGroups },
-      deadLetters,
+      ...{ deadLetters, introduction: parts.introduction },
     },
     environment,
   });

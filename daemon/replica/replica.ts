@@ -45,6 +45,7 @@ import { Recorder } from "./recorder.js";
 import { replicaHistory } from "./replica-history.js";
 import { snapshotParts } from "./snapshots.js";
 import { tellAtStart } from "./start-notes.js";
+import { StateMark } from "./state-mark.js";
 import { TimelineBackend } from "./timeline-backend.js";
 import { TimelineRecording } from "./timeline-recording.js";
 
@@ -80,12 +81,11 @@ export async function openReplica(parts: ReplicaParts): Promise<Replica> {
 export class Replica implements KeptWrites {
   readonly timeline: Timeline;
   readonly peering: Peering;
-  /** What TIMELINE commands ask. */
   readonly history: History;
   readonly backend: TimelineBackend;
-  /** For the pipeline. */
   readonly recording: TimelineRecording;
   readonly #recorder: Recorder;
+  readonly #stateMark: StateMark;
   readonly #lists: MemberLists;
   /** For listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
@@ -93,7 +93,7 @@ export class Replica implements KeptWrites {
   readonly copies: Copies;
   readonly isFinal = false;
   readonly mirrored = this;
-  /** Told what has been recorded, while somebody looks. */
+  /** Receives what has been recorded, for subscribers. */
   watcher: ((entries: readonly Pick<Place, "at">[], isFromClients: boolean) => void) | null = null;
   readonly #parts: ReplicaParts;
   readonly #snapshots: SnapshotParts;
@@ -101,7 +101,6 @@ export class Replica implements KeptWrites {
   /** Runs steps of work that can wait, beside which clients are served. */
   readonly #soon: (step: () => void) => void;
   #peers: readonly PeerAddress[];
-  /** null: there is none. */
   #secret: ClusterSecret | null;
   /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
   #order: ByteString | null;
@@ -135,12 +134,13 @@ export class Replica implements KeptWrites {
     this.history = replicaHistory({
       ...{ storage, recorder, lists: this.#lists, timeline: this.timeline, peering: this.peering },
       ...{ snapshots: this.#snapshots.snapshots, soon, signers, environment, keeping: this.#keeping },
+      introduction: () => this.gateway?.own.introduction ?? null,
     });
     this.backend = new TimelineBackend(this.timeline, environment, this.history);
     const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
     const isGateway = parts.settings.v1 === "gateway";
-    const isNeeded = isGateway || hasUserListener(parts.settings);
-    const gateway = isNeeded ? this.#makeGateway(recorder, confirmations) : null;
+    const gateway =
+      isGateway || hasUserListener(parts.settings) ? this.#makeGateway(recorder, confirmations) : null;
     this.gateway = gateway;
     const { speaking } = this.peering;
     relayMessages({ ...parts, speaking, soon: defer, own: gateway?.own ?? null });
@@ -148,6 +148,7 @@ export class Replica implements KeptWrites {
       ...{ peers: this.peering, members: () => recorder.members, isAlone: () => this.#isAlone, environment },
     });
     this.#recorder = recorder;
+    this.#stateMark = new StateMark({ storage, recorder, timeline: this.timeline });
     this.recording = new TimelineRecording({
       ...{ recorder, confirmations, gateway: isGateway ? gateway : null, environment },
       lists: this.#listCommands(recorder),
@@ -167,10 +168,8 @@ export class Replica implements KeptWrites {
       setInterval(() => this.peering.tick(), PEERS_TICK_MS).unref(),
       setInterval(() => this.#tickTimeline(), TIMELINE_TICK_MS).unref(),
     ];
-    const { identity, settings } = this.#parts;
-    const { ring } = this.timeline;
-    const signs = this.gateway !== null;
-    tellAtStart({ ...{ identity, settings, log, ring, signs }, hasSecret: this.#secret !== null });
+    const hasSecret = this.#secret !== null;
+    tellAtStart({ ...this.#parts, ring: this.timeline.ring, signs: this.gateway !== null, hasSecret });
   }
 
   /** The peers first: what they gave is kept. */
@@ -218,6 +217,7 @@ export class Replica implements KeptWrites {
     this.peering.watchClock();
     this.timeline.tick();
     this.backend.tick();
+    this.#stateMark.tick();
     this.#recorder.tellStandstill();
   }
 
@@ -298,6 +298,7 @@ export class Replica implements KeptWrites {
     return new ListCommands({
       ...{ lists: this.#lists, own: identity.id, signers, state: () => recorder.shownState },
       ...{ stable: () => peering.stablePoint, peers: () => peering.members },
+      ...{ spkiOf: (id) => peering.spkiOf(id), introduction: () => this.gateway?.own.introduction ?? null },
     });
   }
 

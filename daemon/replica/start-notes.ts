@@ -4,7 +4,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 import { pinText } from "../options/peer-address.js";
 import type { Settings } from "../options/settings.js";
 import type { Identity } from "../trust/identity.js";
-import { introductionOf, mayEnter } from "./own-envelopes.js";
+import { introductionOf, isNotLetIn } from "./own-envelopes.js";
 
 export interface StartNotesParts {
   readonly identity: Identity;
@@ -28,7 +28,7 @@ export function tellAtStart({ identity, settings, log, ring, hasSecret, signs }:
 
 /** Whether only an administrator can let the daemon's key in, which is told. */
 export function tellNotLetIn(ring: KeyRing, identity: Identity, log: Pick<Logger, "warn">): boolean {
-  if (ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return false;
+  if (!isNotLetIn(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
   return true;
 }

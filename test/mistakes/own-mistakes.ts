@@ -71,7 +71,7 @@ const ini = (text: string) => () => ({ words: ["send", "GET", "greeting"], ini: 
 export const SHELL_MISTAKES: readonly Mistake[] = [
   {
     name: "An option behind the command",
-    shell: shell("send", "SADD", "tags", "red", "-k", "private.pem"),
+    shell: shell("send", "SADD", "tags", "-k", "private.pem", "red"),
     says: [/'-k'/, /options stand before it/, /-- -k/],
   },
   {

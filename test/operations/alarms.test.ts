@@ -95,7 +95,7 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   ],
   DbsyncClockSkewed: [told({ skewed: true })],
   DbsyncMemberAway: [ofMember({ connection: "waiting" })],
-  DbsyncNothingFinal: [told({ stable: NOW - 300_000 })],
+  DbsyncNothingFinal: [told({ stable: NOW - 300_000 }), told({ stable: 0 })],
   DbsyncMembersDiffer: [ofMember({ equal: false }), told({ settledFingerprint: "x" })],
   DbsyncStateDiffers: [told({ differing: [{ db: 0, key: "k", verdict: "unclear", members: [] }] })],
   DbsyncMemberRefused: [ofMember({ refusals: 1 })],

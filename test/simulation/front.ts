@@ -124,6 +124,7 @@ function listCommands(
   return new ListCommands({
     ...{ lists, own: identity.id, signers, state: () => recorder.shownState },
     ...{ stable: () => peering.stablePoint, peers: () => peering.members },
+    ...{ spkiOf: (id) => peering.spkiOf(id), introduction: () => null },
   });
 }
 

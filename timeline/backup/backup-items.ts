@@ -20,6 +20,8 @@ export interface BackupEnd {
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
   /** Libraries of functions, base64; null: there were none. */
   readonly functions: string | null;
+  /** Whether its daemon was catching up, so that entries may be missing; backups of older versions do not say. */
+  readonly incomplete?: boolean;
 }
 
 const LENGTH_BYTES = 4;

@@ -25,6 +25,8 @@ export interface BackupParts {
   readonly snapshots: Pick<Snapshots, "read"> | null;
   readonly functions: Buffer | null;
   readonly now: number;
+  /** Whether the daemon is catching up, or was when it stopped. */
+  readonly isIncomplete: boolean;
   readonly hash: Hash;
   readonly writer: FrameWriter;
   /** Where that writes. */
@@ -66,6 +68,7 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
     const end: BackupEnd = {
       ...{ made: parts.now, entries: copied.count + late.size, last, snapshots, marks },
       functions: parts.functions?.toString("base64") ?? null,
+      ...(parts.isIncomplete ? { incomplete: true } : {}),
     };
     const base = view.mark("pruned");
     if (base !== null && !snapshots.includes(Number(base.toString()))) return null;

@@ -12,7 +12,8 @@ export type MarkName =
   | "genesis"
   | "format"
   | "members"
-  | "letters";
+  | "letters"
+  | "state";
 
 export interface Storage {
   /** Whether what is flushed outlives the process. */

@@ -1,43 +1,48 @@
 /** Which daemon is meant: by its id, the first digits of that, or an address. */
 import { DbsyncError } from "../../shared/errors.js";
+import type { Greeted } from "./greeted.js";
 import type { MemberView } from "./member-views.js";
 
 const ID_DIGITS = 64;
 /** Fewer digits of an id are more likely a slip than a name. */
 const PREFIX_DIGITS_MIN = 4;
 
+/** What names may mean. */
+export interface Known {
+  readonly views: readonly MemberView[];
+  /** Hexadecimal ids of the list. */
+  readonly listed: readonly string[];
+  /** Daemons that were asked and do not know the administrator's key, as one with an empty folder: their hello has the id. */
+  readonly greeted: readonly Greeted[];
+}
+
 /** Of several daemons that were at one address, which is meant. */
 export type Meant = "listed" | "new";
 
 /**
- * @param listed  hexadecimal ids of the list
  * @returns its id, hexadecimal
  * @throws DbsyncError `bad-command`
  */
-export function daemonMeant(
-  text: string,
-  meant: Meant,
-  { views, listed }: { readonly views: readonly MemberView[]; readonly listed: readonly string[] },
-): string {
-  const digits = text.replace(/^#?ed25519:/, "").toLowerCase();
+export function daemonMeant(text: string, meant: Meant, { views, listed, greeted }: Known): string {
+  // Tables show an id's first digits and an ellipsis.
+  const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
   const isHex = /^[\da-f]+$/.test(digits);
   if (isHex && digits.length === ID_DIGITS) return digits;
   const isThere = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
   const peers = views.flatMap((view) => view.peers);
   const isFit = (id: string) => meant === "new" || listed.includes(id);
-  // Who answers there is there; the others tell who was.
-  const answering = views
+  // A daemon that answers is there; the others report which one was.
+  const answering = [...views, ...greeted]
+    .filter(isThere)
+    .map(({ id }) => id)
+    .filter(isFit);
+  const byPeers = peers
     .filter(isThere)
     .map(({ id }) => id)
     .filter(isFit);
   const byAddress =
-    answering.length > 0
-      ? answering
-      : peers
-          .filter(isThere)
-          .map(({ id }) => id)
-          .filter(isFit);
-  const known = [...views, ...peers].map(({ id }) => id).concat(listed);
+    answering.length > 0 ? answering : meant === "new" ? unlistedFirst(byPeers, listed) : byPeers;
+  const known = [...views, ...greeted, ...peers].map(({ id }) => id).concat(listed);
   const byDigits =
     isHex && digits.length >= PREFIX_DIGITS_MIN ? known.filter((id) => id.startsWith(digits)) : [];
   const found = [...new Set([...byAddress, ...byDigits])];
@@ -58,6 +63,12 @@ export function daemonMeant(
     "bad-command",
     `no daemon ${meant === "listed" ? "of the list " : ""}is meant by ${name}, ${ALLOWED}`,
   );
+}
+
+/** Of the daemons that members have seen at an address: one whose folder is lost is still known there. */
+function unlistedFirst(ids: readonly string[], listed: readonly string[]): readonly string[] {
+  const unlisted = ids.filter((id) => !listed.includes(id));
+  return unlisted.length > 0 ? unlisted : ids;
 }
 
 const ALLOWED =

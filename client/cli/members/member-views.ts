@@ -14,6 +14,8 @@ export interface SeenPeer {
   readonly id: string;
   readonly address: string;
   readonly connection: string;
+  /** Its public key, the base64 of the DER; null: not known. */
+  readonly key: string | null;
 }
 
 /** What one daemon says. Ids are hexadecimal. */
@@ -28,6 +30,8 @@ export interface MemberView {
   readonly joining: boolean;
   /** Why it is no member; null: it is one, or there is no list. */
   readonly refusal: string | null;
+  /** The command that authorizes its key to sign for clients without keys; null: there are none, or it is authorized. */
+  readonly authorize: string | null;
   readonly lists: readonly ToldList[];
   readonly peers: readonly SeenPeer[];
 }
@@ -79,13 +83,20 @@ function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: 
     ...{ address, id: text("id"), cluster: text("cluster"), state: text("state") },
     ...{ durable: text("durable") === "1", joining: text("joining") === "1" },
     refusal: fields["refusal"] == null ? null : text("refusal"),
+    authorize: fields["authorize"] == null ? null : text("authorize"),
     lists: items("lists").flatMap((item, index) => {
       const proof = items("proofs")[index];
       return toldList(String(item), Array.isArray(proof) ? proof.map(String) : [], verifies) ?? [];
     }),
     peers: items("peers").map((item) => {
-      const [id, place, connection] = Array.isArray(item) ? item.map(String) : [];
-      return { id: id ?? "", address: place ?? "", connection: connection ?? "" };
+      const [id, place, connection, key] = Array.isArray(item) ? item : [];
+      const [known, at, how] = [id, place, connection].map((value) => String(value ?? ""));
+      return {
+        id: known ?? "",
+        address: at ?? "",
+        connection: how ?? "",
+        key: key == null ? null : String(key),
+      };
     }),
   };
 }

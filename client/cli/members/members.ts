@@ -13,10 +13,12 @@ import { type Answer, askEach } from "../keys/key-ring.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { type Authorization, authorizeAdded, type Failure } from "./authorizing.js";
+import { type Greeted, greetedOf } from "./greeted.js";
 import { daemonMeant, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
 import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";
-import { type Change, hexIds, nextMembers } from "./next-members.js";
+import { type Change, hexIds, nextMembers, shown } from "./next-members.js";
 import { sha256, type ToldList, type VerifiesList, verifierBy } from "./told-list.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
@@ -43,8 +45,12 @@ interface Asked {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
   readonly heads: readonly ToldList[];
-  /** Tells daemons the next list, with one signature. */
-  readonly tell: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
+  /** Daemons that do not know the administrator's key, by their hello. */
+  readonly greeted: readonly Greeted[];
+  /** Sends a command to the members that the next list keeps, with one signature. */
+  readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
+  /** What all say now. */
+  readonly ask: () => Promise<readonly MemberView[]>;
 }
 
 export function addMembers(program: Command): void {
@@ -151,9 +157,10 @@ function addChange(
     .action((...given: readonly unknown[]) => {
       const flags = given.at(-2) as MembersFlags;
       const daemons = given.slice(0, -2).flat().map(String);
-      return administer(flags, async ({ views, heads, tell }) => {
+      return administer(flags, async ({ views, heads, greeted, send, ask }) => {
         const listed = heads.flatMap(({ list }) => hexIds(list.members));
-        const meant = (which: Meant) => (text: string) => daemonMeant(text, which, { views, listed });
+        const meant = (which: Meant) => (text: string) =>
+          daemonMeant(text, which, { views, listed, greeted });
         const { add, leave, ...kind } = change(daemons);
         const { list, text } = nextMembers(views, heads, {
           ...{
@@ -163,33 +170,71 @@ function addChange(
             force: flags.force === true,
           },
         });
-        const outcomes = await tell([...COMMAND, text], list);
-        reportChange(flags, outcomes, { list, hash: listHash(text, sha256) });
+        const outcomes = await send([...COMMAND, text], list);
+        checkChange(outcomes);
+        const added = hexIds(list.members).filter((id) => !listed.includes(id));
+        const authorized = await authorizeAdded(added, {
+          ...{ views, ask },
+          send: async (command) => failureOf(await send(command, list)),
+        });
+        reportChange(flags, { outcomes, authorized }, { list, hash: listHash(text, sha256) });
       });
     });
 }
 
-/** One daemon is enough: it gives the list to the others. @throws DbsyncError  none has taken it */
-function reportChange(flags: MembersFlags, outcomes: readonly Outcome[], { list, hash }: KnownList): void {
-  const failed = outcomes.filter((outcome) => outcome.status === "failed");
-  const denied = failed.filter(({ stage }) => stage === "reply");
-  if (failed.length === outcomes.length) {
-    const [first] = denied;
-    if (first === undefined) throw new DbsyncError("all-failed", "", { outcomes });
-    throw new DbsyncError("reply", first.detail, { outcomes });
-  }
+type Failed = Extract<Outcome, { status: "failed" }>;
+
+const failedOf = (outcomes: readonly Outcome[]): readonly Failed[] =>
+  outcomes.filter((outcome) => outcome.status === "failed");
+
+const isDenied = ({ stage }: Failed): boolean => stage === "reply";
+
+/** One daemon is enough: it sends the list to the others. @throws DbsyncError  none has taken it */
+function checkChange(outcomes: readonly Outcome[]): void {
+  const failed = failedOf(outcomes);
+  if (failed.length < outcomes.length) return;
+  const first = failed.find(isDenied);
+  if (first === undefined) throw new DbsyncError("all-failed", "", { outcomes });
+  throw new DbsyncError("reply", first.detail, { outcomes });
+}
+
+/** Returns why no daemon has carried out a command; null: one has. */
+function failureOf(outcomes: readonly Outcome[]): Failure | null {
+  const failed = failedOf(outcomes);
+  const [first] = failed;
+  if (first === undefined || failed.length < outcomes.length) return null;
+  const denied = failed.find(isDenied);
+  return { problem: (denied ?? first).detail, isPassing: denied === undefined };
+}
+
+interface Done {
+  readonly outcomes: readonly Outcome[];
+  readonly authorized: readonly Authorization[];
+}
+
+function reportChange(flags: MembersFlags, { outcomes, authorized }: Done, { list, hash }: KnownList): void {
+  const failed = failedOf(outcomes);
+  const denied = failed.filter(isDenied);
   const { number, members, left } = list;
   if (flags.json)
-    printJson({ number, hash: hexOf(hash), members: hexIds(members), left: hexIds(left), outcomes });
+    printJson({
+      ...{ number, hash: hexOf(hash), members: hexIds(members), left: hexIds(left), outcomes, authorized },
+    });
   else {
     printLine(
       `list ${number}, ${hexOf(hash)}: ${members.length} ${members.length === 1 ? "member" : "members"}`,
     );
-    for (const outcome of failed) printLine(`not told: ${describeOutcome(outcome)}`);
+    for (const outcome of failed) printLine(`not reached: ${describeOutcome(outcome)}`);
     if (failed.length > denied.length)
       printLine("A daemon of the list that was not reached gets it from the others.");
+    for (const { id, problem } of authorized)
+      printLine(
+        problem === null
+          ? `${shown(id)} is authorized to sign for its clients without keys`
+          : `${shown(id)} is not authorized to sign for its clients without keys: ${problem}`,
+      );
   }
-  if (denied.length > 0) process.exitCode = EXIT.failed;
+  if (denied.length > 0 || authorized.some(({ problem }) => problem !== null)) process.exitCode = EXIT.failed;
 }
 
 /** Runs an action with what all daemons say; errors get the hint that fits. */
@@ -201,15 +246,18 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
       if (settings.key === null)
         throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
       const { key } = openFrom(settings);
+      const verifies = readVerifier(flags, settings);
       const answers = await askEach(settings, key, COMMAND);
-      const views = viewsOf(answers, readVerifier(flags, settings));
+      const views = viewsOf(answers, verifies);
       const heads = headsOf(views);
-      const tell = async (command: readonly string[], next: MemberList) => {
+      const ask = async () => viewsOf(await askEach(settings, key, COMMAND), verifies);
+      const greeted = await greetedOf(settings, answers, views[0].cluster);
+      const send = async (command: readonly string[], next: MemberList) => {
         const told = toBeTold(views, heads, next);
         const servers = settings.servers.filter(({ text }) => told.some(({ address }) => address === text));
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
-      await act({ answers, views, heads, tell });
+      await act({ answers, views, heads, greeted, send, ask });
     },
     HINTS,
   );

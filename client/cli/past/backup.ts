@@ -8,6 +8,7 @@ import { addFolderOption, type FolderFlags, ProgramFailure } from "./folder-prog
 
 interface BackupFlags extends FolderFlags {
   readonly json?: boolean;
+  readonly incomplete?: boolean;
 }
 
 /** As daemon/history/backup-file.ts tells it. */
@@ -18,6 +19,7 @@ interface Made {
   readonly last: number | null;
   readonly snapshots: readonly number[];
   readonly seal: string;
+  readonly incomplete: boolean;
 }
 
 const MEBIBYTE = 1_048_576;
@@ -28,6 +30,10 @@ export function addBackup(program: Command): void {
     .description("write what a daemon has recorded to one file; the daemon may run");
   addFolderOption(command)
     .argument("<file>", "that is not there yet")
+    .option(
+      "--incomplete",
+      "also if the daemon is catching up, so that entries may be missing; the file says so",
+    )
     .option(JSON_FLAG, "print JSON: what was made")
     .addHelpText(
       "after",
@@ -41,14 +47,14 @@ signed, of one moment, and so the past as well; it lacks the daemon's own key. I
 Examples:
   dbsync backup --data /var/lib/dbsyncd /backup/monday.dbsync
   dbsync backup --config /etc/dbsync/dbsyncd.toml /backup/$(date +%F).dbsync
-${exitCodeHelp("the file is there already, or the folder cannot be read or is damaged")}`,
+${exitCodeHelp("the file is there already, the daemon is catching up (--incomplete), or the folder cannot be read or is damaged")}`,
     )
     .action(backup);
 }
 
-async function backup(file: string, { json, ...flags }: BackupFlags): Promise<void> {
+async function backup(file: string, { json, incomplete = false, ...flags }: BackupFlags): Promise<void> {
   try {
-    for await (const line of runProgram({ task: "backup", file }, flags)) {
+    for await (const line of runProgram({ task: "backup", file, incomplete }, flags)) {
       if (json) printJson(line);
       else tell(line as Made);
     }
@@ -58,9 +64,10 @@ async function backup(file: string, { json, ...flags }: BackupFlags): Promise<vo
   }
 }
 
-function tell({ file, bytes, entries, last, snapshots, seal }: Made): void {
+function tell({ file, bytes, entries, last, snapshots, seal, incomplete }: Made): void {
   const upTo = last === null ? "" : ` up to ${formatDate(last)}`;
   const from = snapshots.length === 0 ? "" : `, snapshots: ${snapshots.length}`;
   printLine(`${file}: ${entries} entries${upTo}${from}, ${(bytes / MEBIBYTE).toFixed(1)} MiB`);
   printLine(`seal ${seal}`);
+  if (incomplete) printLine("incomplete: its daemon was catching up, so entries may be missing");
 }

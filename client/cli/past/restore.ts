@@ -89,14 +89,18 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
 
 async function restoreFolder(file: string, at: number | null, flags: RestoreFlags): Promise<void> {
   for await (const line of runProgram({ task: "folder", file, at }, flags)) {
-    const { last } = line as { last: number | null };
+    const { last, incomplete = false } = line as { last: number | null; incomplete?: boolean };
     const upTo = at ?? last;
     printLine(
       `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the keys it was begun with, and the others of ` +
         "its cluster with empty ones",
     );
+    if (incomplete) printLine(INCOMPLETE);
   }
 }
+
+const INCOMPLETE =
+  "incomplete: the daemon of this backup was catching up when it was made, so entries may be missing: prefer another backup, or a folder that is left";
 
 async function restoreKeys(file: string, at: number | null, flags: RestoreFlags): Promise<void> {
   const { only, prefix = "", replace = false, db = 0 } = flags;

@@ -31,8 +31,8 @@ export function takeLateOptions(command: Command, words: readonly string[], unti
 }
 
 /**
- * The words of a command for the daemons, which is all that stands behind a subcommand's own options. One of those
- * options among them is an error: whoever forgot where they belong would store `-k` and the name of a key file.
+ * The arguments of a command for the daemons, which follow a subcommand's own options. Options at their end that take a value are the
+ * subcommand's; any other one among them is an error, as the command would store `-k` and the name of a key file.
  * @param words  as commander gives them: it takes out a `--` before the first word
  */
 export function commandWords(command: Command, words: readonly string[]): string[] {
@@ -43,6 +43,11 @@ export function commandWords(command: Command, words: readonly string[]): string
 /** Without the `--` behind which nothing is an option. */
 function wordsOfCommand(command: Command, words: readonly string[]): string[] {
   const end = words.indexOf("--");
+  const tail = end < 0 ? optionsAtEnd(command, words) : [];
+  if (tail.length > 0) {
+    command.parseOptions([...tail]);
+    return wordsOfCommand(command, words.slice(0, -tail.length));
+  }
   for (const word of end < 0 ? words : words.slice(0, end)) {
     const name = nameOf(word);
     if (optionOf(command, name) === undefined && !HELP.includes(name)) continue;
@@ -52,6 +57,21 @@ function wordsOfCommand(command: Command, words: readonly string[]): string[] {
     );
   }
   return words.filter((_, at) => at !== end);
+}
+
+/** Options that take a value, and nothing else, up to the last argument; a value that is itself an option leaves none. */
+function optionsAtEnd(command: Command, words: readonly string[]): readonly string[] {
+  const first = words.findIndex((word) => optionOf(command, nameOf(word)) !== undefined);
+  if (first < 1) return [];
+  for (let at = first; at < words.length; at++) {
+    const word = words[at] as string;
+    const name = nameOf(word);
+    if (optionOf(command, name)?.required !== true) return [];
+    if (name !== word) continue;
+    const value = words[++at];
+    if (value === undefined || optionOf(command, nameOf(value)) !== undefined) return [];
+  }
+  return words.slice(first);
 }
 
 const HELP: readonly string[] = ["-h", "--help"];

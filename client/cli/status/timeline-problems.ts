@@ -37,7 +37,7 @@ export function diagnose(
   const remarks: Problem[] = [];
   const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
   const passing = (text: string, fix: string) => remarks.push({ text, fix, isPassing: true });
-  const { failure, skewed, members, stable, quarantined, dropped, waiting, durable } = timeline;
+  const { failure, skewed, members, quarantined, dropped, waiting, durable } = timeline;
   const { taking, order, lostGroups, revoked } = timeline;
   if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
   if (revoked !== null)
@@ -64,11 +64,7 @@ export function diagnose(
       "are they connected? If it stays so for a minute, run dbsync log verify on its folder",
     );
   const connected = members.filter(({ connection }) => connection === "connected");
-  if (members.some(isOther) && stable > 0 && now - stable > STABLE_BEHIND_MOST_MS)
-    bad(
-      `what is older than ${Math.round((now - stable) / 1000)} s is final, and nothing newer`,
-      "see which daemon is away or behind",
-    );
+  if (members.some(isOther)) diagnoseFinal(timeline, now, bad);
   for (const member of members.filter(isOther))
     if (timeline.unlisted === null || !isLetGo(member)) diagnoseMember(member, bad, passing);
   diagnoseState(timeline, bad);
@@ -165,9 +161,21 @@ function diagnoseStandstill(standstill: string, bad: Add): void {
   );
 }
 
+function diagnoseFinal({ stable, started }: TimelineStatus, now: number, bad: Add): void {
+  const since = stable > 0 ? stable : started;
+  if (since === null || now - since <= STABLE_BEHIND_MOST_MS) return;
+  const seconds = Math.round((now - since) / 1000);
+  bad(
+    stable > 0
+      ? `what is older than ${seconds} s is final, and nothing newer`
+      : `nothing has become final since it was started ${seconds} s ago`,
+    "see which daemon is away or behind (dbsync members list); one that does not come back: dbsync members evict",
+  );
+}
+
 /** Why it takes nothing although nothing has failed, and what is to be done about the list of members. */
 function diagnoseList(
-  { unlisted, lists, joining, standstill }: TimelineStatus,
+  { unlisted, lists, joining, standstill, authorize }: TimelineStatus,
   bad: Add,
   passing: Add,
 ): void {
@@ -176,6 +184,11 @@ function diagnoseList(
     bad(
       `it takes no writes: ${unlisted}`,
       "if it is left out: dbsync dead-letters find there, then a new data folder, and dbsync members replace; else dbsync members add it",
+    );
+  if (authorize !== null)
+    bad(
+      "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
+      `as administrator: dbsync send -k root-private.pem ${authorize}`,
     );
   if (lists.length > 1)
     bad(
@@ -260,5 +273,7 @@ function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" |
   const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
   if (/^Its key is none/.test(trouble)) return `start both with the same --cluster-secret; or ${pin}`;
   if (/^Its id is not the one/.test(trouble)) return pin;
+  if (trouble.startsWith("No address of --peer leads to it"))
+    return `start that daemon, and name it in --peer; or leave it out: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
   return "start that daemon, or correct --peer (if it was left out for good, take it out of there)";
 }

@@ -59,6 +59,8 @@ export interface TimelineStatus {
   readonly revoked: string | null;
   /** Why no list of members names it; null: one does, or there is none. */
   readonly unlisted: string | null;
+  /** The command that authorizes its key, by which it signs for clients without keys; null: there are none, or it is authorized. */
+  readonly authorize: string | null;
   /** Numbers of the lists of members that it knows: more than one stand beside each other. */
   readonly lists: readonly number[];
   /** Whether a list has added it, and it has yet to hear from a live one of them. */
@@ -72,6 +74,8 @@ export interface TimelineStatus {
   readonly newest: number;
   /** Everything dated before it is final; 0: not known. */
   readonly stable: number;
+  /** When it was started, by its clock; null: it is of a version that does not say. */
+  readonly started: number | null;
   readonly entries: number;
   /** Of all of them: equal where the same is held. */
   readonly fingerprint: string;
@@ -123,6 +127,8 @@ export interface TimelineAnswer {
 
 const COMMAND = ["TIMELINE", "STATUS"];
 const SECOND_MS = 1000;
+/** Of an id, where no address is known. */
+const ID_DIGITS = 16;
 const NOTHING: TimelineAnswer = { timeline: null, note: null };
 
 /**
@@ -194,6 +200,7 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
     standstill: fields["standstill"] == null ? null : text("standstill"),
     revoked: fields["revoked"] == null ? null : text("revoked"),
     unlisted: fields["unlisted"] == null ? null : text("unlisted"),
+    authorize: fields["authorize"] == null ? null : text("authorize"),
     lists: fields["list"] == null ? [] : text("list").split(" ").map(Number),
     joining: count("joining") === 1,
     skewed: count("skewed") === 1,
@@ -202,6 +209,7 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
     published: count("published"),
     newest: count("newest"),
     stable: count("stable"),
+    started: fields["started"] == null ? null : count("started"),
     entries: count("ring-entries") + count("data-entries"),
     fingerprint: `${text("data-sum")}${text("ring-sum")}`,
     settledFingerprint: hasSettled ? `${text("data-upto")} ${text("ring-upto")}` : null,
@@ -253,9 +261,10 @@ function memberOf(reply: ReplyValue): MemberStatus {
   const fields = fieldsOf(reply);
   const numberOrNull = (name: string) => (fields[name] == null ? null : Number(fields[name]));
   const textOrNull = (name: string) => (fields[name] == null ? null : String(fields[name]));
+  const text = (name: string) => textOrNull(name) ?? "";
   const equal = numberOrNull("equal");
   return {
-    address: String(fields["address"] ?? ""),
+    address: text("address") || `${text("id").slice(0, ID_DIGITS)}…`,
     id: textOrNull("id"),
     listed: fields["listed"] == null ? null : numberOrNull("listed") === 1,
     connection: String(fields["connection"]) as MemberStatus["connection"],

@@ -21,6 +21,17 @@ const DOUBLINGS_MOST = 16;
 export const dialingKey = (address: PeerAddress): string =>
   `${placeName(address)} ${address.pin ?? ""} ${address.tls}`;
 
+/** Returns what is known of a member that is not connected. */
+export function awayMember(
+  known: Pick<MemberStatus, "address" | "id" | "connection" | "trouble" | "lastHeard">,
+): MemberStatus {
+  return {
+    ...{ ...known, state: null, skewed: false, connectedSince: null },
+    ...{ roundTrip: null, skew: null, watermark: null, entries: null, isEqual: null, lag: 0, behind: 0 },
+    ...{ prunedTo: null, isLacking: false, refusals: 0 },
+  };
+}
+
 export class Dialer {
   readonly address: PeerAddress;
   readonly name: string;
@@ -28,6 +39,8 @@ export class Dialer {
   connection: MemberConnection | null = null;
   /** Who proved to be there last, or is to be; null: not known. */
   id: ByteString | null;
+  /** SubjectPublicKeyInfo of the key that `id` is of; null: not known. */
+  spki: ByteString | null = null;
   /** Why there is no connection; null: there is, or it was not tried yet. */
   trouble: string | null = null;
   /** The address is this daemon's own, as a connection there has proved. */
@@ -84,11 +97,13 @@ export class Dialer {
   describe(lastHeard: number | null): MemberStatus {
     const { name, id, trouble } = this;
     const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
-    return {
-      ...{ address: name, id, connection, trouble, state: null, skewed: false, connectedSince: null },
-      ...{ roundTrip: null, skew: null, watermark: null, entries: null, isEqual: null, lag: 0, behind: 0 },
-      ...{ prunedTo: null, isLacking: false, lastHeard, refusals: 0 },
-    };
+    return awayMember({ address: name, id, connection, trouble, lastHeard });
+  }
+
+  /** Who is there has proved it, as a member or as a daemon that the list of members does not name. */
+  proved({ id, spki }: Pick<MemberConnection, "id" | "spki">): void {
+    this.id = id;
+    this.spki = spki;
   }
 
   /** Leaves it alone for a while. */

@@ -44,7 +44,7 @@ export interface ConnectionOwner {
   proven(connection: MemberConnection): void;
   message(connection: MemberConnection, message: ExchangeMessage): void;
   /** A member says by which list it lets this daemon go. */
-  leftOut(message: ListMessage): void;
+  leftOut(connection: MemberConnection, message: ListMessage): void;
   /** It is no more, and nobody called `close`. What the other side says of the reason is believed once it `isProven`. */
   lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void;
 }
@@ -59,6 +59,8 @@ export class MemberConnection implements MemberSocketOwner {
   id: ByteString = "";
   /** The other side has proved that it is who it says, and a member. */
   isProven = false;
+  /** Its key, once it has proved to have it, listed or not: SubjectPublicKeyInfo; empty: not yet. */
+  spki: ByteString = "";
   /** What it says that it knows: members of older versions know less. */
   knows: ReadonlySet<string> = new Set();
   /** What it said when it closed; null: nothing, or it did not close. */
@@ -189,7 +191,6 @@ export class MemberConnection implements MemberSocketOwner {
     this.#owner.lost(this, null, detail);
   }
 
-  /** The other side's hello. */
   greet(hello: Hello): void {
     const doubt = this.#doubt(hello);
     if (doubt !== null) {
@@ -235,7 +236,7 @@ export class MemberConnection implements MemberSocketOwner {
       this.#proved(message);
     } else if (this.#state === "open" && isExchange(message)) {
       if (this.#isWide) this.#owner.message(this, message);
-      else if (message.kind === "list") this.#owner.leftOut(message);
+      else if (message.kind === "list") this.#owner.leftOut(this, message);
       else if (this.#early.push(message) > EARLY_MOST)
         this.#lose("malformed", "it tells more than a status before it is told one");
     } else {
@@ -280,8 +281,11 @@ export class MemberConnection implements MemberSocketOwner {
     const own = secret();
     this.#known = own?.holds(bytes, mac) ? own : null;
     const refusal = this.id === identity.id ? null : this.refusal;
-    if (refusal === null || isOfWord(refusal))
-      return verifySignature(spki, bytes, signature) ? refusal : "bad-proof";
+    if (refusal === null || isOfWord(refusal)) {
+      if (!verifySignature(spki, bytes, signature)) return "bad-proof";
+      this.spki = spki;
+      return refusal;
+    }
     return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
   }
 

@@ -126,6 +126,15 @@ export interface MemberListsFace {
   joined(): void;
   /** What a member gives to be one; the buffers may be kept. */
   take(body: Buffer, signature: Buffer): object | "old" | "unknown-signer" | { readonly refused: string };
+  /**
+   * Takes a list whose signer's key is not known here, as most of the configured peers go by it.
+   * @param peers  how many of them do
+   */
+  takeVouched(
+    body: Buffer,
+    signature: Buffer,
+    peers: number,
+  ): object | "old" | "unknown-signer" | { readonly refused: string };
 }
 
 /** What members know each other by that have it in common. */
@@ -185,7 +194,7 @@ export interface PeeringParts {
 
 /** For `dbsync status` and metrics. Times are milliseconds; null: not known. */
 export interface MemberStatus {
-  /** As in --peer, or where it connected from. */
+  /** As in --peer, or where it connected from; empty: the list names it, and no address leads to it. */
   readonly address: string;
   /** 32 bytes. */
   readonly id: ByteString | null;

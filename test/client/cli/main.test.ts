@@ -36,7 +36,7 @@ describe("dbsync send", () => {
     assert.deepEqual(server.commands, ["SET k -5"]);
   });
 
-  for (const late of some([["-k", "private.pem"], ["--json"], ["--timeout=5"], ["--help"]])) {
+  for (const late of some([["--json"], ["-k"], ["-x"], ["-k", "-s"], ["--help"]])) {
     test(`refuses ${late.join(" ")} behind the command and says where it belongs; -- gives it to the command`, async () => {
       await using server = await FakeServer.start();
       const [name = ""] = (late[0] as string).split("=");
@@ -53,6 +53,21 @@ describe("dbsync send", () => {
       assert.deepEqual(server.commands, [command, command]);
     });
   }
+
+  test("takes options with a value at the end of the line", async () => {
+    await using server = await FakeServer.start();
+    for (const late of [
+      ["-s", server.address],
+      ["--timeout=9000", "-s", server.address],
+      ["--servers", server.address],
+    ]) {
+      const { code, stdout, stderr } = await runDbsync(["send", "SADD", "tags", "red", ...late], { folder });
+      assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "OK\n", stderr: "" });
+    }
+    const refused = await run(server.address, "send", "GET", "k", "--timeout", "soon");
+    assert.equal(refused.code, 2);
+    assert.deepEqual(server.commands, ["SADD tags red", "SADD tags red", "SADD tags red"]);
+  });
 
   test("an option before the subcommand: it says where it belongs", async () => {
     const { code, stderr } = await run(dead, "-k", "private.pem", "send", "GET", "k");

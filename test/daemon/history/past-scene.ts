@@ -159,6 +159,7 @@ export class PastScene {
       deadLetters: () => 9,
       revoked: () => null,
       unlisted: () => null,
+      introduction: () => null,
       lists: { standing: { ...standingOf([]), left: new Set([LEFT_OUT]) }, isJoining: false },
     };
   }

@@ -43,11 +43,27 @@ test("keys are restored from before the version, and none from behind it", () =>
       mark: (name: Parameters<typeof storage.mark>[0]) => storage.mark(name),
       ...{ hasForgotten: false, log: { lost: 0 } },
     } as unknown as Parameters<typeof writeBackup>[0]["view"],
-    ...{ snapshots: null, functions: null, now: AT + 99, hash: hashOf, path: file, progress: () => {} },
+    ...{
+      snapshots: null,
+      functions: null,
+      now: AT + 99,
+      hash: hashOf,
+      path: file,
+      progress: () => {},
+      isIncomplete: false,
+    },
     writer: new FrameWriter(hashOf, (bytes) => void writeSync(descriptor, bytes)),
   });
   const keysAt = (at: number | null) => [
-    ...restoredKeys({ file, at, db: 0, wanted: () => true, signers, databases: DATABASES_DEFAULT }),
+    ...restoredKeys({
+      file,
+      at,
+      db: 0,
+      wanted: () => true,
+      signers,
+      databases: DATABASES_DEFAULT,
+      noticed: () => {},
+    }),
   ];
   assert.deepEqual(
     keysAt(AT + 1).map(({ key }) => key),

@@ -153,3 +153,31 @@ test("of two lists beside each other neither is reported under, until one comes 
   await disk.sync();
   assert.deepEqual([lists.isReporting, lists.told.lists.length], [true, 1]);
 });
+
+test("a list of a signer that is not known is taken on the word of the configured peers, by a daemon that may have writes on that of two", () => {
+  const later = makeKeyPair();
+  const { body, signature } = signed(first, later);
+  const isTaken = (lists: MemberLists, peers: number) =>
+    typeof lists.takeVouched(body, signature, peers) === "object" && lists.isThere;
+  const empty = open(idOf("X"), new Disk(), false);
+  assert.equal(empty.take(body, signature), "unknown-signer");
+  assert.ok(isTaken(empty, 1) && empty.isOutside);
+  assert.equal(isTaken(open(idOf("X"), new Disk(), true), 1), false);
+  assert.ok(isTaken(open(idOf("X"), new Disk(), true), 2));
+  // One that a list leaves out takes no writes, and has none to lose.
+  const out = open(idOf("C"), new Disk());
+  take(out, first);
+  take(out, less);
+  const more = signed(after([less], "D"), later);
+  assert.ok(typeof out.takeVouched(more.body, more.signature, 1) === "object");
+  assert.equal(out.heads[0]?.list.number, 3);
+  const member = open(idOf("A"), new Disk());
+  take(member, first);
+  const next = signed(less, later);
+  assert.equal(member.takeVouched(next.body, next.signature, 1), "unknown-signer");
+  assert.ok(typeof member.takeVouched(next.body, next.signature, 2) === "object");
+  // What peers say makes no list of what is none.
+  const foreign = signed(first, later, { cluster: idOf("X") });
+  assert.ok("refused" in (empty.takeVouched(foreign.body, foreign.signature, 2) as object));
+  assert.ok("refused" in (empty.takeVouched(Buffer.from("none"), signature, 2) as object));
+});

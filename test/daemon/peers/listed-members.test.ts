@@ -15,6 +15,7 @@ class Lists implements MemberListsFace {
   isJoining = false;
   isReporting = true;
   readonly given: Buffer[] = [];
+  readonly vouched: [string, number][] = [];
 
   constructor(name: string, hash: string, members: readonly string[]) {
     const body = Buffer.from(`list ${hash[0]}`);
@@ -31,9 +32,14 @@ class Lists implements MemberListsFace {
     this.isReporting = true;
   }
 
-  take(body: Buffer): "old" {
+  take(body: Buffer): ReturnType<MemberListsFace["take"]> {
     this.given.push(body);
     return "old";
+  }
+
+  takeVouched(body: Buffer, _signature: Buffer, peers: number): ReturnType<MemberListsFace["take"]> {
+    this.vouched.push([String(body), peers]);
+    return {};
   }
 }
 
@@ -144,4 +150,58 @@ test("a daemon that learns that no list names it says so in its log", () => {
   [lists.isOutside, lists.refusal] = [true, "left out"];
   b.peering.listsChanged();
   assert.ok(isTold());
+});
+
+test("a list whose signer's key is not known is taken once most of the configured peers go by it", () => {
+  const world = new World();
+  const lists = new Lists("c", "", NAMES);
+  lists.others = null;
+  lists.told = { hash: "", lists: [] };
+  lists.take = (body: Buffer) => {
+    lists.given.push(body);
+    return "unknown-signer";
+  };
+  start(world, "a", new Lists("a", HASH, ["a", "b"]));
+  const c = start(world, "c", lists);
+  // A peer that --peer of c does not name.
+  world.add("x", { peers: ["c"], parts: { lists: new Lists("x", HASH, ["a", "b"]) } });
+  world.run(20_000);
+  assert.ok(lists.given.length > 1);
+  assert.deepEqual(lists.vouched, []);
+  start(world, "b", new Lists("b", HASH, ["a", "b"]));
+  world.runUntil(() => lists.vouched.length > 0);
+  assert.deepEqual(lists.vouched[0], ["list L", 2]);
+  assert.ok(c.lines.some(({ text }) => /most of its configured peers go by it/.test(text)));
+});
+
+test("a daemon that lets this one go as no list names it vouches for the list as well", () => {
+  const world = new World();
+  const at = new Lists("b", "", []);
+  at.others = null;
+  at.told = { hash: "", lists: [] };
+  at.take = () => "unknown-signer";
+  const refusal = (id: string) => (id === keyOf("b").id ? ("not-listed" as const) : null);
+  world.add("a", { parts: { lists: new Lists("a", HASH, ["a"]), refusal } });
+  world.add("b", { peers: ["a"], parts: { lists: at } });
+  world.runUntil(() => at.vouched.length > 0);
+  assert.deepEqual(at.vouched[0], ["list L", 1]);
+});
+
+test("a member that the list names and no address leads to is shown as away", () => {
+  const world = new World();
+  const lists = new Lists("a", HASH, ["a", "b", "c"]);
+  const a = world.add("a", { peers: ["b"], parts: { lists } });
+  world.add("b", { peers: ["a"], parts: { lists: new Lists("b", HASH, ["a", "b", "c"]) } });
+  world.runUntil(() => a.peering.members.some(({ connection }) => connection === "connected"));
+  const shown = a.peering.members.map(({ id, address, connection }) => [id, address !== "", connection]);
+  assert.deepEqual(shown, [
+    [keyOf("b").id, true, "connected"],
+    [keyOf("c").id, false, "waiting"],
+  ]);
+  // As after a restart: what is at the other address is not known yet, and may be c.
+  const other = new World().add("a", {
+    peers: ["b", "c"],
+    parts: { lists: new Lists("a", HASH, ["a", "b", "c"]) },
+  });
+  assert.equal(other.peering.members.length, 2);
 });

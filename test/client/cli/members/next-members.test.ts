@@ -19,7 +19,7 @@ const told = (list: KnownList, doubt: ToldList["doubt"] = null): ToldList => ({
 
 const view = (letter: string, lists: readonly KnownList[], other: Partial<MemberView> = {}): MemberView => ({
   ...{ address: `${letter.toLowerCase()}:1111`, id: hex(letter), cluster: hexOf(CLUSTER), state: "live" },
-  ...{ durable: true, joining: false, refusal: null, peers: [] },
+  ...{ durable: true, joining: false, refusal: null, authorize: null, peers: [] },
   lists: lists.map((list) => told(list)),
   ...other,
 });
@@ -63,7 +63,7 @@ test("the same again tells the list again to one that lacks it", () => {
   assert.deepEqual(next(strangers, change("D", "", { force: true })), added.list);
 });
 
-const seen = { id: hex("C"), address: "c:1111", connection: "connected" };
+const seen = { id: hex("C"), address: "c:1111", connection: "connected", key: null };
 const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp])[] = [
   ["a first list that leaves out", [view("A", [])], change("", "C"), /there is no list.*members add ADDRESS/],
   ["one that forgets a member", [view("A", [], { peers: [seen] })], change("A"), /c:1111 .* name it as well/],
@@ -163,9 +163,9 @@ test("what is only dangerous is done by force, and of two daemons the one that i
 });
 
 test("a daemon is named by its id, the first digits of that, or an address", () => {
-  const gone = { id: hex("C"), address: "c:1111", connection: "waiting" };
+  const gone = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
   const views = [view("A", [first], { peers: [gone] }), view("D", [], { address: "c:1111" })];
-  const known = { views, listed: hexIds(first.list.members) };
+  const known = { views, listed: hexIds(first.list.members), greeted: [] };
   assert.equal(daemonMeant(hex("X"), "new", known), hex("X"));
   assert.equal(daemonMeant(`ed25519:${hex("X")}`, "new", known), hex("X"));
   assert.equal(daemonMeant(hex("B").slice(0, 6), "listed", known), hex("B"));
@@ -177,7 +177,17 @@ test("a daemon is named by its id, the first digits of that, or an address", () 
     () => daemonMeant("e:1111", "listed", known),
     /no daemon of the list is meant by "e:1111".*members list/,
   );
-  const both = { ...known, views: [view("A", [first], { peers: [gone, { ...gone, id: hex("E") }] })] };
+  assert.equal(daemonMeant(`${hex("B").slice(0, 16)}…`, "listed", known), hex("B"));
+  const seenBy = (letters: string) => [
+    view("A", [first], { peers: [gone, ...hexIds(idsOf(letters)).map((id) => ({ ...gone, id }))] }),
+  ];
+  // What members have seen there since counts before what the list names there, and its own hello before both.
+  assert.equal(daemonMeant("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
+  const greeted = [{ address: "c:1111", id: hex("F") }];
+  assert.equal(daemonMeant("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));
+  assert.equal(daemonMeant(hex("F").slice(0, 4), "new", { ...known, greeted }), hex("F"));
+  assert.equal(daemonMeant("c:1111", "listed", { ...known, views: seenBy("E"), greeted }), hex("C"));
+  const both = { ...known, views: seenBy("EF") };
   assert.throws(
     () => daemonMeant("c:1111", "new", both),
     /"c:1111" does not answer now.*start the new one first/,

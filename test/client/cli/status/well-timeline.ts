@@ -23,6 +23,8 @@ export const WELL: TimelineStatus = {
     standstill: null,
     revoked: null,
     unlisted: null,
+    authorize: null,
+    started: NOW - 3_600_000,
     lists: [],
     joining: false,
     skewed: false,

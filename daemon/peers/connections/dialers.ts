@@ -1,0 +1,58 @@
+/** The addresses of --peer: who has proved to be at each, and the connections that were opened there. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import { Dialer, dialingKey } from "./dialer.js";
+import type { MemberConnection } from "./member-connection.js";
+
+export class Dialers implements Iterable<Dialer> {
+  #all: readonly Dialer[] = [];
+
+  /** Takes other addresses. @returns connections to addresses that are no longer among them */
+  set(
+    addresses: PeeringParts["peers"],
+    { limits, random }: Pick<PeeringParts, "limits" | "random">,
+  ): MemberConnection[] {
+    const before = new Map(this.#all.map((dialer) => [dialingKey(dialer.address), dialer]));
+    this.#all = addresses.map((address) => {
+      const kept = before.get(dialingKey(address));
+      before.delete(dialingKey(address));
+      return kept ?? new Dialer(address, limits, random);
+    });
+    return [...before.values()].flatMap(({ connection }) => connection ?? []);
+  }
+
+  [Symbol.iterator](): Iterator<Dialer> {
+    return this.#all[Symbol.iterator]();
+  }
+
+  get all(): readonly Dialer[] {
+    return this.#all;
+  }
+
+  /** Whether an address is not this daemon's own. */
+  get hasOthers(): boolean {
+    return this.#all.some(({ isSelf }) => !isSelf);
+  }
+
+  has(id: ByteString): boolean {
+    return this.#all.some((dialer) => dialer.id === id);
+  }
+
+  of(connection: MemberConnection): Dialer | undefined {
+    return this.#all.find((dialer) => dialer.connection === connection);
+  }
+
+  /** Whether there is a connection to the daemon of an address, or another address of it is being tried. */
+  isCovered({ id, address }: Dialer, members: ReadonlyMap<ByteString, unknown>): boolean {
+    if (id === null) return false;
+    const isTried = this.#all.some(
+      (other) => other.address !== address && other.id === id && other.connection !== null,
+    );
+    return isTried || members.has(id);
+  }
+
+  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon at these addresses has proved to have that id. */
+  spkiOf(id: ByteString): ByteString | null {
+    return this.#all.find((dialer) => dialer.id === id)?.spki ?? null;
+  }
+}

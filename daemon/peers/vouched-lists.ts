@@ -1,0 +1,30 @@
+/**
+ * Lists of members whose signer's key is not known here, by the peers of --peer that go by them. A daemon with an empty folder knows the
+ * keys that it was started with, and members send it their key ring only once a list names it: so a list that an administrator has signed
+ * who came later is proved by most of the configured peers. Source: docs/decisions/0051.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { HEADS_MOST } from "../../protocol/members/known-lists.js";
+import { type Electorate, majorityOf } from "./past/electorate.js";
+
+export class VouchedLists {
+  /** Hashes of envelopes, the newest last, by the id of the peer that has sent them. */
+  readonly #sent = new Map<ByteString, readonly ByteString[]>();
+
+  /**
+   * Notes that a peer goes by a list. A peer that is not configured is not counted.
+   * @param peer  its id, which it has proved
+   * @param list  the hash of the list's envelope and signature
+   * @param configured  the peers of --peer
+   * @returns how many of these go by it, if most of them do; else null
+   */
+  vouch(peer: ByteString, list: ByteString, configured: Electorate): number | null {
+    for (const id of this.#sent.keys()) if (!configured.ids.has(id)) this.#sent.delete(id);
+    if (!configured.ids.has(peer)) return null;
+    const before = (this.#sent.get(peer) ?? []).filter((other) => other !== list);
+    this.#sent.set(peer, [...before.slice(1 - HEADS_MOST), list]);
+    let count = 0;
+    for (const lists of this.#sent.values()) if (lists.includes(list)) count++;
+    return count >= majorityOf(configured) ? count : null;
+  }
+}
