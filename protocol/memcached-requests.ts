@@ -8,6 +8,10 @@ import { type ByteString, bytesOf } from "./byte-string.js";
 const LINE_BYTES_MAX = 256 * 1024;
 const KEY_BYTES_MAX = 250;
 const FLAGS_MAX = 0xffffffff;
+/** Larger ones are no lengths to memcached, which has to swallow what it announces. */
+const LENGTH_MAX = 2 ** 31 - 3;
+/** The first byte of each request of the binary protocol. */
+const BINARY_MAGIC = 0x80;
 const UINT64_MAX = 2n ** 64n - 1n;
 const LINE_FEED = 0x0a;
 /** A larger buffer is given back once it is empty. */
@@ -54,10 +58,14 @@ export type MemcachedRequest =
   | { readonly kind: "wrong"; readonly answer: string };
 
 /** What a block of data belongs to. */
-type Announced = Omit<StoreRequest, "data"> & { readonly bytes: number };
+interface Announced extends Omit<StoreRequest, "data" | "verb"> {
+  readonly verb: StoreVerb | "append" | "prepend";
+  readonly bytes: number;
+}
 type Line = Exclude<MemcachedRequest, StoreRequest> | Announced;
 type Wrong = Extract<MemcachedRequest, { readonly kind: "wrong" }>;
 
+const NOREPLY = "noreply";
 const ERROR: Wrong = { kind: "wrong", answer: "ERROR\r\n" };
 const BAD_FORMAT = wrong("bad command line format");
 const BAD_CHUNK = wrong("bad data chunk");
@@ -65,10 +73,17 @@ const TOO_LARGE: Wrong = {
   kind: "wrong",
   answer: "SERVER_ERROR object too large for cache\r\n",
 };
+/** Commands that are not there, of which memcached knows `noreply`. */
+const ABSENT_WITH_NOREPLY: readonly string[] = ["flush_all", "verbosity"];
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 
 function wrong(why: string): Wrong {
   return { kind: "wrong", answer: `CLIENT_ERROR ${why}\r\n` };
+}
+
+/** Returns a refusal without its answer if the client does not read one: after `noreply`. */
+function refused(refusal: Wrong, isSilent: boolean): Wrong {
+  return isSilent ? { kind: "wrong", answer: "" } : refusal;
 }
 
 export class MemcachedParser {
@@ -83,6 +98,8 @@ export class MemcachedParser {
   #announced: Announced | null = null;
   /** Bytes still to come of an item that is too large. */
   #skipped = 0;
+  /** Whether the connection began with a request of the binary protocol; null: no byte has come. */
+  #isBinary: boolean | null = null;
 
   constructor(maxItemBytes: number) {
     this.maxItemBytes = maxItemBytes;
@@ -97,6 +114,11 @@ export class MemcachedParser {
     return this.heldBytes > 0 || this.#announced !== null || this.#skipped > 0;
   }
 
+  /** Whether the client speaks the binary protocol: nothing can be taken. */
+  get isBinary(): boolean {
+    return this.#isBinary ?? false;
+  }
+
   /** Whether a line is longer than any may be: nothing more can be taken. */
   get isTooLong(): boolean {
     return this.#announced === null && this.#scanned - this.#from > LINE_BYTES_MAX;
@@ -104,6 +126,7 @@ export class MemcachedParser {
 
   /** Takes bytes as they came; they are copied. */
   push(chunk: Buffer): void {
+    this.#isBinary ??= chunk[0] === BINARY_MAGIC;
     const skipped = Math.min(this.#skipped, chunk.length);
     this.#skipped -= skipped;
     const bytes = chunk.subarray(skipped);
@@ -121,6 +144,7 @@ export class MemcachedParser {
 
   /** The next whole request; null: it has not come. */
   next(): MemcachedRequest | null {
+    if (this.isBinary) return null;
     if (this.#announced === null) {
       const text = this.#line();
       if (text === null) return null;
@@ -128,7 +152,7 @@ export class MemcachedParser {
       if (line.kind !== "store") return line;
       if (line.bytes > this.maxItemBytes) {
         this.#skip(line.bytes + 2);
-        return TOO_LARGE;
+        return refused(TOO_LARGE, line.isSilent);
       }
       this.#announced = line;
     }
@@ -145,14 +169,15 @@ export class MemcachedParser {
     return line.endsWith("\r") ? line.slice(0, -1) : line;
   }
 
-  #stored({ bytes, ...request }: Announced): MemcachedRequest | null {
+  #stored({ bytes, verb, ...request }: Announced): MemcachedRequest | null {
     if (this.heldBytes < bytes + 2) return null;
     const end = this.#from + bytes;
     const data = bytesOf(this.#buffer, this.#from, end);
     const isWhole = bytesOf(this.#buffer, end, end + 2) === "\r\n";
     this.#consume(bytes + 2);
     this.#announced = null;
-    return isWhole ? { ...request, data } : BAD_CHUNK;
+    if (verb === "append" || verb === "prepend") return refused(ERROR, request.isSilent);
+    return isWhole ? { ...request, verb, data } : refused(BAD_CHUNK, request.isSilent);
   }
 
   #skip(bytes: number): void {
@@ -182,6 +207,8 @@ function readLine(line: ByteString): Line {
     case "add":
     case "replace":
     case "cas":
+    case "append":
+    case "prepend":
       return readStore(verb, words);
     case "delete":
       return readDelete(words);
@@ -193,46 +220,48 @@ function readLine(line: ByteString): Line {
     case "quit":
       return { kind: verb };
   }
-  return HTTP.test(line) ? { kind: "http" } : ERROR;
+  if (HTTP.test(line)) return { kind: "http" };
+  return refused(ERROR, ABSENT_WITH_NOREPLY.includes(verb) && words.at(-1) === NOREPLY);
 }
 
 /** `key flags exptime bytes`, of `cas` also `unique`, and perhaps `noreply`. */
-function readStore(verb: StoreVerb, words: readonly ByteString[]): Line {
+function readStore(verb: Announced["verb"], words: readonly ByteString[]): Line {
   const due = verb === "cas" ? 5 : 4;
   if (words.length < due || words.length > due + 1) return ERROR;
   const [key = "", flagsText = "", exptimeText = "", bytesText = "", uniqueText = "0"] = words;
   const flags = unsigned(flagsText, FLAGS_MAX);
-  const bytes = unsigned(bytesText, Number.MAX_SAFE_INTEGER);
+  const bytes = unsigned(bytesText, LENGTH_MAX);
   const exptime = exptimeOf(exptimeText);
   const unique = verb === "cas" ? uint64(uniqueText) : 0n;
   const isRight = key.length <= KEY_BYTES_MAX && flags !== null && bytes !== null;
-  if (!isRight || exptime === null || unique === null) return BAD_FORMAT;
-  return { kind: "store", verb, key, flags, exptime, unique, bytes, isSilent: words[due] === "noreply" };
+  const isSilent = words[due] === NOREPLY;
+  if (!isRight || exptime === null || unique === null) return refused(BAD_FORMAT, isSilent);
+  return { kind: "store", verb, key, flags, exptime, unique, bytes, isSilent };
 }
 
 /** `key`, and perhaps a time, which has to be 0, and `noreply`. */
 function readDelete([key, ...more]: readonly ByteString[]): Line {
   if (key === undefined || more.length > 2) return ERROR;
-  if (key.length > KEY_BYTES_MAX) return BAD_FORMAT;
-  const isSilent = more.at(-1) === "noreply";
+  const isSilent = more.at(-1) === NOREPLY;
+  if (key.length > KEY_BYTES_MAX) return refused(BAD_FORMAT, isSilent);
   const isRight = more.length === 0 || (more.length === 1 && isSilent) || more[0] === "0";
   if (isRight) return { kind: "delete", key, isSilent };
-  return wrong("bad command line format.  Usage: delete <key> [noreply]");
+  return refused(wrong("bad command line format.  Usage: delete <key> [noreply]"), isSilent);
 }
 
 /** `key number`, and perhaps `noreply`. */
 function readChange(verb: "incr" | "decr" | "touch", words: readonly ByteString[]): Line {
   const [key, number, last] = words;
   if (key === undefined || number === undefined || words.length > 3) return ERROR;
-  if (key.length > KEY_BYTES_MAX) return BAD_FORMAT;
-  const isSilent = last === "noreply";
+  const isSilent = (last ?? number) === NOREPLY;
+  if (key.length > KEY_BYTES_MAX) return refused(BAD_FORMAT, isSilent);
   if (verb === "touch") {
     const exptime = exptimeOf(number);
-    if (exptime === null) return wrong("invalid exptime argument");
+    if (exptime === null) return refused(wrong("invalid exptime argument"), isSilent);
     return { kind: "touch", key, exptime, isSilent };
   }
   const by = uint64(number);
-  if (by === null) return wrong("invalid numeric delta argument");
+  if (by === null) return refused(wrong("invalid numeric delta argument"), isSilent);
   return { kind: "count", verb, key, by, isSilent };
 }
 

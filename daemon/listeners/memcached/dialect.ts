@@ -33,6 +33,7 @@ export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   }
 
   problem(): Closing | null {
+    if (this.parser.isBinary) return closing("malformed", "the binary protocol", "ERROR\r\n");
     if (!this.parser.isTooLong) return null;
     return closing("malformed", "a line longer than any request's", "CLIENT_ERROR line too long\r\n");
   }

@@ -27,6 +27,8 @@ type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http"
 
 type CountRequest = MemcachedRequest & { readonly kind: "count" };
 
+/** The memcached whose answers these are, first: clients parse it, and some refuse a major version of 0. */
+export const VERSION: string = `1.6.18-dbsync-${version}`;
 const WRITERS = findCommand("WRITERS") as Command;
 /** How often a number is counted on that others change meanwhile. */
 const COUNT_TRIES = 100;
@@ -56,7 +58,7 @@ export class MemcachedSession {
   serve(request: MemcachedRequest): string | Promise<string> | null {
     if (request.kind === "quit" || request.kind === "http") return null;
     if (request.kind === "wrong") return request.answer;
-    if (request.kind === "version") return `VERSION ${version}\r\n`;
+    if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
     this.#guest.renew();
     const answer = this.isStranger ? this.#logIn(request) : this.#answer(request);
     if (request.kind === "get" || !request.isSilent) return answer;

@@ -1,8 +1,8 @@
 /** memcached's text protocol, held to what memcached 1.6.18 answers, and where it is ours. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VERSION } from "../../../../daemon/listeners/memcached/session.js";
 import { UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
-import { version } from "../../../../serving/process/version.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { makeFolder, startReplica } from "../../replicas.js";
@@ -55,7 +55,7 @@ test("who has to log in does it by a first set, and may then do what his rules s
   const no = "CLIENT_ERROR unauthenticated\r\n";
   assert.equal(
     await scene.said("get app:a\r\nadd a 0 0 1\r\nx\r\nversion\r\n"),
-    `${no}${no}VERSION ${version}\r\n`,
+    `${no}${no}VERSION ${VERSION}\r\n`,
   );
   assert.equal(
     await scene.said("set k 0 0 8\r\napp fals\r\nget k\r\n"),
@@ -88,10 +88,40 @@ test("items, answers and lines are bounded, and a browser's requests end the con
   assert.equal(await scene.said("get a a a a\r\n"), "SERVER_ERROR out of memory writing get response\r\n");
   assert.equal(
     await scene.said(`version\r\n${"x".repeat(300_000)}`),
-    `VERSION ${version}\r\nCLIENT_ERROR line too long\r\n`,
+    `VERSION ${VERSION}\r\nCLIENT_ERROR line too long\r\n`,
   );
   assert.equal(await scene.said("POST / HTTP/1.1\r\nHost: here\r\n\r\nset a 0 0 1\r\ny\r\n"), "");
   assert.match(await scene.said("get a\r\n"), /^VALUE a 0 1024\r\n/);
+});
+
+test("a request of the binary protocol is answered ERROR, and the connection closed", async () => {
+  await using scene = await startMemcached();
+  using client = await RawClient.open(scene.port);
+  // Its VERSION request, whose header ends the connection before anything behind it is taken for text.
+  client.send(`\x80\x0b${"\0".repeat(22)}\r\nset a 0 0 1\r\nx\r\n`);
+  assert.equal(await client.rest(), "ERROR\r\n");
+  assert.equal(await scene.said("get a\r\n"), "END\r\n");
+});
+
+test("an item too large is swallowed, without an answer after noreply", async () => {
+  await using scene = await startMemcached({ limits: { maxRequestBytes: 1024 } });
+  const item = (words: string) => `set a 0 0 2000${words}\r\n${"version\r\n".repeat(222)}xx\r\n`;
+  assert.equal(
+    await scene.said(`${item("")}${item(" noreply")}get a\r\n`),
+    "SERVER_ERROR object too large for cache\r\nEND\r\n",
+  );
+});
+
+test("append and prepend are answered once: what they bring is never taken for requests", async () => {
+  await using scene = await startMemcached();
+  assert.equal(
+    await scene.said("append a 0 0 9\r\nversion\r\n\r\nprepend a 0 0 1\r\nx\r\nflush_all\r\nget a\r\n"),
+    "ERROR\r\nERROR\r\nERROR\r\nEND\r\n",
+  );
+});
+
+test("clients that parse the version find a major number", () => {
+  assert.match(VERSION, /^[1-9]\d*\.\d+\.\d+-dbsync-/);
 });
 
 test("an answer that would be longer than any text is refused, and the daemon goes on", async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { version } from "../../../../serving/process/version.js";
+import { VERSION } from "../../../../daemon/listeners/memcached/session.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { repositoryRoot } from "../../../support/repository.js";
 
@@ -23,6 +23,6 @@ export async function replay(port: number): Promise<void> {
     // A client that has sent its last byte is answered, and then closed.
     if (closes === undefined) client.socket.end();
     const said = await client.rest();
-    assert.equal(said.replaceAll(`VERSION ${version}`, "VERSION 0"), answer, JSON.stringify(send));
+    assert.equal(said.replaceAll(`VERSION ${VERSION}`, "VERSION 0"), answer, JSON.stringify(send));
   }
 }
