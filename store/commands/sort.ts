@@ -102,6 +102,21 @@ export function patternOption(name: string, argv: readonly ByteString[]): "BY" |
   return null;
 }
 
+/** SORT or SORT_RO by the elements' bytes in place of a BY that names no keys, which keeps their order; null: there is none. */
+export function sortedInstead(name: string, argv: readonly ByteString[]): readonly ByteString[] | null {
+  if (name !== "SORT" && name !== "SORT_RO") return null;
+  const sorted = argv.slice(0, 2);
+  let keepsOrder = false;
+  for (let i = 2; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    const operands = OPERANDS[option] ?? 0;
+    if (option === "BY") keepsOrder ||= keyPattern(argv[i + 1] ?? "*") === null;
+    else sorted.push(...argv.slice(i, i + operands + 1));
+    i += operands;
+  }
+  return keepsOrder ? [...sorted, "ALPHA"] : null;
+}
+
 /** @throws CommandFailure */
 function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortRequest {
   const request = {

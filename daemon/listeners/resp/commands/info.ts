@@ -182,7 +182,7 @@ function statFields(session: RespSession): Fields {
     tracking_total_keys: tracked.keys,
     tracking_total_items: tracked.items,
     tracking_total_prefixes: tracked.prefixes,
-    total_error_replies: [...state.errors.values()].reduce((sum, count) => sum + count, 0),
+    total_error_replies: state.errorReplies,
   };
 }
 
@@ -259,7 +259,7 @@ function latencyFields(session: RespSession): Fields {
 
 function errorFields({ host }: RespSession): Fields {
   return Object.fromEntries(
-    [...host.state.errors].map(([kind, count]) => [`errorstat_${kind}`, `count=${count}`]),
+    [...host.state.errors].sort().map(([kind, count]) => [`errorstat_${kind}`, `count=${count}`]),
   );
 }
 

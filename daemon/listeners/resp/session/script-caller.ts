@@ -3,12 +3,16 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL, type Reply } from "../../../../protocol/reply.js";
 import type { LogLevel } from "../../../../serving/process/log.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
+import { findCommand } from "../../../../store/command-table.js";
+import { sortedInstead } from "../../../../store/commands/sort.js";
 import type { AclRefusal } from "../../../../store/rights/acl.js";
+import type { Command } from "../../../../store/rows/command.js";
 import type { ScriptCaller } from "../../../scripts/lua/script-run.js";
 import type { StepRunner } from "../../../users/command-path.js";
 import { noteRefusal } from "./refusals.js";
 import type { RespSession, Route } from "./session.js";
 
+const TYPE = findCommand("TYPE") as Command;
 const UNKNOWN = error("ERR Unknown Redis command called from script");
 const WRONG_NUMBER = error("ERR Wrong number of args calling Redis command from script");
 const NOT_ALLOWED = error("ERR This Redis command is not allowed from script");
@@ -54,10 +58,11 @@ export class SessionCaller implements ScriptCaller {
     }
     if (found.writes) this.#hasWritten = true;
     const { command, handler } = found;
-    const { tracking } = this.#session.host;
+    const { tracking, state } = this.#session.host;
     if (tracking.size > 0) tracking.ran(this.#session, command, argv);
-    const reply = handler === null ? this.#run(command, argv, this.#session.db) : this.#handled(found, argv);
+    const reply = handler === null ? this.#ran(command, argv) : this.#handled(found, argv);
     found.counts.add(0, reply.kind === "error");
+    if (state.monitors.size > 0) state.show(command, argv, this.#session.client, "lua");
     return reply;
   }
 
@@ -86,6 +91,15 @@ export class SessionCaller implements ScriptCaller {
     return found.mayWait && waits(argv)
       ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
       : null;
+  }
+
+  /** As in Redis: what SORT would answer of a set in no order it answers a script sorted, as scripts answer the same everywhere. */
+  #ran(command: Command, argv: readonly ByteString[]): Reply {
+    const { db } = this.#session;
+    const sorted = sortedInstead(command.name, argv);
+    if (sorted === null) return this.#run(command, argv, db);
+    const type = this.#run(TYPE, [TYPE.name, argv[1] ?? ""], db);
+    return this.#run(command, type.kind === "status" && type.text === "set" ? sorted : argv, db);
   }
 
   /** What the connection does itself; nothing of that takes its time. */

@@ -17,10 +17,15 @@ import { Pause } from "./pause.js";
 import { Pulse } from "./pulse.js";
 
 const RUN_ID_BYTES = 20;
-/** Kinds of errors that are counted: their names come from our own texts. */
+/** Kinds of errors that are counted by name, and bytes of a name: scripts choose both. */
 const ERROR_KINDS_MAX = 128;
+const ERROR_KIND_BYTES_MAX = 64;
 /** Of a command that monitors are shown whole: quoted, it takes four times as much, and a string has an end. */
 const SHOWN_BYTES_MAX = 64 * 1024;
+
+const RUNS_SCRIPT = /^(?:EVAL|FCALL)/;
+
+type Shown = Pick<Client, "db" | "remote">;
 
 /** A command that has been run. */
 export interface Ran {
@@ -51,6 +56,7 @@ export class ServerState {
   encoding = ENCODING_LIMITS;
   /** By the first word of the error. */
   readonly errors = new Map<string, number>();
+  errorReplies = 0;
   commands = 0;
   inputBytes = 0;
   outputBytes = 0;
@@ -78,19 +84,30 @@ export class ServerState {
   }
 
   failed(text: ByteString): void {
-    const kind = /^[A-Z]+/.exec(text)?.[0] ?? "ERR";
+    this.errorReplies++;
+    // As in Redis: of an error of one word it is ERR.
+    const end = text.indexOf(" ");
+    const kind = end > 0 && end <= ERROR_KIND_BYTES_MAX ? text.slice(0, end) : "ERR";
     const count = this.errors.get(kind) ?? 0;
     if (count > 0 || this.errors.size < ERROR_KINDS_MAX) this.errors.set(kind, count + 1);
   }
 
-  /** Tells the monitors of a command that has been run: of EXEC behind what it ran. */
-  show(command: Command, argv: readonly ByteString[], client: Client): void {
-    if (command.flags.includes("admin")) return;
+  /** Shows a command to the monitors if it runs a script: before the script's commands. @returns whether it does */
+  showScript(command: Command, argv: readonly ByteString[], client: Client): boolean {
+    const isScript = RUNS_SCRIPT.test(command.name);
+    if (isScript) this.show(command, argv, client);
+    return isScript;
+  }
+
+  /** Shows a command that has been run to the monitors: EXEC after what it ran. @param from  an address, or `lua` */
+  show(command: Command, argv: readonly ByteString[], { db, remote }: Shown, from = remote): void {
+    // As in Redis, where QUIT is answered before it is a command.
+    if (command.flags.includes("admin") || command.name === "QUIT") return;
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
     const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortened(argv) : argv;
     const words = withoutSecrets(command, shown).map(quoted).join(" ");
-    const line = `+${at} [${client.db} ${client.remote}] ${words}\r\n`;
+    const line = `+${at} [${db} ${from}] ${words}\r\n`;
     for (const monitor of this.monitors) monitor.push(line);
   }
 
@@ -114,6 +131,7 @@ export class ServerState {
   resetCounts(): void {
     for (const counts of this.counts.values()) counts.reset();
     this.errors.clear();
+    this.errorReplies = 0;
     this.commands = 0;
     this.inputBytes = 0;
     this.outputBytes = 0;

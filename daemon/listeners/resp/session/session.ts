@@ -191,11 +191,12 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   call(route: Route, argv: readonly ByteString[]): Served {
     const { state, environment, waiters, tracking } = this.host;
     const startedAt = state.mark;
+    const isShown = state.monitors.size > 0 && state.showScript(route.command, argv, this.client);
     const reply = this.#run(route, argv);
     state.mark = environment.uptime();
     const milliseconds = state.mark - startedAt;
     route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
-    if (state.monitors.size > 0) state.show(route.command, argv, this.client);
+    if (state.monitors.size > 0 && !isShown) state.show(route.command, argv, this.client);
     if (tracking.size > 0) tracking.ran(this, route.command, argv);
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
     // The waiting itself does not count.
