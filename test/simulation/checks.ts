@@ -5,6 +5,7 @@ import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
+import { wrongAcknowledgements } from "./acknowledged.js";
 import { ringOf, shortId } from "./cast.js";
 import { isLeftBehind } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
@@ -178,6 +179,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
     for (const place of lostRotten(host, world))
       if (!host.disk.toldRotten.has(hexOf(place.slice(10))))
         problems.push(`${host.name} has lost ${shownPlace(place)}, which nobody has, without a word`);
+  problems.push(...wrongAcknowledgements(world, entries, oracle));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;
 }

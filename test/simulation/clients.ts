@@ -10,6 +10,7 @@ import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { type Entry, placeOf } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
 import { SeededRandom } from "../support/seeded-random.js";
+import { ConditionalCall } from "./acknowledged.js";
 import { makeKey, randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
 import { CommandMaker } from "./commands.js";
 import type { Outcome, Sent } from "./ledger.js";
@@ -190,7 +191,9 @@ export class Client {
     const only = random.chance(ONLY) ? random.oneOf(hosts).identity.id : null;
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2), only };
     const entry = sign(key, { ...header, ...this.#clock.date(scheduler.time), ...options }, commands);
-    const sent: Sent = { entry, isRead: !mayChange(entry.envelope), outcomes: [] };
+    const isRead = !mayChange(entry.envelope);
+    const call = isRead || entry.envelope.if === null ? null : new ConditionalCall(this.#world, entry);
+    const sent: Sent = { entry, isRead, outcomes: [], call };
     ledger.sent.set(entry.id, sent);
     this.#world.trace(this.#name, () => `signs ${shown(entry)}`);
     const wait: Wait | undefined = sent.isRead
@@ -235,6 +238,7 @@ export class Client {
       sent.outcomes.push(outcome);
       host.take(sent.entry, wait, (answer, daemon) => {
         this.#answered(sent.entry, { answer, host, daemon, wait, outcome });
+        sent.call?.answered(host, answer);
         const [clock, newest] = [host.clock(), daemon.timeline.newest];
         network.send(host.name, this.#name, () => {
           this.#clock.heard(host, clock, sentAt, scheduler.time);

@@ -114,6 +114,10 @@ export function startDaemon(host: Host, world: World): Daemon {
     ...{ disk: host.disk, scheduler, processor, random, isAlive },
     syncEveryMs: settings.syncEveryMs,
     vanished: (places) => {
+      ledger.arrivals.lost(
+        host,
+        places.map((place) => place.slice(10)),
+      );
       // With --fsync interval an answer claims no more.
       for (const place of places)
         if (!world.honest.some((other) => other.keeps(place))) ledger.lost.add(place);
@@ -156,6 +160,10 @@ export function startDaemon(host: Host, world: World): Daemon {
         peering.flushed(entries, from);
       },
       folded: (entries, answered) => {
+        ledger.arrivals.note(
+          host,
+          entries.map(({ id }) => id),
+        );
         front.recorder.folded(entries, answered);
         front.pipeline.arrived(entries.map(({ id }) => id));
       },
@@ -209,6 +217,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     if (lists !== null && (lists.refusal !== null || lists.isJoining))
       violate(`${host.name} took ${shortId(entry.id)}: ${lists.refusal ?? "it has yet to join"}`);
     host.taken.add(entry.id);
+    ledger.arrivals.note(host, [entry.id]);
     noteTaken(world, host, entry);
     // What it has not told yet counts as well: it may be on the way to the disk.
     const watermark = Math.max(host.told, timeline.watermark);
@@ -242,6 +251,10 @@ export function startDaemon(host: Host, world: World): Daemon {
           `${host.name} told the watermark ${host.told - EPOCH} and came back with ${timeline.watermark - EPOCH}`,
         );
       opened = true;
+      ledger.arrivals.note(
+        host,
+        host.disk.held().map((place) => place.slice(10)),
+      );
       every(TIMELINE_TICK_MS, () => timeline.tick());
       const [watch, stableWatch] = [new StateWatch(host, world), new StablePointWatch(host, world)];
       const beginningWatch = new BeginningWatch(host, world);

@@ -93,6 +93,7 @@ export class SimulatedHost implements Host {
   /** The data folder is gone, and with it the daemon's key. */
   wipe(): void {
     this.disk.wipe();
+    this.#world.ledger.arrivals.wiped(this);
     this.identity = makeIdentity(this.random);
     this.told = 0;
     this.beginning = null;

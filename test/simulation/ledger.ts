@@ -1,6 +1,7 @@
 /** What daemons have said and promised in one run: what the checks hold them to. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
+import { type Acknowledgement, Arrivals, type ConditionalCall } from "./acknowledged.js";
 import { sha256 } from "./cast.js";
 
 /** How one daemon answered one envelope that was handed to it. */
@@ -15,6 +16,8 @@ export interface Sent {
   readonly entry: Entry;
   readonly isRead: boolean;
   readonly outcomes: Outcome[];
+  /** What its client makes of the answers; not there: it has no conditions. */
+  readonly call?: ConditionalCall | null;
 }
 
 /** "Everything dated up to `at` is final." */
@@ -64,6 +67,9 @@ export class Ledger {
   readonly lists: Record<string, number> = {};
   /** Whether an only other daemon, which has turned bad, was believed by one that had nothing. */
   isTainted = false;
+  /** Of units with conditions: what clients were told, by the rule of the client library. */
+  readonly conditional: Acknowledgement[] = [];
+  readonly arrivals = new Arrivals();
   /** What is wrong already. */
   readonly violations: string[] = [];
 

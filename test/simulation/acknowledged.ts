@@ -1,0 +1,143 @@
+/**
+ * Units with conditions: what a client is told of one by the client library's own rule must be what became of it, unless a unit that
+ * belongs before it had reached fewer than a majority by then. Source: docs/consistency.md "What the answer to a condition means".
+ */
+
+import { isUnmet, type Report } from "../../client/shared/outcome.js";
+import { judge, ruleFor } from "../../client/shared/policy.js";
+import { replyValues } from "../../client/shared/reply-value.js";
+import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { RespReader } from "../../protocol/resp/resp-reader.js";
+import { unitId } from "../../protocol/version-2/envelope.js";
+import { isKeyCommand } from "../../store/key-ring.js";
+import { compareEntries, type Entry } from "../../timeline/entries/entry.js";
+import { shortId } from "./cast.js";
+import type { NaiveState } from "./naive-fold.js";
+import type { Host, World } from "./world.js";
+
+type Word = "applied" | "unmet" | "failed";
+
+/** What a client was told of a unit. */
+interface Acknowledgement {
+  readonly entry: Entry;
+  readonly word: Word;
+  /** Ids of the entries that more than half of the hosts knew before it. */
+  readonly known: ReadonlySet<ByteString>;
+}
+
+/** When each host's state received which entry, in the order of all of them. */
+export class Arrivals {
+  #count = 0;
+  readonly #hosts = new Map<Host, Map<ByteString, number>>();
+
+  note(host: Host, ids: Iterable<ByteString>): void {
+    const arrived = this.#of(host);
+    for (const id of ids) if (!arrived.has(id)) arrived.set(id, ++this.#count);
+  }
+
+  lost(host: Host, ids: Iterable<ByteString>): void {
+    for (const id of ids) this.#of(host).delete(id);
+  }
+
+  wiped(host: Host): void {
+    this.#hosts.delete(host);
+  }
+
+  /** Ids that more than half of some hosts received before one, or by now where that one has not come. */
+  knownBefore(id: ByteString, hosts: readonly Host[]): Set<ByteString> {
+    const counts = new Map<ByteString, number>();
+    for (const host of hosts) {
+      const arrived = this.#of(host);
+      const before = arrived.get(id) ?? Number.POSITIVE_INFINITY;
+      for (const [other, at] of arrived) if (at < before) counts.set(other, (counts.get(other) ?? 0) + 1);
+    }
+    return new Set([...counts].filter(([, count]) => 2 * count > hosts.length).map(([other]) => other));
+  }
+
+  #of(host: Host): Map<ByteString, number> {
+    const arrived = this.#hosts.get(host) ?? new Map<ByteString, number>();
+    this.#hosts.set(host, arrived);
+    return arrived;
+  }
+}
+
+/** One client's view of a unit: its servers are all hosts. */
+export class ConditionalCall {
+  readonly #world: World;
+  readonly #entry: Entry;
+  readonly #reports: (Report | null)[];
+  #isDecided = false;
+
+  constructor(world: World, entry: Entry) {
+    this.#world = world;
+    this.#entry = entry;
+    this.#reports = world.hosts.map(() => null);
+  }
+
+  /** A host's first answer counts. */
+  answered(host: Host, answer: EnvelopeAnswer): void {
+    const { hosts, ledger } = this.#world;
+    const index = hosts.indexOf(host);
+    if (this.#isDecided || host.isByzantine || answer.kind !== "result") return;
+    this.#reports[index] ??= reportOf(answer);
+    const verdict = judge(ruleFor("usual", true), this.#reports, false);
+    if (verdict.kind !== "value") return;
+    this.#isDecided = true;
+    const known = ledger.arrivals.knownBefore(this.#entry.id, hosts);
+    const word = isUnmet(verdict.answer.flags) ? "unmet" : "applied";
+    ledger.conditional.push({ entry: this.#entry, word, known });
+  }
+}
+
+function reportOf(answer: EnvelopeAnswer & { readonly kind: "result" }): Report {
+  const reader = new RespReader(Buffer.from(answer.replies, "latin1"));
+  const [reply, flags] = [reader.readReply(), reader.readBulk()];
+  if (reply.kind === "error")
+    return { ok: false, stage: "reply", detail: reply.text, written: true, at: 0, flags };
+  return { ok: true, values: replyValues(reply), reply, flags, isForAll: false, at: 0 };
+}
+
+export type { Acknowledgement };
+
+/** Acknowledgements that turned out wrong, with nothing to excuse them. @param entries  that all have in the end */
+export function wrongAcknowledgements(
+  { ledger }: World,
+  entries: readonly Entry[],
+  { units }: NaiveState,
+): string[] {
+  return ledger.conditional.flatMap(({ entry, word, known }) => {
+    const unit = units.get(unitId(entry.id, 0));
+    if (unit === undefined) return [];
+    const became: Word =
+      unit.reply.kind === "nil-array" && unit.isVoid
+        ? "unmet"
+        : unit.isVoid || unit.reply.kind === "error"
+          ? "failed"
+          : "applied";
+    if (became === word || bearingOn(entry, entries).some(({ id }) => !known.has(id))) return [];
+    return [`${shortId(entry.id)} was acknowledged as ${word}, and is ${became}`];
+  });
+}
+
+/** The entries before one that its conditions and commands may depend on, directly or by others of them. */
+function bearingOn({ envelope, ...place }: Entry, entries: readonly Entry[]): readonly Entry[] {
+  const entry = { envelope, ...place };
+  const words = wordsOf(entry);
+  const before = entries.filter((other) => compareEntries(other, entry) < 0).sort(compareEntries);
+  return before.reverse().filter((other) => {
+    const { commands } = other.envelope;
+    const own = wordsOf(other);
+    const isForAll = commands.some(
+      (argv) => isKeyCommand(argv) || argv.length === 1 || /^(FLUSH|SWAP|SQL|MDB|DOC)/i.test(argv[0] ?? ""),
+    );
+    if (!isForAll && ![...own].some((word) => words.has(word))) return false;
+    for (const word of own) words.add(word);
+    return true;
+  });
+}
+
+/** Arguments, keys of conditions among them. */
+function wordsOf({ envelope: { commands, if: conditions } }: Entry): Set<ByteString> {
+  return new Set([...commands.flatMap((argv) => argv.slice(1)), ...(conditions ?? []).map(({ key }) => key)]);
+}
