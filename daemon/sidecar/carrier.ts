@@ -22,6 +22,8 @@ export interface CarriedFor {
   readonly db: number;
   /** Whether the answer waits until the place of the write is final. */
   readonly isStable: boolean;
+  /** As of CommandSender. */
+  readonly watched?: { readonly size: number };
 }
 
 export class Carrier {
@@ -57,7 +59,10 @@ export class Carrier {
 
   /** @param argv  name first */
   send(argv: Argv, sender: CarriedFor, carrying: Carrying): void {
-    this.#client.carry(writeCommand(argv), companyOf(argv), this.#settingsFor(sender), carrying);
+    const company = companyOf(argv);
+    const settings = this.#settingsFor(sender);
+    const isWatching = company === "reads" && sender.watched !== undefined && sender.watched.size > 0;
+    this.#client.carry(writeCommand(argv), company, isWatching ? watching(settings) : settings, carrying);
   }
 
   /** Several as one unit, if all conditions hold. */
@@ -89,3 +94,10 @@ export class Carrier {
 function headerOf(db: number): EnvelopeOptions {
   return { db, if: null, after: null, only: null };
 }
+
+/**
+ * Of what a connection with watched keys reads: without a policy what a majority answers alike. Two majorities share a daemon, so the
+ * value is no older than the writers that WATCH saw; an older one would pass for the one that the condition names.
+ */
+const watching = (settings: CallSettings): CallSettings =>
+  settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;

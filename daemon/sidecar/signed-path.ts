@@ -98,7 +98,7 @@ export class SignedPath implements CommandPath {
   tellOf(): void {}
 
   writersOf(db: number, keys: readonly ByteString[]): Promise<Writers | ErrorReply> {
-    const sender = { db, isStable: false };
+    const sender = { db, isStable: false, watched: { size: keys.length } };
     const asked = this.#promised(asItCame, (reply) =>
       this.#carrier.send(["WRITERS", ...keys], sender, reply),
     );

@@ -32,6 +32,8 @@ export interface CommandSender extends UnitSender {
   readonly replicated?: (came: boolean) => void;
   /** Filled in when a write is recorded; absent: nobody will ask. */
   readonly lastWrite?: LastWrite;
+  /** Keys that its next transaction depends on (WATCH): what it reads meanwhile must not be older than what it saw of them. */
+  readonly watched?: { readonly size: number };
 }
 
 /** Who waits for the reply of a write that is recorded; it stands for that reply until then. */

@@ -100,6 +100,8 @@ export async function startScene({
 export interface PlainScene extends AsyncDisposable {
   readonly folder: string;
   readonly servers: string;
+  /** A file with the private key that the daemons know. */
+  readonly key: string;
   readonly daemons: DaemonProcess[];
   /** Of a daemon, for a client that knows it alone. */
   only(number: number): Client;
@@ -134,7 +136,7 @@ export async function startPlain({
     scheme === "dbsync" ? `dbsync:${places}` : places.map((place) => `dbsyncs://${place}`).join();
   const ended: DaemonProcess[] = [];
   return {
-    ...{ folder, servers: places.join(), daemons },
+    ...{ folder, servers: places.join(), key, daemons },
     only: (number) =>
       createClient({ servers: places[number] as string, key: pair.privateKey, timeout: CALL_MS }),
     async sidecar(...more) {

@@ -1,0 +1,80 @@
+/** Transactions through a sidecar where one daemon has another state, and is the first to answer. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { Redis } from "ioredis";
+import { createClient } from "../../../client/dbsync-send.js";
+import { CALL_MS, type PlainScene, startPlain } from "./scene.js";
+
+/** Two of the three have the newer value; the third is what stood still. */
+const CURRENT = [0, 1];
+
+describe("three daemons of which one is behind", () => {
+  let scene: PlainScene;
+  const clients: Redis[] = [];
+
+  /** A sidecar's Redis client. Calls fail soon, as some daemons never answer. */
+  async function open(...args: readonly string[]): Promise<Redis> {
+    const { port } = await scene.sidecar("--backend-timeout", "700ms", ...args);
+    const redis = new Redis({ port });
+    clients.push(redis);
+    return redis;
+  }
+
+  const signal = (which: readonly number[], name: "SIGSTOP" | "SIGCONT") => {
+    for (const number of which) scene.daemons[number]?.kill(name);
+  };
+
+  /** The key with one writer at two daemons, and another value of another writer at the third. */
+  async function writeUnequal(key: string): Promise<void> {
+    await using old = scene.only(2);
+    await old.call(["SET", key, "old"]);
+    const servers = scene.servers.split(",").slice(0, 2);
+    await using current = createClient({ servers, key: scene.key, timeout: CALL_MS, policy: "all" });
+    await current.call(["SET", key, "new"]);
+  }
+
+  before(async () => {
+    scene = await startPlain();
+  });
+  after(async () => {
+    for (const client of clients) client.disconnect();
+    signal(CURRENT, "SIGCONT");
+    await scene[Symbol.asyncDispose]();
+  });
+
+  test("without --policy one daemon's word acknowledges no transaction, neither as applied nor as not applied", async () => {
+    await writeUnequal("a");
+    const redis = await open();
+    for (const policy of [[], ["--policy", "first"]]) {
+      const other = policy.length === 0 ? redis : await open(...policy);
+      await other.watch("a");
+      signal(CURRENT, "SIGSTOP");
+      const transaction = other.multi().set("a", "newest").exec();
+      // Only the daemon goes on that is behind. With --policy first its word is the client's answer, whatever it is.
+      if (policy.length === 0) await assert.rejects(transaction, /^ReplyError: MAYBEAPPLIED/);
+      else await transaction;
+      signal(CURRENT, "SIGCONT");
+    }
+  });
+
+  test("what a majority applied is acknowledged, although another daemon answers nil first", async () => {
+    await writeUnequal("b");
+    const redis = await open();
+    await redis.watch("b");
+    assert.equal(await redis.get("b"), "new");
+    assert.deepEqual(await redis.multi().set("b", "newest").exec(), [[null, "OK"]]);
+    await using old = scene.only(2);
+    assert.equal(await old.call(["GET", "b"]), "old");
+  });
+
+  test("what a connection reads behind WATCH is what a majority has, as the writers are that it watches", async () => {
+    await writeUnequal("c");
+    const redis = await open();
+    await redis.watch("c");
+    signal(CURRENT, "SIGSTOP");
+    await assert.rejects(redis.get("c"), /^ReplyError: NOTAPPLIED/);
+    await redis.unwatch();
+    assert.equal(await redis.get("c"), "old", "one answer is enough for a read by itself");
+    signal(CURRENT, "SIGCONT");
+  });
+});
