@@ -2,6 +2,7 @@
  * How the programs beside the daemon end when something is wrong: a sentence on standard error, and the exit code that the help of
  * `dbsync` names (client/cli/shared/exit-codes.ts).
  */
+import { writingFailure } from "../keys/unwritable.js";
 import { StartError, UnusableFile } from "../serving/process/start-error.js";
 
 const USAGE = 2;
@@ -21,14 +22,20 @@ export interface Ending {
 /** @throws  a mistake of the program's */
 export function endFor(problem: unknown, { name, told, failed }: Ending): void {
   if (!isTold(problem, told)) throw problem;
-  process.stderr.write(`${name}: ${problem.message}\n`);
+  const reason = isSystems(problem) ? writingFailure(problem) : null;
+  process.stderr.write(`${name}: ${problem.message}${reason === null ? "" : ` (${reason})`}\n`);
   process.exitCode = codeOf(problem, failed);
 }
 
 function isTold(problem: unknown, told: readonly ErrorClass[]): problem is Error {
   if ([StartError, ...told].some((kind) => problem instanceof kind)) return true;
   // The system's: no room, no right, a folder that is a mount.
-  return problem instanceof Error && "syscall" in problem;
+  return isSystems(problem);
+}
+
+/** Whether it is the system's, or has one of the system's as its cause. */
+function isSystems(problem: unknown): problem is Error {
+  return problem instanceof Error && ("syscall" in problem || isSystems(problem.cause));
 }
 
 function codeOf(problem: Error, failed: number): number {

@@ -7,6 +7,7 @@ import { discard, placeNew, stage } from "./atomic-file.js";
 import { KeyFileError, type KeyFileErrorCode } from "./errors.js";
 import { errnoOf, readKeyFile } from "./key-source.js";
 import { shellWord } from "./shell-word.js";
+import { writingFailure } from "./unwritable.js";
 
 const SECRET_BYTES = 32;
 const SECRET_MODE = 0o600;
@@ -29,11 +30,9 @@ export function writeClusterSecret(file: string): string {
     staged = stage(file, `${randomBytes(SECRET_BYTES).toString("hex")}\n`, SECRET_MODE);
     placeNew(staged, file);
   } catch (cause) {
-    const detail = errnoOf(cause);
-    throw new KeyFileError(detail === "EEXIST" ? "secret-exists" : "secret-not-writable", place, {
-      detail,
-      cause,
-    });
+    const isTaken = errnoOf(cause) === "EEXIST";
+    const detail = writingFailure(cause) ?? errnoOf(cause);
+    throw new KeyFileError(isTaken ? "secret-exists" : "secret-not-writable", place, { detail, cause });
   } finally {
     if (staged !== null) discard(staged);
   }

@@ -110,12 +110,12 @@ const SENTENCES = {
     `${place} is there already, and was left as it is: all daemons of a cluster have the same. Choose another name, or ` +
     "take the old one away at all daemons.",
   "secret-not-writable": ({ place, detail }) =>
-    `${place} cannot be written (${detail}). Choose a folder that is there and that this user may write to.`,
+    `${place} cannot be written (${detail}). Make room there, or choose a folder that is there and that this user may write to.`,
   exists: ({ place }) =>
     `there is a key already, and nothing was written: ${place}. ` +
     "Choose another --name or --out, or replace both keys with --force.",
   "not-writable": ({ place, detail }) =>
-    `${place} cannot be written (${detail}). Choose a folder with --out that this user may write to.`,
+    `${place} cannot be written (${detail}). Make room there, or choose a folder with --out that this user may write to.`,
 } as const satisfies Record<string, (facts: Facts) => string>;
 
 export type KeyFileErrorCode = keyof typeof SENTENCES;

@@ -5,6 +5,7 @@ import { discard, placeNew, placeOver, stage } from "./atomic-file.js";
 import { KeyFileError } from "./errors.js";
 import type { KeyPairPem } from "./generate.js";
 import { errnoOf } from "./key-source.js";
+import { writingFailure } from "./unwritable.js";
 
 export interface KeyPairPaths {
   readonly privateFile: string;
@@ -93,5 +94,8 @@ function exists(taken: readonly string[]): KeyFileError {
 
 function notWritable(path: string, error: unknown): KeyFileError {
   const place = { name: path, file: path, due: "private" } as const;
-  return new KeyFileError("not-writable", place, { detail: errnoOf(error), cause: error });
+  return new KeyFileError("not-writable", place, {
+    detail: writingFailure(error) ?? errnoOf(error),
+    cause: error,
+  });
 }

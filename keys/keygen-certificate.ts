@@ -12,6 +12,7 @@ import { KeyFileError } from "./errors.js";
 import { type KeyPairPaths, prepareKeyPairFiles, writeKeyPair } from "./key-pair-files.js";
 import { errnoOf } from "./key-source.js";
 import { shellWord } from "./shell-word.js";
+import { writingFailure } from "./unwritable.js";
 
 const DEFAULT_DAYS = 825;
 const MAX_DAYS = 3650;
@@ -69,7 +70,10 @@ function replace(file: string, text: string): void {
   } catch (error) {
     if (staged !== null) discard(staged);
     const place = { name: file, file, due: "public" } as const;
-    throw new KeyFileError("not-writable", place, { detail: errnoOf(error), cause: error });
+    throw new KeyFileError("not-writable", place, {
+      detail: writingFailure(error) ?? errnoOf(error),
+      cause: error,
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } f
 import { dirname, join, resolve } from "node:path";
 import { discard, placeNew, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
+import { unwritable } from "../../keys/unwritable.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { syncPathNow } from "../../serving/process/synced-path.js";
 import { FrameWriter } from "../../timeline/backup/backup-frames.js";
@@ -71,11 +72,19 @@ export async function backUp(parts: BackupParts): Promise<BackupReport> {
     }
   } catch (problem) {
     if (errnoOf(problem) === "EEXIST") throw taken(file);
-    throw problem;
+    throw failed(file, problem);
   } finally {
     discard(staged);
   }
   throw new NoBackup("its daemon forgets old entries faster than they are read: try again later");
+}
+
+/** Reading the folder fails with the path that was read; writing the file with none, or its own. */
+function failed(file: string, problem: unknown): unknown {
+  const { path } = problem as NodeJS.ErrnoException;
+  const isOther = path !== undefined && dirname(path) !== dirname(file);
+  const sentence = isOther ? null : unwritable(file, problem);
+  return sentence === null ? problem : new NoBackup(sentence, { cause: problem });
 }
 
 /** @returns its seal; null: entries were forgotten meanwhile */

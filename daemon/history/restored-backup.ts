@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { placeOver, stage } from "../../keys/atomic-file.js";
+import { unwritable } from "../../keys/unwritable.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
 import { loadWith } from "../../serving/process/optional-package.js";
@@ -9,6 +10,7 @@ import { CommandFailure } from "../../store/arguments/errors.js";
 import { NO_EXPIRY } from "../../store/engine/keyspace.js";
 import { dumpPayload } from "../../store/rdb/dump-payload.js";
 import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
+import type { DiskStorage } from "../../timeline/disk/disk-storage.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import { keepAside } from "../../timeline/snapshots/aside.js";
 import { Refold } from "../../timeline/snapshots/refold.js";
@@ -74,34 +76,66 @@ export async function restoreFolder({
   using view = closing(openBackup(file));
   requireReach(view, file, at);
   const source = at === null ? view : asOf(view, at);
-  const { DiskStorage } = await loadWith(
-    "lmdb",
-    "--data",
-    () => import("../../timeline/disk/disk-storage.js"),
-  );
+  const disk = await loadWith("lmdb", "--data", () => import("../../timeline/disk/disk-storage.js"));
   const made = data + UNFINISHED;
-  // Of a restore that was killed.
-  rmSync(made, { recursive: true, force: true });
-  mkdirSync(made, { mode: FOLDER_MODE });
-  const storage = new DiskStorage(made, { interval: SYNC_MS }, log);
+  try {
+    // Of a restore that was killed.
+    rmSync(made, { recursive: true, force: true });
+    mkdirSync(made, { mode: FOLDER_MODE });
+    await fill(made, source, {
+      data,
+      functions: view.end.functions,
+      functionsName,
+      log,
+      DiskStorage: disk.DiskStorage,
+    });
+    renameSync(made, data);
+  } catch (problem) {
+    const sentence = unwritable(`--data ${data}`, problem);
+    if (sentence === null) throw problem;
+    removeQuietly(made);
+    throw new NotRestored(sentence, { cause: problem });
+  }
+  return view.end;
+}
+
+/** What cannot be removed does not count as a folder of data: its name says so. */
+function removeQuietly(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // The reason why it could not be written is reported.
+  }
+}
+
+interface Filling extends Pick<FolderRestoring, "data" | "functionsName" | "log"> {
+  /** base64; null: there were none. */
+  readonly functions: string | null;
+  readonly DiskStorage: typeof DiskStorage;
+}
+
+async function fill(
+  made: string,
+  source: BackupView | ReturnType<typeof asOf>,
+  { data, functions, functionsName, log, DiskStorage: Storage }: Filling,
+): Promise<void> {
+  const storage = new Storage(made, { interval: SYNC_MS }, log);
   await keepAside(
     { storage: source, snapshots: source },
     {
       ...{ name: data, storage, snapshots: new SnapshotFiles(snapshotFolder(made)) },
       commit: () => storage.close(),
       discard: async () => {
-        await storage.close();
+        // It fails once more, as what was put before: that is reported.
+        await storage.close().catch(() => {});
         rmSync(made, { recursive: true, force: true });
       },
     },
     () => new Promise((turn) => setImmediate(turn)),
   );
-  const { functions } = view.end;
   const path = join(made, functionsName);
   // On the disk before the folder has its name.
   if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
-  renameSync(made, data);
-  return view.end;
 }
 
 function requireReach(view: BackupView, file: string, at: number | null): void {

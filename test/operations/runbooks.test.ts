@@ -302,6 +302,7 @@ test("all machines are off: started again, they have everything", async () => {
 });
 
 test("one folder is left: the others begin with empty folders", async () => {
+  await writes("last", ALL);
   const [, second = "", third = ""] = await Promise.all(ALL.map(idOf));
   for (const index of ALL) await trio.end(index, "SIGKILL");
   for (const index of [1, 2]) empties(index)();

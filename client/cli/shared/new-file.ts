@@ -5,6 +5,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { discard, placeNew } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
+import { unwritable } from "../../../keys/unwritable.js";
 
 /** For its owner alone: it holds data. */
 const MODE = 0o600;
@@ -23,13 +24,15 @@ export async function writeNewFile(path: string, fill: (write: Write) => Promise
   if (path === "-") return await fill(writeOut);
   if (existsSync(path)) throw taken(path);
   const staged = join(dirname(path), `.${basename(path)}.${randomBytes(NAME_BYTES).toString("hex")}.tmp`);
-  const file = await open(staged, "wx", MODE);
+  const file = await open(staged, "wx", MODE).catch((problem: Error) => {
+    throw failed(path, problem);
+  });
   try {
     await gathered(file, fill);
     await file.sync();
     placeNew(staged, path);
   } catch (problem) {
-    throw errnoOf(problem) === "EEXIST" ? taken(path) : problem;
+    throw errnoOf(problem) === "EEXIST" ? taken(path) : failed(path, problem);
   } finally {
     await file.close();
     discard(staged);
@@ -56,6 +59,11 @@ async function gathered(file: FileHandle, fill: (write: Write) => Promise<void>)
 async function writeOut(bytes: string): Promise<void> {
   if (process.stdout.write(bytes, "latin1")) return;
   await new Promise((resolve) => process.stdout.once("drain", resolve));
+}
+
+function failed(path: string, problem: unknown): unknown {
+  const sentence = unwritable(path, problem);
+  return sentence === null ? problem : new Error(sentence, { cause: problem });
 }
 
 const taken = (path: string) => new Error(`${path} is there already; name a file that is not`);

@@ -1,6 +1,7 @@
 /** `dbsync export sql:DIR`: databases of the daemons, written as the earlier SQL server's data folder. */
 import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { unwritable } from "../../../keys/unwritable.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { printLine } from "../shared/output.js";
@@ -27,9 +28,10 @@ export type Tell = (note: string) => void;
 export async function exportFolder(given: string, asking: TypedAsking, tell: Tell): Promise<void> {
   const folder = resolve(given);
   await checkFree(folder);
-  await mkdir(dirname(folder), { recursive: true });
-  const made = await mkdtemp(folder + UNFINISHED);
+  let made = "";
   try {
+    await mkdir(dirname(folder), { recursive: true });
+    made = await mkdtemp(folder + UNFINISHED);
     const sums = await exportDatabases(made, asking, tell);
     await rename(made, folder).catch((problem: Error) => {
       throw new Error(`${folder}: ${problem.message}; name a folder that is not there yet`);
@@ -38,8 +40,9 @@ export async function exportFolder(given: string, asking: TypedAsking, tell: Tel
       `databases: ${sums.databases}, tables: ${sums.tables}, views: ${sums.views}, rows: ${sums.rows}`,
     );
   } catch (problem) {
-    await rm(made, { recursive: true, force: true });
-    throw problem;
+    if (made !== "") await rm(made, { recursive: true, force: true });
+    const sentence = unwritable(folder, problem);
+    throw sentence === null ? problem : new Error(sentence, { cause: problem });
   }
 }
 

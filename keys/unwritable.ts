@@ -1,0 +1,29 @@
+/** Sentences for a file or folder that the system does not let a program write: which, why, and what to do. */
+
+/** Why, by the system's code. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: "no space is left on its disk",
+  EDQUOT: "this user's quota on its disk is used up",
+  EFBIG: "it is longer than this process may write",
+  EROFS: "its disk is mounted read-only",
+  EACCES: "this user may not write there",
+  EPERM: "this user may not write there",
+  ENOENT: "the folder that it would be in is not there",
+  ENOTDIR: "what it would be in is no folder",
+  EIO: "the disk reports an error",
+};
+
+/** Returns the code and reason of a write that failed, `ENOSPC: no space …`, also where it is the cause of another error; null: it is another error. */
+export function writingFailure(problem: unknown): string | null {
+  if (!(problem instanceof Error)) return null;
+  const { code } = problem as NodeJS.ErrnoException;
+  const reason = code === undefined ? undefined : REASONS[code];
+  return reason === undefined ? writingFailure(problem.cause) : `${code}: ${reason}`;
+}
+
+/** Returns a sentence on a file that could not be written and of which nothing is left; null: `problem` is another error. */
+export function unwritable(path: string, problem: unknown): string | null {
+  const reason = writingFailure(problem);
+  if (reason === null) return null;
+  return `${path} cannot be written (${reason}). Nothing of it was left. Make room there, or name another place, and run the same again`;
+}
