@@ -1,4 +1,5 @@
 /** Sentences for a file or folder that the system does not let a program write: which, why, and what to do. */
+import { constants } from "node:os";
 
 /** Why, by the system's code. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -16,9 +17,15 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Returns the code and reason of a write that failed, `ENOSPC: no space …`, also where it is the cause of another error; null: it is another error. */
 export function writingFailure(problem: unknown): string | null {
   if (!(problem instanceof Error)) return null;
-  const { code } = problem as NodeJS.ErrnoException;
-  const reason = code === undefined ? undefined : REASONS[code];
+  const code = codeOf((problem as { readonly code?: unknown }).code);
+  const reason = REASONS[code];
   return reason === undefined ? writingFailure(problem.cause) : `${code}: ${reason}`;
+}
+
+/** LMDB has the system's number in place of the code. */
+function codeOf(code: unknown): string {
+  if (typeof code !== "number") return typeof code === "string" ? code : "";
+  return Object.entries(constants.errno).find(([, number]) => number === code)?.[0] ?? "";
 }
 
 /** Returns a sentence on a file that could not be written and of which nothing is left; null: `problem` is another error. */

@@ -146,7 +146,7 @@ function begun(file: string): string {
   try {
     return stage(file, "", MODE);
   } catch (problem) {
-    throw new NoBackup(`${dirname(file)}: ${(problem as Error).message}`);
+    throw new NoBackup(unwritable(file, problem) ?? `${dirname(file)}: ${(problem as Error).message}`);
   }
 }
 
