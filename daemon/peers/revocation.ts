@@ -5,15 +5,15 @@
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { type FarewellCode, isOfWord } from "./shared/farewells.js";
-import type { PeeringParts } from "./shared/peering-parts.js";
+import type { Notices } from "./shared/notices.js";
 
 export class Revocation {
   /** What was said, and who has said so; null: nothing, or a member has taken this daemon for one since. */
   word: { readonly code: FarewellCode; readonly by: string } | null = null;
-  readonly #log: PeeringParts["log"];
+  readonly #notices: Notices;
 
-  constructor(log: PeeringParts["log"]) {
-    this.#log = log;
+  constructor(notices: Notices) {
+    this.#notices = notices;
   }
 
   /** A member talks to this daemon as to one. */
@@ -25,7 +25,8 @@ export class Revocation {
   left({ isProven, told, name, id }: MemberConnection, others: number): void {
     if (!isProven || told === null || !isOfWord(told) || this.word !== null || others > 0) return;
     this.word = { code: told, by: name };
-    this.#log.error({ address: name, member: hexOf(id) }, SENTENCES[told] ?? told);
+    // A member that dials this daemon again and again says the same each time.
+    this.#notices.error("own membership", { address: name, member: hexOf(id) }, SENTENCES[told] ?? told);
   }
 }
 

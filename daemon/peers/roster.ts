@@ -55,7 +55,7 @@ export class Roster {
     const electorate = () => this.electorate;
     const { forgotten } = parts;
     this.#seats = new Seats({ members: this.members, electorate, forgotten, notes: this.#heard });
-    this.revocation = new Revocation(parts.peering.log);
+    this.revocation = new Revocation(parts.notices);
     this.#handshakes = new Handshakes(parts.peering.limits);
     this.#owner = {
       get state() {

@@ -48,6 +48,18 @@ test("each rule says how grave it is, what is wrong and what to do, and each pan
   assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
 });
 
+test("alarms fire when they should: promtool plays series to the rules", {
+  skip: skipWithout("promtool"),
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-alarms-"));
+  const tests = readFileSync(join(repositoryRoot, "test/examples/alerts.tests.yml"), "utf8");
+  writeFileSync(join(folder, "alerts.yml"), rules);
+  writeFileSync(join(folder, "tests.yml"), tests);
+  const { code, stdout, stderr } = await run("promtool", ["test", "rules", join(folder, "tests.yml")]);
+  rmSync(folder, { recursive: true });
+  assert.equal(code, 0, stdout + stderr);
+});
+
 test("promtool takes the rules, and the dashboard's expressions as rules", {
   skip: skipUnlessFull || skipWithout("promtool"),
 }, async () => {

@@ -28,6 +28,15 @@ export class Notices {
 
   /** @param subject  whom it is about, such as an address */
   warn(subject: string, facts: object, text: string): void {
+    this.#note("warn", subject, facts, text);
+  }
+
+  /** @param subject  as of `warn` */
+  error(subject: string, facts: object, text: string): void {
+    this.#note("error", subject, facts, text);
+  }
+
+  #note(level: "warn" | "error", subject: string, facts: object, text: string): void {
     const now = this.#uptime();
     const before = this.#said.get(subject);
     if (before !== undefined && before.text === text && now - before.at < AGAIN_MS) {
@@ -37,7 +46,7 @@ export class Notices {
     if (this.#said.size >= SUBJECTS_MOST) this.#said.clear();
     this.#said.set(subject, { text, at: now, withheld: 0 });
     const withheld = before?.text === text && before.withheld > 0 ? { withheld: before.withheld } : {};
-    this.#log.warn({ ...facts, ...withheld }, text);
+    this.#log[level]({ ...facts, ...withheld }, text);
   }
 
   info(facts: object, text: string): void {

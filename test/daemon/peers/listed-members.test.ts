@@ -205,3 +205,23 @@ test("a member that the list names and no address leads to is shown as away", ()
   });
   assert.equal(other.peering.members.length, 2);
 });
+
+test("a daemon that no list names says so once in its log, however often members dial it", () => {
+  const world = new World();
+  const at = new Lists("b", HASH, ["a"]);
+  [at.isOutside, at.refusal] = [true, "does not name it"];
+  const refusal = (id: string) => (id === keyOf("b").id ? ("not-listed" as const) : null);
+  for (const name of ["a", "c"])
+    world.add(name, { peers: ["b"], parts: { lists: new Lists(name, HASH, ["a", "c"]), refusal } });
+  const b = world.add("b", { peers: ["a", "c"], parts: { lists: at } });
+  let dials = 0;
+  world.isLost = ({ to, kind }) => {
+    if (to === "b" && kind === "bye") dials++;
+    return false;
+  };
+  world.runUntil(() => dials > 8);
+  assert.equal(
+    b.lines.filter(({ text }) => text.startsWith("a member says that the list of members")).length,
+    1,
+  );
+});
