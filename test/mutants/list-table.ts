@@ -40,4 +40,32 @@ export const listMutants: readonly Mutant[] = [
     replace: "return null;",
     test: "test/client/cli/members/next-members.test.js",
   },
+  {
+    name: "lists: one peer vouches for a list whose signer is not known",
+    file: "daemon/peers/vouched-lists.js",
+    find: "return count >= majorityOf(configured) ? count : null;",
+    replace: "return count;",
+    test: "test/daemon/members/rotated-root.test.js",
+  },
+  {
+    name: "lists: no peer vouches for a list whose signer is not known",
+    file: "daemon/peers/listed-members.js",
+    find: 'if (outcome !== "unknown-signer")',
+    replace: "if (true)",
+    test: "test/daemon/members/rotated-root.test.js",
+  },
+  {
+    name: "lists: a daemon that lets this one go does not vouch",
+    file: "daemon/peers/listed-members.js",
+    find: "this.#takeFrom(id, body, signature);",
+    replace: "this.#parts.peering.lists?.take(Buffer.from(body), Buffer.from(signature));",
+    test: "test/daemon/members/rotated-root.test.js",
+  },
+  {
+    name: "lists: a member goes by the word of one peer",
+    file: "daemon/members/member-lists.js",
+    find: "if (mayHaveWrites && peers < 2)",
+    replace: "if (false)",
+    test: "test/daemon/members/member-lists.test.js",
+  },
 ];
