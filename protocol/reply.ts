@@ -43,6 +43,8 @@ export interface Resp3Reply {
 export interface ErrorReply {
   readonly kind: "error";
   readonly text: ByteString;
+  /** Elements that the answer to a MongoDB client has besides, as BSON; no other format sends them. */
+  readonly details?: ByteString;
 }
 
 /** What RESP2 can say, and so what a reader of it gives. */

@@ -142,16 +142,29 @@ function lengthAt(bytes: Buffer, at: number, end: number): number {
   return length;
 }
 
-/** The answer to a message, of its own kind, without the document at its end. @param length  of that document */
-export function answerHead({ id, kind }: Pick<MongoMessage, "id" | "kind">, length: number): Buffer {
+/** AwaitCapable of OP_REPLY: getMore may wait, as servers have said since 2.2. */
+const AWAIT_CAPABLE = 8;
+/** QueryFailure of OP_REPLY: its document is an error. */
+const QUERY_FAILURE = 2;
+
+/**
+ * Returns the answer to a message, of its own kind, without the document at its end.
+ * @param length  of that document
+ * @param isError  whether it says why the command was refused
+ */
+export function answerHead(
+  { id, kind }: Pick<MongoMessage, "id" | "kind">,
+  length: number,
+  isError = false,
+): Buffer {
   const isQuery = kind === "query";
   const head = Buffer.alloc(HEAD_BYTES + (isQuery ? 20 : 5));
   head.writeInt32LE(head.length + length, 0);
   head.writeInt32LE(id, 8);
   head.writeInt32LE(isQuery ? OP_REPLY : OP_MSG, 12);
-  // Of OP_REPLY: that getMore may wait, as servers have said since 2.2, and that it is one document.
+  // OP_REPLY: its flags, and that it has one document.
   if (isQuery) {
-    head.writeInt32LE(8, HEAD_BYTES);
+    head.writeInt32LE(isError ? AWAIT_CAPABLE | QUERY_FAILURE : AWAIT_CAPABLE, HEAD_BYTES);
     head.writeInt32LE(1, HEAD_BYTES + 16);
   }
   return head;

@@ -10,11 +10,14 @@ export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
   readonly reply: ErrorReply;
 
-  /** @param text  line breaks, which would end the error's line, become blanks */
-  constructor(text: ByteString) {
+  /**
+   * @param text     line breaks, which would end the error's line, become spaces
+   * @param details  see ErrorReply
+   */
+  constructor(text: ByteString, details?: ByteString) {
     const line = text.slice(0, TEXT_BYTES_MAX).replace(/[\r\n]/g, " ");
     super(line);
-    this.reply = error(line);
+    this.reply = details === undefined ? error(line) : { ...error(line), details };
   }
 }
 

@@ -1,6 +1,7 @@
 /** Answers of MDB commands: documents, as BSON, or as Extended JSON where the question was. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
+import type { Handler } from "../../rows/command.js";
 import { type BsonDocument, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
@@ -60,3 +61,14 @@ export function stepByStep(ordered: ByteString, count: number, step: (i: number)
 
 export const count = (value: number): Int32 | bigint =>
   value === (value | 0) ? new Int32(value) : BigInt(value);
+
+/** Returns a command whose failure as a whole has all that is told of it. */
+export const detailed =
+  (run: Handler): Handler =>
+  (data, argv, unit) => {
+    try {
+      return run(data, argv, unit);
+    } catch (failure) {
+      throw failure instanceof MongoFailure ? failure.alone() : failure;
+    }
+  };

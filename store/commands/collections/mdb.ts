@@ -3,6 +3,7 @@
  * Source: MongoDB 7, as its manual tells it; docs/mongo-collections.md.
  */
 import { family } from "../../rows/command.js";
+import { detailed } from "./answers.js";
 import { remove, update } from "./changes.js";
 import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js";
 import { aggregated, inserted, looked, ofAllDatabases, ofDatabase, updated } from "./collection-keys.js";
@@ -47,7 +48,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
     summary: "Changes or removes one document, and answers it.",
-    run: findAndModify,
+    run: detailed(findAndModify),
   },
   "MDB.FIND": {
     arity: 4,
@@ -101,7 +102,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection",
     summary: "Makes indexes {key, name, unique, sparse}.",
-    run: createIndexes,
+    run: detailed(createIndexes),
   },
   "MDB.DROPINDEXES": {
     arity: 4,

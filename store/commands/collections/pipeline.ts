@@ -1,4 +1,5 @@
 /** MDB.AGGREGATE: documents through stages. Source: MongoDB's manual, "Aggregation Stages". What is not here is refused by name. */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../engine/mutators.js";
@@ -10,6 +11,7 @@ import { foundBy, type Place, placeOf } from "./changes.js";
 import { lookedUp } from "./lookup.js";
 import { filterOf } from "./queries/filter.js";
 import { badValue, looked, MongoFailure, mismatch, spend } from "./queries/mongo-failure.js";
+import { unknownName } from "./queries/names-elsewhere.js";
 import { projectionOf } from "./queries/projection.js";
 import { sortingOf } from "./queries/sorting.js";
 import { arrayAt, countOf, specOf } from "./queries/spec.js";
@@ -82,7 +84,8 @@ function made(stage: Bson, place: Place): Stage {
     throw new MongoFailure(40323, "A pipeline stage specification object must contain exactly one field.");
   const [name, operand] = parts;
   const make = STAGES.get(name);
-  if (make === undefined) throw new MongoFailure(40324, `Unrecognized pipeline stage name: '${name}'`);
+  if (make === undefined)
+    throw unknownName("stage", name, new MongoFailure(40324, `Unrecognized pipeline stage name: '${name}'`));
   return make(operand, place);
 }
 

@@ -7,7 +7,7 @@ import type { Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
 import type { CommandHost, MongoCommand } from "../session/command-host.js";
 import { countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
-import { membersOfReply } from "./writes.js";
+import { membersOfReply } from "./refused-documents.js";
 
 /** Of one command. */
 const INDEXES_MOST = 64;

@@ -8,7 +8,7 @@ import type { Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
 import type { CommandHost, MongoCommand } from "../session/command-host.js";
 import { countOf, namespaceOf, placeOf } from "./arguments.js";
-import { membersOfReply } from "./writes.js";
+import { membersOfReply } from "./refused-documents.js";
 
 const OF_READS: Fields = { collation: "default", let: "default", hint: "ignored", allowDiskUse: "ignored" };
 const OF_CURSORS: Fields = {

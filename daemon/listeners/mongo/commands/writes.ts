@@ -3,12 +3,12 @@ import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../../protocol/mongo/bson-members.js";
 import { type BsonValue, element, framed } from "../../../../protocol/mongo/bson-writer.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../../protocol/mongo/message.js";
-import type { Reply } from "../../../../protocol/reply.js";
 import { CommandDocument } from "../messages/command-document.js";
-import { failure } from "../messages/failure.js";
+import { failure, type MongoFailure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
 import type { CommandHost, MongoCommand } from "../session/command-host.js";
 import { placeOf } from "./arguments.js";
+import { membersOfReply, Refusals, refusedId } from "./refused-documents.js";
 
 const ID = "_id";
 const UPSERT_ID = "upsertId";
@@ -39,6 +39,7 @@ export const writeCommands: readonly MongoCommand[] = [
       batch(host, command, {
         ...{ verb: "MDB.INSERT", field: "documents" },
         argument: (bytes) => withId(bytes, host),
+        refusal: refusedId,
       }),
   },
   {
@@ -78,21 +79,24 @@ interface Batch {
   readonly verb: string;
   readonly field: string;
   readonly argument: (document: Buffer) => ByteString;
+  /** Why a document is never handed to the store; null: it is. */
+  readonly refusal?: (document: Buffer) => MongoFailure | null;
 }
 
 function batch(
   host: CommandHost,
   command: CommandDocument,
-  { verb, field, argument }: Batch,
+  { verb, field, argument, refusal = () => null }: Batch,
 ): ByteString | Promise<ByteString> {
   const documents = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
   if (documents.length === 0)
     throw failure(16, `Write batch sizes must be between 1 and ${BATCH_DOCUMENTS_MAX}`);
   const ordered = command.has("ordered") && !command.flag("ordered") ? "0" : "1";
-  return host.write(
-    command,
-    [verb, ...placeOf(command), ordered, ...documents.map(argument)],
-    membersOfReply,
+  const refused = new Refusals(documents, refusal, ordered === "1");
+  const { left } = refused;
+  if (left.length === 0) return refused.alone;
+  return host.write(command, [verb, ...placeOf(command), ordered, ...left.map(argument)], (reply) =>
+    refused.isEmpty ? membersOfReply(reply) : refused.joined(reply),
   );
 }
 
@@ -137,8 +141,3 @@ function hasId(bytes: Buffer): boolean {
 
 const preceded = (bytes: Buffer, id: BsonValue): ByteString =>
   framed(`${element(ID, id)}${bytesOf(bytes, LENGTH_BYTES, bytes.length - 1)}`);
-
-/** The members of a document that was answered. */
-export function membersOfReply(reply: Reply): ByteString {
-  return reply.kind === "bulk" ? reply.bytes.slice(LENGTH_BYTES, -1) : "";
-}

@@ -13,15 +13,20 @@ export function doneAnswer(written: ByteString): ByteString {
   return framed(`${written}${DONE}`);
 }
 
-export function refusedAnswer({ code, codeName, sentence }: MongoFailure): ByteString {
-  return framed(
-    `${REFUSED}${elements({ errmsg: text(sentence), code: int32(code), codeName: text(codeName) })}`,
-  );
+/** @param kind  of the message: drivers read `$err` of a failed query of the old kind */
+export function refusedAnswer(
+  { code, codeName, sentence, details }: MongoFailure,
+  kind: MongoMessage["kind"],
+): ByteString {
+  const old = kind === "query" ? element("$err", text(sentence)) : "";
+  const told = elements({ errmsg: text(sentence), code: int32(code), codeName: text(codeName) });
+  return framed(`${REFUSED}${old}${told}${details}`);
 }
 
 /** The whole message. */
 export function written(request: Pick<MongoMessage, "id" | "kind">, answer: ByteString): ByteString {
-  return `${bytesOf(answerHead(request, answer.length))}${answer}`;
+  const isError = answer.startsWith(REFUSED, LENGTH_BYTES);
+  return `${bytesOf(answerHead(request, answer.length, isError))}${answer}`;
 }
 
 /** Whether a message says that something is wrong. */

@@ -14,6 +14,7 @@ export const CODE_NAMES = {
   20: "IllegalOperation",
   22: "InvalidBSON",
   43: "CursorNotFound",
+  52: "DollarPrefixedFieldName",
   59: "CommandNotFound",
   72: "InvalidOptions",
   79: "UnknownReplWriteConcern",
@@ -37,10 +38,12 @@ export class MongoFailure extends Error {
   readonly codeName: ByteString;
   /** UTF-8. */
   readonly sentence: ByteString;
+  /** Elements of the answer besides these, as BSON. */
+  readonly details: ByteString;
 
-  constructor(code: number, codeName: ByteString, sentence: ByteString) {
+  constructor(code: number, codeName: ByteString, sentence: ByteString, details: ByteString = "") {
     super(sentence);
-    [this.code, this.codeName, this.sentence] = [code, codeName, sentence];
+    [this.code, this.codeName, this.sentence, this.details] = [code, codeName, sentence, details];
   }
 }
 
@@ -54,9 +57,9 @@ const TOLD = /^MONGO (\d+) (\w+) (.*)$/s;
 /** Errors of the daemon itself, by the first word. */
 const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146 };
 
-export function failureOf({ text }: ErrorReply): MongoFailure {
+export function failureOf({ text, details }: ErrorReply): MongoFailure {
   const [, code, codeName, sentence] = TOLD.exec(text) ?? [];
-  if (codeName !== undefined) return new MongoFailure(Number(code), codeName, sentence ?? "");
+  if (codeName !== undefined) return new MongoFailure(Number(code), codeName, sentence ?? "", details);
   const [, word = "ERR", rest = text] = /^([A-Z]+) (.*)$/s.exec(text) ?? [];
   const own = CODES[word] ?? 8;
   return new MongoFailure(own, CODE_NAMES[own], word === "ERR" ? rest : text);

@@ -116,11 +116,12 @@ export class MongoSession implements CommandHost {
   }
 
   #answer(request: MongoMessage): ByteString | Promise<ByteString> {
+    const refusal = (problem: unknown) => refusalOf(problem, request);
     try {
       const done = this.#carriedOut(request);
-      return typeof done === "string" ? doneAnswer(done) : done.then(doneAnswer).catch(refusalOf);
+      return typeof done === "string" ? doneAnswer(done) : done.then(doneAnswer).catch(refusal);
     } catch (problem) {
-      return refusalOf(problem);
+      return refusal(problem);
     }
   }
 
@@ -145,8 +146,8 @@ function good<Answer>(reply: Reply, told: (reply: Reply) => Answer): Answer {
 }
 
 /** @throws the problem, if it is no failure */
-function refusalOf(problem: unknown): ByteString {
-  if (problem instanceof MongoFailure) return refusedAnswer(problem);
+function refusalOf(problem: unknown, { kind }: MongoMessage): ByteString {
+  if (problem instanceof MongoFailure) return refusedAnswer(problem, kind);
   throw problem;
 }
 

@@ -1,4 +1,5 @@
 /** Expressions of $project and $group: ways to fields, and values as they stand. Source: MongoDB's manual, "Aggregation Expressions". */
+
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -8,6 +9,7 @@ import {
   isDocument,
 } from "../../../values/collections/bson.js";
 import { MongoFailure, type Work } from "./mongo-failure.js";
+import { unknownName } from "./names-elsewhere.js";
 import { checkedWay } from "./ways.js";
 
 /** The value for a document; undefined: there is none. */
@@ -30,7 +32,7 @@ export function expressionOf(value: Bson, scope: Scope): Expression {
   const [first = ""] = value.keys();
   if (first.startsWith("$")) {
     if (first === "$literal" && value.size === 1) return () => value.get(first);
-    throw new MongoFailure(168, `Unrecognized expression '${first}'`);
+    throw unknownName("expression", first, new MongoFailure(168, `Unrecognized expression '${first}'`));
   }
   const fields = [...value].map(([name, one]) => {
     if (name.includes(".") || name.startsWith("$"))

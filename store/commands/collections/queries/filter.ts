@@ -1,4 +1,5 @@
 /** Filters: which documents are meant. Source: MongoDB's manual, "Query Predicates". What is not here is refused by name. */
+
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -9,6 +10,7 @@ import {
 } from "../../../values/collections/bson.js";
 import type { FieldPath } from "../../../values/collections/index-keys.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
+import { unknownName } from "./names-elsewhere.js";
 import { isTrue } from "./spec.js";
 import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from "./value-tests.js";
 import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
@@ -91,7 +93,8 @@ class Compiling {
     this.#count();
     if (name === "$comment") return [];
     if (LOGICAL.includes(name)) return [this.#logical(name, operand)];
-    if (name.startsWith("$")) throw badValue(`unknown top level operator: ${name}`);
+    if (name.startsWith("$"))
+      throw unknownName("filter", name, badValue(`unknown top level operator: ${name}`));
     const path = wayTo(name);
     this.roots.add(path[0] as ByteString);
     const { onPath } = isOperators(operand) ? this.operators(operand) : this.#leaf(this.#same(operand));
@@ -176,7 +179,7 @@ class Compiling {
       case "$elemMatch":
         return this.#element(value);
       default:
-        throw badValue(`unknown operator: ${name}`);
+        throw unknownName("filter", name, badValue(`unknown operator: ${name}`));
     }
   }
 

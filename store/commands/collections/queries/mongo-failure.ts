@@ -1,8 +1,15 @@
 /** What MDB commands answer instead of a result: MongoDB's number and name of an error, and a sentence. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { CommandFailure } from "../../../arguments/errors.js";
-import { type Bson, type BsonDocument, BsonFault, Int32 } from "../../../values/collections/bson.js";
+import {
+  type Bson,
+  type BsonDocument,
+  BsonFault,
+  DEPTH_MAX,
+  Int32,
+} from "../../../values/collections/bson.js";
 import { countedBson } from "../../../values/collections/bson-reader.js";
+import { writeBson } from "../../../values/collections/bson-writer.js";
 
 /** As MongoDB numbers them. Others are `Location` and their number. */
 const NAMES: ReadonlyMap<number, string> = new Map([
@@ -33,6 +40,11 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [11000, "DuplicateKey"],
 ]);
 
+/** Bytes in front of a document's elements. */
+const LENGTH_BYTES = 4;
+/** What is told around a document's values lies deeper than they may. */
+const DETAILS_DEPTH = DEPTH_MAX + 8;
+
 export class MongoFailure extends CommandFailure {
   readonly code: number;
   readonly sentence: ByteString;
@@ -44,6 +56,13 @@ export class MongoFailure extends CommandFailure {
     this.code = code;
     this.sentence = sentence;
     this.details = details;
+  }
+
+  /** As the error of a whole command, with what is told besides for MongoDB's clients. */
+  alone(): CommandFailure {
+    if (this.details.size === 0) return this;
+    const bytes = writeBson(this.details, { bytes: Number.POSITIVE_INFINITY, depth: DETAILS_DEPTH });
+    return new CommandFailure(this.reply.text, bytes.slice(LENGTH_BYTES, -1));
   }
 
   /** By its place and number alone. @param index  of the document or statement */

@@ -1,9 +1,11 @@
 /** $group: one document for each value of an expression, in the order in which the first of each came. Source: MongoDB's manual, "$group". */
+
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isDocument } from "../../../values/collections/bson.js";
 import { keyOf } from "../../../values/collections/bson-order.js";
 import { type Expression, expressionOf, type Scope } from "../queries/expressions.js";
 import { MongoFailure, spend } from "../queries/mongo-failure.js";
+import { unknownName } from "../queries/names-elsewhere.js";
 import { ACCUMULATORS, type Accumulator } from "./accumulators.js";
 
 interface Field {
@@ -57,6 +59,11 @@ function fieldOf(name: ByteString, value: Bson, scope: Scope): Field {
   if (parts === undefined) throw new MongoFailure(40234, `The field '${name}' must be an accumulator object`);
   const [operator, operand] = parts;
   const start = ACCUMULATORS.get(operator);
-  if (start === undefined) throw new MongoFailure(15952, `unknown group operator '${operator}'`);
+  if (start === undefined)
+    throw unknownName(
+      "accumulator",
+      operator,
+      new MongoFailure(15952, `unknown group operator '${operator}'`),
+    );
   return { name, start, operand: expressionOf(operand, scope) };
 }

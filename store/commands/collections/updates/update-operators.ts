@@ -15,7 +15,7 @@ import { compareBson } from "../../../values/collections/bson-order.js";
 import { typeOf } from "../../../values/collections/bson-type.js";
 import { Decimal, decimalOf } from "../../../values/collections/decimal.js";
 import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
-import { badValue, failedToParse, mismatch, type Work } from "../queries/mongo-failure.js";
+import { badValue, failedToParse, mismatch, notHere, type Work } from "../queries/mongo-failure.js";
 import { wayTo } from "../queries/ways.js";
 import { addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { putAt, removeAt, valueAt } from "./update-paths.js";
@@ -145,7 +145,7 @@ export function updatePath(name: ByteString): FieldPath {
   for (const part of path) {
     if (part === "") throw failedToParse(`The update path '${name}' contains an empty field name`);
     if (part === "$" || part.startsWith("$["))
-      throw badValue(`positional elements are not there yet: '${name}'`);
+      throw notHere(`positional elements are not supported by this server: '${name}'`);
     if (part.startsWith("$"))
       throw badValue(`The dollar ($) prefixed field '${part}' in '${name}' is not allowed`);
   }

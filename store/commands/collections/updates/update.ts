@@ -1,4 +1,5 @@
 /** Updates: what a statement makes of a document. Source: MongoDB's manual, "Update Documents". */
+
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -19,6 +20,7 @@ import {
   spend,
   type Work,
 } from "../queries/mongo-failure.js";
+import { unknownName } from "../queries/names-elsewhere.js";
 import { wayTo } from "../queries/ways.js";
 import {
   type Change,
@@ -80,7 +82,7 @@ function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
     const make = UPDATE_OPERATORS.get(operator);
     if (make === undefined && operator !== "$rename") {
       const about = operator.startsWith("$") ? "is not there" : "is no operator: a replacement has none";
-      throw failedToParse(`Unknown modifier: ${operator} ${about}`);
+      throw unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
     }
     if (!isDocument(fields))
       throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(fields).name} instead`);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   Binary,
+  BSON,
   type Collection,
   Decimal128,
   type Document,
@@ -12,7 +13,11 @@ import {
   MongoBulkWriteError,
   ObjectId,
 } from "mongodb";
+import { query } from "../../../protocol/mongo/messages.js";
+import { RawClient } from "../../../support/raw-client.js";
 import { clientOf, startMongo } from "./scene.js";
+
+const { deserialize, serialize } = BSON;
 
 /** Runs with a collection of an empty database. */
 async function withCollection(run: (collection: Collection<Document>) => Promise<void>): Promise<void> {
@@ -175,7 +180,7 @@ test("what is not done is refused by its name", async () => {
     [{ find: "a", filtr: {} }, 40415, /'find\.filtr'/],
     [{ find: "a", collation: { locale: "de" } }, 238, /'collation' of find/],
     [{ find: "a", tailable: true }, 238, /'tailable'/],
-    [{ find: "a", filter: { $where: "1" } }, 2, /\$where/],
+    [{ find: "a", filter: { $where: "1" } }, 238, /\$where/],
     [{ find: 1 }, 73, /collection name/],
     [{ find: "" }, 73, /namespace/],
     [{ find: "a", limit: "x" }, 2, /limit|number/],
@@ -241,4 +246,74 @@ test("sessions and unacknowledged writes are taken", async () => {
   await items.insertOne({ a: 2 }, { writeConcern: { w: 0 } });
   while ((await items.countDocuments()) < 2);
   await items.insertOne({ a: 3 }, { writeConcern: { w: "majority" } });
+});
+
+test("an _id with fields of operators is refused, and the documents beside it are told by their places", () =>
+  withCollection(async (items) => {
+    const bad = () => ({ _id: { $a: 1 } }) as unknown as Document;
+    await assert.rejects(items.insertOne(bad()), {
+      code: 52,
+      message: /'\$'-prefixed fields: \$a is not valid/,
+    });
+    await items.insertOne({ _id: 2 } as unknown as Document);
+    const written = async (ordered: boolean, from: number) => {
+      const documents = [from, 2, bad(), from + 1, bad()].map((one) =>
+        typeof one === "number" ? ({ _id: one } as unknown as Document) : one,
+      );
+      const failure: unknown = await items
+        .insertMany(documents, { ordered })
+        .catch((problem: unknown) => problem);
+      assert.ok(failure instanceof MongoBulkWriteError);
+      const errors = Array.isArray(failure.writeErrors) ? failure.writeErrors : [failure.writeErrors];
+      return { n: failure.insertedCount, errors: errors.map(({ index, code }) => [index, code]) };
+    };
+    assert.deepEqual(await written(true, 10), { n: 1, errors: [[1, 11000]] });
+    assert.deepEqual(await written(false, 20), {
+      n: 2,
+      errors: [
+        [1, 11000],
+        [2, 52],
+        [4, 52],
+      ],
+    });
+    assert.equal(await items.countDocuments(), 4);
+  }));
+
+test("a duplicate that findAndModify or an index meets is told with its key", () =>
+  withCollection(async (items) => {
+    await items.createIndex({ name: 1 }, { unique: true });
+    await items.insertMany([{ name: "ann" }, { name: "ben", age: 1 }, { age: 1 }]);
+    const told = { code: 11000, keyPattern: { name: 1 }, keyValue: { name: "ann" } };
+    for (const change of [
+      items.findOneAndUpdate({ name: "ben" }, { $set: { name: "ann" } }),
+      items.findOneAndReplace({ name: "nobody" }, { name: "ann" }, { upsert: true }),
+    ])
+      await assert.rejects(change, ({ code, keyPattern, keyValue }: typeof told) => {
+        assert.deepEqual({ code, keyPattern, keyValue }, told);
+        return true;
+      });
+    await assert.rejects(items.createIndex({ age: 1 }, { unique: true }), {
+      ...{ code: 11000, keyPattern: { age: 1 }, keyValue: { age: 1 } },
+    });
+  }));
+
+test("an error that answers a query of the old kind sets QueryFailure, and drivers find it in $err", async () => {
+  await using scene = await startMongo();
+  using client = await RawClient.open(scene.port);
+  const asked = async (collection: string, command: Document) => {
+    client.send(query(collection, Buffer.from(serialize(command)).toString("latin1")));
+    const head = Buffer.from(await client.read(4), "latin1");
+    const bytes = Buffer.from(await client.read(head.readInt32LE(0) - 4), "latin1");
+    return { flags: bytes.readInt32LE(12), answer: deserialize(bytes.subarray(32)) };
+  };
+  const greeted = await asked("admin.$cmd", { isMaster: 1 });
+  assert.deepEqual([greeted.flags, greeted.answer["ok"]], [8, 1]);
+  for (const [collection, command] of [
+    ["shop.$cmd", { find: "items" }],
+    ["shop.items", {}],
+  ] as const) {
+    const { flags, answer } = await asked(collection, command);
+    assert.deepEqual([flags, answer["ok"], answer["code"]], [8 | 2, 0, 59]);
+    assert.equal(answer["$err"], answer["errmsg"]);
+  }
 });
