@@ -5,10 +5,11 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
-import { commandTable } from "./command-table.js";
+import { commands, commandTable } from "./command-table.js";
+import { recordedRelations } from "./commands/relations/sql.js";
 import { isKeyCommand } from "./key-command.js";
 import type { Command } from "./rows/command.js";
-import type { CommandIndex } from "./rows/command-index.js";
+import { CommandIndex } from "./rows/command-index.js";
 import { connectionMistake } from "./rows/connection-commands.js";
 
 /** What commands mean where no CLUSTER SEMANTICS has come before. */
@@ -21,6 +22,8 @@ export class Semantics {
   readonly tables: readonly CommandIndex[];
   /** Rows that may stand beside any others in an envelope, and of which every table says alike whether a call writes. */
   readonly ordinary: ReadonlySet<Command>;
+  /** Rows that are the same in every table, whatever a call's arguments: what they touch and do does not depend on the number. */
+  readonly unchanged: ReadonlySet<Command>;
   readonly #byNumber: ReadonlyMap<number, CommandIndex>;
 
   /** @throws Error  tables that the fold could not change between */
@@ -34,6 +37,13 @@ export class Semantics {
       checkSuccessor(this.tables[i - 1] as CommandIndex, after);
     }
     const rows = this.tables.flatMap((table) => table.all());
+    this.unchanged = new Set(
+      this.newest
+        .all()
+        .filter(
+          (row) => row.otherRow === undefined && this.tables.every((table) => table.find(row.name) === row),
+        ),
+    );
     this.ordinary = new Set(rows.filter((command) => isOrdinary(command, this.tables)));
   }
 
@@ -79,5 +89,11 @@ function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean 
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 
+/** Rows by version 1 of what commands mean, where that is not what they mean now. */
+const FIRST_ROWS = new Map(recordedRelations.map((row) => [row.name, row]));
+
+/** What commands mean before CLUSTER SEMANTICS 2. */
+export const firstTable = new CommandIndex(commands.map((row) => FIRST_ROWS.get(row.name) ?? row));
+
 /** What this release knows. */
-export const SEMANTICS = new Semantics({ [FIRST_SEMANTICS]: commandTable });
+export const SEMANTICS = new Semantics({ [FIRST_SEMANTICS]: firstTable, 2: commandTable });

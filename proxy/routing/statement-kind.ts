@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readAside } from "../../protocol/sql-statement.js";
 import { SqlMistake } from "../../store/sql/mistake.js";
-import { parse } from "../../store/sql/parse.js";
+import { parseEither } from "../../store/sql/parse.js";
 import { namesIn } from "../../store/sql/query-names.js";
 import type { ObjectKind, Statement } from "../../store/sql/tree.js";
 
@@ -44,7 +44,7 @@ const DATABASE: Reach = { kind: "database" };
 /** @param text  without blanks around it and without the `;` behind it */
 export function statementKind(text: ByteString): StatementKind {
   if (readAside(text) !== null) return { kind: "connection" };
-  const { statement } = parse(text);
+  const { statement } = parseEither(text);
   return statement instanceof SqlMistake ? byFirstWord(text) : byTree(statement);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Values and conditions. In English AND comes before OR, and NOT takes a whole comparison; in Malagasy `ary` and `na` stand on one level, from
- * left to right, as in the original.
+ * Values and conditions. In English AND comes before OR, and NOT takes a whole comparison; in Malagasy `ary` and `na` are on one level, from
+ * left to right, as in the original. In the standard form `<`, `<=`, `>` and `>=` bind tighter than `=`, `!=` and `is`.
  */
 import { SqlMistake } from "./mistake.js";
 import type { TokenReader } from "./token-reader.js";
@@ -53,14 +53,35 @@ function negation(reader: TokenReader): Expression {
 }
 
 function comparison(reader: TokenReader): Expression {
+  const isStandard = reader.form === "standard";
+  const operand = isStandard ? ordering : sum;
+  let left = operand(reader);
+  for (;;) {
+    const operator = reader.token.kind === "sign" ? COMPARISONS[reader.token.text] : undefined;
+    if (operator !== undefined && !(isStandard && isOrdering(operator))) {
+      reader.advance();
+      const right = operand(reader);
+      // How several are grouped differs between the forms.
+      if (isComparison(left) || isComparison(right)) reader.isOfForm = true;
+      left = binary(reader, operator, left, right);
+    } else if (reader.accept("is")) {
+      if (isComparison(left)) reader.isOfForm = true;
+      left = nothing(reader, left);
+    } else return left;
+  }
+}
+
+const isComparison = (expression: Expression) =>
+  expression.kind === "is-null" || (expression.kind === "binary" && expression.operator in COMPARISONS);
+const isOrdering = (operator: Comparison) => operator !== "=" && operator !== "!=";
+
+function ordering(reader: TokenReader): Expression {
   let left = sum(reader);
   for (;;) {
     const operator = reader.token.kind === "sign" ? COMPARISONS[reader.token.text] : undefined;
-    if (operator !== undefined) {
-      reader.advance();
-      left = binary(reader, operator, left, sum(reader));
-    } else if (reader.accept("is")) left = nothing(reader, left);
-    else return left;
+    if (operator === undefined || !isOrdering(operator)) return left;
+    reader.advance();
+    left = binary(reader, operator, left, sum(reader));
   }
 }
 
@@ -116,6 +137,10 @@ function factor(reader: TokenReader): Expression {
   if (kind === "sign") {
     if (reader.acceptSign("!")) return { kind: "not", operand: reader.nested(() => factor(reader)) };
     if (reader.acceptSign("-")) return { kind: "negative", operand: reader.nested(() => factor(reader)) };
+    if (reader.form === "standard" && reader.acceptSign("+")) {
+      reader.isOfForm = true;
+      return reader.nested(() => factor(reader));
+    }
     if (reader.acceptSign("?")) return { kind: "parameter", number: reader.parameters++ };
     if (reader.acceptSign("(")) {
       const inner = nestedExpression(reader);
@@ -150,17 +175,23 @@ function call(reader: TokenReader): Expression {
     return { kind: "call", name, arguments: null };
   }
   const values: Expression[] = [];
-  if (!reader.acceptSign(")")) {
+  const isDistinct = reader.form === "standard" && reader.accept("distinct");
+  if (isDistinct || !reader.acceptSign(")")) {
     do values.push(nestedExpression(reader));
     while (reader.acceptSign(","));
     reader.expectSign(")");
   }
-  return { kind: "call", name, arguments: values };
+  const call = { kind: "call", name, arguments: values } as const;
+  return isDistinct ? { ...call, isDistinct } : call;
 }
 
 /** `name` or `origin.name`. */
 export function column(reader: TokenReader): Column {
+  const isQuoted = reader.token.kind === "word" && reader.token.lower === "";
   const first = reader.name("a column");
-  if (!reader.acceptSign(".")) return { kind: "column", origin: null, name: first };
+  if (!reader.acceptSign(".")) {
+    const plain = { kind: "column", origin: null, name: first } as const;
+    return isQuoted ? { ...plain, isQuoted } : plain;
+  }
   return { kind: "column", origin: first, name: reader.name("a column") };
 }

@@ -88,3 +88,12 @@ export const PHRASES: Readonly<Record<Language, Readonly<Record<KeywordName, Phr
 export const ENGLISH_WORDS: ReadonlySet<string> = new Set(
   Object.values(PHRASES.english).flatMap((phrases) => phrases.map(([first]) => first as string)),
 );
+
+/** Words that name nothing in standard statements, unless in double quotes; some have no meaning yet. */
+export const RESERVED_WORDS: ReadonlySet<string> = new Set(
+  (
+    "all and as asc between by case create cross delete desc distinct drop else end except exists from full group " +
+    "having in inner insert intersect into is join left like limit natural not null offset on or order outer right " +
+    "select set then union update using values when where"
+  ).split(" "),
+);

@@ -1,17 +1,20 @@
 /** The words, numbers, texts and signs of a statement. */
 import { type ByteString, detached, isAscii, isBlank, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
+import type { Form } from "./tree.js";
 
 export interface Token {
   readonly kind: "word" | "number" | "text" | "sign" | "end";
   /** As it stands there; a text's contents. */
   readonly text: ByteString;
-  /** A word in lower case. */
+  /** A word in lower case; of a name in double quotes empty, as it is no keyword. */
   readonly lower: string;
   readonly at: number;
   readonly end: number;
   /** null: none comes behind it. */
   next: Token | null;
+  /** Whether the other form reads it, or what precedes it, otherwise. */
+  readonly isOfForm?: true;
 }
 
 /** Signs that another may follow to make one, and which. */
@@ -26,10 +29,10 @@ const NO_NAME =
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
 
 /** @returns the first @throws SqlMistake */
-export function tokensOf(statement: ByteString): Token {
-  const first = tokenFrom(statement, 0);
+export function tokensOf(statement: ByteString, form: Form): Token {
+  const first = tokenFrom(statement, 0, form);
   for (let token = first; token.kind !== "end"; ) {
-    const next = tokenFrom(statement, token.end);
+    const next = tokenFrom(statement, token.end, form);
     token.next = next;
     token = next;
   }
@@ -41,10 +44,10 @@ export function tokensOf(statement: ByteString): Token {
  * @param length  of the beginning @returns the first @throws SqlMistake
  */
 export function restOfWord(statement: ByteString, word: Token, length: number): Token {
-  const first = tokenFrom(statement, word.at + length);
+  const first = tokenFrom(statement, word.at + length, "recorded");
   let behind = word.next;
   for (let token = first; ; ) {
-    const next = tokenFrom(statement, token.end);
+    const next = tokenFrom(statement, token.end, "recorded");
     while (behind !== null && behind.at < next.at) behind = behind.next;
     token.next = behind?.at === next.at ? behind : next;
     if (token.next === behind) return first;
@@ -53,19 +56,25 @@ export function restOfWord(statement: ByteString, word: Token, length: number): 
 }
 
 /** @param from  where blanks may stand before it, in bytes */
-function tokenFrom(statement: ByteString, from: number): Token {
+function tokenFrom(statement: ByteString, from: number, form: Form): Token {
   let at = from;
   while (isBlank(statement.charCodeAt(at))) at++;
+  if (form === "standard") {
+    const behind = behindComments(statement, at);
+    if (behind !== at) return { ...tokenFrom(statement, behind, form), isOfForm: true };
+  }
   return at < statement.length
-    ? tokenAt(statement, at)
+    ? tokenAt(statement, at, form)
     : { kind: "end", text: "", lower: "", at, end: at, next: null };
 }
 
-function tokenAt(statement: ByteString, at: number): Token {
+function tokenAt(statement: ByteString, at: number, form: Form): Token {
   const code = statement.charCodeAt(at);
   if (isLetter(code)) return wordAt(statement, at);
+  if (form === "standard" && isNumberStart(statement, at)) return standardNumberAt(statement, at);
   if (isDigit(code)) return numberAt(statement, at);
   const char = statement[at] as string;
+  if (char === '"' && form === "standard") return { ...textAt(statement, at), kind: "word", isOfForm: true };
   if (char === "'" || char === '"') return textAt(statement, at);
   if (!SIGNS.has(char))
     throw new SqlMistake("unexpected", { at, found: char }, "a word, a number, a text or a sign");
@@ -93,6 +102,38 @@ function numberAt(statement: ByteString, at: number): Token {
   }
   const text = statement.slice(at, end);
   return { kind: "number", text, lower: text, at, end, next: null };
+}
+
+/** Returns where the next token or space is: after the comments that begin at `at`. @throws SqlMistake  one does not end */
+function behindComments(statement: ByteString, at: number): number {
+  let end = at;
+  for (;;) {
+    if (statement.startsWith("--", end)) {
+      const line = statement.indexOf("\n", end);
+      end = line < 0 ? statement.length : line + 1;
+    } else if (statement.startsWith("/*", end)) {
+      const close = statement.indexOf("*/", end + 2);
+      if (close < 0)
+        throw new SqlMistake("unexpected", { at: end, found: "/*" }, "*/ at the end of the comment");
+      end = close + 2;
+    } else return end;
+    while (isBlank(statement.charCodeAt(end))) end++;
+  }
+}
+
+const isNumberStart = (statement: ByteString, at: number) =>
+  isDigit(statement.charCodeAt(at)) || (statement[at] === "." && isDigit(statement.charCodeAt(at + 1)));
+
+/** Digits with or without a point, then an exponent or none. */
+const STANDARD_NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
+const RECORDED_NUMBER = /^\d+(?:\.\d+)?$/;
+
+function standardNumberAt(statement: ByteString, at: number): Token {
+  STANDARD_NUMBER.lastIndex = at;
+  const [text = ""] = STANDARD_NUMBER.exec(statement) ?? [];
+  const end = at + text.length;
+  const token = { kind: "number", text, lower: text, at, end, next: null } as const;
+  return RECORDED_NUMBER.test(text) ? token : { ...token, isOfForm: true };
 }
 
 /** A doubled quote or a backslash escapes. */

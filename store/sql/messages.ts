@@ -53,6 +53,10 @@ const MESSAGES = {
     "GROUP BY n'est supporté que pour une liste explicite de champs",
     "groups need a list of fields, not *",
   ),
+  noSuchField: message(
+    "Tsy misy ny saha {1} : {2} ny isany",
+    "{0} {1}, but there are {2} fields, which are counted from 1",
+  ),
   unknownFunction: message(
     "Fonction non supportée dans GROUP BY: {0}",
     "there is no function '{0}' of groups: count, sum, avg, min, max",
@@ -123,6 +127,7 @@ const MISTAKES: Readonly<Record<MistakeKind, Message>> = {
   ),
   "dotted-alias": message("un alias ne doit pas contenir un source code '.' ", "a name has no '.'"),
   limit: message("Be loatra", "too much"),
+  reserved: message("Teny voatokana", "a reserved word"),
 };
 
 /** The words, the place and the line with a caret before it, in one line. */

@@ -8,6 +8,7 @@ export type MistakeKind =
   | "no-alias"
   | "dotted-alias"
   | "only-null"
+  | "reserved"
   | "limit";
 
 export class SqlMistake extends Error {

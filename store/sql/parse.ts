@@ -5,7 +5,7 @@ import { tokensOf } from "./lexer.js";
 import { SqlMistake } from "./mistake.js";
 import { statement } from "./statement-grammar.js";
 import { TokenReader } from "./token-reader.js";
-import type { Language, Statement } from "./tree.js";
+import type { Form, Language, Statement } from "./tree.js";
 
 /** Longer ones are refused: their words and trees take a hundred times as much. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
@@ -16,6 +16,8 @@ export interface Parsed {
   readonly language: Language;
   /** How many `?` it has. */
   readonly parameters: number;
+  /** Whether the statement's tree is another one in the other form. */
+  readonly isOfForm: boolean;
 }
 
 /**
@@ -24,39 +26,70 @@ export interface Parsed {
  */
 const KEPT_MAX = 64;
 const KEPT_CHARS_MAX = 2048;
-/** What was read, or came again, since the others were last let go. */
-let kept = new Map<ByteString, Parsed>();
-/** What was before. */
-let keptBefore: ReadonlyMap<ByteString, Parsed> = new Map();
-/** Of the last long ones, which are looked at more than once until they have been carried out; then they may go. */
-const long: WeakRef<{ readonly text: ByteString; readonly parsed: Parsed }>[] = [];
 const LONG_MAX = 16;
 
-export function parse(text: ByteString): Parsed {
-  if (text.length > KEPT_CHARS_MAX) return parsedLong(text);
-  const known = kept.get(text);
-  if (known !== undefined) return known;
-  const parsed = keptBefore.get(text) ?? parsedAnew(text);
-  if (kept.size >= KEPT_MAX) {
-    keptBefore = kept;
-    kept = new Map();
+/** Trees that were read lately. */
+class KnownTrees {
+  readonly #form: Form;
+  /** What was read, or came again, since the others were last let go. */
+  #kept = new Map<ByteString, Parsed>();
+  /** What was before. */
+  #before: ReadonlyMap<ByteString, Parsed> = new Map();
+  /** Of the last long ones, which are looked at more than once until they have been carried out; then they may go. */
+  readonly #long: WeakRef<{ readonly text: ByteString; readonly parsed: Parsed }>[] = [];
+
+  constructor(form: Form) {
+    this.#form = form;
   }
-  kept.set(text, parsed);
-  return parsed;
+
+  of(text: ByteString): Parsed {
+    if (text.length > KEPT_CHARS_MAX) return this.#ofLong(text);
+    const known = this.#kept.get(text);
+    if (known !== undefined) return known;
+    const parsed = this.#before.get(text) ?? parsedAgain(text, this.#form);
+    if (this.#kept.size >= KEPT_MAX) {
+      this.#before = this.#kept;
+      this.#kept = new Map();
+    }
+    this.#kept.set(text, parsed);
+    return parsed;
+  }
+
+  #ofLong(text: ByteString): Parsed {
+    for (const each of this.#long) {
+      const before = each.deref();
+      if (before?.text === text) return before.parsed;
+    }
+    const parsed = parsedAgain(text, this.#form);
+    if (this.#long.length >= LONG_MAX) this.#long.shift();
+    this.#long.push(new WeakRef({ text, parsed }));
+    return parsed;
+  }
 }
 
-function parsedLong(text: ByteString): Parsed {
-  for (const each of long) {
-    const before = each.deref();
-    if (before?.text === text) return before.parsed;
-  }
-  const parsed = parsedAnew(text);
-  if (long.length >= LONG_MAX) long.shift();
-  long.push(new WeakRef({ text, parsed }));
-  return parsed;
+const KNOWN: Readonly<Record<Form, KnownTrees>> = {
+  recorded: new KnownTrees("recorded"),
+  standard: new KnownTrees("standard"),
+};
+
+/** Returns a statement's tree in the standard form, unless it is a Malagasy statement, or the recorded form is wanted. */
+export function parse(text: ByteString, form: Form = "standard"): Parsed {
+  const standard = KNOWN.standard.of(text);
+  return form === "standard" || !standard.isOfForm ? standard : KNOWN.recorded.of(text);
 }
 
-const FIRST_WORD = /^\s*([a-z]+)/i;
+/** Returns a statement's tree in the standard form, or in the recorded one if it is a mistake otherwise. */
+export function parseEither(text: ByteString): Parsed {
+  const standard = parse(text);
+  return standard.statement instanceof SqlMistake ? parse(text, "recorded") : standard;
+}
+
+/** Returns the form of a statement where English ones are of the form `english`. */
+export const formOf = (language: Language, english: Form): Form =>
+  language === "english" ? english : "recorded";
+
+/** Behind comments, which English statements alone may have. */
+const FIRST_WORD = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[^*]*(?:\*(?!\/)[^*]*)*\*\/)*([a-z]+)/i;
 
 /** By its first word, so that what cannot be read further is answered in the same language. */
 function languageOf(text: ByteString): Language {
@@ -64,15 +97,20 @@ function languageOf(text: ByteString): Language {
   return ENGLISH_WORDS.has(word.toLowerCase()) ? "english" : "malagasy";
 }
 
-function parsedAnew(text: ByteString): Parsed {
+function parsedAgain(text: ByteString, wanted: Form): Parsed {
   const language = languageOf(text);
+  const form = formOf(language, wanted);
+  // A mistake may be none in the other form.
+  const mistaken = { language, parameters: 0, isOfForm: language === "english" };
   try {
     if (text.length > STATEMENT_BYTES_MAX)
       throw new SqlMistake("limit", { at: 0, found: "" }, `more than ${STATEMENT_BYTES_MAX} bytes`);
-    const reader = new TokenReader(text, tokensOf(text), language);
-    return { statement: statement(reader), language, parameters: reader.parameters };
+    const reader = new TokenReader(text, tokensOf(text, form), { language, form });
+    const found = statement(reader);
+    const { parameters, isOfForm, token } = reader;
+    return { statement: found, language, parameters, isOfForm: isOfForm || token.isOfForm === true };
   } catch (mistake) {
     if (!(mistake instanceof SqlMistake)) throw mistake;
-    return { statement: mistake, language, parameters: 0 };
+    return { statement: mistake, ...mistaken };
   }
 }

@@ -4,16 +4,18 @@ import { column, expression, numberToken } from "./expression-grammar.js";
 import { SqlMistake } from "./mistake.js";
 import type { TokenReader } from "./token-reader.js";
 import type {
-  Column,
   Expression,
   Field,
   Join,
   JoinKind,
   Limit,
+  OrderKey,
   Query,
   Select,
   SetOperator,
+  SetQuery,
   Source,
+  Tail,
 } from "./tree.js";
 
 /** Sources that are joined, and selects that are put together: rows multiply. */
@@ -31,18 +33,35 @@ export function query(reader: TokenReader): Query {
   return reader.nested(() => {
     let left: Query = select(reader);
     for (let parts = 1; ; parts++) {
+      const { place } = reader;
       const operator = setOperator(reader);
       if (operator === null) return left;
       if (parts === PARTS_MAX) throw new SqlMistake("limit", reader.place, `more than ${PARTS_MAX} queries`);
-      left = { kind: "set", operator, left, right: operand(reader) };
+      if (reader.form === "standard" && hasTail(left))
+        throw new SqlMistake("unexpected", place, "order by and limit after the last query");
+      left = { kind: "set", operator, left, right: operand(reader), ...NO_TAIL };
+      if (reader.form === "standard") left = withTail(left, reader);
     }
   });
+}
+
+const NO_TAIL: Tail = { orderBy: [], limit: null };
+const hasTail = ({ orderBy, limit }: Tail) => orderBy.length > 0 || limit !== null;
+
+/** In the standard form what follows the last query is about all of them. */
+function withTail(query: SetQuery, reader: TokenReader): Query {
+  const { right } = query;
+  const isEnclosed = reader.endedQuery === right;
+  if (!isEnclosed && hasTail(right))
+    return { ...query, right: { ...right, ...NO_TAIL }, orderBy: right.orderBy, limit: right.limit };
+  return isEnclosed ? { ...query, ...tail(reader) } : query;
 }
 
 function operand(reader: TokenReader): Query {
   if (!reader.acceptSign("(")) return select(reader);
   const inner = query(reader);
   reader.expectSign(")");
+  reader.endedQuery = inner;
   return inner;
 }
 
@@ -60,6 +79,7 @@ function setOperator(reader: TokenReader): SetOperator | null {
 /** One, without those that it may be put together with. */
 export function select(reader: TokenReader): Select {
   reader.expect("select");
+  reader.isOfForm ||= reader.language === "english";
   const isDistinct = reader.accept("distinct");
   const fields = reader.acceptSign("*") ? null : fieldList(reader);
   const from = reader.accept("from") ? source(reader) : null;
@@ -72,6 +92,12 @@ export function select(reader: TokenReader): Select {
     where: reader.accept("where") ? expression(reader) : null,
     groupBy: reader.accept("group") ? grouping(reader) : null,
     having: reader.accept("having") ? expression(reader) : null,
+    ...tail(reader),
+  };
+}
+
+function tail(reader: TokenReader): Tail {
+  return {
     orderBy: reader.accept("order") ? order(reader) : [],
     limit: reader.accept("limit") ? limit(reader) : null,
   };
@@ -136,10 +162,11 @@ function joinKind(reader: TokenReader): JoinKind | null {
 }
 
 /** In parentheses, which English may leave out. */
-function grouping(reader: TokenReader): readonly Column[] {
+function grouping(reader: TokenReader): readonly Expression[] {
+  if (reader.form === "standard") return standardGrouping(reader);
   const isEnclosed = reader.acceptSign("(");
   if (!isEnclosed && reader.language === "malagasy") throw reader.mistake("'('");
-  const columns: Column[] = [];
+  const columns: Expression[] = [];
   if (isEnclosed && reader.acceptSign(")")) return columns;
   do columns.push(column(reader));
   while (reader.acceptSign(","));
@@ -147,8 +174,31 @@ function grouping(reader: TokenReader): readonly Column[] {
   return columns;
 }
 
-function order(reader: TokenReader): Select["orderBy"] {
-  const keys: { by: Expression; isFalling: boolean }[] = [];
+/** Expressions with commas between; one in parentheses may be a list. */
+function standardGrouping(reader: TokenReader): readonly Expression[] {
+  const keys: Expression[] = [];
+  do {
+    const { token, parameters } = reader;
+    if (!reader.acceptSign("(")) keys.push(expression(reader));
+    else if (!reader.acceptSign(")")) {
+      const listed: Expression[] = [];
+      do listed.push(expression(reader));
+      while (reader.acceptSign(","));
+      reader.expectSign(")");
+      const isWhole = listed.length > 1 || !isOperator(reader);
+      if (!isWhole) [reader.token, reader.parameters] = [token, parameters];
+      keys.push(...(isWhole ? listed : [expression(reader)]));
+    }
+  } while (reader.acceptSign(","));
+  return keys;
+}
+
+/** Whether an operator follows, so that the parentheses were a part of an expression. */
+const isOperator = ({ token: { kind, text } }: TokenReader) =>
+  kind === "sign" && text !== "," && text !== ")" && text !== ";";
+
+function order(reader: TokenReader): readonly OrderKey[] {
+  const keys: OrderKey[] = [];
   do {
     const by = expression(reader);
     const isFalling = reader.accept("falling");
@@ -161,8 +211,12 @@ function order(reader: TokenReader): Select["orderBy"] {
 function limit(reader: TokenReader): Limit {
   const first = bound(reader);
   if (reader.accept("offset")) return { from: bound(reader), to: null, count: first };
+  // `limit from, count`.
+  if (reader.form === "standard" && reader.acceptSign(","))
+    return { from: first, to: null, count: bound(reader) };
   const { kind, text } = reader.token;
   const hasMore = kind === "number" || (kind === "sign" && text === "?");
+  if (!hasMore && reader.form === "standard") return { from: null, to: null, count: first };
   return { from: first, to: hasMore ? bound(reader) : null, count: null };
 }
 

@@ -143,9 +143,23 @@ function insert(reader: TokenReader): Statement {
   if (reader.sees("select")) return { kind: "insert", table, columns, source: { query: select(reader) } };
   reader.expect("values");
   const rows: (readonly Expression[])[] = [];
-  do rows.push(list(reader, given, false));
+  do rows.push(list(reader, reader.form === "standard" ? standardGiven : given, false));
   while (reader.acceptSign(","));
   return { kind: "insert", table, columns, source: { rows } };
+}
+
+/** A value of no column. What is more than a written or bound value is of the standard form alone. */
+function standardGiven(reader: TokenReader): Expression {
+  const value = expression(reader);
+  if (value.kind === "literal" || value.kind === "parameter") return value;
+  if (
+    value.kind === "negative" &&
+    value.operand.kind === "literal" &&
+    typeof value.operand.value === "number"
+  )
+    return { kind: "literal", value: 0 - value.operand.value };
+  reader.isOfForm = true;
+  return value.kind === "column" && value.isQuoted === true ? { kind: "literal", value: value.name } : value;
 }
 
 /** A value that is written out, or bound. */

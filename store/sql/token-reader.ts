@@ -1,9 +1,16 @@
 /** Reads a statement's tokens one after the other, with the words of its language. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { ENGLISH_WORDS, KEYWORDS, type KeywordName, PHRASES, type Phrases } from "./keywords.js";
+import {
+  ENGLISH_WORDS,
+  KEYWORDS,
+  type KeywordName,
+  PHRASES,
+  type Phrases,
+  RESERVED_WORDS,
+} from "./keywords.js";
 import { restOfWord, type Token } from "./lexer.js";
 import { SqlMistake } from "./mistake.js";
-import type { Language } from "./tree.js";
+import type { Form, Language, Query } from "./tree.js";
 
 /** Parentheses, queries and signs within each other: each level takes stack here and when it is carried out. */
 const NESTING_MAX = 32;
@@ -14,6 +21,11 @@ const DIGITS = /^\d/;
 export class TokenReader {
   readonly statement: ByteString;
   readonly language: Language;
+  readonly form: Form;
+  /** Whether the other form reads something of the statement otherwise. */
+  isOfForm = false;
+  /** The query in parentheses that was read last. */
+  endedQuery: Query | null = null;
   /** How many `?` there have been. */
   parameters = 0;
   readonly #phrases: Readonly<Record<KeywordName, Phrases>>;
@@ -23,9 +35,10 @@ export class TokenReader {
   #operators = 0;
 
   /** @param first  of its tokens */
-  constructor(statement: ByteString, first: Token, language: Language) {
+  constructor(statement: ByteString, first: Token, { language, form }: { language: Language; form: Form }) {
     this.statement = statement;
     this.language = language;
+    this.form = form;
     this.token = first;
     this.#phrases = PHRASES[language];
   }
@@ -37,6 +50,7 @@ export class TokenReader {
   advance(): Token {
     const { token } = this;
     this.token = this.following;
+    if (token.isOfForm === true) this.isOfForm = true;
     return token;
   }
 
@@ -92,6 +106,8 @@ export class TokenReader {
   /** @param what  how the mistake calls it, if there is none */
   name(what: string): ByteString {
     if (this.token.kind !== "word") throw this.mistake(what);
+    if (this.form === "standard" && RESERVED_WORDS.has(this.token.lower))
+      throw new SqlMistake("reserved", this.place, `${what}; write "${this.token.text}" for the name`);
     return this.advance().text;
   }
 
@@ -102,9 +118,14 @@ export class TokenReader {
   bareAlias(): ByteString | null {
     const { token } = this;
     if (token.kind !== "word") return null;
-    if (this.language === "english" ? ENGLISH_WORDS.has(token.lower) : this.#isMarked()) return null;
-    this.advance();
-    return token.text;
+    const isKeyword =
+      this.form === "standard"
+        ? RESERVED_WORDS.has(token.lower)
+        : this.language === "english"
+          ? ENGLISH_WORDS.has(token.lower)
+          : this.#isMarked();
+    if (isKeyword) return null;
+    return this.advance().text;
   }
 
   /** What comes next is wrong. */

@@ -10,6 +10,12 @@ import type { Uniqueness } from "../values/relations/table.js";
 /** Whose words a statement is written in: it is answered in the same language. */
 export type Language = "malagasy" | "english";
 
+/**
+ * What a statement means: as it was recorded before CLUSTER SEMANTICS 2, or as standard SQL. Malagasy statements are always of the
+ * recorded form.
+ */
+export type Form = "recorded" | "standard";
+
 export type ObjectKind = "table" | "domain" | "view";
 
 export type Statement =
@@ -60,11 +66,27 @@ export interface ColumnDefinition {
 
 export type SetOperator = "union" | "difference" | "intersection";
 
-export type Query =
-  | Select
-  | { readonly kind: "set"; readonly operator: SetOperator; readonly left: Query; readonly right: Query };
+export type Query = Select | SetQuery;
 
-export interface Select {
+export interface SetQuery extends Tail {
+  readonly kind: "set";
+  readonly operator: SetOperator;
+  readonly left: Query;
+  readonly right: Query;
+}
+
+/** Sorts the result, and takes a part of it. */
+export interface Tail {
+  readonly orderBy: readonly OrderKey[];
+  readonly limit: Limit | null;
+}
+
+export interface OrderKey {
+  readonly by: Expression;
+  readonly isFalling: boolean;
+}
+
+export interface Select extends Tail {
   readonly kind: "select";
   readonly isDistinct: boolean;
   /** null: all columns. */
@@ -74,10 +96,8 @@ export interface Select {
   readonly joins: readonly Join[];
   readonly where: Expression | null;
   /** null: there are no groups, unless a field asks for one number of all rows. */
-  readonly groupBy: readonly Column[] | null;
+  readonly groupBy: readonly Expression[] | null;
   readonly having: Expression | null;
-  readonly orderBy: readonly { readonly by: Expression; readonly isFalling: boolean }[];
-  readonly limit: Limit | null;
 }
 
 /** Rows from one place on up to, and without, another; `count`: so many from there on. */
@@ -108,6 +128,8 @@ export interface Column {
   readonly kind: "column";
   readonly origin: ByteString | null;
   readonly name: ByteString;
+  /** Whether the name is in double quotes: a text, if there is no such column. */
+  readonly isQuoted?: true;
 }
 
 export type Connective = "and" | "or";
@@ -126,6 +148,8 @@ export interface Call {
   readonly name: ByteString;
   /** null: `*`. */
   readonly arguments: readonly Expression[] | null;
+  /** Whether equal values count once. */
+  readonly isDistinct?: true;
 }
 
 export type Expression =

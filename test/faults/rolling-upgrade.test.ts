@@ -8,10 +8,14 @@ import { test } from "node:test";
 import { buildRoot } from "../support/repository.js";
 import { Trio } from "./trio.js";
 
+const earlier = { program: join(buildRoot, "test/faults/earlier-release.js") };
 const next = { program: join(buildRoot, "test/faults/next-release.js") };
 
 test("daemons are upgraded one by one, then the meaning of one command, under load", async () => {
-  await using trio = await Trio.start(["--admin", "0"]);
+  await using trio = await Trio.make(["--admin", "0"]);
+  await Promise.all([0, 1, 2].map((index) => trio.start(index, earlier)));
+  for (const index of [0, 1, 2])
+    await trio.until("it is live", async () => (await trio.status(index)).state === "live");
   await using client = trio.client();
   await using root = trio.client([0, 1], { key: trio.root.privateKey, policy: "all" });
   let written = 0;
@@ -44,7 +48,7 @@ test("daemons are upgraded one by one, then the meaning of one command, under lo
   await assertRefuses(trio, left);
   await trio.until("others are written to", async () => written > before + 20);
   await trio.end(2, "SIGKILL");
-  await trio.start(2);
+  await trio.start(2, earlier);
   await trio.until("it still does", async () => (await trio.status(2)).standstill === standstill);
   isOver = true;
   await writer;

@@ -57,6 +57,9 @@ export const NEXT = new CommandIndex([
   ...added,
 ]);
 
+/** What a release knew before SQL had a second version. */
+export const EARLIER_SEMANTICS = new Semantics({ 1: commandTable });
+
 /** What the next release knows. */
 export const NEXT_SEMANTICS = new Semantics({ 1: commandTable, 2: NEXT });
 

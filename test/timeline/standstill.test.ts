@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
-import { SEMANTICS } from "../../store/semantics.js";
 import { placeOf } from "../../timeline/entries/entry.js";
-import { NEXT_SEMANTICS } from "../support/next-semantics.js";
+import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../support/next-semantics.js";
 import { hexId, key, pem, ROOT } from "./support/fold-subject.js";
 import { entryOf, KEY_IDS, withId } from "./support/random-timeline.js";
 import {
@@ -26,7 +25,7 @@ function minute() {
 }
 
 async function subjectOf(options: SubjectOptions = {}): Promise<TimelineSubject> {
-  return await new TimelineSubject({ now: START + MINUTE_MS, ...options }).open();
+  return await new TimelineSubject({ now: START + MINUTE_MS, known: EARLIER_SEMANTICS, ...options }).open();
 }
 
 const stateOf = ({ timeline }: TimelineSubject) => canonicalState(timeline.database);
@@ -68,7 +67,7 @@ test("it keeps and gives what comes, answers for none of it, and lets nothing be
 });
 
 test("a release that knows it goes on from the same folder, and is equal", async () => {
-  const old = await subjectOf({ known: SEMANTICS, every: 10 });
+  const old = await subjectOf({ known: EARLIER_SEMANTICS, every: 10 });
   const entries = minute();
   for (const entry of entries) {
     old.timeline.receive([entry], MEMBER);
@@ -116,7 +115,7 @@ test("a version is in the snapshot that a start begins with", async () => {
   const again = await subject.restarted().open();
   assert.equal(again.timeline.ring.semantics, 2);
   assert.deepEqual(stateOf(again), stateOf(subject));
-  const older = await subject.restarted({ known: SEMANTICS }).open();
+  const older = await subject.restarted({ known: EARLIER_SEMANTICS }).open();
   assert.match(older.timeline.standstill ?? "", /commands mean version 2/);
   assert.deepEqual(older.get("k0"), subject.get("k0"), "the snapshot's state is whole");
 });

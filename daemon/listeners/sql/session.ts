@@ -10,7 +10,7 @@ import type { Environment } from "../../../serving/process/environment.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { SqlMistake } from "../../../store/sql/mistake.js";
-import { parse } from "../../../store/sql/parse.js";
+import { parseEither } from "../../../store/sql/parse.js";
 import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
@@ -79,7 +79,7 @@ export class SqlSession {
   #told(text: ByteString, reply: Reply): ByteString {
     if (reply.kind === "error") return errorOf(reply.text);
     if (reply.kind === "map") return this.#frameOf(reply) ?? this.#refuses("tooMuch");
-    const { statement } = parse(text);
+    const { statement } = parseEither(text);
     if (statement instanceof SqlMistake) return messageFrame("");
     if (statement.kind === "use") this.#database = statement.name;
     return messageFrame(doneText(statement, reply, this.#host.language));

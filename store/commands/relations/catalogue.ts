@@ -5,12 +5,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Entry, isExpired } from "../../engine/keyspace.js";
 import type { Data, Typed } from "../../engine/mutators.js";
+import { SqlMistake } from "../../sql/mistake.js";
 import { parse } from "../../sql/parse.js";
-import type { Query } from "../../sql/tree.js";
 import { Hash } from "../../values/hash.js";
 import { type Domain, domainOfText } from "../../values/relations/domain.js";
 import { Table } from "../../values/relations/table.js";
 import { type Evaluation, failure, spend } from "./evaluation.js";
+import type { View } from "./sources.js";
 
 const PREFIX = "sql:";
 /** Stands in no name of a database or a table, so that no database's tables begin as another's do. */
@@ -72,15 +73,14 @@ export function keptNames(evaluation: Evaluation, kept: Kept): readonly ByteStri
 }
 
 /** @returns undefined: there is none @throws CommandFailure  what is kept of it is no query */
-export function viewNamed(evaluation: Evaluation, name: ByteString): Query | undefined {
+export function viewNamed(evaluation: Evaluation, name: ByteString): View | undefined {
   const text = keptText(evaluation, "view", name);
   if (text === undefined) return undefined;
-  // A long one is read anew each time.
-  spend(evaluation, text.length);
-  const { statement, parameters } = parse(text);
-  if (statement.kind !== "query" || parameters > 0)
+  const parsed = parse(text, evaluation.english);
+  const { statement, parameters } = parsed;
+  if (statement instanceof SqlMistake || statement.kind !== "query" || parameters > 0)
     throw failure(evaluation, "damaged", evaluation.database, name);
-  return statement.query;
+  return { parsed: { ...parsed, statement }, chars: text.length };
 }
 
 /** @returns undefined: there is none */

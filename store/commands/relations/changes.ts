@@ -6,10 +6,10 @@ import { type Cell, cellKey, type Row, type Scalar } from "../../values/relation
 import { boundCell, fits } from "../../values/relations/domain.js";
 import type { NumberedRows, Table, TableColumn } from "../../values/relations/table.js";
 import { tableNamed } from "./catalogue.js";
-import { compiled, constantOf, rowScope } from "./compiled.js";
+import { compiled, rowScope } from "./compiled.js";
 import { checkColumns, checkSize, type Evaluation, failure } from "./evaluation.js";
 import { answered } from "./queries.js";
-import { tableRelation } from "./relation.js";
+import { columnsOf } from "./relation.js";
 import { matching } from "./selection.js";
 
 /** @returns how many rows have been added @throws CommandFailure */
@@ -42,7 +42,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   if ("rows" in source)
     for (const values of source.rows)
       add(
-        values.map((value) => constantOf(value, evaluation) as Scalar),
+        values.map((value) => compiled(value, NO_COLUMNS(evaluation), evaluation)([])),
         (i) => values[i]?.kind === "parameter",
       );
   else {
@@ -61,14 +61,14 @@ export function update(statement: Update, evaluation: Evaluation): number {
   const entry = tableNamed(evaluation, name);
   const table = entry.value;
   checkColumns(evaluation, statement.changes.length);
-  const relation = tableRelation(name, name, table);
-  const scope = rowScope(relation.columns, evaluation);
+  const columns = columnsOf(table.columns, name);
+  const scope = rowScope(columns, evaluation);
   const changes = statement.changes.map(({ column, value }) => ({
     place: placeNamed(table.columns, column, evaluation, "unknownFieldOf", name),
     value: compiled(value, scope, evaluation),
     isBound: isBound(value),
   }));
-  const found = matching(table, relation.columns, where, evaluation);
+  const found = matching(table, columns, where, evaluation);
   const numbers: number[] = [];
   const rows: Row[] = [];
   for (const [i, old] of found.rows.entries()) {
@@ -84,12 +84,13 @@ export function update(statement: Update, evaluation: Evaluation): number {
   return found.numbers.length;
 }
 
+const NO_COLUMNS = (evaluation: Evaluation) => rowScope([], evaluation);
 const isBound = ({ kind }: Expression) => kind === "parameter";
 
 /** @returns how many rows have been removed @throws CommandFailure */
 export function remove(name: ByteString, where: Expression | null, evaluation: Evaluation): number {
   const entry = tableNamed(evaluation, name);
-  const { columns } = tableRelation(name, name, entry.value);
+  const columns = columnsOf(entry.value.columns, name);
   const found: NumberedRows = matching(entry.value, columns, where, evaluation);
   evaluation.data.tables.remove(entry, found.numbers);
   return found.numbers.length;

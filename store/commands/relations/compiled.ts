@@ -3,8 +3,9 @@ import { numberText } from "../../../protocol/sql-numbers.js";
 import type { Arithmetic, Binary, Call, Column, Comparison, Expression } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Evaluation, failure } from "./evaluation.js";
-import { placeOf, type RelationColumn, type RelationRow } from "./relation.js";
+import { isText, placeOf, type RelationColumn, type RelationRow } from "./relation.js";
 import { amount, compare, isEqual, isTrue } from "./scalars.js";
+import { combinedTruth, standardAmount, standardOrder, truthOf } from "./standard-values.js";
 
 export type Compiled = (row: RelationRow) => Scalar;
 
@@ -12,13 +13,16 @@ export type Compiled = (row: RelationRow) => Scalar;
 export interface Scope {
   column(column: Column): Compiled;
   call(call: Call): Compiled;
+  /** What is known of an expression besides, whatever it consists of. */
+  known?(expression: Expression): Compiled | undefined;
 }
 
 /** A scope of rows one by one, in which there is nothing to call. */
 export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluation): Scope {
   return {
     column: (column) => {
-      const place = placeOf(column, columns, evaluation.language);
+      if (isText(column, columns)) return () => column.name;
+      const place = placeOf(column, columns, evaluation);
       return (row) => row[place] as Scalar;
     },
     call: ({ name }) => {
@@ -29,6 +33,9 @@ export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluat
 
 /** @throws CommandFailure  a column is not there, or meant by more than one */
 export function compiled(expression: Expression, scope: Scope, evaluation: Evaluation): Compiled {
+  const known = scope.known?.(expression);
+  if (known !== undefined) return known;
+  const isStandard = evaluation.form === "standard";
   switch (expression.kind) {
     case "literal":
     case "parameter": {
@@ -41,11 +48,19 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
       return scope.call(expression);
     case "not": {
       const operand = compiled(expression.operand, scope, evaluation);
-      return (row) => !isTrue(operand(row));
+      if (!isStandard) return (row) => !isTrue(operand(row));
+      return (row) => {
+        const truth = truthOf(operand(row));
+        return truth === null ? null : !truth;
+      };
     }
     case "negative": {
       const operand = compiled(expression.operand, scope, evaluation);
-      return (row) => -amount(operand(row));
+      if (!isStandard) return (row) => -amount(operand(row));
+      return (row) => {
+        const value = operand(row);
+        return value === null ? null : 0 - standardAmount(value);
+      };
     }
     case "is-null": {
       const operand = compiled(expression.operand, scope, evaluation);
@@ -53,9 +68,58 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
       return (row) => (operand(row) === null) !== isNegated;
     }
     case "binary":
-      return compiledBinary(expression, scope, evaluation);
+      return isStandard
+        ? standardBinary(expression, scope, evaluation)
+        : compiledBinary(expression, scope, evaluation);
   }
 }
+
+/** An expression as a condition: what is unknown does not hold. */
+export function condition(
+  expression: Expression,
+  scope: Scope,
+  evaluation: Evaluation,
+): (row: RelationRow) => boolean {
+  const value = compiled(expression, scope, evaluation);
+  return evaluation.form === "standard" ? (row) => truthOf(value(row)) === true : (row) => isTrue(value(row));
+}
+
+/** With three truth values: null is neither true nor false, and what is calculated from it is null. */
+function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation: Evaluation): Compiled {
+  const left = compiled(sides.left, scope, evaluation);
+  const right = compiled(sides.right, scope, evaluation);
+  switch (operator) {
+    case "and":
+    case "or":
+      return combinedTruth(operator, left, right);
+    case "+":
+    case "-":
+    case "*":
+    case "/":
+      return (row) => {
+        const [one, other] = [left(row), right(row)];
+        if (one === null || other === null) return null;
+        const [first, second] = [standardAmount(one), standardAmount(other)];
+        return operator === "/" && second === 0 ? null : result(operator, first, second, evaluation);
+      };
+    default: {
+      const holds = STANDARD_COMPARISONS[operator];
+      return (row) => {
+        const order = standardOrder(left(row), right(row));
+        return order === null ? null : holds(order);
+      };
+    }
+  }
+}
+
+const STANDARD_COMPARISONS: Readonly<Record<Comparison, (order: number) => boolean>> = {
+  "=": (order) => order === 0,
+  "!=": (order) => order !== 0,
+  "<": (order) => order < 0,
+  "<=": (order) => order <= 0,
+  ">": (order) => order > 0,
+  ">=": (order) => order >= 0,
+};
 
 function compiledBinary({ operator, ...sides }: Binary, scope: Scope, evaluation: Evaluation): Compiled {
   const left = compiled(sides.left, scope, evaluation);
@@ -91,7 +155,12 @@ const COMPARISONS: Readonly<Record<Exclude<Comparison, "=">, (one: Scalar, other
 function calculated(operator: Arithmetic, left: Scalar, right: Scalar, evaluation: Evaluation): number {
   const [one, other] = [amount(left), amount(right)];
   if (operator === "/" && other === 0) throw failure(evaluation, "dividedByZero", numberText(one));
-  const result =
+  return result(operator, one, other, evaluation);
+}
+
+/** @throws CommandFailure  it becomes too large */
+function result(operator: Arithmetic, one: number, other: number, evaluation: Evaluation): number {
+  const value =
     operator === "+"
       ? one + other
       : operator === "-"
@@ -99,8 +168,8 @@ function calculated(operator: Arithmetic, left: Scalar, right: Scalar, evaluatio
         : operator === "*"
           ? one * other
           : one / other;
-  if (!Number.isFinite(result)) throw failure(evaluation, "tooLarge");
-  return result;
+  if (!Number.isFinite(value)) throw failure(evaluation, "tooLarge");
+  return value;
 }
 
 /** What an expression is whatever the row; undefined: that depends. */

@@ -22,6 +22,7 @@ import {
 import { checkColumns, type Evaluation, failure } from "./evaluation.js";
 import { answered } from "./queries.js";
 import type { Relation } from "./relation.js";
+import { ofView } from "./sources.js";
 
 export function createDatabase(name: ByteString, evaluation: Evaluation): void {
   if (evaluation.data.get(catalogueKey(name)) !== undefined)
@@ -143,7 +144,11 @@ export function described(name: ByteString, evaluation: Evaluation): Relation {
           typeWords(column.domain, language),
           column.uniqueness === "none" ? null : (KEYWORDS[column.uniqueness][language][0] ?? null),
         ])
-      : answered(view, evaluation).columns.map((column) => [column.name, null, null]);
+      : answered(view.parsed.statement.query, ofView(view, evaluation)).columns.map((column) => [
+          column.name,
+          null,
+          null,
+        ]);
   return {
     name,
     columns: HEADS[language].map((head) => ({ name: head, origin: name })),

@@ -4,17 +4,28 @@
  */
 import type { Binary, Expression } from "../../sql/tree.js";
 
+/** Parts of a condition that must all hold, and are checked before anything in it can fail. */
+export interface Demands {
+  readonly parts: readonly Expression[];
+  /** Whether these are all its parts. */
+  readonly isAll: boolean;
+}
+
+export function demandsOf(condition: Expression): Demands {
+  const all = conjuncts(condition);
+  const end = all.findIndex((part) => !isSafe(part));
+  return { parts: end < 0 ? all : all.slice(0, end), isAll: end < 0 };
+}
+
 export type Equality = Binary & { readonly operator: "=" };
 
 /** In their order. */
 export function leadingEqualities(condition: Expression): readonly Equality[] {
-  const found: Equality[] = [];
-  for (const part of conjuncts(condition)) {
-    if (!isSafe(part)) break;
-    if (part.kind === "binary" && part.operator === "=") found.push(part as Equality);
-  }
-  return found;
+  return demandsOf(condition).parts.filter(isEquality);
 }
+
+export const isEquality = (part: Expression): part is Equality =>
+  part.kind === "binary" && part.operator === "=";
 
 /** The parts that must all hold, in the order in which they are looked at. */
 function conjuncts(condition: Expression): readonly Expression[] {

@@ -3,13 +3,22 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/errors.js";
 import type { Data } from "../../engine/mutators.js";
 import { type MessageName, sqlFailure } from "../../sql/messages.js";
-import type { Language } from "../../sql/tree.js";
+import type { Form, Language } from "../../sql/tree.js";
+import type { Sources } from "./sources.js";
 
 export interface Evaluation {
   readonly data: Data;
   /** The database's name; empty: none is chosen. */
   readonly database: ByteString;
   readonly language: Language;
+  /** What expressions and queries mean. */
+  readonly form: Form;
+  /** The form of English views that it reads. */
+  readonly english: Form;
+  /** Whether conditions are checked, and rows that fit are found, as early as they can be; the result is the same. */
+  readonly isPlanned: boolean;
+  /** The tables and views that it reads. */
+  readonly sources: Sources;
   /** What stands for each `?`. */
   readonly parameters: readonly ByteString[];
   /** What the statement has cost so far. */

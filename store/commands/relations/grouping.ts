@@ -1,9 +1,11 @@
-/** Rows put together, and what is told of each group: count, sum, avg, min, max. Null counts for nothing. */
-import type { Call, Column, Expression, Select } from "../../sql/tree.js";
-import { rowKey, type Scalar } from "../../values/relations/cell.js";
-import type { Compiled, Scope } from "./compiled.js";
+/** Rows put together, and what is reported of each group: count, sum, avg, min, max. Null counts for nothing. */
+import { STEP_ITEMS } from "../../../protocol/steps.js";
+import { expressionText } from "../../sql/expression-text.js";
+import type { Call, Expression, Field, Select } from "../../sql/tree.js";
+import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
+import { type Compiled, compiled, rowScope, type Scope } from "./compiled.js";
 import { type Evaluation, failure, spend } from "./evaluation.js";
-import { placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
+import { isText, placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
 
 const FUNCTIONS = ["count", "sum", "avg", "min", "max"] as const;
@@ -37,80 +39,114 @@ function asksOfGroup(expression: Expression): boolean {
 interface Aggregate {
   readonly name: FunctionName;
   /** null: `*`. */
-  readonly place: number | null;
+  readonly value: Compiled | null;
+  readonly isDistinct: boolean;
 }
 
 /** A row for each group: the columns that it is made by, and behind them what is told of it. */
 export interface Groups {
   readonly scope: Scope;
   /** To be called once everything has been compiled in the scope. */
-  rows(): readonly RelationRow[];
+  rows(): Generator<void, readonly RelationRow[]>;
 }
 
-export function groupsOf(relation: Relation, groupBy: readonly Column[], evaluation: Evaluation): Groups {
+/** What groups are made by: fields by their numbers, in the standard form. */
+function groupKeys(groupBy: readonly Expression[], fields: readonly Field[], evaluation: Evaluation) {
+  if (evaluation.form === "recorded") return groupBy;
+  return groupBy.map((key) => fieldNumbered(key, fields, "group by", evaluation) ?? key);
+}
+
+/** The value of the field that a whole number means; undefined: the expression is no whole number. @throws CommandFailure */
+export function fieldNumbered(
+  key: Expression,
+  fields: readonly Field[],
+  clause: string,
+  evaluation: Evaluation,
+): Expression | undefined {
+  if (key.kind !== "literal" || typeof key.value !== "number" || !Number.isInteger(key.value))
+    return undefined;
+  const field = fields[key.value - 1];
+  if (field === undefined)
+    throw failure(evaluation, "noSuchField", clause, String(key.value), String(fields.length));
+  return field.value;
+}
+
+export function groupsOf(relation: Relation, select: Select, evaluation: Evaluation): Groups {
   const { columns } = relation;
-  const places = groupBy.map((column) => placeOf(column, columns, evaluation.language));
+  const given = groupKeys(select.groupBy ?? [], select.fields ?? [], evaluation);
+  const keys = given.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
+  const places = given.map((key) => (key.kind === "column" ? placeOf(key, columns, evaluation) : null));
+  const texts = given.map((key) => (key.kind === "column" ? null : expressionText(key)));
   const aggregates: Aggregate[] = [];
   const scope: Scope = {
+    known: (expression) => {
+      if (texts.every((text) => text === null)) return undefined;
+      const slot = texts.indexOf(expressionText(expression));
+      return slot < 0 ? undefined : (row) => row[slot] as Scalar;
+    },
     column: (column) => {
-      const place = places.indexOf(placeOf(column, columns, evaluation.language));
+      if (isText(column, columns)) return () => column.name;
+      const place = places.indexOf(placeOf(column, columns, evaluation));
       if (place < 0) throw failure(evaluation, "notGrouped", column.origin ?? "null", column.name);
       return (row) => row[place] as Scalar;
     },
     call: (call): Compiled => {
-      const slot = places.length + aggregates.length;
+      const slot = keys.length + aggregates.length;
       aggregates.push(aggregateOf(call, columns, evaluation));
       return (row) => row[slot] as Scalar;
     },
   };
-  return { scope, rows: () => groupRows(relation.rows, places, aggregates, evaluation) };
+  return { scope, rows: () => groupRows(relation.rows, keys, aggregates, evaluation) };
 }
 
 function aggregateOf(
-  { name, arguments: given }: Call,
+  { name, arguments: given, isDistinct }: Call,
   columns: readonly RelationColumn[],
   evaluation: Evaluation,
 ): Aggregate {
   const known = functionNamed(name);
   if (known === undefined) throw failure(evaluation, "unknownFunction", name);
-  if (given === null && known === "count") return { name: known, place: null };
-  if (given?.length !== 1) throw failure(evaluation, "oneArgument", name);
-  const [column] = given;
-  if (column?.kind !== "column") throw failure(evaluation, "columnArgument", name);
-  return { name: known, place: placeOf(column, columns, evaluation.language) };
+  if (given === null && known === "count") return { name: known, value: null, isDistinct: false };
+  const [argument] = given ?? [];
+  if (given?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
+  if (argument.kind !== "column" && evaluation.form === "recorded")
+    throw failure(evaluation, "columnArgument", name);
+  return {
+    name: known,
+    value: compiled(argument, rowScope(columns, evaluation), evaluation),
+    isDistinct: isDistinct === true,
+  };
 }
 
-function groupRows(
+function* groupRows(
   rows: readonly RelationRow[],
-  places: readonly number[],
+  keys: readonly Compiled[],
   aggregates: readonly Aggregate[],
   evaluation: Evaluation,
-): readonly RelationRow[] {
+): Generator<void, readonly RelationRow[]> {
   const groups = new Map<string, { readonly by: RelationRow; readonly totals: readonly Total[] }>();
   const groupOf = (by: RelationRow) => {
     const key = rowKey(by);
     const known = groups.get(key);
     if (known !== undefined) return known;
-    const group = { by, totals: aggregates.map(() => ({ count: 0, sum: 0, least: null, greatest: null })) };
+    const group = { by, totals: aggregates.map(newTotal) };
     groups.set(key, group);
     return group;
   };
   spend(evaluation, rows.length);
   // All rows are one group, even where there are none.
-  if (places.length === 0) groupOf([]);
-  for (const row of rows) {
-    const { totals } = groupOf(places.map((place) => row[place] as Scalar));
-    for (const [i, aggregate] of aggregates.entries())
-      addTo(
-        totals[i] as Total,
-        aggregate,
-        aggregate.place === null ? true : row[aggregate.place],
-        evaluation,
-      );
+  if (keys.length === 0) groupOf([]);
+  for (const [at, row] of rows.entries()) {
+    const { totals } = groupOf(keys.map((key) => key(row)));
+    for (const [i, aggregate] of aggregates.entries()) {
+      const { value } = aggregate;
+      addTo(totals[i] as Total, aggregate, value === null ? true : value(row), evaluation);
+    }
+    if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   return [...groups.values()].map(({ by, totals }) => [
     ...by,
-    ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name)),
+    ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name, evaluation)),
   ]);
 }
 
@@ -119,21 +155,36 @@ interface Total {
   sum: number;
   least: Scalar;
   greatest: Scalar;
+  /** Values that have been counted, where equal ones count once. */
+  readonly seen: Set<string> | null;
 }
+
+const newTotal = ({ isDistinct }: Aggregate): Total => ({
+  ...{ count: 0, sum: 0, least: null, greatest: null },
+  seen: isDistinct ? new Set() : null,
+});
 
 function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, evaluation: Evaluation): void {
   if (value === null || value === undefined) return;
+  if (total.seen !== null) {
+    const key = cellKey(value);
+    if (total.seen.has(key)) return;
+    total.seen.add(key);
+  }
   total.count++;
   if (name === "sum" || name === "avg") {
-    if (typeof value !== "number") throw failure(evaluation, "notNumeric", name.toUpperCase());
-    total.sum += value;
+    if (typeof value !== "number" && (typeof value === "string" || evaluation.form === "recorded"))
+      throw failure(evaluation, "notNumeric", name.toUpperCase());
+    total.sum += Number(value);
     if (!Number.isFinite(total.sum)) throw failure(evaluation, "tooLarge");
   }
   if (total.least === null || sortOrder(value, total.least) < 0) total.least = value;
   if (total.greatest === null || sortOrder(value, total.greatest) > 0) total.greatest = value;
 }
 
-function resultOf({ count, sum, least, greatest }: Total, name: FunctionName): Scalar {
+/** In the standard form a sum and an average of nothing are null, in the recorded one 0. */
+function resultOf({ count, sum, least, greatest }: Total, name: FunctionName, { form }: Evaluation): Scalar {
+  if (count === 0 && form === "standard") return name === "count" ? 0 : null;
   switch (name) {
     case "count":
       return count;

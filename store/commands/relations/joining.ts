@@ -1,21 +1,26 @@
-/** Rows of two relations side by side. Where the condition demands two columns to be equal, by a hash of the right one. */
+/**
+ * Rows of two relations side by side, as statements that write find them before CLUSTER SEMANTICS 2: every condition where it is written,
+ * limits that count the pairs which are checked. Where the condition demands two columns to be equal, by a hash of the right one.
+ * Everything else is found by planned-join.ts, with the same result.
+ */
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression, JoinKind } from "../../sql/tree.js";
 import type { Cell, Scalar } from "../../values/relations/cell.js";
 import { cellKey, rowKey } from "../../values/relations/cell.js";
 import { HashIndex } from "../../values/relations/hash-index.js";
-import { type Compiled, compiled, rowScope } from "./compiled.js";
+import { condition, rowScope } from "./compiled.js";
 import { leadingEqualities } from "./equalities.js";
 import { checkColumns, checkSize, type Evaluation, failure, spend } from "./evaluation.js";
 import {
+  isText,
   placeOf,
   type Relation,
   type RelationColumn,
   type RelationRow,
   withoutDuplicates,
 } from "./relation.js";
-import { isTrue } from "./scalars.js";
 
-/** Pairs of rows that are looked at: more would keep everybody else waiting, and fill the memory. */
+/** Pairs of rows that a join makes, or checks where it is not planned: more would fill the memory. */
 export const PAIRS_MAX = 1_000_000;
 /** @throws CommandFailure */
 export function joined(
@@ -35,13 +40,22 @@ export function joined(
   if (kind === "right" || kind === "full")
     for (const [i, row] of right.rows.entries())
       if (isMatchedRight[i] === 0) rows.push([...nothing(left.columns.length), ...row]);
+  return finish(ofJoin({ left, right }, { kind, on }, rows, evaluation));
+}
+
+/** What a join makes of its rows: in the recorded form equal rows are in it once, unless it has no condition. */
+export function* ofJoin(
+  { left, right }: { readonly left: Relation; readonly right: Relation },
+  { kind, on }: { readonly kind: JoinKind; readonly on: Expression | null },
+  rows: readonly RelationRow[],
+  { form }: Evaluation,
+): Generator<void, Relation> {
   const isSet = left.isSet && right.isSet;
-  // Without a condition the product keeps equal rows.
-  const keepsAll = isSet || (kind === "inner" && on === null);
+  const keepsAll = isSet || form === "standard" || (kind === "inner" && on === null);
   return {
     name: nameOf(left, right, kind, on),
-    columns,
-    rows: keepsAll ? rows : withoutDuplicates(rows),
+    columns: [...left.columns, ...right.columns],
+    rows: keepsAll ? rows : yield* withoutDuplicates(rows),
     table: null,
     isSet: isSet || !keepsAll,
   };
@@ -68,10 +82,10 @@ interface Pairs {
 function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluation: Evaluation): Pairs {
   const columns = [...left.columns, ...right.columns];
   checkColumns(evaluation, columns.length);
-  const condition = on === null ? null : compiled(on, rowScope(columns, evaluation), evaluation);
+  const holdsAll = on === null ? null : condition(on, rowScope(columns, evaluation), evaluation);
   const found = on === null ? null : candidatesBy(on, left, right, evaluation);
   const candidates = found?.of ?? null;
-  const holds: Compiled | null = found?.isAll === true ? null : condition;
+  const holds = found?.isAll === true ? null : holdsAll;
   const [each, all] = [left.rows, right.rows];
   const everywhere = candidates === null ? [...all.keys()] : [];
   spend(evaluation, each.length + all.length);
@@ -86,7 +100,7 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
     if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
     for (const place of places) {
       const pair = [...row, ...(all[place] as RelationRow)];
-      if (holds !== null && !isTrue(holds(pair))) continue;
+      if (holds !== null && !holds(pair)) continue;
       pairs.push(pair);
       checkSize(evaluation, pairs.length, columns.length);
       isMatchedLeft[i] = 1;
@@ -114,9 +128,8 @@ function candidatesBy(
   const width = left.columns.length;
   for (const equality of leadingEqualities(on)) {
     if (equality.left.kind !== "column" || equality.right.kind !== "column") continue;
-    const places = [equality.left, equality.right].map((column) =>
-      placeOf(column, columns, evaluation.language),
-    );
+    if (isText(equality.left, columns) || isText(equality.right, columns)) continue;
+    const places = [equality.left, equality.right].map((column) => placeOf(column, columns, evaluation));
     const [one, other] = places.sort((a, b) => a - b) as [number, number];
     if (one >= width || other < width) continue;
     const index = new HashIndex();
@@ -124,13 +137,18 @@ function candidatesBy(
       const value = row[other - width] as Scalar;
       index.add(place, typeof value === "boolean" ? Number(value) : value);
     }
-    return { of: (row) => index.equal(row[one] as Scalar), isAll: equality === on };
+    const isExact = evaluation.form === "recorded";
+    return { of: (row) => index.equal(row[one] as Scalar), isAll: isExact && equality === on };
   }
   return null;
 }
 
-/** Joined by all columns of the same name, which stand there once; null is like null here. */
-export function naturallyJoined(left: Relation, right: Relation, evaluation: Evaluation): Relation {
+/** Joined by all columns of the same name, which are in the result once; in the recorded form null is like null here. */
+export function* naturallyJoined(
+  left: Relation,
+  right: Relation,
+  evaluation: Evaluation,
+): Generator<void, Relation> {
   const shared = left.columns.flatMap(({ name }, place) => {
     const other = right.columns.findIndex((column) => column.name === name);
     return other < 0 ? [] : [{ place, other }];
@@ -140,14 +158,20 @@ export function naturallyJoined(left: Relation, right: Relation, evaluation: Eva
   const names = new Set(left.columns.map(({ name }) => name));
   const added = [...right.columns.keys()].filter((place) => !names.has(right.columns[place]?.name ?? ""));
   const byKey = new Map<string, RelationRow[]>();
-  for (const row of right.rows) {
+  const hasNull = (row: RelationRow, places: readonly number[]) =>
+    evaluation.form === "standard" && places.some((place) => row[place] === null);
+  const others = shared.map(({ other }) => other);
+  for (const [i, row] of right.rows.entries()) {
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    if (hasNull(row, others)) continue;
     const key = shared.map(({ other }) => cellKey(row[other] as Cell)).join("");
     const alike = byKey.get(key);
     if (alike === undefined) byKey.set(key, [row]);
     else alike.push(row);
   }
   const rows: RelationRow[] = [];
-  for (const row of left.rows) {
+  for (const [i, row] of left.rows.entries()) {
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     const key = rowKey(shared.map(({ place }) => row[place] as Scalar));
     for (const partner of byKey.get(key) ?? []) {
       if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));

@@ -1,14 +1,25 @@
 /** Queries, from their sources to the rows that are answered. Each step adds to the relation's name, as in the original. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import { expressionText } from "../../sql/expression-text.js";
-import type { Expression, Field, Limit, Query, Select, SetOperator, Source } from "../../sql/tree.js";
-import { rowKey } from "../../values/relations/cell.js";
+import type {
+  Expression,
+  Field,
+  Limit,
+  Query,
+  Select,
+  SetOperator,
+  SetQuery,
+  Source,
+  Tail,
+} from "../../sql/tree.js";
+import { rowKey, type Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
-import { tableNamed, viewNamed } from "./catalogue.js";
-import { type Compiled, compiled, constantOf, rowScope, type Scope } from "./compiled.js";
+import { type Compiled, compiled, condition, constantOf, rowScope, type Scope } from "./compiled.js";
 import { checkColumns, checkSize, type Evaluation, failure, SOURCE_WORK, spend } from "./evaluation.js";
-import { groupsOf, isGrouped } from "./grouping.js";
+import { fieldNumbered, groupsOf, isGrouped } from "./grouping.js";
 import { joined, naturallyJoined } from "./joining.js";
+import { plannedSources } from "./planned-join.js";
 import {
   type Relation,
   type RelationColumn,
@@ -16,8 +27,9 @@ import {
   tableRelation,
   withoutDuplicates,
 } from "./relation.js";
-import { isTrue, sortOrder } from "./scalars.js";
-import { selected } from "./selection.js";
+import { sortOrder } from "./scalars.js";
+import { filtered, selected } from "./selection.js";
+import { ofView } from "./sources.js";
 
 /** Views within views: each takes stack. */
 const VIEWS_MAX = 8;
@@ -25,16 +37,64 @@ const VIEWS_MAX = 8;
 /** What there is to select from where nothing is named: one row. */
 const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isSet: true };
 
-/** @param depth  how many views it stands in @throws CommandFailure */
+/** The result of a query of a statement that writes: no other command may come between. @throws CommandFailure */
 export function answered(query: Query, evaluation: Evaluation, depth = 0): Relation {
-  if (query.kind === "select") return answeredSelect(query, evaluation, depth);
-  const left = answered(query.left, evaluation, depth);
-  const right = answered(query.right, evaluation, depth);
+  return finish(answering(query, evaluation, depth));
+}
+
+/**
+ * The result of a query, of the tables as they are now; their rows are found in steps.
+ * @param depth  how many views it is in @throws CommandFailure
+ */
+export function answering(query: Query, evaluation: Evaluation, depth = 0): Generator<void, Relation> {
+  const { sources } = evaluation;
+  sources.find(query, evaluation);
+  return released(answeredQuery(query, evaluation, depth), evaluation);
+}
+
+function* released(work: Generator<void, Relation>, { sources }: Evaluation): Generator<void, Relation> {
+  try {
+    return yield* work;
+  } finally {
+    sources.release();
+  }
+}
+
+function* answeredQuery(query: Query, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+  if (query.kind === "select") return yield* answeredSelect(query, evaluation, depth);
+  const left = yield* answeredQuery(query.left, evaluation, depth);
+  const right = yield* answeredQuery(query.right, evaluation, depth);
   if (left.columns.length !== right.columns.length) {
     const widths = [left, right].flatMap(({ name, columns }) => [name, String(columns.length)]);
     throw failure(evaluation, "differentWidths", ...widths);
   }
-  return together(query.operator, left, right);
+  const all = yield* together(query.operator, { left, right }, evaluation);
+  return yield* ended(all, query, evaluation);
+}
+
+/** Sorted by its own columns, and cut. */
+function* ended(relation: Relation, { orderBy, limit }: SetQuery, evaluation: Evaluation) {
+  let all = relation;
+  if (orderBy.length > 0) {
+    checkColumns(evaluation, orderBy.length);
+    const { name, columns, isSet } = relation;
+    const { fields, scope } = allColumns(columns, evaluation);
+    const rows = yield* sorted(relation.rows, { orderBy, fields }, scope, evaluation);
+    all = { name: `${name}_order`, columns, rows, table: null, isSet };
+  }
+  return limit === null ? all : limited(all, limit, evaluation);
+}
+
+/** Fields for all columns, also for those whose names are not unique: each is known by its place. */
+function allColumns(columns: readonly RelationColumn[], evaluation: Evaluation) {
+  const fields = columns.map((column): Field => ({ value: { kind: "column", ...column }, alias: null }));
+  const places = new Map<Expression, number>(fields.map(({ value }, place) => [value, place]));
+  const known = (expression: Expression): Compiled | undefined => {
+    const place = places.get(expression);
+    return place === undefined ? undefined : (row) => row[place] as Scalar;
+  };
+  const scope: Scope = { ...rowScope(columns, evaluation), known };
+  return { fields, scope };
 }
 
 const SET_NAMES: Readonly<Record<SetOperator, string>> = {
@@ -43,68 +103,99 @@ const SET_NAMES: Readonly<Record<SetOperator, string>> = {
   intersection: "inter",
 };
 
-function together(operator: SetOperator, left: Relation, right: Relation): Relation {
+function* together(
+  operator: SetOperator,
+  { left, right }: { readonly left: Relation; readonly right: Relation },
+  { form }: Evaluation,
+): Generator<void, Relation> {
   const name = `${left.name}_${SET_NAMES[operator]}_${right.name}`;
   const { columns } = left;
   if (operator === "union") {
-    const rows = withoutDuplicates([...left.rows, ...right.rows]);
+    const rows = yield* withoutDuplicates([...left.rows, ...right.rows]);
     return { name, columns, rows, table: null, isSet: true };
   }
-  const others = new Set(right.rows.map(rowKey));
-  if (operator === "difference") {
-    const rows = left.rows.filter((row) => !others.has(rowKey(row)));
-    return { name, columns, rows, table: null, isSet: left.isSet };
+  const others = new Set<string>();
+  for (const [i, row] of right.rows.entries()) {
+    others.add(rowKey(row));
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
-  const rows = withoutDuplicates(left.rows.filter((row) => others.has(rowKey(row))));
-  return { name, columns, rows, table: null, isSet: true };
+  const isKept = operator === "intersection";
+  const rows = yield* filtered(left.rows, (row) => others.has(rowKey(row)) === isKept);
+  // In the recorded form a difference keeps equal rows.
+  if (operator === "difference" && form === "recorded")
+    return { name, columns, rows, table: null, isSet: left.isSet };
+  return { name, columns, rows: yield* withoutDuplicates(rows), table: null, isSet: true };
 }
 
-function answeredSelect(select: Select, evaluation: Evaluation, depth: number): Relation {
-  const { source, fields, where, groupBy, orderBy, limit } = select;
+function* answeredSelect(select: Select, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+  const { source, fields, groupBy, orderBy, limit } = select;
   checkColumns(evaluation, Math.max(fields?.length ?? 0, groupBy?.length ?? 0, orderBy.length));
   if (source === null && fields === null) throw failure(evaluation, "noSource");
-  let relation = source === null ? DUAL : combined(select, source, evaluation, depth);
-  if (where !== null) relation = selected(relation, where, evaluation);
-  relation = isGrouped(select) ? grouped(relation, select, evaluation) : shaped(relation, select, evaluation);
+  let relation = yield* combined(select, source, evaluation, depth);
+  relation = isGrouped(select)
+    ? yield* grouped(relation, select, evaluation)
+    : yield* shaped(relation, select, evaluation);
   if (select.isDistinct)
     relation = {
       ...relation,
       name: `${relation.name}_distinct`,
-      rows: withoutDuplicates(relation.rows),
+      rows: yield* withoutDuplicates(relation.rows),
       table: null,
       isSet: true,
     };
   return limit === null ? relation : limited(relation, limit, evaluation);
 }
 
-/** All sources, joined. */
-function combined({ joins }: Select, source: Source, evaluation: Evaluation, depth: number): Relation {
-  if (joins.length === 0) return sourceRelation(source, evaluation, depth);
+/** All sources, joined: the rows that meet the condition. */
+function* combined(
+  select: Select,
+  source: Source | null,
+  evaluation: Evaluation,
+  depth: number,
+): Generator<void, Relation> {
+  const { joins, where } = select;
+  if (source === null || joins.length === 0) {
+    const only = source === null ? DUAL : yield* sourceRelation(source, evaluation, depth);
+    return where === null ? only : yield* selected(only, where, evaluation);
+  }
   const aliases = new Set<ByteString>();
-  const read = (each: Source): Relation => {
+  const read = function* (each: Source): Generator<void, Relation> {
     if (each.alias !== null && aliases.has(each.alias)) throw failure(evaluation, "aliasUsed", each.alias);
     if (each.alias !== null) aliases.add(each.alias);
-    return sourceRelation(each, evaluation, depth);
+    return yield* sourceRelation(each, evaluation, depth);
   };
-  let relation = read(source);
+  if (evaluation.isPlanned) {
+    const relations = [yield* read(source)];
+    for (const join of joins) relations.push(yield* read(join.source));
+    return yield* plannedSources(relations, select, evaluation);
+  }
+  let relation = yield* read(source);
   for (const join of joins) {
-    const right = read(join.source);
+    const right = yield* read(join.source);
     if (join.kind === "natural") {
-      relation = naturallyJoined(relation, right, evaluation);
-      if (join.on !== null) relation = selected(relation, join.on, evaluation);
+      relation = yield* naturallyJoined(relation, right, evaluation);
+      if (join.on !== null) relation = yield* selected(relation, join.on, evaluation);
     } else relation = joined(relation, right, join, evaluation);
   }
-  return relation;
+  return where === null ? relation : yield* selected(relation, where, evaluation);
 }
 
-function sourceRelation(source: Source, evaluation: Evaluation, depth: number): Relation {
+function* sourceRelation(source: Source, evaluation: Evaluation, depth: number): Generator<void, Relation> {
   spend(evaluation, SOURCE_WORK);
-  if (source.kind === "derived") return withOrigin(answered(source.query, evaluation, depth), source.alias);
+  if (source.kind === "derived")
+    return withOrigin(yield* answeredQuery(source.query, evaluation, depth), source.alias);
   const { name, alias } = source;
-  const view = viewNamed(evaluation, name);
-  if (view === undefined) return tableRelation(name, alias ?? name, tableNamed(evaluation, name).value);
+  const found = evaluation.sources.named(name);
+  if (found.kind === "table") return tableRelation(name, alias ?? name, found.reading);
+  const { parsed, chars } = found.view;
+  // A long one takes time to be read.
+  spend(evaluation, chars);
   if (depth === VIEWS_MAX) throw failure(evaluation, "nestedViews", String(VIEWS_MAX));
-  return { ...withOrigin(answered(view, evaluation, depth + 1), alias ?? name), name };
+  const within = ofView(found.view, evaluation);
+  return {
+    ...withOrigin(yield* answeredQuery(parsed.statement.query, within, depth + 1), alias ?? name),
+    name,
+  };
 }
 
 function withOrigin({ columns, ...rest }: Relation, origin: ByteString): Relation {
@@ -112,30 +203,37 @@ function withOrigin({ columns, ...rest }: Relation, origin: ByteString): Relatio
 }
 
 /** Sorted, and its fields calculated. */
-function shaped(relation: Relation, select: Select, evaluation: Evaluation): Relation {
-  const scope = rowScope(relation.columns, evaluation);
+function* shaped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
   const { fields } = select;
   const isSorted = select.orderBy.length > 0;
-  const rows = isSorted ? sorted(relation.rows, select, scope, evaluation)() : null;
   const { columns, isSet } = relation;
+  const { scope, fields: all } =
+    fields === null && isSorted
+      ? allColumns(columns, evaluation)
+      : { scope: rowScope(columns, evaluation), fields: [] };
+  const keys = { orderBy: select.orderBy, fields: fields ?? all };
+  const rows = isSorted ? yield* sorted(relation.rows, keys, scope, evaluation) : null;
   const name = isSorted ? `${relation.name}_order` : relation.name;
   if (fields === null) return rows === null ? relation : { name, columns, rows, table: null, isSet };
   const made = fields.map(({ value }) => compiled(value, scope, evaluation));
-  return projected(name, rows ?? relation.rows, fields, made, evaluation);
+  return yield* projected(name, rows ?? relation.rows, { fields, made }, evaluation);
 }
 
-function projected(
+function* projected(
   name: ByteString,
   rows: readonly RelationRow[],
-  fields: readonly Field[],
-  made: readonly Compiled[],
+  { fields, made }: { readonly fields: readonly Field[]; readonly made: readonly Compiled[] },
   evaluation: Evaluation,
-): Relation {
+): Generator<void, Relation> {
   checkSize(evaluation, rows.length, fields.length);
+  const found: RelationRow[] = [];
+  for (const row of rows) {
+    if (found.push(made.map((each) => each(row))) % STEP_ITEMS === 0) yield;
+  }
   return {
     name: `${name}_projection`,
     columns: fields.map(columnOf),
-    rows: rows.map((row) => made.map((each) => each(row))),
+    rows: found,
     table: null,
     isSet: false,
   };
@@ -148,51 +246,74 @@ function columnOf({ value, alias }: Field): RelationColumn {
     : { name: expressionText(value), origin: null };
 }
 
-function grouped(relation: Relation, select: Select, evaluation: Evaluation): Relation {
-  const { fields, having, groupBy } = select;
+function* grouped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
+  const { fields, having } = select;
   if (fields === null) throw failure(evaluation, "groupedAll");
-  const groups = groupsOf(relation, groupBy ?? [], evaluation);
+  const groups = groupsOf(relation, select, evaluation);
   const { scope } = groups;
   const made = fields.map(({ value }) => compiled(value, scope, evaluation));
-  const holds = having === null ? null : compiled(having, scope, evaluation);
-  const sort = select.orderBy.length > 0 ? sorted(null, select, scope, evaluation) : null;
-  const all = groups.rows();
-  const kept = holds === null ? all : all.filter((row) => isTrue(holds(row)));
-  const rows = sort === null ? kept : sort(kept);
-  const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${sort === null ? "" : "_order"}`;
-  return { ...projected(name, rows, fields, made, evaluation), name };
+  const holds = having === null ? null : condition(having, scope, evaluation);
+  const keys =
+    select.orderBy.length > 0 ? sortKeys({ orderBy: select.orderBy, fields }, scope, evaluation) : null;
+  const all = yield* groups.rows();
+  const kept = holds === null ? all : yield* filtered(all, holds);
+  const rows = keys === null ? kept : yield* sortedBy(kept, keys, evaluation);
+  const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${keys === null ? "" : "_order"}`;
+  return { ...(yield* projected(name, rows, { fields, made }, evaluation)), name };
 }
 
-/** @param given  null: they come when everything has been compiled @returns what sorts */
-function sorted(
-  given: readonly RelationRow[] | null,
-  { orderBy, fields }: Select,
+interface Keys {
+  readonly orderBy: Tail["orderBy"];
+  readonly fields: readonly Field[];
+}
+
+function* sorted(
+  rows: readonly RelationRow[],
+  keys: Keys,
   scope: Scope,
   evaluation: Evaluation,
-): (rows?: readonly RelationRow[]) => readonly RelationRow[] {
-  const keys = orderBy.map(({ by, isFalling }) => ({
-    value: compiled(meant(by, fields), scope, evaluation),
-    sign: isFalling ? -1 : 1,
-  }));
-  return (rows = given ?? []) => {
-    spend(evaluation, rows.length);
-    return rows
-      .map((row) => ({ row, by: keys.map(({ value }) => value(row)) }))
-      .sort((a, b) => {
-        for (const [i, { sign }] of keys.entries()) {
-          const order = sortOrder(a.by[i] ?? null, b.by[i] ?? null);
-          if (order !== 0) return sign * order;
-        }
-        return 0;
-      })
-      .map(({ row }) => row);
-  };
+): Generator<void, readonly RelationRow[]> {
+  return yield* sortedBy(rows, sortKeys(keys, scope, evaluation), evaluation);
 }
 
-/** A field by the name that the query gives it. */
-function meant(by: Expression, fields: Select["fields"]): Expression {
+interface SortKey {
+  readonly value: Compiled;
+  readonly sign: 1 | -1;
+}
+
+const sortKeys = ({ orderBy, fields }: Keys, scope: Scope, evaluation: Evaluation): readonly SortKey[] =>
+  orderBy.map(({ by, isFalling }) => ({
+    value: compiled(meant(by, fields, evaluation), scope, evaluation),
+    sign: isFalling ? -1 : 1,
+  }));
+
+function* sortedBy(
+  rows: readonly RelationRow[],
+  keys: readonly SortKey[],
+  evaluation: Evaluation,
+): Generator<void, readonly RelationRow[]> {
+  spend(evaluation, rows.length);
+  const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
+  for (const row of rows)
+    if (keyed.push({ row, by: keys.map(({ value }) => value(row)) }) % STEP_ITEMS === 0) yield;
+  const all = yield* sortedInSteps(keyed, (a, b) => {
+    for (const [i, { sign }] of keys.entries()) {
+      const order = sortOrder(a.by[i] ?? null, b.by[i] ?? null);
+      if (order !== 0) return sign * order;
+    }
+    return 0;
+  });
+  return all.map(({ row }) => row);
+}
+
+/** A field by the name that the query gives it, or in the standard form by its number. */
+function meant(by: Expression, fields: readonly Field[], evaluation: Evaluation): Expression {
+  if (evaluation.form === "standard") {
+    const field = fieldNumbered(by, fields, "order by", evaluation);
+    if (field !== undefined) return field;
+  }
   if (by.kind !== "column" || by.origin !== null) return by;
-  return fields?.find(({ alias }) => alias === by.name)?.value ?? by;
+  return fields.find(({ alias }) => alias === by.name)?.value ?? by;
 }
 
 function limited(relation: Relation, { from, to, count }: Limit, evaluation: Evaluation): Relation {

@@ -1,10 +1,13 @@
 /** What queries are made of: rows under columns, which every operator takes and gives. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { sqlFailure } from "../../sql/messages.js";
-import type { Column, Language } from "../../sql/tree.js";
+import type { Column } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import type { Table } from "../../values/relations/table.js";
+import type { TableColumn } from "../../values/relations/table.js";
+import type { TableReading } from "../../values/relations/table-reading.js";
 import { DistinctRows } from "./distinct-rows.js";
+import type { Evaluation } from "./evaluation.js";
 
 export interface RelationColumn {
   readonly name: ByteString;
@@ -20,16 +23,16 @@ export interface Relation {
   readonly columns: readonly RelationColumn[];
   readonly rows: readonly RelationRow[];
   /** Whose rows these are, all of them; null: they have been chosen or made. */
-  readonly table: Table | null;
+  readonly table: TableReading | null;
   /** Whether no two rows are equal, for certain. */
   readonly isSet: boolean;
 }
 
-/** The rows of a table as they are; found when they are asked for. */
-export function tableRelation(name: ByteString, origin: ByteString, table: Table): Relation {
+/** The rows of a table; found when they are asked for. */
+export function tableRelation(name: ByteString, origin: ByteString, table: TableReading): Relation {
   return {
     name,
-    columns: columnsOf(table, origin),
+    columns: columnsOf(table.columns, origin),
     get rows() {
       return table.rows;
     },
@@ -39,9 +42,9 @@ export function tableRelation(name: ByteString, origin: ByteString, table: Table
 }
 
 /** Of tables by the origin that was asked for last: the same is, again and again. */
-const knownColumns = new WeakMap<Table["columns"], readonly RelationColumn[]>();
+const knownColumns = new WeakMap<readonly TableColumn[], readonly RelationColumn[]>();
 
-function columnsOf({ columns }: Table, origin: ByteString): readonly RelationColumn[] {
+export function columnsOf(columns: readonly TableColumn[], origin: ByteString): readonly RelationColumn[] {
   const known = knownColumns.get(columns);
   if (known !== undefined && known[0]?.origin === origin) return known;
   const made = columns.map(({ name }) => ({ name, origin }));
@@ -50,21 +53,55 @@ function columnsOf({ columns }: Table, origin: ByteString): readonly RelationCol
 }
 
 /** Equal rows once, at the first one's place. */
-export function withoutDuplicates(rows: readonly RelationRow[]): readonly RelationRow[] {
+export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void, readonly RelationRow[]> {
   if (rows.length < 2) return rows;
   const seen = new DistinctRows();
-  return rows.filter((row) => seen.add(row));
+  const found: RelationRow[] = [];
+  for (const [i, row] of rows.entries()) {
+    if (seen.add(row)) found.push(row);
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
+  return found;
 }
 
+/** Where columns are looked for: whose words an error is in, and whether case matters. */
+type Naming = Pick<Evaluation, "language" | "form">;
+
 /**
- * The place of the column that is meant. An origin that nobody has is ignored where the name says enough.
+ * Returns the place of the column that is meant. An origin that no column has is ignored where the name says enough. In the standard form
+ * the case of letters does not matter if no column has the name as it is written.
  * @throws CommandFailure
  */
-export function placeOf(
+export function placeOf(column: Column, columns: readonly RelationColumn[], naming: Naming): number {
+  const place = placeOfExact(column, columns, naming);
+  if (place !== undefined) return place;
+  if (naming.form === "standard") {
+    const folded = columns.map(({ name, origin }) => ({ name: fold(name), origin: origin && fold(origin) }));
+    const { origin, name } = column;
+    const wanted = { ...column, name: fold(name), origin: origin && fold(origin) };
+    const other = placeOfExact(wanted, folded, naming);
+    if (other !== undefined) return other;
+  }
+  const { origin, name } = column;
+  throw sqlFailure(naming.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
+}
+
+/** ASCII alone: names are bytes. */
+const fold = (name: ByteString) => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+
+/** Whether a name in double quotes is a text, as there is no such column. */
+export function isText({ isQuoted, name }: Column, columns: readonly RelationColumn[]): boolean {
+  if (isQuoted !== true) return false;
+  const wanted = fold(name);
+  return !columns.some((column) => fold(column.name) === wanted);
+}
+
+/** @returns undefined: there is no such column */
+function placeOfExact(
   { origin, name }: Column,
   columns: readonly RelationColumn[],
-  language: Language,
-): number {
+  { language }: Naming,
+): number | undefined {
   let [count, place, exactCount, exactPlace] = [0, -1, 0, -1];
   for (let at = columns.length - 1; at >= 0; at--) {
     const column = columns[at] as RelationColumn;
@@ -79,7 +116,6 @@ export function placeOf(
     if (exactCount > 1) throw sqlFailure(language, "ambiguousOrigin", name, origin);
     return exactPlace;
   }
-  if (count === 1) return place;
-  if (count === 0) throw sqlFailure(language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
-  throw sqlFailure(language, "ambiguousColumn", name, String(count));
+  if (count > 1) throw sqlFailure(language, "ambiguousColumn", name, String(count));
+  return count === 1 ? place : undefined;
 }

@@ -1,71 +1,118 @@
-/** Rows that meet a condition, equal ones once; of a table by an index where the condition demands a value of a column. */
+/** Rows that meet a condition; of a table by an index where the condition demands a value of a column. */
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
-import { compiled, constantOf, rowScope } from "./compiled.js";
+import { condition, constantOf, rowScope } from "./compiled.js";
 import { leadingEqualities } from "./equalities.js";
 import { type Evaluation, spend } from "./evaluation.js";
-import { placeOf, type Relation, type RelationColumn, withoutDuplicates } from "./relation.js";
-import { isTrue } from "./scalars.js";
+import {
+  isText,
+  placeOf,
+  type Relation,
+  type RelationColumn,
+  type RelationRow,
+  withoutDuplicates,
+} from "./relation.js";
 
 /** A table of fewer rows is looked through. */
-const INDEXED_ROWS_MIN = 16;
+export const INDEXED_ROWS_MIN = 16;
 
-export function selected(relation: Relation, condition: Expression, evaluation: Evaluation): Relation {
-  const { name, columns, table, isSet } = relation;
-  const holds = compiled(condition, rowScope(columns, evaluation), evaluation);
-  const numbers = table === null ? null : demanded(table, columns, condition, evaluation);
+/** In the recorded form equal rows are in the result once. */
+export function* selected(
+  relation: Relation,
+  where: Expression,
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  const { columns, table } = relation;
+  const holds = condition(where, rowScope(columns, evaluation), evaluation);
+  const demand =
+    table === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation);
   const candidates =
-    table === null || numbers === null ? relation.rows : numbers.map((number) => table.row(number));
+    table === null || demand === null
+      ? relation.rows
+      : (yield* table.equal(demand.place, demand.value)).map((number) => table.row(number));
   spend(evaluation, candidates.length);
-  const rows = candidates.filter((row) => isTrue(holds(row)));
+  return yield* ofSelection(relation, yield* filtered(candidates, holds), evaluation);
+}
+
+/** What is left of a relation by its condition. */
+export function* ofSelection(
+  { name, columns, isSet }: Relation,
+  rows: readonly RelationRow[],
+  { form }: Evaluation,
+): Generator<void, Relation> {
+  const keepsAll = isSet || form === "standard";
   return {
     name: `${name}_selection`,
     columns,
-    rows: isSet ? rows : withoutDuplicates(rows),
+    rows: keepsAll ? rows : yield* withoutDuplicates(rows),
     table: null,
-    isSet: true,
+    isSet: isSet || !keepsAll,
   };
 }
 
-/** The rows of a table that meet a condition, with their numbers; without one all. */
+export function* filtered<R extends RelationRow>(
+  rows: readonly R[],
+  holds: (row: R) => boolean,
+): Generator<void, readonly R[]> {
+  if (rows.length <= STEP_ITEMS) return rows.filter(holds);
+  const found: R[] = [];
+  for (let from = 0; from < rows.length; from += STEP_ITEMS) {
+    const end = Math.min(rows.length, from + STEP_ITEMS);
+    for (let i = from; i < end; i++) if (holds(rows[i] as R)) found.push(rows[i] as R);
+    yield;
+  }
+  return found;
+}
+
+/** The rows of a table that are to be changed, with their numbers; without a condition all. */
 export function matching(
   table: Table,
   columns: readonly RelationColumn[],
-  condition: Expression | null,
+  where: Expression | null,
   evaluation: Evaluation,
 ): NumberedRows {
   const numbers: number[] = [];
   const rows: Row[] = [];
-  const holds =
-    condition === null ? () => true : compiled(condition, rowScope(columns, evaluation), evaluation);
-  const found = condition === null ? null : demanded(table, columns, condition, evaluation);
+  const holds = where === null ? () => true : condition(where, rowScope(columns, evaluation), evaluation);
+  const demand =
+    where === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation);
   const candidates =
-    found === null ? table.numbered() : found.map((number) => [number, table.row(number)] as const);
+    demand === null
+      ? table.numbered()
+      : table
+          .index(demand.place)
+          .equal(demand.value)
+          .map((number) => [number, table.row(number)] as const);
   for (const [number, row] of candidates) {
-    if (!isTrue(holds(row))) continue;
+    if (!holds(row)) continue;
     numbers.push(number);
     rows.push(row);
   }
   return { numbers, rows };
 }
 
-/** Numbers of the rows that a condition leaves at most, by an index; null: it demands no value of a column. */
+/** A value that a condition demands of a column. */
+export interface Demand {
+  readonly place: number;
+  readonly value: Scalar;
+}
+
+/** null: it demands no value of a column. */
 function demanded(
-  table: Table,
   columns: readonly RelationColumn[],
-  condition: Expression,
+  where: Expression,
   evaluation: Evaluation,
-): readonly number[] | null {
-  if (table.size < INDEXED_ROWS_MIN) return null;
-  for (const { left, right } of leadingEqualities(condition)) {
+): Demand | null {
+  for (const { left, right } of leadingEqualities(where)) {
     for (const [one, other] of [
       [left, right],
       [right, left],
     ] as const) {
       const value: Scalar | undefined = constantOf(other, evaluation);
-      if (one.kind === "column" && value !== undefined)
-        return table.index(placeOf(one, columns, evaluation.language)).equal(value);
+      if (one.kind !== "column" || value === undefined || isText(one, columns)) continue;
+      return { place: placeOf(one, columns, evaluation), value };
     }
   }
   return null;

@@ -7,11 +7,11 @@ import { integer, OK, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
-import { family } from "../../rows/command.js";
+import { type Command, family } from "../../rows/command.js";
 import { mistakeFailure } from "../../sql/messages.js";
 import { SqlMistake } from "../../sql/mistake.js";
-import { parse } from "../../sql/parse.js";
-import type { Statement } from "../../sql/tree.js";
+import { formOf, parse } from "../../sql/parse.js";
+import type { Form, Statement } from "../../sql/tree.js";
 import { checkName } from "./catalogue.js";
 import { insert, remove, update } from "./changes.js";
 import {
@@ -28,6 +28,7 @@ import {
 import { type Evaluation, failure } from "./evaluation.js";
 import { answered } from "./queries.js";
 import { relationReply } from "./relation-reply.js";
+import { Sources } from "./sources.js";
 import { onlyReads, touchesOfStatement } from "./statement-keys.js";
 
 const READ_ROW = "SQL_RO";
@@ -43,7 +44,7 @@ export const relations = family("sql", {
     summary:
       "Carries out a statement over the tables of a database; what stands behind it takes the places of its ?.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
-    run: execute,
+    run: (data, argv, unit) => execute(data, argv, unit, "standard"),
   },
   [READ_ROW]: {
     arity: -3,
@@ -54,17 +55,35 @@ export const relations = family("sql", {
     summary: "Carries out a statement that changes nothing. SQL of such a statement is the same.",
     run: (data, argv, unit) => {
       if (!onlyReads(argv)) throw custom("ERR SQL_RO takes statements that change nothing");
-      return execute(data, argv, unit);
+      return execute(data, argv, unit, "standard");
     },
   },
 });
 
-function execute(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+/**
+ * What SQL means before CLUSTER SEMANTICS 2, where it writes: statements that are recorded already must do what they did. English ones are
+ * of the recorded form, and what they read is found as it was, with its limits. Statements that only read are recorded by no timeline.
+ */
+export const recordedRelations: readonly Command[] = relations
+  .filter(({ name }) => name !== READ_ROW)
+  .map((command) => ({ ...command, run: (data, argv, unit) => execute(data, argv, unit, "recorded") }));
+
+/** @param form  of English statements */
+function execute(data: Data, argv: readonly ByteString[], { at }: Unit, form: Form): Reply {
   const [, database = "", text = "", ...parameters] = argv;
-  const parsed = parse(text);
+  const parsed = parse(text, form);
   const { statement, language } = parsed;
-  if (statement instanceof SqlMistake) throw mistakeFailure(text, language, statement);
-  const evaluation: Evaluation = { data, database, language, parameters, at, work: { rows: 0 } };
+  if (statement instanceof SqlMistake) {
+    if (form === "recorded" && !(parse(text).statement instanceof SqlMistake))
+      throw custom(
+        "ERR this statement means something from version 2 of what commands mean on: CLUSTER SEMANTICS 2",
+      );
+    throw mistakeFailure(text, language, statement);
+  }
+  const evaluation: Evaluation = {
+    ...{ data, database, language, parameters, at, work: { rows: 0 }, sources: new Sources() },
+    ...{ form: formOf(language, form), english: form, isPlanned: form === "standard" },
+  };
   if (parsed.parameters !== parameters.length)
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
   checkName(evaluation);

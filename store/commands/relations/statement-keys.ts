@@ -6,14 +6,19 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Permission, Touch } from "../../rows/key-spec.js";
 import { SqlMistake } from "../../sql/mistake.js";
-import { parse } from "../../sql/parse.js";
+import { type Parsed, parse } from "../../sql/parse.js";
 import { namesIn } from "../../sql/query-names.js";
-import type { Query, Statement } from "../../sql/tree.js";
+import type { Form, Query, Statement } from "../../sql/tree.js";
 import { catalogueKey, tableKey } from "./catalogue.js";
 
 /** Whether a call changes nothing: also one that can only fail. @param argv  `SQL database statement …` */
 export function onlyReads(argv: readonly ByteString[]): boolean {
-  const { statement } = parse(argv[2] ?? "");
+  const text = argv[2] ?? "";
+  return isReading(text, "standard") && isReading(text, "recorded");
+}
+
+function isReading(text: ByteString, form: Form): boolean {
+  const { statement } = parse(text, form);
   return statement instanceof SqlMistake || READING.has(statement.kind);
 }
 
@@ -21,12 +26,24 @@ const READING: ReadonlySet<Statement["kind"]> = new Set(["query", "show", "descr
 
 const EVERYTHING = { db: null, key: null, isCovered: true } as const;
 
-/** @param argv  `SQL database statement …` */
+/**
+ * What a statement may touch by either form: which one counts where it is recorded is known only there.
+ * @param argv  `SQL database statement …`
+ */
 export function touchesOfStatement(argv: readonly ByteString[]): Touch[] {
-  const database = argv[1] ?? "";
-  const { statement } = parse(argv[2] ?? "");
-  return statement instanceof SqlMistake ? [] : touchesOfTree(statement, database);
+  const [, database = "", text = ""] = argv;
+  const standard = parse(text, "standard");
+  const touches = touchesOf(standard, database);
+  // What only reads is of the standard form.
+  if (isReading(text, "standard") && touches.length > 0) return touches;
+  const recorded = parse(text, "recorded");
+  if (recorded === standard) return touches;
+  const more = touchesOf(recorded, database);
+  return JSON.stringify(more) === JSON.stringify(touches) ? touches : [...touches, ...more];
 }
+
+const touchesOf = ({ statement }: Parsed, database: ByteString): Touch[] =>
+  statement instanceof SqlMistake ? [] : touchesOfTree(statement, database);
 
 function touchesOfTree(statement: Statement, database: ByteString): Touch[] {
   const catalogue = catalogueKey(database);

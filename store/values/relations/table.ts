@@ -7,6 +7,7 @@ import { firstPlaceFrom } from "../tables/first-place.js";
 import type { Row } from "./cell.js";
 import type { Domain } from "./domain.js";
 import { HashIndex } from "./hash-index.js";
+import { TableReading } from "./table-reading.js";
 
 /** Of a column's values no two are the same; of a primary key's none is missing either. */
 export type Uniqueness = "none" | "unique" | "primary";
@@ -38,6 +39,8 @@ export class Table {
   #holes = 0;
   /** By the column's place. */
   readonly #indexes = new Map<number, HashIndex>();
+  /** Statements that read the rows as they are now: before these change they are copied. */
+  readonly #readings = new Set<TableReading>();
 
   constructor(columns: readonly TableColumn[] = []) {
     this.columns = columns;
@@ -55,6 +58,27 @@ export class Table {
   /** All rows, in order, with their numbers. */
   *numbered(): Generator<readonly [number: number, row: Row]> {
     for (const [place, row] of this.#rows.entries()) if (row !== null) yield [this.#numberAt(place), row];
+  }
+
+  /** The rows as they are now, whatever changes later. To be released by its reader. */
+  reading(): TableReading {
+    const reading = new TableReading(this, { rows: this.#rows, numbers: this.#numbers, size: this.size });
+    this.#readings.add(reading);
+    return reading;
+  }
+
+  release(reading: TableReading): void {
+    this.#readings.delete(reading);
+  }
+
+  /** An index if it was made already. */
+  knownIndex(column: number): HashIndex | undefined {
+    return this.#indexes.get(column);
+  }
+
+  /** Takes an index of the rows as they are now. */
+  adopt(column: number, index: HashIndex): void {
+    if (!this.#indexes.has(column)) this.#indexes.set(column, index);
   }
 
   /** The row of a number that an index tells. */
@@ -80,6 +104,7 @@ export class Table {
 
   /** Appends a row. Inverse: `pop`. */
   push(row: Row): void {
+    this.#partReadings();
     const number = this.lastNumber + 1;
     this.#numbers?.push(number);
     this.#rows.push(row);
@@ -88,6 +113,7 @@ export class Table {
 
   /** Takes the last rows away, which were pushed last. */
   pop(count: number): void {
+    this.#partReadings();
     for (let left = count; left > 0; left--) {
       const place = this.#rows.length - 1;
       this.#unindex(this.#numberAt(place), this.#rows.pop() as Row);
@@ -141,7 +167,16 @@ export class Table {
   }
 
   #beforeChanges(count: number): void {
+    this.#partReadings();
     if (count > CHANGES_MAX && count > this.size * LARGE_PART) this.#indexes.clear();
+  }
+
+  #partReadings(): void {
+    if (this.#readings.size === 0) return;
+    for (const reading of this.#readings) reading.part();
+    this.#readings.clear();
+    this.#rows = this.#rows.slice();
+    if (this.#numbers !== null) this.#numbers = this.#numbers.slice();
   }
 
   #index(number: number, row: Row): void {

@@ -13,7 +13,7 @@ import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { realEnvironment } from "../../../serving/process/environment.js";
 import { findCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
-import { NEXT } from "../../support/next-semantics.js";
+import { EARLIER_SEMANTICS, NEXT } from "../../support/next-semantics.js";
 import { ROOT } from "../../timeline/support/fold-subject.js";
 import { KEY_IDS } from "../../timeline/support/random-timeline.js";
 import { entryAt, MEMBER, START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
@@ -30,7 +30,7 @@ const GET = findCommand("GET") as Command;
 const INCR = findCommand("INCR") as Command;
 
 async function sceneOf() {
-  const subject = await new TimelineSubject({ now: START + 10_000 }).open();
+  const subject = await new TimelineSubject({ now: START + 10_000, known: EARLIER_SEMANTICS }).open();
   const { timeline } = subject;
   timeline.receive([entryAt(START, "SET k 1")], MEMBER);
   await subject.settle();

@@ -9,12 +9,12 @@ import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { canonicalRing, canonicalState } from "../../../store/digest.js";
 import { CommandIndex } from "../../../store/rows/command-index.js";
-import { SEMANTICS, Semantics } from "../../../store/semantics.js";
+import { Semantics } from "../../../store/semantics.js";
 import { compareEntries, type Entry, placeOf } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { amount } from "../../support/amount.js";
-import { NEXT, NEXT_SEMANTICS } from "../../support/next-semantics.js";
+import { EARLIER_SEMANTICS, NEXT, NEXT_SEMANTICS } from "../../support/next-semantics.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, hexId, key, pem, ROOT, unitOf } from "../support/fold-subject.js";
 import { naiveFold } from "../support/naive-fold.js";
@@ -138,7 +138,7 @@ test("rules are read by the rows of the place", () => {
 });
 
 test("a release that does not know the version applies nothing behind it, whatever comes when", () => {
-  const fold = newFold(SEMANTICS);
+  const fold = newFold(EARLIER_SEMANTICS);
   fold.merge([entry("a", 1, ["INCR n"]), entry("e", 5, ["INCR n"]), entry("f", 6, ["SET x 1"])]);
   fold.merge([switchTo("d", 4, 2)]);
   assert.deepEqual([ask(fold, "GET n"), ask(fold, "GET x")], ['"1"', "nil"]);
@@ -154,7 +154,7 @@ test("a release that does not know the version applies nothing behind it, whatev
 });
 
 test("what was not applied makes the fold begin anew when its end goes away", () => {
-  const fold = newFold(SEMANTICS);
+  const fold = newFold(EARLIER_SEMANTICS);
   const delegate = { key: key(3) };
   const add = entry("a", 1, [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]], byRoot);
   fold.merge([add, switchTo("c", 3, 2, delegate), entry("d", 4, ["INCR n"])]);
@@ -165,7 +165,7 @@ test("what was not applied makes the fold begin anew when its end goes away", ()
 });
 
 test("replayed, a version that is not known ends the fold as well", () => {
-  const fold = newFold(SEMANTICS);
+  const fold = newFold(EARLIER_SEMANTICS);
   for (const each of [entry("a", 1, ["INCR n"]), switchTo("b", 2, 2), entry("c", 3, ["INCR n"])])
     fold.replay(each);
   assert.equal(ask(fold, "GET n"), '"1"');
@@ -204,7 +204,7 @@ test(`data and switches in any order give what they give in order (seed ${seed})
 });
 
 function play(random: SeededRandom): void {
-  const known = random.chance(0.8) ? NEXT_SEMANTICS : SEMANTICS;
+  const known = random.chance(0.8) ? NEXT_SEMANTICS : EARLIER_SEMANTICS;
   const entries = someEntries(random);
   const pending = random.chance(0.5) ? random.shuffled(entries) : slightlyLate(entries, random);
   const merged: Entry[] = [];

@@ -1,0 +1,186 @@
+/**
+ * Where the conditions of a select are checked: as early as their columns are there, so that what cannot be in the result is not joined.
+ * Only parts of conditions that cannot fail move, and only where everything that is checked before them cannot fail either, so that the
+ * result, its order and its errors are those of checking each condition where it is written. Stage 0 is the first source, stage n what the
+ * n-th join makes; a column has the same place in all stages that it is in.
+ */
+import type { Binary, Expression, Join, Select } from "../../sql/tree.js";
+import type { Scalar } from "../../values/relations/cell.js";
+import { condition, constantOf, type Scope } from "./compiled.js";
+import { demandsOf, isEquality } from "./equalities.js";
+import { checkColumns, type Evaluation, failure } from "./evaluation.js";
+import { isText, placeOf, type Relation, type RelationColumn } from "./relation.js";
+import type { Demand } from "./selection.js";
+
+export type Holds = (row: readonly Scalar[]) => boolean;
+
+/** What is checked of a source's rows before they are joined. */
+export interface SourceConditions {
+  readonly holds: Holds[];
+  /** Values that its columns must have. */
+  readonly demands: Demand[];
+}
+
+export interface Stage {
+  /** Of the rows that it makes. */
+  readonly columns: readonly RelationColumn[];
+  /** Checked of its rows. */
+  readonly holds: Holds[];
+  /** Columns that its `on` demands to be equal: a place in the stage before, and one in the source. */
+  readonly equal: { readonly left: number; readonly right: number } | null;
+}
+
+export interface Plan {
+  readonly sources: readonly SourceConditions[];
+  readonly stages: readonly Stage[];
+  /** Whether all of `where` is checked by then. */
+  readonly hasWhere: boolean;
+}
+
+interface Origin {
+  readonly source: number;
+  readonly place: number;
+}
+
+export class Planner {
+  readonly #evaluation: Evaluation;
+  readonly #joins: readonly Join[];
+  readonly #sources: readonly SourceConditions[];
+  readonly #stages: Stage[];
+  /** By places of the last stage. */
+  readonly #origins: readonly Origin[];
+
+  /** @param relations  one more than joins @throws CommandFailure  a column is not there, or meant by more than one */
+  constructor(relations: readonly Relation[], joins: readonly Join[], evaluation: Evaluation) {
+    this.#evaluation = evaluation;
+    this.#joins = joins;
+    this.#sources = relations.map(() => ({ holds: [], demands: [] }));
+    let columns = (relations[0] as Relation).columns;
+    const origins = columns.map((_, place): Origin => ({ source: 0, place }));
+    const stages: Stage[] = [{ columns, holds: [], equal: null }];
+    for (const [i, { kind }] of joins.entries()) {
+      const right = (relations[i + 1] as Relation).columns;
+      const names = new Set(kind === "natural" ? columns.map(({ name }) => name) : []);
+      const added = [...right.keys()].filter((place) => !names.has((right[place] as RelationColumn).name));
+      checkColumns(evaluation, columns.length + right.length);
+      origins.push(...added.map((place) => ({ source: i + 1, place })));
+      columns = [...columns, ...added.map((place) => right[place] as RelationColumn)];
+      stages.push({ columns, holds: [], equal: null });
+    }
+    this.#origins = origins;
+    this.#stages = stages;
+  }
+
+  plan({ where }: Pick<Select, "where">): Plan {
+    let areSafe = true;
+    for (const [i, { kind, on }] of this.#joins.entries()) {
+      if (on === null) continue;
+      const stage = i + 1;
+      const { parts, isAll } = demandsOf(on);
+      for (const part of parts) {
+        this.#findEqual(part, stage);
+        if (areSafe) this.#placeOn(part, kind, stage);
+      }
+      areSafe &&= isAll;
+    }
+    const last = this.#joins.length;
+    if (where === null) return { sources: this.#sources, stages: this.#stages, hasWhere: true };
+    const { parts, isAll } = demandsOf(where);
+    if (areSafe) for (const part of parts) this.#put(part, last, last);
+    return { sources: this.#sources, stages: this.#stages, hasWhere: areSafe && isAll };
+  }
+
+  /** What a part of `on` says of one side alone is checked there, unless that side's rows stay without a partner. */
+  #placeOn(part: Expression, kind: Join["kind"], stage: number): void {
+    const used = this.#sourcesOf(part, stage);
+    if (used.length === 0) return;
+    const [isRight, isLeft] = [used.every((source) => source === stage), !used.includes(stage)];
+    if (kind === "inner" || kind === "natural") {
+      if (isRight || isLeft) this.#put(part, stage, stage);
+    } else if (kind === "left" && isRight) this.#putAtSource(part, stage, stage);
+    else if (kind === "right" && isLeft) this.#put(part, stage, stage - 1);
+  }
+
+  /** Checks a part as early as it may be. @param stage  whose columns it names @param top  after which it must have been checked */
+  #put(part: Expression, stage: number, top: number): void {
+    const used = this.#sourcesOf(part, stage);
+    // What names no column is checked at the end.
+    let earliest = used.length === 0 ? top : Math.max(...used);
+    for (let join = top; join > earliest; join--) {
+      const kind = this.#joins[join - 1]?.kind;
+      // Rows of the left side that are made of nulls come into being here.
+      if (kind === "right" || kind === "full") earliest = join;
+    }
+    const kind = this.#joins[earliest - 1]?.kind;
+    const isOfSource = used.length === 1 && used[0] === earliest;
+    if (isOfSource && (earliest === 0 || kind === "inner" || kind === "natural" || kind === "right"))
+      this.#putAtSource(part, stage, earliest);
+    else (this.#stages[earliest] as Stage).holds.push(this.#holds(part, stage, (place) => place));
+  }
+
+  #putAtSource(part: Expression, stage: number, source: number): void {
+    const { holds, demands } = this.#sources[source] as SourceConditions;
+    const local = (place: number) => (this.#origins[place] as Origin).place;
+    holds.push(this.#holds(part, stage, local));
+    if (!isEquality(part)) return;
+    for (const [one, other] of [
+      [part.left, part.right],
+      [part.right, part.left],
+    ] as const) {
+      const place = this.#placeOf(one, stage);
+      const value = constantOf(other, this.#evaluation);
+      if (place !== null && value !== undefined) demands.push({ place: local(place), value });
+    }
+  }
+
+  #findEqual(part: Expression, stage: number): void {
+    const found = this.#stages[stage] as Stage;
+    if (found.equal !== null || !isEquality(part) || this.#joins[stage - 1]?.kind === "natural") return;
+    const places = [part.left, part.right].map((side) => this.#placeOf(side, stage));
+    const [one, other] = places;
+    if (one === null || one === undefined || other === null || other === undefined) return;
+    const [left, right] = one < other ? [one, other] : [other, one];
+    const width = (this.#stages[stage - 1] as Stage).columns.length;
+    if (left >= width || right < width) return;
+    this.#stages[stage] = { ...found, equal: { left, right: right - width } };
+  }
+
+  /** null: it is no column. */
+  #placeOf(expression: Expression, stage: number): number | null {
+    const { columns } = this.#stages[stage] as Stage;
+    if (expression.kind !== "column" || isText(expression, columns)) return null;
+    return placeOf(expression, columns, this.#evaluation);
+  }
+
+  /** Which sources the columns of an expression are from, each once. */
+  #sourcesOf(expression: Expression, stage: number): readonly number[] {
+    const found = new Set<number>();
+    const visit = (each: Expression): void => {
+      if (each.kind === "column") {
+        const place = this.#placeOf(each, stage);
+        if (place !== null) found.add((this.#origins[place] as Origin).source);
+      } else if (each.kind === "binary") for (const side of sidesOf(each)) visit(side);
+      else if (each.kind === "not" || each.kind === "negative" || each.kind === "is-null")
+        visit(each.operand);
+    };
+    visit(expression);
+    return [...found];
+  }
+
+  #holds(part: Expression, stage: number, local: (place: number) => number): Holds {
+    const { columns } = this.#stages[stage] as Stage;
+    const scope: Scope = {
+      column: (column) => {
+        if (isText(column, columns)) return () => column.name;
+        const place = local(placeOf(column, columns, this.#evaluation));
+        return (row) => row[place] as Scalar;
+      },
+      call: ({ name }) => {
+        throw failure(this.#evaluation, "notByRow", name);
+      },
+    };
+    return condition(part, scope, this.#evaluation);
+  }
+}
+
+const sidesOf = ({ left, right }: Binary) => [left, right];

@@ -1,0 +1,50 @@
+/**
+ * How values compare and what they count for in standard statements. Null is unknown. A text that writes a number equals that number; any
+ * other text is greater than all numbers. In arithmetic and as a condition a text counts for the number that it begins with, else 0.
+ */
+
+import type { Scalar } from "../../values/relations/cell.js";
+import { numberOfText } from "../../values/relations/domain.js";
+import type { RelationRow } from "./relation.js";
+
+const LEADING = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/i;
+
+export function standardAmount(value: number | string | boolean): number {
+  if (typeof value !== "string") return Number(value);
+  const [digits] = LEADING.exec(value) ?? [];
+  return digits === undefined ? 0 : Number(digits);
+}
+
+/** null: unknown. */
+export function truthOf(value: Scalar): boolean | null {
+  return typeof value === "boolean" || value === null ? value : standardAmount(value) !== 0;
+}
+
+/** Negative: the first is less; 0: they are equal; null: one of them is null. */
+export function standardOrder(one: Scalar, other: Scalar): number | null {
+  if (one === null || other === null) return null;
+  if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);
+  if (typeof one === "string") return -orderToText(Number(other), one);
+  if (typeof other === "string") return orderToText(Number(one), other);
+  return Number(one) - Number(other);
+}
+
+function orderToText(number: number, text: string): number {
+  const written = numberOfText(text);
+  return written === undefined ? -1 : number - written;
+}
+
+/** `and` and `or` of three truth values: the right side is calculated if the left one does not decide. */
+export function combinedTruth(
+  operator: "and" | "or",
+  left: (row: RelationRow) => Scalar,
+  right: (row: RelationRow) => Scalar,
+): (row: RelationRow) => boolean | null {
+  const decisive = operator === "or";
+  return (row) => {
+    const one = truthOf(left(row));
+    if (one === decisive) return one;
+    const other = truthOf(right(row));
+    return other === decisive || one !== null ? other : null;
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * The rows of a table as they were when a statement began to read them: the statement may go on in later turns of the event loop, while
+ * others change the table.
+ */
+import { STEP_ITEMS } from "../../../protocol/steps.js";
+import { firstPlaceFrom } from "../tables/first-place.js";
+import type { Row } from "./cell.js";
+import { HashIndex } from "./hash-index.js";
+import type { Table, TableColumn } from "./table.js";
+
+interface State {
+  /** null: a hole. */
+  readonly rows: readonly (Row | null)[];
+  /** null: they are the places. */
+  readonly numbers: readonly number[] | null;
+  readonly size: number;
+}
+
+export class TableReading {
+  readonly columns: readonly TableColumn[];
+  readonly size: number;
+  readonly #state: State;
+  /** null: the table has changed since. */
+  #table: Table | null;
+  /** Of the rows as they were, once the table has changed. */
+  readonly #indexes = new Map<number, HashIndex>();
+
+  constructor(table: Table, state: State) {
+    this.columns = table.columns;
+    this.size = state.size;
+    this.#state = state;
+    this.#table = table;
+  }
+
+  /** The table is about to change. */
+  part(): void {
+    this.#table = null;
+  }
+
+  release(): void {
+    this.#table?.release(this);
+  }
+
+  /** All rows, in order. Not to be changed. */
+  get rows(): readonly Row[] {
+    const { rows, size } = this.#state;
+    return rows.length === size ? (rows as readonly Row[]) : rows.filter((row) => row !== null);
+  }
+
+  /** The row of a number that an index reports. */
+  row(number: number): Row {
+    const { rows, numbers } = this.#state;
+    return rows[numbers === null ? number : firstPlaceFrom(numbers, number)] as Row;
+  }
+
+  /** The index of a column, which is made if there is none; the table keeps it if it has not changed meanwhile. */
+  *index(column: number): Generator<void, HashIndex> {
+    const known = this.#known(column);
+    if (known !== undefined) return known;
+    const { rows, numbers } = this.#state;
+    const index = new HashIndex();
+    for (let place = 0; place < rows.length; place++) {
+      const row = rows[place] as Row | null;
+      if (row !== null) index.add(numbers === null ? place : (numbers[place] as number), row[column]);
+      if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    }
+    if (this.#table === null) this.#indexes.set(column, index);
+    else this.#table.adopt(column, index);
+    return index;
+  }
+
+  /** Numbers of the rows whose cell equals a value, rising, of an index that `index` has made. */
+  *equal(column: number, value: Parameters<HashIndex["equal"]>[0]): Generator<void, readonly number[]> {
+    const found = (this.#known(column) ?? (yield* this.index(column))).equal(value);
+    // The table's index changes with it.
+    return found.length > 1 && this.#table !== null ? found.slice() : found;
+  }
+
+  #known(column: number): HashIndex | undefined {
+    return this.#table === null ? this.#indexes.get(column) : this.#table.knownIndex(column);
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * English statements mean what they mean to SQLite, in all that docs/sql.md describes as standard: random ones, with the same tables in both.
+ * Booleans are 1 and 0 there; rows without an order are compared in any. DBSYNC_SEED replays a run.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { bytesOfText } from "../../../../protocol/byte-string.js";
+import { Database } from "../../../../store/database.js";
+import { amount } from "../../../support/amount.js";
+import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { SqlWriter } from "./sql-writer.js";
+import { outcomeOfReply } from "./transcript.js";
+
+const RUNS = amount(20, 200);
+const STATEMENTS = 100;
+const seed = seedOfRun();
+
+/** Answers lists of statements by lists of rows, or by the text of an error; right and full joins came with SQLite 3.39. */
+const ANSWER = `
+import json, sqlite3, sys
+if sqlite3.sqlite_version_info < (3, 39): sys.exit(3)
+for line in sys.stdin:
+    base = sqlite3.connect(":memory:")
+    answers = []
+    for statement in json.loads(line):
+        try:
+            answers.append([list(row) for row in base.execute(statement).fetchall()])
+        except Exception as error:
+            answers.append(str(error))
+    print(json.dumps(answers))
+`;
+
+type Rows = readonly (readonly unknown[])[];
+
+/** null: there is no SQLite to compare with. */
+function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[][] | null {
+  const input = runs.map((statements) => JSON.stringify(statements.map(forSqlite))).join("\n");
+  const { status, stdout, stderr, error } = spawnSync("/usr/bin/python3", ["-c", ANSWER], {
+    ...{ input, encoding: "utf8", maxBuffer: 2 ** 30 },
+  });
+  if (error !== undefined || status === 3) return null;
+  assert.equal(status, 0, stderr);
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as (Rows | string)[]);
+}
+
+/** Types have other names there, and a number is a double. */
+const forSqlite = (statement: string) =>
+  statement.startsWith("create table") ? statement.replaceAll(" number", " real") : statement;
+
+/** Numbers as far as the order of additions does not matter. */
+const plain = (value: unknown) =>
+  typeof value === "boolean"
+    ? Number(value)
+    : typeof value === "number"
+      ? Number(value.toPrecision(9)) + 0
+      : value;
+const told = (rows: Rows, isSorted: boolean) => {
+  const texts = rows.map((row) => JSON.stringify(row.map(plain)));
+  return isSorted ? texts : texts.toSorted();
+};
+
+test(`${RUNS * STATEMENTS} English statements mean what they mean to SQLite (seed ${seed})`, (context) => {
+  const runs = Array.from({ length: RUNS }, (_, run) => {
+    const writer = new SqlWriter(new SeededRandom(seed, run));
+    return [...writer.tables(), ...Array.from({ length: STATEMENTS }, () => writer.statement())];
+  });
+  const answers = answersOfSqlite(runs);
+  if (answers === null) return context.skip("no python3 with SQLite 3.39 or later");
+  let [rows, compared] = [0, 0];
+  for (const [run, statements] of runs.entries()) {
+    const database = new Database();
+    const execute = (statement: string) =>
+      database.execute(["SQL", "d", bytesOfText(statement)], { at: 1_000_000, db: 0, id: "unit" });
+    execute("create database d");
+    for (const [i, statement] of statements.entries()) {
+      const where = `seed ${seed}, run ${run}, statement ${i}: ${statement}`;
+      const theirs = answers[run]?.[i] as Rows | string;
+      const ours = outcomeOfReply(execute(statement));
+      assert.ok(typeof theirs !== "string", `SQLite: ${theirs}: ${where}`);
+      if (ours.kind === "error") assert.fail(`${ours.text}: ${where}`);
+      if (ours.kind !== "rows") continue;
+      const isSorted = statement.includes("order by");
+      assert.deepEqual(told(ours.rows as Rows, isSorted), told(theirs, isSorted), where);
+      rows += theirs.length;
+      compared++;
+    }
+  }
+  assert.ok(rows > compared && compared > RUNS * 30, `${rows} rows of ${compared} queries`);
+});
