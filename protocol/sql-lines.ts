@@ -1,6 +1,6 @@
 /**
- * Statements of the SQL line protocol out of a stream of bytes: each ends with a `;` that stands in no text. Source:
- * test/vectors/sql/GRAMMAR.md "Wire"; there a `;` within a text ends the statement, which is mended.
+ * Statements of the SQL line protocol out of a stream of bytes: each ends with a `;` that is in no text, and in no comment of an English
+ * statement. Source: test/vectors/sql/GRAMMAR.md "Wire"; there a `;` within a text ends the statement, which is fixed here.
  */
 import { type ByteString, bytesOf, trimmed } from "./byte-string.js";
 
@@ -8,6 +8,17 @@ const SEMICOLON = 0x3b;
 const BACKSLASH = 0x5c;
 const SINGLE = 0x27;
 const DOUBLE = 0x22;
+
+const DASH = 0x2d;
+const SLASH = 0x2f;
+const STAR = 0x2a;
+const NEWLINE = 0x0a;
+
+/** Statements that may have comments begin so, or with a comment. */
+const ENGLISH: ReadonlySet<string> = new Set(
+  "select insert update delete create drop show use describe".split(" "),
+);
+const FIRST_WORD_CHARS = 8;
 
 export class SqlLineParser {
   /** Of a statement. May be changed whenever one has been taken: it holds for the next. */
@@ -21,6 +32,16 @@ export class SqlLineParser {
   /** The quote that the text which has begun ends with; 0: none has. */
   #quote = 0;
   #isEscaped = false;
+  /** What ends the comment that has begun: the end of the line, or a STAR before a SLASH; 0: none has. */
+  #comment = 0;
+  /** Whether comments may be in the statement; null: its first word has not ended. */
+  #mayHaveComments: boolean | null = null;
+  #firstWord = "";
+  /** The byte before, where a comment may begin or end with it; 0: another one. */
+  #last = 0;
+  /** Whether the statement consists of more than comments. */
+  #hasCode = false;
+  #hasComment = false;
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
@@ -44,11 +65,13 @@ export class SqlLineParser {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at] as number;
-      if (this.#isEscaped) this.#isEscaped = false;
+      if (this.#comment !== 0) this.#passComment(byte);
+      else if (this.#isEscaped) this.#isEscaped = false;
       else if (this.#quote !== 0) {
         if (byte === BACKSLASH) this.#isEscaped = true;
         else if (byte === this.#quote) this.#quote = 0;
-      } else if (byte === SINGLE || byte === DOUBLE) this.#quote = byte;
+      } else if (this.#beginsComment(byte)) this.#hasComment = true;
+      else if (byte === SINGLE || byte === DOUBLE) this.#quote = byte;
       else if (byte === SEMICOLON) {
         this.#keep(bytesOf(chunk, from, at));
         this.#endStatement();
@@ -72,6 +95,39 @@ export class SqlLineParser {
     return statement;
   }
 
+  #passComment(byte: number): void {
+    if (byte === NEWLINE ? this.#comment === NEWLINE : byte === SLASH && this.#last === STAR) this.#comment = 0;
+    this.#last = this.#comment === STAR ? byte : 0;
+  }
+
+  /** Whether a comment begins with this byte and the one before. */
+  #beginsComment(byte: number): boolean {
+    if (this.#mayHaveComments === false) {
+      this.#hasCode = true;
+      return false;
+    }
+    const before = this.#last;
+    this.#last = byte;
+    if ((byte === DASH && before === DASH) || (byte === STAR && before === SLASH)) {
+      this.#comment = byte === DASH ? NEWLINE : STAR;
+      this.#last = 0;
+      return true;
+    }
+    if (byte === DASH || byte === SLASH) return false;
+    if (byte > 0x20 && byte !== SEMICOLON) this.#hasCode = true;
+    if (this.#mayHaveComments === null) this.#readFirstWord(byte);
+    return false;
+  }
+
+  #readFirstWord(byte: number): void {
+    const isLetter = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
+    if (isLetter) {
+      this.#firstWord += String.fromCharCode(byte | 0x20);
+      if (this.#firstWord.length > FIRST_WORD_CHARS) this.#mayHaveComments = false;
+    } else if (this.#firstWord !== "") this.#mayHaveComments = ENGLISH.has(this.#firstWord);
+    else if (byte > 0x20) this.#mayHaveComments = false;
+  }
+
   #keep(part: ByteString): void {
     if (part === "") return;
     this.#parts.push(part);
@@ -79,7 +135,14 @@ export class SqlLineParser {
   }
 
   #endStatement(): void {
-    const statement = trimmed(this.#parts.join(""));
+    const text = trimmed(this.#parts.join(""));
+    const statement = this.#hasComment && !this.#hasCode ? "" : text;
+    this.#comment = 0;
+    this.#mayHaveComments = null;
+    this.#firstWord = "";
+    this.#last = 0;
+    this.#hasCode = false;
+    this.#hasComment = false;
     this.#quote = 0;
     this.#isEscaped = false;
     this.#parts = [];

@@ -10,7 +10,8 @@ const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
 const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
 /** A browser that was led here by a page, whose data must not be taken for statements. */
 const HTTP = /^[A-Z]+ \S+ HTTP\//;
-const PLAIN = /^[^'";\r\n]*$/;
+/** Without quotes, ends and line breaks, and without what begins a comment. */
+const PLAIN = /^(?:(?!--|\/\*)[^'";\r\n])*$/;
 const SINGLE = 0x27;
 const DOUBLE = 0x22;
 const BACKSLASH = 0x5c;
@@ -30,7 +31,7 @@ export function readAside(statement: ByteString): SqlAside | null {
   return HTTP.test(statement) ? { kind: "http" } : null;
 }
 
-/** Whether a text in it has no end, so that a server would wait for more, or take what follows for its own. */
+/** Whether a text or a comment in it has no end, so that a server would wait for more, or take what follows for its own. */
 export function isOpen(statement: string): boolean {
   return textsOf(statement) === null;
 }
@@ -58,10 +59,34 @@ export function forTheOriginal(statement: string): string | null {
 
 const blanked = (piece: string) => piece.replace(/[\r\n]+/g, " ");
 
+/** Comments and spaces, then the first word of an English statement: sql-lines.ts has the same rule. */
+const ENGLISH =
+  /^(?:\s|--[^\n]*(?:\n|$)|\/\*[^*]*(?:\*(?!\/)[^*]*)*\*\/)*(?:select|insert|update|delete|create|drop|show|use|describe)\b/i;
+
+/** The statement with its end, which a comment in its last line must not hide. */
+export function ended(statement: string): string {
+  return statement.includes("--") ? `${statement}\n;` : `${statement};`;
+}
+
+/** Where the comment that begins at `at` ends; `at`: none begins there; Infinity: it has no end. */
+function behindComment(statement: string, at: number): number {
+  const [close, length] = statement.startsWith("--", at) ? ["\n", 1] : ["*/", 2];
+  if (close === "*/" && !statement.startsWith("/*", at)) return at;
+  const end = statement.indexOf(close, at + 2);
+  return end >= 0 ? end + length : length === 1 ? statement.length : Infinity;
+}
+
 /** Where its texts begin and end, quotes included; null: one has no end. */
 function textsOf(statement: string): (readonly [number, number])[] | null {
   const texts: (readonly [number, number])[] = [];
+  const mayHaveComments = ENGLISH.test(statement);
   for (let at = 0; at < statement.length; at++) {
+    const behind = mayHaveComments ? behindComment(statement, at) : at;
+    if (behind === Infinity) return null;
+    if (behind !== at) {
+      at = behind - 1;
+      continue;
+    }
     const quote = statement.charCodeAt(at);
     if (quote !== SINGLE && quote !== DOUBLE) continue;
     const from = at++;

@@ -5,7 +5,7 @@
 import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
-import { forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
+import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
 import type { UpstreamLimits } from "./limits.js";
 import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
 import { codeOf, connectTo, type UpstreamPlace } from "./place.js";
@@ -192,7 +192,7 @@ export class UpstreamConnection {
         cancel();
         resolve(outcome);
       };
-      socket.write(`${statement};\n`, "latin1");
+      socket.write(`${ended(statement)}\n`, "latin1");
     });
   }
 

@@ -7,8 +7,10 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 const seed = seedOfRun();
 
 const STREAM =
-  "alaivo 1;\n ;;select 'a;b' ;\r\nselect 'it''s;' ; select \"\\\";\" ;select '\\';';alaivo \xc3\xa9\n;rest of it";
+  "-- a;comment's\nselect 1 -- it's; more\n / 2 - 3 /* ; ' */;-- no statement;\n;alaivo 5--1;alaivo 1;\n ;;select 'a;b' ;\r\nselect 'it''s;' ; select \"\\\";\" ;select '\\';';alaivo \xc3\xa9\n;rest of it";
 const STATEMENTS = [
+  "-- a;comment's\nselect 1 -- it's; more\n / 2 - 3 /* ; ' */",
+  "alaivo 5--1",
   "alaivo 1",
   "select 'a;b'",
   "select 'it''s;'",

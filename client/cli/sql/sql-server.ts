@@ -1,6 +1,6 @@
 /** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or what stands in front of one. */
 import type { Socket } from "node:net";
-import { forTheOriginal, isOpen } from "../../../protocol/sql-statement.js";
+import { ended, forTheOriginal, isOpen } from "../../../protocol/sql-statement.js";
 import { isTlsAlert } from "../../shared/tls.js";
 import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
 import { connected } from "../shared/text-socket.js";
@@ -80,7 +80,7 @@ export class SqlServer implements Disposable {
   }
 
   async #send(statement: string): Promise<SqlAnswer> {
-    this.#socket.write(`${statement};\n`);
+    this.#socket.write(`${ended(statement)}\n`);
     return await readAnswer(() => this.#line());
   }
 
