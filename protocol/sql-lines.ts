@@ -96,7 +96,8 @@ export class SqlLineParser {
   }
 
   #passComment(byte: number): void {
-    if (byte === NEWLINE ? this.#comment === NEWLINE : byte === SLASH && this.#last === STAR) this.#comment = 0;
+    if (byte === NEWLINE ? this.#comment === NEWLINE : byte === SLASH && this.#last === STAR)
+      this.#comment = 0;
     this.#last = this.#comment === STAR ? byte : 0;
   }
 

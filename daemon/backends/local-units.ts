@@ -21,12 +21,14 @@ export interface UnitSender {
   readonly readsAll: boolean;
   /** By what limits encodings are named for him; absent: by Redis's own. */
   readonly encoding?: EncodingLimits | undefined;
+  /** Whether a long answer of a statement may be found in later turns of the event loop; absent: it may not. */
+  readonly takesSteps?: boolean | undefined;
   /** By which whoever hears of changes knows him; absent: by nothing. */
   readonly lastWrite?: object | undefined;
 }
 
 /** Who asks, for the few commands that are answered differently for different ones. */
-type Asker = Pick<UnitSender, "readsAll" | "encoding" | "lastWrite">;
+type Asker = Pick<UnitSender, "readsAll" | "encoding" | "lastWrite" | "takesSteps">;
 
 const NOBODY: Asker = { readsAll: false };
 
@@ -44,6 +46,10 @@ export class LocalUnit implements Unit {
 
   get encoding(): EncodingLimits | undefined {
     return this.asker.encoding;
+  }
+
+  get takesSteps(): boolean | undefined {
+    return this.asker.takesSteps;
   }
 
   get by(): object | undefined {

@@ -24,6 +24,8 @@ export interface Unit {
    * default: by Redis's own, and by contents alone.
    */
   readonly encoding?: EncodingLimits | undefined;
+  /** Whether the answer to a statement may be a StepReply whose steps may fail; default: it may not. */
+  readonly takesSteps?: boolean | undefined;
   /** Who sent it, as those know him who hear of changes; left out: it is not known here. No command asks. */
   readonly by?: object | undefined;
   /** The two parts of `id`, where it has not been put together. */

@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant.js";
 const STATEMENTS = "test/store/commands/relations/sql.test.js";
 const LISTENER = "test/daemon/listeners/sql/listener.test.js";
 const ORACLE = "test/store/commands/relations/oracle.test.js";
+const PLANNED = "test/store/commands/relations/planned.test.js";
+const SQLITE = "test/store/commands/relations/sqlite.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
   {
@@ -75,6 +77,55 @@ export const sqlMutants: readonly Mutant[] = [
     find: "return merged(others, texts);",
     replace: 'return typeof value === "string" ? texts : others;',
     test: ORACLE,
+  },
+  {
+    name: "SQL: a condition moves below the join that makes its rows of nulls",
+    file: "store/commands/relations/plan.js",
+    find: 'if (kind === "right" || kind === "full")\n                earliest = join;',
+    replace: "",
+    test: PLANNED,
+  },
+  {
+    name: "SQL: a condition moves although one before it may fail",
+    file: "store/commands/relations/plan.js",
+    find: "areSafe &&= isAll;",
+    replace: "",
+    test: PLANNED,
+  },
+  {
+    name: "SQL: rows found by the index of the left side are in the order of the right one",
+    file: "store/commands/relations/planned-join.js",
+    find: "found.sort((a, b) => a.number - b.number || a.at - b.at);",
+    replace: "",
+    test: PLANNED,
+  },
+  {
+    name: "SQL: what is calculated from null is a number",
+    file: "store/commands/relations/compiled.js",
+    find: "if (one === null || other === null)\n                    return null;",
+    replace: "",
+    test: SQLITE,
+  },
+  {
+    name: "SQL: recorded English statements mean what standard ones do",
+    file: "store/commands/relations/sql.js",
+    find: 'execute(data, argv, unit, "recorded")',
+    replace: 'execute(data, argv, unit, "standard")',
+    test: ORACLE,
+  },
+  {
+    name: "SQL: a table changes while a query reads it",
+    file: "store/values/relations/table.js",
+    find: "this.#rows = this.#rows.slice();",
+    replace: "",
+    test: LISTENER,
+  },
+  {
+    name: "SQL: a long query holds all connections up",
+    file: "store/commands/relations/sql.js",
+    find: 'statement.kind === "query" && takesSteps === true',
+    replace: "false",
+    test: LISTENER,
   },
   {
     name: "SQL: who has not logged in sends statements of any length",

@@ -11,6 +11,7 @@ import type { Limits } from "../../options/limits.js";
 import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
+import { inTurns } from "../turns.js";
 import type { ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
@@ -22,7 +23,6 @@ import type { DocumentStore } from "./replicas/document-store.js";
 import { REPLICA_ACTION } from "./replicas/fleet-messages.js";
 import { ReplicaAnswers, type ReplicaAnswersHost } from "./replicas/replica-answers.js";
 import { AnsweredByLeader, type JsonReplicas, type Led } from "./replicas/replicas.js";
-import { inTurns } from "./turns.js";
 
 export interface JsonSessionHost extends GuestParts {
   readonly path: CommandPath;

@@ -3,6 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { messageFrame } from "../../../protocol/sql-frames.js";
 import { numberText } from "../../../protocol/sql-numbers.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 
 /** The original's. */
 export const PAGE_ROWS = 20;
@@ -17,8 +18,11 @@ export interface PageForm {
 /** Of a query: a map of name, columns and rows. */
 export type RelationReply = Extract<Reply, { kind: "map" }>;
 
-/** @returns null: it is longer than `most` @throws RangeError  a row alone is longer than any string */
-export function relationFrame(reply: RelationReply, { pageRows, most }: PageForm): ByteString | null {
+/** Returns the frame, found in steps. @returns null: it is longer than `most` @throws RangeError  a row alone is longer than any string */
+export function* relationFrame(
+  reply: RelationReply,
+  { pageRows, most }: PageForm,
+): Generator<void, ByteString | null> {
   const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
   const all = itemsOf(rows);
   const pages = Math.max(1, Math.ceil(all.length / pageRows));
@@ -33,6 +37,7 @@ export function relationFrame(reply: RelationReply, { pageRows, most }: PageForm
       text += i === from ? "[" : ",[";
       text += `${cellsText(itemsOf(all[i] as Reply))}]`;
       if (text.length > most) return null;
+      if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }
     text += "]}\n";
   }

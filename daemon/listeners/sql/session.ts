@@ -6,6 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
 import { readAside, type SqlAside } from "../../../protocol/sql-statement.js";
+import { StepReply } from "../../../protocol/step-reply.js";
 import type { Environment } from "../../../serving/process/environment.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
@@ -14,12 +15,13 @@ import { parseEither } from "../../../store/sql/parse.js";
 import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
+import { inTurns } from "../turns.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
 import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
 
 export interface SqlSessionHost extends GuestParts {
   readonly path: CommandPath;
-  readonly environment: Pick<Environment, "clock">;
+  readonly environment: Pick<Environment, "clock" | "uptime">;
   readonly limits: { readonly maxOutputBytes: number };
   readonly language: SqlLanguage;
 }
@@ -35,7 +37,7 @@ export class SqlSession {
   constructor(host: SqlSessionHost) {
     this.#host = host;
     this.#guest = new Guest(host);
-    this.#sender = new GuestSender(this.#guest, host.environment);
+    this.#sender = new SteppedSender(this.#guest, host.environment);
   }
 
   /** Whether nobody has logged in who has to. */
@@ -76,22 +78,25 @@ export class SqlSession {
     }
   }
 
-  #told(text: ByteString, reply: Reply): ByteString {
+  #told(text: ByteString, reply: Reply): ByteString | Promise<ByteString> {
     if (reply.kind === "error") return errorOf(reply.text);
-    if (reply.kind === "map") return this.#frameOf(reply) ?? this.#refuses("tooMuch");
+    if (reply.kind === "map") return inTurns(this.#frameOf(reply), this.#host.environment.uptime);
     const { statement } = parseEither(text);
     if (statement instanceof SqlMistake) return messageFrame("");
     if (statement.kind === "use") this.#database = statement.name;
     return messageFrame(doneText(statement, reply, this.#host.language));
   }
 
-  /** @returns null: it is longer than any may be */
-  #frameOf(reply: RelationReply): ByteString | null {
+  /** In steps, between which other connections are served. */
+  *#frameOf(reply: RelationReply): Generator<void, ByteString> {
+    const form = { pageRows: this.#pageRows, most: this.#host.limits.maxOutputBytes };
     try {
-      return relationFrame(reply, { pageRows: this.#pageRows, most: this.#host.limits.maxOutputBytes });
+      if (reply instanceof StepReply) yield* reply.steps();
+      return (yield* relationFrame(reply, form)) ?? this.#refuses("tooMuch");
     } catch (problem) {
+      if (problem instanceof CommandFailure) return errorOf(problem.reply.text);
       // One row alone may be longer than any string.
-      if (problem instanceof RangeError) return null;
+      if (problem instanceof RangeError) return this.#refuses("tooMuch");
       throw problem;
     }
   }
@@ -103,6 +108,10 @@ export class SqlSession {
   #refuses(what: keyof typeof MESSAGES): ByteString {
     return errorFrame(this.#says(what));
   }
+}
+
+class SteppedSender extends GuestSender {
+  readonly takesSteps = true;
 }
 
 /** The word before an error is Redis's, which these clients do not expect. */

@@ -1,17 +1,31 @@
 /** A relation as a reply: its name, its columns with their origins, and its rows. */
 import { array, bulk, bulkOrNil, NIL, type Reply, relation, writtenDouble } from "../../../protocol/reply.js";
+import { StepReply } from "../../../protocol/step-reply.js";
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import type { Relation } from "./relation.js";
 
-export function relationReply({ name, columns, rows }: Relation): Reply {
-  return relation([
-    bulk("name"),
-    bulk(name),
-    bulk("columns"),
+export function relationReply(found: Relation): Reply {
+  return relation(finish(replyItems(found)));
+}
+
+/** The same, with all that it takes to find the relation, in steps. Each may throw a CommandFailure. */
+export function relationInSteps(work: Generator<void, Relation>): Reply {
+  return new StepReply("map", foundItems(work));
+}
+
+function* foundItems(work: Generator<void, Relation>): Generator<void, readonly Reply[]> {
+  return yield* replyItems(yield* work);
+}
+
+function* replyItems({ name, columns, rows }: Relation): Generator<void, readonly Reply[]> {
+  const found: Reply[] = [];
+  for (const row of rows) if (found.push(array(row.map(cellReply))) % STEP_ITEMS === 0) yield;
+  return [
+    ...[bulk("name"), bulk(name), bulk("columns")],
     array(columns.map((column) => array([bulk(column.name), bulkOrNil(column.origin ?? undefined)]))),
-    bulk("rows"),
-    array(rows.map((row) => array(row.map(cellReply)))),
-  ]);
+    ...[bulk("rows"), array(found)],
+  ];
 }
 
 const YES: Reply = { kind: "resp3", written: "#t\r\n", plain: { kind: "integer", value: 1 } };

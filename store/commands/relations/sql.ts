@@ -26,8 +26,9 @@ import {
   shown,
 } from "./definitions.js";
 import { type Evaluation, failure } from "./evaluation.js";
-import { answered } from "./queries.js";
-import { relationReply } from "./relation-reply.js";
+import { answered, answering } from "./queries.js";
+import type { Relation } from "./relation.js";
+import { relationInSteps, relationReply } from "./relation-reply.js";
 import { Sources } from "./sources.js";
 import { onlyReads, touchesOfStatement } from "./statement-keys.js";
 
@@ -69,7 +70,7 @@ export const recordedRelations: readonly Command[] = relations
   .map((command) => ({ ...command, run: (data, argv, unit) => execute(data, argv, unit, "recorded") }));
 
 /** @param form  of English statements */
-function execute(data: Data, argv: readonly ByteString[], { at }: Unit, form: Form): Reply {
+function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Unit, form: Form): Reply {
   const [, database = "", text = "", ...parameters] = argv;
   const parsed = parse(text, form);
   const { statement, language } = parsed;
@@ -88,12 +89,26 @@ function execute(data: Data, argv: readonly ByteString[], { at }: Unit, form: Fo
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
   checkName(evaluation);
   try {
+    if (statement.kind === "query" && takesSteps === true)
+      return relationInSteps(stepped(answering(statement.query, evaluation), evaluation));
     return carriedOut(statement, evaluation);
   } catch (problem) {
-    // What the engine says of a string longer than any can be; none is made once rows are being changed.
-    if (problem instanceof RangeError && TOO_LONG.test(problem.message)) throw failure(evaluation, "tooLong");
-    throw problem;
+    throw told(problem, evaluation);
   }
+}
+
+function* stepped(work: Generator<void, Relation>, evaluation: Evaluation): Generator<void, Relation> {
+  try {
+    return yield* work;
+  } catch (problem) {
+    throw told(problem, evaluation);
+  }
+}
+
+/** What the engine says of a string longer than any can be, in our words; none is made once rows are being changed. */
+function told(problem: unknown, evaluation: Evaluation): unknown {
+  const isTooLong = problem instanceof RangeError && TOO_LONG.test(problem.message);
+  return isTooLong ? failure(evaluation, "tooLong") : problem;
 }
 
 const TOO_LONG = /invalid string length/i;

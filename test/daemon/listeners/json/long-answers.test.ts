@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Pieces } from "../../../../daemon/listeners/json/piece-output.js";
-import { inTurns } from "../../../../daemon/listeners/json/turns.js";
+import { inTurns } from "../../../../daemon/listeners/turns.js";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { parseJson } from "../../../../protocol/json/json-reader.js";
 import { phpFormOf, phpFormPieces, writeJson } from "../../../../protocol/json/json-writer.js";

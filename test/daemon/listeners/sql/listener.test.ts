@@ -181,3 +181,23 @@ test("what is recorded is there for Redis clients and after a restart", async ()
   const reply = await redis.call("SQL", "d", "select count(*) from t");
   assert.match(JSON.stringify(reply), /"bytes":"1"/);
 });
+
+test("a long query holds no other connection up, and reads the rows that there were when it began", async () => {
+  await using scene = await startSql({ language: "en" });
+  const rows = Array.from({ length: 1300 }, (_, i) => `(${i})`).join();
+  await scene.said(`create database d;use d;create table t (k number);insert into t values ${rows};`);
+  using long = await RawClient.open(scene.port);
+  using short = await RawClient.open(scene.port);
+  const change = "use d;delete from t where k > 9;insert into t values (-1);select count(*) n from t;";
+  long.send("use d;");
+  await long.readTo("END\n");
+  long.send("select count(*) n, min(a.k) k from t a join t b on a.k < b.k;");
+  short.send(change);
+  for (let i = 0; i < 3; i++) await short.readTo("END\n");
+  assert.match(await short.readTo("END\n"), /"rows":\[\[11\.0\]\]/);
+  assert.equal(long.received, "", "the long query is answered later");
+  assert.match(await long.readTo("END\n"), /"rows":\[\[844350\.0,0\.0\]\]/);
+  await long.readTo("END\n");
+  long.send("select a.k / 0 x, 1e308 * 10 y from t a;");
+  assert.match(await long.readTo("END\n"), /Hadisoana : a number becomes too large/);
+});

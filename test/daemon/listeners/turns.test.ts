@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { inTurns, TURN_MS } from "../../../../daemon/listeners/json/turns.js";
+import { inTurns, TURN_MS } from "../../../daemon/listeners/turns.js";
 
 /** Work of which each step takes a whole turn. */
 function scene(steps: number) {
