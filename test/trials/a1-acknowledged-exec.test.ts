@@ -1,0 +1,191 @@
+/**
+ * Number A1. An acknowledged EXEC, or an acknowledged write with a condition, is applied, and a connection reads what was acknowledged to it,
+ * although one daemon answers from old state: it is cut off from its peers and missed what the sidecar sent, and it is the only one that
+ * answers for a moment.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createClient } from "../../client/entry.js";
+import { Trio } from "../faults/trio.js";
+import { EnvelopeClient } from "../support/envelope-client.js";
+import { freePort } from "../support/free-port.js";
+import { Gate } from "./gate.js";
+import { Increments } from "./increments.js";
+import { RedisLine, said } from "./redis-line.js";
+import { Folder, pause, startSidecar, until, within } from "./scene.js";
+
+const STALE = 2;
+/** The stale daemon is the only one that answers for this long. */
+const ALONE_MS = 1_000;
+/** The sidecar's --backend-timeout, and a time after which it certainly sends nothing of before on a new connection. */
+const SIDECAR_TIMEOUT = "2s";
+const FORGOTTEN_MS = 6_000;
+const STOOD_STILL_MS = 9_000;
+
+class Scene implements AsyncDisposable {
+  readonly folder = new Folder();
+  trio!: Trio;
+  /** From clients to each daemon. */
+  gates: Gate[] = [];
+  /** From peers to each daemon, and from the stale daemon to each peer. */
+  links = new Map<string, Gate>();
+
+  static async start(): Promise<Scene> {
+    const scene = new Scene();
+    const trio = await Trio.make();
+    scene.trio = trio;
+    for (const from of trio.ports.keys())
+      for (const to of trio.ports.keys())
+        if (from !== to) scene.links.set(`${from}-${to}`, await Gate.open(() => trio.ports[to] as number));
+    trio.linkPort = (from, to) => scene.links.get(`${from}-${to}`)?.port ?? 0;
+    for (const port of trio.ports) scene.gates.push(await Gate.open(() => port));
+    await trio.startAll();
+    await trio.untilNoneIsLate();
+    return scene;
+  }
+
+  get servers(): string[] {
+    return this.gates.map(({ address }) => address);
+  }
+
+  /** The stale daemon receives nothing from its peers, and nothing of it reaches them. */
+  holdPeers(): void {
+    for (const [name, link] of this.links) if (name.includes(String(STALE))) link.hold();
+  }
+
+  /** Only the stale daemon is reached, by a new connection. */
+  async onlyStale(): Promise<void> {
+    for (const [index, gate] of this.gates.entries()) if (index !== STALE) gate.hold();
+    this.gates[STALE]?.release();
+  }
+
+  releaseAll(): void {
+    for (const gate of [...this.gates, ...this.links.values()]) gate.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const gate of [...this.gates, ...this.links.values()]) await gate[Symbol.asyncDispose]();
+    await this.trio?.[Symbol.asyncDispose]();
+    this.folder[Symbol.dispose]();
+  }
+}
+
+describe("a daemon that answers from old state", () => {
+  test("makes no acknowledged EXEC of a sidecar's client ineffective", { timeout: 300_000 }, async () => {
+    await using scene = await Scene.start();
+    const resp = await freePort();
+    const key = scene.folder.privateKey(scene.trio.app);
+    await using _sidecar = await startSidecar(key, scene.servers, [
+      "--resp",
+      String(resp),
+      "--backend-timeout",
+      SIDECAR_TIMEOUT,
+    ]);
+    using line = await RedisLine.open(resp);
+    const increments = new Increments("counter");
+    await until("an EXEC is acknowledged", async () => (await increments.add(line)) === true);
+    await scene.trio.level(120_000);
+
+    scene.holdPeers();
+    scene.gates[STALE]?.shut();
+    await until("EXECs without the third daemon", async () => {
+      await increments.add(line);
+      return increments.acknowledged > 5;
+    });
+
+    await pause(FORGOTTEN_MS);
+    await scene.onlyStale();
+    const late = increments.add(line);
+    await within(ALONE_MS, late);
+    scene.releaseAll();
+    await late;
+    await scene.trio.level(120_000);
+    await using client = scene.trio.client();
+    increments.check(Number(await client.call("GET counter")));
+  });
+
+  test("does not show a connection less than was acknowledged to it", { timeout: 300_000 }, async () => {
+    await using scene = await Scene.start();
+    const resp = await freePort();
+    const key = scene.folder.privateKey(scene.trio.app);
+    await using _sidecar = await startSidecar(key, scene.servers, [
+      "--resp",
+      String(resp),
+      "--backend-timeout",
+      SIDECAR_TIMEOUT,
+    ]);
+    using line = await RedisLine.open(resp);
+    await until("a write is taken", async () => (await line.call("SET", "mine", "old")) === "OK");
+    await scene.trio.level(120_000);
+
+    scene.holdPeers();
+    scene.gates[STALE]?.shut();
+    assert.equal(said(await line.call("SET", "mine", "new")), "OK");
+
+    await pause(FORGOTTEN_MS);
+    await scene.onlyStale();
+    const reading = line.call("GET", "mine");
+    await within(ALONE_MS, reading);
+    scene.releaseAll();
+    const read = await reading;
+    assert.ok(read === "new" || read instanceof Error, `read ${said(read)} after "new" was acknowledged`);
+  });
+
+  test("makes no acknowledged condition (if) of the client library ineffective", {
+    timeout: 300_000,
+  }, async () => {
+    await using scene = await Scene.start();
+    await using writer = scene.trio.client([0, 1]);
+    await using reader = scene.trio.client([STALE]);
+    await writer.call("SET balance 1", { replicated: 3 });
+    const [old] = (await reader.call("WRITERS balance")) as [string];
+    scene.holdPeers();
+    await writer.call("SET balance 2", { replicated: 2 });
+
+    await scene.onlyStale();
+    await using client = createClient({
+      servers: scene.servers,
+      key: scene.trio.app.privateKey,
+      timeout: 20_000,
+    });
+    const changing = client.call("SET balance 10", { if: [{ key: "balance", writer: old }] }).then(
+      (value) => value,
+      (reason: Error) => reason,
+    );
+    await within(ALONE_MS, changing);
+    scene.releaseAll();
+    const changed = await changing;
+    await scene.trio.level(120_000);
+    const balance = await writer.call("GET balance");
+    if (changed === "OK")
+      assert.equal(balance, "10", "an acknowledged write with a condition has its effect");
+    if (changed === null) assert.equal(balance, "2", "a write that was reported as not done has no effect");
+  });
+
+  test("after it stood still says so in its answers until it has exchanged with its peers", {
+    timeout: 300_000,
+  }, async () => {
+    await using scene = await Scene.start();
+    const { trio } = scene;
+    await using writer = trio.client([0, 1]);
+    await writer.call("SET state old", { replicated: 3 });
+    using waiting = await EnvelopeClient.open(trio.ports[STALE] as number, trio.app);
+    await waiting.replies([["GET", "state"]]);
+
+    trio.daemon(STALE).kill("SIGSTOP");
+    scene.holdPeers();
+    await writer.call("SET state new", { replicated: 2 });
+    await pause(STOOD_STILL_MS);
+    // It waits in the socket of the daemon that stands still.
+    const asked = waiting.ask([["GET", "state"]]);
+    trio.daemon(STALE).kill("SIGCONT");
+    const early = await within(ALONE_MS, asked);
+    scene.releaseAll();
+    const answer = early ?? (await asked);
+    if (answer.kind === "refused") return;
+    const [reply] = answer.replies;
+    const isNew = JSON.stringify(reply).includes("new");
+    const isFlagged = /isolated|catching-up/.test(answer.flags.join(" "));
+    assert.ok(isNew || isFlagged, `${JSON.stringify(reply)} with the flags "${answer.flags.join(" ")}"`);
+  });
+});

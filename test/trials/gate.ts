@@ -1,0 +1,94 @@
+/** A port of the loopback that leads to another one. A test holds it (bytes wait, nothing is closed), releases it, or cuts it. */
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+
+export class Gate implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isHeld = false;
+  #isShut = false;
+  /** Connections that came while the gate was held. */
+  #waiting: Socket[] = [];
+  readonly #target: () => number;
+
+  private constructor(target: () => number) {
+    this.#target = target;
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => {
+      socket.on("error", () => {});
+      if (this.#isShut) {
+        socket.destroy();
+        return;
+      }
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+      if (this.#isHeld) this.#waiting.push(socket);
+      else this.#join(socket);
+    });
+  }
+
+  static async open(target: () => number): Promise<Gate> {
+    const gate = new Gate(target);
+    gate.#server.listen(0, "127.0.0.1");
+    await once(gate.#server, "listening");
+    return gate;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Bytes wait from now on, in both directions, and so do new connections. */
+  hold(): void {
+    this.#isHeld = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** What waited passes, then everything; a gate that was shut opens. */
+  release(): void {
+    this.#isHeld = false;
+    this.#isShut = false;
+    for (const socket of this.#sockets) if (!this.#waiting.includes(socket)) socket.resume();
+    for (const socket of this.#waiting.splice(0)) if (!socket.destroyed) this.#join(socket);
+  }
+
+  /** Closes all connections; what waited on them is lost. */
+  cut(): void {
+    this.#waiting = [];
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** As `cut`, and closes new connections, until the gate is released. */
+  shut(): void {
+    this.#isShut = true;
+    this.cut();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  #join(socket: Socket): void {
+    const other = connect(this.#target(), "127.0.0.1");
+    this.#sockets.add(other);
+    other.on("error", () => {});
+    for (const [from, to] of [
+      [socket, other],
+      [other, socket],
+    ] as const) {
+      from.setNoDelay(true);
+      from.on("data", (chunk: Buffer) => void to.write(chunk));
+      from.on("close", () => {
+        this.#sockets.delete(from);
+        to.destroy();
+      });
+      if (this.#isHeld) from.pause();
+      else from.resume();
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** What several trials need: keys in files, sidecars, folders that go when the test ends, and waiting. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import type { KeyPair } from "../support/envelope-client.js";
+
+export class Folder implements Disposable {
+  readonly path: string = mkdtempSync(join(tmpdir(), "dbsync-trial-"));
+
+  /** @returns its path */
+  file(name: string, content: string | Buffer, mode = 0o600): string {
+    const path = join(this.path, name);
+    writeFileSync(path, content, { mode });
+    return path;
+  }
+
+  /** Writes the private half of a pair. @returns its path */
+  privateKey(pair: Pick<KeyPair, "privateKey">, name = "private.pem"): string {
+    return this.file(name, pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** Starts a sidecar. @param servers  `host:port` of each daemon */
+export async function startSidecar(
+  key: string,
+  servers: readonly string[],
+  args: readonly string[],
+): Promise<DaemonProcess> {
+  return await startDaemon(["-d", `dbsync:${servers.join(",")}`, "--key", key, ...args]);
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits until a condition holds; a rejection counts as "not yet". @throws Error  not in time */
+export async function until(
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  ms = 120_000,
+): Promise<void> {
+  const deadline = performance.now() + ms;
+  for (;;) {
+    if (
+      await Promise.resolve()
+        .then(holds)
+        .catch(() => false)
+    )
+      return;
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
+    await pause(50);
+  }
+}
+
+/** What a promise comes to, or null if it has not settled after the given milliseconds. */
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
+  return await Promise.race([promise, pause(ms).then(() => null)]);
+}
