@@ -1,4 +1,4 @@
-/** A port of the loopback that leads to another one. A test holds it (bytes wait, nothing is closed), releases it, or cuts it. */
+/** A port of the loopback that leads to another one: a test holds it (bytes wait, nothing is closed), releases it, or cuts it. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
