@@ -1,51 +1,141 @@
-/** Number B9. Of two daemons the one that never stopped takes writes all the time, also while the other one returns. */
+/**
+ * Number B9. Of two daemons (those of the SQL chain in docs/proxy.md) the one that never stopped takes writes all the time, also while the
+ * other one returns, and although that one has writes that had not been passed on when it was killed.
+ */
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { letIn, respPort } from "../faults/resp-trio.js";
-import { Trio } from "../faults/trio.js";
+import { describe, test } from "node:test";
 import { amount } from "../support/amount.js";
+import { knowsSecret } from "../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { freePort } from "../support/free-port.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
+import { Gate } from "./gate.js";
 import { RedisLine, said } from "./redis-line.js";
-import { pause, until } from "./scene.js";
+import { Folder, pause, until } from "./scene.js";
 
 const RETURNS = amount(4, 12);
-const STAYS = 0;
-const RETURNING = 1;
 
-test("a live daemon takes writes while its only peer is killed and returns", {
-  timeout: 1_200_000,
-}, async (context) => {
-  const random = new SeededRandom(seed());
-  await using trio = await Trio.start(["--resp", "0"], 2);
-  await letIn(trio);
-  using line = await RedisLine.open(await respPort(trio, STAYS));
-  await until("a write is taken", async () => (await line.call("SET", "first", "1")) === "OK");
-  await trio.untilNoneIsLate();
+class Pair implements AsyncDisposable {
+  readonly folder = new Folder();
+  readonly daemons: DaemonProcess[] = [];
+  #ports: number[] = [];
+  #resp: number[] = [];
+  /** From each to the other one. */
+  readonly links: Gate[] = [];
 
-  const refused: string[] = [];
-  let written = 0;
-  let over = false;
-  const writing = (async () => {
-    while (!over) {
-      const answer = await line.call("SET", `k:${written % 100}`, written);
-      if (answer === "OK") written++;
-      else refused.push(said(answer));
-      await pause(5);
+  static async start(): Promise<Pair> {
+    const pair = new Pair();
+    for (const _ of [0, 1]) {
+      pair.#ports.push(await freePort());
+      pair.#resp.push(await freePort());
     }
-  })();
-  for (let round = 0; round < RETURNS; round++) {
-    await trio.end(RETURNING, random.chance(0.7) ? "SIGKILL" : "SIGTERM");
-    await pause(random.between(200, 3_000));
-    await trio.start(RETURNING);
-    await trio.until(
-      "the other daemon is live again",
-      async () => (await trio.status(RETURNING)).state === "live",
-    );
-    await pause(random.between(0, 1_000));
+    for (const index of [0, 1]) pair.links.push(await Gate.open(() => pair.#ports[1 - index] as number));
+    await Promise.all([0, 1].map((index) => pair.launch(index)));
+    for (const index of [0, 1]) {
+      using line = await pair.line(index);
+      await until("a write is taken", async () => (await line.call("SET", "first", "1")) === "OK");
+    }
+    return pair;
   }
-  over = true;
-  await writing;
-  context.diagnostic(`${written} writes were taken`);
-  assert.deepEqual([...new Set(refused)], [], `${refused.length} writes were refused`);
+
+  async launch(index: number): Promise<void> {
+    const ports = ["-p", String(this.#ports[index]), "--resp", String(this.#resp[index])];
+    const peer = ["--peer", this.links[index]?.address as string, ...knowsSecret];
+    this.daemons[index] = await startDaemon([...ports, "--data", `${this.folder.path}/${index}`, ...peer]);
+  }
+
+  async kill(index: number): Promise<void> {
+    await this.daemons[index]?.[Symbol.asyncDispose]();
+  }
+
+  async line(index: number): Promise<RedisLine> {
+    return await RedisLine.open(this.#resp[index] as number);
+  }
+
+  /** Until a daemon takes writes. */
+  async takesWrites(index: number): Promise<void> {
+    await until("it takes writes", async () => {
+      using line = await this.line(index);
+      return (await line.call("SET", "probe", "1")) === "OK";
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+    for (const link of this.links) await link[Symbol.asyncDispose]();
+    this.folder[Symbol.dispose]();
+  }
+}
+
+/** Writes until it is stopped, and remembers what was not taken. */
+class Writer implements AsyncDisposable {
+  readonly refused: string[] = [];
+  written = 0;
+  #over = false;
+  readonly #line: RedisLine;
+  readonly #done: Promise<void>;
+
+  constructor(line: RedisLine, name: string) {
+    this.#line = line;
+    this.#done = this.#run(name);
+  }
+
+  async #run(name: string): Promise<void> {
+    while (!this.#over) {
+      const answer = await this.#line
+        .call("SET", `${name}:${this.written % 50}`, this.written)
+        .catch(() => null);
+      if (answer === "OK") this.written++;
+      else if (answer === null) return;
+      else this.refused.push(said(answer));
+      await pause(2);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true;
+    await this.#done;
+    this.#line[Symbol.dispose]();
+  }
+}
+
+describe("a live daemon takes writes while its only peer returns", { timeout: 900_000 }, () => {
+  test("with writes that had not been passed on", async () => {
+    await using pair = await Pair.start();
+    for (const link of pair.links) link.hold();
+    using other = await pair.line(1);
+    for (let n = 0; n < 200; n++) await other.call("SET", `own:${n}`, n);
+    await pair.kill(1);
+    for (const link of pair.links) link.cut();
+    for (const link of pair.links) link.release();
+    await using writer = new Writer(await pair.line(0), "stays");
+    await pause(1_500);
+    await pair.launch(1);
+    await pair.takesWrites(1);
+    await pause(1_000);
+    assert.ok(writer.written > 0, "it takes writes");
+    assert.deepEqual([...new Set(writer.refused)], [], `${writer.refused.length} writes were refused`);
+  });
+
+  test("at random moments, with writes at both", async (context) => {
+    const random = new SeededRandom(seed());
+    await using pair = await Pair.start();
+    for (let round = 0; round < RETURNS; round++) {
+      const killed = random.below(2);
+      await using writer = new Writer(await pair.line(1 - killed), "stays");
+      {
+        await using _other = new Writer(await pair.line(killed), "killed");
+        await pause(random.between(300, 1_500));
+        await pair.kill(killed);
+      }
+      await pause(random.between(200, 3_000));
+      await pair.launch(killed);
+      await pair.takesWrites(killed);
+      await pause(random.between(0, 1_000));
+      context.diagnostic(`${writer.written} writes were taken`);
+      const { refused } = writer;
+      assert.deepEqual([...new Set(refused)], [], `${refused.length} writes were refused in round ${round}`);
+    }
+  });
 });
