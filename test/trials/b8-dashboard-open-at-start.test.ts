@@ -1,0 +1,52 @@
+/** Number B8. A daemon starts, and stays up, while pages that were left open ask for every path of --admin. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { startDaemon } from "../support/daemon-process.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { freePort } from "../support/free-port.js";
+import { Folder, pause } from "./scene.js";
+
+const STARTS = 3;
+const PATHS = ["/", "/events", "/healthz", "/metrics", "/status", "/nothing"];
+const AGAIN_MS = 2;
+/** How long a started daemon is asked. */
+const ASKED_MS = 1_500;
+
+/** Asks for a path again and again, on a new connection each time, from before the daemon listens. */
+async function ask(port: number, path: string, isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nAccept: text/event-stream\r\nOrigin: http://localhost:${port}\r\n\r\n`,
+    );
+    await pause(AGAIN_MS);
+    setTimeout(() => socket.destroy(), 200);
+  }
+}
+
+test("a daemon with data, --ws and --admin starts while every admin path is asked for", {
+  timeout: 300_000,
+}, async () => {
+  using folder = new Folder();
+  const pair = makeKeyPair();
+  const [port, ws, admin] = [await freePort(), await freePort(), await freePort()];
+  const places = ["-p", String(port), "--ws", String(ws), "--admin", String(admin)];
+  const args = [...places, "-s", pair.file, "--data", `${folder.path}/data`];
+  for (let start = 0; start < STARTS; start++) {
+    let over = false;
+    const asking = PATHS.flatMap((path) => [ask(admin, path, () => over), ask(admin, path, () => over)]);
+    try {
+      const daemon = await startDaemon(args);
+      const ended = daemon.ended();
+      const first = await Promise.race([ended, pause(ASKED_MS)]);
+      assert.equal(first ?? null, null, `it ended: ${(first as { stderr: string } | undefined)?.stderr}`);
+      assert.equal((await fetch(`http://127.0.0.1:${admin}/healthz`)).status, 200);
+      await daemon.stop();
+    } finally {
+      over = true;
+      await Promise.all(asking);
+    }
+  }
+});
