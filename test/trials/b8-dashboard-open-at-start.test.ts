@@ -5,11 +5,15 @@ import { test } from "node:test";
 import { startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
+import { RedisLine } from "./redis-line.js";
 import { Folder, pause } from "./scene.js";
 
 const STARTS = 3;
-const PATHS = ["/", "/events", "/healthz", "/metrics", "/status", "/nothing"];
-const AGAIN_MS = 2;
+const PATHS = ["/events", "/", "/healthz", "/metrics", "/nothing"];
+const AGAIN_MS = 50;
+/** Writes in the folder, so that a start takes a while. */
+const WRITES = 200_000;
+const BATCH = 20_000;
 /** How long a started daemon is asked. */
 const ASKED_MS = 1_500;
 
@@ -31,9 +35,15 @@ test("a daemon with data, --ws and --admin starts while every admin path is aske
 }, async () => {
   using folder = new Folder();
   const pair = makeKeyPair();
-  const [port, ws, admin] = [await freePort(), await freePort(), await freePort()];
-  const places = ["-p", String(port), "--ws", String(ws), "--admin", String(admin)];
+  const [port, ws, admin, resp] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const places = ["-p", String(port), "--ws", String(ws), "--admin", String(admin), "--resp", String(resp)];
   const args = [...places, "-s", pair.file, "--data", `${folder.path}/data`];
+  {
+    await using _daemon = await startDaemon(args);
+    using line = await RedisLine.open(resp);
+    for (let n = 0; n < WRITES; n += BATCH)
+      await Promise.all(Array.from({ length: BATCH }, (_, i) => line.call("SET", `k:${n + i}`, "x")));
+  }
   for (let start = 0; start < STARTS; start++) {
     let over = false;
     const asking = PATHS.flatMap((path) => [ask(admin, path, () => over), ask(admin, path, () => over)]);
