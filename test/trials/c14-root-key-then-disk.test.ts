@@ -1,0 +1,74 @@
+/**
+ * Number C14. After the administrator's key was rotated as docs/runbooks.md says, a daemon whose disk died is replaced as it says, by the
+ * first digits of its old id; the new daemon becomes live and writes become final.
+ */
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Trio } from "../faults/trio.js";
+import { programPaths } from "../support/programs.js";
+import { type Ended, run } from "../support/run-program.js";
+import { Folder, until } from "./scene.js";
+
+const LOST = 0;
+const SHORT_ID_DIGITS = 8;
+const LIVE_MS = 60_000;
+
+test("a daemon is replaced after the root key was rotated", { timeout: 400_000 }, async () => {
+  using folder = new Folder();
+  await using trio = await Trio.start();
+  const old = folder.privateKey(trio.root, "root-private.pem");
+  folder.file("root-public.pem", trio.root.pem);
+  const servers = ["-s", trio.servers.join(","), "--timeout", "20000"];
+  const dbsync = async (args: readonly string[], key: string): Promise<Ended> =>
+    await run(process.execPath, [programPaths.dbsync, ...args, ...servers, "-k", key], { cwd: folder.path });
+  const ok = async (args: readonly string[], key: string): Promise<string> => {
+    const { code, stdout, stderr } = await dbsync(args, key);
+    assert.equal(code, 0, `dbsync ${args.join(" ")}: ${stdout}${stderr}`);
+    return stdout;
+  };
+  await until("a list of members is signed", async () => {
+    return (await dbsync(["members", "add", ...trio.servers], old)).code === 0;
+  });
+  const listed = daemonsIn(await ok(["members", "list", "--json"], old));
+  const lostId = listed.find(({ address }) => address === trio.servers[LOST])?.id as string;
+
+  await run(process.execPath, [programPaths["dbsync-keygen"], "--name", "next-root"], { cwd: folder.path });
+  const next = join(folder.path, "next-root-private.pem");
+  await ok(["keys", "add", "next-root-public.pem", "--label", "administrator", "--rules", "+@all ~*"], old);
+  await ok(["keys", "revoke", "root-public.pem"], next);
+
+  await trio.end(LOST, "SIGKILL");
+  rmSync(trio.folder(LOST), { recursive: true });
+  await trio.start(LOST);
+  const address = trio.servers[LOST] as string;
+  let last = "";
+  await until(
+    "the daemon is replaced",
+    async () => {
+      const { code, stdout, stderr } = await dbsync(
+        ["members", "replace", lostId.slice(0, SHORT_ID_DIGITS), address],
+        next,
+      );
+      last = stdout + stderr;
+      return code === 0;
+    },
+    LIVE_MS,
+  ).catch((reason: Error) => assert.fail(`${reason.message}: ${last}`));
+  const areLive = async () => {
+    const daemons = daemonsIn((await dbsync(["members", "list", "--json"], next)).stdout);
+    return daemons.length === trio.ports.length && daemons.every(({ state }) => state === "live");
+  };
+  await until("all daemons are live", areLive, 2 * LIVE_MS);
+  await ok(["send", "--stable", "SET", "probe", "x"], folder.privateKey(trio.app));
+});
+
+interface ListedDaemon {
+  readonly address: string;
+  readonly id: string;
+  readonly state: string;
+}
+
+const daemonsIn = (json: string): readonly ListedDaemon[] =>
+  (JSON.parse(json) as { daemons: readonly ListedDaemon[] }).daemons;
