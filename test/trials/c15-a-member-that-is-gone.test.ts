@@ -1,0 +1,62 @@
+/**
+ * Number C15. A listed member that is gone stays visible after a rolling restart of the others: dbsync status reports a failure and ends with 1,
+ * and so does dbsync doctor.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Trio } from "../faults/trio.js";
+import { programPaths } from "../support/programs.js";
+import { repositoryRoot } from "../support/repository.js";
+import { type Ended, run } from "../support/run-program.js";
+import { Folder, until } from "./scene.js";
+
+const GONE = 2;
+const STAY = [0, 1];
+
+test("a listed member that is gone is reported after a rolling restart", { timeout: 400_000 }, async () => {
+  using folder = new Folder();
+  await using trio = await Trio.start();
+  const key = folder.privateKey(trio.root);
+  const dbsync = async (args: readonly string[], indices: readonly number[]): Promise<Ended> => {
+    const servers = indices.map((index) => trio.servers[index]).join(",");
+    const options = ["-s", servers, "-k", key, "--timeout", "20000"];
+    return await run(process.execPath, [programPaths.dbsync, ...args, ...options], { cwd: folder.path });
+  };
+  await until("a list of members is signed", async () => {
+    return (await dbsync(["members", "add", ...trio.servers], [0, 1, 2])).code === 0;
+  });
+  await trio.end(GONE, "SIGKILL");
+  // A rolling restart of the others, with settings that no longer name the member that is gone.
+  trio.linkPort = (_, to) => trio.ports[to === GONE ? 0 : to] as number;
+  for (const index of STAY) {
+    await trio.end(index, "SIGTERM");
+    await trio.start(index, {});
+    await trio.until("it serves", async () => (await trio.status(index)).state !== "");
+  }
+  const areLive = async () => {
+    const states = await Promise.all(STAY.map(async (index) => (await trio.status(index)).state));
+    return states.every((state) => state === "live");
+  };
+  await trio.until("both are live", areLive);
+  await trio.client(STAY).call("SET probe x", { replicated: 2 });
+
+  let status: Ended | null = null;
+  await until(
+    "dbsync status reports a failure",
+    async () => {
+      status = await dbsync(["status"], STAY);
+      return status.code === 1 && /^FAIL/m.test(status.stdout);
+    },
+    40_000,
+  ).catch(() => assert.fail(`dbsync status: ${status?.code} ${status?.stdout}`));
+  const doctor = await dbsync(["doctor"], STAY);
+  assert.equal(doctor.code, 1, doctor.stdout);
+});
+
+test("the alarm DbsyncNothingFinal does not need that anything was final before", () => {
+  const alerts = readFileSync(join(repositoryRoot, "examples/production/alerts.yml"), "utf8");
+  const rule = /alert: DbsyncNothingFinal[\s\S]*?(?=- alert:|$)/.exec(alerts)?.[0] ?? "";
+  assert.doesNotMatch(rule.replace(/annotations:[\s\S]*/, ""), />\s*0\s+and\b/, rule);
+});
