@@ -76,6 +76,10 @@ export const FULL_ONLY: readonly string[] = [
   "proxy/balancer-command.test",
   "proxy/chain.test",
   "python/faults.test",
+  "trials/a1-counter-under-faults.test",
+  "trials/b9-live-stays-live.test",
+  "trials/c14-root-key-then-disk.test",
+  "trials/c15-a-member-that-is-gone.test",
 ];
 
 /** @param file  as a path below test/ */
