@@ -124,7 +124,9 @@ for (const [name, fault] of Object.entries(FAULTS))
     const { port } = await sidecar.logged(({ msg }) => msg === "serving Redis clients");
     const open = () => new Redis({ port: port as number, maxRetriesPerRequest: null }).on("error", () => {});
     const clients = Array.from({ length: COUNTERS + WRITERS }, open);
-    t.after(() => clients.forEach((client) => client.disconnect()));
+    t.after(() => {
+      for (const client of clients) client.disconnect();
+    });
     for (let round = 0; round < ROUNDS; round++) {
       const told = new Told();
       const counter = `counter:${round}`;

@@ -3,6 +3,7 @@
  * there; a mutant that nothing finds out means a rule that nothing needs, or a test that sees too little.
  */
 
+import { acknowledgedMutants } from "./acknowledged-table.js";
 import { collectionMutants } from "./collection-table.js";
 import { groupMutants } from "./group-table.js";
 import { listMutants } from "./list-table.js";
@@ -297,6 +298,7 @@ export const mutants: readonly Mutant[] = [
     replace: "if (this.#damaged.has(place.id))",
     test: "test/timeline/archive.test.js",
   },
+  ...acknowledgedMutants,
   ...groupMutants,
   ...memberMutants,
   ...semanticsMutants,

@@ -1,5 +1,6 @@
 /** Read your own writes: what a client asks of daemons that may be missing what it wrote. Fake daemons on loopback. */
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
@@ -43,6 +44,36 @@ test("after a write that one daemon has not taken, reads name it until that daem
   assert.deepEqual(afterOf(one, two), [written, written]);
   await client.sendAll("GET k");
   assert.deepEqual(afterOf(one, two), [null, null]);
+});
+
+test("a refusal counts, too, that comes before another daemon has answered", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two], { isSession: true });
+  await client.send("SET k old", { policy: "all" });
+  two.daemon.refusal = { code: "catching-up", effect: "not-applied" };
+  const held: Buffer[] = [];
+  one.passes = (answers) => {
+    held.push(...answers);
+    return [];
+  };
+  const written = client.send("SET k new");
+  const isRefused = new Promise<void>((resolve) => {
+    const told = (message: unknown) => {
+      if (!JSON.stringify(message).includes("catching-up")) return;
+      unsubscribe("dbsync:outcome", told);
+      resolve();
+    };
+    subscribe("dbsync:outcome", told);
+  });
+  await isRefused;
+  one.passes = (answers) => [...held.splice(0), ...answers];
+  two.daemon.refusal = null;
+  await client.send("PING");
+  await written;
+  await client.sendAll("GET k");
+  assert.deepEqual(afterOf(two), [client.lastWrite]);
 });
 
 test("a read that was signed before its client knew of a refusal is not answered by the daemon that refused", async () => {

@@ -47,6 +47,9 @@ test("what a member said while a daemon stood still does not tell that it has wh
   a.timeline.take(entryOf(-5_000));
   world.run(100);
   assert.equal(entriesOf(b), 1);
+  // A request comes first: what waits in the sockets is read after it is known that it stood still.
+  world.still.delete("c");
+  assert.equal(c.peering.standing.isBehind, true);
   world.wake("c");
   world.run(1_000);
   assert.equal(entriesOf(c), 0);

@@ -197,6 +197,14 @@ test("flags tell what is late, what was not met, and who cannot know better", as
   peers.isSkewed = true;
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
   peers.isSkewed = false;
+  for (const standing of [
+    { isBehind: true, isCutOff: false },
+    { isBehind: false, isCutOff: true },
+  ]) {
+    peers.standing = standing;
+    assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
+  }
+  peers.standing = { isBehind: false, isCutOff: false };
   timeline.isBehind = true;
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
 });
@@ -211,6 +219,7 @@ const REFUSED: readonly [
 ][] = [
   ["is catching up", "catching-up not-applied", () => ({ state: "catching-up" })],
   ["hears of peers that have more", "catching-up not-applied", () => ({}), { state: "catching-up" }],
+  ["stood still", "catching-up not-applied", () => ({}), { standing: { isBehind: true, isCutOff: false } }],
   ["has the wrong time", "clock-off not-applied", () => ({}), { isSkewed: true }],
   [
     "hears that its own key was revoked",

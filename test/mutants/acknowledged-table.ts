@@ -1,0 +1,108 @@
+/** What an acknowledgement of a unit with conditions rests on, and a client's own writes, each rule broken in one place. */
+import type { Mutant } from "./mutant.js";
+
+const POLICY = "client/shared/policy.js";
+const SESSION = "client/version-2/session.js";
+const STANDING = "daemon/peers/standing-still.js";
+const SESSIONS = "test/client/version-2/session.test.js";
+const STANDING_STILL = "test/daemon/peers/standing-still.test.js";
+
+export const acknowledgedMutants: readonly Mutant[] = [
+  {
+    name: "conditions: one daemon's outcome is the client's",
+    file: POLICY,
+    find: "2 * count > reports.length",
+    replace: "count > 0",
+  },
+  {
+    name: "conditions: without a policy the first answer counts",
+    file: POLICY,
+    find: 'hasConditions ? "outcome" : "first"',
+    replace: '"first"',
+    test: "test/client/shared/policy.test.js",
+  },
+  {
+    name: "conditions: late answers count",
+    file: POLICY,
+    find: 'isLate(report) || isBehind(report.flags ?? "")',
+    replace: 'isBehind(report.flags ?? "")',
+    test: "test/client/shared/policy.test.js",
+  },
+  {
+    name: "conditions: what is read behind WATCH is any daemon's",
+    file: "daemon/sidecar/carrier.js",
+    find: 'settings.policy === "usual"',
+    replace: "false",
+    test: "test/daemon/sidecar/carrier.test.js",
+  },
+  {
+    name: "own writes: a daemon that refused one has to prove nothing",
+    file: SESSION,
+    find: "if (isMissing)",
+    replace: "if (false)",
+    test: SESSIONS,
+  },
+  {
+    name: "own writes: a daemon that refused one later has to prove nothing",
+    file: SESSION,
+    find: "batch.sendings.some(({ isTaken }) => isTaken)",
+    replace: "false",
+    test: SESSIONS,
+  },
+  {
+    name: "own writes: a new connection has to prove nothing",
+    file: SESSION,
+    find: "if (!hasTimeline || this.#last === null)",
+    replace: "if (true)",
+    test: SESSIONS,
+  },
+  {
+    name: "own writes: an unproved answer counts",
+    file: SESSION,
+    find: "return write !== null && envelope?.after !== write.place",
+    replace: "return false && envelope?.after !== write.place",
+    test: SESSIONS,
+  },
+  {
+    name: "own writes: what waits to be merged counts as applied",
+    file: "timeline/timeline.js",
+    find: "!this.waiting.has(place)",
+    replace: "true",
+    test: "test/timeline/timeline.test.js",
+  },
+  {
+    name: "standing still: nothing is noticed",
+    file: STANDING,
+    find: "this.#wokeAt = now;",
+    replace: "",
+    test: STANDING_STILL,
+  },
+  {
+    name: "standing still: noticed by the timer alone",
+    file: STANDING,
+    find: "this.#look(this.#parts.uptime());",
+    replace: "",
+    test: STANDING_STILL,
+  },
+  {
+    name: "standing still: what a member said meanwhile counts",
+    file: "daemon/peers/member.js",
+    find: "if (status.echo >= this.#freshFrom)",
+    replace: "if (true)",
+    test: STANDING_STILL,
+  },
+  {
+    name: "standing still: what is not in the state counts",
+    file: STANDING,
+    find: "2 * (1 + compared) > size && this.#isLevel()",
+    replace: "2 * (1 + compared) > size",
+    test: STANDING_STILL,
+  },
+  {
+    name: "standing still: answers say nothing of it",
+    file: "daemon/replica/recorder.js",
+    find: 'peers.state === "live" && peers.standing.isBehind',
+    replace: "false",
+    test: "test/daemon/replica/recorder.test.js",
+  },
+];
