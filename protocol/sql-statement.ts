@@ -8,8 +8,8 @@ import type { ByteString } from "./byte-string.js";
 const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
 /** How many rows the pages of a connection are to have. */
 const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
-/** A browser that was led here by a page, whose data must not be taken for statements. */
-const HTTP = /^[A-Z]+ \S+ HTTP\//;
+/** A browser that was led here by a page, whose data must not be taken for statements; also where a `;` of its path ends the first. */
+const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT) \/)/i;
 /** Without quotes, ends and line breaks, and without what begins a comment. */
 const PLAIN = /^(?:(?!--|\/\*)[^'";\r\n])*$/;
 const SINGLE = 0x27;

@@ -6,6 +6,7 @@ import { readAside } from "../../protocol/sql-statement.js";
 import type { SocketHost } from "../../serving/connections/connection-host.js";
 import type { ConnectionObserver } from "../../serving/connections/connection-observer.js";
 import { type Closing, closing, Dialect } from "../../serving/connections/dialect.js";
+import { isTextByte } from "../../serving/connections/first-byte.js";
 import type { ClientLimits } from "./client-limits.js";
 
 export const LINE_LISTENER = "sql";
@@ -41,6 +42,10 @@ export class LineDialect extends Dialect<ByteString> {
 
   get silenceMost(): number {
     return this.#host.limits.silenceTimeout;
+  }
+
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte);
   }
 
   override next(pending: number): ByteString | null {

@@ -8,6 +8,7 @@ import { ClientOutput } from "./client-output.js";
 import type { ClientSocket } from "./client-socket.js";
 import type { Hosted, SocketHost } from "./connection-host.js";
 import { type Closing, closing, type Dialect, type HandOver, type Served } from "./dialect.js";
+import { notText } from "./first-byte.js";
 import { HeldBytes } from "./held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "./linger.js";
 import type { PushedTo } from "./pushes.js";
@@ -32,6 +33,8 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
   /** Whether it serves on in the next turn. */
   #hasTurn = false;
   #isStranger = true;
+  /** Whether a byte has come. */
+  #hasBegun = false;
   #inputEnded = false;
   #isStopping = false;
   #state: "open" | "ending" | "gone" = "open";
@@ -163,6 +166,11 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     const dialect = this.#dialect;
     if (this.#isStranger) this.#host.heard(this);
     traceFrame(this.#host.log, "received", this.remote, chunk);
+    if (!this.#hasBegun && chunk.length > 0) {
+      this.#hasBegun = true;
+      const first = chunk[0] as number;
+      if (!dialect.isFirstByte(first)) return this.#close(notText(first));
+    }
     if (dialect.push(chunk)) this.activeAt = this.#host.environment.uptime();
     if (this.#mayServe) this.#work();
     else if (!dialect.listensOn) this.socket.pause();

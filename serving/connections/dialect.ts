@@ -121,6 +121,11 @@ export abstract class Dialect<Request> {
     return false;
   }
 
+  /** Whether a connection may begin with this byte: else it closes, and none of its bytes counts as a request. */
+  isFirstByte(_byte: number): boolean {
+    return true;
+  }
+
   /**
    * Takes bytes as they came; they are only lent, until `keep`.
    * @returns whether a request has begun or come whole; else the connection counts as silent

@@ -4,6 +4,7 @@
  */
 import { JsonLineParser } from "../../../protocol/json/json-lines.js";
 import { type Answer, type Closing, closing } from "../../../serving/connections/dialect.js";
+import { isTextByte } from "../../../serving/connections/first-byte.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
 import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/answers.js";
@@ -34,6 +35,11 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
     this.#session = session;
     this.#maxRequestBytes = host.limits.maxRequestBytes;
     this.parser = new JsonLineParser(this.#maxRequestBytes);
+  }
+
+  /** The original's clients may begin with NULs, which it trims. */
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte) || byte === 0;
   }
 
   override get heldBytes(): number {

@@ -1,6 +1,7 @@
 /** memcached's text protocol as its connections see it: one request after the other; what they mean is the session's. */
 import { MemcachedParser, type MemcachedRequest } from "../../../protocol/memcached-requests.js";
 import { type Closing, closing } from "../../../serving/connections/dialect.js";
+import { isTextByte } from "../../../serving/connections/first-byte.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
 import { MemcachedSession, type MemcachedSessionHost } from "./session.js";
@@ -8,6 +9,7 @@ import { MemcachedSession, type MemcachedSessionHost } from "./session.js";
 export const MEMCACHED_LISTENER = "memcached";
 /** Of an item while nobody has logged in who has to: a login is no longer. */
 const STRANGER_ITEM_BYTES_MAX = 2048;
+const BINARY_REQUEST = 0x80;
 const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
 
 export type MemcachedHost = DaemonSocketHost & MemcachedSessionHost;
@@ -20,6 +22,11 @@ export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   constructor(host: MemcachedHost) {
     super(host, new MemcachedSession(host));
     this.#host = host;
+  }
+
+  /** memcached's binary protocol begins with a byte that is no text. */
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte) || byte === BINARY_REQUEST;
   }
 
   override next(pending: number): MemcachedRequest | null {

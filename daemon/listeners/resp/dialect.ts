@@ -8,6 +8,7 @@ import type { RespRequestParser } from "../../../protocol/resp/resp-request-pars
 import { bulkHead, writeReply } from "../../../protocol/resp/resp-writer.js";
 import type { ClientConnection } from "../../../serving/connections/client-connection.js";
 import { type Answer, type Closing, closing, Dialect } from "../../../serving/connections/dialect.js";
+import { isTextByte } from "../../../serving/connections/first-byte.js";
 import { parserFor, RESP_LISTENER, type RespHost } from "./resp-host.js";
 import { answerBytes, argumentBytes } from "./session/answers.js";
 import type { AwaitedCommand } from "./session/awaited-command.js";
@@ -60,6 +61,10 @@ export class RespDialect extends Dialect<Argv> {
     this.parser.trusted = this.#session.user !== null;
     // Where nobody has to log in a first command may be as long as any.
     if (this.parser.trusted) connection.trust();
+  }
+
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte);
   }
 
   override get heldBytes(): number {

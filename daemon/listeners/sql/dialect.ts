@@ -3,6 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { ERROR_HEAD, errorFrame } from "../../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../../protocol/sql-lines.js";
 import { type Closing, closing } from "../../../serving/connections/dialect.js";
+import { isTextByte } from "../../../serving/connections/first-byte.js";
 import { STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
@@ -24,6 +25,10 @@ export class SqlDialect extends SessionDialect<ByteString> {
   constructor(host: SqlHost) {
     super(host, new SqlSession(host));
     this.#host = host;
+  }
+
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte);
   }
 
   /** What stands behind a login in one chunk is no stranger's any more. */

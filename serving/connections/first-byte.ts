@@ -1,0 +1,26 @@
+/**
+ * The first byte of a connection that is to be text. A client of another protocol, such as TLS, may carry lines that an attacker
+ * chose: in a session ticket, say, or a server's name. None of them may count as a request.
+ */
+import { type Closing, closing } from "./dialect.js";
+
+const BLANK = new Set([0x09, 0x0a, 0x0b, 0x0c, 0x0d]);
+const SPACE = 0x20;
+const DELETE = 0x7f;
+/** Of bytes from 0x80 on, those that begin a character of UTF-8. */
+const LEAD_MIN = 0xc2;
+const LEAD_MAX = 0xf4;
+/** A record of a TLS handshake. */
+const TLS_HANDSHAKE = 0x16;
+
+/** Whether a text in UTF-8 may begin with a byte. */
+export function isTextByte(byte: number): boolean {
+  if (byte < SPACE) return BLANK.has(byte);
+  return byte < DELETE || (byte >= LEAD_MIN && byte <= LEAD_MAX);
+}
+
+/** Why a connection closes whose first byte its dialect does not take: immediately, without a word. */
+export function notText(byte: number): Closing {
+  const what = byte === TLS_HANDSHAKE ? "TLS, to a port that speaks none" : "no text";
+  return closing("malformed", `the first byte is 0x${byte.toString(16).padStart(2, "0")}: ${what}`, null);
+}

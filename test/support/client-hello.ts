@@ -1,0 +1,30 @@
+/** The first bytes of a real TLS client. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { text } from "node:stream/consumers";
+import { connect as connectTls } from "node:tls";
+
+/** The ClientHello of a TLS client, which names the given lines as a protocol: they travel as they are. */
+export async function clientHello(lines: string): Promise<Buffer> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = connectTls({ host: "127.0.0.1", port, ALPNProtocols: [`\r\n${lines}\r\n`] });
+  client.on("error", () => {});
+  const [socket] = await once(server, "connection");
+  const [hello] = (await once(socket, "data")) as [Buffer];
+  socket.destroy();
+  client.destroy();
+  server.close();
+  assert.ok(hello.includes(lines, 0, "latin1"), "the lines are in it");
+  return hello;
+}
+
+/** What a listener answers to some bytes until it closes the connection. */
+export async function answerUntilClosed(port: number, bytes: Buffer | string): Promise<string> {
+  const socket = connect({ host: "127.0.0.1", port });
+  socket.on("error", () => {});
+  socket.write(bytes);
+  return await text(socket).catch(() => "");
+}
