@@ -268,7 +268,8 @@ async function makeWsListener(
   if (ws === null) return null;
   const load = () => import("./listeners/ws/listener.js");
   const { WsListener } = await loadWith("ws", "--ws", load);
-  return new WsListener({ ...parts, settings: { ws, wsOrigins, wsCompress } });
+  if (wsCompress) parts.log.warn(NO_COMPRESSION);
+  return new WsListener({ ...parts, settings: { ws, wsOrigins } });
 }
 
 /** With a data folder the daemon is whose folder it is. */
@@ -317,3 +318,6 @@ async function openUserListeners(parts: UserListenersParts): Promise<UserListene
   if (!hasUserListener(parts.settings)) return null;
   return (await import("./user-listeners.js")).openUserListeners(parts);
 }
+
+const NO_COMPRESSION =
+  "--ws-compress has no effect any more: messages are not deflated, as inflating what clients send could end the daemon. Remove the option.";

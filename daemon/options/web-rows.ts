@@ -28,7 +28,7 @@ export const WEB = {
   }),
   wsCompress: row({
     flags: "--ws-compress",
-    help: "deflate messages for clients that ask for it: slower, and lengths may tell what is in them",
+    help: "has no effect any more: messages are not deflated",
     form: toggle,
     fallback: false,
     reload: "restart",

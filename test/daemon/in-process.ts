@@ -80,7 +80,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     ...{ gate, pipeline, environment, log, daemon, observer },
   });
   const place = { address: "127.0.0.1", port: 0 };
-  const web = { ws: place, wsOrigins: [], wsCompress: false, ...options.ws };
+  const web = { ws: place, wsOrigins: [], ...options.ws };
   const own = { limits: bounds, gate, pipeline, environment, log, daemon, observer };
   const parts = { settings: web, live: null, ...own };
   const ws = options.ws === undefined ? null : new WsListener(parts);

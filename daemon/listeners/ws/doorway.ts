@@ -15,14 +15,11 @@ const HEAD_BYTES = 8 * 1024;
 const PIECES_MOST = 1024;
 /** A frame's, before its payload. */
 const FRAME_HEAD_BYTES = 16;
-/** Shorter messages only grow. */
-const DEFLATE_FROM_BYTES = 1024;
 
 export interface DoorwayParts {
   /** Where the daemon listens. */
   readonly address: string;
   readonly origins: readonly string[];
-  readonly compresses: boolean;
   /** Replaced when the configuration is read again. */
   readonly host: { readonly limits: Pick<Limits, "maxRequestBytes"> };
   /** Somebody came from a page that is not welcome. */
@@ -42,10 +39,8 @@ export class Doorway {
       ...{ noServer: true, clientTracking: false, autoPong: false },
       maxFragments: PIECES_MOST,
       handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
-      perMessageDeflate: parts.compresses && {
-        ...{ serverNoContextTakeover: true, clientNoContextTakeover: true },
-        threshold: DEFLATE_FROM_BYTES,
-      },
+      // The package inflates in callbacks whose exceptions end the process: docs/decisions/0050-browsers-get-no-compression.md.
+      perMessageDeflate: false,
     });
     this.#http.on("request", (_request, response) => {
       response.writeHead(426, { connection: "close", upgrade: "websocket" }).end();
@@ -64,17 +59,14 @@ export class Doorway {
   #changeOver(request: IncomingMessage, raw: Duplex, head: Buffer): void {
     const socket = this.#coming.get(raw);
     if (socket === undefined) return void raw.destroy();
-    const { origins, address, compresses, host: ours, refused } = this.#parts;
+    const { origins, address, host: ours, refused } = this.#parts;
     const { origin, host } = request.headers;
     if (!isWelcome({ origin, host }, origins, address)) {
       raw.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       refused(socket, origin ?? "");
       return;
     }
-    const maxPayload = ours.limits.maxRequestBytes + FRAME_HEAD_BYTES;
-    this.#ws.options.maxPayload = maxPayload;
-    this.#ws.handleUpgrade(request, raw, head, (messages) => {
-      socket.open(messages, compresses ? maxPayload : 0);
-    });
+    this.#ws.options.maxPayload = ours.limits.maxRequestBytes + FRAME_HEAD_BYTES;
+    this.#ws.handleUpgrade(request, raw, head, (messages) => socket.open(messages));
   }
 }

@@ -12,7 +12,6 @@ import { Heartbeats } from "./heartbeats.js";
 export interface WsSettings {
   readonly ws: ListenPlace;
   readonly wsOrigins: readonly string[];
-  readonly wsCompress: boolean;
 }
 
 export interface WsParts
@@ -38,7 +37,7 @@ export class WsListener extends DaemonListener {
         const whole = Object.assign(host, own);
         const heartbeats = new Heartbeats(whole);
         const doorway = new Doorway({
-          ...{ address, origins: settings.wsOrigins, compresses: settings.wsCompress, host },
+          ...{ address, origins: settings.wsOrigins, host },
           refused({ remoteAddress, remotePort }, origin) {
             host.refusals.note("wrong-origin", { remote: `${remoteAddress}:${remotePort}`, detail: origin });
             host.observer.refused("ws", "wrong-origin");

@@ -16,9 +16,6 @@ const NOTHING = Buffer.alloc(0);
 const NORMAL = 1000;
 const UNSUPPORTED = 1003;
 
-/** What deflated bytes can become at most. Source: RFC 1951. */
-const INFLATED = 1032;
-
 export class MessageSocket extends EventEmitter implements ClientSocket {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
@@ -32,7 +29,6 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
   #messages: WebSocket | null = null;
   /** Of HTTP. */
   #headBytes = 0;
-  #inflatedMost = 0;
   #needsDrain = false;
   #isPaused = false;
   #closeCode = NORMAL;
@@ -49,10 +45,9 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     raw.once("close", () => this.emit("close"));
   }
 
-  /** The client has changed over. @param inflatedMost  bytes of a message, if what comes may be deflated; else 0 */
-  open(messages: WebSocket, inflatedMost: number): void {
+  /** The client has changed over. */
+  open(messages: WebSocket): void {
     this.#messages = messages;
-    this.#inflatedMost = inflatedMost;
     this.#headBytes = 0;
     // The bytes at hand are the end of what it asked for, no message. Before what is in others is told as messages, they are measured.
     this.#raw.off("data", this.#asked);
@@ -75,10 +70,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
 
   /** Bytes that have come, and that nobody was given. */
   get unfinishedBytes(): number {
-    const { bytes } = this.#gauge;
-    return (
-      this.#headBytes + (this.#inflatedMost === 0 ? bytes : Math.min(bytes * INFLATED, this.#inflatedMost))
-    );
+    return this.#headBytes + this.#gauge.bytes;
   }
 
   get isMidMessage(): boolean {
