@@ -34,6 +34,7 @@ export async function makeBackend(
     // Without keys it need not end in the same state as any other, so what has expired goes at once, whatever envelopes are dated.
     const past = isSigned(settings) ? settings.window.past : 0;
     const backend = new MemoryBackend(environment, past, usageKindOf(settings.maxmemoryPolicy));
+    backend.database.unitStepsMax = settings.limits.maxUnitSteps;
     return { backend, outliving: null };
   }
   if (specification.kind === "dbsync") {

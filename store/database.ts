@@ -8,17 +8,18 @@ import { settled } from "../protocol/step-reply.js";
 import type { Condition } from "../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { commandTable } from "./command-table.js";
+import { Effort, TooMuch, tooMuch, UNCOUNTED_EFFORT } from "./engine/effort.js";
 import { isExpired, Keyspace } from "./engine/keyspace.js";
 import type { Lookups } from "./engine/lookups.js";
 import { Data } from "./engine/mutators.js";
 import type { StringForms } from "./engine/string-forms.js";
 import { type UndoRecord, undo } from "./engine/undo.js";
 import type { Unit } from "./engine/unit.js";
-import { isUse, type Usage } from "./engine/usage.js";
+import type { Usage } from "./engine/usage.js";
 import type { ChangeListener } from "./events/change-listener.js";
+import { expiredWrites, lookFor, noteUse } from "./looked-for.js";
 import type { Command } from "./rows/command.js";
 import type { CommandIndex } from "./rows/command-index.js";
-import { touchesOf } from "./rows/key-spec.js";
 
 /** As many as Redis has by default. */
 export const DATABASES_DEFAULT = 16;
@@ -37,6 +38,7 @@ export class Database {
   table: CommandIndex = commandTable;
   /** Whether what is run had been applied before, and is applied again behind others. */
   isRedoing = false;
+  readonly #effort = new Effort();
 
   constructor({
     databases = DATABASES_DEFAULT,
@@ -96,14 +98,32 @@ export class Database {
       resolved.push(command);
     }
     const { at, seq, db, id, readsAll, encoding } = unit;
+    const isCounted = resolved.some(({ writes }) => writes);
+    if (isCounted) this.#effort.begin();
     return array(
       // What is found in steps is what it is now, not what those behind it make of it.
       commands.map((argv, step) =>
         settled(
-          this.run(resolved[step] as Command, argv, { at, seq, db, id, step, readsAll, encoding }, records),
+          this.#run(
+            resolved[step] as Command,
+            argv,
+            { at, seq, db, id, step, readsAll, encoding },
+            records,
+            isCounted,
+          ),
         ),
       ),
     );
+  }
+
+  /** Bounds what a unit makes this daemon go through, in steps, where units are not folded: beyond it is an error of the command. */
+  set unitStepsMax(steps: number) {
+    this.#effort.stepsMax = steps;
+  }
+
+  /** Runs units that are not recorded yet. @param stepsMax  for all together @throws TooMuch  the last command has changed nothing */
+  admitting<Result>(stepsMax: number, run: () => Result): Result {
+    return this.#effort.admitting(stepsMax, run);
   }
 
   /**
@@ -180,24 +200,69 @@ export class Database {
 
   /** As `execute`, for a command that was found for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
+    const isCounted = command.writes && !command.isLinear;
+    if (isCounted) this.#effort.begin();
+    return this.#run(command, argv, unit, records, isCounted);
+  }
+
+  #run(
+    command: Command,
+    argv: readonly ByteString[],
+    unit: Unit,
+    records: UndoRecord[] | null,
+    isCounted: boolean,
+  ): Reply {
+    const effort = this.#effort;
+    if (!isCounted || command.isLinear)
+      return this.#runFreely(command, argv, unit, records, UNCOUNTED_EFFORT);
+    effort.producedMax = command.producedMax;
+    return effort.isBounded
+      ? this.#runBounded(command, argv, unit, records ?? [])
+      : this.#runFreely(command, argv, unit, records, UNCOUNTED_EFFORT);
+  }
+
+  /** What goes beyond a budget has changed nothing. @throws TooMuch */
+  #runBounded(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[]): Reply {
+    const before = records.length;
+    const reply = this.#effort.bound(argv, (effort) => this.#runFreely(command, argv, unit, records, effort));
+    if (!(reply instanceof TooMuch)) return reply;
+    this.#data.lookups.missed = null;
+    this.undo(records.splice(before));
+    if (this.#effort.isAdmitting) throw reply;
+    return tooMuch().reply;
+  }
+
+  #runFreely(
+    command: Command,
+    argv: readonly ByteString[],
+    unit: Unit,
+    records: UndoRecord[] | null,
+    effort: Effort,
+  ): Reply {
     if (this.listener !== null || command.lookedUp !== null)
-      return this.#runNoted(command, argv, unit, records);
-    this.#data.begin(unit, records, command.reads);
+      return this.#runNoted(command, argv, unit, records, effort);
+    this.#data.begin(unit, records, command.reads, effort);
     if (command.writes) this.#removeExpired(command, argv, unit);
     return this.#carryOut(command, argv, unit);
   }
 
   /** The same, with what is noted besides. */
-  #runNoted(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null): Reply {
+  #runNoted(
+    command: Command,
+    argv: readonly ByteString[],
+    unit: Unit,
+    records: UndoRecord[] | null,
+    effort: Effort,
+  ): Reply {
     const { listener } = this;
-    if (listener === null) return this.#runLooking(command, argv, unit, records);
+    if (listener === null) return this.#runLooking(command, argv, unit, records, effort);
     const kept = records ?? [];
     const before = kept.length;
     const { lookups } = this.#data;
     this.tellExpired(command.reads ? unit.at : 0);
     const missed: ByteString[] = [];
     lookups.missed = missed;
-    const reply = this.#runLooking(command, argv, unit, kept);
+    const reply = this.#runLooking(command, argv, unit, kept, effort);
     lookups.missed = null;
     if (this.isRedoing) listener.redone(kept.slice(before));
     else {
@@ -213,11 +278,15 @@ export class Database {
     argv: readonly ByteString[],
     unit: Unit,
     records: UndoRecord[] | null,
+    effort: Effort,
   ): Reply {
-    this.#data.begin(unit, records, command.reads);
+    this.#data.begin(unit, records, command.reads, effort);
     if (command.writes) this.#removeExpired(command, argv, unit);
     this.#expiredTo = records?.length ?? 0;
-    const looked = command.lookedUp === null ? [] : this.#lookFor(command.lookedUp(command.keys, argv), unit);
+    const looked =
+      command.lookedUp === null
+        ? []
+        : lookFor(this.#keyspaces[unit.db], command.lookedUp(command.keys, argv), unit.at);
     const reply = this.#carryOut(command, argv, unit);
     if (reply.kind !== "error") for (const { key, isFound } of looked) this.#data.lookups.note(key, isFound);
     return reply;
@@ -226,7 +295,7 @@ export class Database {
   #carryOut(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
     try {
       const reply = command.run(this.#data, argv, unit);
-      if (this.usage !== null) this.#noteUse(this.usage, command, argv, unit);
+      if (this.usage !== null) noteUse(this.usage, this.#keyspaces, command, argv, unit);
       return reply;
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
@@ -239,37 +308,12 @@ export class Database {
     return this.isRedoing || this.#keyspaces[db]!.hasTaken(expire);
   }
 
-  #noteUse(usage: Usage, { name, keys }: Command, argv: readonly ByteString[], unit: Unit): void {
-    if (!isUse(name)) return;
-    for (const { db, key } of touchesOf(keys, argv)) {
-      const entry = key === null ? undefined : this.#keyspaces[db ?? unit.db]?.find(key);
-      if (entry !== undefined) usage.note(entry, unit.at);
-    }
-  }
-
-  #lookFor(
-    keys: readonly ByteString[],
-    { db, at }: Unit,
-  ): readonly { readonly key: ByteString; readonly isFound: boolean }[] {
-    return keys.map((key) => {
-      const entry = this.#keyspaces[db]?.find(key);
-      return { key, isFound: entry !== undefined && !isExpired(entry, at) };
-    });
-  }
-
   /** A key that a unit may write and finds expired is removed first, so that undo brings it back. */
   #removeExpired(command: Command, argv: readonly ByteString[], unit: Unit): void {
-    // Most commands write keys of their own database alone, and most databases have no key that expires.
-    if (!command.writesElsewhere && this.#keyspaces[unit.db]?.expiring === 0) return;
-    for (const { db, key, access } of touchesOf(command.keys, argv)) {
-      if (key === null || access === "read") continue;
-      const number = db ?? unit.db;
-      const entry = this.#keyspaces[number]?.find(key);
-      if (entry === undefined || !isExpired(entry, unit.at)) continue;
-      const { expire } = entry;
-      this.#data.delete(key, number);
+    for (const { db, key, expire } of expiredWrites(this.#keyspaces, command, argv, unit)) {
+      this.#data.delete(key, db);
       this.#expired++;
-      if (this.listener !== null && !this.#isTold(number, expire)) this.listener.gone(number, key, "expired");
+      if (this.listener !== null && !this.#isTold(db, expire)) this.listener.gone(db, key, "expired");
     }
   }
 }

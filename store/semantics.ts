@@ -7,6 +7,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { commands, commandTable } from "./command-table.js";
 import { recordedRelations } from "./commands/relations/sql.js";
+import { PRODUCED_MAX } from "./engine/effort.js";
 import { isKeyCommand } from "./key-command.js";
 import type { Command } from "./rows/command.js";
 import { CommandIndex } from "./rows/command-index.js";
@@ -14,6 +15,8 @@ import { connectionMistake } from "./rows/connection-commands.js";
 
 /** What commands mean where no CLUSTER SEMANTICS has come before. */
 export const FIRST_SEMANTICS = 1;
+/** By which what a unit produces is bounded. Source: docs/decisions/0047-budgets-count-what-is-produced.md. */
+export const BOUNDED_SEMANTICS = 2;
 
 export class Semantics {
   /** Rising, without a gap. */
@@ -22,8 +25,8 @@ export class Semantics {
   readonly tables: readonly CommandIndex[];
   /** Rows that may stand beside any others in an envelope, and of which every table says alike whether a call writes. */
   readonly ordinary: ReadonlySet<Command>;
-  /** Rows that are the same in every table, whatever a call's arguments: what they touch and do does not depend on the number. */
-  readonly unchanged: ReadonlySet<Command>;
+  /** Whether all tables find the same commands for a call, which touch the same keys: they differ in what these do alone. */
+  readonly isAlike: boolean;
   readonly #byNumber: ReadonlyMap<number, CommandIndex>;
 
   /** @throws Error  tables that the fold could not change between */
@@ -36,14 +39,8 @@ export class Semantics {
       if (this.numbers[i] !== (this.numbers[i - 1] as number) + 1) throw new Error("a number is left out");
       checkSuccessor(this.tables[i - 1] as CommandIndex, after);
     }
+    this.isAlike = this.tables.every((table) => isShapedAlike(table, this.newest));
     const rows = this.tables.flatMap((table) => table.all());
-    this.unchanged = new Set(
-      this.newest
-        .all()
-        .filter(
-          (row) => row.otherRow === undefined && this.tables.every((table) => table.find(row.name) === row),
-        ),
-    );
     this.ordinary = new Set(rows.filter((command) => isOrdinary(command, this.tables)));
   }
 
@@ -82,6 +79,17 @@ function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
     throw new Error("a command of the key ring is in one table alone");
 }
 
+function isShapedAlike(table: CommandIndex, newest: CommandIndex): boolean {
+  const rows = table.all();
+  return (
+    rows.length === newest.all().length &&
+    rows.every((row) => {
+      const other = newest.find(row.name);
+      return other?.arity === row.arity && other.keys === row.keys && other.otherRow === row.otherRow;
+    })
+  );
+}
+
 function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean {
   const words = command.name.split("|");
   if (connectionMistake(words) !== null || isKeyCommand(words)) return false;
@@ -95,5 +103,17 @@ const FIRST_ROWS = new Map(recordedRelations.map((row) => [row.name, row]));
 /** What commands mean before CLUSTER SEMANTICS 2. */
 export const firstTable = new CommandIndex(commands.map((row) => FIRST_ROWS.get(row.name) ?? row));
 
+/** What commands mean from CLUSTER SEMANTICS 2 on: no unit produces more than `PRODUCED_MAX` steps, wherever it is folded. */
+const boundedTable = new CommandIndex(
+  commandTable
+    .all()
+    .map((row) =>
+      row.isLinear || isKeyCommand(row.name.split("|")) ? row : { ...row, producedMax: PRODUCED_MAX },
+    ),
+);
+
 /** What this release knows. */
-export const SEMANTICS = new Semantics({ [FIRST_SEMANTICS]: firstTable, 2: commandTable });
+export const SEMANTICS = new Semantics({
+  [FIRST_SEMANTICS]: firstTable,
+  [BOUNDED_SEMANTICS]: boundedTable,
+});

@@ -36,7 +36,12 @@ export interface TimelineParts {
   readonly databases: number;
   /** Milliseconds around the clock in which first-hand entries are taken. */
   readonly window: { readonly past: number; readonly future: number };
-  readonly limits: RetentionLimits & { readonly tailMs: number; readonly tailBytes: number };
+  /** `unitSteps`: that an entry taken first-hand may make this daemon do in one go. */
+  readonly limits: RetentionLimits & {
+    readonly tailMs: number;
+    readonly tailBytes: number;
+    readonly unitSteps: number;
+  };
   /** null: none are made. */
   readonly snapshots: SnapshotParts | null;
   /** Why an entry of the key ring in another daemon's snapshot is not to be taken. */
@@ -59,4 +64,5 @@ export type Taking =
   | { readonly kind: "taken"; readonly answers: readonly UnitAnswer[]; readonly flushed: Promise<void> }
   | { readonly kind: "held" }
   | { readonly kind: "too-old" }
+  | { readonly kind: "too-much" }
   | { readonly kind: "failed"; readonly detail: string };

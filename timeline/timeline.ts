@@ -14,6 +14,7 @@ import type { DigestIndex } from "./compare/digest-index.js";
 import { DamagedEntries } from "./damaged-entries.js";
 import { type Entry, type Place, placeOf, readPlace } from "./entries/entry.js";
 import { FAILED } from "./entries/timeline-log.js";
+import { admit } from "./fold/admission.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
 import { Forgotten } from "./forgotten.js";
@@ -201,8 +202,9 @@ export class Timeline {
     const place = placeOf(entry);
     if (this.holds(place) || this.#archive.isFolded(place.id)) return { kind: "held" };
     if (place.at <= this.#watermark.value || place.at <= this.#fold.cutAt) return { kind: "too-old" };
-    const merged = this.#merge([entry]);
-    if (merged === null) return { kind: "too-old" };
+    const admitted = admit(this.#fold, entry, REDO_MOST, this.#parts.limits.unitSteps);
+    const merged = admitted === "too-much" ? admitted : this.#merge([entry], admitted);
+    if (merged === null || merged === "too-much") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];
     return { kind: "taken", answers, flushed: this.#keep([entry], null) };
   }
@@ -233,7 +235,6 @@ export class Timeline {
 
   /** The bytes of an entry that is on disk; null: none, a damaged one, which members will give again, or not yet open. */
   read = (place: Place): Pick<Entry, "body" | "signature"> | null =>
-    // What is found damaged is taken out of the index, which is made while it opens.
     this.#isOpen ? this.#archive.read(place) : null;
 
   /** What time brings: entries that come due, merges, the end of the tail, the watermark. */
@@ -256,8 +257,8 @@ export class Timeline {
   /** Snapshots that an entry makes wrong end with it. @param entries  in their order, one at least */
   #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> {
     this.#refolding.arrived(entries);
-    const lowest = (entries[0] as Entry).envelope.at;
-    return this.#archive.add(entries, from, this.#making?.outdated(lowest) ?? null);
+    const [{ envelope }] = entries as readonly [Entry];
+    return this.#archive.add(entries, from, this.#making?.outdated(envelope.at) ?? null);
   }
 
   readonly #fail = (problem: Error): void => {
@@ -268,8 +269,7 @@ export class Timeline {
   };
 
   /** @returns null: too much would have to be done again, and nothing has been */
-  #merge(entries: readonly Entry[]): readonly FoldedEntry[] | null {
-    const folded = this.#fold.mergeWithin(REDO_MOST, entries);
+  #merge(entries: readonly Entry[], folded = this.#fold.mergeWithin(REDO_MOST, entries)) {
     if (folded !== null) this.#refolding.missed(entries);
     this.#newest = this.#fold.newest ?? this.#newest;
     return folded === null ? null : this.forgotten.mark(folded);

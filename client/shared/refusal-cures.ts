@@ -33,6 +33,7 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "not-yet": "try again later: the daemon lacks the write that the option after names",
   "memory-full": "wait, or raise the daemon's --max-remembered",
   "out-of-memory": "delete what is not needed, or raise the daemon's --maxmemory",
+  "too-much": "do it in parts, or raise the daemon's --max-unit-steps",
   "only-for-reads": "leave the option only out: it is for commands that read",
   "daemon-revoked": "use another daemon; start that one with a new data folder, or stop it",
   "not-listed":

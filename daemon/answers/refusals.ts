@@ -116,6 +116,11 @@ export const REFUSALS = {
     sentence: "The daemon uses as much memory as it may (--maxmemory), and the command may need more.",
     wire: varies("delete what is not needed, or raise `--maxmemory`, and sign anew"),
   },
+  "too-much": {
+    sentence:
+      "The commands would produce or go through more than this daemon does in one step (--max-unit-steps).",
+    wire: never("do it in parts, or raise `--max-unit-steps`"),
+  },
   "only-for-reads": {
     sentence:
       "`only` is for envelopes that read: this daemon keeps in step with others, or with its own folder.",

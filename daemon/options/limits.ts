@@ -2,6 +2,7 @@
  * Every limit of the daemon that has a flag: a row each. Options, help and the configuration file are made
  * from the rows.
  */
+import { UNIT_STEPS_DEFAULT } from "../../store/engine/effort.js";
 import type { LimitRow } from "./limit-text.js";
 import { TIMELINE_LIMITS } from "./timeline-rows.js";
 
@@ -240,6 +241,16 @@ export const LIMITS = {
     reason: "an answer is asked for again after a lost connection only, mostly within a second",
   },
   ...TIMELINE_LIMITS,
+  maxUnitSteps: {
+    flag: "max-unit-steps",
+    unit: "count",
+    fallback: UNIT_STEPS_DEFAULT,
+    least: 10_000,
+    most: 1_000_000_000,
+    summary:
+      "elements (or 64 bytes each) that a command, or MULTI, may produce or go through; more is refused before it is recorded",
+    reason: "no other client is served meanwhile, on any daemon, and all of them do it again at each start",
+  },
   luaTimeLimit: {
     flag: "lua-time-limit",
     unit: "time",

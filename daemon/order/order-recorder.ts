@@ -10,7 +10,13 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
-import { type EnvelopeAnswer, type Refused, type RefusedEnvelope, refused } from "../answers/request.js";
+import {
+  type EnvelopeAnswer,
+  notApplied,
+  type Refused,
+  type RefusedEnvelope,
+  refused,
+} from "../answers/request.js";
 import { finalResultOf, type Standing } from "../answers/result-writer.js";
 import type { Changes } from "../backends/changes.js";
 import { ORDER_WINDOW } from "../options/date-window.js";
@@ -25,7 +31,9 @@ import type { Ordered, OrderedState } from "./ordered-state.js";
 import { type Came, WaitingEntries } from "./waiting-entries.js";
 
 export interface OrderRecorderParts {
-  readonly state: Pick<OrderedState, "seq" | "has" | "newest" | "ring" | "floor" | "standstill">;
+  readonly state: Pick<OrderedState, "seq" | "has" | "exceeds" | "newest" | "ring" | "floor" | "standstill">;
+  /** That an entry may make this daemon do in one go. */
+  readonly unitSteps: number;
   readonly stream: Pick<OrderStream, "publish" | "facts" | "trouble">;
   /** Whether all has been applied that stood in the stream when the daemon came to it. */
   readonly hasCaughtUp: () => boolean;
@@ -113,14 +121,14 @@ export class OrderRecorder {
     const { id, envelope, message, room, standing } = taken;
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
-    const came = this.waiting.add({ id, body, signature, envelope }, null);
+    const came = this.#add({ id, body, signature, envelope }, null);
     if (!(came instanceof Promise)) return came;
     return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, standing })));
   }
 
   /** Adds what the daemon itself has signed. */
   record(entry: Entry): Recorded | RefusedEnvelope {
-    const came = this.waiting.add(entry, this.#parts.changes().senders);
+    const came = this.#add(entry, this.#parts.changes().senders);
     if (!(came instanceof Promise)) return came;
     let answers: readonly UnitAnswer[] = [];
     const flushed = came.then((one) => {
@@ -133,6 +141,13 @@ export class OrderRecorder {
       },
       flushed,
     };
+  }
+
+  #add(entry: Entry, senders: Changes["senders"]): ReturnType<WaitingEntries["add"]> {
+    const { state, unitSteps } = this.#parts;
+    return state.exceeds(entry, unitSteps)
+      ? notApplied(entry.id, refused("too-much", "on this daemon's state"))
+      : this.waiting.add(entry, senders);
   }
 
   /** Why nothing is added now. */

@@ -95,14 +95,14 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     this.#stream = new NatsStream({
       ...{ address: parts.order, credentials: settings.orderCredentials, reader: this, environment, log },
     });
+    const unitSteps = settings.limits.maxUnitSteps;
     const recorder = new OrderRecorder({
       ...{ state: this.#state, stream: this.#stream, environment, log },
-      hasCaughtUp: () => this.hasCaughtUp,
-      failure: () => this.failure,
-      changes: () => this.backend.changes,
+      ...{ unitSteps, hasCaughtUp: () => this.hasCaughtUp },
+      ...{ failure: () => this.failure, changes: () => this.backend.changes },
     });
     this.#recorder = recorder;
-    this.backend = new TimelineBackend(this.#timelineFace(), environment);
+    this.backend = new TimelineBackend(this.#timelineFace(), environment, { unitSteps });
     const confirmations: Confirming = {
       confirm: async (place, wait) =>
         recorder.holds(place) && (wait.kind === "stable" || wait.daemons <= recorder.daemons),

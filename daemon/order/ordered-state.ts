@@ -11,6 +11,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
 import { keptEntry, readValue } from "../../timeline/entries/stored-value.js";
+import { exceeds, isCounted } from "../../timeline/fold/admission.js";
 import { Fold, type UnitAnswer } from "../../timeline/fold/fold.js";
 import { concernsRing } from "../../timeline/snapshots/ring-entries.js";
 import { standstillOf } from "../../timeline/standstill.js";
@@ -91,6 +92,11 @@ export class OrderedState {
     // The next message may be of the same millisecond.
     this.#fold = new Fold({ database, ring, cutAt: date.at - 1 });
     this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
+  }
+
+  /** Whether an entry that is not in the stream makes this daemon do more in one go than so many steps. */
+  exceeds(entry: Entry, stepsMax: number): boolean {
+    return isCounted(entry, this.ring) && exceeds(entry, stepsMax, this.#fold);
   }
 
   /** As it is now; it changes with the next message. */

@@ -64,6 +64,8 @@ interface Group {
   readonly waiting: GatewayWaiter[];
   /** Of the commands, roughly. */
   bytes: number;
+  /** Whether it was one of several that were too much together. */
+  readonly isApart?: boolean;
 }
 
 /** A group is closed at this size: larger ones save nothing more. */
@@ -191,14 +193,24 @@ export class Gateway {
     // Cleared, what it had would live on: the engine leads from the old table to the new one, and one that has grown old keeps all
     // that come after it.
     this.#open = new Map();
-    for (const group of groups) {
+    for (const [i, group] of groups.entries()) {
       const refusal = this.#parts.recorder.refusal() ?? this.own.refusal();
-      if (refusal === null) this.#record(group);
-      else tellAll(group.waiting, refusal);
+      if (refusal !== null) tellAll(group.waiting, refusal);
+      else if (!this.#record(group)) this.#signLater([...apart(group), ...groups.slice(i + 1)]);
+      else if (group.isApart === true) this.#signLater(groups.slice(i + 1));
+      else continue;
+      if (refusal === null) return;
     }
   }
 
-  #record(group: Group, date?: EnvelopeDate): void {
+  /** Other clients are served before these, and what has come meanwhile stands behind them. */
+  #signLater(groups: readonly Group[]): void {
+    this.#groups = [...groups, ...this.#groups];
+    this.#pace.came(groups.reduce((sum, { commands }) => sum + commands.length, 0));
+  }
+
+  /** @returns whether it was recorded or refused; else it is too much as one envelope, and no command of it was refused */
+  #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;
     const entry = this.own.sign(group, group.commands, date);
     // What members would not take of it must not be here either.
@@ -208,8 +220,9 @@ export class Gateway {
     const recorded = refusal ?? recorder.record(entry);
     changes.senders = null;
     if ("kind" in recorded) {
+      if (recorded.code === "too-much" && !group.multi && group.commands.length > 1) return false;
       tellAll(waiting, recorded);
-      return;
+      return true;
     }
     const place = placeOf(entry);
     for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.place = place;
@@ -227,8 +240,16 @@ export class Gateway {
         done();
       },
     );
+    return true;
   }
 }
+
+/** A group for each command, so that one that is too much is refused alone. */
+const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
+  commands.map((argv, i) => ({
+    ...{ ...head, isApart: true, bytes: bytesOf(argv) },
+    ...{ commands: [argv], waiting: [waiting[i] as GatewayWaiter] },
+  }));
 
 /** Of what is not written yet: written, it could be longer than any string. */
 function bytesOf(argv: Argv): number {

@@ -101,7 +101,7 @@ export class RecordedPath implements CommandPath {
     if (standstill !== null) return standstill;
     const place = gateway.begin();
     if (!this.hold(conditions)) return NIL_ARRAY;
-    const trial = new Trial(backend.database, { ...place, sender });
+    const trial = new Trial(backend.database, { ...place, sender, stepsMax: backend.unitSteps });
     const reply = trial.run(program);
     const { calls, db } = trial;
     if (calls.length === 0) return reply;

@@ -269,6 +269,8 @@ export class Recorder {
         return answerNotKept(id);
       case "too-old":
         return notApplied(id, refused("too-old", "at or before the low watermark"));
+      case "too-much":
+        return notApplied(id, refused("too-much", "on this daemon's state"));
       case "failed":
         return notApplied(id, refused("storage-failed", taking.detail));
     }

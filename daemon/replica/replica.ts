@@ -128,15 +128,15 @@ export class Replica implements KeptWrites {
     this.peering = this.#makePeering();
     const recorder = new Recorder({
       ...{ id, lists: this.#lists, timeline: this.timeline, peers: this.peering, log, environment, soon },
-      past: parts.settings.window.past,
-      flushed: () => storage.flushed(),
+      ...{ past: parts.settings.window.past, flushed: () => storage.flushed() },
     });
     this.history = replicaHistory({
       ...{ storage, recorder, lists: this.#lists, timeline: this.timeline, peering: this.peering },
       ...{ snapshots: this.#snapshots.snapshots, soon, signers, environment, keeping: this.#keeping },
       introduction: () => this.gateway?.own.introduction ?? null,
     });
-    this.backend = new TimelineBackend(this.timeline, environment, this.history);
+    const options = { past: this.history, unitSteps: parts.settings.limits.maxUnitSteps };
+    this.backend = new TimelineBackend(this.timeline, environment, options);
     const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
     const isGateway = parts.settings.v1 === "gateway";
     const gateway =
@@ -232,7 +232,7 @@ export class Replica implements KeptWrites {
       window: settings.window,
       limits: {
         tailMs: settings.limits.tailSeconds,
-        tailBytes: settings.limits.maxTailBytes,
+        ...{ tailBytes: settings.limits.maxTailBytes, unitSteps: settings.limits.maxUnitSteps },
         retainMs: settings.retain,
         retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
       },

@@ -10,6 +10,7 @@ import type { Environment } from "../../serving/process/environment.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
+import { UNIT_STEPS_DEFAULT } from "../../store/engine/effort.js";
 import type { Unit } from "../../store/engine/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Backend } from "../backends/backend.js";
@@ -41,6 +42,12 @@ export interface PastCommands {
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
 }
 
+export interface TimelineBackendOptions {
+  /** null: TIMELINE commands are answered as where nothing is kept. */
+  readonly past?: PastCommands | null;
+  readonly unitSteps?: number;
+}
+
 export class TimelineBackend implements Backend {
   readonly name = "memory";
   readonly databases = DATABASES_DEFAULT;
@@ -49,6 +56,8 @@ export class TimelineBackend implements Backend {
   /** Is told when the state has changed; null: nobody wants to know. */
   observer: Pick<WriteObserver, "awaits" | "sent" | "changed"> | null = null;
   readonly changes: Changes;
+  /** Steps that a unit may make this daemon do in one go. */
+  readonly unitSteps: number;
   readonly #timeline: TimelineState;
   readonly #environment: Pick<Environment, "clock">;
   readonly #past: PastCommands | null;
@@ -59,8 +68,9 @@ export class TimelineBackend implements Backend {
   constructor(
     timeline: TimelineState,
     environment: Pick<Environment, "clock">,
-    past: PastCommands | null = null,
+    { past = null, unitSteps = UNIT_STEPS_DEFAULT }: TimelineBackendOptions = {},
   ) {
+    this.unitSteps = unitSteps;
     this.#timeline = timeline;
     this.changes = new Changes(() => timeline.database);
     this.#past = past;

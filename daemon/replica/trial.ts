@@ -10,6 +10,7 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
+import { TooMuch, tooMuch } from "../../store/engine/effort.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import type { Unit } from "../../store/engine/unit.js";
 import type { Command } from "../../store/rows/command.js";
@@ -25,6 +26,8 @@ export interface TrialParts {
   /** For random choices and ids. */
   readonly id: ByteString;
   readonly sender: CommandSender;
+  /** That all commands together may make this daemon do. */
+  readonly stepsMax: number;
 }
 
 export class Trial {
@@ -53,7 +56,9 @@ export class Trial {
   run(program: (run: StepRunner) => Reply): Reply {
     return this.#database.silently(() => {
       try {
-        return settled(program((command, argv, db) => this.#try(command, argv, db)));
+        return this.#database.admitting(this.#parts.stepsMax, () =>
+          settled(program((command, argv, db) => this.#try(command, argv, db))),
+        );
       } finally {
         this.#database.undo(this.#records);
       }
@@ -69,7 +74,7 @@ export class Trial {
     if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
-    const reply = settled(this.#database.run(command, argv, this.#unit(db), this.#records));
+    const reply = this.#bounded(command, argv, db);
     // What has changed nothing is not to change anything later.
     if (this.#records.length === before) return reply;
     this.#db = db;
@@ -77,6 +82,15 @@ export class Trial {
     const done = asDone(command, argv, reply);
     if (done !== null) this.#calls[this.#calls.length - 1] = done;
     return reply;
+  }
+
+  #bounded(command: Command, argv: readonly ByteString[], db: number): Reply {
+    try {
+      return settled(this.#database.run(command, argv, this.#unit(db), this.#records));
+    } catch (problem) {
+      if (problem instanceof TooMuch) return tooMuch().reply;
+      throw problem;
+    }
   }
 
   #unit(db: number): Unit {

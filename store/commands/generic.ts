@@ -259,6 +259,8 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (db === unit.db && source === destination) throw sameObject();
   const entry = data.get(source);
   if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
+  // Strings are shared.
+  data.effort.produce(typeof entry.value === "string" ? 1 : entry.value.size);
   data.put(destination, cloneValue(entry.value), entry.expire, db);
   return ONE;
 }
@@ -339,6 +341,7 @@ function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   // Most keys that do not match are told by what stands before the first special character.
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
   const found: ByteString[] = [];
+  data.effort.work(data.keyspace().size);
   for (const entry of data.keyspace().entries) {
     const { key } = entry;
     if (pattern !== "*" && (!key.startsWith(literal) || !globMatches(pattern, key))) continue;

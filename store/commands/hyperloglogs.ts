@@ -151,6 +151,7 @@ function highest(data: Data, keys: readonly ByteString[]): { registers: Uint8Arr
   for (const key of keys) {
     const sketch = sketchAt(data, key);
     if (sketch === undefined) continue;
+    data.effort.look(REGISTERS);
     isDense ||= sketch.isDense;
     const others = sketch.registers;
     for (let i = 0; i < REGISTERS; i++) if (others[i]! > registers[i]!) registers[i] = others[i]!;

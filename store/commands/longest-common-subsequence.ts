@@ -32,6 +32,7 @@ export function longestCommonSubsequence(data: Data, argv: readonly ByteString[]
   if ((a.length + 1) * (b.length + 1) * 4 > TABLE_BYTES_MAX) {
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
+  data.effort.look((a.length + 1) * (b.length + 1));
   const lengths = table(a, b);
   const length = lengths[(a.length + 1) * (b.length + 1) - 1] as number;
   if (options.output === "length") return integer(length);

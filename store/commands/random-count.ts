@@ -5,6 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/errors.js";
 import { INT64_MAX, integerArgument } from "../arguments/numbers.js";
+import type { Data } from "../engine/mutators.js";
 import { distinctChoices } from "../engine/random.js";
 
 /**
@@ -27,7 +28,13 @@ export function signedCount(bytes: ByteString): number {
  * any.
  * @throws CommandFailure if that would be too many
  */
-export function chosenPlaces(choose: (n: number) => number, n: number, count: number): number[] {
+export function chosenPlaces(
+  { effort }: Pick<Data, "effort">,
+  choose: (n: number) => number,
+  n: number,
+  count: number,
+): number[] {
+  effort.work(Math.min(Math.abs(count), REPETITIONS_MAX));
   if (count >= 0) return distinctChoices(choose, n, count);
   if (count < -REPETITIONS_MAX)
     throw custom(`ERR value is out of range, at most ${REPETITIONS_MAX} repetitions are answered`);

@@ -27,7 +27,7 @@ function randomFields(data: Data, argv: readonly ByteString[], choose: (n: numbe
   if (withValues && isTooLarge(BigInt(argv[2]!))) throw custom("ERR value is out of range");
   const hash = data.getAs(Hash, argv[1]!)?.value;
   if (hash === undefined) return EMPTY_ARRAY;
-  const places = chosenPlaces(choose, hash.size, count);
+  const places = chosenPlaces(data, choose, hash.size, count);
   const { fields, values } = hash;
   const items: Reply[] = [];
   for (const place of places) {

@@ -14,7 +14,11 @@ export type SetOperation = (operands: readonly Operand[]) => ByteString[];
 
 /** The sets of keys. @throws CommandFailure if any of them holds another type */
 export function operandsOf(data: Data, keys: readonly ByteString[]): Operand[] {
-  return keys.map((key) => data.getAs(MemberSet, key)?.value);
+  return keys.map((key) => {
+    const set = data.getAs(MemberSet, key)?.value;
+    data.effort.work(set?.size ?? 0);
+    return set;
+  });
 }
 
 /** In the order of the smallest set, the first of several. @param limit  as many members as will do */

@@ -251,7 +251,7 @@ function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   if (count >= members.length) return bulksReply("array", members);
   return bulksReply(
     "array",
-    chosenPlaces(choose, members.length, count).map((place) => members[place]!),
+    chosenPlaces(data, choose, members.length, count).map((place) => members[place]!),
   );
 }
 

@@ -152,8 +152,14 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
   return request;
 }
 
+/** An element that is weighed and put in order counts for so many. */
+const SORTED_STEPS = 8;
+
 function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const value = data.get(key)?.value;
+  // Each is fetched and weighed; a list, a set or a sorted set knows how many it has.
+  const size = value === undefined || typeof value === "string" ? 0 : value.size;
+  data.effort.work(size * (SORTED_STEPS + request.gets.length));
   const ordered = sortedElements(data, value, request);
   // As in Redis: an end beyond the last element, or a start there, is the last one's.
   const from = Math.min(Math.max(request.start, 0), ordered.length);

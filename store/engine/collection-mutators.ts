@@ -9,6 +9,8 @@ import type { UndoRecord } from "./undo.js";
 type CollectionEntry = Omit<Entry, "value"> & { readonly value: Collection };
 
 export interface CollectionMutatorHost {
+  /** Counts what is about to be produced. @throws TooMuch */
+  produce(elements: number, bytes: number): void;
   /** Keeps what takes a change back, if anybody asks for it. */
   record(record: UndoRecord): void;
   /** Notes the unit as the last that changed a key. */
@@ -25,6 +27,7 @@ export class CollectionMutators {
   /** Appends documents. An empty collection stays. */
   push(entry: CollectionEntry, documents: readonly ByteString[]): void {
     if (documents.length === 0) return;
+    this.#produce(entry, documents);
     this.#host.record({ mutator: "collectionPush", collection: entry.value, count: documents.length });
     for (const bytes of documents) entry.value.push(bytes);
     this.#host.touch(entry);
@@ -33,6 +36,7 @@ export class CollectionMutators {
   /** Puts others in the places of documents that are there. */
   set(entry: CollectionEntry, changed: NumberedDocuments): void {
     if (changed.numbers.length === 0) return;
+    this.#produce(entry, changed.documents);
     const old = entry.value.set(changed);
     this.#host.record({ mutator: "collectionSet", collection: entry.value, old });
     this.#host.touch(entry);
@@ -41,6 +45,7 @@ export class CollectionMutators {
   /** Removes documents that are there. @param numbers  rising */
   remove(entry: CollectionEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
+    this.#host.produce(numbers.length * (2 + entry.value.specs.length), 0);
     const removed = entry.value.remove(numbers);
     this.#host.record({ mutator: "collectionRemove", collection: entry.value, removed });
     this.#host.touch(entry);
@@ -48,8 +53,14 @@ export class CollectionMutators {
 
   /** Sets which indexes there are, besides that of _id. */
   index(entry: CollectionEntry, specs: readonly IndexSpec[]): void {
+    this.#host.produce(entry.value.size * specs.length, 0);
     this.#host.record({ mutator: "collectionIndex", collection: entry.value, old: entry.value.specs });
     entry.value.specs = specs;
     this.#host.touch(entry);
+  }
+
+  #produce(entry: CollectionEntry, documents: readonly ByteString[]): void {
+    const each = 2 + entry.value.specs.length;
+    for (const { length } of documents) this.#host.produce(each, length);
   }
 }

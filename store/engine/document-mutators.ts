@@ -10,6 +10,8 @@ type DocumentEntry = Omit<Entry, "value"> & { readonly value: Document };
 export interface MutatorHost {
   /** The unit's date. */
   at(): number;
+  /** Counts what is about to be produced. @throws TooMuch */
+  produce(elements: number, bytes: number): void;
   /** Keeps what takes a change back, if anybody asks for it. */
   record(record: UndoRecord): void;
   /** Notes the unit as the last that changed a key. */
@@ -25,6 +27,7 @@ export class DocumentMutators {
 
   /** Appends an entry whose key is absent. An empty document stays. */
   push(entry: DocumentEntry, key: ByteString, text: ByteString): void {
+    this.#host.produce(1, text.length);
     this.#host.record({ mutator: "documentPush", document: entry.value, next: entry.value.next });
     entry.value.push(key, text);
     this.#host.touch(entry);
@@ -34,6 +37,7 @@ export class DocumentMutators {
   set(entry: DocumentEntry, key: ByteString, text: ByteString): void {
     const old = entry.value.get(key) as ByteString;
     if (old === text) return;
+    this.#host.produce(1, text.length);
     this.#host.record({ mutator: "documentSet", document: entry.value, key, old });
     entry.value.set(key, text);
     this.#host.touch(entry);
@@ -63,6 +67,7 @@ export class DocumentMutators {
 
   /** Takes an entry out of a plain document, whose later ones move up. */
   takeOut(entry: DocumentEntry, place: number): void {
+    this.#host.produce(1, 0);
     const old = entry.value.takeOut(place);
     this.#host.record({ mutator: "documentTakeOut", document: entry.value, place, old });
     this.#host.touch(entry);
@@ -76,6 +81,7 @@ export class DocumentMutators {
   }
 
   #remove(document: Document, key: ByteString): void {
+    this.#host.produce(1, 0);
     const removed = document.remove(key);
     this.#host.record({ mutator: "documentRemove", document, removed });
   }

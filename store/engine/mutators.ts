@@ -9,16 +9,15 @@ import type { Hash } from "../values/hash.js";
 import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
 import type { SortedSet } from "../values/sorted-set.js";
-import { isSameMarks, type Stream, type StreamMarks } from "../values/streams/stream.js";
-import type { StreamEntry } from "../values/streams/stream-entry.js";
-import type { StreamId } from "../values/streams/stream-id.js";
 import { copied } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
 import { CollectionMutators } from "./collection-mutators.js";
 import { DocumentMutators } from "./document-mutators.js";
+import { type Effort, MEMBER_STEPS, UNCOUNTED_EFFORT } from "./effort.js";
 import { GroupMutators } from "./group-mutators.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import { Lookups, UNCOUNTED } from "./lookups.js";
+import { StreamMutators } from "./stream-mutators.js";
 import type { StringForms } from "./string-forms.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
 import { TableMutators } from "./table-mutators.js";
@@ -39,6 +38,8 @@ export class Data {
   /** null: how keys are used is not kept. */
   readonly usage: Usage | null;
   readonly lookups = new Lookups();
+  /** Counts what the command produces and goes through. */
+  effort: Effort = UNCOUNTED_EFFORT;
   #counted = UNCOUNTED;
   #unit: Unit = { at: 0, db: 0, id: "" };
   #records: UndoRecord[] | null = null;
@@ -48,8 +49,10 @@ export class Data {
     at: () => this.#unit.at,
     record: (record: UndoRecord) => this.#records?.push(record),
     touch: (entry: Entry) => this.#touch(entry),
+    produce: (elements: number, bytes: number) => this.effort.produce(elements, bytes),
   };
-  /** Mutators of documents, of tables, of collections, and of streams' groups. */
+  /** Mutators of streams, of documents, of tables, of collections, and of streams' groups. */
+  readonly streams = new StreamMutators(this.#host);
   readonly documents = new DocumentMutators(this.#host);
   readonly tables = new TableMutators(this.#host);
   readonly collections = new CollectionMutators(this.#host);
@@ -62,7 +65,8 @@ export class Data {
   }
 
   /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. `counts`: whether look-ups count. */
-  begin(unit: Unit, records: UndoRecord[] | null, counts: boolean): void {
+  begin(unit: Unit, records: UndoRecord[] | null, counts: boolean, effort = UNCOUNTED_EFFORT): void {
+    this.effort = effort;
     this.#counted = counts ? this.lookups : UNCOUNTED;
     this.#unit = unit;
     this.#records = records;
@@ -109,6 +113,7 @@ export class Data {
 
   /** Sets a key to a value, whatever it held. */
   put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): Entry {
+    if (typeof value !== "string") this.effort.produce(1 + MEMBER_STEPS * value.size);
     const keyspace = this.#keyspaces[db]!;
     const entry = keyspace.find(key);
     if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
@@ -150,6 +155,7 @@ export class Data {
    * gap. The record holds only what was overwritten.
    */
   patch(entry: Entry, offset: number, bytes: ByteString): void {
+    this.effort.produce(1, bytes.length + Math.max(0, offset - stringLength(entry)));
     if (this.#records !== null) {
       const length = stringLength(entry);
       const part = stringPart(entry, offset, offset + bytes.length);
@@ -163,6 +169,7 @@ export class Data {
   }
 
   listPush(entry: Typed<List>, end: End, element: ByteString): void {
+    this.effort.produce(1, element.length);
     this.#records?.push({ mutator: "listPush", list: entry.value, end });
     entry.value.push(end, element);
     this.#touch(entry);
@@ -170,6 +177,7 @@ export class Data {
 
   /** Takes an element off; a list that becomes empty goes. */
   listPop(entry: Typed<List>, end: End): ByteString {
+    this.effort.produce(1);
     const element = entry.value.pop(end);
     this.#records?.push({ mutator: "listPop", list: entry.value, end, element: copied(element) });
     this.#touchOrDrop(entry);
@@ -178,6 +186,7 @@ export class Data {
 
   /** Replaces `count` elements from an index on by others; a list that becomes empty goes. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
+    this.effort.produce(1 + count + inserted.length);
     const removed = this.#records === null ? [] : entry.value.slice(index, index + count).map(copied);
     this.#records?.push({
       mutator: "listSplice",
@@ -192,6 +201,7 @@ export class Data {
 
   /** Adds a member. @returns whether it was absent */
   setAdd(entry: Typed<MemberSet>, member: ByteString): boolean {
+    this.effort.produce(MEMBER_STEPS);
     if (entry.value.has(member)) return false;
     entry.value.push(member);
     this.#records?.push({ mutator: "setAdd", set: entry.value });
@@ -201,6 +211,7 @@ export class Data {
 
   /** Removes a member; a set that becomes empty goes. @returns whether it was present */
   setRemove(entry: Typed<MemberSet>, member: ByteString): boolean {
+    this.effort.produce(MEMBER_STEPS);
     const place = entry.value.find(member);
     if (place < 0) return false;
     this.#records?.push({ mutator: "setRemove", set: entry.value, place, member });
@@ -211,6 +222,7 @@ export class Data {
 
   /** Sets a field. @returns whether it was absent */
   hashPut(entry: Typed<Hash>, field: ByteString, value: ByteString): boolean {
+    this.effort.produce(MEMBER_STEPS);
     const hash = entry.value;
     const place = hash.find(field);
     if (place < 0) {
@@ -229,6 +241,7 @@ export class Data {
 
   /** Removes a field; a hash that becomes empty goes. @returns whether it was present */
   hashRemove(entry: Typed<Hash>, field: ByteString): boolean {
+    this.effort.produce(MEMBER_STEPS);
     const hash = entry.value;
     const place = hash.find(field);
     if (place < 0) return false;
@@ -240,6 +253,7 @@ export class Data {
 
   /** Sets or removes (undefined) a member's score; a sorted set that becomes empty goes. */
   score(entry: Typed<SortedSet>, member: ByteString, score: number | undefined): void {
+    this.effort.produce(MEMBER_STEPS);
     const zset = entry.value;
     const old = zset.get(member);
     if (old === score) return;
@@ -247,45 +261,6 @@ export class Data {
     if (score === undefined) zset.delete(member);
     else zset.set(member, score);
     this.#touchOrDrop(entry);
-  }
-
-  /** Appends an entry, whose id becomes the last one. An empty stream stays, as all streams do. */
-  streamAdd(entry: Typed<Stream>, added: StreamEntry): void {
-    const { marks } = entry.value;
-    const { maxDeletedId } = marks;
-    this.#records?.push({ mutator: "streamAdd", stream: entry.value, marks });
-    entry.value.push(added);
-    const entriesAdded = BigInt.asUintN(64, marks.entriesAdded + 1n);
-    entry.value.marks = { lastId: added.id, maxDeletedId, entriesAdded };
-    this.#touch(entry);
-  }
-
-  /** Removes an entry. @returns whether it was present */
-  streamRemove(entry: Typed<Stream>, id: StreamId): boolean {
-    const removed = entry.value.get(id);
-    if (removed === undefined) return false;
-    this.#records?.push({ mutator: "streamRemove", stream: entry.value, removed });
-    entry.value.delete(id);
-    this.#touch(entry);
-    return true;
-  }
-
-  /** Removes the first entries, of which there are no fewer than `count`. */
-  streamTrim(entry: Typed<Stream>, count: number): void {
-    if (count === 0) return;
-    const removed = entry.value.takeFirst(count);
-    this.#records?.push({ mutator: "streamTrim", stream: entry.value, removed });
-    this.#touch(entry);
-  }
-
-  /** Changes what a stream remembers beside its entries. */
-  streamMark(entry: Typed<Stream>, marks: Partial<StreamMarks>): void {
-    const old = entry.value.marks;
-    const changed = { ...old, ...marks };
-    if (isSameMarks(old, changed)) return;
-    this.#records?.push({ mutator: "streamMark", stream: entry.value, old });
-    entry.value.marks = changed;
-    this.#touch(entry);
   }
 
   /** Empties a database in one step. */

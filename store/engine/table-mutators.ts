@@ -8,6 +8,8 @@ import type { UndoRecord } from "./undo.js";
 type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
 
 export interface TableMutatorHost {
+  /** Counts what is about to be produced. @throws TooMuch */
+  produce(elements: number, bytes: number): void;
   /** Keeps what takes a change back, if anybody asks for it. */
   record(record: UndoRecord): void;
   /** Notes the unit as the last that changed a key. */
@@ -24,6 +26,7 @@ export class TableMutators {
   /** Appends rows. An empty table stays. */
   push(entry: TableEntry, rows: readonly Row[]): void {
     if (rows.length === 0) return;
+    this.#produce(entry, rows);
     this.#host.record({ mutator: "tablePush", table: entry.value, count: rows.length });
     for (const row of rows) entry.value.push(row);
     this.#host.touch(entry);
@@ -32,6 +35,7 @@ export class TableMutators {
   /** Puts others in the places of rows that are there. */
   set(entry: TableEntry, changed: NumberedRows): void {
     if (changed.numbers.length === 0) return;
+    this.#produce(entry, changed.rows);
     this.#host.record({ mutator: "tableSet", table: entry.value, old: entry.value.set(changed) });
     this.#host.touch(entry);
   }
@@ -39,7 +43,16 @@ export class TableMutators {
   /** Removes rows that are there. @param numbers  rising */
   remove(entry: TableEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
+    this.#host.produce(numbers.length, 0);
     this.#host.record({ mutator: "tableRemove", table: entry.value, removed: entry.value.remove(numbers) });
     this.#host.touch(entry);
+  }
+
+  #produce({ value: { columns } }: TableEntry, rows: readonly Row[]): void {
+    for (const row of rows)
+      this.#host.produce(
+        1 + columns.length,
+        row.reduce<number>((bytes, cell) => (typeof cell === "string" ? bytes + cell.length : bytes), 0),
+      );
   }
 }

@@ -7,6 +7,7 @@ import type { Reply } from "../../protocol/reply.js";
 import type { Data } from "../engine/mutators.js";
 import type { Unit } from "../engine/unit.js";
 import type { KeySpec } from "./key-spec.js";
+import { isLinear } from "./linear-commands.js";
 import { type LookedUp, lookedUpBy } from "./looked-up.js";
 
 /** Redis's own words. `write` xor `readonly` says whether a command is recorded; one with neither touches no data. */
@@ -65,6 +66,10 @@ export interface Command extends Row {
   readonly reads: boolean;
   /** Keys that it looks for to read although it writes; null: none. */
   readonly lookedUp: LookedUp | null;
+  /** Whether it does no more than its arguments are long, so that budgets do not count it. */
+  readonly isLinear: boolean;
+  /** Steps that a unit of it may produce wherever it is folded; infinite before CLUSTER SEMANTICS 2. */
+  readonly producedMax: number;
 }
 
 /** All commands, handed to what cannot import them: rows that tell of the table, rules that name commands. */
@@ -79,8 +84,9 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
   return Object.entries(rows).map(([name, row]) => {
     // All of one shape, which is looked at for each request.
     const { arity, flags, keys, run, since, summary, complexity, writesElsewhere = false, ...rest } = row;
+    const writes = flags.includes("write");
     const does = {
-      writes: flags.includes("write"),
+      ...{ writes, isLinear: isLinear(name, writes), producedMax: Number.POSITIVE_INFINITY },
       reads: flags.includes("readonly"),
       writesElsewhere,
       lookedUp: lookedUpBy(name),

@@ -53,7 +53,13 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   const time = { soon: (step: () => void) => void setImmediate(step), uptime: () => performance.now() };
   const timeline = new Timeline({
     ...{ ...parts, ...time, window: WINDOW, log: SILENT, clock: () => now },
-    limits: { tailMs: 2 * MINUTE_MS, tailBytes: 1e9, retainMs, retainBytes: Number.POSITIVE_INFINITY },
+    limits: {
+      tailMs: 2 * MINUTE_MS,
+      tailBytes: 1e9,
+      unitSteps: 1e6,
+      retainMs,
+      retainBytes: Number.POSITIVE_INFINITY,
+    },
     snapshots: {
       ...{ snapshots, every: EVERY, retainMs },
       make: (from, to) => makeSnapshotInSlices({ ...parts, from, to }, time),

@@ -70,9 +70,9 @@ export class Trio implements AsyncDisposable {
   }
 
   /** Until all are live. */
-  async startAll(): Promise<void> {
+  async startAll(options: DaemonOptions = {}): Promise<void> {
     try {
-      await Promise.all(this.ports.map((_, index) => this.start(index)));
+      await Promise.all(this.ports.map((_, index) => this.start(index, options)));
       const areLive = async () => (await this.statuses()).every(({ state }) => state === "live");
       await this.until("all are live", areLive);
     } catch (problem) {

@@ -1,5 +1,6 @@
 /** One process of a simulated daemon: real timeline, real peering, and what they are handed. */
 
+import { UNIT_STEPS_DEFAULT } from "../../store/engine/effort.js";
 import { boundLists } from "../../daemon/members/bound-lists.js";
 import type { MemberLists } from "../../daemon/members/member-lists.js";
 import { Peering } from "../../daemon/peers/peering.js";
@@ -143,6 +144,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     window: settings.window,
     limits: {
       ...host.tail,
+      unitSteps: UNIT_STEPS_DEFAULT,
       retainMs: bad === null ? settings.retainMs : 0,
       retainBytes: Number.POSITIVE_INFINITY,
     },

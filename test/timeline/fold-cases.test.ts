@@ -154,11 +154,10 @@ test("a unit that ends in an unexpected error changes nothing", (t) => {
   const subject = newSubject();
   subject.merge(entry("a", 1, ["SET k v"]));
   const { database } = subject.fold;
-  const run = database.run.bind(database);
-  t.mock.method(database, "run", (...args: Parameters<typeof run>) => {
+  const run = database.executeMulti.bind(database);
+  t.mock.method(database, "executeMulti", (...args: Parameters<typeof run>) => {
     run(...args);
-    if (args[1][0] === "APPEND") throw new RangeError("Invalid string length");
-    return { kind: "nil" };
+    throw new RangeError("Invalid string length");
   });
   const [answer] = subject.merge(entry("b", 2, ["SET k w", "APPEND k x"], { multi: true }));
   assert.match(JSON.stringify(answer?.reply), /ERR internal/);

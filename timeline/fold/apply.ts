@@ -8,6 +8,7 @@ import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/errors.js";
 import type { Database } from "../../store/database.js";
+import { TooMuch } from "../../store/engine/effort.js";
 import { throwShortage } from "../../store/engine/shortage.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import { FoldedUnit, type Unit } from "../../store/engine/unit.js";
@@ -33,6 +34,7 @@ export interface UnitPlace {
 /**
  * @param records  empty; receives what takes the unit back
  * @throws Shortage  half of it may be applied, and the state is to be given up
+ * @throws TooMuch   it is not recorded yet, and goes beyond the daemon's budget; nothing of it is applied
  */
 export function applyUnit(
   unit: FoldUnit,
@@ -113,11 +115,16 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
     return database.executeMulti(unit.commands, { at, db, id: unit.id, seq }, records, unit.table);
   } catch (problem) {
     throwShortage(problem);
-    return takeBack(database, records);
+    return takeBack(database, records, problem);
   }
 }
 
-/** Runs a command that is a unit by itself. @param records  empty; receives what takes it back @throws Shortage  as above */
+/**
+ * Runs a command that is a unit by itself.
+ * @param records  empty; receives what takes it back
+ * @throws Shortage  as above
+ * @throws TooMuch   it is not recorded yet, and goes beyond the daemon's budget; nothing is changed
+ */
 export function runCommand(
   database: Database,
   command: Command,
@@ -130,14 +137,15 @@ export function runCommand(
     return settled(database.run(command, argv, place, records));
   } catch (problem) {
     throwShortage(problem);
-    return takeBack(database, records);
+    return takeBack(database, records, problem);
   }
 }
 
-/** Half a unit would be a state that no other daemon has. */
-function takeBack(database: Database, records: UndoRecord[]): Reply {
+/** Half a unit would be a state that no other daemon has. @throws TooMuch  that was the problem */
+function takeBack(database: Database, records: UndoRecord[], problem: unknown): Reply {
   database.undo(records);
   records.length = 0;
+  if (problem instanceof TooMuch) throw problem;
   return INTERNAL;
 }
 

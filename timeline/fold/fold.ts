@@ -5,6 +5,7 @@
  * Source: DESIGN.md "Timeline"; research on the fold.
  */
 import type { Database } from "../../store/database.js";
+import { TooMuch } from "../../store/engine/effort.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Semantics } from "../../store/semantics.js";
@@ -186,7 +187,6 @@ export class Fold {
 
   /** The usual way: an entry that comes after all others. */
   #mergeNext(entry: Entry): FoldedEntry {
-    this.#newest = placeOf(entry);
     const commands = this.#tail.keepsUnits
       ? null
       : ordinaryCommands(entry.envelope, this.#databases, this.ring);
@@ -194,12 +194,14 @@ export class Fold {
       const state = { ring: this.ring, database: this.database, records: this.#records };
       const applied = applyOrdinary(entry, commands, state);
       if (applied.count > 0) this.#tail.pushApplied(entry, applied);
+      this.#newest = placeOf(entry);
       return { entry, answers: applied.answers };
     }
     const arrival = { entry, units: unitsOf(entry, this.#databases, this.#known) };
     for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
     if (this.end === null) this.#append(arrival);
     else this.#pass(arrival.units);
+    this.#newest = placeOf(entry);
     return answered(arrival);
   }
 
@@ -269,10 +271,15 @@ export class Fold {
   /** Applies the units, but those for the ring, of an entry that comes after the whole tail. */
   #append({ entry, units }: Arrival): void {
     let count = 0;
-    for (const unit of units) {
-      if (unit.kind === "ring") continue;
-      unit.answer = this.#apply(unit);
-      if (unit.kind === "data") count++;
+    try {
+      for (const unit of units) {
+        if (unit.kind === "ring") continue;
+        unit.answer = this.#apply(unit);
+        if (unit.kind === "data") count++;
+      }
+    } catch (problem) {
+      if (problem instanceof TooMuch) for (const unit of units.toReversed()) this.#undo(unit);
+      throw problem;
     }
     if (count > 0) this.#tail.push({ entry, units }, count);
   }

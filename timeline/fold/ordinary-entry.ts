@@ -4,6 +4,7 @@
  */
 import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
 import type { Database } from "../../store/database.js";
+import { TooMuch } from "../../store/engine/effort.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import { FoldedUnit } from "../../store/engine/unit.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
@@ -53,7 +54,9 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
       : refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring);
     if (refusal === null) {
       unit.index = i;
-      const reply = runCommand(database, command, argv, unit, records);
+      const reply = command.isLinear
+        ? runCommand(database, command, argv, unit, records)
+        : runOrTakeBack(() => runCommand(database, command, argv, unit, records), database, undoing);
       answers[i] = reply === OK ? APPLIED_OK : applied(reply);
       undoing[i] = takeRecords(records);
     } else {
@@ -62,6 +65,19 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
     }
   }
   return { answers, undoing, count };
+}
+
+/** @param undoing  of the commands before it, which are taken back with it @throws TooMuch */
+function runOrTakeBack(run: () => Reply, database: Database, undoing: readonly Undoing[]): Reply {
+  try {
+    return run();
+  } catch (problem) {
+    if (problem instanceof TooMuch)
+      for (const one of undoing.toReversed())
+        if (one !== undefined && one !== null && one !== "denied")
+          database.undo(Array.isArray(one) ? one : [one]);
+    throw problem;
+  }
 }
 
 const applied = (reply: Reply): UnitAnswer => ({ reply, outcome: "applied", late: false });

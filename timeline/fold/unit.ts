@@ -106,9 +106,6 @@ export class FoldUnit extends TouchNode {
   /** Until it is handed out. */
   answer: UnitAnswer | null = null;
 
-  /** Whether it means the same by any number of semantics. */
-  readonly #isSame: boolean;
-
   constructor(entry: Entry, index: number, databases: number, known: Semantics) {
     super(null);
     this.envelope = entry.envelope;
@@ -125,15 +122,19 @@ export class FoldUnit extends TouchNode {
         ? kindOfSeveral(envelope, databases, table, known)
         : kindOf(command, single, envelope, databases, known);
     this.isRunnable = kind !== "nothing";
-    this.#isSame = known.tables.length === 1 || (this.command !== null && known.unchanged.has(this.command));
-    this.kind = this.#isSame ? kind : kindOfAll(this.commands, envelope, databases, known);
+    this.kind = known.isAlike ? kind : kindOfAll(this.commands, envelope, databases, known);
   }
 
   /** Takes what its commands mean where it stands. */
   mean(table: CommandIndex): void {
     if (this.table === table) return;
     this.table = table;
-    if (this.#isSame) return;
+    if (this.command !== null) {
+      const row = table.resolve(this.argv);
+      this.command = row instanceof CommandFailure ? null : row;
+      this.isRunnable = this.kind !== "nothing" && this.command !== null;
+      return;
+    }
     const rows = this.commands.map((argv) => table.resolve(argv));
     const [first] = rows;
     const isSingle = !this.envelope.multi && rows.length === 1;
@@ -251,8 +252,7 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;
-  const isSame = known.tables.length === 1 || (command !== null && known.unchanged.has(command));
-  if (!isSame) for (const argv of unit.commands) findOfAll(unit, argv, databases, known);
+  if (!known.isAlike) for (const argv of unit.commands) findOfAll(unit, argv, databases, known);
   else if (command !== null) findOf(unit, command, unit.argv, databases);
   else for (const argv of unit.commands) findOf(unit, known.newest.resolve(argv) as Command, argv, databases);
   if (envelope.if === null) return;

@@ -196,6 +196,9 @@ function bitop(data: Data, argv: readonly ByteString[]): Reply {
   if (combine === undefined && argv.length !== 4)
     throw custom("ERR BITOP NOT must be called with a single source key.");
   const sources = argv.slice(3).map((key) => data.getString(key)?.value ?? "");
+  const longest = sources.reduce((most, { length }) => Math.max(most, length), 0);
+  data.effort.produce(1, longest);
+  for (const { length } of sources) data.effort.look(0, length);
   const result = combine === undefined ? inverted(sources[0]!) : combined(sources, combine);
   if (result !== "") {
     const entry = data.put(argv[2]!, result);

@@ -19,6 +19,7 @@ import {
   mismatch,
   spend,
   type Work,
+  workOf,
 } from "./queries/mongo-failure.js";
 import { countAt, documentAt, specOf, truthAt } from "./queries/spec.js";
 import { Uniqueness } from "./uniqueness.js";
@@ -33,7 +34,7 @@ export interface Place {
 }
 
 export function placeOf(data: Data, argv: readonly ByteString[], { at }: Unit): Place {
-  return { data, namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""), at, work: { units: 0 } };
+  return { data, namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""), at, work: workOf(data) };
 }
 
 /** `MDB.UPDATE db collection ordered statement …` */

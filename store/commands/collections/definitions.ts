@@ -1,6 +1,7 @@
 /** Collections and databases as such: made, listed, dropped. A database is there while it has collections. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
+import { UNCOUNTED_EFFORT } from "../../engine/effort.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
@@ -105,7 +106,7 @@ function listed(
   short: readonly string[],
 ): Reply {
   const spec = specOf(asked, ["filter", "nameOnly", "authorizedCollections", "authorizedDatabases"]);
-  const { isMet } = filterOf(documentAt(spec, "filter") ?? new Map(), { units: 0 });
+  const { isMet } = filterOf(documentAt(spec, "filter") ?? new Map(), { units: 0, effort: UNCOUNTED_EFFORT });
   const isShort = truthAt(spec, "nameOnly");
   const documents = names.map(describe).filter(isMet);
   const shown = documents.map((document) =>

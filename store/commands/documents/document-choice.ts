@@ -1,6 +1,7 @@
 /** Which entries a write is about that chooses them by conditions. Source: docs/json-documents.md "Changing and deleting by condition". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/entries-reply.js";
+import type { Data } from "../../engine/mutators.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Options } from "./document-options.js";
 import { selectionOf } from "./document-reads.js";
@@ -12,7 +13,8 @@ export function isChoosing({ query, where, sort, limit }: Options): boolean {
 }
 
 /** The keys of the entries that are chosen, in the order that is asked for. @param at  the unit's date */
-export function choiceOf(document: Document, at: number, options: Options): ByteString[] {
+export function choiceOf({ effort }: Data, document: Document, at: number, options: Options): ByteString[] {
+  effort.work(document.size);
   const { found } = selected(document, at, selectionOf(options));
   return found.texts.map((_, place) => keyIn(found, place));
 }

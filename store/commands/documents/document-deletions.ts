@@ -30,7 +30,7 @@ function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
 function deleteChosen(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const options = onlyOptions(argv, { from: 2, allowed: CHOICE, name: "doc.delete" });
   const entry = documentToChange(data, argv[1]!);
-  const keys = choiceOf(entry.value, unit.at, options);
+  const keys = choiceOf(data, entry.value, unit.at, options);
   const [key] = keys;
   if (keys.length === 1) removeOne(data, entry, key as ByteString, unit);
   else if (keys.length > 0) removeMany({ data, entry, keys, unit });

@@ -48,6 +48,9 @@ interface Update {
   readonly unit: Unit;
 }
 
+/** An entry that is read, changed and written counts for so many steps. */
+const ENTRY_STEPS = 16;
+
 /** An entry as it is to be. */
 interface Changed {
   readonly key: ByteString;
@@ -93,13 +96,13 @@ function updateOne(update: Update): Reply {
 }
 
 function updateChosen(update: Update): Reply {
-  const { entry, given, options, unit } = update;
+  const { data, entry, given, options, unit } = update;
   if (options.id !== undefined)
     throw custom("ERR ID names one entry: QUERY, WHERE, SORT and LIMIT go without it");
   if (options.revision !== undefined) throw custom("ERR REVISION is one entry's: name it by ID");
   if (!(given instanceof JsonObject) || (given.names.length > 0 && isListLike(given.names)))
     throw notMembers();
-  const keys = choiceOf(entry.value, unit.at, options);
+  const keys = choiceOf(data, entry.value, unit.at, options);
   if (keys.length > 0 || options.upsert !== true) return apply(update, keys);
   return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })());
 }
@@ -108,7 +111,11 @@ function updateChosen(update: Update): Reply {
 function apply({ data, entry, given, options }: Update, keys: readonly ByteString[]): Reply {
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(given)) throw notMembers();
-  const changes = keys.map((key) => changeOf(entry.value, key, given, names));
+  const changes = keys.map((key) => {
+    const changed = changeOf(entry.value, key, given, names);
+    data.effort.produce(ENTRY_STEPS, changed.text.length);
+    return changed;
+  });
   const shown: Reply[] = [];
   for (const { key, members, text } of changes) {
     if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);

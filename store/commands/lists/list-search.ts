@@ -27,11 +27,17 @@ interface Search {
 }
 
 /** The places of the elements meant, in the order in which they are met. */
-function find(list: List, element: ByteString, { fromRight, skip, limit, looks }: Search): number[] {
+function find(
+  { effort }: Data,
+  list: List,
+  element: ByteString,
+  { fromRight, skip, limit, looks }: Search,
+): number[] {
   const places: number[] = [];
   const last = Math.min(list.size, looks);
   for (let seen = 0; seen < last && places.length < limit; seen += BLOCK_ELEMENTS) {
     const count = Math.min(BLOCK_ELEMENTS, last - seen);
+    effort.look(count);
     const start = fromRight ? list.size - seen - count : seen;
     const found = list.indexesOf(element, start, start + count);
     for (const place of fromRight ? found.reverse() : found) {
@@ -48,7 +54,7 @@ const FIRST: Search = { fromRight: false, skip: 0, limit: 1, looks: Number.POSIT
 export function lpos(data: Data, argv: readonly ByteString[]): Reply {
   const { search, counted } = lposOptions(argv);
   const list = data.getAs(List, argv[1]!)?.value;
-  const places = list === undefined ? [] : find(list, argv[2]!, search);
+  const places = list === undefined ? [] : find(data, list, argv[2]!, search);
   if (counted) return places.length === 0 ? EMPTY_ARRAY : array(places.map(integer));
   return places.length === 0 ? NIL : integer(places[0]!);
 }
@@ -105,7 +111,7 @@ export function linsert(data: Data, argv: readonly ByteString[]): Reply {
   if (side !== "BEFORE" && side !== "AFTER") throw syntaxError();
   const entry = data.getAs(List, key);
   if (entry === undefined) return ZERO;
-  const [place] = find(entry.value, pivot, FIRST);
+  const [place] = find(data, entry.value, pivot, FIRST);
   if (place === undefined) return integer(-1);
   data.listSplice(entry, side === "BEFORE" ? place : place + 1, 0, [element]);
   return integer(entry.value.size);
@@ -118,7 +124,11 @@ export function lrem(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.getAs(List, key);
   if (entry === undefined) return ZERO;
   const list = entry.value;
-  const places = find(list, element, { ...FIRST, fromRight: count < 0, limit: orUnlimited(Math.abs(count)) });
+  const places = find(data, list, element, {
+    ...FIRST,
+    fromRight: count < 0,
+    limit: orUnlimited(Math.abs(count)),
+  });
   if (places.length === 0) return ZERO;
   // All that equal the element between the outermost two are among those found: one splice takes them out.
   const first = Math.min(places[0]!, places.at(-1)!);

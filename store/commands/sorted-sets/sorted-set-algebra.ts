@@ -150,8 +150,10 @@ function operandsOf(data: Data, argv: readonly ByteString[], countAt: number) {
   if (next > argv.length) throw syntaxError();
   const operands = argv.slice(countAt + 1, next).map((key): Operand => {
     const value = data.get(key)?.value;
-    if (value instanceof SortedSet || value instanceof MemberSet || value === undefined)
+    if (value instanceof SortedSet || value instanceof MemberSet || value === undefined) {
+      data.effort.work(value?.size ?? 0);
       return { value, weight: 1 };
+    }
     throw wrongType();
   });
   return { operands, next };

@@ -30,7 +30,10 @@ export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
  */
 export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair>): Reply {
   const result = new SortedSet();
-  for (const [member, score] of pairs) result.set(member, score);
+  for (const [member, score] of pairs) {
+    data.effort.work(1);
+    result.set(member, score);
+  }
   if (result.size > 0) data.put(key, result);
   else if (data.get(key) !== undefined) data.delete(key);
   return result.size === 0 ? ZERO : integer(result.size);
@@ -39,6 +42,7 @@ export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair
 /** Removes a span of ranks. @returns what was removed, lowest first */
 export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {
   const { isSmall, size } = entry.value;
+  data.effort.work(Math.max(0, to - from));
   const removed = [...entry.value.range(from, to)];
   if (removed.length === size) data.delete(entry.key);
   else for (const [member] of removed) data.score(entry, isSmall ? copied(member) : member, undefined);

@@ -165,7 +165,7 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   if (count === undefined) return bulk(value.at(choose(value.size))[0]);
   if (count >= value.size) return pairsReply(value.range(0, value.size), withScores);
   return pairsReply(
-    chosenPlaces(choose, value.size, count).map((place) => value.at(place)),
+    chosenPlaces(data, choose, value.size, count).map((place) => value.at(place)),
     withScores,
   );
 }

@@ -36,8 +36,8 @@ export function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply
     throw custom("ERR The stream has exhausted the last possible ID, unable to add more items");
   const id = asked === null ? nextId(lastId, unit) : askedId(lastId, asked);
   const entry = known ?? data.getOrPut(Stream, argv[1]!);
-  data.streamAdd(entry, { id, fields });
-  if (trimming !== null) data.streamTrim(entry, trimming(entry.value));
+  data.streams.add(entry, { id, fields });
+  if (trimming !== null) data.streams.trim(entry, trimming(entry.value));
   return bulk(streamIdText(id));
 }
 

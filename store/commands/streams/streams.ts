@@ -133,11 +133,11 @@ function xdel(data: Data, argv: readonly ByteString[]): Reply {
   let { maxDeletedId } = marks;
   let removed = 0;
   for (const id of argv.slice(2).map(idArgument)) {
-    if (!data.streamRemove(entry, id)) continue;
+    if (!data.streams.remove(entry, id)) continue;
     if (id > maxDeletedId) maxDeletedId = id;
     removed++;
   }
-  data.streamMark(entry, { maxDeletedId });
+  data.streams.mark(entry, { maxDeletedId });
   return integer(removed);
 }
 
@@ -146,7 +146,7 @@ function xtrim(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.getAs(Stream, argv[1]!);
   if (entry === undefined || trimming === null) return ZERO;
   const count = trimming(entry.value);
-  data.streamTrim(entry, count);
+  data.streams.trim(entry, count);
   return integer(count);
 }
 
@@ -162,7 +162,7 @@ function xsetid(data: Data, argv: readonly ByteString[]): Reply {
     if (entriesAdded !== undefined && entriesAdded < size)
       throw custom("ERR The entries_added specified in XSETID is smaller than the target stream length");
   }
-  data.streamMark(entry, {
+  data.streams.mark(entry, {
     lastId,
     ...(entriesAdded === undefined ? {} : { entriesAdded }),
     ...(maxDeletedId === 0n ? {} : { maxDeletedId }),

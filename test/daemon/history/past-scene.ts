@@ -13,6 +13,7 @@ import { type EnvelopeHeader, hexOf, readBody } from "../../../protocol/version-
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
+import type { Semantics } from "../../../store/semantics.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import { isRingEntry } from "../../../timeline/entries/recorded.js";
@@ -62,9 +63,12 @@ export class PastScene {
   readonly history: History;
   readonly index = new DigestIndex(this.storage);
 
-  constructor({ snapshots = null }: { snapshots?: Pick<Snapshots, "list" | "read"> | null } = {}) {
+  constructor({
+    snapshots = null,
+    known,
+  }: { snapshots?: Pick<Snapshots, "list" | "read"> | null; known?: Semantics } = {}) {
     const settings = { signKey: [this.app.file], rootKey: [this.root.file], clusterName: "test" };
-    this.signers = loadSigners(settings, pino({ level: "silent" }));
+    this.signers = loadSigners(settings, pino({ level: "silent" }), known);
     this.history = new History({
       recall: {
         ...{ storage: this.storage, snapshots, hash: hashOf, genesis: this.signers.makeRing },

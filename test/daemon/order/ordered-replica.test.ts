@@ -12,6 +12,7 @@ import { realEnvironment } from "../../../serving/process/environment.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+import { EARLIER_SEMANTICS } from "../../support/next-semantics.js";
 import { makeFolder, settingsFrom } from "../replicas.js";
 import { log } from "../scene.js";
 
@@ -19,7 +20,7 @@ const [pair, root] = [makeKeyPair(), makeKeyPair()];
 const KEYS = ["-s", pair.file, "--root-key", root.file];
 
 const signersOf = () =>
-  loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
+  loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log, EARLIER_SEMANTICS);
 
 function makeReplica(data: readonly string[] = []): OrderedReplica {
   const settings = settingsFrom([...KEYS, "--order", "nats://127.0.0.1:1/writes", ...data]);

@@ -11,7 +11,7 @@ import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
 import type { Semantics } from "../../../store/semantics.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
-import { NEXT_SEMANTICS } from "../../support/next-semantics.js";
+import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../../support/next-semantics.js";
 import { log } from "../scene.js";
 
 const NOW = Date.UTC(2026, 0);
@@ -19,7 +19,7 @@ const pair = makeKeyPair();
 const root = makeKeyPair();
 const stranger = makeKeyPair();
 
-function sceneOf(known?: Semantics) {
+function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
   const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
   const signers = loadSigners(keys, log, known);
   const applied: string[] = [];

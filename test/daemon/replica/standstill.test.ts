@@ -96,7 +96,7 @@ test("a program's commands mean what they do by the newest ring, whatever the re
   const { timeline } = await sceneOf();
   const { database } = timeline;
   const incremented = () => {
-    const parts = { date: { at: START + 20_000, seq: 0 }, id: "i", sender: SENDER };
+    const parts = { date: { at: START + 20_000, seq: 0 }, id: "i", sender: SENDER, stepsMax: 1000 };
     return new Trial(database, parts).run((run) => run(INCR, ["INCR", "n"], 0));
   };
   assert.deepEqual(incremented(), { kind: "integer", value: 1 });

@@ -37,7 +37,8 @@ function backUp(scene: PastScene, view: Partial<Parts["view"]> = {}, snapshots: 
       now: AT + 99,
       hash: hashOf,
       path,
-      isIncomplete: false, progress: () => {},
+      isIncomplete: false,
+      progress: () => {},
     },
     writer: new FrameWriter(hashOf, (bytes) => void writeSync(descriptor, bytes)),
   });

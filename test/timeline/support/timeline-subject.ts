@@ -90,7 +90,7 @@ export class TimelineSubject {
     this.now = now;
     this.#options = options;
     const limits = {
-      ...{ tailMs: MINUTE_MS, tailBytes: 1e9 },
+      ...{ tailMs: MINUTE_MS, tailBytes: 1e9, unitSteps: 1e6 },
       ...{ retainMs: Number.POSITIVE_INFINITY, retainBytes: Number.POSITIVE_INFINITY },
       ...options.limits,
     };

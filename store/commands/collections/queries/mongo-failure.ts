@@ -1,6 +1,8 @@
 /** What MDB commands answer instead of a result: MongoDB's number and name of an error, and a sentence. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { CommandFailure } from "../../../arguments/errors.js";
+import type { Effort } from "../../../engine/effort.js";
+import type { Data } from "../../../engine/mutators.js";
 import {
   type Bson,
   type BsonDocument,
@@ -102,7 +104,11 @@ export function guarded<T>(step: () => T): T {
 /** What carrying out a command has cost so far. */
 export interface Work {
   units: number;
+  /** Counts for the unit, too. */
+  readonly effort: Effort;
 }
+
+export const workOf = ({ effort }: Pick<Data, "effort">): Work => ({ units: 0, effort });
 
 /** Documents that a command may look at, with what else takes as long: some seconds, for which everybody waits. */
 export const WORK_MAX = 5_000_000;
@@ -113,9 +119,18 @@ export const ELEMENTS_A_UNIT = 16;
 /** Values that are read in it, likewise. */
 const VALUES_A_UNIT = 4;
 
-/** Counts what is about to be done. @throws CommandFailure  it is too much */
+/** Steps that a document counts for that is looked at. */
+const STEPS_A_UNIT = 4;
+
+/** Counts elements and bytes that are about to be made. @throws TooMuch */
+export function produce({ effort }: Work, elements: number, bytes = 0): void {
+  effort.produce(elements, bytes);
+}
+
+/** Counts what is about to be done. @throws CommandFailure  it is too much @throws TooMuch */
 export function spend(work: Work, units: number): void {
   work.units += units;
+  work.effort.work(units * STEPS_A_UNIT);
   if (work.units > WORK_MAX)
     throw new MongoFailure(
       146,

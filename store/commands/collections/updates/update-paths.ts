@@ -3,7 +3,14 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
 import { typeOf } from "../../../values/collections/bson-type.js";
 import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
-import { badValue, ELEMENTS_A_UNIT, MongoFailure, spend, type Work } from "../queries/mongo-failure.js";
+import {
+  badValue,
+  ELEMENTS_A_UNIT,
+  MongoFailure,
+  produce,
+  spend,
+  type Work,
+} from "../queries/mongo-failure.js";
 
 /** Elements that an array may be filled up with to reach a place; as in MongoDB. */
 const PADDING_MAX = 1_500_000;
@@ -56,7 +63,10 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, 
   const place = Number(name);
   const array = inside as Bson[];
   if (place - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
-  spend(work, Math.max(0, place - array.length) / ELEMENTS_A_UNIT);
+  const padding = Math.max(0, place - array.length);
+  spend(work, padding / ELEMENTS_A_UNIT);
+  // Filled up, and then written element by element.
+  produce(work, 2 * padding);
   while (array.length < place) array.push(null);
   array[place] = value;
 }

@@ -1,6 +1,7 @@
 /** What collections make of hostile documents: a failure that has changed nothing, and before it has cost much. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { Effort } from "../../../../store/engine/effort.js";
 import { filterOf } from "../../../../store/commands/collections/queries/filter.js";
 import { WORK_MAX, type Work } from "../../../../store/commands/collections/queries/mongo-failure.js";
 import { UPDATE_OPERATORS } from "../../../../store/commands/collections/updates/update-operators.js";
@@ -75,7 +76,7 @@ test("of very many failures the last are told by their numbers alone", () => {
 });
 
 /** Almost all of what a command may do is done. */
-const rest = (units: number): Work => ({ units: WORK_MAX - units });
+const rest = (units: number): Work => ({ units: WORK_MAX - units, effort: new Effort() });
 const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 
 test("what an array costs is counted for each thing that is asked of it", () => {

@@ -1,0 +1,68 @@
+/** The mutators of streams: part of the face in mutators.ts, with the same rules. */
+import { isSameMarks, type Stream, type StreamMarks } from "../values/streams/stream.js";
+import type { StreamEntry } from "../values/streams/stream-entry.js";
+import type { StreamId } from "../values/streams/stream-id.js";
+import type { Entry } from "./keyspace.js";
+import type { UndoRecord } from "./undo.js";
+
+/** The key of a stream. */
+type KeyOfStream = Omit<Entry, "value"> & { readonly value: Stream };
+
+export interface StreamMutatorHost {
+  /** Counts what is about to be produced. @throws TooMuch */
+  produce(elements: number, bytes: number): void;
+  /** Keeps what takes a change back, if anybody asks for it. */
+  record(record: UndoRecord): void;
+  /** Notes the unit as the last that changed a key. */
+  touch(entry: KeyOfStream): void;
+}
+
+export class StreamMutators {
+  readonly #host: StreamMutatorHost;
+
+  constructor(host: StreamMutatorHost) {
+    this.#host = host;
+  }
+
+  /** Appends an entry, whose id becomes the last one. An empty stream stays, as all streams do. */
+  add(entry: KeyOfStream, added: StreamEntry): void {
+    this.#host.produce(1, 0);
+    const { marks } = entry.value;
+    const { maxDeletedId } = marks;
+    this.#host.record({ mutator: "streamAdd", stream: entry.value, marks });
+    entry.value.push(added);
+    const entriesAdded = BigInt.asUintN(64, marks.entriesAdded + 1n);
+    entry.value.marks = { lastId: added.id, maxDeletedId, entriesAdded };
+    this.#host.touch(entry);
+  }
+
+  /** Removes an entry. @returns whether it was present */
+  remove(entry: KeyOfStream, id: StreamId): boolean {
+    this.#host.produce(1, 0);
+    const removed = entry.value.get(id);
+    if (removed === undefined) return false;
+    this.#host.record({ mutator: "streamRemove", stream: entry.value, removed });
+    entry.value.delete(id);
+    this.#host.touch(entry);
+    return true;
+  }
+
+  /** Removes the first entries, of which there are no fewer than `count`. */
+  trim(entry: KeyOfStream, count: number): void {
+    if (count === 0) return;
+    this.#host.produce(count, 0);
+    const removed = entry.value.takeFirst(count);
+    this.#host.record({ mutator: "streamTrim", stream: entry.value, removed });
+    this.#host.touch(entry);
+  }
+
+  /** Changes what a stream remembers besides its entries. */
+  mark(entry: KeyOfStream, marks: Partial<StreamMarks>): void {
+    const old = entry.value.marks;
+    const changed = { ...old, ...marks };
+    if (isSameMarks(old, changed)) return;
+    this.#host.record({ mutator: "streamMark", stream: entry.value, old });
+    entry.value.marks = changed;
+    this.#host.touch(entry);
+  }
+}

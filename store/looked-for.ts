@@ -1,0 +1,69 @@
+/** Keys that a command looks for, and uses: for statistics, and for eviction. */
+import type { ByteString } from "../protocol/byte-string.js";
+import { isExpired, type Keyspace } from "./engine/keyspace.js";
+import type { Unit } from "./engine/unit.js";
+import { isUse, type Usage } from "./engine/usage.js";
+import type { Command } from "./rows/command.js";
+import { type Touch, touchesOf } from "./rows/key-spec.js";
+
+/** Notes that the keys a command touches are used. */
+export function noteUse(
+  usage: Usage,
+  keyspaces: readonly Keyspace[],
+  { name, keys }: Command,
+  argv: readonly ByteString[],
+  unit: Unit,
+): void {
+  if (!isUse(name)) return;
+  for (const { db, key } of touchesOf(keys, argv)) {
+    const entry = key === null ? undefined : keyspaces[db ?? unit.db]?.find(key);
+    if (entry !== undefined) usage.note(entry, unit.at);
+  }
+}
+
+/** Finds out which keys are there. @param at  milliseconds since 1970; a key that has expired by then is not */
+export function lookFor(
+  keyspace: Keyspace | undefined,
+  keys: readonly ByteString[],
+  at: number,
+): readonly { readonly key: ByteString; readonly isFound: boolean }[] {
+  return keys.map((key) => {
+    const entry = keyspace?.find(key);
+    return { key, isFound: entry !== undefined && !isExpired(entry, at) };
+  });
+}
+
+interface ExpiredKey {
+  readonly db: number;
+  readonly key: ByteString;
+  /** Milliseconds since 1970. */
+  readonly expire: number;
+}
+
+const NONE: readonly never[] = [];
+
+/** Finds the keys that a command may write, and that have expired by the unit's date; each once, if it is removed before the next. */
+export function expiredWrites(
+  keyspaces: readonly Keyspace[],
+  { keys, writesElsewhere }: Command,
+  argv: readonly ByteString[],
+  { at, db }: Unit,
+): Iterable<ExpiredKey> {
+  // Most commands write keys of their own database alone, and most databases have no key that expires.
+  const mayBe = writesElsewhere || keyspaces[db]?.expiring !== 0;
+  return mayBe ? expiredOf(keyspaces, touchesOf(keys, argv), at, db) : NONE;
+}
+
+function* expiredOf(
+  keyspaces: readonly Keyspace[],
+  touches: readonly Touch[],
+  at: number,
+  here: number,
+): Generator<ExpiredKey> {
+  for (const { db, key, access } of touches) {
+    if (key === null || access === "read") continue;
+    const number = db ?? here;
+    const entry = keyspaces[number]?.find(key);
+    if (entry !== undefined && isExpired(entry, at)) yield { db: number, key, expire: entry.expire };
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Commands that write, and do no more than their arguments are long: a bounded number of steps for each argument (of a tree's
+ * height at most), and bytes that came with them. Budgets do not count them. All others that write are counted.
+ */
+const LINEAR: ReadonlySet<string> = new Set([
+  ...[
+    "APPEND",
+    "DECR",
+    "DECRBY",
+    "GETDEL",
+    "GETEX",
+    "GETSET",
+    "INCR",
+    "INCRBY",
+    "INCRBYFLOAT",
+    "MSET",
+    "MSETNX",
+  ],
+  ...["PSETEX", "SET", "SETEX", "SETNX", "PFADD"],
+  ...["DEL", "EXPIRE", "EXPIREAT", "MOVE", "PERSIST", "PEXPIRE", "PEXPIREAT", "RENAME", "RENAMENX", "UNLINK"],
+  ...["HDEL", "HINCRBY", "HINCRBYFLOAT", "HMSET", "HSET", "HSETNX"],
+  ...["LPUSH", "LPUSHX", "RPUSH", "RPUSHX"],
+  ...["SADD", "SMOVE", "SREM", "ZADD", "ZINCRBY", "ZREM", "GEOADD"],
+  ...["XACK", "XGROUP|CREATE", "XGROUP|CREATECONSUMER", "XGROUP|SETID", "XSETID"],
+  ...["FLUSHALL", "FLUSHDB", "SWAPDB"],
+]);
+
+/** @param writes  whether its flags say so */
+export const isLinear = (name: string, writes: boolean): boolean => writes && LINEAR.has(name);

@@ -1,0 +1,226 @@
+/**
+ * The class of small units with large effects: random units of every family over a state that is there, under a small budget. What a
+ * unit makes of the state is measured from outside, so that no command can leave out to count what it produces.
+ * Source: docs/decisions/0047-budgets-count-what-is-produced.md.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { commandTable } from "../../store/command-table.js";
+import { Database } from "../../store/database.js";
+import { canonicalState } from "../../store/digest.js";
+import { TooMuch } from "../../store/engine/effort.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import type { Unit } from "../../store/engine/unit.js";
+import { amount } from "../support/amount.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+
+type Argv = readonly string[];
+type Make = (random: SeededRandom) => Argv;
+
+const STEPS = 20_000;
+const SIZE = 500;
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(300, 3000));
+const seed = seedOfRun();
+
+const unit = (id: number): Unit => ({ at: 1000, db: 0, id: String(id).padStart(36, "0"), seq: id });
+const repeated = (count: number, make: (i: number) => string | readonly string[]) =>
+  Array.from({ length: count }, (_, i) => make(i)).flat();
+
+/** A state with something of each type. */
+const STATE: readonly Argv[] = [
+  ["SET", "s", "x".repeat(10_000)],
+  ["RPUSH", "l", ...repeated(SIZE, (i) => `e${i}`)],
+  ["SADD", "m", ...repeated(SIZE, (i) => `m${i}`)],
+  ["HSET", "h", ...repeated(SIZE, (i) => [`f${i}`, "v"])],
+  ["ZADD", "z", ...repeated(SIZE, (i) => [String(i), `m${i}`])],
+  ["GEOADD", "g", ...repeated(SIZE, (i) => [String((i % 360) - 180), "10", `p${i}`])],
+  ["PFADD", "p", ...repeated(SIZE, (i) => `e${i}`)],
+  ...Array.from({ length: 50 }, (_, i): Argv => ["XADD", "x", `${i + 1}-1`, "f", "v"]),
+  [
+    "MDB.INSERT",
+    "d",
+    "c",
+    "1",
+    ...repeated(SIZE, (i) => `{"_id":${i},"n":1,"s":"${"a".repeat(30)}","q":[1,2]}`),
+  ],
+  ["DOC.CREATE", "doc"],
+  ["DOC.INSERT", "doc", `[${repeated(SIZE, (i) => `{"a":${i},"b":"x"}`).join(",")}]`],
+  ["SQL", "", "create database d"],
+  ["SQL", "d", "create table t (a number, v text)"],
+  ["SQL", "d", `insert into t values ${repeated(SIZE, (i) => `(${i},'x')`).join(",")}`],
+];
+
+const offset = (random: SeededRandom) => String(random.oneOf([10, 1e5, 1e7, 2e8, 5e8]));
+const many = (random: SeededRandom) => random.oneOf([1, 30, 1000]);
+const update = (u: string, multi = true): Argv => [
+  "MDB.UPDATE",
+  "d",
+  "c",
+  "1",
+  `{"q":{},"u":${u},"multi":${multi}}`,
+];
+
+/** Commands that are short, each with the means to do much. */
+const WRITES: readonly Make[] = [
+  (random) => ["SETRANGE", "s", offset(random), "x"],
+  (random) => ["SETBIT", "s", String(8 * Number(offset(random)) - 8), "1"],
+  (random) => ["BITFIELD", "s", "SET", "u8", offset(random), "1"],
+  (random) => ["BITOP", "OR", "d", ...repeated(many(random), () => "s")],
+  (random) => ["COPY", random.oneOf(["s", "l", "m", "h", "z", "x"]), `copy${random.below(1000)}`],
+  (random) => [
+    random.oneOf(["SUNIONSTORE", "SINTERSTORE", "SDIFFSTORE"]),
+    "d",
+    ...repeated(many(random), () => "m"),
+  ],
+  (random) => {
+    const count = many(random);
+    return [random.oneOf(["ZUNIONSTORE", "ZINTERSTORE"]), "d", String(count), ...repeated(count, () => "z")];
+  },
+  () => ["ZRANGESTORE", "d", "z", "0", "-1"],
+  () => ["ZREMRANGEBYRANK", "z", "0", "-2"],
+  () => ["ZREMRANGEBYSCORE", "z", "1", "+inf"],
+  (random) => ["SORT", "l", "BY", "nosort", ...repeated(many(random), () => ["GET", "#"]), "STORE", "d"],
+  () => ["SORT", "m", "ALPHA", "STORE", "d"],
+  () => ["LINSERT", "l", "BEFORE", "e499", "x"],
+  () => ["LREM", "l", "0", "none"],
+  () => ["LMOVE", "l", "l", "LEFT", "RIGHT"],
+  () => ["LTRIM", "l", "1", "-2"],
+  () => ["LPOP", "l", "400"],
+  (random) => ["PFMERGE", `d${random.below(9)}`, ...repeated(many(random), () => "p")],
+  () => ["XADD", "x", "*", "MAXLEN", "1", "f", "v"],
+  () => ["XTRIM", "x", "MAXLEN", "0"],
+  () => ["GEOSEARCHSTORE", "d", "g", "FROMLONLAT", "0", "10", "BYRADIUS", "20000", "km", "ASC"],
+  () => ["SPOP", "m", "400"],
+  () => ["APPEND", "s", "x"],
+  (random) => update(`{"$set":{"q.${random.oneOf([3, 1000, 1_499_999])}":1}}`, random.chance(0.5)),
+  () => update('{"$push":{"q":{"$each":[1,2],"$position":0,"$slice":400}}}'),
+  () => update('{"$inc":{"n":9007199254740993},"$mul":{"m":2}}'),
+  (random) => [
+    "MDB.UPDATE",
+    "d",
+    "c",
+    "1",
+    `{"q":{"_id":${1000 + random.below(9)}},"u":{"$setOnInsert":{"q.5":1}},"upsert":true,"upsertId":5000}`,
+  ],
+  () => ["MDB.UPDATE", "d", "c", "1", '{"q":{"s":{"$regex":"(a*)*b"}},"u":{"$set":{"n":2}},"multi":true}'],
+  () => ["MDB.DELETE", "d", "c", "1", '{"q":{"n":7},"limit":0}'],
+  () => ["MDB.CREATEINDEXES", "d", "c", '{"key":{"n":1},"name":"n_1"}'],
+  () => ["DOC.UPDATE", "doc", '{"b":"yy"}', "QUERY", "{}"],
+  () => ["SQL", "d", "insert into t select a, v from t"],
+  () => ["SQL", "d", "update t set a = a + 1"],
+  () => ["SQL", "d", "delete from t where a < 400"],
+];
+
+/** What a unit reads is done on every daemon too, where it writes besides. */
+const READS: readonly Make[] = [
+  () => ["LRANGE", "l", "0", "-1"],
+  () => ["HGETALL", "h"],
+  (random) => [
+    random.oneOf(["SRANDMEMBER", "ZRANDMEMBER", "HRANDFIELD"]),
+    random.oneOf(["m", "z", "h"]),
+    "-1000000",
+  ],
+  () => ["LPOS", "l", "none"],
+  () => ["KEYS", "*a*a*a*b"],
+  () => ["LCS", "s", "s", "LEN"],
+  () => ["PFCOUNT", ...repeated(100, () => "p")],
+  () => ["SINTERCARD", "2", "m", "m"],
+  () => ["SMEMBERS", "m"],
+];
+
+interface Size {
+  readonly elements: number;
+  readonly bytes: number;
+}
+
+/** Of the whole state, as it can be seen. */
+function sizeOf(database: Database): Size {
+  let [elements, bytes] = [0, 0];
+  for (const { entries } of database.keyspaces)
+    for (const { value } of entries) {
+      elements++;
+      if (typeof value === "string") bytes += value.length;
+      else elements += value.size;
+    }
+  return { elements, bytes };
+}
+
+function made(): Database {
+  const database = new Database();
+  for (const [i, argv] of STATE.entries()) {
+    const reply = database.execute(argv, unit(i));
+    assert.notEqual(reply.kind, "error", `${argv.slice(0, 3)}: ${JSON.stringify(reply).slice(0, 200)}`);
+  }
+  return database;
+}
+
+/** One to many commands, mostly of one kind, as somebody would who wants much for little. */
+function unitOf(random: SeededRandom): readonly Argv[] {
+  const first = random.oneOf(WRITES);
+  const others = [first, ...(random.chance(0.5) ? [random.oneOf(READS), random.oneOf(WRITES)] : [])];
+  const count = random.oneOf([1, 1, 3, 60]);
+  return Array.from({ length: count }, (_, i) => (i === 0 ? first : random.oneOf(others))(random));
+}
+
+test(`a unit does no more than its budget, or is taken back (seed ${seed})`, () => {
+  let refused = 0;
+  let database = made();
+  const initial = canonicalState(database);
+  for (let run = 0; run < RUNS; run++) {
+    const commands = unitOf(new SeededRandom(seed, run));
+    const name = `run ${run}: ${commands.length} × ${commands[0]?.slice(0, 6).join(" ").slice(0, 80)}`;
+    const records: UndoRecord[] = [];
+    const before = sizeOf(database);
+    const length = commands.flat().reduce((sum, one) => sum + 1 + one.length, 0);
+    try {
+      database.admitting(STEPS, () => database.executeMulti(commands, unit(1e6 + run), records));
+      const after = sizeOf(database);
+      // What came with it may be worth some steps for each argument and byte.
+      assert.ok(
+        after.elements - before.elements <= STEPS + 5 * length,
+        `${name}: ${after.elements} elements`,
+      );
+      assert.ok(after.bytes - before.bytes <= 64 * (STEPS + 5 * length), `${name}: ${after.bytes} bytes`);
+    } catch (problem) {
+      if (!(problem instanceof TooMuch)) throw problem;
+      refused++;
+    }
+    database.undo(records);
+    if (run % 20 === 0) assert.deepEqual(canonicalState(database), initial, name);
+  }
+  assert.ok(refused > RUNS / 10 && refused < RUNS, `${refused} of ${RUNS} were refused`);
+  // Beyond a bound of the daemon alone the command is an error, and the state is as it was.
+  database = made();
+  database.unitStepsMax = STEPS;
+  const reply = database.execute(["SETRANGE", "s", "100000000", "x"], unit(1));
+  assert.ok(reply.kind === "error" && reply.text.startsWith("TOOMUCH "));
+  assert.deepEqual(canonicalState(database), initial);
+});
+
+test("each command that writes is counted, or does no more than its arguments are long", () => {
+  const database = made();
+  for (const command of commandTable.all()) {
+    if (!command.isLinear) continue;
+    assert.ok(command.writes, command.name);
+    const argv = [
+      command.name.replace("|", " "),
+      "k",
+      ...repeated(Math.abs(command.arity) - 2, () => "1"),
+    ].flatMap((word) => word.split(" "));
+    const before = sizeOf(database);
+    database.execute(argv, unit(2e6));
+    const { elements, bytes } = sizeOf(database);
+    assert.ok(elements - before.elements <= argv.length && bytes - before.bytes <= 100, command.name);
+  }
+});
+
+test("the 125 bytes of the report are refused before the first document is filled up", () => {
+  const database = made();
+  const records: UndoRecord[] = [];
+  const argv = update('{"$set":{"q.1499999":1}}');
+  assert.throws(
+    () => database.admitting(1_000_000, () => database.execute(argv, unit(1), records)),
+    (problem) => problem instanceof TooMuch,
+  );
+  assert.equal(records.length, 0);
+});

@@ -1,0 +1,110 @@
+/**
+ * Small units with large effects: refused before they are recorded, folded as ever where they are recorded, and bounded wherever they
+ * are folded from CLUSTER SEMANTICS 2 on. Source: docs/decisions/0047-budgets-count-what-is-produced.md, docs/limits.md.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Database } from "../../../store/database.js";
+import { canonicalState } from "../../../store/digest.js";
+import { PRODUCED_MAX } from "../../../store/engine/effort.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
+import { admit as admitEntry } from "../../../timeline/fold/admission.js";
+import { Fold } from "../../../timeline/fold/fold.js";
+import { AT, entry, key, ROOT } from "../support/fold-subject.js";
+import { genesisRing } from "../support/random-timeline.js";
+import { entryAt, MEMBER, START, TimelineSubject } from "../support/timeline-subject.js";
+
+const STEPS = 10_000;
+const DOCUMENTS = 100;
+
+const newFold = () =>
+  new Fold({ database: new Database(), ring: genesisRing({ hasRoots: true }), cutAt: AT });
+const admit = (fold: Fold, one: Entry) => admitEntry(fold, one, Number.POSITIVE_INFINITY, STEPS);
+
+const inserted = (name: string, at: number, documents = DOCUMENTS) =>
+  entry(name, at, [
+    ["MDB.INSERT", "d", "c", "1", ...Array.from({ length: documents }, (_, i) => `{"_id":${i},"q":[]}`)],
+  ]);
+const padding = (place: number) =>
+  ["MDB.UPDATE", "d", "c", "1", `{"q":{},"u":{"$set":{"q.${place}":1}},"multi":true}`] as const;
+
+/** A unit each, that does more than `STEPS` by itself or with what is in the same envelope. */
+const LARGE: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "an array that is filled up in many documents": [padding(500)],
+  "a string that is filled up": [["SETRANGE", "k", "10000000", "x"]],
+  "an envelope whose last command is too much": [["SET", "k", "new"], ["INCR", "n"], padding(500)],
+};
+
+for (const [name, commands] of Object.entries(LARGE)) {
+  for (const multi of [false, true]) {
+    test(`${name} is refused, and nothing of it stays (multi: ${multi})`, () => {
+      const fold = newFold();
+      fold.merge([inserted("i", 1), entry("s", 2, ["SET k old"]), entry("l", 5, ["SET other v"])]);
+      const before = canonicalState(fold.database);
+      for (const at of [9, 3]) {
+        const large = entry(`large ${at}`, at, commands, { multi });
+        assert.equal(admit(fold, large), "too-much", `dated ${at}`);
+        assert.deepEqual(canonicalState(fold.database), before, `dated ${at}`);
+      }
+      assert.equal(fold.newest?.at, AT + 5);
+      const next = entry("next", 10, ["INCR n"]);
+      const [answered] = admit(fold, next) as readonly { answers: readonly { reply: unknown }[] }[];
+      assert.deepEqual(answered?.answers[0]?.reply, { kind: "integer", value: 1 });
+    });
+  }
+}
+
+test("what came with a unit is not held against it", () => {
+  const fold = newFold();
+  fold.merge([entry("l", 5, ["SET other v"])]);
+  const members = Array.from({ length: 2 * STEPS }, (_, i) => `m${i}`);
+  for (const [at, name] of [
+    [9, "newest"],
+    [3, "late"],
+  ] as const) {
+    assert.notEqual(admit(fold, entry(name, at, [["SADD", name, ...members]])), "too-much");
+    assert.notEqual(admit(fold, inserted(`${name} documents`, at, 2)), "too-much");
+  }
+});
+
+test("a timeline records nothing of what it refuses, and folds what another daemon has recorded", async () => {
+  const small = { unitSteps: STEPS };
+  const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
+  const set = entryAt(START + 1000, "SET k v");
+  const large = entryAt(START + 2000, "SETRANGE k 10000000 x");
+  assert.equal(subject.timeline.take(set).kind, "taken");
+  assert.equal(subject.timeline.take(large).kind, "too-much");
+  await subject.settle();
+  assert.equal(subject.timeline.index.total("data").count, 1);
+  subject.timeline.receive([large], MEMBER);
+  await subject.settle();
+  const free = await new TimelineSubject({ now: START + 10_000 }).open();
+  free.timeline.receive([set, large], MEMBER);
+  await free.settle();
+  assert.deepEqual(canonicalState(subject.timeline.database), canonicalState(free.timeline.database));
+  const again = await subject.restarted({ limits: small }).open();
+  assert.deepEqual(canonicalState(again.timeline.database), canonicalState(free.timeline.database));
+});
+
+/** Documents that are filled up to a place; twice as many elements count. */
+const PLACE = 1_400_000;
+const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
+
+test("from CLUSTER SEMANTICS 2 on a unit that produces too much is an error on every daemon, in whatever order all come", () => {
+  const made = inserted("i", 1, TOO_MANY);
+  const large = entry("large", 9, [padding(PLACE)]);
+  const switched = entry("switch", 5, ["CLUSTER SEMANTICS 2"], { key: key(ROOT) });
+  const states = [
+    [made, switched, large],
+    [made, large, switched],
+    [large, switched, made],
+  ].map((order) => {
+    const fold = newFold();
+    for (const one of order) fold.merge([one]);
+    return fold;
+  });
+  const unchanged = newFold();
+  unchanged.merge([made]);
+  for (const { database } of states)
+    assert.deepEqual(canonicalState(database), canonicalState(unchanged.database));
+});

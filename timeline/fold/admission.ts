@@ -1,0 +1,76 @@
+/**
+ * Whether an entry that is not recorded yet makes this daemon do more in one step than it may: such a one is refused. That is the
+ * daemon's own decision, on its own state; what is recorded is folded whatever it costs here.
+ */
+
+import { CommandFailure } from "../../store/arguments/errors.js";
+import type { Database } from "../../store/database.js";
+import { TooMuch } from "../../store/engine/effort.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { Entry } from "../entries/entry.js";
+import { applyUnit } from "./apply.js";
+import { type FoldedEntry, isAfter } from "./batch.js";
+import type { Fold } from "./fold.js";
+import { unitsOf } from "./unit.js";
+
+/**
+ * Merges an entry that is not recorded yet.
+ * @param mostRedone  units that may be done again
+ * @param stepsMax    that it may make this daemon do
+ * @returns too-much: it would be more; null: more units would be done again; nothing is changed then
+ */
+export function admit(
+  fold: Fold,
+  entry: Entry,
+  mostRedone: number,
+  stepsMax: number,
+): readonly FoldedEntry[] | "too-much" | null {
+  const merge = () => fold.mergeWithin(mostRedone, [entry]);
+  if (!isCounted(entry, fold.ring)) return merge();
+  // What others have to be done again after is tried first.
+  if (!isAfter([entry], fold.newest)) return exceeds(entry, stepsMax, fold) ? "too-much" : merge();
+  try {
+    return fold.database.admitting(stepsMax, merge);
+  } catch (problem) {
+    // Its units have been taken back.
+    if (problem instanceof TooMuch) return "too-much";
+    throw problem;
+  }
+}
+
+/** Whether an entry has a command that budgets count. */
+export function isCounted({ envelope }: Pick<Entry, "envelope">, { table, known }: KeyRing): boolean {
+  const rows = table ?? known.newest;
+  return envelope.commands.some((argv) => {
+    const command = rows.resolve(argv);
+    return !(command instanceof CommandFailure) && command.writes && !command.isLinear;
+  });
+}
+
+/** Tries an entry on the newest state, and takes it back. @param stepsMax  of all its units together */
+export function exceeds(
+  entry: Entry,
+  stepsMax: number,
+  { database, ring }: { readonly database: Database; readonly ring: KeyRing },
+): boolean {
+  const done: UndoRecord[] = [];
+  const place = { signer: ring.find(entry.envelope.key), table: ring.table };
+  return database.silently(() => {
+    try {
+      database.admitting(stepsMax, () => {
+        for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
+          const records: UndoRecord[] = [];
+          if (unit.kind === "data") applyUnit(unit, place, ring, database, records);
+          done.push(...records);
+        }
+      });
+      return false;
+    } catch (problem) {
+      if (problem instanceof TooMuch) return true;
+      throw problem;
+    } finally {
+      database.undo(done);
+    }
+  });
+}
