@@ -180,10 +180,6 @@ export class Timeline {
   hasFolded = (place: Place): boolean =>
     place.at > this.prunedTo && this.holds(place) && this.isFolded(place.at);
 
-  /** Whether the state has an entry, or had it before it was forgotten, whatever else waits. */
-  hasApplied = (place: Place): boolean =>
-    this.#isOpen && this.holds(place) && !this.waiting.has(place) && reaches(this.#fold, place.at);
-
   get figures(): TimelineFigures {
     const { tailUnits, tailBytes, redone } = this.#fold;
     return { tailUnits, tailBytes, redone, waiting: this.waiting.size, bytes: this.#parts.storage.bytes };

@@ -53,8 +53,7 @@ export class Member implements Giver {
   readonly #reports: ReportAnswers;
   readonly #giving: SnapshotGiving;
   #nextStatusAt = 0;
-  /** Serial of the status that the member must have received before its totals count. */
-  #freshFrom = 0;
+  #freshFromEcho = 0;
   /** New entries it has given. */
   #entries = 0;
   #received: Received[] = [];
@@ -162,11 +161,11 @@ export class Member implements Giver {
     this.#giving.stop();
   }
 
-  /** Compares from the beginning: only what the member says from now on tells what it holds. */
+  /** Compares from the beginning: the member's totals count when it has received the status that is sent now. */
   compareAgain(): void {
     this.compared = null;
     this.#sendStatus(this.#shared.peering.uptime());
-    this.#freshFrom = this.#trips.serial;
+    this.#freshFromEcho = this.#trips.serial;
     this.#reconciling.again();
   }
 
@@ -298,7 +297,7 @@ export class Member implements Giver {
     this.#trips.heard(status);
     if (hasVoice(this.id)) clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
     gaps.heard(this, status, before === null);
-    if (status.echo >= this.#freshFrom) this.#reconciling.heard(status);
+    if (status.echo >= this.#freshFromEcho) this.#reconciling.heard(status);
     // At once on connecting.
     if (before !== null) return;
     this.metAs = status.state;

@@ -36,14 +36,13 @@ export type RecorderTimeline = Pick<
   | "take"
   | "holds"
   | "hasFolded"
-  | "hasApplied"
   | "prunedTo"
   | "newest"
   | "ring"
   | "state"
   | "failure"
   | "standstill"
-> & { readonly waiting: Pick<Timeline["waiting"], "isBehind"> };
+> & { readonly waiting: Pick<Timeline["waiting"], "isBehind" | "has"> };
 
 /** What is used of the peers. */
 export interface RecorderPeers {
@@ -179,9 +178,11 @@ export class Recorder {
     return place.at > timeline.prunedTo && timeline.holds(place);
   }
 
-  /** Whether what is read now knows of it; what else is dated up to it may still wait. */
+  /** Whether what is read now knows of it, or did before it was forgotten; what else is dated up to it may still wait. */
   hasApplied(place: Place): boolean {
-    return this.#parts.timeline.hasApplied(place);
+    const { timeline } = this.#parts;
+    const isOpen = timeline.state === "live" && timeline.standstill === null;
+    return isOpen && timeline.holds(place) && !timeline.waiting.has(place);
   }
 
   /** Entries of members have become part of the state. @param answered  those of them whose answers are known */

@@ -65,10 +65,10 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "own writes: what waits to be merged counts as applied",
-    file: "timeline/timeline.js",
-    find: "!this.waiting.has(place)",
+    file: "daemon/replica/recorder.js",
+    find: "!timeline.waiting.has(place)",
     replace: "true",
-    test: "test/timeline/timeline.test.js",
+    test: "test/daemon/replica/recorder.test.js",
   },
   {
     name: "standing still: nothing is noticed",
@@ -87,7 +87,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "standing still: what a member said meanwhile counts",
     file: "daemon/peers/member.js",
-    find: "if (status.echo >= this.#freshFrom)",
+    find: "if (status.echo >= this.#freshFromEcho)",
     replace: "if (true)",
     test: STANDING_STILL,
   },

@@ -12,55 +12,10 @@ import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { compareEntries, type Entry } from "../../timeline/entries/entry.js";
+import type { Word } from "./arrivals.js";
 import { shortId } from "./cast.js";
 import type { NaiveState } from "./naive-fold.js";
 import type { Host, World } from "./world.js";
-
-type Word = "applied" | "unmet" | "failed";
-
-/** What a client was told of a unit. */
-interface Acknowledgement {
-  readonly entry: Entry;
-  readonly word: Word;
-  /** Ids of the entries that more than half of the hosts knew before it. */
-  readonly known: ReadonlySet<ByteString>;
-}
-
-/** When each host's state received which entry, in the order of all of them. */
-export class Arrivals {
-  #count = 0;
-  readonly #hosts = new Map<Host, Map<ByteString, number>>();
-
-  note(host: Host, ids: Iterable<ByteString>): void {
-    const arrived = this.#of(host);
-    for (const id of ids) if (!arrived.has(id)) arrived.set(id, ++this.#count);
-  }
-
-  lost(host: Host, ids: Iterable<ByteString>): void {
-    for (const id of ids) this.#of(host).delete(id);
-  }
-
-  wiped(host: Host): void {
-    this.#hosts.delete(host);
-  }
-
-  /** Ids that more than half of some hosts received before one, or by now where that one has not come. */
-  knownBefore(id: ByteString, hosts: readonly Host[]): Set<ByteString> {
-    const counts = new Map<ByteString, number>();
-    for (const host of hosts) {
-      const arrived = this.#of(host);
-      const before = arrived.get(id) ?? Number.POSITIVE_INFINITY;
-      for (const [other, at] of arrived) if (at < before) counts.set(other, (counts.get(other) ?? 0) + 1);
-    }
-    return new Set([...counts].filter(([, count]) => 2 * count > hosts.length).map(([other]) => other));
-  }
-
-  #of(host: Host): Map<ByteString, number> {
-    const arrived = this.#hosts.get(host) ?? new Map<ByteString, number>();
-    this.#hosts.set(host, arrived);
-    return arrived;
-  }
-}
 
 /** One client's view of a unit: its servers are all hosts. */
 export class ConditionalCall {
@@ -97,8 +52,6 @@ function reportOf(answer: EnvelopeAnswer & { readonly kind: "result" }): Report 
     return { ok: false, stage: "reply", detail: reply.text, written: true, at: 0, flags };
   return { ok: true, values: replyValues(reply), reply, flags, isForAll: false, at: 0 };
 }
-
-export type { Acknowledgement };
 
 /** Acknowledgements that turned out wrong, with nothing to excuse them. @param entries  that all have in the end */
 export function wrongAcknowledgements(

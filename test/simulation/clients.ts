@@ -59,6 +59,7 @@ export class Client {
   readonly #chest: KeyChest;
   readonly #commands: CommandMaker;
   readonly #clock: ClientClock;
+  readonly #conditional = new Map<Sent, ConditionalCall>();
   /** By themselves: a run without scripts is what it was before there were any. */
   readonly #scripts: SeededRandom;
   readonly #scripted: CommandMaker;
@@ -191,9 +192,9 @@ export class Client {
     const only = random.chance(ONLY) ? random.oneOf(hosts).identity.id : null;
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2), only };
     const entry = sign(key, { ...header, ...this.#clock.date(scheduler.time), ...options }, commands);
-    const isRead = !mayChange(entry.envelope);
-    const call = isRead || entry.envelope.if === null ? null : new ConditionalCall(this.#world, entry);
-    const sent: Sent = { entry, isRead, outcomes: [], call };
+    const sent: Sent = { entry, isRead: !mayChange(entry.envelope), outcomes: [] };
+    if (!sent.isRead && entry.envelope.if !== null)
+      this.#conditional.set(sent, new ConditionalCall(this.#world, entry));
     ledger.sent.set(entry.id, sent);
     this.#world.trace(this.#name, () => `signs ${shown(entry)}`);
     const wait: Wait | undefined = sent.isRead
@@ -238,7 +239,7 @@ export class Client {
       sent.outcomes.push(outcome);
       host.take(sent.entry, wait, (answer, daemon) => {
         this.#answered(sent.entry, { answer, host, daemon, wait, outcome });
-        sent.call?.answered(host, answer);
+        this.#conditional.get(sent)?.answered(host, answer);
         const [clock, newest] = [host.clock(), daemon.timeline.newest];
         network.send(host.name, this.#name, () => {
           this.#clock.heard(host, clock, sentAt, scheduler.time);

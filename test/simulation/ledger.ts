@@ -1,7 +1,7 @@
 /** What daemons have said and promised in one run: what the checks hold them to. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import { type Acknowledgement, Arrivals, type ConditionalCall } from "./acknowledged.js";
+import { type Acknowledgement, Arrivals } from "./arrivals.js";
 import { sha256 } from "./cast.js";
 
 /** How one daemon answered one envelope that was handed to it. */
@@ -16,8 +16,6 @@ export interface Sent {
   readonly entry: Entry;
   readonly isRead: boolean;
   readonly outcomes: Outcome[];
-  /** What its client makes of the answers; not there: it has no conditions. */
-  readonly call?: ConditionalCall | null;
 }
 
 /** "Everything dated up to `at` is final." */

@@ -140,22 +140,6 @@ test("snapshots that late entries have made wrong are removed", async () => {
   assert.ok(subject.mark.snapshots.length <= 2);
 });
 
-test("an entry is applied when the state has it, whatever else that is dated before it waits", async () => {
-  const subject = await new TimelineSubject().open();
-  await subject.writes(400, 1000, () => "INCR n");
-  const { timeline } = subject;
-  const own = subject.write("SET own 1");
-  // Far below the tail: it takes a refold.
-  const late = entryAt(subject.now - 4 * MINUTE_MS, "INCR n");
-  timeline.receive([late], MEMBER);
-  assert.equal(timeline.hasApplied(placeOf(late)), false);
-  assert.equal(timeline.isFolded(subject.now), false);
-  assert.equal(timeline.hasApplied(placeOf(own)), true);
-  await subject.pass(MINUTE_MS);
-  assert.equal(timeline.hasApplied(placeOf(late)), true);
-  assert.equal(timeline.hasApplied(placeOf(entryAt(subject.now, "SET other 1"))), false);
-});
-
 test("many late entries are merged in several turns, and others are served meanwhile", async () => {
   const subject = await new TimelineSubject().open();
   const { timeline } = subject;

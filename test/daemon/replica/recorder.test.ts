@@ -21,7 +21,7 @@ const NOW = 1_790_000_000_000;
 const applied: UnitAnswer = { reply: OK, outcome: "applied", late: false };
 
 class FakeTimeline implements RecorderTimeline {
-  readonly waiting = { isBehind: () => this.isBehind };
+  readonly waiting = { isBehind: () => this.isBehind, has: ({ id }: Place) => this.unfolded.has(id) };
   isBehind = false;
   state: "live" | "catching-up" = "live";
   failure: string | null = null;
@@ -54,10 +54,6 @@ class FakeTimeline implements RecorderTimeline {
   }
 
   hasFolded(place: Place): boolean {
-    return this.holds(place) && !this.unfolded.has(place.id);
-  }
-
-  hasApplied(place: Place): boolean {
     return this.holds(place) && !this.unfolded.has(place.id);
   }
 }
@@ -405,4 +401,18 @@ test("a wait that cannot be is refused as certain only if the envelope was not a
   assert.equal(await waiting(), "cannot-wait not-applied");
   await scene.take(read);
   assert.equal(await waiting(), "cannot-wait unknown");
+});
+
+test("an entry is applied when its fold is done, whatever else waits; one that waits, or is not there, is not", () => {
+  const { timeline, recorder } = fixture();
+  const place = { at: NOW, seq: 0, id: "i" };
+  assert.equal(recorder.hasApplied(place), false);
+  timeline.taken.push({ id: "i" } as Entry);
+  timeline.unfolded.add("i");
+  assert.equal(recorder.hasApplied(place), false);
+  timeline.unfolded.delete("i");
+  timeline.unfolded.add("another");
+  assert.equal(recorder.hasApplied(place), true);
+  timeline.state = "catching-up";
+  assert.equal(recorder.hasApplied(place), false);
 });

@@ -1,0 +1,49 @@
+/** What hosts of a run knew when clients were told what became of units with conditions. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+
+export type Word = "applied" | "unmet" | "failed";
+
+/** What a client was told of a unit. */
+export interface Acknowledgement {
+  readonly entry: Entry;
+  readonly word: Word;
+  /** Ids of the entries that more than half of the hosts knew before it. */
+  readonly known: ReadonlySet<ByteString>;
+}
+
+/** When each host's state received which entry, in the order of all of them. */
+export class Arrivals {
+  #count = 0;
+  readonly #hosts = new Map<object, Map<ByteString, number>>();
+
+  note(host: object, ids: Iterable<ByteString>): void {
+    const arrived = this.#of(host);
+    for (const id of ids) if (!arrived.has(id)) arrived.set(id, ++this.#count);
+  }
+
+  lost(host: object, ids: Iterable<ByteString>): void {
+    for (const id of ids) this.#of(host).delete(id);
+  }
+
+  wiped(host: object): void {
+    this.#hosts.delete(host);
+  }
+
+  /** Ids that more than half of some hosts received before one, or by now where that one has not come. */
+  knownBefore(id: ByteString, hosts: readonly object[]): Set<ByteString> {
+    const counts = new Map<ByteString, number>();
+    for (const host of hosts) {
+      const arrived = this.#of(host);
+      const before = arrived.get(id) ?? Number.POSITIVE_INFINITY;
+      for (const [other, at] of arrived) if (at < before) counts.set(other, (counts.get(other) ?? 0) + 1);
+    }
+    return new Set([...counts].filter(([, count]) => 2 * count > hosts.length).map(([other]) => other));
+  }
+
+  #of(host: object): Map<ByteString, number> {
+    const arrived = this.#hosts.get(host) ?? new Map<ByteString, number>();
+    this.#hosts.set(host, arrived);
+    return arrived;
+  }
+}
