@@ -268,8 +268,7 @@ async function makeWsListener(
   if (ws === null) return null;
   const load = () => import("./listeners/ws/listener.js");
   const { WsListener } = await loadWith("ws", "--ws", load);
-  if (wsCompress) parts.log.warn(NO_COMPRESSION);
-  return new WsListener({ ...parts, settings: { ws, wsOrigins } });
+  return new WsListener({ ...parts, settings: { ws, wsOrigins, wsCompress } });
 }
 
 /** With a data folder the daemon is whose folder it is. */
@@ -318,6 +317,3 @@ async function openUserListeners(parts: UserListenersParts): Promise<UserListene
   if (!hasUserListener(parts.settings)) return null;
   return (await import("./user-listeners.js")).openUserListeners(parts);
 }
-
-const NO_COMPRESSION =
-  "--ws-compress has no effect any more: messages are not deflated, as inflating what clients send could end the daemon. Remove the option.";

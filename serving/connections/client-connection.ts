@@ -166,11 +166,9 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     const dialect = this.#dialect;
     if (this.#isStranger) this.#host.heard(this);
     traceFrame(this.#host.log, "received", this.remote, chunk);
-    if (!this.#hasBegun && chunk.length > 0) {
-      this.#hasBegun = true;
-      const first = chunk[0] as number;
-      if (!dialect.isFirstByte(first)) return this.#close(notText(first));
-    }
+    const first = this.#hasBegun ? undefined : chunk[0];
+    this.#hasBegun = true;
+    if (first !== undefined && !dialect.isFirstByte(first)) return this.#close(notText(first));
     if (dialect.push(chunk)) this.activeAt = this.#host.environment.uptime();
     if (this.#mayServe) this.#work();
     else if (!dialect.listensOn) this.socket.pause();

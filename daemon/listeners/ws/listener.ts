@@ -12,7 +12,11 @@ import { Heartbeats } from "./heartbeats.js";
 export interface WsSettings {
   readonly ws: ListenPlace;
   readonly wsOrigins: readonly string[];
+  readonly wsCompress?: boolean;
 }
+
+const NO_COMPRESSION =
+  "--ws-compress has no effect any more: messages are not deflated, as inflating what clients send could end the daemon. Remove the option.";
 
 export interface WsParts
   extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector" | "address" | "port">,
@@ -25,6 +29,7 @@ export class WsListener extends DaemonListener {
   constructor(parts: WsParts) {
     const { pipeline, daemon, live, slowLog = null, settings } = parts;
     const { address } = settings.ws;
+    if (settings.wsCompress === true) parts.log.warn(NO_COMPRESSION);
     // Version 1 is not signed as version 2 is, and members have a port of their own.
     const own = {
       ...({ version: 2, listener: "ws" } as const),

@@ -44,7 +44,7 @@ function webSocketInputs(): readonly Buffer[] {
 
 interface Listener {
   readonly serving: string;
-  /** Sent as it is, before what is mutated. */
+  /** Sent as it is before what is mutated, every other time. */
   readonly begin: string;
   readonly inputs: readonly Buffer[];
 }
@@ -113,6 +113,7 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
 function send(port: number, { begin, inputs }: Listener, random: SeededRandom): Promise<void> {
   const count = random.between(1, 3);
   const bytes = Buffer.concat(Array.from({ length: count }, () => mutated(random.oneOf(inputs), random)));
+  const start = latin1(random.chance(0.5) ? begin : "");
   const [at, isAbrupt] = [random.below(bytes.length + 1), random.chance(0.5)];
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port, noDelay: true });
@@ -122,7 +123,7 @@ function send(port: number, { begin, inputs }: Listener, random: SeededRandom): 
       clearTimeout(timer);
       resolve();
     });
-    socket.write(Buffer.concat([latin1(begin), bytes.subarray(0, at)]), () => {
+    socket.write(Buffer.concat([start, bytes.subarray(0, at)]), () => {
       socket.write(bytes.subarray(at));
       if (isAbrupt) setImmediate(() => socket.destroy());
       else socket.end();
