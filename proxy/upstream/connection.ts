@@ -21,6 +21,8 @@ import {
 
 /** Only dbsyncd knows it; so many rows its pages have anyway. */
 const ARE_YOU_OURS = "pages 20";
+/** Of a server, or of all between it and us, that neither accepts nor refuses. */
+export const NO_CONNECTION = "no answer to the attempt";
 /** What came is not shown: it may be anybody's data. */
 const UNASKED = "an answer that was not asked for";
 
@@ -117,7 +119,7 @@ export class UpstreamConnection {
         if (failure !== null) this.close(failure.why, failure.detail);
       };
       const fail = (detail: string) => end(failed("connect", "no", detail));
-      const cancel = setTimer(limits.connectTimeout, () => fail("no answer to the attempt"));
+      const cancel = setTimer(limits.connectTimeout, () => fail(NO_CONNECTION));
       const socket = connectTo(place, { connected: () => end(null), failed: fail });
       this.#socket = socket;
       socket.on("data", (chunk: Buffer) => this.#receive(chunk));

@@ -62,6 +62,12 @@ export class UpstreamPool {
       : this.#askOn(given, session, statement);
   }
 
+  /** The server is down: of what was sent the outcome is unknown, and what waits was not sent. */
+  abandon(detail: string): void {
+    for (const { take } of [...this.#waiters]) take(null);
+    for (const connection of [...this.#all]) connection.close("lost", detail);
+  }
+
   /** What is on its way is lost. */
   close(): void {
     this.#isClosed = true;

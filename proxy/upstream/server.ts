@@ -5,7 +5,7 @@
 import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type ServerManners, UpstreamConnection } from "./connection.js";
+import { NO_CONNECTION, type ServerManners, UpstreamConnection } from "./connection.js";
 import { mayBeUnknown } from "./failure-frame.js";
 import type { UpstreamLimits } from "./limits.js";
 import { failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
@@ -17,6 +17,7 @@ import { NEW_SESSION, type UpstreamSession } from "./session.js";
 const ARE_YOU_THERE = "alaivo 1";
 /** Timeouts and lost connections in a row; nobody who listens is told by the first connection that is refused. */
 const FAILURES_MOST = 3;
+const ABANDONED = "the server was declared down";
 /** Failures that tell nothing of the server. */
 const OURS: ReadonlySet<UpstreamFailure["why"]> = new Set(["closed", "busy", "unsuited", "too-long", "down"]);
 
@@ -108,7 +109,8 @@ export class UpstreamServer {
     return outcome;
   }
 
-  #judge(outcome: UpstreamOutcome): void {
+  /** @param isHung  whether it accepts connections, and answered nothing at all for a heartbeat's time */
+  #judge(outcome: UpstreamOutcome, isHung = false): void {
     if (this.#isStopped) return;
     if (outcome.kind === "answered") {
       this.#failures = 0;
@@ -121,7 +123,8 @@ export class UpstreamServer {
     if (OURS.has(outcome.why)) return;
     this.#failures++;
     this.#lastFailure = outcome;
-    if (this.#isUp && (outcome.why === "connect" || this.#failures >= FAILURES_MOST)) this.#become(false);
+    const isOver = isHung || outcome.why === "connect" || this.#failures >= FAILURES_MOST;
+    if (this.#isUp && isOver) this.#become(false);
   }
 
   #become(isUp: boolean): void {
@@ -134,6 +137,8 @@ export class UpstreamServer {
       const { why, detail } = this.#lastFailure as UpstreamFailure;
       log.warn({ server, reason: why, detail }, `Erreur connexion à ${server}`);
       this.#retreat();
+      // A server that refuses or closes connections may yet answer what it has; one that is silent will not.
+      if (why === "timeout" || detail === NO_CONNECTION) this.#pool.abandon(ABANDONED);
     }
     changed?.(this);
   }
@@ -146,9 +151,11 @@ export class UpstreamServer {
       return;
     }
     this.#isBeating = true;
+    const beganAt = environment.uptime();
     const outcome = await this.#ownConnection().ask(NEW_SESSION, ARE_YOU_THERE);
     this.#isBeating = false;
-    this.#judge(outcome);
+    const isTimeout = outcome.kind === "failed" && outcome.why === "timeout";
+    this.#judge(outcome, isTimeout && this.#answeredAt < beganAt);
     if (this.#isUp) this.#beatAfter(limits.heartbeatInterval);
     else this.#retreat();
   }
