@@ -11,9 +11,9 @@ import { BackupView } from "../../timeline/backup/backup-view.js";
 import { NoBackup, writeBackup } from "../../timeline/backup/make-backup.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import { isIncomplete } from "../replica/state-mark.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 import { hashOf } from "../trust/identity.js";
+import { isIncomplete } from "./state-mark.js";
 
 export interface BackupParts {
   /** The data folder. */

@@ -15,12 +15,12 @@ import type { LogRemains } from "../../timeline/disk/write-ahead-log.js";
 import { readPlace } from "../../timeline/entries/entry.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { Settings } from "../options/settings.js";
-import { isIncomplete } from "../replica/state-mark.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 import { hashOf } from "../trust/identity.js";
 import { loadSigners } from "../trust/load-signers.js";
 import { compareGenesis } from "../trust/recorded-genesis.js";
 import type { Signers } from "../trust/signers.js";
+import { isIncomplete } from "./state-mark.js";
 import {
   FAULTS_MOST,
   type Fault,

@@ -16,6 +16,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import { Timeline } from "../../timeline/timeline.js";
 import type { History } from "../history/history.js";
+import { StateMark } from "../history/state-mark.js";
 import { boundLists } from "../members/bound-lists.js";
 import { ListCommands } from "../members/list-commands.js";
 import type { MemberLists } from "../members/member-lists.js";
@@ -45,7 +46,6 @@ import { Recorder } from "./recorder.js";
 import { replicaHistory } from "./replica-history.js";
 import { snapshotParts } from "./snapshots.js";
 import { tellAtStart } from "./start-notes.js";
-import { StateMark } from "./state-mark.js";
 import { TimelineBackend } from "./timeline-backend.js";
 import { TimelineRecording } from "./timeline-recording.js";
 
@@ -89,7 +89,6 @@ export class Replica implements KeptWrites {
   readonly #lists: MemberLists;
   /** For listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
-  /** What the other daemons have. */
   readonly copies: Copies;
   readonly isFinal = false;
   readonly mirrored = this;

@@ -59,7 +59,7 @@ export const listMutants: readonly Mutant[] = [
     file: "daemon/peers/listed-members.js",
     find: "this.#takeFrom(id, body, signature);",
     replace: "this.#parts.peering.lists?.take(Buffer.from(body), Buffer.from(signature));",
-    test: "test/daemon/members/rotated-root.test.js",
+    test: "test/daemon/peers/listed-members.test.js",
   },
   {
     name: "lists: a member goes by the word of one peer",

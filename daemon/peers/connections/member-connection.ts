@@ -65,7 +65,6 @@ export class MemberConnection implements MemberSocketOwner {
   knows: ReadonlySet<string> = new Set();
   /** What it said when it closed; null: nothing, or it did not close. */
   told: FarewellCode | null = null;
-  /** The cluster's secret that it has proved to know. */
   #known: MemberSecret | null = null;
   /** When the last byte came, or it began; `uptime` milliseconds. */
   heardAt: number;
@@ -118,7 +117,6 @@ export class MemberConnection implements MemberSocketOwner {
     return this.#socket.remote;
   }
 
-  /** As the log calls the other end. */
   get name(): string {
     return this.address === null ? this.remote : placeName(this.address);
   }
@@ -151,7 +149,6 @@ export class MemberConnection implements MemberSocketOwner {
     this.#socket.close();
   }
 
-  /** Closes what is silent. */
   checkTime(now: number): void {
     if (this.#state === "closed") return;
     const { handshakeMs, silenceMs } = this.#parts.limits;
@@ -307,7 +304,6 @@ export class MemberConnection implements MemberSocketOwner {
     return { cluster, opener, answerer, binding: this.#socket.binding };
   }
 
-  /** The other side closes, and says why. */
   #said(code: string, sentence: string): void {
     this.#state = "closed";
     this.#socket.close();
