@@ -191,7 +191,11 @@ export class Batch implements SentBatch {
     this.#settling(() => {
       for (const [index, call] of this.calls.entries()) {
         if (!isOpen(call)) continue;
-        this.#fail(call, code, detail, this.#reports(index, now, "closed"));
+        const isEnd = code === "closed" || code === "reset";
+        const reports = this.#reports(index, now, isEnd ? "closed" : "timeout");
+        // A daemon that was sent nothing is not part of the failure.
+        const told = reports.map((report) => (report?.ok || report?.written ? report : null));
+        this.#fail(call, code, detail, isEnd ? reports : told);
       }
     });
   }
@@ -262,15 +266,17 @@ export class Batch implements SentBatch {
   }
 
   #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {
-    return reports.map((report, index) =>
-      outcomeOf(report as Report, {
+    return reports.flatMap((report, index) => {
+      if (report === null) return [];
+      const of = {
         address: (this.sendings[index] as Sending).address.text,
         startedAt: call.startedAt,
         format: call.settings.format,
         shape: call.shape,
         isRead: this.isRead,
-      }),
-    );
+      };
+      return [outcomeOf(report, of)];
+    });
   }
 
   #settle(call: PendingCall): void {

@@ -101,6 +101,8 @@ test("servers of two clusters, as many of each, are an error that names both", a
   assert.equal(failure.code, "clusters-differ");
   for (const part of [one.address, two.address, "63".repeat(32), "64".repeat(32)])
     assert.ok(failure.message.includes(part), failure.message);
+  assert.doesNotMatch(failure.message, /closed|in time/);
+  assert.deepEqual([failure.effect, failure.outcomes], ["not-applied", []]);
   assert.deepEqual([...one.envelopes, ...two.envelopes], []);
 });
 
