@@ -71,7 +71,7 @@ export function text<Value>(
     prepare: (option) => option.argParser((given: string) => explained(() => parse(given))),
     fromFile: (value) => parse(textOf(value)),
     show: format,
-    describe: format,
+    describe: (value) => format(value) || noneOf(),
   };
 }
 
