@@ -1,6 +1,7 @@
 /** The daemons' rings of keys, each asked for itself: what the subcommands of `dbsync keys` begin with. */
 import { loadPublicKey } from "../../../keys/key-file.js";
 import { FanOutClient } from "../../fan-out-client.js";
+import type { TypedCallOptions } from "../../settings/call-options.js";
 import type { Settings } from "../../settings/options.js";
 import type { SigningKey } from "../../settings/signing-key.js";
 import { realEnvironment } from "../../shared/environment.js";
@@ -37,7 +38,12 @@ export interface RingKey {
 }
 
 /** Asks each daemon by itself, in the order of the list: what one says is not to be covered by another. */
-export function askEach(settings: Settings, key: SigningKey, command: readonly string[]): Promise<Answer[]> {
+export function askEach(
+  settings: Settings,
+  key: SigningKey,
+  command: readonly string[],
+  options: TypedCallOptions = {},
+): Promise<Answer[]> {
   return Promise.all(
     settings.servers.map(async (server): Promise<Answer> => {
       const alone = { ...settings, servers: [server], policy: "first" } as const;
@@ -50,7 +56,7 @@ export function askEach(settings: Settings, key: SigningKey, command: readonly s
         trace: null,
       });
       try {
-        return { address: server.text, reply: await client.call(command), error: null };
+        return { address: server.text, reply: await client.call(command, options), error: null };
       } catch (error) {
         return { address: server.text, reply: null, error: error as Error };
       } finally {

@@ -23,7 +23,7 @@ export function addBlame(program: Command): void {
     .option("--from <date>", "only since then: -2h, 2027-01-31 (default: as early as is known)")
     .option(
       JSON_FLAG,
-      'print JSON: {"units": […], "writer": …}, ids in full, dates in milliseconds since 1970',
+      'print JSON: {"units": […], "writer": …}, ids in full, dates in milliseconds since 1970, strings that are not UTF-8 as {"base64": …}',
     )
     .addHelpText(
       "after",

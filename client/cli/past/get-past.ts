@@ -8,6 +8,7 @@ import { formatDate, parsePastDate } from "../shared/dates.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { takeLateOptions } from "../shared/late-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { BinaryWord, jsonOf } from "./binary-word.js";
 import { type AskPast, lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
 
 interface PastFlags extends ClientFlags {
@@ -34,7 +35,7 @@ export function addGetPast(program: Command): void {
     ),
   )
     .option("--at <date>", "-2h, -7d, 2027-01-31, 2027-01-31T12:00Z, or milliseconds since 1970")
-    .option(JSON_FLAG, 'print JSON: {"at": …, "value": …}')
+    .option(JSON_FLAG, 'print JSON: {"at": …, "value": …}, strings that are not UTF-8 as {"base64": …}')
     .argument("<words...>", "a key, or a command that reads")
     .passThroughOptions()
     .addHelpText(
@@ -68,7 +69,7 @@ function getPast(given: string[], _: PastFlags, command: Command): Promise<void>
       );
     const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
     const { address, reply } = words.length === 1 ? await whole(past, words[0] as string) : await past(words);
-    if (flags.json) printJson({ at, daemon: address, value: reply });
+    if (flags.json) printJson({ at, daemon: address, value: jsonOf(reply) });
     else printLine(shown(reply));
   });
 }
@@ -88,5 +89,6 @@ async function whole(past: AskPast, key: string): ReturnType<AskPast> {
 /** An element a line. */
 function shown(value: ReplyValue): string {
   if (value === null) return "(nil)";
-  return Array.isArray(value) ? value.map(shown).join("\n") : String(value);
+  if (Array.isArray(value)) return value.map(shown).join("\n");
+  return String(Buffer.isBuffer(value) ? new BinaryWord(value) : value);
 }

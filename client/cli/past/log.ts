@@ -47,7 +47,10 @@ export function addLog(program: Command): void {
     .addOption(
       new Option("-f, --follow", "then show what is recorded as it comes, until Ctrl-C").conflicts("to"),
     )
-    .option(JSON_FLAG, 'print JSON: {"units": […], "left": …}, ids in full, dates in milliseconds since 1970')
+    .option(
+      JSON_FLAG,
+      'print JSON: {"units": […], "left": …}, ids in full, dates in milliseconds since 1970, strings that are not UTF-8 as {"base64": …}',
+    )
     .addHelpText(
       "after",
       `

@@ -4,9 +4,13 @@ import type { Tone } from "../shared/colours.js";
 import { formatMoment } from "../shared/dates.js";
 import { fieldsOf } from "../shared/output.js";
 import { formatTable } from "../shared/table.js";
+import { BinaryWord } from "./binary-word.js";
 
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
+
+/** Of a command, or an answer. */
+export type PastWord = string | BinaryWord;
 
 /** One command that was recorded, or several that were one unit. Times are milliseconds since 1970. */
 export interface PastUnit {
@@ -23,11 +27,11 @@ export interface PastUnit {
   readonly as: string | null;
   readonly db: number;
   /** Long ones are cut, which an ellipsis tells. */
-  readonly commands: readonly (readonly string[])[];
+  readonly commands: readonly (readonly PastWord[])[];
   /** `error`: permitted, and failed. */
   readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
   /** The beginning of the answer. */
-  readonly reply: string;
+  readonly reply: PastWord;
   /** Of `blame`; null: not asked. */
   readonly change: string | null;
 }
@@ -77,12 +81,16 @@ function readUnit(reply: ReplyValue): PastUnit {
     as: as == null ? null : String(as),
     db: Number(fields["db"]),
     commands: Array.isArray(commands)
-      ? commands.map((argv) => (Array.isArray(argv) ? argv.map(String) : []))
+      ? commands.map((argv) => (Array.isArray(argv) ? argv.map(wordOf) : []))
       : [],
     outcome: text("outcome") as PastUnit["outcome"],
-    reply: text("reply"),
+    reply: wordOf(fields["reply"] ?? ""),
     change: change == null ? null : String(change),
   };
+}
+
+function wordOf(value: ReplyValue): PastWord {
+  return Buffer.isBuffer(value) ? new BinaryWord(value) : String(value);
 }
 
 /** A line a unit, oldest first, and below what has to be known of them. */
@@ -126,11 +134,15 @@ function shownOutcome({ outcome, reply, change }: PastUnit): string {
 }
 
 /** As it would be typed: in quotes where it has to be. */
-function shownWord(text: string): string {
+function shownWord(text: PastWord): string {
+  if (text instanceof BinaryWord) return String(text);
   return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));
 }
 
 /** Nothing moves the cursor, or turns the line round. */
-function harmless(text: string): string {
-  return text.replace(/\p{C}/gu, (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`);
+function harmless(text: PastWord): string {
+  return String(text).replace(
+    /\p{C}/gu,
+    (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
+  );
 }

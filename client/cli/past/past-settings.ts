@@ -6,11 +6,12 @@ import type { ReplyValue } from "../../shared/reply-value.js";
 import { explaining, type Hint } from "../keys/key-errors.js";
 import { askEach } from "../keys/key-ring.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
+import { textsOf } from "./binary-word.js";
 
 /** Milliseconds: folding anew takes its time, and daemons give up then too. */
 export const PAST_TIMEOUT_MS = 20_000;
 
-/** Sends a command to one daemon after the other until one answers. */
+/** Sends a command to one daemon after the other until one answers. Strings of the reply that are not UTF-8 are Buffers. */
 export type AskPast = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
 
 const ADMINISTRATOR =
@@ -42,8 +43,8 @@ export function lookingBack(
       await act(async (command) => {
         let failure: Error | null = null;
         for (const server of settings.servers) {
-          const [answer] = await askEach({ ...settings, servers: [server] }, key, command);
-          if (answer?.error === null) return answer;
+          const [answer] = await askEach({ ...settings, servers: [server] }, key, command, { buffers: true });
+          if (answer?.error === null) return { ...answer, reply: textsOf(answer.reply) };
           failure ??= answer?.error ?? null;
         }
         throw failure;

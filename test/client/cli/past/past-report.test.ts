@@ -1,7 +1,9 @@
 /** Units of the past as people are shown them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatPast, type PastUnit } from "../../../../client/cli/past/past-report.js";
+import { textsOf } from "../../../../client/cli/past/binary-word.js";
+import { formatPast, type PastUnit, readPast } from "../../../../client/cli/past/past-report.js";
+import type { ReplyValue } from "../../../../client/shared/reply-value.js";
 
 const UNIT: PastUnit = {
   ...{
@@ -64,4 +66,19 @@ test("what is not told is told", () => {
   assert.match(text, /\n3 older ones are left out; --limit shows more\.\n/);
   assert.match(text, /\n2 entries could not be read there/);
   assert.match(text, /\nWhat was before 2026-09-21 14:13:19\.000Z is known as a snapshot only\.\n$/);
+});
+
+test("bytes that are no text are shown and printed without a loss", () => {
+  const raw = Buffer.from([0, 0x22, 0x5c, 0xff, 0xc3, 0x0a, 0x61]);
+  const commands: Buffer[][] = [[Buffer.from("SET"), Buffer.from("\\xff"), raw]];
+  const fields: Record<string, ReplyValue> = { ...UNIT, label: "web", commands, reply: raw };
+  const past = readPast(textsOf(["units", [Object.entries(fields).flat()]] as ReplyValue));
+  const [unit] = past.units;
+  assert.equal(
+    lineOf({ ...unit, change: null }),
+    `applied  web (3d940c9fd6e3)  SET \\xff "\\x00\\"\\\\\\xff\\xc3\\na"  → "\\x00\\"\\\\\\xff\\xc3\\na"`,
+  );
+  const printed = JSON.parse(JSON.stringify(unit)) as { commands: unknown; reply: unknown };
+  const base64 = raw.toString("base64");
+  assert.deepEqual([printed.commands, printed.reply], [[["SET", "\\xff", { base64 }]], { base64 }]);
 });
