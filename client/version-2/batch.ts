@@ -268,14 +268,9 @@ export class Batch implements SentBatch {
   #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {
     return reports.flatMap((report, index) => {
       if (report === null) return [];
-      const of = {
-        address: (this.sendings[index] as Sending).address.text,
-        startedAt: call.startedAt,
-        format: call.settings.format,
-        shape: call.shape,
-        isRead: this.isRead,
-      };
-      return [outcomeOf(report, of)];
+      const { startedAt, shape, settings } = call;
+      const address = (this.sendings[index] as Sending).address.text;
+      return [outcomeOf(report, { address, startedAt, format: settings.format, shape, isRead: this.isRead })];
     });
   }
 
