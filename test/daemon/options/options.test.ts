@@ -417,11 +417,3 @@ test("an unsigned daemon on all addresses starts when that is permitted", async 
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");
 });
-
-test("--help-all prints defaults as they are typed", async () => {
-  const { stdout, code } = await runDaemon(["--help-all"]);
-  assert.equal(code, 0);
-  const defaults = [...stdout.replace(/\s+/g, " ").matchAll(/default: ([^,)]*)/g)].map(([, value]) => value);
-  assert.ok(defaults.length > 30);
-  for (const value of defaults) assert.doesNotMatch(value ?? "", /^$|[{}[\]]|object|undefined|null/);
-});
