@@ -64,6 +64,7 @@ const UNMET: Reply = { kind: "nil-array" };
 
 function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit {
   const { key, if: conditions, multi } = envelope;
+  database.table = ring.table ?? database.table;
   const refused = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: true });
   // A daemon that adds itself, where nobody else could.
   const newcomer = ring.introduction(group, key, unit.at);

@@ -22,7 +22,7 @@ import {
 import { checkColumns, type Evaluation, failure } from "./evaluation.js";
 import { answered } from "./queries.js";
 import type { Relation } from "./relation.js";
-import { ofView } from "./sources.js";
+import { ofView } from "./source-finding.js";
 
 export function createDatabase(name: ByteString, evaluation: Evaluation): void {
   if (evaluation.data.get(catalogueKey(name)) !== undefined)

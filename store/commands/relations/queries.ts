@@ -1,6 +1,6 @@
 /** Queries, from their sources to the rows that are answered. Each step adds to the relation's name, as in the original. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import { expressionText } from "../../sql/expression-text.js";
 import type {
   Expression,
@@ -11,13 +11,12 @@ import type {
   SetOperator,
   SetQuery,
   Source,
-  Tail,
 } from "../../sql/tree.js";
-import { rowKey, type Scalar } from "../../values/relations/cell.js";
+import { rowKey } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
-import { type Compiled, compiled, condition, constantOf, rowScope, type Scope } from "./compiled.js";
+import { type Compiled, compiled, condition, constantOf, rowScope } from "./compiled.js";
 import { checkColumns, checkSize, type Evaluation, failure, SOURCE_WORK, spend } from "./evaluation.js";
-import { fieldNumbered, groupsOf, isGrouped } from "./grouping.js";
+import { groupsOf, isGrouped } from "./grouping.js";
 import { joined, naturallyJoined } from "./joining.js";
 import { plannedSources } from "./planned-join.js";
 import {
@@ -27,9 +26,9 @@ import {
   tableRelation,
   withoutDuplicates,
 } from "./relation.js";
-import { sortOrder } from "./scalars.js";
 import { filtered, selected } from "./selection.js";
-import { ofView } from "./sources.js";
+import { allColumns, sorted, sortedBy, sortKeys } from "./sorting.js";
+import { findSources, ofView } from "./source-finding.js";
 
 /** Views within views: each takes stack. */
 const VIEWS_MAX = 8;
@@ -47,8 +46,7 @@ export function answered(query: Query, evaluation: Evaluation, depth = 0): Relat
  * @param depth  how many views it is in @throws CommandFailure
  */
 export function answering(query: Query, evaluation: Evaluation, depth = 0): Generator<void, Relation> {
-  const { sources } = evaluation;
-  sources.find(query, evaluation);
+  findSources(query, evaluation);
   return released(answeredQuery(query, evaluation, depth), evaluation);
 }
 
@@ -83,18 +81,6 @@ function* ended(relation: Relation, { orderBy, limit }: SetQuery, evaluation: Ev
     all = { name: `${name}_order`, columns, rows, table: null, isSet };
   }
   return limit === null ? all : limited(all, limit, evaluation);
-}
-
-/** Fields for all columns, also for those whose names are not unique: each is known by its place. */
-function allColumns(columns: readonly RelationColumn[], evaluation: Evaluation) {
-  const fields = columns.map((column): Field => ({ value: { kind: "column", ...column }, alias: null }));
-  const places = new Map<Expression, number>(fields.map(({ value }, place) => [value, place]));
-  const known = (expression: Expression): Compiled | undefined => {
-    const place = places.get(expression);
-    return place === undefined ? undefined : (row) => row[place] as Scalar;
-  };
-  const scope: Scope = { ...rowScope(columns, evaluation), known };
-  return { fields, scope };
 }
 
 const SET_NAMES: Readonly<Record<SetOperator, string>> = {
@@ -186,7 +172,7 @@ function* sourceRelation(source: Source, evaluation: Evaluation, depth: number):
     return withOrigin(yield* answeredQuery(source.query, evaluation, depth), source.alias);
   const { name, alias } = source;
   const found = evaluation.sources.named(name);
-  if (found.kind === "table") return tableRelation(name, alias ?? name, found.reading);
+  if (found.kind === "table") return tableRelation(name, alias ?? name, found);
   const { parsed, chars } = found.view;
   // A long one takes time to be read.
   spend(evaluation, chars);
@@ -260,60 +246,6 @@ function* grouped(relation: Relation, select: Select, evaluation: Evaluation): G
   const rows = keys === null ? kept : yield* sortedBy(kept, keys, evaluation);
   const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${keys === null ? "" : "_order"}`;
   return { ...(yield* projected(name, rows, { fields, made }, evaluation)), name };
-}
-
-interface Keys {
-  readonly orderBy: Tail["orderBy"];
-  readonly fields: readonly Field[];
-}
-
-function* sorted(
-  rows: readonly RelationRow[],
-  keys: Keys,
-  scope: Scope,
-  evaluation: Evaluation,
-): Generator<void, readonly RelationRow[]> {
-  return yield* sortedBy(rows, sortKeys(keys, scope, evaluation), evaluation);
-}
-
-interface SortKey {
-  readonly value: Compiled;
-  readonly sign: 1 | -1;
-}
-
-const sortKeys = ({ orderBy, fields }: Keys, scope: Scope, evaluation: Evaluation): readonly SortKey[] =>
-  orderBy.map(({ by, isFalling }) => ({
-    value: compiled(meant(by, fields, evaluation), scope, evaluation),
-    sign: isFalling ? -1 : 1,
-  }));
-
-function* sortedBy(
-  rows: readonly RelationRow[],
-  keys: readonly SortKey[],
-  evaluation: Evaluation,
-): Generator<void, readonly RelationRow[]> {
-  spend(evaluation, rows.length);
-  const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
-  for (const row of rows)
-    if (keyed.push({ row, by: keys.map(({ value }) => value(row)) }) % STEP_ITEMS === 0) yield;
-  const all = yield* sortedInSteps(keyed, (a, b) => {
-    for (const [i, { sign }] of keys.entries()) {
-      const order = sortOrder(a.by[i] ?? null, b.by[i] ?? null);
-      if (order !== 0) return sign * order;
-    }
-    return 0;
-  });
-  return all.map(({ row }) => row);
-}
-
-/** A field by the name that the query gives it, or in the standard form by its number. */
-function meant(by: Expression, fields: readonly Field[], evaluation: Evaluation): Expression {
-  if (evaluation.form === "standard") {
-    const field = fieldNumbered(by, fields, "order by", evaluation);
-    if (field !== undefined) return field;
-  }
-  if (by.kind !== "column" || by.origin !== null) return by;
-  return fields.find(({ alias }) => alias === by.name)?.value ?? by;
 }
 
 function limited(relation: Relation, { from, to, count }: Limit, evaluation: Evaluation): Relation {

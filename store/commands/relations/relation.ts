@@ -29,15 +29,19 @@ export interface Relation {
 }
 
 /** The rows of a table; found when they are asked for. */
-export function tableRelation(name: ByteString, origin: ByteString, table: TableReading): Relation {
+export function tableRelation(
+  name: ByteString,
+  origin: ByteString,
+  { reading: table, columns }: { readonly reading: TableReading; readonly columns: readonly TableColumn[] },
+): Relation {
   return {
     name,
-    columns: columnsOf(table.columns, origin),
+    columns: columnsOf(columns, origin),
     get rows() {
       return table.rows;
     },
     table,
-    isSet: table.columns.some(({ uniqueness }) => uniqueness === "primary"),
+    isSet: columns.some(({ uniqueness }) => uniqueness === "primary"),
   };
 }
 

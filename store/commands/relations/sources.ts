@@ -3,13 +3,11 @@
  * what there was.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { CommandFailure } from "../../arguments/errors.js";
-import { formOf, type Parsed } from "../../sql/parse.js";
-import { namesIn } from "../../sql/query-names.js";
+import type { CommandFailure } from "../../arguments/errors.js";
+import type { Parsed } from "../../sql/parse.js";
 import type { Query } from "../../sql/tree.js";
+import type { TableColumn } from "../../values/relations/table.js";
 import type { TableReading } from "../../values/relations/table-reading.js";
-import { tableNamed, viewNamed } from "./catalogue.js";
-import type { Evaluation } from "./evaluation.js";
 
 export interface View {
   readonly parsed: Parsed & { readonly statement: { readonly kind: "query"; readonly query: Query } };
@@ -17,29 +15,24 @@ export interface View {
   readonly chars: number;
 }
 
-/** As a view means it, which may be of another form than the statement that names it. */
-export function ofView({ parsed }: View, evaluation: Evaluation): Evaluation {
-  const form = formOf(parsed.language, evaluation.english);
-  return form === evaluation.form ? evaluation : { ...evaluation, form };
-}
-
 export type NamedSource =
   | { readonly kind: "view"; readonly view: View }
-  | { readonly kind: "table"; readonly reading: TableReading }
+  | {
+      readonly kind: "table";
+      readonly reading: TableReading;
+      readonly columns: readonly TableColumn[];
+    }
   | { readonly kind: "missing"; readonly failure: CommandFailure };
 
 export class Sources {
   readonly #found = new Map<ByteString, NamedSource>();
 
-  /** Finds all that a query names, and what the views among them name. */
-  find(query: Query, evaluation: Evaluation): void {
-    const wanted = [...namesIn(query)];
-    for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
-      if (this.#found.has(name)) continue;
-      const found = sourceNamed(name, evaluation);
-      this.#found.set(name, found);
-      if (found.kind === "view") wanted.push(...namesIn(found.view.parsed.statement.query));
-    }
+  has(name: ByteString): boolean {
+    return this.#found.has(name);
+  }
+
+  set(name: ByteString, source: NamedSource): void {
+    this.#found.set(name, source);
   }
 
   /** @throws CommandFailure  there is none of the name, or it is damaged */
@@ -53,16 +46,5 @@ export class Sources {
   /** Its tables may change without being copied from now on. */
   release(): void {
     for (const found of this.#found.values()) if (found.kind === "table") found.reading.release();
-  }
-}
-
-function sourceNamed(name: ByteString, evaluation: Evaluation): NamedSource {
-  try {
-    const view = viewNamed(evaluation, name);
-    if (view !== undefined) return { kind: "view", view };
-    return { kind: "table", reading: tableNamed(evaluation, name).value.reading() };
-  } catch (failure) {
-    if (failure instanceof CommandFailure) return { kind: "missing", failure };
-    throw failure;
   }
 }

@@ -6,7 +6,6 @@ import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { firstPlaceFrom } from "../tables/first-place.js";
 import type { Row } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
-import type { Table, TableColumn } from "./table.js";
 
 interface State {
   /** null: a hole. */
@@ -16,17 +15,22 @@ interface State {
   readonly size: number;
 }
 
+/** The indexes of a table as it is now. */
+interface Indexed {
+  knownIndex(column: number): HashIndex | undefined;
+  adopt(column: number, index: HashIndex): void;
+  release(reading: TableReading): void;
+}
+
 export class TableReading {
-  readonly columns: readonly TableColumn[];
   readonly size: number;
   readonly #state: State;
   /** null: the table has changed since. */
-  #table: Table | null;
+  #table: Indexed | null;
   /** Of the rows as they were, once the table has changed. */
   readonly #indexes = new Map<number, HashIndex>();
 
-  constructor(table: Table, state: State) {
-    this.columns = table.columns;
+  constructor(table: Indexed, state: State) {
     this.size = state.size;
     this.#state = state;
     this.#table = table;

@@ -1,0 +1,79 @@
+/** Rows in the order that `order by` asks for. */
+import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
+import type { Expression, Field, Tail } from "../../sql/tree.js";
+import type { Scalar } from "../../values/relations/cell.js";
+import { type Compiled, compiled, rowScope, type Scope } from "./compiled.js";
+import { type Evaluation, spend } from "./evaluation.js";
+import { fieldNumbered } from "./grouping.js";
+import type { RelationColumn, RelationRow } from "./relation.js";
+import { sortOrder } from "./scalars.js";
+
+/** Fields for all columns, also for those whose names are not unique: each is known by its place. */
+export function allColumns(columns: readonly RelationColumn[], evaluation: Evaluation) {
+  const fields = columns.map((column): Field => ({ value: { kind: "column", ...column }, alias: null }));
+  const places = new Map<Expression, number>(fields.map(({ value }, place) => [value, place]));
+  const known = (expression: Expression): Compiled | undefined => {
+    const place = places.get(expression);
+    return place === undefined ? undefined : (row) => row[place] as Scalar;
+  };
+  const scope: Scope = { ...rowScope(columns, evaluation), known };
+  return { fields, scope };
+}
+
+interface Keys {
+  readonly orderBy: Tail["orderBy"];
+  readonly fields: readonly Field[];
+}
+
+export function* sorted(
+  rows: readonly RelationRow[],
+  keys: Keys,
+  scope: Scope,
+  evaluation: Evaluation,
+): Generator<void, readonly RelationRow[]> {
+  return yield* sortedBy(rows, sortKeys(keys, scope, evaluation), evaluation);
+}
+
+interface SortKey {
+  readonly value: Compiled;
+  readonly sign: 1 | -1;
+}
+
+export const sortKeys = (
+  { orderBy, fields }: Keys,
+  scope: Scope,
+  evaluation: Evaluation,
+): readonly SortKey[] =>
+  orderBy.map(({ by, isFalling }) => ({
+    value: compiled(meant(by, fields, evaluation), scope, evaluation),
+    sign: isFalling ? -1 : 1,
+  }));
+
+export function* sortedBy(
+  rows: readonly RelationRow[],
+  keys: readonly SortKey[],
+  evaluation: Evaluation,
+): Generator<void, readonly RelationRow[]> {
+  spend(evaluation, rows.length);
+  const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
+  for (const row of rows)
+    if (keyed.push({ row, by: keys.map(({ value }) => value(row)) }) % STEP_ITEMS === 0) yield;
+  const all = yield* sortedInSteps(keyed, (a, b) => {
+    for (const [i, { sign }] of keys.entries()) {
+      const order = sortOrder(a.by[i] ?? null, b.by[i] ?? null);
+      if (order !== 0) return sign * order;
+    }
+    return 0;
+  });
+  return all.map(({ row }) => row);
+}
+
+/** A field by the name that the query gives it, or in the standard form by its number. */
+function meant(by: Expression, fields: readonly Field[], evaluation: Evaluation): Expression {
+  if (evaluation.form === "standard") {
+    const field = fieldNumbered(by, fields, "order by", evaluation);
+    if (field !== undefined) return field;
+  }
+  if (by.kind !== "column" || by.origin !== null) return by;
+  return fields.find(({ alias }) => alias === by.name)?.value ?? by;
+}

@@ -1,0 +1,39 @@
+/** Finds the tables and views that a query reads, before its first step. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { CommandFailure } from "../../arguments/errors.js";
+import { formOf } from "../../sql/parse.js";
+import { namesIn } from "../../sql/query-names.js";
+import type { Query } from "../../sql/tree.js";
+import { tableNamed, viewNamed } from "./catalogue.js";
+import type { Evaluation } from "./evaluation.js";
+import type { NamedSource, View } from "./sources.js";
+
+/** Finds all that a query names, and what the views among them name. */
+export function findSources(query: Query, evaluation: Evaluation): void {
+  const { sources } = evaluation;
+  const wanted = [...namesIn(query)];
+  for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
+    if (sources.has(name)) continue;
+    const found = sourceNamed(name, evaluation);
+    sources.set(name, found);
+    if (found.kind === "view") wanted.push(...namesIn(found.view.parsed.statement.query));
+  }
+}
+
+function sourceNamed(name: ByteString, evaluation: Evaluation): NamedSource {
+  try {
+    const view = viewNamed(evaluation, name);
+    if (view !== undefined) return { kind: "view", view };
+    const table = tableNamed(evaluation, name).value;
+    return { kind: "table", reading: table.reading(), columns: table.columns };
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return { kind: "missing", failure };
+    throw failure;
+  }
+}
+
+/** As a view means it, which may be of another form than the statement that names it. */
+export function ofView({ parsed }: View, evaluation: Evaluation): Evaluation {
+  const form = formOf(parsed.language, evaluation.english);
+  return form === evaluation.form ? evaluation : { ...evaluation, form };
+}
