@@ -1,13 +1,21 @@
 /** Statements as other servers take them, and what is none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
+import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
 
 test("a text that has no end is found, whatever stands in it", () => {
   for (const open of ["select 'a", `select "it's`, "select 'a\\'", "select 'a\\", "'a' 'b"])
     assert.ok(isOpen(open), open);
   for (const whole of ["select 'a'", `select "it's"`, "select 'a\\''", "'it''s'", "select 1"])
     assert.ok(!isOpen(whole), whole);
+});
+
+test("a quote in a comment of an English statement begins no text, and a comment has an end", () => {
+  for (const whole of ["select 1 -- it's", "/* ' */ select /* \" */ 'a'", "-- a\nselect 1"])
+    assert.ok(!isOpen(whole) && !isPlain(whole), whole);
+  for (const open of ["select 1 /* more", "select 1 -- a\n 'b", "alaivo 1 -- it's"])
+    assert.ok(isOpen(open), open);
+  assert.equal(ended("select 1 -- it"), "select 1 -- it\n;");
 });
 
 test("for the original a statement is put on one line, and line breaks in texts are written", () => {
