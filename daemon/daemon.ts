@@ -112,8 +112,13 @@ export class Daemon implements Service {
     const backends = (this.#wired?.backends ?? []).map(healthOf);
     const state = this.#wired?.pipeline.shownState ?? "live";
     const jsonFleet = this.#wired?.userListeners?.jsonFleet ?? null;
+    const isFetching = jsonFleet?.isReady === false;
     return {
-      ...{ version, state: this.#phase === "running" ? state : this.#phase, backends },
+      ...{
+        version,
+        state: this.#phase !== "running" ? this.#phase : isFetching ? "starting" : state,
+        backends,
+      },
       ...(jsonFleet === null ? {} : { jsonFleet }),
     };
   }

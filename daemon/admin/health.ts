@@ -34,6 +34,7 @@ export interface Health {
 }
 
 /** Whether clients should be sent here. An isolated daemon still answers. */
-export function isHealthy({ state, backends }: Health): boolean {
+export function isHealthy({ state, backends, jsonFleet }: Health): boolean {
+  if (jsonFleet?.isReady === false) return false;
   return (state === "live" || state === "isolated") && backends.every(({ up }) => up);
 }

@@ -2,6 +2,11 @@
 import { type MetricRow, ofJsonFleet, perJsonReplica } from "./metric-row.js";
 
 export const JSON_REPLICA_METRICS: Readonly<Record<string, MetricRow>> = {
+  dbsyncd_json_replica_ready: ofJsonFleet(
+    "gauge",
+    "Whether the servers of --json-replica have given their documents; until then JSON clients are refused.",
+    ({ isReady }) => Number(isReady),
+  ),
   dbsyncd_json_replica_leading: ofJsonFleet(
     "gauge",
     "1 while this daemon orders the writes of --json-replica, else 0.",

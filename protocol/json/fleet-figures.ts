@@ -3,6 +3,8 @@ export interface FleetServer {
   /** host:port */
   readonly replica: string;
   readonly isConnected: boolean;
+  /** Whether it has given its documents since the start. */
+  readonly hasGiven: boolean;
   /** Whether it orders the writes. */
   readonly isLeader: boolean;
   /** Documents of which it may not have all. */
@@ -15,6 +17,8 @@ export interface FleetServer {
 
 /** And of all of them. */
 export interface FleetFigures {
+  /** Whether clients are served: the servers have given their documents. */
+  readonly isReady: boolean;
   /** Whether the daemon that tells orders the writes. */
   readonly isLeading: boolean;
   /** Rises with each change of who does. */

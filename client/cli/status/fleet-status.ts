@@ -78,13 +78,21 @@ function unasked(message: string): Problem {
   return { text: `it does not tell of its fleet (${message})`, fix, isPassing: false };
 }
 
-export function diagnoseFleet({ isLeading, isLevel, refused, servers }: FleetFigures): {
+export function diagnoseFleet({ isReady, isLeading, isLevel, refused, servers }: FleetFigures): {
   readonly problems: readonly Problem[];
   readonly remarks: readonly Problem[];
 } {
   const problems: Problem[] = [];
   const remarks: Problem[] = [];
   const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
+  // Versions without this member serve from their start.
+  if (isReady === false) {
+    const pending = servers.filter(({ hasGiven }) => !hasGiven).map(({ replica }) => replica);
+    bad(
+      `it is not ready: it has not fetched the documents of ${pending.join(", ")}, and refuses its clients`,
+      "start these servers, or take those that are gone permanently out of --json-replica",
+    );
+  }
   if (refused > 0)
     bad(
       `it refuses ${documents(refused)} of the daemon that leads, and leads no daemon that has them`,

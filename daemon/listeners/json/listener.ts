@@ -70,11 +70,12 @@ export class JsonListener extends DaemonListener {
   }
 
   override async start(): Promise<void> {
-    await this.#replicas?.copyMissing();
     await super.start();
+    await this.#replicas?.start();
   }
 
   override async stop(): Promise<void> {
+    this.#replicas?.stopFetching();
     await super.stop();
     this.#replicas?.stop();
   }

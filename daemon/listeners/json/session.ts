@@ -12,7 +12,7 @@ import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
 import { inTurns } from "../turns.js";
-import type { ActionHost, Written } from "./actions/action-host.js";
+import type { Action, ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
 import { ERROR_HEAD, failure, faultSentence, type Text, whole, withinStrings } from "./messages/answers.js";
@@ -52,6 +52,8 @@ const WRITES = commands
     const blanks = Array<ByteString>(Math.abs(command.arity) - words.length).fill("");
     return { command, argv: [...words, ...blanks] };
   });
+/** Milliseconds that a request of another server waits for this daemon to be ready. */
+const PASSED_ON_WAIT_MS = 500;
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
 export class JsonSession implements ActionHost {
@@ -119,12 +121,43 @@ export class JsonSession implements ActionHost {
     const run = actions.get(action);
     if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
     if (this.isStranger && action !== "auth") return failure("Authentication required.");
+    const serve = () => this.#run(action, run, request);
+    return this.#isServed(action, request)
+      ? serve()
+      : this.#whenServed(request).then((late) => late ?? serve());
+  }
+
+  #run(action: string, run: Action, request: JsonRequest): Text | Promise<Text> {
     const fault = action === REPLICA_ACTION ? null : memberFault(action, request);
     if (fault !== null) return failure(fault);
     const answer = withinStrings(() => run(this, request));
     if (typeof answer === "string" && answer.startsWith(ERROR_HEAD) && isPassedOn(this, request))
       this.#host.refused.note({ action, document: textOfBytes(request.document ?? "") }, answer);
     return answer instanceof Promise && this.#host.replicas !== null ? answer.catch(answerOfLeader) : answer;
+  }
+
+  /**
+   * Whether the servers of --json-replica have given their documents, or the action needs none. An original asks for all documents at its start,
+   * in these words, and gets those that are here.
+   */
+  #isServed(action: string, request: JsonRequest): boolean {
+    const { replicas } = this.#host;
+    if (replicas === null || replicas.isReady || action === "auth" || action === REPLICA_ACTION) return true;
+    // By the answer to the second one daemons are told from originals.
+    return (
+      request.document === undefined &&
+      (action === "getall" ? request.isOff("replicate") : action === "listindexes")
+    );
+  }
+
+  /** Waits until the daemon is ready, for as long as a server may be silent. @returns an error's answer if it is not; null: it is */
+  async #whenServed(request: JsonRequest): Promise<string | null> {
+    const replicas = this.#host.replicas as JsonReplicas;
+    const isPassed = request.isOff("replicate");
+    // An original that passes a write on serves nothing else until it is answered: the fetch waits for it too.
+    if (await replicas.whenReady(isPassed ? PASSED_ON_WAIT_MS : undefined)) return null;
+    if (isPassed) replicas.noteRefused();
+    return failure(replicas.notReady);
   }
 
   /** What another daemon asks for, which takes the place of a client without limits. */

@@ -49,7 +49,10 @@ export const ERROR_CODES = {
   },
   NOT_PERMITTED: { begins: ["this user has no permissions"], meaning: "the user may not do that" },
   NO_MEMORY: { begins: ["No memory is left"], meaning: "`--maxmemory` is reached" },
-  NOT_NOW: { begins: ["This daemon has started"], meaning: "the daemon takes no writes yet: try again" },
+  NOT_NOW: {
+    begins: ["This daemon has started", "This daemon has not fetched"],
+    meaning: "the daemon is not ready yet: try again",
+  },
   REFUSED: { begins: [], meaning: "anything else: the sentence says what" },
 } as const satisfies Readonly<Record<string, Row>>;
 

@@ -47,6 +47,10 @@ export class DocumentStore {
     return bulksOf(this.run(["DOC.LIST"]));
   }
 
+  has(document: ByteString): boolean {
+    return this.run(["DOC.GET", document, "LIMIT", "0", "0"]).kind !== "error";
+  }
+
   get now(): number {
     return this.#environment.clock();
   }

@@ -35,6 +35,8 @@ export interface Met extends Meeting {
   readonly hasForgotten: boolean;
   /** Whether it has all that the one has whom it follows. */
   readonly isLevel: boolean;
+  /** Whether the servers of its list have given it their documents. */
+  readonly isReady: boolean;
 }
 
 interface Members {
@@ -215,6 +217,8 @@ export function metIn(answer: JsonObject): Met | null {
     writes: listIn(answer.get("writes")).map((write) => writeIn(membersIn(write))),
     hasForgotten: answer.get("hasForgotten") === true,
     isLevel: answer.get("isLevel") === true,
+    // Versions without this member serve from their start.
+    isReady: answer.get("isReady") !== false,
   };
 }
 

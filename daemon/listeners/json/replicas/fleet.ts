@@ -63,6 +63,8 @@ export class Fleet {
   readonly #own: Claim;
   #claim: Claim;
   #isLevel = true;
+  #isLevelling = false;
+  #changes = 0;
   /** Documents of the leader that were refused here, until they come as a whole. */
   readonly #refused = new Set<ByteString>();
   #place = 0;
@@ -101,6 +103,21 @@ export class Fleet {
   /** Whether it has all that its leader had when it was told so, and has refused nothing of it. */
   get isLevel(): boolean {
     return this.#isLevel && this.#refused.size === 0;
+  }
+
+  /** Whether its leader is sending it whole documents. */
+  get isLevelling(): boolean {
+    return this.#isLevelling;
+  }
+
+  /** Whether its leader sends it every document and write: it takes none elsewhere. */
+  get followsInOrder(): boolean {
+    return !this.leads && (this.#isLevel || this.#isLevelling);
+  }
+
+  /** Counts what changes the order, or comes from the leader. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Documents of its leader that it lacks. */
@@ -158,6 +175,8 @@ export class Fleet {
   /** Documents come one by one: until the last one is here it has neither what it had nor what its leader has. */
   unlevel(): void {
     this.#isLevel = false;
+    this.#isLevelling = true;
+    this.#changes++;
     this.#refused.clear();
   }
 
@@ -180,6 +199,8 @@ export class Fleet {
     for (const [by, number] of counts) this.#count(by, number);
     this.#given = recent;
     this.#isLevel = true;
+    this.#isLevelling = false;
+    this.#changes++;
     this.#place = place;
     this.#tellWaiters();
   }
@@ -188,6 +209,7 @@ export class Fleet {
   record(write: DoneWrite, place = this.#place + 1): void {
     if (this.leads && this.#claim.term === 0) this.raise();
     this.#place = place;
+    this.#changes++;
     this.#count(write.by, write.number);
     this.#kept.push(write);
     this.#keptChars += charsOf(write);
@@ -244,6 +266,8 @@ export class Fleet {
 
   #become(claim: Claim): void {
     this.#claim = claim;
+    this.#isLevelling = false;
+    this.#changes++;
     this.#tellWaiters();
   }
 

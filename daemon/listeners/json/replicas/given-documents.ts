@@ -14,22 +14,31 @@ import type { ReplicaLink } from "./replica-link.js";
 const GET_ALL = '{"action":"getall","replicate":false}';
 
 /** By name, each asked for when its turn comes. @throws Error  the connection, or no answer */
-export async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, () => Promise<Contents>>> {
+export async function documentsOf(
+  link: Pick<ReplicaLink, "contact" | "ask">,
+): Promise<Map<ByteString, () => Promise<Contents>>> {
   if (link.contact.isDaemon) {
     const names = textsIn((await link.ask(LIST)).get("names"));
     return new Map(names.map((name) => [name, async () => contentsIn(await link.ask(contents(name)))]));
   }
-  const documents = (await link.ask(GET_ALL)).get("documents");
-  if (!isContainer(documents)) throw new Error("its answer has no documents");
+  const answer = await link.ask(GET_ALL);
+  const documents = answer.get("documents");
+  if (answer.get("status") !== "success" || !isContainer(documents)) {
+    const message = answer.get("message");
+    throw new Error(typeof message === "string" ? `it answers: ${message}` : "its answer has no documents");
+  }
   const values = memberValues(documents);
   return new Map(
-    memberNames(documents).map((name, at) => [bytesOfText(name), async () => shownContents(values[at])]),
+    memberNames(documents).map((name, at) => [
+      bytesOfText(name),
+      async () => shownContents(name, values[at]),
+    ]),
   );
 }
 
-/** What an original shows of a document. */
-function shownContents(value: JsonValue | undefined): Contents {
-  if (!isContainer(value)) return null;
+/** What an original shows of a document. @throws Error  no entries */
+function shownContents(name: string, value: JsonValue | undefined): Contents {
+  if (!isContainer(value)) throw new Error(`its document ${name} has no entries`);
   const values = memberValues(value);
   const entries = memberNames(value).map((key, at) => ({
     key: bytesOfText(key),

@@ -259,7 +259,10 @@ const rowsByName = {
     if (answers.member !== from.by) return NO_MEMBER;
     if (request.get("again") === true && fleet.has(from.by, from.number))
       return answered({ place: fleet.place });
-    const answer = answers.host.serve(new JsonRequest("", request.get("request") ?? null), from);
+    const serve = () => answers.host.serve(new JsonRequest("", request.get("request") ?? null), from);
+    const answer = replicas.isReady
+      ? serve()
+      : replicas.whenReady().then((isReady) => (isReady ? serve() : failure(replicas.notReady)));
     const told = (text: string) => answered({ place: fleet.place, answer: text });
     return answer instanceof Promise ? answer.then(told) : told(answer);
   },

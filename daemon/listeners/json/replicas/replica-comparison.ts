@@ -36,6 +36,19 @@ export async function compareWith(connection: ReplicaConnection, parts: Comparis
   return true;
 }
 
+/** Whether a server has a document of this name that was never seen here, with other contents. @throws Error  the connection */
+export async function isForeign(
+  document: ByteString,
+  contact: ReplicaContact,
+  known: ReadonlySet<ByteString>,
+  { store }: { readonly store: DocumentStore },
+): Promise<boolean> {
+  const { kind } = contact;
+  if (known.has(document) || (kind !== "original" && kind !== "alone")) return false;
+  const { others } = await differing(await contact.connected(), store, kind, new Set([document]));
+  return others.length > 0;
+}
+
 async function bringLevel(connection: ReplicaConnection, parts: ComparisonParts): Promise<boolean> {
   const { host, contact, missed, known, delivery, differs, adopted } = parts;
   const levelled = await levelOut(connection, {

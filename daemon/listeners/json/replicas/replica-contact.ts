@@ -31,7 +31,17 @@ export interface ContactParts {
 /** What is known of the server. */
 export type KnownContact = Pick<
   ReplicaContact,
-  "place" | "name" | "memberId" | "kind" | "isDaemon" | "isConnected" | "met" | "bears"
+  | "place"
+  | "name"
+  | "memberId"
+  | "kind"
+  | "isDaemon"
+  | "isConnected"
+  | "met"
+  | "bears"
+  | "hasGiven"
+  | "problem"
+  | "withPatience"
 >;
 
 export class ReplicaContact {
@@ -47,6 +57,10 @@ export class ReplicaContact {
   #isAway = false;
   /** Whether its contents have been compared since it was met. */
   isCompared = false;
+  /** Whether it has given its documents since the start: nothing is sent to it before. */
+  hasGiven = false;
+  /** Why it was not reached. */
+  problem: unknown = new Error("not reached yet");
 
   constructor(parts: ContactParts) {
     this.#parts = parts;
@@ -61,6 +75,19 @@ export class ReplicaContact {
 
   get place(): ReplicaPlace {
     return this.#parts.place;
+  }
+
+  /** Runs work during which the server may be silent for longer. @param factor  by which its time limit is multiplied */
+  async withPatience<A>(factor: number, mostMs: number, work: () => Promise<A>): Promise<A> {
+    const usual = this.#bounds;
+    const silenceMs = Math.max(usual.silenceMs, Math.min(factor * usual.silenceMs, mostMs));
+    const patient = { ...usual, silenceMs };
+    this.bounds = patient;
+    try {
+      return await work();
+    } finally {
+      if (this.#bounds === patient) this.bounds = usual;
+    }
   }
 
   /** host:port */
@@ -110,7 +137,7 @@ export class ReplicaContact {
 
   /** Whether it takes writes from here, as far as is known. */
   get isTaking(): boolean {
-    return this.#kind !== null && this.#kind !== "other" && this.#kind !== "self";
+    return this.hasGiven && this.#kind !== null && this.#kind !== "other" && this.#kind !== "self";
   }
 
   /** Whose order it knows, as a follower; null: none. */
@@ -145,6 +172,7 @@ export class ReplicaContact {
 
   /** Once, until it has taken something again. */
   tellAway(problem: unknown): void {
+    this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
     if (!this.#isAway)
       this.#parts.host.log.warn(

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../../../protocol/json/json-value.js";
 import type { ReplicaPlace } from "../../../../serving/process/place.js";
 import type { ForwardedWrite } from "./forwarded-write.js";
 import { MissedDocuments } from "./missed-documents.js";
-import { compareWith } from "./replica-comparison.js";
+import { compareWith, isForeign } from "./replica-comparison.js";
 import { objectOf, type ReplicaBounds, type ReplicaConnection, SilentReplica } from "./replica-connection.js";
 import { type ContactHost, type KnownContact, ReplicaContact } from "./replica-contact.js";
 import { type DeliveryHost, ReplicaDelivery } from "./replica-delivery.js";
@@ -63,6 +63,13 @@ export class ReplicaLink {
 
   set bounds(bounds: ReplicaBounds) {
     this.#contact.bounds = bounds;
+  }
+
+  /** It has given its documents. @param documents  that it is known to have */
+  given(documents: readonly ByteString[]): void {
+    this.#contact.hasGiven = true;
+    this.keep(documents);
+    this.refresh();
   }
 
   /** What is known of the server. */
@@ -197,8 +204,9 @@ export class ReplicaLink {
       await this.#ready();
       if (number <= this.#levelUpTo) return { isDone: !this.#missed.has(document) };
       // Who leads it gets the write from here. It may follow this one soon, or the other way round.
+      // Who leads it gets the write from here. It may follow this one soon, or the other way round.
       if (!this.#contact.isTaking) {
-        if (this.#contact.kind === null) this.#missed.add(document);
+        if (!this.#contact.hasGiven || this.#contact.kind === null) this.#missed.add(document);
         this.#retrySoon();
         return { isDone: false };
       }
@@ -206,7 +214,12 @@ export class ReplicaLink {
       if (!this.#missed.areDue && !isRefused && this.#contact.isDaemon && !this.#delivery.isLong(write))
         return { isDone: this.#tellNow(write) };
       // What was a daemon may be an original now.
-      if (!this.#missed.areDue && !isRefused && translated !== null)
+      if (
+        !this.#missed.areDue &&
+        !isRefused &&
+        translated !== null &&
+        (!translated.dropsFirst || this.#known.has(document))
+      )
         return { isDone: await this.#delivery.send(document, translated) };
       this.#missed.add(document);
       if (this.#missed.areDue) await this.#sendMissed();
@@ -236,10 +249,18 @@ export class ReplicaLink {
   async #sendMissed(): Promise<void> {
     for (const document of this.#missed.due) {
       if (!this.#contact.isTaking) break;
+      if (await isForeign(document, this.#contact, this.#known, this.#host)) {
+        this.#missed.refuse(document);
+        this.#host.differs(this, [document]);
+        continue;
+      }
       const upTo = this.#count;
       const isTaken = await this.#delivery.sendWhole(document);
       this.#whole.set(document, { upTo, isTaken });
-      if (isTaken) this.#missed.settle(document);
+      if (!isTaken) continue;
+      this.#missed.settle(document);
+      if (this.#host.store.has(document)) this.#known.add(document);
+      else this.#known.delete(document);
     }
     if (!this.#contact.isTaking) this.#retrySoon();
     if (this.#missed.size === 0)

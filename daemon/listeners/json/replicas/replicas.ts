@@ -14,10 +14,10 @@ import { ERROR_HEAD, success } from "../messages/answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
 import { datedWords } from "../messages/selection.js";
-import type { Contents, DocumentStore } from "./document-store.js";
+import type { DocumentStore } from "./document-store.js";
+import { FirstFetch } from "./first-fetch.js";
 import { type DoneWrite, Fleet, type KeptMost } from "./fleet.js";
 import { type Leader, led, type Meeting, type Met, noted, plain } from "./fleet-messages.js";
-import { documentsOf } from "./given-documents.js";
 import { ALONE, Leadership } from "./leadership.js";
 import type { ReplicaBounds } from "./replica-connection.js";
 import { type LinkHost, ReplicaLink } from "./replica-link.js";
@@ -41,6 +41,9 @@ export interface JsonReplicasParts {
   readonly environment: Pick<Environment, "randomBytes">;
 }
 
+/** How the error begins by which clients are refused before the daemon is ready. */
+const NOT_READY = "This daemon has not fetched yet the";
+
 /** A write that was done here first, and what became of it; null: nothing has changed. */
 export interface Led {
   readonly reply: Reply;
@@ -63,6 +66,7 @@ export class JsonReplicas implements LinkHost {
   readonly log: Logger;
   readonly #links: readonly ReplicaLink[];
   readonly #leadership: Leadership;
+  readonly #firstFetch: FirstFetch;
   readonly #vouching: Vouching;
   readonly #differences = new Map<ReplicaLink, number>();
   readonly #environment: Pick<Environment, "randomBytes">;
@@ -83,6 +87,11 @@ export class JsonReplicas implements LinkHost {
     };
     const { fleet } = this;
     this.#leadership = new Leadership({ fleet, links: this.#links, log, silenceMs, takenOver });
+    const taken = (from: ReplicaLink, document: ByteString) => {
+      for (const link of this.#links)
+        if (link !== from && link.contact.kind === "follower") link.miss(document);
+    };
+    this.#firstFetch = new FirstFetch({ fleet, links: this.#links, store, log, taken });
   }
 
   set limits(limits: Limits) {
@@ -91,23 +100,28 @@ export class JsonReplicas implements LinkHost {
     this.fleet.keptMost = keptMostOf(limits);
   }
 
-  /** Takes over the documents that are not here yet, from one after the other: from the leader first. */
-  async copyMissing(): Promise<void> {
-    await Promise.all(this.#links.map((link) => link.meet()));
-    const isLeader = ({ contact }: ReplicaLink) => contact.memberId === this.fleet.claim.id;
-    const ordered = [...this.#links].sort((a, b) => Number(isLeader(b)) - Number(isLeader(a)));
-    for (const link of ordered) {
-      try {
-        const documents = await documentsOf(link);
-        link.keep([...documents.keys()]);
-        const isThere = new Set(this.store.names);
-        for (const [name, given] of documents) if (!isThere.has(name)) this.#take(link, name, await given());
-        this.log.info({ replica: link.contact.name, documents: documents.size }, "has given its documents");
-      } catch (problem) {
-        const reason = problem instanceof Error ? problem.message : String(problem);
-        this.log.warn({ replica: link.contact.name, reason }, "could not give its documents");
-      }
-    }
+  /** Fetches the documents that are not here yet, for the first time. */
+  async start(): Promise<void> {
+    await this.#firstFetch.start();
+  }
+
+  get isReady(): boolean {
+    return this.#firstFetch.isReady;
+  }
+
+  /** Resolves when it is ready, or after a while. @returns whether it is ready */
+  whenReady(mostMs = this.#bounds.silenceMs): Promise<boolean> {
+    return this.#firstFetch.whenReady(mostMs);
+  }
+
+  /** Why clients' requests are refused before it is ready. */
+  get notReady(): string {
+    return `${NOT_READY} documents of ${this.#firstFetch.pending}. Try again later.`;
+  }
+
+  /** Refuses what another server passed on: the fetch that is running may not have it. */
+  noteRefused(): void {
+    this.#firstFetch.noteRefused();
   }
 
   /** @returns the leader's answer takes its place. @throws AnsweredByLeader */
@@ -154,6 +168,7 @@ export class JsonReplicas implements LinkHost {
   /** A daemon says whom it follows. @param isProven  whether it is one of the list */
   meet(meeting: Meeting, isProven: boolean): Met {
     if (isProven) this.#leadership.met(meeting);
+    this.#firstFetch.again();
     const { fleet } = this;
     const isListed = isProven || this.#leadership.isListed(meeting.id);
     const isLed = isProven && fleet.claim.id === meeting.id;
@@ -162,6 +177,7 @@ export class JsonReplicas implements LinkHost {
       writes: isLed ? fleet.lacking(meeting.counts) : [],
       hasForgotten: isLed && fleet.hasForgotten(meeting.counts),
       isLevel: fleet.isLevel,
+      isReady: this.isReady,
     };
   }
 
@@ -235,12 +251,24 @@ export class JsonReplicas implements LinkHost {
     const servers = others.map((link) => ({
       replica: link.contact.name,
       isConnected: link.contact.isConnected,
+      hasGiven: link.contact.hasGiven,
       isLeader: link.contact.memberId === claim.id,
       missing: link.missed.size,
       refused: link.missed.refusedSize,
       different: this.#differences.get(link) ?? 0,
     }));
-    return { isLeading: leads, term: claim.term, isLevel, refused: refusedCount, servers };
+    return {
+      isReady: this.isReady,
+      isLeading: leads,
+      term: claim.term,
+      isLevel,
+      refused: refusedCount,
+      servers,
+    };
+  }
+
+  stopFetching(): void {
+    this.#firstFetch.stop();
   }
 
   stop(): void {
@@ -281,13 +309,6 @@ export class JsonReplicas implements LinkHost {
     };
     const all = await Promise.all(this.#links.map((link) => link.forward(forwarded)));
     return all.includes(true);
-  }
-
-  #take(from: ReplicaLink, name: ByteString, whole: Contents): void {
-    const reply = this.store.replace(name, whole, true);
-    if (reply.kind !== "error") return;
-    const told = { replica: from.contact.name, document: textOfBytes(name), reason: reply.text };
-    this.log.warn(told, "has given a document that cannot be taken over");
   }
 
   /** A deletion counts the ids that are numbers from 0 anew: if the highest one is there, there are no others. */

@@ -212,13 +212,14 @@ function replicationFields({ host }: RespSession): Fields {
 /** Of --json-replica: who orders the writes, and who lacks some. */
 function jsonFields(fleet: RespSession["host"]["state"]["daemon"]["jsonFleet"]): Fields {
   if (fleet === null) return {};
-  const { isLeading, term, isLevel, refused, servers } = fleet;
+  const { isReady, isLeading, term, isLevel, refused, servers } = fleet;
   const leader = servers.find(({ isLeader }) => isLeader)?.replica ?? "unknown";
   const rows = servers.map(({ replica, isConnected, missing, refused, different }, place) => [
     `json_replica${place}`,
     `server=${replica},state=${isConnected ? "online" : "away"},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
   ]);
   return {
+    json_ready: Number(isReady),
     json_leader: isLeading ? "this" : leader,
     json_term: term,
     json_level: Number(isLevel),

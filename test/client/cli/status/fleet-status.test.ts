@@ -10,10 +10,17 @@ import { RawClient } from "../../../support/raw-client.js";
 import { runDbsync } from "../../child.js";
 
 const SERVER: FleetServer = {
-  ...{ replica: "10.0.0.2:8888", isConnected: true, isLeader: true },
+  ...{ replica: "10.0.0.2:8888", isConnected: true, hasGiven: true, isLeader: true },
   ...{ missing: 0, refused: 0, different: 0 },
 };
-const WELL: FleetFigures = { isLeading: false, term: 1, isLevel: true, refused: 0, servers: [SERVER] };
+const WELL: FleetFigures = {
+  isReady: true,
+  isLeading: false,
+  term: 1,
+  isLevel: true,
+  refused: 0,
+  servers: [SERVER],
+};
 
 const shown = (fleet: Partial<FleetFigures>) => {
   const { problems, remarks } = diagnoseFleet({ ...WELL, ...fleet });

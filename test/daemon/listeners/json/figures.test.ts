@@ -49,13 +49,13 @@ test("INFO and metrics tell who leads, and which servers are away or lack someth
   const leading = await told(first);
   const online = (port: number) =>
     `json_replica0:server=127.0.0.1:${port},state=online,missing_documents=0,refused_documents=0,different_documents=0`;
-  assert.equal(leading.info, `json_leader:this\njson_term:1\n${LEVEL}\n${online(ports[1])}`);
+  assert.equal(leading.info, `json_ready:1\njson_leader:this\njson_term:1\n${LEVEL}\n${online(ports[1])}`);
   assert.match(leading.metrics, /^dbsyncd_json_replica_leading 1$/m);
   assert.match(leading.metrics, /^dbsyncd_json_replica_term 1$/m);
   const following = await told(second);
   assert.equal(
     following.info,
-    `json_leader:127.0.0.1:${ports[0]}\njson_term:1\n${LEVEL}\n${online(ports[0])}`,
+    `json_ready:1\njson_leader:127.0.0.1:${ports[0]}\njson_term:1\n${LEVEL}\n${online(ports[0])}`,
   );
   assert.match(following.metrics, /^dbsyncd_json_replica_leading 0$/m);
   second.kill("SIGKILL");

@@ -43,9 +43,9 @@ test("a member with other contents is given the leader's, and that is told", asy
   await using relay = await CuttablePort.open(() => port);
   await using leader = await startJson({ replicas: [relay.port] });
   using client = await RawClient.open(leader.port);
-  await ask(client, { action: "create", document });
   await using member = await startJson({ port, replicas: [leader.port] });
   using other = await RawClient.open(port);
+  await ask(client, { action: "create", document });
   // It is handed to the leader, and done here before it is answered.
   await until("it follows", async () => {
     const text = await ask(other, { action: "insert", document, data: [{ n: 1 }] });

@@ -47,7 +47,10 @@ export class Members implements AsyncDisposable {
           if (from !== to) members.#relays.set(`${from} ${to}`, await startLinkRelay(port));
     for (const place of ports.keys()) await members.start(place);
     using client = await members.open(0);
-    for (const document of ["kept", "changed"]) await ask(client, { action: "create", document });
+    for (const document of ["kept", "changed"])
+      await until("all are ready", async () =>
+        (await ask(client, { action: "create", document })).startsWith('{"status":"success"'),
+      );
     return members;
   }
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
-import { ask, type JsonScene, startJson } from "./scene.js";
+import { ask, type JsonScene, startJson, startJsonAlone } from "./scene.js";
 
 const PARTS = 10;
 const LACKING = /is refused here; this one leads no daemon/;
@@ -35,7 +35,7 @@ async function startThree() {
   const ports = [await freePort(), await freePort(), await freePort()];
   const others = (port: number) => ports.filter((one) => one !== port);
   const [a, b, c] = ports as [number, number, number];
-  const first = await startJson({ port: a, replicas: others(a) });
+  const first = await startJsonAlone({ port: a, replicas: others(a) });
   using client = await RawClient.open(a);
   await ask(client, { action: "create", document: "big" });
   for (let n = 0; n < PARTS; n++) await ask(client, { ...insert, data: [{ text }] });

@@ -10,6 +10,8 @@ import { ask, startJson } from "./scene.js";
 const DONE = '{"status":"success"}';
 const REFUSED = '{"status":"error","message":"no"}';
 
+const NO_DOCUMENTS = '{"status":"success","documents":[],"replicated":false}';
+
 /** By which an original is told from a daemon. */
 const NO_ACTION = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}';
 
@@ -23,6 +25,7 @@ interface Scripted extends AsyncDisposable {
 /** A server of lines that answers as it is told. @param answerTo  null: it breaks off; a promise: later */
 async function startScripted(
   answerTo: (request: string) => string | null | Promise<string>,
+  documents = NO_DOCUMENTS,
 ): Promise<Scripted> {
   const sockets = new Set<Socket>();
   const requests: string[] = [];
@@ -38,6 +41,10 @@ async function startScripted(
         held = held.slice(end + 1);
         if (request.includes('"listindexes"')) {
           socket.write(`${NO_ACTION}\n\r`);
+          continue;
+        }
+        if (request.includes('"getall"')) {
+          socket.write(`${documents}\n\r`);
           continue;
         }
         requests.push(request);
@@ -197,7 +204,7 @@ test("a server that refuses what is longer than it reads at once is asked anew b
 test("documents whose entries lack members of the first one are taken over at the start", async () => {
   const entries = '[{"name":"Ann","age":1},{"name":"Ben"},{"age":2}]';
   const answer = `{"status":"success","documents":{"d":${entries}},"replicated":false}`;
-  await using replica = await startScripted(() => answer);
+  await using replica = await startScripted(() => DONE, answer);
   await using ours = await startJson({ replicas: [replica.port] });
   using client = await RawClient.open(ours.port);
   assert.equal(await ask(client, { action: "get", document: "d" }), `{"status":"success","data":${entries}}`);

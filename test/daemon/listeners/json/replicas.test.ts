@@ -3,18 +3,19 @@ import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { CuttablePort } from "../../../support/cuttable-port.js";
-import { freePort, listenAtFreePort } from "../../../support/free-port.js";
+import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
-import { ask, startJson } from "./scene.js";
+import { ask, startJson, startJsonAlone } from "./scene.js";
 
 const CUTS = 30;
+const NO_DOCUMENTS = '{"status":"success","documents":[],"replicated":false}';
 const DONE = '{"status":"success"}';
 
 /** Takes connections and never says a word. */
-async function startSilent(): Promise<
-  AsyncDisposable & { readonly port: number; readonly connections: number }
-> {
+async function startSilent(
+  port: number,
+): Promise<AsyncDisposable & { readonly port: number; readonly connections: number }> {
   const sockets = new Set<Socket>();
   let connections = 0;
   const server: Server = createServer((socket) => {
@@ -22,9 +23,9 @@ async function startSilent(): Promise<
     sockets.add(socket.on("error", () => {}));
     socket.resume();
   });
-  await listenAtFreePort(server);
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
-    port: (server.address() as { port: number }).port,
+    port,
     get connections() {
       return connections;
     },
@@ -60,7 +61,9 @@ async function startOriginal({
       requests.push(request);
       const answer = request.includes("listindexes")
         ? '{"status":"error","message":"The action \'listindexes\' provided is not valid."}'
-        : answerTo(request);
+        : request.includes('"getall"')
+          ? NO_DOCUMENTS
+          : answerTo(request);
       if (answer !== null) setImmediate(() => socket.write(`${answer}\n\r`));
     });
   });
@@ -82,8 +85,9 @@ async function startOriginal({
 }
 
 test("a server that says nothing holds one write up, and not the next ones", async () => {
-  await using silent = await startSilent();
-  await using ours = await startJson({ replicas: [silent.port], limits: { jsonReplicaTimeout: 50 } });
+  const port = await freePort();
+  await using ours = await startJsonAlone({ replicas: [port], limits: { jsonReplicaTimeout: 50 } });
+  await using silent = await startSilent(port);
   using client = await RawClient.open(ours.port);
   const away = () => ours.log.filter(({ msg }) => /is away/.test(String(msg))).length;
   assert.match(await ask(client, { action: "create", document: "d" }), /"replicated":false/);
@@ -108,7 +112,7 @@ test("a new time limit holds at once, for a write that waits too", async () => {
 
 test("what a server missed is sent by itself when it is back, whatever the size", async () => {
   const port = await freePort();
-  await using ours = await startJson({ replicas: [port] });
+  await using ours = await startJsonAlone({ replicas: [port] });
   using client = await RawClient.open(ours.port);
   const long = "x".repeat(900);
   await ask(client, { action: "create", document: "täble" });
@@ -131,7 +135,7 @@ test("what a server missed is sent by itself when it is back, whatever the size"
 test("a server that was started anew gets all that it had with the next write", async () => {
   for (const start of [startJson, startOriginal] as const) {
     const port = await freePort();
-    await using ours = await startJson({ replicas: [port] });
+    await using ours = await startJsonAlone({ replicas: [port] });
     const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.open(ours.port)));
     const [client] = clients as [RawClient];
     {
@@ -234,7 +238,7 @@ test("a daemon is sent what the client has sent: indexes, lifetimes and revision
 
 test("lifetimes and indexes are given back with documents, and come along at a start", async () => {
   const port = await freePort();
-  await using ours = await startJson({ replicas: [port] });
+  await using ours = await startJsonAlone({ replicas: [port] });
   using client = await RawClient.open(ours.port);
   const document = "d";
   const does = (request: object) => ask(client, { document, ...request });

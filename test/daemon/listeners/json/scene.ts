@@ -5,6 +5,7 @@ import type { LogLine } from "../../../support/daemon-process.js";
 import type { RawClient } from "../../../support/raw-client.js";
 import { defaultLimits } from "../../in-process.js";
 import { startUserListener, type UserSceneOptions } from "../user-scene.js";
+import { Original } from "./original.js";
 
 export interface JsonScene extends AsyncDisposable {
   readonly port: number;
@@ -33,6 +34,18 @@ export async function startJson({
       scene.listener.limits = { ...defaultLimits, ...options.limits, ...others };
     },
   });
+}
+
+/** The servers of the list have given their documents, none, and are gone. */
+export async function startJsonAlone(
+  options: SceneOptions & { readonly replicas: readonly number[] },
+): Promise<JsonScene> {
+  const originals = await Promise.all(options.replicas.map((port) => Original.start(port, [])));
+  try {
+    return await startJson(options);
+  } finally {
+    for (const original of originals) await original[Symbol.asyncDispose]();
+  }
 }
 
 /** Takes one answer, without its end; "" if the server closes instead. */
