@@ -16,6 +16,7 @@ import type {
 } from "../users/command-path.js";
 import { CarriedReply } from "./carried-reply.js";
 import type { Carrier } from "./carrier.js";
+import { FOREIGN_CURSOR, isForeignCursor, SCANS, wholeScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
 import { refusalOfForm, UNCARRIED } from "./uncarried.js";
 
@@ -120,13 +121,17 @@ export class SignedPath implements CommandPath {
   }
 }
 
-/** A statement that only reads goes as what it is: others are told by their names. */
+/** Statements that only read are sent by another name, and scans as one page. */
 function sentAs(command: Command, argv: readonly ByteString[]): readonly ByteString[] {
+  const scan = SCANS.get(command.name);
+  if (scan !== undefined) return wholeScan(argv, scan);
   return command === READING_SQL ? [READING_SQL.name, ...argv.slice(1)] : argv;
 }
 
 /** What is known without the daemons; null: it is theirs. */
 function replyHere(command: Command, argv: readonly ByteString[], { now }: CommandSender): Reply | null {
+  const scan = SCANS.get(command.name);
+  if (scan !== undefined && isForeignCursor(argv[scan])) return FOREIGN_CURSOR;
   return ANSWERED_HERE.has(command)
     ? EMPTY.run(command, argv, { at: now, db: 0, id: "" })
     : refusalOfForm(argv);

@@ -66,6 +66,44 @@ describe("one sidecar", () => {
     assert.deepEqual(await bob.call("GET", "k"), { kind: "nil" });
   });
 
+  test("a scan is one page of one daemon, whatever COUNT says, and other cursors are refused", async () => {
+    using redis = await RedisConnection.open(scene.port);
+    const names = Array.from({ length: 700 }, (_, n) => `n${n}`);
+    await redis.call("MSET", ...names.flatMap((name) => [name, "v"]));
+    await redis.call("HSET", "hash", ...names.flatMap((name) => [name, "v"]));
+    await redis.call("SADD", "set", ...names);
+    await redis.call("ZADD", "zset", ...names.flatMap((name, n) => [String(n), name]));
+    const found = async (...argv: string[]) => {
+      const reply = await redis.call(...(argv as [string]));
+      assert.equal(reply.kind, "array", JSON.stringify(reply));
+      const [cursor, items] = reply.kind === "array" ? reply.items : [];
+      assert.deepEqual(cursor, { kind: "bulk", bytes: "0" });
+      return items?.kind === "array" ? items.items.length : -1;
+    };
+    assert.equal(await found("SCAN", "0", "COUNT", "10", "MATCH", "n*"), 700);
+    assert.equal(await found("SCAN", "0", "TYPE", "set"), 1);
+    assert.equal(await found("HSCAN", "hash", "0", "COUNT", "1"), 1400);
+    assert.equal(await found("SSCAN", "set", "0"), 700);
+    assert.equal(await found("ZSCAN", "zset", "0", "MATCH", "n69?"), 20);
+    for (const argv of [
+      ["SCAN", "690"],
+      ["HSCAN", "hash", "690"],
+      ["SSCAN", "set", "7"],
+    ]) {
+      const reply = await redis.call(...(argv as [string]));
+      assert.match(reply.kind === "error" ? reply.text : "", /^ERR invalid cursor: a scan through/);
+    }
+    for (const argv of [["MULTI"], ["SCAN", "690"], ["SCAN", "0"], ["EXEC"]]) redis.queue(argv);
+    const executed = (await redis.flush()).at(-1);
+    const items = executed?.kind === "array" ? executed.items : [];
+    assert.deepEqual(
+      items.map(({ kind }) => kind),
+      ["error", "array"],
+    );
+    assert.equal((await redis.call("SCAN", "0", "COUNT", "0")).kind, "error");
+    assert.equal((await redis.call("SCAN", "x")).kind, "error");
+  });
+
   test("what version 1 brings is signed and carried, too", async () => {
     await using client = createClient({ servers: `127.0.0.1:${scene.sidecar.port}`, key: false });
     assert.equal(await client.send("SET k v"), "OK");

@@ -1,0 +1,44 @@
+/**
+ * Scans through a sidecar. A cursor is a position in the memory of the daemon that gave it, and the next page may come from another daemon: so
+ * a scan is one page, which one daemon answers at one moment. Source: docs/sidecar.md "What is promised".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { error } from "../../protocol/reply.js";
+
+/** The index of the cursor in each command. */
+export const SCANS: ReadonlyMap<string, number> = new Map([
+  ["SCAN", 1],
+  ["HSCAN", 2],
+  ["SSCAN", 2],
+  ["ZSCAN", 2],
+]);
+
+/** More elements than a daemon holds. */
+const ALL = String(2 ** 31 - 1);
+const BEGINS = /^[+-]?0*$/;
+const CURSOR = /^[+-]?\d+$/;
+const COUNT = /^0*[1-9]\d*$/;
+
+export const FOREIGN_CURSOR = error(
+  "ERR invalid cursor: a scan through dbsyncd -d dbsync is answered in one page with the cursor 0, so no other cursor is valid here. Begin again with 0",
+);
+
+/** Whether a cursor is a number that this daemon never gave. */
+export function isForeignCursor(cursor: ByteString | undefined): boolean {
+  return cursor !== undefined && CURSOR.test(cursor) && !BEGINS.test(cursor);
+}
+
+/** Returns the scan as one page, or `argv` itself if its options are wrong: the daemons report that. */
+export function wholeScan(argv: readonly ByteString[], cursor: number): readonly ByteString[] {
+  const options = argv.slice(cursor + 1);
+  // Within a transaction: the daemons refuse it.
+  if (isForeignCursor(argv[cursor])) return [...argv.slice(0, cursor), "foreign", ...options];
+  if (argv.length <= cursor || options.length % 2 !== 0) return argv;
+  const kept: ByteString[] = [];
+  for (let at = 0; at < options.length; at += 2) {
+    const [name, value] = [options[at] as ByteString, options[at + 1] as ByteString];
+    if (name.toUpperCase() !== "COUNT") kept.push(name, value);
+    else if (!COUNT.test(value)) return argv;
+  }
+  return [...argv.slice(0, cursor + 1), ...kept, "COUNT", ALL];
+}
