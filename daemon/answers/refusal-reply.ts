@@ -5,6 +5,7 @@ import type { Refused } from "./request.js";
 
 /** Redis's words where clients know what to do about them, and no envelopes where they know none. */
 const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
+  "too-much": `TOOMUCH ${REFUSALS["too-much"].sentence}`,
   "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
   "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
 };

@@ -22,14 +22,14 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: touches by the newest table alone",
     file: "timeline/fold/unit.js",
-    find: "if (known.tables.length > 1)",
+    find: "if (!known.isAlike)",
     replace: "if (false)",
     test: FOLD,
   },
   {
     name: "semantics: what a unit is, by the newest table alone",
     file: "timeline/fold/unit.js",
-    find: "known.tables.length === 1 ? kind :",
+    find: "known.isAlike ? kind :",
     replace: "true ? kind :",
     test: FOLD,
   },

@@ -4,6 +4,7 @@
  */
 
 import { acknowledgedMutants } from "./acknowledged-table.js";
+import { budgetMutants } from "./budget-table.js";
 import { collectionMutants } from "./collection-table.js";
 import { groupMutants } from "./group-table.js";
 import { listMutants } from "./list-table.js";
@@ -306,6 +307,7 @@ export const mutants: readonly Mutant[] = [
   ...noticeMutants,
   ...scriptMutants,
   ...sqlMutants,
+  ...budgetMutants,
   ...collectionMutants,
   ...webMutants,
   ...proxyMutants,

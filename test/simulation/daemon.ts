@@ -1,6 +1,5 @@
 /** One process of a simulated daemon: real timeline, real peering, and what they are handed. */
 
-import { UNIT_STEPS_DEFAULT } from "../../store/engine/effort.js";
 import { boundLists } from "../../daemon/members/bound-lists.js";
 import type { MemberLists } from "../../daemon/members/member-lists.js";
 import { Peering } from "../../daemon/peers/peering.js";
@@ -11,6 +10,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
+import { UNIT_STEPS_DEFAULT } from "../../store/engine/effort.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { Timeline } from "../../timeline/timeline.js";

@@ -55,7 +55,7 @@ export function failure(code: FailureCode, sentence: string): MongoFailure {
 /** As the database tells mistakes in what it was asked. */
 const TOLD = /^MONGO (\d+) (\w+) (.*)$/s;
 /** Errors of the daemon itself, by the first word. */
-const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146 };
+const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146, TOOMUCH: 146 };
 
 export function failureOf({ text, details }: ErrorReply): MongoFailure {
   const [, code, codeName, sentence] = TOLD.exec(text) ?? [];

@@ -1,0 +1,65 @@
+/** The rules of what a unit may produce, each broken in one place. */
+import type { Mutant } from "./mutant.js";
+
+const STORE = "test/store/effort.test.js";
+const ADMISSION = "test/timeline/fold/admission.test.js";
+
+export const budgetMutants: readonly Mutant[] = [
+  {
+    name: "budgets: elements that an array is filled up with are not counted",
+    file: "store/commands/collections/updates/update-paths.js",
+    find: "produce(work, 2 * padding);",
+    replace: "",
+    test: STORE,
+  },
+  {
+    name: "budgets: bytes that a string is filled up with are not counted",
+    file: "store/engine/mutators.js",
+    find: "bytes.length + Math.max(0, offset - stringLength(entry))",
+    replace: "bytes.length",
+    test: STORE,
+  },
+  {
+    name: "budgets: a command counts as linear that is not",
+    file: "store/rows/linear-commands.js",
+    find: '"FLUSHALL"',
+    replace: '"SUNIONSTORE", "COPY", "SQL", "FLUSHALL"',
+    test: STORE,
+  },
+  {
+    name: "budgets: what went beyond one stays",
+    file: "store/database.js",
+    find: "this.undo(records.splice(before));",
+    replace: "",
+    test: STORE,
+  },
+  {
+    name: "budgets: units before the one that is refused stay",
+    file: "timeline/fold/ordinary-entry.js",
+    find: "database.undo(Array.isArray(one) ? one : [one]);",
+    replace: ";",
+    test: ADMISSION,
+  },
+  {
+    name: "budgets: a late entry is not tried first",
+    file: "timeline/fold/admission.js",
+    find: "if (!isAfter([entry], fold.newest))",
+    replace: "if (false)",
+    test: ADMISSION,
+  },
+  {
+    name: "budgets: what is recorded is refused as well",
+    file: "timeline/timeline.js",
+    find: "#merge(entries, folded = this.#fold.mergeWithin(REDO_MOST, entries))",
+    replace:
+      "#merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MOST, entries)))",
+    test: ADMISSION,
+  },
+  {
+    name: "budgets: no bound in the fold from version 2 on",
+    file: "store/semantics.js",
+    find: "producedMax: PRODUCED_MAX",
+    replace: "producedMax: Infinity",
+    test: ADMISSION,
+  },
+];
