@@ -169,10 +169,11 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the fold reads a local setting",
     file: "timeline/timeline.js",
-    find: "const folded = this.#fold.mergeWithin(REDO_MOST, entries);",
-    replace: `const most = this.#parts.limits.tailBytes < 1e6 ? 3 : 4096;
-        const cut = (entry) => ({ ...entry, envelope: { ...entry.envelope, commands: entry.envelope.commands.slice(0, most) } });
-        const folded = this.#fold.mergeWithin(REDO_MOST, entries.map(cut));`,
+    find: "folded = this.#fold.mergeWithin(REDO_MOST, entries)",
+    replace: `folded = this.#fold.mergeWithin(REDO_MOST, entries.map((entry) => {
+        const most = this.#parts.limits.tailBytes < 1e6 ? 3 : 4096;
+        return { ...entry, envelope: { ...entry.envelope, commands: entry.envelope.commands.slice(0, most) } };
+    }))`,
   },
   {
     name: "the envelope as the unit",

@@ -194,6 +194,9 @@ test(`a unit does no more than its budget, or is taken back (seed ${seed})`, () 
   database.unitStepsMax = STEPS;
   const reply = database.execute(["SETRANGE", "s", "100000000", "x"], unit(1));
   assert.ok(reply.kind === "error" && reply.text.startsWith("TOOMUCH "));
+  // It has begun to change something before it is too much.
+  database.unitStepsMax = 100;
+  assert.equal(database.execute(["SPOP", "m", "400"], unit(2)).kind, "error");
   assert.deepEqual(canonicalState(database), initial);
 });
 
@@ -223,4 +226,6 @@ test("the 125 bytes of the report are refused before the first document is fille
     (problem) => problem instanceof TooMuch,
   );
   assert.equal(records.length, 0);
+  const few = update('{"$set":{"q.600000":1}}', false);
+  assert.throws(() => database.admitting(1_000_000, () => database.execute(few, unit(2), records)), TooMuch);
 });
