@@ -61,9 +61,10 @@ export class Cache<Value> {
     const { ttlMs, missingMs } = this.#times;
     // Not all at once: what was kept together ends apart.
     const ms = Math.ceil((value === null ? missingMs : ttlMs) * (0.9 + 0.2 * Math.random()));
+    // One daemon is enough to keep a value: what counts is the condition in the order of all, not the answer.
     const keep = ["SET", `cache:${name}`, JSON.stringify(value), "PX", ms];
     if (performance.now() - since < FLIGHT_MS)
-      await this.#client.multi([keep, ["DEL", `flight:${name}`]], { if: [{ key, writer }] });
+      await this.#client.multi([keep, ["DEL", `flight:${name}`]], { if: [{ key, writer }], policy: "first" });
     return value;
   }
 }

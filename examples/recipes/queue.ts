@@ -33,7 +33,7 @@ export class Queue {
   async add(id: string, payload: string): Promise<void> {
     const unknown = [this.#key("job", id), this.#key("done", id)].map((key) => ({ key, writer: null }));
     const job = ["SET", this.#key("job", id), payload];
-    await this.#client.multi([job, ["RPUSH", this.#name, id]], { if: unknown });
+    await this.#client.multi([job, ["RPUSH", this.#name, id]], { if: unknown, policy: "first" });
   }
 
   /** @returns null: there is none that nobody works at */
@@ -65,7 +65,8 @@ export class Queue {
       ["DEL", key, this.#key("claim", id)],
       ["LREM", this.#name, 0, id],
     ];
-    const once = { if: [{ key, writer }] };
+    // The condition decides in the order of all whose effects count. One daemon that records the end is enough to go on.
+    const once = { if: [{ key, writer }], policy: "first" } as const;
     const finish = async (effects: readonly CommandInput[]) =>
       (await this.#client.multi([...effects, ...end], once)) !== null;
     return { id, payload: payload.toString(), finish };
