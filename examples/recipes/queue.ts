@@ -60,12 +60,12 @@ export class Queue {
     const [payload, writers] = read as [Buffer | null, (Buffer | null)[]];
     const writer = writers[0] ?? null;
     if (payload === null || writer === null) return null;
+    // The condition decides in the order of all whose effects count. One daemon that records the end is enough to go on.
     const end = [
       ["SET", this.#key("done", id), "1", "PX", DAY_MS],
       ["DEL", key, this.#key("claim", id)],
       ["LREM", this.#name, 0, id],
     ];
-    // The condition decides in the order of all whose effects count. One daemon that records the end is enough to go on.
     const once = { if: [{ key, writer }], policy: "first" } as const;
     const finish = async (effects: readonly CommandInput[]) =>
       (await this.#client.multi([...effects, ...end], once)) !== null;
