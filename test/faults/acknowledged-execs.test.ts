@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Redis } from "ioredis";
-import { amount } from "../support/amount.js";
+import { amount, some } from "../support/amount.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
@@ -88,11 +88,6 @@ async function writeAndRead(redis: Redis, key: string, told: Told, isOver: () =>
 type Fault = (trio: Trio, victims: readonly [number, number]) => Promise<void>;
 
 const FAULTS: Readonly<Record<string, Fault>> = {
-  "a hang": async (trio, [one]) => {
-    trio.daemon(one).kill("SIGSTOP");
-    await pause(HANG_MS);
-    trio.daemon(one).kill("SIGCONT");
-  },
   "a kill, a hang and a restart": async (trio, [one, other]) => {
     await trio.end(one, "SIGKILL");
     trio.daemon(other).kill("SIGSTOP");
@@ -100,6 +95,11 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await trio.start(one);
     await pause(HANG_MS / 2);
     trio.daemon(other).kill("SIGCONT");
+  },
+  "a hang": async (trio, [one]) => {
+    trio.daemon(one).kill("SIGSTOP");
+    await pause(HANG_MS);
+    trio.daemon(one).kill("SIGCONT");
   },
   "a hang while another one catches up": async (trio, [one, other]) => {
     await trio.end(one, "SIGKILL");
@@ -112,7 +112,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-for (const [name, fault] of Object.entries(FAULTS))
+for (const [name, fault] of some(Object.entries(FAULTS)))
   test(`acknowledged transactions are applied, and others are not, over ${name} (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, Object.keys(FAULTS).indexOf(name));
     await using trio = await Trio.start();
