@@ -65,7 +65,7 @@ export class UpstreamPool {
   /** The server is down: of what was sent the outcome is unknown, and what waits was not sent. */
   abandon(detail: string): void {
     for (const { take } of [...this.#waiters]) take(null);
-    for (const connection of [...this.#all]) connection.close("lost", detail);
+    for (const connection of [...this.#all]) connection.close("timeout", detail);
   }
 
   /** What is on its way is lost. */
