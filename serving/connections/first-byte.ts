@@ -19,8 +19,12 @@ export function isTextByte(byte: number): boolean {
   return byte < DELETE || (byte >= LEAD_MIN && byte <= LEAD_MAX);
 }
 
-/** Why a connection closes whose first byte its dialect does not take: immediately, without a word. */
-export function notText(byte: number): Closing {
+/** Returns why a connection closes that begins with a chunk: immediately, without a word. null: its dialect takes the first byte. */
+export function wrongBeginning(
+  dialect: { isFirstByte(byte: number): boolean },
+  [byte]: Buffer,
+): Closing | null {
+  if (byte === undefined || dialect.isFirstByte(byte)) return null;
   const what = byte === TLS_HANDSHAKE ? "TLS, to a port that speaks none" : "no text";
   return closing("malformed", `the first byte is 0x${byte.toString(16).padStart(2, "0")}: ${what}`, null);
 }
