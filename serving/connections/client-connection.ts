@@ -33,7 +33,6 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
   /** Whether it serves on in the next turn. */
   #hasTurn = false;
   #isStranger = true;
-  /** Whether a byte has come. */
   #hasBegun = false;
   #inputEnded = false;
   #isStopping = false;
