@@ -90,6 +90,18 @@ function isShapedAlike(table: CommandIndex, newest: CommandIndex): boolean {
   );
 }
 
+/**
+ * Returns the row that a command found in `commandTable` has in another table. A command that is in no table, such as the outlook of
+ * XREADGROUP, means the same by each of them.
+ */
+export function rowIn(
+  table: CommandIndex,
+  command: Command,
+  argv: readonly ByteString[],
+): Command | CommandFailure {
+  return commandTable.find(command.name) === command ? table.resolve(argv) : command;
+}
+
 function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean {
   const words = command.name.split("|");
   if (connectionMistake(words) !== null || isKeyCommand(words)) return false;

@@ -8,11 +8,11 @@ import { settled } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { commandTable } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../store/engine/effort.js";
 import type { Unit } from "../../store/engine/unit.js";
 import type { Command } from "../../store/rows/command.js";
+import { rowIn } from "../../store/semantics.js";
 import type { Backend } from "../backends/backend.js";
 import { Changes } from "../backends/changes.js";
 import { type KeyCounts, keyCountsOf } from "../backends/key-counts.js";
@@ -125,7 +125,7 @@ export class TimelineBackend implements Backend {
     unit.at = this.#readDate(now);
     const { database } = this.#timeline;
     // Listeners know the newest table alone.
-    const here = database.table === commandTable ? command : database.table.resolve(argv);
+    const here = rowIn(database.table, command, argv);
     return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
   }
 

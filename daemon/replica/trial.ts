@@ -8,12 +8,12 @@ import { settled } from "../../protocol/step-reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { commandTable } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
 import { TooMuch, tooMuch } from "../../store/engine/effort.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import type { Unit } from "../../store/engine/unit.js";
 import type { Command } from "../../store/rows/command.js";
+import { rowIn } from "../../store/semantics.js";
 import type { Called } from "../backends/called.js";
 import type { CommandSender, StepRunner } from "../users/command-path.js";
 import { asDone } from "./as-done.js";
@@ -68,7 +68,7 @@ export class Trial {
   #try(named: Command, argv: readonly ByteString[], db: number): Reply {
     const { table } = this.#database;
     // Programs know the newest table alone; what they choose is folded by the one of its place.
-    const command = table === commandTable ? named : table.resolve(argv);
+    const command = rowIn(table, named, argv);
     if (command instanceof CommandFailure) return command.reply;
     if (!command.writes) return settled(this.#database.run(command, argv, this.#unit(db)));
     if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
