@@ -49,7 +49,8 @@ export function addSend(program: Command): void {
       `
 Options come before the command; those that take a value may also end the line. Any other one after the
 command's name is an error, unless it follows --: everything after -- belongs to the command. An answer is printed
-with its bytes as they are, nil as (nil); on a terminal what that would obey is shown as \\x1b. In JSON an answer is text, and bytes that are no UTF-8 are {"base64": "/wBB"}.
+with its bytes as they are, nil as (nil); on a terminal control
+characters are shown as \\x1b. In JSON an answer is text; bytes that are not UTF-8 are {"base64": "/wBB"}.
 Arguments may hold blanks and any bytes, unless a daemon speaks version 1, which has no way to carry them.
 With --stable and --replicated a terminal shows that the command waits, and what the daemons say of themselves.
 

@@ -1850,12 +1850,13 @@ namespace Dbsync {
                 if ($this->held === null) {
                     return;
                 }
-                [$name, $server, $until, $number] = $this->held;
+                [$name, , $until, $number] = $this->held;
                 $this->held = null;
                 try {
                     if (self::now() < $until) {
                         $done = [['ZADD', $name, 'GT', $number, 'released'], $this->lasting($name)];
-                        $this->client->multi($done, ['servers' => $server]);
+                        // Every daemon: the one that granted the lock may hang.
+                        $this->client->multi($done);
                     }
                 } catch (Failure $failure) {
                     // Its lease ends it.
