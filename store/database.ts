@@ -98,21 +98,19 @@ export class Database {
       resolved.push(command);
     }
     const { at, seq, db, id, readsAll, encoding } = unit;
-    const isCounted = resolved.some(({ writes }) => writes);
-    if (isCounted) this.#effort.begin();
+    const effort = this.#effort;
+    const isCounted = resolved.some(({ writes }) => writes) && effort.begin(table.producedMax);
     return array(
-      // What is found in steps is what it is now, not what those behind it make of it.
-      commands.map((argv, step) =>
-        settled(
-          this.#run(
-            resolved[step] as Command,
-            argv,
-            { at, seq, db, id, step, readsAll, encoding },
-            records,
-            isCounted,
-          ),
-        ),
-      ),
+      // Later commands of the unit may change the data that a reply in steps would still read.
+      commands.map((argv, step) => {
+        const command = resolved[step] as Command;
+        const own = { at, seq, db, id, step, readsAll, encoding };
+        const reply =
+          isCounted && !command.isLinear
+            ? this.#runBounded(command, argv, own, records ?? [])
+            : this.#runFreely(command, argv, own, records, UNCOUNTED_EFFORT);
+        return settled(reply);
+      }),
     );
   }
 
@@ -198,25 +196,15 @@ export class Database {
     this.listener?.gone(db, key, "evicted");
   }
 
-  /** As `execute`, for a command that was found for these arguments. */
-  run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
-    const isCounted = command.writes && !command.isLinear;
-    if (isCounted) this.#effort.begin();
-    return this.#run(command, argv, unit, records, isCounted);
-  }
-
-  #run(
+  /** As `execute`, for a command that was found for these arguments. @param table  the table that it was found in */
+  run(
     command: Command,
     argv: readonly ByteString[],
     unit: Unit,
-    records: UndoRecord[] | null,
-    isCounted: boolean,
+    records: UndoRecord[] | null = null,
+    table = this.table,
   ): Reply {
-    const effort = this.#effort;
-    if (!isCounted || command.isLinear)
-      return this.#runFreely(command, argv, unit, records, UNCOUNTED_EFFORT);
-    effort.producedMax = command.producedMax;
-    return effort.isBounded
+    return command.writes && !command.isLinear && this.#effort.begin(table.producedMax)
       ? this.#runBounded(command, argv, unit, records ?? [])
       : this.#runFreely(command, argv, unit, records, UNCOUNTED_EFFORT);
   }

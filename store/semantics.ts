@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
-import { commands, commandTable } from "./command-table.js";
+import { commands } from "./command-table.js";
 import { recordedRelations } from "./commands/relations/sql.js";
 import { PRODUCED_MAX } from "./engine/effort.js";
 import { isKeyCommand } from "./key-command.js";
@@ -99,6 +99,7 @@ export function rowIn(
   command: Command,
   argv: readonly ByteString[],
 ): Command | CommandFailure {
+  if (table.has(command)) return command;
   return commandTable.find(command.name) === command ? table.resolve(argv) : command;
 }
 
@@ -116,13 +117,7 @@ const FIRST_ROWS = new Map(recordedRelations.map((row) => [row.name, row]));
 export const firstTable = new CommandIndex(commands.map((row) => FIRST_ROWS.get(row.name) ?? row));
 
 /** What commands mean from CLUSTER SEMANTICS 2 on: no unit produces more than `PRODUCED_MAX` steps, wherever it is folded. */
-const boundedTable = new CommandIndex(
-  commandTable
-    .all()
-    .map((row) =>
-      row.isLinear || isKeyCommand(row.name.split("|")) ? row : { ...row, producedMax: PRODUCED_MAX },
-    ),
-);
+const boundedTable = new CommandIndex(commands, PRODUCED_MAX);
 
 /** What this release knows. */
 export const SEMANTICS = new Semantics({

@@ -42,18 +42,19 @@ export class Effort {
   /** Steps that the arguments so far are worth: what came with a unit is not held against it. */
   #granted = 0;
 
-  /** Whether anything bounds it. */
-  get isBounded(): boolean {
-    return this.stepsMax !== Number.POSITIVE_INFINITY || this.producedMax !== Number.POSITIVE_INFINITY;
-  }
-
   /** Whether units run that are not recorded yet: beyond a budget they leave no trace, not even a reply. */
   isAdmitting = false;
 
-  /** Begins another unit; those that are admitted together are counted together. */
-  begin(): void {
+  /**
+   * Begins another unit; units that are admitted together are counted together.
+   * @param producedMax  steps that the unit may produce
+   * @returns whether anything bounds the unit
+   */
+  begin(producedMax: number): boolean {
     this.produced = 0;
+    this.producedMax = producedMax;
     if (!this.isAdmitting) this.#reset();
+    return this.stepsMax !== Number.POSITIVE_INFINITY || producedMax !== Number.POSITIVE_INFINITY;
   }
 
   /** Bounds what several units make this daemon go through together. @throws TooMuch */

@@ -16,7 +16,11 @@ export class CommandIndex implements CommandTable {
   readonly #simple = new Map<string, Command>();
   readonly #ownSubcommands: ReadonlyMap<string, readonly string[]>;
 
-  constructor(commands: readonly Command[]) {
+  /** @param producedMax  steps that a unit may produce wherever it is folded */
+  constructor(
+    commands: readonly Command[],
+    readonly producedMax = Number.POSITIVE_INFINITY,
+  ) {
     this.#commands = commands;
     for (const command of commands) {
       this.#byName.set(command.name, command);
@@ -43,6 +47,11 @@ export class CommandIndex implements CommandTable {
   /** A command by its name in any case, a subcommand as `CONTAINER|NAME`. */
   find(name: string): Command | undefined {
     return this.#byName.get(name) ?? this.#byName.get(name.toUpperCase());
+  }
+
+  /** Whether a row is one of the table. */
+  has(row: Command): boolean {
+    return this.#byName.get(row.name) === row;
   }
 
   /** The command that arguments call, or why there is none: unknown, or too few or too many arguments. */

@@ -68,8 +68,6 @@ export interface Command extends Row {
   readonly lookedUp: LookedUp | null;
   /** Whether it does no more than its arguments are long, so that budgets do not count it. */
   readonly isLinear: boolean;
-  /** Steps that a unit of it may produce wherever it is folded; infinite before CLUSTER SEMANTICS 2. */
-  readonly producedMax: number;
 }
 
 /** All commands, handed to what cannot import them: rows that tell of the table, rules that name commands. */
@@ -86,7 +84,7 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
     const { arity, flags, keys, run, since, summary, complexity, writesElsewhere = false, ...rest } = row;
     const writes = flags.includes("write");
     const does = {
-      ...{ writes, isLinear: isLinear(name, writes), producedMax: Number.POSITIVE_INFINITY },
+      ...{ writes, isLinear: isLinear(name, writes) },
       reads: flags.includes("readonly"),
       writesElsewhere,
       lookedUp: lookedUpBy(name),

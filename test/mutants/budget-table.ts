@@ -58,8 +58,8 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: no bound in the fold from version 2 on",
     file: "store/semantics.js",
-    find: "producedMax: PRODUCED_MAX",
-    replace: "producedMax: Infinity",
+    find: "CommandIndex(commands, PRODUCED_MAX)",
+    replace: "CommandIndex(commands)",
     test: ADMISSION,
   },
 ];

@@ -27,9 +27,11 @@ export function admit(
   stepsMax: number,
 ): readonly FoldedEntry[] | "too-much" | null {
   const merge = () => fold.mergeWithin(mostRedone, [entry]);
-  if (!isCounted(entry, fold.ring)) return merge();
-  // What others have to be done again after is tried first.
-  if (!isAfter([entry], fold.newest)) return exceeds(entry, stepsMax, fold) ? "too-much" : merge();
+  // An entry after which others have to be done again is tried first.
+  if (!isAfter([entry], fold.newest)) {
+    const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
+    return isTooMuch ? "too-much" : merge();
+  }
   try {
     return fold.database.admitting(stepsMax, merge);
   } catch (problem) {

@@ -44,7 +44,7 @@ export function applyUnit(
   records: UndoRecord[],
 ): UnitAnswer {
   if (table === null) return notApplied(unit);
-  unit.mean(table);
+  unit.mean(table, ring.known);
   const refusal = verdictOn(unit, signer, ring);
   unit.isDenied = refusal !== null;
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
@@ -83,7 +83,7 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   ring.named.addOf(commands);
   // What rules name may be known by the newer number alone.
   if (ring.table === null) return notApplied(unit);
-  unit.mean(ring.table);
+  unit.mean(ring.table, ring.known);
   const known = ring.find(key);
   const refusal = verdictOn(unit, known, ring);
   unit.isDenied = refusal !== null;
@@ -108,7 +108,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   const { envelope, command } = unit;
   if (command !== null) {
     const place = new FoldedUnit(unit.entryId, envelope, unit.index);
-    return runCommand(database, command, unit.argv, place, records);
+    return runCommand(database, command, unit.argv, place, records, unit.table);
   }
   const { at, db, seq } = envelope;
   try {
@@ -131,10 +131,11 @@ export function runCommand(
   argv: readonly ByteString[],
   place: Unit,
   records: UndoRecord[],
+  table: CommandIndex,
 ): Reply {
   try {
     // The units behind it must not change what it is answered.
-    return settled(database.run(command, argv, place, records));
+    return settled(database.run(command, argv, place, records, table));
   } catch (problem) {
     throwShortage(problem);
     return takeBack(database, records, problem);

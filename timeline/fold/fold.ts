@@ -247,7 +247,7 @@ export class Fold {
       if (!unit.meansSame(this.#ring.tableAt(unit), table)) return true;
       const from = changed.get(key);
       if (table === null || from === undefined || compareUnits(unit, from) < 0) return false;
-      unit.mean(table);
+      unit.mean(table, this.#known);
       return (verdictOn(unit, ring.recordAt(key, unit), ring.newest) !== null) !== unit.isDenied;
     });
   }

@@ -125,10 +125,12 @@ export class FoldUnit extends TouchNode {
     this.kind = known.isAlike ? kind : kindOfAll(this.commands, envelope, databases, known);
   }
 
-  /** Takes what its commands mean where it stands. */
-  mean(table: CommandIndex): void {
+  /** Sets the table of the unit's position in the order. @param isAlike  whether all tables find the same commands for a call */
+  mean(table: CommandIndex, { isAlike }: Pick<Semantics, "isAlike">): void {
     if (this.table === table) return;
     this.table = table;
+    // Whether it can be run is the same by all of them, and the row of most commands is.
+    if (isAlike && (this.command === null || table.has(this.command))) return;
     if (this.command !== null) {
       const row = table.resolve(this.argv);
       this.command = row instanceof CommandFailure ? null : row;
@@ -146,9 +148,12 @@ export class FoldUnit extends TouchNode {
   meansSame(one: CommandIndex | null, other: CommandIndex | null): boolean {
     if (one === other) return true;
     if (one === null || other === null) return false;
+    const isBoundAlike = one.producedMax === other.producedMax;
     return this.commands.every((argv) => {
       const [row, otherRow] = [one.resolve(argv), other.resolve(argv)];
-      return row === otherRow || (row instanceof CommandFailure && otherRow instanceof CommandFailure);
+      if (row instanceof CommandFailure || otherRow instanceof CommandFailure)
+        return row instanceof CommandFailure && otherRow instanceof CommandFailure;
+      return row === otherRow && (isBoundAlike || row.isLinear);
     });
   }
 

@@ -44,7 +44,7 @@ test("in an envelope of many units, in the fold", () => {
   const [getAll, list] = [["DOC.GETALL"], ["DOC.LIST"], ...LATER].map((argv) => {
     const command = findCommand(argv[0] as string);
     assert.ok(command !== undefined);
-    return runCommand(database, command, argv, UNIT, []);
+    return runCommand(database, command, argv, UNIT, [], database.table);
   });
   expectEarly(getAll, list);
 });
