@@ -13,8 +13,8 @@ interface Unwinding {
   readonly keepsEmpty: boolean;
 }
 
-/** Fields that are copied. */
-const FIELDS_A_UNIT = 4;
+/** Units of work for a copy of a document, besides one for each field. */
+const COPY_UNITS = 4;
 
 /** @throws CommandFailure */
 export function unwound(operand: Bson, work: Work): (documents: readonly BsonDocument[]) => BsonDocument[] {
@@ -22,8 +22,7 @@ export function unwound(operand: Bson, work: Work): (documents: readonly BsonDoc
   return (documents) =>
     documents.flatMap((document) => {
       const value = along(document, unwinding.path);
-      // Each is a copy of the document's fields.
-      if (isArray(value)) spend(work, value.length * (1 + document.size / FIELDS_A_UNIT));
+      if (isArray(value)) spend(work, value.length * (COPY_UNITS + document.size));
       return each(document, value, unwinding);
     });
 }
