@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
-import { commands } from "./command-table.js";
+import { commands, commandTable } from "./command-table.js";
 import { recordedRelations } from "./commands/relations/sql.js";
 import { PRODUCED_MAX } from "./engine/effort.js";
 import { isKeyCommand } from "./key-command.js";
