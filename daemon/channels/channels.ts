@@ -4,7 +4,7 @@
  * Source: redis-server 7.0, pubsub.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { globMatches } from "../../store/patterns/glob.js";
+import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
 import { Message } from "./message.js";
 
 /** Patterns hear what is said on channels, shard channels have messages of their own. */
@@ -71,9 +71,10 @@ export class Channels {
   /** How many would hear it now. */
   hearersOf({ kind, channel }: Said): number {
     let hearers = this.subscribersOf(kind, channel);
+    const steps = new GlobSteps();
     if (kind === "channel")
       for (const [pattern, { size }] of this.#subscribers.pattern)
-        if (globMatches(pattern, channel)) hearers += size;
+        if (globMatches(pattern, channel, steps)) hearers += size;
     return hearers;
   }
 
@@ -109,8 +110,9 @@ export class Channels {
   #publish(channel: ByteString, text: ByteString): number {
     const { pattern: patterns } = this.#subscribers;
     let heard = this.#tell("channel", channel, ["message", channel, text]);
+    const steps = new GlobSteps();
     for (const pattern of patterns.keys())
-      if (globMatches(pattern, channel))
+      if (globMatches(pattern, channel, steps))
         heard += this.#tell("pattern", pattern, ["pmessage", pattern, channel, text]);
     return heard;
   }

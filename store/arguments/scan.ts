@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, type Reply } from "../../protocol/reply.js";
-import { globMatches } from "../patterns/glob.js";
+import { GlobSteps, globMatches } from "../patterns/glob.js";
 import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
 
@@ -48,7 +48,7 @@ export function scanOptions(
       count = indexArgument(value);
       if (count < 1) throw syntaxError();
     } else if (option === "match") {
-      matches = value === "*" ? () => true : (name) => globMatches(value, name);
+      matches = value === "*" ? () => true : matcherOf(value);
     } else if (option === "type" && allowType) {
       type = value.toLowerCase();
     } else {
@@ -56,6 +56,20 @@ export function scanOptions(
     }
   }
   return { cursor, count, matches, type };
+}
+
+/**
+ * Returns what finds the names that a command's pattern matches.
+ * @throws CommandFailure  by what is returned: the pattern takes too many steps
+ */
+export function matcherOf(pattern: ByteString): (name: ByteString) => boolean {
+  const steps = new GlobSteps();
+  return (name) => {
+    const isMatch = globMatches(pattern, name, steps);
+    if (steps.areOver)
+      throw custom("TOOMUCH the pattern takes too many steps on these names: use a shorter one");
+    return isMatch;
+  };
 }
 
 /** The places that a page visits, `from` ≤ place < `to`, to be walked downwards, and the cursor behind it. */

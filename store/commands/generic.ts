@@ -12,14 +12,15 @@ import {
 } from "../arguments/errors.js";
 import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
 import { INT64_MAX, int32Argument, parseInteger } from "../arguments/numbers.js";
-import { scanCursor, scanOptions, scanPage, scanReply } from "../arguments/scan.js";
+import { matcherOf, scanCursor, scanOptions, scanPage, scanReply } from "../arguments/scan.js";
+import { MEMBER_STEPS } from "../engine/effort.js";
 import { isExpired, NO_EXPIRY } from "../engine/keyspace.js";
 import type { Data } from "../engine/mutators.js";
 import { seededChoice } from "../engine/random.js";
 import type { Unit } from "../engine/unit.js";
-import { globMatches } from "../patterns/glob.js";
 import { family } from "../rows/command.js";
 import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
+import { Stream } from "../values/streams/stream.js";
 import { cloneValue, typeName } from "../values/value.js";
 
 const SECONDS = { ms: 1000, absolute: false } as const;
@@ -261,6 +262,9 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
   // Strings are shared.
   data.effort.produce(typeof entry.value === "string" ? 1 : entry.value.size);
+  if (entry.value instanceof Stream)
+    for (const { pending, size } of entry.value.groups)
+      data.effort.produce(size + 2 * MEMBER_STEPS * pending.size);
   data.put(destination, cloneValue(entry.value), entry.expire, db);
   return ONE;
 }
@@ -340,11 +344,12 @@ function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pattern = argv[1]!;
   // Most keys that do not match are told by what stands before the first special character.
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
+  const matches = matcherOf(pattern);
   const found: ByteString[] = [];
   data.effort.work(data.keyspace().size);
   for (const entry of data.keyspace().entries) {
     const { key } = entry;
-    if (pattern !== "*" && (!key.startsWith(literal) || !globMatches(pattern, key))) continue;
+    if (pattern !== "*" && (!key.startsWith(literal) || !matches(key))) continue;
     if (!isExpired(entry, unit.at)) found.push(key);
   }
   return bulksReply("array", found);

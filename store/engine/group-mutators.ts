@@ -6,9 +6,12 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
 import type { Stream } from "../values/streams/stream.js";
 import type { StreamId } from "../values/streams/stream-id.js";
+import { MEMBER_STEPS } from "./effort.js";
 import type { UndoRecord } from "./undo.js";
 
 export interface GroupMutatorHost {
+  /** Counts what is about to be produced. @throws TooMuch */
+  produce(elements: number, bytes: number): void;
   /** The unit's date. */
   at(): number;
   /** Keeps what takes a change back, if anybody asks for it. */
@@ -56,6 +59,7 @@ export class GroupMutators {
 
   /** Adds a consumer, whose name is free. */
   addConsumer(group: ConsumerGroup, name: ByteString): Consumer {
+    this.#host.produce(1, name.length);
     const consumer = new Consumer(name, this.#host.at());
     this.#host.record({ mutator: "consumerAdd", group, consumer });
     group.addConsumer(consumer);
@@ -64,6 +68,7 @@ export class GroupMutators {
 
   /** Removes a consumer, and what it was handed from what is pending. */
   removeConsumer(group: ConsumerGroup, consumer: Consumer): void {
+    this.#host.produce(1 + MEMBER_STEPS * consumer.pending.size, 0);
     this.#host.record({ mutator: "consumerRemove", group, consumer });
     group.removeConsumer(consumer);
   }

@@ -1,12 +1,33 @@
 /** Redis's glob patterns on bytes: `*`, `?`, `[a-c]`, `[^a]`, `\` quotes. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
+/** Steps back that the patterns of one command may take together. */
+const STEPS_BACK_MAX = 20_000_000;
+/** Longer classes count by their bytes. */
+const CLASS_BYTES_FREE = 64;
+
+/** The steps that matching may take besides one for each byte of a text: back to the last star, and through long classes. */
+export class GlobSteps {
+  #left = STEPS_BACK_MAX;
+
+  take(steps: number): void {
+    this.#left -= steps;
+  }
+
+  /** Whether all of them are used: what is matched from now on may not match, although it should. */
+  get areOver(): boolean {
+    return this.#left < 0;
+  }
+}
+
 /**
  * Whether the whole of `text` matches. Takes time proportional to pattern × text at worst.
  * The empty text matches the empty pattern alone, as in Redis, whose commands take the pattern `*` by itself.
+ * @param steps  bound it: once they are over nothing matches
  */
-export function globMatches(pattern: ByteString, text: ByteString): boolean {
+export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSteps | null = null): boolean {
   if (text === "") return pattern === "";
+  if (steps?.areOver === true) return false;
   let p = 0;
   let t = 0;
   /** Where to go on after the last star if the rest does not match. */
@@ -19,11 +40,15 @@ export function globMatches(pattern: ByteString, text: ByteString): boolean {
       continue;
     }
     if (t === text.length) return p === pattern.length;
-    const next = p < pattern.length ? matchOne(pattern, p, text.charCodeAt(t)) : -1;
+    const next = p < pattern.length ? matchOne(pattern, p, text.charCodeAt(t), steps) : -1;
     if (next >= 0) {
       p = next;
       t++;
     } else if (starP >= 0) {
+      if (steps !== null && t > starT) {
+        steps.take(t - starT);
+        if (steps.areOver) return false;
+      }
       p = starP;
       t = ++starT;
     } else {
@@ -33,12 +58,12 @@ export function globMatches(pattern: ByteString, text: ByteString): boolean {
 }
 
 /** Matches one byte at a place of the pattern: the place behind, or -1. */
-function matchOne(pattern: ByteString, at: number, byte: number): number {
+function matchOne(pattern: ByteString, at: number, byte: number, steps: GlobSteps | null): number {
   switch (pattern[at]) {
     case "?":
       return at + 1;
     case "[":
-      return matchClass(pattern, at + 1, byte);
+      return matchClass(pattern, at + 1, byte, steps);
     case "\\":
       if (at + 1 < pattern.length) at++;
   }
@@ -46,7 +71,7 @@ function matchOne(pattern: ByteString, at: number, byte: number): number {
 }
 
 /** An unfinished class ends with the pattern, as in Redis. */
-function matchClass(pattern: ByteString, start: number, byte: number): number {
+function matchClass(pattern: ByteString, start: number, byte: number, steps: GlobSteps | null): number {
   let at = start;
   const negated = pattern[at] === "^";
   if (negated) at++;
@@ -64,6 +89,8 @@ function matchClass(pattern: ByteString, start: number, byte: number): number {
       found = true;
     }
   }
-  if (found === negated) return -1;
+  const read = at - start;
+  if (read > CLASS_BYTES_FREE) steps?.take(read);
+  if (found === negated || steps?.areOver === true) return -1;
   return Math.min(at + 1, pattern.length);
 }

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, stringTooLong } from "../arguments/errors.js";
+import type { Effort } from "../engine/effort.js";
 import { STRING_BYTES_MAX, type Value } from "../values/value.js";
 import { crc64 } from "./crc64.js";
 import { MalformedRdb } from "./malformed-rdb.js";
@@ -45,11 +46,11 @@ export function unsealed(payload: ByteString): Buffer {
   return bytes.subarray(0, end);
 }
 
-/** @throws CommandFailure  the payload is damaged, too new, or no value */
-export function valueOfPayload(payload: ByteString): Value {
+/** @throws CommandFailure  the payload is damaged, too new, or no value @throws TooMuch */
+export function valueOfPayload(payload: ByteString, effort: Effort): Value {
   const bytes = unsealed(payload);
   try {
-    return readValue(new RdbReader(bytes));
+    return readValue(new RdbReader(bytes, effort));
   } catch (reason) {
     if (reason instanceof MalformedRdb) throw custom("ERR Bad data format");
     throw reason;

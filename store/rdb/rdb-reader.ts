@@ -1,6 +1,7 @@
 /** The parts that values in RDB are made of: lengths, strings in their encodings, doubles. Source: redis-server 7.0's dumps. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { parseDouble } from "../arguments/numbers.js";
+import { BYTES_A_STEP, type Effort, UNCOUNTED_EFFORT } from "../engine/effort.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { decompressLzf } from "./lzf.js";
 import { MalformedRdb } from "./malformed-rdb.js";
@@ -23,14 +24,20 @@ const NEGATIVE_INFINITY = 255;
 /** What a payload's compressed strings may become together: as much as one string may be. A byte can become 88. */
 const EXPANDED_BYTES_MAX = STRING_BYTES_MAX;
 
+/** Bytes of the smallest element of a packed collection. */
+const ELEMENT_BYTES_MIN = 2;
+
 export class RdbReader {
   readonly #buffer: Buffer;
+  readonly #effort: Effort;
   #at = 0;
   /** What its compressed strings have become so far. */
   #expanded = 0;
 
-  constructor(buffer: Buffer) {
+  /** @param effort  counts what compressed strings become, before they do */
+  constructor(buffer: Buffer, effort: Effort = UNCOUNTED_EFFORT) {
     this.#buffer = buffer;
+    this.#effort = effort;
   }
 
   get hasMore(): boolean {
@@ -55,13 +62,17 @@ export class RdbReader {
     return this.#take(8).readBigUInt64BE();
   }
 
-  /** A string, copied; integers as their decimals. */
+  /** A string, copied; integers as their decimals. @throws TooMuch */
   readString(): ByteString {
-    return bytesOf(this.readBytes());
+    return bytesOf(this.#readBytes(BYTES_A_STEP));
   }
 
-  /** A string's bytes, perhaps a view: not to be changed. */
+  /** The bytes of several elements, perhaps a view: not to be changed. @throws TooMuch */
   readBytes(): Buffer {
+    return this.#readBytes(ELEMENT_BYTES_MIN);
+  }
+
+  #readBytes(bytesAStep: number): Buffer {
     const first = this.readByte();
     if (first >> 6 !== 3) return this.#take(this.#lengthFrom(first));
     switch (first & 0x3f) {
@@ -76,7 +87,9 @@ export class RdbReader {
         const size = this.readLength();
         this.#expanded += size;
         if (this.#expanded > EXPANDED_BYTES_MAX) throw new MalformedRdb("compressed strings are too long");
-        return decompressLzf(this.#take(length), size);
+        const compressed = this.#take(length);
+        this.#effort.produce(size / bytesAStep);
+        return decompressLzf(compressed, size);
       }
       default:
         throw new MalformedRdb("a string is in an unknown encoding");

@@ -62,4 +62,32 @@ export const budgetMutants: readonly Mutant[] = [
     replace: "CommandIndex(commands)",
     test: ADMISSION,
   },
+  {
+    name: "budgets: entries that change hands are not counted",
+    file: "store/commands/streams/group-claims.js",
+    find: "effort.produce(MEMBER_STEPS);",
+    replace: "",
+    test: STORE,
+  },
+  {
+    name: "budgets: a consumer goes with what it was handed for nothing",
+    file: "store/engine/group-mutators.js",
+    find: "1 + MEMBER_STEPS * consumer.pending.size",
+    replace: "1",
+    test: STORE,
+  },
+  {
+    name: "budgets: what compressed bytes become is not counted",
+    file: "store/rdb/rdb-reader.js",
+    find: "this.#effort.produce(size / bytesAStep);",
+    replace: "",
+    test: STORE,
+  },
+  {
+    name: "budgets: steps back of a pattern are not bounded",
+    file: "store/patterns/glob.js",
+    find: "steps.take(t - starT);",
+    replace: "",
+    test: STORE,
+  },
 ];

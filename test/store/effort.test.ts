@@ -11,6 +11,8 @@ import { canonicalState } from "../../store/digest.js";
 import { TooMuch } from "../../store/engine/effort.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import type { Unit } from "../../store/engine/unit.js";
+import { sealed } from "../../store/rdb/dump-payload.js";
+import { RdbWriter } from "../../store/rdb/rdb-writer.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
@@ -45,6 +47,8 @@ const STATE: readonly Argv[] = [
   ],
   ["DOC.CREATE", "doc"],
   ["DOC.INSERT", "doc", `[${repeated(SIZE, (i) => `{"a":${i},"b":"x"}`).join(",")}]`],
+  ["XGROUP", "CREATE", "x", "group", "0"],
+  ["XREADGROUP", "GROUP", "group", "first", "STREAMS", "x", ">"],
   ["SQL", "", "create database d"],
   ["SQL", "d", "create table t (a number, v text)"],
   ["SQL", "d", `insert into t values ${repeated(SIZE, (i) => `(${i},'x')`).join(",")}`],
@@ -215,6 +219,93 @@ test("each command that writes is counted, or does no more than its arguments ar
     const { elements, bytes } = sizeOf(database);
     assert.ok(elements - before.elements <= argv.length && bytes - before.bytes <= 100, command.name);
   }
+});
+
+const ENTRIES = 200;
+
+/** Short commands on a group that was handed `ENTRIES` entries, and what has to be made first. */
+const OF_GROUPS: Readonly<Record<string, Argv>> = {
+  XREADGROUP: ["XREADGROUP", "GROUP", "new", "a", "STREAMS", "y", ">"],
+  "XREADGROUP again": ["XREADGROUP", "GROUP", "old", "a", "STREAMS", "y", "0"],
+  XAUTOCLAIM: ["XAUTOCLAIM", "y", "old", "b", "0", "0", "COUNT", "1000"],
+  "XGROUP DELCONSUMER": ["XGROUP", "DELCONSUMER", "y", "old", "a"],
+  "COPY of a stream with groups": ["COPY", "y", "copied"],
+};
+
+for (const [name, argv] of Object.entries(OF_GROUPS))
+  test(`${name} counts each entry that changes hands`, () => {
+    const database = new Database();
+    const before: readonly Argv[] = [
+      ...Array.from({ length: ENTRIES }, (_, i): Argv => ["XADD", "y", `${i + 1}-1`, "f", "v"]),
+      ["XGROUP", "CREATE", "y", "old", "0"],
+      ["XGROUP", "CREATE", "y", "new", "0"],
+      ["XREADGROUP", "GROUP", "old", "a", "STREAMS", "y", ">"],
+    ];
+    for (const [i, each] of before.entries()) database.execute(each, unit(i));
+    const state = canonicalState(database);
+    database.unitStepsMax = 3 * ENTRIES;
+    const reply = database.execute(argv, unit(9999));
+    assert.ok(
+      reply.kind === "error" && reply.text.startsWith("TOOMUCH "),
+      JSON.stringify(reply).slice(0, 100),
+    );
+    assert.deepEqual(canonicalState(database), state);
+    database.unitStepsMax = 20 * ENTRIES;
+    assert.notEqual(database.execute(argv, unit(9999)).kind, "error");
+  });
+
+/** A string of `count` equal bytes, compressed as Redis compresses it. */
+function restorable(count: number): string {
+  const writer = new RdbWriter();
+  // Its type; then a compressed string: the bytes that follow, and what they become.
+  const repetitions = Math.floor((count - 1) / LZF_REPETITION);
+  const rest = count - 1 - repetitions * LZF_REPETITION;
+  const packed = [0, 0x78, ...Array.from({ length: repetitions }, () => [0xe0, 0xff, 0x00]).flat()];
+  for (let i = 0; i < rest; i++) packed.push(0, 0x78);
+  const length = (value: number) => [
+    0x80,
+    value >>> 24,
+    (value >>> 16) & 255,
+    (value >>> 8) & 255,
+    value & 255,
+  ];
+  writer.raw(Buffer.from([0, 0xc3, ...length(packed.length), ...length(count), ...packed]));
+  return sealed(writer);
+}
+const LZF_REPETITION = 264;
+
+test("RESTORE counts what compressed bytes become before it makes room for them", () => {
+  const database = new Database();
+  const payload = restorable(10_000_000);
+  assert.ok(payload.length < 150_000);
+  database.unitStepsMax = STEPS;
+  const refused = database.execute(["RESTORE", "r", "0", payload], unit(1));
+  assert.ok(
+    refused.kind === "error" && refused.text.startsWith("TOOMUCH "),
+    JSON.stringify(refused).slice(0, 100),
+  );
+  database.unitStepsMax = 1_000_000;
+  assert.notEqual(database.execute(["RESTORE", "r", "0", payload], unit(2)).kind, "error");
+  assert.deepEqual(database.execute(["STRLEN", "r"], unit(3)), { kind: "integer", value: 10_000_000 });
+});
+
+test("a pattern that goes back over long names is an error, in KEYS as in SCAN", () => {
+  const database = new Database();
+  const name = "a".repeat(30_000);
+  database.execute(["SET", name, "v"], unit(1));
+  database.execute(["HSET", "h", name, "v"], unit(2));
+  const patterns = [`*${"a".repeat(15_000)}b`, `*${"[b".repeat(15_000)}]c`];
+  for (const pattern of patterns)
+    for (const argv of [
+      ["KEYS", pattern],
+      ["SCAN", "0", "MATCH", pattern],
+      ["HSCAN", "h", "0", "MATCH", pattern],
+    ]) {
+      const reply = database.execute(argv, unit(3));
+      assert.ok(reply.kind === "error" && reply.text.startsWith("TOOMUCH "), argv[0]);
+    }
+  for (const pattern of ["*a*a*a*b", `*${"a".repeat(100)}`])
+    assert.notEqual(database.execute(["KEYS", pattern], unit(4)).kind, "error", pattern);
 });
 
 test("the 125 bytes of the report are refused before the first document is filled up", () => {

@@ -3,6 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
+import { MEMBER_STEPS } from "../../engine/effort.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
 import { oneMoreDelivery, type Pending, sharedPending } from "../../values/streams/consumer-group.js";
@@ -20,6 +21,12 @@ const LOOKS_FOR_EACH = 10;
 const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
 /** As Redis takes what nobody was handed, and FORCE claims. */
 const UNCLAIMED = { deliveries: 1 };
+
+/** Counts an entry that is about to change hands, and its reply. @param entry  undefined: it is gone @throws TooMuch */
+export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {
+  effort.produce(MEMBER_STEPS);
+  effort.work(entry?.fields.length ?? 1);
+}
 
 export function xack(data: Data, argv: readonly ByteString[]): Reply {
   const found = groupIfAny(data, argv[1]!, argv[2]!);
@@ -44,6 +51,7 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): R
   for (const id of options.ids) {
     const pending = group.pending.get(id);
     const entry = stream.find(id);
+    countHandedOut(data, entry);
     if (entry === undefined) {
       if (pending !== undefined) data.groups.setPending(group, [[id, undefined]]);
       continue;
@@ -76,6 +84,8 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
       break;
     }
     const entry = stream.find(id);
+    data.effort.work(1);
+    if (entry === undefined || !isTooYoung(pending, at, minIdle)) countHandedOut(data, entry);
     if (entry === undefined) {
       gone.push(bulk(streamIdText(id)));
       changes.push([id, undefined]);

@@ -14,6 +14,7 @@ import {
 import { readUpTo } from "../../values/streams/read-counter.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
 import { type GroupOfStream, groupArgument } from "./group-arguments.js";
+import { countHandedOut } from "./group-claims.js";
 import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-options.js";
 import { idArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
@@ -93,6 +94,7 @@ function handOut({ stream, group }: Source, { data, consumer, at, options }: Rec
   const changes: [StreamId, Pending][] = [];
   let { lastId, entriesRead } = group.marks;
   for (const entry of stream.range(lastId + 1n, STREAM_ID_MAX)) {
+    countHandedOut(data, entry);
     items.push(entryReply(entry));
     lastId = entry.id;
     entriesRead = readUpTo(stream, lastId, entriesRead);
@@ -110,6 +112,7 @@ function handOutAgain({ stream, group, after }: Source, { data, consumer, at, op
   const changes: [StreamId, Pending][] = [];
   for (const [id, pending] of consumer.pending.range(after + 1n, STREAM_ID_MAX)) {
     const entry = stream.find(id);
+    countHandedOut(data, entry);
     if (entry === undefined) items.push(array([bulk(streamIdText(id)), NIL_ARRAY]));
     else {
       items.push(entryReply(entry));
