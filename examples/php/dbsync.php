@@ -474,6 +474,10 @@ namespace Dbsync {
                 $open = false;
                 foreach ($this->daemons as $place => $daemon) {
                     $daemon->tick(self::now());
+                    if ($daemon->isDecoding()) {
+                        $daemon->decode();
+                        $end = self::now();
+                    }
                     $open = $open || !$daemon->isIdle();
                     $end = min($end, $daemon->nextDeadline() ?? $end);
                     $read[$place] = $daemon->toRead();
@@ -833,6 +837,8 @@ namespace Dbsync {
             private string $input = '';
             /** Bytes of the whole answer, or 0 while its header is unknown. */
             private int $expected = 0;
+            /** Of an answer whose bytes are all there. */
+            private ?RespReader $reader = null;
             private float $lastUse = 0.0;
 
             public function __construct(Server $server, string $authorities, string $versions)
@@ -873,7 +879,7 @@ namespace Dbsync {
             /** @return resource|null */
             public function toRead()
             {
-                return $this->socket->toRead();
+                return $this->reader === null ? $this->socket->toRead() : null;
             }
 
             /** @return resource|null */
@@ -949,7 +955,7 @@ namespace Dbsync {
                     $this->opened();
                     return;
                 }
-                while ($this->socket->isOpen()) {
+                while ($this->socket->isOpen() && $this->reader === null && hrtime(true) / 1e9 < ($this->nextDeadline() ?? INF)) {
                     $bytes = $this->socket->read();
                     if ($bytes === null) {
                         $this->onEnd();
@@ -999,6 +1005,7 @@ namespace Dbsync {
                 self::$announced -= $this->expected;
                 $this->written = $this->expected = 0;
                 $this->input = '';
+                $this->reader = null;
             }
 
             /** Settles the first delivery; the connection cannot be used after that. */
@@ -1085,13 +1092,25 @@ namespace Dbsync {
                     $this->settle(null);
                     return;
                 }
+                $this->reader = new RespReader($this->input, $start, $this->expected);
+                $this->decode();
+            }
+
+            /** Whether an answer is complete and not decoded yet. */
+            public function isDecoding(): bool
+            {
+                return $this->reader !== null;
+            }
+
+            /** Decodes a part of the answer: `tick` gives up what becomes overdue meanwhile. */
+            public function decode(): void
+            {
                 try {
-                    $at = $start;
-                    $message = Resp::read($this->input, $at);
-                    if ($at !== $this->expected || !is_array($message)) {
-                        throw new Failure('no message');
+                    $message = $this->reader->step();
+                    if ($message !== null) {
+                        $this->reader = null;
+                        $this->readMessage(array_pad($message, 9, ''));
                     }
-                    $this->readMessage(array_pad($message, 9, ''));
                 } catch (Failure $failure) {
                     $this->fail('garbage: not an answer of a dbsync daemon');
                 }
@@ -1213,10 +1232,7 @@ namespace Dbsync {
             /** Bytes an answer may have: it is held twice for a moment, and PHP ends scripts above the limit. */
             private static function room(): int
             {
-                $limit = ini_get('memory_limit');
-                $unit = ['k' => 1 << 10, 'm' => 1 << 20, 'g' => 1 << 30][strtolower(substr($limit, -1))] ?? 1;
-                $left = (int) $limit < 0 ? PHP_INT_MAX : (int) $limit * $unit - memory_get_usage(true);
-                return intdiv($left, 2) - self::$announced - self::SPARE_BYTES;
+                return intdiv(Memory::left(), 2) - self::$announced - self::SPARE_BYTES;
             }
         }
 
@@ -1373,6 +1389,18 @@ namespace Dbsync {
             }
         }
 
+        /** PHP's memory, of which memory_limit is the bound. */
+        final class Memory
+        {
+            /** @return int  bytes until the limit, or PHP_INT_MAX */
+            public static function left(): int
+            {
+                $limit = ini_get('memory_limit');
+                $unit = ['k' => 1 << 10, 'm' => 1 << 20, 'g' => 1 << 30][strtolower(substr($limit, -1))] ?? 1;
+                return (int) $limit < 0 ? PHP_INT_MAX : (int) $limit * $unit - memory_get_usage(true);
+            }
+        }
+
         /**
          * When a call is decided:
          *   first      the first answer that holds a value; null if all that answered have none, or those of a moment
@@ -1483,10 +1511,6 @@ namespace Dbsync {
         /** RESP2, which version 2 is made of. */
         final class Resp
         {
-            private const MAX_NESTING = 32;
-            /** Of a length. */
-            private const MAX_DIGITS = 10;
-
             public static function bulk(string $bytes): string
             {
                 return '$' . strlen($bytes) . "\r\n$bytes\r\n";
@@ -1512,16 +1536,98 @@ namespace Dbsync {
             }
 
             /**
-             * The value at `$at`, which moves behind it: a string, an integer, null, an array, or a CommandError.
-             * @return mixed
-             * @throws Failure  the bytes are no value
+             * A reply as version 1 has it: elements joined by line feeds, null an empty line, nested ones flattened.
+             * @param mixed $reply
              */
-            public static function read(string $bytes, int &$at, int $nesting = 0)
+            public static function text($reply): string
             {
-                $end = strpos($bytes, "\r\n", $at);
-                $kind = $end === false ? '' : $bytes[$at];
-                $line = $end === false ? '' : substr($bytes, $at + 1, $end - $at - 1);
-                $at = (int) $end + 2;
+                if ($reply instanceof CommandError) {
+                    return $reply->reply;
+                }
+                return is_array($reply) ? implode("\n", array_map([self::class, 'text'], $reply)) : (string) $reply;
+            }
+        }
+
+        /** Decodes the array that an answer is, in steps: other connections are served, and deadlines checked, between them. */
+        final class RespReader
+        {
+            private const MAX_NESTING = 32;
+            /** Digits of a length. */
+            private const MAX_DIGITS = 10;
+            /** Elements of one answer, those of nested arrays included. */
+            private const MAX_ELEMENTS = 4194304;
+            /** Elements that an error counts as: an exception takes more memory than a string. */
+            private const ERROR_ELEMENTS = 16;
+            /** Elements decoded in one step, about a millisecond. */
+            private const STEP_ELEMENTS = 2048;
+            /** A growing array exists twice for a moment, with 16 bytes for each element, and 32 in the new one. */
+            private const GROWTH_BYTES = 32;
+            /** Memory that stays free for the script. */
+            private const SPARE_BYTES = 2 * 1024 * 1024;
+
+            private string $bytes;
+            private int $at;
+            private int $end;
+            private int $elements = 0;
+            /** @var array[] arrays that are being read, the innermost last; the first holds the message */
+            private array $lists = [[]];
+            /** @var int[] elements that each of them still needs */
+            private array $missing = [1];
+
+            public function __construct(string $bytes, int $at, int $end)
+            {
+                $this->bytes = $bytes;
+                $this->at = $at;
+                $this->end = $end;
+            }
+
+            /**
+             * Decodes up to STEP_ELEMENTS elements.
+             * @return array|null  the message: strings, integers, nulls, arrays, CommandErrors; null: call again
+             * @throws Failure  the bytes are no message, or one that PHP has no room for
+             */
+            public function step(): ?array
+            {
+                $this->checkMemory();
+                for ($left = self::STEP_ELEMENTS; $left > 0; $left--) {
+                    while ($this->missing[count($this->missing) - 1] === 0) {
+                        $list = array_pop($this->lists);
+                        array_pop($this->missing);
+                        if ($this->missing === []) {
+                            return $this->message($list[0]);
+                        }
+                        $this->lists[count($this->lists) - 1][] = $list;
+                    }
+                    $this->missing[count($this->missing) - 1]--;
+                    $this->readElement();
+                }
+                return null;
+            }
+
+            /** Adds an element to the innermost array, or begins an array in it. */
+            private function readElement(): void
+            {
+                $end = strpos($this->bytes, "\r\n", $this->at);
+                if ($end === false) {
+                    throw new Failure('no value');
+                }
+                $kind = $this->bytes[$this->at];
+                $line = substr($this->bytes, $this->at + 1, $end - $this->at - 1);
+                $this->at = $end + 2;
+                $this->elements += $kind === '-' ? self::ERROR_ELEMENTS : 1;
+                if ($this->elements > self::MAX_ELEMENTS) {
+                    throw new Failure('too many elements');
+                }
+                if ($kind === '*' && $line !== '-1') {
+                    $this->beginList($line);
+                } else {
+                    $this->lists[count($this->lists) - 1][] = $this->scalar($kind, $line);
+                }
+            }
+
+            /** @return string|int|CommandError|null */
+            private function scalar(string $kind, string $line)
+            {
                 if ($kind === '+') {
                     return $line;
                 }
@@ -1534,33 +1640,47 @@ namespace Dbsync {
                 if (($kind === '$' || $kind === '*') && $line === '-1') {
                     return null;
                 }
-                // Longer ones are no lengths, and with them PHP would count in floating-point numbers.
-                $isLength = ctype_digit($line) && strlen($line) <= self::MAX_DIGITS;
-                if ($kind === '$' && $isLength && substr($bytes, $at + (int) $line, 2) === "\r\n") {
-                    $at += (int) $line + 2;
-                    return substr($bytes, $at - (int) $line - 2, (int) $line);
-                }
-                $isList = $kind === '*' && $isLength && (int) $line <= strlen($bytes);
-                if (!$isList || $nesting === self::MAX_NESTING) {
+                $start = $this->at;
+                $length = $kind === '$' ? self::length($line) : -1;
+                if ($length < 0 || substr($this->bytes, $start + $length, 2) !== "\r\n") {
                     throw new Failure('no value');
                 }
-                $items = [];
-                for ($left = (int) $line; $left > 0; $left--) {
-                    $items[] = self::read($bytes, $at, $nesting + 1);
-                }
-                return $items;
+                $this->at = $start + $length + 2;
+                return substr($this->bytes, $start, $length);
             }
 
-            /**
-             * A reply as version 1 has it: elements joined by line feeds, null an empty line, nested ones flattened.
-             * @param mixed $reply
-             */
-            public static function text($reply): string
+            private function beginList(string $line): void
             {
-                if ($reply instanceof CommandError) {
-                    return $reply->reply;
+                $count = self::length($line);
+                if ($count < 0 || $count > self::MAX_ELEMENTS - $this->elements || count($this->lists) > self::MAX_NESTING + 1) {
+                    throw new Failure('no value, or too many elements');
                 }
-                return is_array($reply) ? implode("\n", array_map([self::class, 'text'], $reply)) : (string) $reply;
+                $this->lists[] = [];
+                $this->missing[] = $count;
+            }
+
+            /** @return int  -1: longer ones are no lengths, and with them PHP would count in floating-point numbers */
+            private static function length(string $line): int
+            {
+                return ctype_digit($line) && strlen($line) <= self::MAX_DIGITS ? (int) $line : -1;
+            }
+
+            /** @param mixed $message */
+            private function message($message): array
+            {
+                if ($this->at !== $this->end || !is_array($message)) {
+                    throw new Failure('no message');
+                }
+                return $message;
+            }
+
+            /** PHP ends scripts above the limit. */
+            private function checkMemory(): void
+            {
+                $needed = $this->elements * self::GROWTH_BYTES + self::SPARE_BYTES;
+                if ($this->elements > 0 && Memory::left() < $needed) {
+                    throw new Failure('no room');
+                }
             }
         }
 
@@ -2205,6 +2325,9 @@ namespace Dbsync {
         /** What a daemon of version 1 answers. */
         final class Version1
         {
+            /** A daemon sends one for each of its databases. */
+            private const MAX_CHUNKS = 1000;
+
             /** The first chunk of what is from `$at` to `$end`, less its NUL; '': "no value"; null: garbage. */
             public static function firstChunk(string $input, int $at, int $end): ?string
             {
@@ -2212,8 +2335,9 @@ namespace Dbsync {
                     return '';
                 }
                 $first = null;
+                $count = 0;
                 for ($next = $at; $at < $end; $at = $next) {
-                    if (preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
+                    if (++$count > self::MAX_CHUNKS || preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
                         return null;
                     }
                     $next = $at + strlen($match[0]) + (int) $match[1];

@@ -414,3 +414,54 @@ describe("dbsync.php and dbsyncd with both kinds of keys", { skip: skipWithout("
     });
   }
 });
+
+/** Jumps the client's clock by `jump` seconds once it has read that many bytes. */
+const jumping = (bytes: number, jump: number) => `$jumped = 0; $unread = ${bytes}; eval('namespace Dbsync;
+  function hrtime($isNumber) { return \\hrtime(true) + $GLOBALS["jumped"]; }
+  function fread($stream, $length) {
+    $bytes = \\fread($stream, $length);
+    $GLOBALS["unread"] -= strlen($bytes);
+    if ($GLOBALS["unread"] <= 0) $GLOBALS["jumped"] = ${jump} * 1000000000;
+    return $bytes;
+  }');`;
+
+/** What PHP makes of an answer of that value: the number of its elements, or the error. */
+async function decoded(reply: string, patience = {}, jump = 0, ini = {}): Promise<unknown> {
+  await using daemon = await fakeV2(
+    () => hello(Date.now()),
+    ({ id }) => result(id, reply),
+  );
+  return await runPhp(
+    `${jumping(reply.length, jump)} try { $result = count(dbsync_call('RPUSH k v')); }
+    catch (Dbsync\\Failure $failure) { $result = preg_replace('/.*\\n.*?: /s', '', $failure->getMessage()); }`,
+    {
+      env: { DBSYNC_SERVERS: daemon.address, DBSYNC_SIGNKEY: keyFile("rsa2048", "private") },
+      patience,
+      ini,
+    },
+  );
+}
+
+const nils = (count: number) => `*${count}\r\n${"$-1\r\n".repeat(count)}`;
+
+test("A deadline that passes while an answer is decoded ends the call", {
+  skip: skipWithout("php"),
+}, async () => {
+  assert.equal(await decoded(nils(100_000)), 100_000);
+  const text = await decoded(nils(100_000), {}, 100);
+  assert.equal(text, "timeout: no answer in time; whether the command was executed is unknown");
+});
+
+test("An answer of too many elements, too deep, or above PHP's memory is malformed", {
+  skip: skipWithout("php"),
+}, async () => {
+  const malformed = "garbage: not an answer of a dbsync daemon";
+  const limits = { MAX_ELEMENTS: 1000 };
+  assert.equal(await decoded(nils(900), limits), 900);
+  assert.equal(await decoded(nils(1001), limits), malformed);
+  assert.equal(await decoded(`*20\r\n${nils(60).repeat(20)}`, limits), malformed);
+  assert.equal(await decoded(`*100\r\n${"-E\r\n".repeat(100)}`, limits), malformed);
+  assert.equal(await decoded(`${"*1\r\n".repeat(100)}:1\r\n`), malformed);
+  const ini = { memory_limit: "32M" };
+  assert.equal(await decoded(`*900000\r\n${"*0\r\n".repeat(900_000)}`, {}, 0, ini), malformed);
+});

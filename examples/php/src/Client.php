@@ -198,6 +198,10 @@ final class Client
         $open = false;
         foreach ($this->daemons as $place => $daemon) {
             $daemon->tick(self::now());
+            if ($daemon->isDecoding()) {
+                $daemon->decode();
+                $end = self::now();
+            }
             $open = $open || !$daemon->isIdle();
             $end = min($end, $daemon->nextDeadline() ?? $end);
             $read[$place] = $daemon->toRead();

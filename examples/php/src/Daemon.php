@@ -54,6 +54,8 @@ final class Daemon
     private string $input = '';
     /** Bytes of the whole answer, or 0 while its header is unknown. */
     private int $expected = 0;
+    /** Of an answer whose bytes are all there. */
+    private ?RespReader $reader = null;
     private float $lastUse = 0.0;
 
     public function __construct(Server $server, string $authorities, string $versions)
@@ -94,7 +96,7 @@ final class Daemon
     /** @return resource|null */
     public function toRead()
     {
-        return $this->socket->toRead();
+        return $this->reader === null ? $this->socket->toRead() : null;
     }
 
     /** @return resource|null */
@@ -170,7 +172,7 @@ final class Daemon
             $this->opened();
             return;
         }
-        while ($this->socket->isOpen()) {
+        while ($this->socket->isOpen() && $this->reader === null && hrtime(true) / 1e9 < ($this->nextDeadline() ?? INF)) {
             $bytes = $this->socket->read();
             if ($bytes === null) {
                 $this->onEnd();
@@ -220,6 +222,7 @@ final class Daemon
         self::$announced -= $this->expected;
         $this->written = $this->expected = 0;
         $this->input = '';
+        $this->reader = null;
     }
 
     /** Settles the first delivery; the connection cannot be used after that. */
@@ -306,13 +309,25 @@ final class Daemon
             $this->settle(null);
             return;
         }
+        $this->reader = new RespReader($this->input, $start, $this->expected);
+        $this->decode();
+    }
+
+    /** Whether an answer is complete and not decoded yet. */
+    public function isDecoding(): bool
+    {
+        return $this->reader !== null;
+    }
+
+    /** Decodes a part of the answer: `tick` gives up what becomes overdue meanwhile. */
+    public function decode(): void
+    {
         try {
-            $at = $start;
-            $message = Resp::read($this->input, $at);
-            if ($at !== $this->expected || !is_array($message)) {
-                throw new Failure('no message');
+            $message = $this->reader->step();
+            if ($message !== null) {
+                $this->reader = null;
+                $this->readMessage(array_pad($message, 9, ''));
             }
-            $this->readMessage(array_pad($message, 9, ''));
         } catch (Failure $failure) {
             $this->fail('garbage: not an answer of a dbsync daemon');
         }
@@ -434,9 +449,6 @@ final class Daemon
     /** Bytes an answer may have: it is held twice for a moment, and PHP ends scripts above the limit. */
     private static function room(): int
     {
-        $limit = ini_get('memory_limit');
-        $unit = ['k' => 1 << 10, 'm' => 1 << 20, 'g' => 1 << 30][strtolower(substr($limit, -1))] ?? 1;
-        $left = (int) $limit < 0 ? PHP_INT_MAX : (int) $limit * $unit - memory_get_usage(true);
-        return intdiv($left, 2) - self::$announced - self::SPARE_BYTES;
+        return intdiv(Memory::left(), 2) - self::$announced - self::SPARE_BYTES;
     }
 }

@@ -6,10 +6,6 @@ namespace Dbsync;
 /** RESP2, which version 2 is made of. */
 final class Resp
 {
-    private const MAX_NESTING = 32;
-    /** Of a length. */
-    private const MAX_DIGITS = 10;
-
     public static function bulk(string $bytes): string
     {
         return '$' . strlen($bytes) . "\r\n$bytes\r\n";
@@ -32,46 +28,6 @@ final class Resp
     {
         $payload = self::bulks($strings);
         return 'ds2:' . strlen($payload) . ":$payload";
-    }
-
-    /**
-     * The value at `$at`, which moves behind it: a string, an integer, null, an array, or a CommandError.
-     * @return mixed
-     * @throws Failure  the bytes are no value
-     */
-    public static function read(string $bytes, int &$at, int $nesting = 0)
-    {
-        $end = strpos($bytes, "\r\n", $at);
-        $kind = $end === false ? '' : $bytes[$at];
-        $line = $end === false ? '' : substr($bytes, $at + 1, $end - $at - 1);
-        $at = (int) $end + 2;
-        if ($kind === '+') {
-            return $line;
-        }
-        if ($kind === ':' && preg_match('/^-?\d{1,19}$/D', $line) === 1) {
-            return (int) $line;
-        }
-        if ($kind === '-') {
-            return CommandError::of($line);
-        }
-        if (($kind === '$' || $kind === '*') && $line === '-1') {
-            return null;
-        }
-        // Longer ones are no lengths, and with them PHP would count in floating-point numbers.
-        $isLength = ctype_digit($line) && strlen($line) <= self::MAX_DIGITS;
-        if ($kind === '$' && $isLength && substr($bytes, $at + (int) $line, 2) === "\r\n") {
-            $at += (int) $line + 2;
-            return substr($bytes, $at - (int) $line - 2, (int) $line);
-        }
-        $isList = $kind === '*' && $isLength && (int) $line <= strlen($bytes);
-        if (!$isList || $nesting === self::MAX_NESTING) {
-            throw new Failure('no value');
-        }
-        $items = [];
-        for ($left = (int) $line; $left > 0; $left--) {
-            $items[] = self::read($bytes, $at, $nesting + 1);
-        }
-        return $items;
     }
 
     /**

@@ -6,6 +6,9 @@ namespace Dbsync;
 /** What a daemon of version 1 answers. */
 final class Version1
 {
+    /** A daemon sends one for each of its databases. */
+    private const MAX_CHUNKS = 1000;
+
     /** The first chunk of what is from `$at` to `$end`, less its NUL; '': "no value"; null: garbage. */
     public static function firstChunk(string $input, int $at, int $end): ?string
     {
@@ -13,8 +16,9 @@ final class Version1
             return '';
         }
         $first = null;
+        $count = 0;
         for ($next = $at; $at < $end; $at = $next) {
-            if (preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
+            if (++$count > self::MAX_CHUNKS || preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
                 return null;
             }
             $next = $at + strlen($match[0]) + (int) $match[1];
