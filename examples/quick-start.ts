@@ -68,6 +68,8 @@ async function main(once: boolean): Promise<void> {
 
   await startDaemon(last.port, ports);
   await untilAllAnswer(client, "DEL nothing");
+  // A daemon answers this client's reads once it has proved that it has this client's writes.
+  await untilAllAnswer(client, "GET nothing");
   console.log(`  ${HOST}:${last.port} runs again, and has got what it missed from the others:\n`);
   await send("GET greeting");
   await send("GET visits");
@@ -97,7 +99,7 @@ function keygen(...args: string[]): void {
   if (status !== 0) throw new Error(`no keys could be made:\n${stderr}`);
 }
 
-/** Daemons that find each other take writes a moment later. @throws Error  not in time */
+/** Sends a command until all daemons answer it: they take writes a moment after they have found each other. @throws Error  not in time */
 async function untilAllAnswer(client: Client, command: string): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
