@@ -208,8 +208,11 @@ test("a number in the place of a string takes no memory, and is garbage", { skip
   const told = await runPython(
     `from dbsync.errors import ProtocolError
 from dbsync.messages import read_message
+from dbsync.resp import Reader
+reader = Reader(given.encode())
+while not reader.step(): pass
 try:
-    found = len(read_message(given.encode()).daemon)
+    found = len(read_message(reader.message).daemon)
 except ProtocolError as error:
     found = str(error)
 print(json.dumps(found))`,
@@ -233,3 +236,58 @@ for (const theft of some(THEFTS)) {
     assert.deepEqual(thief.taken, []);
   });
 }
+
+/** Sets Python's names for a client of one fake daemon, and `given`'s limits for its decoder. */
+const DECODING = `
+import asyncio, dbsync.link, dbsync.resp
+for name, value in given["limits"].items(): setattr(dbsync.resp, name, value)
+
+class Jumping(dbsync.link.FrameReader):
+    def push(self, chunk):
+        for payload in super().push(chunk):
+            if len(payload) > 100000: jumped[0] += given["jump"]
+            yield payload
+
+jumped = [0]
+dbsync.link.FrameReader = Jumping
+
+async def main():
+    loop = asyncio.get_running_loop()
+    real = loop.time
+    loop.time = lambda: real() + jumped[0]
+    async with dbsync.AsyncClient(given["address"], given["key"], timeout=20) as client:
+        try:
+            return ["", len(await client.call("RPUSH", "k", "v"))]
+        except dbsync.DbsyncError as error:
+            return [type(error).__name__, error.effect, error.outcomes[0].stage]
+
+print(json.dumps(asyncio.run(main())))`;
+
+/** What a call makes of an answer of that value; the loop's clock jumps by `jump` seconds once all its bytes are there. */
+async function decoded(reply: string, limits: Record<string, number>, jump = 0): Promise<unknown> {
+  await using daemon = await fakeV2(
+    () => hello(Date.now()),
+    ({ id }) => result(id, reply),
+  );
+  return await runPython(DECODING, { address: daemon.address, key, limits, jump });
+}
+
+const nils = (count: number) => `*${count}\r\n${"$-1\r\n".repeat(count)}`;
+
+test("a deadline that passes while an answer is decoded ends the call", { skip }, async () => {
+  assert.deepEqual(await decoded(nils(100_000), {}), ["", 100_000]);
+  assert.deepEqual(await decoded(nils(100_000), {}, 30), ["TimedOut", "unknown", "timeout"]);
+});
+
+test("an answer of too many elements, or too deep, is malformed, and its write's effect unknown", {
+  skip,
+}, async () => {
+  const malformed = ["NoAnswer", "unknown", "garbage"];
+  const limits = { MAX_ELEMENTS: 1000 };
+  assert.deepEqual(await decoded(nils(900), limits), ["", 900]);
+  assert.deepEqual(await decoded(nils(1001), limits), malformed);
+  assert.deepEqual(await decoded(`*20\r\n${nils(60).repeat(20)}`, limits), malformed);
+  assert.deepEqual(await decoded(`*100\r\n${"-E\r\n".repeat(100)}`, limits), malformed);
+  assert.deepEqual(await decoded(`${"*1\r\n".repeat(100)}:1\r\n`, {}), malformed);
+  assert.deepEqual(await decoded(`:${"1".repeat(5000)}\r\n`, {}), malformed);
+});

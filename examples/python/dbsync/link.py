@@ -9,13 +9,14 @@ import asyncio
 import random
 import ssl
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
 from .clock import steady_ms
 from .dialing import Gone, dial, hello_frame, require_way
 from .errors import ProtocolError
 from .messages import FrameReader, Hello, Message, Refusal, Result, read_message
 from .policy import Failure
+from .resp import Reader
 from .sending import LinkOwner, Sending
 from .servers import Address
 
@@ -186,13 +187,22 @@ class Link:
         self._heard_at = _now()
         try:
             for payload in self._frames.push(chunk):
-                message = read_message(payload)
+                message = read_message(await self._decode(payload))
                 if message is not None:
                     self._told(message)
         except ProtocolError as error:
             if not self.address.is_encrypted and chunk[:2] == b"\x15\x03":
                 raise Gone("tls", "it takes TLS only: write dbsyncs:// in front of it in the list of servers") from None
             raise Gone("garbage", str(error)) from error
+
+    async def _decode(self, payload: bytes) -> list[Any]:
+        """Decodes in steps; stops once no call waits for what this daemon sends. Raises Gone, ProtocolError."""
+        reader = Reader(payload)
+        while not reader.step():
+            await asyncio.sleep(0)
+            if self.state == "ending" or self.state == "speaking" and not self._owed:
+                raise Gone("lost", self._reason or "its answer took too long to decode")
+        return reader.message
 
     def _told(self, message: Message) -> None:
         if isinstance(message, Hello):

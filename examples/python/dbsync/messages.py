@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Union
 
 from .errors import ProtocolError
-from .resp import Argument, array, bulk, number, read_array
+from .resp import Argument, array, bulk, number
 
 TAG = b"ds2:"
 MAX_FRAME_BYTES = 260 << 20
@@ -101,9 +101,8 @@ class FrameReader:
             yield payload
 
 
-def read_message(payload: bytes) -> Message | None:
+def read_message(elements: list[Any]) -> Message | None:
     """A daemon's message; None for one of a kind that this client does not know. Raises ProtocolError."""
-    elements = read_array(payload)
     try:
         read = READERS.get(elements[0])
         return None if read is None else read(elements)
@@ -128,7 +127,7 @@ def _read_hello(elements: list[Any]) -> Hello:
         _string(cluster) or NO_CLUSTER,
         number(clock),
         state.decode("latin-1"),
-        int(more[0]) if more and _string(more[0]).isdigit() else 0,
+        number(more[0]) if more and _string(more[0]).isdigit() else 0,
         tuple(more[1].decode("latin-1").split()) if len(more) > 1 else (),
     )
 

@@ -10,7 +10,19 @@ Argument = Union[str, bytes, bytearray, memoryview, int, float]
 """What a command may hold: text goes as UTF-8, a number as its digits, bytes as they are."""
 
 MAX_DEPTH = 64
-"""Of arrays in arrays; replies have five at most."""
+"""Arrays in arrays; the deepest reply of a daemon has five."""
+
+MAX_ELEMENTS = 4 << 20
+"""Elements of one answer, those of nested arrays included: each costs memory far above its bytes."""
+
+ERROR_ELEMENTS = 16
+"""Elements that an error counts as: an exception takes more memory than a string."""
+
+MAX_DIGITS = 20
+"""Characters of a number, its sign included: 64 bits."""
+
+STEP_ELEMENTS = 4096
+"""Elements decoded in one step, a few milliseconds; the deadline is checked between steps."""
 
 
 def bulk(value: Argument) -> bytes:
@@ -53,32 +65,81 @@ def command_bytes(words: Sequence[object]) -> bytes:
 
 
 class Reader:
-    """Reads one payload from its first byte to its last."""
+    """Decodes the one array that a payload is, in steps: the event loop's timers and other connections run between them."""
 
     def __init__(self, payload: bytes) -> None:
         self.payload, self.at = payload, 0
+        self.message: list[Any] = []
+        """Complete once `step` has returned True."""
+        self._lists = [self.message]
+        """Arrays that are being read, the innermost last."""
+        self._missing = [1]
+        """Elements that each of them still needs."""
+        self._room = MAX_ELEMENTS
 
-    def value(self, depth: int = 0) -> Any:
-        """int, bytes, str (a status), None, a list, or a ReplyError as a value."""
+    def step(self) -> bool:
+        """Decodes up to STEP_ELEMENTS elements. Returns whether the payload is complete. Raises ProtocolError."""
+        for _ in range(STEP_ELEMENTS):
+            while not self._missing[-1]:
+                if len(self._missing) == 1:
+                    return self._ended()
+                self._missing.pop()
+                self._lists.pop()
+            self._missing[-1] -= 1
+            self._element()
+        return False
+
+    def _element(self) -> None:
         line = self._line()
         kind, rest = line[:1], line[1:]
+        self._count(ERROR_ELEMENTS if kind == b"-" else 1)
+        holder = self._lists[-1]
+        value: Any
         if kind == b"+":
-            return rest.decode("utf-8", "replace")
-        if kind == b"-":
-            return ReplyError(rest.decode("utf-8", "replace"))
-        if kind == b":":
-            return number(rest)
-        count = number(rest)
-        if count == -1 and kind in (b"$", b"*"):
-            return None
-        if kind == b"$" and 0 <= count <= len(self.payload) - self.at - 2:
-            data, self.at = self.payload[self.at : self.at + count], self.at + count + 2
-            if self.payload[self.at - 2 : self.at] != b"\r\n":
-                raise ProtocolError("a string does not end where it said")
-            return data
-        if kind == b"*" and 0 <= count <= len(self.payload) and depth < MAX_DEPTH:
-            return [self.value(depth + 1) for _ in range(count)]
-        raise ProtocolError("an unknown kind of value, or a length that cannot be")
+            value = rest.decode("utf-8", "replace")
+        elif kind == b"-":
+            value = ReplyError(rest.decode("utf-8", "replace"))
+        elif kind == b":":
+            value = number(rest)
+        elif kind == b"*" and rest != b"-1":
+            value = self._begin(number(rest))
+        elif kind == b"$" and rest != b"-1":
+            value = self._string(number(rest))
+        elif kind in (b"$", b"*"):
+            value = None
+        else:
+            raise ProtocolError("an unknown kind of value")
+        holder.append(value)
+
+    def _begin(self, count: int) -> list[Any]:
+        """An array whose elements follow."""
+        if not 0 <= count <= self._room:
+            raise ProtocolError(f"an array of {count} elements; {MAX_ELEMENTS} in one answer are the most")
+        if len(self._lists) > MAX_DEPTH:
+            raise ProtocolError(f"arrays nested deeper than {MAX_DEPTH}")
+        items: list[Any] = []
+        self._lists.append(items)
+        self._missing.append(count)
+        return items
+
+    def _string(self, length: int) -> bytes:
+        end = self.at + length
+        if length < 0 or self.payload[end : end + 2] != b"\r\n":
+            raise ProtocolError("a string does not end at its length")
+        data, self.at = self.payload[self.at : end], end + 2
+        return data
+
+    def _count(self, elements: int) -> None:
+        self._room -= elements
+        if self._room < 0:
+            raise ProtocolError(f"more than {MAX_ELEMENTS} elements in one answer")
+
+    def _ended(self) -> bool:
+        message = self.message[0]
+        if not isinstance(message, list) or not message or self.at != len(self.payload):
+            raise ProtocolError("a payload is not one array")
+        self.message = message
+        return True
 
     def _line(self) -> bytes:
         end = self.payload.find(b"\r\n", self.at)
@@ -89,17 +150,11 @@ class Reader:
 
 
 def number(digits: bytes) -> int:
-    """A number as text."""
+    """A number as text. Raises ProtocolError."""
     try:
-        return int(digits)
+        # Python converts long ones slowly.
+        if len(digits) <= MAX_DIGITS:
+            return int(digits)
     except ValueError:
-        raise ProtocolError("a number is none") from None
-
-
-def read_array(payload: bytes) -> list[Any]:
-    """The one array that a payload is. Raises ProtocolError."""
-    reader = Reader(payload)
-    message = reader.value()
-    if not isinstance(message, list) or not message or reader.at != len(payload):
-        raise ProtocolError("a payload is not one array")
-    return message
+        pass
+    raise ProtocolError("a number is malformed")
