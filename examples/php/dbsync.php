@@ -1795,12 +1795,15 @@ namespace Dbsync {
             /** Part of the lease within which the lock is surely its holder's: clocks differ. */
             private const SURE_PART = 0.95;
             private const LOOK_MS = [10, 60];
+            /** Seconds that one daemon has to answer a question about the lock; a hung one costs no more. */
+            private const ASK_SECONDS = 0.5;
 
             private Client $client;
             private string $prefix;
             private ?int $lifetime;
             private float $lock;
             private float $lease;
+            private float $ask;
             /** @var array|null of the lock that is held: name, server, until when it is surely ours, number of the turn */
             private ?array $held = null;
 
@@ -1808,12 +1811,13 @@ namespace Dbsync {
              * @param Client $client   of all daemons
              * @param array  $options  prefix: of the keys ("session:"); lifetime: seconds (session.gc_maxlifetime); lock: seconds that a
              *                         request waits for another one of the same session (none: requests do not wait); lease: seconds
-             *                         after which a lock ends whose holder has died, more than any request takes (60)
+             *                         after which a lock ends whose holder has died, more than any request takes (60); ask:
+             *                         seconds after which the next daemon is asked for the lock (0.5)
              * @throws Failure
              */
             public function __construct(Client $client, array $options = [])
             {
-                $known = ['prefix' => 'session:', 'lifetime' => null, 'lock' => 0, 'lease' => self::LEASE_SECONDS];
+                $known = ['prefix' => 'session:', 'lifetime' => null, 'lock' => 0, 'lease' => self::LEASE_SECONDS, 'ask' => self::ASK_SECONDS];
                 foreach (array_keys(array_diff_key($options, $known)) as $name) {
                     throw new Failure("sessions have no option \"$name\"; there are " . implode(', ', array_keys($known)));
                 }
@@ -1823,6 +1827,7 @@ namespace Dbsync {
                 $this->lifetime = $options['lifetime'] === null ? null : (int) $options['lifetime'];
                 $this->lock = (float) $options['lock'];
                 $this->lease = (float) $options['lease'];
+                $this->ask = (float) $options['ask'];
             }
 
             /**
@@ -1934,7 +1939,7 @@ namespace Dbsync {
             private function tried(string $name, string $server): bool
             {
                 $look = ['ZMSCORE', $name, 'taken', 'released'];
-                [$taken, $released] = $this->client->call($look, ['servers' => $server]);
+                [$taken, $released] = $this->client->call($look, ['servers' => $server, 'timeout' => $this->ask]);
                 if ((int) $taken > (int) $released) {
                     return false;
                 }
@@ -1943,7 +1948,7 @@ namespace Dbsync {
                 $try = [$look, ['ZADD', $name, 'GT', 'CH', $number, 'taken'], $this->lasting($name)];
                 try {
                     // As policy a number: an answer that came late is none.
-                    [$before, $changed] = $this->client->multi($try, ['servers' => $server, 'policy' => 1]);
+                    [$before, $changed] = $this->client->multi($try, ['servers' => $server, 'policy' => 1, 'timeout' => $this->ask]);
                 } catch (Failure $failure) {
                     if ($failure->answered > 0) {
                         return false;
@@ -1959,7 +1964,7 @@ namespace Dbsync {
             private function readWhereHeld(string $id): ?string
             {
                 try {
-                    return $this->held === null ? null : $this->client->call(['GET', $this->prefix . $id], ['servers' => $this->held[1]]);
+                    return $this->held === null ? null : $this->client->call(['GET', $this->prefix . $id], ['servers' => $this->held[1], 'timeout' => $this->ask]);
                 } catch (Failure $failure) {
                     return null;
                 }

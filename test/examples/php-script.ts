@@ -45,7 +45,7 @@ export function untilClosedBy(port: number): string {
 }
 
 /** A call that waits for nobody's sake ends long before. */
-const PATIENCE = { CALL_SECONDS: 60 };
+const PATIENCE = { CALL_SECONDS: 60, ASK_SECONDS: 20 };
 
 /** Evaluates the file with other constants. */
 function patient(seconds: Readonly<Record<string, number>>): string {

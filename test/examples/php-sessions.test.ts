@@ -8,7 +8,52 @@ import { refusingAddress } from "../support/free-port.js";
 import { skipWithout } from "../support/requirements.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 
+import { fakeV2, hello, result } from "./fake-daemon-v2.js";
 import { runPhp } from "./php-script.js";
+
+/** A daemon at which no request has held the lock: it answers the query, the attempt, the read and the release. */
+async function lockable() {
+  const none = "*2\r\n$-1\r\n$-1\r\n";
+  const daemon = await fakeV2(
+    () => hello(Date.now()),
+    ({ id }) => {
+      const sent = daemon.messages.at(-1)?.toString("latin1") ?? "";
+      if (sent.includes("ZADD"))
+        return result(id, sent.includes("ZMSCORE") ? `*3\r\n${none}:1\r\n:1\r\n` : "*2\r\n:1\r\n:1\r\n");
+      return result(id, sent.includes("ZMSCORE") ? none : "$-1\r\n");
+    },
+  );
+  return daemon;
+}
+
+describe("a session's lock and a hung daemon", { skip: skipWithout("php") }, () => {
+  const READ = `$client = new Dbsync\\Client(); $start = hrtime(true);
+    $sessions = new Dbsync\\Sessions($client, ['lock' => 120]); $sessions->read('one');
+    $seconds = (hrtime(true) - $start) / 1e9; $sessions->close(); $client->finish(); $result = $seconds;`;
+  const run = (servers: string[], patience: Record<string, number>) =>
+    runPhp(READ, { env: { DBSYNC_SERVERS: servers.join(), DBSYNC_SIGNKEY: privateKey }, patience });
+
+  test("The lock is released at every daemon, not only at the one that granted it", async () => {
+    await using granting = await lockable();
+    await using other = await lockable();
+    await run([granting.address, other.address], { LAST_DELIVERY_SECONDS: 60 });
+    for (const { messages } of [granting, other]) {
+      const last = messages.at(-1);
+      assert.ok(last?.includes("released") && !last.includes("taken"));
+    }
+  });
+
+  test("A daemon that accepts and is silent costs the lock's own time, not that of a call", async () => {
+    await using hung = await fakeV2(
+      () => hello(Date.now()),
+      () => null,
+    );
+    await using granting = await lockable();
+    const seconds = await run([hung.address, granting.address], { CALL_SECONDS: 300, ASK_SECONDS: 0.5 });
+    // A tenth of what a call may take, so that no busy machine matters.
+    assert.ok(Number(seconds) < 30);
+  });
+});
 
 const rsa = readVectors().keys.find(({ name }) => name === "rsa2048");
 assert.ok(rsa);
