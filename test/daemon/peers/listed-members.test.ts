@@ -174,18 +174,20 @@ test("a list whose signer's key is not known is taken once most of the configure
   assert.ok(c.lines.some(({ text }) => /most of its configured peers go by it/.test(text)));
 });
 
-test("a daemon that lets this one go as no list names it vouches for the list as well", () => {
-  const world = new World();
-  const at = new Lists("b", "", []);
-  at.others = null;
-  at.told = { hash: "", lists: [] };
-  at.take = () => "unknown-signer";
-  const refusal = (id: string) => (id === keyOf("b").id ? ("not-listed" as const) : null);
-  world.add("a", { parts: { lists: new Lists("a", HASH, ["a"]), refusal } });
-  world.add("b", { peers: ["a"], parts: { lists: at } });
-  world.runUntil(() => at.vouched.length > 0);
-  assert.deepEqual(at.vouched[0], ["list L", 1]);
-});
+for (const isInOnePiece of [false, true])
+  test(`a peer that closes the connection, as no list names this daemon, vouches for the list ${isInOnePiece ? "in one piece with its proof" : "behind its proof"}`, () => {
+    const world = new World();
+    world.isInOnePiece = isInOnePiece;
+    const at = new Lists("b", "", []);
+    at.others = null;
+    at.told = { hash: "", lists: [] };
+    at.take = () => "unknown-signer";
+    const refusal = (id: string) => (id === keyOf("b").id ? ("not-listed" as const) : null);
+    world.add("a", { parts: { lists: new Lists("a", HASH, ["a"]), refusal } });
+    world.add("b", { peers: ["a"], parts: { lists: at } });
+    world.runUntil(() => at.vouched.length > 0);
+    assert.deepEqual(at.vouched[0], ["list L", 1]);
+  });
 
 test("a member that the list names and no address leads to is shown as away", () => {
   const world = new World();
