@@ -11,7 +11,9 @@ export type ForgottenParts = Pick<TimelineParts, "storage" | "clock" | "window" 
 
 export class Forgotten {
   readonly #parts: ForgottenParts;
-  /** Milliseconds since 1970. */
+  /** Of what may have been answered before the start; milliseconds since 1970. */
+  #untilAtStart = Number.NEGATIVE_INFINITY;
+  /** Of what is known to be gone since; milliseconds since 1970. */
   #until = Number.NEGATIVE_INFINITY;
   #isOpened = false;
 
@@ -22,31 +24,42 @@ export class Forgotten {
   /** At a start; once more, where a member's snapshot replaces what was here. @param isBegun  whether there was something */
   opened(isBegun: boolean): void {
     const { storage, isAlone } = this.#parts;
-    if (this.#isOpened || storage.lostGroups > 0 || (isBegun ? !storage.isSafe : !isAlone())) this.some();
+    if (this.#isOpened || storage.lostGroups > 0 || (isBegun ? !storage.isSafe : !isAlone())) {
+      if (this.#isOpened) this.some();
+      else this.#untilAtStart = this.#end;
+    }
     this.#isOpened = true;
   }
 
   /** Some of what was answered by now is gone: it may be dated ahead of the clock. */
   some(): void {
-    const { clock, window } = this.#parts;
-    this.#until = Math.max(this.#until, clock() + window.future);
+    this.#until = Math.max(this.#until, this.#end);
   }
 
   /** The members of a daemon that begins with nothing have nothing either: so it has not been there before. */
   clear(): void {
-    this.#until = Number.NEGATIVE_INFINITY;
+    this.#untilAtStart = Number.NEGATIVE_INFINITY;
   }
 
   /** @param folded  just now. @returns them, those marked that may stand before such a unit */
   mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
-    for (const { entry } of folded)
-      if (entry.envelope.at <= this.#until) return folded.map((one) => this.#marked(one));
+    for (const { entry } of folded) if (this.#isLate(entry)) return folded.map((one) => this.#marked(one));
     return folded;
   }
 
   #marked(folded: FoldedEntry): FoldedEntry {
     const { entry, answers } = folded;
-    if (entry.envelope.at > this.#until) return folded;
+    if (!this.#isLate(entry)) return folded;
     return { entry, answers: answers.map((answer) => ({ ...answer, late: true })) };
+  }
+
+  #isLate({ envelope }: FoldedEntry["entry"]): boolean {
+    return envelope.at <= Math.max(this.#untilAtStart, this.#until);
+  }
+
+  /** The latest date that clients may have given by now. */
+  get #end(): number {
+    const { clock, window } = this.#parts;
+    return clock() + window.future;
   }
 }

@@ -126,10 +126,10 @@ export class CatchingUp {
     if (state !== this.state) this.#cutOffAt = now;
     this.state = state;
     this.beganEmpty = false;
-    const members = roster().voices;
+    const { voices, electorate } = roster();
     joining.caughtUp(
-      members.flatMap(({ status }) => status ?? []),
-      members.length + 1 >= this.size && members.every(({ compared }) => compared !== null),
+      voices.flatMap(({ status }) => status ?? []),
+      electorate,
     );
     if (!this.#isTold) notices.info({}, "caught up with the members");
     this.#isTold = true;

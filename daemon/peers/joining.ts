@@ -3,7 +3,9 @@
  * change: it takes nothing dated at or before theirs, whatever its own clock says. What one of them says cannot keep it
  * from ever taking anything. Source: docs/protocol-v2.md "Members", rule 7.
  */
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { StatusMessage } from "../../protocol/members/member-messages.js";
+import type { Electorate } from "./past/electorate.js";
 import type { TimelineFace } from "./shared/peering-parts.js";
 
 /** What a member says of itself. */
@@ -22,6 +24,10 @@ export class Joining {
   /** Whether it has begun with nothing, and has not caught up. */
   isUnderWay = false;
   readonly #parts: JoiningParts;
+  /** Whether the cluster may be new: no entry was here when this daemon became live, and no member has reported one. */
+  #mayBeNew = false;
+  /** Members whose first status since the start reported no entries. */
+  readonly #empty = new Set<ByteString>();
 
   constructor(parts: JoiningParts) {
     this.#parts = parts;
@@ -30,18 +36,37 @@ export class Joining {
   /** @param hasOthers  whether there are members to ask */
   start(hasOthers: boolean): void {
     this.isUnderWay = hasOthers && this.#parts.timeline.published === 0;
+    this.#mayBeNew = this.isUnderWay && this.#isEmpty;
+  }
+
+  /** Notes the first status of a member's connection; later connections of the member do not count. @param id  proved */
+  met(id: ByteString, { data }: Pick<StatusMessage, "data">): void {
+    if (!this.#mayBeNew || this.#empty.has(id)) return;
+    if (data.count === 0) this.#empty.add(id);
+    else this.#mayBeNew = false;
   }
 
   /**
-   * What members had is here, or nobody could be reached: then it begins where its own clock says.
-   * @param isEverybody  whether these are all
+   * Raises the watermark once, when this daemon has what members had, or reaches none of them; then it begins where its own clock says.
+   * At every call until then, and after it, checks whether all configured members began with nothing as well: this daemon cannot have
+   * answered anything before its start, and its answers are no longer late.
+   * @param members  those that are connected
+   * @param electorate  those that are configured, or listed
    */
-  caughtUp(members: readonly JoinedStatus[], isEverybody: boolean): void {
+  caughtUp(members: readonly JoinedStatus[], { ids, others }: Electorate): void {
     const { timeline, clock } = this.#parts;
-    if (this.isUnderWay) timeline.raise(joiningWatermark(members, clock()));
-    if (this.isUnderWay && isEverybody && timeline.index.total("data").count === 0)
-      timeline.forgotten.clear();
+    if (this.isUnderWay) {
+      timeline.raise(joiningWatermark(members, clock()));
+      this.#mayBeNew &&= this.#isEmpty;
+    }
     this.isUnderWay = false;
+    if (!this.#mayBeNew || ids.size < others || ![...ids].every((id) => this.#empty.has(id))) return;
+    timeline.forgotten.clear();
+    this.#mayBeNew = false;
+  }
+
+  get #isEmpty(): boolean {
+    return this.#parts.timeline.index.total("data").count === 0;
   }
 }
 

@@ -286,6 +286,7 @@ export class Peering {
       voted: ({ id }, votes) => this.#past.voting.heard(id, votes),
       listed: (member, message) => this.#listed.heard(member, message),
       spoke: (member) => {
+        if (member.status !== null) this.#joining.met(member.id, member.status);
         this.#listed.tell(member);
         this.#past.voting.joined(member);
       },

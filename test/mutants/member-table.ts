@@ -3,6 +3,20 @@ import type { Mutant } from "./mutant.js";
 
 export const memberMutants: readonly Mutant[] = [
   {
+    name: "late: a new daemon does not wait for peers that it has not met",
+    file: "daemon/peers/joining.js",
+    find: " || ids.size < others || ![...ids].every((id) => this.#empty.has(id))",
+    replace: "",
+    test: "test/daemon/peers/joining.test.js",
+  },
+  {
+    name: "late: a new daemon believes that peers with entries have none",
+    file: "daemon/peers/joining.js",
+    find: "if (data.count === 0)",
+    replace: "if (true)",
+    test: "test/daemon/peers/joining.test.js",
+  },
+  {
     name: "messages of members told without their signature",
     file: "daemon/replica/message-check.js",
     find: 'if (!signers.verify(signer, { kind: "command", body, signature }, id))',

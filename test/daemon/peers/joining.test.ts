@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type JoinedStatus, Joining, joiningWatermark } from "../../../daemon/peers/joining.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
-import { EPOCH } from "./entries.js";
+import { EPOCH, entryOf } from "./entries.js";
 import { World } from "./support.js";
 
 const DAY_MS = 86_400_000;
@@ -48,9 +48,68 @@ test("a daemon that has told a watermark before, or has no members, joins nobody
     const joining = new Joining({ timeline, clock: () => 10 });
     joining.start(hasOthers);
     assert.ok(!joining.isUnderWay);
-    joining.caughtUp([{ watermark: 5, clock: 10, skewed: false }], true);
+    joining.met("a", { data: { count: 0, sum: "" } });
+    joining.caughtUp([{ watermark: 5, clock: 10, skewed: false }], { ids: new Set(["a"]), others: 1 });
     assert.deepEqual(raised, []);
   }
+});
+
+const A_AND_B = { ids: new Set(["a", "b"]), others: 2 };
+
+/** A new daemon with an index that a test fills. */
+function newDaemon() {
+  const index = new DigestIndex();
+  let cleared = 0;
+  const forgotten = { clear: () => void cleared++ };
+  const joining = new Joining({
+    timeline: { published: 0, raise: () => {}, index, forgotten },
+    clock: () => 10,
+  });
+  joining.start(true);
+  const met = (id: string, count: number) => joining.met(id, { data: { count, sum: "" } });
+  return { joining, index, met, cleared: () => cleared };
+}
+
+test("answers of a new daemon are no longer late once all configured peers have reported that they began with nothing", () => {
+  const { joining, met, cleared } = newDaemon();
+  met("a", 0);
+  joining.caughtUp([], { ids: new Set(["a"]), others: 2 });
+  joining.caughtUp([], A_AND_B);
+  met("guest", 0);
+  joining.caughtUp([], A_AND_B);
+  assert.equal(cleared(), 0, "b was not met yet");
+  met("b", 0);
+  // What a has received meanwhile came after its first status.
+  met("a", 5);
+  joining.caughtUp([], A_AND_B);
+  joining.caughtUp([], A_AND_B);
+  assert.equal(cleared(), 1);
+});
+
+for (const id of ["b", "guest"])
+  test(`answers of a new daemon stay late if ${id} had entries when it was met`, () => {
+    const { joining, met, cleared } = newDaemon();
+    met("a", 0);
+    joining.caughtUp([], A_AND_B);
+    met(id, 1);
+    met("b", 0);
+    joining.caughtUp([], A_AND_B);
+    assert.equal(cleared(), 0);
+  });
+
+test("a new daemon that goes live before its last peer comes is not late once it has met that peer", () => {
+  const world = new World();
+  const names = ["a", "b", "c"];
+  const a = world.add("a", { peers: ["b", "c"] });
+  let cleared = 0;
+  Object.assign(a.timeline, { published: 0, forgotten: { clear: () => void cleared++ } });
+  world.add("b", { peers: names.filter((name) => name !== "b") });
+  world.runUntil(() => a.peering.state === "live");
+  a.timeline.take(entryOf(-1000));
+  world.run(1000);
+  assert.equal(cleared, 0);
+  world.add("c", { peers: ["a", "b"] });
+  world.runUntil(() => cleared > 0);
 });
 
 const member = (watermark: number, clock: number, skewed = false): JoinedStatus => ({
