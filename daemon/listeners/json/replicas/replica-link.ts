@@ -43,6 +43,8 @@ export class ReplicaLink {
   readonly #delivery: ReplicaDelivery;
   /** Documents that it must have: it gave them, or has confirmed writes of them. */
   readonly #known = new Set<ByteString>();
+  /** Documents reported as different, until the server takes them. */
+  readonly #reported = new Set<ByteString>();
   readonly #work = new SerialWork();
   #count = 0;
   /** It has all writes up to a number: it was levelled. */
@@ -204,7 +206,6 @@ export class ReplicaLink {
       await this.#ready();
       if (number <= this.#levelUpTo) return { isDone: !this.#missed.has(document) };
       // Who leads it gets the write from here. It may follow this one soon, or the other way round.
-      // Who leads it gets the write from here. It may follow this one soon, or the other way round.
       if (!this.#contact.isTaking) {
         if (!this.#contact.hasGiven || this.#contact.kind === null) this.#missed.add(document);
         this.#retrySoon();
@@ -251,9 +252,10 @@ export class ReplicaLink {
       if (!this.#contact.isTaking) break;
       if (await isForeign(document, this.#contact, this.#known, this.#host)) {
         this.#missed.refuse(document);
-        this.#host.differs(this, [document]);
+        if (!this.#reported.has(document)) this.#differs([document]);
         continue;
       }
+      this.#reported.delete(document);
       const upTo = this.#count;
       const isTaken = await this.#delivery.sendWhole(document);
       this.#whole.set(document, { upTo, isTaken });
@@ -267,6 +269,12 @@ export class ReplicaLink {
       this.#host.log.info({ replica: this.#contact.name }, "a JSON replica has all documents again");
   }
 
+  /** Reports documents whose contents differ there. The retries that follow do not report them again. */
+  #differs(documents: readonly ByteString[]): void {
+    for (const document of documents) this.#reported.add(document);
+    this.#host.differs(this, documents);
+  }
+
   /** Reached, met, and compared with. */
   async #ready(): Promise<void> {
     const connection = await this.#connected();
@@ -274,7 +282,7 @@ export class ReplicaLink {
     const isTaken = await compareWith(connection, {
       ...{ host: this.#host, contact: this.#contact, delivery: this.#delivery },
       ...{ missed: this.#missed, known: this.#known },
-      differs: (documents) => this.#host.differs(this, documents),
+      differs: (documents) => this.#differs(documents),
       adopted: (document) => this.#host.adopted(this, document),
       sealed: () => {
         this.#levelUpTo = this.#count;
