@@ -162,7 +162,7 @@ function validateWeb(settings: Settings): void {
   const { ws, wsOrigins, wsCompress } = settings;
   if (ws === null) {
     if (wsOrigins.length > 0) fail("--ws-origin names whose pages --ws serves: give --ws too.");
-    if (wsCompress) fail("--ws-compress is about what the clients of --ws are sent: give --ws too.");
+    if (wsCompress) fail("--ws-compress has no effect, and there is no --ws: leave it out.");
     return;
   }
   if (!isSigned(settings))
