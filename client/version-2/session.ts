@@ -1,6 +1,6 @@
 /**
  * Read your own writes: which of a client's acknowledged writes each daemon may be missing. Commands reach a daemon in order, so a
- * link needs no proof as long as its connection stays and its daemon takes what it is sent. A link that was lost, or whose daemon
+ * link needs no proof as long as its connection stays and its daemon accepts every write. A link that was lost, or whose daemon
  * has not answered a write that another daemon has answered, proves by an envelope with `after` that its daemon has caught up.
  * Source: docs/consistency.md "Your own writes".
  */
@@ -9,7 +9,7 @@ import { orderKey } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { SentBatch } from "../calls/sending.js";
 
-/** Milliseconds for which a write is waited for: one that no daemon has by then is lost, and must not stop reads for ever. */
+/** Milliseconds for which reads wait for a write. A write that no daemon has by then is lost, and must not block reads permanently. */
 export const SESSION_MS = 30_000;
 
 /** The newest write that a daemon has answered. */
@@ -22,7 +22,7 @@ export interface LastWrite extends EnvelopeDate {
 
 /** An acknowledged write that a daemon may be missing. */
 export interface MissedWrite extends EnvelopeDate {
-  /** As `after` names it. */
+  /** Its order key, as in `after`. */
   readonly place: ByteString;
   /** Clock time. */
   readonly answeredAt: number;
@@ -31,17 +31,17 @@ export interface MissedWrite extends EnvelopeDate {
 export class Session {
   lastWrite: LastWrite | null = null;
   readonly #isOn: boolean;
-  /** The same of commands for data alone. */
+  /** The newest answered write of a batch that only writes data. */
   #last: LastWrite | null = null;
   /** By daemon: the newest acknowledged write that it may be missing; null: none. */
   readonly #missed: (MissedWrite | null)[];
   /** By daemon: whether it has a timeline, which other daemons complete. */
   readonly #hasTimeline: boolean[];
-  /** The daemon whose missed write was asked for last. */
+  /** Index of the daemon whose missed write was last named in `after`. */
   #turn = 0;
 
   /**
-   * @param daemons  one alone needs no session: no other has more
+   * @param daemons  their number; a single daemon needs no session
    * @param isOn     false for calls without a session
    */
   constructor(daemons: number, isOn: boolean) {
@@ -50,9 +50,9 @@ export class Session {
     this.#hasTimeline = Array(daemons).fill(false);
   }
 
-  /** Returns what the next envelope is to name in `after`; null: every daemon has what it should have. */
+  /** Returns the write that the next envelope names in `after`; null: no daemon misses one. */
   after({ isRead, options }: Pick<SentBatch, "isRead" | "options">, now: number): ByteString | null {
-    // A plain write is taken by any daemon; what a unit's conditions are compared with should be as new as its client's knowledge.
+    // Any daemon may accept a plain write; conditions are checked against a state that has all writes of this client.
     if (this.#last === null || !(isRead || options?.if != null)) return null;
     const { length } = this.#missed;
     for (let looked = 0; looked < length; looked++) {
@@ -63,7 +63,7 @@ export class Session {
     return null;
   }
 
-  /** Notes that a daemon has answered a batch with results. @param units  of it */
+  /** Records that a daemon has answered a batch with results. @param units  number of its units */
   answered(daemon: number, batch: SentBatch, units: number, now: number): void {
     const { envelope } = batch;
     if (envelope === null) return;
@@ -81,13 +81,13 @@ export class Session {
     for (const { isMissing, index } of batch.sendings) if (isMissing) this.#miss(index, batch, now);
   }
 
-  /** Notes that a daemon has refused a batch, or will not answer it. */
+  /** Records that a daemon has refused a batch, or will not answer it. */
   failed(daemon: number, batch: SentBatch, now: number): void {
     if (this.#isOn && batch.company === "writes" && batch.sendings.some(({ isTaken }) => isTaken))
       this.#miss(daemon, batch, now);
   }
 
-  /** Notes a new connection: its daemon may have begun again since the last one, or have stood still. */
+  /** Records a new connection: its daemon may have restarted or stood still since the last one. */
   connected(daemon: number, hasTimeline: boolean): void {
     this.#hasTimeline[daemon] = hasTimeline;
     if (!hasTimeline || this.#last === null) return;
@@ -95,7 +95,7 @@ export class Session {
     this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, index), answeredAt };
   }
 
-  /** Whether a daemon's answer to a batch may be older than what its client knows. */
+  /** Whether a daemon's answer to a batch may miss an acknowledged write of this client. */
   isBehind(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
     const write = this.#missedBy(daemon, now);
     return write !== null && envelope?.after !== write.place && !options?.after;
@@ -109,7 +109,7 @@ export class Session {
     this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, units - 1), answeredAt: now };
   }
 
-  /** Returns what a daemon may be missing, as long as it is waited for. */
+  /** Returns the write that a daemon may be missing; null: none, or it is older than `SESSION_MS`. */
   #missedBy(daemon: number, now: number): MissedWrite | null {
     const missed = this.#missed[daemon] ?? null;
     if (missed === null || now - missed.answeredAt <= SESSION_MS) return missed;

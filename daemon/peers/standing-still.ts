@@ -1,5 +1,5 @@
 /**
- * Notices that this process stood still (stopped, its machine suspended, a long collection), or receives nothing from most members
+ * Detects that this process stood still (stopped, its machine suspended, a long collection), or receives nothing from most members
  * and is not yet known to be cut off. Until it has compared itself with most of the cluster again, its state may be an old one.
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
@@ -7,7 +7,7 @@ import type { Waiting } from "../../timeline/waiting.js";
 import type { Roster } from "./roster.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
 
-/** What it asks of the members. */
+/** The members that a daemon compares itself with. */
 export type StandingStillMembers = Pick<Roster, "count" | "members" | "voices">;
 
 export type StandingStillParts = Pick<PeeringParts, "clock" | "uptime" | "limits" | "log"> & {
@@ -17,10 +17,10 @@ export type StandingStillParts = Pick<PeeringParts, "clock" | "uptime" | "limits
 export class StandingStill {
   readonly #parts: StandingStillParts;
   readonly #members: StandingStillMembers;
-  /** When it was last seen running, by both clocks; infinity: it has not begun. */
+  /** The last check by each clock, in milliseconds; infinity: none yet. */
   #uptime = Number.POSITIVE_INFINITY;
   #clock = Number.POSITIVE_INFINITY;
-  /** When it stood still last; null: it has compared itself since. */
+  /** The end of the last standstill, in milliseconds of uptime; null: it has compared itself since. */
   #wokeAt: number | null = null;
   #isMarked = false;
   #isCutOff = false;
@@ -30,7 +30,7 @@ export class StandingStill {
     this.#members = members;
   }
 
-  /** Whether its state may be an old one since it stood still. To be asked before each answer: sockets are read before timers run. */
+  /** Whether its state may be stale since a standstill. Check it before each answer: sockets are read before timers run. */
   get isBehind(): boolean {
     this.#look(this.#parts.uptime());
     return this.#wokeAt !== null;
@@ -49,30 +49,30 @@ export class StandingStill {
     if (this.#wokeAt === null) return;
     const compared = this.#members.voices.filter((member) => member.compared !== null).length;
     if (2 * (1 + compared) > size && this.#isLevel()) this.#done(now, "compared");
-    // Its members are away: a daemon that reaches too few of them says so itself.
+    // Too few members are reachable: `isolated` reports that.
     else if (now - this.#wokeAt > catchUpMs) this.#done(now, "alone");
   }
 
   #look(now: number): void {
     const { limits, log } = this.#parts;
     const clock = this.#parts.clock();
-    // A machine that is suspended may stop one of them, and the other is set.
+    // A suspended machine may stop the monotonic clock; an administrator may set the other one.
     const stoodFor = Math.max(now - this.#uptime, clock - this.#clock);
     this.#uptime = now;
     this.#clock = clock;
-    // Alone it has all there is.
+    // A daemon alone misses nothing.
     if (stoodFor <= limits.standstillMs || this.#members.count(now).size === 1) return;
     log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);
     this.#wokeAt = now;
     this.#isMarked = false;
     for (const member of this.#members.members.values()) {
-      // What it has sent meanwhile is read before it is called silent.
+      // Its messages of the meantime are still in the socket: it is not silent.
       member.connection.heardAt = now;
       member.compareAgain();
     }
   }
 
-  /** Whether what was here when most members had been compared with has become part of the state. */
+  /** Whether the state includes all entries that were here when most members had been compared with. */
   #isLevel(): boolean {
     const { waiting } = this.#parts.timeline;
     if (!this.#isMarked) waiting.mark();

@@ -1,31 +1,31 @@
 /**
- * What a unit costs, counted as it runs: what it produces, and what it goes through besides. Counts, never time: what is
- * produced follows from the state and the unit alone, so that every daemon refuses the same one.
+ * Counts the cost of a unit while it runs: what it produces, and what it reads. Counts, never time: what is
+ * produced follows from the state and the unit alone, so that every daemon refuses the same unit.
  * Source: docs/decisions/0047-budgets-count-what-is-produced.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/errors.js";
 
-/** Bytes that count as much as an element. */
+/** Bytes that count as one element. */
 export const BYTES_A_STEP = 64;
-/** Elements that are only looked at, and count as much as one that is produced. */
+/** Elements that are only read and together count as one produced element. */
 export const LOOKS_A_STEP = 16;
-/** Steps of a member that goes into a set, a hash or a sorted set, or out of it, where it is looked for. */
+/** Steps for each member added to, removed from or looked up in a set, a hash or a sorted set. */
 export const MEMBER_STEPS = 4;
 /** Steps for each element or `BYTES_A_STEP` bytes of the arguments. */
 const STEPS_GRANTED = 4;
 /** Steps that a unit may produce wherever it is folded, from CLUSTER SEMANTICS 2 on. */
 export const PRODUCED_MAX = 16_000_000;
-/** Steps that a daemon takes in one go unless `--max-unit-steps` says otherwise. */
+/** Default of `--max-unit-steps`. */
 export const UNIT_STEPS_DEFAULT = 1_000_000;
 
-/** A unit went beyond a budget. Not a failure of the command: what it has done is still to be undone. */
+/** A unit exceeded a budget. Not a failure of the command: the caller has to undo its changes. */
 export class TooMuch extends Error {
   override readonly name = "TooMuch";
 }
 
-/** Error reply where a unit is not refused whole. */
+/** Returns the error reply of a single command that exceeds a budget. */
 export const tooMuch = (): CommandFailure =>
   new CommandFailure(
     "TOOMUCH the command would produce or go through too much in one step: do it in parts, or raise --max-unit-steps",
@@ -34,19 +34,19 @@ export const tooMuch = (): CommandFailure =>
 export class Effort {
   /** Steps of the unit so far, as every daemon counts them. */
   produced = 0;
-  /** These, and what this daemon goes through besides. */
+  /** Steps produced, and those that this daemon reads. */
   steps = 0;
   producedMax = Number.POSITIVE_INFINITY;
   stepsMax = Number.POSITIVE_INFINITY;
 
-  /** Steps that the arguments so far are worth: what came with a unit is not held against it. */
+  /** Steps granted for the arguments so far: a unit may always produce as much as it was sent. */
   #granted = 0;
 
-  /** Whether units run that are not recorded yet: beyond a budget they leave no trace, not even a reply. */
+  /** Whether the units that run are not recorded yet: one that exceeds a budget is undone and gets no reply. */
   isAdmitting = false;
 
   /**
-   * Begins another unit; units that are admitted together are counted together.
+   * Starts the count of another unit; units that are admitted together share one count.
    * @param producedMax  steps that the unit may produce
    * @returns whether anything bounds the unit
    */
@@ -57,7 +57,7 @@ export class Effort {
     return this.stepsMax !== Number.POSITIVE_INFINITY || producedMax !== Number.POSITIVE_INFINITY;
   }
 
-  /** Bounds what several units make this daemon go through together. @throws TooMuch */
+  /** Runs several units under one budget of `stepsMax` steps. @throws TooMuch */
   admitting<Result>(stepsMax: number, run: () => Result): Result {
     const before = this.stepsMax;
     this.#reset();
@@ -82,7 +82,7 @@ export class Effort {
     this.#granted = 0;
   }
 
-  /** Runs a command that is counted, unless its unit is beyond a budget already. @returns its reply, or that it is too much */
+  /** Runs a command and counts it, unless its unit has exceeded a budget already. */
   bound(argv: readonly ByteString[], run: (effort: this) => Reply): Reply | TooMuch {
     try {
       this.work(0);
@@ -104,17 +104,17 @@ export class Effort {
     this.work(steps);
   }
 
-  /** Counts elements and bytes that are about to be looked at. @throws TooMuch */
+  /** Counts elements and bytes that are about to be read. @throws TooMuch */
   look(elements: number, bytes = 0): void {
     this.work((elements + bytes / BYTES_A_STEP) / LOOKS_A_STEP);
   }
 
-  /** Counts steps that are no product. @throws TooMuch */
+  /** Counts steps that produce nothing. @throws TooMuch */
   work(steps: number): void {
     this.steps += steps;
     if (this.steps > this.stepsMax + this.#granted) throw new TooMuch("it would go through too much");
   }
 }
 
-/** Counts for commands whose effect is as long as their arguments; nothing bounds it. */
+/** The counter without budgets, for commands whose effect is as long as their arguments. */
 export const UNCOUNTED_EFFORT = new Effort();

@@ -1,8 +1,8 @@
 /**
- * Where the conditions of a select are checked: as early as their columns are there, so that what cannot be in the result is not joined.
+ * Plans where the conditions of a select are checked: as soon as their columns are available, so that rows outside the result are not joined.
  * Only parts of conditions that cannot fail move, and only where everything that is checked before them cannot fail either, so that the
- * result, its order and its errors are those of checking each condition where it is written. Stage 0 is the first source, stage n what the
- * n-th join makes; a column has the same place in all stages that it is in.
+ * result, its order and its errors are those of checking each condition where it is written. Stage 0 is the first source, stage n the rows of
+ * the n-th join; a column has the same index in all stages that contain it.
  */
 import type { Binary, Expression, Join, Select } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
@@ -14,26 +14,26 @@ import type { Demand } from "./selection.js";
 
 export type Holds = (row: readonly Scalar[]) => boolean;
 
-/** What is checked of a source's rows before they are joined. */
+/** The conditions on a source's rows before they are joined. */
 export interface SourceConditions {
   readonly holds: Holds[];
-  /** Values that its columns must have. */
+  /** Values that its columns must equal. */
   readonly demands: Demand[];
 }
 
 export interface Stage {
-  /** Of the rows that it makes. */
+  /** The columns of its rows. */
   readonly columns: readonly RelationColumn[];
-  /** Checked of its rows. */
+  /** Conditions on its rows. */
   readonly holds: Holds[];
-  /** Columns that its `on` demands to be equal: a place in the stage before, and one in the source. */
+  /** Columns that its `on` requires to be equal: an index in the previous stage, and one in the source. */
   readonly equal: { readonly left: number; readonly right: number } | null;
 }
 
 export interface Plan {
   readonly sources: readonly SourceConditions[];
   readonly stages: readonly Stage[];
-  /** Whether all of `where` is checked by then. */
+  /** Whether the stages check all of `where`. */
   readonly hasWhere: boolean;
 }
 
@@ -47,10 +47,10 @@ export class Planner {
   readonly #joins: readonly Join[];
   readonly #sources: readonly SourceConditions[];
   readonly #stages: Stage[];
-  /** By places of the last stage. */
+  /** By column index of the last stage. */
   readonly #origins: readonly Origin[];
 
-  /** @param relations  one more than joins @throws CommandFailure  a column is not there, or meant by more than one */
+  /** @param relations  one more than joins @throws CommandFailure  too many columns */
   constructor(relations: readonly Relation[], joins: readonly Join[], evaluation: Evaluation) {
     this.#evaluation = evaluation;
     this.#joins = joins;
@@ -90,7 +90,7 @@ export class Planner {
     return { sources: this.#sources, stages: this.#stages, hasWhere: areSafe && isAll };
   }
 
-  /** What a part of `on` says of one side alone is checked there, unless that side's rows stay without a partner. */
+  /** Checks a part of `on` that names one side alone at that side, unless the join keeps unmatched rows of that side. */
   #placeOn(part: Expression, kind: Join["kind"], stage: number): void {
     const used = this.#sourcesOf(part, stage);
     if (used.length === 0) return;
@@ -104,11 +104,11 @@ export class Planner {
   /** Checks a part as early as it may be. @param stage  whose columns it names @param top  after which it must have been checked */
   #put(part: Expression, stage: number, top: number): void {
     const used = this.#sourcesOf(part, stage);
-    // What names no column is checked at the end.
+    // A part without columns is checked at the end.
     let earliest = used.length === 0 ? top : Math.max(...used);
     for (let join = top; join > earliest; join--) {
       const kind = this.#joins[join - 1]?.kind;
-      // Rows of the left side that are made of nulls come into being here.
+      // This join adds rows whose left side is null.
       if (kind === "right" || kind === "full") earliest = join;
     }
     const kind = this.#joins[earliest - 1]?.kind;
@@ -145,14 +145,14 @@ export class Planner {
     this.#stages[stage] = { ...found, equal: { left, right: right - width } };
   }
 
-  /** null: it is no column. */
+  /** Returns the column index; null: the expression is no column. */
   #placeOf(expression: Expression, stage: number): number | null {
     const { columns } = this.#stages[stage] as Stage;
     if (expression.kind !== "column" || isText(expression, columns)) return null;
     return placeOf(expression, columns, this.#evaluation);
   }
 
-  /** Which sources the columns of an expression are from, each once. */
+  /** Returns the sources of the columns of an expression, each once. */
   #sourcesOf(expression: Expression, stage: number): readonly number[] {
     const found = new Set<number>();
     const visit = (each: Expression): void => {
