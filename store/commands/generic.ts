@@ -13,7 +13,7 @@ import {
 import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
 import { INT64_MAX, int32Argument, parseInteger } from "../arguments/numbers.js";
 import { matcherOf, scanCursor, scanOptions, scanPage, scanReply } from "../arguments/scan.js";
-import { MEMBER_STEPS } from "../engine/effort.js";
+import { SORTED_MEMBER_STEPS } from "../engine/effort.js";
 import { isExpired, NO_EXPIRY } from "../engine/keyspace.js";
 import type { Data } from "../engine/mutators.js";
 import { seededChoice } from "../engine/random.js";
@@ -264,7 +264,7 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   data.effort.produce(typeof entry.value === "string" ? 1 : entry.value.size);
   if (entry.value instanceof Stream)
     for (const { pending, size } of entry.value.groups)
-      data.effort.produce(size + 2 * MEMBER_STEPS * pending.size);
+      data.effort.produce(size + SORTED_MEMBER_STEPS * pending.size);
   data.put(destination, cloneValue(entry.value), entry.expire, db);
   return ONE;
 }

@@ -13,6 +13,8 @@ export const BYTES_A_STEP = 64;
 export const LOOKS_A_STEP = 16;
 /** Steps for each member added to, removed from or looked up in a set, a hash or a sorted set. */
 export const MEMBER_STEPS = 4;
+/** Steps of a member that goes into a sorted set, or out of it; also of an entry of a stream that changes hands. */
+export const SORTED_MEMBER_STEPS = 12;
 /** Steps for each element or `BYTES_A_STEP` bytes of the arguments. */
 const STEPS_GRANTED = 4;
 /** Steps that a unit may produce wherever it is folded, from CLUSTER SEMANTICS 2 on. */

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
 import type { Stream } from "../values/streams/stream.js";
 import type { StreamId } from "../values/streams/stream-id.js";
-import { MEMBER_STEPS } from "./effort.js";
+import { SORTED_MEMBER_STEPS } from "./effort.js";
 import type { UndoRecord } from "./undo.js";
 
 export interface GroupMutatorHost {
@@ -68,7 +68,7 @@ export class GroupMutators {
 
   /** Removes a consumer, and what it was handed from what is pending. */
   removeConsumer(group: ConsumerGroup, consumer: Consumer): void {
-    this.#host.produce(1 + MEMBER_STEPS * consumer.pending.size, 0);
+    this.#host.produce(1 + SORTED_MEMBER_STEPS * consumer.pending.size, 0);
     this.#host.record({ mutator: "consumerRemove", group, consumer });
     group.removeConsumer(consumer);
   }

@@ -8,12 +8,12 @@ import { wrongType } from "../arguments/errors.js";
 import type { Hash } from "../values/hash.js";
 import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
-import type { SortedSet } from "../values/sorted-set.js";
+import { SortedSet } from "../values/sorted-set.js";
 import { copied } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
 import { CollectionMutators } from "./collection-mutators.js";
 import { DocumentMutators } from "./document-mutators.js";
-import { type Effort, MEMBER_STEPS, UNCOUNTED_EFFORT } from "./effort.js";
+import { type Effort, MEMBER_STEPS, SORTED_MEMBER_STEPS, UNCOUNTED_EFFORT } from "./effort.js";
 import { GroupMutators } from "./group-mutators.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import { Lookups, UNCOUNTED } from "./lookups.js";
@@ -30,6 +30,9 @@ export type Typed<V extends Value> = Omit<Entry, "value"> & { value: V };
 
 /** The class of a collection. */
 type ValueClass<V> = new () => V;
+
+const memberSteps = (value: Value): number =>
+  value instanceof SortedSet ? SORTED_MEMBER_STEPS : MEMBER_STEPS;
 
 export class Data {
   readonly #keyspaces: Keyspace[];
@@ -113,7 +116,7 @@ export class Data {
 
   /** Sets a key to a value, whatever it held. */
   put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): Entry {
-    if (typeof value !== "string") this.effort.produce(1 + MEMBER_STEPS * value.size);
+    if (typeof value !== "string") this.effort.produce(1 + memberSteps(value) * value.size);
     const keyspace = this.#keyspaces[db]!;
     const entry = keyspace.find(key);
     if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
@@ -253,7 +256,7 @@ export class Data {
 
   /** Sets or removes (undefined) a member's score; a sorted set that becomes empty goes. */
   score(entry: Typed<SortedSet>, member: ByteString, score: number | undefined): void {
-    this.effort.produce(MEMBER_STEPS);
+    this.effort.produce(SORTED_MEMBER_STEPS);
     const zset = entry.value;
     const old = zset.get(member);
     if (old === score) return;

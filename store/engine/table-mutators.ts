@@ -7,6 +7,10 @@ import type { UndoRecord } from "./undo.js";
 /** The key of a table. */
 type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
 
+/** Steps of a row, and of each of its cells. */
+const ROW_STEPS = 4;
+const CELL_STEPS = 2;
+
 export interface TableMutatorHost {
   /** Counts what is about to be produced. @throws TooMuch */
   produce(elements: number, bytes: number): void;
@@ -43,7 +47,7 @@ export class TableMutators {
   /** Removes rows that are there. @param numbers  rising */
   remove(entry: TableEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
-    this.#host.produce(numbers.length, 0);
+    this.#host.produce(ROW_STEPS * numbers.length, 0);
     this.#host.record({ mutator: "tableRemove", table: entry.value, removed: entry.value.remove(numbers) });
     this.#host.touch(entry);
   }
@@ -51,7 +55,7 @@ export class TableMutators {
   #produce({ value: { columns } }: TableEntry, rows: readonly Row[]): void {
     for (const row of rows)
       this.#host.produce(
-        1 + columns.length,
+        ROW_STEPS + CELL_STEPS * columns.length,
         row.reduce<number>((bytes, cell) => (typeof cell === "string" ? bytes + cell.length : bytes), 0),
       );
   }

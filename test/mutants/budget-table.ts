@@ -65,14 +65,14 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: entries that change hands are not counted",
     file: "store/commands/streams/group-claims.js",
-    find: "effort.produce(MEMBER_STEPS);",
-    replace: "",
+    find: "effort.produce(SORTED_MEMBER_STEPS);\n    effort.work(SORTED_MEMBER_STEPS +",
+    replace: "effort.work(",
     test: STORE,
   },
   {
     name: "budgets: a consumer goes with what it was handed for nothing",
     file: "store/engine/group-mutators.js",
-    find: "1 + MEMBER_STEPS * consumer.pending.size",
+    find: "1 + SORTED_MEMBER_STEPS * consumer.pending.size",
     replace: "1",
     test: STORE,
   },

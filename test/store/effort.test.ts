@@ -250,7 +250,7 @@ for (const [name, argv] of Object.entries(OF_GROUPS))
       JSON.stringify(reply).slice(0, 100),
     );
     assert.deepEqual(canonicalState(database), state);
-    database.unitStepsMax = 20 * ENTRIES;
+    database.unitStepsMax = 40 * ENTRIES;
     assert.notEqual(database.execute(argv, unit(9999)).kind, "error");
   });
 

@@ -77,7 +77,7 @@ function updated(place: Place, statement: BsonDocument): Updated {
   const isMulti = truthAt(statement, "multi");
   if (isReplacement(statement.get("u")) && isMulti)
     throw failedToParse("multi update is not supported for replacement-style update");
-  const found = foundBy(place, query, isMulti ? Number.POSITIVE_INFINITY : 1);
+  const found = foundBy(place, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
   if (found.length > 0 || !truthAt(statement, "upsert")) {
     const changed = changedBy(place, found, statement.get("u"));
     return { n: found.length, modified: changed.modified };
@@ -86,11 +86,15 @@ function updated(place: Place, statement: BsonDocument): Updated {
   return { n: 1, modified: 0, upserted: checkedId(made) };
 }
 
-/** Documents that a filter means, the first ones. */
+/** Steps that a document is worth which is found to be changed, so that a large update is refused as it looks for its documents. */
+const CHANGE_STEPS = 16;
+
+/** Documents that a filter means, the first ones. @param steps  each of them counts for besides @throws TooMuch */
 export function foundBy(
   { data, namespace, work }: Place,
   query: BsonDocument,
   most: number,
+  steps = 0,
 ): readonly Found[] {
   // A filter that is wrong is so without documents too.
   const filter = filterOf(query, work);
@@ -98,6 +102,7 @@ export function foundBy(
   if (collection === undefined) return [];
   const found: Found[] = [];
   for (const one of matching(collection, query, filter, work)) {
+    work.effort.work(steps);
     found.push(one);
     if (found.length === most) break;
   }

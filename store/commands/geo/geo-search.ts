@@ -11,6 +11,9 @@ import { type Area, boxArguments, circleArguments, placeArgument } from "./geo-a
 import { find, type Search, searchReply, storeFound } from "./geo-results.js";
 import { type Place, placeOf } from "./geohash.js";
 
+/** Steps of a member that is found. */
+const FOUND_STEPS = 16;
+
 /** What has been read so far; of an absent key no member can be the centre, and yet all else is judged. */
 interface Draft {
   readonly value: SortedSet | undefined;
@@ -207,6 +210,7 @@ function run(data: Data, draft: Draft, name: string): Reply {
     withPlace: flags.has("WITHCOORD"),
   };
   const found = find(value, search);
+  data.effort.work(FOUND_STEPS * found.length);
   if (target === undefined) return searchReply(found, search);
   return storeFound(data, target, found, { area, asDistances: flags.has("STOREDIST") });
 }

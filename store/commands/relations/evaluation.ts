@@ -32,8 +32,8 @@ export const WORK_MAX = 20_000_000;
 /** A source that is read counts for so many rows: views name many, and they may name views. */
 export const SOURCE_WORK = 10_000;
 
-/** Rows that are looked at, and count as much as an element that is produced. */
-const ROWS_A_STEP = 2;
+/** Steps of a row that is looked at. */
+const STEPS_A_ROW = 2;
 
 export interface Work {
   /** Rows that have been looked at. */
@@ -43,7 +43,7 @@ export interface Work {
 /** Counts rows that are about to be looked at. @throws CommandFailure  they are too many */
 export function spend(evaluation: Evaluation, rows: number): void {
   evaluation.work.rows += rows;
-  evaluation.data.effort.work(rows / ROWS_A_STEP);
+  evaluation.data.effort.work(rows * STEPS_A_ROW);
   if (evaluation.work.rows > WORK_MAX) throw failure(evaluation, "tooMuchWork", String(WORK_MAX));
 }
 

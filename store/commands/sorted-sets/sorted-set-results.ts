@@ -39,10 +39,13 @@ export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair
   return result.size === 0 ? ZERO : integer(result.size);
 }
 
+/** Steps of a member that is read to be removed, besides its removal. */
+const REMOVED_STEPS = 8;
+
 /** Removes a span of ranks. @returns what was removed, lowest first */
 export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {
   const { isSmall, size } = entry.value;
-  data.effort.work(Math.max(0, to - from));
+  data.effort.work(REMOVED_STEPS * Math.max(0, to - from));
   const removed = [...entry.value.range(from, to)];
   if (removed.length === size) data.delete(entry.key);
   else for (const [member] of removed) data.score(entry, isSmall ? copied(member) : member, undefined);

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
-import { MEMBER_STEPS } from "../../engine/effort.js";
+import { SORTED_MEMBER_STEPS } from "../../engine/effort.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
 import { oneMoreDelivery, type Pending, sharedPending } from "../../values/streams/consumer-group.js";
@@ -24,8 +24,8 @@ const UNCLAIMED = { deliveries: 1 };
 
 /** Counts an entry that is about to change hands, and its reply. @param entry  undefined: it is gone @throws TooMuch */
 export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {
-  effort.produce(MEMBER_STEPS);
-  effort.work(entry?.fields.length ?? 1);
+  effort.produce(SORTED_MEMBER_STEPS);
+  effort.work(SORTED_MEMBER_STEPS + (entry?.fields.length ?? 0));
 }
 
 export function xack(data: Data, argv: readonly ByteString[]): Reply {
