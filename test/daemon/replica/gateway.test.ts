@@ -1,7 +1,7 @@
 /** Commands without a signature of version 2, on their way into the timeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Refused, type RefusedEnvelope, refused } from "../../../daemon/answers/request.js";
+import { notApplied, type Refused, type RefusedEnvelope, refused } from "../../../daemon/answers/request.js";
 import { LIMITS } from "../../../daemon/options/limits.js";
 import { RING_BODY_BYTES_MAX } from "../../../daemon/pipeline/envelope-checks.js";
 import { Gateway, type GatewayParts } from "../../../daemon/replica/gateway.js";
@@ -314,4 +314,47 @@ test("a command that would be longer than any string, once written, is refused",
   const long = "x".repeat(LIMITS.maxRequestBytes.most);
   const answer = await gateway.execute(["RPUSH", "k", long, long, long], user);
   assert.equal("code" in answer && answer.code, "command-too-long");
+});
+
+test("of commands that are too much as one envelope, each is recorded by itself, and the large one alone is refused", async () => {
+  const { gateway, entries, given, state } = fixture();
+  await gateway.execute(["SET", "first", "1"], user);
+  const signed: string[][] = [];
+  state.record = (entry) => {
+    const lines = entry.envelope.commands.map((argv) => argv.join(" "));
+    signed.push(lines);
+    if (lines.some((line) => line.includes("large")))
+      return notApplied(entry.id, refused("too-much", "on this daemon's state"));
+    entries.push(entry);
+    const answers = lines.map((line) => ({ reply: bulk(line), outcome: "applied", late: false }) as const);
+    return { answers, flushed: Promise.resolve() };
+  };
+  const before = given.length;
+  const names = ["a", "large", "b"];
+  const answers = await Promise.all(names.map((name) => gateway.execute(["SET", name, "1"], user)));
+  assert.deepEqual(signed[0], ["SET a 1", "SET large 1", "SET b 1"]);
+  assert.deepEqual(signed.slice(1), [["SET a 1"], ["SET large 1"], ["SET b 1"]]);
+  assert.deepEqual([answers[0], answers[2]], [bulk("SET a 1"), bulk("SET b 1")]);
+  assert.match(JSON.stringify(answers[1]), /too-much|TOOMUCH/i);
+  assert.equal(given.length - before, 2);
+});
+
+test("a transaction that is too much is refused whole, and not signed again", async () => {
+  const { gateway, state } = fixture();
+  await gateway.execute(["SET", "first", "1"], user);
+  let signed = 0;
+  state.record = (entry) => {
+    signed++;
+    return notApplied(entry.id, refused("too-much", "on this daemon's state"));
+  };
+  const answer = await gateway.executeTogether(
+    [
+      ["SET", "a", "1"],
+      ["SET", "large", "1"],
+    ],
+    [],
+    user,
+  );
+  assert.match(JSON.stringify(answer), /too-much|TOOMUCH/i);
+  assert.equal(signed, 1);
 });
