@@ -14,9 +14,10 @@ const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.por
 
 async function withDaemon(
   run: (port: number, restarted: () => Promise<number>) => Promise<void>,
+  options: readonly string[] = [],
 ): Promise<void> {
   using folder = makeFolder();
-  const args = ["-s", app.file, "--data", folder.path, "--resp", "0"];
+  const args = ["-s", app.file, "--data", folder.path, "--resp", "0", ...options];
   let replica = await startReplica({ args });
   try {
     await run(respPort(replica), async () => {
@@ -161,3 +162,21 @@ test("a script writes to one database, and to as much as one unit holds", () =>
     assert.match(many.kind === "error" ? many.text : "", /at most 4096/);
     assert.deepEqual(await client.call("LLEN", "l"), integer(4096));
   }));
+
+test("a command of a script that would produce too much is TOOMUCH there, and the script goes on", () =>
+  withDaemon(
+    async (port, restarted) => {
+      using client = await RedisConnection.open(port);
+      const script =
+        "redis.call('set', 'before', '1') local large = redis.pcall('setrange', 'large', 10000000, 'x') " +
+        "redis.call('set', 'error', large.err) return large.err";
+      const told = await client.call("EVAL", script, "0");
+      assert.ok(told.kind === "bulk" && told.bytes.startsWith("TOOMUCH "), JSON.stringify(told));
+      const failed = await client.call("EVAL", "return redis.call('setrange', 'large', 10000000, 'x')", "0");
+      assert.ok(failed.kind === "error" && failed.text.startsWith("TOOMUCH "), JSON.stringify(failed));
+      using again = await RedisConnection.open(await restarted());
+      assert.deepEqual(await again.call("EXISTS", "before", "large"), integer(1));
+      assert.deepEqual(await again.call("GET", "error"), told);
+    },
+    ["--max-unit-steps", "10000"],
+  ));
