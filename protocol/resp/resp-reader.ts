@@ -9,6 +9,8 @@ import type { ShortStrings } from "./short-strings.js";
 
 /** Deeper replies are nobody's: the deepest of Redis's (COMMAND's) has 6. */
 const NESTING_MAX = 32;
+/** Elements of all replies of one message together, those of nested arrays included: a reader's loop is blocked meanwhile. */
+export const ELEMENTS_MAX = 16 * 1024 * 1024;
 /** Digits of a length; its number is safe. */
 const LENGTH_DIGITS_MAX = 10;
 /** Digits of a number that may be safe. */
@@ -36,6 +38,7 @@ const LETTER_O = 0x4f;
 export class RespReader {
   readonly #buffer: Buffer;
   #at: number;
+  #elements = 0;
   /** What was converted last, and where it stands. */
   #text: ByteString = "";
   #textAt = 0;
@@ -151,6 +154,8 @@ export class RespReader {
         if (this.#readNil()) return NIL_ARRAY;
         if (nesting === NESTING_MAX) throw this.malformed(`expected at most ${NESTING_MAX} levels of arrays`);
         const length = this.readArrayHead();
+        this.#elements += length;
+        if (this.#elements > ELEMENTS_MAX) throw this.malformed(`expected at most ${ELEMENTS_MAX} elements`);
         const items: PlainReply[] = [];
         for (let i = 0; i < length; i++) items.push(this.readReply(nesting + 1));
         return { kind: "array", items };
