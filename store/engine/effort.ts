@@ -43,6 +43,8 @@ export class Effort {
 
   /** Steps granted for the arguments so far: a unit may always produce as much as it was sent. */
   #granted = 0;
+  /** The same of this unit alone: what a unit may produce must not depend on the units that are admitted with it. */
+  #grantedToUnit = 0;
 
   /** Whether the units that run are not recorded yet: one that exceeds a budget is undone and gets no reply. */
   isAdmitting = false;
@@ -55,6 +57,7 @@ export class Effort {
   begin(producedMax: number): boolean {
     this.produced = 0;
     this.producedMax = producedMax;
+    this.#grantedToUnit = 0;
     if (!this.isAdmitting) this.#reset();
     return this.stepsMax !== Number.POSITIVE_INFINITY || producedMax !== Number.POSITIVE_INFINITY;
   }
@@ -76,7 +79,9 @@ export class Effort {
   #grant(argv: readonly ByteString[]): void {
     let bytes = 0;
     for (const { length } of argv) bytes += length;
-    this.#granted += STEPS_GRANTED * (argv.length + bytes / BYTES_A_STEP);
+    const steps = STEPS_GRANTED * (argv.length + bytes / BYTES_A_STEP);
+    this.#granted += steps;
+    this.#grantedToUnit += steps;
   }
 
   #reset(): void {
@@ -102,7 +107,8 @@ export class Effort {
   produce(elements: number, bytes = 0): void {
     const steps = elements + bytes / BYTES_A_STEP;
     this.produced += steps;
-    if (this.produced > this.producedMax + this.#granted) throw new TooMuch("it would produce too much");
+    if (this.produced > this.producedMax + this.#grantedToUnit)
+      throw new TooMuch("it would produce too much");
     this.work(steps);
   }
 

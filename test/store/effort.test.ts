@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { commandTable } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
-import { TooMuch } from "../../store/engine/effort.js";
+import { Effort, TooMuch } from "../../store/engine/effort.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
 import type { Unit } from "../../store/engine/unit.js";
 import { sealed } from "../../store/rdb/dump-payload.js";
@@ -319,4 +319,22 @@ test("the 125 bytes of the report are refused before the first document is fille
   assert.equal(records.length, 0);
   const few = update('{"$set":{"q.600000":1}}', false);
   assert.throws(() => database.admitting(1_000_000, () => database.execute(few, unit(2), records)), TooMuch);
+});
+
+test("what a unit may produce does not depend on the units that are admitted with it", () => {
+  const producedBy = (effort: Effort) => {
+    effort.begin(1000);
+    return effort.bound(["SETRANGE", "s", "0", "x"], (counted) => {
+      counted.produce(1100);
+      return { kind: "integer", value: 1n };
+    });
+  };
+  assert.ok(producedBy(new Effort()) instanceof TooMuch);
+  const together = new Effort();
+  together.admitting(1_000_000, () => {
+    together.begin(1000);
+    together.bound(["SADD", "m", ...repeated(500, (i) => `m${i}`)], () => ({ kind: "integer", value: 500n }));
+    // A daemon that folds it has no first unit to count: it would refuse what this one has applied.
+    assert.ok(producedBy(together) instanceof TooMuch);
+  });
 });
