@@ -220,15 +220,34 @@ export class Fleet implements LinkOwner<Link> {
     if (this.isUnreachable) this.#parts.owner.unreachable(now);
   }
 
-  answered(link: Link, sending: Sending, message: ResultMessage, now: number): void {
+  /** Returns the acknowledged write that a batch names in `after`; null: none. */
+  after(batch: SentBatch, now: number): ByteString | null {
+    if (!batch.isRead && batch.options?.if == null) return null;
+    for (let index = 0; index < this.links.length; index++)
+      if (this.links[index]?.state !== "speaking") this.session.disconnected(index);
+    return this.session.after(batch, now);
+  }
+
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean {
     const { batch } = sending;
     sending.hasPeers = link.hasPeers;
     this.clock.heard(link, message.clock, sending.writtenAt, now);
     this.clock.seen(message.newest);
     sending.isBehind = this.session.isBehind(sending.index, batch, now);
     this.session.answered(sending.index, batch, message.units, now);
-    if (sending.isBehind && batch.isRead) batch.failed(sending, notYet(now));
-    else batch.answered(sending, message, now);
+    if (sending.isBehind && batch.isRead) return false;
+    batch.answered(sending, message, now);
+    return true;
+  }
+
+  notProven(sending: Sending, now: number): void {
+    const { batch } = sending;
+    if (batch.unsettled > 0 && batch.signatures < MAX_SIGNATURES) {
+      sending.refusal = notYet(now);
+      sending.state = "waiting";
+      this.#held.hold(batch, now);
+    } else batch.failed(sending, notYet(now));
+    this.#held.reconsider(batch, now);
   }
 
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void {

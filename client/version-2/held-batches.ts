@@ -1,6 +1,6 @@
 /**
- * Batches that some daemon has refused, and that may be signed anew once it is known what became of them elsewhere:
- * for another date, or for another cluster. What writes is, if no daemon can have applied it; what only reads may be
+ * Batches that some daemon has refused, and that may be signed again once it is known what became of them elsewhere:
+ * for another date, for another cluster, or with the write that a daemon must have before it answers. What writes is, if no daemon can have applied it; what only reads may be
  * asked twice, and is at once when nobody else is about to answer.
  */
 
@@ -45,7 +45,8 @@ export class HeldBatches {
     const isOpen = sendings.some(({ state }) => state === "written");
     const isWanted = batch.unsettled > 0 && now < batch.deadline;
     const isForDate = sendings.some(({ refusal, hasRefusedDate }) => refusal !== null && hasRefusedDate);
-    const mayBeAskedTwice = batch.isRead && isForDate && !(isOpen && now < until);
+    const isUnproven = sendings.some(({ refusal, isBehind }) => refusal !== null && isBehind);
+    const mayBeAskedTwice = batch.isRead && (isForDate || isUnproven) && !(isOpen && now < until);
     if (!isWanted) this.#letStand(batch);
     else if (mayBeAskedTwice || (batch.isUntouched && (isForDate || !this.#parts.isForSameCluster(batch))))
       this.#askAnew(batch);

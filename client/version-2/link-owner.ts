@@ -17,8 +17,10 @@ export interface LinkOwner<Link> {
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
   /** It closed on the hello. Its queue is for the owner to take. */
   turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
-  /** @throws MalformedFrame */
-  answered(link: Link, sending: Sending, message: ResultMessage, now: number): void;
+  /** Returns false for a read that its daemon may have answered without its client's writes. @throws MalformedFrame */
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
+  /** Follows such an answer: the read is signed again, and names the write. */
+  notProven(sending: Sending, now: number): void;
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
   failed(sending: Sending, failure: Failure): void;
   /** No connection is to be had: what waits to be signed may have nobody to wait for. */

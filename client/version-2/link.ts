@@ -174,8 +174,9 @@ export class Link implements ConnectionV2Owner {
       return;
     }
     this.lastAnswerAt = now;
-    if (message.kind === "result") this.#owner.answered(this, sending, message, now);
+    const isProven = message.kind !== "result" || this.#owner.answered(this, sending, message, now);
     this.#onTheWay.remove(sending);
+    if (!isProven) this.#owner.notProven(sending, now);
     if (message.kind === "refused") this.#owner.refused(this, sending, message, now);
   }
 

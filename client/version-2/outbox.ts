@@ -254,7 +254,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     const { cluster } = this.fleet;
     const nonce = sealer.nonce();
     const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
-    const draft = draftOf(batch, header, this.fleet.session.after(batch, now));
+    const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;
     // An answer that waits says nothing of how busy the daemons are.
     if (batch.wait === null) this.#unanswered.add(batch);

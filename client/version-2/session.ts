@@ -95,6 +95,11 @@ export class Session {
     this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, index), answeredAt };
   }
 
+  /** Records that a daemon has no connection: it may have restarted or stood still before the next one. */
+  disconnected(daemon: number): void {
+    if (this.#hasTimeline[daemon]) this.connected(daemon, true);
+  }
+
   /** Whether a daemon's answer to a batch may miss an acknowledged write of this client. */
   isBehind(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
     const write = this.#missedBy(daemon, now);

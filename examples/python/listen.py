@@ -42,7 +42,7 @@ class Connection:
     async def greet(self):
         sent_at = self.clock.now()
         await self.hello()
-        self.daemon = read_message(await self.receive())
+        self.daemon = read_message(read_array(await self.receive()))
         if not isinstance(self.daemon, Hello):
             raise ProtocolError("no hello came back")
         self.clock.heard(self, self.daemon.clock, sent_at)
