@@ -2,7 +2,9 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Steps back that the patterns of one command may take together. */
-const STEPS_BACK_MAX = 20_000_000;
+const STEPS_BACK_MAX = 1_000_000;
+/** Fewer steps back from one place do not count: most names share some bytes with a pattern. */
+const STEPS_BACK_FREE = 16;
 /** Longer classes count by their bytes. */
 const CLASS_BYTES_FREE = 64;
 
@@ -45,7 +47,7 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
       p = next;
       t++;
     } else if (starP >= 0) {
-      if (steps !== null && t > starT) {
+      if (steps !== null && t - starT > STEPS_BACK_FREE) {
         steps.take(t - starT);
         if (steps.areOver) return false;
       }
