@@ -47,8 +47,8 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
       p = next;
       t++;
     } else if (starP >= 0) {
-      if (steps !== null && t - starT > STEPS_BACK_FREE) {
-        steps.take(t - starT);
+      if (steps !== null) {
+        if (t - starT > STEPS_BACK_FREE) steps.take(t - starT);
         if (steps.areOver) return false;
       }
       p = starP;
