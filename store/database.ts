@@ -196,17 +196,17 @@ export class Database {
     this.listener?.gone(db, key, "evicted");
   }
 
-  /** As `execute`, for a command that was found for these arguments. @param table  the table that it was found in */
+  /** As `execute`, for a command that was found for these arguments. @param table  the table that it was found in; null: the newest state's */
   run(
     command: Command,
     argv: readonly ByteString[],
     unit: Unit,
     records: UndoRecord[] | null = null,
-    table = this.table,
+    table: CommandIndex | null = null,
   ): Reply {
-    return command.writes && !command.isLinear && this.#effort.begin(table.producedMax)
-      ? this.#runBounded(command, argv, unit, records ?? [])
-      : this.#runFreely(command, argv, unit, records, UNCOUNTED_EFFORT);
+    if (command.writes && !command.isLinear && this.#effort.begin((table ?? this.table).producedMax))
+      return this.#runBounded(command, argv, unit, records ?? []);
+    return this.#runFreely(command, argv, unit, records, UNCOUNTED_EFFORT);
   }
 
   /** What goes beyond a budget has changed nothing. @throws TooMuch */
