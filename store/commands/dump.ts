@@ -51,7 +51,7 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (old !== undefined && !replace) throw custom("BUSYKEY Target key name already exists.");
   const ttl = BigInt(integerArgument(time));
   if (ttl < 0n) throw custom("ERR Invalid TTL value, must be >= 0");
-  const value = valueOfPayload(payload, data.effort);
+  const value = valueOfPayload(payload, (elements, bytes) => data.effort.produce(elements, bytes));
   // A time that is too large is a past one, as in Redis, which adds up in 64 bits.
   const expire = Number(absolute ? ttl : BigInt.asIntN(64, ttl + BigInt(unit.at)));
   if (ttl === 0n) data.put(key, value, NO_EXPIRY);

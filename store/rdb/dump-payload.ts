@@ -4,11 +4,10 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, stringTooLong } from "../arguments/errors.js";
-import type { Effort } from "../engine/effort.js";
 import { STRING_BYTES_MAX, type Value } from "../values/value.js";
 import { crc64 } from "./crc64.js";
 import { MalformedRdb } from "./malformed-rdb.js";
-import { RdbReader } from "./rdb-reader.js";
+import { type Expand, RdbReader } from "./rdb-reader.js";
 import { RdbWriter } from "./rdb-writer.js";
 import { readValue } from "./value-reader.js";
 import { writeValue } from "./value-writer.js";
@@ -46,11 +45,11 @@ export function unsealed(payload: ByteString): Buffer {
   return bytes.subarray(0, end);
 }
 
-/** @throws CommandFailure  the payload is damaged, too new, or no value @throws TooMuch */
-export function valueOfPayload(payload: ByteString, effort: Effort): Value {
+/** @throws CommandFailure  the payload is damaged, too new, or no value @throws what `expand` throws */
+export function valueOfPayload(payload: ByteString, expand: Expand): Value {
   const bytes = unsealed(payload);
   try {
-    return readValue(new RdbReader(bytes, effort));
+    return readValue(new RdbReader(bytes, expand));
   } catch (reason) {
     if (reason instanceof MalformedRdb) throw custom("ERR Bad data format");
     throw reason;

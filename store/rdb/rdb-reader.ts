@@ -1,7 +1,6 @@
 /** The parts that values in RDB are made of: lengths, strings in their encodings, doubles. Source: redis-server 7.0's dumps. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { parseDouble } from "../arguments/numbers.js";
-import { BYTES_A_STEP, type Effort, UNCOUNTED_EFFORT } from "../engine/effort.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { decompressLzf } from "./lzf.js";
 import { MalformedRdb } from "./malformed-rdb.js";
@@ -27,17 +26,20 @@ const EXPANDED_BYTES_MAX = STRING_BYTES_MAX;
 /** Bytes of the smallest element of a packed collection. */
 const ELEMENT_BYTES_MIN = 2;
 
+/** Counts the elements and bytes that a compressed string is about to become. */
+export type Expand = (elements: number, bytes: number) => void;
+
 export class RdbReader {
   readonly #buffer: Buffer;
-  readonly #effort: Effort;
+  readonly #expand: Expand;
   #at = 0;
   /** What its compressed strings have become so far. */
   #expanded = 0;
 
-  /** @param effort  counts what compressed strings become, before they do */
-  constructor(buffer: Buffer, effort: Effort = UNCOUNTED_EFFORT) {
+  /** @param expand  is called before a string is decompressed, and may throw */
+  constructor(buffer: Buffer, expand: Expand = () => {}) {
     this.#buffer = buffer;
-    this.#effort = effort;
+    this.#expand = expand;
   }
 
   get hasMore(): boolean {
@@ -62,17 +64,17 @@ export class RdbReader {
     return this.#take(8).readBigUInt64BE();
   }
 
-  /** A string, copied; integers as their decimals. @throws TooMuch */
+  /** A string, copied; integers as their decimals. @throws what `expand` throws */
   readString(): ByteString {
-    return bytesOf(this.#readBytes(BYTES_A_STEP));
+    return bytesOf(this.#readBytes(false));
   }
 
-  /** The bytes of several elements, perhaps a view: not to be changed. @throws TooMuch */
+  /** The bytes of several elements, perhaps a view: not to be changed. @throws what `expand` throws */
   readBytes(): Buffer {
-    return this.#readBytes(ELEMENT_BYTES_MIN);
+    return this.#readBytes(true);
   }
 
-  #readBytes(bytesAStep: number): Buffer {
+  #readBytes(isPacked: boolean): Buffer {
     const first = this.readByte();
     if (first >> 6 !== 3) return this.#take(this.#lengthFrom(first));
     switch (first & 0x3f) {
@@ -88,7 +90,7 @@ export class RdbReader {
         this.#expanded += size;
         if (this.#expanded > EXPANDED_BYTES_MAX) throw new MalformedRdb("compressed strings are too long");
         const compressed = this.#take(length);
-        this.#effort.produce(size / bytesAStep);
+        this.#expand(isPacked ? size / ELEMENT_BYTES_MIN : 0, size);
         return decompressLzf(compressed, size);
       }
       default:

@@ -79,7 +79,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: what compressed bytes become is not counted",
     file: "store/rdb/rdb-reader.js",
-    find: "this.#effort.produce(size / bytesAStep);",
+    find: "this.#expand(isPacked ? size / ELEMENT_BYTES_MIN : 0, size);",
     replace: "",
     test: STORE,
   },
