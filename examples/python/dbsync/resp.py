@@ -149,6 +149,14 @@ class Reader:
         return line
 
 
+def read_array(payload: bytes) -> list[Any]:
+    """Decodes a payload without pausing between steps. Raises ProtocolError."""
+    reader = Reader(payload)
+    while not reader.step():
+        pass
+    return reader.message
+
+
 def number(digits: bytes) -> int:
     """A number as text. Raises ProtocolError."""
     try:
