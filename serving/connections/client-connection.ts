@@ -168,7 +168,11 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     const wrong = this.#hasBegun ? null : wrongBeginning(dialect, chunk);
     this.#hasBegun = true;
     if (wrong !== null) return void this.#close(wrong);
-    if (dialect.push(chunk)) this.activeAt = this.#host.environment.uptime();
+    try {
+      if (dialect.push(chunk)) this.activeAt = this.#host.environment.uptime();
+    } catch (problem) {
+      return void this.#close(readingFailed(problem));
+    }
     if (this.#mayServe) this.#work();
     else if (!dialect.listensOn) this.socket.pause();
     dialect.keep();
@@ -198,7 +202,13 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     const endsAt = this.activeAt + TURN_MS;
     let left = dialect.requestsPerLook;
     while (!dialect.isClosing) {
-      const request = dialect.next(output.pending);
+      let request: Request | null;
+      try {
+        request = dialect.next(output.pending);
+      } catch (problem) {
+        this.#close(readingFailed(problem));
+        return false;
+      }
       if (request === null) return true;
       const served = dialect.serve(request);
       if (typeof served === "string") output.add(served);
@@ -317,3 +327,14 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     if (this.#state === "open" && this.#held.tell(this.#output.heldBytes)) this.#host.overBudget();
   }
 }
+
+/**
+ * An error in the code that reads requests: the client's bytes caused it, and nothing was carried out, so it ends the connection alone. An
+ * error while a request is carried out still ends the process, as data may be changed in part.
+ */
+const readingFailed = (problem: unknown): Closing =>
+  closing(
+    "internal-error",
+    problem instanceof Error ? (problem.stack ?? problem.message) : String(problem),
+    null,
+  );

@@ -1,5 +1,8 @@
 /** Why a connection is closed whatever is spoken on it: code → sentence. Programs have more codes than these. */
 export const CONNECTION_REFUSALS = {
+  "internal-error": {
+    sentence: "Reading what a client sent failed by an error in this program: please report it.",
+  },
   malformed: { sentence: "The bytes are not what the protocol says." },
   "answer-too-long": {
     sentence: "The answer, or all that a client has not taken, is longer than --max-output-bytes.",

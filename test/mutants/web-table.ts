@@ -23,4 +23,11 @@ export const webMutants: readonly Mutant[] = [
     replace: "",
     test: "test/daemon/listeners/ws/message-socket.test.js",
   },
+  {
+    name: "serving: an error of a parser ends the process",
+    file: "serving/connections/client-connection.js",
+    find: "return void this.#close(readingFailed(problem));",
+    replace: "throw problem;",
+    test: "test/daemon/listeners/reading-faults.test.js",
+  },
 ];
