@@ -13,14 +13,12 @@ import {
 import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
 import { INT64_MAX, int32Argument, parseInteger } from "../arguments/numbers.js";
 import { matcherOf, scanCursor, scanOptions, scanPage, scanReply } from "../arguments/scan.js";
-import { SORTED_MEMBER_STEPS } from "../engine/effort.js";
 import { isExpired, NO_EXPIRY } from "../engine/keyspace.js";
 import type { Data } from "../engine/mutators.js";
 import { seededChoice } from "../engine/random.js";
 import type { Unit } from "../engine/unit.js";
 import { family } from "../rows/command.js";
 import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
-import { Stream } from "../values/streams/stream.js";
 import { cloneValue, typeName } from "../values/value.js";
 
 const SECONDS = { ms: 1000, absolute: false } as const;
@@ -262,9 +260,7 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
   // Strings are shared.
   data.effort.produce(typeof entry.value === "string" ? 1 : entry.value.size);
-  if (entry.value instanceof Stream)
-    for (const { pending, size } of entry.value.groups)
-      data.effort.produce(size + SORTED_MEMBER_STEPS * pending.size);
+  data.groups.countCopy(entry.value);
   data.put(destination, cloneValue(entry.value), entry.expire, db);
   return ONE;
 }

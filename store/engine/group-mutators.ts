@@ -4,8 +4,9 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
-import type { Stream } from "../values/streams/stream.js";
+import { Stream } from "../values/streams/stream.js";
 import type { StreamId } from "../values/streams/stream-id.js";
+import type { Value } from "../values/value.js";
 import { SORTED_MEMBER_STEPS } from "./effort.js";
 import type { UndoRecord } from "./undo.js";
 
@@ -26,6 +27,13 @@ export class GroupMutators {
 
   constructor(host: GroupMutatorHost) {
     this.#host = host;
+  }
+
+  /** Counts a stream's groups, which are about to be copied with it. @throws TooMuch */
+  countCopy(value: Value): void {
+    if (!(value instanceof Stream)) return;
+    for (const { pending, size } of value.groups)
+      this.#host.produce(size + SORTED_MEMBER_STEPS * pending.size, 0);
   }
 
   /** Adds a group, whose name is free. */
