@@ -3,7 +3,7 @@
  * change. Their failures are told with the store's, by the places that the client knows.
  */
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
-import { membersOf } from "../../../../protocol/mongo/bson-members.js";
+import { MalformedBson, membersOf } from "../../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../../protocol/mongo/bson-types.js";
 import {
   document,
@@ -22,16 +22,25 @@ const INDEX = "index";
 const ERRORS = "writeErrors";
 const LENGTH_BYTES = 4;
 
-/** Why a document's id is refused; null: it is not. @throws MalformedBson */
+/** Returns why a document's id is refused; null: it is not, or the bytes are no document, which the store refuses at its place. */
 export function refusedId(bytes: Buffer): MongoFailure | null {
+  try {
+    const field = dollarFieldOfId(bytes);
+    return field === null
+      ? null
+      : failure(52, `_id fields may not contain '$'-prefixed fields: ${field} is not valid for storage.`);
+  } catch (problem) {
+    if (problem instanceof MalformedBson) return null;
+    throw problem;
+  }
+}
+
+/** @throws MalformedBson */
+function dollarFieldOfId(bytes: Buffer): ByteString | null {
   for (const { name, type, from, end } of membersOf(bytes)) {
     if (name !== ID || type !== BSON.document) continue;
     for (const { name: field } of membersOf(bytes.subarray(from, end)))
-      if (field.startsWith("$"))
-        return failure(
-          52,
-          `_id fields may not contain '$'-prefixed fields: ${field} is not valid for storage.`,
-        );
+      if (field.startsWith("$")) return field;
   }
   return null;
 }
