@@ -44,7 +44,7 @@ test("a secret that is there is never overwritten, and goes with no other option
   assert.deepEqual(readFileSync(file), before);
   const nowhere = await run("--cluster-secret", join(folder.path, "no", "such"));
   assert.equal(nowhere.code, 1);
-  assert.match(nowhere.stderr, /cannot be written \(ENOENT\)/);
+  assert.match(nowhere.stderr, /cannot be written \(ENOENT: /);
 });
 
 test("what is no secret is refused by name, and one that others can read brings a warning", () => {

@@ -10,7 +10,6 @@ import { hashOf } from "../../../daemon/trust/identity.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { FrameWriter } from "../../../timeline/backup/backup-frames.js";
 import { writeBackup } from "../../../timeline/backup/make-backup.js";
-import { EARLIER_SEMANTICS } from "../../support/next-semantics.js";
 import { AT, PastScene } from "./past-scene.js";
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-meaning-"));
@@ -20,7 +19,7 @@ const SENTENCE =
   /commands mean version 3 from \S+ on, and this release knows versions? 1 (?:and|to) 2: upgrade it/;
 
 function sceneOf(): PastScene {
-  const scene = new PastScene({ known: EARLIER_SEMANTICS });
+  const scene = new PastScene();
   scene.write(scene.app, 1, ["SET k before"]);
   scene.write(scene.root, 1, ["CLUSTER SEMANTICS 2"]);
   scene.write(scene.root, 2, ["CLUSTER SEMANTICS 3"]);
