@@ -1,5 +1,5 @@
 /** `--admin` of the proxy's subcommands: a service, and beside it the server that tells of it. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Logger } from "pino";
 import { makeExposition } from "../serving/admin/exposition.js";
 import type { Metrics } from "../serving/admin/metric.js";
@@ -23,11 +23,10 @@ export interface Told<Sources> {
 export function addAdmin(command: Command): Command {
   return command
     .option("--admin <place>", "serves /healthz and /metrics: port, or address:port", listenPlace)
-    .option(
-      "--admin-host <name>",
-      "a name by which --admin may be asked",
-      (name: string, all: readonly string[]) => [...all, name.toLowerCase()],
-      [],
+    .addOption(
+      new Option("--admin-host <name>", "a name by which --admin may be asked")
+        .argParser((name: string, all: readonly string[]) => [...all, name.toLowerCase()])
+        .default([], "none"),
     );
 }
 

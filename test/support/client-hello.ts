@@ -1,15 +1,15 @@
 /** The first bytes of a real TLS client. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
+import { listenAtFreePort } from "./free-port.js";
 
 /** The ClientHello of a TLS client, which names the given lines as a protocol: they travel as they are. */
 export async function clientHello(lines: string): Promise<Buffer> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const server = createServer();
+  const port = await listenAtFreePort(server);
   const client = connectTls({ host: "127.0.0.1", port, ALPNProtocols: [`\r\n${lines}\r\n`] });
   client.on("error", () => {});
   const [socket] = await once(server, "connection");

@@ -8,7 +8,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
-import { freePort } from "../support/free-port.js";
+import { freePort, listenAtFreePort } from "../support/free-port.js";
 import { JsonLine } from "./json-line.js";
 import { RedisLine } from "./redis-line.js";
 import { within } from "./scene.js";
@@ -18,8 +18,7 @@ const CLOSED_MS = 20_000;
 /** What a TLS client of Node sends first. */
 async function clientHello(): Promise<Buffer> {
   const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await listenAtFreePort(server);
   const client = connectTls({
     port: (server.address() as AddressInfo).port,
     host: "127.0.0.1",

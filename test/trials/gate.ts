@@ -1,6 +1,7 @@
 /** A port of the loopback that leads to another one: a test holds it (bytes wait, nothing is closed), releases it, or cuts it. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { listenAtFreePort } from "../support/free-port.js";
 
 export class Gate implements AsyncDisposable {
   readonly #server: Server;
@@ -28,8 +29,7 @@ export class Gate implements AsyncDisposable {
 
   static async open(target: () => number): Promise<Gate> {
     const gate = new Gate(target);
-    gate.#server.listen(0, "127.0.0.1");
-    await once(gate.#server, "listening");
+    await listenAtFreePort(gate.#server);
     return gate;
   }
 
