@@ -77,7 +77,6 @@ describe("clients of Redis and memcached", { timeout: 120_000 }, () => {
   test("commands with noreply that fail are not answered", async () => {
     assert.equal(await ask("flush_all noreply\r\n"), "");
     assert.equal(await ask("set k 0 0 1 noreply\r\nx\r\nincr k 1 noreply\r\n"), "");
-    assert.equal(await ask(`set ${"k".repeat(251)} 0 0 1 noreply\r\nx\r\n`), "");
     assert.equal(await ask("incr k nonsense noreply\r\n"), "");
   });
 
