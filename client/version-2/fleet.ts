@@ -223,8 +223,9 @@ export class Fleet implements LinkOwner<Link> {
   /** Returns the acknowledged write that a batch names in `after`; null: none. */
   after(batch: SentBatch, now: number): ByteString | null {
     if (!batch.isRead && batch.options?.if == null) return null;
-    for (let index = 0; index < this.links.length; index++)
-      if (this.links[index]?.state !== "speaking") this.session.disconnected(index);
+    // While one is connected, it answers: reads do not name a write on behalf of a daemon that is away.
+    for (const { state } of this.links) if (state === "speaking") return this.session.after(batch, now);
+    for (let index = 0; index < this.links.length; index++) this.session.disconnected(index);
     return this.session.after(batch, now);
   }
 
