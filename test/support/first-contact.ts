@@ -55,6 +55,8 @@ export async function meet({ lines }: FirstContact, clone: string): Promise<Met>
     ...{ DBSYNCD_PORT: port, DBSYNC_SERVERS: `127.0.0.1:${port}` },
     // Or it would leave files among the sources.
     PYTHONDONTWRITEBYTECODE: "1",
+    // npx links the clone into its cache the first time, and would build it again, under the programs of other tests.
+    npm_config_ignore_scripts: "true",
   };
   const [, start = "", send = ""] = lines.map((line) =>
     line.replaceAll("6380", resp).replace(" python3 ", " /usr/bin/python3 "),

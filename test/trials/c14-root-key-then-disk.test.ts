@@ -20,7 +20,7 @@ test("a daemon is replaced after the root key was rotated", { timeout: 400_000 }
   await using trio = await Trio.start();
   const old = folder.privateKey(trio.root, "root-private.pem");
   folder.file("root-public.pem", trio.root.pem);
-  const servers = ["-s", trio.servers.join(","), "--timeout", "20000"];
+  const servers = ["-s", trio.servers.join(","), "--timeout", "90000"];
   const dbsync = async (args: readonly string[], key: string): Promise<Ended> =>
     await run(process.execPath, [programPaths.dbsync, ...args, ...servers, "-k", key], { cwd: folder.path });
   const ok = async (args: readonly string[], key: string): Promise<string> => {
@@ -37,6 +37,7 @@ test("a daemon is replaced after the root key was rotated", { timeout: 400_000 }
   await run(process.execPath, [programPaths["dbsync-keygen"], "--name", "next-root"], { cwd: folder.path });
   const next = join(folder.path, "next-root-private.pem");
   await ok(["keys", "add", "next-root-public.pem", "--label", "administrator", "--rules", "+@all ~*"], old);
+  await ok(["members", "sign", "--root-key", "root-public.pem"], next);
   await ok(["keys", "revoke", "root-public.pem"], next);
 
   await trio.end(LOST, "SIGKILL");

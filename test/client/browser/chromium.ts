@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
+import { until as untilHolds } from "../../daemon/replicas.js";
 
 export interface Tab {
   /** What a page's script comes to. @throws Error  as the page throws it */
@@ -91,11 +92,12 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
     return (result as Answer)["value"];
   };
   const until = async (script: string): Promise<unknown> => {
-    for (;;) {
-      const value = await run(script);
-      if (value !== null && value !== undefined && value !== false && value !== "") return value;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    let value: unknown;
+    await untilHolds(`the page shows ${script}`, async () => {
+      value = await run(script);
+      return value !== null && value !== undefined && value !== false && value !== "";
+    });
+    return value;
   };
   const appear = async ({ width, height, isDark }: Look): Promise<void> => {
     await ask("Emulation.setDeviceMetricsOverride", {

@@ -170,14 +170,22 @@ export async function spawnServer(
 ): Promise<ServerProcess> {
   const port = await freePort();
   const config = join(folder, `config${port}`);
-  const lines = Object.entries({ ...values, PORT: String(port) }).map(([name, value]) => `${name}=${value}`);
+  const patient = Object.entries(PATIENT).map(([name, value]) => [name, String(value)] as const);
+  const settings = { ...Object.fromEntries(patient), ...values, PORT: String(port) };
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   writeFileSync(config, lines.join("\n"));
   const child = spawn(process.execPath, [join(buildRoot, "examples/chat/main.js"), config], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   process.once("exit", () => child.kill("SIGKILL"));
   const gone = once(child, "exit");
-  for await (const line of createInterface({ input: child.stdout })) if (line.startsWith("chat at")) break;
+  let isServing = false;
+  for await (const line of createInterface({ input: child.stdout }))
+    if (line.startsWith("chat at")) {
+      isServing = true;
+      break;
+    }
+  if (!isServing) throw new Error("the chat server ended before it served");
   child.stdout.resume();
   return {
     port,
