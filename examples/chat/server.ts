@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { WebSocketServer } from "ws";
 import { frames } from "./frames.js";
@@ -24,6 +25,8 @@ const HEAD_MS = 10_000;
 const ADDRESS = /^wss?:\/\/[\w.:[\]-]+$/;
 /** At most so long between two attempts to reach Redis. */
 const REDIS_RETRY_MS = 1000;
+/** Milliseconds between two attempts while Redis has started and refuses writes. */
+const LOADING_RETRY_MS = 100;
 
 export class ChatServer {
   readonly #settings: ChatSettings;
@@ -88,8 +91,21 @@ export class ChatServer {
     await once(this.#http, "listening");
     const own = `ws://${host.includes(":") ? `[${host}]` : host}:${(this.#http.address() as AddressInfo).port}`;
     this.#address = this.#settings.address ?? own;
-    await sessions.announce(this.#address);
+    await this.#announceWhenLoaded(sessions);
     this.#signs = setInterval(() => void this.#giveSign(), limits.SIGN_MS);
+  }
+
+  /** Registers this server, again and again while Redis or a daemon that has just started refuses writes. @throws Error  it refuses them for STORE_MS */
+  async #announceWhenLoaded(sessions: Sessions): Promise<void> {
+    const deadline = performance.now() + this.#settings.limits.STORE_MS;
+    for (;;) {
+      try {
+        return await sessions.announce(this.#address);
+      } catch (problem) {
+        if (!String(problem).includes("LOADING") || performance.now() > deadline) throw problem;
+        await delay(LOADING_RETRY_MS);
+      }
+    }
   }
 
   /** Its clients go to another one, with their sessions. */
