@@ -124,6 +124,11 @@ export class Database {
     return this.#effort.admitting(stepsMax, run);
   }
 
+  /** Runs the commands of a transaction or a script, where units are not folded, under one budget: those beyond it get an error. */
+  sharing<Result>(run: () => Result): Result {
+    return this.#effort.sharing(run);
+  }
+
   /**
    * Whether each key was last changed by the unit that its condition names, or is absent where it names none.
    * @param at  milliseconds since 1970; a key that has expired by then is absent

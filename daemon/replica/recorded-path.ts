@@ -91,6 +91,10 @@ export class RecordedPath implements CommandPath {
       : array(replies as Reply[]);
   }
 
+  sharing<Result>(run: () => Result): Result {
+    return run();
+  }
+
   executeInSteps(
     program: (run: StepRunner) => Reply,
     conditions: readonly Condition[],

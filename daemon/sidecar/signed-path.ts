@@ -73,6 +73,10 @@ export class SignedPath implements CommandPath {
     return waiter;
   }
 
+  sharing<Result>(run: () => Result): Result {
+    return run();
+  }
+
   executeInSteps(): Reply {
     return NO_STEPS;
   }

@@ -98,6 +98,8 @@ export interface CommandPath {
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply>;
+  /** Runs commands that are applied one by one under one `--max-unit-steps`; where commands are recorded or sent on, each envelope has its own. */
+  sharing<Result>(run: () => Result): Result;
   /** How many keys have expired. */
   readonly expiredKeys: number;
   /** Of the databases that are not empty. */

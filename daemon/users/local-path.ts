@@ -51,7 +51,13 @@ export class LocalPath implements CommandPath {
 
   executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
-    return array(calls.map(({ command, argv }) => settled(this.execute(command, argv, sender))));
+    return this.sharing(() =>
+      array(calls.map(({ command, argv }) => settled(this.execute(command, argv, sender)))),
+    );
+  }
+
+  sharing<Result>(run: () => Result): Result {
+    return this.#backend.database.sharing(run);
   }
 
   executeInSteps(

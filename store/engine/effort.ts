@@ -48,9 +48,11 @@ export class Effort {
 
   /** Whether the units that run are not recorded yet: one that exceeds a budget is undone and gets no reply. */
   isAdmitting = false;
+  /** Whether the units that run share one count, although each is applied by itself. */
+  #isSharing = false;
 
   /**
-   * Starts the count of another unit; units that are admitted together share one count.
+   * Starts the count of another unit; units that are admitted or applied together share one count.
    * @param producedMax  steps that the unit may produce
    * @returns whether anything bounds the unit
    */
@@ -58,7 +60,7 @@ export class Effort {
     this.produced = 0;
     this.producedMax = producedMax;
     this.#grantedToUnit = 0;
-    if (!this.isAdmitting) this.#reset();
+    if (!this.isAdmitting && !this.#isSharing) this.#reset();
     return this.stepsMax !== Number.POSITIVE_INFINITY || producedMax !== Number.POSITIVE_INFINITY;
   }
 
@@ -73,6 +75,17 @@ export class Effort {
     } finally {
       this.stepsMax = before;
       this.isAdmitting = false;
+    }
+  }
+
+  /** Runs the commands of a transaction or a script, which are applied one by one, under one budget. */
+  sharing<Result>(run: () => Result): Result {
+    this.#reset();
+    this.#isSharing = true;
+    try {
+      return run();
+    } finally {
+      this.#isSharing = false;
     }
   }
 

@@ -14,15 +14,21 @@ import { Folder, until } from "./scene.js";
 const LOST = 0;
 const SHORT_ID_DIGITS = 8;
 const LIVE_MS = 60_000;
+const ANSWER_MS = 20_000;
+/** A write is final 30 s later, when nothing is away. */
+const FINAL_MS = 20_000;
 
 test("a daemon is replaced after the root key was rotated", { timeout: 400_000 }, async () => {
   using folder = new Folder();
   await using trio = await Trio.start();
   const old = folder.privateKey(trio.root, "root-private.pem");
   folder.file("root-public.pem", trio.root.pem);
-  const servers = ["-s", trio.servers.join(","), "--timeout", "90000"];
-  const dbsync = async (args: readonly string[], key: string): Promise<Ended> =>
-    await run(process.execPath, [programPaths.dbsync, ...args, ...servers, "-k", key], { cwd: folder.path });
+  const servers = ["-s", trio.servers.join(",")];
+  const dbsync = async (args: readonly string[], key: string): Promise<Ended> => {
+    const timeout = args.includes("--stable") ? FINAL_MS : ANSWER_MS;
+    const all = [...args, ...servers, "--timeout", String(timeout), "-k", key];
+    return await run(process.execPath, [programPaths.dbsync, ...all], { cwd: folder.path });
+  };
   const ok = async (args: readonly string[], key: string): Promise<string> => {
     const { code, stdout, stderr } = await dbsync(args, key);
     assert.equal(code, 0, `dbsync ${args.join(" ")}: ${stdout}${stderr}`);

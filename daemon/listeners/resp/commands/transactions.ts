@@ -119,7 +119,7 @@ function withErrorsCounted({ host }: RespSession, reply: Reply): Reply {
 
 /** In this turn, one by one. */
 function execHere(session: RespSession, queued: readonly Queued[]): Reply | Promise<Reply> {
-  return joined(queued.map((one) => runOne(session, one)));
+  return session.host.path.sharing(() => joined(queued.map((one) => runOne(session, one))));
 }
 
 function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {

@@ -89,6 +89,7 @@ test("answers that have to wait may be longer together than any string can be", 
     others: null,
     ...{ execute, send: execute },
     executeTogether: () => assert.fail(),
+    sharing: <Result>(run: () => Result) => run(),
     executeInSteps: () => assert.fail(),
   };
   await using scene = await startResp({ path, limits: { maxOutputBytes: 64 * MIB } });

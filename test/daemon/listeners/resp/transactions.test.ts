@@ -40,6 +40,7 @@ function recording() {
       senders.push(sender);
       return state.isUnmet ? NIL_ARRAY : local.executeTogether(calls, conditions, sender);
     },
+    sharing: (run) => run(),
     executeInSteps: () => assert.fail(),
     tellOf: (observer) => local.tellOf(observer),
     writersOf: (db, keys) => local.writersOf(db, keys),
