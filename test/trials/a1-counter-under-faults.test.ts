@@ -15,7 +15,7 @@ import { Folder, pause, startSidecar, until } from "./scene.js";
 
 const OTHER_CLIENTS = 8;
 const HANG_MS = 9_000;
-const ROUNDS = amount(1, 30);
+const ROUNDS = amount(1, 9);
 
 type Fault = (trio: Trio, first: number, second: number) => Promise<void>;
 
