@@ -1,6 +1,6 @@
 /**
  * Whether a unit is permitted, by its signer's record as of its place: one answer for a daemon that serves alone and for
- * the fold. Source: DESIGN.md "Keys and permission".
+ * the fold. Source: docs/keys.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { type ErrorReply, error } from "../protocol/reply.js";

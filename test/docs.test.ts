@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -291,6 +292,17 @@ test("links between documents lead to files, and to headings in them", () => {
       if (heading === undefined || !path.endsWith(".md")) continue;
       assert.ok(anchorsOf(readDocument(path)).has(heading), `${name} links to ${path}#${heading}`);
     }
+});
+
+test("the index of the decisions has each page under its title", () => {
+  const folder = join(repositoryRoot, "docs/decisions");
+  const pages = readdirSync(folder).filter((name) => /^\d/.test(name));
+  const rows = pages.sort().map((name) => {
+    const [, number, title] = /^# (\d+)\. (.*)$/m.exec(readDocument(`docs/decisions/${name}`)) ?? [];
+    return `| ${number} | [${title}](${name}) |`;
+  });
+  const index = readDocument("docs/decisions/README.md");
+  assert.deepEqual(index.match(/^\| \d.*$/gm), rows);
 });
 
 test("README's reading order names files that exist", () => {

@@ -1,6 +1,6 @@
 /**
  * The timeline: takes entries, each once; keeps them; and has the state that they make. Disk, clock, hash and turns of
- * the event loop are handed in. Source: DESIGN.md "Timeline: why daemons agree".
+ * the event loop are handed in. Source: docs/architecture.md "How daemons agree".
  *   take (first-hand) ─┐                      ┌─ fold.merge ─► answers
  *   receive (members) ─┴─► known? ─► keep ──►─┤
  *                                             └─ waiting (ahead of the clock, late) ─► merge or refold

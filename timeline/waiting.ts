@@ -1,6 +1,6 @@
 /**
  * Entries that are stored and not folded yet: dated ahead of the clock, late ones that wait for the next merge, and
- * those that a refold takes in. Source: DESIGN.md "Timeline", "Members"; research on the fold, C1.
+ * those that a refold takes in. Source: docs/architecture.md "How daemons agree".
  */
 import { Ahead } from "./ahead.js";
 import { compareEntries, type Entry, type Place } from "./entries/entry.js";

@@ -1,6 +1,6 @@
 /**
  * The low watermark: nothing dated at or before it is taken first-hand. It holds at once, and is told to others only
- * when the disk has it. Source: DESIGN.md "Timeline"; research on members, "Simplest sufficient set" 1 and 2.
+ * when the disk has it. Source: docs/decisions/0039-what-member-lists-allow.md.
  */
 import { SteadyClock } from "./entries/steady-clock.js";
 import type { Storage } from "./entries/storage.js";

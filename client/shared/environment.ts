@@ -1,6 +1,6 @@
 /**
  * What a client needs of the outside: a clock, a timer, randomness and sockets. Handed in, so that a test can
- * run thousands of seconds of trouble on simulated ones. Source: DESIGN.md "Where things live".
+ * run thousands of seconds of trouble on simulated ones. Source: CONTRIBUTING.md "Where things live".
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import type { Address, TlsPeer } from "./servers.js";

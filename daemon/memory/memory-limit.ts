@@ -1,7 +1,7 @@
 /**
  * How much memory the daemon may use (--maxmemory). Above it what may need more is refused before it is recorded, in one way
  * for signed commands and for Redis clients; or keys are evicted. What is recorded or comes from a peer is always applied:
- * the fold must not know of any daemon's memory. Source: DESIGN.md "Store"; texts: redis-server 7.0.
+ * the fold must not know of any daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Environment } from "../../serving/process/environment.js";

@@ -1,7 +1,7 @@
 /**
  * Whether the own clock is off: compared with the median of the members' clocks, the own one included. Its unit is a
  * sample, which says how far a member's clock was ahead of this machine's uptime.
- * Source: DESIGN.md "Members", Skew.
+ * Source: docs/decisions/0039-what-member-lists-allow.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 

@@ -1,7 +1,7 @@
 /**
  * The members: what is given to them, and what they give. No sockets, timers or files of its own: driven by its owner's
  * calls, by what the sockets tell, and by `tick` every 25 ms. Read roster.ts (who is connected), spreading.ts (one
- * entry), reconciling.ts (what was missed). Source: DESIGN.md "Members and stable points", "Catch-up".
+ * entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";

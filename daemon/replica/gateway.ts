@@ -1,7 +1,7 @@
 /**
  * The way in for commands without a signature of version 2: what comes in one turn of the event loop, or while the envelope
  * before is on its way to the disk, is signed together by the daemon's own key, recorded as if a client had sent it, and
- * given to the peers at once. Source: DESIGN.md "Keys and permission", "Wire, version 1".
+ * given to the peers at once. Source: docs/architecture.md; docs/protocol.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { COMMANDS_MAX, type Condition, unitId } from "../../protocol/version-2/envelope.js";

@@ -1,6 +1,6 @@
 /**
  * The members of a cluster, as a text that has one form: what roots sign is its bytes, and it is known by their hash.
- * Source: docs/decisions on members by list; DESIGN.md "Members and stable points".
+ * Source: docs/decisions/0038-members-are-a-signed-list.md.
  */
 import type { ByteString } from "../byte-string.js";
 import { HASH_BYTES, hexOf } from "../version-2/envelope.js";

@@ -32,7 +32,7 @@ export interface Condition {
   readonly writer: ByteString;
 }
 
-/** What stands in the header; the fields are DESIGN's. Hashes are raw bytes. */
+/** What stands in the header; docs/protocol-v2.md lists the fields. Hashes are raw bytes. */
 export interface EnvelopeHeader {
   /** SHA-256 of the signer's SubjectPublicKeyInfo; NO_KEY: nobody has signed it. */
   readonly key: ByteString;

@@ -1,6 +1,6 @@
 /**
  * Where a command's keys are, told from its bytes alone, and what it may do to them: so that a unit that fails or is
- * denied touches just what it would have touched. Source: DESIGN.md "Timeline"; research on the fold, W3.
+ * denied touches just what it would have touched. Source: docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseInteger } from "../arguments/numbers.js";

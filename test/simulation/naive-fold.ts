@@ -1,7 +1,7 @@
 /**
  * The oracle: what a set of envelopes must come to, folded in the simplest way: sort all, run each unit in its place on an
  * empty store. Written apart from timeline/, of which it imports no more than the shape of an entry.
- * Source: DESIGN.md "Words", "Keys and permission", "Timeline".
+ * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";

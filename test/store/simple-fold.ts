@@ -1,7 +1,7 @@
 /**
  * Two ways to fold units that arrive in any order, for tests: the naive one (sort all, run all on an empty database), and
  * one that undoes and redoes just what a late unit can have to do with. Simple, not fast.
- * Source: DESIGN.md "Timeline".
+ * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";

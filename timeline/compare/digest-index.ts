@@ -2,7 +2,7 @@
  * What a timeline holds, as counts and sums of ids: by the second, by 64 seconds and by 4096, so that members find in a
  * few steps where they differ, and a digest up to a date costs next to nothing. Entries on the ring apart from data. Memory
  * is bounded: of times long ago only the coarser sums are kept, and the finer ones are made from the storage when asked.
- * Sums are a hint, not a proof (DESIGN.md "Timeline": a signer could grind them).
+ * Sums are a hint, not a proof (a signer could grind them).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";

@@ -6,7 +6,7 @@
  *   send `reply` (if any) to the other, hand it what `gives` names (through a GiveCursor, gives.ts), until no reply comes.
  *
  * Sums of 262144, 4096, 64 seconds (the coarser the older) → of 1 second → of groups of ids → short ids → wants. Where one
- * side has nothing, the other gives all; where one has few, it tells their ids at once. Source: DESIGN.md "Catch-up".
+ * side has nothing, the other gives all; where one has few, it tells their ids at once. Source: docs/architecture.md "How daemons agree".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../entries/steps.js";

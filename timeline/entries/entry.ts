@@ -1,6 +1,6 @@
 /**
  * An accepted envelope as the timeline keeps it: its exact bytes, what they say, and its place in the order of all.
- * Source: DESIGN.md "Words"; docs/protocol-v2.md "Signature and id".
+ * Source: docs/protocol-v2.md "Signature and id".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";

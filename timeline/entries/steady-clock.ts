@@ -1,6 +1,6 @@
 /**
  * The clock of a daemon that has nobody to compare it with: a step is believed only when it has lasted, since what it would
- * move cannot be taken back. Source: research on members, A2.
+ * move cannot be taken back.
  */
 
 /** Milliseconds by which clock and uptime may drift apart between two looks. */

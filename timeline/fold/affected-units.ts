@@ -2,7 +2,7 @@
  * Which applied units late ones affect: each later unit that touches what a late or an affected one may write, or may
  * write what these read; the least such set. Two ways to the same answer: along the keys' lists, or, where whole
  * databases are touched, past all later units.
- * Source: DESIGN.md "Timeline": "A late unit commutes iff …".
+ * Source: docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";

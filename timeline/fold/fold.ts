@@ -2,7 +2,7 @@
  * The state that a timeline makes: entries come in any order, and it is always that of all of them applied in their
  * order. Units in the tail can be taken back: a late one undoes what it affects, newest first, and has it done again
  * after it. One synchronous step a batch.
- * Source: DESIGN.md "Timeline"; research on the fold.
+ * Source: docs/architecture.md "The life of a signed write".
  */
 import type { Database } from "../../store/database.js";
 import { TooMuch } from "../../store/engine/effort.js";

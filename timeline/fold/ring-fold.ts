@@ -1,7 +1,7 @@
 /**
  * The key ring over the tail: what it was at the cut, the units that changed it since, and each record's versions. It is
  * folded by itself, before the data; data units then look up their signer, and what commands mean, as of their place.
- * Source: DESIGN.md "Keys and permission"; research on the fold, W4.
+ * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { canonicalRecord } from "../../store/digest.js";

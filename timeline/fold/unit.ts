@@ -1,7 +1,7 @@
 /**
  * An entry's units as the fold works on them, and their places in the lists of the keys that they touch.
  * What a unit may do is told from its bytes alone: failed and denied units keep what they touch in full.
- * Source: DESIGN.md "Timeline".
+ * Source: docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";

@@ -1,6 +1,6 @@
 /**
  * Envelopes from members whose signer is not known yet: the key's own envelope may still be on its way. Bounded; what
- * is dropped comes again with the next reconciliation. Source: DESIGN.md "Catch-up".
+ * is dropped comes again with the next reconciliation. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";

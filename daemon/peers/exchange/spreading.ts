@@ -1,7 +1,7 @@
 /**
  * How an entry gets from one member to all: nothing is told before it is on the own disk; then it is offered, after a
  * moment, to the members that are not known to have it (or pushed, when it is a daemon's own), each wants what it lacks,
- * and says when it has it. Source: DESIGN.md "Catch-up".
+ * and says when it has it. Source: docs/architecture.md "How daemons agree".
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";

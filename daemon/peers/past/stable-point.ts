@@ -1,7 +1,7 @@
 /**
  * How far back everything is final: everything dated before a whole second C, once every member has reported, each as of
  * one moment, a published watermark of C or more and a digest up to C that equals the own one *now*. In memory only.
- * Source: DESIGN.md "Members", Report.
+ * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";

@@ -1,6 +1,6 @@
 /**
  * XADD. The ids that the store chooses follow from the unit where a fold may move it, so that a client that was told
- * one can rely on it. Behaviour and texts: Redis 7; see test/conformance. Source: DESIGN.md "Store"; docs/consistency.md.
+ * one can rely on it. Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, NIL, type Reply } from "../../../protocol/reply.js";

@@ -1,7 +1,7 @@
 /**
  * An ordered list of items with distinct names: O(1) look-up, O(1) append, O(1) removal by moving the last one into
  * the hole. The order is state: a seeded choice takes item number (seed mod size), so every daemon must have the same
- * order, and each removal has an exact inverse. Source: research on the fold, mutators "add" and "remove".
+ * order, and each removal has an exact inverse.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hashOfName } from "./name-hash.js";
