@@ -26,8 +26,8 @@ export const recipeMutants: readonly Mutant[] = [
   {
     name: "recipes: a job is finished without a condition",
     file: "examples/recipes/queue.js",
-    find: "const once = { if: [{ key, writer }] };",
-    replace: "const once = {};",
+    find: 'const once = { if: [{ key, writer }], policy: "first" };',
+    replace: 'const once = { policy: "first" };',
     test: "test/examples/recipes/queue.test.js",
   },
   {
@@ -47,7 +47,7 @@ export const recipeMutants: readonly Mutant[] = [
   {
     name: "recipes: a cache keeps what was made before a change",
     file: "examples/recipes/cache.js",
-    find: ", { if: [{ key, writer }] }",
+    find: ', { if: [{ key, writer }], policy: "first" }',
     replace: "",
     test: "test/examples/recipes/cache.test.js",
   },
