@@ -14,11 +14,13 @@ const signed = ({ file }: Scene, ...more: readonly string[]) => ({
 export const DAEMON_MISTAKES: readonly Mistake[] = [
   {
     name: "A port that is in use",
+    isCommon: true,
     daemon: ({ at }) => ({ words: ["-p", at.unsigned.split(":")[1] as string] }),
     says: [/127\.0\.0\.1, port 1111/, /in use|listens there/, /-p|port/],
   },
   {
     name: "A folder that another daemon uses",
+    isCommon: true,
     daemon: (scene) => signed(scene, "--data", scene.file("data")),
     says: [/data/, /is in use/],
   },
@@ -80,6 +82,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
   },
   {
     name: "Unsigned commands from other machines",
+    isCommon: true,
     daemon: words("-b", "0.0.0.0"),
     says: [/0\.0\.0\.0|machines/, /-s public\.pem/, /--allow-unsigned/],
   },
@@ -100,6 +103,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
   },
   {
     name: "A folder without keys",
+    isCommon: true,
     daemon: ({ file }) => ({ words: ["-s", file("no-keys")] }),
     says: [/no-keys/, /no public key/, /public\.pem/],
   },
@@ -126,6 +130,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
   },
   {
     name: "Data of another cluster",
+    isCommon: true,
     daemon: ({ file }) => ({ words: ["-s", file("stranger-public.pem"), "--data", file("old-data")] }),
     says: [/data folder/, /-s lacks key/, /dbsync keys add/],
   },

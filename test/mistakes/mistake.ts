@@ -21,6 +21,8 @@ export interface Call {
 export interface Mistake {
   /** As people would say it. */
   readonly name: string;
+  /** Whether docs/troubleshooting.md prints its text. */
+  readonly isCommon?: true;
   /** What, where, and what to do: each stands in each text. */
   readonly says: readonly RegExp[];
   /** By Node, the shell, PHP and Python. */

@@ -1,11 +1,11 @@
-/** docs/mistakes.md: every mistake of the table, and what each program says of it. */
+/** The section of docs/troubleshooting.md with the texts of common mistakes. */
 import { CALL_MISTAKES } from "./call-mistakes.js";
 import { DAEMON_MISTAKES } from "./daemon-mistakes.js";
-import type { Mistake, Reader } from "./mistake.js";
+import type { Mistake } from "./mistake.js";
 import { NODE_MISTAKES, SHELL_MISTAKES } from "./own-mistakes.js";
 import type { Told } from "./tell.js";
 
-export const PAGE = "docs/mistakes.md";
+export const PAGE = "docs/troubleshooting.md";
 
 export interface Group {
   readonly name: string;
@@ -19,52 +19,24 @@ export const GROUPS: readonly Group[] = [
   { name: "Starting a daemon", mistakes: DAEMON_MISTAKES },
 ];
 
-const HEAD = `# Mistakes, and what is said of them
+const BEGIN = "<!-- made by npm run mistakes -->\n";
+const END = "<!-- end of what is made by npm run mistakes -->\n";
 
-Search this page for the words that you have before you. Under each mistake stands what Node, the shell (\`dbsync …\`), PHP and
-Python say of it, what \`dbsyncd\` says that does not start, and what a daemon's log says. \`npm run mistakes\` makes the page
-by making all of them; a test compares. What codes mean is in [client/README.md](../client/README.md), what to do about other trouble in
-[troubleshooting.md](troubleshooting.md).
-`;
-
-const LABELS: Readonly<Record<Reader, string>> = {
-  ...{ Node: "Node", shell: "shell", PHP: "PHP", Python: "Python" },
-  ...{ dbsyncd: "dbsyncd", log: "the daemon's log" },
-};
-
-export function pageOf(tolds: ReadonlyMap<Mistake, Told>): string {
-  const groups = GROUPS.map(
-    ({ name, mistakes }) =>
-      `\n## ${name}\n${mistakes.map((mistake) => sectionOf(mistake, tolds.get(mistake) ?? {})).join("")}`,
-  );
-  return HEAD + groups.join("");
+/** Returns the page with the texts of the common mistakes. @param texts  by mistake */
+export function pageWith(page: string, texts: ReadonlyMap<Mistake, string>): string {
+  const [head, rest] = page.split(BEGIN) as [string, string];
+  const sections = [...texts].map(([{ name }, text]) => `\n### ${name}\n\n\`\`\`text\n${text}\n\`\`\`\n`);
+  return [head, BEGIN, ...sections, "\n", END, rest.split(END)[1]].join("");
 }
 
-/** Those that say the same stand together. */
-function sectionOf({ name }: Mistake, told: Told): string {
-  const readers = new Map<string, string[]>();
-  for (const [reader, text] of Object.entries(told)) {
-    const label = LABELS[reader as Reader];
-    const said = withoutProgram(text);
-    readers.set(said, [...(readers.get(said) ?? []), label]);
-  }
-  const parts = [...readers].map(
-    ([text, labels]) => `\n${labels.join(", ")}:\n\n\`\`\`text\n${text}\n\`\`\`\n`,
-  );
-  return `\n### ${name}\n${parts.join("")}`;
+/** Returns the text of one reader, without the program's name before it: Node's or the shell's if there is one. */
+export function shownText(told: Told): string {
+  const text = told.Node ?? told.shell ?? told.dbsyncd ?? "";
+  return text.replace(/^(?:dbsync|dbsyncd|dbsync-keygen): /, "");
 }
 
-/** A program says its name before. */
-export const withoutProgram = (text: string): string =>
-  text.replace(/^(?:dbsync|dbsyncd|dbsync-keygen): /, "");
-
-/** What a page says of a mistake: by reader. */
-export function toldBy(page: string, group: string, { name }: Mistake): Told {
-  const chapter = page.split(`\n## ${group}\n`)[1]?.split(/\n## /)[0] ?? "";
-  const section = chapter.split(`\n### ${name}\n`)[1]?.split(/\n### /)[0] ?? "";
-  const told: Told = {};
-  for (const [, labels = "", text = ""] of section.matchAll(/^(.+):\n\n```text\n([\s\S]*?)\n```$/gm))
-    for (const [reader, label] of Object.entries(LABELS))
-      if (labels.split(", ").includes(label)) told[reader as Reader] = text;
-  return told;
+/** Returns what the page prints for a mistake, or null if it does not have it. */
+export function printedText(page: string, { name }: Mistake): string | null {
+  const section = page.split(`\n### ${name}\n`)[1]?.split(/\n### /)[0] ?? "";
+  return /^```text\n([\s\S]*?)\n```$/m.exec(section)?.[1] ?? null;
 }
