@@ -284,7 +284,7 @@ export const TIMELINE_LIMITS = {
     least: SECOND,
     most: MINUTE,
     summary:
-      "with --peer: a daemon that did nothing for longer (stopped, suspended, a long collection) answers as one that is catching up until it has compared itself with most of its peers",
+      "with --peer or --order: a daemon that did nothing for longer (stopped, suspended, a long collection) answers as one that is catching up until it has compared itself with most of its peers, or has applied what is in the stream",
     reason: "ten times a long collection; the silence of members is told after it and one more status, 2 s",
     restart: true,
   },

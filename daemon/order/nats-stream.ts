@@ -68,6 +68,8 @@ export class NatsStream implements OrderStream {
   #isStopped = false;
   #cancel = () => {};
   #told = "";
+  /** Whether the next information about the stream is for the reader. */
+  #isLocating = false;
   /** The link on which NATS did not permit something, which was told. */
   #notPermitted: Link | null = null;
 
@@ -95,6 +97,13 @@ export class NatsStream implements OrderStream {
     this.facts = null;
   }
 
+  locateEnd(): void {
+    this.#isLocating = true;
+    if (this.#link === null) return;
+    this.#cancel();
+    void this.#ask();
+  }
+
   async publish(name: ByteString | null, data: Buffer): Promise<Published> {
     const link = this.#link;
     if (link === null) return notStored(this.trouble ?? "not connected", false);
@@ -120,6 +129,7 @@ export class NatsStream implements OrderStream {
       const info = await this.#stream(manager);
       const facts = factsOf(info, connection);
       const problem = reader.connected(facts);
+      this.#isLocating = false;
       if (problem !== null) throw new Unreadable(problem);
       const reading = new StreamReading({
         ...{ connection, manager, stream: address.stream, reader },
@@ -226,9 +236,18 @@ export class NatsStream implements OrderStream {
     // It has lost what was read, or may lose it, which is told as it is connected with anew.
     if (info !== null && (isMisfit || info.state.last_seq < next - 1))
       void link.connection.close().catch(() => {});
+    if (info !== null && this.#isLocating) {
+      this.#isLocating = false;
+      const facts = factsOf(info, link.connection);
+      // Messages may have been read since the server answered.
+      const last = Math.max(facts.last, this.#parts.reader.next - 1);
+      if (this.#parts.reader.connected({ ...facts, last }) !== null)
+        void link.connection.close().catch(() => {});
+    }
     if (info !== null) this.newest = info.state.last_seq;
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
-    this.#askLater();
+    if (this.#isLocating) this.#cancel = this.#parts.environment.setTimer(AGAIN_MS, () => void this.#ask());
+    else this.#askLater();
   }
 }
 

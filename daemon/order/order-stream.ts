@@ -61,6 +61,8 @@ export interface OrderStream extends Service {
   readonly connections: number;
   /** Sequence of its last message, as was last heard. */
   readonly newest: number;
+  /** Reports to the reader (`connected`) how far the stream reaches now: immediately, or once it can be reached. */
+  locateEnd(): void;
   /** @param name  messages of one name stand there once, within the stream's own window; null: it has none */
   publish(name: ByteString | null, data: Buffer): Promise<Published>;
 }

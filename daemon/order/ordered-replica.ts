@@ -10,6 +10,7 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
 import type { OrderAddress } from "../options/addresses/order-address.js";
 import { hasUserListener, type Settings } from "../options/settings.js";
+import { StandstillClock } from "../peers/shared/standstill-clock.js";
 import type { OrderFigures } from "../pipeline/order-figures.js";
 import { entryCheck } from "../replica/check-entry.js";
 import { Gateway } from "../replica/gateway.js";
@@ -34,6 +35,9 @@ const ENTER_MS = 5000;
 const SKIPPED_EVERY_MS = 10_000;
 /** Milliseconds between two lines about how far a long stream is read. */
 const READING_EVERY_MS = 5000;
+
+const STOOD_STILL =
+  "this process stood still, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
 
 export interface OrderedReplicaParts {
   readonly settings: Settings;
@@ -70,6 +74,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   /** What the stream has lost of what was applied here, or what stands there and cannot be applied; null: nothing that is known. */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
+  readonly #clock: StandstillClock;
   #look = () => {};
   #toldSkippedAt = Number.NEGATIVE_INFINITY;
   #toldReadingAt: number;
@@ -77,6 +82,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   constructor(parts: OrderedReplicaParts) {
     this.#parts = parts;
     this.#toldReadingAt = parts.environment.uptime();
+    this.#clock = new StandstillClock(parts.environment);
     const { settings, signers, environment, log } = parts;
     this.#folder = new OrderFolder({
       ...{ data: settings.data, order: parts.order, credentials: settings.orderCredentials },
@@ -151,7 +157,9 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     };
   }
 
+  /** Whether all is applied that was in the stream when this daemon came to it, or went on after a standstill. */
   get hasCaughtUp(): boolean {
+    this.#noticeStandstill();
     return this.#goal !== null && this.#state.seq >= this.#goal;
   }
 
@@ -278,7 +286,18 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     });
   }
 
+  /** Requests the end of the stream again after a standstill: sockets are read before timers run, so check it before each answer. */
+  #noticeStandstill(): void {
+    const { environment, settings, log } = this.#parts;
+    const stoodFor = this.#clock.elapsed(environment.uptime());
+    if (stoodFor <= settings.limits.standstill) return;
+    log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);
+    this.#goal = null;
+    this.#stream.locateEnd();
+  }
+
   #tick(): void {
+    this.#noticeStandstill();
     this.#state.dropExpired();
     this.backend.tick();
     this.#tellReading();

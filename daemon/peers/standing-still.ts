@@ -6,6 +6,7 @@
 import type { Waiting } from "../../timeline/waiting.js";
 import type { Roster } from "./roster.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
+import { StandstillClock } from "./shared/standstill-clock.js";
 
 /** The members that a daemon compares itself with. */
 export type StandingStillMembers = Pick<Roster, "count" | "members" | "voices">;
@@ -17,9 +18,7 @@ export type StandingStillParts = Pick<PeeringParts, "clock" | "uptime" | "limits
 export class StandingStill {
   readonly #parts: StandingStillParts;
   readonly #members: StandingStillMembers;
-  /** The last check by each clock, in milliseconds; infinity: none yet. */
-  #uptime = Number.POSITIVE_INFINITY;
-  #clock = Number.POSITIVE_INFINITY;
+  readonly #clock: StandstillClock;
   /** The end of the last standstill, in milliseconds of uptime; null: it has compared itself since. */
   #wokeAt: number | null = null;
   #isMarked = false;
@@ -28,6 +27,7 @@ export class StandingStill {
   constructor(parts: StandingStillParts, members: StandingStillMembers) {
     this.#parts = parts;
     this.#members = members;
+    this.#clock = new StandstillClock(parts);
   }
 
   /** Whether its state may be stale since a standstill. Check it before each answer: sockets are read before timers run. */
@@ -55,11 +55,7 @@ export class StandingStill {
 
   #look(now: number): void {
     const { limits, log } = this.#parts;
-    const clock = this.#parts.clock();
-    // A suspended machine may stop the monotonic clock; an administrator may set the other one.
-    const stoodFor = Math.max(now - this.#uptime, clock - this.#clock);
-    this.#uptime = now;
-    this.#clock = clock;
+    const stoodFor = this.#clock.elapsed(now);
     // A daemon alone misses nothing.
     if (stoodFor <= limits.standstillMs || this.#members.count(now).size === 1) return;
     log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);

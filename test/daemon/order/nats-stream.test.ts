@@ -80,6 +80,24 @@ describe("a stream of NATS", { skip }, () => {
     }
   });
 
+  test("reports its end again when it is requested, and not without", async () => {
+    const ends: number[] = [];
+    const connected: StreamReader["connected"] = ({ last }) => {
+      ends.push(last);
+      return null;
+    };
+    const stream = streamOf("located", { reader: reader({ connected }) });
+    await stream.start();
+    await stream.publish(null, Buffer.from("one"));
+    // It asks by itself how far it reaches, which is not for the reader.
+    await until("the newest message is known", () => stream.newest === 1);
+    assert.deepEqual(ends, [0]);
+    stream.locateEnd();
+    await until("the end is reported", () => ends.length === 2);
+    assert.deepEqual(ends, [0, 1]);
+    await stream.stop();
+  });
+
   test("is not made where a folder has met one", async () => {
     const stream = streamOf("third", { reader: reader({ isNew: false }) });
     await stream.start();

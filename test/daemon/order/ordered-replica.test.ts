@@ -8,7 +8,7 @@ import { entryCheck } from "../../../daemon/replica/check-entry.js";
 import { orderFolder } from "../../../daemon/trust/data-folder.js";
 import { hashOf, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
-import { realEnvironment } from "../../../serving/process/environment.js";
+import { type Environment, realEnvironment } from "../../../serving/process/environment.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
@@ -22,13 +22,16 @@ const KEYS = ["-s", pair.file, "--root-key", root.file];
 const signersOf = () =>
   loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log, EARLIER_SEMANTICS);
 
-function makeReplica(data: readonly string[] = []): OrderedReplica {
+function makeReplica(
+  data: readonly string[] = [],
+  environment: Environment = realEnvironment,
+): OrderedReplica {
   const settings = settingsFrom([...KEYS, "--order", "nats://127.0.0.1:1/writes", ...data]);
   const signers = signersOf();
   const { order } = settings;
   assert.ok(order !== null);
   return new OrderedReplica({
-    ...{ settings, order, identity: makeIdentity(), signers, environment: realEnvironment, log },
+    ...{ settings, order, identity: makeIdentity(), signers, environment, log },
     arrived() {},
   });
 }
@@ -52,6 +55,24 @@ test("a daemon is behind until it has all that stood in the stream when it came 
   take();
   assert.equal(replica.hasCaughtUp, true);
 });
+
+for (const clock of ["uptime", "clock"] as const)
+  test(`after a standstill by its ${clock} a daemon is behind until it knows the end of the stream again`, () => {
+    const times = { uptime: 0, clock: Date.UTC(2026, 0) };
+    const environment = { ...realEnvironment, uptime: () => times.uptime, clock: () => times.clock };
+    const replica = makeReplica([], environment);
+    assert.equal(replica.connected(factsUpTo(0)), null);
+    assert.equal(replica.hasCaughtUp, true);
+    times[clock] += 2_900;
+    assert.equal(replica.hasCaughtUp, true);
+    times[clock] += 3_100;
+    assert.equal(replica.hasCaughtUp, false);
+    assert.equal(replica.hasCaughtUp, false);
+    assert.equal(replica.connected(factsUpTo(1)), null);
+    assert.equal(replica.hasCaughtUp, false);
+    replica.message({ seq: replica.next, at: 1, data: Buffer.alloc(0) });
+    assert.equal(replica.hasCaughtUp, true);
+  });
 
 test("a stream that has another message in the place of the last one is not read on, however often it is connected with", () => {
   const replica = makeReplica();

@@ -1,0 +1,24 @@
+/**
+ * Measures for how long this process did nothing: it was stopped, its machine suspended, or a collection took long.
+ * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
+ */
+export class StandstillClock {
+  readonly #clocks: Readonly<Record<"uptime" | "clock", () => number>>;
+  /** The last reading of each clock, in milliseconds; infinity: none yet. */
+  #uptime = Number.POSITIVE_INFINITY;
+  #clock = Number.POSITIVE_INFINITY;
+
+  constructor(clocks: Readonly<Record<"uptime" | "clock", () => number>>) {
+    this.#clocks = clocks;
+  }
+
+  /** Returns the milliseconds since the last call, by the clock that shows more. @param now  uptime, in milliseconds */
+  elapsed(now: number): number {
+    const clock = this.#clocks.clock();
+    // A suspended machine may stop the monotonic clock; an administrator may set the other one.
+    const elapsed = Math.max(now - this.#uptime, clock - this.#clock);
+    this.#uptime = now;
+    this.#clock = clock;
+    return elapsed;
+  }
+}
