@@ -152,6 +152,26 @@ test("Redis clients write through the stream, by the daemon's own key", { skip }
   await all(text("5"), "GET", "n");
 });
 
+test("a daemon refuses a unit that does too much before it is in the stream, and applies one of another daemon", {
+  skip,
+}, async () => {
+  await using bounded = await startReplica({
+    args: ["-s", app.file, "--order", `nats://127.0.0.1:${nats.port}/writes`, "--max-unit-steps", "10000"],
+  });
+  using client = await EnvelopeClient.open(bounded.port, app);
+  const grow = ["SETRANGE", "large", "2000000", "x"];
+  const said = await client.ask([grow]);
+  assert.ok(said.kind === "refused");
+  assert.deepEqual([said.code, said.effect], ["too-much", "not-applied"]);
+  await all({ kind: "integer", value: 0 }, "STRLEN", "large");
+  using other = await open(0);
+  assert.deepEqual(await other.replies([grow]), [{ kind: "integer", value: 2_000_001 }]);
+  await until("the daemon has it", async () => {
+    const [reply] = await client.replies([["STRLEN", "large"]]);
+    return reply?.kind === "integer" && reply.value === 2_000_001;
+  });
+});
+
 test("what others put into the stream counts if a key has signed it, and is skipped by all if none has", {
   skip,
 }, async () => {

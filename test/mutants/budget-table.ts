@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const STORE = "test/store/effort.test.js";
 const ADMISSION = "test/timeline/fold/admission.test.js";
+const ORDER = "test/daemon/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
   {
@@ -46,6 +47,13 @@ export const budgetMutants: readonly Mutant[] = [
     find: "if (!isAfter([entry], fold.newest))",
     replace: "if (false)",
     test: ADMISSION,
+  },
+  {
+    name: "budgets: with --order a unit that does too much is added to the stream",
+    file: "daemon/order/order-recorder.js",
+    find: "return state.exceeds(entry, unitSteps)",
+    replace: "return false",
+    test: ORDER,
   },
   {
     name: "budgets: what is recorded is refused as well",
