@@ -16,3 +16,7 @@ export class MalformedFrame extends Error {
 export class UnsendableCommand extends Error {
   override readonly name = "UnsendableCommand";
 }
+
+/** Returns the stack of an error, or the text of any other value that was thrown. */
+export const stackOf = (problem: unknown): string =>
+  problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);

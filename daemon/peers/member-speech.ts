@@ -10,6 +10,7 @@ import type { MemberShared } from "./member-shared.js";
 interface Speaker {
   readonly connection: MemberConnection;
   malformed(detail: string): void;
+  failed(problem: unknown): void;
 }
 
 export class MemberSpeech<Member extends Speaker> {
@@ -34,6 +35,7 @@ export class MemberSpeech<Member extends Speaker> {
             ...{ hear: messages.hear, missed: messages.missed, limits, uptime, slices, figures },
             refused: (reason, isLie) => shared.unheard(member, reason, isLie),
             malformed: (detail) => member.malformed(detail),
+            failed: (problem) => member.failed(problem),
           });
   }
 

@@ -1,5 +1,6 @@
 /** A member that is connected and has proved who it is: what it says goes to the part that it concerns. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { stackOf } from "../../protocol/errors.js";
 import type { PushMessage, StatusMessage } from "../../protocol/members/member-messages.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
@@ -84,6 +85,7 @@ export class Member implements Giver {
       isOpener: connection.side === "opener",
       send: (message) => connection.send(message),
       malformed: (detail) => this.malformed(detail),
+      failed: (problem) => this.failed(problem),
       afterReceived: (step) => this.#queue(null, step),
       received: () => this.#entries,
       caughtUp: () => {
@@ -229,6 +231,11 @@ export class Member implements Giver {
 
   malformed(detail: string): void {
     this.#shared.drop(this, "malformed", detail);
+  }
+
+  /** Closes the connection after an exception that the member's bytes caused. */
+  failed(problem: unknown): void {
+    this.#shared.drop(this, "internal-error", stackOf(problem));
   }
 
   #push(message: PushMessage): void {

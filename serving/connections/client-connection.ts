@@ -3,6 +3,7 @@
  * it holds, how long it may be silent, and how it ends. It never holds up another: it works for some milliseconds a turn, and is
  * read no further while nothing more may be served. What its bytes mean is its dialect's.
  */
+import { stackOf } from "../../protocol/errors.js";
 import { traceFrame } from "../process/log.js";
 import { ClientOutput } from "./client-output.js";
 import type { ClientSocket } from "./client-socket.js";
@@ -332,9 +333,4 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
  * An error in the code that reads requests: the client's bytes caused it, and nothing was carried out, so it ends the connection alone. An
  * error while a request is carried out still ends the process, as data may be changed in part.
  */
-const readingFailed = (problem: unknown): Closing =>
-  closing(
-    "internal-error",
-    problem instanceof Error ? (problem.stack ?? problem.message) : String(problem),
-    null,
-  );
+const readingFailed = (problem: unknown): Closing => closing("internal-error", stackOf(problem), null);

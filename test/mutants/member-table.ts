@@ -1,7 +1,23 @@
 /** What a daemon takes from the other members, and tells them, each rule broken in one place. */
 import type { Mutant } from "./mutant.js";
 
+const MISBEHAVING = "test/daemon/peers/misbehaving.test.js";
+
 export const memberMutants: readonly Mutant[] = [
+  {
+    name: "contained: an exception that a member's message causes ends the process",
+    file: "daemon/peers/connections/member-connection.js",
+    find: 'this.#lose("internal-error", stackOf(problem));',
+    replace: "throw problem;",
+    test: MISBEHAVING,
+  },
+  {
+    name: "contained: an exception in the check of a member's entries ends the process",
+    file: "daemon/peers/exchange/intake.js",
+    find: "giver.failed(problem);\n                return;",
+    replace: "throw problem;",
+    test: MISBEHAVING,
+  },
   {
     name: "late: a new daemon does not wait for peers that it has not met",
     file: "daemon/peers/joining.js",

@@ -3,6 +3,7 @@
 import { boundLists } from "../../daemon/members/bound-lists.js";
 import type { MemberLists } from "../../daemon/members/member-lists.js";
 import { Peering } from "../../daemon/peers/peering.js";
+import { FAREWELLS } from "../../daemon/peers/shared/farewells.js";
 import { PEERING_LIMITS } from "../../daemon/peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck } from "../../daemon/replica/check-entry.js";
 import { refusalOfMember } from "../../daemon/trust/membership.js";
@@ -80,8 +81,11 @@ export function startDaemon(host: Host, world: World): Daemon {
         for (const entry of facts.entries as string[]) host.disk.toldPossible.add(entry.split(" ")[1] ?? "");
       world.trace(host.name, () => `${text} ${JSON.stringify(facts)}`);
     },
-    warn: (facts: object, text: string) =>
-      world.trace(host.name, () => `WARN ${text} ${JSON.stringify(facts)}`),
+    warn: (facts: object, text: string) => {
+      world.trace(host.name, () => `WARN ${text} ${JSON.stringify(facts)}`);
+      // It is contained, and is a defect all the same.
+      if (text === FAREWELLS["internal-error"]) throw new Error(`${text} ${JSON.stringify(facts)}`);
+    },
     error: (facts: object, text: string) => {
       if ("upTo" in facts && "count" in facts) host.disk.hasToldStrays = true;
       if ("id" in facts && /entry of the timeline is damaged/.test(text))

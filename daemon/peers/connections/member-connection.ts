@@ -8,7 +8,7 @@
  * Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { MalformedFrame } from "../../../protocol/errors.js";
+import { MalformedFrame, stackOf } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
 import type { ListMessage } from "../../../protocol/members/list-message.js";
 import {
@@ -170,6 +170,10 @@ export class MemberConnection implements MemberSocketOwner {
   received(chunk: Buffer): void {
     if (this.#state === "closed") return;
     this.heardAt = this.#parts.uptime();
+    this.#contain(() => this.#take(chunk));
+  }
+
+  #take(chunk: Buffer): void {
     for (const payload of this.#parser.push(chunk)) {
       this.#receive(payload);
       // `#receive` may have closed it.
@@ -189,6 +193,22 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   greet(hello: Hello): void {
+    this.#contain(() => this.#greet(hello));
+  }
+
+  /**
+   * Runs a step that the other side's bytes caused. An exception in it closes this connection alone: such a step only notes what
+   * this member says. Entries are stored in steps of their own.
+   */
+  #contain(step: () => void): void {
+    try {
+      step();
+    } catch (problem) {
+      if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
+    }
+  }
+
+  #greet(hello: Hello): void {
     const doubt = this.#doubt(hello);
     if (doubt !== null) {
       this.#lose(doubt, FAREWELLS[doubt]);
@@ -226,7 +246,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (message.kind === "bye") {
       this.#said(message.code, message.sentence);
     } else if (this.#state === "greeting" && message.kind === "hello") {
-      this.greet(message);
+      this.#greet(message);
     } else if (this.#state === "challenging" && message.kind === "challenge") {
       this.#challenged(message.nonce);
     } else if (this.#state === "proving" && message.kind === "proof") {

@@ -36,6 +36,8 @@ export interface Giver {
   /** Its signer is not known; the ring should be compared. */
   unknown(): void;
   malformed(detail: string): void;
+  /** Reading or checking what it gave threw an exception. */
+  failed(problem: unknown): void;
 }
 
 /** What came of some entries. */
@@ -77,14 +79,22 @@ export class Intake {
 
   /** All of a push. Generators of one giver are to be run one after the other. */
   *push(message: PushMessage, giver: Giver, batch: IncomingBatch): Work {
-    const { entries: packed, isDeflated, bytes } = message;
-    const { deflateMostBytes } = this.#parts.peering.limits;
-    const unpacked = unpack(packed, isDeflated, bytes, deflateMostBytes);
-    const entries = unpacked === null ? null : readEntries(unpacked);
+    const entries = this.#entriesOf(message, giver);
     if (entries === null) giver.malformed(`push ${message.number} holds no entries`);
     else yield* this.#read(entries, giver, batch, this.#parts.peering.uptime());
     batch.isRead = true;
     batch.changed();
+  }
+
+  /** @returns null: there are none in it */
+  #entriesOf({ entries, isDeflated, bytes }: PushMessage, giver: Giver): readonly PackedEntry[] | null {
+    try {
+      const unpacked = unpack(entries, isDeflated, bytes, this.#parts.peering.limits.deflateMostBytes);
+      return unpacked === null ? null : readEntries(unpacked);
+    } catch (problem) {
+      giver.failed(problem);
+      return null;
+    }
   }
 
   /** Tries again what has an unknown signer. @param giverOf  null: not connected any more */
@@ -118,7 +128,15 @@ export class Intake {
     for (let i = 0; i < entries.length; i += ENTRIES_A_STEP) {
       const proved = proofs === null ? NOTHING_PROVED : yield* proofs.of(i / ENTRIES_A_STEP);
       const part = entries.slice(i, i + ENTRIES_A_STEP);
-      const { good, held, unknown } = yield* this.#check(part, proved, giver, since);
+      let checked: Checked;
+      try {
+        checked = yield* this.#check(part, proved, giver, since);
+      } catch (problem) {
+        // Nothing has been stored of these. An exception in `#store` ends the process: data may be changed in part.
+        giver.failed(problem);
+        return;
+      }
+      const { good, held, unknown } = checked;
       // A snapshot that was taken over meanwhile may not know the keys that verified them. The comparison after it brings them.
       if (timeline.handover?.adoptions !== adoptions) return;
       if (unknown > 0) giver.unknown();
@@ -213,4 +231,5 @@ const STRANGER = {
   refused() {},
   unknown() {},
   malformed() {},
+  failed() {},
 } as const satisfies Giver;

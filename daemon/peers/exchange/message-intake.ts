@@ -20,6 +20,8 @@ export interface MessageIntakeParts {
   /** One is not told. @param isLie  no honest member would give it */
   readonly refused: (reason: string, isLie: boolean) => void;
   readonly malformed: (detail: string) => void;
+  /** Judging one threw an exception. */
+  readonly failed: (problem: unknown) => void;
 }
 
 /** Some take a tenth of a millisecond each. */
@@ -84,7 +86,7 @@ export class MessageIntake {
 
   *#judging(): Work {
     for (let count = 1; this.#waiting.first !== undefined; count++) {
-      if (!this.#judgeOne(this.#waiting.first)) break;
+      if (!this.#tryOne(this.#waiting.first)) break;
       this.#bytes -= packedBytes(this.#waiting.shift() as PackedEntry);
       if (count % JUDGED_A_LOOK !== 0) continue;
       this.#tellLack();
@@ -97,6 +99,16 @@ export class MessageIntake {
   #tellLack(): void {
     if (this.#lacks) this.#parts.missed();
     this.#lacks = false;
+  }
+
+  /** @returns false: judging stops here */
+  #tryOne(entry: PackedEntry): boolean {
+    try {
+      return this.#judgeOne(entry);
+    } catch (problem) {
+      this.#parts.failed(problem);
+      return false;
+    }
   }
 
   /** @returns false: it waits, and what came behind it too */

@@ -29,6 +29,8 @@ export interface ReconcilingParts {
   readonly isOpener: boolean;
   readonly send: (message: ExchangeMessage) => void;
   readonly malformed: (detail: string) => void;
+  /** Answering a step of the member threw an exception. */
+  readonly failed: (problem: unknown) => void;
   /** Runs a step once everything that has come before is on disk, or refused. */
   readonly afterReceived: (step: () => void) => void;
   /** New entries that the member has given on this connection. */
@@ -211,8 +213,8 @@ export class Reconciling {
       if (gives.length > 0) this.#give(exchange, new GiveCursor(index, set, gives));
       this.#consider(exchange);
     } catch (problem) {
-      if (!(problem instanceof MalformedFrame)) throw problem;
-      this.#parts.malformed(`reconciliation: ${problem.message}`);
+      if (problem instanceof MalformedFrame) this.#parts.malformed(`reconciliation: ${problem.message}`);
+      else this.#parts.failed(problem);
     }
   }
 

@@ -18,6 +18,8 @@ export const FAREWELLS = {
   "not-a-daemon":
     "It does not speak as a member: start it with --peer or --data, not with --fsync never, and a version that has them.",
   "bad-proof": "It could not prove that it is the daemon that it says.",
+  "internal-error":
+    "Reading what it sent failed by an error in the program: please report this line, and that of the other daemon. Both daemons serve on.",
   malformed: "It sent bytes that are no message between members.",
   duplicate: "The two daemons have another connection, which is kept.",
   "too-many-members":

@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
+import { Spreading } from "../../../daemon/peers/exchange/spreading.js";
+import { FAREWELLS } from "../../../daemon/peers/shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../daemon/peers/shared/member-socket.js";
 import { PEERING_LIMITS } from "../../../daemon/peers/shared/peering-limits.js";
+import type { PeeringParts } from "../../../daemon/peers/shared/peering-parts.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import {
   type MemberMessage,
@@ -89,8 +92,8 @@ class Hand implements MemberSocket {
   }
 }
 
-function joined(world: World): { node: Node; hand: Hand } {
-  const node = world.add("a", { limits: { maxEnvelopeBytes: 65_536 } });
+function joined(world: World, parts: Partial<PeeringParts> = {}): { node: Node; hand: Hand } {
+  const node = world.add("a", { limits: { maxEnvelopeBytes: 65_536 }, parts });
   const hand = new Hand(node);
   hand.prove();
   hand.greet();
@@ -150,6 +153,82 @@ for (const [name, message] of Object.entries(bad)) {
     assert.equal(node.peering.state, "live");
   });
 }
+
+const fail = (): never => {
+  throw new TypeError("Cannot read properties of null");
+};
+
+const faultsOf = ({ lines }: Node) => lines.filter(({ text }) => text === FAREWELLS["internal-error"]);
+
+/** Checks that an exception was reported with its stack, and that the daemon goes on with the next connection. */
+function checkContained(world: World, node: Node, hand: Hand): void {
+  assert.ok(hand.isClosed);
+  const [line, ...more] = faultsOf(node);
+  assert.match(String(line?.facts["detail"]), /^TypeError: Cannot read properties of null\n +at /);
+  assert.deepEqual(more, []);
+  assert.equal(node.peering.state, "live");
+  const next = new Hand(node);
+  next.prove();
+  next.greet();
+  next.say(push(writeEntries([entryOf(0)])));
+  world.run(100);
+  assert.equal(entriesOf(node), 1);
+}
+
+interface Fault {
+  readonly say: OwnMessage;
+  readonly parts?: Partial<PeeringParts>;
+  /** Where the exception is thrown, once. */
+  readonly at: (node: Node) => { readonly object: object; readonly method: string };
+}
+
+const judge = { hear: () => "known" as const };
+
+const faults: Readonly<Record<string, Fault>> = {
+  "the parser": {
+    say: { kind: "have", number: 0, places: [] },
+    at: () => ({ object: FrameParser.prototype, method: "push" }),
+  },
+  "what handles a message": {
+    say: { kind: "offer", places: [place] },
+    at: () => ({ object: Spreading.prototype, method: "offered" }),
+  },
+  "the check of a pushed entry": {
+    say: push(writeEntries([entryOf(1)])),
+    at: ({ timeline }) => ({ object: timeline, method: "holds" }),
+  },
+  "what judges a message on a channel": {
+    say: { kind: "speak", number: 1, entries: writeEntries([entryOf(0)]) },
+    parts: { messages: { hear: () => judge.hear(), missed() {} } },
+    at: () => ({ object: judge, method: "hear" }),
+  },
+  "the answer to a comparison": {
+    say: { kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0, 3, 0, 1, 0]) },
+    at: ({ timeline }) => ({ object: timeline.index, method: "places" }),
+  },
+};
+
+for (const [name, { say, parts = {}, at }] of Object.entries(faults))
+  test(`an exception in ${name} closes the connection of a member, and nothing else`, (context) => {
+    const world = new World();
+    const { node, hand } = joined(world, parts);
+    const { object, method } = at(node);
+    const fault = context.mock.method(object as Record<string, () => void>, method, fail, { times: 1 });
+    hand.say(say);
+    world.run(100);
+    fault.mock.restore();
+    checkContained(world, node, hand);
+  });
+
+test("an exception at a hello closes its connection, and nothing else", (context) => {
+  const world = new World();
+  const parts = { secret: (): null => null };
+  const node = world.add("a", { parts: { secret: () => parts.secret() } });
+  const fault = context.mock.method(parts, "secret", fail, { times: 1 });
+  const hand = new Hand(node);
+  fault.mock.restore();
+  checkContained(world, node, hand);
+});
 
 test("a member made by hand gives and gets entries", () => {
   const world = new World();

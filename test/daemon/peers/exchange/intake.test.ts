@@ -19,7 +19,7 @@ const MANY = 100;
 
 const giver: Giver = {
   ...{ id: "giver", bit: 1, gave: () => {}, owe: () => {}, unknown: () => {} },
-  ...{ refused: assert.fail, malformed: assert.fail },
+  ...{ refused: assert.fail, malformed: assert.fail, failed: assert.fail },
 };
 
 interface Pushed {
