@@ -43,7 +43,7 @@ export interface Authorizing {
   readonly send: (command: readonly string[]) => Promise<Failure | null>;
 }
 
-/** @param ids  of the added daemons, hexadecimal @returns those whose keys needed it */
+/** @param ids  of the added daemons, hexadecimal @returns those whose keys need it, as the daemons said last */
 export async function authorizeAdded(
   ids: readonly string[],
   { views, ask, send }: Authorizing,
@@ -54,7 +54,10 @@ export async function authorizeAdded(
     let isWaiting = false;
     for (const id of ids.filter((one) => done.get(one)?.problem !== null)) {
       const needed = authorizationOf(id, seen);
-      if (needed === "nothing") continue;
+      if (needed === "nothing") {
+        done.delete(id);
+        continue;
+      }
       const failure = needed === "unknown" ? UNSEEN : await send(needed);
       const command = needed === "unknown" ? "" : `. As administrator: dbsync send ${needed.join(" ")}`;
       done.set(id, { id, problem: failure === null ? null : `${failure.problem}${command}` });
