@@ -6,6 +6,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { commands, commandTable } from "./command-table.js";
+import { recordedDocuments } from "./commands/documents/documents.js";
 import { recordedRelations } from "./commands/relations/sql.js";
 import { PRODUCED_MAX } from "./engine/effort.js";
 import { isKeyCommand } from "./key-command.js";
@@ -111,7 +112,7 @@ function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean 
 }
 
 /** Rows by version 1 of what commands mean, where that is not what they mean now. */
-const FIRST_ROWS = new Map(recordedRelations.map((row) => [row.name, row]));
+const FIRST_ROWS = new Map([...recordedRelations, ...recordedDocuments].map((row) => [row.name, row]));
 
 /** What commands mean before CLUSTER SEMANTICS 2. */
 export const firstTable = new CommandIndex(commands.map((row) => FIRST_ROWS.get(row.name) ?? row));

@@ -6,7 +6,7 @@
 /** `bigint`: an integer that no double holds for certain. */
 export type PhpNumber = number | bigint;
 
-const INT64_MIN = -(2n ** 63n);
+export const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 /** No integer of 64 bits is further from 0. */
 const INT64_MAGNITUDE = 2 ** 63;

@@ -2,6 +2,8 @@
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/semantics.test.js";
+const DOCUMENTS = "test/timeline/fold/document-semantics.test.js";
+const EQUALITY = "test/store/commands/documents/loose-equality.test.js";
 const TIMELINE = "test/timeline/standstill.test.js";
 
 export const semanticsMutants: readonly Mutant[] = [
@@ -81,5 +83,33 @@ export const semanticsMutants: readonly Mutant[] = [
     find: "return end === null ? folded :",
     replace: "return true ? folded :",
     test: TIMELINE,
+  },
+  {
+    name: "semantics: recorded writes of documents compare as those of today",
+    file: "store/semantics.js",
+    find: ", ...recordedDocuments]",
+    replace: "]",
+    test: DOCUMENTS,
+  },
+  {
+    name: "semantics: recorded changes of documents compare as those of today",
+    file: "store/commands/documents/document-updates.js",
+    find: "?? null, value, form)",
+    replace: '?? null, value, "standard")',
+    test: DOCUMENTS,
+  },
+  {
+    name: "semantics: recorded choices of entries compare as those of today",
+    file: "store/commands/documents/document-choice.js",
+    find: "selectionOf(options, form)",
+    replace: "selectionOf(options)",
+    test: DOCUMENTS,
+  },
+  {
+    name: "equality: an integer of more than 64 bits is compared as a double",
+    file: "store/commands/documents/loose-equality.js",
+    find: "INTEGER_TEXT.test(a) : secondSign",
+    replace: "false : secondSign",
+    test: EQUALITY,
   },
 ];

@@ -6,15 +6,24 @@ import type { Document } from "../../values/documents/document.js";
 import type { Options } from "./document-options.js";
 import { selectionOf } from "./document-reads.js";
 import { selected } from "./document-selection.js";
+import type { EqualityForm } from "./loose-equality.js";
 
 /** Whether conditions choose entries. */
 export function isChoosing({ query, where, sort, limit }: Options): boolean {
   return (query ?? where ?? sort ?? limit) !== undefined;
 }
 
-/** The keys of the entries that are chosen, in the order that is asked for. @param at  the unit's date */
-export function choiceOf({ effort }: Data, document: Document, at: number, options: Options): ByteString[] {
+export interface Choice {
+  readonly document: Document;
+  /** The unit's date. */
+  readonly at: number;
+  readonly options: Options;
+  readonly form: EqualityForm;
+}
+
+/** The keys of the entries that are chosen, in the order that is asked for. */
+export function choiceOf({ effort }: Data, { document, at, options, form }: Choice): ByteString[] {
   effort.work(document.size);
-  const { found } = selected(document, at, selectionOf(options));
+  const { found } = selected(document, at, selectionOf(options, form));
   return found.texts.map((_, place) => keyIn(found, place));
 }

@@ -9,6 +9,7 @@ import { choiceOf } from "./document-choice.js";
 import { documentToChange, keyOf, noEntry } from "./document-entries.js";
 import { CHOICE, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
+import type { EqualityForm } from "./loose-equality.js";
 
 /** Words that stand first where an id could. */
 const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
@@ -19,7 +20,12 @@ const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
  * @returns OK, or of entries that conditions choose how many there were
  */
 export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return isCondition(argv) ? deleteChosen(data, argv, unit) : deleteOne(data, argv, unit);
+  return isCondition(argv) ? deleteChosen(data, argv, unit, "standard") : deleteOne(data, argv, unit);
+}
+
+/** As DOC.DELETE was before CLUSTER SEMANTICS 2. */
+export function deleteEntriesAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return isCondition(argv) ? deleteChosen(data, argv, unit, "recorded") : deleteOne(data, argv, unit);
 }
 
 /** Whether conditions stand in the place of an id, which may be any word. */
@@ -27,10 +33,10 @@ function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
   return CONDITIONS.has(word.toUpperCase()) && next !== undefined && next.toUpperCase() !== "REVISION";
 }
 
-function deleteChosen(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+function deleteChosen(data: Data, argv: readonly ByteString[], unit: Unit, form: EqualityForm): Reply {
   const options = onlyOptions(argv, { from: 2, allowed: CHOICE, name: "doc.delete" });
   const entry = documentToChange(data, argv[1]!);
-  const keys = choiceOf(data, entry.value, unit.at, options);
+  const keys = choiceOf(data, { document: entry.value, at: unit.at, options, form });
   const [key] = keys;
   if (keys.length === 1) removeOne(data, entry, key as ByteString, unit);
   else if (keys.length > 0) removeMany({ data, entry, keys, unit });

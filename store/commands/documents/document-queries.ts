@@ -24,12 +24,13 @@ import {
 } from "../../values/documents/member-value.js";
 import { type Condition, equalTo } from "./document-conditions.js";
 import { valueOfEntry } from "./document-entries.js";
-import { isLooselyEqual, isTrue } from "./loose-equality.js";
+import { type EqualityForm, isLooselyEqual, isTrue } from "./loose-equality.js";
 
 /** One member that is asked for. */
 interface Asked {
   readonly name: MemberName;
   readonly value: JsonValue;
+  readonly form: EqualityForm;
   /** Where nothing but this scalar and `true` can be the same; null: others may be. */
   readonly only: ByteString | null;
   /** Scalars as they stand in texts, and whether they are the same. */
@@ -54,10 +55,10 @@ export interface Query {
 }
 
 /** A query that names no member finds nothing. A member that is null is never the same, not even as null. */
-export function queryOf(query: JsonValue): Query {
+export function queryOf(query: JsonValue, form: EqualityForm = "standard"): Query {
   const values = isContainer(query) ? memberValues(query) : [];
   const asked = isContainer(query)
-    ? memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue))
+    ? memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue, form))
     : [];
   if (asked.length === 0) return { test: () => false, condition: { kind: "any", parts: [] } };
   const test = (text: ByteString) => {
@@ -95,21 +96,21 @@ const NUMERIC_STRINGS: Span = {
   to: { value: ":", isBehind: false },
 };
 
-function askedFor(name: string, value: JsonValue): Asked {
+function askedFor(name: string, value: JsonValue, form: EqualityForm): Asked {
   const isWord = typeof value === "string" && value !== "" && phpNumeric(value) === undefined;
   const only = isWord ? bytesOfText(JSON.stringify(value)) : null;
-  return { name: memberName(bytesOfText(name)), value, only, judged: new Map() };
+  return { name: memberName(bytesOfText(name)), value, form, only, judged: new Map() };
 }
 
 function hasAll(entry: JsonContainer, asked: readonly Asked[]): boolean {
-  return asked.every(({ name, value }) => {
+  return asked.every(({ name, value, form }) => {
     const found = memberOf(entry, name.name) ?? null;
-    return found !== null && isLooselyEqual(found, value);
+    return found !== null && isLooselyEqual(found, value, form);
   });
 }
 
 /** Whether an entry that is no list has a member that is the same. */
-function hasSame(text: ByteString, { name, value, only, judged }: Asked): boolean {
+function hasSame(text: ByteString, { name, value, form, only, judged }: Asked): boolean {
   const at = valueAt(text, name);
   if (at < 0) return false;
   if (only !== null) return text.charCodeAt(at) === TRUE || text.startsWith(only, at);
@@ -117,7 +118,7 @@ function hasSame(text: ByteString, { name, value, only, judged }: Asked): boolea
   const known = judged.get(written);
   if (known !== undefined) return known;
   const found = valueOfEntry(written);
-  const isSame = found !== null && isLooselyEqual(found, value);
+  const isSame = found !== null && isLooselyEqual(found, value, form);
   if (judged.size < JUDGED_MAX && written.length <= JUDGED_CHARS_MAX) judged.set(detached(written), isSame);
   return isSame;
 }

@@ -22,6 +22,7 @@ import {
   type Selection,
   selected,
 } from "./document-selection.js";
+import type { EqualityForm } from "./loose-equality.js";
 
 /** `DOC.COUNT document [QUERY json] [WHERE json] [EXPLAIN]` */
 export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
@@ -65,8 +66,12 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
   );
 }
 
-export function selectionOf({ query, where, sort = [], limit }: Options): Selection {
-  const asked = query === undefined ? null : queryOf(query);
+/** @param form  of the equality of QUERY */
+export function selectionOf(
+  { query, where, sort = [], limit }: Options,
+  form: EqualityForm = "standard",
+): Selection {
+  const asked = query === undefined ? null : queryOf(query, form);
   const test = where === undefined ? null : testOf(where);
   const conditions = [asked?.condition, where].filter((condition) => condition !== undefined);
   return {

@@ -35,7 +35,7 @@ import { numbersOf } from "./document-inserts.js";
 import { differing, isOperators, operated } from "./document-operators.js";
 import { CHOICE, LIFETIME, type Options, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
-import { isLooselyEqual } from "./loose-equality.js";
+import { type EqualityForm, isLooselyEqual } from "./loose-equality.js";
 
 /** What an update without an id is about. */
 const FIRST_KEY = "0";
@@ -46,6 +46,7 @@ interface Update {
   readonly given: JsonValue;
   readonly options: Options;
   readonly unit: Unit;
+  readonly form: EqualityForm;
 }
 
 /** An entry that is read, changed and written counts for so many steps. */
@@ -66,6 +67,15 @@ interface Changed {
  * @returns the members' names before; what has changed: nil for all, or entries' keys with their changed members; the key of a new entry
  */
 export function updateDocument(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return update(data, argv, unit, "standard");
+}
+
+/** As DOC.UPDATE was before CLUSTER SEMANTICS 2. */
+export function updateDocumentAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return update(data, argv, unit, "recorded");
+}
+
+function update(data: Data, argv: readonly ByteString[], unit: Unit, form: EqualityForm): Reply {
   const options = onlyOptions(argv, {
     from: 3,
     allowed: ["ID", "REVISION", "UPSERT", "COUNT", ...CHOICE, ...LIFETIME],
@@ -73,8 +83,8 @@ export function updateDocument(data: Data, argv: readonly ByteString[], unit: Un
     at: unit.at,
   });
   const entry = documentToChange(data, argv[1]!);
-  const update: Update = { data, entry, given: jsonArgument(argv[2]!), options, unit };
-  return isChoosing(options) ? updateChosen(update) : updateOne(update);
+  const asked: Update = { data, entry, given: jsonArgument(argv[2]!), options, unit, form };
+  return isChoosing(options) ? updateChosen(asked) : updateOne(asked);
 }
 
 function updateOne(update: Update): Reply {
@@ -96,23 +106,23 @@ function updateOne(update: Update): Reply {
 }
 
 function updateChosen(update: Update): Reply {
-  const { data, entry, given, options, unit } = update;
+  const { data, entry, given, options, unit, form } = update;
   if (options.id !== undefined)
     throw custom("ERR ID names one entry: QUERY, WHERE, SORT and LIMIT go without it");
   if (options.revision !== undefined) throw custom("ERR REVISION is one entry's: name it by ID");
   if (!(given instanceof JsonObject) || (given.names.length > 0 && isListLike(given.names)))
     throw notMembers();
-  const keys = choiceOf(data, entry.value, unit.at, options);
+  const keys = choiceOf(data, { document: entry.value, at: unit.at, options, form });
   if (keys.length > 0 || options.upsert !== true) return apply(update, keys);
   return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })());
 }
 
 /** Changes entries: what becomes of them is known of all before the first is changed. */
-function apply({ data, entry, given, options }: Update, keys: readonly ByteString[]): Reply {
+function apply({ data, entry, given, options, form }: Update, keys: readonly ByteString[]): Reply {
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(given)) throw notMembers();
   const changes = keys.map((key) => {
-    const changed = changeOf(entry.value, key, given, names);
+    const changed = changeOf({ document: entry.value, key, given, names, form });
     data.effort.produce(ENTRY_STEPS, changed.text.length);
     return changed;
   });
@@ -126,12 +136,16 @@ function apply({ data, entry, given, options }: Update, keys: readonly ByteStrin
   return answer(names, map(shown));
 }
 
-function changeOf(
-  document: Document,
-  key: ByteString,
-  given: JsonContainer,
-  names: readonly string[],
-): Changed {
+interface Change {
+  readonly document: Document;
+  readonly key: ByteString;
+  readonly given: JsonContainer;
+  /** Of the members that entries may have. */
+  readonly names: readonly string[];
+  readonly form: EqualityForm;
+}
+
+function changeOf({ document, key, given, names, form }: Change): Changed {
   const old = valueOfEntry(document.get(key) as ByteString);
   if (isOperators(given)) {
     if (!isContainer(old)) throw notMembers();
@@ -140,7 +154,7 @@ function changeOf(
   }
   if (!isSubset(memberNames(given), names)) throw wrongMembers(names, memberNames(given));
   if (!isContainer(old)) throw notMembers();
-  const members = changesOf(old, given);
+  const members = changesOf(old, given, form);
   return { key, members, text: textOfEntry(merged(old, members)) };
 }
 
@@ -190,11 +204,11 @@ function answer(names: readonly string[], changed: Reply, added?: ByteString): R
 }
 
 /** Those of the given members that are not the same already. */
-function changesOf(old: JsonContainer, given: JsonContainer): JsonObject {
+function changesOf(old: JsonContainer, given: JsonContainer, form: EqualityForm): JsonObject {
   const changed = new JsonObject();
   for (const [at, name] of memberNames(given).entries()) {
     const value = memberValues(given)[at] as JsonValue;
-    if (!isLooselyEqual(memberOf(old, name) ?? null, value)) changed.set(name, value);
+    if (!isLooselyEqual(memberOf(old, name) ?? null, value, form)) changed.set(name, value);
   }
   return changed;
 }

@@ -10,17 +10,17 @@ import { custom, wrongType } from "../../arguments/errors.js";
 import { type Entry, isExpired } from "../../engine/keyspace.js";
 import type { Data } from "../../engine/mutators.js";
 import type { Unit } from "../../engine/unit.js";
-import { family } from "../../rows/command.js";
+import { type Command, family, type Handler } from "../../rows/command.js";
 import { read, update, wholeDb, write } from "../../rows/key-spec.js";
 import { Document } from "../../values/documents/document.js";
-import { deleteEntries, empty } from "./document-deletions.js";
+import { deleteEntries, deleteEntriesAsRecorded, empty } from "./document-deletions.js";
 import { documentOf, namesOf, noEntry } from "./document-entries.js";
 import { createIndex, dropIndex, listIndexes } from "./document-indexes.js";
 import { insert } from "./document-inserts.js";
 import { addMember, dropMember } from "./document-members.js";
 import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
-import { updateDocument } from "./document-updates.js";
+import { updateDocument, updateDocumentAsRecorded } from "./document-updates.js";
 
 /** Keys of a database whose documents are all read at one moment; of more each document is of one moment of its own. */
 const AT_ONCE_MAX = 10_000;
@@ -175,6 +175,17 @@ export const documents = family("document", {
       "Changes members of an entry, if it has the revision that is named, or of all that meet conditions; or gives a document other entries altogether.",
     run: updateDocument,
   },
+});
+
+const RECORDED: ReadonlyMap<string, Handler> = new Map([
+  ["DOC.DELETE", deleteEntriesAsRecorded],
+  ["DOC.UPDATE", updateDocumentAsRecorded],
+]);
+
+/** What writes mean before CLUSTER SEMANTICS 2, where they compare members: by another equality. No timeline records reads alone. */
+export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
+  const run = RECORDED.get(command.name);
+  return run === undefined ? [] : [{ ...command, run }];
 });
 
 function create(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

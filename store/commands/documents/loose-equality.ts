@@ -12,19 +12,32 @@ import {
   memberValues,
 } from "../../../protocol/json/json-value.js";
 import {
+  INT64_MIN,
   isSamePhpNumber,
   type PhpNumber,
   phpNumberOf,
   phpNumeric,
 } from "../../../protocol/json/php-number.js";
 
-export function isLooselyEqual(a: JsonValue, b: JsonValue): boolean {
-  if (typeof a === "string" && typeof b === "string") return isSameText(a, b);
+const INTEGER_TEXT = /^\s*[+-]?\d+\s*$/;
+/** 20 digits, or 19 if they are no bigint. */
+const OVERFLOW = /^\s*[+-]?0*[1-9](?:\d{19}|\d{18}\s*$)/;
+const SPACE_AT_END = /\s$/;
+
+/**
+ * The version of the rule. `standard`: PHP's. `recorded`: that of writes before CLUSTER SEMANTICS 2, which compares integers of more than
+ * 64 bits in strings as doubles with everything but their like. What is recorded already must do what it did.
+ */
+export type EqualityForm = "standard" | "recorded";
+
+export function isLooselyEqual(a: JsonValue, b: JsonValue, form: EqualityForm = "standard"): boolean {
+  if (typeof a === "string" && typeof b === "string") return isSameText(a, b, form);
   if (typeof a === "boolean" || typeof b === "boolean") return isTrue(a) === isTrue(b);
   if (a === null) return typeof b === "string" ? b === "" : !isTrue(b);
   if (b === null) return typeof a === "string" ? a === "" : !isTrue(a);
-  if (isContainer(a) || isContainer(b)) return isContainer(a) && isContainer(b) && isSameContainer(a, b);
-  const [first, second] = [numberOf(a), numberOf(b)];
+  if (isContainer(a) || isContainer(b))
+    return isContainer(a) && isContainer(b) && isSameContainer(a, b, form);
+  const [first, second] = [numberOf(a, form), numberOf(b, form)];
   return first !== undefined && second !== undefined && isSamePhpNumber(first, second);
 }
 
@@ -36,29 +49,43 @@ export function isTrue(value: JsonValue): boolean {
   return memberValues(value).length > 0;
 }
 
-function numberOf(value: string | JsonNumber): PhpNumber | undefined {
-  return typeof value === "string" ? phpNumeric(value) : phpNumberOf(value.text);
+function numberOf(value: string | JsonNumber, form: EqualityForm): PhpNumber | undefined {
+  if (typeof value !== "string") return phpNumberOf(value.text);
+  const number = phpNumeric(value);
+  // PHP compares the digits together with the space after them, and takes the smallest integer for one beyond 64 bits.
+  return number === INT64_MIN && form === "standard" && SPACE_AT_END.test(value) ? Number(number) : number;
 }
 
-/** Two strings that look like numbers are compared as such, unless both are too large to be told apart. */
-function isSameText(a: string, b: string): boolean {
+/** Compares strings that look like numbers as such, except where PHP sees that doubles would not do. */
+function isSameText(a: string, b: string, form: EqualityForm): boolean {
   if (a === b) return true;
-  const [first, second] = [phpNumeric(a), phpNumeric(b)];
+  const [first, second] = [numberOf(a, form), numberOf(b, form)];
   if (first === undefined || second === undefined || !isSamePhpNumber(first, second)) return false;
-  return !(isTooLarge(a, first) && isTooLarge(b, second));
+  if (form === "recorded") return !(isTooLarge(a, first) && isTooLarge(b, second));
+  if (!Number.isFinite(Number(first))) return false;
+  const [firstSign, secondSign] = [overflowOf(a, first), overflowOf(b, second)];
+  if (firstSign === secondSign) return firstSign === 0;
+  return !(firstSign === 0 ? INTEGER_TEXT.test(a) : secondSign === 0 && INTEGER_TEXT.test(b));
 }
 
+/** The rule before CLUSTER SEMANTICS 2. */
 function isTooLarge(text: string, number: PhpNumber): boolean {
   if (typeof number === "bigint" || Number.isSafeInteger(number)) return false;
-  return !Number.isFinite(number) || /^\s*[+-]?\d+\s*$/.test(text);
+  return !Number.isFinite(number) || INTEGER_TEXT.test(text);
 }
 
-function isSameContainer(a: JsonContainer, b: JsonContainer): boolean {
+/** The sign of a string whose digits PHP takes for an integer of more than 64 bits, whatever its exponent makes of it; 0: of another. */
+function overflowOf(text: string, number: PhpNumber): -1 | 0 | 1 {
+  if (typeof number === "bigint" || !OVERFLOW.test(text)) return 0;
+  return text.trimStart().startsWith("-") ? -1 : 1;
+}
+
+function isSameContainer(a: JsonContainer, b: JsonContainer, form: EqualityForm): boolean {
   const names = memberNames(a);
   const values = memberValues(a);
   if (memberValues(b).length !== values.length) return false;
   return names.every((name, at) => {
     const other = memberOf(b, name);
-    return other !== undefined && isLooselyEqual(values[at] as JsonValue, other);
+    return other !== undefined && isLooselyEqual(values[at] as JsonValue, other, form);
   });
 }
