@@ -1,6 +1,6 @@
 /**
  * Values into JSON texts: plainly, numbers as they were written; or as PHP's json_encode writes what json_decode has read,
- * which clients of the original see. Source: php 8.2 (test/protocol/json-writer.test.ts asks it); docs/json-documents.md.
+ * which clients of the original see. Source: php 8.2 (test/protocol/json/json-reader.test.ts asks it); docs/json-documents.md.
  */
 import { type ByteString, textOfBytes } from "../byte-string.js";
 import { parseJson } from "./json-reader.js";

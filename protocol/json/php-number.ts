@@ -1,6 +1,6 @@
 /**
  * Numbers as PHP has them: integers of 64 bits, doubles beyond, and strings that look like either. Source: php 8.2
- * (test/protocol/json-writer.test.ts asks it); docs/json-documents.md.
+ * (test/protocol/json/json-reader.test.ts asks it); docs/json-documents.md.
  */
 
 /** `bigint`: an integer that no double holds for certain. */

@@ -17,6 +17,7 @@ import {
   writePhpJson,
   writePhpString,
 } from "../../../protocol/json/json-writer.js";
+import { amount } from "../../support/amount.js";
 import { askPhp } from "../../support/php.js";
 import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
@@ -170,6 +171,39 @@ test(`what PHP reads is read, and written as PHP writes it (seed ${seed})`, { sk
   }
   for (const fault of ["syntax", "mismatch", "control", "utf8", "utf16", "infinite"])
     assert.ok(seen.has(fault), fault);
+});
+
+/** Digits of which doubles and 64 bits have no more. */
+const EDGES = ["9007199254740993", "9223372036854775807", "9223372036854775808", "18446744073709551616"];
+const NUMBERS = amount(10_000, 200_000);
+
+function randomNumber(random: SeededRandom): string {
+  const digits = (most: number) =>
+    Array.from({ length: random.between(1, most) }, () => random.below(10)).join("");
+  const whole = random.chance(0.3) ? random.oneOf([...EDGES, "0", "1"]) : digits(25).replace(/^0+(?=\d)/, "");
+  const fraction = random.chance(0.4) ? `.${random.chance(0.3) ? "0" : digits(30)}` : "";
+  const exponent = random.chance(0.3)
+    ? `${random.oneOf(["e", "E"])}${random.oneOf(["", "+", "-"])}${random.below(random.oneOf([5, 25, 420]))}`
+    : "";
+  return (random.chance(0.3) ? "-" : "") + whole + fraction + exponent;
+}
+
+test(`numbers are written as PHP writes what it has read, and kept as they were sent (seed ${seed})`, {
+  skip,
+}, () => {
+  const random = new SeededRandom(seed, 3);
+  const few = ["18446744073709551616", "-0", "-0.0", "9007199254740993.0", "1e400", "-1e-400", "1E5"];
+  const numbers = [...few, ...Array.from({ length: NUMBERS }, () => randomNumber(random))];
+  const answers = askPhp("json_encode(json_decode($line, true))", numbers);
+  let infinite = 0;
+  for (const [at, number] of numbers.entries()) {
+    const written = ours(number);
+    // PHP writes nothing for infinite ones.
+    assert.equal(written === "infinite" ? "" : written, answers[at], number);
+    if (written === "infinite") infinite++;
+    else assert.equal(writeJson(parseJson(number)), number);
+  }
+  assert.ok(infinite > 1 && infinite < numbers.length / 2);
 });
 
 /** The text's bytes, with one that is no UTF-8 in each mark's place. */
