@@ -20,3 +20,7 @@ export class UnsendableCommand extends Error {
 /** Returns the stack of an error, or the text of any other value that was thrown. */
 export const stackOf = (problem: unknown): string =>
   problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
+
+/** Returns what reading bytes failed of: what is malformed, or, after any other exception, the error in the program. */
+export const unreadable = (problem: unknown): string =>
+  problem instanceof MalformedFrame ? problem.message : `an error in the program that reads it: ${problem}`;

@@ -9,7 +9,7 @@
  * Source: test/vectors/php-dbsync/README.md "Connections, timeouts, limits".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { MalformedFrame } from "../../protocol/errors.js";
+import { unreadable } from "../../protocol/errors.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { readResponsePayload } from "../../protocol/version-1/response-v1.js";
 import type { Delivery } from "../calls/call.js";
@@ -121,23 +121,22 @@ export class Connection {
 
   #received(chunk: Buffer): void {
     this.#trace?.(this.#address.text, "received", chunk);
-    const payloads = this.#parser.push(chunk);
+    let payloads: Buffer[];
+    let values: ByteString[] | null;
+    try {
+      payloads = this.#parser.push(chunk);
+      values = payloads[0] === undefined || this.state === "idle" ? null : readResponsePayload(payloads[0]);
+    } catch (error) {
+      this.#lose("garbage", unreadable(error));
+      return;
+    }
     const delivery = this.delivery;
-    const payload = payloads[0];
     if (this.state === "idle") {
       this.#lose("garbage", "bytes that were not asked for");
       return;
     }
-    if (payload === undefined) {
+    if (values === null) {
       if (this.#parser.malformed !== null) this.#lose("garbage", this.#parser.malformed.message);
-      return;
-    }
-    let values: ByteString[];
-    try {
-      values = readResponsePayload(payload);
-    } catch (error) {
-      if (!(error instanceof MalformedFrame)) throw error;
-      this.#lose("garbage", error.message);
       return;
     }
     this.answers++;

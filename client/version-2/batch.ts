@@ -4,6 +4,7 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
+import { MalformedFrame, unreadable } from "../../protocol/errors.js";
 import type { PlainReply } from "../../protocol/reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
@@ -130,11 +131,15 @@ export class Batch implements SentBatch {
     if (units !== this.units) throw reader.malformed("expected as many replies as the envelope has units");
     const replies: PlainReply[] = [];
     const flags: ByteString[] = [];
-    for (let unit = 0; unit < units; unit++) {
-      replies.push(reader.readReply());
-      flags.push(reader.readBulk());
+    try {
+      for (let unit = 0; unit < units; unit++) {
+        replies.push(reader.readReply());
+        flags.push(reader.readBulk());
+      }
+      reader.expectEnd();
+    } catch (problem) {
+      throw problem instanceof MalformedFrame ? problem : reader.malformed(unreadable(problem));
     }
-    reader.expectEnd();
     sending.keep(replies, flags);
     this.isAnswered = true;
     sending.endedAt = now;

@@ -5,7 +5,7 @@
  *   connecting ──opened──► greeting ──hello──► speaking
  *        └─────────────────────┴───────────────────┴──── closed, garbage, close() ──► closed
  */
-import { MalformedFrame } from "../../protocol/errors.js";
+import { MalformedFrame, unreadable } from "../../protocol/errors.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { type DaemonMessage, type EventMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
 import type { FrameTracer } from "../shared/debug.js";
@@ -111,9 +111,13 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#trace?.(this.#address.text, "received", chunk);
     const now = this.#environment.now();
     this.hasHeard = true;
+    // An exception while bytes are read is those bytes' fault, and ends this connection alone.
+    let isReading = true;
     try {
       for (const payload of this.#parser.push(chunk)) {
+        isReading = true;
         const message = this.#read(payload);
+        isReading = false;
         const isWelcome = message.kind === "hello" && disagreement(message, this.#knows) === null;
         if (isWelcome && this.state === "greeting") this.state = "speaking";
         this.#owner.told(message, now);
@@ -121,8 +125,8 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
       }
       if (this.#parser.malformed !== null) throw this.#parser.malformed;
     } catch (error) {
-      if (!(error instanceof MalformedFrame)) throw error;
-      this.#owner.gone("garbage", error.message, now);
+      if (!isReading && !(error instanceof MalformedFrame)) throw error;
+      this.#owner.gone("garbage", unreadable(error), now);
       return;
     }
     this.#owner.heard(now);

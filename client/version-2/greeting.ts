@@ -2,7 +2,7 @@
  * What a daemon says of itself when it is greeted, on a connection made for that alone: for `dbsync status` and `doctor`,
  * which ask each daemon by itself. Source: docs/protocol-v2.md "hello".
  */
-import { MalformedFrame } from "../../protocol/errors.js";
+import { unreadable } from "../../protocol/errors.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import {
   type DaemonMessage,
@@ -124,8 +124,7 @@ class Greeter {
       }
       if (this.#parser.malformed !== null) throw this.#parser.malformed;
     } catch (error) {
-      if (!(error instanceof MalformedFrame)) throw error;
-      this.#end({ kind: "failed", stage: "garbage", detail: error.message });
+      this.#end({ kind: "failed", stage: "garbage", detail: unreadable(error) });
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { stackOf } from "../../protocol/errors.js";
 import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
 import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
 import type { UpstreamLimits } from "./limits.js";
@@ -92,7 +93,7 @@ export class UpstreamConnection {
     if (sent === null)
       return failed("unsuited", "no", "the server ends a statement at every ;, in a text too");
     const outcome = await this.#send(sent);
-    if (outcome.kind === "answered") this.#follow(statement, outcome.frame);
+    if (outcome.kind === "answered") this.#tryFollow(statement, outcome.frame);
     return outcome;
   }
 
@@ -164,6 +165,15 @@ export class UpstreamConnection {
     return null;
   }
 
+  /** Follows the session. After an exception it is not known, so no other statement is sent on this connection. */
+  #tryFollow(statement: ByteString, frame: SqlFrame): void {
+    try {
+      this.#follow(statement, frame);
+    } catch {
+      this.#drop();
+    }
+  }
+
   /** What the statement has made of the connection's session. */
   #follow(statement: ByteString, frame: SqlFrame): void {
     const before = this.#session;
@@ -198,8 +208,17 @@ export class UpstreamConnection {
     });
   }
 
+  /** Takes bytes of the server. An exception that they cause closes this connection alone: what is done here only reads them. */
   #receive(chunk: Buffer): void {
     if (this.#isGone) return;
+    try {
+      this.#take(chunk);
+    } catch (problem) {
+      this.close("garbage", `reading it failed by an error in the proxy: ${stackOf(problem)}`);
+    }
+  }
+
+  #take(chunk: Buffer): void {
     const reader = this.#reader;
     reader.push(chunk);
     this.#hold(reader.heldBytes);

@@ -12,12 +12,13 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import { parseServers } from "../../client/shared/servers.js";
 import { greet } from "../../client/version-2/greeting.js";
 import { startDaemon } from "../../daemon/testing.js";
-import { writeFrame } from "../../protocol/frame.js";
+import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { error, type Reply } from "../../protocol/reply.js";
+import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { hexOf, orderKey } from "../../protocol/version-2/envelope.js";
 import { FakeServer, until } from "./fake-server.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";
-import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
+import { clientOf, errorOf, PATIENCE_MS, summary } from "./test-client.js";
 
 test("calls at once share few signatures and arrive in the order in which they were given", async () => {
   await using one = await ServedDaemon.start();
@@ -315,4 +316,54 @@ test("WRITERS gives what the option if takes", async () => {
   assert.deepEqual(outcomes[0]?.status === "ok" && outcomes[0].flags, ["unmet"]);
   const [bytes] = (await client.call("writers a", { buffers: true })) as [Buffer];
   assert.equal(await client.call("SET a 3", { if: [{ key: "a", writer: bytes }] }), "OK");
+});
+
+const fail = (): never => {
+  throw new TypeError("Cannot read properties of null");
+};
+
+test("an exception while replies are read ends the connection to that daemon, and another answers", async (context) => {
+  await using one = await ServedDaemon.start();
+  await using two = await ServedDaemon.start();
+  await using client = client2Of([one, two]);
+  await client.send("SET k 1");
+  context.mock.method(RespReader.prototype, "readReply", fail, { times: 1 });
+  const { outcomes } = await client.sendAll("SET k 2");
+  assert.deepEqual(outcomes.map(summary).sort(), ["garbage unknown", "ok OK"]);
+  assert.deepEqual((await client.sendAll("SET k 3")).outcomes.map(summary), ["ok OK", "ok OK"]);
+});
+
+test("an exception in the parser of frames ends the connection to that daemon", async (context) => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  await client.send("SET k 1");
+  const { push } = FrameParser.prototype;
+  const fault = context.mock.method(
+    FrameParser.prototype,
+    "push",
+    function (this: FrameParser, chunk: Buffer) {
+      return chunk.includes("result") ? fail() : push.call(this, chunk);
+    },
+  );
+  const { outcomes } = await errorOf(client.send("SET k 2"));
+  fault.mock.restore();
+  assert.deepEqual(outcomes.map(summary), ["garbage unknown"]);
+  assert.equal(await client.send("SET k 3"), "OK");
+});
+
+test("an exception in the parser of version 1 ends the connection to that daemon", async (context) => {
+  await using bad = await FakeServer.start();
+  const { push } = FrameParser.prototype;
+  const fault = context.mock.method(
+    FrameParser.prototype,
+    "push",
+    function (this: FrameParser, chunk: Buffer) {
+      return chunk.includes("OK") ? fail() : push.call(this, chunk);
+    },
+  );
+  await using client = clientOf([bad]);
+  const { outcomes } = await errorOf(client.send("SET k 1"));
+  assert.deepEqual(outcomes.map(summary), ["garbage unknown"]);
+  fault.mock.restore();
+  assert.equal(await client.send("SET k 2"), "OK");
 });

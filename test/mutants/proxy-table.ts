@@ -39,4 +39,18 @@ export const proxyMutants: readonly Mutant[] = [
     replace: "false",
     test: "test/proxy/upstream/connection.test.js",
   },
+  {
+    name: "proxy: what was sent to a server that hangs counts as not sent when it is down",
+    file: "proxy/upstream/pool.js",
+    find: 'connection.close("timeout", detail);',
+    replace: 'connection.close("timeout", detail, "no");',
+    test: "test/proxy/balancer/hung-server.test.js",
+  },
+  {
+    name: "contained: an exception while a server's answer is read ends the proxy",
+    file: "proxy/upstream/connection.js",
+    find: 'this.close("garbage", `reading',
+    replace: 'throw problem;\nvoid ("", `reading',
+    test: "test/proxy/upstream/connection.test.js",
+  },
 ];

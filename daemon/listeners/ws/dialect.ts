@@ -25,6 +25,7 @@ export class WsDialect extends DbsyncDialect {
   override push(chunk: Buffer): boolean {
     if (chunk.length > 0) return super.push(chunk);
     const socket = this.#socket;
+    if (socket.failure !== undefined) throw socket.failure;
     const isNew = socket.isMidMessage && !this.#wasMidMessage && !super.isMidRequest;
     this.#wasMidMessage = socket.isMidMessage;
     // Whoever has proved nothing has to say something else than that he is there.

@@ -21,6 +21,8 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
   readonly remotePort: number | undefined;
   /** What is wrong with what came; null: nothing. */
   fault: string | null = null;
+  /** What was thrown while HTTP or a message was read; undefined: nothing. */
+  failure: unknown;
   /** A client that is asked for a sign of life has given one, since it was looked at last. */
   hasPonged = false;
   readonly #raw: Socket;
@@ -32,6 +34,8 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
   #needsDrain = false;
   #isPaused = false;
   #closeCode = NORMAL;
+  /** What has come in the bytes that are being read; null: none are. */
+  #read: Buffer[] | null = null;
 
   /** @param raw  to whose data others listen already: they change it over */
   constructor(raw: Socket) {
@@ -39,6 +43,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw = raw;
     this.remoteAddress = raw.remoteAddress;
     this.remotePort = raw.remotePort;
+    this.#containReading();
     raw.on("data", this.#asked);
     raw.on("timeout", () => this.emit("timeout"));
     raw.on("error", (reason) => this.emit("error", reason));
@@ -54,7 +59,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw.prependListener("data", this.#arrived);
     if (this.#isPaused) messages.pause();
     messages.on("message", (data: Buffer, isBinary) => {
-      if (isBinary) this.emit("data", data);
+      if (isBinary) this.#give(data);
       else this.#blame("a text message; frames come in binary ones", UNSUPPORTED);
     });
     // An answer to each would be one more for a client that takes none.
@@ -63,7 +68,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     });
     messages.on("pong", () => {
       this.hasPonged = true;
-      this.emit("data", NOTHING);
+      this.#give(NOTHING);
     });
     messages.on("error", ({ message }) => this.#blame(message, NORMAL));
   }
@@ -143,12 +148,12 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
   readonly #asked = (chunk: Buffer): void => {
     if (this.#messages !== null) return;
     this.#headBytes += chunk.length;
-    this.emit("data", NOTHING);
+    this.#give(NOTHING);
   };
 
   readonly #arrived = (chunk: Buffer): void => {
     this.#gauge.push(chunk);
-    if (this.isMidMessage) this.emit("data", NOTHING);
+    if (this.isMidMessage) this.#give(NOTHING);
   };
 
   readonly #taken = (): void => {
@@ -160,6 +165,35 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
   #blame(fault: string, closeCode: number): void {
     this.fault ??= fault;
     this.#closeCode = closeCode;
-    this.emit("data", NOTHING);
+    this.#give(NOTHING);
+  }
+
+  /**
+   * Catches what Node's HTTP and the package throw while they read what has come: it is this client's fault alone. Messages are handed
+   * on after that, so that an exception while one is carried out still ends the process.
+   */
+  #containReading(): void {
+    const raw = this.#raw;
+    const { emit } = raw;
+    raw.emit = (event: string | symbol, ...args: unknown[]): boolean => {
+      if (event !== "data") return Reflect.apply(emit, raw, [event, ...args]);
+      const read: Buffer[] = [];
+      this.#read = read;
+      try {
+        Reflect.apply(emit, raw, [event, ...args]);
+      } catch (problem) {
+        this.failure = problem;
+        read.push(NOTHING);
+      }
+      this.#read = null;
+      for (const data of read) this.emit("data", data);
+      return true;
+    };
+  }
+
+  /** Hands on what has come: after the reading of it, if it is under way. */
+  #give(data: Buffer): void {
+    if (this.#read === null) this.emit("data", data);
+    else this.#read.push(data);
   }
 }

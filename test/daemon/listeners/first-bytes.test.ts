@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { answerUntilClosed, clientHello } from "../../support/client-hello.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { makeFolder, startReplica } from "../replicas.js";
 
 /** By listener, lines each of which would write. */
 const WRITES = {
@@ -65,3 +66,14 @@ for (const name of NAMES) {
     assert.equal(await keysOf(), 0);
   });
 }
+
+test("a daemon reports TLS at a listener of text, and carries out no line of it", async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({ args: ["--memcached", "0", "--data", folder.path] });
+  const port = replica.daemon.userAddress("memcached")?.port ?? 0;
+  const hello = await clientHello(WRITES.memcached);
+  assert.equal(await answerUntilClosed(port, Buffer.concat([hello, Buffer.from("\r\nquit\r\n")])), "");
+  const line = replica.log.find(({ reason }) => reason === "malformed");
+  assert.match(String(line?.["detail"]), /first byte is 0x16: TLS, to a port that speaks none/);
+  assert.equal(await answerUntilClosed(port, "get stolen\r\nquit\r\n"), "END\r\n");
+});

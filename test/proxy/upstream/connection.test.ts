@@ -1,7 +1,7 @@
 /** One connection to a server: sessions, what certainly was not written, and answers that cannot be trusted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { errorFrame, FULL_FRAME, messageFrame } from "../../../protocol/sql-frames.js";
+import { errorFrame, FULL_FRAME, messageFrame, SqlFrameReader } from "../../../protocol/sql-frames.js";
 import { UpstreamConnection } from "../../../proxy/upstream/connection.js";
 import type { UpstreamLimits } from "../../../proxy/upstream/limits.js";
 import { NEW_SESSION } from "../../../proxy/upstream/session.js";
@@ -157,3 +157,24 @@ test("what a server would take for several statements, or for the beginning of o
     },
   );
 });
+
+for (const method of ["push", "next"] as const)
+  test(`an exception in ${method} of the reader of answers ends its connection alone`, async (context) => {
+    const fail = (): never => {
+      throw new TypeError("Cannot read properties of null");
+    };
+    await withServer(
+      ({ statement }) => messageFrame(`did ${statement}`),
+      async (connection) => {
+        const fault = context.mock.method(SqlFrameReader.prototype, method, fail);
+        const outcome = await connection.ask(NEW_SESSION, "alaivo 1");
+        fault.mock.restore();
+        assert.match(shown(outcome), /^garbage, reached: unknown/);
+        assert.match(
+          outcome.kind === "failed" ? outcome.detail : "",
+          /an error in the proxy: TypeError: Cannot/,
+        );
+        assert.ok(connection.isGone);
+      },
+    );
+  });

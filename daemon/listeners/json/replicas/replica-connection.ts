@@ -3,6 +3,7 @@
  * all that it reads at once for one request, so it gets one at a time; a daemon of ours many, those of a turn in one write.
  */
 import { connect, type Socket } from "node:net";
+import { stackOf } from "../../../../protocol/errors.js";
 import { parseJson } from "../../../../protocol/json/json-reader.js";
 import { JsonObject } from "../../../../protocol/json/json-value.js";
 import type { ReplicaPlace } from "../../../../serving/process/place.js";
@@ -52,7 +53,7 @@ export class ReplicaConnection {
     this.#closed = closed;
     this.#silence = this.#awaitSilence();
     socket.setEncoding("latin1");
-    socket.on("data", (piece) => this.#take(piece as unknown as string));
+    socket.on("data", (piece) => this.#receive(piece as unknown as string));
     socket.on("error", (reason) => this.#fail(reason));
     socket.on("close", () => this.#fail(new Error("it closed the connection")));
   }
@@ -122,6 +123,15 @@ export class ReplicaConnection {
       }
       if (lines !== "") this.#socket.write(lines);
     });
+  }
+
+  /** Takes characters of the server. An exception that they cause closes this connection alone. */
+  #receive(piece: string): void {
+    try {
+      this.#take(piece);
+    } catch (problem) {
+      this.#fail(new Error(`reading its answer failed by an error in the daemon: ${stackOf(problem)}`));
+    }
   }
 
   #take(piece: string): void {

@@ -1,8 +1,11 @@
 /** --ws: version 2 in messages, and what is none. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
-import { WebSocket } from "ws";
+import * as ws from "ws";
+import { WebSocket, WebSocketServer } from "ws";
+import { MessageGauge } from "../../../../daemon/listeners/ws/message-gauge.js";
 import type { Observer } from "../../../../daemon/pipeline/observer.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
 import { amount } from "../../../support/amount.js";
@@ -196,4 +199,56 @@ test("a daemon that stops answers what has come, and says good-bye", async () =>
   const gone = closedOf(page.raw.socket);
   await daemon[Symbol.asyncDispose]();
   assert.equal((await gone).code, 1000);
+});
+
+/** The package's types do not name it. */
+const { Receiver } = ws as unknown as { readonly Receiver: { readonly prototype: object } };
+
+const THROWING: readonly [where: string, object: object, method: string][] = [
+  ["what measures messages", MessageGauge.prototype, "push"],
+  ["the package's receiver", Receiver.prototype, "_write"],
+];
+
+for (const [where, object, method] of THROWING)
+  test(`an exception in ${where} closes the connection whose bytes caused it, and nothing else`, async (context) => {
+    await using daemon = await startWs();
+    using served = await openClient(daemon.wsPort);
+    assert.equal((await served.exchange(served.sign([["PING"]]).frame)).kind, "result");
+    const failing = await openSocket(daemon.wsPort);
+    const fail = (): never => {
+      throw new TypeError("Cannot read properties of null");
+    };
+    const fault = context.mock.method(object as Record<string, () => void>, method, fail, { times: 1 });
+    failing.send(Buffer.from("ds2:4:PING"));
+    await closedOf(failing);
+    fault.mock.restore();
+    const line = daemon.log.find(({ reason }) => reason === "internal-error");
+    assert.match(String(line?.["detail"]), /TypeError: Cannot read properties of null\n +at /);
+    assert.equal((await served.exchange(served.sign([["PING"]]).frame)).kind, "result");
+  });
+
+test("an exception while a client asks to change over closes its connection, and nothing else", async (context) => {
+  await using daemon = await startWs();
+  const raw = connect(daemon.wsPort, "127.0.0.1");
+  raw.resume();
+  await once(raw, "connect");
+  const closed = once(raw, "close");
+  const fault = context.mock.method(
+    WebSocketServer.prototype,
+    "handleUpgrade",
+    () => {
+      throw new TypeError("Cannot read properties of null");
+    },
+    { times: 1 },
+  );
+  raw.write(
+    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+  await closed;
+  fault.mock.restore();
+  const line = daemon.log.find(({ reason }) => reason === "internal-error");
+  assert.match(String(line?.["detail"]), /TypeError: Cannot read properties of null/);
+  using page = await openClient(daemon.wsPort);
+  assert.equal((await page.exchange(page.sign([["PING"]]).frame)).kind, "result");
 });
