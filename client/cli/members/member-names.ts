@@ -12,6 +12,8 @@ export interface Known {
   readonly views: readonly MemberView[];
   /** Hexadecimal ids of the list. */
   readonly listed: readonly string[];
+  /** Hexadecimal ids that the list leaves out. */
+  readonly left: readonly string[];
   /** Daemons that were asked and do not know the administrator's key, as one with an empty folder: their hello has the id. */
   readonly greeted: readonly Greeted[];
 }
@@ -20,10 +22,11 @@ export interface Known {
 export type Meant = "listed" | "new";
 
 /**
- * @returns its id, hexadecimal
+ * Returns the id of the daemon that is meant, hexadecimal. A name that fits no daemon of the list may be that of one which the list
+ * already leaves out: so the same command can be typed again.
  * @throws DbsyncError `bad-command`
  */
-export function daemonMeant(text: string, meant: Meant, { views, listed, greeted }: Known): string {
+export function daemonMeant(text: string, meant: Meant, { views, listed, left, greeted }: Known): string {
   // Tables show an id's first digits and an ellipsis.
   const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
   const isHex = /^[\da-f]+$/.test(digits);
@@ -41,13 +44,20 @@ export function daemonMeant(text: string, meant: Meant, { views, listed, greeted
     .map(({ id }) => id)
     .filter(isFit);
   const byAddress =
-    answering.length > 0 ? answering : meant === "new" ? unlistedFirst(byPeers, listed) : byPeers;
+    answering.length > 0 ? answering : meant === "new" ? newestFirst(byPeers, listed, left) : byPeers;
   const known = [...views, ...greeted, ...peers].map(({ id }) => id).concat(listed);
   const byDigits =
     isHex && digits.length >= PREFIX_DIGITS_MIN ? known.filter((id) => id.startsWith(digits)) : [];
   const found = [...new Set([...byAddress, ...byDigits])];
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
+  if (found.length === 0 && meant === "listed") {
+    const there = [...views, ...greeted, ...peers].filter(isThere).map(({ id }) => id);
+    const byName = (id: string) =>
+      there.includes(id) || (digits.length >= PREFIX_DIGITS_MIN && id.startsWith(digits));
+    const leftOut = left.find(byName);
+    if (leftOut !== undefined) return leftOut;
+  }
   const name = JSON.stringify(text);
   if (found.length > 1 && meant === "new" && byDigits.length === 0 && answering.length === 0)
     throw new DbsyncError(
@@ -65,10 +75,18 @@ export function daemonMeant(text: string, meant: Meant, { views, listed, greeted
   );
 }
 
-/** Of the daemons that members have seen at an address: one whose folder is lost is still known there. */
-function unlistedFirst(ids: readonly string[], listed: readonly string[]): readonly string[] {
-  const unlisted = ids.filter((id) => !listed.includes(id));
-  return unlisted.length > 0 ? unlisted : ids;
+/**
+ * Of the daemons that members have seen at an address, those that may be the newest: one whose folder is lost, or that the list leaves
+ * out, is still known there.
+ */
+function newestFirst(
+  ids: readonly string[],
+  listed: readonly string[],
+  left: readonly string[],
+): readonly string[] {
+  const present = ids.filter((id) => !left.includes(id));
+  const unlisted = present.filter((id) => !listed.includes(id));
+  return [unlisted, present].find(({ length }) => length > 0) ?? ids;
 }
 
 const ALLOWED =

@@ -13,7 +13,14 @@ import { type Answer, askEach } from "../keys/key-ring.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { type Authorization, authorizeAdded, type Failure } from "./authorizing.js";
+import { showProgress } from "../shared/progress.js";
+import {
+  AUTHORIZE_WAIT_MS,
+  type Authorization,
+  attempts,
+  authorizeAdded,
+  type Failure,
+} from "./authorizing.js";
 import { type Greeted, greetedOf } from "./greeted.js";
 import { daemonMeant, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
@@ -66,6 +73,8 @@ needs all that it names, and no others: evict one that does not come back. Daemo
 A daemon: its id, the first digits of that, or its address as host:port. Ask as many daemons as you can (-s):
 a list is signed after one whose signature holds, and of which more than half of those that stay say that it is the
 newest. One that is proved only by another administrator's key needs that (--root-key).
+The same command can be typed again: where the list already says so, it signs none. add and replace also authorize the
+new daemon's key, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that is not enough they print a warning, and exit 0.
 
 Examples:
   dbsync members add db1:1111 db2:1111 db3:1111 -k root-private.pem
@@ -157,29 +166,34 @@ function addChange(
     .action((...given: readonly unknown[]) => {
       const flags = given.at(-2) as MembersFlags;
       const daemons = given.slice(0, -2).flat().map(String);
-      return administer(flags, async ({ views, heads, greeted, send, ask }) => {
-        const listed = heads.flatMap(({ list }) => hexIds(list.members));
-        const meant = (which: Meant) => (text: string) =>
-          daemonMeant(text, which, { views, listed, greeted });
-        const { add, leave, ...kind } = change(daemons);
-        const { list, text } = nextMembers(views, heads, {
-          ...{
-            add: add.map(meant("new")),
-            leave: [...new Set(leave.map(meant("listed")))],
-            ...kind,
-            force: flags.force === true,
-          },
-        });
-        const outcomes = await send([...COMMAND, text], list);
-        checkChange(outcomes);
-        const added = hexIds(list.members).filter((id) => !listed.includes(id));
-        const authorized = await authorizeAdded(added, {
-          ...{ views, ask },
-          send: async (command) => failureOf(await send(command, list)),
-        });
-        reportChange(flags, { outcomes, authorized }, { list, hash: listHash(text, sha256) });
-      });
+      return administer(flags, (asked) => makeChange(flags, asked, change(daemons)));
     });
+}
+
+/** Signs the next list and sends it, unless the list already says so, and authorizes the keys of the added daemons. */
+async function makeChange(
+  flags: MembersFlags,
+  { views, heads, greeted, send, ask }: Asked,
+  { add, leave, ...kind }: Asking,
+): Promise<void> {
+  const listed = heads.flatMap(({ list }) => hexIds(list.members));
+  const left = heads.flatMap(({ list }) => hexIds(list.left));
+  const meant = (which: Meant) => (text: string) =>
+    daemonMeant(text, which, { views, listed, left, greeted });
+  const added = add.map(meant("new"));
+  const { list, text, isKnown } = nextMembers(views, heads, {
+    ...{ ...kind, add: added, leave: [...new Set(leave.map(meant("listed")))], force: flags.force === true },
+  });
+  const outcomes = isKnown ? [] : await send([...COMMAND, text], list);
+  checkChange(outcomes);
+  const progress = showProgress(
+    () => "waiting until a member has seen the new daemon's key and takes writes",
+  );
+  const authorized = await authorizeAdded(added, {
+    ...{ views, ask, next: attempts() },
+    send: async (command) => failureOf(await send(command, list)),
+  }).finally(() => progress[Symbol.dispose]());
+  reportChange(flags, { isKnown, outcomes, authorized }, { list, hash: listHash(text, sha256) });
 }
 
 type Failed = Extract<Outcome, { status: "failed" }>;
@@ -192,7 +206,7 @@ const isDenied = ({ stage }: Failed): boolean => stage === "reply";
 /** One daemon is enough: it sends the list to the others. @throws DbsyncError  none has taken it */
 function checkChange(outcomes: readonly Outcome[]): void {
   const failed = failedOf(outcomes);
-  if (failed.length < outcomes.length) return;
+  if (outcomes.length === 0 || failed.length < outcomes.length) return;
   const first = failed.find(isDenied);
   if (first === undefined) throw new DbsyncError("all-failed", "", { outcomes });
   throw new DbsyncError("reply", first.detail, { outcomes });
@@ -208,33 +222,45 @@ function failureOf(outcomes: readonly Outcome[]): Failure | null {
 }
 
 interface Done {
+  readonly isKnown: boolean;
   readonly outcomes: readonly Outcome[];
   readonly authorized: readonly Authorization[];
 }
 
-function reportChange(flags: MembersFlags, { outcomes, authorized }: Done, { list, hash }: KnownList): void {
+function reportChange(
+  flags: MembersFlags,
+  { isKnown, outcomes, authorized }: Done,
+  { list, hash }: KnownList,
+): void {
   const failed = failedOf(outcomes);
   const denied = failed.filter(isDenied);
   const { number, members, left } = list;
   if (flags.json)
     printJson({
-      ...{ number, hash: hexOf(hash), members: hexIds(members), left: hexIds(left), outcomes, authorized },
+      ...{ number, hash: hexOf(hash), members: hexIds(members), left: hexIds(left), isKnown },
+      ...{ outcomes, authorized },
     });
   else {
-    printLine(
-      `list ${number}, ${hexOf(hash)}: ${members.length} ${members.length === 1 ? "member" : "members"}`,
-    );
+    const count = `${members.length} ${members.length === 1 ? "member" : "members"}`;
+    printLine(`${isKnown ? "the list says so already: " : ""}list ${number}, ${hexOf(hash)}: ${count}`);
     for (const outcome of failed) printLine(`not reached: ${describeOutcome(outcome)}`);
     if (failed.length > denied.length)
       printLine("A daemon of the list that was not reached gets it from the others.");
-    for (const { id, problem } of authorized)
-      printLine(
-        problem === null
-          ? `${shown(id)} is authorized to sign for its clients without keys`
-          : `${shown(id)} is not authorized to sign for its clients without keys: ${problem}`,
-      );
+    for (const one of authorized) printAuthorization(one);
   }
-  if (denied.length > 0 || authorized.some(({ problem }) => problem !== null)) process.exitCode = EXIT.failed;
+  const isRefused = authorized.some(({ problem, isPending }) => problem !== null && !isPending);
+  if (denied.length > 0 || isRefused) process.exitCode = EXIT.failed;
+}
+
+/** The list holds without the authorization, so one that is only late is a warning. */
+function printAuthorization({ id, problem, isPending }: Authorization): void {
+  const text = `${shown(id)} is ${problem === null ? "" : "not "}authorized to sign for its clients without keys`;
+  if (problem === null) printLine(text);
+  else if (isPending)
+    process.stderr.write(
+      `dbsync: warning: ${text}: ${problem}. The same command, typed again, authorizes it\n`,
+    );
+  else printLine(`${text}: ${problem}`);
 }
 
 /** Runs an action with what all daemons say; errors get the hint that fits. */

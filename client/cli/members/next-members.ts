@@ -27,46 +27,57 @@ const MERGE =
 /** What a daemon says of itself that has all that it knows of; of two of which one is lost the other is cut off from a majority. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 
+/** The list that a change leads to. */
+export interface Next {
+  readonly list: MemberList;
+  readonly text: string;
+  /** Whether it is the newest list as it is, and all its daemons that answered know it: nothing is to be sent. */
+  readonly isKnown: boolean;
+}
+
 /** @throws DbsyncError `bad-command`  why there is none, and what to do */
-export function nextMembers(
-  views: readonly MemberView[],
-  heads: readonly ToldList[],
-  change: Change,
-): { readonly list: MemberList; readonly text: string } {
-  const again = toldAgain(views, heads, change);
+export function nextMembers(views: readonly MemberView[], heads: readonly ToldList[], change: Change): Next {
+  const again = alreadyDone(views, heads, change);
+  const isKnown = again !== null && !isBehind(views, again);
   const problem = again === null ? problemOf(views, heads, change) : null;
   if (problem !== null) throw new DbsyncError("bad-command", problem);
   const cluster = rawId(views[0]?.cluster ?? "");
   const ids = { add: change.add.map(rawId), leave: change.leave.map(rawId) };
   // A list has two parents at most: of three that stand beside each other the third is merged by the next one.
-  const list = again ?? nextList(heads.slice(0, 2), ids, cluster);
+  const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection =
-    objectionTo(list, views, heads, change) ??
+    (isKnown ? null : objectionTo(list, views, heads, change)) ??
     (change.force ? null : doubtOf(again === null ? list : null, views, heads));
   if (objection !== null) throw new DbsyncError("bad-command", objection);
-  return { list, text: writeMemberList(list) };
+  return { list, text: writeMemberList(list), isKnown };
 }
 
 /**
- * The list as it is, where it says already what is asked for and a daemon of it lacks it: it may have reached only one that it adds or
- * leaves out, which the others take no list from.
+ * Returns the newest list where it already says what is requested: the same command was typed before. A daemon of the list may not
+ * know it: the list may have reached only a daemon that it adds or leaves out, from which the other members take no list.
  */
-function toldAgain(
+function alreadyDone(
   views: readonly MemberView[],
   heads: readonly KnownList[],
-  { add, leave, isAnew }: Change,
-): MemberList | null {
+  { add, leave, isReplacing, isAnew }: Change,
+): KnownList | null {
   const [head] = heads;
   if (isAnew || head === undefined || heads.length > 1) return null;
-  const { list, hash } = head;
+  const { members, left, parents } = head.list;
+  const isMerge = add.length + leave.length === 0;
+  if (isMerge) return parents.length > 1 || isBehind(views, head) ? head : null;
+  // The address of the lost daemon is that of the new one by now.
+  const isSuccessor = (id: string) => isReplacing && add.includes(id) && views.some((view) => view.id === id);
   const isDone =
-    add.every((id) => list.members.includes(rawId(id))) && leave.every((id) => list.left.includes(rawId(id)));
-  const isBehind = views.some(
-    ({ id, lists }) => list.members.includes(rawId(id)) && !lists.some((own) => own.hash === hash),
-  );
-  return isDone && isBehind ? list : null;
+    add.every((id) => members.includes(rawId(id))) &&
+    leave.every((id) => left.includes(rawId(id)) || isSuccessor(id));
+  return isDone ? head : null;
 }
+
+/** Whether a daemon of the list that answered does not know it. */
+const isBehind = (views: readonly MemberView[], { list, hash }: KnownList): boolean =>
+  views.some(({ id, lists }) => list.members.includes(rawId(id)) && !lists.some((own) => own.hash === hash));
 
 function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
   const { add, leave, isReplacing, isAnew } = change;
@@ -81,7 +92,13 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   if (returned !== undefined)
     return `${shown(returned)} was left out, and never returns: start that daemon with a new data folder, and add the id that it has then`;
   const there = add.find((id) => members.includes(rawId(id)));
-  if (there !== undefined) return `${shown(there)} is on the list already`;
+  if (there !== undefined && leave.includes(there))
+    return `${shown(there)} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`;
+  if (there !== undefined)
+    return `${shown(there)} is on the list already: ${isReplacing ? "dbsync members evict leaves the other one out" : "name only daemons that are not"}`;
+  const gone = leave.find((id) => left.includes(rawId(id)));
+  if (gone !== undefined)
+    return `${shown(gone)} was left out already: ${isReplacing ? "dbsync members add lets the new one in" : "name only daemons of the list"}`;
   const stranger = leave.find((id) => !members.includes(rawId(id)));
   if (stranger !== undefined) return `${shown(stranger)} is not on the list: dbsync members list shows it`;
   const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);

@@ -75,7 +75,9 @@ export class Administrator {
   ): string | null {
     const { world, name, signed } = this.#parts;
     try {
-      const { list, text } = nextMembers(views, heads, { add, leave, isReplacing, isAnew: false, force });
+      const asked = { add, leave, isReplacing, isAnew: false, force };
+      const { list, text, isKnown } = nextMembers(views, heads, asked);
+      if (isKnown) return "the list says so already";
       const known: KnownList = { list, hash: listHash(text, sha256) };
       const others = world.heads.filter(({ hash }) => !list.parents.includes(hash) && hash !== known.hash);
       const keeps = [known, ...others];

@@ -126,6 +126,19 @@ const isRefused = (
     return reason.test(stderr);
   });
 
+/** The same command, typed again, signs nothing, and ends well. */
+async function saysSoAlready(
+  words: readonly string[],
+  asked: readonly Seat[],
+  number: number,
+): Promise<void> {
+  await until(`dbsync members ${words.join(" ")} signs nothing`, async () => {
+    const { code, stdout } = await run(["members", ...words], asked);
+    return code === 0 && stdout.startsWith(`the list says so already: list ${number}, `);
+  });
+  assert.equal((await told(asked)).lists[0]?.number, number);
+}
+
 /** Not before the last daemon that counts has reported. */
 const becomesFinal = (seat: Seat, key: string): Promise<void> =>
   succeeds(["send", "--stable", "SET", key, "x"], [seat], "app");
@@ -143,6 +156,7 @@ test("a list is begun, by an administrator alone, and survives a crash", async (
 
   await succeeds(["members", "add", ...addresses], seats);
   await goBy(1, seats);
+  await saysSoAlready(["add", ...addresses], seats, 1);
   const begun = await run(["send", "SET", "begun", "x"], seats, "app");
   assert.deepEqual([begun.stdout, begun.stderr], ["OK\n", ""]);
 
@@ -162,6 +176,7 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
   await isRefused(["members", "evict", "127.0.0.1:1"], rest, /no daemon of the list is meant by/);
   await succeeds(["members", "evict", lost.slice(0, 12)], rest);
   await goBy(2, rest);
+  await saysSoAlready(["evict", lost.slice(0, 12)], rest, 2);
   await becomesFinal(first, "evicted");
 
   // It acknowledged one that no other has.
@@ -211,6 +226,8 @@ test("a folder that is lost is replaced by one command", { skip: skipUnlessFull 
   await areLive("the new one has joined", rest);
   const { lists } = await told(rest);
   assert.deepEqual([lists[0]?.number, lists[0]?.left.includes(lost)], [3, true]);
+  await saysSoAlready(["replace", lost.slice(0, 12), second.address], rest, 3);
+  await saysSoAlready(["replace", second.address, second.address], rest, 3);
   await becomesFinal(second, "replaced");
   for (const key of ["begun", "evicted", "replaced"])
     assert.equal((await run(["send", "GET", key], [second], "app")).stdout, "x\n");

@@ -63,6 +63,34 @@ test("the same again tells the list again to one that lacks it", () => {
   assert.deepEqual(next(strangers, change("D", "", { force: true })), added.list);
 });
 
+test("the same again says the list as it is, and signs nothing", () => {
+  const replaced = listAfter([first], { add: "D", leave: "C" });
+  const views = ["A", "B", "D"].map((letter) => view(letter, [replaced]));
+  const again = (asked: Change) => {
+    const { list, isKnown } = nextMembers(views, headsOf(views), asked);
+    assert.deepEqual([list, isKnown], [replaced.list, true]);
+  };
+  again(change("D", "C", { isReplacing: true }));
+  again(change("D"));
+  again(change("ABD"));
+  again(change("", "C"));
+  // By the address of both.
+  again(change("D", "D", { isReplacing: true }));
+  // One of the list that joins, or answers nothing that can be read, is no reason to refuse.
+  const joining = [view("A", [replaced]), view("B", [replaced]), view("D", [replaced], { joining: true })];
+  assert.equal(nextMembers(joining, headsOf(joining), change("D", "C", { isReplacing: true })).isKnown, true);
+  const silent = [view("A", [replaced]), view("B", [replaced])];
+  assert.equal(nextMembers(silent, headsOf(silent), change("D", "C", { isReplacing: true })).isKnown, true);
+  assert.throws(() => next(silent, change("D", "D", { isReplacing: true })), /no other daemon was seen at/);
+  // What nothing proves may have been made up.
+  const unproved = [view("A", [], { lists: [told(replaced, "no-proof")] })];
+  assert.throws(() => next(unproved, change("D")), /is not signed by an administrator/);
+  const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
+  const merged = listAfter([one, other], {});
+  const both = ["A", "B"].map((letter) => view(letter, [merged]));
+  assert.equal(nextMembers(both, headsOf(both), change("")).isKnown, true);
+});
+
 const seen = { id: hex("C"), address: "c:1111", connection: "connected", key: null };
 const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp])[] = [
   ["a first list that leaves out", [view("A", [])], change("", "C"), /there is no list.*members add ADDRESS/],
@@ -79,7 +107,24 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     change("", "C"),
     /has not reached a daemon that would stay/,
   ],
-  ["an id that is there", [view("A", [less])], change("B"), /is on the list already/],
+  [
+    "an id that is there, with one that is not",
+    [view("A", [less])],
+    change("BD"),
+    /is on the list already: name/,
+  ],
+  [
+    "to replace by one that is there",
+    [view("A", [first])],
+    change("B", "C", { isReplacing: true }),
+    /is on the list already: dbsync members evict/,
+  ],
+  [
+    "to replace one that was left out",
+    [view("A", [less])],
+    change("D", "C", { isReplacing: true }),
+    /was left out already: dbsync members add/,
+  ],
   ["to leave out a stranger", [view("A", [less])], change("", "X"), /is not on the list/],
   [
     "a daemon without a folder",
@@ -165,7 +210,7 @@ test("what is only dangerous is done by force, and of two daemons the one that i
 test("a daemon is named by its id, the first digits of that, or an address", () => {
   const gone = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
   const views = [view("A", [first], { peers: [gone] }), view("D", [], { address: "c:1111" })];
-  const known = { views, listed: hexIds(first.list.members), greeted: [] };
+  const known = { views, listed: hexIds(first.list.members), left: [] as readonly string[], greeted: [] };
   assert.equal(daemonMeant(hex("X"), "new", known), hex("X"));
   assert.equal(daemonMeant(`ed25519:${hex("X")}`, "new", known), hex("X"));
   assert.equal(daemonMeant(hex("B").slice(0, 6), "listed", known), hex("B"));
@@ -192,6 +237,21 @@ test("a daemon is named by its id, the first digits of that, or an address", () 
     () => daemonMeant("c:1111", "new", both),
     /"c:1111" does not answer now.*start the new one first/,
   );
+});
+
+test("a name may still mean the daemon that was left out, and a new one at its address is not mistaken for it", () => {
+  const gone = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
+  const come = { ...gone, id: hex("D") };
+  const views = [view("A", [first], { peers: [gone, come] })];
+  const known = { views, listed: hexIds(idsOf("ABD")), left: [hex("C"), hex("E")], greeted: [] };
+  assert.equal(daemonMeant(hex("C").slice(0, 8), "listed", { ...known, views: [] }), hex("C"));
+  assert.equal(daemonMeant(hex("E").slice(0, 8), "listed", known), hex("E"));
+  assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
+  // The one that is there now.
+  assert.equal(daemonMeant("c:1111", "listed", known), hex("D"));
+  const alone = { ...known, views: [view("A", [first], { peers: [gone] })] };
+  assert.equal(daemonMeant("c:1111", "listed", alone), hex("C"));
+  assert.throws(() => daemonMeant(hex("F").slice(0, 8), "listed", known), /no daemon of the list/);
 });
 
 test("a list is signed anew as it is", () => {
