@@ -48,6 +48,9 @@ export class Data {
   #records: UndoRecord[] | null = null;
   /** The entry whose writer before this unit was recorded last. */
   #touched: Entry | null = null;
+  /** The string that was patched last, and the unit that did. */
+  #patched: Entry | null = null;
+  #patchedBy: ByteString = "";
   readonly #host = {
     at: () => this.#unit.at,
     record: (record: UndoRecord) => this.#records?.push(record),
@@ -166,7 +169,11 @@ export class Data {
       const old = 2 * part.length < length ? detached(part) : part;
       this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
     }
-    patchString(entry, offset, bytes);
+    // A unit that appends twice may read a part in between.
+    const isFirst = this.#patched !== entry || this.#patchedBy !== this.#unit.id;
+    this.#patched = entry;
+    this.#patchedBy = this.#unit.id;
+    patchString(entry, offset, bytes, isFirst);
     this.#touch(entry);
     this.forms?.note(entry, "raw");
   }

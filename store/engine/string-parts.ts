@@ -16,11 +16,15 @@ export function stringPart({ held }: Pick<Entry, "held">, from: number, to: numb
   return (held as ByteString | StringDraft).slice(from, to);
 }
 
-/** Writes bytes from an offset on; zeros fill the gap where the string ends before. What is appended is chained. */
-export function patchString(entry: Entry, offset: number, bytes: ByteString): void {
+/**
+ * Writes bytes from an offset on; zeros fill the gap where the string ends before. What is appended is chained.
+ * @param mayChain  whether it may: the engine copies a chained string as a whole when a part of it is read
+ */
+export function patchString(entry: Entry, offset: number, bytes: ByteString, mayChain = true): void {
   const held = entry.held as ByteString | StringDraft;
   if (typeof held !== "string") held.patch(offset, bytes);
-  else if (held.length < DRAFT_BYTES_MIN || offset >= held.length) entry.value = patched(held, offset, bytes);
+  else if (held.length < DRAFT_BYTES_MIN || (mayChain && offset >= held.length))
+    entry.value = patched(held, offset, bytes);
   else {
     const draft = new StringDraft(held);
     draft.patch(offset, bytes);

@@ -135,3 +135,20 @@ test("What was taken of a long string stays as it was when that is changed", () 
   database.undo(records);
   assert.equal(database.keyspaces[0]?.size, 0);
 });
+
+test("a long string to which a unit appends again becomes a draft: a part of a chained one is read by copying all of it", () => {
+  const database = new Database();
+  const records: UndoRecord[] = [];
+  const long = "x".repeat(DRAFT_BYTES_MIN);
+  database.execute(["SET", "k", long], unit);
+  const append = ["APPEND", "k", "y"];
+  database.execute(append, { ...unit, id: "before" });
+  assert.ok(!isDraft(database), "one unit after the other, as a log is written");
+  const commands = [append, ["GETRANGE", "k", "0", "1"], append, append];
+  database.executeMulti(commands, { ...unit, id: "v" }, records);
+  assert.ok(isDraft(database));
+  const end = ["GETRANGE", "k", String(DRAFT_BYTES_MIN - 1), "-1"];
+  assert.equal(bytesOf(database.execute(end, unit)), "xyyyy");
+  database.undo(records);
+  assert.equal(bytesOf(database.execute(["GET", "k"], unit)), `${long}y`);
+});
