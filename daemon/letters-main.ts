@@ -26,7 +26,13 @@ import {
   NotChosen,
   shortId,
 } from "./letters/letter-choice.js";
-import { type FoundLetters, type Letter, LettersFolder, LetterTaken } from "./letters/letters-folder.js";
+import {
+  type FoundLetters,
+  type Letter,
+  LettersFolder,
+  LettersNotWritten,
+  LetterTaken,
+} from "./letters/letters-folder.js";
 import { toldLetter } from "./letters/told-letter.js";
 import { endFor } from "./program-ending.js";
 import { ownerOf } from "./trust/data-folder.js";
@@ -43,7 +49,7 @@ const [given = "{}", ...words] = process.argv.slice(2);
 try {
   await run(JSON.parse(given) as LettersTask);
 } catch (problem) {
-  endFor(problem, { name: "dbsync", told: [NotChosen, LetterTaken], failed: 1 });
+  endFor(problem, { name: "dbsync", told: [NotChosen, LetterTaken, LettersNotWritten], failed: 1 });
 }
 
 /** @throws StartError @throws NotChosen */

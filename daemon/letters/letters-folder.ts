@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, unlinkSync, write
 import { join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
+import { writingFailure } from "../../keys/unwritable.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ToldLetter } from "../../protocol/told-letter.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -217,11 +218,25 @@ function removeFrom(file: string, gone: ReadonlySet<ByteString>): void {
     unlinkSync(file);
     return;
   }
-  const staged = stage(file, Buffer.concat([LETTERS_MAGIC, ...rest]), FILE_MODE);
   try {
-    placeOver(staged, file);
-  } finally {
-    discard(staged);
+    const staged = stage(file, Buffer.concat([LETTERS_MAGIC, ...rest]), FILE_MODE);
+    try {
+      placeOver(staged, file);
+    } finally {
+      discard(staged);
+    }
+  } catch (problem) {
+    const reason = writingFailure(problem);
+    throw reason === null ? problem : new LettersNotWritten(file, reason);
+  }
+}
+
+/** A file of letters that could not be replaced by a shorter one. */
+export class LettersNotWritten extends Error {
+  override readonly name = "LettersNotWritten";
+
+  constructor(file: string, reason: string) {
+    super(`${file} cannot be written (${reason}). It is as it was. Make room there, and run the same again`);
   }
 }
 

@@ -5,9 +5,15 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { DeadLetters } from "../../daemon/letters/kept-letters.js";
+import { hashOf } from "../../daemon/trust/identity.js";
 import { unwritable } from "../../keys/unwritable.js";
+import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
+import { writePlace } from "../../timeline/entries/entry.js";
+import { writeValue } from "../../timeline/entries/stored-value.js";
 import { type Cluster, startCluster } from "../client/cli/cluster.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { makeKeyPair, signCommands } from "../support/envelope-client.js";
 import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
 
@@ -21,13 +27,41 @@ let daemon: DaemonProcess;
 const at = (name: string) => join(cluster.folder, name);
 const keys = () => ["--sign-key", at("app-public.pem"), "--root-key", at("root-public.pem")];
 
+/** A daemon's folder with dead letters that are longer together than a file may be. */
+const lettersAt = () => at("letters");
+
+async function keepLetters(): Promise<void> {
+  const writer = new DeadLetters({ data: lettersAt(), most: 1e6, log: { warn: assert.fail } }).open(
+    Date.now(),
+  );
+  for (const index of [1, 2, 3]) {
+    const { body, signature } = signCommands(makeKeyPair(), [["SET", `k${index}`, "x".repeat(FILE_BYTES)]], {
+      at: Date.now(),
+      cluster: "c".repeat(32),
+    });
+    const { at: date, seq } = readBody(body);
+    const place = { at: date, seq, id: hashOf(Buffer.from(signedBytes(body))) };
+    writer.keep(writePlace(place), writeValue(body, signature), "missing");
+  }
+  await writer.commit();
+  writer.settle();
+}
+
 before(async () => {
   cluster = await startCluster(1);
   daemon = await startDaemon([...keys(), "--data", at("data")]);
   const server = ["-s", `127.0.0.1:${daemon.port}`, "-k", at("app.pem")];
   for (const index of [1, 2, 3])
     assert.equal((await cluster.run(["send", ...server, "SET", `k${index}`, "x".repeat(20_000)])).code, 0);
+  const long = `insert into t values ('${"x".repeat(20_000)}')`;
+  for (const words of [
+    ["", "create database shop"],
+    ["shop", "create table t (a text)"],
+    ["shop", long],
+  ])
+    assert.equal((await cluster.run(["send", ...server, "SQL", ...words])).code, 0);
   assert.equal((await cluster.run(["backup", "--data", at("data"), at("whole.dbsync")])).code, 0);
+  await keepLetters();
 });
 after(async () => {
   await daemon?.[Symbol.asyncDispose]();
@@ -39,6 +73,7 @@ after(async () => {
 const WRITING: Readonly<Record<string, (place: string) => readonly string[]>> = {
   restore: (place) => ["restore", at("whole.dbsync"), "--data", place],
   backup: (place) => ["backup", "--data", at("data"), place],
+  "export sql": (place) => ["export", `sql:${place}`, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")],
   "export resp": (place) => [
     "export",
     `resp:${place}`,
@@ -51,6 +86,9 @@ const WRITING: Readonly<Record<string, (place: string) => readonly string[]>> = 
 
 const SENTENCE =
   /^dbsync: (--data )?\S+ cannot be written \((E[A-Z]+): [^)]+\)\. Nothing of it was left\. Make room there, or name another place[^\n]*\n$/;
+
+const LETTERS_SENTENCE =
+  /^dbsync: \S+ cannot be written \(EFBIG: [^)]+\)\. It is as it was\. Make room there, and run the same again\n$/;
 
 const dbsync = [process.execPath, programPaths.dbsync] as const;
 
@@ -65,6 +103,38 @@ for (const [name, words] of Object.entries(WRITING)) {
     assert.deepEqual(readdirSync(folder), []);
   });
 }
+
+/** What is in the folder of dead letters. */
+const letterFiles = () => readdirSync(join(lettersAt(), "dead-letters"));
+
+test("dead-letters remove on a disk without room says so, and removes none", {
+  skip: skipWithout("prlimit"),
+}, () => {
+  const list = (...limits: string[]) => {
+    const [program = "", ...words] = [
+      ...limits,
+      ...dbsync,
+      "dead-letters",
+      "list",
+      "--json",
+      "--data",
+      lettersAt(),
+    ];
+    return spawnSync(program, words, { encoding: "utf8" });
+  };
+  const before = { told: list().stdout, files: letterFiles() };
+  const ids = before.told.trimEnd().split("\n");
+  assert.equal(ids.length, 3);
+  const { id } = JSON.parse(ids[0] ?? "") as { readonly id: string };
+  const words = [...dbsync, "dead-letters", "remove", id, "--data", lettersAt()];
+  const { status, stdout, stderr } = spawnSync("prlimit", [`--fsize=${FILE_BYTES}`, ...words], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 1, stderr);
+  assert.match(stderr, LETTERS_SENTENCE);
+  assert.equal(stdout, "");
+  assert.deepEqual({ told: list().stdout, files: letterFiles() }, before);
+});
 
 for (const name of ["backup", "export resp"])
   test(`${name} into a folder that is not there`, () => {

@@ -56,7 +56,7 @@ async function writeTable(
   if (isNil(described)) return null;
   const notes: string[] = [];
   const columns = cellsOf(described).map((cells) => columnOf(cells, (note) => notes.push(note)));
-  await handle.write(headText(table, columns));
+  await handle.writeFile(headText(table, columns));
   let rows = 0;
   for (let most = FIRST_ROWS; ; ) {
     const page = await ask(`alaivo * #ao@ ${table} #fetra ${rows} ${rows + most}`);
@@ -64,12 +64,12 @@ async function writeTable(
     const cells = cellsOf(page);
     const texts = cells.map((row, i) => rowText(row, `${database}.${table}, row ${rows + i + 1}`));
     const text = texts.join(", ");
-    if (texts.length > 0) await handle.write(rows === 0 ? text : `, ${text}`);
+    if (texts.length > 0) await handle.writeFile(rows === 0 ? text : `, ${text}`);
     rows += texts.length;
     if (texts.length < most) break;
     most = Math.max(1, Math.min(ROWS_MAX, most * 2, Math.floor((most * PAGE_CHARACTERS) / text.length)));
   }
-  await handle.write(`${rows === 0 ? "" : " "}]\n}`);
+  await handle.writeFile(`${rows === 0 ? "" : " "}]\n}`);
   for (const note of notes) tell(`${database}.${table}: ${note}`);
   return rows;
 }
