@@ -85,6 +85,11 @@ export class MemberLists {
     return others;
   }
 
+  /** Daemons that any list leaves out, permanently. */
+  get left(): ReadonlySet<ByteString> {
+    return this.standing.left;
+  }
+
   /** Whether there is a list, and it does not name this daemon. */
   get isOutside(): boolean {
     return this.isThere && !this.standing.members.has(this.#parts.own);

@@ -17,7 +17,7 @@ export interface ListedMembersParts {
   readonly peering: Pick<PeeringParts, "lists" | "timeline" | "limits" | "log" | "clock" | "hash">;
   /** Connected and proven. */
   readonly members: () => ReadonlyMap<ByteString, Member>;
-  /** The peers of --peer, but for those that have proved to be none of the list that is known here. */
+  /** The peers of --peer, without those that a list leaves out. */
   readonly configured: () => Electorate;
   /** A list that a member has given is not taken: an honest one may have it, whose signer was revoked since. */
   readonly refused: (member: Member, reason: string) => void;

@@ -144,10 +144,13 @@ export class Roster {
     return electorateOf(this.#dialers.all, this.#listed);
   }
 
-  /** The peers of --peer, but for those that have proved to be none of the list that is known here. */
+  /**
+   * The peers of --peer, without those that a list leaves out, which is permanent. A peer that the list known here does not name counts: a
+   * false peer could replay an earlier list that names few, and be the majority of these.
+   */
   get configured(): Electorate {
-    const listed = this.#listed;
-    return electorateOf(this.#dialers.all.filter(({ id }) => id === null || listed?.has(id) !== false));
+    const left = this.#parts.peering.lists?.left;
+    return electorateOf(this.#dialers.all.filter(({ id }) => id === null || left?.has(id) !== true));
   }
 
   get #listed(): ReadonlySet<ByteString> | null {

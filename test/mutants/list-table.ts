@@ -83,6 +83,20 @@ export const listMutants: readonly Mutant[] = [
     test: "test/daemon/members/rotated-root.test.js",
   },
   {
+    name: "lists: an earlier list lowers the majority of the peers that vouch",
+    file: "daemon/peers/roster.js",
+    find: "left?.has(id) !== true",
+    replace: "this.#listed?.has(id) !== false",
+    test: "test/daemon/members/rotated-root.test.js",
+  },
+  {
+    name: "lists: a peer that was left out counts among those that vouch",
+    file: "daemon/peers/roster.js",
+    find: "left?.has(id) !== true",
+    replace: "true",
+    test: "test/daemon/peers/listed-members.test.js",
+  },
+  {
     name: "lists: a daemon that lets this one go does not vouch",
     file: "daemon/peers/listed-members.js",
     find: "this.#takeFrom(id, body, signature);",

@@ -112,6 +112,8 @@ export interface MemberListsFace {
   readonly isSettled: boolean;
   /** The other members; null: there is no list. */
   readonly others: ReadonlySet<ByteString> | null;
+  /** Daemons that any list leaves out, permanently. */
+  readonly left: ReadonlySet<ByteString>;
   /** Whether there is a list, and this daemon not in it: it takes nothing but lists. */
   readonly isOutside: boolean;
   /** Whether entries are taken from a daemon: there is no list, or all that are known name it and this one. */

@@ -165,3 +165,32 @@ test("one peer of two that sends a list of its own makes no daemon go by it", as
       );
   }
 });
+
+test("an earlier list, which a liar replays to an empty daemon, does not lower the majority", async () => {
+  for (let number = 0; number < RUNS / 2; number++) {
+    const random = new SeededRandom(seed() + number, 13);
+    const world = new World();
+    // Signed by the administrator that all know: once there were two daemons, and the liar was one.
+    const early = after([], "bg");
+    const now = after([early], "a");
+    const a = start(world, "a", false);
+    const liar = start(world, "b", false);
+    for (const listed of [a, liar]) tell(listed, early, root);
+    tell(a, now, root);
+    const forged = after([early], "c", "g");
+    const header = { cluster, at: EPOCH };
+    const commands = [["CLUSTER", "MEMBERS", writeMemberList(forged.list)]];
+    const { body, signature } = signCommands(forger, commands, header);
+    liar.lists.takeVouched(body, signature, 2);
+    await run(world, random.between(0, 3_000));
+    const c = start(world, "c", true);
+    if (random.chance(0.5)) tell(c, early, root);
+    await run(world, 20_000);
+    assert.ok(liar.lists.heads.some(({ hash }) => hash === forged.hash));
+    for (const { lists, node } of [a, c])
+      assert.ok(
+        lists.heads.every(({ hash }) => hash !== forged.hash),
+        `run ${number} ${node.name}`,
+      );
+  }
+});

@@ -9,6 +9,7 @@ import { World } from "./support.js";
 class Lists implements MemberListsFace {
   told: MemberListsFace["told"];
   others: ReadonlySet<string> | null;
+  left: ReadonlySet<string> = new Set();
   isSettled = true;
   isOutside = false;
   refusal: string | null = null;
@@ -172,6 +173,23 @@ test("a list whose signer's key is not known is taken once most of the configure
   world.runUntil(() => lists.vouched.length > 0);
   assert.deepEqual(lists.vouched[0], ["list L", 2]);
   assert.ok(c.lines.some(({ text }) => /most of its configured peers go by it/.test(text)));
+});
+
+test("a peer that a list leaves out has no voice, and is not counted; one that it does not name is", () => {
+  for (const isLeftOut of [false, true]) {
+    const world = new World();
+    const lists = new Lists("c", "K".repeat(32), NAMES);
+    lists.others = new Set([keyOf("a").id]);
+    if (isLeftOut) lists.left = new Set([keyOf("b").id]);
+    lists.take = () => "unknown-signer";
+    start(world, "a", new Lists("a", HASH, ["a", "c"]));
+    start(world, "b", new Lists("b", "M".repeat(32), ["b", "c"]));
+    start(world, "c", lists);
+    world.run(20_000);
+    const [first] = lists.vouched;
+    assert.deepEqual(first ?? null, isLeftOut ? ["list L", 1] : null);
+    assert.ok(lists.vouched.every(([list]) => list === "list L"));
+  }
 });
 
 for (const isInOnePiece of [false, true])
