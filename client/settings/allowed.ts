@@ -2,12 +2,12 @@
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { HASH_BYTES, ORDER_KEY_BYTES, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
 import { VERSIONS_ALLOWED } from "../shared/versions.js";
-import { DAEMONS_MOST, IF_KEYS_MOST, MAX_TIMEOUT_MS, POLICIES } from "./call-limits.js";
+import { DAEMONS_MOST, IF_KEYS_MOST, MAX_TIMEOUT_MS, POLICIES, STABLE_TIMEOUT_MS } from "./call-limits.js";
 
 const EITHER = "true or false";
 
 export const ALLOWED = {
-  timeout: `1 to ${MAX_TIMEOUT_MS} milliseconds`,
+  timeout: `1 to ${MAX_TIMEOUT_MS} milliseconds, with stable 1 to ${STABLE_TIMEOUT_MS}`,
   policy: `${POLICIES.join(", ")}, or a number of daemons`,
   buffers: EITHER,
   db: "the number of a database",
