@@ -1,6 +1,7 @@
 /** `dbsync export`: writes keys as a file of commands or of JSON, or tables as the data folder of the earlier SQL server. */
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExportForm, exportKeys } from "./redis/export-keys.js";
+import { warnIfCatchingUp } from "./shared/catching-up.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -42,7 +43,7 @@ fields and values, a sorted set one of members and scores; bytes that are no tex
 sql:DIR: each table is read as it was at one moment, and begun anew if it is changed meanwhile. What the earlier
 server cannot keep (views that name columns, keys and unique columns, dates) is told. The key must be allowed to read all keys.
 
-The file or folder is there when it is whole.
+The file or folder is there when it is whole. Of a daemon that is catching up it is made all the same, with a warning on standard error: what has not come yet is missing in it.
 
 Examples:
   dbsync export resp:keys.resp -k private.pem && redis-cli --pipe < keys.resp
@@ -63,10 +64,13 @@ function readTarget(text: string): Target {
 async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<void> {
   const settings = readSettings({ timeout: COMMAND_MS, ...flags });
   if (form !== "sql") {
-    await exportKeys(form, path, { ask: await oneDaemon(settings), db: flags.db ?? 0 });
+    const { ask, server } = await oneDaemon(settings);
+    await warnIfCatchingUp([server], "keys");
+    await exportKeys(form, path, { ask, db: flags.db ?? 0 });
     return;
   }
   const { client } = openFrom(settings);
+  await warnIfCatchingUp(settings.servers, "tables and rows");
   const tell = (note: string) => void process.stderr.write(`dbsync: ${note}\n`);
   await exportFolder(path, typedAsking(client, settings), tell);
 }

@@ -117,7 +117,7 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
     const { server, db: from } = origin.address;
     const address = { server: trusted(server, flags.ca), db: from };
     if (!flags.replicate) return await importRedis(address, send, flags.replace);
-    const ask = await oneDaemon(settings);
+    const { ask } = await oneDaemon(settings);
     const quietMs = flags.cutOver === undefined ? null : flags.cutOver * 1000;
     await replicateRedis(address, { send, ask }, { replace: flags.replace ?? false, quietMs });
   }

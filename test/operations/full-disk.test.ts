@@ -1,7 +1,7 @@
 /** Subcommands that write files, where the system does not let them: one sentence that says what, why and what to do, and nothing that looks complete. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -103,6 +103,23 @@ for (const [name, words] of Object.entries(WRITING)) {
     assert.deepEqual(readdirSync(folder), []);
   });
 }
+
+test("export sql with room for all of a table but its last byte", { skip: skipWithout("prlimit") }, () => {
+  const exporting = (place: string) => (WRITING["export sql"] as (place: string) => readonly string[])(place);
+  const whole = join(folder, "whole");
+  const [program = "", ...before] = dbsync;
+  assert.equal(spawnSync(program, [...before, ...exporting(whole)]).status, 0);
+  const table = readdirSync(whole, { recursive: true, encoding: "utf8" }).find((path) =>
+    path.includes("tables/t"),
+  );
+  const { size } = statSync(join(whole, table ?? ""));
+  rmSync(whole, { recursive: true });
+  const limited = [`--fsize=${size - 1}`, ...dbsync, ...exporting(join(folder, "short"))];
+  const { status, stderr } = spawnSync("prlimit", limited, { encoding: "utf8", cwd: folder });
+  assert.equal(status, 1, stderr);
+  assert.match(stderr, SENTENCE);
+  assert.deepEqual(readdirSync(folder), []);
+});
 
 /** What is in the folder of dead letters. */
 const letterFiles = () => readdirSync(join(lettersAt(), "dead-letters"));

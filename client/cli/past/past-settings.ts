@@ -3,8 +3,10 @@
 import type { Settings } from "../../settings/options.js";
 import { DbsyncError } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
+import type { Address } from "../../shared/servers.js";
 import { explaining, type Hint } from "../keys/key-errors.js";
 import { askEach } from "../keys/key-ring.js";
+import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { textsOf } from "./binary-word.js";
 
@@ -40,11 +42,16 @@ export function lookingBack(
       if (settings.key === null)
         throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
       const { key } = openFrom(settings);
+      const asked = new Set<Address>();
       await act(async (command) => {
         let failure: Error | null = null;
         for (const server of settings.servers) {
           const [answer] = await askEach({ ...settings, servers: [server] }, key, command, { buffers: true });
-          if (answer?.error === null) return { ...answer, reply: textsOf(answer.reply) };
+          if (answer?.error === null) {
+            if (!asked.has(server)) await warnIfCatchingUp([server], "entries");
+            asked.add(server);
+            return { ...answer, reply: textsOf(answer.reply) };
+          }
           failure ??= answer?.error ?? null;
         }
         throw failure;

@@ -1,0 +1,76 @@
+/** Subcommands that read from a daemon that is catching up warn that entries may be missing. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type Cluster, startCluster } from "../client/cli/cluster.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { refusingAddress } from "../support/free-port.js";
+
+let folder: string;
+let cluster: Cluster;
+let complete: DaemonProcess;
+let behind: DaemonProcess;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "dbsync-behind-"));
+  cluster = await startCluster(1);
+  const at = (name: string) => join(cluster.folder, name);
+  const keys = ["--sign-key", at("app-public.pem"), "--root-key", at("root-public.pem")];
+  complete = await startDaemon([...keys, "--data", at("complete")]);
+  for (const words of [
+    ["SET", "k", "1"],
+    ["SQL", "", "create database shop"],
+  ])
+    assert.equal((await cluster.run(["send", ...towards(complete), ...words])).code, 0);
+  await complete[Symbol.asyncDispose]();
+  // With entries of its own, and a peer that it cannot ask what else there is.
+  const args = [...keys, "--data", at("complete"), "--peer", await refusingAddress()];
+  behind = await startDaemon(args);
+  complete = await startDaemon([...keys, "--data", at("other")]);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await complete?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const towards = ({ port }: DaemonProcess) => [
+  "-s",
+  `127.0.0.1:${port}`,
+  "-k",
+  join(cluster.folder, "root.pem"),
+];
+
+const READING: Readonly<
+  Record<string, readonly [words: (place: string) => readonly string[], missing: string]>
+> = {
+  "export resp": [(place) => ["export", `resp:${place}`], "keys"],
+  "export json": [(place) => ["export", `json:${place}`], "keys"],
+  "export sql": [(place) => ["export", `sql:${place}`], "tables and rows"],
+  log: [() => ["log"], "entries"],
+  blame: [() => ["blame", "k"], "entries"],
+  "get --at": [() => ["get", "--at", String(Date.now()), "k"], "entries"],
+};
+
+for (const [name, [words, missing]] of Object.entries(READING)) {
+  test(`${name} of a daemon that is catching up warns`, async () => {
+    const given = words(join(folder, `behind-${name}`));
+    const { code, stderr } = await cluster.run([...given, ...towards(behind)]);
+    assert.equal(code, 0, stderr);
+    const lines = stderr.split("\n").filter((line) => line.includes("warning"));
+    const place = `127.0.0.1:${behind.port}`;
+    assert.deepEqual(lines, [
+      `dbsync: warning: ${place} is catching up: ${missing} may be missing that other daemons have. ` +
+        "Wait until dbsync status shows it as live, or name another daemon (-s)",
+    ]);
+  });
+
+  test(`${name} of a daemon that is live warns of nothing`, async () => {
+    const given = words(join(folder, `live-${name}`));
+    const { stderr } = await cluster.run([...given, ...towards(complete)]);
+    assert.doesNotMatch(stderr, /warning/);
+  });
+}
