@@ -81,7 +81,7 @@ test("types are found from ES modules and from CommonJS, old rules and new", asy
   const use = `const tell = (error: unknown) => error instanceof DbsyncError && error.outcomes;
     const options: SendOptions = { policy: "first", timeout: 500 };
     const value: string | null = await dbsyncSend("GET k", options);
-    await using client = createClient({ servers: "127.0.0.1:1" });
+    await using client = createClient({ servers: "db1" });
     const reply: ReplyValue = await client.call(["GET", "k"]);
     // @ts-expect-error: they are types, not any
     void dbsyncSend(7);

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { some } from "./support/amount.js";
+import { refusingAddress } from "./support/free-port.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
 import { npmVariables } from "./support/test-environment.js";
 import { MODULES, typeCheck } from "./support/type-check.js";
@@ -127,13 +128,13 @@ test("dbsyncd/testing starts and stops daemons for a user's own test", () => {
 });
 
 // Last, since it takes the other packages away.
-test("the library works without any other package installed", () => {
+test("the library works without any other package installed", async () => {
   const modules = join(scratch, "user/node_modules");
   for (const name of readdirSync(modules)) {
     if (name !== "dbsyncd") rmSync(join(modules, name), { recursive: true, force: true });
   }
   const script = `import { createClient } from "dbsyncd";
-    const client = createClient({ servers: "127.0.0.1:1", timeout: 200 });
+    const client = createClient({ servers: "${await refusingAddress()}", timeout: 200 });
     await client.send("PING").catch((error) => console.log(error.outcomes[0].stage));
     await client.close();`;
   assert.equal(node(script, "module"), "connect");

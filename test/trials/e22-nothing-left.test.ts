@@ -1,0 +1,60 @@
+/**
+ * Numbers E22 and 23. A process of tests leaves nothing in the temporary folder, however many key pairs, secrets and folders it made; and a
+ * port that must refuse is one that the test holds, so no daemon of the user's own, and no other run, is behind it.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
+import { run } from "../support/run-program.js";
+import { Folder } from "./scene.js";
+
+const compiled = (name: string): string => JSON.stringify(pathToFileURL(join(buildRoot, "test", name)).href);
+
+/** What a test's process does, to its end; the names of the temporary folder's files are printed before. */
+const PROCESS = `
+  const { readdirSync } = await import("node:fs");
+  const { makeKeyPair } = await import(${compiled("support/envelope-client.js")});
+  await import(${compiled("support/cluster-secret.js")});
+  const { Trio } = await import(${compiled("faults/trio.js")});
+  for (let pairs = 0; pairs < 20; pairs++) makeKeyPair();
+  const trio = await Trio.start([], 2);
+  const names = readdirSync(process.env.TMPDIR);
+  await trio[Symbol.asyncDispose]();
+  if (process.argv.includes("throws")) throw new Error("a test fails");
+  console.log(JSON.stringify(names));
+`;
+
+for (const [how, code] of Object.entries({ ends: 0, throws: 1 }))
+  test(`a process of tests that ${how} leaves no temporary folder`, { timeout: 300_000 }, async () => {
+    using folder = new Folder();
+    const ended = await run(process.execPath, ["--input-type=module", "--eval", PROCESS, "--", how], {
+      env: { TMPDIR: folder.path },
+    });
+    assert.equal(ended.code, code, ended.stderr);
+    if (code === 0) {
+      const names = JSON.parse(ended.stdout) as string[];
+      assert.ok(names.length > 0, "it made some");
+      assert.ok(names.length < 20, `one folder for all pairs: ${names.join()}`);
+    }
+    assert.deepEqual(readdirSync(folder.path), []);
+  });
+
+/** A client's place written into a test; 0 and names that are only read are no connection. */
+const FIXED = /\b(?:connect|createConnection)\(\s*\{?\s*(?:port:\s*)?[1-9]\d*\b/;
+const FIXED_SERVER = /\bcreateClient\(\s*\{[^}]*servers:\s*\[?\s*["'`](?:127\.|localhost)[^"'`]*:\d+/;
+
+test("no test connects to a port that it does not hold", () => {
+  const files = ownFiles().filter((file) => file.startsWith("test/") && file.endsWith(".ts"));
+  assert.ok(files.length > 100);
+  const found = files.flatMap((file) =>
+    readFileSync(join(repositoryRoot, file), "utf8")
+      .split("\n")
+      .flatMap((line, index) =>
+        FIXED.test(line) || FIXED_SERVER.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : [],
+      ),
+  );
+  assert.deepEqual(found, []);
+});
