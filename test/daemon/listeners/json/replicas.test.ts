@@ -129,7 +129,7 @@ test("what a server missed is sent by itself when it is back, whatever the size"
   await until("it has all", async () => (await count()) === '{"status":"success","count":300}');
   const [there, here] = [reader, client].map((one) => ask(one, { action: "getall" }));
   assert.equal(await there, await here);
-  assert.equal(said(/has all documents again/), 1);
+  await until("it is logged", () => said(/has all documents again/) === 1);
 });
 
 test("a server that was started anew gets all that it had with the next write", async () => {

@@ -4,6 +4,7 @@ import type { Limits } from "../../../../daemon/options/limits.js";
 import type { LogLine } from "../../../support/daemon-process.js";
 import type { RawClient } from "../../../support/raw-client.js";
 import { defaultLimits } from "../../in-process.js";
+import { until } from "../../replicas.js";
 import { startUserListener, type UserSceneOptions } from "../user-scene.js";
 import { Original } from "./original.js";
 
@@ -42,7 +43,9 @@ export async function startJsonAlone(
 ): Promise<JsonScene> {
   const originals = await Promise.all(options.replicas.map((port) => Original.start(port, [])));
   try {
-    return await startJson(options);
+    const ours = await startJson(options);
+    await until("it has fetched", () => ours.log.some(({ msg }) => String(msg).startsWith("ready: ")));
+    return ours;
   } finally {
     for (const original of originals) await original[Symbol.asyncDispose]();
   }
