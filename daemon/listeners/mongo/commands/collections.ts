@@ -1,9 +1,9 @@
 /** Commands on collections, their indexes, and databases. */
-import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
 import { elements, embedded, list } from "../../../../protocol/mongo/bson-writer.js";
-import type { CommandDocument } from "../messages/command-document.js";
+import { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
-import type { Fields } from "../messages/fields.js";
+import { checkMembers, type Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
 import type { CommandHost, MongoCommand } from "../session/command-host.js";
 import { countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
@@ -25,6 +25,15 @@ const KINDS: Fields = {
   },
   ...{ changeStreamPreAndPostImages: "default", encryptedFields: "default", storageEngine: "default" },
   ...{ indexOptionDefaults: "default" },
+};
+
+const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background"] as const;
+/** What an index can be besides a plain one. */
+const INDEX: Fields = {
+  ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
+  ...{ expireAfterSeconds: "default", weights: "default", wildcardProjection: "default", bits: "default" },
+  ...{ partialFilterExpression: "default", min: "default", max: "default", default_language: "default" },
+  ...{ collation: "default", hidden: "default", clustered: "default", prepareUnique: "default" },
 };
 
 export const collectionCommands: readonly MongoCommand[] = [
@@ -94,7 +103,15 @@ export const collectionCommands: readonly MongoCommand[] = [
 function createIndexes(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
   const indexes = command.documents("indexes", INDEXES_MOST) ?? [];
   if (indexes.length === 0) throw failure(2, "Must specify at least one index to create");
-  const argv = ["MDB.CREATEINDEXES", ...placeOf(command), ...indexes.map((one) => bytesOf(one))];
+  const asked = indexes.map((one) => {
+    const index = new CommandDocument(one);
+    checkMembers(index, INDEX, "createIndexes.indexes");
+    // 0 is a lifetime as well.
+    if (index.has("expireAfterSeconds"))
+      throw failure(238, "'expireAfterSeconds' of createIndexes.indexes is not supported by this server");
+    return index.only(INDEX_FIELDS);
+  });
+  const argv = ["MDB.CREATEINDEXES", ...placeOf(command), ...asked];
   return host.write(command, argv, membersOfReply);
 }
 

@@ -30,6 +30,10 @@ export const COMMON_FIELDS: Fields = {
 };
 
 const NO_TRANSACTIONS = "Transaction numbers are only allowed on a replica set member or mongos";
+const READ_CONCERN: Fields = {
+  ...{ level: "taken", provenance: "ignored" },
+  ...{ afterClusterTime: "default", atClusterTime: "default", afterOpTime: "default" },
+};
 const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 
 /** @throws MongoFailure  a field that is not known, or says what is not done here */
@@ -69,7 +73,9 @@ function checkCommon(command: CommandDocument): void {
   const version = command.words("apiVersion");
   if (version !== null && version !== "1")
     throw failure(322, `Provided apiVersion:${version} is not implemented; 1 is`);
-  const level = command.within("readConcern")?.words("level") ?? null;
+  const concern = command.within("readConcern");
+  if (concern !== null) checkMembers(concern, READ_CONCERN, "readConcern");
+  const level = concern?.words("level") ?? null;
   if (LOCAL_LEVELS.includes(level)) return;
   if (level === "majority")
     throw failure(

@@ -170,6 +170,11 @@ test("collections and databases are listed, made and dropped", async () => {
   assert.deepEqual((await client.db().admin().listDatabases()).databases, []);
 });
 
+const createIndex = (options: Document): Document => ({
+  createIndexes: "a",
+  indexes: [{ key: { a: 1 }, name: "a", ...options }],
+});
+
 test("what is not done is refused by its name", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
@@ -204,6 +209,16 @@ test("what is not done is refused by its name", async () => {
     [{ aggregate: 1, pipeline: [], cursor: {} }, 73, /collection/],
     [{ create: "a", capped: true }, 238, /capped/],
     [{ ping: 1, apiVersion: "2" }, 322, /apiVersion/],
+    [{ find: "a", readConcern: { lvel: "local" } }, 40415, /'readConcern\.lvel'/],
+    [{ find: "a", readConcern: { afterOpTime: { t: 1 } } }, 238, /'afterOpTime' of readConcern/],
+    [createIndex({ expireAfterSeconds: 0 }), 238, /'expireAfterSeconds' of createIndexes.indexes/],
+    [
+      createIndex({ partialFilterExpression: { a: 1 } }),
+      238,
+      /'partialFilterExpression' of createIndexes.indexes/,
+    ],
+    [createIndex({ collation: { locale: "de" } }), 238, /'collation' of createIndexes.indexes/],
+    [createIndex({ expireAfterSecond: 5 }), 40415, /'createIndexes.indexes.expireAfterSecond'/],
   ];
   for (const [command, code, words] of refused)
     await assert.rejects(db.command(command), (problem: { code?: number; message?: string }) => {
