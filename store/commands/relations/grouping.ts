@@ -144,10 +144,15 @@ function* groupRows(
     }
     if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
-  return [...groups.values()].map(({ by, totals }) => [
-    ...by,
-    ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name, evaluation)),
-  ]);
+  const grouped: RelationRow[] = [];
+  for (const { by, totals } of groups.values()) {
+    grouped.push([
+      ...by,
+      ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name, evaluation)),
+    ]);
+    if (grouped.length % STEP_ITEMS === 0) yield;
+  }
+  return grouped;
 }
 
 interface Total {
