@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, type Reply } from "../../protocol/reply.js";
-import { GlobSteps, globMatches } from "../patterns/glob.js";
+import { GlobSteps, globMatches, type StepCounter } from "../patterns/glob.js";
 import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
 
@@ -30,12 +30,16 @@ export function scanCursor(bytes: ByteString): number {
   return cursor;
 }
 
+/** Where the steps of patterns are counted. */
+interface Counting {
+  readonly effort: StepCounter;
+}
+
 /** @param first  place of the first option in `argv` */
 export function scanOptions(
+  data: Counting,
   argv: readonly ByteString[],
-  first: number,
-  cursor: number,
-  allowType = false,
+  { first, cursor, allowType = false }: { first: number; cursor: number; allowType?: boolean },
 ): ScanOptions {
   let count = COUNT_DEFAULT;
   let matches: ScanOptions["matches"] = () => true;
@@ -48,7 +52,7 @@ export function scanOptions(
       count = indexArgument(value);
       if (count < 1) throw syntaxError();
     } else if (option === "match") {
-      matches = value === "*" ? () => true : matcherOf(value);
+      matches = value === "*" ? () => true : matcherOf(value, data);
     } else if (option === "type" && allowType) {
       type = value.toLowerCase();
     } else {
@@ -62,8 +66,8 @@ export function scanOptions(
  * Returns what finds the names that a command's pattern matches.
  * @throws CommandFailure  by what is returned: the pattern takes too many steps
  */
-export function matcherOf(pattern: ByteString): (name: ByteString) => boolean {
-  const steps = new GlobSteps();
+export function matcherOf(pattern: ByteString, { effort }: Counting): (name: ByteString) => boolean {
+  const steps = new GlobSteps(effort);
   return (name) => {
     const isMatch = globMatches(pattern, name, steps);
     if (steps.areOver)

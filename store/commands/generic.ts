@@ -340,7 +340,7 @@ function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pattern = argv[1]!;
   // Most keys that do not match are told by what stands before the first special character.
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
-  const matches = matcherOf(pattern);
+  const matches = matcherOf(pattern, data);
   const found: ByteString[] = [];
   data.effort.work(data.keyspace().size);
   for (const entry of data.keyspace().entries) {
@@ -399,7 +399,7 @@ function rename(data: Data, argv: readonly ByteString[], over: boolean): boolean
 }
 
 function scan(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const options = scanOptions(argv, 2, scanCursor(argv[1]!), true);
+  const options = scanOptions(data, argv, { first: 2, cursor: scanCursor(argv[1]!), allowType: true });
   const { entries } = data.keyspace();
   const { from, to, next } = scanPage(entries.length, options);
   const found: ByteString[] = [];

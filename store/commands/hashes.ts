@@ -216,7 +216,7 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const hash = data.getAs(Hash, argv[1]!)?.value;
   // Redis does not read the options if there is nothing to scan.
   if (hash === undefined) return array([bulk("0"), EMPTY_ARRAY]);
-  const options = scanOptions(argv, 3, cursor);
+  const options = scanOptions(data, argv, { first: 3, cursor });
   const { fields, values } = hash;
   const found: ByteString[] = [];
   const visit = (place: number) => {

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../protocol/reply.js";
+import { BYTES_A_STEP } from "../engine/effort.js";
 import type { Data } from "../engine/mutators.js";
 import { MemberSet } from "../values/member-set.js";
 
@@ -12,13 +13,31 @@ export type Operand = MemberSet | undefined;
 /** @returns the members of the result, each once */
 export type SetOperation = (operands: readonly Operand[]) => ByteString[];
 
+/** Steps of a member that is read, and of looking it up in another set. */
+const READ_STEPS = 3;
+const LOOKUP_STEPS = 5;
+
 /** The sets of keys. @throws CommandFailure if any of them holds another type */
 export function operandsOf(data: Data, keys: readonly ByteString[]): Operand[] {
-  return keys.map((key) => {
-    const set = data.getAs(MemberSet, key)?.value;
-    data.effort.work(set?.size ?? 0);
-    return set;
-  });
+  return keys.map((key) => data.getAs(MemberSet, key)?.value);
+}
+
+/** Counts the members that an operation is about to read, and to look up. @throws TooMuch */
+export function countOperation(
+  { effort }: Data,
+  operation: SetOperation,
+  operands: readonly Operand[],
+): void {
+  const sizes = operands.map((operand) => operand?.size ?? 0);
+  if (operation === union) {
+    effort.work(READ_STEPS * sizes.reduce((sum, size) => sum + size, 0));
+    return;
+  }
+  // Each member of one set is looked up in the others.
+  const first = sizes[0] ?? 0;
+  const read =
+    operation === intersection ? sizes.reduce((least, size) => Math.min(least, size), first) : first;
+  effort.work(read * (READ_STEPS + LOOKUP_STEPS * (sizes.length - 1)));
 }
 
 /** In the order of the smallest set, the first of several. @param limit  as many members as will do */
@@ -60,7 +79,10 @@ export function storeSet(data: Data, key: ByteString, members: readonly ByteStri
     return ZERO;
   }
   const result = new MemberSet();
-  for (const member of members) result.push(member);
+  for (const member of members) {
+    data.effort.work(member.length / BYTES_A_STEP);
+    result.push(member);
+  }
   data.put(key, result);
   return integer(members.length);
 }

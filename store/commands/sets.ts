@@ -14,7 +14,15 @@ import { counted, look, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed.js";
 import { chosenPlaces, signedCount } from "./random-count.js";
-import { difference, intersection, operandsOf, type SetOperation, storeSet, union } from "./set-algebra.js";
+import {
+  countOperation,
+  difference,
+  intersection,
+  operandsOf,
+  type SetOperation,
+  storeSet,
+  union,
+} from "./set-algebra.js";
 
 export const sets = family("set", {
   SADD: {
@@ -182,11 +190,17 @@ function sadd(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 function combined(data: Data, argv: readonly ByteString[], operation: SetOperation): Reply {
-  return bulksReply("set", operation(operandsOf(data, argv.slice(1))));
+  return bulksReply("set", membersOf(data, argv.slice(1), operation));
 }
 
 function combinedStore(data: Data, argv: readonly ByteString[], operation: SetOperation): Reply {
-  return storeSet(data, argv[1]!, operation(operandsOf(data, argv.slice(2))));
+  return storeSet(data, argv[1]!, membersOf(data, argv.slice(2), operation));
+}
+
+function membersOf(data: Data, keys: readonly ByteString[], operation: SetOperation): ByteString[] {
+  const operands = operandsOf(data, keys);
+  countOperation(data, operation, operands);
+  return operation(operands);
 }
 
 function sintercard(data: Data, argv: readonly ByteString[]): Reply {
@@ -198,6 +212,7 @@ function sintercard(data: Data, argv: readonly ByteString[]): Reply {
     limit = integerFrom(0, argv[i + 1]!, () => custom("ERR LIMIT can't be negative"));
   }
   const operands = operandsOf(data, argv.slice(2, 2 + count));
+  countOperation(data, intersection, operands);
   return integer(intersection(operands, limit === 0 ? Number.POSITIVE_INFINITY : limit).length);
 }
 
@@ -221,6 +236,9 @@ function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): R
   return ONE;
 }
 
+/** Steps of choosing a member and keeping what brings it back, besides its removal. */
+const POPPED_STEPS = 24;
+
 function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (argv.length > 3) throw syntaxError();
   const count = argv[2] === undefined ? undefined : integerFrom(0, argv[2], mustBePositive);
@@ -231,6 +249,7 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
     data.delete(entry.key);
     return bulksReply("set", value.members);
   }
+  data.effort.work(POPPED_STEPS * (count ?? 1));
   const choose = seededChoice(unit);
   const popped: Reply[] = [];
   for (let left = count ?? 1; left > 0; left--) {
@@ -267,7 +286,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const cursor = scanCursor(argv[2]!);
   const value = data.getAs(MemberSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
-  const options = scanOptions(argv, 3, cursor);
+  const options = scanOptions(data, argv, { first: 3, cursor });
   const isSmall = isCompact(value, encoding);
   // Those that Redis keeps so are integers, in their order.
   const members = isSmall ? inOrder(value.members) : value.members;

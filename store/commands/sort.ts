@@ -152,14 +152,17 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
   return request;
 }
 
-/** An element that is weighed and put in order counts for so many. */
-const SORTED_STEPS = 8;
+/** Steps of an element: fetched, and put in order by its number or its text. */
+const FETCHED_STEPS = 9;
+const ORDERED_STEPS = { number: 11, text: 32 };
 
 function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const value = data.get(key)?.value;
   // Each is fetched and weighed; a list, a set or a sorted set knows how many it has.
   const size = value === undefined || typeof value === "string" ? 0 : value.size;
-  data.effort.work(size * (SORTED_STEPS + request.gets.length));
+  const isOrdered = !request.keepsOrder || value instanceof MemberSet;
+  const ordering = ORDERED_STEPS[request.alpha || request.keepsOrder ? "text" : "number"];
+  data.effort.work(size * (FETCHED_STEPS + (isOrdered ? ordering : 0) + request.gets.length));
   const ordered = sortedElements(data, value, request);
   // As in Redis: an end beyond the last element, or a start there, is the last one's.
   const from = Math.min(Math.max(request.start, 0), ordered.length);

@@ -15,8 +15,10 @@ export const LOOKS_A_STEP = 16;
 export const MEMBER_STEPS = 4;
 /** Steps of a member that goes into a sorted set, or out of it; also of an entry of a stream that changes hands. */
 export const SORTED_MEMBER_STEPS = 12;
+/** Steps of copying a list's element that goes, which brings it back, besides the step that counts it as produced. */
+export const REMOVED_ELEMENT_STEPS = 7;
 /** Steps for each element or `BYTES_A_STEP` bytes of the arguments. */
-const STEPS_GRANTED = 4;
+export const STEPS_GRANTED = 4;
 /** Steps that a unit may produce wherever it is folded, from CLUSTER SEMANTICS 2 on. */
 export const PRODUCED_MAX = 16_000_000;
 /** Default of `--max-unit-steps`. */

@@ -13,7 +13,13 @@ import { copied } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
 import { CollectionMutators } from "./collection-mutators.js";
 import { DocumentMutators } from "./document-mutators.js";
-import { type Effort, MEMBER_STEPS, SORTED_MEMBER_STEPS, UNCOUNTED_EFFORT } from "./effort.js";
+import {
+  type Effort,
+  MEMBER_STEPS,
+  REMOVED_ELEMENT_STEPS,
+  SORTED_MEMBER_STEPS,
+  UNCOUNTED_EFFORT,
+} from "./effort.js";
 import { GroupMutators } from "./group-mutators.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import { Lookups, UNCOUNTED } from "./lookups.js";
@@ -197,6 +203,7 @@ export class Data {
   /** Replaces `count` elements from an index on by others; a list that becomes empty goes. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
     this.effort.produce(1 + count + inserted.length);
+    this.effort.work(REMOVED_ELEMENT_STEPS * count);
     const removed = this.#records === null ? [] : entry.value.slice(index, index + count).map(copied);
     this.#records?.push({
       mutator: "listSplice",

@@ -1,19 +1,33 @@
 /** Redis's glob patterns on bytes: `*`, `?`, `[a-c]`, `[^a]`, `\` quotes. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Steps back that the patterns of one command may take together. */
-const STEPS_BACK_MAX = 1_000_000;
+/** Steps back that the patterns of one command may take together: a few milliseconds. docs/limits.md says so. */
+export const STEPS_BACK_MAX = 1_000_000;
 /** Fewer steps back from one place do not count: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
 /** Longer classes count by their bytes. */
 const CLASS_BYTES_FREE = 64;
 
+/** The counter of a unit. */
+export interface StepCounter {
+  /** Counts what is about to be compared. @throws TooMuch */
+  look(elements: number): void;
+}
+
 /** The steps that matching may take besides one for each byte of a text: back to the last star, and through long classes. */
 export class GlobSteps {
   #left = STEPS_BACK_MAX;
+  readonly #effort: StepCounter | null;
 
+  /** @param effort  counts the steps for the unit of the command as well; null: there is none */
+  constructor(effort: StepCounter | null = null) {
+    this.#effort = effort;
+  }
+
+  /** @throws TooMuch */
   take(steps: number): void {
     this.#left -= steps;
+    this.#effort?.look(steps);
   }
 
   /** Whether all of them are used: what is matched from now on may not match, although it should. */

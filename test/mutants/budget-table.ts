@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const STORE = "test/store/effort.test.js";
 const ADMISSION = "test/timeline/fold/admission.test.js";
+const PAGE = "test/store/effort-page.test.js";
 const ORDER = "test/daemon/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
@@ -73,7 +74,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: entries that change hands are not counted",
     file: "store/commands/streams/group-claims.js",
-    find: "effort.produce(SORTED_MEMBER_STEPS);\n    effort.work(SORTED_MEMBER_STEPS +",
+    find: "effort.produce(SORTED_MEMBER_STEPS);\n    effort.work(ANSWERED_STEPS +",
     replace: "effort.work(",
     test: STORE,
   },
@@ -97,5 +98,19 @@ export const budgetMutants: readonly Mutant[] = [
     find: "steps.take(t - starT);",
     replace: "",
     test: STORE,
+  },
+  {
+    name: "budgets: steps back of a pattern do not count for the unit",
+    file: "store/patterns/glob.js",
+    find: "this.#effort?.look(steps);",
+    replace: "",
+    test: STORE,
+  },
+  {
+    name: "budgets: rows that a change looks at are not counted",
+    file: "store/commands/relations/evaluation.js",
+    find: "data.effort.work(rows * STEPS_A_ROW);",
+    replace: "",
+    test: PAGE,
   },
 ];

@@ -5,54 +5,23 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Reply } from "../../protocol/reply.js";
 import { commandTable } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
 import { Effort, TooMuch } from "../../store/engine/effort.js";
 import type { UndoRecord } from "../../store/engine/undo.js";
-import type { Unit } from "../../store/engine/unit.js";
 import { sealed } from "../../store/rdb/dump-payload.js";
 import { RdbWriter } from "../../store/rdb/rdb-writer.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { type Argv, made, repeated, unit } from "./effort-state.js";
 
-type Argv = readonly string[];
 type Make = (random: SeededRandom) => Argv;
 
 const STEPS = 20_000;
-const SIZE = 500;
 const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(300, 3000));
 const seed = seedOfRun();
-
-const unit = (id: number): Unit => ({ at: 1000, db: 0, id: String(id).padStart(36, "0"), seq: id });
-const repeated = (count: number, make: (i: number) => string | readonly string[]) =>
-  Array.from({ length: count }, (_, i) => make(i)).flat();
-
-/** A state with something of each type. */
-const STATE: readonly Argv[] = [
-  ["SET", "s", "x".repeat(10_000)],
-  ["RPUSH", "l", ...repeated(SIZE, (i) => `e${i}`)],
-  ["SADD", "m", ...repeated(SIZE, (i) => `m${i}`)],
-  ["HSET", "h", ...repeated(SIZE, (i) => [`f${i}`, "v"])],
-  ["ZADD", "z", ...repeated(SIZE, (i) => [String(i), `m${i}`])],
-  ["GEOADD", "g", ...repeated(SIZE, (i) => [String((i % 360) - 180), "10", `p${i}`])],
-  ["PFADD", "p", ...repeated(SIZE, (i) => `e${i}`)],
-  ...Array.from({ length: 50 }, (_, i): Argv => ["XADD", "x", `${i + 1}-1`, "f", "v"]),
-  [
-    "MDB.INSERT",
-    "d",
-    "c",
-    "1",
-    ...repeated(SIZE, (i) => `{"_id":${i},"n":1,"s":"${"a".repeat(30)}","q":[1,2]}`),
-  ],
-  ["DOC.CREATE", "doc"],
-  ["DOC.INSERT", "doc", `[${repeated(SIZE, (i) => `{"a":${i},"b":"x"}`).join(",")}]`],
-  ["XGROUP", "CREATE", "x", "group", "0"],
-  ["XREADGROUP", "GROUP", "group", "first", "STREAMS", "x", ">"],
-  ["SQL", "", "create database d"],
-  ["SQL", "d", "create table t (a number, v text)"],
-  ["SQL", "d", `insert into t values ${repeated(SIZE, (i) => `(${i},'x')`).join(",")}`],
-];
 
 const offset = (random: SeededRandom) => String(random.oneOf([10, 1e5, 1e7, 2e8, 5e8]));
 const many = (random: SeededRandom) => random.oneOf([1, 30, 1000]);
@@ -109,7 +78,7 @@ const WRITES: readonly Make[] = [
   () => ["MDB.UPDATE", "d", "c", "1", '{"q":{"s":{"$regex":"(a*)*b"}},"u":{"$set":{"n":2}},"multi":true}'],
   () => ["MDB.DELETE", "d", "c", "1", '{"q":{"n":7},"limit":0}'],
   () => ["MDB.CREATEINDEXES", "d", "c", '{"key":{"n":1},"name":"n_1"}'],
-  () => ["DOC.UPDATE", "doc", '{"b":"yy"}', "QUERY", "{}"],
+  () => ["DOC.UPDATE", "doc", '{"$inc":{"a":1}}', "QUERY", '{"b":"x"}'],
   () => ["SQL", "d", "insert into t select a, v from t"],
   () => ["SQL", "d", "update t set a = a + 1"],
   () => ["SQL", "d", "delete from t where a < 400"],
@@ -147,15 +116,6 @@ function sizeOf(database: Database): Size {
       else elements += value.size;
     }
   return { elements, bytes };
-}
-
-function made(): Database {
-  const database = new Database();
-  for (const [i, argv] of STATE.entries()) {
-    const reply = database.execute(argv, unit(i));
-    assert.notEqual(reply.kind, "error", `${argv.slice(0, 3)}: ${JSON.stringify(reply).slice(0, 200)}`);
-  }
-  return database;
 }
 
 /** One to many commands, mostly of one kind, as somebody would who wants much for little. */
@@ -221,6 +181,19 @@ test("each command that writes is counted, or does no more than its arguments ar
   }
 });
 
+const isTooMuch = (reply: Reply) => reply.kind === "error" && reply.text.startsWith("TOOMUCH ");
+
+test("steps back of a pattern count for a unit that writes", () => {
+  const database = new Database();
+  database.execute(["SET", "a".repeat(3000), "v"], unit(1));
+  const keys = ["KEYS", `*${"a".repeat(100)}b`];
+  database.unitStepsMax = 100_000;
+  const reply = database.executeMulti([...Array<Argv>(20).fill(keys), ["SET", "k", "v"]], unit(2));
+  assert.ok(reply.kind === "array" && reply.items.some(isTooMuch), JSON.stringify(reply).slice(0, 200));
+  // Alone it has a bound of its own.
+  assert.equal(database.execute(keys, unit(3)).kind, "array");
+});
+
 const ENTRIES = 200;
 
 /** Short commands on a group that was handed `ENTRIES` entries, and what has to be made first. */
@@ -250,7 +223,7 @@ for (const [name, argv] of Object.entries(OF_GROUPS))
       JSON.stringify(reply).slice(0, 100),
     );
     assert.deepEqual(canonicalState(database), state);
-    database.unitStepsMax = 40 * ENTRIES;
+    database.unitStepsMax = 80 * ENTRIES;
     assert.notEqual(database.execute(argv, unit(9999)).kind, "error");
   });
 

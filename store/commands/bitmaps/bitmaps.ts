@@ -4,6 +4,7 @@ import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { indexArgument } from "../../arguments/numbers.js";
 import { BLOCK_BYTES, newWords, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/words.js";
+import { BYTES_A_STEP } from "../../engine/effort.js";
 import type { Entry } from "../../engine/keyspace.js";
 import type { Data } from "../../engine/mutators.js";
 import { stringPart } from "../../engine/string-parts.js";
@@ -198,7 +199,7 @@ function bitop(data: Data, argv: readonly ByteString[]): Reply {
   const sources = argv.slice(3).map((key) => data.getString(key)?.value ?? "");
   const longest = sources.reduce((most, { length }) => Math.max(most, length), 0);
   data.effort.produce(1, longest);
-  for (const { length } of sources) data.effort.look(0, length);
+  for (const { length } of sources) data.effort.work(length / BYTES_A_STEP);
   const result = combine === undefined ? inverted(sources[0]!) : combined(sources, combine);
   if (result !== "") {
     const entry = data.put(argv[2]!, result);

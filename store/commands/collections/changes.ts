@@ -87,7 +87,11 @@ function updated(place: Place, statement: BsonDocument): Updated {
 }
 
 /** Steps that a document is worth which is found to be changed, so that a large update is refused as it looks for its documents. */
-const CHANGE_STEPS = 16;
+const CHANGE_STEPS = 120;
+/** Steps of a document for each index that is asked for. */
+const INDEX_STEPS = 90;
+/** Steps of a document that is removed, besides those of finding it. */
+const REMOVED_STEPS = 10;
 
 /** Documents that a filter means, the first ones. @param steps  each of them counts for besides @throws TooMuch */
 export function foundBy(
@@ -133,6 +137,7 @@ export function changedBy(
   if (entry === undefined) throw new Error("documents were found in a collection that is not there");
   const numbers = changes.map(({ number }) => number);
   const documents = changes.map(({ bytes }) => bytes);
+  work.effort.work(INDEX_STEPS * entry.value.specs.length * changes.length);
   const uniqueness = new Uniqueness(namespace.text, entry.value, new Set(numbers));
   for (const bytes of documents) uniqueness.take(bytes);
   if (last !== undefined) see(last);
@@ -190,9 +195,10 @@ export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   return answered(reply, argv[4] ?? "");
 }
 
-export function removed({ data, namespace }: Place, found: readonly Found[]): number {
+export function removed({ data, namespace, work }: Place, found: readonly Found[]): number {
   const entry = collectionAt(data, namespace);
   if (entry === undefined || found.length === 0) return 0;
+  work.effort.work(REMOVED_STEPS * found.length);
   data.collections.remove(
     entry,
     found.map(({ number }) => number),

@@ -8,6 +8,9 @@ import { selectionOf } from "./document-reads.js";
 import { selected } from "./document-selection.js";
 import type { EqualityForm } from "./loose-equality.js";
 
+/** Steps of an entry that is compared with conditions. */
+const LOOK_STEPS = 6;
+
 /** Whether conditions choose entries. */
 export function isChoosing({ query, where, sort, limit }: Options): boolean {
   return (query ?? where ?? sort ?? limit) !== undefined;
@@ -23,7 +26,7 @@ export interface Choice {
 
 /** The keys of the entries that are chosen, in the order that is asked for. */
 export function choiceOf({ effort }: Data, { document, at, options, form }: Choice): ByteString[] {
-  effort.work(document.size);
+  effort.work(LOOK_STEPS * document.size);
   const { found } = selected(document, at, selectionOf(options, form));
   return found.texts.map((_, place) => keyIn(found, place));
 }

@@ -51,6 +51,8 @@ interface Update {
 
 /** An entry that is read, changed and written counts for so many steps. */
 const ENTRY_STEPS = 16;
+/** Steps of reading it, and of what brings it back. */
+const CHANGE_STEPS = 100;
 
 /** An entry as it is to be. */
 interface Changed {
@@ -122,6 +124,7 @@ function apply({ data, entry, given, options, form }: Update, keys: readonly Byt
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(given)) throw notMembers();
   const changes = keys.map((key) => {
+    data.effort.work(CHANGE_STEPS);
     const changed = changeOf({ document: entry.value, key, given, names, form });
     data.effort.produce(ENTRY_STEPS, changed.text.length);
     return changed;

@@ -12,7 +12,7 @@ import { find, type Search, searchReply, storeFound } from "./geo-results.js";
 import { type Place, placeOf } from "./geohash.js";
 
 /** Steps of a member that is found. */
-const FOUND_STEPS = 16;
+const FOUND_STEPS = 85;
 
 /** What has been read so far; of an absent key no member can be the centre, and yet all else is judged. */
 interface Draft {

@@ -4,6 +4,7 @@ import { bulksReply } from "../../../protocol/many-bulks.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { mustBePositive, syntaxError, wrongArity } from "../../arguments/errors.js";
 import { integerFrom } from "../../arguments/numbers.js";
+import { REMOVED_ELEMENT_STEPS } from "../../engine/effort.js";
 import type { Data, Typed } from "../../engine/mutators.js";
 import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed.js";
@@ -20,6 +21,7 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
   }
   const taken: ByteString[] = [];
   if (count * 2 < size) {
+    data.effort.work(REMOVED_ELEMENT_STEPS * count);
     for (let i = 0; i < count; i++) taken.push(data.listPop(entry, end));
     return taken;
   }

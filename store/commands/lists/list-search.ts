@@ -15,6 +15,9 @@ import { List } from "../../values/list.js";
 /** Elements looked at together: to find a block takes longer than to go through it. */
 const BLOCK_ELEMENTS = 4096;
 
+/** An element counts as this many that are only compared: what is found is counted with it. */
+const LOOKS_AN_ELEMENT = 2;
+
 /** Which elements that equal a given one are meant. */
 interface Search {
   readonly fromRight: boolean;
@@ -37,7 +40,7 @@ function find(
   const last = Math.min(list.size, looks);
   for (let seen = 0; seen < last && places.length < limit; seen += BLOCK_ELEMENTS) {
     const count = Math.min(BLOCK_ELEMENTS, last - seen);
-    effort.look(count);
+    effort.look(LOOKS_AN_ELEMENT * count);
     const start = fromRight ? list.size - seen - count : seen;
     const found = list.indexesOf(element, start, start + count);
     for (const place of fromRight ? found.reverse() : found) {

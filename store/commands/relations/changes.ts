@@ -7,7 +7,7 @@ import { boundCell, fits } from "../../values/relations/domain.js";
 import type { NumberedRows, Table, TableColumn } from "../../values/relations/table.js";
 import { tableNamed } from "./catalogue.js";
 import { compiled, rowScope } from "./compiled.js";
-import { checkColumns, checkSize, type Evaluation, failure } from "./evaluation.js";
+import { checkColumns, checkSize, countMade, type Evaluation, failure } from "./evaluation.js";
 import { answered } from "./queries.js";
 import { columnsOf } from "./relation.js";
 import { matching } from "./selection.js";
@@ -48,6 +48,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   else {
     const { columns: given, rows } = answered(source.query, evaluation);
     checkWidth(given.length);
+    countMade(evaluation, rows.length);
     for (const row of rows) add(row, () => false);
   }
   checkUnique(entry.value, added, new Set(), evaluation);
@@ -69,6 +70,7 @@ export function update(statement: Update, evaluation: Evaluation): number {
     isBound: isBound(value),
   }));
   const found = matching(table, columns, where, evaluation);
+  countMade(evaluation, found.rows.length);
   const numbers: number[] = [];
   const rows: Row[] = [];
   for (const [i, old] of found.rows.entries()) {
@@ -92,6 +94,7 @@ export function remove(name: ByteString, where: Expression | null, evaluation: E
   const entry = tableNamed(evaluation, name);
   const columns = columnsOf(entry.value.columns, name);
   const found: NumberedRows = matching(entry.value, columns, where, evaluation);
+  countMade(evaluation, found.rows.length);
   evaluation.data.tables.remove(entry, found.numbers);
   return found.numbers.length;
 }

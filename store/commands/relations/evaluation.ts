@@ -33,7 +33,11 @@ export const WORK_MAX = 20_000_000;
 export const SOURCE_WORK = 10_000;
 
 /** Steps of a row that is looked at. */
-const STEPS_A_ROW = 2;
+const STEPS_A_ROW = 4;
+/** Steps of a row that is sorted or found by its values. */
+const STEPS_A_KEYED_ROW = 24;
+/** Steps of making a row that is added or changed, or of keeping one that is removed, besides those of the table. */
+const STEPS_A_MADE_ROW = 14;
 
 export interface Work {
   /** Rows that have been looked at. */
@@ -43,8 +47,23 @@ export interface Work {
 /** Counts rows that are about to be looked at. @throws CommandFailure  they are too many */
 export function spend(evaluation: Evaluation, rows: number): void {
   evaluation.work.rows += rows;
-  evaluation.data.effort.work(rows * STEPS_A_ROW);
+  lookAt(evaluation, rows);
   if (evaluation.work.rows > WORK_MAX) throw failure(evaluation, "tooMuchWork", String(WORK_MAX));
+}
+
+/** Counts rows for the unit alone: what the statement may cost stays as it was recorded. @throws TooMuch */
+export function lookAt({ data }: Pick<Evaluation, "data">, rows: number): void {
+  data.effort.work(rows * STEPS_A_ROW);
+}
+
+/** Counts rows that are about to be sorted, grouped, compared with each other or looked up, besides looking at them. @throws TooMuch */
+export function countRows({ data }: Pick<Evaluation, "data">, rows: number): void {
+  data.effort.work(rows * STEPS_A_KEYED_ROW);
+}
+
+/** Counts rows that are about to be made of others, or removed. @throws TooMuch */
+export function countMade({ data }: Pick<Evaluation, "data">, rows: number): void {
+  data.effort.work(rows * STEPS_A_MADE_ROW);
 }
 
 /** Columns of a table or of a query: sources that are joined may be joined ones. */

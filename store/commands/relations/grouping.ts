@@ -4,7 +4,7 @@ import { expressionText } from "../../sql/expression-text.js";
 import type { Call, Expression, Field, Select } from "../../sql/tree.js";
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
 import { type Compiled, compiled, rowScope, type Scope } from "./compiled.js";
-import { type Evaluation, failure, spend } from "./evaluation.js";
+import { countRows, type Evaluation, failure, spend } from "./evaluation.js";
 import { isText, placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
 
@@ -134,6 +134,7 @@ function* groupRows(
     return group;
   };
   spend(evaluation, rows.length);
+  countRows(evaluation, rows.length);
   // All rows are one group, even where there are none.
   if (keys.length === 0) groupOf([]);
   for (const [at, row] of rows.entries()) {

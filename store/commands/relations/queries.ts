@@ -15,7 +15,15 @@ import type {
 import { rowKey } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { type Compiled, compiled, condition, constantOf, rowScope } from "./compiled.js";
-import { checkColumns, checkSize, type Evaluation, failure, SOURCE_WORK, spend } from "./evaluation.js";
+import {
+  checkColumns,
+  checkSize,
+  countRows,
+  type Evaluation,
+  failure,
+  SOURCE_WORK,
+  spend,
+} from "./evaluation.js";
 import { groupsOf, isGrouped } from "./grouping.js";
 import { joined, naturallyJoined } from "./joining.js";
 import { plannedSources } from "./planned-join.js";
@@ -92,8 +100,10 @@ const SET_NAMES: Readonly<Record<SetOperator, string>> = {
 function* together(
   operator: SetOperator,
   { left, right }: { readonly left: Relation; readonly right: Relation },
-  { form }: Evaluation,
+  evaluation: Evaluation,
 ): Generator<void, Relation> {
+  const { form } = evaluation;
+  countRows(evaluation, left.rows.length + right.rows.length);
   const name = `${left.name}_${SET_NAMES[operator]}_${right.name}`;
   const { columns } = left;
   if (operator === "union") {
@@ -121,7 +131,8 @@ function* answeredSelect(select: Select, evaluation: Evaluation, depth: number):
   relation = isGrouped(select)
     ? yield* grouped(relation, select, evaluation)
     : yield* shaped(relation, select, evaluation);
-  if (select.isDistinct)
+  if (select.isDistinct) {
+    countRows(evaluation, relation.rows.length);
     relation = {
       ...relation,
       name: `${relation.name}_distinct`,
@@ -129,6 +140,7 @@ function* answeredSelect(select: Select, evaluation: Evaluation, depth: number):
       table: null,
       isSet: true,
     };
+  }
   return limit === null ? relation : limited(relation, limit, evaluation);
 }
 

@@ -5,7 +5,7 @@ import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
 import { condition, constantOf, rowScope } from "./compiled.js";
 import { leadingEqualities } from "./equalities.js";
-import { type Evaluation, spend } from "./evaluation.js";
+import { type Evaluation, lookAt, spend } from "./evaluation.js";
 import {
   isText,
   placeOf,
@@ -78,6 +78,7 @@ export function matching(
   const holds = where === null ? () => true : condition(where, rowScope(columns, evaluation), evaluation);
   const demand =
     where === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation);
+  lookAt(evaluation, demand === null ? table.size : 0);
   const candidates =
     demand === null
       ? table.numbered()
@@ -87,6 +88,7 @@ export function matching(
           .map((number) => [number, table.row(number)] as const);
   for (const [number, row] of candidates) {
     if (!holds(row)) continue;
+    lookAt(evaluation, 1);
     numbers.push(number);
     rows.push(row);
   }

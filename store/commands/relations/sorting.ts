@@ -3,7 +3,7 @@ import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Expression, Field, Tail } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Compiled, compiled, rowScope, type Scope } from "./compiled.js";
-import { type Evaluation, spend } from "./evaluation.js";
+import { countRows, type Evaluation, spend } from "./evaluation.js";
 import { fieldNumbered } from "./grouping.js";
 import type { RelationColumn, RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
@@ -55,6 +55,7 @@ export function* sortedBy(
   evaluation: Evaluation,
 ): Generator<void, readonly RelationRow[]> {
   spend(evaluation, rows.length);
+  countRows(evaluation, rows.length);
   const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
   for (const row of rows)
     if (keyed.push({ row, by: keys.map(({ value }) => value(row)) }) % STEP_ITEMS === 0) yield;

@@ -75,6 +75,31 @@ interface Operand {
   weight: number;
 }
 
+/** Steps of a member that is read, by what it is read of. */
+const READ_STEPS = 6;
+const READ_IN_SET_STEPS = 3;
+/** Steps of a member that is looked up. */
+const LOOKUP_STEPS = 10;
+const LOOKUP_IN_SET_STEPS = 5;
+/** Steps of a member that is put in order for an answer. */
+const ANSWERED_STEPS = 20;
+
+/** Counts the members that are about to be read, and to be looked up. @param more  steps of each that is read @throws TooMuch */
+function countOperation({ effort }: Data, name: Name, operands: readonly Operand[], more = 0): void {
+  const read = ({ value }: Operand) =>
+    (value?.size ?? 0) * (more + (value instanceof SortedSet ? READ_STEPS : READ_IN_SET_STEPS));
+  if (name === "union") {
+    for (const operand of operands) effort.work(read(operand));
+    return;
+  }
+  const [first, ...others] = name === "inter" ? bySize(operands) : operands;
+  if (first === undefined) return;
+  effort.work(read(first));
+  const size = first.value?.size ?? 0;
+  for (const { value } of others)
+    effort.work(size * (value instanceof SortedSet ? LOOKUP_STEPS : LOOKUP_IN_SET_STEPS));
+}
+
 type Combine = (score: number, other: number) => number;
 
 const AGGREGATES: Readonly<Record<string, Combine>> = {
@@ -95,12 +120,14 @@ interface Query {
 
 function answer(data: Data, argv: readonly ByteString[], name: Name): Reply {
   const { operands, combine, withScores } = combination(data, argv, 1, name);
+  countOperation(data, name, operands, ANSWERED_STEPS);
   const pairs = [...OPERATIONS[name](operands, combine)];
   return pairsReply(pairs.sort(byScoreThenMember), withScores);
 }
 
 function store(data: Data, argv: readonly ByteString[], name: Name): Reply {
   const { operands, combine } = combination(data, argv, 2, name);
+  countOperation(data, name, operands);
   return storeSortedSet(data, argv[1]!, OPERATIONS[name](operands, combine));
 }
 
@@ -111,6 +138,7 @@ function zintercard(data: Data, argv: readonly ByteString[]): Reply {
     if (argv[i]!.toLowerCase() !== "limit" || i + 1 === argv.length) throw syntaxError();
     limit = integerFrom(0, argv[i + 1]!, () => custom("ERR LIMIT can't be negative"));
   }
+  countOperation(data, "inter", operands);
   let count = 0;
   for (const _ of intersection(operands, AGGREGATES["sum"]!)) if (++count === limit) break;
   return integer(count);
@@ -150,10 +178,8 @@ function operandsOf(data: Data, argv: readonly ByteString[], countAt: number) {
   if (next > argv.length) throw syntaxError();
   const operands = argv.slice(countAt + 1, next).map((key): Operand => {
     const value = data.get(key)?.value;
-    if (value instanceof SortedSet || value instanceof MemberSet || value === undefined) {
-      data.effort.work(value?.size ?? 0);
+    if (value instanceof SortedSet || value instanceof MemberSet || value === undefined)
       return { value, weight: 1 };
-    }
     throw wrongType();
   });
   return { operands, next };

@@ -2,6 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/many-bulks.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../protocol/reply.js";
+import { BYTES_A_STEP } from "../../engine/effort.js";
 import type { Data, Typed } from "../../engine/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { copied } from "../../values/tables/packed.js";
@@ -24,6 +25,9 @@ export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
   return pairs(items);
 }
 
+/** Steps of a member that is put in its order, besides those of the sorted set. */
+const STORED_STEPS = 3;
+
 /**
  * Puts a sorted set of these pairs into a key, whatever it held; without pairs the key goes. @returns how
  * many
@@ -31,7 +35,7 @@ export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
 export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair>): Reply {
   const result = new SortedSet();
   for (const [member, score] of pairs) {
-    data.effort.work(1);
+    data.effort.work(STORED_STEPS + member.length / BYTES_A_STEP);
     result.set(member, score);
   }
   if (result.size > 0) data.put(key, result);
@@ -40,7 +44,7 @@ export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair
 }
 
 /** Steps of a member that is read to be removed, besides its removal. */
-const REMOVED_STEPS = 8;
+const REMOVED_STEPS = 12;
 
 /** Removes a span of ranks. @returns what was removed, lowest first */
 export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {

@@ -193,7 +193,7 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const cursor = scanCursor(argv[2]!);
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
-  const options = scanOptions(argv, 3, cursor);
+  const options = scanOptions(data, argv, { first: 3, cursor });
   const found: ByteString[] = [];
   if (value.isSmall || isCompact(value, encoding)) {
     for (const [member, score] of value.range(0, value.size))

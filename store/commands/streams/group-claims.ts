@@ -22,10 +22,14 @@ const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
 /** As Redis takes what nobody was handed, and FORCE claims. */
 const UNCLAIMED = { deliveries: 1 };
 
+/** Steps of an entry that is answered to a consumer, and of one that is pending and only checked. */
+const ANSWERED_STEPS = 30;
+const LOOKED_AT_STEPS = 20;
+
 /** Counts an entry that is about to change hands, and its reply. @param entry  undefined: it is gone @throws TooMuch */
 export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {
   effort.produce(SORTED_MEMBER_STEPS);
-  effort.work(SORTED_MEMBER_STEPS + (entry?.fields.length ?? 0));
+  effort.work(ANSWERED_STEPS + (entry?.fields.length ?? 0));
 }
 
 export function xack(data: Data, argv: readonly ByteString[]): Reply {
@@ -84,7 +88,7 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
       break;
     }
     const entry = stream.find(id);
-    data.effort.work(1);
+    data.effort.work(LOOKED_AT_STEPS);
     if (entry === undefined || !isTooYoung(pending, at, minIdle)) countHandedOut(data, entry);
     if (entry === undefined) {
       gone.push(bulk(streamIdText(id)));

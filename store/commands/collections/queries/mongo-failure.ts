@@ -120,7 +120,7 @@ export const ELEMENTS_A_UNIT = 16;
 const VALUES_A_UNIT = 4;
 
 /** Steps that a document counts for that is looked at. */
-const STEPS_A_UNIT = 8;
+const STEPS_A_UNIT = 10;
 
 /** Counts elements and bytes that are about to be made. @throws TooMuch */
 export function produce({ effort }: Work, elements: number, bytes = 0): void {

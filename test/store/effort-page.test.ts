@@ -1,0 +1,92 @@
+/** The numbers of docs/limits.md "Units": of the constants, and of what commands count for each element. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Reply } from "../../protocol/reply.js";
+import { WORK_MAX as MONGO_WORK_MAX } from "../../store/commands/collections/queries/mongo-failure.js";
+import { SOURCE_WORK, WORK_MAX } from "../../store/commands/relations/evaluation.js";
+import { PAIRS_MAX } from "../../store/commands/relations/joining.js";
+import type { Database } from "../../store/database.js";
+import {
+  BYTES_A_STEP,
+  LOOKS_A_STEP,
+  MEMBER_STEPS,
+  PRODUCED_MAX,
+  SORTED_MEMBER_STEPS,
+  STEPS_GRANTED,
+  TooMuch,
+  UNIT_STEPS_DEFAULT,
+} from "../../store/engine/effort.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
+import { repositoryRoot } from "../support/repository.js";
+import { type Argv, made, SIZE, unit } from "./effort-state.js";
+
+const page = readFileSync(join(repositoryRoot, "docs/limits.md"), "utf8").replaceAll("\n", " ");
+const number = (value: number) => value.toLocaleString("en");
+
+for (const [name, sentence] of Object.entries({
+  BYTES_A_STEP: `${BYTES_A_STEP} bytes are one`,
+  MEMBER_STEPS: `a member of a set or hash ${MEMBER_STEPS}`,
+  SORTED_MEMBER_STEPS: `one of a sorted set ${SORTED_MEMBER_STEPS}`,
+  LOOKS_A_STEP: `${LOOKS_A_STEP} elements that are only compared are one`,
+  STEPS_GRANTED: `${STEPS_GRANTED} steps for each argument and each ${BYTES_A_STEP} bytes`,
+  PRODUCED_MAX: `produces more than ${number(PRODUCED_MAX)} steps`,
+  WORK_MAX: `\`WORK_MAX\`, ${number(WORK_MAX)} rows`,
+  SOURCE_WORK: `counts for ${number(SOURCE_WORK)}`,
+  PAIRS_MAX: `\`PAIRS_MAX\`, ${number(PAIRS_MAX)} rows of a join`,
+  "WORK_MAX of collections": `${number(MONGO_WORK_MAX)} documents`,
+  STEPS_BACK_MAX: `\`STEPS_BACK_MAX\`, ${number(STEPS_BACK_MAX)} steps back`,
+}))
+  test(`the page says what ${name} is`, () => {
+    assert.ok(page.includes(sentence), sentence);
+  });
+
+/** Lines of the table: the command, steps for each element, elements at the default. */
+const ROWS = [...page.matchAll(/\| `([^`]+)` \| (\d+) \| ([\d,]+) \|/g)].map(
+  (row) => row.slice(1) as [string, string, string],
+);
+
+const argvOf = (line: string): Argv => {
+  const [name = "", database = "", ...words] = line.split(" ");
+  return name === "SQL" ? [name, database, words.join(" ")] : line.split(" ");
+};
+
+/** The steps that a command counts, but for those that its arguments grant. */
+function stepsOf(database: Database, argv: Argv): number {
+  const fits = (steps: number) => {
+    const records: UndoRecord[] = [];
+    try {
+      const reply: Reply = database.admitting(steps, () => database.execute(argv, unit(1e6), records));
+      assert.notEqual(reply.kind, "error", JSON.stringify(reply).slice(0, 200));
+      return true;
+    } catch (problem) {
+      if (!(problem instanceof TooMuch)) throw problem;
+      return false;
+    } finally {
+      database.undo(records);
+    }
+  };
+  let [none, some] = [0, 1_000_000];
+  while (some - none > 1) {
+    const middle = Math.floor((none + some) / 2);
+    if (fits(middle)) some = middle;
+    else none = middle;
+  }
+  return some;
+}
+
+test("the page says what commands count for each element, and how many that are at the default", () => {
+  const database = made();
+  assert.ok(ROWS.length >= 15, `${ROWS.length} rows`);
+  // What each statement counts for its source is not one of its elements.
+  const source = stepsOf(database, ["SQL", "d", "insert into t select a, v from t where a = -1"]);
+  const told = ROWS.map(([command]) => {
+    const argv = argvOf(command);
+    const steps = stepsOf(database, argv) - (command.includes("select") ? source : 0);
+    const each = Math.round(steps / SIZE);
+    return [command, String(each), number(Math.floor(UNIT_STEPS_DEFAULT / each / 1000) * 1000)];
+  });
+  assert.deepEqual(ROWS, told);
+});
