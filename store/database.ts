@@ -107,8 +107,8 @@ export class Database {
         const own = { at, seq, db, id, step, readsAll, encoding };
         const reply =
           isCounted && !command.isLinear
-            ? this.#runBounded(command, argv, own, records ?? [])
-            : this.#runFreely(command, argv, own, records, UNCOUNTED_EFFORT);
+            ? this.#applyBounded(command, argv, own, records ?? [])
+            : this.#apply(command, argv, own, records, UNCOUNTED_EFFORT);
         return settled(reply);
       }),
     );
@@ -210,14 +210,14 @@ export class Database {
     table: CommandIndex | null = null,
   ): Reply {
     if (command.writes && !command.isLinear && this.#effort.begin((table ?? this.table).producedMax))
-      return this.#runBounded(command, argv, unit, records ?? []);
-    return this.#runFreely(command, argv, unit, records, UNCOUNTED_EFFORT);
+      return this.#applyBounded(command, argv, unit, records ?? []);
+    return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
   }
 
-  /** What goes beyond a budget has changed nothing. @throws TooMuch */
-  #runBounded(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[]): Reply {
+  /** Applies a command and counts it; undoes it if it exceeds a budget. @throws TooMuch  the unit is not recorded yet */
+  #applyBounded(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[]): Reply {
     const before = records.length;
-    const reply = this.#effort.bound(argv, (effort) => this.#runFreely(command, argv, unit, records, effort));
+    const reply = this.#effort.bound(argv, (effort) => this.#apply(command, argv, unit, records, effort));
     if (!(reply instanceof TooMuch)) return reply;
     this.#data.lookups.missed = null;
     this.undo(records.splice(before));
@@ -225,7 +225,8 @@ export class Database {
     return tooMuch().reply;
   }
 
-  #runFreely(
+  /** Applies a command: directly in the usual case, in which no listener waits for changes and a write counts no look-ups. */
+  #apply(
     command: Command,
     argv: readonly ByteString[],
     unit: Unit,
@@ -233,14 +234,14 @@ export class Database {
     effort: Effort,
   ): Reply {
     if (this.listener !== null || command.lookedUp !== null)
-      return this.#runNoted(command, argv, unit, records, effort);
+      return this.#applyAndNotify(command, argv, unit, records, effort);
     this.#data.begin(unit, records, command.reads, effort);
     if (command.writes) this.#removeExpired(command, argv, unit);
     return this.#carryOut(command, argv, unit);
   }
 
-  /** The same, with what is noted besides. */
-  #runNoted(
+  /** Applies a command, and notifies the listener, if there is one, of what it changed and of the keys that it missed. */
+  #applyAndNotify(
     command: Command,
     argv: readonly ByteString[],
     unit: Unit,
@@ -248,14 +249,14 @@ export class Database {
     effort: Effort,
   ): Reply {
     const { listener } = this;
-    if (listener === null) return this.#runLooking(command, argv, unit, records, effort);
+    if (listener === null) return this.#applyWithLookups(command, argv, unit, records, effort);
     const kept = records ?? [];
     const before = kept.length;
     const { lookups } = this.#data;
     this.tellExpired(command.reads ? unit.at : 0);
     const missed: ByteString[] = [];
     lookups.missed = missed;
-    const reply = this.#runLooking(command, argv, unit, kept, effort);
+    const reply = this.#applyWithLookups(command, argv, unit, kept, effort);
     lookups.missed = null;
     if (this.isRedoing) listener.redone(kept.slice(before));
     else {
@@ -265,8 +266,8 @@ export class Database {
     return reply;
   }
 
-  /** The same; counts what it looks for although it writes. */
-  #runLooking(
+  /** Applies a command, and counts the look-ups of one that writes (GETDEL, say). */
+  #applyWithLookups(
     command: Command,
     argv: readonly ByteString[],
     unit: Unit,
