@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The program `dbsync`: the one place where errors become text and exit codes. Its subcommands are in program.ts. */
 import { CommanderError } from "commander";
+import { writingFailure } from "../../keys/unwritable.js";
 import { makeProgram } from "./program.js";
 import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeOf } from "./shared/exit-codes.js";
@@ -10,8 +11,12 @@ const program = makeProgram();
 
 // A reader that has seen enough (`dbsync send … | head -1`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(process.exitCode);
+  if (error.code === "EPIPE") process.exit(process.exitCode);
+  const reason = writingFailure(error) ?? error.message;
+  process.stderr.write(
+    `dbsync: standard output cannot be written (${reason}). What was written is not complete\n`,
+  );
+  process.exit(EXIT.failed);
 });
 
 try {

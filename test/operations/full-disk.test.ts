@@ -1,7 +1,7 @@
 /** Subcommands that write files, where the system does not let them: one sentence that says what, why and what to do, and nothing that looks complete. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -120,6 +120,25 @@ test("export sql with room for all of a table but its last byte", { skip: skipWi
   assert.match(stderr, SENTENCE);
   assert.deepEqual(readdirSync(folder), []);
 });
+
+for (const target of ["resp:-", "json:-"])
+  test(`export ${target} to a standard output without room`, { skip: !existsSync("/dev/full") }, () => {
+    const full = openSync("/dev/full", "w");
+    const [program = "", ...before] = dbsync;
+    const words = ["export", target, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")];
+    const stdio = ["ignore", full, "pipe"] as const;
+    const { status, stderr } = spawnSync(program, [...before, ...words], {
+      encoding: "utf8",
+      stdio: [...stdio],
+    });
+    closeSync(full);
+    assert.equal(status, 1, stderr);
+    assert.match(
+      stderr,
+      /^dbsync: standard output cannot be written \(ENOSPC: [^)]+\)\. What was written is not complete\n/m,
+    );
+    assert.doesNotMatch(stderr, /\n +at /);
+  });
 
 /** What is in the folder of dead letters. */
 const letterFiles = () => readdirSync(join(lettersAt(), "dead-letters"));
