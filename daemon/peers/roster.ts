@@ -43,6 +43,8 @@ export class Roster {
   readonly #parts: RosterParts;
   readonly #owner: ConnectionOwner;
   readonly #dialers = new Dialers();
+  /** Proven connections over which nothing but lists has come. */
+  readonly #unheard = new WeakSet<MemberConnection>();
   readonly #handshakes: Handshakes;
   readonly #seats: Seats;
   /** When those were heard last that are not connected; `uptime` milliseconds. */
@@ -251,7 +253,7 @@ export class Roster {
     this.#heard.delete(id);
     if (dialer !== undefined) dialer.trouble = null;
     const address = dialer?.name ?? connection.name;
-    this.#parts.notices.clear(subjectOf(connection, address));
+    this.#unheard.add(connection);
     if (other === undefined) {
       this.#parts.notices.info({ address, member: hexOf(id) }, "member connected");
     }
@@ -262,6 +264,9 @@ export class Roster {
     const member = this.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
+    // A daemon that no list names receives lists alone, each time that it connects: its trouble is not over.
+    if (message.kind !== "list" && this.#unheard.delete(connection))
+      this.#parts.notices.clear(subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name));
     if (isHeard(connection, message, this.#parts.peering.lists)) member.receive(message);
   }
 

@@ -11,11 +11,14 @@ export class Gate implements AsyncDisposable {
   /** Connections that came while the gate was held. */
   #waiting: Socket[] = [];
   readonly #target: () => number;
+  /** Called for each connection that comes, also for one that is closed or waits. */
+  onConnection: () => void = () => {};
 
   private constructor(target: () => number) {
     this.#target = target;
     this.#server = createServer({ pauseOnConnect: true }, (socket) => {
       socket.on("error", () => {});
+      this.onConnection();
       if (this.#isShut) {
         socket.destroy();
         return;
