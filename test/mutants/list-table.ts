@@ -83,6 +83,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/daemon/members/rotated-root.test.js",
   },
   {
+    name: "lists: in the simulation, no peer vouches for a list whose signer is not known",
+    file: "daemon/members/member-lists.js",
+    find: "return this.#takeChecked(readVouched(body, signature, this.#parts.signers.cluster));",
+    replace: 'return "unknown-signer";',
+    test: "test/simulation/root-rotation.test.js",
+  },
+  {
     name: "lists: an earlier list lowers the majority of the peers that vouch",
     file: "daemon/peers/roster.js",
     find: "left?.has(id) !== true",

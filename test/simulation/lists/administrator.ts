@@ -15,7 +15,7 @@ import { RespReader } from "../../../protocol/resp/resp-reader.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
-import { randomBytes, sha256, shortId, sign, signatureOf } from "../cast.js";
+import { randomBytes, type SimulatedKey, sha256, shortId, sign, signatureOf } from "../cast.js";
 import type { Host, World } from "../world.js";
 import { isInEach, isSound, type SignedLists } from "./known-lists.js";
 
@@ -36,6 +36,8 @@ export interface AdministratorParts {
   /** Of its own: what it does takes nothing of what the run is like else. */
   readonly random: SeededRandom;
   readonly signed: SignedLists;
+  /** Keys that the administrator signs with, and knows besides those that the cluster began with; without them the latter. */
+  readonly keys?: readonly SimulatedKey[];
 }
 
 export class Administrator {
@@ -70,12 +72,12 @@ export class Administrator {
    */
   sign(
     { views, heads }: Asked,
-    { add, leave, isReplacing = false, force = false }: Wanted,
+    { add, leave, isReplacing = false, isAnew = false, force = false }: Wanted,
     to: readonly Host[],
   ): string | null {
     const { world, name, signed } = this.#parts;
     try {
-      const asked = { add, leave, isReplacing, isAnew: false, force };
+      const asked = { add, leave, isReplacing, isAnew, force };
       const { list, text, isKnown } = nextMembers(views, heads, asked);
       if (isKnown) return "the list says so already";
       const known: KnownList = { list, hash: listHash(text, sha256) };
@@ -99,18 +101,30 @@ export class Administrator {
     }
   }
 
+  /** Sends a command to some hosts, signed once. */
+  send(command: readonly ByteString[], to: readonly Host[]): void {
+    const envelope = this.#envelope(command);
+    this.#parts.world.ledger.sent.set(envelope.id, { entry: envelope, isRead: false, outcomes: [] });
+    for (const host of to) this.#tell(host, envelope, () => {});
+  }
+
+  get #keys(): readonly SimulatedKey[] {
+    return this.#parts.keys ?? this.#parts.world.genesis.roots;
+  }
+
   #envelope(command: readonly ByteString[]): Entry {
     const { world, random } = this.#parts;
     const { genesis, hosts } = world;
     const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);
     const at = clocks[(clocks.length - 1) >> 1] as number;
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at, seq: 0 };
-    return sign(random.oneOf(genesis.roots), header, [command]);
+    return sign(random.oneOf(this.#keys), header, [command]);
   }
 
   /** All administrators know each other. */
   readonly #verifies: VerifiesList = (signer, signed, signature) => {
-    const root = this.#parts.world.genesis.roots.find(({ id }) => id === signer);
+    const known = [...this.#keys, ...this.#parts.world.genesis.roots];
+    const root = known.find(({ id }) => id === signer);
     return root === undefined ? null : signatureOf(root.spki, signed).equals(signature);
   };
 

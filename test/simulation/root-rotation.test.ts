@@ -1,0 +1,146 @@
+/**
+ * The root key is rotated, and a daemon whose folder was lost is replaced, at random moments and under faults: the new daemon comes to
+ * go by a list whose signer's key it cannot know, is live, and writes become final. Source: docs/decisions/0051.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import { amount } from "../support/amount.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { makeKey } from "./cast.js";
+import { heal, sowFaults } from "./faults.js";
+import { Administrator, type Wanted } from "./lists/administrator.js";
+import { isInEach, SignedLists } from "./lists/known-lists.js";
+import { makeWorld, setClientsToWork } from "./simulate.js";
+import { EPOCH, type Host, type World } from "./world.js";
+
+const RUNS = amount(4, 24);
+const STEP_MS = 1_000;
+const PATIENCE_MS = 400;
+const STEPS_MOST = 150;
+/** Steps between two lists: an administrator that signs each second keeps them from settling. */
+const SIGNS_EVERY = 5;
+const WORK_MS = 20_000;
+/** Faults that lose what one daemon alone had, or a list, are those of other runs. */
+const WITHOUT = ["clock-day", "rot", "full-disk", "wipe", "tables", "groups", "scripts", "comparing"];
+/** Milliseconds between two steps of the operator, at most. */
+const PAUSE_MS = 6_000;
+
+/** @returns null: that seed's cluster has no administrator */
+function worldOf(seed: number): World | null {
+  const fixed = { hosts: 3, byzantine: null, lists: true, envelopes: 80, workMs: WORK_MS, administration: 0 };
+  const world = makeWorld(seed, null, WITHOUT, fixed);
+  return world.genesis.roots.length > 0 ? world : null;
+}
+
+async function until(world: World, what: string, holds: () => boolean, act: () => void): Promise<void> {
+  for (let steps = 0; !holds(); steps++) {
+    const shown = world.hosts.map(({ name, daemon }) => {
+      const list = daemon?.lists?.heads.map(({ list: { number } }) => number).join(" and ");
+      return `${name} ${daemon?.timeline.state}, list ${list}, stable ${(daemon?.peering.stablePoint ?? 0) - EPOCH}`;
+    });
+    assert.ok(steps < STEPS_MOST, `${what}: ${shown.join(", ")}`);
+    if (steps % SIGNS_EVERY === 0) act();
+    await world.scheduler.runUntil(world.scheduler.time + STEP_MS);
+    if (world.scheduler.time > WORK_MS) heal(world);
+  }
+}
+
+/** Rotates the key and replaces a daemon. @returns milliseconds since 1970 when all was done, and what makes one of two lists */
+async function rotateAndReplace(
+  world: World,
+  seed: number,
+): Promise<{ readonly doneAt: number; readonly merge: () => void }> {
+  const random = new SeededRandom(seed, 8);
+  const { scheduler, hosts, genesis } = world;
+  const signed = new SignedLists(world);
+  const next = makeKey(random);
+  const parts = { world, random, signed };
+  const before = new Administrator({ ...parts, name: "a0", keys: genesis.roots });
+  const after = new Administrator({ ...parts, name: "a1", keys: [next] });
+  const signs = (administrator: Administrator, wanted: () => Wanted) => () =>
+    administrator.ask(hosts, PATIENCE_MS, (asked) => {
+      const isMerge = asked.heads.length > 1;
+      administrator.sign(asked, isMerge ? { add: [], leave: [] } : wanted(), hosts);
+    });
+  const pause = () => scheduler.runUntil(scheduler.time + random.below(PAUSE_MS));
+  const rings = (holds: (ring: NonNullable<Host["daemon"]>["timeline"]["ring"]) => boolean) => () =>
+    hosts.every((host) => host === lost || (host.daemon !== null && holds(host.daemon.timeline.ring)));
+  let lost: Host | null = null;
+  let lostId = "";
+  const loseAt = random.below(3);
+  const lose = (at: number) => {
+    if (at !== loseAt) return;
+    lost = random.oneOf(hosts);
+    lostId = hexOf(lost.identity.id);
+    lost.kill("its disk is dead");
+    lost.wipe();
+    lost.restartAfter(random.below(PAUSE_MS));
+  };
+
+  const all = () => ({ add: hosts.map(({ identity }) => hexOf(identity.id)), leave: [] });
+  await until(world, "a list is begun", () => isKnown(world, 1), signs(before, all));
+  await pause();
+  lose(0);
+  const key = Buffer.from(next.spki, "latin1").toString("base64");
+  const add = ["KEY", "ADD", key, "LABEL", "administrator", "RULES", "+@all", "~*"];
+  await until(
+    world,
+    "the key is added",
+    rings((ring) => ring.find(next.id) !== undefined),
+    () => before.send(add, hosts),
+  );
+  await pause();
+  lose(1);
+  if (random.chance(0.5)) {
+    const number = (world.heads[0]?.list.number ?? 0) + 1;
+    const again = () => ({ add: [], leave: [], isAnew: true });
+    await until(world, "the list is signed again", () => isKnown(world, number), signs(after, again));
+  }
+  const old = genesis.roots[0]?.id ?? "";
+  const revoked = rings((ring) => ring.find(old)?.revokedAt != null);
+  await until(world, "the old key is revoked", revoked, () =>
+    after.send(["KEY", "REVOKE", hexOf(old)], hosts),
+  );
+  await pause();
+  lose(2);
+  await pause();
+  const replacing = () => ({
+    ...{ add: [hexOf((lost as Host).identity.id)], leave: [lostId], isReplacing: true },
+  });
+  const isReplaced = () => {
+    signed.look();
+    return world.heads.length === 1 && isInEach(world.heads, lost as Host);
+  };
+  await until(world, "the lost daemon is replaced", isReplaced, signs(after, replacing));
+  const merge = signs(after, () => ({ add: [], leave: [] }));
+  return { doneAt: EPOCH + scheduler.time, merge };
+}
+
+/** Whether all daemons that a list names go by one with at least this number. */
+function isKnown({ hosts, heads }: World, number: number): boolean {
+  const [head] = heads;
+  if (head === undefined || heads.length > 1 || head.list.number < number) return false;
+  const named = hosts.filter((host) => isInEach(heads, host));
+  return named.every(({ daemon }) => daemon?.lists?.told.hash === head.hash);
+}
+
+const first = seedOfRun();
+let seed = first - 1;
+for (let runs = 0; runs < RUNS; runs++) {
+  do seed++;
+  while (worldOf(seed) === null);
+  const own = seed;
+  test(`run ${own}: the root key is rotated, and a daemon is replaced`, async () => {
+    const world = worldOf(own) ?? assert.fail();
+    for (const host of world.hosts) host.start();
+    sowFaults(world);
+    setClientsToWork(world);
+    const { doneAt, merge } = await rotateAndReplace(world, own);
+    heal(world);
+    const isSettled = ({ daemon }: Host) =>
+      daemon?.isLive === true && daemon.lists?.isReporting === true && daemon.peering.stablePoint > doneAt;
+    await until(world, "all are live, and writes final", () => world.hosts.every(isSettled), merge);
+    assert.deepEqual(world.ledger.violations, []);
+  });
+}
