@@ -6,6 +6,7 @@
 import { acknowledgedMutants } from "./acknowledged-table.js";
 import { budgetMutants } from "./budget-table.js";
 import { collectionMutants } from "./collection-table.js";
+import { fetchMutants } from "./fetch-table.js";
 import { groupMutants } from "./group-table.js";
 import { listMutants } from "./list-table.js";
 import { memberMutants } from "./member-table.js";
@@ -301,6 +302,7 @@ export const mutants: readonly Mutant[] = [
     test: "test/timeline/archive.test.js",
   },
   ...acknowledgedMutants,
+  ...fetchMutants,
   ...groupMutants,
   ...memberMutants,
   ...semanticsMutants,
