@@ -11,7 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "this user may not write there",
   ENOENT: "the folder that it would be in is not there",
   ENOTDIR: "what it would be in is no folder",
-  EIO: "the disk reports an error",
+  EIO: "the disk reports an error, or is full",
 };
 
 /** Returns the code and reason of a write that failed, `ENOSPC: no space …`, also where it is the cause of another error; null: it is another error. */

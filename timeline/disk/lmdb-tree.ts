@@ -15,6 +15,14 @@ import { LOG_KEY, writeLogMark } from "./log-mark.js";
 /** Keys whose pages are looked at before LMDB reads them: some 0.2 s. */
 const CHECKED_MOST = 200_000;
 
+const LIBRARY = /[\\/]lmdb[\\/]/;
+const printError = console.error;
+/** The package prints the error of a commit, with its stack, and then rejects with it. */
+console.error = (...items: unknown[]): void => {
+  const [first] = items;
+  if (!(first instanceof Error && LIBRARY.test(first.stack ?? ""))) printError(...items);
+};
+
 export class LmdbTree {
   readonly #folder: string;
   readonly #root: RootDatabase<Buffer, Buffer>;
