@@ -82,9 +82,13 @@ async function loaded(count: number): Promise<Sample[]> {
     const uses = folders.map(diskUse);
     const memory = servers.map(({ process: { pid } }) => memoryUse(pid as number));
     samples.push({
-      ...{ seconds: seconds(), commands },
-      ...{ own: sumOf(memory, "own"), resident: sumOf(memory, "resident") },
-      ...{ disk: sumOf(uses, "total"), tree: sumOf(uses, "tree"), snapshots: sumOf(uses, "snapshots") },
+      seconds: seconds(),
+      commands,
+      own: sumOf(memory, "own"),
+      resident: sumOf(memory, "resident"),
+      disk: sumOf(uses, "total"),
+      tree: sumOf(uses, "tree"),
+      snapshots: sumOf(uses, "snapshots"),
     });
     console.error(count, JSON.stringify(samples.at(-1)));
   }, SAMPLE_SECONDS * 1000);

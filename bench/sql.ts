@@ -47,18 +47,25 @@ const CASES: readonly Case[] = [
   { ...ten, goal: READ_GOAL, name: `read by key, of ${more}`, recorded: ["211", "–"], statement: read(more) },
   ...SIZES.map(
     (size): Case => ({
-      ...{ ...pipelined, name: `read by key, of ${size}`, goal: READ_GOAL, statement: read(size) },
+      ...pipelined,
+      name: `read by key, of ${size}`,
+      goal: READ_GOAL,
+      statement: read(size),
     }),
   ),
   { ...one, name: "insert", recorded: ["19.9", "–"], statement: insert },
   { ...ten, name: "insert", recorded: ["201, half refused", "–"], statement: insert },
   { ...pipelined, name: "insert", goal: INSERT_GOAL, statement: insert },
   {
-    ...{ ...one, name: `update by key, of ${few}`, recorded: ["20.9", "569"] },
+    ...one,
+    name: `update by key, of ${few}`,
+    recorded: ["20.9", "569"],
     statement: (turn) => `update t${few} set v = ${turn % 97} where k = ${turn % few}`,
   },
   {
-    ...{ ...one, name: `all of ${few} rows`, recorded: ["22.7", "–"] },
+    ...one,
+    name: `all of ${few} rows`,
+    recorded: ["22.7", "–"],
     statement: () => `select * from t${few}`,
   },
 ];

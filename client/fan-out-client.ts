@@ -75,7 +75,14 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     this.#hasKey = signer !== null;
     const way = { sign, hasKey: this.#hasKey, environment };
     this.#outbox = new Outbox({
-      ...{ environment, addresses, keepalive, isSession, trace, warn, alarm: this.#alarm, outboxOwner: this },
+      environment,
+      addresses,
+      keepalive,
+      isSession,
+      trace,
+      warn,
+      alarm: this.#alarm,
+      outboxOwner: this,
       version1: this.#pools.map((pool) => new Version1Deliveries(pool, way)),
       sealer: signer === null ? new UnsignedSealer() : new KeySealer(signer),
       cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",

@@ -71,7 +71,11 @@ export class Daemon implements Service {
     if (differences.length > 0) this.#log.warn(`Not as php-dbsync: ${differences.join("; ")}.`);
     const { environment, known, shutDown = null } = this.#parts;
     const wired = await wire({
-      ...{ settings, environment, log: this.#log, known, shutDown },
+      settings,
+      environment,
+      log: this.#log,
+      known,
+      shutDown,
       health: () => this.health,
       current: () => this.#settings,
     });
@@ -114,11 +118,9 @@ export class Daemon implements Service {
     const jsonFleet = this.#wired?.userListeners?.jsonFleet ?? null;
     const isFetching = jsonFleet?.isReady === false;
     return {
-      ...{
-        version,
-        state: this.#phase !== "running" ? this.#phase : isFetching ? "starting" : state,
-        backends,
-      },
+      version,
+      state: this.#phase !== "running" ? this.#phase : isFetching ? "starting" : state,
+      backends,
       ...(jsonFleet === null ? {} : { jsonFleet }),
     };
   }
@@ -185,6 +187,7 @@ const isAny = (address: string) => address === "0.0.0.0" || address === "::";
 const hostOf = (address: string) => (isIPv6(address) ? `[${address}]` : address);
 
 const healthOf = ({ name, up, server }: Backend): BackendHealth => ({
-  ...{ name, up },
+  name,
+  up,
   ...(server === undefined ? {} : { server }),
 });

@@ -29,7 +29,9 @@ export async function makeMirror(
   const { Mirror } = await loadWith("ioredis", "-d redis", () => import("./mirror/mirror.js"));
   const { timeline, backend, history } = kept.mirrored;
   const mirror = new Mirror({
-    ...{ specification, environment, log },
+    specification,
+    environment,
+    log,
     daemon: hexOf(identity.id),
     cluster: hexOf(signers.cluster),
     timeout: () => current().limits.backendTimeout,

@@ -75,7 +75,14 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
     const Listener = await LISTENERS[name]();
     const listener: DaemonListener = new Listener({
       ...place,
-      ...{ gate, memory, observer, environment, log, limits, users, path },
+      gate,
+      memory,
+      observer,
+      environment,
+      log,
+      limits,
+      users,
+      path,
       daemon: faceOf(
         parts,
         () => listener.address,
@@ -176,7 +183,12 @@ function faceOf(
   fleet: () => FleetFigures | null,
 ): DaemonFace {
   return {
-    ...{ settings, shutDown, memory, slowLog, channels, copies: replica?.copies ?? null },
+    settings,
+    shutDown,
+    memory,
+    slowLog,
+    channels,
+    copies: replica?.copies ?? null,
     get logLevel() {
       return log.level as LogLevel;
     },

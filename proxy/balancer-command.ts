@@ -148,7 +148,10 @@ function configured(option: string | undefined): BalancerSettings | null {
 async function serviceOf(settings: BalancerSettings, options: Options, log: Logger): Promise<Service> {
   const clients = new ClientCounts();
   const balancer = new Balancer({
-    ...{ settings, log, observer: clients, environment: realEnvironment },
+    settings,
+    log,
+    observer: clients,
+    environment: realEnvironment,
     limits: { clients: clientLimits(options), servers: serverLimits(options) },
   });
   const { servers, counts } = balancer;
@@ -163,7 +166,10 @@ const clientLimits = ({
   replyTimeout,
 }: Options): ClientLimits => ({
   ...CLIENT_LIMITS,
-  ...{ maxConnections, silenceTimeout, maxRequestBytes: maxStatementBytes, backendTimeout: replyTimeout },
+  maxConnections,
+  silenceTimeout,
+  maxRequestBytes: maxStatementBytes,
+  backendTimeout: replyTimeout,
 });
 
 const serverLimits = (options: Options): UpstreamLimits => ({

@@ -21,8 +21,20 @@ const ADMINISTRATION = ["KEY|ADD", "KEY|RULES", "KEY|REVOKE"];
 export function daemonRecord(id: ByteString, spki: ByteString, at: number, table: CommandIndex): KeyRecord {
   const acl = new Acl(RIGHTS.daemon, table);
   return {
-    ...{ id, spki, ...readSpki(spki), role: "daemon", label: "", acl, rules: acl.rules, rate: 0, version: 0 },
-    ...{ notBefore: null, notAfter: null, revokedAt: null, addedAt: at, addedBy: id },
+    id,
+    spki,
+    ...readSpki(spki),
+    role: "daemon",
+    label: "",
+    acl,
+    rules: acl.rules,
+    rate: 0,
+    version: 0,
+    notBefore: null,
+    notAfter: null,
+    revokedAt: null,
+    addedAt: at,
+    addedBy: id,
   };
 }
 

@@ -87,16 +87,20 @@ export class KeyRing {
     if (known !== undefined) throw custom(`ERR the same key is given as ${known.role} and as ${role}`);
     const acl = new Acl(RIGHTS[role], this.#table);
     return this.#put({
-      ...{ id, spki, ...readSpki(spki), role, label, acl, rules: acl.rules },
-      ...{
-        notBefore: null,
-        notAfter: null,
-        revokedAt: null,
-        rate: 0,
-        addedAt: null,
-        addedBy: null,
-        version: 1,
-      },
+      id,
+      spki,
+      ...readSpki(spki),
+      role,
+      label,
+      acl,
+      rules: acl.rules,
+      notBefore: null,
+      notAfter: null,
+      revokedAt: null,
+      rate: 0,
+      addedAt: null,
+      addedBy: null,
+      version: 1,
     });
   }
 
@@ -226,8 +230,16 @@ export class KeyRing {
     }
     if (this.#records.size >= KEYS_MAX) throw custom(`ERR the ring is full: ${KEYS_MAX} keys`);
     return this.#put({
-      ...{ id, spki, ...facts, ...wanted, acl, rules: acl.rules },
-      ...{ revokedAt: null, addedAt: at, addedBy: signer.id, version: 1 },
+      id,
+      spki,
+      ...facts,
+      ...wanted,
+      acl,
+      rules: acl.rules,
+      revokedAt: null,
+      addedAt: at,
+      addedBy: signer.id,
+      version: 1,
     });
   }
 

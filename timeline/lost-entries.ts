@@ -87,7 +87,8 @@ export async function findLosing(parts: LosingParts, given: Given, cutAt: number
   const letters = openLetters === null ? null : openLetters(cutAt);
   const mark = letters === null ? null : await keepAll(parts, letters, wanted);
   const strays: FoundStrays = {
-    ...{ count, entries: read(missing) },
+    count,
+    entries: read(missing),
     possible: { count: possible.count, entries: read(doubtful) },
     unverifiable: { count: unknown.length, entries: read(unknown) },
     letters: letters?.figures ?? null,

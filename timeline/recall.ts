@@ -66,7 +66,9 @@ export function recalledUnits(entry: Entry, answers: readonly UnitAnswer[]): Rec
   const { multi, if: conditions, commands } = entry.envelope;
   const isWhole = multi || conditions !== null;
   return answers.map((answer, index) => ({
-    ...{ entry, index, answer },
+    entry,
+    index,
+    answer,
     commands: isWhole ? commands : commands.slice(index, index + 1),
   }));
 }
@@ -168,8 +170,18 @@ export class Recalls {
     const { storage, hash, genesis, databases, snapshots } = this.#parts;
     let damaged = 0;
     const refold = new Refold({
-      ...{ storage, hash, genesis, databases, snapshots, from, until, begun, found },
-      ...{ horizon: until, tailBytes: Number.POSITIVE_INFINITY, index: null },
+      storage,
+      hash,
+      genesis,
+      databases,
+      snapshots,
+      from,
+      until,
+      begun,
+      found,
+      horizon: until,
+      tailBytes: Number.POSITIVE_INFINITY,
+      index: null,
       skips: () => false,
       damaged: () => {
         damaged++;

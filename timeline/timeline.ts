@@ -67,7 +67,10 @@ export class Timeline {
     this.#making =
       snapshots === null ? null : new SnapshotMaking({ ...parts, damaged: this.read }, snapshots);
     this.#archive = new Archive({
-      ...{ storage, hash, log, failed: this.#fail },
+      storage,
+      hash,
+      log,
+      failed: this.#fail,
       flushed: (entries, from) => {
         this.#making?.grown(entries.length);
         owner.flushed(entries, from);
@@ -85,7 +88,9 @@ export class Timeline {
       refold: (late) => this.#refold(late),
     });
     this.handover = new Handover({
-      ...{ ...folding, retention: this.#retention, failed: this.#fail },
+      ...folding,
+      retention: this.#retention,
+      failed: this.#fail,
       isRefolding: () => this.#refolding.isRunning && this.failure === null,
       setOpen: (isOpen) => void (this.#isOpen = isOpen),
       begin: (index) => this.open(index),
@@ -243,10 +248,12 @@ export class Timeline {
     this.#watermark.tick(this.isSkewed);
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...{ ...heldTo(this.#fold, this.#horizon.finalTo), bytes: this.#parts.storage.bytes },
+      ...heldTo(this.#fold, this.#horizon.finalTo),
+      bytes: this.#parts.storage.bytes,
       // By a wrong clock nothing is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
-      ...{ keepsFrom: this.handover.keepsFrom, isAlone: this.#parts.isAlone() },
+      keepsFrom: this.handover.keepsFrom,
+      isAlone: this.#parts.isAlone(),
     });
   }
 
@@ -276,8 +283,11 @@ export class Timeline {
     const { uptime, log, limits } = this.#parts;
     const startedAt = uptime();
     const { plan, entries } = planLateRefold(late, {
-      ...{ waiting: this.waiting, horizon: this.#horizon, tailBytes: limits.tailBytes },
-      ...{ fold: () => this.#fold, newest: this.#newest.at },
+      waiting: this.waiting,
+      horizon: this.#horizon,
+      tailBytes: limits.tailBytes,
+      fold: () => this.#fold,
+      newest: this.#newest.at,
     });
     this.raise(plan.horizon);
     log.info({ entries: late.length }, "late entries: folding anew");

@@ -81,7 +81,10 @@ function concat(pieces: readonly Uint8Array[]): ByteBuffer {
 }
 
 export const Buffer = {
-  ...{ from, alloc, allocUnsafe: alloc, concat },
+  from,
+  alloc,
+  allocUnsafe: alloc,
+  concat,
   byteLength: (text: string): number => new TextEncoder().encode(text).length,
   isBuffer: (value: unknown): boolean => value instanceof Uint8Array,
 } as const;

@@ -45,7 +45,8 @@ export function createClient(options: BrowserOptions): BrowserClient {
     environment: new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
     key: typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
     keyName: typeof key === "string" ? key : null,
-    ...{ changed, recovered },
+    changed,
+    recovered,
   });
   (globalThis as Partial<EventTarget>).addEventListener?.("online", () => client.retry());
   return client;

@@ -159,10 +159,14 @@ export class KeptEnvelopes {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
     const ahead = this.#parts.ahead();
     return {
-      ...{ company, options },
+      company,
+      options,
       envelope: { at, seq, cluster, id, message: new Uint8Array(message) },
       calls: calls.map(({ inputs, settings, startedAt, deadline }) => ({
-        ...{ inputs, settings, since: startedAt + ahead, until: deadline + ahead },
+        inputs,
+        settings,
+        since: startedAt + ahead,
+        until: deadline + ahead,
       })),
     };
   }

@@ -252,7 +252,12 @@ export class WebClient implements BrowserClient, OutboxOwner {
       // The clock may have been set back.
       const timeout = hasRoom ? Math.max(0, Math.min(until - environment.wallClock(), before.timeout)) : 0;
       return new PendingCall({
-        ...{ shape: "value", inputs, bytes, settings: { ...before, timeout }, now, moment: ++this.#moment },
+        shape: "value",
+        inputs,
+        bytes,
+        settings: { ...before, timeout },
+        now,
+        moment: ++this.#moment,
         resolve: (value) => end(value, null),
         reject: (error) => end(null, error as DbsyncError),
       });
@@ -266,10 +271,19 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const sealer = await WebSealer.of(await key);
     this.#listening = new Listening({ settings, environment, sealer });
     this.#outbox = new Outbox({
-      ...{ environment, addresses, sealer, outboxOwner: this, alarm: this.#alarm, isSession: true },
-      ...{ cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "", versions: "2", isPatient: true },
+      environment,
+      addresses,
+      sealer,
+      outboxOwner: this,
+      alarm: this.#alarm,
+      isSession: true,
+      cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
+      versions: "2",
+      isPatient: true,
       version1: addresses.map(() => NO_VERSION_1),
-      ...{ keepalive: true, trace: null, warn: (warning: string) => console.warn(warning) },
+      keepalive: true,
+      trace: null,
+      warn: (warning: string) => console.warn(warning),
     });
     const outbox = this.#outbox;
     const { keyName } = this.#parts;

@@ -15,7 +15,9 @@ export interface WebKey {
 const ALGORITHMS = [
   { name: "Ed25519" },
   {
-    ...{ name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048 },
+    name: "RSASSA-PKCS1-v1_5",
+    hash: "SHA-256",
+    modulusLength: 2048,
     publicExponent: new Uint8Array([1, 0, 1]),
   },
 ];

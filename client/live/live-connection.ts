@@ -76,8 +76,13 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     this.#heardAt = environment.now();
     this.#knows = [KNOWS_LISTEN, ...(unsignedWords(sealer) ?? [])];
     this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
-      ...{ address, environment, owner: this, trace: null, now: this.#heardAt },
-      ...{ read: readToldMessage, knows: this.#knows },
+      address,
+      environment,
+      owner: this,
+      trace: null,
+      now: this.#heardAt,
+      read: readToldMessage,
+      knows: this.#knows,
     });
     this.#timer = environment.setTimer(ASK_EVERY_MS, this.#look);
   }

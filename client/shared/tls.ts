@@ -37,7 +37,9 @@ export function connectTls(
   // A session may be resumed from once (RFC 8446, C.4).
   sessions.delete(tls);
   const socket = connect({
-    ...{ host, port, minVersion: MIN_VERSION },
+    host,
+    port,
+    minVersion: MIN_VERSION,
     // Judged below, where more is known than the code of an error.
     rejectUnauthorized: false,
     checkServerIdentity: otherNames,

@@ -58,7 +58,9 @@ export class Version1Deliveries implements Version1Way {
 
 const failure = (detail: string, at: number): Failure => ({
   ...({ ok: false, stage: "version-1" } as const),
-  ...{ detail, written: false, at },
+  detail,
+  written: false,
+  at,
 });
 
 /** Why version 1 cannot carry a call at all, or null. @param isKnown  whether it can sign by the key, if there is one */

@@ -43,7 +43,11 @@ export function sealed(
   wait: Wait | null,
 ): SignedEnvelope {
   return {
-    ...{ at, seq, cluster, after, message: commandFrame(bodyOf(bytes), seal.signature, wait) },
+    at,
+    seq,
+    cluster,
+    after,
+    message: commandFrame(bodyOf(bytes), seal.signature, wait),
     get id() {
       return seal.id;
     },

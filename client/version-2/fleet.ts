@@ -326,6 +326,9 @@ export class Fleet implements LinkOwner<Link> {
 
 /** Of a read that a daemon may have answered without what its client has written. */
 const notYet = (at: number): Failure => ({
-  ...{ ok: false, stage: "refused", written: false, at },
+  ok: false,
+  stage: "refused",
+  written: false,
+  at,
   detail: "not-yet: it may be missing what this client has written",
 });

@@ -80,10 +80,19 @@ export class Frames implements EventSource {
     this.#lookAtDisk();
     const figures = replica();
     const frame: DashboardFrame = {
-      ...{ now, startedAt: performance.timeOrigin, version, state, backends },
-      ...{ listeners: listenersOf(metrics), refusals: refusalsOf(metrics) },
-      ...{ verify: this.#watching?.verify.take() ?? null, delay: this.#delay() },
-      ...{ memory: this.#memory(), disk: this.#disk, keys: this.#keys(now), ws: ws() },
+      now,
+      startedAt: performance.timeOrigin,
+      version,
+      state,
+      backends,
+      listeners: listenersOf(metrics),
+      refusals: refusalsOf(metrics),
+      verify: this.#watching?.verify.take() ?? null,
+      delay: this.#delay(),
+      memory: this.#memory(),
+      disk: this.#disk,
+      keys: this.#keys(now),
+      ws: ws(),
       timeline: figures === null ? null : this.#timeline(figures),
     };
     return JSON.stringify(frame);
@@ -118,8 +127,17 @@ export class Frames implements EventSource {
   #timeline(figures: ReplicaFigures): FrameTimeline {
     const { isDurable, isSkewed, bytes, tailUnits, tailBytes, redone, waiting, quarantined } = figures;
     return {
-      ...{ isDurable, isSkewed, bytes, tailUnits, tailBytes, redone, waiting, quarantined },
-      ...{ newest: figures.newest, stable: figures.stable, watermark: figures.published },
+      isDurable,
+      isSkewed,
+      bytes,
+      tailUnits,
+      tailBytes,
+      redone,
+      waiting,
+      quarantined,
+      newest: figures.newest,
+      stable: figures.stable,
+      watermark: figures.published,
       isFailed: figures.failure !== null,
       entries: figures.ring.count + figures.data.count,
       ...(this.#watching?.arrivals.take() ?? { arrivals: [], elsewhere: 0 }),

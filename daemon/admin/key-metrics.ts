@@ -57,7 +57,9 @@ function ofKeys(
 /** One for each family of commands that clients of --resp have called. */
 function perFamily(help: string, read: (family: CountedFamily) => number): ValueRow {
   return {
-    ...{ type: "counter", labels: ["family"], help },
+    type: "counter",
+    labels: ["family"],
+    help,
     read: ({ families }) =>
       (families() ?? []).map((counts) => ({ labels: { family: counts.family }, value: read(counts) })),
   };

@@ -42,7 +42,9 @@ export function single(type: ValueType, help: string, read: (sources: Sources) =
 
 export function histogram(help: string, read: (metrics: Metrics) => Histogram): HistogramRow {
   return {
-    ...{ type: "histogram", labels: [], help },
+    type: "histogram",
+    labels: [],
+    help,
     read: ({ metrics }) => [{ labels: {}, value: read(metrics) }],
   };
 }
@@ -88,7 +90,9 @@ export function perJsonReplica(
   read: (figures: FleetServer) => number,
 ): ValueRow {
   return {
-    ...{ type, labels: ["replica"], help },
+    type,
+    labels: ["replica"],
+    help,
     read: ({ jsonFleet }) =>
       (jsonFleet()?.servers ?? []).map((figures) => ({
         labels: { replica: figures.replica },
@@ -118,7 +122,9 @@ export function perListener(
   read: (counts: ListenerCounts, listener: string) => readonly Sample<number>[],
 ): ValueRow {
   return {
-    ...{ type, labels: ["listener", ...labels], help },
+    type,
+    labels: ["listener", ...labels],
+    help,
     read: ({ metrics }) =>
       [...metrics.listeners].flatMap(([listener, counts]) =>
         read(counts, listener).map(({ labels, value }) => ({ labels: { listener, ...labels }, value })),

@@ -5,7 +5,9 @@ import { type ValueRow, whereThere } from "./metric-row.js";
 /** One number, and none without a mirror. */
 function ofMirror(type: ValueRow["type"], help: string, read: (figures: MirrorFigures) => number): ValueRow {
   return {
-    ...{ type, labels: [], help },
+    type,
+    labels: [],
+    help,
     read: ({ replica }) =>
       whereThere(replica(), ({ mirror }) => (mirror === null ? [] : [{ labels: {}, value: read(mirror) }])),
   };

@@ -5,7 +5,9 @@ import type { HistogramRow, ValueRow } from "./metric-row.js";
 /** One number, and none without --order. */
 function ofOrder(type: ValueRow["type"], help: string, read: (figures: OrderFigures) => number): ValueRow {
   return {
-    ...{ type, labels: [], help },
+    type,
+    labels: [],
+    help,
     read: ({ order }) => {
       const figures = order();
       return figures === null ? [] : [{ labels: {}, value: read(figures) }];

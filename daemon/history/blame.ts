@@ -33,13 +33,16 @@ export async function blame(
   const from = readBlameFrom(argv) ?? recalls.earliest;
   const tracker = new BlameTracker({ db, key: argv[2] as ByteString }, from, showsAll);
   const recalled = await recalls.run({
-    ...{ from, until: last },
+    from,
+    until: last,
     begun: (fold) => tracker.begin(fold),
     found: (entry, answers) => tracker.find(entry, answers),
   });
   return map(
     namesAndValues({
-      ...{ from: integer(from), ...factsOf(recalled), left: integer(tracker.found.left) },
+      from: integer(from),
+      ...factsOf(recalled),
+      left: integer(tracker.found.left),
       before: writerReply(tracker.before),
       writer: writerReply(tracker.writerAt(last)),
       units: array(tracker.found.items.map((report) => report())),

@@ -33,7 +33,10 @@ export function readLogQuery(argv: readonly ByteString[], last: number, earliest
   const to = Math.min(dateOption(options, "TO") ?? last, last);
   const from = dateOption(options, "FROM") ?? Math.min(to, Math.max(earliest, to - SPAN_DEFAULT_MS));
   return {
-    ...{ from, to, key: options.get("KEY") ?? null, signer: signerOption(options) },
+    from,
+    to,
+    key: options.get("KEY") ?? null,
+    signer: signerOption(options),
     limit: countOption(options, "LIMIT", UNITS_MOST) ?? UNITS_DEFAULT,
   };
 }

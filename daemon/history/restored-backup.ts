@@ -123,7 +123,9 @@ async function fill(
   await keepAside(
     { storage: source, snapshots: source },
     {
-      ...{ name: data, storage, snapshots: new SnapshotFiles(snapshotFolder(made)) },
+      name: data,
+      storage,
+      snapshots: new SnapshotFiles(snapshotFolder(made)),
       commit: () => storage.close(),
       discard: async () => {
         // It fails once more, as what was put before: that is reported.
@@ -178,8 +180,15 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const source = at === null ? view : asOf(view, at);
   const until = at ?? view.end.last ?? 0;
   const fold = new Refold({
-    ...{ storage: source, snapshots: source, from: source.list().at(-1) ?? null, hash: hashOf, databases },
-    ...{ horizon: until, until, tailBytes: Number.POSITIVE_INFINITY, index: null },
+    storage: source,
+    snapshots: source,
+    from: source.list().at(-1) ?? null,
+    hash: hashOf,
+    databases,
+    horizon: until,
+    until,
+    tailBytes: Number.POSITIVE_INFINITY,
+    index: null,
     genesis: signers.makeRing,
     skips: () => false,
     damaged: () => {},

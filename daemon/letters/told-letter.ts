@@ -11,7 +11,7 @@ const WORD_BYTES_MOST = 32;
 
 export function toldLetter(letter: Letter, entry: Entry | null, isBrief: boolean): ToldLetter {
   const { place, from, to, reason, state, since, file } = letter;
-  const facts = { id: hexOf(place.id), at: place.at, bytes: to - from, ...{ reason, state, since, file } };
+  const facts = { id: hexOf(place.id), at: place.at, bytes: to - from, reason, state, since, file };
   return { ...facts, envelope: entry === null ? null : toldEnvelope(entry, isBrief) };
 }
 
@@ -23,7 +23,8 @@ function toldEnvelope({ envelope }: Entry, isBrief: boolean): ToldEnvelope {
   return {
     signer: hexOf(key),
     as: as === null ? null : base64(as),
-    ...{ db, multi },
+    db,
+    multi,
     conditions: (envelope.if ?? []).map(({ db, key, writer }) => ({
       db,
       key: base64(key),

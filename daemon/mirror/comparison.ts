@@ -53,8 +53,12 @@ export class Comparison {
   get report(): ComparisonReport {
     const { number, reason } = this;
     return {
-      ...{ number, reason, checked: this.#checked, total: Math.max(this.#checked, this.#total) },
-      ...{ different: this.#different, named: this.#named },
+      number,
+      reason,
+      checked: this.#checked,
+      total: Math.max(this.#checked, this.#total),
+      different: this.#different,
+      named: this.#named,
     };
   }
 

@@ -39,7 +39,10 @@ export function parseMark(text: string): Mark | null {
     ...[string, string, string, string, string, string, string],
   ];
   return {
-    ...{ cluster, daemon, run, whole },
+    cluster,
+    daemon,
+    run,
+    whole,
     batch: Number(batch),
     level: { at: Number(at), seq: Number(seq) },
   };

@@ -69,11 +69,15 @@ export class Mirror implements Service, MirrorFace {
     this.#log = new MirrorLog(parts);
     this.#run = Buffer.from(environment.randomBytes(RUN_BYTES), "latin1").toString("hex");
     this.#scene = {
-      ...{ database: () => fold.database, clock: environment.clock, dirty: this.#dirty },
+      database: () => fold.database,
+      clock: environment.clock,
+      dirty: this.#dirty,
       timed: this.#work.timed,
     };
     this.#comparing = new Comparing({
-      ...{ ...parts, scene: this.#scene, handled: () => this.#counts.written + this.#counts.refused },
+      ...parts,
+      scene: this.#scene,
+      handled: () => this.#counts.written + this.#counts.refused,
       ended: (report) => {
         this.#isMarkDue = true;
         this.#log.compared(report);
@@ -98,15 +102,15 @@ export class Mirror implements Service, MirrorFace {
   get figures(): MirrorFigures {
     const { report: comparing, last: compared, different } = this.#comparing;
     return {
-      ...{ name: this.#parts.specification.name, state: this.#shownState, trouble: this.#trouble },
-      ...{
-        level: this.#level,
-        dirty: this.#dirty.size + this.#flying,
-        ...this.#counts,
-        different,
-        comparing,
-        compared,
-      },
+      name: this.#parts.specification.name,
+      state: this.#shownState,
+      trouble: this.#trouble,
+      level: this.#level,
+      dirty: this.#dirty.size + this.#flying,
+      ...this.#counts,
+      different,
+      comparing,
+      compared,
     };
   }
 
@@ -154,7 +158,8 @@ export class Mirror implements Service, MirrorFace {
         timeout: this.#parts.timeout(),
         ...(this.#parts.hearEvery === undefined ? {} : { hearEvery: this.#parts.hearEvery }),
         setTimer: this.#parts.environment.setTimer,
-        ...{ timed: this.#scene.timed, heard: (keys) => this.#heard(keys) },
+        timed: this.#scene.timed,
+        heard: (keys) => this.#heard(keys),
         ended: this.#signal.set,
       });
       await this.#claim(this.#line);

@@ -27,19 +27,30 @@ export type Version1 = (typeof VERSION_1)[number];
 /** What bounds the Redis that follows the fold. */
 const MIRROR_LIMITS = {
   keys: {
-    ...{ flag: "mirror-keys", unit: "count", fallback: 100_000, least: 1000, most: 10_000_000 },
+    flag: "mirror-keys",
+    unit: "count",
+    fallback: 100_000,
+    least: 1000,
+    most: 10_000_000,
     summary:
       "with -d redis beside --data or --peer: changed keys that may wait for it; above it all is compared",
     reason: "some 100 bytes and its name each; a Redis that is away for long is compared in any case",
   },
   every: {
-    ...{ flag: "mirror-compare-every", unit: "time", fallback: 24 * 60 * 60 * 1000, least: 0 },
+    flag: "mirror-compare-every",
+    unit: "time",
+    fallback: 24 * 60 * 60 * 1000,
+    least: 0,
     most: 30 * 24 * 60 * 60 * 1000,
     summary: "… how often all of it is compared with what it should have; 0: only where there is a reason",
     reason: "what others write there while the daemon hears nothing of it is found by that alone",
   },
   rate: {
-    ...{ flag: "mirror-compare-rate", unit: "count", fallback: 1000, least: 1, most: 1_000_000 },
+    flag: "mirror-compare-rate",
+    unit: "count",
+    fallback: 1000,
+    least: 1,
+    most: 1_000_000,
     summary: "… keys a second that such a comparison looks at",
     reason: "a million keys take 17 minutes, and some hundredths of a core",
   },

@@ -132,7 +132,10 @@ export class NatsStream implements OrderStream {
       this.#isLocating = false;
       if (problem !== null) throw new Unreadable(problem);
       const reading = new StreamReading({
-        ...{ connection, manager, stream: address.stream, reader },
+        connection,
+        manager,
+        stream: address.stream,
+        reader,
         failed: (reason) => void connection.close().catch(() => log.warn({ reason }, "not closed")),
         environment: this.#parts.environment,
       });
@@ -182,9 +185,14 @@ export class NatsStream implements OrderStream {
     if (!reader.isNew) throw new Unreadable(`the stream ${name} is not there any more`);
     const others = await namesOf(manager);
     const made = await manager.streams.add({
-      ...{ name, subjects: [this.#subject], num_replicas: replicas },
-      ...{ storage: "file", retention: "limits", discard: "new" },
-      ...{ duplicate_window: nanos(NAMES_MS), deny_delete: true },
+      name,
+      subjects: [this.#subject],
+      num_replicas: replicas,
+      storage: "file",
+      retention: "limits",
+      discard: "new",
+      duplicate_window: nanos(NAMES_MS),
+      deny_delete: true,
     });
     const advice =
       others.length === 0 ? {} : { others, advice: "if one of the others was meant, correct --order" };
@@ -305,8 +313,11 @@ async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
 
 function factsOf({ state, created, config }: StreamInfo, { info }: NatsConnection): StreamFacts {
   return {
-    ...{ first: state.first_seq, last: state.last_seq, created: String(created) },
-    ...{ replicas: config.num_replicas, others: Math.max(0, state.consumer_count - 1) },
+    first: state.first_seq,
+    last: state.last_seq,
+    created: String(created),
+    replicas: config.num_replicas,
+    others: Math.max(0, state.consumer_count - 1),
     maxBytes: Math.min(info?.max_payload ?? 0, limitOf(config.max_msg_size)) - HEAD_BYTES,
   };
 }

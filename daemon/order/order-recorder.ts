@@ -56,7 +56,9 @@ export class OrderRecorder {
     const { stream, environment } = parts;
     this.#audit = new KeyAudit(parts);
     this.#given = new GivenAnswers({
-      ...{ environment, past: ORDER_WINDOW.past, resultOf: finalResultOf },
+      environment,
+      past: ORDER_WINDOW.past,
+      resultOf: finalResultOf,
       flushed: async () => {},
     });
     this.waiting = new WaitingEntries({ stream, environment, seq: () => parts.state.seq });

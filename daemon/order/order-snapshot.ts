@@ -84,9 +84,14 @@ function* factsOf(
   { created, cluster }: OrderOrigin,
 ): Generator<Buffer> {
   const head: Head = {
-    ...{ created, cluster: Buffer.from(cluster, "latin1").toString("hex"), message: seq, mark, ...date },
+    created,
+    cluster: Buffer.from(cluster, "latin1").toString("hex"),
+    message: seq,
+    mark,
+    ...date,
     floor: Number.isFinite(ids.floor) ? ids.floor : null,
-    ...{ ids: ids.size, ringEntries: ringEntries.length },
+    ids: ids.size,
+    ringEntries: ringEntries.length,
   };
   const text = Buffer.from(JSON.stringify(head));
   const length = Buffer.alloc(4);

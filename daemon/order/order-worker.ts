@@ -53,7 +53,9 @@ const files = new SnapshotFiles(folder, { sweeps: false });
 const { past } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
 const state = new OrderedState({
   check: entryCheck({ signers, hash: hashOf, databases }),
-  ...{ past, databases, applying() {} },
+  past,
+  databases,
+  applying() {},
 });
 signers.follow(() => state.ring);
 

@@ -85,27 +85,42 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     this.#clock = new StandstillClock(parts.environment);
     const { settings, signers, environment, log } = parts;
     this.#folder = new OrderFolder({
-      ...{ data: settings.data, order: parts.order, credentials: settings.orderCredentials },
-      ...{ signers, databases: DATABASES_DEFAULT, every: settings.limits.snapshotEntries, log },
+      data: settings.data,
+      order: parts.order,
+      credentials: settings.orderCredentials,
+      signers,
+      databases: DATABASES_DEFAULT,
+      every: settings.limits.snapshotEntries,
+      log,
     });
     const { past, created } = this.#folder.load();
     this.#created = created;
     this.#state = new OrderedState({
       check: entryCheck({ signers: this.#checking(), hash: hashOf, databases: DATABASES_DEFAULT }),
-      ...{ past, databases: DATABASES_DEFAULT },
+      past,
+      databases: DATABASES_DEFAULT,
       applying: (id) => {
         this.backend.changes.senders = this.#recorder.waiting.sendersOf(id);
       },
     });
     signers.follow(() => this.#state.ring);
     this.#stream = new NatsStream({
-      ...{ address: parts.order, credentials: settings.orderCredentials, reader: this, environment, log },
+      address: parts.order,
+      credentials: settings.orderCredentials,
+      reader: this,
+      environment,
+      log,
     });
     const unitSteps = settings.limits.maxUnitSteps;
     const recorder = new OrderRecorder({
-      ...{ state: this.#state, stream: this.#stream, environment, log },
-      ...{ unitSteps, hasCaughtUp: () => this.hasCaughtUp },
-      ...{ failure: () => this.failure, changes: () => this.backend.changes },
+      state: this.#state,
+      stream: this.#stream,
+      environment,
+      log,
+      unitSteps,
+      hasCaughtUp: () => this.hasCaughtUp,
+      failure: () => this.failure,
+      changes: () => this.backend.changes,
     });
     this.#recorder = recorder;
     this.backend = new TimelineBackend(this.#timelineFace(), environment, { unitSteps });
@@ -118,7 +133,9 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     this.gateway = isGateway || hasUserListener(settings) ? this.#makeGateway(confirmations) : null;
     this.copies = new Copies({
       peers: { copies: () => recorder.daemons - 1, replicated: () => new Promise(() => {}) },
-      ...{ members: () => recorder.members, isAlone: () => false, environment },
+      members: () => recorder.members,
+      isAlone: () => false,
+      environment,
     });
     const gateway = isGateway ? this.gateway : null;
     this.recording = new TimelineRecording({ recorder, confirmations, gateway, environment });
@@ -152,8 +169,14 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     const { size, published, publishing } = this.#recorder.waiting;
     const away = facts === null ? (trouble ?? "not connected") : null;
     return {
-      ...{ trouble: this.failure ?? away, applied, behind: Math.max(0, newest - applied), skipped },
-      ...{ waiting: size, published, publishing, connections },
+      trouble: this.failure ?? away,
+      applied,
+      behind: Math.max(0, newest - applied),
+      skipped,
+      waiting: size,
+      published,
+      publishing,
+      connections,
     };
   }
 
@@ -252,7 +275,11 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   #makeGateway(confirmations: Confirming): Gateway {
     const { settings, identity, signers, environment, log } = this.#parts;
     return new Gateway({
-      ...{ identity, recorder: this.#recorder, confirmations, environment, log },
+      identity,
+      recorder: this.#recorder,
+      confirmations,
+      environment,
+      log,
       soon: (step) => void setImmediate(step),
       cluster: signers.cluster,
       changes: this.backend.changes,

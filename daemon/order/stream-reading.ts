@@ -54,13 +54,16 @@ export class StreamReading {
     });
     this.#watch();
     await manager.consumers.add(stream, {
-      ...{
-        deliver_subject: inbox,
-        deliver_policy: "by_start_sequence",
-        opt_start_seq: Math.max(1, reader.next - 1),
-      },
-      ...{ ack_policy: "none", max_deliver: 1, mem_storage: true, num_replicas: 1 },
-      ...{ flow_control: true, idle_heartbeat: nanos(LIFE_MS), inactive_threshold: nanos(FORGET_MS) },
+      deliver_subject: inbox,
+      deliver_policy: "by_start_sequence",
+      opt_start_seq: Math.max(1, reader.next - 1),
+      ack_policy: "none",
+      max_deliver: 1,
+      mem_storage: true,
+      num_replicas: 1,
+      flow_control: true,
+      idle_heartbeat: nanos(LIFE_MS),
+      inactive_threshold: nanos(FORGET_MS),
     });
   }
 

@@ -42,7 +42,9 @@ export class Complaints {
 }
 
 const factsOf = ({ id, connection }: Member, reason: string) => ({
-  ...{ member: hexOf(id), address: connection.remote, reason },
+  member: hexOf(id),
+  address: connection.remote,
+  reason,
 });
 
 const LIST_REFUSED =

@@ -49,7 +49,10 @@ export class ForgottenPast {
     this.#damage = new SettlingDamage(peering);
     this.gaps = new Gaps({
       ...peering,
-      ...{ notices, electorate, beganEmpty, isLiveHere: () => state() === "live" },
+      notices,
+      electorate,
+      beganEmpty,
+      isLiveHere: () => state() === "live",
       haveSigned: (id, at) => this.voting.haveSigned(id, at),
       hasServed: (id) => (roster().members.get(id)?.status?.watermark ?? 0) > 0,
       isLive: (id) => roster().members.get(id)?.status?.state === "live",
@@ -58,18 +61,28 @@ export class ForgottenPast {
       },
     });
     this.voting = new CutVoting({
-      ...{ peering, electorate, state, voters: listening },
+      peering,
+      electorate,
+      state,
+      voters: listening,
       commonPast: () => this.#common.value,
       contradicted: (id) => roster().banForGood(id),
     });
     this.#choice = new SnapshotChoice({
-      ...{ peering, notices, electorate, state, beganEmpty, gaps: this.gaps, voting: this.voting },
+      peering,
+      notices,
+      electorate,
+      state,
+      beganEmpty,
+      gaps: this.gaps,
+      voting: this.voting,
       isEverybodyHere: (now) => catchingUp().isEverybodyHere(now),
       missingOf: (id) => this.snapshots.missingOf(id),
       wasTaken: (vote) => this.snapshots.wasTaken(vote),
     });
     this.snapshots = new SnapshotTaking({
-      ...{ peering, isServing: () => state() !== "catching-up" },
+      peering,
+      isServing: () => state() !== "catching-up",
       taken: () => {
         parts.taken();
         this.gaps.changed();

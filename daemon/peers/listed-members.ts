@@ -155,8 +155,11 @@ export class ListedMembers {
     const { lists } = this.#parts.peering;
     const { hash = "" } = lists?.told ?? {};
     return {
-      ...{ kind: "list", hash, isReporting: lists?.isReporting ?? false },
-      ...{ body, signature },
+      kind: "list",
+      hash,
+      isReporting: lists?.isReporting ?? false,
+      body,
+      signature,
     };
   }
 

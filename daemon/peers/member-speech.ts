@@ -32,7 +32,12 @@ export class MemberSpeech<Member extends Speaker> {
       messages === undefined
         ? null
         : new MessageIntake({
-            ...{ hear: messages.hear, missed: messages.missed, limits, uptime, slices, figures },
+            hear: messages.hear,
+            missed: messages.missed,
+            limits,
+            uptime,
+            slices,
+            figures,
             refused: (reason, isLie) => shared.unheard(member, reason, isLie),
             malformed: (detail) => member.malformed(detail),
             failed: (problem) => member.failed(problem),

@@ -75,13 +75,17 @@ export class Member implements Giver {
     this.#trips = new RoundTrips(peering.uptime);
     this.#reports = new ReportAnswers(peering);
     this.#giving = new SnapshotGiving({
-      ...{ peering, state, unsentBytes: () => connection.unsentBytes },
+      peering,
+      state,
+      unsentBytes: () => connection.unsentBytes,
       send: (message) => connection.send(message),
     });
     this.speech = new MemberSpeech<Member>(this, shared);
     this.outbox = new Outbox({ peering, connection, traces: spreading.traces, packer, bit, tooLong });
     this.#reconciling = new Reconciling({
-      ...{ peering, slices, outbox: this.outbox },
+      peering,
+      slices,
+      outbox: this.outbox,
       isOpener: connection.side === "opener",
       send: (message) => connection.send(message),
       malformed: (detail) => this.malformed(detail),
@@ -256,7 +260,11 @@ export class Member implements Giver {
 
   #queue(message: PushMessage | null, then: (() => void) | null): void {
     this.#received.push({
-      ...{ number: message?.number ?? 0, bytes: message?.bytes ?? 0, message, then, pending: 0 },
+      number: message?.number ?? 0,
+      bytes: message?.bytes ?? 0,
+      message,
+      then,
+      pending: 0,
       isRead: message === null,
       changed: () => this.#advance(),
     });

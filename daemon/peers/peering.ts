@@ -68,30 +68,41 @@ export class Peering {
     this.#stable = new StablePoint(timeline, limits);
     this.#joining = new Joining(parts);
     this.#past = new ForgottenPast({
-      ...{ peering: parts, notices: this.#notices, roster: () => this.#roster },
-      ...{ listening: () => this.#listening(), catchingUp: () => this.#catchingUp },
-      ...{ state: () => this.state, taken: () => this.#beganAnew() },
+      peering: parts,
+      notices: this.#notices,
+      roster: () => this.#roster,
+      listening: () => this.#listening(),
+      catchingUp: () => this.#catchingUp,
+      state: () => this.state,
+      taken: () => this.#beganAnew(),
     });
     this.#catchingUp = new CatchingUp(
       {
-        ...{ peering: parts, roster: () => this.#roster },
-        ...{ gaps: this.#past.gaps, joining: this.#joining, notices: this.#notices },
+        peering: parts,
+        roster: () => this.#roster,
+        gaps: this.#past.gaps,
+        joining: this.#joining,
+        notices: this.#notices,
       },
       1 + parts.peers.length,
     );
     this.#states = new StateComparing({
-      ...{ peering: parts, stablePoint: () => this.stablePoint, members: () => this.#listening() },
+      peering: parts,
+      stablePoint: () => this.stablePoint,
+      members: () => this.#listening(),
       hasVoice: (id) => this.#roster.electorate.ids.has(id),
     });
     this.#complaints = new Complaints(parts, this.#notices, (member, why) => this.#roster.ban(member, why));
     this.#listed = new ListedMembers({
-      ...{ peering: parts, members: () => this.#roster.members },
+      peering: parts,
+      members: () => this.#roster.members,
       configured: () => this.#roster.configured,
       refused: (member, reason) => this.#complaints.listRefused(member, reason),
     });
     const shared = this.#makeShared();
     this.#roster = new Roster({
-      ...{ peering: parts, notices: this.#notices },
+      peering: parts,
+      notices: this.#notices,
       state: () => this.state,
       joined: (connection, bit) => {
         this.#stable.discard();
@@ -273,9 +284,15 @@ export class Peering {
 
   #makeShared(): MemberShared<Member> {
     return {
-      ...{ peering: this.#parts, slices: this.#slices, spreading: this.#spreading },
-      ...{ intake: this.#intake, clocks: this.#clock.clocks, gaps: this.#past.gaps },
-      ...{ state: () => this.state, isSkewed: () => this.isSkewed, packer: new Packer(this.#parts.limits) },
+      peering: this.#parts,
+      slices: this.#slices,
+      spreading: this.#spreading,
+      intake: this.#intake,
+      clocks: this.#clock.clocks,
+      gaps: this.#past.gaps,
+      state: () => this.state,
+      isSkewed: () => this.isSkewed,
+      packer: new Packer(this.#parts.limits),
       reported: (member, report) => {
         if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, report);
         this.#past.reported(member.id, report);

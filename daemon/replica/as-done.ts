@@ -8,8 +8,12 @@ import type { Called } from "../backends/called.js";
 const REMOVE = findCommand("SREM") as Command;
 /** Of DOC.INSERT, with how many words each takes; its entries stand behind them. */
 const INSERT_OPTIONS: Readonly<Record<string, number>> = {
-  ...{ EX: 2, PX: 2, EXAT: 2, PXAT: 2 },
-  ...{ PERSIST: 1, NOCHECK: 1 },
+  EX: 2,
+  PX: 2,
+  EXAT: 2,
+  PXAT: 2,
+  PERSIST: 1,
+  NOCHECK: 1,
 };
 
 /** @returns null: it does the same by itself */

@@ -69,7 +69,9 @@ export function asideOf(
     mkdirSync(partial, { mode: FOLDER_MODE });
     const storage = new DiskStorage(partial, { interval: ASIDE_SYNC_MS }, log);
     return {
-      ...{ name, storage, snapshots: new SnapshotFiles(snapshotFolder(partial)) },
+      name,
+      storage,
+      snapshots: new SnapshotFiles(snapshotFolder(partial)),
       commit: async () => {
         await storage.close();
         renameSync(partial, name);

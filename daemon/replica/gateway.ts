@@ -247,8 +247,11 @@ export class Gateway {
 /** A group for each command, so that one that is too much is refused alone. */
 const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
   commands.map((argv, i) => ({
-    ...{ ...head, isApart: true, bytes: bytesOf(argv) },
-    ...{ commands: [argv], waiting: [waiting[i] as GatewayWaiter] },
+    ...head,
+    isApart: true,
+    bytes: bytesOf(argv),
+    commands: [argv],
+    waiting: [waiting[i] as GatewayWaiter],
   }));
 
 /** Of what is not written yet: written, it could be longer than any string. */

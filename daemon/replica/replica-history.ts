@@ -33,13 +33,25 @@ export function replicaHistory(parts: ReplicaHistoryParts): History {
   const deadLetters = () => parts.keeping.waitingLetters(environment.clock());
   return new History({
     recall: {
-      ...{ storage, snapshots, soon, uptime: environment.uptime },
-      ...{ hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT },
+      storage,
+      snapshots,
+      soon,
+      uptime: environment.uptime,
+      hash: hashOf,
+      genesis: signers.makeRing,
+      databases: DATABASES_DEFAULT,
     },
     replica: {
-      ...{ timeline, peering, lists, state: () => recorder.state, revoked: () => recorder.revoked },
-      ...{ unlisted: () => recorder.unlisted, isDurable: storage.isDurable, lostGroups: storage.lostGroups },
-      ...{ deadLetters, introduction: parts.introduction },
+      timeline,
+      peering,
+      lists,
+      state: () => recorder.state,
+      revoked: () => recorder.revoked,
+      unlisted: () => recorder.unlisted,
+      isDurable: storage.isDurable,
+      lostGroups: storage.lostGroups,
+      deadLetters,
+      introduction: parts.introduction,
     },
     environment,
   });

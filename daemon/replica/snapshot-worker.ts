@@ -26,7 +26,10 @@ const { data, folder, from, to, databases, genesis } = workerData as SnapshotTas
 const storage = openReader(data);
 try {
   makeSnapshot({
-    ...{ storage, from, to, databases },
+    storage,
+    from,
+    to,
+    databases,
     snapshots: new SnapshotFiles(folder, { sweeps: false }),
     hash: hashOf,
     genesis: () => {

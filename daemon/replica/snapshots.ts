@@ -39,7 +39,8 @@ export function snapshotParts({ data, ...parts }: SnapshotsParts): SnapshotParts
   const keys = [...genesis().all()].map(({ role, spki, label }) => ({ role, spki, label }));
   return {
     snapshots: new SnapshotFiles(folder),
-    ...{ retainMs, every },
+    retainMs,
+    every,
     make: (from, to) => runWorker({ data, folder, from, to, databases, genesis: keys }),
   };
 }

@@ -258,8 +258,13 @@ export class ScriptEngine {
     });
     const [handler] = machine.placed([(state) => noteFailure(machine, state, current())]);
     this.#ready = {
-      ...{ machine, memory, globals, handler: handler as number },
-      ...{ compiled: new Map(), libraries: new Map(), loader: null },
+      machine,
+      memory,
+      globals,
+      handler: handler as number,
+      compiled: new Map(),
+      libraries: new Map(),
+      loader: null,
     };
     return this.#ready;
   }

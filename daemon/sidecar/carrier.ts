@@ -47,7 +47,8 @@ export class Carrier {
   set timeout(timeout: number) {
     this.#timeout = timeout;
     this.#ofDatabases = Array.from({ length: DATABASES_DEFAULT }, (_, db) => ({
-      ...{ ...this.#settings, timeout },
+      ...this.#settings,
+      timeout,
       envelope: db === 0 ? null : headerOf(db),
     }));
   }

@@ -36,7 +36,10 @@ export function openCarrier({ specification, settings, log }: CarrierParts): Car
   const { servers } = specification;
   const { key, policy, cluster, ca, limits } = settings;
   const options: SendOptions = {
-    ...{ servers, versions: "2", key: key ?? "", timeout: boundedTimeout(limits.backendTimeout) },
+    servers,
+    versions: "2",
+    key: key ?? "",
+    timeout: boundedTimeout(limits.backendTimeout),
     ...(cluster === null ? {} : { cluster }),
     ...(ca === null ? {} : { ca }),
     ...(policy === null ? {} : { policy }),

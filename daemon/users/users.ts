@@ -182,7 +182,11 @@ interface Draft extends Passwords {
 /** What a user is before the first word, and after `reset`, which says of payloads as well. */
 function blank(): Draft {
   return {
-    ...{ isOn: false, takesAnyPassword: false, passwords: [], channels: [], isSanitizing: null },
+    isOn: false,
+    takesAnyPassword: false,
+    passwords: [],
+    channels: [],
+    isSanitizing: null,
     rules: ["resetkeys", "-@all"],
   };
 }

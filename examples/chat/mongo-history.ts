@@ -88,11 +88,9 @@ export class MongoHistory implements History {
     const url = this.#urls[this.#tried % this.#urls.length] as string;
     const within = this.#answersWithinMs / this.#urls.length;
     const client = new MongoClient(url, {
-      ...{
-        serverSelectionTimeoutMS: within,
-        connectTimeoutMS: within,
-        socketTimeoutMS: this.#answersWithinMs,
-      },
+      serverSelectionTimeoutMS: within,
+      connectTimeoutMS: within,
+      socketTimeoutMS: this.#answersWithinMs,
       // A duplicate tells that the first try was kept; the driver need not find out.
       retryWrites: false,
     });

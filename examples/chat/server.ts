@@ -48,12 +48,10 @@ export class ChatServer {
     this.#settings = settings;
     this.#log = log;
     this.#webSockets = new WebSocketServer({
-      ...{
-        noServer: true,
-        maxPayload: settings.limits.FRAME_BYTES,
-        perMessageDeflate: false,
-        clientTracking: false,
-      },
+      noServer: true,
+      maxPayload: settings.limits.FRAME_BYTES,
+      perMessageDeflate: false,
+      clientTracking: false,
       handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
     });
     const options = { maxHeaderSize: HEAD_BYTES, headersTimeout: HEAD_MS, requestTimeout: HEAD_MS };
@@ -124,7 +122,9 @@ export class ChatServer {
     let tried = 0;
     const redis = new Redis({
       ...places[0],
-      ...{ commandTimeout: limits.STORE_MS, connectTimeout: limits.STORE_MS, maxRetriesPerRequest: 3 },
+      commandTimeout: limits.STORE_MS,
+      connectTimeout: limits.STORE_MS,
+      maxRetriesPerRequest: 3,
       // A daemon has no INFO field that ioredis would wait for; what it does not take yet it refuses.
       enableReadyCheck: false,
       retryStrategy: (attempts) => {
@@ -174,14 +174,12 @@ export class ChatServer {
     });
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const seat = new Seat({
-        ...{
-          socket: webSocket,
-          addr: [remote, request.socket.remotePort ?? 0],
-          sessions,
-          rooms,
-          history,
-          limits,
-        },
+        socket: webSocket,
+        addr: [remote, request.socket.remotePort ?? 0],
+        sessions,
+        rooms,
+        history,
+        limits,
         dialect: webSocket.protocol === PROTOCOL ? frames : words,
         servers: () => this.#servers(),
         log: this.#log,

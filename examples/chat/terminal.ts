@@ -126,7 +126,11 @@ function keptInfo(): Info {
 function begin({ ID, pseudo }: Info): Conversation {
   lines.setPrompt("> ");
   return new Conversation({
-    ...{ servers: [`ws://${values.address}:${values.port}`], pseudo, session: ID, tell, makeId: randomUUID },
+    servers: [`ws://${values.address}:${values.port}`],
+    pseudo,
+    session: ID,
+    tell,
+    makeId: randomUUID,
     makeSocket: (url, protocol) => new WebSocket(url, protocol) as ChatSocket,
   });
 }

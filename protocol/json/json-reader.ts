@@ -57,7 +57,14 @@ const LITERALS: readonly (readonly [string, null | boolean])[] = [
   ["null", null],
 ];
 const ESCAPES: Readonly<Record<string, string>> = {
-  ...{ '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" },
+  '"': '"',
+  "\\": "\\",
+  "/": "/",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
 };
 const HEX = /^[0-9a-fA-F]{4}$/;
 

@@ -38,7 +38,14 @@ function serverHealth({ id, isWritten, isUp, upstream, ...counts }: BalancedServ
   const reason = lastFailure === null ? {} : { reason: `${lastFailure.why} ${lastFailure.detail}`.trim() };
   const { answered, unreached, unknown } = counts;
   return {
-    ...{ id, place: place.text, role: isWritten ? "MASTER" : "REPLICA", up: isUp, ...reason },
-    ...{ connections, answered, unreached, unknown },
+    id,
+    place: place.text,
+    role: isWritten ? "MASTER" : "REPLICA",
+    up: isUp,
+    ...reason,
+    connections,
+    answered,
+    unreached,
+    unknown,
   };
 }

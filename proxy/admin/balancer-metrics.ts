@@ -14,12 +14,16 @@ export interface BalancerSources {
 type Row = ValueMetric<BalancerSources>;
 
 const one = (type: Row["type"], help: string, read: (sources: BalancerSources) => number): Row => ({
-  ...{ type, help, labels: [] },
+  type,
+  help,
+  labels: [],
   read: (sources) => [{ labels: {}, value: read(sources) }],
 });
 
 const perServer = (type: Row["type"], help: string, read: (server: BalancedServer) => number): Row => ({
-  ...{ type, help, labels: ["server"] },
+  type,
+  help,
+  labels: ["server"],
   read: ({ servers }) => servers.map((server) => ({ labels: { server: server.id }, value: read(server) })),
 });
 

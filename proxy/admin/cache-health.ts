@@ -26,10 +26,18 @@ export function cacheHealth({ cache, clients }: CacheSources): HealthReport {
   const { place: server, isUp: up, reason, waiting, entries, bytes } = cache;
   const { hits, misses, emptied } = cache.figures;
   const details: CacheHealth = {
-    ...{ version, clients: clients.connections },
+    version,
+    clients: clients.connections,
     cache: {
-      ...{ server, up, ...(reason === null ? {} : { reason }) },
-      ...{ hits, misses, waiting, entries, bytes, emptied },
+      server,
+      up,
+      ...(reason === null ? {} : { reason }),
+      hits,
+      misses,
+      waiting,
+      entries,
+      bytes,
+      emptied,
     },
   };
   return { isHealthy: up, details };

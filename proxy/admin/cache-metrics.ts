@@ -11,7 +11,9 @@ export interface CacheSources {
 type Row = ValueMetric<CacheSources>;
 
 const one = (type: Row["type"], help: string, read: (sources: CacheSources) => number): Row => ({
-  ...{ type, help, labels: [] },
+  type,
+  help,
+  labels: [],
   read: (sources) => [{ labels: {}, value: read(sources) }],
 });
 

@@ -43,7 +43,10 @@ export class Balancer implements Service {
     const notReady = (server: BalancedServer) => this.#avoid(server);
     this.#listener = new LineListener({
       ...settings.listen,
-      ...{ limits: limits.clients, observer, environment, log },
+      limits: limits.clients,
+      observer,
+      environment,
+      log,
       makeSession: () => new BalancerSession({ order, counts, settleTime, notReady, environment }),
     });
   }
@@ -81,7 +84,10 @@ export class Balancer implements Service {
     const { environment, log, limits } = this.#parts;
     const { readRoles } = this.#parts.settings.routing;
     const upstream = new UpstreamServer({
-      ...{ place: settings.place, limits: limits.servers, environment, log },
+      place: settings.place,
+      limits: limits.servers,
+      environment,
+      log,
       changed: ({ isUp }) => {
         if (isUp) this.#avoid(server);
       },

@@ -55,7 +55,10 @@ export class AnswerStore<Result> {
     this.#parts = parts;
     const { Lru, limits, uptime } = parts;
     this.#entries = new Lru<ByteString, Entry>({
-      ...{ max: limits.maxEntries, maxSize: limits.maxBytes, ttl: limits.life, ttlResolution: 0 },
+      max: limits.maxEntries,
+      maxSize: limits.maxBytes,
+      ttl: limits.life,
+      ttlResolution: 0,
       perf: { now: uptime },
       sizeCalculation: ({ answer, tags }, key) =>
         ENTRY_BYTES + key.length + answer.length + tags.reduce((sum, tag) => sum + tag.length, 0),

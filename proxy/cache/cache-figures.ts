@@ -19,5 +19,12 @@ export interface CacheFigures {
 }
 
 export const noFigures = (): CacheFigures => ({
-  ...{ hits: 0, misses: 0, joined: 0, stored: 0, overtaken: 0, emptied: 0, forwarded: 0, failed: 0 },
+  hits: 0,
+  misses: 0,
+  joined: 0,
+  stored: 0,
+  overtaken: 0,
+  emptied: 0,
+  forwarded: 0,
+  failed: 0,
 });

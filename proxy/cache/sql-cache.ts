@@ -49,7 +49,11 @@ export class SqlCache implements Service {
     const doubtTime = Math.max(limits.life, upstreamLimits.replyTimeout);
     const session = { server: this.#server, store: this.#store, figures, doubtTime };
     this.#listener = new LineListener({
-      ...{ address: parts.address, port: parts.port, limits: parts.clientLimits, environment, log },
+      address: parts.address,
+      port: parts.port,
+      limits: parts.clientLimits,
+      environment,
+      log,
       observer: parts.observer,
       makeSession: () => new CacheSession(session),
     });

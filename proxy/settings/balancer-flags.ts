@@ -76,6 +76,7 @@ function routingOf(said: RoutingSettings, flags: BalancerFlags): RoutingSettings
     reads: reads === undefined ? said.reads : reads === "rendezvous" ? "RENDEZVOUS" : "ROUND_ROBIN",
     readRoles: said.readRoles,
     writes: singlePrimary ? "SINGLE_PRIMARY" : said.writes,
-    ...{ partition, hash },
+    partition,
+    hash,
   };
 }

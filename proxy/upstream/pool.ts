@@ -116,7 +116,9 @@ export class UpstreamPool {
   #make(): UpstreamConnection {
     const { place, limits, environment } = this.#parts;
     const connection = new UpstreamConnection({
-      ...{ place, limits, manners: this.#manners },
+      place,
+      limits,
+      manners: this.#manners,
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
       held: (bytes) => this.#hold(bytes),
       gone: (gone) => this.#forget(gone),

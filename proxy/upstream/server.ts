@@ -179,7 +179,8 @@ export class UpstreamServer {
     if (this.#heart !== null && !this.#heart.isGone) return this.#heart;
     const { place, limits, environment } = this.#parts;
     this.#heart = new UpstreamConnection({
-      ...{ place, manners: this.#manners },
+      place,
+      manners: this.#manners,
       limits: { ...limits, replyTimeout: limits.heartbeatTimeout },
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
       held() {},

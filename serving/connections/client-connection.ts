@@ -54,7 +54,11 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     const dialect = dialectOf(this);
     this.#dialect = dialect;
     this.#output = new ClientOutput({
-      ...{ socket, host, dialect, remote: this.remote, held: this.#held },
+      socket,
+      host,
+      dialect,
+      remote: this.remote,
+      held: this.#held,
       settled: () => this.#prove(),
       ready: () => this.#send(),
       nextTurn: () => this.nextTurn(),

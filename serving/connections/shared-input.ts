@@ -30,7 +30,10 @@ export class SharedInput {
       return true;
     };
     const options: SocketConstructorOpts & ConnectOpts & { handle: object } = {
-      ...{ handle, allowHalfOpen: true, readable: true, writable: true },
+      handle,
+      allowHalfOpen: true,
+      readable: true,
+      writable: true,
       onread: { buffer: this.#buffer, callback },
     };
     const socket = new Socket(options);

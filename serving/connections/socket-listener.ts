@@ -146,7 +146,10 @@ export class SocketListener<
   #makeHost(): SocketHost<L, O> {
     const { environment, log, observer, limits } = this.#parts;
     return {
-      ...{ environment, log, observer, limits },
+      environment,
+      log,
+      observer,
+      limits,
       refusals: this.#refusals,
       budget: this.#budget,
       pushes: new Pushes(),

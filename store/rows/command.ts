@@ -84,7 +84,8 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
     const { arity, flags, keys, run, since, summary, complexity, writesElsewhere = false, ...rest } = row;
     const writes = flags.includes("write");
     const does = {
-      ...{ writes, isLinear: isLinear(name, writes) },
+      writes,
+      isLinear: isLinear(name, writes),
       reads: flags.includes("readonly"),
       writesElsewhere,
       lookedUp: lookedUpBy(name),

@@ -53,14 +53,22 @@ export function container(
   const group = helpGroup ?? subcommands[0]?.group ?? "server";
   const text = helpLines(name, subcommands);
   const own: Row = {
-    ...{ arity: -2, flags: [], keys: none, since, complexity: "as its subcommand" },
+    arity: -2,
+    flags: [],
+    keys: none,
+    since,
+    complexity: "as its subcommand",
     summary: "Has subcommands.",
     run: () => {
       throw wrongArity(name.toLowerCase());
     },
   };
   const help: Row = {
-    ...{ arity: 2, flags: ["loading", "stale"], keys: none, since: helpSince, complexity: "O(1)" },
+    arity: 2,
+    flags: ["loading", "stale"],
+    keys: none,
+    since: helpSince,
+    complexity: "O(1)",
     summary: HELP_SUMMARY,
     run: () => array(text.map((line) => status(line))),
   };

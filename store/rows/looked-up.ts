@@ -22,7 +22,13 @@ function says(argv: readonly ByteString[], from: number, words: RegExp): boolean
 }
 
 const TABLE: Readonly<Record<string, LookedUp>> = {
-  ...{ GETDEL: all, GETEX: all, GETSET: all, PFMERGE: all, XACK: all, XAUTOCLAIM: all, XCLAIM: all },
+  GETDEL: all,
+  GETEX: all,
+  GETSET: all,
+  PFMERGE: all,
+  XACK: all,
+  XAUTOCLAIM: all,
+  XCLAIM: all,
   BITFIELD: (keys, argv) => (says(argv, 2, /^(set|incrby)$/i) ? [] : all(keys, argv)),
   ...Object.fromEntries(
     "BITOP COPY GEORADIUS GEORADIUSBYMEMBER GEOSEARCHSTORE SDIFFSTORE SINTERSTORE SORT SUNIONSTORE ZDIFFSTORE ZINTERSTORE ZRANGESTORE ZUNIONSTORE"

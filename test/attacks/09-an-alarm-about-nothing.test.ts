@@ -97,8 +97,13 @@ async function outlive(victims: Victims, second: number): Promise<void> {
 async function lieTo(victims: Victims, index: number): Promise<Member> {
   const liar = await Member.join(victims.port(index), { key: makeKey(), secret: victims.secret });
   const claims: Claims = {
-    ...{ watermark: Date.now() + SECOND_MS, pruned: Date.now(), state: "live" },
-    ...{ ringCount: 1000, ringSum: randomBytes(32), dataCount: 1_000_000, dataSum: randomBytes(32) },
+    watermark: Date.now() + SECOND_MS,
+    pruned: Date.now(),
+    state: "live",
+    ringCount: 1000,
+    ringSum: randomBytes(32),
+    dataCount: 1_000_000,
+    dataSum: randomBytes(32),
   };
   liar.claim(
     () => claims,

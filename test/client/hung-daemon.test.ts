@@ -30,7 +30,8 @@ async function sceneWith(reply: string): Promise<Scene> {
   await client.sendAll("PING");
   daemons[1].passes = () => [];
   return {
-    ...{ client, clock },
+    client,
+    clock,
     hung: daemons[1].address,
     forget() {
       for (const { daemon } of daemons) {

@@ -28,7 +28,8 @@ export function clientOf(
   return new FanOutClient({
     settings,
     environment: clock?.environment ?? realEnvironment,
-    ...{ sign, signer },
+    sign,
+    signer,
     trace: null,
   });
 }

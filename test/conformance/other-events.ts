@@ -22,7 +22,8 @@ const looksTwice: Other = {
 
 /** By commands' names in upper case. */
 export const otherEvents: Readonly<Record<string, Other>> = {
-  ...{ SORT: byPatterns, SORT_RO: byPatterns },
+  SORT: byPatterns,
+  SORT_RO: byPatterns,
   SPOP: { reason: "each server takes members of its own", isSo: () => true },
   XADD: {
     reason: "ids by the clock are each server's own, and nearly trimmed is so by its nodes",
@@ -34,7 +35,8 @@ export const otherEvents: Readonly<Record<string, Other>> = {
       "redis-server tells that a string is set and is to expire that has expired, and later that it has",
     isSo: (words) => words.some((word) => /^(EX|PX)AT$/.test(word)),
   },
-  ...{ XREAD: looksTwice, XREADGROUP: looksTwice },
+  XREAD: looksTwice,
+  XREADGROUP: looksTwice,
   SCAN: {
     reason: "with TYPE redis-server looks for each key that it has found",
     isSo: (words) => words.includes("TYPE"),

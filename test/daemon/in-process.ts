@@ -73,11 +73,24 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
     floor,
     recording: new Unrecorded({ environment, floor }),
-    ...{ environment, log, daemon, memory, observer },
+    environment,
+    log,
+    daemon,
+    memory,
+    observer,
   });
   const listener = new DbsyncListener({
-    ...{ address: "127.0.0.1", port: 0, closeAfterAnswer, takesVersion1, limits: bounds },
-    ...{ gate, pipeline, environment, log, daemon, observer },
+    address: "127.0.0.1",
+    port: 0,
+    closeAfterAnswer,
+    takesVersion1,
+    limits: bounds,
+    gate,
+    pipeline,
+    environment,
+    log,
+    daemon,
+    observer,
   });
   const place = { address: "127.0.0.1", port: 0 };
   const web = { ws: place, wsOrigins: [], ...options.ws };

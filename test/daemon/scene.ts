@@ -57,7 +57,13 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
   const floor = parts.floor ?? { date: clock.now, pending: null };
   const pipeline = new Pipeline({
     memory: UNBOUNDED,
-    ...{ signers, environment, log, daemon, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
+    signers,
+    environment,
+    log,
+    daemon,
+    hash: hashOf,
+    observer: NOBODY,
+    window: DATE_WINDOW_DEFAULT,
     databases: new Databases([backend]),
     remembered: { most: 1_000_000, mostBytes: 1 << 30 },
     floor,
@@ -68,7 +74,11 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     pipeline.take({ kind: "command", body, signature }, ROOM);
   const reader: Unit = { at: Number.MAX_SAFE_INTEGER, db: 0, id: "reader" };
   return {
-    ...{ pipeline, cluster: signers.cluster, daemon, environment, take },
+    pipeline,
+    cluster: signers.cluster,
+    daemon,
+    environment,
+    take,
     codeOf(envelope) {
       const answer = take(envelope);
       if (answer instanceof Promise) return "waiting";

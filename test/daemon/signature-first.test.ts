@@ -60,7 +60,9 @@ test("an envelope with an unknown key or a bad signature is read no further than
   const { signers } = pipeline;
   assert.ok(signers !== null);
   pipeline.signers = {
-    ...{ ring: signers.ring, cluster, ofCommand: () => undefined },
+    ring: signers.ring,
+    cluster,
+    ofCommand: () => undefined,
     verify: () => false,
   };
   const foreign = signCommands(stranger, COMMANDS, { cluster, at: NOW });

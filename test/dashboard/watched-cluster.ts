@@ -41,7 +41,10 @@ export async function startWatched(): Promise<WatchedCluster> {
   };
   await Promise.all([0, 1, 2].map(start));
   return {
-    ...{ daemons, start, rootFile, folder: folder.path },
+    daemons,
+    start,
+    rootFile,
+    folder: folder.path,
     ports: places.map(({ port }) => port),
     urls: places.map(({ admin }) => `http://localhost:${admin}/`),
     async write(index, command, lateMs = 0) {

@@ -16,7 +16,10 @@ const EXAMPLES = [
   { program: "php", file: "users.php", prefix: "php", prints: "Andrew\n2 users\n" },
   { program: PYTHON, file: "users.py", prefix: "py", prints: "Andrew\n2 users\n" },
   {
-    ...{ program: "nc", interpreter: "sh", file: "users.sh", prefix: "sh" },
+    program: "nc",
+    interpreter: "sh",
+    file: "users.sh",
+    prefix: "sh",
     prints: [
       '{"status":"success"}',
       '{"status":"success","data_interted":[{"name":"John","role":"admin"},{"name":"Andrew","role":"user"}]}',

@@ -68,7 +68,9 @@ test("Composer installs it from a folder, and its cache is a PSR-16 cache", {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-composer-"));
   try {
     const interfaces = {
-      ...{ name: "psr/simple-cache", version: "1.0.1", dist: { type: "path", url: SIMPLE_CACHE } },
+      name: "psr/simple-cache",
+      version: "1.0.1",
+      dist: { type: "path", url: SIMPLE_CACHE },
       autoload: { "psr-4": { "Psr\\SimpleCache\\": "" } },
     };
     const manifest = {

@@ -52,7 +52,11 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   let now = entries[0]?.envelope.at ?? 0;
   const time = { soon: (step: () => void) => void setImmediate(step), uptime: () => performance.now() };
   const timeline = new Timeline({
-    ...{ ...parts, ...time, window: WINDOW, log: SILENT, clock: () => now },
+    ...parts,
+    ...time,
+    window: WINDOW,
+    log: SILENT,
+    clock: () => now,
     limits: {
       tailMs: 2 * MINUTE_MS,
       tailBytes: 1e9,
@@ -61,10 +65,15 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
       retainBytes: Number.POSITIVE_INFINITY,
     },
     snapshots: {
-      ...{ snapshots, every: EVERY, retainMs },
+      snapshots,
+      every: EVERY,
+      retainMs,
       make: (from, to) => makeSnapshotInSlices({ ...parts, from, to }, time),
     },
-    ...{ refusesRing: () => null, openAside: null, openLetters: null, keepDamaged: null },
+    refusesRing: () => null,
+    openAside: null,
+    openLetters: null,
+    keepDamaged: null,
     isAlone: () => false,
     isJoining: () => false,
     owner: { flushed: () => {}, folded: () => {}, failed: () => {} },

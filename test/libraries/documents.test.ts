@@ -23,7 +23,9 @@ const LIBRARIES = [
   },
   { name: "mongoose", file: "npm/mongoose.mjs", program: process.execPath, skip: ofNpm },
   {
-    ...{ name: "pymongo", file: "python/mongo_documents.py", program: "/usr/bin/python3" },
+    name: "pymongo",
+    file: "python/mongo_documents.py",
+    program: "/usr/bin/python3",
     skip: skipUnlessFull || skipWithout("python3-pymongo"),
   },
 ];

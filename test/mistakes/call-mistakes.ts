@@ -226,7 +226,9 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "A wait for more daemons than there are",
     call: but(({ at }) => ({
-      ...{ servers: at.kept, command: ["SET", "greeting", "hello"], options: { replicated: 9 } },
+      servers: at.kept,
+      command: ["SET", "greeting", "hello"],
+      options: { replicated: 9 },
     })),
     not: ["PHP"],
     says: [/127\.0\.0\.1:1111/, /too-few-daemons/, /fewer/],

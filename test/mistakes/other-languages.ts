@@ -45,8 +45,10 @@ const RUN: Partial<Record<Reader, (calls: readonly Call[]) => Promise<(string | 
     const given = calls.map(({ servers, key, command, options = {} }) => {
       const { timeout = 3 * SECOND_MS, replicated, ...others } = options;
       return {
-        ...{ servers, key, words: typeof command === "string" ? command.split(" ") : command },
-        ...{ options: { ...others, timeout: timeout / SECOND_MS } },
+        servers,
+        key,
+        words: typeof command === "string" ? command.split(" ") : command,
+        options: { ...others, timeout: timeout / SECOND_MS },
         more: replicated === undefined ? {} : { replicated },
       };
     });

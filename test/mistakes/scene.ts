@@ -80,7 +80,11 @@ export async function makeScene(): Promise<Scene> {
   await limitWeb(at.signed, file);
   return {
     ...files,
-    ...{ folder, at, version1: fakes[0].address, website: fakes[1].address, hung: silent.address },
+    folder,
+    at,
+    version1: fakes[0].address,
+    website: fakes[1].address,
+    hung: silent.address,
     log: (name) => running.get(name)?.log ?? [],
     async [Symbol.asyncDispose]() {
       for (const daemon of running.values()) await daemon[Symbol.asyncDispose]();

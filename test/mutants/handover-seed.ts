@@ -81,7 +81,8 @@ async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<vo
   let isOver = false;
   let failure: Error | null = null;
   taker.timeline.handover.adopt(staged, staged.seal, {
-    ...{ isWanted: () => true, aside: () => {} },
+    isWanted: () => true,
+    aside: () => {},
     strays: () => {},
     adopted: () => void (isOver = true),
     failed: (problem) => {

@@ -50,10 +50,15 @@ test("what fails says what, where, what to do, and whether it may have been appl
     ({ id }) => result(id, "+PONG\r\n"),
   );
   const encrypted = createPrivateKey(readFileSync(key)).export({
-    ...{ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "right" },
+    type: "pkcs8",
+    format: "pem",
+    cipher: "aes-256-cbc",
+    passphrase: "right",
   });
   await runCases("faults.py", {
-    ...{ key, alive, encrypted },
+    key,
+    alive,
+    encrypted,
     dead: await refusingAddress(),
     stranger: keyFile("stranger", "private"),
     public: readFileSync(keyFile("ed25519", "public"), "utf8"),

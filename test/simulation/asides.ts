@@ -18,7 +18,8 @@ export function openAsideOf(
     const storage = new MemoryStorage();
     const snapshots = new Set<number>();
     return {
-      ...{ name: String(cutAt), storage },
+      name: String(cutAt),
+      storage,
       snapshots: { write: (date) => void snapshots.add(date) },
       commit: () =>
         new Promise((resolve) => {

@@ -116,7 +116,11 @@ export function startDaemon(host: Host, world: World): Daemon {
     },
   };
   const storage = new SimulatedStorage({
-    ...{ disk: host.disk, scheduler, processor, random, isAlive },
+    disk: host.disk,
+    scheduler,
+    processor,
+    random,
+    isAlive,
     syncEveryMs: settings.syncEveryMs,
     vanished: (places) => {
       ledger.arrivals.lost(
@@ -142,7 +146,12 @@ export function startDaemon(host: Host, world: World): Daemon {
   });
   const ring = () => ringOf(bad?.genesis ?? genesis);
   const timeline: Timeline = new Timeline({
-    ...{ storage, hash: sha256, clock: () => host.clock(), uptime, soon, log },
+    storage,
+    hash: sha256,
+    clock: () => host.clock(),
+    uptime,
+    soon,
+    log,
     genesis: ring,
     databases: DATABASES_DEFAULT,
     window: settings.window,
@@ -233,7 +242,13 @@ export function startDaemon(host: Host, world: World): Daemon {
       );
   };
   const front = makeFront({
-    ...{ timeline, peering, identity, environment, log, soon, lists },
+    timeline,
+    peering,
+    identity,
+    environment,
+    log,
+    soon,
+    lists,
     cluster: genesis.cluster,
     window: settings.window,
     remembered: settings.remembered,

@@ -70,7 +70,12 @@ export function makeFront(parts: FrontParts): Front {
     },
   };
   const recorder = new Recorder({
-    ...{ timeline: facing(timeline, watched), peers: peering, log, environment, flushed, soon },
+    timeline: facing(timeline, watched),
+    peers: peering,
+    log,
+    environment,
+    flushed,
+    soon,
     past: window.past,
     id: identity.id,
     ...(lists === null ? {} : { lists }),
@@ -78,7 +83,12 @@ export function makeFront(parts: FrontParts): Front {
   const backend = new TimelineBackend(timeline, environment);
   const confirmations = new Confirmations({ peers: peering, timeline, environment });
   const gateway = new Gateway({
-    ...{ identity, cluster, environment, soon, log, confirmations },
+    identity,
+    cluster,
+    environment,
+    soon,
+    log,
+    confirmations,
     recorder: facing(recorder, {
       record: (entry: Entry) => {
         const recorded = recorder.record(entry);
@@ -94,7 +104,10 @@ export function makeFront(parts: FrontParts): Front {
   const signers = signersOf(timeline, cluster);
   const pipeline = new Pipeline({
     memory: UNBOUNDED,
-    ...{ signers, environment, log, window },
+    signers,
+    environment,
+    log,
+    window,
     databases: new Databases([backend]),
     observer: NOBODY,
     daemon: identity.id,
@@ -102,14 +115,21 @@ export function makeFront(parts: FrontParts): Front {
     remembered: { most: remembered, mostBytes: 100_000 },
     floor: { date: environment.clock(), pending: null },
     recording: new TimelineRecording({
-      ...{ recorder, confirmations, gateway, environment },
+      recorder,
+      confirmations,
+      gateway,
+      environment,
       ...(lists === null ? {} : { lists: listCommands(lists, { ...parts, recorder, signers }) }),
     }),
   });
   return {
-    ...{ pipeline, gateway, recorder },
+    pipeline,
+    gateway,
+    recorder,
     path: new RecordedPath({
-      ...{ backend, gateway, others: () => null },
+      backend,
+      gateway,
+      others: () => null,
       // It takes nothing of what is random in a run: those without scripts are what they were.
       units: new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
     }),
@@ -122,9 +142,14 @@ function listCommands(
   { identity, peering, recorder, signers }: FrontParts & { recorder: Recorder; signers: SignersFace },
 ): ListCommands {
   return new ListCommands({
-    ...{ lists, own: identity.id, signers, state: () => recorder.shownState },
-    ...{ stable: () => peering.stablePoint, peers: () => peering.members },
-    ...{ spkiOf: (id) => peering.spkiOf(id), introduction: () => null },
+    lists,
+    own: identity.id,
+    signers,
+    state: () => recorder.shownState,
+    stable: () => peering.stablePoint,
+    peers: () => peering.members,
+    spkiOf: (id) => peering.spkiOf(id),
+    introduction: () => null,
   });
 }
 

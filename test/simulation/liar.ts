@@ -104,7 +104,10 @@ export class Liar {
     if (this.#lies("clock")) clock = far();
     return {
       ...message,
-      ...{ pruned, state, clock, watermark: this.#watermark(message.watermark) },
+      pruned,
+      state,
+      clock,
+      watermark: this.#watermark(message.watermark),
       ...this.#totals(message, to),
     };
   }
@@ -135,7 +138,8 @@ export class Liar {
     const all = this.#world.random.shuffled([...own, forged]);
     return {
       ...message,
-      ...{ isDeflated: false, entries: writeEntries(all) },
+      isDeflated: false,
+      entries: writeEntries(all),
       bytes: all.reduce((sum, entry) => sum + packedBytes(entry), 0),
     };
   }

@@ -106,7 +106,9 @@ async function rotateAndReplace(
   lose(2);
   await pause();
   const replacing = () => ({
-    ...{ add: [hexOf((lost as Host).identity.id)], leave: [lostId], isReplacing: true },
+    add: [hexOf((lost as Host).identity.id)],
+    leave: [lostId],
+    isReplacing: true,
   });
   const isReplaced = () => {
     signed.look();

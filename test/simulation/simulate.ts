@@ -127,7 +127,11 @@ export async function simulate(
     process.off("unhandledRejection", thrown);
   }
   return {
-    ...{ seed, problems, settings, events: scheduler.events, entries },
+    seed,
+    problems,
+    settings,
+    events: scheduler.events,
+    entries,
     acknowledged: ledger.acknowledged.size,
     stable: ledger.stable.length,
     replicated: ledger.replicated,
@@ -175,7 +179,12 @@ export function makeWorld(
   const honest: Host[] = [];
   const world: World = {
     isBadOut: false,
-    ...{ scheduler, random, settings, hosts, ledger: new Ledger(), genesis },
+    scheduler,
+    random,
+    settings,
+    hosts,
+    ledger: new Ledger(),
+    genesis,
     heads: [],
     get honest() {
       const { heads } = world;

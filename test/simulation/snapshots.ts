@@ -51,7 +51,8 @@ export function snapshotParts(
     stage: (date) => {
       const chunks: Buffer[] = [];
       return {
-        ...{ cutAt: date, room: Number.POSITIVE_INFINITY },
+        cutAt: date,
+        room: Number.POSITIVE_INFINITY,
         write: (chunk) => void chunks.push(Buffer.from(chunk)),
         read: () => chunks,
         get seal() {
@@ -114,7 +115,11 @@ export function snapshotParts(
         scheduler.settles = true;
         try {
           makeSnapshot({
-            ...{ storage, snapshots, from, to, databases: DATABASES_DEFAULT },
+            storage,
+            snapshots,
+            from,
+            to,
+            databases: DATABASES_DEFAULT,
             hash: sha256,
             genesis: ring,
           });

@@ -52,7 +52,8 @@ export async function meet({ lines }: FirstContact, clone: string): Promise<Met>
   const port = String(await freePort());
   const resp = String(await freePort());
   const env = {
-    ...{ DBSYNCD_PORT: port, DBSYNC_SERVERS: `127.0.0.1:${port}` },
+    DBSYNCD_PORT: port,
+    DBSYNC_SERVERS: `127.0.0.1:${port}`,
     // Or it would leave files among the sources.
     PYTHONDONTWRITEBYTECODE: "1",
     // npx links the clone into its cache the first time, and would build it again, under the programs of other tests.
@@ -64,7 +65,9 @@ export async function meet({ lines }: FirstContact, clone: string): Promise<Met>
   const ports = start.includes(resp) ? [port, resp] : [port];
   const begun = performance.now();
   const daemon = spawn("bash", ["-c", start.replace(/ &$/, "")], {
-    ...{ cwd: clone, detached: true, stdio: "ignore" },
+    cwd: clone,
+    detached: true,
+    stdio: "ignore",
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
   });
   const closed = once(daemon, "close");

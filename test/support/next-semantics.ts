@@ -41,7 +41,11 @@ const changed: Readonly<Record<string, Partial<Command>>> = {
 
 const added = family("string", {
   TWICE: {
-    ...{ arity: 2, flags: ["write"], keys: [update(1)], since: "", complexity: "O(1)" },
+    arity: 2,
+    flags: ["write"],
+    keys: [update(1)],
+    since: "",
+    complexity: "O(1)",
     summary: "Puts what a key holds behind itself.",
     run: (data, [, key], unit) => {
       const held = again("GET", [key as string], data, unit);

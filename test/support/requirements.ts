@@ -112,7 +112,9 @@ export const requirements: readonly Requirement[] = [
   })),
   { program: "mypy", debianPackage: "mypy", purpose: "the Python package's types", isForFullRuns: true },
   ...LIBRARIES.map(({ program, check, debianPackage }) => ({
-    ...{ program, check, debianPackage },
+    program,
+    check,
+    debianPackage,
     purpose: "what people use with Redis",
     isForFullRuns: true,
   })),

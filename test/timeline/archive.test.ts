@@ -12,7 +12,8 @@ function archiveOn(storage: MemoryStorage) {
   const told: Place[] = [];
   const failures: string[] = [];
   const archive = new Archive({
-    ...{ storage, hash },
+    storage,
+    hash,
     log: { info: () => {}, warn: () => {}, error: () => {} },
     flushed: (entries) => void told.push(...entries),
     failed: ({ message }) => void failures.push(message),

@@ -107,7 +107,9 @@ async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<vo
   const staged = stageFrom(giver, taker);
   let isAdopted = false;
   taker.timeline.handover.adopt(staged, staged.seal, {
-    ...{ isWanted: () => true, aside: () => {}, strays: () => {} },
+    isWanted: () => true,
+    aside: () => {},
+    strays: () => {},
     adopted: () => void (isAdopted = true),
     failed: assert.ifError,
   });

@@ -66,7 +66,8 @@ async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<Fo
   const failures: Error[] = [];
   let isAdopted = false;
   taker.timeline.handover.adopt(staged, staged.seal, {
-    ...{ isWanted: () => true, aside: () => {} },
+    isWanted: () => true,
+    aside: () => {},
     strays: (strays) => void told.push(strays),
     adopted: () => void (isAdopted = true),
     failed: (problem) => void failures.push(problem),

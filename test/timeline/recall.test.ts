@@ -65,7 +65,9 @@ test("what is found is everything from the date on, with its answers", async () 
   const found: Entry[] = [];
   let answers = 0;
   const plan = {
-    ...{ from: AT + 150, until: AT + 199, begun: () => {} },
+    from: AT + 150,
+    until: AT + 199,
+    begun: () => {},
     found: (entry: Entry, given: readonly unknown[]) => {
       found.push(entry);
       answers += given.length;
@@ -116,7 +118,8 @@ test("one that takes too long is given up, and leaves its place", async () => {
   const { scene } = filled([]);
   let now = 0;
   const recalls = new Recalls({
-    ...{ ...scene.recallParts, snapshots: null },
+    ...scene.recallParts,
+    snapshots: null,
     uptime: () => {
       now += RECALL_MOST_MS / 4;
       return now;

@@ -66,7 +66,11 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
     const snapshots = copies.filter((date) => held.includes(date) && dates.every((at) => at > date));
     const { last } = copied;
     const end: BackupEnd = {
-      ...{ made: parts.now, entries: copied.count + late.size, last, snapshots, marks },
+      made: parts.now,
+      entries: copied.count + late.size,
+      last,
+      snapshots,
+      marks,
       functions: parts.functions?.toString("base64") ?? null,
       ...(parts.isIncomplete ? { incomplete: true } : {}),
     };

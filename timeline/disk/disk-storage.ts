@@ -86,7 +86,8 @@ export class DiskStorage implements Storage {
       this.lostGroups = lost;
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync) });
       this.#filing = new Filing({
-        ...{ tree: this.#tree, marker },
+        tree: this.#tree,
+        marker,
         filed: (sequence) => {
           this.#log.filed(sequence);
           this.#write();

@@ -112,7 +112,10 @@ export interface Reader extends Pick<Storage, "entries" | "close"> {
 /** A folder that a daemon of this process has open: another thread looks in. What is still in the log alone it does not see. */
 export function openReader(data: string): Reader {
   const root = open<Buffer, Buffer>({
-    ...{ path: timelineFolder(data), noSubdir: false, readOnly: true, maxDbs: 4 },
+    path: timelineFolder(data),
+    noSubdir: false,
+    readOnly: true,
+    maxDbs: 4,
     ...BINARY,
   });
   const entries = root.openDB("entries", BINARY);

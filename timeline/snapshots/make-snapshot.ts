@@ -74,7 +74,10 @@ function begin({ to, ...parts }: MakeSnapshotParts): Begun {
   const ringEntries: Entry[] = [];
   const refold = new Refold({
     ...parts,
-    ...{ index, horizon: to, until: to, tailBytes: Number.POSITIVE_INFINITY },
+    index,
+    horizon: to,
+    until: to,
+    tailBytes: Number.POSITIVE_INFINITY,
     skips: () => false,
     found: () => {},
     foundRing: (entry) => void ringEntries.push(entry),

@@ -265,7 +265,8 @@ export class SnapshotMaking {
     }
     this.#target = null;
     const kept = keptDates([...this.#holding, to], {
-      ...{ base: this.#base, isCertified: (date: number) => this.#certified.has(date) },
+      base: this.#base,
+      isCertified: (date: number) => this.#certified.has(date),
       retainMs: this.#parts.retainMs ?? Number.POSITIVE_INFINITY,
     });
     const dropped = this.#holding.filter((date) => !kept.includes(date));

@@ -82,12 +82,22 @@ function rowOf(id: string, views: readonly MemberView[]): Row {
 }
 
 const plain = ({ hash, list, signedAt, signer, doubt }: ToldList): object => ({
-  ...{ signer: hexOf(signer), signedAt, doubt },
-  ...{ number: list.number, hash: hexOf(hash), parents: hexIds(list.parents) },
-  ...{ members: hexIds(list.members), left: hexIds(list.left) },
+  signer: hexOf(signer),
+  signedAt,
+  doubt,
+  number: list.number,
+  hash: hexOf(hash),
+  parents: hexIds(list.parents),
+  members: hexIds(list.members),
+  left: hexIds(list.left),
 });
 
 const daemonOf = ({ address, id, state, durable, joining, refusal, lists }: MemberView): object => ({
-  ...{ address, id, state, durable, joining, refusal },
+  address,
+  id,
+  state,
+  durable,
+  joining,
+  refusal,
   lists: lists.map(({ hash }) => hexOf(hash)),
 });

@@ -80,8 +80,12 @@ function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: 
     return Array.isArray(value) ? value : [];
   };
   return {
-    ...{ address, id: text("id"), cluster: text("cluster"), state: text("state") },
-    ...{ durable: text("durable") === "1", joining: text("joining") === "1" },
+    address,
+    id: text("id"),
+    cluster: text("cluster"),
+    state: text("state"),
+    durable: text("durable") === "1",
+    joining: text("joining") === "1",
     refusal: fields["refusal"] == null ? null : text("refusal"),
     authorize: fields["authorize"] == null ? null : text("authorize"),
     lists: items("lists").flatMap((item, index) => {

@@ -182,7 +182,10 @@ async function makeChange(
     daemonMeant(text, which, { views, listed, left, greeted });
   const added = add.map(meant("new"));
   const { list, text, isKnown } = nextMembers(views, heads, {
-    ...{ ...kind, add: added, leave: [...new Set(leave.map(meant("listed")))], force: flags.force === true },
+    ...kind,
+    add: added,
+    leave: [...new Set(leave.map(meant("listed")))],
+    force: flags.force === true,
   });
   const outcomes = isKnown ? [] : await send([...COMMAND, text], list);
   checkChange(outcomes);
@@ -190,7 +193,9 @@ async function makeChange(
     () => "waiting until a member has seen the new daemon's key and takes writes",
   );
   const authorized = await authorizeAdded(added, {
-    ...{ views, ask, next: attempts() },
+    views,
+    ask,
+    next: attempts(),
     send: async (command) => failureOf(await send(command, list)),
   }).finally(() => progress[Symbol.dispose]());
   reportChange(flags, { isKnown, outcomes, authorized }, { list, hash: listHash(text, sha256) });
@@ -237,8 +242,13 @@ function reportChange(
   const { number, members, left } = list;
   if (flags.json)
     printJson({
-      ...{ number, hash: hexOf(hash), members: hexIds(members), left: hexIds(left), isKnown },
-      ...{ outcomes, authorized },
+      number,
+      hash: hexOf(hash),
+      members: hexIds(members),
+      left: hexIds(left),
+      isKnown,
+      outcomes,
+      authorized,
     });
   else {
     const count = `${members.length} ${members.length === 1 ? "member" : "members"}`;

@@ -5,7 +5,13 @@ import { escaped } from "../shared/shown-text.js";
 
 /** As redis-cli writes them. */
 const NAMED: Readonly<Record<string, string>> = {
-  ...{ "\n": "\\n", "\r": "\\r", "\t": "\\t", "\x07": "\\a", "\b": "\\b", "\\": "\\\\", '"': '\\"' },
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\\": "\\\\",
+  '"': '\\"',
 };
 const UNPRINTABLE = /[\\"\u0000-\u001f\u007f-\u00ff]/g;
 

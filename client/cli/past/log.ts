@@ -109,7 +109,11 @@ function show(past: Past, daemon: string, { json, follow }: LogFlags): void {
 function follow(ask: AskPast, filters: readonly string[], first: Past, flags: LogFlags): Promise<void> {
   let troubles = 0;
   return followLog({
-    ...{ ask, filters, first, now: realEnvironment.now, goesOn: () => true },
+    ask,
+    filters,
+    first,
+    now: realEnvironment.now,
+    goesOn: () => true,
     show(past, address) {
       troubles = 0;
       show(past, address, flags);

@@ -102,8 +102,11 @@ async function mirrorOf(ask: AskPast): Promise<MirrorStatus> {
     redis: String(fields["redis"] ?? ""),
     state: String(fields["state"] ?? ""),
     trouble: fields["trouble"] == null ? null : String(fields["trouble"]),
-    ...{ checked: count("checked"), total: count("total"), compared: count("compared") },
-    ...{ keys: count("compared-keys"), different: count("compared-different") },
+    checked: count("checked"),
+    total: count("total"),
+    compared: count("compared"),
+    keys: count("compared-keys"),
+    different: count("compared-different"),
     first: Array.isArray(first) ? first.map(String) : [],
   };
 }

@@ -48,7 +48,11 @@ export async function converse(
     }
   });
   const terminal = createInterface({
-    ...{ input, output, terminal: true, history: [...history.lines], historySize: MAX_HISTORY_LINES },
+    input,
+    output,
+    terminal: true,
+    history: [...history.lines],
+    historySize: MAX_HISTORY_LINES,
     completer: completeCommand,
   });
   let before = "";

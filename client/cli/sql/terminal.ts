@@ -32,7 +32,11 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
   const completion = new Completion(session);
   let before = "";
   const terminal = createInterface({
-    ...{ input, output, terminal: true, history: [...history.lines], historySize: MAX_HISTORY_LINES },
+    input,
+    output,
+    terminal: true,
+    history: [...history.lines],
+    historySize: MAX_HISTORY_LINES,
     completer(line: string, done: (problem: null, offered: [string[], string]) => void) {
       void completion.offer(line, before).then((offered) => done(null, offered));
     },

@@ -89,16 +89,25 @@ export function viewTree(query: ViewQuery, view: string): JacksonValue {
     each.kind === "set"
       ? {
           "@class": `${PACKAGE}.SelectBinOpExpr`,
-          ...{ id: own, alias, left: tree(each.left, null, null) },
-          ...{ op: wordOf(SETS, each.operator), right: tree(each.right, null, null) },
+          id: own,
+          alias,
+          left: tree(each.left, null, null),
+          op: wordOf(SETS, each.operator),
+          right: tree(each.right, null, null),
         }
       : {
           "@class": `${PACKAGE}.SelectRqst`,
-          ...{ id: own, alias, fields: { "@class": `${ELEMENTS}.AllField` }, from: source(each.from) },
+          id: own,
+          alias,
+          fields: { "@class": `${ELEMENTS}.AllField` },
+          from: source(each.from),
           joins: each.joins.map((join) => ({
-            ...{ op: wordOf(JOINS, join.kind), tableOrigin: source(join.source), onCondition: null },
+            op: wordOf(JOINS, join.kind),
+            tableOrigin: source(join.source),
+            onCondition: null,
           })),
-          ...{ where: null, groupBy: null },
+          where: null,
+          groupBy: null,
         };
   return tree(query, null, null);
 }

@@ -135,7 +135,9 @@ function orderOf(text: string | undefined, trouble: string | undefined): OrderFi
   const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));
   const count = (name: string) => Number(counts.get(name) ?? 0);
   return {
-    ...{ applied: count("applied"), behind: count("behind"), waiting: count("waiting") },
+    applied: count("applied"),
+    behind: count("behind"),
+    waiting: count("waiting"),
     trouble: trouble ?? null,
   };
 }

@@ -47,7 +47,11 @@ async function readFleet(address: ServerAddress, silenceMs: number): Promise<Fle
     problems: readonly Problem[],
     remarks: readonly Problem[] = [],
   ) => ({
-    ...{ address: name, ok: problems.length === 0, fleet, problems, remarks },
+    address: name,
+    ok: problems.length === 0,
+    fleet,
+    problems,
+    remarks,
   });
   try {
     using server = await JsonServer.open(address, silenceMs);

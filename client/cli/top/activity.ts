@@ -63,8 +63,11 @@ function activityOf(before: DaemonFigures, after: DaemonFigures, seconds: number
     Math.max(0, count - (before.times[place]?.[1] ?? 0)),
   ]);
   return {
-    ...{ commands: rate("commands"), errors: rate("errors"), refusals: rate("refusals") },
-    ...{ half: quantile(times, 0.5), most: quantile(times, 0.99) },
+    commands: rate("commands"),
+    errors: rate("errors"),
+    refusals: rate("refusals"),
+    half: quantile(times, 0.5),
+    most: quantile(times, 0.99),
   };
 }
 

@@ -50,7 +50,8 @@ function names(text: string, way: SpreadWay): [string, SpreadWay][] {
 /** Each is asked the same. @param merge  what becomes of their answers, none of which is an error */
 function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): SpreadWay {
   return {
-    ...{ kind: "all", isBefore },
+    kind: "all",
+    isBefore,
     run: async (masters, argv) => {
       const outcomes = await Promise.all(masters.map((link) => link.send(argv)));
       const trouble = troubleIn(outcomes);

@@ -21,10 +21,17 @@ class ClusterFinder implements Finder {
     const { name, nodes: seeds } = specification;
     this.#timeout = parts.timeout;
     this.#nodes = new ClusterNodes({
-      ...{ seeds, environment, log: new DatabaseLog(name, parts) },
+      seeds,
+      environment,
+      log: new DatabaseLog(name, parts),
       link: (address, changed) =>
         new RedisLink({
-          ...{ ...parts, name, access: specification, address, waitReplicas, changed },
+          ...parts,
+          name,
+          access: specification,
+          address,
+          waitReplicas,
+          changed,
           timeout: this.#timeout,
         }),
     });

@@ -10,7 +10,9 @@ export function connectionOptions(
   timeout: number,
 ): RedisOptions & { replyMapping?: "legacy" } {
   return {
-    ...{ host, port, db },
+    host,
+    port,
+    db,
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
     // A certificate for an address is asked for without a name.

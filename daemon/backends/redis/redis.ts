@@ -36,7 +36,11 @@ export class RedisBackend implements Backend {
     this.name = specification.name;
     this.#log = new DatabaseLog(this.name, parts);
     this.#link = new RedisLink({
-      ...{ ...rest, waitReplicas, name: this.name, address: specification, access: specification },
+      ...rest,
+      waitReplicas,
+      name: this.name,
+      address: specification,
+      access: specification,
       changed: (isUp) => (isUp ? this.#up() : this.#down()),
     });
   }

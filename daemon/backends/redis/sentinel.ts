@@ -162,7 +162,9 @@ class SentinelFinder implements Finder {
     before?.stop();
     const access = this.#parts.specification;
     const link: RedisLink = new RedisLink({
-      ...{ ...this.#linkParts(), address, access },
+      ...this.#linkParts(),
+      address,
+      access,
       changed: (isUp) => void this.#changed(link, isUp),
     });
     this.#master = link;

@@ -28,7 +28,13 @@ export class DbsyncListener extends DaemonListener {
     const { pipeline, daemon, closeAfterAnswer, takesVersion1 } = parts;
     const { members = null, live = null, slowLog = null } = parts;
     const own = {
-      ...{ pipeline, daemon, closeAfterAnswer, takesVersion1, members, live, slowLog },
+      pipeline,
+      daemon,
+      closeAfterAnswer,
+      takesVersion1,
+      members,
+      live,
+      slowLog,
       ...({ version: 0, listener: "dbsync-v2" } as const),
     };
     super({

@@ -35,7 +35,7 @@ export class JsonListener extends DaemonListener {
     const refused = new RefusedRequests(parts.log, environment, PASSED_ON_REFUSED);
     const refusedReplicas = new RefusedRequests(parts.log, environment, REPLICA_REFUSED);
     const id = Buffer.from(environment.randomBytes(ID_BYTES), "latin1").toString("hex");
-    const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, ...{ places, store, id } });
+    const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, places, store, id });
     super({
       ...parts,
       name: JSON_LISTENER,

@@ -211,7 +211,8 @@ export class JsonSession implements ActionHost {
     const { store, replicas, refusedReplicas } = host;
     const guest = this.#guest;
     return {
-      ...{ store, replicas },
+      store,
+      replicas,
       get isFull() {
         return guest.lacksMemory(true);
       },

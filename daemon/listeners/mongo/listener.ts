@@ -22,7 +22,11 @@ export class MongoListener extends DaemonListener {
     let cursors: Cursors | null = null;
     let id = 0;
     const own = {
-      ...{ path, users, memory, daemon, commands: mongoCommandsByName },
+      path,
+      users,
+      memory,
+      daemon,
+      commands: mongoCommandsByName,
       objectIds: new ObjectIds(environment),
       nextId: () => {
         id = (id + 1) % IDS;

@@ -48,7 +48,9 @@ export class RespDialect extends Dialect<Argv> {
     this.parser = parserFor(host);
     this.#client = new ConnectedClient(
       {
-        ...{ id: host.nextId(), socket: connection.socket, kill: () => connection.destroy() },
+        id: host.nextId(),
+        socket: connection.socket,
+        kill: () => connection.destroy(),
         activeAt: () => connection.activeAt,
         requestBytes: () => this.parser.heldBytes,
         push: (bytes) => connection.push(bytes),

@@ -36,7 +36,9 @@ export class Doorway {
   constructor(parts: DoorwayParts) {
     this.#parts = parts;
     this.#ws = new WebSocketServer({
-      ...{ noServer: true, clientTracking: false, autoPong: false },
+      noServer: true,
+      clientTracking: false,
+      autoPong: false,
       maxFragments: PIECES_MOST,
       handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
       // The package inflates in callbacks whose exceptions end the process: docs/decisions/0050-browsers-get-no-compression.md.

@@ -33,16 +33,27 @@ export class WsListener extends DaemonListener {
     // Version 1 is not signed as version 2 is, and members have a port of their own.
     const own = {
       ...({ version: 2, listener: "ws" } as const),
-      ...{ pipeline, daemon, live, slowLog, closeAfterAnswer: false, takesVersion1: false, members: null },
+      pipeline,
+      daemon,
+      live,
+      slowLog,
+      closeAfterAnswer: false,
+      takesVersion1: false,
+      members: null,
     };
     super({
       ...parts,
-      ...{ ...settings.ws, name: "ws", options: { address: "--ws", port: "--ws" }, fullText: "" },
+      ...settings.ws,
+      name: "ws",
+      options: { address: "--ws", port: "--ws" },
+      fullText: "",
       connector(host) {
         const whole = Object.assign(host, own);
         const heartbeats = new Heartbeats(whole);
         const doorway = new Doorway({
-          ...{ address, origins: settings.wsOrigins, host },
+          address,
+          origins: settings.wsOrigins,
+          host,
           refused({ remoteAddress, remotePort }, origin) {
             host.refusals.note("wrong-origin", { remote: `${remoteAddress}:${remotePort}`, detail: origin });
             host.observer.refused("ws", "wrong-origin");

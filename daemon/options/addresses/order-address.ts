@@ -33,7 +33,10 @@ export function parseOrder(text: string): OrderAddress {
   const options = replicas === "1" ? "" : `?replicas=${replicas}`;
   return {
     name: `${scheme}://${login}${servers.join(",")}/${stream}${options}`,
-    ...{ servers, isTls: scheme === "tls", stream: stream as string, replicas: Number(replicas) },
+    servers,
+    isTls: scheme === "tls",
+    stream: stream as string,
+    replicas: Number(replicas),
     user: user === null ? null : decoded(user),
     password: password === null ? null : decoded(password),
   };

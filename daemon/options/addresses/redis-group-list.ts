@@ -59,7 +59,10 @@ export function parseRedisGroup(text: string): RedisGroupSpecification {
   return {
     kind,
     name: db === 0 ? `redis${s}-${which}:${named}` : `redis${s}-${which}://${named}/${db}`,
-    ...{ nodes, master, db, tls },
+    nodes,
+    master,
+    db,
+    tls,
     username: decoded(user, shown),
     password: decoded(password, shown),
     sentinel: sentinelIn(query, tls, { fail, shown }),

@@ -26,9 +26,20 @@ export function awayMember(
   known: Pick<MemberStatus, "address" | "id" | "connection" | "trouble" | "lastHeard">,
 ): MemberStatus {
   return {
-    ...{ ...known, state: null, skewed: false, connectedSince: null },
-    ...{ roundTrip: null, skew: null, watermark: null, entries: null, isEqual: null, lag: 0, behind: 0 },
-    ...{ prunedTo: null, isLacking: false, refusals: 0 },
+    ...known,
+    state: null,
+    skewed: false,
+    connectedSince: null,
+    roundTrip: null,
+    skew: null,
+    watermark: null,
+    entries: null,
+    isEqual: null,
+    lag: 0,
+    behind: 0,
+    prunedTo: null,
+    isLacking: false,
+    refusals: 0,
   };
 }
 

@@ -245,8 +245,17 @@ export class Reconciling {
     this.#giveUp();
     this.moved();
     this.#exchange = {
-      ...{ session, isOwn, set, isCompared: false, giving: 0, given: 0 },
-      ...{ hasSaidGiven: false, hasHeardGiven: false, hasHeard: false, isStale: false, cancels: [] },
+      session,
+      isOwn,
+      set,
+      isCompared: false,
+      giving: 0,
+      given: 0,
+      hasSaidGiven: false,
+      hasHeardGiven: false,
+      hasHeard: false,
+      isStale: false,
+      cancels: [],
       receivedBefore: this.#parts.received(),
     };
     return this.#exchange;

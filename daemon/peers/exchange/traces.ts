@@ -70,7 +70,13 @@ export class Traces {
     trace = this.#old.get(id);
     trace ??= {
       place: { at, seq, id },
-      ...{ isFlushed: false, has: 0, sent: 0, owed: 0, atOnce: null, isUrgent: false, turns: 0 },
+      isFlushed: false,
+      has: 0,
+      sent: 0,
+      owed: 0,
+      atOnce: null,
+      isUrgent: false,
+      turns: 0,
     };
     this.#young.set(id, trace);
     return trace;

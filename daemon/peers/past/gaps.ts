@@ -256,9 +256,22 @@ function close(gap: Gap): void {
 }
 
 const noGap = (member: ByteString): Gap => ({
-  ...{ member, address: "", pruned: 0, isWhole: false, at: 0, report: null, forgiven: null },
-  ...{ witnesses: new Map(), isHere: true, askedAt: Number.NEGATIVE_INFINITY },
-  ...{ isKnown: false, isOpen: false, isNew: true, since: 0, fewest: 0, shrunkAt: 0 },
+  member,
+  address: "",
+  pruned: 0,
+  isWhole: false,
+  at: 0,
+  report: null,
+  forgiven: null,
+  witnesses: new Map(),
+  isHere: true,
+  askedAt: Number.NEGATIVE_INFINITY,
+  isKnown: false,
+  isOpen: false,
+  isNew: true,
+  since: 0,
+  fewest: 0,
+  shrunkAt: 0,
   saidAt: Number.NEGATIVE_INFINITY,
 });
 

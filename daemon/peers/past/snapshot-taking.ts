@@ -172,8 +172,16 @@ export class SnapshotTaking {
 
   #begin({ giver, agreed }: Choice, now: number): void {
     this.#taking = {
-      ...{ giver, agreed, staged: null, received: 0, fresh: 0, number: 0, asked: 0 },
-      ...{ isWhole: false, movedAt: now, saidAt: now },
+      giver,
+      agreed,
+      staged: null,
+      received: 0,
+      fresh: 0,
+      number: 0,
+      asked: 0,
+      isWhole: false,
+      movedAt: now,
+      saidAt: now,
     };
     this.#rests.delete(giver.id);
     this.#parts.peering.log.warn({ ...factsOf(giver), upTo: dateText(agreed.at) }, TAKING);

@@ -62,8 +62,12 @@ export class StateDifferences {
     if (known !== undefined) known.said.set(id, isSame);
     else if (!isSame && this.#keys.size < KEYS_MOST)
       this.#keys.set(name, {
-        ...{ db: named.db, key: named.key, salt, since: this.#parts.uptime() },
-        ...{ said: new Map([[id, false]]), told: null },
+        db: named.db,
+        key: named.key,
+        salt,
+        since: this.#parts.uptime(),
+        said: new Map([[id, false]]),
+        told: null,
       });
   }
 

@@ -14,8 +14,15 @@ const LEVEL_MOST = 3;
 const REPL_ALL = 3;
 
 export const REDIS_NUMBERS: Readonly<Record<string, number>> = {
-  ...{ LOG_DEBUG: 0, LOG_VERBOSE: 1, LOG_NOTICE: 2, LOG_WARNING: 3 },
-  ...{ REPL_NONE: 0, REPL_AOF: 1, REPL_SLAVE: 2, REPL_REPLICA: 2, REPL_ALL },
+  LOG_DEBUG: 0,
+  LOG_VERBOSE: 1,
+  LOG_NOTICE: 2,
+  LOG_WARNING: 3,
+  REPL_NONE: 0,
+  REPL_AOF: 1,
+  REPL_SLAVE: 2,
+  REPL_REPLICA: 2,
+  REPL_ALL,
 };
 
 /** @param current  the run at hand */

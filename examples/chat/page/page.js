@@ -189,7 +189,10 @@ function enter(pseudo, session) {
   state("connecting", "");
   const own = location.origin.replace(/^http/, "ws");
   conversation = new Conversation({
-    ...{ servers: [own], pseudo, session, makeId: () => newId() },
+    servers: [own],
+    pseudo,
+    session,
+    makeId: () => newId(),
     makeSocket: (url, protocol) => new WebSocket(url, protocol),
     tell: (told) => TELL[told.is](told),
   });

@@ -147,10 +147,7 @@ function* groupRows(
   }
   const grouped: RelationRow[] = [];
   for (const { by, totals } of groups.values()) {
-    grouped.push([
-      ...by,
-      ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name, evaluation)),
-    ]);
+    grouped.push([...by, ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name, evaluation))]);
     if (grouped.length % STEP_ITEMS === 0) yield;
   }
   return grouped;
@@ -166,7 +163,10 @@ interface Total {
 }
 
 const newTotal = ({ isDistinct }: Aggregate): Total => ({
-  ...{ count: 0, sum: 0, least: null, greatest: null },
+  count: 0,
+  sum: 0,
+  least: null,
+  greatest: null,
   seen: isDistinct ? new Set() : null,
 });
 

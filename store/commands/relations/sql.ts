@@ -82,8 +82,16 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
     throw mistakeFailure(text, language, statement);
   }
   const evaluation: Evaluation = {
-    ...{ data, database, language, parameters, at, work: { rows: 0 }, sources: new Sources() },
-    ...{ form: formOf(language, form), english: form, isPlanned: form === "standard" },
+    data,
+    database,
+    language,
+    parameters,
+    at,
+    work: { rows: 0 },
+    sources: new Sources(),
+    form: formOf(language, form),
+    english: form,
+    isPlanned: form === "standard",
   };
   if (parsed.parameters !== parameters.length)
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));

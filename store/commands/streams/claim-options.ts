@@ -35,7 +35,10 @@ export function claimOptions(argv: readonly ByteString[], at: number): ClaimOpti
   // A time that is none, or to come, is now.
   const isGiven = reader.deliveredAt >= 0 && reader.deliveredAt <= at;
   return {
-    ...{ ids, force, justId, lastId },
+    ids,
+    force,
+    justId,
+    lastId,
     deliveredAt: isGiven ? reader.deliveredAt : at,
     deliveries: reader.deliveries < 0 ? null : Math.min(reader.deliveries, DELIVERIES_MAX),
   };

@@ -86,7 +86,9 @@ type Ask = (method: string, params?: object) => Promise<Answer>;
 function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
   const run = async (expression: string): Promise<unknown> => {
     const { result, exceptionDetails } = await ask("Runtime.evaluate", {
-      ...{ expression: `(async () => (${expression}))()`, awaitPromise: true, returnByValue: true },
+      expression: `(async () => (${expression}))()`,
+      awaitPromise: true,
+      returnByValue: true,
     });
     if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
     return (result as Answer)["value"];
@@ -101,13 +103,17 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
   };
   const appear = async ({ width, height, isDark }: Look): Promise<void> => {
     await ask("Emulation.setDeviceMetricsOverride", {
-      ...{ width, height, deviceScaleFactor: 1, mobile: width < 500 },
+      width,
+      height,
+      deviceScaleFactor: 1,
+      mobile: width < 500,
     });
     const value = isDark ? "dark" : "light";
     await ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value }] });
   };
   return {
-    ...{ run, until },
+    run,
+    until,
     async open(url) {
       await ask("Page.navigate", { url });
       await until(`location.href === ${JSON.stringify(url)} && document.readyState === "complete"`);

@@ -87,7 +87,9 @@ async function wayTo(fleet: Fleet, key: string, file: string): Promise<Scene> {
   await listenAtFreePort(relay);
   const way: Scene = {
     address: addressOf(key, `ws://127.0.0.1:${(relay.address() as AddressInfo).port}`),
-    ...{ file, fleet, isCut: false },
+    file,
+    fleet,
+    isCut: false,
     cut() {
       way.isCut = true;
       for (const socket of sockets) socket.destroy();

@@ -38,7 +38,9 @@ export async function makeFleet(count: number, running = count, signKey = keyFil
     async start(index) {
       const ws = { ws: { address: "127.0.0.1", port: ports[index] as number } };
       daemons[index] = await startInProcess({
-        ...{ backends: [new MemoryBackend(realEnvironment)], keys: [signKey], ws },
+        backends: [new MemoryBackend(realEnvironment)],
+        keys: [signKey],
+        ws,
       });
     },
     async stop(index) {

@@ -14,7 +14,9 @@ const KINDS = ["of Node", "of a page"] as const;
 function clientOf(kind: (typeof KINDS)[number], daemons: readonly DaemonProcess[], ws: readonly number[]) {
   if (kind === "of a page")
     return page.createClient({
-      ...{ servers: ws.map((port) => `ws://127.0.0.1:${port}`), key: pageKey, makeSocket },
+      servers: ws.map((port) => `ws://127.0.0.1:${port}`),
+      key: pageKey,
+      makeSocket,
     });
   const servers = daemons.map(({ port }) => `127.0.0.1:${port}`);
   return createClient({ servers, key: app.privateKey });

@@ -101,5 +101,9 @@ const HELLO = writeHello({
 });
 
 export const channel = (name: string): Wanted => ({
-  ...{ word: "SUBSCRIBE", name, db: 0, place: `message ${name}`, read: () => null },
+  word: "SUBSCRIBE",
+  name,
+  db: 0,
+  place: `message ${name}`,
+  read: () => null,
 });

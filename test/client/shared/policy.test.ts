@@ -5,7 +5,10 @@ import type { Report } from "../../../client/shared/outcome.js";
 import { judge, type Rule, ruleFor } from "../../../client/shared/policy.js";
 
 const hit = (...values: string[]): Report => ({
-  ...{ ok: true, values, reply: null, flags: "" },
+  ok: true,
+  values,
+  reply: null,
+  flags: "",
   isForAll: false,
   at: 1,
 });

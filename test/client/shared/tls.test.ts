@@ -214,12 +214,10 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
     const files = await writeCertificate(folder.path);
     await using server = await startServer(files, { maxVersion: version });
     const client = createClient({
-      ...{
-        servers: `dbsyncs://127.0.0.1:${server.port}#sha256:${files.fingerprint}`,
-        key: false,
-        versions: "1",
-        keepalive: false,
-      },
+      servers: `dbsyncs://127.0.0.1:${server.port}#sha256:${files.fingerprint}`,
+      key: false,
+      versions: "1",
+      keepalive: false,
     });
     for (let call = 0; call < 3; call++) assert.equal(await client.send("PING"), "PONG");
     assert.ok(server.counts.handshakes >= 3);

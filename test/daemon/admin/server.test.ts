@@ -49,14 +49,19 @@ async function startAdmin(
   const { exposition = makeExposition(METRICS, sources) } = options;
   const log: string[] = [];
   const server = new AdminServer({
-    ...{ place: parsePlace("0"), hosts, health: () => reported(health()), exposition },
+    place: parsePlace("0"),
+    hosts,
+    health: () => reported(health()),
+    exposition,
     ...(site === undefined ? {} : { site }),
     log: pino({}, { write: (line) => log.push(line) }),
   });
   await server.start();
   const { port } = server.address;
   return {
-    ...{ metrics, port, log },
+    metrics,
+    port,
+    log,
     get: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
     [Symbol.asyncDispose]: () => server.stop(),
   };
@@ -272,7 +277,10 @@ test("a port that is taken is told with the cure", async () => {
   const place = parsePlace(String(admin.port));
   const exposition = { contentType: "text/plain", text: () => "" };
   const second = new AdminServer({
-    ...{ place, hosts: [], exposition, health: () => reported(LIVE) },
+    place,
+    hosts: [],
+    exposition,
+    health: () => reported(LIVE),
     log: pino({ level: "silent" }),
   });
   await assert.rejects(second.start(), (problem) => {

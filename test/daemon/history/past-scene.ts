@@ -71,8 +71,12 @@ export class PastScene {
     this.signers = loadSigners(settings, pino({ level: "silent" }), known);
     this.history = new History({
       recall: {
-        ...{ storage: this.storage, snapshots, hash: hashOf, genesis: this.signers.makeRing },
-        ...{ databases: DATABASES_DEFAULT, uptime: () => performance.now() },
+        storage: this.storage,
+        snapshots,
+        hash: hashOf,
+        genesis: this.signers.makeRing,
+        databases: DATABASES_DEFAULT,
+        uptime: () => performance.now(),
         soon: (step) => void setImmediate(step),
       },
       replica: this.#replica(),
@@ -83,7 +87,10 @@ export class PastScene {
   get recallParts() {
     const { storage, signers } = this;
     return {
-      ...{ storage, hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT },
+      storage,
+      hash: hashOf,
+      genesis: signers.makeRing,
+      databases: DATABASES_DEFAULT,
       uptime: () => performance.now(),
       soon: (step: () => void) => void setImmediate(step),
     };
@@ -137,18 +144,25 @@ export class PastScene {
     const tail = { tailUnits: 1, tailBytes: 2, redone: 3, waiting: 4, bytes: 5 };
     return {
       timeline: {
-        ...{ index, watermark: 10, published: 9, failure: null, state: "live" },
-        ...{ newest: { at: AT, seq: 0 }, figures: tail, waiting: { isLevel: true }, standstill: null },
-        ...{ prunedTo: 3, holds: ({ at }: Place) => at === 5, ring: this.signers.makeRing() },
+        index,
+        watermark: 10,
+        published: 9,
+        failure: null,
+        state: "live",
+        newest: { at: AT, seq: 0 },
+        figures: tail,
+        waiting: { isLevel: true },
+        standstill: null,
+        prunedTo: 3,
+        holds: ({ at }: Place) => at === 5,
+        ring: this.signers.makeRing(),
       },
       peering: {
-        ...{
-          isSkewed: false,
-          state: "live",
-          stablePoint: 8,
-          order: null,
-          quarantine: { size: 0, dropped: 0 },
-        },
+        isSkewed: false,
+        state: "live",
+        stablePoint: 8,
+        order: null,
+        quarantine: { size: 0, dropped: 0 },
         snapshots: { taken: 6, strays: 7, possibleStrays: 8, progress: null },
         states: {
           comparedAt: 11,

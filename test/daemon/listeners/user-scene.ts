@@ -44,7 +44,13 @@ export async function startUserListener<Listener extends DaemonListener>(
   const known =
     users === undefined ? new Users(null, secrets) : withFile(users, (file) => new Users(file, secrets));
   const listener = makeListener({
-    ...{ address: "127.0.0.1", port: 0, gate: null, observer: NOBODY, environment, log, memory },
+    address: "127.0.0.1",
+    port: 0,
+    gate: null,
+    observer: NOBODY,
+    environment,
+    log,
+    memory,
     users: known,
     limits: { ...defaultLimits, ...limits },
     path: new LocalPath(backend, new LocalUnits(environment, new Newest())),
@@ -53,7 +59,10 @@ export async function startUserListener<Listener extends DaemonListener>(
   await listener.start();
   const { port } = listener.address;
   return {
-    ...{ listener, port, log: lines, users: known },
+    listener,
+    port,
+    log: lines,
+    users: known,
     async said(bytes: string) {
       using client = await RawClient.open(port);
       client.send(bytes);

@@ -90,7 +90,9 @@ test("what holds more counts for more: few keys go where they are large", () => 
     database.execute(["SADD", `k${i}`, ...members], { at: 1, db: 0, id: "u" });
   }
   const evictor = new Evictor({
-    ...{ policy: "allkeys-random", database, environment: { uptime: () => 0, random: () => 0.5 } },
+    policy: "allkeys-random",
+    database,
+    environment: { uptime: () => 0, random: () => 0.5 },
   });
   evictor.free(100_000, quiet);
   assert.ok(evictor.evicted >= 2 && evictor.evicted <= 12, `${evictor.evicted} keys have gone`);

@@ -79,9 +79,15 @@ export async function startMirror(
   const { log, lines } = keepLog("info");
   const mirror = new Mirror({
     specification: parseSpecifications(`redis:127.0.0.1:${port}`)[0] as RedisSpecification,
-    ...{ fold, daemon: OWN, cluster: "c".repeat(64), log, environment: realEnvironment },
+    fold,
+    daemon: OWN,
+    cluster: "c".repeat(64),
+    log,
+    environment: realEnvironment,
     timeout: () => 5000,
-    ...{ keys: 100_000, compareEvery: 0, compareRate: 1_000_000 },
+    keys: 100_000,
+    compareEvery: 0,
+    compareRate: 1_000_000,
     ...given,
   });
   await mirror.start();

@@ -16,8 +16,12 @@ import { OTHER, OWN } from "./mirrored.js";
 
 const CLUSTER = "c".repeat(64);
 const MARK = {
-  ...{ cluster: CLUSTER, daemon: OWN, run: "0123456789abcdef", batch: 7 },
-  ...{ level: { at: 1_700_000_000_000, seq: 3 }, whole: "1:aa/2:bb" },
+  cluster: CLUSTER,
+  daemon: OWN,
+  run: "0123456789abcdef",
+  batch: 7,
+  level: { at: 1_700_000_000_000, seq: 3 },
+  whole: "1:aa/2:bb",
 };
 
 test("-d redis beside --data is a mirror, and the daemon's memory answers", () => {
@@ -38,7 +42,11 @@ test("-d redis beside --data is a mirror, and the daemon's memory answers", () =
 
 describe("a mark", () => {
   const claimant: Claimant = {
-    ...{ cluster: CLUSTER, daemon: OWN, written: [], whole: "3:aa/4:bb", takesOver: false },
+    cluster: CLUSTER,
+    daemon: OWN,
+    written: [],
+    whole: "3:aa/4:bb",
+    takesOver: false,
   };
   const judged = (text: string | null, isEmpty: boolean, given: Partial<Claimant> = {}) =>
     judgeMark(text, isEmpty, { ...claimant, ...given }).kind;
@@ -130,7 +138,9 @@ test("keys are asked for by the bytes of their values, and what should not be th
     },
   };
   const scene = {
-    ...{ database: () => database, clock: () => 2, dirty: new DirtyKeys(10, () => {}) },
+    database: () => database,
+    clock: () => 2,
+    dirty: new DirtyKeys(10, () => {}),
     timed: <Result>(work: () => Result) => work(),
   };
   const names = Array.from({ length: count }, (_, i) => [`k${i}`, `strange${i}`]).flat();

@@ -68,14 +68,21 @@ test("a cluster, and sentinels with their master's name, are one database of sev
   const login = { username: "me", password: "p@,s", tls: true, sentinel: { ...sentinel, tls: true } };
   assert.deepEqual(parseSpecifications("rediss-sentinel://me:p%40%2Cs@main@a:1,[::1]:2/3"), [
     {
-      ...{ ...group, ...login, kind: "redis-sentinel", master: "main", db: 3 },
+      ...group,
+      ...login,
+      kind: "redis-sentinel",
+      master: "main",
+      db: 3,
       name: "rediss-sentinel://main@a:1,[::1]:2/3",
     },
   ]);
   const own = "?sentinel-user=w&sentinel-password=s%40%26&sentinel-tls=no";
   assert.deepEqual(parseSpecifications(`rediss-sentinel://me:p%40%2Cs@main@a:1,[::1]:2${own}`), [
     {
-      ...{ ...group, ...login, kind: "redis-sentinel", master: "main" },
+      ...group,
+      ...login,
+      kind: "redis-sentinel",
+      master: "main",
       name: "rediss-sentinel:main@a:1,[::1]:2",
       sentinel: { username: "w", password: "s@&", tls: false },
     },

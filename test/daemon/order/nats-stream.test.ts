@@ -33,7 +33,11 @@ type Line = Readonly<Record<string, unknown>>;
 
 /** One that nothing is read by. */
 const reader = (parts: Partial<StreamReader> = {}): StreamReader => ({
-  ...{ next: 1, isNew: true, connected: () => null, again: () => null, message() {} },
+  next: 1,
+  isNew: true,
+  connected: () => null,
+  again: () => null,
+  message() {},
   ...parts,
 });
 
@@ -48,7 +52,10 @@ describe("a stream of NATS", { skip }, () => {
   const streamOf = (name: string, parts: { reader?: StreamReader; user?: string } = {}) =>
     new NatsStream({
       address: parseOrder(`nats://${parts.user ?? "all"}:pass@127.0.0.1:${server.port}/${name}`),
-      ...{ credentials: null, reader: parts.reader ?? reader(), environment, log },
+      credentials: null,
+      reader: parts.reader ?? reader(),
+      environment,
+      log,
     });
 
   before(async () => {
@@ -170,7 +177,13 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
   const address = (name: string) => parseOrder(`nats://127.0.0.1:${port}/${name}`);
   const port = await freePort();
   const partsOf = (name: string) => ({
-    ...{ data: data.path, order: address(name), credentials: null, signers, databases: 16, every: 10, log },
+    data: data.path,
+    order: address(name),
+    credentials: null,
+    signers,
+    databases: 16,
+    every: 10,
+    log,
     // Longer than it takes to be refused, however busy the machine is.
     patience: 3000,
   });

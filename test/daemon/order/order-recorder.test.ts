@@ -25,12 +25,15 @@ function sceneOf(unitSteps: number) {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const state = new OrderedState({
     check: entryCheck({ signers, hash: hashOf, databases: 16 }),
-    ...{ past: nothingYet(signers.makeRing(), 16), databases: 16, applying() {} },
+    past: nothingYet(signers.makeRing(), 16),
+    databases: 16,
+    applying() {},
   });
   signers.follow(() => state.ring);
   const published: Buffer[] = [];
   const stream: Pick<OrderStream, "publish" | "facts" | "trouble"> = {
-    ...{ facts, trouble: null },
+    facts,
+    trouble: null,
     async publish(_, data) {
       published.push(data);
       const seq = state.seq + 1;
@@ -39,8 +42,14 @@ function sceneOf(unitSteps: number) {
     },
   };
   const recorder = new OrderRecorder({
-    ...{ state, unitSteps, stream, log, environment: realEnvironment },
-    ...{ hasCaughtUp: () => true, failure: () => null, changes: () => ({ senders: null }) },
+    state,
+    unitSteps,
+    stream,
+    log,
+    environment: realEnvironment,
+    hasCaughtUp: () => true,
+    failure: () => null,
+    changes: () => ({ senders: null }),
   });
   const record = async (...commands: readonly (readonly string[])[]) => {
     const { id, body, signature } = signCommands(pair, commands, { cluster: signers.cluster, at: NOW });

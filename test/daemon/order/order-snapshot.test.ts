@@ -19,7 +19,9 @@ function stateFrom(past: (makeRing: () => OrderedPast["ring"]) => OrderedPast) {
   const signers = loadSigners(keys, log);
   const state = new OrderedState({
     check: entryCheck({ signers, hash: hashOf, databases: DATABASES }),
-    ...{ past: past(signers.makeRing), databases: DATABASES, applying() {} },
+    past: past(signers.makeRing),
+    databases: DATABASES,
+    applying() {},
   });
   signers.follow(() => state.ring);
   return { state, signers };

@@ -31,13 +31,23 @@ function makeReplica(
   const { order } = settings;
   assert.ok(order !== null);
   return new OrderedReplica({
-    ...{ settings, order, identity: makeIdentity(), signers, environment, log },
+    settings,
+    order,
+    identity: makeIdentity(),
+    signers,
+    environment,
+    log,
     arrived() {},
   });
 }
 
 const factsUpTo = (last: number) => ({
-  ...{ first: 1, last, created: "today", replicas: 1, others: 0, maxBytes: 1000 },
+  first: 1,
+  last,
+  created: "today",
+  replicas: 1,
+  others: 0,
+  maxBytes: 1000,
 });
 
 test("a daemon is behind until it has all that stood in the stream when it came to it, each time that it comes", () => {
@@ -100,7 +110,9 @@ test("a version of what commands mean that is not known ends it, in the stream a
   using folder = makeFolder();
   const state = new OrderedState({
     check: entryCheck({ signers: signersOf(), hash: hashOf, databases: 16 }),
-    ...{ past: nothingYet(makeRing(), 16), databases: 16, applying() {} },
+    past: nothingYet(makeRing(), 16),
+    databases: 16,
+    applying() {},
   });
   state.apply(message);
   const chunks = writeOrderSnapshot(state.past, { created: "today", cluster });

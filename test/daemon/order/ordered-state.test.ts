@@ -25,7 +25,9 @@ function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
   const applied: string[] = [];
   const state = new OrderedState({
     check: entryCheck({ signers, hash: hashOf, databases: 16 }),
-    ...{ past: nothingYet(signers.makeRing(), 16), databases: 16, applying: (id) => void applied.push(id) },
+    past: nothingYet(signers.makeRing(), 16),
+    databases: 16,
+    applying: (id) => void applied.push(id),
   });
   signers.follow(() => state.ring);
   const sign = (

@@ -94,7 +94,9 @@ test("the bit of a member with a voice is given away last", () => {
   const notes = new Map<string, unknown>([["named", 1]]);
   const isConnected = () => false;
   const bits = new MemberBits({
-    ...{ isConnected, hasVoice: (id) => id === "named", notes },
+    isConnected,
+    hasVoice: (id) => id === "named",
+    notes,
     forgotten: (bit) => void forgotten.push(bit),
   });
   const own = bits.of("named");

@@ -42,8 +42,10 @@ test("a daemon that has told a watermark before, or has no members, joins nobody
   ] as const) {
     const raised: number[] = [];
     const timeline = {
-      ...{ published, raise: (to: number) => void raised.push(to) },
-      ...{ index: new DigestIndex(), forgotten: { clear: () => assert.fail("it has joined nobody") } },
+      published,
+      raise: (to: number) => void raised.push(to),
+      index: new DigestIndex(),
+      forgotten: { clear: () => assert.fail("it has joined nobody") },
     };
     const joining = new Joining({ timeline, clock: () => 10 });
     joining.start(hasOthers);

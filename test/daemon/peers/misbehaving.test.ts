@@ -72,18 +72,17 @@ class Hand implements MemberSocket {
 
   greet(): void {
     this.say({
-      ...{
-        kind: "status",
-        serial: 1,
-        echo: 0,
-        echoAge: 0,
-        clock: EPOCH,
-        watermark: 0,
-        pruned: 0,
-        state: "live",
-        skewed: false,
-      },
-      ...{ ring: NOTHING, data: NOTHING },
+      kind: "status",
+      serial: 1,
+      echo: 0,
+      echoAge: 0,
+      clock: EPOCH,
+      watermark: 0,
+      pruned: 0,
+      state: "live",
+      skewed: false,
+      ring: NOTHING,
+      data: NOTHING,
     });
   }
 
@@ -103,7 +102,11 @@ function joined(world: World, parts: Partial<PeeringParts> = {}): { node: Node; 
 }
 
 const push = (entries: Buffer, bytes = entries.length, isDeflated = false, number = 1): OwnMessage => ({
-  ...{ kind: "push", number, bytes, isDeflated, entries },
+  kind: "push",
+  number,
+  bytes,
+  isDeflated,
+  entries,
 });
 
 const bomb = deflateRawSync(Buffer.alloc(50_000_000));
@@ -133,7 +136,12 @@ const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
   ),
   "a report request up to no whole second": { kind: "report-request", at: EPOCH + 1 },
   "a part of a snapshot that was not asked for": {
-    ...{ kind: "snapshot-part", at: EPOCH, number: 0, total: 3, isLast: true, bytes: Buffer.from("abc") },
+    kind: "snapshot-part",
+    at: EPOCH,
+    number: 0,
+    total: 3,
+    isLast: true,
+    bytes: Buffer.from("abc"),
   },
   "a reconciliation that is none": { kind: "reconcile", session: 1, step: Buffer.from("garbage") },
 };
@@ -332,8 +340,15 @@ test("what a member asks for that is not there is passed over", () => {
 function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
   const { node, hand } = joined(new World());
   node.timeline.handover = {
-    ...{ givable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }), hold: () => {}, keepFrom: () => {} },
-    ...{ adoptions: 0, cuts: [], votes: null, certify: () => {}, keepVotes: () => {}, want: () => {} },
+    givable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }),
+    hold: () => {},
+    keepFrom: () => {},
+    adoptions: 0,
+    cuts: [],
+    votes: null,
+    certify: () => {},
+    keepVotes: () => {},
+    want: () => {},
     hasLost: () => false,
     stage: () => assert.fail("nothing is taken"),
     adopt: () => assert.fail("nothing is taken"),
@@ -372,7 +387,10 @@ test("a member that was called, and never pauses behind its proof, is closed bef
   const parser = new FrameParser(1 << 20, 2);
   let owner: MemberSocketOwner | null = null;
   const socket: MemberSocket = {
-    ...{ binding: null, remote: "203.0.113.9:1", unsentBytes: () => 0, close: () => {} },
+    binding: null,
+    remote: "203.0.113.9:1",
+    unsentBytes: () => 0,
+    close: () => {},
     write: (bytes) => void heard.push(...parser.push(bytes).map(readMemberMessage)),
   };
   const connect = (_: unknown, own: MemberSocketOwner) => {

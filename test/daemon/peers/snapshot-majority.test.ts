@@ -13,15 +13,26 @@ const AT = EPOCH - 10_000;
 
 /** It is there; whom to take from is all that is asked here. */
 const HANDOVER: NonNullable<TimelineFace["handover"]> = {
-  ...{ adoptions: 0, cuts: [], votes: null },
-  ...{ givable: () => null, hasLost: () => false },
-  ...{ hold() {}, keepFrom() {}, certify() {}, want() {}, keepVotes() {}, adopt() {} },
+  adoptions: 0,
+  cuts: [],
+  votes: null,
+  givable: () => null,
+  hasLost: () => false,
+  hold() {},
+  keepFrom() {},
+  certify() {},
+  want() {},
+  keepVotes() {},
+  adopt() {},
   stage: () => assert.fail("nothing is taken"),
 };
 
 const voteOf = (seal: string): CutVote => ({
-  ...{ at: AT, bytes: 100, seal: seal.repeat(32) },
-  ...{ spki: GIVER.spki, signature: "" },
+  at: AT,
+  bytes: 100,
+  seal: seal.repeat(32),
+  spki: GIVER.spki,
+  signature: "",
 });
 
 /** Whether the giver's snapshot is taken, of two others. @param majority  what most have signed of its date */
@@ -34,13 +45,17 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   const warned: string[] = [];
   const choice = new SnapshotChoice({
     peering: {
-      ...{ timeline, clock: () => EPOCH, limits: PEERING_LIMITS },
+      timeline,
+      clock: () => EPOCH,
+      limits: PEERING_LIMITS,
       order: () => (order ? GIVER.id : null),
     },
     gaps: { isOpen: () => true, isStuck: () => true },
     voting: { agreedOn: () => majority, from: () => [voteOf("s")], haveSigned: () => haveSigned },
     electorate: () => ({ ids: new Set([GIVER.id, keyOf("b").id]), others: 2 }),
-    ...{ state: () => "catching-up", beganEmpty: () => true, isEverybodyHere: () => true },
+    state: () => "catching-up",
+    beganEmpty: () => true,
+    isEverybodyHere: () => true,
     missingOf: () => -1,
     wasTaken: () => false,
     notices: { warn: (_kind, _facts, text) => void warned.push(text) },

@@ -87,7 +87,8 @@ class FakeHandover {
     const chunks: Buffer[] = [];
     const { room } = this;
     return {
-      ...{ cutAt, room },
+      cutAt,
+      room,
       write: (chunk: Buffer) => {
         chunks.push(Buffer.from(chunk));
         this.written();

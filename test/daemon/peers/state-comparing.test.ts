@@ -26,7 +26,9 @@ test("keys that a member asks for cost a share of the time at most, however long
   const parts = { peering, stablePoint: () => 0, members: () => [], hasVoice: () => true };
   const comparing = new StateComparing(parts as unknown as StateComparingParts);
   const member: ComparedMember = {
-    ...{ id: "m", status: null, malformed: () => assert.fail() },
+    id: "m",
+    status: null,
+    malformed: () => assert.fail(),
     connection: { knows: new Set(), unsentBytes: 0, send: (message) => void told.push(message) },
   };
   for (let i = 0; i < 10; i++) comparing.heard(member, ASKED);

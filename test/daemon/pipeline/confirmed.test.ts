@@ -17,7 +17,10 @@ test("an answer of errors alone is confirmed only while its entry can be read, a
   let isHeld = true;
   const options = { room: 1000, standing: "" } as const;
   const recorder = {
-    ...{ records: () => true, holds: () => isHeld && !isDenied, standing: "", firstAnswer: () => null },
+    records: () => true,
+    holds: () => isHeld && !isDenied,
+    standing: "",
+    firstAnswer: () => null,
     take: ({ id }: { id: string }) =>
       isDenied ? denialOf(id, [error("NOPERM no")], options) : resultOf(id, [failed], options),
   } as unknown as ConstructorParameters<typeof TimelineRecording>[0]["recorder"];

@@ -66,7 +66,12 @@ function pipelineOf(
   const floor = { date: 0, pending: null };
   return new Pipeline({
     memory: UNBOUNDED,
-    ...{ signers, environment, log, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
+    signers,
+    environment,
+    log,
+    hash: hashOf,
+    observer: NOBODY,
+    window: DATE_WINDOW_DEFAULT,
     databases: new Databases(backends),
     daemon: makeIdentity().id,
     remembered: { most: 1000, mostBytes: 1000 },

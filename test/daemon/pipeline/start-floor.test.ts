@@ -41,7 +41,11 @@ async function makeFront(databases: string, aheadMs = 0) {
     for (const backend of backends) await backend.stop();
   });
   return {
-    ...{ backends, clock, floor, pipeline, sign },
+    backends,
+    clock,
+    floor,
+    pipeline,
+    sign,
     /** "result", or the refusal's code and effect. */
     async outcome(envelope: SignedEnvelope): Promise<string> {
       const answer = await take(envelope);

@@ -38,7 +38,11 @@ function fixture(rootKey: readonly string[] = []): Fixture {
   const entries: Entry[] = [];
   const given: Entry[] = [];
   const state: Fixture["state"] = {
-    ...{ now: NOW, watermark: 0, newest: { at: 0, seq: 0 }, refusal: null, record: null },
+    now: NOW,
+    watermark: 0,
+    newest: { at: 0, seq: 0 },
+    refusal: null,
+    record: null,
     final: Promise.resolve(true),
   };
   const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
@@ -64,7 +68,11 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     },
   };
   const gateway = new Gateway({
-    ...{ identity, recorder, log, cluster: signers.cluster, soon: setImmediate },
+    identity,
+    recorder,
+    log,
+    cluster: signers.cluster,
+    soon: setImmediate,
     environment: { ...realEnvironment, clock: () => state.now },
     changes: { senders: null },
     watermark: () => state.watermark,

@@ -25,7 +25,11 @@ function sceneOf() {
   const environment = { clock: () => now, setTimer: () => () => {} };
   const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
   const hear = messageCheck({
-    ...{ signers, hash: hashOf, broadcasts, window, databases: 16 },
+    signers,
+    hash: hashOf,
+    broadcasts,
+    window,
+    databases: 16,
     clock: environment.clock,
   });
   const { cluster } = signers;

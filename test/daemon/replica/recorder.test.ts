@@ -97,7 +97,13 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
   const environment = { ...realEnvironment, clock: () => clock.now };
   const recorder = new Recorder({
     id: OWN_ID,
-    ...{ timeline, peers, log, environment, past: 30_000, flushed: () => disk.flushed, soon: setImmediate },
+    timeline,
+    peers,
+    log,
+    environment,
+    past: 30_000,
+    flushed: () => disk.flushed,
+    soon: setImmediate,
   });
   const recording = new TimelineRecording({ recorder, confirmations, gateway: null, environment });
   const scene = makeScene({ clock, pair, parts: { recording, floor: { date: NOW - 1, pending: null } } });

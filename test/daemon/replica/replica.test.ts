@@ -22,10 +22,17 @@ async function openOn(
   const settings = settingsFrom(["-s", makeKeyPair().file, "--data", folder, ...args]);
   const identity = makeIdentity();
   return await openReplica({
-    ...{ settings, identity, signers: loadSigners(settings, log), log, arrived },
+    settings,
+    identity,
+    signers: loadSigners(settings, log),
+    log,
+    arrived,
     environment: realEnvironment,
     broadcasts: new Broadcasts({
-      ...{ channels: new Channels(), environment: realEnvironment, window: settings.window, most: 100 },
+      channels: new Channels(),
+      environment: realEnvironment,
+      window: settings.window,
+      most: 100,
     }),
   });
 }

@@ -23,14 +23,14 @@ test("the thread that makes a snapshot tells which entry is damaged, and leaves 
     storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
     await storage.settled();
     const { snapshots, make } = snapshotParts({
-      ...{
-        data: folder.path,
-        storage,
-        databases: DATABASES_DEFAULT,
-        every: 200_000,
-        retainMs: Number.POSITIVE_INFINITY,
-      },
-      ...{ genesis: () => genesisRing({ hasRoots: true }), uptime: () => 0, soon: setImmediate },
+      data: folder.path,
+      storage,
+      databases: DATABASES_DEFAULT,
+      every: 200_000,
+      retainMs: Number.POSITIVE_INFINITY,
+      genesis: () => genesisRing({ hasRoots: true }),
+      uptime: () => 0,
+      soon: setImmediate,
     });
     const isTold = (problem: Error & Partial<DamagedEntry>) => {
       assert.deepEqual(problem.damaged, placeOf(damaged));

@@ -113,8 +113,10 @@ test("documents that a JSON client writes are carried, and read from the daemons
 test("SQL clients get the original's frames, byte for byte, while a daemon is killed", async () => {
   const flush = async () => {
     await using client = createClient({
-      ...{ servers: scene.servers, key: scene.key },
-      ...{ policy: "all", timeout: CALL_MS },
+      servers: scene.servers,
+      key: scene.key,
+      policy: "all",
+      timeout: CALL_MS,
     });
     await client.send("FLUSHALL");
   };

@@ -86,7 +86,12 @@ export async function startScene({
     ...args,
   ]);
   return {
-    ...{ folder, port, sidecar, servers, key, daemons },
+    folder,
+    port,
+    sidecar,
+    servers,
+    key,
+    daemons,
     async restart(number) {
       daemons[number] = await start(number);
     },
@@ -136,7 +141,10 @@ export async function startPlain({
     scheme === "dbsync" ? `dbsync:${places}` : places.map((place) => `dbsyncs://${place}`).join();
   const ended: DaemonProcess[] = [];
   return {
-    ...{ folder, servers: places.join(), key, daemons },
+    folder,
+    servers: places.join(),
+    key,
+    daemons,
     only: (number) =>
       createClient({ servers: places[number] as string, key: pair.privateKey, timeout: CALL_MS }),
     async sidecar(...more) {

@@ -12,8 +12,13 @@ let store: Awaited<ReturnType<typeof startStore>>;
 let server: Awaited<ReturnType<typeof startServer>>;
 
 const limits = {
-  ...{ FRAME_BYTES: 4096, TEXT_CHARS: 100, STRIKES: 20, FLOOD_COUNT: 50 },
-  ...{ CONNECTIONS_PER_ADDRESS: 12, WAITING_BYTES: 20_000, HISTORY_COUNT: 3 },
+  FRAME_BYTES: 4096,
+  TEXT_CHARS: 100,
+  STRIKES: 20,
+  FLOOD_COUNT: 50,
+  CONNECTIONS_PER_ADDRESS: 12,
+  WAITING_BYTES: 20_000,
+  HISTORY_COUNT: 3,
 };
 
 before(async () => {

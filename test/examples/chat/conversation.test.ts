@@ -25,7 +25,12 @@ function converse(servers: readonly string[], pseudo: string, room: string) {
   const told: Told[] = [];
   const sockets: WebSocket[] = [];
   const conversation = new Conversation({
-    ...{ servers, pseudo, session: null, room, makeId: randomUUID, tell: (one: Told) => told.push(one) },
+    servers,
+    pseudo,
+    session: null,
+    room,
+    makeId: randomUUID,
+    tell: (one: Told) => told.push(one),
     makeSocket(url, protocol) {
       const socket = new WebSocket(url, protocol);
       sockets.push(socket);
@@ -35,7 +40,9 @@ function converse(servers: readonly string[], pseudo: string, room: string) {
   const all = <Is extends Told["is"]>(is: Is) =>
     told.filter((one): one is Extract<Told, { is: Is }> => one.is === is);
   return {
-    ...{ conversation, all, sockets },
+    conversation,
+    all,
+    sockets,
     texts: () =>
       all("message")
         .map(({ message }): Message => message)

@@ -52,16 +52,14 @@ const HISTORIES: readonly { readonly name: string; readonly open: () => Promise<
 ];
 
 const messageAt = (at: number, room = "chatroom", id: string = randomUUID()): Message => ({
-  ...{
-    id,
-    order: orderOf(at, id),
-    room,
-    at,
-    from: "aaaaaaaaaaaa",
-    pseudo: "Ann",
-    color: 7,
-    text: `at ${at}`,
-  },
+  id,
+  order: orderOf(at, id),
+  room,
+  at,
+  from: "aaaaaaaaaaaa",
+  pseudo: "Ann",
+  color: 7,
+  text: `at ${at}`,
 });
 
 for (const { name, open } of HISTORIES) {

@@ -64,7 +64,9 @@ export function makeRound(random: SeededRandom, number: number, ms: number): Rou
   const lanes = Array.from({ length: FOUNDERS + 1 }, () => makeLane(random, ms));
   const kinds = PAIRS[number % PAIRS.length] ?? [];
   const acts = kinds.map((kind) => ({
-    ...{ kind, seat: random.below(FOUNDERS), lasts: random.between(...ACT_MS) },
+    kind,
+    seat: random.below(FOUNDERS),
+    lasts: random.between(...ACT_MS),
   }));
   return { lanes, acts };
 }

@@ -133,7 +133,13 @@ function spoilt(random: SeededRandom): string {
 }
 
 const FAULTS: Readonly<Record<string, JsonFault>> = {
-  ...{ 1: "depth", 2: "mismatch", 3: "control", 4: "syntax", 5: "utf8", 7: "infinite", 10: "utf16" },
+  1: "depth",
+  2: "mismatch",
+  3: "control",
+  4: "syntax",
+  5: "utf8",
+  7: "infinite",
+  10: "utf16",
 };
 
 /** @param text  of which what follows the first NOT_UTF8 is for PHP only */

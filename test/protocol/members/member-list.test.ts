@@ -24,8 +24,11 @@ const TEXT = [
   "",
 ].join("\n");
 const LIST: MemberList = {
-  ...{ cluster: CLUSTER, number: 3, parents: idsOf("P") },
-  ...{ members: idsOf("AB"), left: idsOf("X") },
+  cluster: CLUSTER,
+  number: 3,
+  parents: idsOf("P"),
+  members: idsOf("AB"),
+  left: idsOf("X"),
 };
 
 test("a list is written in one form, whatever order it comes in, and read back", () => {

@@ -34,7 +34,11 @@ const STREAM = [
 
 const shown = ({ messages }: { messages: readonly MongoMessage[] }) =>
   messages.map(({ id, kind, isSilent, collection, body, sequences }) => ({
-    ...{ id, kind, isSilent, collection, body: bytesOf(body) },
+    id,
+    kind,
+    isSilent,
+    collection,
+    body: bytesOf(body),
     sequences: sequences.map(({ name, documents }) => [name, documents.map((one) => bytesOf(one))]),
   }));
 

@@ -23,7 +23,9 @@ async function startTwo() {
     { id: "m2", port: two.port },
   ];
   return {
-    ...{ one, two, servers },
+    one,
+    two,
+    servers,
     async [Symbol.asyncDispose]() {
       await one.stop();
       await two.stop();

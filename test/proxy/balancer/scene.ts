@@ -36,7 +36,8 @@ export async function startBalancer(
     settings: {
       listen: { address: "127.0.0.1", port: 0 },
       servers: servers.map(({ id, port, role = "MASTER" }) => ({
-        ...{ id, role },
+        id,
+        role,
         place: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
       })),
       routing: DEFAULT_ROUTING,
@@ -52,7 +53,9 @@ export async function startBalancer(
   await balancer.start();
   const { port } = balancer.address;
   return {
-    ...{ balancer, port, lines },
+    balancer,
+    port,
+    lines,
     client: () => LineClient.open(port),
     [Symbol.asyncDispose]: () => balancer.stop(),
   };

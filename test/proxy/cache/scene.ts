@@ -31,14 +31,12 @@ export async function startCache(port: number, options: CacheSceneOptions = {}):
   const environment = { ...realEnvironment, uptime: () => realEnvironment.uptime() + passed };
   const cache = new SqlCache({
     place: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
-    ...{
-      address: "127.0.0.1",
-      port: 0,
-      observer: { connected() {}, refused() {}, served() {} },
-      environment,
-      log,
-      Lru: LRUCache,
-    },
+    address: "127.0.0.1",
+    port: 0,
+    observer: { connected() {}, refused() {}, served() {} },
+    environment,
+    log,
+    Lru: LRUCache,
     cacheLimits: { ...CACHE_LIMITS, ...options.cache },
     clientLimits: { ...CLIENT_LIMITS, ...options.clients },
     upstreamLimits: { ...UPSTREAM_LIMITS, ...options.upstream },
@@ -47,7 +45,8 @@ export async function startCache(port: number, options: CacheSceneOptions = {}):
   return {
     port: cache.address.port,
     figures: cache.figures,
-    ...{ cache, lines },
+    cache,
+    lines,
     pass(milliseconds) {
       passed += milliseconds;
     },

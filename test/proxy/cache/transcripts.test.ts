@@ -24,7 +24,9 @@ async function startChain(): Promise<Chain> {
   const cache = await startCache(server.port);
   const small = await startCache(server.port, { cache: { maxEntries: 3, life: 60_000 } });
   return {
-    ...{ server, cache, small },
+    server,
+    cache,
+    small,
     async [Symbol.asyncDispose]() {
       for (const part of [cache, small, server]) await part[Symbol.asyncDispose]();
     },

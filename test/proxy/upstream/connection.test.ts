@@ -15,7 +15,10 @@ const toko = { ...NEW_SESSION, database: "toko" };
 function connectionTo(port: number, limits: Partial<UpstreamLimits> = {}): UpstreamConnection {
   const { place, limits: all } = partsFor(port, limits);
   return new UpstreamConnection({
-    ...{ place, limits: all, setTimer: environment.setTimer, manners: { hasErred: false } },
+    place,
+    limits: all,
+    setTimer: environment.setTimer,
+    manners: { hasErred: false },
     held() {},
     gone() {},
   });

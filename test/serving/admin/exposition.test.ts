@@ -20,7 +20,9 @@ const TABLES: readonly Readonly<Record<string, AnyMetric<never>>>[] = [
 const textOf = (metrics: Metrics<null>) => makeExposition(metrics, null).text();
 
 const gauge = (samples: readonly Sample<number>[], help = "Help."): AnyMetric<null> => ({
-  ...{ type: "gauge", labels: [], help },
+  type: "gauge",
+  labels: [],
+  help,
   read: () => samples,
 });
 
@@ -28,7 +30,9 @@ test("a value with and without labels, and a metric without values", () => {
   const text = textOf({
     a: gauge([{ labels: {}, value: 1.5 }]),
     b_total: {
-      ...{ type: "counter", labels: ["x", "y"], help: "Two." },
+      type: "counter",
+      labels: ["x", "y"],
+      help: "Two.",
       read: () => [
         { labels: { x: "1", y: "2" }, value: 0 },
         { labels: { x: "3", y: "" }, value: 2 ** 53 },
@@ -74,7 +78,9 @@ test("a histogram's buckets hold what the smaller ones hold", () => {
   const labels = { backend: "redis" };
   const text = textOf({
     a_seconds: {
-      ...{ type: "histogram", labels: ["backend"], help: "Help." },
+      type: "histogram",
+      labels: ["backend"],
+      help: "Help.",
       read: () => [{ labels, value: histogram }],
     },
   });
@@ -118,8 +124,12 @@ test("promtool finds nothing in the daemon's metrics", { skip: skipWithout("prom
   const text = makeExposition(METRICS, {
     metrics,
     health: () => ({ version: "1.2.3", state: "live", backends: [] }),
-    ...{ bufferedBytes: () => 77, replica: () => null, order: () => null, jsonFleet: () => null },
-    ...{ keys: () => null, families: () => null },
+    bufferedBytes: () => 77,
+    replica: () => null,
+    order: () => null,
+    jsonFleet: () => null,
+    keys: () => null,
+    families: () => null,
   }).text();
   const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
     input: text,

@@ -36,10 +36,15 @@ function slowSocket() {
 
 function outputTo(socket: Socket, pushes = new Pushes()): ClientOutput {
   return new ClientOutput({
-    ...{ socket, remote: "", host: { log: keepLog("info").log, limits: defaultLimits, pushes } },
+    socket,
+    remote: "",
+    host: { log: keepLog("info").log, limits: defaultLimits, pushes },
     held: new HeldBytes(new ByteBudget(1e9, 1e9)),
     dialect: { sent: () => {}, readsOn: false, isInOrder: true },
-    ...{ settled: () => {}, ready: () => {}, nextTurn: () => {}, close: () => assert.fail("closed") },
+    settled: () => {},
+    ready: () => {},
+    nextTurn: () => {},
+    close: () => assert.fail("closed"),
   });
 }
 
@@ -47,7 +52,8 @@ test("a long answer waits for the short ones before it, which the client has to 
   const { sent, takeAll, socket } = slowSocket();
   const output = outputTo(socket);
   const long: LongAnswer = {
-    ...{ kind: "long", left: 0 },
+    kind: "long",
+    left: 0,
     write: (to) => {
       to.write("long");
       return true;

@@ -10,9 +10,17 @@ import { keepLog } from "../../support/log-lines.js";
 
 test("a listener has an address before its start, and after its end: requests to --admin come then too", async () => {
   const listener = new SocketListener({
-    ...{ name: "test", address: "127.0.0.1", port: 0, options: { address: "-l", port: "-p" } },
-    ...{ gate: null, fullText: "", observer: NOBODY, limits: defaultLimits, refusals: CONNECTION_REFUSALS },
-    ...{ environment: realEnvironment, log: keepLog("debug").log },
+    name: "test",
+    address: "127.0.0.1",
+    port: 0,
+    options: { address: "-l", port: "-p" },
+    gate: null,
+    fullText: "",
+    observer: NOBODY,
+    limits: defaultLimits,
+    refusals: CONNECTION_REFUSALS,
+    environment: realEnvironment,
+    log: keepLog("debug").log,
     connector: () => () => assert.fail("no client connects"),
   });
   assert.deepEqual(listener.address, { address: "127.0.0.1", port: 0 });

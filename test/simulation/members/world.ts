@@ -59,13 +59,20 @@ export class World {
     this.#lists = new Lists(rules);
     this.#network = new Network(random, this.#settings);
     this.#around = {
-      ...{ rules, settings: this.#settings, random, lists: this.#lists },
-      ...{ envelopes: this.#envelopes, ledger: this.#ledger, time: () => this.#time },
+      rules,
+      settings: this.#settings,
+      random,
+      lists: this.#lists,
+      envelopes: this.#envelopes,
+      ledger: this.#ledger,
+      time: () => this.#time,
       others: (own) => this.#others[own] as readonly number[],
       send: (message) => this.#network.send(this.#tick, message),
     };
     this.#operator = new Operator({
-      ...{ ...this.#around, daemons: this.#daemons, begin: () => this.#begin(true) },
+      ...this.#around,
+      daemons: this.#daemons,
+      begin: () => this.#begin(true),
     });
     this.#first();
   }
@@ -82,8 +89,13 @@ export class World {
     else this.#judge();
     const { problems, stableMoves, toldDead } = this.#ledger;
     return {
-      ...{ problems, settings: this.#settings, healedAfter, stableMoves, lists: this.#lists.all.length },
-      ...{ envelopes: this.#envelopes.dates.length, deadLetters: bitsOf(toldDead).length },
+      problems,
+      settings: this.#settings,
+      healedAfter,
+      stableMoves,
+      lists: this.#lists.all.length,
+      envelopes: this.#envelopes.dates.length,
+      deadLetters: bitsOf(toldDead).length,
     };
   }
 

@@ -94,7 +94,10 @@ export function badStreams(): BadVector[] {
     stream: Buffer,
     note: string,
   ) => ({
-    ...{ name, stage, code, note },
+    name,
+    stage,
+    code,
+    note,
     stream: stream.toString("hex"),
   });
   return [

@@ -145,7 +145,11 @@ function goodVector(parts: Case, index: number): GoodVector {
   const nonce = nonceOf(name);
   const { id: keyId } = vectorKeys[key];
   const header: VectorHeader = {
-    ...{ key: keyId, cluster: cluster.toString("hex"), at, seq, nonce: bytes(nonce) },
+    key: keyId,
+    cluster: cluster.toString("hex"),
+    at,
+    seq,
+    nonce: bytes(nonce),
     ...more,
   };
   const body = resp(["dbsync2", headerOf(header), ...commands]);
@@ -153,7 +157,8 @@ function goodVector(parts: Case, index: number): GoodVector {
   const units = more.multi ? 1 : commands.length;
   const hex = (value: number, digits: number) => value.toString(16).padStart(digits, "0");
   return {
-    ...{ name, key },
+    name,
+    key,
     ...(note === undefined ? {} : { note }),
     header,
     commands: commands.map((argv) => argv.map(bytes)),

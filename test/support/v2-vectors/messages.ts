@@ -25,16 +25,20 @@ export function messageVectors(): MessageVector[] {
   ): MessageVector => ({ name, from, payload: resp(elements).toString("hex"), decoded });
   return [
     message("hello-client", "client", ["hello", "2", "", "", at, "", "client"], {
-      ...{ kind: "hello", versions: [2] },
+      kind: "hello",
+      versions: [2],
       ...hello,
     }),
     message("hello-client-cluster", "client", ["hello", "1 2", "", CLUSTER, "0", "", "client"], {
-      ...{ kind: "hello", versions: [1, 2] },
+      kind: "hello",
+      versions: [1, 2],
       ...hello,
-      ...{ cluster: cluster.toString("hex"), clock: 0 },
+      cluster: cluster.toString("hex"),
+      clock: 0,
     }),
     message("hello-daemon", "daemon", ["hello", "1 2", DAEMON, CLUSTER, at, "live", "daemon"], {
-      ...{ kind: "hello", versions: [1, 2] },
+      kind: "hello",
+      versions: [1, 2],
       ...served,
       state: "live",
     }),
@@ -43,29 +47,36 @@ export function messageVectors(): MessageVector[] {
       "daemon",
       ["hello", "2", DAEMON, CLUSTER, at, "catching-up", "daemon"],
       {
-        ...{ kind: "hello", versions: [2] },
+        kind: "hello",
+        versions: [2],
         ...served,
         state: "catching-up",
       },
     ),
     message("hello-daemon-without-keys", "daemon", ["hello", "1", DAEMON, CLUSTER, at, "live", "daemon"], {
-      ...{ kind: "hello", versions: [1] },
+      kind: "hello",
+      versions: [1],
       ...served,
       state: "live",
     }),
     message("hello-client-without-key", "client", ["hello", "2", "", "", at, "", "client", "0", "unsigned"], {
-      ...{ kind: "hello", versions: [2] },
+      kind: "hello",
+      versions: [2],
       ...hello,
-      ...{ members: 0, knows: ["unsigned"] },
+      members: 0,
+      knows: ["unsigned"],
     }),
     message(
       "hello-daemon-takes-unsigned",
       "daemon",
       ["hello", "1 2", DAEMON, "", at, "live", "daemon", "", "unsigned"],
       {
-        ...{ kind: "hello", versions: [1, 2] },
+        kind: "hello",
+        versions: [1, 2],
         ...served,
-        ...{ cluster: "", state: "live", knows: ["unsigned"] },
+        cluster: "",
+        state: "live",
+        knows: ["unsigned"],
       },
     ),
     message(
@@ -73,13 +84,16 @@ export function messageVectors(): MessageVector[] {
       "daemon",
       ["hello", "1 2", DAEMON, CLUSTER, at, "live", "daemon", "", "signed"],
       {
-        ...{ kind: "hello", versions: [1, 2] },
+        kind: "hello",
+        versions: [1, 2],
         ...served,
-        ...{ state: "live", knows: ["signed"] },
+        state: "live",
+        knows: ["signed"],
       },
     ),
     message("result-one-unit", "daemon", [...head, raw("+OK\r\n"), ""], {
-      ...{ kind: "result", ...result },
+      kind: "result",
+      ...result,
       units: [{ reply: { status: "OK" }, flags: [] }],
     }),
     message(
@@ -92,7 +106,8 @@ export function messageVectors(): MessageVector[] {
         ...[raw("*3\r\n:1\r\n$-1\r\n*1\r\n$0\r\n\r\n"), "late unmet"],
       ],
       {
-        ...{ kind: "result", ...result },
+        kind: "result",
+        ...result,
         units: [
           { reply: { nil: true }, flags: [] },
           { reply: { nilArray: true }, flags: ["unmet"] },
@@ -107,10 +122,20 @@ export function messageVectors(): MessageVector[] {
       },
     ),
     message("refused", "daemon", ["refused", hexText(ID), "skew", "Too early.", at, "not-applied"], {
-      ...{ kind: "refused", id: ID, code: "skew", sentence: "Too early.", clock: NOW, effect: "not-applied" },
+      kind: "refused",
+      id: ID,
+      code: "skew",
+      sentence: "Too early.",
+      clock: NOW,
+      effect: "not-applied",
     }),
     message("refused-unknown-effect", "daemon", ["refused", "", "malformed", "", "0", "unknown"], {
-      ...{ kind: "refused", id: "", code: "malformed", sentence: "", clock: 0, effect: "unknown" },
+      kind: "refused",
+      id: "",
+      code: "malformed",
+      sentence: "",
+      clock: 0,
+      effect: "unknown",
     }),
   ];
 }

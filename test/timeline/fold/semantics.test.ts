@@ -252,7 +252,10 @@ function someEntries(random: SeededRandom): Entry[] {
     const writer = random.oneOf(["", unitOf("begin"), unitId(random.oneOf(entries).id, 0)]);
     entries.push(
       entry(`${i}`, at, commands, {
-        ...{ ...by, seq: random.below(2), db: random.oneOf([0, 0, 1]), multi },
+        ...by,
+        seq: random.below(2),
+        db: random.oneOf([0, 0, 1]),
+        multi,
         if: hasCondition ? [{ db: 0, key: random.oneOf(KEYS), writer }] : null,
       }),
     );

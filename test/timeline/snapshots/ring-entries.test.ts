@@ -47,8 +47,15 @@ function keep(entries: readonly Entry[], genesis = () => genesisRing({ hasRoots:
 /** What the entries make without a snapshot. */
 function foldOf(kept: Kept, until: number): Fold {
   return new Refold({
-    ...{ ...kept, snapshots: null, from: null, index: null, until, horizon: until },
-    ...{ tailBytes: Number.POSITIVE_INFINITY, skips: () => false, found: () => {} },
+    ...kept,
+    snapshots: null,
+    from: null,
+    index: null,
+    until,
+    horizon: until,
+    tailBytes: Number.POSITIVE_INFINITY,
+    skips: () => false,
+    found: () => {},
     damaged: () => assert.fail("an entry is damaged"),
   }).finish();
 }

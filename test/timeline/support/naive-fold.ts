@@ -35,7 +35,11 @@ export function naiveUnits(entry: Entry): NaiveUnit[] {
   const { commands, multi, if: conditions } = entry.envelope;
   const groups = multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
   return groups.map((group, index) => ({
-    ...{ entry, index, commands: group, reply: { kind: "nil" }, outcome: "applied" },
+    entry,
+    index,
+    commands: group,
+    reply: { kind: "nil" },
+    outcome: "applied",
   }));
 }
 

@@ -52,8 +52,16 @@ export function entryOf(
   id: ByteString = hash(JSON.stringify(fields)),
 ): Entry {
   const envelope: Envelope = {
-    ...{ key: KEY_IDS[APPLICATION] as ByteString, cluster: "c".repeat(32), seq: 0, nonce: "n".repeat(16) },
-    ...{ db: 0, multi: false, if: null, after: null, only: null, as: null },
+    key: KEY_IDS[APPLICATION] as ByteString,
+    cluster: "c".repeat(32),
+    seq: 0,
+    nonce: "n".repeat(16),
+    db: 0,
+    multi: false,
+    if: null,
+    after: null,
+    only: null,
+    as: null,
     ...fields,
   };
   const { commands, ...header } = envelope;
@@ -127,7 +135,10 @@ export class RandomTimeline {
     );
     return entryOf(
       {
-        ...{ at: EPOCH + 1 + this.#date(), seq: random.oneOf([0, 0, 0, 1, 2]), multi, commands },
+        at: EPOCH + 1 + this.#date(),
+        seq: random.oneOf([0, 0, 0, 1, 2]),
+        multi,
+        commands,
         key: this.#signer(isRing),
         db: random.chance(0.8) ? 0 : random.chance(0.05) ? DATABASE_ABSENT : random.below(DATABASES_USED),
         if: conditional ? this.#conditions() : null,

@@ -90,8 +90,11 @@ export class TimelineSubject {
     this.now = now;
     this.#options = options;
     const limits = {
-      ...{ tailMs: MINUTE_MS, tailBytes: 1e9, unitSteps: 1e6 },
-      ...{ retainMs: Number.POSITIVE_INFINITY, retainBytes: Number.POSITIVE_INFINITY },
+      tailMs: MINUTE_MS,
+      tailBytes: 1e9,
+      unitSteps: 1e6,
+      retainMs: Number.POSITIVE_INFINITY,
+      retainBytes: Number.POSITIVE_INFINITY,
       ...options.limits,
     };
     const genesis = () => genesisRing({ hasRoots: true }, options.known);
@@ -100,10 +103,19 @@ export class TimelineSubject {
     const make = (from: number | null, to: number) =>
       makeSnapshotInSlices({ storage, snapshots, from, to, databases: 16, genesis, hash }, { soon, uptime });
     this.timeline = new Timeline({
-      ...{ storage, hash, uptime, soon, genesis, limits, databases: 16, clock: () => this.now },
+      storage,
+      hash,
+      uptime,
+      soon,
+      genesis,
+      limits,
+      databases: 16,
+      clock: () => this.now,
       window: { past: 30_000, future: 5000 },
       snapshots: {
-        ...{ snapshots, make, every: every ?? Number.POSITIVE_INFINITY },
+        snapshots,
+        make,
+        every: every ?? Number.POSITIVE_INFINITY,
         retainMs: limits.retainMs,
       },
       refusesRing: options.refusesRing ?? (() => null),

@@ -72,7 +72,9 @@ export const begin = (claim: Claim) => line("begin", { claim });
 /** They have come: who has taken them has all that the leader had. */
 export const level = ({ id, term }: Leader, { counts, place, recent }: Level) =>
   line("level", {
-    ...{ leader: id, term, place },
+    leader: id,
+    term,
+    place,
     counts: Object.fromEntries(counts),
     recent: recent.flatMap(({ by, number }) => [by, number]),
   });
@@ -117,7 +119,8 @@ export const contentsMembers = (whole: Exclude<Contents, null>) => ({
 });
 
 export const meetingMembers = ({ id, claim, counts }: Meeting) => ({
-  ...{ id, claim },
+  id,
+  claim,
   counts: Object.fromEntries(counts),
 });
 

@@ -52,7 +52,9 @@ export async function isForeign(
 async function bringLevel(connection: ReplicaConnection, parts: ComparisonParts): Promise<boolean> {
   const { host, contact, missed, known, delivery, differs, adopted } = parts;
   const levelled = await levelOut(connection, {
-    ...{ host, missed, adopted },
+    host,
+    missed,
+    adopted,
     counts: contact.met?.counts ?? new Map(),
     sealed: () => {
       parts.sealed();

@@ -280,8 +280,11 @@ export class ReplicaLink {
     const connection = await this.#connected();
     if (this.#contact.isCompared || !this.#host.fleet.leads || !this.#contact.isTaking) return;
     const isTaken = await compareWith(connection, {
-      ...{ host: this.#host, contact: this.#contact, delivery: this.#delivery },
-      ...{ missed: this.#missed, known: this.#known },
+      host: this.#host,
+      contact: this.#contact,
+      delivery: this.#delivery,
+      missed: this.#missed,
+      known: this.#known,
       differs: (documents) => this.#differs(documents),
       adopted: (document) => this.#host.adopted(this, document),
       sealed: () => {

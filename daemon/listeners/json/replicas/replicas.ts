@@ -173,7 +173,11 @@ export class JsonReplicas implements LinkHost {
     const isListed = isProven || this.#leadership.isListed(meeting.id);
     const isLed = isProven && fleet.claim.id === meeting.id;
     return {
-      ...{ id: fleet.id, claim: fleet.claim, counts: fleet.counts, isProven, isListed },
+      id: fleet.id,
+      claim: fleet.claim,
+      counts: fleet.counts,
+      isProven,
+      isListed,
       writes: isLed ? fleet.lacking(meeting.counts) : [],
       hasForgotten: isLed && fleet.hasForgotten(meeting.counts),
       isLevel: fleet.isLevel,

@@ -15,25 +15,41 @@ const INDEXES_MOST = 64;
 const WRITES: Fields = { writeConcern: "taken" };
 /** What collections can be besides plain ones. */
 const KINDS: Fields = {
-  ...{ capped: "default", size: "default", max: "default", validator: "default", validationLevel: "ignored" },
-  ...{ validationAction: "ignored", viewOn: "default", pipeline: "default", timeseries: "default" },
-  ...{
-    expireAfterSeconds: "default",
-    collation: "default",
-    clusteredIndex: "default",
-    autoIndexId: "ignored",
-  },
-  ...{ changeStreamPreAndPostImages: "default", encryptedFields: "default", storageEngine: "default" },
-  ...{ indexOptionDefaults: "default" },
+  capped: "default",
+  size: "default",
+  max: "default",
+  validator: "default",
+  validationLevel: "ignored",
+  validationAction: "ignored",
+  viewOn: "default",
+  pipeline: "default",
+  timeseries: "default",
+  expireAfterSeconds: "default",
+  collation: "default",
+  clusteredIndex: "default",
+  autoIndexId: "ignored",
+  changeStreamPreAndPostImages: "default",
+  encryptedFields: "default",
+  storageEngine: "default",
+  indexOptionDefaults: "default",
 };
 
 const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background"] as const;
 /** What an index can be besides a plain one. */
 const INDEX: Fields = {
   ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
-  ...{ expireAfterSeconds: "default", weights: "default", wildcardProjection: "default", bits: "default" },
-  ...{ partialFilterExpression: "default", min: "default", max: "default", default_language: "default" },
-  ...{ collation: "default", hidden: "default", clustered: "default", prepareUnique: "default" },
+  expireAfterSeconds: "default",
+  weights: "default",
+  wildcardProjection: "default",
+  bits: "default",
+  partialFilterExpression: "default",
+  min: "default",
+  max: "default",
+  default_language: "default",
+  collation: "default",
+  hidden: "default",
+  clustered: "default",
+  prepareUnique: "default",
 };
 
 export const collectionCommands: readonly MongoCommand[] = [

@@ -92,7 +92,9 @@ export async function startLogin(host: CommandHost, command: CommandDocument): P
   const salt = users.secrets?.saltOf(start.user) ?? "";
   const secrets = user === undefined ? [] : ((await users.secrets?.of(user)) ?? []);
   const scram = new ScramLogin({
-    ...{ ...start, salt, secrets },
+    ...start,
+    salt,
+    secrets,
     randomBytes: (count) => environment.randomBytes(count),
   });
   const skipsLast = command.within("options")?.flag("skipEmptyExchange") ?? false;

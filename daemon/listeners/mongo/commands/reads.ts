@@ -12,19 +12,15 @@ import { membersOfReply } from "./refused-documents.js";
 
 const OF_READS: Fields = { collation: "default", let: "default", hint: "ignored", allowDiskUse: "ignored" };
 const OF_CURSORS: Fields = {
-  ...{
-    noCursorTimeout: "default",
-    allowPartialResults: "ignored",
-    tailable: "default",
-    awaitData: "default",
-  },
-  ...{
-    oplogReplay: "default",
-    returnKey: "default",
-    showRecordId: "default",
-    min: "default",
-    max: "default",
-  },
+  noCursorTimeout: "default",
+  allowPartialResults: "ignored",
+  tailable: "default",
+  awaitData: "default",
+  oplogReplay: "default",
+  returnKey: "default",
+  showRecordId: "default",
+  min: "default",
+  max: "default",
 };
 
 export const readCommands: readonly MongoCommand[] = [
@@ -33,8 +29,15 @@ export const readCommands: readonly MongoCommand[] = [
     group: "documents",
     summary: "documents that match, sorted, skipped, limited, and of them what the projection names",
     fields: {
-      ...{ ...OF_READS, ...OF_CURSORS, filter: "taken", sort: "taken", projection: "taken" },
-      ...{ skip: "taken", limit: "taken", batchSize: "taken", singleBatch: "taken" },
+      ...OF_READS,
+      ...OF_CURSORS,
+      filter: "taken",
+      sort: "taken",
+      projection: "taken",
+      skip: "taken",
+      limit: "taken",
+      batchSize: "taken",
+      singleBatch: "taken",
     },
     run: find,
   },
@@ -43,8 +46,12 @@ export const readCommands: readonly MongoCommand[] = [
     group: "documents",
     summary: "what a pipeline makes of a collection's documents",
     fields: {
-      ...{ ...OF_READS, pipeline: "taken", cursor: "taken", explain: "default" },
-      ...{ bypassDocumentValidation: "ignored", writeConcern: "ignored" },
+      ...OF_READS,
+      pipeline: "taken",
+      cursor: "taken",
+      explain: "default",
+      bypassDocumentValidation: "ignored",
+      writeConcern: "ignored",
     },
     run: aggregate,
   },

@@ -15,18 +15,38 @@ const UPSERT_ID = "upsertId";
 const LENGTH_BYTES = 4;
 
 const OF_WRITES: Fields = {
-  ...{ ordered: "taken", writeConcern: "taken", bypassDocumentValidation: "ignored" },
-  ...{ let: "default", maxTimeMS: "ignored" },
+  ordered: "taken",
+  writeConcern: "taken",
+  bypassDocumentValidation: "ignored",
+  let: "default",
+  maxTimeMS: "ignored",
 };
 const OF_UPDATES: Fields = {
-  ...{ q: "taken", u: "taken", multi: "taken", upsert: "taken" },
-  ...{ collation: "default", arrayFilters: "default", c: "default", sort: "default", hint: "ignored" },
+  q: "taken",
+  u: "taken",
+  multi: "taken",
+  upsert: "taken",
+  collation: "default",
+  arrayFilters: "default",
+  c: "default",
+  sort: "default",
+  hint: "ignored",
 };
 const OF_DELETIONS: Fields = { q: "taken", limit: "taken", collation: "default", hint: "ignored" };
 const FIND_AND_MODIFY: Fields = {
-  ...{ query: "taken", sort: "taken", remove: "taken", update: "taken", new: "taken", fields: "taken" },
-  ...{ upsert: "taken", writeConcern: "taken", bypassDocumentValidation: "ignored" },
-  ...{ collation: "default", arrayFilters: "default", let: "default", hint: "ignored" },
+  query: "taken",
+  sort: "taken",
+  remove: "taken",
+  update: "taken",
+  new: "taken",
+  fields: "taken",
+  upsert: "taken",
+  writeConcern: "taken",
+  bypassDocumentValidation: "ignored",
+  collation: "default",
+  arrayFilters: "default",
+  let: "default",
+  hint: "ignored",
 };
 
 export const writeCommands: readonly MongoCommand[] = [
@@ -37,7 +57,8 @@ export const writeCommands: readonly MongoCommand[] = [
     fields: { ...OF_WRITES, documents: "taken" },
     run: (host, command) =>
       batch(host, command, {
-        ...{ verb: "MDB.INSERT", field: "documents" },
+        verb: "MDB.INSERT",
+        field: "documents",
         argument: (bytes) => withId(bytes, host),
         refusal: refusedId,
       }),
@@ -50,7 +71,8 @@ export const writeCommands: readonly MongoCommand[] = [
     fields: { ...OF_WRITES, updates: "taken" },
     run: (host, command) =>
       batch(host, command, {
-        ...{ verb: "MDB.UPDATE", field: "updates" },
+        verb: "MDB.UPDATE",
+        field: "updates",
         argument: (bytes) => updateStatement(bytes, host),
       }),
   },
@@ -61,7 +83,8 @@ export const writeCommands: readonly MongoCommand[] = [
     fields: { ...OF_WRITES, deletes: "taken" },
     run: (host, command) =>
       batch(host, command, {
-        ...{ verb: "MDB.DELETE", field: "deletes" },
+        verb: "MDB.DELETE",
+        field: "deletes",
         argument: (bytes) => statement(bytes, OF_DELETIONS, "delete.deletes").only(["q", "limit"]),
       }),
   },

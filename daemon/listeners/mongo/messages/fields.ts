@@ -31,8 +31,11 @@ export const COMMON_FIELDS: Fields = {
 
 const NO_TRANSACTIONS = "Transaction numbers are only allowed on a replica set member or mongos";
 const READ_CONCERN: Fields = {
-  ...{ level: "taken", provenance: "ignored" },
-  ...{ afterClusterTime: "default", atClusterTime: "default", afterOpTime: "default" },
+  level: "taken",
+  provenance: "ignored",
+  afterClusterTime: "default",
+  atClusterTime: "default",
+  afterOpTime: "default",
 };
 const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 

@@ -23,7 +23,14 @@ export interface LimitSetting {
 }
 
 const UNITS: Readonly<Record<string, number>> = {
-  ...{ "": 1, b: 1, k: 1000, kb: 1024, m: 1000 ** 2, mb: 1024 ** 2, g: 1000 ** 3, gb: 1024 ** 3 },
+  "": 1,
+  b: 1,
+  k: 1000,
+  kb: 1024,
+  m: 1000 ** 2,
+  mb: 1024 ** 2,
+  g: 1000 ** 3,
+  gb: 1024 ** 3,
 };
 
 /** Bytes, with one of Redis's units or without; undefined: it is none. */

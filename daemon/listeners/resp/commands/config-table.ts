@@ -20,12 +20,20 @@ import {
 import { TUNING_SETTINGS } from "./tuning-settings.js";
 
 const LEVELS: Readonly<Record<LogLevel, string>> = {
-  ...{ silent: "warning", fatal: "warning", error: "warning", warn: "warning" },
-  ...{ info: "notice", debug: "verbose", trace: "debug" },
+  silent: "warning",
+  fatal: "warning",
+  error: "warning",
+  warn: "warning",
+  info: "notice",
+  debug: "verbose",
+  trace: "debug",
 };
 
 const REDIS_LEVELS: Readonly<Record<string, LogLevel>> = {
-  ...{ debug: "trace", verbose: "debug", notice: "info", warning: "warn" },
+  debug: "trace",
+  verbose: "debug",
+  notice: "info",
+  warning: "warn",
 };
 
 const loglevel: Setting = {

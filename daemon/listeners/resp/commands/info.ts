@@ -63,7 +63,8 @@ function serverFields({ host }: RespSession): Fields {
   return {
     redis_version: REDIS_VERSION,
     // As of a Redis that was not built from a repository.
-    ...{ redis_git_sha1: "00000000", redis_git_dirty: 0 },
+    redis_git_sha1: "00000000",
+    redis_git_dirty: 0,
     dbsync_version: version,
     redis_mode: "standalone",
     os: `${type()} ${release()} ${process.arch}`,

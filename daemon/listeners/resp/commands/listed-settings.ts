@@ -26,7 +26,10 @@ export const notifyKeyspaceEvents: Setting = {
 
 const CLASSES = ["normal", "slave", "pubsub"] as const;
 const CLASS_NAMES: Readonly<Record<string, (typeof CLASSES)[number]>> = {
-  ...{ normal: "normal", slave: "slave", replica: "slave", pubsub: "pubsub" },
+  normal: "normal",
+  slave: "slave",
+  replica: "slave",
+  pubsub: "pubsub",
 };
 /** What a class is said to have: bytes, bytes for so many seconds. */
 type Bounds = readonly [hard: number, soft: number, seconds: number];

@@ -49,7 +49,12 @@ interface Options {
 
 function optionsOf({ host }: RespSession, argv: readonly ByteString[]): Options {
   const options: Options = {
-    ...{ isBroadcast: false, isOptin: false, isOptout: false, noLoop: false, redirect: 0, prefixes: [] },
+    isBroadcast: false,
+    isOptin: false,
+    isOptout: false,
+    noLoop: false,
+    redirect: 0,
+    prefixes: [],
   };
   for (let i = 3; i < argv.length; i++) {
     const word = (argv[i] as ByteString).toUpperCase();

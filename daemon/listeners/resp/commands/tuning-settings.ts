@@ -62,13 +62,28 @@ const ENCODING: Readonly<Record<string, readonly [limit: keyof EncodingLimits, i
 };
 
 const SWITCHES: Readonly<Record<string, boolean>> = {
-  ...{ activedefrag: false, activerehashing: true, "dynamic-hz": true, "jemalloc-bg-thread": true },
-  ...{ "lazyfree-lazy-eviction": false, "lazyfree-lazy-expire": false, "lazyfree-lazy-server-del": false },
-  ...{ "lazyfree-lazy-user-del": false, "lazyfree-lazy-user-flush": false, rdbcompression: true },
-  ...{ "no-appendfsync-on-rewrite": false, "aof-use-rdb-preamble": true, "aof-load-truncated": true },
-  ...{ "aof-rewrite-incremental-fsync": true, "rdb-save-incremental-fsync": true, "latency-tracking": true },
-  ...{ "stop-writes-on-bgsave-error": true, "repl-diskless-sync": true, "repl-disable-tcp-nodelay": false },
-  ...{ "replica-read-only": true, "replica-serve-stale-data": true, "crash-log-enabled": true },
+  activedefrag: false,
+  activerehashing: true,
+  "dynamic-hz": true,
+  "jemalloc-bg-thread": true,
+  "lazyfree-lazy-eviction": false,
+  "lazyfree-lazy-expire": false,
+  "lazyfree-lazy-server-del": false,
+  "lazyfree-lazy-user-del": false,
+  "lazyfree-lazy-user-flush": false,
+  rdbcompression: true,
+  "no-appendfsync-on-rewrite": false,
+  "aof-use-rdb-preamble": true,
+  "aof-load-truncated": true,
+  "aof-rewrite-incremental-fsync": true,
+  "rdb-save-incremental-fsync": true,
+  "latency-tracking": true,
+  "stop-writes-on-bgsave-error": true,
+  "repl-diskless-sync": true,
+  "repl-disable-tcp-nodelay": false,
+  "replica-read-only": true,
+  "replica-serve-stale-data": true,
+  "crash-log-enabled": true,
 };
 
 /** Other names of some. */

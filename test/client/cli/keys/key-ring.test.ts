@@ -9,8 +9,18 @@ import { repositoryRoot } from "../../../support/repository.js";
 const PUBLIC_KEY = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-public.pem");
 
 const key = (id: string, label: string): RingKey => ({
-  ...{ id: id.padEnd(64, "0"), label, role: "application", algorithm: "rsa", bits: 2048, state: "valid" },
-  ...{ from: null, until: null, revoked: null, rate: 0, rules: ["+@all", "~*"], addedBy: null },
+  id: id.padEnd(64, "0"),
+  label,
+  role: "application",
+  algorithm: "rsa",
+  bits: 2048,
+  state: "valid",
+  from: null,
+  until: null,
+  revoked: null,
+  rate: 0,
+  rules: ["+@all", "~*"],
+  addedBy: null,
 });
 
 const keys = [
@@ -54,7 +64,9 @@ test("rings are the same whatever the order; what differs is told of each daemon
       | string[]
     )[];
   const answer = (address: string, ...keys: (readonly [string, string])[]): Answer => ({
-    ...{ address, reply: keys.map(reply), error: null },
+    address,
+    reply: keys.map(reply),
+    error: null,
   });
   const failed: Answer = { address: "down", reply: null, error: new Error("gone") };
   const rings = ringsOf([

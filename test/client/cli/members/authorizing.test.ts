@@ -24,8 +24,17 @@ function spkiOf({ privateKey }: KeyPair): string {
 }
 
 const view = (id: string, other: Partial<MemberView> = {}): MemberView => ({
-  ...{ address: "a:1111", id, cluster: hexOf(CLUSTER), state: "live", durable: true, joining: false },
-  ...{ refusal: null, authorize: null, lists: [], peers: [], ...other },
+  address: "a:1111",
+  id,
+  cluster: hexOf(CLUSTER),
+  state: "live",
+  durable: true,
+  joining: false,
+  refusal: null,
+  authorize: null,
+  lists: [],
+  peers: [],
+  ...other,
 });
 
 const unseen = view(member);
@@ -49,7 +58,9 @@ async function authorize(
   const [views = [], ...later] = answers;
   const sent: (readonly string[])[] = [];
   const authorized = await authorizeAdded([added], {
-    ...{ views, ask: async () => later.shift() ?? assert.fail(), next: async () => later.length > 0 },
+    views,
+    ask: async () => later.shift() ?? assert.fail(),
+    next: async () => later.length > 0,
     send: async (command) => outcomes[sent.push(command) - 1] ?? null,
   });
   return { authorized, sent };

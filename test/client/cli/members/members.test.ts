@@ -46,7 +46,10 @@ before(async () => {
   }
   const ports = await Promise.all([freePort(), freePort(), freePort()]);
   seats = ports.map((port, index) => ({
-    ...{ port, address: `127.0.0.1:${port}`, data: join(folder, `data-${index}`), process: null },
+    port,
+    address: `127.0.0.1:${port}`,
+    data: join(folder, `data-${index}`),
+    process: null,
   }));
   await Promise.all(seats.map(start));
 });
@@ -243,7 +246,10 @@ test("two lists of one number are found, and made one", { skip: skipUnlessFull }
   const { stdout } = await run(["send", "CLUSTER", "MEMBERS"], [first]);
   const cluster = raw(/cluster ([\da-f]{64})/.exec(stdout)?.[1] ?? assert.fail(stdout));
   const beside = (letter: string): MemberList => ({
-    ...{ cluster, number: 4, parents: [raw(head?.hash ?? "")], left: (head?.left ?? []).map(raw) },
+    cluster,
+    number: 4,
+    parents: [raw(head?.hash ?? "")],
+    left: (head?.left ?? []).map(raw),
     members: [...daemons.map(({ id }) => raw(id)), letter.repeat(32)].sort(),
   });
   for (const [seat, letter] of [

@@ -14,24 +14,31 @@ const hex = (letter: string): string => hexOf(idOf(letter));
 /** A list whose signature holds, if nothing else is said. */
 const told = (list: KnownList, doubt: ToldList["doubt"] = null): ToldList => ({
   ...list,
-  ...{ signedAt: 0, signer: idOf("K"), doubt },
+  signedAt: 0,
+  signer: idOf("K"),
+  doubt,
 });
 
 const view = (letter: string, lists: readonly KnownList[], other: Partial<MemberView> = {}): MemberView => ({
-  ...{ address: `${letter.toLowerCase()}:1111`, id: hex(letter), cluster: hexOf(CLUSTER), state: "live" },
-  ...{ durable: true, joining: false, refusal: null, authorize: null, peers: [] },
+  address: `${letter.toLowerCase()}:1111`,
+  id: hex(letter),
+  cluster: hexOf(CLUSTER),
+  state: "live",
+  durable: true,
+  joining: false,
+  refusal: null,
+  authorize: null,
+  peers: [],
   lists: lists.map((list) => told(list)),
   ...other,
 });
 
 const change = (add: string, leave = "", other: Partial<Change> = {}): Change => ({
-  ...{
-    add: hexIds(idsOf(add)),
-    leave: hexIds(idsOf(leave)),
-    isReplacing: false,
-    force: false,
-    isAnew: false,
-  },
+  add: hexIds(idsOf(add)),
+  leave: hexIds(idsOf(leave)),
+  isReplacing: false,
+  force: false,
+  isAnew: false,
   ...other,
 });
 

@@ -6,16 +6,18 @@ import { formatPast, type PastUnit, readPast } from "../../../../client/cli/past
 import type { ReplyValue } from "../../../../client/shared/reply-value.js";
 
 const UNIT: PastUnit = {
-  ...{
-    at: 1_790_000_000_000,
-    seq: 0,
-    id: "00",
-    index: 0,
-    signer: "3d940c9fd6e3c287",
-    label: "web",
-    as: null,
-  },
-  ...{ db: 0, commands: [["SET", "k", "v"]], outcome: "applied", reply: "OK", change: null },
+  at: 1_790_000_000_000,
+  seq: 0,
+  id: "00",
+  index: 0,
+  signer: "3d940c9fd6e3c287",
+  label: "web",
+  as: null,
+  db: 0,
+  commands: [["SET", "k", "v"]],
+  outcome: "applied",
+  reply: "OK",
+  change: null,
 };
 const PAST = { from: 0, snapshot: null, damaged: 0, left: 0 };
 const lineOf = (unit: Partial<PastUnit>) =>

@@ -34,7 +34,12 @@ export async function startImportScene(): Promise<ImportScene> {
   const source = await RedisConnection.open(redis.port);
   const target = await RedisConnection.open(resp);
   return {
-    ...{ folder, redis, daemon, resp, source, target },
+    folder,
+    redis,
+    daemon,
+    resp,
+    source,
+    target,
     async [Symbol.asyncDispose]() {
       source[Symbol.dispose]();
       target[Symbol.dispose]();

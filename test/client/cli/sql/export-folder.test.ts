@@ -122,11 +122,18 @@ test("a folder of the earlier server, taken over and written again, is the same"
   };
   const origin = (name: string, alias: string | null = null) => ({
     "@class": "sqlTsinjo.query.main.select.element.classes.TableNameOrigin",
-    ...{ id: "0f6f2ed0-68b9-4d2b-9a2c-6f1f0f0b1a11", alias, name },
+    id: "0f6f2ed0-68b9-4d2b-9a2c-6f1f0f0b1a11",
+    alias,
+    name,
   });
   const select = (from: object, joins: readonly object[] = [], where: object | null = null) => ({
     "@class": "sqlTsinjo.query.main.select.SelectRqst",
-    ...{ id: null, alias: null, from, joins, where, groupBy: null },
+    id: null,
+    alias: null,
+    from,
+    joins,
+    where,
+    groupBy: null,
     fields: { "@class": "sqlTsinjo.query.main.select.element.classes.AllField" },
   });
   const views: Readonly<Record<string, object>> = {
@@ -134,7 +141,11 @@ test("a folder of the earlier server, taken over and written again, is the same"
     b: select(origin("z", "other"), [{ op: "LEFT", tableOrigin: origin("a"), onCondition: null }]),
     u: {
       "@class": "sqlTsinjo.query.main.select.SelectBinOpExpr",
-      ...{ id: null, alias: null, left: select(origin("a")), op: "DIFFERENCE", right: select(origin("z")) },
+      id: null,
+      alias: null,
+      left: select(origin("a")),
+      op: "DIFFERENCE",
+      right: select(origin("z")),
     },
     z: select(origin("a")),
     unreadable: select(origin("a"), [], { "@class": "sqlTsinjo.query.base.classes.expr.BinaryExpr" }),

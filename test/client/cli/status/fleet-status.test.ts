@@ -10,8 +10,13 @@ import { RawClient } from "../../../support/raw-client.js";
 import { runDbsync } from "../../child.js";
 
 const SERVER: FleetServer = {
-  ...{ replica: "10.0.0.2:8888", isConnected: true, hasGiven: true, isLeader: true },
-  ...{ missing: 0, refused: 0, different: 0 },
+  replica: "10.0.0.2:8888",
+  isConnected: true,
+  hasGiven: true,
+  isLeader: true,
+  missing: 0,
+  refused: 0,
+  different: 0,
 };
 const WELL: FleetFigures = {
   isReady: true,
@@ -64,7 +69,10 @@ for (const [name, fleet, expected] of [
 
 test("two of a list that lead are told of", () => {
   const leading = (address: string, other: string): FleetStatus => ({
-    ...{ address, ok: true, problems: [], remarks: [] },
+    address,
+    ok: true,
+    problems: [],
+    remarks: [],
     fleet: { ...WELL, isLeading: true, ...withServer({ replica: other, isLeader: false }) },
   });
   const [one, two] = [leading("10.0.0.1:8888", "10.0.0.2:8888"), leading("10.0.0.2:8888", "10.0.0.1:8888")];

@@ -15,8 +15,17 @@ const REDRAWN = /\x1b\[\d+A\r/;
 const ESCAPES = /\x1b\[[\d;?]*[A-Za-z]/g;
 
 const NOT_HEARD = {
-  ...{ address: "a:1", ok: false, state: null, stage: "connect", clockDifference: null, roundTrip: null },
-  ...{ timeline: null, timelineNote: null, remarks: [], figures: null, lacksDatabase: false },
+  address: "a:1",
+  ok: false,
+  state: null,
+  stage: "connect",
+  clockDifference: null,
+  roundTrip: null,
+  timeline: null,
+  timelineNote: null,
+  remarks: [],
+  figures: null,
+  lacksDatabase: false,
 };
 
 interface Watched {

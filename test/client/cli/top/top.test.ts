@@ -113,8 +113,16 @@ const info = (commands: number, times: string) =>
 
 const daemonWith = (figures: DaemonStatus["figures"]) =>
   ({
-    ...{ address: "a:1", ok: true, state: "live", stage: null, lacksDatabase: false, figures },
-    ...{ problems: [], remarks: [], timeline: null, timelineNote: null },
+    address: "a:1",
+    ok: true,
+    state: "live",
+    stage: null,
+    lacksDatabase: false,
+    figures,
+    problems: [],
+    remarks: [],
+    timeline: null,
+    timelineNote: null,
   }) as unknown as DaemonStatus;
 
 test("what happens in a second is told from two looks, and not of a daemon that was started between them", () => {
@@ -125,8 +133,11 @@ test("what happens in a second is told from two looks, and not of a daemon that 
   assert.equal(activities.of("a:1"), null);
   look(300, "50=299,100=0,more=1", 3000);
   assert.deepEqual(activities.of("a:1"), {
-    ...{ commands: 100, errors: 0, refusals: 0 },
-    ...{ half: 0.05, most: 0.05 },
+    commands: 100,
+    errors: 0,
+    refusals: 0,
+    half: 0.05,
+    most: 0.05,
   });
   look(5, "50=5,100=0,more=0", 5000);
   assert.equal(activities.of("a:1"), null);

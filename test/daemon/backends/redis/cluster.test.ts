@@ -23,7 +23,10 @@ const KEYS = ["b", "c", "a"] as const;
 function backendBefore(ports: readonly number[], more: { timeout?: number; waitReplicas?: number } = {}) {
   return redisCluster({
     specification: parseRedisGroup(`redis-cluster:${ports.map((port) => `127.0.0.1:${port}`).join(",")}`),
-    ...{ timeout: 10_000, environment: realEnvironment, log: pino({ level: "silent" }), ...more },
+    timeout: 10_000,
+    environment: realEnvironment,
+    log: pino({ level: "silent" }),
+    ...more,
   });
 }
 

@@ -19,7 +19,10 @@ import { CountingLoad } from "./failing-over.js";
 function backendBefore(text: string, more: { timeout?: number; waitReplicas?: number; log?: Logger } = {}) {
   return redisSentinel({
     specification: parseRedisGroup(text),
-    ...{ timeout: 4_000, environment: realEnvironment, log: pino({ level: "silent" }), ...more },
+    timeout: 4_000,
+    environment: realEnvironment,
+    log: pino({ level: "silent" }),
+    ...more,
   });
 }
 

@@ -10,7 +10,12 @@ const HOUR_MS = 3_600_000;
 /** Entries as daemons tell them: key, text, and when it expires. */
 const put = (client: RawClient, entries: readonly unknown[], more: object = {}) =>
   ask(client, {
-    ...{ action: "replica", does: "put", name: "b", entries, indexes: ["m"], isNew: false },
+    action: "replica",
+    does: "put",
+    name: "b",
+    entries,
+    indexes: ["m"],
+    isNew: false,
     ...more,
   });
 

@@ -29,8 +29,15 @@ const LEVEL = { leader: "leader", term: 5, place: 0, counts: {}, recent: [] };
 /** Much longer than any test takes. */
 const PATIENT = { limits: { jsonReplicaTimeout: 60_000 } };
 const MET = {
-  ...{ ...DONE, id: "leader", claim: CLAIM, counts: {}, isProven: true, isListed: true, writes: [] },
-  ...{ hasForgotten: false, isLevel: true },
+  ...DONE,
+  id: "leader",
+  claim: CLAIM,
+  counts: {},
+  isProven: true,
+  isListed: true,
+  writes: [],
+  hasForgotten: false,
+  isLevel: true,
 };
 const create = { action: "create", document: "d" };
 
@@ -165,7 +172,12 @@ test("a daemon takes a leader's writes only behind those that it has", async () 
   using client = await openAs("leader", ours.port);
   const apply = (place: number) =>
     say(client, "apply", {
-      ...{ leader: "leader", term: 5, place, by: "leader", number: place, now: 1 },
+      leader: "leader",
+      term: 5,
+      place,
+      by: "leader",
+      number: place,
+      now: 1,
       argv: ["DOC.CREATE", `d${place}`],
     });
   assert.match(await apply(1), /"error".*"claim"/);

@@ -13,8 +13,15 @@ const PATIENT = { limits: { jsonReplicaTimeout: 60_000 } };
 const DONE = { status: "success" };
 const CLAIM = { term: 0, place: 0, since: 9e14, id: "member" };
 const MET = {
-  ...{ ...DONE, id: "member", claim: CLAIM, counts: {}, isProven: true, isListed: true, writes: [] },
-  ...{ hasForgotten: false, isLevel: true },
+  ...DONE,
+  id: "member",
+  claim: CLAIM,
+  counts: {},
+  isProven: true,
+  isListed: true,
+  writes: [],
+  hasForgotten: false,
+  isLevel: true,
 };
 
 interface Told {

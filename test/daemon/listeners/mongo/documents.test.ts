@@ -308,7 +308,9 @@ test("a duplicate that findAndModify or an index meets is told with its key", ()
         return true;
       });
     await assert.rejects(items.createIndex({ age: 1 }, { unique: true }), {
-      ...{ code: 11000, keyPattern: { age: 1 }, keyValue: { age: 1 } },
+      code: 11000,
+      keyPattern: { age: 1 },
+      keyValue: { age: 1 },
     });
   }));
 

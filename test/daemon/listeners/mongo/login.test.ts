@@ -86,14 +86,18 @@ async function asked(client: RawClient, document: ByteString): Promise<string> {
 const start = (payload: string, mechanism = "SCRAM-SHA-256") =>
   framed(
     elements({
-      ...{ saslStart: int32(1), mechanism: text(mechanism), payload: binary(0, payload) },
+      saslStart: int32(1),
+      mechanism: text(mechanism),
+      payload: binary(0, payload),
       $db: text("admin"),
     }),
   );
 const proof = (payload: string) =>
   framed(
     elements({
-      ...{ saslContinue: int32(1), conversationId: int32(1), payload: binary(0, payload) },
+      saslContinue: int32(1),
+      conversationId: int32(1),
+      payload: binary(0, payload),
       $db: text("admin"),
     }),
   );

@@ -7,7 +7,10 @@ import { startUserListener, type UserScene, type UserSceneOptions } from "../use
 export type MongoScene = UserScene<MongoListener>;
 
 const ALONE: MongoDaemon = {
-  ...{ address: "127.0.0.1", port: 0, copies: null, members: 0 },
+  address: "127.0.0.1",
+  port: 0,
+  copies: null,
+  members: 0,
   settings: { data: null, fsync: "always", peers: [] },
 };
 

@@ -37,7 +37,8 @@ async function startPair(): Promise<AsyncDisposable & { readonly one: Served; re
     });
   }
   return {
-    ...{ one, other },
+    one,
+    other,
     async [Symbol.asyncDispose]() {
       await Promise.all([one, other].map(({ daemon }) => daemon[Symbol.asyncDispose]()));
       for (const folder of folders) folder[Symbol.dispose]();

@@ -20,7 +20,9 @@ test("a read that hands out nothing is not recorded, and what one who waited is 
   await using replica = await startReplica({ args: [...keys, "--data", folder.path, "--resp", "0"] });
   const port = replica.daemon.userAddress("resp")?.port ?? 0;
   await using signer = createClient({
-    ...{ servers: [`127.0.0.1:${replica.port}`], key: root.privateKey, timeout: CALL_MS },
+    servers: [`127.0.0.1:${replica.port}`],
+    key: root.privateKey,
+    timeout: CALL_MS,
   });
   const pem = readFileSync(join(folder.path, "daemon.pem"));
   const spki = createPublicKey(pem).export({ type: "spki", format: "der" });

@@ -64,20 +64,19 @@ export async function startResp({
   const channels = new Channels();
   known.whenChanged = () => channels.review();
   const daemon: DaemonFace = {
-    ...{ channels, slowLog: new SlowLog() },
+    channels,
+    slowLog: new SlowLog(),
     settings: {
-      ...{
-        aclFile: null,
-        data: null,
-        fsync: "always",
-        jsonReplicas: [],
-        peers: [],
-        sqlLanguage: "mg",
-        ...NOWHERE,
-        allowAnonymous: false,
-        enableDebugCommand,
-        notifyKeyspaceEvents: NO_EVENTS,
-      },
+      aclFile: null,
+      data: null,
+      fsync: "always",
+      jsonReplicas: [],
+      peers: [],
+      sqlLanguage: "mg",
+      ...NOWHERE,
+      allowAnonymous: false,
+      enableDebugCommand,
+      notifyKeyspaceEvents: NO_EVENTS,
     },
     memory: { bytes: 0, policy: "noeviction", policies: ["noeviction"], used: 1_000_000, evicted: 0 },
     logLevel: "info",
@@ -86,20 +85,23 @@ export async function startResp({
     get port() {
       return port();
     },
-    ...{ members: 0, jsonFleet: null, copies, state: "live", failure: null, shutDown: null },
+    members: 0,
+    jsonFleet: null,
+    copies,
+    state: "live",
+    failure: null,
+    shutDown: null,
   };
   const listener: RespListener = new RespListener({
     daemon,
-    ...{
-      address: "127.0.0.1",
-      port: await freePort(),
-      gate: null,
-      observer: NOBODY,
-      environment,
-      log,
-      users: known,
-      memory,
-    },
+    address: "127.0.0.1",
+    port: await freePort(),
+    gate: null,
+    observer: NOBODY,
+    environment,
+    log,
+    users: known,
+    memory,
     limits: { ...defaultLimits, ...limits },
     path: path ?? new LocalPath(backend, new LocalUnits(environment, new Newest())),
   });

@@ -32,7 +32,11 @@ function recording() {
   const senders: CommandSender[] = [];
   const state = { isUnmet: false };
   const path: CommandPath = {
-    ...{ databases: local.databases, records: true, others: null, keyCounts: [], expiredKeys: 0 },
+    databases: local.databases,
+    records: true,
+    others: null,
+    keyCounts: [],
+    expiredKeys: 0,
     changes: null,
     execute: (command, argv, sender) => local.execute(command, argv, sender),
     send: (command, argv, sender) => local.send(command, argv, sender),

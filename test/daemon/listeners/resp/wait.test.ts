@@ -13,7 +13,9 @@ import { startResp } from "./scene.js";
 const copiesOf = (members: number) =>
   new Copies({
     peers: { copies: () => assert.fail("nothing is recorded"), replicated: () => assert.fail() },
-    ...{ members: () => members, isAlone: () => false, environment: realEnvironment },
+    members: () => members,
+    isAlone: () => false,
+    environment: realEnvironment,
   });
 
 const conversations: readonly (readonly string[])[] = [

@@ -45,7 +45,13 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
   const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
   const peering = new Peering({
     ...realEnvironment,
-    ...{ timeline, peers, order: () => null, soon, cluster: CLUSTER, hash: hashOf, limits: PEERING_LIMITS },
+    timeline,
+    peers,
+    order: () => null,
+    soon,
+    cluster: CLUSTER,
+    hash: hashOf,
+    limits: PEERING_LIMITS,
     identity: { ...identity, sign: (bytes) => signEnvelope(bytes, identity.key) },
     secret: () => null,
     refusal: () => null,
@@ -59,22 +65,28 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
   });
   const { pipeline } = makeScene({ clock: { now: Date.now() }, pair: makeKeyPair() });
   const listener = new DbsyncListener({
-    ...{
-      address: "127.0.0.1",
-      port: 0,
-      gate,
-      closeAfterAnswer: false,
-      takesVersion1: false,
-      daemon: identity.id,
-    },
+    address: "127.0.0.1",
+    port: 0,
+    gate,
+    closeAfterAnswer: false,
+    takesVersion1: false,
+    daemon: identity.id,
     members: (socket, hello) => adoptSocket(socket, log, (member) => peering.accept(member, hello)),
-    ...{ observer: NOBODY, limits: defaultLimits, pipeline, environment: realEnvironment, log },
+    observer: NOBODY,
+    limits: defaultLimits,
+    pipeline,
+    environment: realEnvironment,
+    log,
   });
   await listener.start();
   peering.start();
   const timer = setInterval(() => peering.tick(), 25);
   return {
-    ...{ timeline, peering, identity, lines, port: listener.address.port },
+    timeline,
+    peering,
+    identity,
+    lines,
+    port: listener.address.port,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       peering.stop();

@@ -18,8 +18,14 @@ const ENTRIES = 20;
 const MANY = 100;
 
 const giver: Giver = {
-  ...{ id: "giver", bit: 1, gave: () => {}, owe: () => {}, unknown: () => {} },
-  ...{ refused: assert.fail, malformed: assert.fail, failed: assert.fail },
+  id: "giver",
+  bit: 1,
+  gave: () => {},
+  owe: () => {},
+  unknown: () => {},
+  refused: assert.fail,
+  malformed: assert.fail,
+  failed: assert.fail,
 };
 
 interface Pushed {
@@ -41,7 +47,11 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
   const clocks = { clock: () => EPOCH, uptime: () => 0 };
   const intake = new Intake({
     peering: {
-      ...{ timeline, hash: sha256, limits: PEERING_LIMITS, signatureThreads, ...clocks },
+      timeline,
+      hash: sha256,
+      limits: PEERING_LIMITS,
+      signatureThreads,
+      ...clocks,
       checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
     },
     slices: new Slices({ ...clocks, soon, sliceMs: 1 }),

@@ -111,13 +111,11 @@ test("other peers than before are connected to, and those left out are let go", 
 test("an exchange that takes longer than one may be idle goes on, and nothing is given twice", () => {
   const world = new World();
   const limits = {
-    ...{
-      windowBytes: 32_768,
-      batchBytes: 16_384,
-      reconcileMs: 200,
-      reconcileLeastMs: 16,
-      reconcileMostMs: 20,
-    },
+    windowBytes: 32_768,
+    batchBytes: 16_384,
+    reconcileMs: 200,
+    reconcileLeastMs: 16,
+    reconcileMostMs: 20,
     deflateFromBytes: 1e9,
   };
   const a = world.add("a", { limits });

@@ -40,7 +40,9 @@ class Scene {
     const data = id === "c" && !this.isSame ? { ...EMPTY, count: 1 } : EMPTY;
     const watermark = EPOCH + this.now;
     return {
-      ...{ id, watermark, isCatchingUp: id === "c" && this.isBehind },
+      id,
+      watermark,
+      isCatchingUp: id === "c" && this.isBehind,
       ask: (at: number) =>
         void queueMicrotask(() => this.past.reported(id, { at, watermark, ring: EMPTY, data })),
     };

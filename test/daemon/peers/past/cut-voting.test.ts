@@ -74,7 +74,11 @@ class Scene {
     const note = (_: object, text: string) => void this.errors.push(text);
     this.voting = new CutVoting({
       peering: {
-        ...{ timeline, cluster: CLUSTER, hash: sha256, limits: PEERING_LIMITS, uptime: () => this.now },
+        timeline,
+        cluster: CLUSTER,
+        hash: sha256,
+        limits: PEERING_LIMITS,
+        uptime: () => this.now,
         identity: { id: idOf("a"), spki: spkiOf("a"), sign: (bytes) => signWith(spkiOf("a"), bytes) },
         verifySignature: (...args) => {
           this.checks++;

@@ -144,10 +144,18 @@ function subject() {
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const clocks = { clock: () => EPOCH, uptime: () => time.uptime };
   const gaps = new Gaps({
-    ...{ ...{ timeline, log, limits: PEERING_LIMITS }, ...clocks },
+    timeline,
+    log,
+    limits: PEERING_LIMITS,
+    ...clocks,
     electorate: () => ({ ids: new Set(["a"]), others: 1 }),
-    ...{ isLiveHere: () => false, beganEmpty: () => true, isLive: () => true, hasServed: () => true },
-    ...{ haveSigned: () => false, order: () => null, ask: (at: number) => void asked.push(at) },
+    isLiveHere: () => false,
+    beganEmpty: () => true,
+    isLive: () => true,
+    hasServed: () => true,
+    haveSigned: () => false,
+    order: () => null,
+    ask: (at: number) => void asked.push(at),
     notices: { warn: () => assert.fail("it is believed") },
   });
   const entry = entryOf(-60_000);

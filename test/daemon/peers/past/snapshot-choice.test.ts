@@ -31,9 +31,13 @@ function chosen(
   const choice = new SnapshotChoice({
     peering: {
       timeline: {
-        ...{ prunedTo: base?.at ?? -1, handover, index: new DigestIndex() },
+        prunedTo: base?.at ?? -1,
+        handover,
+        index: new DigestIndex(),
       } as unknown as TimelineFace,
-      ...{ clock: () => EPOCH, limits: PEERING_LIMITS, order: () => order },
+      clock: () => EPOCH,
+      limits: PEERING_LIMITS,
+      order: () => order,
     },
     gaps: { isOpen: () => true, isStuck: () => true },
     voting: {
@@ -42,7 +46,9 @@ function chosen(
       haveSigned: () => false,
     },
     electorate: () => ({ ids: new Set(["b", "c"]), others: 2 }),
-    ...{ state: () => "catching-up", beganEmpty: () => false, isEverybodyHere: () => true },
+    state: () => "catching-up",
+    beganEmpty: () => false,
+    isEverybodyHere: () => true,
     missingOf: () => missing,
     wasTaken: ({ at }) => taken.includes(at),
     notices: { warn: () => {} },
@@ -84,10 +90,12 @@ function takingOf(adopt: (owner: AdoptionOwner) => void, isServing: () => boolea
   const taking = new SnapshotTaking({
     peering: {
       timeline: { handover } as unknown as TimelineFace,
-      ...{ uptime: () => 0, limits: PEERING_LIMITS },
+      uptime: () => 0,
+      limits: PEERING_LIMITS,
       log: { info: () => {}, warn: () => {}, error: () => {} },
     },
-    ...{ isServing, taken: () => {} },
+    isServing,
+    taken: () => {},
   });
   const giver = { id: "b", connection: { remote: "b", send: () => {} } };
   taking.tick(0, [{ giver, agreed: voteOf(FIRST) }]);

@@ -41,8 +41,16 @@ function outcomes(database: Database, text: string, form: Form): (Outcome | stri
   const run: Command["run"] = (data) => {
     for (const isPlanned of [false, true]) {
       const evaluation: Evaluation = {
-        ...{ data, database: "d", language, parameters: [], at: UNIT.at, work: { rows: 0 } },
-        ...{ form: formOf(language, form), english: form, isPlanned, sources: new Sources() },
+        data,
+        database: "d",
+        language,
+        parameters: [],
+        at: UNIT.at,
+        work: { rows: 0 },
+        form: formOf(language, form),
+        english: form,
+        isPlanned,
+        sources: new Sources(),
       };
       found.push(outcomeOf(() => answered(query, evaluation)));
     }

@@ -37,7 +37,9 @@ type Rows = readonly (readonly unknown[])[];
 function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[][] | null {
   const input = runs.map((statements) => JSON.stringify(statements.map(forSqlite))).join("\n");
   const { status, stdout, stderr, error } = spawnSync("/usr/bin/python3", ["-c", ANSWER], {
-    ...{ input, encoding: "utf8", maxBuffer: 2 ** 30 },
+    input,
+    encoding: "utf8",
+    maxBuffer: 2 ** 30,
   });
   if (error !== undefined || status === 3) return null;
   assert.equal(status, 0, stderr);
