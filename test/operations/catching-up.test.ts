@@ -11,7 +11,10 @@ import { refusingAddress } from "../support/free-port.js";
 let folder: string;
 let cluster: Cluster;
 let complete: DaemonProcess;
-let behind: DaemonProcess;
+let behindArgs: readonly string[];
+
+/** A daemon whose peer is away serves as a live one after some 10 s: a busy machine may need more than one. */
+const DAEMONS_MAX = 5;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "dbsync-behind-"));
@@ -26,12 +29,10 @@ before(async () => {
     assert.equal((await cluster.run(["send", ...towards(complete), ...words])).code, 0);
   await complete[Symbol.asyncDispose]();
   // With entries of its own, and a peer that it cannot ask what else there is.
-  const args = [...keys, "--data", at("complete"), "--peer", await refusingAddress()];
-  behind = await startDaemon(args);
+  behindArgs = [...keys, "--data", at("complete"), "--peer", await refusingAddress()];
   complete = await startDaemon([...keys, "--data", at("other")]);
 });
 after(async () => {
-  await behind?.[Symbol.asyncDispose]();
   await complete?.[Symbol.asyncDispose]();
   await cluster?.[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
@@ -57,11 +58,16 @@ const READING: Readonly<
 
 for (const [name, [words, missing]] of Object.entries(READING)) {
   test(`${name} of a daemon that is catching up warns`, async () => {
-    const given = words(join(folder, `behind-${name}`));
-    const { code, stderr } = await cluster.run([...given, ...towards(behind)]);
-    assert.equal(code, 0, stderr);
-    const lines = stderr.split("\n").filter((line) => line.includes("warning"));
-    const place = `127.0.0.1:${behind.port}`;
+    let lines: readonly string[] = [];
+    let place = "";
+    for (let number = 1; number <= DAEMONS_MAX && lines.length === 0; number++) {
+      await using behind = await startDaemon(behindArgs);
+      const given = words(join(folder, `behind-${number}-${name}`));
+      const { code, stderr } = await cluster.run([...given, ...towards(behind)]);
+      assert.equal(code, 0, stderr);
+      lines = stderr.split("\n").filter((line) => line.includes("warning"));
+      place = `127.0.0.1:${behind.port}`;
+    }
     assert.deepEqual(lines, [
       `dbsync: warning: ${place} is catching up: ${missing} may be missing that other daemons have. ` +
         "Wait until dbsync status shows it as live, or name another daemon (-s)",
