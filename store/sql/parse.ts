@@ -88,13 +88,39 @@ export function parseEither(text: ByteString): Parsed {
 export const formOf = (language: Language, english: Form): Form =>
   language === "english" ? english : "recorded";
 
-/** Behind comments, which English statements alone may have. */
-const FIRST_WORD = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[^*]*(?:\*(?!\/)[^*]*)*\*\/)*([a-z]+)/i;
+/** Sticky patterns: one over all comments would need stack for each character, and a long statement would end it. */
+const BLANKS = /\s*/y;
+const WORD = /[a-z]+/iy;
 
-/** By its first word, so that what cannot be read further is answered in the same language. */
+/**
+ * Returns the language of the first word after comments, which English statements alone may have. What cannot be read further is answered in
+ * the same language.
+ */
 function languageOf(text: ByteString): Language {
-  const [, word = ""] = FIRST_WORD.exec(text) ?? [];
+  let at = afterBlanks(text, 0);
+  for (let end = afterComment(text, at); end > at; end = afterComment(text, at)) at = afterBlanks(text, end);
+  WORD.lastIndex = at;
+  const [word = ""] = WORD.exec(text) ?? [];
   return ENGLISH_WORDS.has(word.toLowerCase()) ? "english" : "malagasy";
+}
+
+function afterBlanks(text: ByteString, at: number): number {
+  BLANKS.lastIndex = at;
+  BLANKS.test(text);
+  return BLANKS.lastIndex;
+}
+
+/** Returns `at` if no comment that ends begins there. */
+function afterComment(text: ByteString, at: number): number {
+  const [open, close] = text.startsWith("--", at)
+    ? [2, "\n"]
+    : text.startsWith("/*", at)
+      ? [2, "*/"]
+      : [0, ""];
+  if (open === 0) return at;
+  const end = text.indexOf(close, at + open);
+  if (end >= 0) return end + close.length;
+  return close === "\n" ? text.length : at;
 }
 
 function parsedAgain(text: ByteString, wanted: Form): Parsed {

@@ -160,6 +160,25 @@ test("limits are errors that say so", () => {
   treeOf(`select ${"(".repeat(30)}1${")".repeat(30)}`);
 });
 
+test("comments before the first word take no stack, however long or many they are", () => {
+  const size = STATEMENT_BYTES_MAX - 100;
+  const beginnings = [
+    `/*${"*".repeat(size)}/`,
+    "/**/".repeat(size / 4),
+    "--\n".repeat(size / 4),
+    " ".repeat(size),
+  ];
+  for (const beginning of beginnings) {
+    const { statement, language } = parse(`${beginning} select 1`);
+    assert.ok(!(statement instanceof SqlMistake), beginning.slice(0, 8));
+    assert.equal(language, "english");
+    const long = parse(`${beginning.repeat(4)} select 1`);
+    assert.ok(long.statement instanceof SqlMistake && long.statement.kind === "limit", beginning.slice(0, 8));
+  }
+  for (const open of ["/*", "/* *", "/*/"])
+    assert.equal(parse(`${open} select 1`).language, "malagasy", open);
+});
+
 test(`no bytes are worse than a mistake (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   const words = [
