@@ -107,6 +107,11 @@ export class SqlLineParser {
       this.#hasCode = true;
       return false;
     }
+    // A sign ends the first word: two signs are a comment in an English statement alone.
+    if (this.#mayHaveComments === null && this.#firstWord !== "" && !isLetter(byte)) {
+      this.#mayHaveComments = ENGLISH.has(this.#firstWord);
+      if (!this.#mayHaveComments) return false;
+    }
     const before = this.#last;
     this.#last = byte;
     if ((byte === DASH && before === DASH) || (byte === STAR && before === SLASH)) {
@@ -121,12 +126,10 @@ export class SqlLineParser {
   }
 
   #readFirstWord(byte: number): void {
-    const isLetter = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
-    if (isLetter) {
+    if (isLetter(byte)) {
       this.#firstWord += String.fromCharCode(byte | 0x20);
       if (this.#firstWord.length > FIRST_WORD_CHARS) this.#mayHaveComments = false;
-    } else if (this.#firstWord !== "") this.#mayHaveComments = ENGLISH.has(this.#firstWord);
-    else if (byte > 0x20) this.#mayHaveComments = false;
+    } else if (byte > 0x20) this.#mayHaveComments = false;
   }
 
   #keep(part: ByteString): void {
@@ -153,3 +156,5 @@ export class SqlLineParser {
     this.#wholeBytes += statement.length;
   }
 }
+
+const isLetter = (byte: number) => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;

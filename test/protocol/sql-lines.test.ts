@@ -46,6 +46,12 @@ test(`statements are the same, whole or in pieces of any size (seed ${seed})`, (
   }
 });
 
+test("two signs directly after the first word are a comment in English statements alone", () => {
+  const parser = new SqlLineParser(1000);
+  parser.push(Buffer.from("alaivo--1;alaivo/*1;select--;\n1;select/*;*/1;"));
+  assert.deepEqual(taken(parser), ["alaivo--1", "alaivo/*1", "select--;\n1", "select/*;*/1"]);
+});
+
 test("blanks behind a statement begin no other, and nothing more is nothing", () => {
   const parser = new SqlLineParser(1000);
   parser.push(Buffer.from("alaivo 1;\r\n  \n"));
