@@ -64,7 +64,7 @@ export function exceeds(
         for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
           const records: UndoRecord[] = [];
           if (unit.kind === "data") applyUnit(unit, place, ring, database, records);
-          done.push(...records);
+          for (const record of records) done.push(record);
         }
       });
       return false;

@@ -67,6 +67,18 @@ test("what came with a unit is not held against it", () => {
   }
 });
 
+test("a late entry of more records than a call has arguments is admitted, and nothing of the try stays", () => {
+  const fold = newFold();
+  fold.merge([entry("l", 5, ["SET other v"])]);
+  const pairs = Array.from({ length: 150_000 }, (_, i) => [`k${i}`, "v"]).flat();
+  // SINTERSTORE is counted, so that the entry is tried first.
+  const commands = [
+    ["MSET", ...pairs],
+    ["SINTERSTORE", "s", "k", "l"],
+  ];
+  assert.equal(admit(fold, entry("m", 3, commands, { multi: true }))?.length, 1);
+});
+
 test("a timeline records nothing of what it refuses, and folds what another daemon has recorded", async () => {
   const small = { unitSteps: STEPS };
   const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
