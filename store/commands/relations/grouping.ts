@@ -1,6 +1,6 @@
 /** Rows put together, and what is reported of each group: count, sum, avg, min, max. Null counts for nothing. */
 import { STEP_ITEMS } from "../../../protocol/steps.js";
-import { expressionText } from "../../sql/expression-text.js";
+import { ExpressionNumbers } from "../../sql/expression-numbers.js";
 import type { Call, Expression, Field, Select } from "../../sql/tree.js";
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
 import { type Compiled, compiled, rowScope, type Scope } from "./compiled.js";
@@ -76,13 +76,17 @@ export function groupsOf(relation: Relation, select: Select, evaluation: Evaluat
   const given = groupKeys(select.groupBy ?? [], select.fields ?? [], evaluation);
   const keys = given.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
   const places = given.map((key) => (key.kind === "column" ? placeOf(key, columns, evaluation) : null));
-  const texts = given.map((key) => (key.kind === "column" ? null : expressionText(key)));
+  const numbers = new ExpressionNumbers(evaluation.parameters);
+  const slots = new Map<number, number>();
+  for (const [slot, key] of given.entries()) {
+    const number = key.kind === "column" ? null : numbers.of(key);
+    if (number !== null && !slots.has(number)) slots.set(number, slot);
+  }
   const aggregates: Aggregate[] = [];
   const scope: Scope = {
     known: (expression) => {
-      if (texts.every((text) => text === null)) return undefined;
-      const slot = texts.indexOf(expressionText(expression));
-      return slot < 0 ? undefined : (row) => row[slot] as Scalar;
+      const slot = slots.size === 0 ? undefined : slots.get(numbers.of(expression));
+      return slot === undefined ? undefined : (row) => row[slot] as Scalar;
     },
     column: (column) => {
       if (isText(column, columns)) return () => column.name;

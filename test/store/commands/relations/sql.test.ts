@@ -100,6 +100,20 @@ test("groups, order, distinct and joins with itself", () => {
   refused("select * from t a join t b on 1 = 1 where k = 1", /2 columns 'k'/);
 });
 
+test("an expression is a group's own only where it means what the group is made by", () => {
+  done("insert into t (k) values (1),(2)");
+  assert.deepEqual(rows("select k, ? from t group by k, ?", "10", "20"), [
+    [1, "10"],
+    [2, "10"],
+  ]);
+  assert.deepEqual(rows("select k + ?, count(*) from t group by k + ?", "1", "1"), [
+    [2, 1],
+    [3, 1],
+  ]);
+  refused("select k + ?, count(*) from t group by k + ?", /must be in group by/, "1", "2");
+  refused("select k + 1, count(*) from t group by k + '1'", /must be in group by/);
+});
+
 test("products that would fill the memory are refused", () => {
   done("create table big (n number)");
   const many = Array.from({ length: 1500 }, (_, i) => `(${i})`).join(",");

@@ -1,0 +1,48 @@
+/** Numbers of expressions: two have the same number if they mean the same, whatever the row. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Expression } from "./tree.js";
+
+export class ExpressionNumbers {
+  readonly #parameters: readonly ByteString[];
+  readonly #known = new Map<Expression, number>();
+  /** By what an expression consists of, with the numbers of its parts. */
+  readonly #numbers = new Map<string, number>();
+
+  /** @param parameters  the values of each `?` */
+  constructor(parameters: readonly ByteString[]) {
+    this.#parameters = parameters;
+  }
+
+  /** Visits each part once, also where parts are asked for again. */
+  of(expression: Expression): number {
+    const known = this.#known.get(expression);
+    if (known !== undefined) return known;
+    const shape = JSON.stringify(this.#shapeOf(expression));
+    const number = this.#numbers.get(shape) ?? this.#numbers.size;
+    this.#numbers.set(shape, number);
+    this.#known.set(expression, number);
+    return number;
+  }
+
+  #shapeOf(expression: Expression): readonly unknown[] {
+    switch (expression.kind) {
+      case "literal":
+        return ["value", expression.value];
+      case "parameter":
+        return ["value", this.#parameters[expression.number] ?? null];
+      case "column":
+        return ["column", expression.origin, expression.name];
+      case "binary":
+        return [expression.operator, this.of(expression.left), this.of(expression.right)];
+      case "not":
+      case "negative":
+        return [expression.kind, this.of(expression.operand)];
+      case "is-null":
+        return [expression.kind, expression.isNegated, this.of(expression.operand)];
+      case "call": {
+        const given = expression.arguments?.map((each) => this.of(each)) ?? null;
+        return [expression.kind, expression.name, expression.isDistinct === true, given];
+      }
+    }
+  }
+}
