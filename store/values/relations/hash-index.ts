@@ -54,9 +54,17 @@ export class HashIndex {
 
   #byNumber(): ReadonlyMap<number, Bucket> {
     if (this.#textNumbers === null) {
+      const found = new Map<number, number[]>();
+      for (const [text, bucket] of this.#texts) {
+        const number = numberForText(text);
+        const rows = found.get(number);
+        if (rows === undefined) found.set(number, [...rowsOf(bucket)]);
+        else for (const row of rowsOf(bucket)) rows.push(row);
+      }
       this.#textNumbers = new Map();
-      for (const [text, bucket] of this.#texts)
-        for (const row of rowsOf(bucket)) addTo(this.#textNumbers, numberForText(text), row);
+      // Put among the others one by one, the rows of many texts for one number would take a time that grows with their square.
+      for (const [number, rows] of found)
+        this.#textNumbers.set(number, rows.length === 1 ? (rows[0] as number) : rows.sort((a, b) => a - b));
     }
     return this.#textNumbers;
   }
