@@ -1,5 +1,7 @@
 /** Expressions as functions of a row: columns are found once, whatever the number of rows. */
+
 import { numberText } from "../../../protocol/sql-numbers.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Arithmetic, Binary, Call, Column, Comparison, Expression } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Evaluation, failure } from "./evaluation.js";
@@ -71,6 +73,31 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
       return isStandard
         ? standardBinary(expression, scope, evaluation)
         : compiledBinary(expression, scope, evaluation);
+  }
+}
+
+/** Operators that are calculated between two steps, whatever the number of rows. */
+const STEP_OPERATORS = 32 * STEP_ITEMS;
+
+/** Returns how many rows one step takes for which these expressions are calculated: fewer where they have many operators. */
+export function rowsAStep(expressions: readonly Expression[]): number {
+  const operators = expressions.reduce((sum, each) => sum + partsOf(each), 0);
+  return Math.max(1, Math.min(STEP_ITEMS, Math.floor(STEP_OPERATORS / Math.max(1, operators))));
+}
+
+/** Returns the number of operators, names and values of an expression. */
+function partsOf(expression: Expression): number {
+  switch (expression.kind) {
+    case "binary":
+      return 1 + partsOf(expression.left) + partsOf(expression.right);
+    case "not":
+    case "negative":
+    case "is-null":
+      return 1 + partsOf(expression.operand);
+    case "call":
+      return (expression.arguments ?? []).reduce((sum, each) => sum + partsOf(each), 1);
+    default:
+      return 1;
   }
 }
 

@@ -3,7 +3,7 @@ import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { ExpressionNumbers } from "../../sql/expression-numbers.js";
 import type { Call, Expression, Field, Select } from "../../sql/tree.js";
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
-import { type Compiled, compiled, rowScope, type Scope } from "./compiled.js";
+import { type Compiled, compiled, rowScope, rowsAStep, type Scope } from "./compiled.js";
 import { countRows, type Evaluation, failure, spend } from "./evaluation.js";
 import { isText, placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
@@ -38,6 +38,7 @@ function asksOfGroup(expression: Expression): boolean {
 
 interface Aggregate {
   readonly name: FunctionName;
+  readonly call: Call;
   /** null: `*`. */
   readonly value: Compiled | null;
   readonly isDistinct: boolean;
@@ -100,32 +101,40 @@ export function groupsOf(relation: Relation, select: Select, evaluation: Evaluat
       return (row) => row[slot] as Scalar;
     },
   };
-  return { scope, rows: () => groupRows(relation.rows, keys, aggregates, evaluation) };
+  const rows = () => {
+    const step = rowsAStep([...given, ...aggregates.map(({ call }) => call)]);
+    return groupRows(relation.rows, { keys, aggregates, step }, evaluation);
+  };
+  return { scope, rows };
 }
 
-function aggregateOf(
-  { name, arguments: given, isDistinct }: Call,
-  columns: readonly RelationColumn[],
-  evaluation: Evaluation,
-): Aggregate {
+function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation: Evaluation): Aggregate {
+  const { name, arguments: given, isDistinct } = call;
   const known = functionNamed(name);
   if (known === undefined) throw failure(evaluation, "unknownFunction", name);
-  if (given === null && known === "count") return { name: known, value: null, isDistinct: false };
+  if (given === null && known === "count") return { name: known, call, value: null, isDistinct: false };
   const [argument] = given ?? [];
   if (given?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
   if (argument.kind !== "column" && evaluation.form === "recorded")
     throw failure(evaluation, "columnArgument", name);
   return {
     name: known,
+    call,
     value: compiled(argument, rowScope(columns, evaluation), evaluation),
     isDistinct: isDistinct === true,
   };
 }
 
+interface Grouping {
+  readonly keys: readonly Compiled[];
+  readonly aggregates: readonly Aggregate[];
+  /** Rows of one step. */
+  readonly step: number;
+}
+
 function* groupRows(
   rows: readonly RelationRow[],
-  keys: readonly Compiled[],
-  aggregates: readonly Aggregate[],
+  { keys, aggregates, step }: Grouping,
   evaluation: Evaluation,
 ): Generator<void, readonly RelationRow[]> {
   const groups = new Map<string, { readonly by: RelationRow; readonly totals: readonly Total[] }>();
@@ -147,7 +156,7 @@ function* groupRows(
       const { value } = aggregate;
       addTo(totals[i] as Total, aggregate, value === null ? true : value(row), evaluation);
     }
-    if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    if (at % step === step - 1) yield;
   }
   const grouped: RelationRow[] = [];
   for (const { by, totals } of groups.values()) {

@@ -14,7 +14,7 @@ import type {
 } from "../../sql/tree.js";
 import { rowKey } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
-import { type Compiled, compiled, condition, constantOf, rowScope } from "./compiled.js";
+import { type Compiled, compiled, condition, constantOf, rowScope, rowsAStep } from "./compiled.js";
 import {
   checkColumns,
   checkSize,
@@ -225,8 +225,9 @@ function* projected(
 ): Generator<void, Relation> {
   checkSize(evaluation, rows.length, fields.length);
   const found: RelationRow[] = [];
+  const step = rowsAStep(fields.map(({ value }) => value));
   for (const row of rows) {
-    if (found.push(made.map((each) => each(row))) % STEP_ITEMS === 0) yield;
+    if (found.push(made.map((each) => each(row))) % step === 0) yield;
   }
   return {
     name: `${name}_projection`,

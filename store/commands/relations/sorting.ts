@@ -1,14 +1,14 @@
 /** Rows in the order that `order by` asks for. */
-import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
+import { sortedInSteps } from "../../../protocol/steps.js";
 import type { Expression, Field, Tail } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { type Compiled, compiled, rowScope, type Scope } from "./compiled.js";
+import { type Compiled, compiled, rowScope, rowsAStep, type Scope } from "./compiled.js";
 import { countRows, type Evaluation, spend } from "./evaluation.js";
 import { fieldNumbered } from "./grouping.js";
 import type { RelationColumn, RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
 
-/** Fields for all columns, also for those whose names are not unique: each is known by its place. */
+/** Returns a field for each column, also for columns whose names are not unique: the scope knows each field by its index. */
 export function allColumns(columns: readonly RelationColumn[], evaluation: Evaluation) {
   const fields = columns.map((column): Field => ({ value: { kind: "column", ...column }, alias: null }));
   const places = new Map<Expression, number>(fields.map(({ value }, place) => [value, place]));
@@ -36,6 +36,7 @@ export function* sorted(
 
 interface SortKey {
   readonly value: Compiled;
+  readonly expression: Expression;
   readonly sign: 1 | -1;
 }
 
@@ -44,10 +45,10 @@ export const sortKeys = (
   scope: Scope,
   evaluation: Evaluation,
 ): readonly SortKey[] =>
-  orderBy.map(({ by, isFalling }) => ({
-    value: compiled(meant(by, fields, evaluation), scope, evaluation),
-    sign: isFalling ? -1 : 1,
-  }));
+  orderBy.map(({ by, isFalling }) => {
+    const expression = meant(by, fields, evaluation);
+    return { value: compiled(expression, scope, evaluation), expression, sign: isFalling ? -1 : 1 };
+  });
 
 export function* sortedBy(
   rows: readonly RelationRow[],
@@ -57,8 +58,9 @@ export function* sortedBy(
   spend(evaluation, rows.length);
   countRows(evaluation, rows.length);
   const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
+  const step = rowsAStep(keys.map(({ expression }) => expression));
   for (const row of rows)
-    if (keyed.push({ row, by: keys.map(({ value }) => value(row)) }) % STEP_ITEMS === 0) yield;
+    if (keyed.push({ row, by: keys.map(({ value }) => value(row)) }) % step === 0) yield;
   const all = yield* sortedInSteps(keyed, (a, b) => {
     for (const [i, { sign }] of keys.entries()) {
       const order = sortOrder(a.by[i] ?? null, b.by[i] ?? null);
@@ -69,7 +71,7 @@ export function* sortedBy(
   return all.map(({ row }) => row);
 }
 
-/** A field by the name that the query gives it, or in the standard form by its number. */
+/** Returns the field that has this name as its alias, or in the standard form this number; else the expression itself. */
 function meant(by: Expression, fields: readonly Field[], evaluation: Evaluation): Expression {
   if (evaluation.form === "standard") {
     const field = fieldNumbered(by, fields, "order by", evaluation);
