@@ -174,6 +174,7 @@ export function* naturallyJoined(
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     const key = rowKey(shared.map(({ place }) => row[place] as Scalar));
     for (const partner of byKey.get(key) ?? []) {
+      if (rows.length % STEP_ITEMS === STEP_ITEMS - 1) yield;
       if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
       rows.push([...row, ...added.map((place) => partner[place] as Scalar)]);
       checkSize(evaluation, rows.length, left.columns.length + added.length);

@@ -1,9 +1,9 @@
 /**
- * The sources of a select, joined by its plan: rows that fit to one are found by the index of a table, or else by a hash. The rows and their
+ * Joins the sources of a select by its plan: the partners of a row are found by the index of a table, or else by a hash. The rows and their
  * order are those of joining.ts: by the rows of the left side, then by those of the right one. Limits count the rows that are made; every
  * row that is checked counts for the statement's work.
  */
-import { STEP_ITEMS } from "../../../protocol/steps.js";
+import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Join, Select } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { HashIndex } from "../../values/relations/hash-index.js";
@@ -14,7 +14,7 @@ import { type Holds, Planner, type SourceConditions, type Stage } from "./plan.j
 import type { Relation, RelationRow } from "./relation.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./selection.js";
 
-/** Of the smaller side so many rows are looked for in an index of the larger one, which has at least so many times as many rows. */
+/** A side's rows are looked up in an index of the other side if that has at least this many times as many rows. */
 const MUCH_LARGER = 8;
 
 export function* plannedSources(
@@ -22,7 +22,7 @@ export function* plannedSources(
   { joins, where }: Select,
   evaluation: Evaluation,
 ): Generator<void, Relation> {
-  // Also what is not checked there must name columns that are there.
+  // Conditions that the plan does not check must name columns that exist, too.
   const plan = new Planner(relations, joins, evaluation).plan({ where });
   if (where !== null)
     condition(where, rowScope((plan.stages.at(-1) as Stage).columns, evaluation), evaluation);
@@ -31,7 +31,7 @@ export function* plannedSources(
     const stage = plan.stages[i + 1] as Stage;
     const source = plan.sources[i + 1] as SourceConditions;
     const right = new Side(relations[i + 1] as Relation, source, evaluation);
-    let made = yield* new StagedJoin({ left, right, join, stage }, evaluation).relation();
+    let made = yield* new StagedJoin({ left, right }, join, stage, evaluation).relation();
     if (join.kind === "natural" && join.on !== null) made = yield* selected(made, join.on, evaluation);
     left = new Side(made, { holds: stage.holds, demands: [] }, evaluation);
   }
@@ -41,7 +41,7 @@ export function* plannedSources(
   return plan.hasWhere ? yield* ofSelection(all, rows, evaluation) : yield* selected(all, where, evaluation);
 }
 
-/** Rows of a relation that meet what is checked before they are joined; found when they are asked for. */
+/** The rows of a relation that meet the conditions before a join; found when they are first read. */
 class Side {
   readonly relation: Relation;
   readonly conditions: SourceConditions;
@@ -59,7 +59,7 @@ class Side {
     return holds.length === 0 ? null : (row) => holds.every((each) => each(row));
   }
 
-  /** Whether it has more rows than are to be looked through, as an index says which. */
+  /** Whether it is a large table of which no condition selects rows by an index. */
   get isLargeTable(): boolean {
     return this.isTable && this.conditions.demands.length === 0;
   }
@@ -87,13 +87,6 @@ class Side {
   }
 }
 
-interface JoinParts {
-  readonly left: Side;
-  readonly right: Side;
-  readonly join: Join;
-  readonly stage: Stage;
-}
-
 class StagedJoin {
   readonly #left: Side;
   readonly #right: Side;
@@ -102,11 +95,16 @@ class StagedJoin {
   readonly #holds: Holds | null;
   readonly #evaluation: Evaluation;
   readonly #width: number;
-  readonly #made: RelationRow[] = [];
-  /** Rows that were checked since the last step ended. */
+  #made: RelationRow[] = [];
+  /** Rows checked since the last step ended. */
   #checked = 0;
 
-  constructor({ left, right, join, stage }: JoinParts, evaluation: Evaluation) {
+  constructor(
+    { left, right }: { readonly left: Side; readonly right: Side },
+    join: Join,
+    stage: Stage,
+    evaluation: Evaluation,
+  ) {
     this.#left = left;
     this.#right = right;
     this.#join = join;
@@ -128,15 +126,15 @@ class StagedJoin {
       ] as const;
       return yield* naturallyJoined(...sides, this.#evaluation);
     }
-    if (yield* this.#isLookedForOnTheLeft()) yield* this.#byLeftIndex();
+    if (yield* this.#isFoundByLeftIndex()) yield* this.#byIndex("left");
     else if (this.#equal !== null && this.#right.isLargeTable && (kind === "inner" || kind === "left"))
-      yield* this.#byRightIndex();
+      yield* this.#byIndex("right");
     else yield* this.#byRows();
     return yield* ofJoin({ left, right }, this.#join, this.#made, this.#evaluation);
   }
 
-  /** Few rows of the right side, whose partners are looked for in the index of a large table. */
-  *#isLookedForOnTheLeft(): Generator<void, boolean> {
+  /** Returns whether the right side has so few rows that their partners are found by the index of a large left table. */
+  *#isFoundByLeftIndex(): Generator<void, boolean> {
     const { kind } = this.#join;
     if (this.#equal === null || !this.#left.isLargeTable || (kind !== "inner" && kind !== "right"))
       return false;
@@ -148,51 +146,44 @@ class StagedJoin {
     return rows.length * MUCH_LARGER <= (this.#left.relation.table?.size ?? 0);
   }
 
-  *#byLeftIndex(): Generator<void, void> {
-    const { table } = this.#left.relation;
-    const rows = yield* this.#right.rows();
+  /** Joins the rows of one side with their partners on the other side, which its index finds. @param side  of the index */
+  *#byIndex(side: "left" | "right"): Generator<void, void> {
+    const isLeft = side === "left";
+    const [indexed, few] = isLeft ? [this.#left, this.#right] : [this.#right, this.#left];
+    const { table } = indexed.relation;
+    const rows = yield* few.rows();
     if (table === null || this.#equal === null) return;
-    const { left: place, right: other } = this.#equal;
-    const { holds } = this.#left;
-    const found: { readonly number: number; readonly at: number; readonly pair: RelationRow }[] = [];
+    const { left, right } = this.#equal;
+    const [place, other] = isLeft ? [left, right] : [right, left];
+    const { holds } = indexed;
+    /** The index's row of each pair. */
+    const numbers: number[] = [];
     const isMatched = new Uint8Array(rows.length);
     for (const [at, row] of rows.entries()) {
       for (const number of yield* table.equal(place, row[other] as Scalar)) {
         if (this.#check()) yield;
         const one = table.row(number);
         if (holds !== null && !holds(one)) continue;
-        const pair = [...one, ...row];
-        if (this.#holds !== null && !this.#holds(pair)) continue;
-        this.#checkMade(found.push({ number, at, pair }));
+        if (!this.#add(isLeft ? [...one, ...row] : [...row, ...one])) continue;
+        numbers.push(number);
         isMatched[at] = 1;
       }
       if (this.#check()) yield;
     }
-    found.sort((a, b) => a.number - b.number || a.at - b.at);
-    for (const { pair } of found) this.#made.push(pair);
-    if (this.#join.kind === "right") this.#addRight(rows, isMatched);
+    if (isLeft) yield* this.#sortMade(numbers);
+    if (this.#join.kind !== "inner") yield* this.#addUnmatched(isLeft ? "right" : "left", rows, isMatched);
   }
 
-  *#byRightIndex(): Generator<void, void> {
-    const { table } = this.#right.relation;
-    const rows = yield* this.#left.rows();
-    if (table === null || this.#equal === null) return;
-    const { left: other, right: place } = this.#equal;
-    const { holds } = this.#right;
-    const isMatched = new Uint8Array(rows.length);
-    for (const [at, row] of rows.entries()) {
-      for (const number of yield* table.equal(place, row[other] as Scalar)) {
-        if (this.#check()) yield;
-        const one = table.row(number);
-        if (holds !== null && !holds(one)) continue;
-        if (this.#add(row, one)) isMatched[at] = 1;
-      }
-      if (this.#check()) yield;
-    }
-    if (this.#join.kind === "left") this.#addLeft(rows, isMatched);
+  /** Sorts the pairs by their numbers; those of one number stay in their order. */
+  *#sortMade(numbers: readonly number[]): Generator<void, void> {
+    const order = yield* sortedInSteps(
+      [...numbers.keys()],
+      (a, b) => (numbers[a] as number) - (numbers[b] as number),
+    );
+    this.#made = order.map((at) => this.#made[at] as RelationRow);
   }
 
-  /** The rows of both sides, by a hash of the right ones where two columns must be equal. */
+  /** Joins the rows of both sides, by a hash of the right ones where two columns must be equal. */
   *#byRows(): Generator<void, void> {
     const { kind } = this.#join;
     const rows = yield* this.#left.rows();
@@ -204,17 +195,17 @@ class StagedJoin {
       const places = index === null ? everywhere : index.equal(row[this.#equal?.left ?? 0] as Scalar);
       for (const place of places) {
         if (this.#check()) yield;
-        if (!this.#add(row, others[place] as RelationRow)) continue;
+        if (!this.#add([...row, ...(others[place] as RelationRow)])) continue;
         isMatchedLeft[at] = 1;
         isMatchedRight[place] = 1;
       }
       if (this.#check()) yield;
     }
-    if (kind === "left" || kind === "full") this.#addLeft(rows, isMatchedLeft);
-    if (kind === "right" || kind === "full") this.#addRight(others, isMatchedRight);
+    if (kind === "left" || kind === "full") yield* this.#addUnmatched("left", rows, isMatchedLeft);
+    if (kind === "right" || kind === "full") yield* this.#addUnmatched("right", others, isMatchedRight);
   }
 
-  /** Counts a row that is checked. @returns whether the step ends */
+  /** Counts a row that is checked, and returns whether the step ends. */
   #check(): boolean {
     if (++this.#checked < STEP_ITEMS) return false;
     spend(this.#evaluation, this.#checked);
@@ -222,29 +213,30 @@ class StagedJoin {
     return true;
   }
 
-  #add(left: RelationRow, right: RelationRow): boolean {
-    const pair = [...left, ...right];
+  /** Adds a pair that meets the condition. */
+  #add(pair: RelationRow): boolean {
     if (this.#holds !== null && !this.#holds(pair)) return false;
-    this.#checkMade(this.#made.push(pair));
+    const rows = this.#made.push(pair);
+    if (rows > PAIRS_MAX) throw failure(this.#evaluation, "tooMany", String(PAIRS_MAX));
+    checkSize(this.#evaluation, rows, this.#width);
     return true;
   }
 
-  #checkMade(rows: number): void {
-    if (rows > PAIRS_MAX) throw failure(this.#evaluation, "tooMany", String(PAIRS_MAX));
-    checkSize(this.#evaluation, rows, this.#width);
-  }
-
-  /** Rows of the left side without a partner. */
-  #addLeft(rows: readonly RelationRow[], isMatched: Uint8Array): void {
-    const nothing = Array<null>(this.#right.relation.columns.length).fill(null);
-    for (const [i, row] of rows.entries()) if (isMatched[i] === 0) this.#made.push([...row, ...nothing]);
-    checkSize(this.#evaluation, this.#made.length, this.#width);
-  }
-
-  #addRight(rows: readonly RelationRow[], isMatched: Uint8Array): void {
-    const nothing = Array<null>(this.#left.relation.columns.length).fill(null);
-    for (const [i, row] of rows.entries()) if (isMatched[i] === 0) this.#made.push([...nothing, ...row]);
-    checkSize(this.#evaluation, this.#made.length, this.#width);
+  /** Adds the rows of a side without a partner, with nulls in place of the other side's columns. */
+  *#addUnmatched(
+    side: "left" | "right",
+    rows: readonly RelationRow[],
+    isMatched: Uint8Array,
+  ): Generator<void, void> {
+    const other = side === "left" ? this.#right : this.#left;
+    const nothing = Array<null>(other.relation.columns.length).fill(null);
+    for (const [i, row] of rows.entries()) {
+      if (isMatched[i] === 0) {
+        this.#made.push(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
+        checkSize(this.#evaluation, this.#made.length, this.#width);
+      }
+      if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    }
   }
 }
 

@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
 import { integer } from "../../../../protocol/reply.js";
+import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 import { commandTable } from "../../../../store/command-table.js";
 import type { Evaluation } from "../../../../store/commands/relations/evaluation.js";
-import { answered } from "../../../../store/commands/relations/queries.js";
+import { answered, answering } from "../../../../store/commands/relations/queries.js";
 import { Sources } from "../../../../store/commands/relations/sources.js";
 import { Database } from "../../../../store/database.js";
 import type { Command } from "../../../../store/rows/command.js";
@@ -200,4 +201,68 @@ test(`${RUNS * QUERIES} planned queries give what their conditions give where th
     }
   }
   assert.ok(rows > amount(2_000, 20_000) && refused > amount(20, 200), `${rows} rows, ${refused} errors`);
+});
+
+/** How many steps a query takes, between which other requests are served, and how many rows it has. */
+function stepsOf(database: Database, text: string): { steps: number; rows: number } {
+  const { statement, language } = parse(bytesOfText(text));
+  if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`${text}: no query`);
+  const { query } = statement;
+  const found = { steps: 0, rows: 0 };
+  const run: Command["run"] = (data) => {
+    const work = answering(query, {
+      data,
+      database: "d",
+      language,
+      parameters: [],
+      at: UNIT.at,
+      work: { rows: 0 },
+      form: "standard",
+      english: "standard",
+      isPlanned: true,
+      sources: new Sources(),
+    });
+    let step = work.next();
+    for (; step.done !== true; step = work.next()) found.steps++;
+    found.rows = step.value.rows.length;
+    return integer(0);
+  };
+  database.run({ ...sql, run }, ["SQL", "d", text], UNIT);
+  return found;
+}
+
+test("every part of a query ends its step after a bounded number of rows and operators", () => {
+  const database = new Database();
+  const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
+  execute("create database d");
+  const many = 40 * STEP_ITEMS;
+  const created = (name: string, rows: number) => {
+    execute(`create table ${name} (k number primary key, v number)`);
+    execute(`insert into ${name} values ${Array.from({ length: rows }, (_, i) => `(${i},${i % 100})`)}`);
+  };
+  created("t", many);
+  created("few", 100);
+  const turns = many / STEP_ITEMS;
+  const found = (text: string) => stepsOf(database, text);
+  // The pairs, and their order.
+  const byIndex = found("select t.k from t join few f on t.v = f.v");
+  assert.equal(byIndex.rows, many);
+  assert.ok(byIndex.steps > 6 * turns, `index: ${byIndex.steps} steps`);
+  // The rows that are checked, and those without a partner.
+  const unmatched = found("select 1 from t left join few f on t.k = f.k and f.v < 0");
+  assert.equal(unmatched.rows, many);
+  assert.ok(unmatched.steps >= 3 * turns, `without a partner: ${unmatched.steps} steps`);
+  // One row on the left, whose partners are all rows.
+  const one = found("select v from (select 1 a) s natural join (select 1 a, v from t) u");
+  assert.equal(one.rows, many);
+  assert.ok(one.steps >= 4 * turns, `natural: ${one.steps} steps`);
+  const wide = Array.from({ length: 100 }, () => `v${"+1".repeat(100)}`).join(",");
+  const rows = 100;
+  for (const text of [
+    `select ${wide} from few`,
+    `select k from few order by ${wide}`,
+    `select count(*) from few group by ${wide}`,
+    `select ${wide.replaceAll(/[^,]+/g, "sum($&)")} from few`,
+  ])
+    assert.ok(found(text).steps >= rows, `${text.slice(0, 30)}: ${found(text).steps} steps`);
 });
