@@ -95,7 +95,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: rows found by the index of the left side are in the order of the right one",
     file: "store/commands/relations/planned-join.js",
-    find: "found.sort((a, b) => a.number - b.number || a.at - b.at);",
+    find: "this.#made = order.map((at) => this.#made[at]);",
     replace: "",
     test: PLANNED,
   },
