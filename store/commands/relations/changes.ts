@@ -6,7 +6,7 @@ import { type Cell, cellKey, type Row, type Scalar } from "../../values/relation
 import { boundCell, fits } from "../../values/relations/domain.js";
 import type { NumberedRows, Table, TableColumn } from "../../values/relations/table.js";
 import { tableNamed } from "./catalogue.js";
-import { compiled, rowScope } from "./compiled.js";
+import { compiled, countCalculated, rowScope } from "./compiled.js";
 import { checkColumns, checkSize, countMade, type Evaluation, failure } from "./evaluation.js";
 import { answered } from "./queries.js";
 import { columnsOf } from "./relation.js";
@@ -71,6 +71,8 @@ export function update(statement: Update, evaluation: Evaluation): number {
   }));
   const found = matching(table, columns, where, evaluation);
   countMade(evaluation, found.rows.length);
+  const values = statement.changes.map(({ value }) => value);
+  countCalculated(evaluation, found.rows.length, values);
   const numbers: number[] = [];
   const rows: Row[] = [];
   for (const [i, old] of found.rows.entries()) {

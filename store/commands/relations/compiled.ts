@@ -81,9 +81,26 @@ const STEP_OPERATORS = 32 * STEP_ITEMS;
 
 /** Returns how many rows one step takes for which these expressions are calculated: fewer where they have many operators. */
 export function rowsAStep(expressions: readonly Expression[]): number {
-  const operators = expressions.reduce((sum, each) => sum + partsOf(each), 0);
+  const operators = partsOfAll(expressions);
   return Math.max(1, Math.min(STEP_ITEMS, Math.floor(STEP_OPERATORS / Math.max(1, operators))));
 }
+
+/** Parts of expressions that the steps of a row include. */
+const PARTS_INCLUDED = 8;
+const STEPS_A_PART = 2;
+
+/** Counts what is about to be calculated of rows, besides looking at them. @throws TooMuch */
+export function countCalculated(
+  { data }: Pick<Evaluation, "data">,
+  rows: number,
+  expressions: readonly Expression[],
+): void {
+  const parts = Math.max(0, partsOfAll(expressions) - PARTS_INCLUDED);
+  if (parts > 0) data.effort.work(rows * parts * STEPS_A_PART);
+}
+
+const partsOfAll = (expressions: readonly Expression[]) =>
+  expressions.reduce((sum, each) => sum + partsOf(each), 0);
 
 /** Returns the number of operators, names and values of an expression. */
 function partsOf(expression: Expression): number {

@@ -3,7 +3,7 @@ import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { ExpressionNumbers } from "../../sql/expression-numbers.js";
 import type { Call, Expression, Field, Select } from "../../sql/tree.js";
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
-import { type Compiled, compiled, rowScope, rowsAStep, type Scope } from "./compiled.js";
+import { type Compiled, compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled.js";
 import { countRows, type Evaluation, failure, spend } from "./evaluation.js";
 import { isText, placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
@@ -102,7 +102,9 @@ export function groupsOf(relation: Relation, select: Select, evaluation: Evaluat
     },
   };
   const rows = () => {
-    const step = rowsAStep([...given, ...aggregates.map(({ call }) => call)]);
+    const expressions = [...given, ...aggregates.map(({ call }) => call)];
+    countCalculated(evaluation, relation.rows.length, expressions);
+    const step = rowsAStep(expressions);
     return groupRows(relation.rows, { keys, aggregates, step }, evaluation);
   };
   return { scope, rows };

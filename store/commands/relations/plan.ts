@@ -17,6 +17,8 @@ export type Holds = (row: readonly Scalar[]) => boolean;
 /** The conditions on a source's rows before they are joined. */
 export interface SourceConditions {
   readonly holds: Holds[];
+  /** The same as expressions. */
+  readonly parts: Expression[];
   /** Values that its columns must equal. */
   readonly demands: Demand[];
 }
@@ -26,6 +28,8 @@ export interface Stage {
   readonly columns: readonly RelationColumn[];
   /** Conditions on its rows. */
   readonly holds: Holds[];
+  /** The same as expressions. */
+  readonly parts: Expression[];
   /** Columns that its `on` requires to be equal: an index in the previous stage, and one in the source. */
   readonly equal: { readonly left: number; readonly right: number } | null;
 }
@@ -54,10 +58,10 @@ export class Planner {
   constructor(relations: readonly Relation[], joins: readonly Join[], evaluation: Evaluation) {
     this.#evaluation = evaluation;
     this.#joins = joins;
-    this.#sources = relations.map(() => ({ holds: [], demands: [] }));
+    this.#sources = relations.map(() => ({ holds: [], parts: [], demands: [] }));
     let columns = (relations[0] as Relation).columns;
     const origins = columns.map((_, place): Origin => ({ source: 0, place }));
-    const stages: Stage[] = [{ columns, holds: [], equal: null }];
+    const stages: Stage[] = [{ columns, holds: [], parts: [], equal: null }];
     for (const [i, { kind }] of joins.entries()) {
       const right = (relations[i + 1] as Relation).columns;
       const names = new Set(kind === "natural" ? columns.map(({ name }) => name) : []);
@@ -65,7 +69,7 @@ export class Planner {
       checkColumns(evaluation, columns.length + right.length);
       origins.push(...added.map((place) => ({ source: i + 1, place })));
       columns = [...columns, ...added.map((place) => right[place] as RelationColumn)];
-      stages.push({ columns, holds: [], equal: null });
+      stages.push({ columns, holds: [], parts: [], equal: null });
     }
     this.#origins = origins;
     this.#stages = stages;
@@ -115,13 +119,18 @@ export class Planner {
     const isOfSource = used.length === 1 && used[0] === earliest;
     if (isOfSource && (earliest === 0 || kind === "inner" || kind === "natural" || kind === "right"))
       this.#putAtSource(part, stage, earliest);
-    else (this.#stages[earliest] as Stage).holds.push(this.#holds(part, stage, (place) => place));
+    else {
+      const { holds, parts } = this.#stages[earliest] as Stage;
+      holds.push(this.#holds(part, stage, (place) => place));
+      parts.push(part);
+    }
   }
 
   #putAtSource(part: Expression, stage: number, source: number): void {
-    const { holds, demands } = this.#sources[source] as SourceConditions;
+    const { holds, parts, demands } = this.#sources[source] as SourceConditions;
     const local = (place: number) => (this.#origins[place] as Origin).place;
     holds.push(this.#holds(part, stage, local));
+    parts.push(part);
     if (!isEquality(part)) return;
     for (const [one, other] of [
       [part.left, part.right],

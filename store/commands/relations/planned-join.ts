@@ -7,7 +7,7 @@ import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Join, Select } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { HashIndex } from "../../values/relations/hash-index.js";
-import { condition, rowScope } from "./compiled.js";
+import { condition, countCalculated, rowScope } from "./compiled.js";
 import { checkSize, type Evaluation, failure, spend } from "./evaluation.js";
 import { naturallyJoined, ofJoin, PAIRS_MAX } from "./joining.js";
 import { type Holds, Planner, type SourceConditions, type Stage } from "./plan.js";
@@ -33,7 +33,7 @@ export function* plannedSources(
     const right = new Side(relations[i + 1] as Relation, source, evaluation);
     let made = yield* new StagedJoin({ left, right }, join, stage, evaluation).relation();
     if (join.kind === "natural" && join.on !== null) made = yield* selected(made, join.on, evaluation);
-    left = new Side(made, { holds: stage.holds, demands: [] }, evaluation);
+    left = new Side(made, { ...stage, demands: [] }, evaluation);
   }
   const rows = yield* left.rows();
   const all = { ...left.relation, rows, table: null };
@@ -83,6 +83,7 @@ class Side {
         : this.relation.rows;
     const { holds } = this;
     spend(this.#evaluation, all.length);
+    countCalculated(this.#evaluation, all.length, this.conditions.parts);
     return holds === null ? all : yield* filtered(all, holds);
   }
 }
@@ -209,6 +210,7 @@ class StagedJoin {
   #check(): boolean {
     if (++this.#checked < STEP_ITEMS) return false;
     spend(this.#evaluation, this.#checked);
+    countCalculated(this.#evaluation, this.#checked, this.#join.on === null ? [] : [this.#join.on]);
     this.#checked = 0;
     return true;
   }

@@ -14,7 +14,15 @@ import type {
 } from "../../sql/tree.js";
 import { rowKey } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
-import { type Compiled, compiled, condition, constantOf, rowScope, rowsAStep } from "./compiled.js";
+import {
+  type Compiled,
+  compiled,
+  condition,
+  constantOf,
+  countCalculated,
+  rowScope,
+  rowsAStep,
+} from "./compiled.js";
 import {
   checkColumns,
   checkSize,
@@ -225,7 +233,9 @@ function* projected(
 ): Generator<void, Relation> {
   checkSize(evaluation, rows.length, fields.length);
   const found: RelationRow[] = [];
-  const step = rowsAStep(fields.map(({ value }) => value));
+  const values = fields.map(({ value }) => value);
+  countCalculated(evaluation, rows.length, values);
+  const step = rowsAStep(values);
   for (const row of rows) {
     if (found.push(made.map((each) => each(row))) % step === 0) yield;
   }
@@ -255,6 +265,7 @@ function* grouped(relation: Relation, select: Select, evaluation: Evaluation): G
   const keys =
     select.orderBy.length > 0 ? sortKeys({ orderBy: select.orderBy, fields }, scope, evaluation) : null;
   const all = yield* groups.rows();
+  if (having !== null) countCalculated(evaluation, all.length, [having]);
   const kept = holds === null ? all : yield* filtered(all, holds);
   const rows = keys === null ? kept : yield* sortedBy(kept, keys, evaluation);
   const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${keys === null ? "" : "_order"}`;

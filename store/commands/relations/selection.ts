@@ -3,7 +3,7 @@ import { STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
-import { condition, constantOf, rowScope } from "./compiled.js";
+import { condition, constantOf, countCalculated, rowScope } from "./compiled.js";
 import { leadingEqualities } from "./equalities.js";
 import { type Evaluation, lookAt, spend } from "./evaluation.js";
 import {
@@ -33,6 +33,7 @@ export function* selected(
       ? relation.rows
       : (yield* table.equal(demand.place, demand.value)).map((number) => table.row(number));
   spend(evaluation, candidates.length);
+  countCalculated(evaluation, candidates.length, [where]);
   return yield* ofSelection(relation, yield* filtered(candidates, holds), evaluation);
 }
 
@@ -86,6 +87,8 @@ export function matching(
           .index(demand.place)
           .equal(demand.value)
           .map((number) => [number, table.row(number)] as const);
+  const count = demand === null ? table.size : (candidates as readonly unknown[]).length;
+  if (where !== null) countCalculated(evaluation, count, [where]);
   for (const [number, row] of candidates) {
     if (!holds(row)) continue;
     lookAt(evaluation, 1);

@@ -2,7 +2,7 @@
 import { sortedInSteps } from "../../../protocol/steps.js";
 import type { Expression, Field, Tail } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { type Compiled, compiled, rowScope, rowsAStep, type Scope } from "./compiled.js";
+import { type Compiled, compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled.js";
 import { countRows, type Evaluation, spend } from "./evaluation.js";
 import { fieldNumbered } from "./grouping.js";
 import type { RelationColumn, RelationRow } from "./relation.js";
@@ -58,7 +58,9 @@ export function* sortedBy(
   spend(evaluation, rows.length);
   countRows(evaluation, rows.length);
   const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
-  const step = rowsAStep(keys.map(({ expression }) => expression));
+  const expressions = keys.map(({ expression }) => expression);
+  countCalculated(evaluation, rows.length, expressions);
+  const step = rowsAStep(expressions);
   for (const row of rows)
     if (keyed.push({ row, by: keys.map(({ value }) => value(row)) }) % step === 0) yield;
   const all = yield* sortedInSteps(keyed, (a, b) => {

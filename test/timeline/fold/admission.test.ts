@@ -54,6 +54,36 @@ for (const [name, commands] of Object.entries(LARGE)) {
   }
 }
 
+test("SQL that calculates much of few rows is refused, wherever it does so", () => {
+  const fold = newFold();
+  const sql = (at: number, text: string) => admit(fold, entry(`sql ${at}`, at, [["SQL", "d", text]]));
+  const values = Array.from({ length: 100 }, (_, i) => `(${i})`);
+  for (const [i, text] of [
+    "create database d",
+    "create table t (a number)",
+    `insert into t values ${values}`,
+  ].entries())
+    assert.notEqual(sql(i + 1, text), "too-much", text);
+  const long = `a${"+1".repeat(100)}`;
+  const statements = (value: string) => [
+    `update t set a = ${value}`,
+    `update t set a = 1 where ${value} < 0`,
+    `delete from t where ${value} < 0`,
+    `insert into t select ${value} from t where a < 0 or a >= 0`,
+    `insert into t select a from t where ${value} < 0`,
+    `insert into t select a from t order by ${value}`,
+    `insert into t select sum(${value}) from t group by a`,
+    `insert into t select max(a) from t group by a having max(a) < 0 and ${value} < 0`,
+    `insert into t select x.a from t x join t y on x.a = y.a where x.${value} < 0`,
+  ];
+  const before = canonicalState(fold.database);
+  for (const text of statements(long)) assert.equal(sql(9, text), "too-much", text);
+  assert.deepEqual(canonicalState(fold.database), before);
+  // The rest would double the rows each time.
+  for (const [i, text] of statements("a+1").slice(0, 3).entries())
+    assert.notEqual(sql(10 + i, text), "too-much", text);
+});
+
 test("what came with a unit is not held against it", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
