@@ -1,5 +1,5 @@
 /** What is made of a backup's file: a data folder of it, or the keys that it had. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { placeOver, stage } from "../../keys/atomic-file.js";
 import { unwritable } from "../../keys/unwritable.js";
@@ -69,10 +69,7 @@ export async function restoreFolder({
   log,
 }: FolderRestoring): Promise<BackupView["end"]> {
   const data = resolve(given);
-  if (existsSync(data) && readdirSync(data).length > 0)
-    throw new NotRestored(
-      `--data ${data} is not empty: name a folder that is not there yet, or move what is in it`,
-    );
+  requireEmpty(data);
   using view = closing(openBackup(file));
   requireReach(view, file, at);
   const source = at === null ? view : asOf(view, at);
@@ -97,6 +94,17 @@ export async function restoreFolder({
     throw new NotRestored(sentence, { cause: problem });
   }
   return view.end;
+}
+
+/** @throws NotRestored  something is there already */
+function requireEmpty(data: string): void {
+  if (!existsSync(data)) return;
+  if (!statSync(data).isDirectory())
+    throw new NotRestored(`--data ${data} is a file: name a folder that does not exist yet`);
+  if (readdirSync(data).length > 0)
+    throw new NotRestored(
+      `--data ${data} is not empty: name a folder that is not there yet, or move what is in it`,
+    );
 }
 
 /** What cannot be removed does not count as a folder of data: its name says so. */

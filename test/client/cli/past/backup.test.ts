@@ -117,6 +117,9 @@ test("a folder is restored into an empty one, as of the backup, or as of a date"
   const full = await restore("first.dbsync", "--data", at("restored"));
   assert.equal(full.code, 1);
   assert.match(full.stderr, /restored is not empty/);
+  const onto = await restore("first.dbsync", "--data", at("first.dbsync"));
+  assert.equal(onto.code, 1);
+  assert.match(onto.stderr, /^dbsync: --data .*first\.dbsync is a file: .*\n$/);
   await using other = await start("earlier");
   const earlier = opened(other.port);
   assert.equal(await earlier.call("GET cart:1"), "one");
