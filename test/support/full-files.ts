@@ -77,9 +77,17 @@ export const FULL_ONLY: readonly string[] = [
   "proxy/chain.test",
   "python/faults.test",
   "trials/a1-counter-under-faults.test",
+  "trials/a4-",
+  "trials/b11-",
+  "trials/b13-",
+  "trials/b8-",
   "trials/b9-live-stays-live.test",
   "trials/c14-root-key-then-disk.test",
   "trials/c15-a-member-that-is-gone.test",
+  "trials/c16-",
+  "trials/c17-",
+  "trials/d18-",
+  "trials/e22-",
 ];
 
 /** @param file  as a path below test/ */
