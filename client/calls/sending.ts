@@ -55,6 +55,9 @@ export interface SentBatch {
  */
 export type SendingState = "waiting" | "queued" | "written" | "version-1" | "ended";
 
+/** The stages of a daemon that has not answered: by the deadline, when the call failed before it, or when the client closed. */
+export type SilentStage = "timeout" | "not-awaited" | "closed";
+
 export class Sending {
   readonly batch: SentBatch;
   readonly address: Address;
@@ -143,8 +146,8 @@ export class Sending {
     return reply === undefined ? null : this.#reportOf(reply, this.#flags[index] ?? "");
   }
 
-  /** What is said of this daemon when a call ends without it. */
-  givenUp(index: number, stage: "timeout" | "closed", now: number): Failure {
+  /** Returns the failure to report for this daemon when a call ends before it has answered. */
+  givenUp(index: number, stage: SilentStage, now: number): Failure {
     if (this.refusal !== null) return this.refusal;
     const writtenAt = this.deliveries === null ? this.writtenAt : (this.deliveries[index]?.writtenAt ?? -1);
     return { ok: false, stage, detail: "", written: writtenAt >= 0, at: now };

@@ -43,6 +43,10 @@ export const STAGES = {
     meaning: "no answer in time",
     cure: "is it stopped, overloaded or unsigned? see that daemon's log",
   },
+  "not-awaited": {
+    meaning: "the call had failed before it answered",
+    cure: "see what the other daemons reported",
+  },
   garbage: { meaning: "the answer is not dbsync's", cure: "is it really dbsyncd that listens there?" },
   busy: {
     meaning: "its queue in this client is full",

@@ -9,7 +9,7 @@ import type { PlainReply } from "../../protocol/reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
-import { Sending, type SentBatch, type SignedEnvelope } from "../calls/sending.js";
+import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "../calls/sending.js";
 import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
 import { mayWaitFor } from "../settings/may-wait.js";
 import type { Alarm } from "../shared/alarm.js";
@@ -197,7 +197,7 @@ export class Batch implements SentBatch {
       for (const [index, call] of this.calls.entries()) {
         if (!isOpen(call)) continue;
         const isEnd = code === "closed" || code === "reset";
-        const reports = this.#reports(index, now, isEnd ? "closed" : "timeout");
+        const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
         // A daemon that was sent nothing is not part of the failure.
         const told = reports.map((report) => (report?.ok || report?.written ? report : null));
         this.#fail(call, code, detail, isEnd ? reports : told);
@@ -249,7 +249,7 @@ export class Batch implements SentBatch {
       call.resolve(resultOf(verdict.answer, shape, settings.format, call));
     } else if (verdict.kind === "failed") {
       const detail = verdict.code === "reply" ? replyError(reports) : "";
-      this.#fail(call, verdict.code, detail, this.#reports(index, now, "timeout"));
+      this.#fail(call, verdict.code, detail, this.#reports(index, now, isOver ? "timeout" : "not-awaited"));
     }
   }
 
@@ -259,8 +259,8 @@ export class Batch implements SentBatch {
     call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: toldCall(call) }));
   }
 
-  /** @param silent  what is to be said of daemons that have said nothing; null: nothing */
-  #reports(index: number, now: number, silent: "timeout" | "closed" | null): (Report | null)[] {
+  /** @param silent  the stage of daemons that have not answered; null: they have no report */
+  #reports(index: number, now: number, silent: SilentStage | null): (Report | null)[] {
     return this.sendings.map((sending) => {
       const report = sending.report(index);
       if (report !== null || silent === null) return report;

@@ -517,7 +517,7 @@ namespace Dbsync {
                 foreach ($deliveries as $address => $delivery) {
                     $answered += $delivery->answered ? 1 : 0;
                     $late += $delivery->isLate ? 1 : 0;
-                    $lines[] = "\n  $address: " . ($delivery->failure ?? ($delivery->isLate ? 'answered late' : 'answered'));
+                    $lines[] = "\n  $address: " . $delivery->outcome();
                 }
                 $count = count($deliveries);
                 $text = $answered === 0 ? 'No daemon answered:' : "$answered of $count daemons answered"
@@ -1267,6 +1267,16 @@ namespace Dbsync {
             public function settled(): bool
             {
                 return $this->answered || $this->failure !== null;
+            }
+
+            /** Stage and sentence for the error of a call that failed. */
+            public function outcome(): string
+            {
+                if ($this->settled()) {
+                    return $this->failure ?? ($this->isLate ? 'answered late' : 'answered');
+                }
+                return 'not-awaited: the call had failed before it answered; '
+                    . ($this->begun ? 'whether the command was executed is unknown' : 'it may be sent yet');
             }
 
             public function isMiss(): bool

@@ -17,6 +17,7 @@ import { error, type Reply } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { hexOf, orderKey } from "../../protocol/version-2/envelope.js";
 import { FakeServer, until } from "./fake-server.js";
+import { HandClock } from "./hand-clock.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";
 import { clientOf, errorOf, PATIENCE_MS, summary } from "./test-client.js";
 
@@ -116,6 +117,48 @@ test("a failing command is an error with the daemon's text, and does not fail it
   assert.deepEqual([before, behind, failure.code, failure.effect], ["OK", "OK", "reply", "not-applied"]);
   assert.equal(failure.message, "The command failed (LPUSH a): WRONGTYPE No.");
   assert.equal(daemon.daemon.applied.length, 1);
+});
+
+for (const [what, replies, options, code] of [
+  [
+    "a majority of errors",
+    [error("ERR no"), error("ERR no"), error("ERR no")],
+    { policy: "majority" },
+    "reply",
+  ],
+  [
+    "outcomes that no majority can share",
+    [{ kind: "status", text: "OK" }, error("ERR no"), error("ERR other")],
+    { if: [{ key: "k", writer: null }] },
+    "answers-differ",
+  ],
+] as const) {
+  test(`a daemon that had not answered before ${what} failed the call is reported as not awaited`, async () => {
+    await using one = await ServedDaemon.start({ id: 1, reply: () => replies[0] });
+    await using two = await ServedDaemon.start({ id: 2, reply: () => replies[1] });
+    await using three = await ServedDaemon.start({ id: 3, reply: () => replies[2] });
+    await using silent = await ServedDaemon.start({ id: 9 });
+    await using client = client2Of([one, two, three, silent], { clock: new HandClock() });
+    await client.sendAll("PING");
+    silent.passes = () => [];
+    const { code: failedBy, outcomes, message } = await errorOf(client.send("SET k 1", options));
+    assert.equal(failedBy, code);
+    assert.equal(summary(outcomes.at(-1)), "not-awaited unknown");
+    if (code !== "reply") assert.match(message, /: not-awaited: the call had failed before it answered; /);
+  });
+}
+
+test("a daemon that has not answered at the deadline is reported with a timeout", async () => {
+  await using one = await ServedDaemon.start({ id: 1, reply: () => error("ERR no") });
+  await using silent = await ServedDaemon.start({ id: 2 });
+  const clock = new HandClock();
+  await using client = client2Of([one, silent], { clock });
+  await client.sendAll("PING");
+  silent.passes = () => [];
+  const failed = errorOf(client.send("SET k 1", { policy: "majority", timeout: 100 }));
+  await until(() => silent.daemon.applied.length === 2, "the write to be sent");
+  clock.advance(100);
+  assert.equal(summary((await failed).outcomes.at(-1)), "timeout unknown");
 });
 
 test("multi is one unit with a reply of its own for each command", async () => {

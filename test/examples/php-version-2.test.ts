@@ -76,6 +76,22 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(greetings, 2);
   });
 
+  test("A daemon that had not answered before others failed the call is reported as not awaited", async () => {
+    const answering: Answering = ({ id }) => result(id, "-ERR no\r\n");
+    await using one = await fakeV2(() => hello(Date.now()), answering);
+    await using two = await fakeV2(() => hello(Date.now()), answering);
+    await using silent = await fakeV2(
+      () => hello(Date.now()),
+      () => null,
+    );
+    const code = `try { $result = dbsync_call('SET k 1', ['policy' => 'majority']); }
+      catch (Dbsync\\CommandError $error) { $result = $error->getMessage(); }`;
+    const servers = [silent, one, two].map(({ address }) => address).join();
+    const problem = String(await runPhp(code, { ini: { ...rsa, "dbsync.servers": servers } }));
+    const told = `\\n  ${silent.address.replaceAll(".", "\\.")}: not-awaited: the call had failed before it answered; `;
+    assert.match(problem, new RegExp(told));
+  });
+
   test("A hello of a later version, with more elements, is understood", async () => {
     await using daemon = await fakeV2(
       () => [...(hello(Date.now()) as string[]), "2", "later"],

@@ -4,7 +4,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { makeFolder } from "../daemon/replicas.js";
-import { fakeV2, hello, refused, result } from "../examples/fake-daemon-v2.js";
+import { type Answering, fakeV2, hello, refused, result } from "../examples/fake-daemon-v2.js";
 import { some } from "../support/amount.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
@@ -159,6 +159,29 @@ test("what is no answer of version 2 is told as garbage", { skip }, async () => 
     () => null,
   );
   assert.match((await send(daemon.address, "PING")).stderr, /garbage: the answer is not dbsync's/);
+});
+
+test("a daemon that had not answered before others failed the call is reported as not awaited", {
+  skip,
+}, async () => {
+  const answering: Answering = ({ id }) => result(id, "-ERR no\r\n");
+  await using one = await fakeV2(() => hello(Date.now()), answering);
+  await using two = await fakeV2(() => hello(Date.now()), answering);
+  await using silent = await fakeV2(
+    () => hello(Date.now()),
+    () => null,
+  );
+  const found = await runPython(
+    `import dbsync
+with dbsync.Client(given["servers"], given["key"], timeout=20.0) as client:
+    try:
+        client.call("SET", "k", 1, policy="majority")
+    except dbsync.ReplyError as error:
+        print(json.dumps([[each.stage, each.effect] for each in error.outcomes]))`,
+    { key, servers: [one, two, silent].map(({ address }) => address) },
+  );
+  const [, , last] = found as [string, string][];
+  assert.equal(last?.[0], "not-awaited");
 });
 
 /** A certificate in DER, and as OpenSSL still reads it: the pinned key in lengths that have no end, where a reader of DER passes over them. */

@@ -241,7 +241,7 @@ final class Client
         foreach ($deliveries as $address => $delivery) {
             $answered += $delivery->answered ? 1 : 0;
             $late += $delivery->isLate ? 1 : 0;
-            $lines[] = "\n  $address: " . ($delivery->failure ?? ($delivery->isLate ? 'answered late' : 'answered'));
+            $lines[] = "\n  $address: " . $delivery->outcome();
         }
         $count = count($deliveries);
         $text = $answered === 0 ? 'No daemon answered:' : "$answered of $count daemons answered"

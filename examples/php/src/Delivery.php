@@ -36,6 +36,16 @@ final class Delivery
         return $this->answered || $this->failure !== null;
     }
 
+    /** Stage and sentence for the error of a call that failed. */
+    public function outcome(): string
+    {
+        if ($this->settled()) {
+            return $this->failure ?? ($this->isLate ? 'answered late' : 'answered');
+        }
+        return 'not-awaited: the call had failed before it answered; '
+            . ($this->begun ? 'whether the command was executed is unknown' : 'it may be sent yet');
+    }
+
     public function isMiss(): bool
     {
         return $this->chunk === null && ($this->reply === null || $this->reply === []);

@@ -256,6 +256,7 @@ class Call:
             return Outcome(address, True, report.reply, report.flags)
         if report is None:
             sending = self._sendings[index]
-            report = Failure("timeout", "", "unknown" if sending is not None and sending.writes else "not-applied")
+            stage = "timeout" if self._loop.time() >= self._deadline else "not-awaited"
+            report = Failure(stage, "", "unknown" if sending is not None and sending.writes else "not-applied")
         effect = "not-applied" if self._is_read else report.effect
         return Outcome(address, False, None, report.flags, report.stage, report.detail, effect)

@@ -8,6 +8,7 @@ STAGES: dict[str, tuple[str, str]] = {
         "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with what that daemon prints at its start",
     ),
     "timeout": ("no answer in time", "is it stopped or overloaded? see that daemon's log"),
+    "not-awaited": ("the call had failed before it answered", "see what the other daemons reported"),
     "garbage": ("the answer is not dbsync's", "is it really dbsyncd that listens there?"),
     "busy": ("its queue in this client is full", "send less at once, or find out why it is slow"),
     "reply": ("the command failed there", "the text is the daemon's, mend the command"),
