@@ -134,7 +134,7 @@ export class Sending {
   }
 
   /** Whether an answer with these flags loses to that of a daemon that has more. */
-  isOld(flags: ByteString = ""): boolean {
+  isOld(flags: ByteString): boolean {
     return this.isBehind || isBehind(flags);
   }
 

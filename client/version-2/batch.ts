@@ -10,6 +10,7 @@ import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "../calls/sending.js";
+import type { CallSettings } from "../settings/call-options.js";
 import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
 import { mayWaitFor } from "../settings/may-wait.js";
 import type { Alarm } from "../shared/alarm.js";
@@ -17,7 +18,7 @@ import type { Company } from "../shared/command.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
-import { judge, ruleFor } from "../shared/policy.js";
+import { judge, type Rule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import { toldCall } from "../shared/told-command.js";
@@ -62,6 +63,8 @@ export class Batch implements SentBatch {
   units = 0;
   readonly #owner: BatchOwner;
   readonly #alarm: Alarm;
+  /** The rule of its calls that give no policy. */
+  readonly #usualRule: Rule;
 
   constructor(parts: {
     owner: BatchOwner;
@@ -77,6 +80,7 @@ export class Batch implements SentBatch {
     this.company = parts.company;
     this.isRead = parts.company === "reads";
     this.options = parts.options;
+    this.#usualRule = ruleFor("usual", parts.options?.if != null);
     this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
   }
 
@@ -145,7 +149,7 @@ export class Batch implements SentBatch {
     sending.endedAt = now;
     this.#settling(() => {
       for (let index = 0; index < units; index++)
-        this.#take(index, replies[index] as PlainReply, sending.isOld(flags[index]), now);
+        this.#take(index, replies[index] as PlainReply, sending, flags[index] as ByteString, now);
     });
     this.#end(sending, now);
   }
@@ -205,12 +209,16 @@ export class Batch implements SentBatch {
     });
   }
 
-  #take(index: number, reply: PlainReply, isOld: boolean, now: number): void {
+  #ruleOf({ policy }: CallSettings): Rule {
+    return policy === "usual" ? this.#usualRule : policy;
+  }
+
+  #take(index: number, reply: PlainReply, sending: Sending, flags: ByteString, now: number): void {
     const call = this.calls[index] as PendingCall;
     if (!isOpen(call)) return;
     const { shape, settings } = call;
-    const isFirst = ruleFor(settings.policy, this.options?.if != null) === "first" && shape !== "outcomes";
-    if (!isFirst || !isHit(reply) || isOld) {
+    const isFirst = this.#ruleOf(settings) === "first" && shape !== "outcomes";
+    if (!isFirst || !isHit(reply) || sending.isOld(flags)) {
       this.#judge(index, now, false);
       return;
     }
@@ -238,7 +246,7 @@ export class Batch implements SentBatch {
     }
     const final = isOver || (isDue && now >= call.lingerUntil);
     const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
-    const verdict = judge(ruleFor(settings.policy, this.options?.if != null), reports, final, refusers);
+    const verdict = judge(this.#ruleOf(settings), reports, final, refusers);
     if (verdict.kind === "wait") call.lingerUntil = Number.POSITIVE_INFINITY;
     else if (verdict.kind === "linger") {
       call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
