@@ -3,36 +3,28 @@
  * and is not yet known to be cut off. Until it has compared itself with most of the cluster again, its state may be an old one.
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
-import type { Waiting } from "../../timeline/waiting.js";
 import type { Roster } from "./roster.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
 import { StandstillClock } from "./shared/standstill-clock.js";
 
-/** The members that a daemon compares itself with. */
-export type StandingStillMembers = Pick<Roster, "count" | "members" | "voices">;
-
-export type StandingStillParts = Pick<PeeringParts, "clock" | "uptime" | "limits" | "log"> & {
-  readonly timeline: { readonly waiting: Pick<Waiting, "mark" | "isMarkPast"> };
-};
-
 export class StandingStill {
-  readonly #parts: StandingStillParts;
-  readonly #members: StandingStillMembers;
+  readonly #peering: PeeringParts;
+  readonly #roster: Roster;
   readonly #clock: StandstillClock;
   /** The end of the last standstill, in milliseconds of uptime; null: it has compared itself since. */
   #wokeAt: number | null = null;
   #isMarked = false;
   #isCutOff = false;
 
-  constructor(parts: StandingStillParts, members: StandingStillMembers) {
-    this.#parts = parts;
-    this.#members = members;
-    this.#clock = new StandstillClock(parts);
+  constructor(peering: PeeringParts, roster: Roster) {
+    this.#peering = peering;
+    this.#roster = roster;
+    this.#clock = new StandstillClock(peering);
   }
 
   /** Whether its state may be stale since a standstill. Check it before each answer: sockets are read before timers run. */
   get isBehind(): boolean {
-    this.#look(this.#parts.uptime());
+    this.#look(this.#peering.uptime());
     return this.#wokeAt !== null;
   }
 
@@ -43,25 +35,25 @@ export class StandingStill {
 
   tick(now: number): void {
     this.#look(now);
-    const { standstillMs, statusEveryMs, catchUpMs } = this.#parts.limits;
-    const { size, heard } = this.#members.count(now - standstillMs - statusEveryMs);
+    const { standstillMs, statusEveryMs, catchUpMs } = this.#peering.limits;
+    const { size, heard } = this.#roster.count(now - standstillMs - statusEveryMs);
     this.#isCutOff = 2 * heard <= size;
     if (this.#wokeAt === null) return;
-    const compared = this.#members.voices.filter((member) => member.compared !== null).length;
+    const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     if (2 * (1 + compared) > size && this.#isLevel()) this.#done(now, "compared");
     // Too few members are reachable: `isolated` reports that.
     else if (now - this.#wokeAt > catchUpMs) this.#done(now, "alone");
   }
 
   #look(now: number): void {
-    const { limits, log } = this.#parts;
+    const { limits, log } = this.#peering;
     const stoodFor = this.#clock.elapsed(now);
     // A daemon alone misses nothing.
-    if (stoodFor <= limits.standstillMs || this.#members.count(now).size === 1) return;
+    if (stoodFor <= limits.standstillMs || this.#roster.count(now).size === 1) return;
     log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);
     this.#wokeAt = now;
     this.#isMarked = false;
-    for (const member of this.#members.members.values()) {
+    for (const member of this.#roster.members.values()) {
       // Its messages of the meantime are still in the socket: it is not silent.
       member.connection.heardAt = now;
       member.compareAgain();
@@ -70,14 +62,14 @@ export class StandingStill {
 
   /** Whether the state includes all entries that were here when most members had been compared with. */
   #isLevel(): boolean {
-    const { waiting } = this.#parts.timeline;
+    const { waiting } = this.#peering.timeline;
     if (!this.#isMarked) waiting.mark();
     this.#isMarked = true;
     return waiting.isMarkPast;
   }
 
   #done(now: number, how: "compared" | "alone"): void {
-    const { log } = this.#parts;
+    const { log } = this.#peering;
     log.info({ milliseconds: Math.round(now - (this.#wokeAt ?? now)) }, DONE[how]);
     this.#wokeAt = null;
   }
