@@ -1,4 +1,4 @@
-/** What a column is called that nobody has named: the original's own form of the expression, which its clients may know. */
+/** Names of columns without an alias: in the recorded form the original's own, which its clients may know; in the standard form the SQL text. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { numberText } from "../../protocol/sql-numbers.js";
 import type { Scalar } from "../values/relations/cell.js";
@@ -20,6 +20,38 @@ const OPERATORS: Readonly<Record<Binary["operator"], string>> = {
   "/": "DIV",
 };
 
+/** Returns an expression as English SQL, with parentheses around the operators within an operator. */
+export function standardText(expression: Expression): ByteString {
+  switch (expression.kind) {
+    case "literal": {
+      const { value } = expression;
+      return typeof value === "string" ? `'${value.replaceAll("'", "''")}'` : String(value);
+    }
+    case "parameter":
+      return "?";
+    case "column":
+      return expression.origin === null ? expression.name : `${expression.origin}.${expression.name}`;
+    case "binary":
+      return `${operandText(expression.left)} ${expression.operator} ${operandText(expression.right)}`;
+    case "not":
+      return `not ${operandText(expression.operand)}`;
+    case "negative":
+      return `-${operandText(expression.operand)}`;
+    case "is-null":
+      return `${operandText(expression.operand)} is ${expression.isNegated ? "not " : ""}null`;
+    case "call": {
+      const given = expression.arguments?.map(standardText).join(", ") ?? "*";
+      return `${expression.name}(${expression.isDistinct === true ? "distinct " : ""}${given})`;
+    }
+  }
+}
+
+function operandText(expression: Expression): ByteString {
+  const text = standardText(expression);
+  return ["literal", "parameter", "column", "call"].includes(expression.kind) ? text : `(${text})`;
+}
+
+/** Returns an expression in the original's own form. */
 export function expressionText(expression: Expression): ByteString {
   switch (expression.kind) {
     case "literal": {

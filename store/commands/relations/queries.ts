@@ -1,7 +1,7 @@
 /** Queries, from their sources to the rows that are answered. Each step adds to the relation's name, as in the original. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
-import { expressionText } from "../../sql/expression-text.js";
+import { expressionText, standardText } from "../../sql/expression-text.js";
 import type {
   Expression,
   Field,
@@ -241,18 +241,17 @@ function* projected(
   }
   return {
     name: `${name}_projection`,
-    columns: fields.map(columnOf),
+    columns: fields.map((field) => columnOf(field, evaluation)),
     rows: found,
     table: null,
     isSet: false,
   };
 }
 
-function columnOf({ value, alias }: Field): RelationColumn {
+function columnOf({ value, alias }: Field, { form }: Evaluation): RelationColumn {
   if (alias !== null) return { name: alias, origin: null };
-  return value.kind === "column"
-    ? { name: value.name, origin: value.origin }
-    : { name: expressionText(value), origin: null };
+  if (value.kind === "column") return { name: value.name, origin: value.origin };
+  return { name: form === "standard" ? standardText(value) : expressionText(value), origin: null };
 }
 
 function* grouped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {

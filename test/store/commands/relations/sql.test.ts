@@ -114,6 +114,32 @@ test("an expression is a group's own only where it means what the group is made 
   refused("select k + 1, count(*) from t group by k + '1'", /must be in group by/);
 });
 
+test("a column without an alias is called by its expression: as SQL in English, as recorded in Malagasy", () => {
+  const namesOf = (statement: string, ...bound: readonly string[]) => {
+    const outcome = outcomeOfReply(sql(statement, ...bound));
+    return outcome.kind === "rows"
+      ? (outcome.columns as { readonly name: string }[]).map(({ name }) => name)
+      : outcome;
+  };
+  assert.deepEqual(namesOf("SELECT COUNT(*), sum(t.k), count(distinct x), max(k)+1 FROM t"), [
+    "COUNT(*)",
+    "sum(t.k)",
+    "count(distinct x)",
+    "max(k) + 1",
+  ]);
+  const fields = "(k + 1) * -k, 'it''s', x is not null, not (k = ? or null), k <> 1.5";
+  assert.deepEqual(namesOf(`select ${fields} from t`, "1"), [
+    "(k + 1) * (-k)",
+    "'it''s'",
+    "x is not null",
+    "not ((k = ?) or null)",
+    "k != 1.5",
+  ]);
+  assert.deepEqual(namesOf("alaivo count(k) #ao@ t"), [
+    "FunctionExpr(count, [ID(QualifiedIdentifier [origin=null, name=k])])",
+  ]);
+});
+
 test("products that would fill the memory are refused", () => {
   done("create table big (n number)");
   const many = Array.from({ length: 1500 }, (_, i) => `(${i})`).join(",");
