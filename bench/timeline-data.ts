@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { pino } from "pino";
-import { hashOf } from "../daemon/trust/identity.js";
-import { loadSigners } from "../daemon/trust/load-signers.js";
-import type { Signers } from "../daemon/trust/signers.js";
+import { hashOf } from "../engine/trust/identity.js";
+import { loadSigners } from "../engine/trust/load-signers.js";
+import type { Signers } from "../engine/trust/signers.js";
 import { signEnvelopeAside } from "../keys/sign.js";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { writeCommand } from "../protocol/resp/resp-writer.js";

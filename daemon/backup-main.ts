@@ -1,19 +1,19 @@
 /**
  * The program behind `dbsync backup` and `dbsync restore`: the daemon's own options say which folder and which keys. Started by
- * client/cli/past/backup-program.ts, whose first word is the task, as JSON; it answers on standard output, in lines of JSON.
+ * cli/past/backup-program.ts, whose first word is the task, as JSON; it answers on standard output, in lines of JSON.
  */
 import { pino } from "pino";
-import { StartError } from "../serving/process/start-error.js";
+import { backUp } from "../cluster/history/backup-file.js";
+import { KEYS_MISSING } from "../cluster/history/keys-missing.js";
+import { NotRestored, restoredKeys, restoreFolder } from "../cluster/history/restored-backup.js";
+import { FUNCTIONS_NAME } from "../engine/scripts/functions-file.js";
+import { loadSigners } from "../engine/trust/load-signers.js";
+import { StartError } from "../net/process/start-error.js";
+import { isSigned, type Settings } from "../options/settings.js";
 import { DATABASES_DEFAULT } from "../store/database.js";
 import { NoBackup } from "../timeline/backup/make-backup.js";
 import { folderOf, settingsOf } from "./folder-option.js";
-import { backUp } from "./history/backup-file.js";
-import { KEYS_MISSING } from "./history/keys-missing.js";
-import { NotRestored, restoredKeys, restoreFolder } from "./history/restored-backup.js";
-import { isSigned, type Settings } from "./options/settings.js";
 import { endFor } from "./program-ending.js";
-import { FUNCTIONS_NAME } from "./scripts/functions-file.js";
-import { loadSigners } from "./trust/load-signers.js";
 
 /** Bytes are base64. */
 export type BackupTask =

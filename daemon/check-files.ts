@@ -1,29 +1,29 @@
 /** What --check-config looks at besides values: the files that a start would read. */
 import { pino } from "pino";
-import { hasUserListener, type Settings, tlsFilesOf } from "./options/settings.js";
+import { hasUserListener, type Settings, tlsFilesOf } from "../options/settings.js";
 
 /** @throws StartError  a file that cannot be used, and the cure */
 export async function checkFiles(settings: Settings): Promise<void> {
   if (settings.signKey.length > 0 || settings.rootKey.length > 0) {
-    const { loadSigners } = await import("./trust/load-signers.js");
+    const { loadSigners } = await import("../engine/trust/load-signers.js");
     loadSigners(settings, pino({ level: "silent" }));
   }
   if (settings.clusterSecret !== null) {
-    const { loadClusterSecret } = await import("./trust/cluster-secret.js");
+    const { loadClusterSecret } = await import("../engine/trust/cluster-secret.js");
     loadClusterSecret(settings, pino({ level: "silent" }));
   }
   for (const specification of settings.database) {
     if (specification.kind !== "dbsync") continue;
-    const { openCarrier } = await import("./sidecar/open-carrier.js");
+    const { openCarrier } = await import("../engine/sidecar/open-carrier.js");
     await openCarrier({ specification, settings, log: pino({ level: "silent" }) }).close();
   }
   const tls = tlsFilesOf(settings);
   if (tls !== null) {
-    const { readPair } = await import("./trust/tls.js");
+    const { readPair } = await import("../engine/trust/tls.js");
     readPair(tls);
   }
   if (hasUserListener(settings)) {
-    const { readUsers } = await import("./users/read-users.js");
+    const { readUsers } = await import("../engine/users/read-users.js");
     readUsers(settings);
   }
 }

@@ -1,13 +1,13 @@
 /** From the command line, the environment and the configuration file to what is to be done. */
 import { type Command, CommanderError } from "commander";
-import { loadWith } from "../serving/process/optional-package.js";
-import { version } from "../serving/process/version.js";
+import { loadWith } from "../net/process/optional-package.js";
+import { version } from "../net/process/version.js";
+import { attributeOf, environmentNameOf, nameOf, type OptionRow } from "../options/option-row.js";
+import { type Actions, optionTable, parseArguments } from "../options/options.js";
+import { settingsOf, valuesOf } from "../options/read-settings.js";
+import type { OptionValues, Settings } from "../options/settings.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/table.js";
 import { checkFiles } from "./check-files.js";
-import { attributeOf, environmentNameOf, nameOf, type OptionRow } from "./options/option-row.js";
-import { type Actions, optionTable, parseArguments } from "./options/options.js";
-import { settingsOf, valuesOf } from "./options/read-settings.js";
-import type { OptionValues, Settings } from "./options/settings.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "./options/table.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }
@@ -43,7 +43,7 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
     const { applyConfigFile } = await loadWith(
       "smol-toml",
       "--config",
-      () => import("./options/config-file.js"),
+      () => import("../options/config-file.js"),
     );
     applyConfigFile(program, config);
   }

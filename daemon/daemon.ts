@@ -1,17 +1,17 @@
 /** A daemon's life: its parts are started in order, stopped in reverse, and take over new settings in between. */
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
+import type { Backend } from "../engine/backends/backend.js";
+import type { Signers } from "../engine/trust/signers.js";
+import type { Environment } from "../net/process/environment.js";
+import type { Service } from "../net/process/service.js";
+import { StartError } from "../net/process/start-error.js";
+import { version } from "../net/process/version.js";
+import { reloaded, restartNames } from "../options/reload.js";
+import { isSigned, type Settings, tlsFilesOf, type UserListenerName } from "../options/settings.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
-import type { Environment } from "../serving/process/environment.js";
-import type { Service } from "../serving/process/service.js";
-import { StartError } from "../serving/process/start-error.js";
-import { version } from "../serving/process/version.js";
 import type { Semantics } from "../store/semantics.js";
 import type { BackendHealth, Health } from "./admin/health.js";
-import type { Backend } from "./backends/backend.js";
-import { reloaded, restartNames } from "./options/reload.js";
-import { isSigned, type Settings, tlsFilesOf, type UserListenerName } from "./options/settings.js";
-import type { Signers } from "./trust/signers.js";
 import { boundsOf, type Wired, wire } from "./wiring.js";
 
 export interface DaemonParts {
@@ -163,7 +163,7 @@ export class Daemon implements Service {
   async #reloadSigners(settings: Settings, hasTimeline: boolean): Promise<Signers | null> {
     const before = this.#signers;
     if (before === null) return null;
-    const { loadSignersAgain } = await import("./trust/load-signers.js");
+    const { loadSignersAgain } = await import("../engine/trust/load-signers.js");
     const { clusterName } = this.#settings;
     return loadSignersAgain(before, { ...settings, clusterName, hasTimeline }, this.#log);
   }

@@ -1,8 +1,8 @@
 /** Which data folder a program beside the daemon is to look at, by the daemon's own options. */
 import { parseArgs } from "node:util";
-import { StartError } from "../serving/process/start-error.js";
+import { StartError } from "../net/process/start-error.js";
+import type { Settings } from "../options/settings.js";
 import { readCommandLine } from "./command-line.js";
-import type { Settings } from "./options/settings.js";
 
 /** What a daemon would be started with. @throws StartError */
 export async function settingsOf(words: readonly string[]): Promise<Settings> {

@@ -1,11 +1,30 @@
 /**
- * The program behind `dbsync dead-letters`: the daemon's own options say which folder. Started by client/cli/past/folder-program.ts,
+ * The program behind `dbsync dead-letters`: the daemon's own options say which folder. Started by cli/past/folder-program.ts,
  * whose first word is the task, as JSON; it answers on standard output, in lines of JSON. What is to be written again it hands over
  * one by one, and is told on standard input what became of it.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { findLetters } from "../cluster/dead-letters/found-letters.js";
+import {
+  checkRemovable,
+  checkWritable,
+  chosen,
+  doubtOf,
+  NotChosen,
+  shortId,
+} from "../cluster/dead-letters/letter-choice.js";
+import {
+  type FoundLetters,
+  type Letter,
+  LettersFolder,
+  LettersNotWritten,
+  LetterTaken,
+} from "../cluster/dead-letters/letters-folder.js";
+import { toldLetter } from "../cluster/dead-letters/told-letter.js";
+import { ownerOf } from "../engine/trust/data-folder.js";
+import { StartError } from "../net/process/start-error.js";
 import type {
   FateAnswer,
   FateQuestion,
@@ -15,27 +34,8 @@ import type {
   ToldUnread,
 } from "../protocol/told-letter.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
-import { StartError } from "../serving/process/start-error.js";
 import { folderOf } from "./folder-option.js";
-import { findLetters } from "./letters/found-letters.js";
-import {
-  checkRemovable,
-  checkWritable,
-  chosen,
-  doubtOf,
-  NotChosen,
-  shortId,
-} from "./letters/letter-choice.js";
-import {
-  type FoundLetters,
-  type Letter,
-  LettersFolder,
-  LettersNotWritten,
-  LetterTaken,
-} from "./letters/letters-folder.js";
-import { toldLetter } from "./letters/told-letter.js";
 import { endFor } from "./program-ending.js";
-import { ownerOf } from "./trust/data-folder.js";
 
 export type LettersTask =
   | { readonly task: "list" }

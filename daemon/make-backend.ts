@@ -1,15 +1,15 @@
 /** From what -d says to what applies commands. The modules of a kind that is not named are not loaded. */
 import type { Logger } from "pino";
-import type { Environment } from "../serving/process/environment.js";
-import { loadWith } from "../serving/process/optional-package.js";
+import type { Backend } from "../engine/backends/backend.js";
+import type { RedisBackendParts } from "../engine/backends/redis/redis.js";
+import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
+import type { Environment } from "../net/process/environment.js";
+import { loadWith } from "../net/process/optional-package.js";
+import type { RedisGroupSpecification } from "../options/addresses/redis-group-list.js";
+import type { BackendSpecification, RedisSpecification } from "../options/database-list.js";
+import { usageKindOf } from "../options/eviction-policy.js";
+import { isSigned, type Settings } from "../options/settings.js";
 import type { Metrics } from "./admin/metrics.js";
-import type { Backend } from "./backends/backend.js";
-import type { RedisBackendParts } from "./backends/redis/redis.js";
-import type { RedisGroupSpecification } from "./options/addresses/redis-group-list.js";
-import type { BackendSpecification, RedisSpecification } from "./options/database-list.js";
-import { usageKindOf } from "./options/eviction-policy.js";
-import { isSigned, type Settings } from "./options/settings.js";
-import type { TimedDatabase } from "./pipeline/start-floor.js";
 
 export interface BackendSources {
   readonly settings: Settings;
@@ -30,7 +30,7 @@ export async function makeBackend(
   { settings, environment, log, metrics }: BackendSources,
 ): Promise<MadeBackend> {
   if (specification.kind === "memory") {
-    const { MemoryBackend } = await import("./backends/memory.js");
+    const { MemoryBackend } = await import("../engine/backends/memory.js");
     // Without keys it need not end in the same state as any other, so what has expired goes at once, whatever envelopes are dated.
     const past = isSigned(settings) ? settings.window.past : 0;
     const backend = new MemoryBackend(environment, past, usageKindOf(settings.maxmemoryPolicy));
@@ -39,8 +39,8 @@ export async function makeBackend(
   }
   if (specification.kind === "dbsync") {
     const [{ openCarrier }, { SigningBackend }] = await Promise.all([
-      import("./sidecar/open-carrier.js"),
-      import("./sidecar/signing-backend.js"),
+      import("../engine/sidecar/open-carrier.js"),
+      import("../engine/sidecar/signing-backend.js"),
     ]);
     const carrier = openCarrier({ specification, settings, log });
     return { backend: new SigningBackend(specification.name, carrier), outliving: null };
@@ -59,13 +59,13 @@ async function redisOf(
   parts: Omit<RedisBackendParts, "specification">,
 ): Promise<Backend & TimedDatabase> {
   if (specification.kind === "redis") {
-    const { RedisBackend } = await import("./backends/redis/redis.js");
+    const { RedisBackend } = await import("../engine/backends/redis/redis.js");
     return new RedisBackend({ ...parts, specification });
   }
   if (specification.kind === "redis-cluster") {
-    const { redisCluster } = await import("./backends/redis/cluster.js");
+    const { redisCluster } = await import("../engine/backends/redis/cluster.js");
     return redisCluster({ ...parts, specification });
   }
-  const { redisSentinel } = await import("./backends/redis/sentinel.js");
+  const { redisSentinel } = await import("../engine/backends/redis/sentinel.js");
   return redisSentinel({ ...parts, specification });
 }

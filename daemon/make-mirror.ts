@@ -1,14 +1,14 @@
 /** From -d redis beside a timeline to the mirror of its fold. ioredis is loaded only then. */
 import type { Logger } from "pino";
+import type { KeptWrites } from "../cluster/replica/kept-writes.js";
+import type { Mirror } from "../engine/mirror/mirror.js";
+import type { Identity } from "../engine/trust/identity.js";
+import type { Signers } from "../engine/trust/signers.js";
+import type { Environment } from "../net/process/environment.js";
+import { loadWith } from "../net/process/optional-package.js";
+import { mirrorOf, type Settings } from "../options/settings.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
-import type { Environment } from "../serving/process/environment.js";
-import { loadWith } from "../serving/process/optional-package.js";
 import type { Timeline } from "../timeline/timeline.js";
-import type { Mirror } from "./mirror/mirror.js";
-import { mirrorOf, type Settings } from "./options/settings.js";
-import type { KeptWrites } from "./replica/kept-writes.js";
-import type { Identity } from "./trust/identity.js";
-import type { Signers } from "./trust/signers.js";
 
 export interface MirrorSources {
   readonly settings: Settings;
@@ -26,7 +26,7 @@ export async function makeMirror(
 ): Promise<Mirror | null> {
   const specification = mirrorOf(settings);
   if (kept?.mirrored == null || signers === null || specification === null) return null;
-  const { Mirror } = await loadWith("ioredis", "-d redis", () => import("./mirror/mirror.js"));
+  const { Mirror } = await loadWith("ioredis", "-d redis", () => import("../engine/mirror/mirror.js"));
   const { timeline, backend, history } = kept.mirrored;
   const mirror = new Mirror({
     specification,

@@ -1,9 +1,9 @@
 /**
  * How the programs beside the daemon end when something is wrong: a sentence on standard error, and the exit code that the help of
- * `dbsync` names (client/cli/shared/exit-codes.ts).
+ * `dbsync` names (cli/shared/exit-codes.ts).
  */
 import { writingFailure } from "../keys/unwritable.js";
-import { StartError, UnusableFile } from "../serving/process/start-error.js";
+import { StartError, UnusableFile } from "../net/process/start-error.js";
 
 const USAGE = 2;
 const UNUSABLE = 3;

@@ -1,16 +1,16 @@
 /** What the program `dbsyncd` does: options → daemon → signals → exit code. */
 import { randomBytes } from "node:crypto";
-import { realEnvironment } from "../serving/process/environment.js";
-import type { HangUps } from "../serving/process/hang-ups.js";
-import { runService } from "../serving/process/run-service.js";
-import { StartError } from "../serving/process/start-error.js";
-import { boundYoungGeneration } from "../serving/process/young-generation.js";
-import { Shortage } from "../store/engine/shortage.js";
+import { realEnvironment } from "../net/process/environment.js";
+import type { HangUps } from "../net/process/hang-ups.js";
+import { runService } from "../net/process/run-service.js";
+import { StartError } from "../net/process/start-error.js";
+import { boundYoungGeneration } from "../net/process/young-generation.js";
+import type { Settings } from "../options/settings.js";
+import { Shortage } from "../store/keyspace/shortage.js";
 import type { Semantics } from "../store/semantics.js";
 import { seedNameHash } from "../store/values/tables/name-hash.js";
 import { readCommandLine } from "./command-line.js";
 import { Daemon } from "./daemon.js";
-import type { Settings } from "./options/settings.js";
 
 const TOO_SMALL =
   "stopped, as there is no memory left for what other daemons may have applied: give it more, and start again";

@@ -3,42 +3,42 @@
  * module, and with it each listener's own, only if it is asked for. A new listener is a line of LISTENERS.
  */
 import type { Logger } from "pino";
+import type { KeptWrites } from "../cluster/replica/kept-writes.js";
+import { RecordedPath } from "../cluster/replica/recorded-path.js";
+import type { Backend } from "../engine/backends/backend.js";
+import { MemoryBackend } from "../engine/backends/memory.js";
+import type { Channels } from "../engine/channels/channels.js";
+import type { MemoryLimit } from "../engine/memory/memory-limit.js";
+import type { Observer } from "../engine/pipeline/observer.js";
+import type { Pipeline } from "../engine/pipeline/pipeline.js";
+import type { SigningBackend } from "../engine/sidecar/signing-backend.js";
+import type { SlowLog } from "../engine/slow-log/slow-log.js";
+import type { CommandPath } from "../engine/users/command-path.js";
+import { LocalPath } from "../engine/users/local-path.js";
+import type { PasswordSecrets } from "../engine/users/password-secrets.js";
+import { readersOf, readUsers, readUsersAgain } from "../engine/users/read-users.js";
+import type { Users } from "../engine/users/users.js";
+import type { DaemonFace } from "../listeners/daemon-face.js";
+import type { DaemonListener, DaemonListenerParts, FamilyCounts } from "../listeners/daemon-listener.js";
+import type { UserListenerParts } from "../listeners/user-listener.js";
+import type { Environment } from "../net/process/environment.js";
+import type { LogLevel } from "../net/process/log.js";
+import { isLoopback } from "../net/process/loopback.js";
+import type { Service } from "../net/process/service.js";
+import { StartError } from "../net/process/start-error.js";
+import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
+import { OPTIONS } from "../options/table.js";
+import { allUserListeners } from "../options/user-listener-rules.js";
 import type { FleetFigures } from "../protocol/json/fleet-figures.js";
-import type { Environment } from "../serving/process/environment.js";
-import type { LogLevel } from "../serving/process/log.js";
-import { isLoopback } from "../serving/process/loopback.js";
-import type { Service } from "../serving/process/service.js";
-import { StartError } from "../serving/process/start-error.js";
-import type { Backend } from "./backends/backend.js";
-import { MemoryBackend } from "./backends/memory.js";
-import type { Channels } from "./channels/channels.js";
-import type { SlowLog } from "./inspection/slow-log.js";
-import type { DaemonFace } from "./listeners/daemon-face.js";
-import type { DaemonListener, DaemonListenerParts, FamilyCounts } from "./listeners/daemon-listener.js";
-import type { UserListenerParts } from "./listeners/user-listener.js";
-import type { MemoryLimit } from "./memory/memory-limit.js";
-import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
-import { OPTIONS } from "./options/table.js";
-import { allUserListeners } from "./options/user-listener-rules.js";
-import type { Observer } from "./pipeline/observer.js";
-import type { Pipeline } from "./pipeline/pipeline.js";
-import type { KeptWrites } from "./replica/kept-writes.js";
-import { RecordedPath } from "./replica/recorded-path.js";
-import type { SigningBackend } from "./sidecar/signing-backend.js";
-import type { CommandPath } from "./users/command-path.js";
-import { LocalPath } from "./users/local-path.js";
-import type { PasswordSecrets } from "./users/password-secrets.js";
-import { readersOf, readUsers, readUsersAgain } from "./users/read-users.js";
-import type { Users } from "./users/users.js";
 
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
 
 const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
-  resp: async () => (await import("./listeners/resp/listener.js")).RespListener,
-  json: async () => (await import("./listeners/json/listener.js")).JsonListener,
-  memcached: async () => (await import("./listeners/memcached/listener.js")).MemcachedListener,
-  sql: async () => (await import("./listeners/sql/listener.js")).SqlListener,
-  mongo: async () => (await import("./listeners/mongo/listener.js")).MongoListener,
+  resp: async () => (await import("../listeners/resp/listener.js")).RespListener,
+  json: async () => (await import("../listeners/json/listener.js")).JsonListener,
+  memcached: async () => (await import("../listeners/memcached/listener.js")).MemcachedListener,
+  sql: async () => (await import("../listeners/sql/listener.js")).SqlListener,
+  mongo: async () => (await import("../listeners/mongo/listener.js")).MongoListener,
 };
 
 export interface UserListenersParts {
@@ -167,7 +167,7 @@ export class UserListeners implements Service {
 /** Of passwords, for those who prove theirs; null: only MongoDB clients do. */
 async function secretsOf({ settings, environment }: UserListenersParts): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
-  const { PasswordSecrets } = await import("./users/password-secrets.js");
+  const { PasswordSecrets } = await import("../engine/users/password-secrets.js");
   return new PasswordSecrets(environment);
 }
 
@@ -231,7 +231,7 @@ async function pathOf({ settings, backends, replica, pipeline }: UserListenersPa
   }
   const [backend] = backends;
   if (isSidecar(settings)) {
-    const { SignedPath } = await import("./sidecar/signed-path.js");
+    const { SignedPath } = await import("../engine/sidecar/signed-path.js");
     return new SignedPath((backend as SigningBackend).carrier);
   }
   if (!(backend instanceof MemoryBackend))

@@ -1,16 +1,17 @@
 /**
  * The program behind `dbsync log verify`: the daemon's own options say which folder and which keys; then the folder is
- * checked, printed and left as it was. Started by client/cli/past/log-verify.ts.
+ * checked, printed and left as it was. Started by cli/past/log-verify.ts.
  */
+
+import { type BackupVerification, verifyBackup } from "../cluster/history/backup-verification.js";
+import { type FolderReport, type Seen, verifyFolder } from "../cluster/history/folder-verification.js";
+import { KEYS_MISSING } from "../cluster/history/keys-missing.js";
+import { type FaultKind, NotChecked, type VerificationReport } from "../cluster/history/verification.js";
+import { StartError } from "../net/process/start-error.js";
+import { isSigned, type Settings } from "../options/settings.js";
+import { NoWriters } from "../options/timeline-rules.js";
 import { dateText } from "../protocol/version-2/envelope.js";
-import { StartError } from "../serving/process/start-error.js";
 import { readCommandLine } from "./command-line.js";
-import { type BackupVerification, verifyBackup } from "./history/backup-verification.js";
-import { type FolderReport, type Seen, verifyFolder } from "./history/folder-verification.js";
-import { KEYS_MISSING } from "./history/keys-missing.js";
-import { type FaultKind, NotChecked, type VerificationReport } from "./history/verification.js";
-import { isSigned, type Settings } from "./options/settings.js";
-import { NoWriters } from "./options/timeline-rules.js";
 import { endFor } from "./program-ending.js";
 
 const JSON_FLAG = "--json";

@@ -1,29 +1,29 @@
 /** Makes a daemon's parts and puts them together; the only file that knows every one of them. Nothing is started here. */
 import type { Logger } from "pino";
-import type { ByteString } from "../protocol/byte-string.js";
-import { hexOf } from "../protocol/version-2/envelope.js";
-import type { AdminServer } from "../serving/admin/server.js";
-import type { Environment } from "../serving/process/environment.js";
-import { loadWith } from "../serving/process/optional-package.js";
-import type { Semantics } from "../store/semantics.js";
-import type { CountedKeys } from "./admin/counted-keys.js";
-import type { Health } from "./admin/health.js";
-import { Metrics } from "./admin/metrics.js";
-import type { Backend } from "./backends/backend.js";
-import { Channels } from "./channels/channels.js";
-import { type KeyChanges, KeyWatchers } from "./channels/key-watchers.js";
-import type { InspectedKeys } from "./inspection/inspected-daemon.js";
-import { Inspection } from "./inspection/inspection.js";
-import { SlowLog } from "./inspection/slow-log.js";
-import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync/listener.js";
-import type { LiveHost } from "./listeners/dbsync/live-session.js";
-import type { WsListener, WsParts } from "./listeners/ws/listener.js";
-import { type MadeBackend, makeBackend } from "./make-backend.js";
-import { makeMirror } from "./make-mirror.js";
-import { makeMemoryLimit } from "./memory/daemon-memory.js";
-import type { MemoryLimit } from "./memory/memory-limit.js";
-import type { Mirror } from "./mirror/mirror.js";
-import { bindAddressOf } from "./options/reach.js";
+import type { KeptWrites } from "../cluster/replica/kept-writes.js";
+import type { Backend } from "../engine/backends/backend.js";
+import { Channels } from "../engine/channels/channels.js";
+import { type KeyChanges, KeyWatchers } from "../engine/channels/key-watchers.js";
+import { makeMemoryLimit } from "../engine/memory/daemon-memory.js";
+import type { MemoryLimit } from "../engine/memory/memory-limit.js";
+import type { Mirror } from "../engine/mirror/mirror.js";
+import { Broadcasts } from "../engine/pipeline/broadcasts.js";
+import { Databases } from "../engine/pipeline/databases.js";
+import { Pipeline } from "../engine/pipeline/pipeline.js";
+import { Unrecorded } from "../engine/pipeline/recording.js";
+import type { SeenBounds } from "../engine/pipeline/seen.js";
+import { StartFloor } from "../engine/pipeline/start-floor.js";
+import { SlowLog } from "../engine/slow-log/slow-log.js";
+import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
+import type { Signers } from "../engine/trust/signers.js";
+import type { TlsCertificate } from "../engine/trust/tls.js";
+import { DbsyncListener, type DbsyncParts } from "../listeners/dbsync/listener.js";
+import type { LiveHost } from "../listeners/dbsync/live-session.js";
+import type { WsListener, WsParts } from "../listeners/ws/listener.js";
+import type { AdminServer } from "../net/admin/server.js";
+import type { Environment } from "../net/process/environment.js";
+import { loadWith } from "../net/process/optional-package.js";
+import { bindAddressOf } from "../options/reach.js";
 import {
   hasTimeline,
   hasUserListener,
@@ -31,17 +31,17 @@ import {
   isSigned,
   type Settings,
   tlsFilesOf,
-} from "./options/settings.js";
-import { Broadcasts } from "./pipeline/broadcasts.js";
-import { Databases } from "./pipeline/databases.js";
-import { Pipeline } from "./pipeline/pipeline.js";
-import { Unrecorded } from "./pipeline/recording.js";
-import type { SeenBounds } from "./pipeline/seen.js";
-import { StartFloor } from "./pipeline/start-floor.js";
-import type { KeptWrites } from "./replica/kept-writes.js";
-import { hashOf, type Identity, makeIdentity } from "./trust/identity.js";
-import type { Signers } from "./trust/signers.js";
-import type { TlsCertificate } from "./trust/tls.js";
+} from "../options/settings.js";
+import type { ByteString } from "../protocol/byte-string.js";
+import { hexOf } from "../protocol/version-2/envelope.js";
+import type { Semantics } from "../store/semantics.js";
+import type { CountedKeys } from "./admin/counted-keys.js";
+import type { Health } from "./admin/health.js";
+import { Metrics } from "./admin/metrics.js";
+import type { InspectedKeys } from "./inspection/inspected-daemon.js";
+import { Inspection } from "./inspection/inspection.js";
+import { type MadeBackend, makeBackend } from "./make-backend.js";
+import { makeMirror } from "./make-mirror.js";
 import type { UserListeners, UserListenersParts } from "./user-listeners.js";
 
 export interface WiringParts {
@@ -181,7 +181,7 @@ interface TellingBackend {
 /** The modules of keys/ and the key ring are loaded only if there are keys. */
 async function signersOf({ settings, log, known }: WiringParts): Promise<Signers | null> {
   if (!isSigned(settings)) return null;
-  const { loadSigners } = await import("./trust/load-signers.js");
+  const { loadSigners } = await import("../engine/trust/load-signers.js");
   return loadSigners(settings, log, known);
 }
 
@@ -194,8 +194,8 @@ async function makeGate({
   const files = tlsFilesOf(settings);
   if (files === null) return { gate: null, certificate: null };
   const [{ TlsCertificate, LOOK_EVERY_MS }, { TlsGate }] = await Promise.all([
-    import("./trust/tls.js"),
-    import("../serving/connections/tls-gate.js"),
+    import("../engine/trust/tls.js"),
+    import("../net/connections/tls-gate.js"),
   ]);
   const certificate = new TlsCertificate({ files, lookEvery: LOOK_EVERY_MS, environment, log });
   return { gate: (refusals) => new TlsGate({ certificate, refusals }), certificate };
@@ -266,7 +266,7 @@ async function makeWsListener(
   parts: Omit<WsParts, "settings">,
 ): Promise<WsListener | null> {
   if (ws === null) return null;
-  const load = () => import("./listeners/ws/listener.js");
+  const load = () => import("../listeners/ws/listener.js");
   const { WsListener } = await loadWith("ws", "--ws", load);
   return new WsListener({ ...parts, settings: { ws, wsOrigins, wsCompress } });
 }
@@ -280,19 +280,19 @@ async function openReplica(
   let identity = makeIdentity();
   if (signers === null || !hasTimeline(settings)) return { replica: null, identity };
   if (settings.data !== null) {
-    const { openDataFolder } = await import("./trust/data-folder.js");
+    const { openDataFolder } = await import("../engine/trust/data-folder.js");
     identity = openDataFolder(settings.data, (sentence) => log.warn(sentence));
   }
   const arrived = (entries: readonly { readonly id: ByteString }[]) =>
     late.pipeline?.arrived(entries.map(({ id }) => id));
   const { order } = settings;
   if (order !== null) {
-    const load = () => import("./order/ordered-replica.js");
+    const load = () => import("../cluster/order/ordered-replica.js");
     const { OrderedReplica } = await loadWith("@nats-io/jetstream @nats-io/transport-node", "--order", load);
     const replica = new OrderedReplica({ settings, order, identity, signers, environment, log, arrived });
     return { replica, identity };
   }
-  const made = await import("./replica/replica.js");
+  const made = await import("../cluster/replica/replica.js");
   const replica = await made.openReplica({
     ...{ settings, identity, signers, environment, log, broadcasts, arrived },
   });

@@ -2,11 +2,11 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "pino";
-import { realEnvironment } from "../serving/process/environment.js";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
-import { runService } from "../serving/process/run-service.js";
-import type { Service } from "../serving/process/service.js";
-import { StartError } from "../serving/process/start-error.js";
+import { realEnvironment } from "../net/process/environment.js";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../net/process/log.js";
+import { runService } from "../net/process/run-service.js";
+import type { Service } from "../net/process/service.js";
+import { StartError } from "../net/process/start-error.js";
 import { STATEMENT_BYTES_MAX } from "../store/sql/parse.js";
 import { healthOf } from "./admin/balancer-health.js";
 import { BALANCER_METRICS } from "./admin/balancer-metrics.js";

@@ -1,10 +1,10 @@
 /** `dbsync-proxy cache`: its arguments, as the earlier cache had them, and the same as options. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { realEnvironment } from "../serving/process/environment.js";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
-import { loadWith } from "../serving/process/optional-package.js";
-import type { ListenPlace } from "../serving/process/place.js";
-import { runService } from "../serving/process/run-service.js";
+import { realEnvironment } from "../net/process/environment.js";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../net/process/log.js";
+import { loadWith } from "../net/process/optional-package.js";
+import type { ListenPlace } from "../net/process/place.js";
+import { runService } from "../net/process/run-service.js";
 import { cacheHealth } from "./admin/cache-health.js";
 import { CACHE_METRICS } from "./admin/cache-metrics.js";
 import { ClientCounts } from "./admin/client-counts.js";

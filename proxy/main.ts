@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The program `dbsync-proxy`: subcommands, and the one place where errors become text and exit codes. */
 import { CommanderError, InvalidArgumentError } from "commander";
-import { StartError } from "../serving/process/start-error.js";
+import { StartError } from "../net/process/start-error.js";
 import { makeProxy } from "./program.js";
 
 const EXIT_USAGE = 2;

@@ -1,6 +1,6 @@
 /** Values of options, as commander reads them. */
 import { InvalidArgumentError } from "commander";
-import { type ListenPlace, parsePlace } from "../serving/process/place.js";
+import { type ListenPlace, parsePlace } from "../net/process/place.js";
 
 export function number(least: number, most: number): (text: string) => number {
   return (text) => {

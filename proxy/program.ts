@@ -1,6 +1,6 @@
 /** The subcommands and options of `dbsync-proxy`. */
 import { Command } from "commander";
-import { version } from "../serving/process/version.js";
+import { version } from "../net/process/version.js";
 import { addBalancer } from "./balancer-command.js";
 import { addCache } from "./cache-command.js";
 import { addStatus } from "./status-command.js";

@@ -1,11 +1,11 @@
 /** `--admin` of the proxy's subcommands: a service, and beside it the server that tells of it. */
 import { type Command, Option } from "commander";
 import type { Logger } from "pino";
-import { makeExposition } from "../serving/admin/exposition.js";
-import type { Metrics } from "../serving/admin/metric.js";
-import { AdminServer, type HealthReport } from "../serving/admin/server.js";
-import type { ListenPlace } from "../serving/process/place.js";
-import type { Service } from "../serving/process/service.js";
+import { makeExposition } from "../net/admin/exposition.js";
+import type { Metrics } from "../net/admin/metric.js";
+import { AdminServer, type HealthReport } from "../net/admin/server.js";
+import type { ListenPlace } from "../net/process/place.js";
+import type { Service } from "../net/process/service.js";
 import { listenPlace } from "./option-values.js";
 
 export interface AdminOptions {

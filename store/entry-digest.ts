@@ -3,7 +3,7 @@
  * forgers. Of a large value it takes in a part, which the salt chooses: each comparison looks at another one.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Entry } from "./engine/keyspace.js";
+import type { Entry } from "./keyspace/keyspace.js";
 import { Collection } from "./values/collections/collection.js";
 import { indexBytes } from "./values/collections/collection-index.js";
 import { Document } from "./values/documents/document.js";

@@ -1,8 +1,8 @@
 /** Keys that a command looks for, and uses: for statistics, and for eviction. */
 import type { ByteString } from "../protocol/byte-string.js";
-import { isExpired, type Keyspace } from "./engine/keyspace.js";
-import type { Unit } from "./engine/unit.js";
-import { isUse, type Usage } from "./engine/usage.js";
+import { isExpired, type Keyspace } from "./keyspace/keyspace.js";
+import type { Unit } from "./keyspace/unit.js";
+import { isUse, type Usage } from "./keyspace/usage.js";
 import type { Command } from "./rows/command.js";
 import { type Touch, touchesOf } from "./rows/key-spec.js";
 

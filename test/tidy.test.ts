@@ -13,9 +13,14 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   store: ["protocol"],
   timeline: ["store", "protocol"],
   client: ["keys", "protocol"],
-  serving: ["protocol"],
-  daemon: ["serving", "client", "timeline", "store", "keys", "protocol"],
-  proxy: ["serving", "client", "store", "protocol"],
+  net: ["protocol"],
+  options: ["net", "store", "keys", "protocol"],
+  engine: ["options", "net", "client", "timeline", "store", "keys", "protocol"],
+  cluster: ["engine", "options", "net", "timeline", "store", "keys", "protocol"],
+  listeners: ["engine", "options", "net", "timeline", "store", "protocol"],
+  daemon: ["listeners", "cluster", "engine", "options", "net", "timeline", "store", "keys", "protocol"],
+  cli: ["client", "keys", "protocol"],
+  proxy: ["cli", "net", "client", "store", "protocol"],
   dashboard: ["protocol"],
 };
 

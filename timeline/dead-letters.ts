@@ -1,6 +1,6 @@
 /**
  * Dead letters: acknowledged entries that leave a timeline for good though no other daemon need have them, kept as they were signed
- * until an operator has them written again. Where they are kept is handed in; daemon/letters/ has the files.
+ * until an operator has them written again. Where they are kept is handed in; cluster/dead-letters/ has the files.
  * Source: docs/decisions/0041-dead-letters-are-kept-on-disk.md.
  */
 import type { Mark } from "./entries/storage.js";

@@ -5,8 +5,8 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Database } from "../store/database.js";
-import { isExpired, type Keyspace } from "../store/engine/keyspace.js";
 import { type Digest64, digestOfEntry, hashOfKey } from "../store/entry-digest.js";
+import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
 import type { Archive } from "./archive.js";
 import { firstPlace, type Place } from "./entries/entry.js";
 import type { Steps } from "./entries/steps.js";

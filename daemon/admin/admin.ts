@@ -1,8 +1,8 @@
 /** Makes what --admin serves. The daemon loads this with --admin only. */
 import type { Logger } from "pino";
-import { makeExposition } from "../../serving/admin/exposition.js";
-import { AdminServer } from "../../serving/admin/server.js";
-import type { ListenPlace } from "../../serving/process/place.js";
+import { makeExposition } from "../../net/admin/exposition.js";
+import { AdminServer } from "../../net/admin/server.js";
+import type { ListenPlace } from "../../net/process/place.js";
 import { DashboardSite } from "./dashboard-site.js";
 import { type FrameSources, Frames } from "./frames.js";
 import { isHealthy } from "./health.js";

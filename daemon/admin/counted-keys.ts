@@ -1,5 +1,5 @@
 /** What databases in memory count of their keys anyway, and what listeners count of commands; read when somebody asks. */
-import type { KeyCounts } from "../backends/key-counts.js";
+import type { KeyCounts } from "../../engine/backends/key-counts.js";
 
 export interface CountedKeys {
   /** Of the databases that are not empty. */

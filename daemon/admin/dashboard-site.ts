@@ -6,10 +6,10 @@ import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { hostnameOf } from "../../net/admin/asked-host.js";
+import { type EventSource, EventStream } from "../../net/admin/event-stream.js";
+import type { Site, SitePage } from "../../net/admin/site.js";
 import type { DashboardFrame } from "../../protocol/json/dashboard-frame.js";
-import { hostnameOf } from "../../serving/admin/asked-host.js";
-import { type EventSource, EventStream } from "../../serving/admin/event-stream.js";
-import type { Site, SitePage } from "../../serving/admin/site.js";
 
 /** By path: where the build puts it, and its type. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {

@@ -4,6 +4,9 @@
  */
 import { statfs } from "node:fs/promises";
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
+import type { MemberStatus } from "../../cluster/peers/shared/peering-parts.js";
+import type { EventSource } from "../../net/admin/event-stream.js";
 import type {
   DashboardFrame,
   FrameListener,
@@ -12,10 +15,7 @@ import type {
   FrameTimeline,
   FrameTimes,
 } from "../../protocol/json/dashboard-frame.js";
-import type { EventSource } from "../../serving/admin/event-stream.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { ReplicaFigures } from "../history/replica-figures.js";
-import type { MemberStatus } from "../peers/shared/peering-parts.js";
 import { Arrivals } from "./arrivals.js";
 import type { Sources } from "./metric-row.js";
 import type { Metrics } from "./metrics.js";

@@ -1,5 +1,5 @@
 /** Metrics of keys, and of what Redis clients call: counted anyway, and read when somebody asks. */
-import type { Sample } from "../../serving/admin/metric.js";
+import type { Sample } from "../../net/admin/metric.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { MetricRow, ValueRow } from "./metric-row.js";
 

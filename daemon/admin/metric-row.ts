@@ -1,13 +1,13 @@
 /** The rows of the daemon's metrics, by what they are counted for. */
 
+import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
+import type { MessageFigures } from "../../cluster/peers/shared/message-figures.js";
+import type { MemberStatus } from "../../cluster/peers/shared/peering-parts.js";
+import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
+import type { Histogram } from "../../net/admin/histogram.js";
+import type { HistogramMetric, Sample, ValueMetric } from "../../net/admin/metric.js";
 import type { FleetFigures, FleetServer } from "../../protocol/json/fleet-figures.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Histogram } from "../../serving/admin/histogram.js";
-import type { HistogramMetric, Sample, ValueMetric } from "../../serving/admin/metric.js";
-import type { ReplicaFigures } from "../history/replica-figures.js";
-import type { MessageFigures } from "../peers/shared/message-figures.js";
-import type { MemberStatus } from "../peers/shared/peering-parts.js";
-import type { OrderFigures } from "../pipeline/order-figures.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { Health } from "./health.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";

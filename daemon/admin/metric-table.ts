@@ -1,6 +1,6 @@
 /** Every metric of /metrics: a row each, from which the registry is made; `npm run tables` writes them into docs/metrics.md. */
 import { performance } from "node:perf_hooks";
-import type { RefusalCode } from "../answers/refusals.js";
+import type { RefusalCode } from "../../engine/answers/refusals.js";
 import { STATES } from "./health.js";
 import { JSON_REPLICA_METRICS } from "./json-replica-metrics.js";
 import { KEY_METRICS } from "./key-metrics.js";

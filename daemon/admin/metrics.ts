@@ -1,11 +1,11 @@
 /**
  * What the daemon's parts tell of their work, as plain numbers. Nothing here knows how they are shown:
- * serving/admin/exposition.ts copies them when somebody asks. On the path of every command: no allocation.
+ * net/admin/exposition.ts copies them when somebody asks. On the path of every command: no allocation.
  */
 
-import { Histogram } from "../../serving/admin/histogram.js";
-import { REFUSALS, type RefusalCode } from "../answers/refusals.js";
-import type { Observer } from "../pipeline/observer.js";
+import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
+import type { Observer } from "../../engine/pipeline/observer.js";
+import { Histogram } from "../../net/admin/histogram.js";
 
 /** Seconds. RSA-2048 takes some 20 µs, Ed25519 some 100 µs; what is above a millisecond waited for its turn. */
 const VERIFY_BOUNDS = [

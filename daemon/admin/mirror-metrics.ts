@@ -1,5 +1,5 @@
 /** Metrics of the Redis that follows the fold. */
-import type { MirrorFigures } from "../mirror/mirror-parts.js";
+import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
 import { type ValueRow, whereThere } from "./metric-row.js";
 
 /** One number, and none without a mirror. */

@@ -1,5 +1,5 @@
 /** Metrics of the stream that orders the writes. */
-import type { OrderFigures } from "../pipeline/order-figures.js";
+import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { HistogramRow, ValueRow } from "./metric-row.js";
 
 /** One number, and none without --order. */

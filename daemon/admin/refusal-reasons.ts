@@ -1,5 +1,5 @@
 /** Which reasons a listener's refusals can have, so that no series is shown that would stay at 0 for ever. */
-import { REFUSALS, type RefusalCode } from "../answers/refusals.js";
+import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
 
 /** Of version 1: what its bytes, signatures and databases can be refused for. */
 const VERSION_1_TOO: ReadonlySet<string> = new Set<RefusalCode>([

@@ -1,7 +1,7 @@
 /** A database whose answers are timed for /metrics: not for one in memory, where asking the clock is much of the time. */
 
-import type { Environment } from "../../serving/process/environment.js";
-import type { Backend, Outcome } from "../backends/backend.js";
+import type { Backend, Outcome } from "../../engine/backends/backend.js";
+import type { Environment } from "../../net/process/environment.js";
 import type { Metrics } from "./metrics.js";
 
 export class TimedBackend implements Backend {

@@ -1,6 +1,7 @@
 /** What a histogram has counted since it was looked at last. */
+
+import type { Histogram } from "../../net/admin/histogram.js";
 import type { FrameTimes } from "../../protocol/json/dashboard-frame.js";
-import type { Histogram } from "../../serving/admin/histogram.js";
 
 const MS_PER_SECOND = 1000;
 

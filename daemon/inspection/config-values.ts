@@ -1,11 +1,12 @@
 /** CONFIG GET over the signed way in: the daemon's options as they are now, by their long names, as --check-config prints them. */
+
+import { isLimitName } from "../../options/limits.js";
+import { nameOf, type OptionRow } from "../../options/option-row.js";
+import type { Settings } from "../../options/settings.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "../../options/table.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { bulk, map, type Reply } from "../../protocol/reply.js";
 import { globMatches } from "../../store/patterns/glob.js";
-import { isLimitName } from "../options/limits.js";
-import { nameOf, type OptionRow } from "../options/option-row.js";
-import type { Settings } from "../options/settings.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/table.js";
 
 /** @param patterns  of names; what is not set is empty. Passwords of databases are not shown. */
 export function configValues(patterns: readonly ByteString[], settings: Settings): Reply {

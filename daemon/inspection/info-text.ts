@@ -1,7 +1,7 @@
 /** INFO over the signed way in, by sections. What Redis has is called as there; the section dbsync is what dbsync top asks. */
 import { totalmem } from "node:os";
+import { formatFsync } from "../../options/fsync.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
-import { formatFsync } from "../options/fsync.js";
 import type { InspectedDaemon } from "./inspected-daemon.js";
 
 type Fields = Readonly<Record<string, string | number>>;

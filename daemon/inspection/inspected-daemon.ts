@@ -1,10 +1,11 @@
 /** What is known of a daemon whose administrators ask. Everything as of now. */
+
+import type { KeyCounts } from "../../engine/backends/key-counts.js";
+import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
+import type { SlowLog } from "../../engine/slow-log/slow-log.js";
+import type { Settings } from "../../options/settings.js";
 import type { Health } from "../admin/health.js";
 import type { Metrics } from "../admin/metrics.js";
-import type { KeyCounts } from "../backends/key-counts.js";
-import type { Settings } from "../options/settings.js";
-import type { OrderFigures } from "../pipeline/order-figures.js";
-import type { SlowLog } from "./slow-log.js";
 
 /** A connection, as its listener knows it. Times are `uptime` milliseconds. */
 export interface InspectedClient {

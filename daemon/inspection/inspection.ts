@@ -3,17 +3,18 @@
  * here, beside the databases; an envelope that writes is recorded, and the fold has none of this. Source: docs/protocol-v2.md
  * "The daemon itself".
  */
+
+import type { Inspecting } from "../../engine/pipeline/units.js";
+import { slowLogReply } from "../../engine/slow-log/slow-log-reply.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
-import type { Inspecting } from "../pipeline/units.js";
 import { clientList } from "./client-list.js";
 import { configValues } from "./config-values.js";
 import { infoText, OWN_SECTION } from "./info-text.js";
 import type { InspectedDaemon } from "./inspected-daemon.js";
-import { slowLogReply } from "./slow-log-reply.js";
 
 type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply;
 

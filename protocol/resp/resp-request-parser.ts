@@ -1,6 +1,6 @@
 /**
  * Requests of RESP clients out of a stream of any pieces: arrays of bulk strings, and lines as one types them ("inline").
- * What is wrong with a stream is told in Redis's own words. Source: redis-server 7.0, test/daemon/listeners/resp.
+ * What is wrong with a stream is told in Redis's own words. Source: redis-server 7.0, test/listeners/resp.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { splitLine } from "./inline-command.js";

@@ -1,6 +1,6 @@
 /** What a balancer says of itself and of its servers: /healthz shows it, and `dbsync-proxy status`. Nothing of it is secret. */
-import type { HealthReport } from "../../serving/admin/server.js";
-import { version } from "../../serving/process/version.js";
+import type { HealthReport } from "../../net/admin/server.js";
+import { version } from "../../net/process/version.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { BalancerSources } from "./balancer-metrics.js";
 

@@ -1,5 +1,5 @@
 /** The rows of a balancer's metrics: `npm run tables` writes them into docs/proxy.md. */
-import type { Metrics, Sample, ValueMetric } from "../../serving/admin/metric.js";
+import type { Metrics, Sample, ValueMetric } from "../../net/admin/metric.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { StatementCounts } from "../balancer/statement-counts.js";
 import type { ClientCounts } from "./client-counts.js";

@@ -1,6 +1,6 @@
 /** What a cache says of itself and of its server: /healthz shows it, and `dbsync-proxy status`. Nothing of it is secret. */
-import type { HealthReport } from "../../serving/admin/server.js";
-import { version } from "../../serving/process/version.js";
+import type { HealthReport } from "../../net/admin/server.js";
+import { version } from "../../net/process/version.js";
 import type { CacheSources } from "./cache-metrics.js";
 
 export interface CacheHealth {

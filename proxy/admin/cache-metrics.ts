@@ -1,5 +1,5 @@
 /** The rows of a cache's metrics: `npm run tables` writes them into docs/proxy.md. */
-import type { Metrics, ValueMetric } from "../../serving/admin/metric.js";
+import type { Metrics, ValueMetric } from "../../net/admin/metric.js";
 import type { SqlCache } from "../cache/sql-cache.js";
 import type { ClientCounts } from "./client-counts.js";
 

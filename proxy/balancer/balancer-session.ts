@@ -2,8 +2,9 @@
  * What one client asks for. Reads go to another server if one fails; a write does where the first has certainly not seen it, and is refused
  * where nobody knows. The database is the session's, whatever server answers; a refused USE changes nothing.
  */
+
+import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Environment } from "../../serving/process/environment.js";
 import type { LineSession } from "../clients/line-dialect.js";
 import type { ServerOrder } from "../routing/server-order.js";
 import { type StatementKind, statementKind } from "../routing/statement-kind.js";

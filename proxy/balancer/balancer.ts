@@ -1,8 +1,8 @@
 /** The balancer: clients on one side, servers on the other. */
 import type { Logger } from "pino";
-import type { ListenAddress } from "../../serving/connections/socket-listener.js";
-import type { Environment } from "../../serving/process/environment.js";
-import type { Service } from "../../serving/process/service.js";
+import type { ListenAddress } from "../../net/connections/socket-listener.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { Service } from "../../net/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";
 import type { LineObserver } from "../clients/line-dialect.js";
 import { LineListener } from "../clients/line-listener.js";

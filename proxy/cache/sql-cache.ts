@@ -1,9 +1,9 @@
 /** `dbsync-proxy cache`: clients of the SQL line protocol, one server, and between them what was read lately. */
 import type { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
-import type { ListenAddress } from "../../serving/connections/socket-listener.js";
-import type { Environment } from "../../serving/process/environment.js";
-import type { Service } from "../../serving/process/service.js";
+import type { ListenAddress } from "../../net/connections/socket-listener.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { Service } from "../../net/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";
 import type { LineObserver } from "../clients/line-dialect.js";
 import { LineListener } from "../clients/line-listener.js";

@@ -1,5 +1,5 @@
 /** Bounds of what clients of a proxy may do. Times in milliseconds. */
-import type { ConnectionLimits } from "../../serving/connections/connection-limits.js";
+import type { ConnectionLimits } from "../../net/connections/connection-limits.js";
 import { STATEMENT_BYTES_MAX } from "../../store/sql/parse.js";
 
 export interface ClientLimits extends ConnectionLimits {

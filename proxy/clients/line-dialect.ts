@@ -1,12 +1,13 @@
 /** The SQL line protocol as clients of a proxy speak it: one statement after the other, whose answers somebody else has. */
+
+import type { SocketHost } from "../../net/connections/connection-host.js";
+import type { ConnectionObserver } from "../../net/connections/connection-observer.js";
+import { type Closing, closing, Dialect } from "../../net/connections/dialect.js";
+import { isTextByte } from "../../net/connections/first-byte.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { BALANCER_ERROR, ERROR_HEAD, errorFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 import { readAside } from "../../protocol/sql-statement.js";
-import type { SocketHost } from "../../serving/connections/connection-host.js";
-import type { ConnectionObserver } from "../../serving/connections/connection-observer.js";
-import { type Closing, closing, Dialect } from "../../serving/connections/dialect.js";
-import { isTextByte } from "../../serving/connections/first-byte.js";
 import type { ClientLimits } from "./client-limits.js";
 
 export const LINE_LISTENER = "sql";

@@ -1,11 +1,11 @@
 /** Where clients of a proxy come to that speak the SQL line protocol. */
 import type { Logger } from "pino";
+import { ClientConnection } from "../../net/connections/client-connection.js";
+import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
+import { SharedInput } from "../../net/connections/shared-input.js";
+import { SocketListener } from "../../net/connections/socket-listener.js";
+import type { Environment } from "../../net/process/environment.js";
 import { FULL_FRAME } from "../../protocol/sql-frames.js";
-import { ClientConnection } from "../../serving/connections/client-connection.js";
-import { CONNECTION_REFUSALS } from "../../serving/connections/connection-refusals.js";
-import { SharedInput } from "../../serving/connections/shared-input.js";
-import { SocketListener } from "../../serving/connections/socket-listener.js";
-import type { Environment } from "../../serving/process/environment.js";
 import type { ClientLimits } from "./client-limits.js";
 import { LINE_LISTENER, LineDialect, type LineObserver, type LineSession } from "./line-dialect.js";
 

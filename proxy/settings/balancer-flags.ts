@@ -1,5 +1,5 @@
 /** What the command line says of a balancer; it goes before what a file says. */
-import { StartError } from "../../serving/process/start-error.js";
+import { StartError } from "../../net/process/start-error.js";
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous.js";
 import { readPlace } from "../upstream/read-place.js";

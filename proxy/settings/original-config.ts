@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
-import { StartError } from "../../serving/process/start-error.js";
+import { StartError } from "../../net/process/start-error.js";
 import type { UpstreamPlace } from "../upstream/place.js";
 import { readPlace } from "../upstream/read-place.js";
 import {

@@ -1,6 +1,6 @@
 /** Where a server is, as options and configuration files say it. */
 import { InvalidArgumentError } from "commander";
-import { readServerUrl } from "../../client/cli/shared/server-url.js";
+import { readServerUrl } from "../../cli/shared/server-url.js";
 import type { UpstreamPlace } from "./place.js";
 
 const PLAIN = "sql://";

@@ -1,5 +1,5 @@
 /**
- * Commands that mean something for a connection only; daemon/listeners/resp has what they do there. An envelope is told
+ * Commands that mean something for a connection only; listeners/resp has what they do there. An envelope is told
  * what it has instead. Rows: redis-server 7.0.
  */
 import { family } from "../rows/command.js";

@@ -1,7 +1,7 @@
 /** Commands on data that Redis does not have. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulks, type Reply } from "../../protocol/reply.js";
-import type { Data } from "../engine/mutators.js";
+import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command.js";
 import { read } from "../rows/key-spec.js";
 

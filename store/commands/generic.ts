@@ -13,10 +13,10 @@ import {
 import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
 import { INT64_MAX, int32Argument, parseInteger } from "../arguments/numbers.js";
 import { matcherOf, scanCursor, scanOptions, scanPage, scanReply } from "../arguments/scan.js";
-import { isExpired, NO_EXPIRY } from "../engine/keyspace.js";
-import type { Data } from "../engine/mutators.js";
-import { seededChoice } from "../engine/random.js";
-import type { Unit } from "../engine/unit.js";
+import { isExpired, NO_EXPIRY } from "../keyspace/keyspace.js";
+import type { Data } from "../keyspace/mutators.js";
+import { seededChoice } from "../keyspace/random.js";
+import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
 import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
 import { cloneValue, typeName } from "../values/value.js";

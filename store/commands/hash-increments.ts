@@ -4,7 +4,7 @@ import { bulk, integer, type Reply } from "../../protocol/reply.js";
 import { custom, nanOrInfinity, notFloat, overflow } from "../arguments/errors.js";
 import { addIntegers, integerArgument, parseInteger } from "../arguments/numbers.js";
 import { addFloats } from "../arithmetic/long-double.js";
-import type { Data } from "../engine/mutators.js";
+import type { Data } from "../keyspace/mutators.js";
 import { Hash } from "../values/hash.js";
 
 /** `HINCRBY key field increment` */

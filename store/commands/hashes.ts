@@ -14,9 +14,9 @@ import {
 } from "../../protocol/reply.js";
 import { wrongArity } from "../arguments/errors.js";
 import { scanCursor, scanOptions, scanReply, visitPage } from "../arguments/scan.js";
-import { isCompact } from "../engine/encoding-name.js";
-import type { Data } from "../engine/mutators.js";
-import type { Unit } from "../engine/unit.js";
+import { isCompact } from "../keyspace/encoding-name.js";
+import type { Data } from "../keyspace/mutators.js";
+import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
 import { look, read, update, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";

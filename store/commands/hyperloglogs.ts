@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
 import { custom, echoed } from "../arguments/errors.js";
 import { narrow } from "../arguments/numbers.js";
-import type { Data } from "../engine/mutators.js";
+import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command.js";
 import { none, read, recode, update, write } from "../rows/key-spec.js";
 import { CorruptSketch, estimateOf, Sketch } from "../values/sketch.js";

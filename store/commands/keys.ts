@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
 import { custom, echoed, syntaxError } from "../arguments/errors.js";
-import type { Unit } from "../engine/unit.js";
+import type { Unit } from "../keyspace/unit.js";
 import { describe, describeFully, type KeyRecord, type Role } from "../rights/key-record.js";
 import { type Command, family, type Row } from "../rows/command.js";
 import { none } from "../rows/key-spec.js";

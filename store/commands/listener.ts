@@ -1,5 +1,5 @@
 /**
- * Commands about connections and the daemon itself, which daemon/listeners/resp answers. Rows: redis-server 7.0, except
+ * Commands about connections and the daemon itself, which listeners/resp answers. Rows: redis-server 7.0, except
  * where `since` is later.
  */
 import type { Command, Flag } from "../rows/command.js";

@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { indexArgument } from "../arguments/numbers.js";
-import type { Data } from "../engine/mutators.js";
+import type { Data } from "../keyspace/mutators.js";
 
 /** Redis's limit on the table of partial results. */
 const TABLE_BYTES_MAX = 512 * 1024 * 1024;

@@ -1,4 +1,4 @@
-/** Channels: messages to whoever listens, which are no data. daemon/listeners/resp has what a connection does there. Rows: redis-server 7.0. */
+/** Channels: messages to whoever listens, which are no data. listeners/resp has what a connection does there. Rows: redis-server 7.0. */
 import type { Command, Flag } from "../rows/command.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 

@@ -5,8 +5,8 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/errors.js";
 import { INT64_MAX, integerArgument } from "../arguments/numbers.js";
-import type { Data } from "../engine/mutators.js";
-import { distinctChoices } from "../engine/random.js";
+import type { Data } from "../keyspace/mutators.js";
+import { distinctChoices } from "../keyspace/random.js";
 
 /**
  * The most choices that one command may ask for with repetition. Redis has no limit and is busy until its

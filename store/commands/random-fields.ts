@@ -3,9 +3,9 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { INT64_MAX } from "../arguments/numbers.js";
-import type { Data } from "../engine/mutators.js";
-import { seededChoice } from "../engine/random.js";
-import type { Unit } from "../engine/unit.js";
+import type { Data } from "../keyspace/mutators.js";
+import { seededChoice } from "../keyspace/random.js";
+import type { Unit } from "../keyspace/unit.js";
 import { Hash } from "../values/hash.js";
 import { chosenPlaces, signedCount } from "./random-count.js";
 

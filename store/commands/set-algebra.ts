@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../protocol/reply.js";
-import { BYTES_A_STEP } from "../engine/effort.js";
-import type { Data } from "../engine/mutators.js";
+import { BYTES_A_STEP } from "../keyspace/effort.js";
+import type { Data } from "../keyspace/mutators.js";
 import { MemberSet } from "../values/member-set.js";
 
 /** A set, or undefined for an absent key. */

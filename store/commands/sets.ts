@@ -5,10 +5,10 @@ import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } fr
 import { custom, mustBePositive, syntaxError } from "../arguments/errors.js";
 import { integerFrom } from "../arguments/numbers.js";
 import { scanCursor, scanOptions, scanReply, visitPage } from "../arguments/scan.js";
-import { isCompact } from "../engine/encoding-name.js";
-import type { Data } from "../engine/mutators.js";
-import { seededChoice } from "../engine/random.js";
-import type { Unit } from "../engine/unit.js";
+import { isCompact } from "../keyspace/encoding-name.js";
+import type { Data } from "../keyspace/mutators.js";
+import { seededChoice } from "../keyspace/random.js";
+import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
 import { counted, look, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";

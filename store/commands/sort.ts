@@ -8,7 +8,7 @@ import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError, wrongType } from "../arguments/errors.js";
 import { doubleArgument, indexArgument } from "../arguments/numbers.js";
-import type { Data } from "../engine/mutators.js";
+import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command.js";
 import { read, type Touch, touchesOf, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";

@@ -22,9 +22,9 @@ import {
   parseInteger,
 } from "../arguments/numbers.js";
 import { addFloats } from "../arithmetic/long-double.js";
-import { type Entry, NO_EXPIRY } from "../engine/keyspace.js";
-import type { Data } from "../engine/mutators.js";
-import { stringLength, stringPart } from "../engine/string-parts.js";
+import { type Entry, NO_EXPIRY } from "../keyspace/keyspace.js";
+import type { Data } from "../keyspace/mutators.js";
+import { stringLength, stringPart } from "../keyspace/string-parts.js";
 import { family } from "../rows/command.js";
 import { look, read, type Touch, update, write } from "../rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../values/value.js";

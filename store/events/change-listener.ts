@@ -1,9 +1,9 @@
 /** Who hears what commands do to keys. Beside the state: whether anybody hears changes nothing of it. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { Keyspace } from "../engine/keyspace.js";
-import type { UndoRecord } from "../engine/undo.js";
-import type { Unit } from "../engine/unit.js";
+import type { Keyspace } from "../keyspace/keyspace.js";
+import type { UndoRecord } from "../keyspace/undo.js";
+import type { Unit } from "../keyspace/unit.js";
 import type { Command } from "../rows/command.js";
 
 /** A command that has been run. */

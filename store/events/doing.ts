@@ -1,7 +1,7 @@
 /** A command that has been run, as the rules of its events ask about it. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { MutatorName, UndoRecord } from "../engine/undo.js";
+import type { MutatorName, UndoRecord } from "../keyspace/undo.js";
 import type { Value } from "../values/value.js";
 import type { HeardCommand } from "./change-listener.js";
 import { KeyChanges } from "./key-changes.js";

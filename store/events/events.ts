@@ -1,6 +1,6 @@
 /**
  * What commands do to keys, as Redis's keyspace notifications name it: a class, which is a letter, and a name.
- * Source: redis-server 7.0, notify.c; test/daemon/listeners/resp/notices.test.ts.
+ * Source: redis-server 7.0, notify.c; test/listeners/resp/notices.test.ts.
  */
 import type { HeardCommand } from "./change-listener.js";
 import { Doing, type TellEvent } from "./doing.js";

@@ -1,7 +1,7 @@
 /** Which keys some changes were to, told from what takes them back. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Keyspace } from "../engine/keyspace.js";
-import type { UndoRecord } from "../engine/undo.js";
+import type { Keyspace } from "../keyspace/keyspace.js";
+import type { UndoRecord } from "../keyspace/undo.js";
 
 /** A key, or with `key` null all of a database. */
 export interface ChangedKey {

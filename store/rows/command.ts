@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { Data } from "../engine/mutators.js";
-import type { Unit } from "../engine/unit.js";
+import type { Data } from "../keyspace/mutators.js";
+import type { Unit } from "../keyspace/unit.js";
 import type { KeySpec } from "./key-spec.js";
 import { isLinear } from "./linear-commands.js";
 import { type LookedUp, lookedUpBy } from "./looked-up.js";

@@ -1,7 +1,7 @@
 /** docs/commands.md, made from the command table and Redis's list of names. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { saidBy } from "../../daemon/channels/spoken.js";
+import { saidBy } from "../../engine/channels/spoken.js";
 import { commands } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { Command } from "../../store/rows/command.js";

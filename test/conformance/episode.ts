@@ -5,8 +5,8 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import { NO_EXPIRY } from "../../store/engine/keyspace.js";
-import type { UndoRecord } from "../../store/engine/undo.js";
+import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { touchesOf } from "../../store/rows/key-spec.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { randomCall } from "./call.js";

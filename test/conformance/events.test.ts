@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
-import { Changes } from "../../daemon/backends/changes.js";
+import { Changes } from "../../engine/backends/changes.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";

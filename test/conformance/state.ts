@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double.js";
 import type { Database } from "../../store/database.js";
-import { isExpired, NO_EXPIRY } from "../../store/engine/keyspace.js";
+import { isExpired, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { Collection } from "../../store/values/collections/collection.js";
 import { Document } from "../../store/values/documents/document.js";
 import { Hash } from "../../store/values/hash.js";

@@ -1,10 +1,10 @@
 /** Version 2 at the daemon's door: what is taken, what each refusal is, and that nothing is applied twice. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { MemoryBackend } from "../../daemon/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory.js";
+import { realEnvironment } from "../../net/process/environment.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../protocol/reply.js";
 import { orderKey, unitId } from "../../protocol/version-2/envelope.js";
-import { realEnvironment } from "../../serving/process/environment.js";
 import { EnvelopeClient, frameOf, makeKeyPair, signBody } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 import { type InProcessOptions, startInProcess } from "./in-process.js";

@@ -1,7 +1,7 @@
 /** Somebody on this machine who speaks as members do, by docs/protocol-v2.md "Members" alone. */
 import { createHmac, randomBytes, sign } from "node:crypto";
 import { connect, type Socket } from "node:net";
-import { type Identity, makeIdentity } from "../../daemon/trust/identity.js";
+import { type Identity, makeIdentity } from "../../engine/trust/identity.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import {
   type MemberMessage,

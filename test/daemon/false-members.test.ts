@@ -1,8 +1,8 @@
 /** What somebody on this machine without a key of the cluster can do to its daemons: nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { introductionOf } from "../../daemon/replica/own-envelopes.js";
-import { makeIdentity } from "../../daemon/trust/identity.js";
+import { introductionOf } from "../../cluster/replica/own-envelopes.js";
+import { makeIdentity } from "../../engine/trust/identity.js";
 import { readClusterSecret, writeClusterSecret } from "../../keys/cluster-secret.js";
 import { OK } from "../../protocol/reply.js";
 import { knowsSecret, secretFile } from "../support/cluster-secret.js";

@@ -1,17 +1,17 @@
 /** A listener and its pipeline in the test's own process, around backends that the test can reach. */
-import type { Backend } from "../../daemon/backends/backend.js";
-import { DbsyncListener, type DbsyncParts } from "../../daemon/listeners/dbsync/listener.js";
-import { WsListener, type WsSettings } from "../../daemon/listeners/ws/listener.js";
-import { type MemoryFace, UNBOUNDED } from "../../daemon/memory/memory-limit.js";
-import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../daemon/options/date-window.js";
-import { LIMITS, type LimitName, type Limits } from "../../daemon/options/limits.js";
-import { Databases } from "../../daemon/pipeline/databases.js";
-import { NOBODY, type Observer } from "../../daemon/pipeline/observer.js";
-import { Pipeline } from "../../daemon/pipeline/pipeline.js";
-import { Unrecorded } from "../../daemon/pipeline/recording.js";
-import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
-import { loadSigners } from "../../daemon/trust/load-signers.js";
-import { type Environment, realEnvironment } from "../../serving/process/environment.js";
+import type { Backend } from "../../engine/backends/backend.js";
+import { type MemoryFace, UNBOUNDED } from "../../engine/memory/memory-limit.js";
+import { Databases } from "../../engine/pipeline/databases.js";
+import { NOBODY, type Observer } from "../../engine/pipeline/observer.js";
+import { Pipeline } from "../../engine/pipeline/pipeline.js";
+import { Unrecorded } from "../../engine/pipeline/recording.js";
+import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
+import { loadSigners } from "../../engine/trust/load-signers.js";
+import { DbsyncListener, type DbsyncParts } from "../../listeners/dbsync/listener.js";
+import { WsListener, type WsSettings } from "../../listeners/ws/listener.js";
+import { type Environment, realEnvironment } from "../../net/process/environment.js";
+import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../options/date-window.js";
+import { LIMITS, type LimitName, type Limits } from "../../options/limits.js";
 import type { LogLine } from "../support/daemon-process.js";
 import { keepLog } from "../support/log-lines.js";
 

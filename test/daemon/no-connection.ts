@@ -1,5 +1,5 @@
 /** Stands for the connection of a session that pushes nothing. */
 import { Socket } from "node:net";
-import type { LiveConnection } from "../../daemon/listeners/dbsync/live-sessions.js";
+import type { LiveConnection } from "../../listeners/dbsync/live-sessions.js";
 
 export const NOWHERE: LiveConnection = { remote: "test", push() {}, drop() {}, socket: new Socket() };

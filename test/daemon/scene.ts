@@ -1,20 +1,20 @@
 /** A pipeline with a memory database and a clock that the test moves; no sockets. */
 import { pino } from "pino";
-import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
-import { MemoryBackend } from "../../daemon/backends/memory.js";
-import { UNBOUNDED } from "../../daemon/memory/memory-limit.js";
-import { DATE_WINDOW_DEFAULT } from "../../daemon/options/date-window.js";
-import { Databases } from "../../daemon/pipeline/databases.js";
-import { NOBODY } from "../../daemon/pipeline/observer.js";
-import { Pipeline } from "../../daemon/pipeline/pipeline.js";
-import type { PipelineParts } from "../../daemon/pipeline/pipeline-parts.js";
-import { Unrecorded } from "../../daemon/pipeline/recording.js";
-import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
-import { loadSigners } from "../../daemon/trust/load-signers.js";
+import type { EnvelopeAnswer } from "../../engine/answers/request.js";
+import { MemoryBackend } from "../../engine/backends/memory.js";
+import { UNBOUNDED } from "../../engine/memory/memory-limit.js";
+import { Databases } from "../../engine/pipeline/databases.js";
+import { NOBODY } from "../../engine/pipeline/observer.js";
+import { Pipeline } from "../../engine/pipeline/pipeline.js";
+import type { PipelineParts } from "../../engine/pipeline/pipeline-parts.js";
+import { Unrecorded } from "../../engine/pipeline/recording.js";
+import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
+import { loadSigners } from "../../engine/trust/load-signers.js";
+import { type Environment, realEnvironment } from "../../net/process/environment.js";
+import { DATE_WINDOW_DEFAULT } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeHeader } from "../../protocol/version-2/envelope.js";
-import { type Environment, realEnvironment } from "../../serving/process/environment.js";
-import type { Unit } from "../../store/engine/unit.js";
+import type { Unit } from "../../store/keyspace/unit.js";
 import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 
 /** More than any answer here has. */

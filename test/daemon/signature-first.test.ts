@@ -1,8 +1,8 @@
 /** Before a signature holds nothing of a body is read but its head, however long it is: each byte that is looked at is counted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Recording } from "../../daemon/pipeline/recording.js";
-import { entryCheck } from "../../daemon/replica/check-entry.js";
+import { entryCheck } from "../../cluster/replica/check-entry.js";
+import type { Recording } from "../../engine/pipeline/recording.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { HASH_BYTES, readBody, signerOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";

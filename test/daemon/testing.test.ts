@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { createClient } from "../../client/dbsync-send.js";
 import { startDaemon, startDaemons } from "../../daemon/testing.js";
 import { fingerprint } from "../../keys/fingerprint.js";
-import { StartError } from "../../serving/process/start-error.js";
+import { StartError } from "../../net/process/start-error.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 

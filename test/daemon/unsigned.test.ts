@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import WebSocket from "ws";
-import { MemoryBackend } from "../../daemon/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory.js";
+import { type Environment, realEnvironment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { writeCommand, writeReply } from "../../protocol/resp/resp-writer.js";
@@ -19,7 +20,6 @@ import {
   writeCommandMessage,
   writeHello,
 } from "../../protocol/version-2/messages-v2.js";
-import { type Environment, realEnvironment } from "../../serving/process/environment.js";
 import { RawClient } from "../support/raw-client.js";
 import {
   readVectors,

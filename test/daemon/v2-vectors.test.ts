@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { MemoryBackend } from "../../daemon/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory.js";
+import { type Environment, realEnvironment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -11,7 +12,6 @@ import {
   readDaemonMessage,
   writeCommandMessage,
 } from "../../protocol/version-2/messages-v2.js";
-import { type Environment, realEnvironment } from "../../serving/process/environment.js";
 import { RawClient } from "../support/raw-client.js";
 import { type BadVector, readVectors, type VectorKey, vectorFolder } from "../support/v2-vectors/vector.js";
 import { type InProcessDaemon, startInProcess } from "./in-process.js";

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readCommandLine } from "../../daemon/command-line.js";
-import { isLimitName } from "../../daemon/options/limits.js";
-import { nameOf } from "../../daemon/options/option-row.js";
-import { OPTION_NAMES, OPTIONS } from "../../daemon/options/table.js";
 import { writeClusterSecret } from "../../keys/cluster-secret.js";
-import { neededBy } from "../daemon/options/examples.js";
+import { isLimitName } from "../../options/limits.js";
+import { nameOf } from "../../options/option-row.js";
+import { OPTION_NAMES, OPTIONS } from "../../options/table.js";
+import { neededBy } from "../options/examples.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { runDaemon, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
@@ -268,7 +268,7 @@ describe("the image and the composition", () => {
 
 describe("docs/troubleshooting.md", () => {
   test("Each reason in the table of symptoms is one of the daemon's", async () => {
-    const { REFUSALS } = await import("../../daemon/answers/refusals.js");
+    const { REFUSALS } = await import("../../engine/answers/refusals.js");
     const text = await readFile(join(repositoryRoot, "docs/troubleshooting.md"), "utf8");
     const table = text.slice(text.indexOf("| symptom |"));
     const cells = [...table.matchAll(/^\|[^|]*\|([^|]*)\|/gm)].map(([, cell = ""]) => cell);

@@ -1,7 +1,7 @@
 /** The data folder of a daemon, looked into from outside: what it holds, and how to damage it as a bad disk would. */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { hashOf } from "../../daemon/trust/identity.js";
+import { hashOf } from "../../engine/trust/identity.js";
 import { openReader, type Reader, timelineFolder } from "../../timeline/disk/lmdb-reader.js";
 import { readLog } from "../../timeline/disk/write-ahead-log.js";
 import { type Entry, firstPlaceAt, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";

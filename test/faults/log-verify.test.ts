@@ -19,7 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { FolderReport } from "../../daemon/history/folder-verification.js";
+import type { FolderReport } from "../../cluster/history/folder-verification.js";
 import { openReader } from "../../timeline/disk/lmdb-reader.js";
 import { MARKER_BYTES, readRecords, recordBytes } from "../../timeline/disk/log-record.js";
 import { amount } from "../support/amount.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type Cluster, startCluster } from "../client/cli/cluster.js";
+import { type Cluster, startCluster } from "../cli/cluster.js";
 import { type State, stateDifferences, stateOfRedis } from "../conformance/state.js";
 import { until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";

@@ -1,11 +1,11 @@
 /** A data folder as a daemon leaves it that has run for days with --retain, and was stopped: made at once, by its own parts. */
 import { pino } from "pino";
-import type { Settings } from "../../daemon/options/settings.js";
-import { openStorage } from "../../daemon/replica/open-storage.js";
-import { snapshotFolder } from "../../daemon/trust/data-folder.js";
-import { hashOf } from "../../daemon/trust/identity.js";
-import { loadSigners } from "../../daemon/trust/load-signers.js";
-import { keepGenesis } from "../../daemon/trust/recorded-genesis.js";
+import { openStorage } from "../../cluster/replica/open-storage.js";
+import { snapshotFolder } from "../../engine/trust/data-folder.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import { loadSigners } from "../../engine/trust/load-signers.js";
+import { keepGenesis } from "../../engine/trust/recorded-genesis.js";
+import type { Settings } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";

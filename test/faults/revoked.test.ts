@@ -4,11 +4,11 @@ import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { identityOf } from "../../daemon/trust/identity.js";
+import { identityOf } from "../../engine/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { lines } from "../daemon/listeners/resp/beside-redis.js";
-import { said } from "../daemon/listeners/resp/scene.js";
+import { lines } from "../listeners/resp/beside-redis.js";
+import { said } from "../listeners/resp/scene.js";
 import { Trio } from "./trio.js";
 
 const OPTIONS = ["--admin", "0", "--resp", "0"];

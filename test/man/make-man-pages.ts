@@ -1,9 +1,9 @@
 /** Writes the manual pages of all programs into `man/` of the build, whence the package has them. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeProgram } from "../../client/cli/program.js";
-import { optionTable } from "../../daemon/options/options.js";
+import { makeProgram } from "../../cli/program.js";
 import { makeKeygen } from "../../keys/keygen-command.js";
+import { optionTable } from "../../options/options.js";
 import { makeProxy } from "../../proxy/program.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { manPage } from "./man-page.js";

@@ -3,9 +3,9 @@ import type { Mutant } from "./mutant.js";
 
 const POLICY = "client/shared/policy.js";
 const SESSION = "client/version-2/session.js";
-const STANDING = "daemon/peers/standing-still.js";
+const STANDING = "cluster/peers/standing-still.js";
 const SESSIONS = "test/client/version-2/session.test.js";
-const STANDING_STILL = "test/daemon/peers/standing-still.test.js";
+const STANDING_STILL = "test/cluster/peers/standing-still.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
   {
@@ -30,10 +30,10 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "conditions: what is read behind WATCH is any daemon's",
-    file: "daemon/sidecar/carrier.js",
+    file: "engine/sidecar/carrier.js",
     find: 'settings.policy === "usual"',
     replace: "false",
-    test: "test/daemon/sidecar/carrier.test.js",
+    test: "test/engine/sidecar/carrier.test.js",
   },
   {
     name: "own writes: a daemon that refused one has to prove nothing",
@@ -65,17 +65,17 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "own writes: what waits to be merged counts as applied",
-    file: "daemon/replica/recorder.js",
+    file: "cluster/replica/recorder.js",
     find: "!timeline.waiting.has(place)",
     replace: "true",
-    test: "test/daemon/replica/recorder.test.js",
+    test: "test/cluster/replica/recorder.test.js",
   },
   {
     name: "standing still: not noticed where a stream orders",
-    file: "daemon/order/ordered-replica.js",
+    file: "cluster/order/ordered-replica.js",
     find: "this.#goal = null;\n        this.#stream.locateEnd();",
     replace: "",
-    test: "test/daemon/order/ordered-replica.test.js",
+    test: "test/cluster/order/ordered-replica.test.js",
   },
   {
     name: "standing still: nothing is noticed",
@@ -93,7 +93,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "standing still: what a member said meanwhile counts",
-    file: "daemon/peers/member.js",
+    file: "cluster/peers/member.js",
     find: "if (status.echo >= this.#freshFromEcho)",
     replace: "if (true)",
     test: STANDING_STILL,
@@ -107,9 +107,9 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "standing still: answers say nothing of it",
-    file: "daemon/replica/recorder.js",
+    file: "cluster/replica/recorder.js",
     find: 'peers.state === "live" && peers.standing.isBehind',
     replace: "false",
-    test: "test/daemon/replica/recorder.test.js",
+    test: "test/cluster/replica/recorder.test.js",
   },
 ];

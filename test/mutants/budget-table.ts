@@ -4,7 +4,7 @@ import type { Mutant } from "./mutant.js";
 const STORE = "test/store/effort.test.js";
 const ADMISSION = "test/timeline/fold/admission.test.js";
 const PAGE = "test/store/effort-page.test.js";
-const ORDER = "test/daemon/order/order-recorder.test.js";
+const ORDER = "test/cluster/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
   {
@@ -16,7 +16,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: bytes that a string is filled up with are not counted",
-    file: "store/engine/mutators.js",
+    file: "store/keyspace/mutators.js",
     find: "bytes.length + Math.max(0, offset - stringLength(entry))",
     replace: "bytes.length",
     test: STORE,
@@ -51,7 +51,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: with --order a unit that does too much is added to the stream",
-    file: "daemon/order/order-recorder.js",
+    file: "cluster/order/order-recorder.js",
     find: "return state.exceeds(entry, unitSteps)",
     replace: "return false",
     test: ORDER,
@@ -80,7 +80,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: a consumer goes with what it was handed for nothing",
-    file: "store/engine/group-mutators.js",
+    file: "store/keyspace/group-mutators.js",
     find: "1 + SORTED_MEMBER_STEPS * consumer.pending.size",
     replace: "1",
     test: STORE,

@@ -17,7 +17,7 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: documents that are brought back stand at the end",
-    file: "store/engine/undo.js",
+    file: "store/keyspace/undo.js",
     find: "collection.restore(removed)",
     replace: "removed.documents.forEach((bytes) => collection.push(bytes))",
     test: ORACLE,

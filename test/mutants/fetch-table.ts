@@ -1,14 +1,14 @@
 /** The rules of the first fetch of --json-replica, each broken in one place. */
 import type { Mutant } from "./mutant.js";
 
-const FETCH = "daemon/listeners/json/replicas/first-fetch.js";
-const LINK = "daemon/listeners/json/replicas/replica-link.js";
-const TEST = "test/daemon/listeners/json/first-fetch.test.js";
+const FETCH = "listeners/json/replicas/first-fetch.js";
+const LINK = "listeners/json/replicas/replica-link.js";
+const TEST = "test/listeners/json/first-fetch.test.js";
 
 export const fetchMutants: readonly Mutant[] = [
   {
     name: "first fetch: a server that has not given its documents is sent writes",
-    file: "daemon/listeners/json/replicas/replica-contact.js",
+    file: "listeners/json/replicas/replica-contact.js",
     find: "return this.hasGiven && this.#kind",
     replace: "return this.#kind",
     test: TEST,

@@ -13,7 +13,7 @@ export const groupMutants: readonly Mutant[] = [
   },
   {
     name: "groups: the last change of what is pending is taken back last",
-    file: "store/engine/undo.js",
+    file: "store/keyspace/undo.js",
     find: "groupPending: (_, { group, ids, old }) => {\n        for (let i = ids.length - 1; i >= 0; i--)",
     replace: "groupPending: (_, { group, ids, old }) => {\n        for (let i = ids.length - 1; i > 0; i--)",
     killer: "fold",
@@ -27,7 +27,7 @@ export const groupMutants: readonly Mutant[] = [
   },
   {
     name: "groups: how far a group has read is not taken back",
-    file: "store/engine/undo.js",
+    file: "store/keyspace/undo.js",
     find: "group.marks = old;",
     replace: "",
     killer: "fold",

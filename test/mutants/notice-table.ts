@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/changes.test.js";
-const TRACKING = "test/daemon/listeners/resp/tracking.test.js";
+const TRACKING = "test/listeners/resp/tracking.test.js";
 
 export const noticeMutants: readonly Mutant[] = [
   {
@@ -31,18 +31,18 @@ export const noticeMutants: readonly Mutant[] = [
     file: "store/database.js",
     find: "const { listener } = this;\n        this.listener = null;",
     replace: "const { listener } = this;",
-    test: "test/daemon/listeners/resp/notices.test.js",
+    test: "test/listeners/resp/notices.test.js",
   },
   {
     name: "tracking: what is done again behind a late write is no change",
-    file: "daemon/backends/changes.js",
+    file: "engine/backends/changes.js",
     find: "redone(records) {\n        if (this.#keyObservers.size === 0)",
     replace: "redone(records) {\n        if (true)",
     test: TRACKING,
   },
   {
     name: "tracking: who keeps no loop is told of what he did",
-    file: "daemon/listeners/resp/session/tracking-table.js",
+    file: "listeners/resp/session/tracking-table.js",
     find: "(mode.noLoop && tracker.by === by)",
     replace: "false",
     test: TRACKING,

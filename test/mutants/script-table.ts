@@ -1,35 +1,35 @@
 /** The rules of scripts, each broken in one place. */
 import type { Mutant } from "./mutant.js";
 
-const RECORDED = "test/daemon/listeners/resp/scripts/recorded.test.js";
+const RECORDED = "test/listeners/resp/scripts/recorded.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: what a script did on the state is not taken back before it is recorded",
-    file: "daemon/replica/trial.js",
+    file: "cluster/replica/trial.js",
     find: "this.#database.undo(this.#records);",
     replace: "",
     test: RECORDED,
   },
   {
     name: "scripts: members chosen at random are chosen again by the fold",
-    file: "daemon/replica/as-done.js",
+    file: "cluster/replica/as-done.js",
     find: 'case "SPOP":',
     replace: 'case "":',
     test: RECORDED,
   },
   {
     name: "scripts: an entry has the fold's id, not the one that the script was told",
-    file: "daemon/replica/as-done.js",
+    file: "cluster/replica/as-done.js",
     find: 'case "XADD":',
     replace: 'case "":',
     test: RECORDED,
   },
   {
     name: "scripts: a user's rights end where his script begins",
-    file: "daemon/listeners/resp/session/script-caller.js",
+    file: "listeners/resp/session/script-caller.js",
     find: "const refused = session.guest.refusal(command, argv);",
     replace: "const refused = null;",
-    test: "test/daemon/listeners/resp/scripts/rights.test.js",
+    test: "test/listeners/resp/scripts/rights.test.js",
   },
 ];

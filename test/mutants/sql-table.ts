@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const STATEMENTS = "test/store/commands/relations/sql.test.js";
-const LISTENER = "test/daemon/listeners/sql/listener.test.js";
+const LISTENER = "test/listeners/sql/listener.test.js";
 const ORACLE = "test/store/commands/relations/oracle.test.js";
 const PLANNED = "test/store/commands/relations/planned.test.js";
 const SQLITE = "test/store/commands/relations/sqlite.test.js";
@@ -38,7 +38,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: rows that are brought back stand at the end",
-    file: "store/engine/undo.js",
+    file: "store/keyspace/undo.js",
     find: "table.restore(removed)",
     replace: "removed.rows.forEach((row) => table.push(row))",
     killer: "fold",
@@ -157,7 +157,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: who has not logged in sends statements of any length",
-    file: "daemon/listeners/sql/dialect.js",
+    file: "listeners/sql/dialect.js",
     find: "this.isStranger ? STRANGER_BYTES_MAX : most",
     replace: "most",
     test: LISTENER,

@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { DaemonFigures } from "../../client/cli/status/daemon-figures.js";
-import type { DaemonStatus } from "../../client/cli/status/daemon-status.js";
-import { problemsOf, withFigures } from "../../client/cli/status/read-status.js";
-import { diagnose } from "../../client/cli/status/timeline-problems.js";
-import type { MemberStatus, TimelineStatus } from "../../client/cli/status/timeline-status.js";
+import type { DaemonFigures } from "../../cli/status/daemon-figures.js";
+import type { DaemonStatus } from "../../cli/status/daemon-status.js";
+import { problemsOf, withFigures } from "../../cli/status/read-status.js";
+import { diagnose } from "../../cli/status/timeline-problems.js";
+import type { MemberStatus, TimelineStatus } from "../../cli/status/timeline-status.js";
 import type { Greeting } from "../../client/version-2/greeting.js";
-import { MEMBER, NOW, WELL } from "../client/cli/status/well-timeline.js";
+import { MEMBER, NOW, WELL } from "../cli/status/well-timeline.js";
 import { repositoryRoot } from "../support/repository.js";
 
 const read = (path: string) => readFileSync(join(repositoryRoot, path), "utf8");
@@ -38,7 +38,7 @@ const fixedPart = (text: string) =>
   text.split(/\$\{[^}]*\}/).sort((one, other) => other.length - one.length)[0] as string;
 
 test("each sentence of dbsync status on what is bad has its row", () => {
-  const source = read("client/cli/status/timeline-problems.ts");
+  const source = read("cli/status/timeline-problems.ts");
   const sentences = [...source.matchAll(/\b(?:bad|passing)\(\s*(?:`([^`]*)`|"([^"]*)")/g)].map(
     ([, one, other]) => fixedPart(one ?? other ?? "").trim(),
   );

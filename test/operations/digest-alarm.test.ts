@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Entry, Keyspace } from "../../store/engine/keyspace.js";
+import { type Entry, Keyspace } from "../../store/keyspace/keyspace.js";
 import { makeFolder, type RunningReplica, startReplica, until } from "../daemon/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";

@@ -5,13 +5,13 @@ import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, stat
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { DeadLetters } from "../../daemon/letters/kept-letters.js";
-import { hashOf } from "../../daemon/trust/identity.js";
+import { DeadLetters } from "../../cluster/dead-letters/kept-letters.js";
+import { hashOf } from "../../engine/trust/identity.js";
 import { unwritable } from "../../keys/unwritable.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writePlace } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
-import { type Cluster, startCluster } from "../client/cli/cluster.js";
+import { type Cluster, startCluster } from "../cli/cluster.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair, signCommands } from "../support/envelope-client.js";
 import { programPaths } from "../support/programs.js";

@@ -5,7 +5,20 @@ import { repositoryRoot } from "../support/repository.js";
 import { importsOf, startedBy, texts } from "./imports.js";
 
 /** Folders whose README has a table of rooms, from the ground up. */
-export const HOUSES = ["protocol", "store", "timeline", "client", "serving", "daemon", "proxy"] as const;
+export const HOUSES = [
+  "protocol",
+  "store",
+  "timeline",
+  "net",
+  "options",
+  "client",
+  "engine",
+  "cluster",
+  "listeners",
+  "daemon",
+  "cli",
+  "proxy",
+] as const;
 /** The files directly in a house. Without a row in the table they wire the rooms, and know them all. */
 export const HALL = ".";
 /** A row of the table: a room, what it is for, which rooms it may import. */

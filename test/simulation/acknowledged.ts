@@ -6,7 +6,7 @@
 import { isUnmet, type Report } from "../../client/shared/outcome.js";
 import { judge, ruleFor } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-value.js";
-import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
+import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { unitId } from "../../protocol/version-2/envelope.js";

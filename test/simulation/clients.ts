@@ -3,7 +3,7 @@
  * to some of the daemons, and sends the same bytes again, some of them much too late. Administrators are clients too.
  */
 import { ClientClock } from "../../client/version-2/client-clock.js";
-import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
+import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Condition, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { StateDifference } from "../../daemon/peers/state/state-differences.js";
-import type { Entry } from "../../store/engine/keyspace.js";
+import type { StateDifference } from "../../cluster/peers/state/state-differences.js";
+import type { Entry } from "../../store/keyspace/keyspace.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";

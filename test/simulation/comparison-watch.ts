@@ -1,5 +1,5 @@
 /** Whether members that hold the same are ever found to have made other states of it: where none has turned bad, that is never so. */
-import type { Peering } from "../../daemon/peers/peering.js";
+import type { Peering } from "../../cluster/peers/peering.js";
 import type { Host, World } from "./world.js";
 
 export class ComparisonWatch {

@@ -1,17 +1,17 @@
 /** One process of a simulated daemon: real timeline, real peering, and what they are handed. */
 
-import { boundLists } from "../../daemon/members/bound-lists.js";
-import type { MemberLists } from "../../daemon/members/member-lists.js";
-import { Peering } from "../../daemon/peers/peering.js";
-import { FAREWELLS } from "../../daemon/peers/shared/farewells.js";
-import { PEERING_LIMITS } from "../../daemon/peers/shared/peering-limits.js";
-import { entryCheck, ringEntryCheck } from "../../daemon/replica/check-entry.js";
-import { refusalOfMember } from "../../daemon/trust/membership.js";
+import { boundLists } from "../../cluster/members/bound-lists.js";
+import type { MemberLists } from "../../cluster/members/member-lists.js";
+import { Peering } from "../../cluster/peers/peering.js";
+import { FAREWELLS } from "../../cluster/peers/shared/farewells.js";
+import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
+import { entryCheck, ringEntryCheck } from "../../cluster/replica/check-entry.js";
+import { refusalOfMember } from "../../engine/trust/membership.js";
+import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Environment } from "../../serving/process/environment.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import { UNIT_STEPS_DEFAULT } from "../../store/engine/effort.js";
+import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { Timeline } from "../../timeline/timeline.js";

@@ -4,7 +4,7 @@
  * in, but nothing that it does then has any effect.
  */
 
-import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
+import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { OK } from "../../protocol/reply.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";

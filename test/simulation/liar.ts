@@ -2,7 +2,7 @@
  * A member that has turned bad: a real daemon in all else, whose messages to other members are altered on their way out, and
  * joined by some of its own. It holds its own key, and no client's and no root's.
  */
-import { unpack } from "../../daemon/peers/exchange/packing.js";
+import { unpack } from "../../cluster/peers/exchange/packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type CutVote, cutVoteBytes } from "../../protocol/members/cut-votes.js";

@@ -7,8 +7,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import { Database } from "../../store/database.js";
-import type { Unit } from "../../store/engine/unit.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+import type { Unit } from "../../store/keyspace/unit.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 

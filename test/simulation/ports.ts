@@ -1,6 +1,7 @@
 /** How a daemon of a run reaches the others and is reached: sockets of members on the simulated network. */
-import type { PeerAddress } from "../../daemon/options/peer-address.js";
-import type { MemberSocket, MemberSocketOwner } from "../../daemon/peers/shared/member-socket.js";
+
+import type { MemberSocket, MemberSocketOwner } from "../../cluster/peers/shared/member-socket.js";
+import type { PeerAddress } from "../../options/peer-address.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { readClientMessage } from "../../protocol/version-2/messages-v2.js";

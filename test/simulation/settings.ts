@@ -1,5 +1,5 @@
 /** What one run is like: all of it follows from its seed. Each run has some kinds of faults only, so that each kind is met alone. */
-import type { PeeringLimits } from "../../daemon/peers/shared/peering-limits.js";
+import type { PeeringLimits } from "../../cluster/peers/shared/peering-limits.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { LIES, type Lie } from "./lies.js";
 

@@ -2,7 +2,7 @@
  * One run: some daemons and clients in one process, on simulated time, network and disk; faults for a while; then all is
  * well, and everything that was promised is checked. One seed gives one run.
  */
-import { PEERING_LIMITS } from "../../daemon/peers/shared/peering-limits.js";
+import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readPlace } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";

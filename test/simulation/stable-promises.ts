@@ -1,6 +1,6 @@
 /** What daemons say to be final, to clients and by the stable point that they show: checks.ts holds them to it. */
 
-import type { Peering } from "../../daemon/peers/peering.js";
+import type { Peering } from "../../cluster/peers/peering.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";

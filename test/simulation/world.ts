@@ -1,8 +1,9 @@
 /** What the parts of one run share. */
-import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
-import type { MemberLists } from "../../daemon/members/member-lists.js";
-import type { PeerAddress } from "../../daemon/options/peer-address.js";
-import type { Peering } from "../../daemon/peers/peering.js";
+
+import type { MemberLists } from "../../cluster/members/member-lists.js";
+import type { Peering } from "../../cluster/peers/peering.js";
+import type { EnvelopeAnswer } from "../../engine/answers/request.js";
+import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KnownList } from "../../protocol/members/succession.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";

@@ -17,8 +17,8 @@ import {
   STEPS_GRANTED,
   TooMuch,
   UNIT_STEPS_DEFAULT,
-} from "../../store/engine/effort.js";
-import type { UndoRecord } from "../../store/engine/undo.js";
+} from "../../store/keyspace/effort.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
 import { repositoryRoot } from "../support/repository.js";
 import { type Argv, made, SIZE, unit } from "./effort-state.js";

@@ -1,7 +1,7 @@
 /** A state with something of each type, which tests of budgets run commands on. */
 import assert from "node:assert/strict";
 import { Database } from "../../store/database.js";
-import type { Unit } from "../../store/engine/unit.js";
+import type { Unit } from "../../store/keyspace/unit.js";
 
 export type Argv = readonly string[];
 

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import type { Unit } from "../../store/engine/unit.js";
+import type { Unit } from "../../store/keyspace/unit.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import { randomCall } from "../conformance/call.js";
 import { type CommandGrammar, commandGrammars } from "../conformance/families.js";

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { Database } from "../../store/database.js";
-import type { UndoRecord } from "../../store/engine/undo.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Touch } from "../../store/rows/key-spec.js";
 import { type RandomUnit, touchesOfUnit } from "./random-unit.js";
 

@@ -13,7 +13,7 @@ type Bundles = Readonly<Record<string, string>>;
 /** Those that the client is made of. */
 export const CLIENT_BUNDLES: Bundles = {
   client: "client/entry.js",
-  dbsync: "client/cli/main.js",
+  dbsync: "cli/main.js",
   "dbsync-keygen": "keys/keygen.js",
 };
 
@@ -24,9 +24,9 @@ const BUNDLES: Bundles = {
   "log-verify": "daemon/verify-main.js",
   backup: "daemon/backup-main.js",
   letters: "daemon/letters-main.js",
-  "snapshot-worker": "daemon/replica/snapshot-worker.js",
-  "verify-worker": "daemon/trust/verify-worker.js",
-  "order-worker": "daemon/order/order-worker.js",
+  "snapshot-worker": "cluster/replica/snapshot-worker.js",
+  "verify-worker": "engine/trust/verify-worker.js",
+  "order-worker": "cluster/order/order-worker.js",
   testing: "daemon/testing.js",
 };
 

@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSAL_CURES } from "../../client/shared/refusal-cures.js";
 import { METRICS } from "../../daemon/admin/metric-table.js";
-import { mongoCommands } from "../../daemon/listeners/mongo/commands/command-table.js";
-import { formatLimit } from "../../daemon/options/limit-text.js";
-import { LIMITS } from "../../daemon/options/limits.js";
-import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
-import { OPTIONS } from "../../daemon/options/table.js";
+import { mongoCommands } from "../../listeners/mongo/commands/command-table.js";
+import type { Metrics } from "../../net/admin/metric.js";
+import { formatLimit } from "../../options/limit-text.js";
+import { LIMITS } from "../../options/limits.js";
+import { nameOf, type OptionRow } from "../../options/option-row.js";
+import { OPTIONS } from "../../options/table.js";
 import { BALANCER_METRICS } from "../../proxy/admin/balancer-metrics.js";
 import { CACHE_METRICS } from "../../proxy/admin/cache-metrics.js";
-import type { Metrics } from "../../serving/admin/metric.js";
 import { commands } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
@@ -80,8 +80,8 @@ const PARTS: readonly Part[] = [
     file: "examples/python/dbsync/sentences.py",
     lines: () => ["NAMES = (", ...textLines(reads()).map((line) => `    "${line}"`), ")"],
   },
-  { file: "client/cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
-  { file: "client/cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
+  { file: "cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
+  { file: "cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
 
 function metricRows<Sources>(metrics: Metrics<Sources>): string[] {

@@ -6,7 +6,7 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import type { Fold } from "../../timeline/fold/fold.js";
 import { RECALL_MOST_MS, RecallFailure, Recalls } from "../../timeline/recall.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
-import { AT, MemorySnapshots, PastScene } from "../daemon/history/past-scene.js";
+import { AT, MemorySnapshots, PastScene } from "../cluster/history/past-scene.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const seed = seedOfRun();

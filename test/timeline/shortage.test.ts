@@ -1,7 +1,7 @@
 /** A command for which one daemon alone has no memory left must not become one that has no effect there. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Shortage } from "../../store/engine/shortage.js";
+import { Shortage } from "../../store/keyspace/shortage.js";
 import { entry, Subject } from "./support/fold-subject.js";
 
 /** As long as strings that are changed in a buffer of their own. */

@@ -1,6 +1,6 @@
 /**
  * How two members find out what the other lacks, in ≤ 2 round trips until ids are known. Pure: no IO, no clock; all state
- * is in the messages, so an exchange that breaks off costs nothing. The face that daemon/peers/ uses:
+ * is in the messages, so an exchange that breaks off costs nothing. The face that cluster/peers/ uses:
  *
  *   one side  `start` → message;   either side  `answer(message)` → { reply, gives, wanted };
  *   send `reply` (if any) to the other, hand it what `gives` names (through a GiveCursor, gives.ts), until no reply comes.

@@ -5,9 +5,9 @@
 
 import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Database } from "../../store/database.js";
-import { TooMuch } from "../../store/engine/effort.js";
-import type { UndoRecord } from "../../store/engine/undo.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import { TooMuch } from "../../store/keyspace/effort.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
 import { applyUnit } from "./apply.js";
 import { type FoldedEntry, isAfter } from "./batch.js";

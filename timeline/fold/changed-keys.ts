@@ -1,6 +1,6 @@
 /** Which keys entries of the tail have changed: told from what would take them back. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { UndoRecord } from "../../store/engine/undo.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Place } from "../entries/entry.js";
 import type { TailEntry, Undoing } from "./tail.js";
 

@@ -5,9 +5,9 @@
  * Source: docs/architecture.md "The life of a signed write".
  */
 import type { Database } from "../../store/database.js";
-import { TooMuch } from "../../store/engine/effort.js";
-import type { UndoRecord } from "../../store/engine/undo.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import { TooMuch } from "../../store/keyspace/effort.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, firstPlace, type Place, placeOf } from "../entries/entry.js";
 import { applyUnit, notApplied, takeRecords, verdictOn } from "./apply.js";

@@ -4,11 +4,11 @@
  */
 import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
 import type { Database } from "../../store/database.js";
-import { TooMuch } from "../../store/engine/effort.js";
-import type { UndoRecord } from "../../store/engine/undo.js";
-import { FoldedUnit } from "../../store/engine/unit.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import { TooMuch } from "../../store/keyspace/effort.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
+import { FoldedUnit } from "../../store/keyspace/unit.js";
 import { validity } from "../../store/rights/key-record.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Entry } from "../entries/entry.js";

@@ -1,5 +1,5 @@
 /** What a unit in the tail keeps alive, in bytes, roughly: old values count, for they are what grows. */
-import type { UndoRecord } from "../../store/engine/undo.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Row } from "../../store/values/relations/cell.js";
 import { Stream } from "../../store/values/streams/stream.js";
 import type { Value } from "../../store/values/value.js";

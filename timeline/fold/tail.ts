@@ -4,7 +4,7 @@
  * made again when an entry comes that belongs before it, which few are asked for.
  */
 import { readBody } from "../../protocol/version-2/envelope.js";
-import type { UndoRecord } from "../../store/engine/undo.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, type Place } from "../entries/entry.js";
 import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";

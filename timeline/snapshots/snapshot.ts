@@ -6,8 +6,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Database } from "../../store/database.js";
-import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/engine/keyspace.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { Collection } from "../../store/values/collections/collection.js";
 import { Document } from "../../store/values/documents/document.js";
 import { Hash } from "../../store/values/hash.js";

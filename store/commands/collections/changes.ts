@@ -1,8 +1,8 @@
 /** MDB.UPDATE and MDB.DELETE: statements one after the other, each of which does all that it means or nothing. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection } from "../../values/collections/collection.js";

@@ -1,8 +1,8 @@
 /** Where collections are kept: each in a key of its own. A database is there while it has collections. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
-import { isExpired } from "../../engine/keyspace.js";
-import type { Data, Typed } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import { isExpired } from "../../keyspace/keyspace.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { Collection } from "../../values/collections/collection.js";
 import { MongoFailure } from "./queries/mongo-failure.js";
 

@@ -1,9 +1,9 @@
 /** Collections and databases as such: made, listed, dropped. A database is there while it has collections. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
-import { UNCOUNTED_EFFORT } from "../../engine/effort.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import { UNCOUNTED_EFFORT } from "../../keyspace/effort.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { Collection } from "../../values/collections/collection.js";

@@ -1,8 +1,8 @@
 /** MDB.FINDANDMODIFY: one document changed or removed, and answered as it was or has become. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { type Bson, type BsonDocument, Int32 } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { answered } from "./answers.js";

@@ -1,7 +1,7 @@
 /** MDB.INSERT. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { type Bson, type BsonDocument, isArray, Regex } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Collection } from "../../values/collections/collection.js";

@@ -2,8 +2,8 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { answeredAll, bytesOf, count } from "./answers.js";

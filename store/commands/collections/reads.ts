@@ -1,8 +1,8 @@
 /** MDB.FIND, MDB.COUNT and MDB.DISTINCT. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import { answered, answeredAll, bytesOf } from "./answers.js";

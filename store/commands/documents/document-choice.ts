@@ -1,7 +1,7 @@
 /** Which entries a write is about that chooses them by conditions. Source: docs/json-documents.md "Changing and deleting by condition". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/entries-reply.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Options } from "./document-options.js";
 import { selectionOf } from "./document-reads.js";

@@ -1,8 +1,8 @@
 /** DOC.DELETE and DOC.EMPTY. Source: test/vectors/json; docs/json-documents.md says where the original is not followed. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply } from "../../../protocol/reply.js";
-import type { Data, Typed } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { Document } from "../../values/documents/document.js";
 import { isNumberKey } from "../../values/documents/number-key.js";
 import { choiceOf } from "./document-choice.js";

@@ -13,7 +13,7 @@ import {
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { phpInteger, phpNumeric } from "../../../protocol/json/php-number.js";
 import { CommandFailure, custom, echoed } from "../../arguments/errors.js";
-import type { Data, Typed } from "../../engine/mutators.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
 import { Document } from "../../values/documents/document.js";
 import { PATH_NAMES_MAX } from "../../values/documents/member-value.js";
 

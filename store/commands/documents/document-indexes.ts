@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { documentOf } from "./document-entries.js";
 import { fieldArgument } from "./document-options.js";
 

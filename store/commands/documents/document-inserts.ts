@@ -14,8 +14,8 @@ import {
 } from "../../../protocol/json/json-value.js";
 import { bulks, type Reply } from "../../../protocol/reply.js";
 import { custom, wrongArity } from "../../arguments/errors.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import type { Document } from "../../values/documents/document.js";
 import { NUMBERS_END } from "../../values/documents/number-key.js";
 import {

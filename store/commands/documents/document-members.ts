@@ -11,7 +11,7 @@ import {
 } from "../../../protocol/json/json-value.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
 import { checkDepth } from "./document-operators.js";
 

@@ -14,8 +14,8 @@ import {
 import { phpInteger, phpNumeric } from "../../../protocol/json/php-number.js";
 import { bulk, bulks, map, NIL, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
-import type { Data, Typed } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import type { Document } from "../../values/documents/document.js";
 import { choiceOf, isChoosing } from "./document-choice.js";
 import {

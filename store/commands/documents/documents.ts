@@ -1,5 +1,5 @@
 /**
- * Documents: tables of JSON entries, as the replicated memory database keeps them, whose clients daemon/listeners/json
+ * Documents: tables of JSON entries, as the replicated memory database keeps them, whose clients listeners/json
  * serves. The answers here are Redis's; texts of errors are that server's. Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
@@ -7,9 +7,9 @@ import { array, bulk, bulks, integer, OK, type Reply } from "../../../protocol/r
 import { StepReply, settled } from "../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import { custom, wrongType } from "../../arguments/errors.js";
-import { type Entry, isExpired } from "../../engine/keyspace.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import { type Entry, isExpired } from "../../keyspace/keyspace.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { type Command, family, type Handler } from "../../rows/command.js";
 import { read, update, wholeDb, write } from "../../rows/key-spec.js";
 import { Document } from "../../values/documents/document.js";

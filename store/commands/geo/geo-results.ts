@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, integer, type Reply, writtenDouble } from "../../../protocol/reply.js";
 import { formatFixed } from "../../../protocol/resp/double.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import type { SortedSet } from "../../values/sorted-set.js";
 import { storeSortedSet } from "../sorted-sets/sorted-set-results.js";
 import { cellsCovering, within } from "./geo-area.js";

@@ -9,7 +9,7 @@ import {
   integerArgument,
   parseInteger,
 } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { List } from "../../values/list.js";
 
 /** Elements looked at together: to find a block takes longer than to go through it. */

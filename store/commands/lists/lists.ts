@@ -4,7 +4,7 @@ import { bulksReply } from "../../../protocol/many-bulks.js";
 import { bulk, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";
 import { indexOutOfRange, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command.js";
 import { counted, look, read, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";

@@ -3,8 +3,8 @@
  * there are is told by the keys themselves.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Entry, isExpired } from "../../engine/keyspace.js";
-import type { Data, Typed } from "../../engine/mutators.js";
+import { type Entry, isExpired } from "../../keyspace/keyspace.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
 import { SqlMistake } from "../../sql/mistake.js";
 import { parse } from "../../sql/parse.js";
 import { Hash } from "../../values/hash.js";

@@ -1,7 +1,7 @@
 /** What carrying out a statement needs besides the statement. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/errors.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { type MessageName, sqlFailure } from "../../sql/messages.js";
 import type { Form, Language } from "../../sql/tree.js";
 import type { Sources } from "./sources.js";

@@ -5,8 +5,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { type Command, family } from "../../rows/command.js";
 import { mistakeFailure } from "../../sql/messages.js";
 import { SqlMistake } from "../../sql/mistake.js";

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { double, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { doubleArgument } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
 
 const OPTIONS = ["nx", "xx", "gt", "lt", "ch", "incr"] as const;

@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { custom, notInteger, syntaxError, wrongType } from "../../arguments/errors.js";
 import { doubleArgument, integerFrom } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import type { Row } from "../../rows/command.js";
 import { counted, read, write } from "../../rows/key-spec.js";
 import { MemberSet } from "../../values/member-set.js";

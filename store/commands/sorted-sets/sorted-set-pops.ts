@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { mustBePositive, syntaxError } from "../../arguments/errors.js";
 import { integerFrom } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { type MultiplePop, multiplePop } from "../multiple-pop.js";
 import { type Pair, pairReply, pairsReply, removeRange } from "./sorted-set-results.js";

@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { indexArgument } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import type { Row } from "../../rows/command.js";
 import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";

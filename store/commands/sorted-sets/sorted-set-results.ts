@@ -2,8 +2,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/many-bulks.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../protocol/reply.js";
-import { BYTES_A_STEP } from "../../engine/effort.js";
-import type { Data, Typed } from "../../engine/mutators.js";
+import { BYTES_A_STEP } from "../../keyspace/effort.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { copied } from "../../values/tables/packed.js";
 import type { Span } from "./sorted-set-bounds.js";

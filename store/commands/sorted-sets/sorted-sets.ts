@@ -7,10 +7,10 @@ import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from
 import { formatDouble } from "../../../protocol/resp/double.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { scanCursor, scanOptions, scanReply, visitPage } from "../../arguments/scan.js";
-import { isCompact } from "../../engine/encoding-name.js";
-import type { Data } from "../../engine/mutators.js";
-import { seededChoice } from "../../engine/random.js";
-import type { Unit } from "../../engine/unit.js";
+import { isCompact } from "../../keyspace/encoding-name.js";
+import type { Data } from "../../keyspace/mutators.js";
+import { seededChoice } from "../../keyspace/random.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { family } from "../../rows/command.js";
 import { counted, look, read, update, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, echoed } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import type { ConsumerGroup } from "../../values/streams/consumer-group.js";
 import { Stream } from "../../values/streams/stream.js";
 

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, integer, OK, ONE, type Reply, status, ZERO } from "../../../protocol/reply.js";
 import { type CommandFailure, custom, echoed } from "../../arguments/errors.js";
 import { integerArgument } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { Stream } from "../../values/streams/stream.js";
 import { type GroupOfStream, noGroup } from "./group-arguments.js";
 import { edgeArgument, idArgument } from "./stream-arguments.js";

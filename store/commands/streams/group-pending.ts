@@ -12,8 +12,8 @@ import {
 } from "../../../protocol/reply.js";
 import { syntaxError } from "../../arguments/errors.js";
 import { indexArgument } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import type { ConsumerGroup } from "../../values/streams/consumer-group.js";
 import { type StreamId, streamIdText } from "../../values/streams/stream-id.js";
 import { groupArgument } from "./group-arguments.js";

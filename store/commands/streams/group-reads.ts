@@ -2,8 +2,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, mapInPairs, NIL_ARRAY, ONE, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
-import type { Data } from "../../engine/mutators.js";
-import type { Unit } from "../../engine/unit.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { type Command, family } from "../../rows/command.js";
 import {
   type Consumer,

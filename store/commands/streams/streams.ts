@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, noSuchKey, syntaxError, wrongArity } from "../../arguments/errors.js";
 import { integerArgument } from "../../arguments/numbers.js";
-import type { Data } from "../../engine/mutators.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command.js";
 import { look, none, read, write } from "../../rows/key-spec.js";
 import { Stream } from "../../values/streams/stream.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { formatTable } from "../../../client/cli/shared/table.js";
+import { formatTable } from "../../../cli/shared/table.js";
 import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
 import { REFUSAL_CURES } from "../../../client/shared/refusal-cures.js";
 import { STAGES } from "../../../client/shared/sentences.js";

@@ -1,7 +1,7 @@
-/** Requests out of a stream of any pieces. What redis-server says to wrong streams: test/daemon/listeners/resp. */
+/** Requests out of a stream of any pieces. What redis-server says to wrong streams: test/listeners/resp. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HeapGauge } from "../../../daemon/memory/memory-gauge.js";
+import { HeapGauge } from "../../../engine/memory/memory-gauge.js";
 import { splitLine } from "../../../protocol/resp/inline-command.js";
 import { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";

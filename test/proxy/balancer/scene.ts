@@ -1,9 +1,10 @@
 /** A balancer in the test's own process. */
+
+import { realEnvironment } from "../../../net/process/environment.js";
 import { Balancer } from "../../../proxy/balancer/balancer.js";
 import { CLIENT_LIMITS, type ClientLimits } from "../../../proxy/clients/client-limits.js";
 import { type BalancerSettings, DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
-import { realEnvironment } from "../../../serving/process/environment.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 import { LineClient } from "../line-client.js";

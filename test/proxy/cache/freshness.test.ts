@@ -1,7 +1,7 @@
 /** A cache before a real server: what is written by way of the cache is read by way of the cache, views and all, whoever reads and writes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startSql } from "../../daemon/listeners/sql/scene.js";
+import { startSql } from "../../listeners/sql/scene.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { LineClient } from "../line-client.js";
 import { startCache } from "./scene.js";

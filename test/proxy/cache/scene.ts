@@ -1,11 +1,11 @@
 /** A cache in the test's own process, with a clock that the test can put forward. */
 import { LRUCache } from "lru-cache";
+import { realEnvironment } from "../../../net/process/environment.js";
 import type { CacheFigures } from "../../../proxy/cache/cache-figures.js";
 import { CACHE_LIMITS, type CacheLimits } from "../../../proxy/cache/cache-limits.js";
 import { SqlCache } from "../../../proxy/cache/sql-cache.js";
 import { CLIENT_LIMITS, type ClientLimits } from "../../../proxy/clients/client-limits.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
-import { realEnvironment } from "../../../serving/process/environment.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 

@@ -1,8 +1,8 @@
 /** The recorded conversations through a cache: what is answered, and which reads the server was asked for. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ReplayedStep, replay } from "../../daemon/listeners/sql/replay.js";
-import { type SqlScene, startSql } from "../../daemon/listeners/sql/scene.js";
+import { type ReplayedStep, replay } from "../../listeners/sql/replay.js";
+import { type SqlScene, startSql } from "../../listeners/sql/scene.js";
 import { CACHE_DIFFERENCES } from "./differences.js";
 import { type CacheScene, startCache } from "./scene.js";
 

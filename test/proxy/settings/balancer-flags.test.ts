@@ -1,9 +1,9 @@
 /** What the command line says of a balancer goes before the file, and has to come to something that can be asked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { StartError } from "../../../net/process/start-error.js";
 import { withFlags } from "../../../proxy/settings/balancer-flags.js";
 import { readOriginalConfig } from "../../../proxy/settings/original-config.js";
-import { StartError } from "../../../serving/process/start-error.js";
 
 const file = (roles: readonly string[], role: string) =>
   readOriginalConfig(

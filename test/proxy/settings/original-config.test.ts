@@ -1,9 +1,9 @@
 /** The original's config.json, as it is, and what is wrong with one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { StartError } from "../../../net/process/start-error.js";
 import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
 import { readOriginalConfig } from "../../../proxy/settings/original-config.js";
-import { StartError } from "../../../serving/process/start-error.js";
 
 /** As the original's is, with what it ignores. */
 const CONFIG = {

@@ -2,12 +2,12 @@
  * An administrator of a run: asks daemons what they know of the list of members, and signs the next one, by the same steps as
  * `dbsync members`: what that would refuse is not signed.
  */
-import { headsOf, type MemberView, viewsOf } from "../../../client/cli/members/member-views.js";
-import { type Change, nextMembers } from "../../../client/cli/members/next-members.js";
-import type { ToldList, VerifiesList } from "../../../client/cli/members/told-list.js";
+import { headsOf, type MemberView, viewsOf } from "../../../cli/members/member-views.js";
+import { type Change, nextMembers } from "../../../cli/members/next-members.js";
+import type { ToldList, VerifiesList } from "../../../cli/members/told-list.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { replyValue } from "../../../client/shared/reply-value.js";
-import type { EnvelopeAnswer } from "../../../daemon/answers/request.js";
+import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { listHash } from "../../../protocol/members/member-list.js";
 import type { KnownList } from "../../../protocol/members/succession.js";

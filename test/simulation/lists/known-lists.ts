@@ -1,6 +1,6 @@
 /** The lists of members of a run, as they are: what was signed, and which of it some daemon knows, or may yet be told. */
 
-import { listOf } from "../../../daemon/members/list-proof.js";
+import { listOf } from "../../../cluster/members/list-proof.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { takeList } from "../../../protocol/members/known-lists.js";
 import { readEntries } from "../../../protocol/members/member-packing.js";

@@ -3,7 +3,7 @@
  * daemons in, leave others out in whatever state they are, replace those whose folder is lost, try to let one return, and sign two
  * lists at once, each by what other daemons say. Then it is brought to rest: one list, of daemons that are there.
  */
-import { type MemberView, rawId } from "../../../client/cli/members/member-views.js";
+import { type MemberView, rawId } from "../../../cli/members/member-views.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../../support/seeded-random.js";

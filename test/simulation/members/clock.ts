@@ -1,5 +1,5 @@
 /** A daemon's clock, what it makes of the others', and the watermark that follows it. */
-import type { MemberClocks } from "../../../daemon/peers/member-clocks.js";
+import type { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { idOf } from "./lists.js";
 import { LIMITS, TICK_MS } from "./settings.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";

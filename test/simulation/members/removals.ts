@@ -1,6 +1,6 @@
 /** Each rule taken away by itself: what then is wrong a run finds, in some of so many seeds. */
 
-import { MemberClocks } from "../../../daemon/peers/member-clocks.js";
+import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
 import { nextList, type Standing, standingOf } from "../../../protocol/members/succession.js";

@@ -2,7 +2,7 @@
  * The rules that the model's daemons go by, each by its name: the product's predicates, and what a daemon makes sure of when
  * it writes and tells. removals.ts takes them away one by one.
  */
-import { MemberClocks } from "../../../daemon/peers/member-clocks.js";
+import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { nextList, standingOf } from "../../../protocol/members/succession.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";

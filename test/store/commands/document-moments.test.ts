@@ -1,12 +1,12 @@
 /** What long answers about documents say is of the moment of their own command, whatever those behind it do. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LocalUnits } from "../../../daemon/backends/local-units.js";
-import { MemoryBackend } from "../../../daemon/backends/memory.js";
-import { Newest } from "../../../daemon/backends/newest.js";
+import { LocalUnits } from "../../../engine/backends/local-units.js";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { Newest } from "../../../engine/backends/newest.js";
+import { realEnvironment } from "../../../net/process/environment.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
-import { realEnvironment } from "../../../serving/process/environment.js";
 import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { runCommand } from "../../../timeline/fold/apply.js";

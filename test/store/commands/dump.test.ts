@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { Database } from "../../../store/database.js";
-import type { UndoRecord } from "../../../store/engine/undo.js";
+import type { UndoRecord } from "../../../store/keyspace/undo.js";
 import { crc64 } from "../../../store/rdb/crc64.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { stateOf } from "../../conformance/state.js";

@@ -4,13 +4,13 @@ import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { hashOf } from "../../../daemon/trust/identity.js";
+import { hashOf } from "../../../engine/trust/identity.js";
 import { ForeignBackup, FrameWriter } from "../../../timeline/backup/backup-frames.js";
 import { asOf, BackupView, DamagedBackup } from "../../../timeline/backup/backup-view.js";
 import { NoBackup, writeBackup } from "../../../timeline/backup/make-backup.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
-import { AT, MemorySnapshots, PastScene } from "../../daemon/history/past-scene.js";
+import { AT, MemorySnapshots, PastScene } from "../../cluster/history/past-scene.js";
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-backup-"));
 after(() => rmSync(folder, { recursive: true }));

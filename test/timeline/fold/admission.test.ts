@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../store/database.js";
 import { canonicalState } from "../../../store/digest.js";
-import { PRODUCED_MAX } from "../../../store/engine/effort.js";
+import { PRODUCED_MAX } from "../../../store/keyspace/effort.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { admit as admitEntry } from "../../../timeline/fold/admission.js";
 import { Fold } from "../../../timeline/fold/fold.js";

@@ -1,7 +1,7 @@
 /** What is told of the changes that a fold makes: events once, when a command is first applied; keys as often as they change. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Changes } from "../../../daemon/backends/changes.js";
+import { Changes } from "../../../engine/backends/changes.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 function hear({ fold }: Subject) {

@@ -1,8 +1,8 @@
 /** The key ring goes through a snapshot as the entries that made it, and of another daemon's nothing is believed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RING_BODY_BYTES_MAX } from "../../../daemon/pipeline/envelope-checks.js";
-import { ringEntryCheck } from "../../../daemon/replica/check-entry.js";
+import { ringEntryCheck } from "../../../cluster/replica/check-entry.js";
+import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
 import { canonicalRing } from "../../../store/digest.js";
@@ -18,7 +18,7 @@ import { MemorySnapshots } from "../../../timeline/snapshots/memory-snapshots.js
 import { Refold } from "../../../timeline/snapshots/refold.js";
 import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.js";
 import { type ReadState, readSnapshot, writeSnapshot } from "../../../timeline/snapshots/snapshot.js";
-import { AT, PastScene } from "../../daemon/history/past-scene.js";
+import { AT, PastScene } from "../../cluster/history/past-scene.js";
 import { EPOCH } from "../../store/random-unit.js";
 import { amount } from "../../support/amount.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -6,7 +6,7 @@
  */
 import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseFsync } from "../../../daemon/options/fsync.js";
+import { parseFsync } from "../../../options/fsync.js";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
 import { untold } from "./untold.js";

@@ -1,8 +1,8 @@
 /** What MDB commands answer instead of a result: MongoDB's number and name of an error, and a sentence. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { CommandFailure } from "../../../arguments/errors.js";
-import type { Effort } from "../../../engine/effort.js";
-import type { Data } from "../../../engine/mutators.js";
+import type { Effort } from "../../../keyspace/effort.js";
+import type { Data } from "../../../keyspace/mutators.js";
 import {
   type Bson,
   type BsonDocument,

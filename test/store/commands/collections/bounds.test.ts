@@ -5,7 +5,7 @@ import { filterOf } from "../../../../store/commands/collections/queries/filter.
 import { WORK_MAX, type Work } from "../../../../store/commands/collections/queries/mongo-failure.js";
 import { UPDATE_OPERATORS } from "../../../../store/commands/collections/updates/update-operators.js";
 import { putAt } from "../../../../store/commands/collections/updates/update-paths.js";
-import { Effort } from "../../../../store/engine/effort.js";
+import { Effort } from "../../../../store/keyspace/effort.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
 import { Asked } from "./asked.js";

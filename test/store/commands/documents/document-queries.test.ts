@@ -10,7 +10,7 @@ import { writeJson } from "../../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { isLooselyEqual } from "../../../../store/commands/documents/loose-equality.js";
 import { Database } from "../../../../store/database.js";
-import type { UndoRecord } from "../../../../store/engine/undo.js";
+import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import type { Reply } from "../../../../protocol/reply.js";
 import { Database } from "../../../../store/database.js";
 import { canonicalState } from "../../../../store/digest.js";
-import type { UndoRecord } from "../../../../store/engine/undo.js";
+import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { holds, type Row, type Where } from "../document-model.js";
 import { StoreUnderTest } from "../store-under-test.js";

@@ -1,10 +1,10 @@
-/** What is easily got wrong in documents; the original's own conversations are replayed by test/daemon/listeners/json. */
+/** What is easily got wrong in documents; the original's own conversations are replayed by test/listeners/json. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { numbering } from "../../../../store/commands/documents/document-inserts.js";
 import { Database } from "../../../../store/database.js";
 import { canonicalState } from "../../../../store/digest.js";
-import type { UndoRecord } from "../../../../store/engine/undo.js";
+import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { StoreUnderTest } from "../store-under-test.js";
 

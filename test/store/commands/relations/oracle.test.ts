@@ -9,7 +9,7 @@ import { bytesOfText } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { Database } from "../../../../store/database.js";
 import { canonicalState } from "../../../../store/digest.js";
-import type { UndoRecord } from "../../../../store/engine/undo.js";
+import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { firstTable } from "../../../../store/semantics.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";

@@ -5,7 +5,7 @@ import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { commands, findCommand, resolveCommand } from "../../../../store/command-table.js";
 import { Database } from "../../../../store/database.js";
 import { canonicalState } from "../../../../store/digest.js";
-import type { UndoRecord } from "../../../../store/engine/undo.js";
+import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { Acl } from "../../../../store/rights/acl.js";
 import type { Command } from "../../../../store/rows/command.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";

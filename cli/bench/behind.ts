@@ -1,0 +1,42 @@
+/** What is behind daemons, in a few words: of the kind the figures of `dbsync bench` are. */
+import type { CallingClient } from "../../client/client.js";
+import type { Settings } from "../../client/settings/options.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { DaemonStatus } from "../status/daemon-status.js";
+import { readWorkStatus } from "../status/read-status.js";
+
+/** What a daemon whose own memory answers says of INFO, and one before a cluster, in which no server is meant. */
+const OWN_MEMORY = /INFO is for connections of the RESP listener/;
+const NO_SERVER = /names no key by which a server of the cluster/;
+const NOT_TOLD = "not told";
+
+/** As administrators are told; else as an answer to INFO shows. */
+export async function behindOf(settings: Settings, client: CallingClient): Promise<string> {
+  const told = new Set((await readWorkStatus(settings)).map(toldBy).filter((text) => text !== null));
+  return told.size > 0 ? [...told].join("; ") : await shownBy(client);
+}
+
+function toldBy({ figures, members }: Pick<DaemonStatus, "figures" | "members">): string | null {
+  if (figures === null) return null;
+  const { order, backends } = figures;
+  if (order !== null) return "memory, ordered by a stream";
+  const names = backends.map(({ name }) => name).join(", ");
+  if (members === null) return names;
+  return members === 0
+    ? `${names}, recorded`
+    : `${names}, recorded, with ${members} other${members === 1 ? "" : "s"}`;
+}
+
+async function shownBy(client: CallingClient): Promise<string> {
+  try {
+    const info = String(await client.send(["INFO", "server"]));
+    const [version, mode] = ["redis_version", "redis_mode"].map(
+      (name) => new RegExp(`^${name}:([\\w.]+)`, "m").exec(info)?.[1],
+    );
+    return version === undefined ? NOT_TOLD : `Redis ${version}${mode === "cluster" ? ", of a cluster" : ""}`;
+  } catch (error) {
+    if (!(error instanceof DbsyncError)) throw error;
+    if (NO_SERVER.test(error.message)) return "a Redis Cluster";
+    return OWN_MEMORY.test(error.message) ? "memory" : NOT_TOLD;
+  }
+}

@@ -1,0 +1,256 @@
+/** `dbsync bench`: a load on the daemons, and how they bear it. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { CallingClient } from "../../client/client.js";
+import type { FanOutClient } from "../../client/fan-out-client.js";
+import type { Settings } from "../../client/settings/options.js";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import { isLoopback } from "../../client/shared/loopback.js";
+import {
+  addClientOptions,
+  addPolicyOption,
+  type ClientFlags,
+  openFrom,
+  readCount,
+  readSettings,
+} from "../shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { JSON_FLAG, printJson, printJsonError, printLine } from "../shared/output.js";
+import { knock } from "../shared/probe.js";
+import { behindOf } from "./behind.js";
+import { type BenchRow, figuresOf, formatFigures, formatRows } from "./bench-report.js";
+import { Load, type LoadResult } from "./load.js";
+import { BENCH_KEYS, type LoadCommand, loadCommand } from "./load-command.js";
+
+const MAX_CALLERS = 100_000;
+const MAX_SECONDS = 24 * 60 * 60;
+const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
+const MAX_RATE = 10_000_000;
+const MAX_KEYS = 1_000_000;
+
+/** Keys that one command makes or removes, unless their values together are longer than this. */
+const KEYS_AT_ONCE = 500;
+const BYTES_AT_ONCE = 1024 * 1024;
+
+const PROGRESS_MS = 1_000;
+const CLEAR_LINE = "\r\x1b[K";
+
+interface BenchFlags extends ClientFlags {
+  readonly concurrency: number;
+  readonly seconds: number;
+  readonly payload: number;
+  readonly keys: number;
+  readonly rate?: number;
+  readonly command: string;
+  readonly yes?: boolean;
+  readonly beside: readonly string[];
+}
+
+export function addBench(program: Command): void {
+  const command = program.command("bench").description("put a load on the daemons and measure their answers");
+  addPolicyOption(addClientOptions(command));
+  for (const option of benchOptions()) command.addOption(option);
+  command
+    .addHelpText(
+      "after",
+      `
+Without --rate each caller sends its next command when the last one is answered. With --rate commands arrive at
+random times whatever the daemons do, and latency counts from the arrival: what users of a busy site would see.
+set, get and mixed use keys named ${BENCH_KEYS}…, which are made before and removed at the end; a command of
+your own leaves what it makes. Ctrl-C ends the run early and prints what there is.
+
+With --beside each list of daemons is measured by itself, one after the other, and the table says what is behind
+each (an administrator's key is told more) and its throughput beside the first one's.
+
+Examples:
+  dbsync bench
+  dbsync bench -c 256 --payload 1024 --command get -k private.pem
+  dbsync bench --rate 5000 --seconds 30 --policy majority --json
+  dbsync bench --command 'HSET user:__rand__ name __value__'
+  dbsync bench -s 127.0.0.1:1111 --beside 127.0.0.1:1112 --beside 127.0.0.1:1113,127.0.0.1:1114
+${exitCodeHelp("a call failed, or no daemon answered at all")}`,
+    )
+    .action(bench);
+}
+
+function benchOptions(): Option[] {
+  const count = (flags: string, text: string, least: number, most: number) =>
+    new Option(flags, text).argParser((value) => {
+      const number = readCount(value, "It is");
+      if (number < least || number > most) throw new InvalidArgumentError(`Allowed: ${least} to ${most}.`);
+      return number;
+    });
+  return [
+    count("-c, --concurrency <callers>", "callers at once", 1, MAX_CALLERS).default(64),
+    count("--seconds <s>", "how long", 1, MAX_SECONDS).default(10),
+    count("--payload <bytes>", "length of __value__", 0, MAX_PAYLOAD_BYTES).default(16),
+    count("--keys <number>", "how many different keys __rand__ makes", 1, MAX_KEYS).default(1_000),
+    count("--rate <calls>", "commands that arrive each second, instead of callers", 1, MAX_RATE),
+    new Option("--command <text>", "set, get, mixed, or a command with __rand__ and __value__ in it").default(
+      "set",
+    ),
+    new Option(
+      "--beside <list>",
+      "other daemons, measured by themselves after those of -s: a table with a row each. As often as there are such",
+    )
+      .argParser((text, all: readonly string[] = []) => [...all, text])
+      .default([], "none"),
+    new Option("--yes", "flood servers that are not on this machine"),
+    new Option(JSON_FLAG, "print the figures as JSON, times in milliseconds"),
+  ];
+}
+
+async function bench(flags: BenchFlags): Promise<void> {
+  try {
+    const all = [flags.servers, ...flags.beside].map((servers) =>
+      readSettings({ ...flags, ...(servers === undefined ? {} : { servers }) }),
+    );
+    const value = "x".repeat(flags.payload);
+    const command = loadCommand(flags.command, { keys: flags.keys, value, random: Math.random });
+    for (const settings of all) refuseFlood(flags, settings, describePlan(flags, command, settings));
+    await (all.length === 1 ? benchOne(flags, command, all[0] as Settings) : benchEach(flags, command, all));
+  } catch (error) {
+    if (!flags.json) throw error;
+    process.exitCode = printJsonError(error);
+  }
+}
+
+async function benchOne(flags: BenchFlags, command: LoadCommand, settings: Settings): Promise<void> {
+  const plan = describePlan(flags, command, settings);
+  const { client } = openFrom(settings);
+  await knock(client);
+  const measured = await measure(client, command, flags);
+  const figures = figuresOf(measured.result);
+  if (flags.json) printJson({ plan, ...figures });
+  else process.stdout.write(`${plan}\n\n${formatFigures(figures, measured.result.latencies)}`);
+  told(measured);
+}
+
+/** One after the other, so that none has less of the machine for another's sake. */
+async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly Settings[]): Promise<void> {
+  const rows: BenchRow[] = [];
+  for (const settings of all) {
+    const { client } = openFrom(settings);
+    await knock(client);
+    const behind = await behindOf(settings, client);
+    const measured = await measure(client, command, flags);
+    const servers = settings.servers.map(({ text }) => text).join(",");
+    rows.push({ servers, behind, ...figuresOf(measured.result) });
+    told(measured);
+    if (measured.isInterrupted) break;
+  }
+  const plan = describePlan(flags, command, all[0] as Settings).replace(/, \d+ daemons?$/, ", each");
+  if (flags.json) printJson({ plan, rows });
+  else process.stdout.write(`${plan}\n\n${formatRows(rows)}`);
+}
+
+function told({ result, failure }: Measured): void {
+  if (failure !== null) printLine(`The keys named ${BENCH_KEYS}… were not all removed: ${failure}`);
+  if (result.failed > 0 || result.latencies.count === 0) process.exitCode = EXIT.failed;
+}
+
+function describePlan(flags: BenchFlags, { title }: LoadCommand, { servers, policy }: Settings): string {
+  const who = flags.rate === undefined ? `${flags.concurrency} callers` : `${flags.rate} arrivals a second`;
+  const daemons = servers.length === 1 ? "1 daemon" : `${servers.length} daemons`;
+  return `${who} for ${flags.seconds} s: ${title} (values of ${flags.payload} bytes), policy ${policy === "usual" ? "first" : policy}, ${daemons}`;
+}
+
+/** @throws DbsyncError `bad-option`: somebody else's machines, and nobody said so */
+function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): void {
+  const others = servers.filter((server) => !isLoopback(server)).map(({ text }) => text);
+  if (others.length === 0 || flags.yes) return;
+  throw new DbsyncError(
+    "bad-option",
+    `this would put a load on ${others.join(", ")}, not on this machine alone (${plan}); if that is meant, add --yes`,
+  );
+}
+
+interface Measured {
+  readonly result: LoadResult;
+  /** Why keys are left; null: none are. */
+  readonly failure: string | null;
+  readonly isInterrupted: boolean;
+}
+
+async function measure(client: FanOutClient, command: LoadCommand, flags: BenchFlags): Promise<Measured> {
+  const { keys, payload, concurrency: callers, rate = null, seconds } = flags;
+  const load = new Load({ send: () => client.call(command.make()), callers, rate, seconds }, realEnvironment);
+  let isInterrupted = false;
+  const interrupt = () => {
+    if (isInterrupted) process.exit(EXIT.failed);
+    isInterrupted = true;
+    load.stop();
+  };
+  process.on("SIGINT", interrupt);
+  const endProgress = startProgress(load);
+  let failure: string | null = null;
+  try {
+    if (command.reads) await makeKeys(client, keys, payload);
+    if (!isInterrupted) await load.run();
+  } finally {
+    endProgress();
+    if (command.isOwn) failure = await removeKeys(client, keys);
+    process.off("SIGINT", interrupt);
+  }
+  return { result: load.result, failure, isInterrupted };
+}
+
+async function makeKeys(client: CallingClient, keys: number, payload: number): Promise<void> {
+  const value = "x".repeat(payload);
+  const atOnce = Math.min(KEYS_AT_ONCE, Math.max(1, Math.floor(BYTES_AT_ONCE / Math.max(1, payload))));
+  for (const names of keyNames(keys, atOnce))
+    await atOnceOrEach(
+      () => client.send(["MSET", ...names.flatMap((name) => [name, value])]),
+      () => names.map((name) => client.send(["SET", name, value])),
+    );
+}
+
+/** @returns why not, or null */
+async function removeKeys(client: CallingClient, keys: number): Promise<string | null> {
+  try {
+    for (const names of keyNames(keys, KEYS_AT_ONCE))
+      await atOnceOrEach(
+        () => client.send(["UNLINK", ...names], { policy: "all" }),
+        () => names.map((name) => client.send(["UNLINK", name], { policy: "all" })),
+      );
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** A Redis Cluster behind a daemon takes no command with keys of several slots. */
+async function atOnceOrEach(
+  atOnce: () => Promise<unknown>,
+  each: () => readonly Promise<unknown>[],
+): Promise<void> {
+  try {
+    await atOnce();
+  } catch (error) {
+    if (!(error instanceof DbsyncError) || !/CROSSSLOT/.test(error.message)) throw error;
+    await Promise.all(each());
+  }
+}
+
+function* keyNames(keys: number, atOnce: number): Generator<string[]> {
+  for (let start = 0; start < keys; start += atOnce) {
+    const count = Math.min(atOnce, keys - start);
+    yield Array.from({ length: count }, (_, index) => `${BENCH_KEYS}${start + index}`);
+  }
+}
+
+/** At a terminal alone, on standard error. @returns  what ends it */
+function startProgress(load: Load): () => void {
+  if (!process.stderr.isTTY) return () => {};
+  let [seconds, before] = [0, 0];
+  const timer = setInterval(() => {
+    const { latencies, failed, pending } = load.result;
+    const line = `${++seconds} s: ${latencies.count - before} answers, ${pending} in flight, ${failed} failed in all`;
+    before = latencies.count;
+    process.stderr.write(`${CLEAR_LINE}${line}`);
+  }, PROGRESS_MS).unref();
+  return () => {
+    clearInterval(timer);
+    process.stderr.write(CLEAR_LINE);
+  };
+}

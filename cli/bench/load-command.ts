@@ -1,0 +1,68 @@
+/** What `dbsync bench` sends: a template, in which each command gets a key of its own and a value. */
+import { DbsyncError } from "../../client/shared/errors.js";
+import { splitWords } from "../shared/words.js";
+
+const KEY_MARK = "__rand__";
+const VALUE_MARK = "__value__";
+
+/** Keys of the commands that have names; those that were made are removed at the end. */
+export const BENCH_KEYS = "dbsync-bench:";
+
+const SET = `SET ${BENCH_KEYS}${KEY_MARK} ${VALUE_MARK}`;
+const GET = `GET ${BENCH_KEYS}${KEY_MARK}`;
+
+/** Of `mixed`: so many of ten commands read. */
+const READS_OF_TEN = 9;
+
+/** `make` gives the next command's arguments. */
+export interface LoadCommand {
+  readonly title: string;
+  /** Whether its keys are to be there before it begins. */
+  readonly reads: boolean;
+  /** Whether its keys are this program's own, to be removed at the end. */
+  readonly isOwn: boolean;
+  readonly make: () => string[];
+}
+
+/**
+ * @param text    `set`, `get`, `mixed`, or a command with `__rand__` and `__value__` in it, quoted as in `dbsync repl`
+ * @param random  at least 0, below 1
+ * @throws DbsyncError `bad-command`
+ */
+export function loadCommand(
+  text: string,
+  { keys, value, random }: { keys: number; value: string; random: () => number },
+): LoadCommand {
+  const maker = (template: string) => templateOf(template, { keys, value, random });
+  switch (text) {
+    case "set":
+      return { title: SET, reads: false, isOwn: true, make: maker(SET) };
+    case "get":
+      return { title: GET, reads: true, isOwn: true, make: maker(GET) };
+    case "mixed": {
+      const [set, get] = [maker(SET), maker(GET)];
+      const make = () => (random() * 10 < READS_OF_TEN ? get() : set());
+      return { title: `${READS_OF_TEN} of 10 ${GET}, else ${SET}`, reads: true, isOwn: true, make };
+    }
+    default:
+      return { title: text, reads: false, isOwn: false, make: maker(text) };
+  }
+}
+
+function templateOf(
+  template: string,
+  { keys, value, random }: { keys: number; value: string; random: () => number },
+): () => string[] {
+  const words = splitWords(template);
+  if (words.length === 0) throw new DbsyncError("bad-command", "it has no name");
+  const texts = words.map((word) => {
+    if (typeof word === "string") return word;
+    throw new DbsyncError("bad-command", "a command for bench consists of text");
+  });
+  return () =>
+    texts.map((text) => {
+      if (!text.includes("__")) return text;
+      const withValue = text.replaceAll(VALUE_MARK, () => value);
+      return withValue.replaceAll(KEY_MARK, () => String(Math.floor(random() * keys)));
+    });
+}

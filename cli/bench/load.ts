@@ -1,0 +1,137 @@
+/**
+ * A load on daemons and what came of it. Closed loop: each of several callers sends its next command when the last one is
+ * answered. Open loop: commands arrive at random times (Poisson) at a given rate, whoever is slow; a command's latency
+ * counts from its arrival, so that a stall is seen by all that arrive meanwhile.
+ */
+import type { Environment } from "../../client/shared/environment.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import { LatencyHistogram } from "./latency-histogram.js";
+
+/** Below this the next arrival is waited for without a timer, which would come a millisecond late. */
+const SHORT_WAIT_MS = 2;
+
+/** However far the open loop is behind, answers are read this often. */
+const BUSY_MS = 1;
+
+export interface LoadPlan {
+  readonly send: () => Promise<unknown>;
+  /** Of the closed loop. */
+  readonly callers: number;
+  /** Arrivals a second; null: closed loop. */
+  readonly rate: number | null;
+  readonly seconds: number;
+}
+
+/** What has happened so far; all of it when `run` has resolved. */
+export interface LoadResult {
+  readonly latencies: LatencyHistogram;
+  /** Calls that failed: by stage of the daemons, or by the error's code. */
+  readonly errors: Map<string, { count: number; example: string }>;
+  failed: number;
+  /** Milliseconds from the first call to the last answer. */
+  ms: number;
+  /** Calls in flight. */
+  pending: number;
+}
+
+export class Load {
+  readonly result: LoadResult;
+  readonly #plan: LoadPlan;
+  readonly #environment: Pick<Environment, "now" | "random" | "setTimer">;
+  #startedAt = 0;
+  #endsAt = 0;
+  /** Since when nothing but arrivals has been seen to. */
+  #busySince = 0;
+  #wake: () => void = () => {};
+
+  constructor(plan: LoadPlan, environment: Pick<Environment, "now" | "random" | "setTimer">) {
+    this.#plan = plan;
+    this.#environment = environment;
+    this.result = { latencies: new LatencyHistogram(), errors: new Map(), failed: 0, ms: 0, pending: 0 };
+  }
+
+  /** Resolves when the last call has settled. Never rejects because of a call. */
+  async run(): Promise<LoadResult> {
+    this.#startedAt = this.#busySince = this.#environment.now();
+    this.#endsAt = this.#startedAt + this.#plan.seconds * 1000;
+    const { callers, rate } = this.#plan;
+    if (rate !== null) await this.#arrive(rate);
+    else await Promise.all(Array.from({ length: callers }, () => this.#callOn()));
+    this.result.ms = this.#environment.now() - this.#startedAt;
+    return this.result;
+  }
+
+  /** No further calls; `run` resolves when those in flight have settled. */
+  stop(): void {
+    this.#endsAt = Number.NEGATIVE_INFINITY;
+    this.#wake();
+  }
+
+  async #callOn(): Promise<void> {
+    for (let now = this.#environment.now(); now < this.#endsAt; now = this.#environment.now())
+      await this.#call(now);
+  }
+
+  async #arrive(rate: number): Promise<void> {
+    const flying = new Set<Promise<void>>();
+    let arrival = this.#startedAt;
+    for (;;) {
+      arrival += (-Math.log(1 - this.#environment.random()) / rate) * 1000;
+      if (arrival >= this.#endsAt) break;
+      await this.#waitUntil(arrival);
+      // Stopped while it waited.
+      if (arrival >= this.#endsAt) break;
+      const call = this.#call(arrival).finally(() => flying.delete(call));
+      flying.add(call);
+    }
+    await Promise.all(flying);
+  }
+
+  async #waitUntil(time: number): Promise<void> {
+    for (let now = this.#environment.now(); time < this.#endsAt; now = this.#environment.now()) {
+      const wait = time - now;
+      if (wait <= 0 && now - this.#busySince < BUSY_MS) return;
+      if (wait < SHORT_WAIT_MS) await new Promise((resolve) => setImmediate(resolve));
+      else await this.#sleep(wait - SHORT_WAIT_MS / 2);
+      this.#busySince = this.#environment.now();
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#environment.setTimer(ms, resolve);
+      this.#wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** @param start  when it began, or arrived */
+  async #call(start: number): Promise<void> {
+    const { result } = this;
+    result.pending++;
+    try {
+      await this.#plan.send();
+      result.latencies.add(this.#environment.now() - start);
+    } catch (error) {
+      if (!(error instanceof DbsyncError)) throw error;
+      result.failed++;
+      for (const reason of reasonsOf(error)) this.#count(reason, error.message);
+    } finally {
+      result.pending--;
+    }
+  }
+
+  #count(reason: string, example: string): void {
+    const known = this.result.errors.get(reason);
+    if (known !== undefined) known.count++;
+    else this.result.errors.set(reason, { count: 1, example });
+  }
+}
+
+/** The stages at which daemons failed, each once; without any, the error's code. */
+function reasonsOf({ code, outcomes }: DbsyncError): string[] {
+  const stages = outcomes.flatMap((outcome) => (outcome.status === "failed" ? [outcome.stage] : []));
+  return stages.length === 0 ? [code] : [...new Set(stages)];
+}

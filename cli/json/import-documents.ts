@@ -1,0 +1,67 @@
+/** Documents of a running server of JSON documents, moved to all daemons. */
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { printLine } from "../shared/output.js";
+import { showProgress } from "../shared/progress.js";
+import type { SendToAll } from "../shared/send-to-all.js";
+import type { ServerAddress } from "../shared/server-url.js";
+import { DocumentWriter } from "./document-writer.js";
+import { JsonServer } from "./json-server.js";
+import { documentsOf } from "./json-source.js";
+
+/** A server that says nothing for so long is given up: the original makes its whole answer before it sends any. */
+const SILENCE_MS = 120_000;
+
+/**
+ * @param replace  documents that the daemons have already are dropped first
+ * @throws Error  no connection; a document is there already; a daemon has not taken everything
+ */
+export async function importDocuments(
+  source: ServerAddress,
+  send: SendToAll,
+  replace = false,
+): Promise<void> {
+  const there = new Set(textsOf(await send(["DOC.LIST"])));
+  using server = await JsonServer.open(source, SILENCE_MS).catch((problem: Error) => {
+    throw new Error(`${source.host}:${source.port}: ${problem.message}`);
+  });
+  const started = performance.now();
+  const writer = new DocumentWriter(send);
+  let documents = 0;
+  try {
+    using _ = showProgress(() => `${writer.entries} entries`);
+    for await (const { name, indexes, each } of documentsOf(server)) {
+      if (there.has(name)) await makeRoom(send, name, replace);
+      await writer.begin(name);
+      await each((entry) => writer.add(entry));
+      await writer.end();
+      for (const field of indexes) await send(["DOC.INDEX", "CREATE", name, field]);
+      documents++;
+    }
+  } catch (problem) {
+    throw new Error(
+      `${messageOf(problem)}\nNot everything was taken over; complete: ${counted(documents, "document")}.`,
+    );
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  printLine(
+    `${counted(documents, "document")} with ${counted(writer.entries, "entry", "entries")} in ${seconds} s`,
+  );
+}
+
+/** @throws Error  a document is there, and nobody said that it may go */
+async function makeRoom(send: SendToAll, name: string, replace: boolean): Promise<void> {
+  if (!replace) {
+    throw new Error(`the daemons have a document ${JSON.stringify(name)} already; --replace drops it first`);
+  }
+  await send(["DOC.DROP", name]);
+}
+
+const counted = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+
+function messageOf(problem: unknown): string {
+  return problem instanceof Error ? problem.message : String(problem);
+}
+
+function textsOf(reply: ReplyValue): string[] {
+  return Array.isArray(reply) ? reply.map(String) : [];
+}

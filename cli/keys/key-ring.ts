@@ -1,0 +1,140 @@
+/** The daemons' rings of keys, each asked for itself: what the subcommands of `dbsync keys` begin with. */
+
+import { FanOutClient } from "../../client/fan-out-client.js";
+import type { TypedCallOptions } from "../../client/settings/call-options.js";
+import type { Settings } from "../../client/settings/options.js";
+import type { SigningKey } from "../../client/settings/signing-key.js";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { loadPublicKey } from "../../keys/key-file.js";
+import { fieldsOf } from "../shared/output.js";
+
+const ID_DIGITS = 64;
+
+/** Fewer digits of an id are more likely a slip than a name. */
+const PREFIX_DIGITS_MIN = 4;
+
+/** What one daemon answered. */
+export type Answer =
+  | { readonly address: string; readonly reply: ReplyValue; readonly error: null }
+  | { readonly address: string; readonly reply: null; readonly error: Error };
+
+/** A key as KEY LIST tells it. Dates in milliseconds since 1970; null: none. */
+export interface RingKey {
+  readonly id: string;
+  readonly label: string;
+  readonly role: string;
+  readonly algorithm: string;
+  readonly bits: number;
+  readonly state: string;
+  readonly from: number | null;
+  readonly until: number | null;
+  readonly revoked: number | null;
+  /** Envelopes a second, 0: no limit. */
+  readonly rate: number;
+  readonly rules: readonly string[];
+  /** Id; null: the daemons were started with it. */
+  readonly addedBy: string | null;
+}
+
+/** Asks each daemon by itself, in the order of the list: what one says is not to be covered by another. */
+export function askEach(
+  settings: Settings,
+  key: SigningKey,
+  command: readonly string[],
+  options: TypedCallOptions = {},
+): Promise<Answer[]> {
+  return Promise.all(
+    settings.servers.map(async (server): Promise<Answer> => {
+      const alone = { ...settings, servers: [server], policy: "first" } as const;
+      const { sign, signer } = key;
+      const client = new FanOutClient({
+        settings: alone,
+        environment: realEnvironment,
+        sign,
+        signer,
+        trace: null,
+      });
+      try {
+        return { address: server.text, reply: await client.call(command, options), error: null };
+      } catch (error) {
+        return { address: server.text, reply: null, error: error as Error };
+      } finally {
+        await client.close();
+      }
+    }),
+  );
+}
+
+/** The keys that one daemon knows. */
+export interface DaemonRing {
+  readonly address: string;
+  readonly keys: readonly RingKey[];
+}
+
+/**
+ * The keys of each daemon that answered.
+ * @throws  the first daemon's error, if none answered
+ */
+export function ringsOf(answers: readonly Answer[]): [DaemonRing, ...DaemonRing[]] {
+  const [first, ...others] = answers
+    .filter(({ error }) => error === null)
+    .map(({ address, reply }) => ({ address, keys: readKeys(reply as ReplyValue) }));
+  if (first === undefined) throw answers[0]?.error;
+  return [first, ...others];
+}
+
+function readKeys(reply: ReplyValue): RingKey[] {
+  return Array.isArray(reply) ? reply.map((item) => readKey(item)) : [];
+}
+
+/** Of KEY LIST or KEY INFO. */
+export function readKey(reply: ReplyValue): RingKey {
+  const fields = fieldsOf(reply);
+  const text = (name: string) => String(fields[name] ?? "");
+  const numberOrNull = (name: string) => (fields[name] == null ? null : Number(fields[name]));
+  const { rules } = fields;
+  return {
+    id: text("id"),
+    label: text("label"),
+    role: text("role"),
+    algorithm: text("algorithm"),
+    bits: numberOrNull("bits") ?? 0,
+    state: text("state"),
+    from: numberOrNull("from"),
+    until: numberOrNull("until"),
+    revoked: numberOrNull("revoked"),
+    rate: numberOrNull("rate") ?? 0,
+    rules: Array.isArray(rules) ? rules.map(String) : [],
+    addedBy: fields["added-by"] == null ? null : text("added-by"),
+  };
+}
+
+/**
+ * The id that is meant: an id, the first digits of one, a label, or the file of a public key.
+ * @param ask  for the ring, if it is needed
+ * @throws DbsyncError `bad-command`; KeyFileError
+ */
+export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>): Promise<string> {
+  const digits = text.toLowerCase();
+  if (/^[\da-f]+$/.test(digits) && digits.length === ID_DIGITS) return digits;
+  if (text.includes("/") || text.endsWith(".pem")) {
+    return loadPublicKey({ file: text }, { kinds: ["rsa", "ed25519"] }).fingerprint;
+  }
+  const keys = await ask();
+  const isPrefix = /^[\da-f]+$/.test(digits) && digits.length >= PREFIX_DIGITS_MIN;
+  const found = keys.filter(({ id, label }) => label === text || (isPrefix && id.startsWith(digits)));
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only.id;
+  const shown = JSON.stringify(text);
+  if (found.length === 0) {
+    throw new DbsyncError(
+      "bad-command",
+      `no key is meant by ${shown}, allowed: an id, its first digits (${PREFIX_DIGITS_MIN} at least), a label, or a file ` +
+        "as public.pem; dbsync keys list shows all",
+    );
+  }
+  const names = found.map(({ id, label }) => `${id.slice(0, 16)}… (${label || "no label"})`).join(", ");
+  throw new DbsyncError("bad-command", `${shown} means ${found.length} keys: ${names}; give more digits`);
+}

@@ -1,0 +1,299 @@
+/** `dbsync keys`: the public keys that the daemons take commands from, and what each may do. */
+import type { Command } from "commander";
+import type { Settings } from "../../client/settings/options.js";
+import type { SigningKey } from "../../client/settings/signing-key.js";
+import { describeOutcome } from "../../client/shared/described-outcomes.js";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { loadPublicKey } from "../../keys/key-file.js";
+import {
+  addClientOptions,
+  type ClientFlags,
+  openFrom,
+  readCount,
+  readSettings,
+} from "../shared/client-options.js";
+import { parseDate } from "../shared/dates.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { takeLateOptions } from "../shared/late-options.js";
+import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { reportChange } from "./key-change.js";
+import { explaining } from "./key-errors.js";
+import { formatKey, formatKeys } from "./key-report.js";
+import { type Answer, askEach, idOf, type RingKey, readKey, ringsOf } from "./key-ring.js";
+import { differenceLines, differencesOf } from "./ring-differences.js";
+
+const LIST = ["KEY", "LIST"];
+
+const KEY_ARGUMENT = "its id, the first digits of that, its label, or its file as public.pem";
+
+interface AddFlags extends ClientFlags {
+  readonly label?: string;
+  readonly rules?: string;
+  readonly from?: string;
+  readonly until?: string;
+  readonly rate?: number;
+}
+
+/** What the actions have in common: settings, the administrator's key, and how to ask. */
+interface Administration {
+  readonly settings: Settings;
+  readonly key: SigningKey;
+  /** Tells all daemons, with one signature. */
+  readonly tell: (command: readonly string[]) => Promise<Outcome[]>;
+  readonly ask: (command: readonly string[]) => Promise<Answer[]>;
+  readonly idOf: (text: string) => Promise<string>;
+}
+
+export function addKeys(program: Command): void {
+  const keys = program
+    .command("keys")
+    .description("say what each key may do: add, list and revoke public keys")
+    .enablePositionalOptions()
+    .addHelpText(
+      "after",
+      `
+For administrators: sign with a private key (-k) whose public half the daemons were started with, as
+dbsyncd -s public.pem --root-key root-public.pem
+All daemons are told. Until they have peers each keeps its own list: what one did not hear, tell it again.
+
+Examples:
+  dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
+  dbsync keys list -k root-private.pem
+  dbsync keys revoke web -k root-private.pem
+${exitCodeHelp("a daemon did not do it, or does not answer")}`,
+    );
+  addAdd(keys);
+  addRules(keys);
+  addList(keys);
+  addInfo(keys);
+  addRevoke(keys);
+  addDryrun(keys);
+}
+
+function subcommand(
+  parent: Command,
+  [usage, description]: [usage: string, description: string],
+  { examples, failed }: { examples: string; failed: string },
+): Command {
+  return addClientOptions(parent.command(usage).description(description))
+    .option(JSON_FLAG, "print JSON; ids in full, dates in milliseconds since 1970")
+    .addHelpText("after", `\nExamples:\n${examples}\n${exitCodeHelp(failed)}`);
+}
+
+const NOT_DONE = "a daemon did not do it, or does not answer";
+
+function addAdd(keys: Command): void {
+  const examples = `  dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
+  dbsync keys add ci-public.pem --label ci --until 90d --rate 100 -k root-private.pem`;
+  subcommand(keys, ["add <file>", "let a public key in"], { examples, failed: NOT_DONE })
+    .option("--label <text>", "what people call it")
+    .option("--rules <rules>", "in Redis's ACL language (default: +@all -@admin ~*)")
+    .option("--from <date>", "first day or moment: 2027-01-31, 2027-01-31T12:00Z, or 12h from now")
+    .option("--until <date>", "last one, likewise")
+    .option("--rate <number>", "envelopes a second that each daemon takes", (text) =>
+      readCount(text, "A rate is"),
+    )
+    .action((file: string, flags: AddFlags) =>
+      administer(flags, async ({ tell, ask }) => {
+        const { key, fingerprint } = loadPublicKey({ file }, { kinds: ["rsa", "ed25519"] });
+        const text = key.export({ type: "spki", format: "der" }).toString("base64");
+        const command = ["KEY", "ADD", text, ...addOptions(flags)];
+        if (flags.label !== undefined) await warnOfNamesakes(flags.label, fingerprint, ask);
+        reportChange(flags, await tell(command), (id) => `added ${id}`);
+      }),
+    );
+}
+
+/** What two keys are called cannot name one of them. */
+async function warnOfNamesakes(label: string, id: string, ask: Administration["ask"]): Promise<void> {
+  const answers = await ask(LIST);
+  if (answers.every(({ error }) => error !== null)) return;
+  const namesake = keysOf(answers).find(
+    (key) => key.label === label && key.id !== id && key.revoked === null,
+  );
+  if (namesake === undefined) return;
+  const text = `the key ${namesake.id.slice(0, 16)} is labelled ${JSON.stringify(label)} as well; name each by its id`;
+  process.stderr.write(`dbsync: warning: ${text}\n`);
+}
+
+function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
+  const now = realEnvironment.wallClock();
+  const options: string[] = [];
+  if (label !== undefined) options.push("LABEL", label);
+  if (from !== undefined)
+    options.push("FROM", String(parseDate(from, { option: "--from", now, end: false })));
+  if (until !== undefined) {
+    const end = parseDate(until, { option: "--until", now, end: true });
+    if (end <= now)
+      process.stderr.write(`dbsync: warning: --until ${until} is past, so the key will sign nothing\n`);
+    options.push("UNTIL", String(end));
+  }
+  if (rate !== undefined) options.push("RATE", String(rate));
+  // The last option: all behind it are rules.
+  if (rules !== undefined) options.push("RULES", rules);
+  return options;
+}
+
+function addRules(keys: Command): void {
+  const examples = `  dbsync keys rules web '+@read +@write ~app:*' -k root-private.pem
+  dbsync keys rules web +@all -@admin '~app:*' -k root-private.pem`;
+  subcommand(keys, ["rules <key> <rules...>", "replace what a key may do"], { examples, failed: NOT_DONE })
+    .usage(`<key> [options] <rules...>\n\n<key>: ${KEY_ARGUMENT}`)
+    .passThroughOptions()
+    .action((text: string, words: string[], _: ClientFlags, command: Command) => {
+      const rules = takeLateOptions(command, words, "end");
+      const flags = command.opts<ClientFlags>();
+      return administer(flags, async ({ tell, idOf }) => {
+        const id = await idOf(text);
+        reportChange(flags, await tell(["KEY", "RULES", id, ...rules]), () => `${id} has the new rules`);
+      });
+    });
+}
+
+function addRevoke(keys: Command): void {
+  const examples = `  dbsync keys revoke 3f2ab9c1 -k root-private.pem
+  dbsync keys revoke web-public.pem -k root-private.pem`;
+  subcommand(keys, ["revoke <key>", "shut a key out, for good"], { examples, failed: NOT_DONE })
+    .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
+    .action((text: string, flags: ClientFlags) =>
+      administer(flags, async ({ tell, idOf }) => {
+        const id = await idOf(text);
+        reportChange(flags, await tell(["KEY", "REVOKE", id]), () => `revoked ${id}`);
+      }),
+    );
+}
+
+function addList(keys: Command): void {
+  const examples = `  dbsync keys list -k root-private.pem
+  dbsync keys list --json -k root-private.pem`;
+  const failed = "a daemon does not answer, or the daemons' lists differ";
+  subcommand(keys, ["list", "show all keys, revoked ones too"], { examples, failed }).action(
+    (flags: ClientFlags) =>
+      administer(flags, async ({ ask }) => {
+        const answers = await ask(LIST);
+        const rings = ringsOf(answers);
+        const [{ keys }] = rings;
+        const differences = differencesOf(rings);
+        const differ = differences.length > 0;
+        if (flags.json) printJson({ keys, differ, differences, daemons: answers.map(daemonOf) });
+        else process.stdout.write(formatKeys(keys));
+        if (differ && !flags.json) {
+          printLine(
+            "\nThe daemons' lists differ; this is the first one's. dbsync keys list -s shows another.",
+          );
+          for (const line of differenceLines(differences)) printLine(line);
+        }
+        reportSilent(flags, answers);
+        if (differ) process.exitCode = EXIT.failed;
+      }),
+  );
+}
+
+function addInfo(keys: Command): void {
+  const examples = "  dbsync keys info web -k root-private.pem";
+  subcommand(keys, ["info <key>", "show all of a key, with its PEM text"], {
+    examples,
+    failed: "no daemon knows it",
+  })
+    .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
+    .action((text: string, flags: ClientFlags) =>
+      administer(flags, async ({ ask, idOf }) => {
+        const answers = await ask(["KEY", "INFO", await idOf(text)]);
+        const reply = firstReply(answers);
+        const publicKey = String(fieldsOf(reply)["public-key"] ?? "");
+        if (flags.json) printJson({ ...readKey(reply), publicKey });
+        else process.stdout.write(formatKey(readKey(reply), publicKey));
+        reportSilent(flags, answers);
+      }),
+    );
+}
+
+function addDryrun(keys: Command): void {
+  const examples = "  dbsync keys dryrun web -k root-private.pem SET app:1 x";
+  subcommand(keys, ["dryrun <key> <command...>", "ask whether a key may run a command, which is not run"], {
+    examples,
+    failed: "it may not, or no daemon answers",
+  })
+    .usage(
+      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions stand before the command, and -- before words of it that look like them. All of it as one argument\nwith blanks will do.`,
+    )
+    .passThroughOptions()
+    .action((text: string, words: string[], _: ClientFlags, command: Command) => {
+      const asked = takeLateOptions(command, words, "word").flatMap((word, _, { length }) =>
+        length === 1 ? word.split(" ").filter((part) => part !== "") : [word],
+      );
+      const flags = command.opts<ClientFlags>();
+      return administer(flags, async ({ ask, idOf }) => {
+        const answers = await ask(["KEY", "DRYRUN", await idOf(text), ...asked]);
+        const reply = firstReply(answers);
+        const permitted = answers.every(({ error, reply }) => error !== null || reply === "OK");
+        if (flags.json)
+          printJson({
+            permitted,
+            daemons: answers.map((answer) => ({ ...daemonOf(answer), reply: answer.reply })),
+          });
+        else if (answers.every((answer) => answer.reply === reply)) printLine(String(reply));
+        else
+          for (const answer of answers)
+            printLine(`${answer.address}: ${answer.error === null ? answer.reply : describe(answer.error)}`);
+        if (!permitted) process.exitCode = EXIT.failed;
+      });
+    });
+}
+
+/** Runs an action with all it needs; errors get the hint that fits. */
+function administer(
+  flags: ClientFlags,
+  act: (administration: Administration) => Promise<void>,
+): Promise<void> {
+  return explaining(flags, async () => {
+    const settings = readSettings(flags);
+    if (settings.key === null)
+      throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
+    const { client, key } = openFrom(settings);
+    const ask = (command: readonly string[]) => askEach(settings, key, command);
+    await act({
+      settings,
+      key,
+      ask,
+      tell: async (command) => (await client.sendAll(command)).outcomes,
+      idOf: (text) => idOf(text, async () => keysOf(await ask(LIST))),
+    });
+  });
+}
+
+/** Those that any daemon knows, each once. */
+function keysOf(answers: readonly Answer[]): RingKey[] {
+  const known = new Map<string, RingKey>();
+  for (const key of ringsOf(answers).flatMap(({ keys }) => keys))
+    if (!known.has(key.id)) known.set(key.id, key);
+  return [...known.values()];
+}
+
+/** @throws  the first error, if no daemon answered */
+function firstReply(answers: readonly Answer[]): ReplyValue {
+  const answered = answers.find(({ error }) => error === null);
+  if (answered === undefined) throw answers[0]?.error;
+  return answered.reply;
+}
+
+function daemonOf({ address, error }: Answer): { address: string; ok: boolean; error: string | null } {
+  return { address, ok: error === null, error: error === null ? null : describe(error) };
+}
+
+/** Of one daemon. */
+function describe(error: Error): string {
+  const outcome = error instanceof DbsyncError && error.code !== "reply" ? error.outcomes[0] : undefined;
+  return outcome === undefined ? error.message : describeOutcome(outcome);
+}
+
+/** Says who did not answer, beside others who did. */
+function reportSilent(flags: ClientFlags, answers: readonly Answer[]): void {
+  for (const { error } of answers) {
+    if (error === null) continue;
+    if (!flags.json) process.stderr.write(`dbsync: ${describe(error)}\n`);
+    process.exitCode = EXIT.failed;
+  }
+}

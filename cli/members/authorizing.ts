@@ -1,0 +1,94 @@
+/**
+ * Authorizes the keys of daemons that a list adds, which sign for clients without keys (Redis, SQL, JSON, MongoDB, version 1): a replaced
+ * daemon has a new key, and refuses their writes until an administrator has signed `CLUSTER ADD` for it.
+ */
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { MemberView } from "./member-views.js";
+import { sha256 } from "./told-list.js";
+
+/** The command that a daemon's key needs; "unknown": no daemon that answered has seen the key yet. */
+export type Needed = readonly string[] | "nothing" | "unknown";
+
+/**
+ * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key cannot report
+ * whether it signs for clients: then by what the members have seen of it. Only the key whose hash is the id is ever authorized,
+ * whatever command a daemon reports.
+ * @param id  hexadecimal
+ */
+export function authorizationOf(id: string, views: readonly MemberView[]): Needed {
+  const own = views.find((view) => view.id === id);
+  if (own !== undefined && own.authorize === null) return "nothing";
+  const seen = views.flatMap(({ peers }) => peers.filter((peer) => peer.id === id).map(({ key }) => key));
+  const keys = [own?.authorize?.split(" ")[2] ?? null, ...seen].flatMap((key) =>
+    key === null ? [] : [Buffer.from(key, "base64")],
+  );
+  const key = keys.find((spki) => hexOf(sha256(spki)) === id);
+  return key === undefined ? "unknown" : ["CLUSTER", "ADD", key.toString("base64")];
+}
+
+const RETRY_MS = 250;
+
+/** How long `members add` and `replace` retry to authorize a new key: a member that was just started refuses writes for some 10 s. */
+export const AUTHORIZE_WAIT_MS = 20_000;
+
+/** Returns what waits until the next attempt; its promise is false once `AUTHORIZE_WAIT_MS` have passed. */
+export function attempts(): () => Promise<boolean> {
+  const deadline = performance.now() + AUTHORIZE_WAIT_MS;
+  return async () => {
+    if (performance.now() + RETRY_MS > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    return true;
+  };
+}
+
+/** A daemon whose key was authorized, or the sentence that says why not, and what to do. */
+export interface Authorization {
+  readonly id: string;
+  readonly problem: string | null;
+  /** Whether the same command, typed again later, may authorize it. */
+  readonly isPending: boolean;
+}
+
+/** Why a command was not carried out, and whether it may be in a moment. */
+export interface Failure {
+  readonly problem: string;
+  readonly isPassing: boolean;
+}
+
+export interface Authorizing {
+  /** What the daemons reported last. */
+  readonly views: readonly MemberView[];
+  readonly ask: () => Promise<readonly MemberView[]>;
+  /** Sends a command to members. @returns null: a daemon has carried it out */
+  readonly send: (command: readonly string[]) => Promise<Failure | null>;
+  /** Waits until the next attempt. @returns false: no further one */
+  readonly next: () => Promise<boolean>;
+}
+
+/** @param ids  of the added daemons, hexadecimal @returns those whose keys need it, as the daemons reported last */
+export async function authorizeAdded(
+  ids: readonly string[],
+  { views, ask, send, next }: Authorizing,
+): Promise<readonly Authorization[]> {
+  const done = new Map<string, Authorization>();
+  for (let seen = views; ; seen = await ask().catch(() => seen)) {
+    for (const id of ids.filter((one) => done.get(one)?.problem !== null)) {
+      const needed = authorizationOf(id, seen);
+      if (needed === "nothing") {
+        done.delete(id);
+        continue;
+      }
+      const failure = needed === "unknown" ? UNSEEN : await send(needed);
+      const command = needed === "unknown" ? "" : `. As administrator: dbsync send ${needed.join(" ")}`;
+      const problem = failure === null ? null : `${failure.problem}${command}`;
+      done.set(id, { id, problem, isPending: failure?.isPassing === true });
+    }
+    if (![...done.values()].some(({ isPending }) => isPending) || !(await next())) return [...done.values()];
+  }
+}
+
+const UNSEEN: Failure = {
+  problem:
+    "no member has seen its key yet: if it has clients that do not sign (Redis, SQL, JSON, MongoDB), dbsync status shows the command that authorizes it",
+  isPassing: true,
+};

@@ -1,0 +1,34 @@
+/**
+ * Daemons that were asked and do not know the administrator's key: one with an empty folder has the keys that it was started with, and
+ * gets the others once the list names it. Its hello says which daemon it is.
+ */
+
+import type { Settings } from "../../client/settings/options.js";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { greet } from "../../client/version-2/greeting.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Answer } from "../keys/key-ring.js";
+
+export interface Greeted {
+  readonly address: string;
+  /** Hexadecimal. */
+  readonly id: string;
+}
+
+/** @param cluster  hexadecimal; a daemon of another cluster is left out */
+export async function greetedOf(
+  { servers, timeout }: Settings,
+  answers: readonly Answer[],
+  cluster: string,
+): Promise<readonly Greeted[]> {
+  const silent = servers.filter((_, index) => /unknown-key/.test(answers[index]?.error?.message ?? ""));
+  const greetings = await Promise.all(
+    silent.map((server) => greet(server, realEnvironment, { timeout, hasKey: true })),
+  );
+  return greetings.flatMap((greeting, index) => {
+    const address = silent[index]?.text;
+    if (greeting.kind !== "hello" || address === undefined || hexOf(greeting.hello.cluster) !== cluster)
+      return [];
+    return { address, id: hexOf(greeting.hello.daemon) };
+  });
+}

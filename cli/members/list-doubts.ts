@@ -1,0 +1,57 @@
+/**
+ * Why a list should not be signed upon what daemons have told: a false daemon could have made the lists up that it comes after, and
+ * one that was away may not know the newest. Pure.
+ */
+import type { MemberList } from "../../protocol/members/member-list.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { MemberView } from "./member-views.js";
+import type { ToldList } from "./told-list.js";
+
+/** Digits of a key's id that people are shown. */
+const KEY_DIGITS = 12;
+
+/** @param next  that would be signed; null: the list that there is, once more @returns null: nothing speaks against it */
+export function doubtOf(
+  next: MemberList | null,
+  views: readonly MemberView[],
+  heads: readonly ToldList[],
+): string | null {
+  const unproved = heads.find(({ doubt }) => doubt !== null);
+  if (unproved !== undefined) return unprovedText(unproved, views);
+  return next === null ? null : tooFew(next, views, heads);
+}
+
+function unprovedText(head: ToldList, views: readonly MemberView[]): string {
+  const teller = views.find(({ lists }) => lists.some(({ hash }) => hash === head.hash))?.address ?? "";
+  const what = `list ${head.list.number}, which ${teller} tells,`;
+  if (head.doubt === "unknown-key")
+    return (
+      `${what} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours: name that administrator's public key, ` +
+      "so that the signature can be checked (--root-key other-public.pem); --force does without"
+    );
+  return `${what} is not signed by an administrator: that daemon is false, or of an older version. Ask others (-s); --force signs what comes after it`;
+}
+
+/** More than half of those that stay have to know nothing newer: a list beside another stops all from becoming final. */
+function tooFew(
+  { members }: MemberList,
+  views: readonly MemberView[],
+  heads: readonly ToldList[],
+): string | null {
+  const staying = new Set(
+    members.filter((id) => heads.every(({ list }) => list.members.includes(id))).map(hexOf),
+  );
+  const knowsAll = ({ lists }: MemberView) =>
+    heads.every(({ hash }) => lists.some((own) => own.hash === hash));
+  const agreeing = new Set(views.filter((view) => staying.has(view.id) && knowsAll(view)).map(({ id }) => id))
+    .size;
+  if (2 * agreeing > staying.size) return null;
+  const newest =
+    heads.length === 0
+      ? "there is no list yet"
+      : `list ${heads.map(({ list }) => list.number).join(" and ")} is the newest`;
+  return (
+    `only ${agreeing} of the ${staying.size} daemons that would stay say that ${newest}: another one may be signed already, and nothing becomes final while ` +
+    "two stand beside each other. Ask more of them (-s), or wait until they are live; --force signs it all the same"
+  );
+}

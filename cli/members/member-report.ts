@@ -1,0 +1,103 @@
+/** The list of members as people are shown it, and as JSON. */
+import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
+import { printJson, printLine } from "../shared/output.js";
+import { formatHeadedTable } from "../shared/table.js";
+import { type MemberView, rawId } from "./member-views.js";
+import { hexIds, shown } from "./next-members.js";
+import type { ToldList } from "./told-list.js";
+
+const NONE =
+  "There is no list of members: a daemon that --peer, pins or the secret let in is one. dbsync members add begins a list.";
+
+/** What a daemon of the list is, as far as one that was asked knows. */
+interface Row {
+  readonly id: string;
+  readonly state: string;
+  readonly address: string;
+}
+
+/** @returns whether all daemons that answered go by one list */
+export function printMembers(
+  views: readonly MemberView[],
+  heads: readonly ToldList[],
+  json: boolean,
+): boolean {
+  const isLeft = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
+  const behind = views.filter(
+    (view) => !(isLeft(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
+  );
+  const isOne = heads.length < 2 && behind.length === 0;
+  if (json) {
+    printJson({ lists: heads.map(plain), isOne, daemons: views.map(daemonOf) });
+    return isOne;
+  }
+  if (heads.length === 0) printLine(NONE);
+  for (const head of heads) printList(head, views);
+  if (heads.length > 1)
+    printLine(
+      "\nThese lists stand beside each other, as they were signed at the same time: nothing becomes final until dbsync members merge.",
+    );
+  for (const { address } of behind) printLine(`\n${address} does not know this list yet.`);
+  for (const { address } of views.filter(isLeft))
+    printLine(
+      `\n${address} was left out, for good: it comes back with an empty folder, by dbsync members add.`,
+    );
+  for (const { address, refusal } of views)
+    if (refusal !== null) printLine(`\n${address} takes no writes: ${refusal}.`);
+  return isOne;
+}
+
+function printList(head: ToldList, views: readonly MemberView[]): void {
+  const { hash, list } = head;
+  const { number, members, left } = list;
+  printLine(`List ${number}, ${hexOf(hash)}`);
+  printLine(signatureText(head));
+  const rows = hexIds(members).map((id) => rowOf(id, views));
+  process.stdout.write(
+    formatHeadedTable([
+      ["MEMBER", "STATE", "ADDRESS"],
+      ...rows.map(({ id, state, address }) => [shown(id), state, address]),
+    ]),
+  );
+  if (left.length > 0) printLine(`left out, for good: ${hexIds(left).map(shown).join(" ")}`);
+}
+
+function signatureText({ signedAt, signer, doubt }: ToldList): string {
+  if (signedAt === null)
+    return "NOT PROVED: the daemons that tell it show nothing that an administrator has signed";
+  const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
+  if (doubt === null) return by;
+  return doubt === "unknown-key"
+    ? `${by}, not checked: name that administrator's public key (--root-key)`
+    : `NOT PROVED: ${by}, as is said, but the signature does not hold`;
+}
+
+function rowOf(id: string, views: readonly MemberView[]): Row {
+  const view = views.find((one) => one.id === id);
+  if (view !== undefined) return { id, state: view.joining ? "joining" : view.state, address: view.address };
+  const seen = views.flatMap(({ peers }) => peers.filter((peer) => peer.id === id));
+  const peer = seen.find(({ connection }) => connection === "connected") ?? seen[0];
+  const state = peer?.connection === "connected" ? "connected" : "away";
+  return { id, state, address: peer?.address ?? "" };
+}
+
+const plain = ({ hash, list, signedAt, signer, doubt }: ToldList): object => ({
+  signer: hexOf(signer),
+  signedAt,
+  doubt,
+  number: list.number,
+  hash: hexOf(hash),
+  parents: hexIds(list.parents),
+  members: hexIds(list.members),
+  left: hexIds(list.left),
+});
+
+const daemonOf = ({ address, id, state, durable, joining, refusal, lists }: MemberView): object => ({
+  address,
+  id,
+  state,
+  durable,
+  joining,
+  refusal,
+  lists: lists.map(({ hash }) => hexOf(hash)),
+});

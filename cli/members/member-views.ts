@@ -1,0 +1,107 @@
+/** What each daemon says of the list of members, and which list comes of all that they know. */
+
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { takeList } from "../../protocol/members/known-lists.js";
+import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
+import type { Answer } from "../keys/key-ring.js";
+import { fieldsOf } from "../shared/output.js";
+import { type ToldList, toldList, type VerifiesList } from "./told-list.js";
+
+/** Another daemon, as the one that was asked knows it. */
+export interface SeenPeer {
+  /** Hexadecimal. */
+  readonly id: string;
+  readonly address: string;
+  readonly connection: string;
+  /** Its public key, the base64 of the DER; null: not known. */
+  readonly key: string | null;
+}
+
+/** What one daemon says. Ids are hexadecimal. */
+export interface MemberView {
+  readonly address: string;
+  readonly id: string;
+  readonly cluster: string;
+  readonly state: string;
+  /** Whether it has a data folder. */
+  readonly durable: boolean;
+  /** Whether a list has added it, and it has yet to hear from a live one of them. */
+  readonly joining: boolean;
+  /** Why it is no member; null: it is one, or there is no list. */
+  readonly refusal: string | null;
+  /** The command that authorizes its key to sign for clients without keys; null: there are none, or it is authorized. */
+  readonly authorize: string | null;
+  readonly lists: readonly ToldList[];
+  readonly peers: readonly SeenPeer[];
+}
+
+/** Of those that answered. @throws DbsyncError  the first one's error, if none did, or they are of two clusters */
+export function viewsOf(
+  answers: readonly Answer[],
+  verifies: VerifiesList,
+): readonly [MemberView, ...MemberView[]] {
+  const [first, ...others] = answers.flatMap((answer) =>
+    answer.error === null ? [viewOf(answer, verifies)] : [],
+  );
+  if (first === undefined) throw answers[0]?.error;
+  const stranger = others.find(({ cluster }) => cluster !== first.cluster);
+  if (stranger === undefined) return [first, ...others];
+  throw new DbsyncError(
+    "bad-option",
+    `${first.address} and ${stranger.address} are of two clusters: name the daemons of one (-s)`,
+  );
+}
+
+/** The lists that no other comes after, of all that any daemon knows: more than one stand beside each other. */
+export function headsOf(views: readonly MemberView[]): readonly ToldList[] {
+  // What one daemon proves is proved for all that tell the same.
+  const told = views
+    .flatMap(({ lists }) => lists)
+    .sort((a, b) => Number(a.doubt === null) - Number(b.doubt === null));
+  const all = new Map(told.map((list) => [list.hash, list] as const));
+  const cluster = rawId(views[0]?.cluster ?? "");
+  let heads: readonly ToldList[] = [];
+  for (const come of [...all.values()].sort((a, b) => a.list.number - b.list.number)) {
+    const taken = takeList(heads, come, cluster);
+    if (typeof taken === "object" && "heads" in taken) heads = taken.heads;
+  }
+  return heads;
+}
+
+/** @param hex  64 digits */
+export const rawId = (hex: string): ByteString => bytesOfHex(hex, HASH_BYTES) ?? "";
+
+function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: VerifiesList): MemberView {
+  const fields = fieldsOf(reply);
+  const text = (name: string) => String(fields[name] ?? "");
+  const items = (name: string): readonly ReplyValue[] => {
+    const value = fields[name];
+    return Array.isArray(value) ? value : [];
+  };
+  return {
+    address,
+    id: text("id"),
+    cluster: text("cluster"),
+    state: text("state"),
+    durable: text("durable") === "1",
+    joining: text("joining") === "1",
+    refusal: fields["refusal"] == null ? null : text("refusal"),
+    authorize: fields["authorize"] == null ? null : text("authorize"),
+    lists: items("lists").flatMap((item, index) => {
+      const proof = items("proofs")[index];
+      return toldList(String(item), Array.isArray(proof) ? proof.map(String) : [], verifies) ?? [];
+    }),
+    peers: items("peers").map((item) => {
+      const [id, place, connection, key] = Array.isArray(item) ? item : [];
+      const [known, at, how] = [id, place, connection].map((value) => String(value ?? ""));
+      return {
+        id: known ?? "",
+        address: at ?? "",
+        connection: how ?? "",
+        key: key == null ? null : String(key),
+      };
+    }),
+  };
+}

@@ -1,0 +1,70 @@
+/** A list of members as a daemon tells it, and the envelope that proves it: what a daemon says of itself proves nothing. */
+import { hash, type KeyObject } from "node:crypto";
+import { verifyEnvelope } from "../../keys/verify.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import { listHash, parseMemberList } from "../../protocol/members/member-list.js";
+import type { KnownList } from "../../protocol/members/succession.js";
+import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
+
+/** Who has signed it, as far as that is known here: `doubt` null: an administrator, by a key of which we have the public half. */
+export interface ToldList extends KnownList {
+  /** Milliseconds since 1970; null: nothing that holds this list is shown. */
+  readonly signedAt: number | null;
+  /** Id of the key. */
+  readonly signer: ByteString;
+  readonly doubt: "no-proof" | "unknown-key" | "bad-signature" | null;
+}
+
+export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
+
+/** Whether a key has signed some bytes; null: it is none of an administrator that is known here. */
+export type VerifiesList = (signer: ByteString, signed: Buffer, signature: Buffer) => boolean | null;
+
+/** @param keys  public keys of administrators */
+export function verifierBy(keys: readonly KeyObject[]): VerifiesList {
+  const byId = new Map(keys.map((key) => [sha256(key.export({ type: "spki", format: "der" })), key]));
+  return (signer, signed, signature) => {
+    const key = byId.get(signer);
+    return key === undefined ? null : verifyEnvelope(signed, signature, key);
+  };
+}
+
+/** @param proof  body and signature, in base64 @returns null: it is no list */
+export function toldList(
+  text: string,
+  [body = "", signature = ""]: readonly string[],
+  verifies: VerifiesList,
+): ToldList | null {
+  const list = parseMemberList(text);
+  if (typeof list === "string") return null;
+  const known = {
+    list,
+    hash: listHash(text, sha256),
+  };
+  const bytes = Buffer.from(body, "base64");
+  const head = headOf(bytes, text, list.cluster);
+  if (head === null) return { ...known, signedAt: null, signer: "", doubt: "no-proof" };
+  const facts = { ...known, signedAt: head.at, signer: head.key };
+  const holds = verifies(head.key, signedBytes(bytes), Buffer.from(signature, "base64"));
+  return { ...facts, doubt: holds ? null : holds === null ? "unknown-key" : "bad-signature" };
+}
+
+/** Of an envelope that holds this list alone, for its cluster. */
+function headOf(
+  body: Buffer,
+  text: string,
+  cluster: ByteString,
+): { readonly key: ByteString; readonly at: number } | null {
+  try {
+    const envelope = readBody(body);
+    const { key, at, commands, multi, only, as } = envelope;
+    const [name = "", sub = "", told] = commands[0] ?? [];
+    const isList = `${name} ${sub}`.toUpperCase() === "CLUSTER MEMBERS" && told === text;
+    const isAlone = commands.length === 1 && !multi && envelope.if === null && only === null && as === null;
+    return isList && isAlone && envelope.cluster === cluster ? { key, at } : null;
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return null;
+    throw problem;
+  }
+}

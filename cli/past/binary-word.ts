@@ -1,0 +1,45 @@
+/** Strings that are not UTF-8, as people and programs are shown them: no byte is lost. */
+import { isUtf8 } from "node:buffer";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { escaped } from "../shared/shown-text.js";
+
+/** As redis-cli writes them. */
+const NAMED: Readonly<Record<string, string>> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\\": "\\\\",
+  '"': '\\"',
+};
+const UNPRINTABLE = /[\\"\u0000-\u001f\u007f-\u00ff]/g;
+
+export class BinaryWord {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  /** In quotation marks, with `\xHH` for bytes that are not printable ASCII. */
+  toString(): string {
+    return `"${this.bytes.toString("latin1").replace(UNPRINTABLE, (char) => escaped(char, NAMED))}"`;
+  }
+
+  toJSON(): { readonly base64: string } {
+    return { base64: this.bytes.toString("base64") };
+  }
+}
+
+/** Returns a reply of strings as bytes as one of texts, but for those strings that are not UTF-8. */
+export function textsOf(reply: ReplyValue): ReplyValue {
+  if (Array.isArray(reply)) return reply.map(textsOf);
+  return Buffer.isBuffer(reply) && isUtf8(reply) ? reply.toString() : reply;
+}
+
+/** Returns a value for `--json`, in which a string that is not UTF-8 is `{"base64": …}`. */
+export function jsonOf(value: ReplyValue): unknown {
+  if (Array.isArray(value)) return value.map(jsonOf);
+  return Buffer.isBuffer(value) ? new BinaryWord(value) : value;
+}

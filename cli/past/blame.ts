@@ -1,0 +1,61 @@
+/** `dbsync blame KEY`: which commands, by whom, made a key what it is. */
+import type { Command } from "commander";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared/client-options.js";
+import { parsePastDate } from "../shared/dates.js";
+import { exitCodeHelp } from "../shared/exit-codes.js";
+import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { formatPast, readPast } from "./past-report.js";
+import { lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
+
+interface BlameFlags extends ClientFlags {
+  readonly from?: string;
+}
+
+export function addBlame(program: Command): void {
+  addDatabaseOption(
+    addClientOptions(
+      program.command("blame").description("show which writers made a key what it is, and by what"),
+      PAST_TIMEOUT_MS,
+    ),
+  )
+    .argument("<key>")
+    .option("--from <date>", "only since then: -2h, 2027-01-31 (default: as early as is known)")
+    .option(
+      JSON_FLAG,
+      'print JSON: {"units": […], "writer": …}, ids in full, dates in milliseconds since 1970, strings that are not UTF-8 as {"base64": …}',
+    )
+    .addHelpText(
+      "after",
+      `
+For administrators (-k), of daemons that have a timeline (--data, --peer). Each line is a command that created, changed
+or removed the key; a key that has expired ends without one. Of several commands of one envelope, all are shown
+that may have done it.
+
+Examples:
+  dbsync blame visits -k root-private.pem
+  dbsync blame cart:17 --from -1d -k root-private.pem
+${exitCodeHelp("no daemon could tell")}`,
+    )
+    .action(blame);
+}
+
+function blame(key: string, flags: BlameFlags): Promise<void> {
+  return lookingBack(flags, async (ask) => {
+    const now = realEnvironment.wallClock();
+    const since =
+      flags.from === undefined
+        ? []
+        : ["FROM", String(parsePastDate(flags.from, { option: "--from", now, end: false }))];
+    const { address, reply } = await ask(["TIMELINE", "BLAME", key, ...since]);
+    const { before, writer } = fieldsOf(reply);
+    const past = readPast(reply);
+    const shown = JSON.stringify(key);
+    if (flags.json) printJson({ daemon: address, ...past, before: before ?? null, writer: writer ?? null });
+    else if (past.units.length > 0) {
+      if (before != null) printLine(`${shown} was there before, from ${String(before)}`);
+      process.stdout.write(formatPast(past));
+      if (writer == null) printLine(`${shown} is absent now.`);
+    } else printLine(writer == null ? `${shown} was never written.` : `${shown} is as it was before.`);
+  });
+}

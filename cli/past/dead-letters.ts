@@ -1,0 +1,218 @@
+/** `dbsync dead-letters`: writes that a daemon had acknowledged and had to let go of, looked at and written again. */
+import type { Command } from "commander";
+import type { ListeningClient } from "../../client/listening-client.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { LetterOutcome, ToldUnread } from "../../protocol/told-letter.js";
+import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { shownLines } from "../shared/shown-text.js";
+import { type DeadLetter, formatLetter, formatLetters, readLetter } from "./dead-letter.js";
+import { addFindOptions, findLetters } from "./find-letters.js";
+import { addFolderOption, type FolderFlags, ProgramFailure, talkTo } from "./folder-program.js";
+
+type LetterFlags = FolderFlags & { readonly json?: boolean };
+type WriteFlags = LetterFlags & ClientFlags & { readonly all?: boolean; readonly anyway?: boolean };
+
+const LETTERS = new URL("../../daemon/letters-main.js", import.meta.url);
+const COMMAND_MS = 20_000;
+
+export function addDeadLetters(program: Command): void {
+  const letters = program
+    .command("dead-letters")
+    .description("show writes that a daemon had to let go of, and write them again")
+    .enablePositionalOptions()
+    .addHelpText(
+      "after",
+      `
+A daemon that was cut off for longer than commands are kept takes over a snapshot of the others. What it had acknowledged and the snapshot lacks, or may
+lack, is kept in dead-letters/ in its data folder, as it was signed. So is, once you say find, what a daemon that was evicted had and no member has. Run
+this on its machine, as its user or as root; the daemon may run.
+
+Examples:
+  dbsync dead-letters list --data /var/lib/dbsyncd
+  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd
+  dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
+  dbsync dead-letters remove 3f2ab9c1 --data /var/lib/dbsyncd
+${exitCodeHelp("there is no such letter, it was not written, or the folder cannot be read")}`,
+    );
+  addList(letters);
+  addFind(letters);
+  addShow(letters);
+  addWriteAgain(letters);
+  addRemove(letters);
+}
+
+function subcommand(parent: Command, usage: string, description: string): Command {
+  return addFolderOption(parent.command(usage).description(description)).option(
+    JSON_FLAG,
+    "print JSON: a line for each letter, ids in full, words as base64",
+  );
+}
+
+function addList(letters: Command): void {
+  subcommand(letters, "list", "show all, the oldest first")
+    .addHelpText(
+      "after",
+      `
+States: waiting; written: again, by this program; begun: perhaps; undecided: the daemon's next start decides.
+Why: missing: the snapshot lacks it; possible: it may have it, as of that second it has others as well; unknown-key: the command that had added its key is
+among the missing; evicted: its daemon was evicted before a member had it (find).
+
+Examples:
+  dbsync dead-letters list --data /var/lib/dbsyncd
+  dbsync dead-letters list --config /etc/dbsync/dbsyncd.toml --json
+${exitCodeHelp("the folder cannot be read, or a part of a file of letters")}`,
+    )
+    .action(telling(list));
+}
+
+function addFind(letters: Command): void {
+  addFindOptions(subcommand(letters, "find", "find what an evicted daemon had, and no member has")).action(
+    telling((flags) => findLetters(LETTERS, flags)),
+  );
+}
+
+function addShow(letters: Command): void {
+  subcommand(letters, "show <id...>", "show some in full")
+    .usage("[options] <id...>\n\n<id>: its first digits, as list shows them")
+    .addHelpText(
+      "after",
+      `\nExamples:\n  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, or the folder cannot be read")}`,
+    )
+    .action((ids: readonly string[], flags: LetterFlags) => telling(show)({ ...flags, ids }));
+}
+
+function addRemove(letters: Command): void {
+  subcommand(letters, "remove <id...>", "remove some for good, written again or not")
+    .addHelpText(
+      "after",
+      `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, and none is removed; or the folder cannot be read")}`,
+    )
+    .action((ids: readonly string[], flags: LetterFlags) => telling(remove)({ ...flags, ids }));
+}
+
+function addWriteAgain(letters: Command): void {
+  addClientOptions(subcommand(letters, "write-again [id...]", "sign some anew, and send them"), COMMAND_MS)
+    .option("--all", "all that wait and are certain to be missing, instead of ids")
+    .option("--anyway", "also what was written again before, or may be in the state")
+    .addHelpText(
+      "after",
+      `
+Signed with your key (-k), and dated now: the old signature's date is past, and no daemon takes it any more. In the order of their old dates, one after the
+other. An envelope of several commands is written as one unit, a condition (if) is kept, and times to live begin now. Each is noted on the disk before it is
+sent, so none is sent twice unless you say --anyway. Daemons that were cut off together have the same letters, with the same ids: write them again
+from one folder, and remove them in the others.
+
+Examples:
+  dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
+  dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
+${exitCodeHelp("one was not written, or may not have been; or the folder cannot be read")}`,
+    )
+    .action((ids: readonly string[], flags: WriteFlags) => telling(writeAgain)({ ...flags, ids }));
+}
+
+/** What the program has said on standard error is not said twice. */
+function telling<Flags>(action: (flags: Flags) => Promise<void>): (flags: Flags) => Promise<void> {
+  return async (flags) => {
+    try {
+      await action(flags);
+    } catch (problem) {
+      if (!(problem instanceof ProgramFailure)) throw problem;
+      process.exitCode = problem.exitCode;
+    }
+  };
+}
+
+async function list(flags: LetterFlags): Promise<void> {
+  const found: DeadLetter[] = [];
+  const unread: ToldUnread[] = [];
+  for await (const line of talkTo(LETTERS, { task: "list" }, flags).lines) {
+    if (flags.json) printJson(line);
+    else if ("unread" in (line as object)) unread.push(line as ToldUnread);
+    else found.push(readLetter(line));
+    if ("unread" in (line as object)) process.exitCode = EXIT.failed;
+  }
+  if (!flags.json) process.stdout.write(formatLetters(found, unread));
+}
+
+async function show({ ids, ...flags }: LetterFlags & { readonly ids: readonly string[] }): Promise<void> {
+  for await (const line of talkTo(LETTERS, { task: "show", ids }, flags).lines)
+    if (flags.json) printJson(line);
+    else process.stdout.write(formatLetter(readLetter(line)));
+}
+
+async function remove({ ids, ...flags }: LetterFlags & { readonly ids: readonly string[] }): Promise<void> {
+  for await (const line of talkTo(LETTERS, { task: "remove", ids }, flags).lines)
+    if (flags.json) printJson(line);
+    else printLine(`removed ${readLetter(line).id}`);
+}
+
+async function writeAgain({
+  ids,
+  ...flags
+}: WriteFlags & { readonly ids: readonly string[] }): Promise<void> {
+  if ((ids.length === 0) === (flags.all !== true))
+    throw new DbsyncError("bad-option", "name the letters by their ids, or all of them by --all");
+  const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
+  if (key.signer === null)
+    throw new DbsyncError("bad-key", "letters are signed anew: name a private key (-k)");
+  const task = { task: "write-again", ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
+  const { lines, answer } = talkTo(LETTERS, task, flags);
+  let count = 0;
+  for await (const line of lines) {
+    count++;
+    if ("damaged" in (line as object)) {
+      tell(flags, { id: String((line as { damaged: string }).damaged), outcome: "unwritten", text: DAMAGED });
+      continue;
+    }
+    const letter = readLetter(line);
+    const told = await writeOne(client, letter);
+    answer({ outcome: told.outcome });
+    tell(flags, { id: letter.id, ...told });
+  }
+  if (count === 0 && !flags.json) printLine("no dead letter waits that is certain to be missing");
+}
+
+interface Told extends LetterOutcome {
+  /** The answer, or what went wrong. */
+  readonly text: string;
+}
+
+async function writeOne(client: ListeningClient, { envelope }: DeadLetter): Promise<Told> {
+  if (envelope === null) return { outcome: "unwritten", text: DAMAGED };
+  const { db, commands, conditions, multi } = envelope;
+  try {
+    const condition = conditions.length === 0 ? {} : { if: conditions };
+    const isOne = commands.length === 1 && !multi;
+    const reply: ReplyValue = isOne
+      ? await client.call(commands[0] ?? [], { db, ...condition })
+      : await client.multi(commands, { db, ...condition });
+    return { outcome: "written", text: reply === null && conditions.length > 0 ? UNMET : replyText(reply) };
+  } catch (problem) {
+    if (!(problem instanceof DbsyncError)) throw problem;
+    return { outcome: problem.effect === "not-applied" ? "unwritten" : "unknown", text: problem.message };
+  }
+}
+
+function tell(flags: LetterFlags, { id, outcome, text }: Told & { readonly id: string }): void {
+  if (outcome !== "written") process.exitCode = EXIT.failed;
+  if (flags.json) printJson({ id, outcome, text });
+  else printLine(shownLines(`${id.slice(0, SHORT_DIGITS)} ${OUTCOMES[outcome]}: ${text}`));
+}
+
+function replyText(reply: ReplyValue): string {
+  if (reply === null) return "(nil)";
+  if (reply instanceof Error) return reply.message;
+  return Array.isArray(reply) ? reply.map(replyText).join(", ") : String(reply);
+}
+
+const SHORT_DIGITS = 12;
+const OUTCOMES = {
+  written: "written again",
+  unwritten: "not written",
+  unknown: "perhaps written, and not tried a second time without --anyway",
+} as const;
+const UNMET = "(nil): if its condition did not hold, nothing has changed";
+const DAMAGED = "its bytes are damaged; they are in what is kept in replaced/ too, if that is still there";

@@ -1,0 +1,75 @@
+/** `dbsync dead-letters find`: what a daemon that was evicted had acknowledged, and no member has. */
+import type { Command } from "commander";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { Fate, FateAnswer, FateQuestion, FoundFates } from "../../protocol/told-letter.js";
+import { askEach } from "../keys/key-ring.js";
+import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { printJson, printLine } from "../shared/output.js";
+import { type FolderFlags, type Talk, talkTo } from "./folder-program.js";
+
+type FindFlags = FolderFlags & ClientFlags & { readonly json?: boolean };
+
+const COMMAND_MS = 20_000;
+
+/** The first that one of them says holds. */
+const FATES = ["held", "dead-letter", "forgotten", "undecided"] as const satisfies readonly Fate[];
+
+/** @param command  with the options of the folder */
+export function addFindOptions(command: Command): Command {
+  return addClientOptions(command, COMMAND_MS).addHelpText(
+    "after",
+    `
+For a daemon that dbsync members evict (or replace) has left out, and whose folder is still there: what it had acknowledged and not passed on is lost to
+the members. This asks them (-s), with an administrator's key (-k), what they hold of its folder, and keeps the rest as dead letters, in that folder: see list.
+What is newer than all that is final cannot be told yet: say it again some seconds later. It may be said as often as you like.
+
+Examples:
+  dbsync dead-letters find --data /var/lib/dbsyncd -s db1:1111,db2:1111 -k root-private.pem
+${exitCodeHelp("not all could be told, or no member answers")}`,
+  );
+}
+
+/** @param program  of the daemon, which reads the folder */
+export async function findLetters(program: URL, flags: FindFlags): Promise<void> {
+  const settings = readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS });
+  const { key } = openFrom(settings);
+  const ask = async (words: readonly string[]): Promise<Fate[]> => {
+    const answers = await askEach(settings, key, ["TIMELINE", "FATE", ...words]);
+    const told = answers.flatMap(({ error, reply }) => (error === null ? [fatesIn(reply)] : []));
+    const [first] = told;
+    if (first === undefined) throw answers[0]?.error ?? new DbsyncError("all-failed", "");
+    return first.map(
+      (_, index) => FATES.find((fate) => told.some((one) => one[index] === fate)) ?? "undecided",
+    );
+  };
+  const found = await talk(talkTo(program, { task: "find" }, flags), ask);
+  if (flags.json) printJson(found);
+  else for (const line of linesOf(found)) printLine(line);
+  if (found.fates.undecided > 0 || found.unread > 0) process.exitCode = EXIT.failed;
+}
+
+async function talk(
+  { lines, answer }: Talk,
+  ask: (words: readonly string[]) => Promise<readonly Fate[]>,
+): Promise<FoundFates> {
+  for await (const line of lines) {
+    if (!("places" in (line as object))) return line as FoundFates;
+    const { daemon, places } = line as FateQuestion;
+    answer({ fates: await ask([daemon, ...places]) } satisfies FateAnswer);
+  }
+  throw new DbsyncError("bad-command", "the program that reads the folder has ended too early");
+}
+
+const fatesIn = (reply: ReplyValue): readonly string[] => (Array.isArray(reply) ? reply.map(String) : []);
+
+function linesOf({ kept, unread, fates }: FoundFates): string[] {
+  const { held, forgotten, undecided } = fates;
+  return [
+    `${kept} new dead ${kept === 1 ? "letter" : "letters"}; the members have ${held} of what else is in the folder`,
+    ...(forgotten > 0 ? [`${forgotten} are older than what the members keep, and cannot be told`] : []),
+    ...(undecided > 0 ? [`${undecided} cannot be told yet: say it again in some seconds`] : []),
+    ...(unread > 0 ? [`${unread} pages of the folder cannot be read: dbsync log verify`] : []),
+  ];
+}

@@ -1,0 +1,94 @@
+/** `dbsync get --at`: what a key held, or a command would have answered, at a date. */
+import type { Command } from "commander";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared/client-options.js";
+import { formatDate, parsePastDate } from "../shared/dates.js";
+import { exitCodeHelp } from "../shared/exit-codes.js";
+import { takeLateOptions } from "../shared/late-options.js";
+import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { BinaryWord, jsonOf } from "./binary-word.js";
+import { type AskPast, lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
+
+interface PastFlags extends ClientFlags {
+  readonly at?: string;
+}
+
+/** Clocks may differ by so much; the daemon's own decides. */
+const AHEAD_MOST_MS = 60_000;
+
+/** How the whole of a key is read, by its type. */
+const WHOLE: Readonly<Record<string, (key: string) => readonly string[]>> = {
+  hash: (key) => ["HGETALL", key],
+  list: (key) => ["LRANGE", key, "0", "-1"],
+  set: (key) => ["SMEMBERS", key],
+  stream: (key) => ["XRANGE", key, "-", "+"],
+  zset: (key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"],
+};
+
+export function addGetPast(program: Command): void {
+  addDatabaseOption(
+    addClientOptions(
+      program.command("get").description("show what a key held at a date (--at)"),
+      PAST_TIMEOUT_MS,
+    ),
+  )
+    .option("--at <date>", "-2h, -7d, 2027-01-31, 2027-01-31T12:00Z, or milliseconds since 1970")
+    .option(JSON_FLAG, 'print JSON: {"at": …, "value": …}, strings that are not UTF-8 as {"base64": …}')
+    .argument("<words...>", "a key, or a command that reads")
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      `
+For administrators (-k), of daemons that have a timeline (--data, --peer). What a key holds now needs neither:
+dbsync send GET key. A day without a time means its first moment.
+
+Examples:
+  dbsync get --at -2h visits -k root-private.pem
+  dbsync get --at 2027-01-31T12:00Z -k root-private.pem HGETALL cart:17
+${exitCodeHelp("no daemon could tell, or the command failed")}`,
+    )
+    .action(getPast);
+}
+
+function getPast(given: string[], _: PastFlags, command: Command): Promise<void> {
+  const words = takeLateOptions(command, given, "end");
+  const flags = command.opts<PastFlags>();
+  const { at: asked } = flags;
+  if (asked === undefined)
+    command.error(`error: --at <date> is missing\n(As it is now: dbsync send get ${words.join(" ")})`);
+  return lookingBack(flags, async (ask) => {
+    const now = realEnvironment.wallClock();
+    const at = parsePastDate(asked, { option: "--at", now, end: false });
+    if (at > now + AHEAD_MOST_MS)
+      throw new DbsyncError(
+        "bad-option",
+        `--at is ${JSON.stringify(asked)}, which is ${formatDate(at)}, and it is ${formatDate(now)} here: it is not known what a key ` +
+          `will hold. As it is now: dbsync send get ${words.join(" ")}`,
+      );
+    const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
+    const { address, reply } = words.length === 1 ? await whole(past, words[0] as string) : await past(words);
+    if (flags.json) printJson({ at, daemon: address, value: jsonOf(reply) });
+    else printLine(shown(reply));
+  });
+}
+
+async function whole(past: AskPast, key: string): ReturnType<AskPast> {
+  try {
+    return await past(["GET", key]);
+  } catch (error) {
+    if (!(error instanceof DbsyncError) || !error.message.includes("WRONGTYPE")) throw error;
+    const type = String((await past(["TYPE", key])).reply);
+    const command = WHOLE[type];
+    if (command === undefined) throw error;
+    return await past(command(key));
+  }
+}
+
+/** An element a line. */
+function shown(value: ReplyValue): string {
+  if (value === null) return "(nil)";
+  if (Array.isArray(value)) return value.map(shown).join("\n");
+  return String(Buffer.isBuffer(value) ? new BinaryWord(value) : value);
+}

@@ -1,0 +1,127 @@
+/** `dbsync log`: what was recorded, by whom, and what came of it. */
+import { type Command, Option } from "commander";
+import type { Settings } from "../../client/settings/options.js";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { askEach, idOf, ringsOf } from "../keys/key-ring.js";
+import {
+  addClientOptions,
+  addDatabaseOption,
+  type ClientFlags,
+  openFrom,
+  readCount,
+} from "../shared/client-options.js";
+import { parsePastDate } from "../shared/dates.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { shown } from "../shared/shown-text.js";
+import { followLog } from "./log-following.js";
+import { addLogVerify } from "./log-verify.js";
+import { formatPast, type Past, readPast } from "./past-report.js";
+import { type AskPast, lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
+
+interface LogFlags extends ClientFlags {
+  readonly from?: string;
+  readonly to?: string;
+  readonly touching?: string;
+  readonly signer?: string;
+  readonly limit?: number;
+  readonly follow?: boolean;
+}
+
+export function addLog(program: Command): void {
+  const command = program
+    .command("log")
+    .description("show what was recorded: when, by which key, what, and what came of it")
+    .enablePositionalOptions();
+  addDatabaseOption(addClientOptions(command, PAST_TIMEOUT_MS))
+    .option(
+      "--from <date>",
+      "since then: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z (default: an hour before --to)",
+    )
+    .option("--to <date>", "until then, likewise (default: now)")
+    .option("--touching <key>", "only what has to do with this key")
+    .option("--signer <key>", "only this signer: id, its first digits, label, or file as public.pem")
+    .option("--limit <number>", "how many, the newest (default: 100)", (text) =>
+      readCount(text, "A limit is"),
+    )
+    .addOption(
+      new Option("-f, --follow", "then show what is recorded as it comes, until Ctrl-C").conflicts("to"),
+    )
+    .option(
+      JSON_FLAG,
+      'print JSON: {"units": […], "left": …}, ids in full, dates in milliseconds since 1970, strings that are not UTF-8 as {"base64": …}',
+    )
+    .addHelpText(
+      "after",
+      `
+For administrators (-k), of daemons that have a timeline (--data, --peer). One daemon is asked, the first of the
+list that answers; it folds what it has recorded anew, beside its other work. With --follow it is asked again when
+it holds something new, once a second at most; with --json each unit is a line then. What comes from a daemon that
+was away for more than a minute is shown only by a new dbsync log.
+
+Examples:
+  dbsync log -k root-private.pem
+  dbsync log --from -2h --touching visits -k root-private.pem
+  dbsync log --from 2027-01-31 --signer web --json -k root-private.pem
+  dbsync log --follow -k root-private.pem
+  dbsync log verify --data /var/lib/dbsyncd --sign-key public.pem
+${exitCodeHelp("no daemon could tell")}`,
+    )
+    .action(log);
+  addLogVerify(command);
+}
+
+async function log(flags: LogFlags): Promise<void> {
+  // Ctrl-C is how it ends.
+  if (flags.follow) process.once("SIGINT", () => process.exit(EXIT.ok));
+  await lookingBack(flags, async (ask, settings) => {
+    const now = realEnvironment.wallClock();
+    const { from, to, limit } = flags;
+    const dates: string[] = [];
+    if (from !== undefined)
+      dates.push("FROM", String(parsePastDate(from, { option: "--from", now, end: false })));
+    if (to !== undefined) dates.push("TO", String(parsePastDate(to, { option: "--to", now, end: true })));
+    if (limit !== undefined) dates.push("LIMIT", String(limit));
+    const filters = await filtersOf(flags, settings);
+    const { address, reply } = await ask(["TIMELINE", "LOG", ...dates, ...filters]);
+    const first = readPast(reply);
+    show(first, address, flags);
+    if (flags.follow) await follow(ask, filters, first, flags);
+  });
+}
+
+/** Of what has to do with a key, or is of a signer. */
+async function filtersOf({ touching, signer }: LogFlags, settings: Settings): Promise<string[]> {
+  const words = touching === undefined ? [] : ["KEY", touching];
+  if (signer === undefined) return words;
+  const { key } = openFrom(settings);
+  const ring = async () => ringsOf(await askEach(settings, key, ["KEY", "LIST"]))[0].keys;
+  return [...words, "SIGNER", await idOf(signer, ring)];
+}
+
+function show(past: Past, daemon: string, { json, follow }: LogFlags): void {
+  if (json && follow) for (const unit of past.units) printJson({ daemon, ...unit });
+  else if (json) printJson({ daemon, ...past });
+  else if (past.units.length > 0) process.stdout.write(formatPast(past));
+  else if (!follow) printLine("Nothing was recorded in that time.");
+}
+
+function follow(ask: AskPast, filters: readonly string[], first: Past, flags: LogFlags): Promise<void> {
+  let troubles = 0;
+  return followLog({
+    ask,
+    filters,
+    first,
+    now: realEnvironment.now,
+    goesOn: () => true,
+    show(past, address) {
+      troubles = 0;
+      show(past, address, flags);
+    },
+    trouble({ message }) {
+      // Once, not with every look.
+      if (troubles++ === 0) process.stderr.write(`dbsync: ${shown(message)}; asking again until Ctrl-C\n`);
+    },
+    wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+  });
+}

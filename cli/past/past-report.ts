@@ -1,0 +1,148 @@
+/** Units of the past as TIMELINE tells them, and as people are shown them. */
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { Tone } from "../shared/colours.js";
+import { formatMoment } from "../shared/dates.js";
+import { fieldsOf } from "../shared/output.js";
+import { formatTable } from "../shared/table.js";
+import { BinaryWord } from "./binary-word.js";
+
+/** Hexadecimal digits of an id that people are shown. */
+const SHORT_DIGITS = 12;
+
+/** Of a command, or an answer. */
+export type PastWord = string | BinaryWord;
+
+/** One command that was recorded, or several that were one unit. Times are milliseconds since 1970. */
+export interface PastUnit {
+  readonly at: number;
+  readonly seq: number;
+  /** Of the envelope, hexadecimal. */
+  readonly id: string;
+  /** In the envelope. */
+  readonly index: number;
+  /** Id of the signer's key. */
+  readonly signer: string;
+  readonly label: string;
+  /** User of a listener without signatures; null: the signer himself. */
+  readonly as: string | null;
+  readonly db: number;
+  /** Long ones are cut, which an ellipsis tells. */
+  readonly commands: readonly (readonly PastWord[])[];
+  /** `error`: permitted, and failed. */
+  readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
+  /** The beginning of the answer. */
+  readonly reply: PastWord;
+  /** Of `blame`; null: not asked. */
+  readonly change: string | null;
+}
+
+/** Others are plain. */
+const TONES: ReadonlyMap<string, Tone> = new Map([
+  ["error", "warn"],
+  ["unmet", "warn"],
+  ["denied", "bad"],
+  ["malformed", "bad"],
+]);
+
+export interface Past {
+  /** The date that was asked from. */
+  readonly from: number;
+  /** Date of the snapshot that the daemon began with; null: with the first command of all. */
+  readonly snapshot: number | null;
+  /** Entries that could not be read there: what comes after them may not be as it was. */
+  readonly damaged: number;
+  /** Units that were left out, older than those that are told. */
+  readonly left: number;
+  readonly units: readonly PastUnit[];
+}
+
+export function readPast(reply: ReplyValue): Past {
+  const { from, snapshot, damaged, left, units } = fieldsOf(reply);
+  return {
+    from: Number(from),
+    snapshot: snapshot == null ? null : Number(snapshot),
+    damaged: Number(damaged),
+    left: Number(left),
+    units: Array.isArray(units) ? units.map(readUnit) : [],
+  };
+}
+
+function readUnit(reply: ReplyValue): PastUnit {
+  const fields = fieldsOf(reply);
+  const text = (name: string) => String(fields[name] ?? "");
+  const { commands, as, change } = fields;
+  return {
+    at: Number(fields["at"]),
+    seq: Number(fields["seq"]),
+    id: text("id"),
+    index: Number(fields["index"]),
+    signer: text("signer"),
+    label: text("label"),
+    as: as == null ? null : String(as),
+    db: Number(fields["db"]),
+    commands: Array.isArray(commands)
+      ? commands.map((argv) => (Array.isArray(argv) ? argv.map(wordOf) : []))
+      : [],
+    outcome: text("outcome") as PastUnit["outcome"],
+    reply: wordOf(fields["reply"] ?? ""),
+    change: change == null ? null : String(change),
+  };
+}
+
+function wordOf(value: ReplyValue): PastWord {
+  return Buffer.isBuffer(value) ? new BinaryWord(value) : String(value);
+}
+
+/** A line a unit, oldest first, and below what has to be known of them. */
+export function formatPast({ snapshot, damaged, left, units }: Past): string {
+  const rows = units.map((unit) => [
+    formatMoment(unit.at),
+    unit.change ?? unit.outcome,
+    signerOf(unit),
+    `${shownCommands(unit)}${shownOutcome(unit)}`,
+  ]);
+  const remarks = [
+    ...(left > 0 ? [`${left} older ones are left out; --limit shows more.`] : []),
+    ...(damaged > 0
+      ? [`${damaged} entries could not be read there: what comes after them need not be what it was.`]
+      : []),
+    ...(snapshot !== null && units[0]?.change != null
+      ? [`What was before ${formatMoment(snapshot)} is known as a snapshot only.`]
+      : []),
+  ];
+  return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;
+}
+
+function signerOf({ label, signer, as }: PastUnit): string {
+  const short = signer.slice(0, SHORT_DIGITS);
+  const name = label === "" ? short : `${harmless(label)} (${short})`;
+  if (as === null) return name;
+  // Of version 1 it is the id of the key that signed for the daemon to sign anew.
+  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : harmless(as)} by ${name}`;
+}
+
+function shownCommands({ commands, db }: PastUnit): string {
+  const shown = commands.map((argv) => argv.map(shownWord).join(" ")).join("; ");
+  return db === 0 ? shown : `[db ${db}] ${shown}`;
+}
+
+function shownOutcome({ outcome, reply, change }: PastUnit): string {
+  if (outcome === "unmet") return "  → not as its conditions say";
+  // What has changed a key was applied.
+  if (change !== null) return "";
+  return `  → ${outcome === "applied" ? shownWord(reply) : harmless(reply)}`;
+}
+
+/** As it would be typed: in quotes where it has to be. */
+function shownWord(text: PastWord): string {
+  if (text instanceof BinaryWord) return String(text);
+  return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));
+}
+
+/** Nothing moves the cursor, or turns the line round. */
+function harmless(text: PastWord): string {
+  return String(text).replace(
+    /\p{C}/gu,
+    (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
+  );
+}

@@ -1,0 +1,62 @@
+/** What `dbsync log`, `blame` and `get --at` have in common: one daemon is asked, the first that answers. */
+
+import type { Settings } from "../../client/settings/options.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { Address } from "../../client/shared/servers.js";
+import { explaining, type Hint } from "../keys/key-errors.js";
+import { askEach } from "../keys/key-ring.js";
+import { warnIfCatchingUp } from "../shared/catching-up.js";
+import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
+import { textsOf } from "./binary-word.js";
+
+/** Milliseconds: folding anew takes its time, and daemons give up then too. */
+export const PAST_TIMEOUT_MS = 20_000;
+
+/** Sends a command to one daemon after the other until one answers. Strings of the reply that are not UTF-8 are Buffers. */
+export type AskPast = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
+
+const ADMINISTRATOR =
+  "sign with an administrator's private key (-k), whose public half the daemons were started with (--root-key)";
+
+const HINTS: readonly Hint[] = [
+  [/there is none; name an administrator/, ADMINISTRATOR],
+  [/TIMELINE is answered by|unknown command .*TIMELINE/i, "start the daemon with --data DIR, or with --peer"],
+  [/NOPERM/, `this key may not ask for that: ${ADMINISTRATOR}`],
+  [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR}`],
+  [
+    /needs version 2|speaks version 1|RSA keys only/,
+    "TIMELINE commands need version 2: update the daemons, and give them keys",
+  ],
+];
+
+/** Runs an action with all it needs; errors get the hint that fits. */
+export function lookingBack(
+  flags: ClientFlags,
+  act: (ask: AskPast, settings: Settings) => Promise<void>,
+): Promise<void> {
+  return explaining(
+    flags,
+    async () => {
+      const settings = readSettings({ ...flags, timeout: flags.timeout ?? PAST_TIMEOUT_MS });
+      if (settings.key === null)
+        throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
+      const { key } = openFrom(settings);
+      const asked = new Set<Address>();
+      await act(async (command) => {
+        let failure: Error | null = null;
+        for (const server of settings.servers) {
+          const [answer] = await askEach({ ...settings, servers: [server] }, key, command, { buffers: true });
+          if (answer?.error === null) {
+            if (!asked.has(server)) await warnIfCatchingUp([server], "entries");
+            asked.add(server);
+            return { ...answer, reply: textsOf(answer.reply) };
+          }
+          failure ??= answer?.error ?? null;
+        }
+        throw failure;
+      }, settings);
+    },
+    HINTS,
+  );
+}

@@ -1,0 +1,120 @@
+/** `dbsync repair`: a daemon compares the Redis that mirrors it with what it has, and mends what differs. */
+import type { Command } from "commander";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
+import { exitCodeHelp } from "../shared/exit-codes.js";
+import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { progressOf, showProgress } from "../shared/progress.js";
+import { type AskPast, lookingBack } from "./past-settings.js";
+
+interface RepairFlags extends ClientFlags {
+  readonly takeOver?: boolean;
+}
+
+const ASK_EVERY_MS = 200;
+/** A mirror that is not reached for so long is given up, and so is a daemon. */
+const TIMEOUT_MS = 10_000;
+
+/** What TIMELINE STATUS says of a mirror. */
+interface MirrorStatus {
+  readonly redis: string;
+  readonly state: string;
+  readonly trouble: string | null;
+  /** Of the comparison under way. */
+  readonly checked: number;
+  readonly total: number;
+  /** Number of the last one that was ended, and what it found. */
+  readonly compared: number;
+  readonly keys: number;
+  readonly different: number;
+  readonly first: readonly string[];
+}
+
+export function addRepair(program: Command): void {
+  addClientOptions(
+    program
+      .command("repair")
+      .description("compare the Redis that mirrors a daemon with it, and mend what differs"),
+    TIMEOUT_MS,
+  )
+    .option(
+      "--take-over",
+      "also where it is another daemon's, or has keys of others, which are lost (one server)",
+    )
+    .option(
+      JSON_FLAG,
+      'print JSON, a line for each daemon: {"daemon": …, "redis": …, "keys": …, "different": …}',
+    )
+    .addHelpText(
+      "after",
+      `
+For administrators (-k), of daemons with -d redis beside --data or --peer. The daemon goes on answering meanwhile; it finds what others
+write to its mirror by itself, mostly at once, so that this is for when you want to know.
+
+Examples:
+  dbsync repair -s 127.0.0.1 -k root-private.pem
+  dbsync repair -s db1 -k root-private.pem --take-over
+${exitCodeHelp("a mirror could not be compared and mended")}`,
+    )
+    .action(repair);
+}
+
+async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void> {
+  const { servers } = readSettings(flags);
+  if (takeOver && servers.length > 1)
+    throw new DbsyncError("bad-option", "--take-over is for one daemon at a time: name it with -s");
+  for (const { text } of servers) {
+    await lookingBack({ ...flags, servers: text }, async (ask) => {
+      const report = await repaired(ask, takeOver, flags.timeout ?? TIMEOUT_MS);
+      if (flags.json) printJson({ daemon: text, ...report });
+      else tell(text, report);
+    });
+  }
+}
+
+/** @throws DbsyncError  it could not be */
+async function repaired(ask: AskPast, takeOver: boolean, timeout: number): Promise<MirrorStatus> {
+  const { reply } = await ask(["TIMELINE", "REPAIR", ...(takeOver ? ["TAKEOVER"] : [])]);
+  const number = Number(reply);
+  let status = await mirrorOf(ask);
+  const since = performance.now();
+  let writtenAt = since;
+  using _ = showProgress(() => progressOf(status.checked, status.total, "keys", since));
+  while (status.compared < number) {
+    const now = performance.now();
+    if (status.trouble === null) writtenAt = now;
+    if (now - writtenAt > timeout)
+      throw new DbsyncError("refused", `${status.redis} is not written to: ${status.trouble}`);
+    await new Promise<void>((resolve) => void realEnvironment.setTimer(ASK_EVERY_MS, resolve));
+    status = await mirrorOf(ask);
+  }
+  return status;
+}
+
+async function mirrorOf(ask: AskPast): Promise<MirrorStatus> {
+  const { reply } = await ask(["TIMELINE", "STATUS"]);
+  const { mirror } = fieldsOf(reply);
+  const fields = mirror == null ? {} : fieldsOf(mirror);
+  const count = (name: string) => Number(fields[name] ?? 0);
+  const first = fields["compared-first"];
+  return {
+    redis: String(fields["redis"] ?? ""),
+    state: String(fields["state"] ?? ""),
+    trouble: fields["trouble"] == null ? null : String(fields["trouble"]),
+    checked: count("checked"),
+    total: count("total"),
+    compared: count("compared"),
+    keys: count("compared-keys"),
+    different: count("compared-different"),
+    first: Array.isArray(first) ? first.map(String) : [],
+  };
+}
+
+function tell(daemon: string, { redis, keys, different, first }: MirrorStatus): void {
+  const found =
+    different === 0 ? "none differed" : `${different} differed and ${different === 1 ? "is" : "are"} mended`;
+  printLine(`${daemon}: ${redis}: ${keys.toLocaleString("en")} keys looked at, ${found}`);
+  for (const key of first) printLine(`  ${JSON.stringify(key)}`);
+  if (different > first.length) printLine("  …");
+}

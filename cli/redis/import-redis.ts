@@ -1,0 +1,94 @@
+/** `dbsync import redis://…`: all keys of one database of a Redis, written to all daemons as signed commands. */
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import { inParallel } from "../shared/in-parallel.js";
+import { printLine } from "../shared/output.js";
+import { progressOf, showProgress } from "../shared/progress.js";
+import type { SendToAll } from "../shared/send-to-all.js";
+import { shown } from "../shared/shown-text.js";
+import { type Copied, KeyCopier } from "./key-copier.js";
+import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
+import type { RedisAddress } from "./redis-url.js";
+
+/** A server that owes an answer, and says nothing for so long, is given up. */
+export const SILENCE_MS = 60_000;
+const SCAN_COUNT = "512";
+/** Keys on their way at once: so many values are in memory. */
+export const ON_THE_WAY = 256;
+/** Keys that are named where they could not be taken over. */
+const NAMED_MOST = 10;
+
+export interface Tally {
+  dumps: number;
+  pieces: number;
+  gone: number;
+  readonly left: string[];
+}
+
+/**
+ * @param replace  keys that the daemons have already may be overwritten, and others stay
+ * @throws Error  the daemons hold keys already; a connection; a key that cannot be taken over, once all others are
+ */
+export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
+  if (!replace) await requireEmpty(send, "leaves the others");
+  using source = await RedisSource.open(address, SILENCE_MS);
+  const started = performance.now();
+  const all = Number(bytesIn(await source.ask(["DBSIZE"])));
+  const copier = await KeyCopier.of(source, send);
+  const tally: Tally = { dumps: 0, pieces: 0, gone: 0, left: [] };
+  const done = () => tally.dumps + tally.pieces;
+  try {
+    using _ = showProgress(() => progressOf(done(), all, "keys", started));
+    await inParallel(keysOf(source), ON_THE_WAY, async (key) => count(tally, key, await copier.copy(key)));
+  } catch (problem) {
+    throw new Error(
+      `${problem instanceof Error ? problem.message : String(problem)}\n` +
+        `Not everything was taken over: ${keys(done())} of ${all}. Begin again with --replace, which overwrites what is there.`,
+    );
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  printLine(`${keys(done())} in ${seconds} s`);
+  if (tally.pieces > 0)
+    printLine(`${keys(tally.pieces)} by the commands of their types (${shown(copier.refused ?? LONG)})`);
+  if (tally.gone > 0) printLine(`${keys(tally.gone)} had expired or were deleted meanwhile`);
+  if (tally.left.length > 0)
+    throw new Error(`${keys(tally.left.length)} could not be taken over:\n${named(tally.left)}`);
+}
+
+const LONG = "they are long";
+
+/**
+ * Else keys that are here alone, or newer here, would be mixed in silence with those of the Redis.
+ * @param rest  what --replace does to the keys that are here alone
+ */
+export async function requireEmpty(send: SendToAll, rest: string): Promise<void> {
+  const held = Number(await send(["DBSIZE"]));
+  if (held > 0)
+    throw new Error(
+      `the daemons hold ${keys(held)} in that database already; --replace overwrites those of the same name, and ${rest}`,
+    );
+}
+
+/** Of a database that is written meanwhile some may come twice, or not. */
+export async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
+  let cursor = "0";
+  do {
+    const reply = await source.ask(["SCAN", cursor, "COUNT", SCAN_COUNT]);
+    const [next, found] = reply.kind === "array" ? reply.items : [];
+    cursor = next === undefined ? "0" : bytesIn(next);
+    yield* bulksOf(found);
+  } while (cursor !== "0");
+}
+
+export function count(tally: Tally, key: ByteString, copied: Copied): void {
+  if (copied === "dump") tally.dumps++;
+  else if (copied === "pieces") tally.pieces++;
+  else if (copied === "gone") tally.gone++;
+  else if (copied !== "same") tally.left.push(`  ${JSON.stringify(textOfBytes(key))}: ${copied.reason}`);
+}
+
+export function named(left: readonly string[]): string {
+  const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
+  return left.slice(0, NAMED_MOST).join("\n") + more;
+}
+
+export const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;

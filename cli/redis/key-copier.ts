@@ -1,0 +1,134 @@
+/** Copies keys of a Redis to all daemons, each by its serialized form, or where that does not do by the commands of its type. */
+import { createHash } from "node:crypto";
+import { DbsyncError } from "../../client/shared/errors.js";
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import type { SendToAll } from "../shared/send-to-all.js";
+import { bytesIn, RedisError, type RedisSource } from "./redis-source.js";
+import { type Argv, piecesOf } from "./value-pieces.js";
+
+/** Longer values go piece by piece: an envelope has a bound. */
+const DUMP_MOST_BYTES = 16 * 1024 * 1024;
+/** Pieces that are sent without waiting for each other's answers: a stream's are its entries, each by itself. */
+export const TOGETHER_MOST = 500;
+export const TOGETHER_BYTES_MOST = 1024 * 1024;
+/** What a daemon, or a Redis behind it, says of a form that it does not know. */
+const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
+
+/** What came of a key: `pieces`: by commands; `gone`: it had expired, or was deleted; else why it could not be taken. */
+export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
+
+/** Of each key that was copied what tells its value and expiry from others: what has not changed since need not be copied again. */
+export type Marks = Map<ByteString, string>;
+
+/** Of a key that was copied piece by piece, which tells nothing. */
+const UNMARKED = "";
+
+export class KeyCopier {
+  readonly #source: RedisSource;
+  readonly #send: SendToAll;
+  /** How expiry is asked: as a date where the server knows that, else as the time that is left. */
+  readonly #expiry: "PEXPIRETIME" | "PTTL";
+  /** null: every form has been taken so far; else why not. */
+  #refused: string | null = null;
+  readonly #marks: Marks | null;
+
+  private constructor(
+    source: RedisSource,
+    send: SendToAll,
+    expiry: "PEXPIRETIME" | "PTTL",
+    marks: Marks | null,
+  ) {
+    this.#source = source;
+    this.#marks = marks;
+    this.#send = send;
+    this.#expiry = expiry;
+  }
+
+  /** @param marks  of what it has copied; null: all is copied */
+  static async of(source: RedisSource, send: SendToAll, marks: Marks | null = null): Promise<KeyCopier> {
+    const knowsDates = await source.ask(["PEXPIRETIME", ""]).then(
+      () => true,
+      () => false,
+    );
+    return new KeyCopier(source, send, knowsDates ? "PEXPIRETIME" : "PTTL", marks);
+  }
+
+  /** Why values go piece by piece; null: they need not. */
+  get refused(): string | null {
+    return this.#refused;
+  }
+
+  /** What the daemons hold under the key is replaced. @throws DbsyncError, Error  the connections */
+  async copy(key: ByteString): Promise<Copied> {
+    const asked = this.#source.ask([this.#expiry, key]);
+    const dumped = this.#refused === null ? this.#source.ask(["DUMP", key]) : null;
+    const [expiry, dump] = await Promise.allSettled([asked, dumped]);
+    if (expiry.status === "rejected") throw expiry.reason;
+    const expires = this.#dateOf(Number(bytesIn(expiry.value)));
+    if (dump.status === "rejected") {
+      if (!(dump.reason instanceof RedisError)) throw dump.reason;
+      this.#refused = `DUMP: ${dump.reason.message}`;
+      return await this.#copyPieces(key, expires);
+    }
+    if (dump.value === null) return await this.#copyPieces(key, expires);
+    if (dump.value.kind !== "bulk") return "gone";
+    const { bytes } = dump.value;
+    const mark = this.#marks === null ? UNMARKED : markOf(bytes, expires);
+    if (mark !== UNMARKED && this.#marks?.get(key) === mark) return "same";
+    if (bytes.length > DUMP_MOST_BYTES) return await this.#copyPieces(key, expires);
+    try {
+      await this.#write(["RESTORE", key, String(expires ?? 0), bytes, "REPLACE", "ABSTTL"]);
+      this.#marks?.set(key, mark);
+      return "dump";
+    } catch (problem) {
+      if (!(problem instanceof DbsyncError) || !UNKNOWN_FORM.test(problem.message)) throw problem;
+      if (/payload version/.test(problem.message))
+        this.#refused = "RESTORE: its form is newer than the daemons know";
+      return await this.#copyPieces(key, expires);
+    }
+  }
+
+  async #copyPieces(key: ByteString, expires: number | null): Promise<Copied> {
+    const type = bytesIn(await this.#source.ask(["TYPE", key]));
+    if (type === "none") return "gone";
+    const pieces = piecesOf(type);
+    if (pieces === null) return { reason: `its type is ${textOfBytes(type)}` };
+    // Before it is whole again it is not what was marked.
+    this.#marks?.set(key, UNMARKED);
+    await this.#write(["DEL", key]);
+    await this.#writeAll(pieces(this.#source, key));
+    if (expires !== null) await this.#write(["PEXPIREAT", key, String(expires)]);
+    return "pieces";
+  }
+
+  /** Those that are on their way together keep their order: one client has dated them, in one turn. */
+  async #writeAll(all: AsyncIterable<Argv>): Promise<void> {
+    let together: Argv[] = [];
+    let bytes = 0;
+    const flush = async () => {
+      const sent = together;
+      [together, bytes] = [[], 0];
+      await Promise.all(sent.map((argv) => this.#write(argv)));
+    };
+    for await (const argv of all) {
+      const length = argv.reduce((sum, argument) => sum + argument.length, 0);
+      if (bytes + length > TOGETHER_BYTES_MOST || together.length === TOGETHER_MOST) await flush();
+      together.push(argv);
+      bytes += length;
+    }
+    await flush();
+  }
+
+  async #write(argv: Argv): Promise<void> {
+    await this.#send(argv.map((argument) => Buffer.from(argument, "latin1")));
+  }
+
+  /** Milliseconds since 1970; null: it stays, or is no more. */
+  #dateOf(told: number): number | null {
+    if (told < 0) return null;
+    return this.#expiry === "PEXPIRETIME" ? told : Date.now() + told;
+  }
+}
+
+const markOf = (dump: ByteString, expires: number | null): string =>
+  createHash("sha1").update(`${expires} `).update(dump, "latin1").digest("base64");

@@ -1,0 +1,246 @@
+/**
+ * `dbsync import redis://… --replicate`: all keys, and from then on each key again that the Redis says was written, until cut over.
+ * Then all are looked at once more, and what the daemons have beside them goes. What a broken connection has kept from being told is found
+ * by looking at all keys anew.
+ */
+
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { inParallel } from "../shared/in-parallel.js";
+import type { AskBuffers } from "../shared/one-daemon.js";
+import { printLine } from "../shared/output.js";
+import { showProgress } from "../shared/progress.js";
+import type { SendToAll } from "../shared/send-to-all.js";
+import {
+  count,
+  keys,
+  keysOf,
+  named,
+  ON_THE_WAY,
+  requireEmpty,
+  SILENCE_MS,
+  type Tally,
+} from "./import-redis.js";
+import { KeyCopier, type Marks } from "./key-copier.js";
+import { KeyNotices } from "./key-notices.js";
+import { RedisError, RedisSource } from "./redis-source.js";
+import type { RedisAddress } from "./redis-url.js";
+
+/** Between two looks whether something was written, where nothing is told. */
+const LOOK_MS = 100;
+const AGAIN_MS = 1_000;
+const SCAN_COUNT = "512";
+/** A Redis that was started anew, and reads its data. */
+const STARTING = /^LOADING /;
+
+export interface Daemons {
+  readonly send: SendToAll;
+  /** One of them, whose keys are listed. */
+  readonly ask: AskBuffers;
+}
+
+export interface ReplicateOptions {
+  readonly replace: boolean;
+  /** Cuts over once nothing was written for so long; null: when it is interrupted (Ctrl-C). */
+  readonly quietMs: number | null;
+}
+
+/** @throws Error  as an import; it was interrupted twice */
+export async function replicateRedis(
+  address: RedisAddress,
+  daemons: Daemons,
+  options: ReplicateOptions,
+): Promise<void> {
+  if (!options.replace) await requireEmpty(daemons.send, "the cut-over deletes the others");
+  const replica = new Replica(address, daemons, options);
+  const interrupt = () => replica.interrupt();
+  process.on("SIGINT", interrupt);
+  try {
+    while (!(await replica.follow())) await pause(AGAIN_MS);
+  } finally {
+    process.off("SIGINT", interrupt);
+  }
+}
+
+class Replica {
+  readonly #address: RedisAddress;
+  readonly #daemons: Daemons;
+  readonly #quietMs: number | null;
+  readonly #notices = new KeyNotices();
+  readonly #marks: Marks = new Map();
+  /** Keys that were written since they were read last. */
+  readonly #written = new Set<ByteString>();
+  #writtenAt = performance.now();
+  #interrupts = 0;
+  #hasCopied = false;
+  #hasToldOfWriters = false;
+  #left: readonly string[] = [];
+  #events: RedisSource | null = null;
+
+  constructor(address: RedisAddress, daemons: Daemons, { quietMs }: ReplicateOptions) {
+    this.#address = address;
+    this.#daemons = daemons;
+    this.#quietMs = quietMs;
+  }
+
+  interrupt(): void {
+    this.#interrupts++;
+  }
+
+  /** @returns whether it has cut over; else the Redis is to be connected to again */
+  async follow(): Promise<boolean> {
+    try {
+      using source = await RedisSource.open(this.#address, SILENCE_MS);
+      using events = await RedisSource.open(this.#address, SILENCE_MS, (key) => this.#heard(key));
+      await this.#notices.turnOn(source);
+      try {
+        await this.#followOn(source, events);
+      } finally {
+        await this.#notices.restore(source);
+      }
+      return true;
+    } catch (problem) {
+      const isLost =
+        problem instanceof RedisError
+          ? STARTING.test(problem.message)
+          : !(problem instanceof DbsyncError || problem instanceof Ended);
+      if (!this.#hasCopied || !isLost || this.#interrupts > 0) throw problem;
+      printLine(`${(problem as Error).message}; connecting again, and looking at all keys anew`);
+      return false;
+    }
+  }
+
+  #heard(key: ByteString): void {
+    this.#written.add(key);
+    this.#writtenAt = performance.now();
+  }
+
+  async #followOn(source: RedisSource, events: RedisSource): Promise<void> {
+    this.#events = events;
+    await events.ask(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
+    const copier = await KeyCopier.of(source, this.#daemons.send, this.#marks);
+    await this.#copyAll(source, copier);
+    using _ = showProgress(() => `following; ${keys(this.#written.size)} behind; Ctrl-C cuts over`);
+    for (;;) {
+      // What was written before is told before it is answered.
+      await Promise.all([events.ask(["PING"]), source.ask(["PING"])]);
+      if (this.#interrupts > 1)
+        throw new Ended("ended before it has cut over: what is written since is not taken over");
+      if (this.#written.size > 0) await this.#copyWritten(copier);
+      else if (!this.#isToCutOver()) await pause(LOOK_MS);
+      else if (await this.#cutOver(source, events, copier)) return;
+    }
+  }
+
+  #isToCutOver(): boolean {
+    const quietMs = performance.now() - this.#writtenAt;
+    return this.#interrupts > 0 || (this.#quietMs !== null && quietMs >= this.#quietMs);
+  }
+
+  async #copyAll(source: RedisSource, copier: KeyCopier): Promise<void> {
+    const started = performance.now();
+    const changed = await this.#compare(source, copier);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    printLine(
+      this.#hasCopied
+        ? `all keys looked at: ${keys(changed)} had changed or gone`
+        : `${keys(this.#marks.size)} in ${seconds} s; following what is written from now on. Ctrl-C cuts over`,
+    );
+    this.#hasCopied = true;
+    this.#writtenAt = performance.now();
+  }
+
+  /** Each key once. @returns how many were not as they had been copied */
+  async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
+    const tally: Tally = { dumps: 0, pieces: 0, gone: 0, left: [] };
+    const seen = new Set<ByteString>();
+    const marks = this.#marks;
+    const once = async function* () {
+      for await (const key of keysOf(source)) {
+        if (seen.has(key)) continue;
+        seen.add(key);
+        yield key;
+      }
+      for (const key of [...marks.keys()]) if (!seen.has(key)) yield key;
+    };
+    await inParallel(once(), ON_THE_WAY, async (key) => count(tally, key, await this.#copy(copier, key)));
+    this.#left = tally.left;
+    return tally.dumps + tally.pieces + tally.gone;
+  }
+
+  async #copyWritten(copier: KeyCopier): Promise<void> {
+    const written = [...this.#written];
+    this.#written.clear();
+    const each = async function* () {
+      yield* written;
+    };
+    await inParallel(each(), ON_THE_WAY, async (key) => void (await this.#copy(copier, key)));
+  }
+
+  async #copy(copier: KeyCopier, key: ByteString) {
+    const copied = await copier.copy(key).catch(async (problem: unknown) => {
+      if (!(await this.#isWrittenAgain(key, problem))) throw problem;
+      return "same" as const;
+    });
+    if (copied === "gone" && this.#marks.delete(key)) await this.#delete(Buffer.from(key, "latin1"));
+    return copied;
+  }
+
+  /** A value that is read piece by piece, and written meanwhile, is of no one moment: either side may refuse it. It is copied again. */
+  async #isWrittenAgain(key: ByteString, problem: unknown): Promise<boolean> {
+    const isAnswer =
+      problem instanceof RedisError || (problem instanceof DbsyncError && problem.code === "reply");
+    if (!isAnswer) return false;
+    await this.#events?.ask(["PING"]);
+    return this.#written.has(key);
+  }
+
+  /** @returns whether nothing was written meanwhile */
+  async #cutOver(source: RedisSource, events: RedisSource, copier: KeyCopier): Promise<boolean> {
+    const changed = await this.#compare(source, copier);
+    const strange = await this.#deleteOthers();
+    await events.ask(["PING"]);
+    if (this.#written.size > 0) {
+      if (!this.#hasToldOfWriters)
+        printLine("the Redis is still written to: stop its writers, and this ends");
+      this.#hasToldOfWriters = true;
+      return false;
+    }
+    printLine(`cut over: the daemons hold the ${keys(this.#marks.size)} of the Redis`);
+    if (changed > 0) printLine(`${keys(changed)} had changed without being told, and are copied`);
+    if (strange > 0) printLine(`${keys(strange)} that the Redis does not have are deleted`);
+    if (this.#left.length > 0)
+      throw new Ended(`${keys(this.#left.length)} could not be taken over:\n${named(this.#left)}`);
+    return true;
+  }
+
+  /** Of an import before, or there already. @returns how many */
+  async #deleteOthers(): Promise<number> {
+    let strange = 0;
+    let cursor = "0";
+    do {
+      const [next, found] = (await this.#daemons.ask(["SCAN", cursor, "COUNT", SCAN_COUNT])) as [
+        Buffer,
+        Buffer[],
+      ];
+      cursor = String(next);
+      for (const key of found) {
+        if (this.#marks.has(key.toString("latin1"))) continue;
+        await this.#delete(key);
+        strange++;
+      }
+    } while (cursor !== "0");
+    return strange;
+  }
+
+  async #delete(key: Buffer): Promise<void> {
+    await this.#daemons.send(["DEL", key]);
+  }
+}
+
+/** It ends here, whatever connections do. */
+class Ended extends Error {
+  override readonly name = "Ended";
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,113 @@
+/**
+ * A value read by the commands of its type, piece by piece, and the commands that make it again: where the serialized form (DUMP)
+ * is not given, not taken, or too long. Nothing may write the key meanwhile.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { PlainReply } from "../../protocol/reply.js";
+import { bulksOf, bytesIn, type RedisSource } from "./redis-source.js";
+
+/** Elements of a piece. */
+const PIECE_ELEMENTS = 500;
+const PIECE = String(PIECE_ELEMENTS);
+
+export type Argv = readonly ByteString[];
+
+type Pieces = (source: RedisSource, key: ByteString) => AsyncGenerator<Argv>;
+
+/** By what TYPE answers; null: values of that type are Redis modules', and have no commands here. */
+export function piecesOf(type: ByteString): Pieces | null {
+  return Object.hasOwn(PIECES, type) ? (PIECES[type] as Pieces) : null;
+}
+
+const PIECES: Readonly<Record<string, Pieces>> = { string, list, hash, set, zset, stream };
+
+async function* string(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
+  const reply = await source.ask(["GET", key]);
+  // It may have gone since its type was asked for.
+  if (reply.kind === "bulk") yield ["SET", key, reply.bytes];
+}
+
+async function* list(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
+  for (let from = 0; ; from += PIECE_ELEMENTS) {
+    const range = ["LRANGE", key, String(from), String(from + PIECE_ELEMENTS - 1)];
+    const elements = bulksOf(await source.ask(range));
+    if (elements.length > 0) yield ["RPUSH", key, ...elements];
+    if (elements.length < PIECE_ELEMENTS) return;
+  }
+}
+
+async function* hash(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
+  for await (const pairs of scanned(source, "HSCAN", key)) yield ["HSET", key, ...pairs];
+}
+
+async function* set(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
+  for await (const members of scanned(source, "SSCAN", key)) yield ["SADD", key, ...members];
+}
+
+async function* zset(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
+  for await (const pairs of scanned(source, "ZSCAN", key)) {
+    const swapped: ByteString[] = [];
+    for (let i = 0; i + 1 < pairs.length; i += 2) swapped.push(pairs[i + 1] as string, pairs[i] as string);
+    yield ["ZADD", key, ...swapped];
+  }
+}
+
+async function* scanned(source: RedisSource, name: string, key: ByteString): AsyncGenerator<ByteString[]> {
+  let cursor = "0";
+  do {
+    const reply = await source.ask([name, key, cursor, "COUNT", PIECE]);
+    const [next, elements] = reply.kind === "array" ? reply.items : [];
+    cursor = next === undefined ? "0" : bytesIn(next);
+    const found = bulksOf(elements);
+    // A small value comes whole, however long that is.
+    for (let at = 0; at < found.length; at += 2 * PIECE_ELEMENTS)
+      yield found.slice(at, at + 2 * PIECE_ELEMENTS);
+  } while (cursor !== "0");
+}
+
+/** Entries, ids and groups of consumers; what consumers have been given and not yet acknowledged has no command that sets it. */
+async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
+  const facts = fieldsOf(await source.ask(["XINFO", "STREAM", key]));
+  // What comes behind it meanwhile is not of this moment, and may never end.
+  const last = facts.get("last-generated-id") ?? "0-0";
+  let count = 0;
+  for (let from = "-"; ; ) {
+    const reply = await source.ask(["XRANGE", key, from, last, "COUNT", PIECE]);
+    const entries = reply.kind === "array" ? reply.items : [];
+    for (const entry of entries) {
+      const [id, fields] = entry.kind === "array" ? entry.items : [];
+      const at = id === undefined ? "" : bytesIn(id);
+      yield ["XADD", key, at, ...bulksOf(fields)];
+      from = `(${at}`;
+    }
+    count += entries.length;
+    if (entries.length < PIECE_ELEMENTS) break;
+  }
+  // A stream that was emptied is there all the same.
+  if (count === 0)
+    yield* [
+      ["XADD", key, "0-1", "a", "b"],
+      ["XTRIM", key, "MAXLEN", "0"],
+    ];
+  const added = facts.get("entries-added");
+  const deleted = facts.get("max-deleted-entry-id");
+  const more =
+    added === undefined || deleted === undefined ? [] : ["ENTRIESADDED", added, "MAXDELETEDID", deleted];
+  yield ["XSETID", key, last, ...more];
+  const groups = await source.ask(["XINFO", "GROUPS", key]);
+  for (const group of groups.kind === "array" ? groups.items : []) {
+    const told = fieldsOf(group);
+    const read = told.get("entries-read");
+    const entriesRead = read === undefined || read === "" ? [] : ["ENTRIESREAD", read];
+    const [name = "", id = "0-0"] = [told.get("name"), told.get("last-delivered-id")];
+    yield ["XGROUP", "CREATE", key, name, id, ...entriesRead];
+  }
+}
+
+function fieldsOf(reply: PlainReply): ReadonlyMap<ByteString, ByteString> {
+  const items = reply.kind === "array" ? reply.items : [];
+  const fields = new Map<ByteString, ByteString>();
+  for (let i = 0; i + 1 < items.length; i += 2)
+    fields.set(bytesIn(items[i] as PlainReply), bytesIn(items[i + 1] as PlainReply));
+  return fields;
+}

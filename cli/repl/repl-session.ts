@@ -1,0 +1,135 @@
+/** What a typed line does: a command for the daemons, or a word that is the session's own (SELECT, MULTI, help). */
+
+import type { FanOutClient } from "../../client/fan-out-client.js";
+import { readCallOptions } from "../../client/settings/call-options.js";
+import type { Settings } from "../../client/settings/options.js";
+import {
+  type CommandInput,
+  type Company,
+  commandBytes,
+  companyOf,
+  isReadCommand,
+} from "../../client/shared/command.js";
+import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
+import { repliedError } from "../../client/shared/replied-error.js";
+import { bytesOfText } from "../../protocol/byte-string.js";
+import { NIL, type Reply, status } from "../../protocol/reply.js";
+import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import { type CarriedCall, carried } from "../shared/carried.js";
+import { splitWords } from "../shared/words.js";
+import { CommandHelp } from "./command-help.js";
+import { typedText } from "./typed-text.js";
+
+const QUEUED = "QUEUED";
+const WATCHES = "conditions are given by options: dbsync send, or the library's if. WATCH has no place here";
+
+type Words = readonly (string | Buffer)[];
+
+/** Words of the session: what they do, and print. */
+const OWN: Readonly<Record<string, (session: ReplSession, words: Words) => string | Promise<string>>> = {
+  SELECT: (session, words) => session.select(words),
+  MULTI: (session) => session.begin(),
+  EXEC: (session) => session.execute(),
+  DISCARD: (session) => session.discard(),
+  WATCH: () => `(error) ${WATCHES}`,
+  UNWATCH: () => `(error) ${WATCHES}`,
+  HELP: (session, words) => session.help.about(words.slice(1).map(String).join(" ")),
+};
+
+export class ReplSession {
+  readonly help: CommandHelp;
+  readonly #client: FanOutClient;
+  readonly #settings: Settings;
+  #db: number;
+  /** null: commands go out as they are typed. */
+  #queue: CommandInput[] | null = null;
+
+  constructor(client: FanOutClient, settings: Settings) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#db = settings.envelope?.db ?? 0;
+    this.help = new CommandHelp((command) => this.#ask(command));
+  }
+
+  /** As redis-cli's: where commands go, which database, and whether they are held back for EXEC. */
+  get prompt(): string {
+    const [first, ...others] = this.#settings.servers;
+    const more = others.length === 0 ? "" : `+${others.length}`;
+    const db = this.#db === 0 ? "" : `[${this.#db}]`;
+    return `${first?.text ?? "dbsync"}${more}${db}${this.#queue === null ? "" : "(TX)"}> `;
+  }
+
+  /** @returns what to print @throws DbsyncError  no daemon answered, or the line cannot be sent */
+  async run(line: string): Promise<string> {
+    const words = splitWords(line);
+    const name = String(words[0] ?? "").toUpperCase();
+    const { [name]: own } = OWN;
+    if (own !== undefined && Object.hasOwn(OWN, name)) return await own(this, words);
+    if (this.#queue === null) return typedText(await this.#ask(words));
+    if (this.#queue.length === COMMANDS_MAX)
+      throw new DbsyncError("bad-command", `EXEC takes ${COMMANDS_MAX} commands at most; DISCARD drops them`);
+    commandBytes(words);
+    this.#queue.push(words);
+    return QUEUED;
+  }
+
+  select(words: Words): string {
+    const db = String(words[1] ?? "");
+    if (words.length !== 2 || !/^\d{1,9}$/.test(db)) return "(error) SELECT takes the number of a database";
+    this.#db = Number(db);
+    return "OK";
+  }
+
+  begin(): string {
+    if (this.#queue !== null) return "(error) MULTI within MULTI: EXEC or DISCARD first";
+    this.#queue = [];
+    return "OK";
+  }
+
+  discard(): string {
+    if (this.#queue === null) return "(error) DISCARD without MULTI";
+    this.#queue = null;
+    return "OK";
+  }
+
+  /** All of them as one envelope: applied together, or not at all. */
+  async execute(): Promise<string> {
+    const queue = this.#queue;
+    if (queue === null) return "(error) EXEC without MULTI";
+    this.#queue = null;
+    if (queue.length === 0) return "(empty array)";
+    const company = queue.every(isReadCommand) ? "reads" : "writes";
+    return typedText(await this.#carry(queue.map(commandBytes), company, true));
+  }
+
+  async #ask(command: CommandInput): Promise<Reply> {
+    try {
+      return await this.#carry(commandBytes(command), companyOf(command), false);
+    } catch (problem) {
+      if (!isForVersion1(problem)) throw problem;
+      // Which has texts only.
+      const text = await this.#client.send(command, { db: this.#db });
+      return text === null ? NIL : status(bytesOfText(text));
+    }
+  }
+
+  async #carry(bytes: CarriedCall["bytes"], company: Company, multi: boolean): Promise<Reply> {
+    const settings = readCallOptions({ db: this.#db }, this.#settings);
+    const call = multi ? { ...settings, envelope: { ...settings.envelope, multi } } : settings;
+    try {
+      return await carried(this.#client, { bytes, company, settings: call });
+    } catch (problem) {
+      const failed = repliedError(problem as Error);
+      if (failed === null) throw problem;
+      return failed;
+    }
+  }
+}
+
+/** Whether some daemon was sent nothing, since it speaks version 1, and no other has answered. */
+function isForVersion1(problem: unknown): boolean {
+  const isToldOf1 = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "version-1";
+  return (
+    problem instanceof DbsyncError && problem.effect === "not-applied" && problem.outcomes.some(isToldOf1)
+  );
+}

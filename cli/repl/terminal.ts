@@ -1,0 +1,149 @@
+/** `dbsync repl` at a terminal: a prompt, hints while typing, completion, history, lines that go on while a quote is open. */
+import { createInterface, type Interface } from "node:readline";
+import { styleText } from "node:util";
+import { DbsyncError } from "../../client/shared/errors.js";
+import { bytesOfText } from "../../protocol/byte-string.js";
+import { completeCommand } from "../shared/command-names.js";
+import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
+import { shownLines } from "../shared/shown-text.js";
+import { isQuoteOpen, splitWords } from "../shared/words.js";
+import type { ReplSession } from "./repl-session.js";
+import { quoted } from "./typed-text.js";
+
+const LEAVE = "Ctrl-D, exit or quit leaves.";
+const LEAVING = /^\s*(?:exit|quit)\s*$/i;
+const MORE = "... ";
+const SAVE_CURSOR = "\x1b7";
+const RESTORE_CURSOR = "\x1b8";
+const CLEAR_TO_END = "\x1b[K";
+/** A hint that is cut shorter than this says nothing. */
+const ROOM_LEAST = 8;
+/** Where none is told. */
+const COLUMNS = 80;
+/** What needs no quotes. */
+const PLAIN = /^[^\s"'\\]+$/;
+/** Passwords stand in these. */
+const SECRET = /^\s*(?:auth|hello|acl\s+setuser|config\s+set)\s/i;
+
+export interface TerminalStreams {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream & { readonly columns?: number };
+}
+
+/** Until the user leaves. An error does not end it. */
+export async function converse(
+  session: ReplSession,
+  history: Pick<HistoryFile, "lines" | "add">,
+  { input, output }: TerminalStreams,
+): Promise<void> {
+  const style = (format: "gray" | "red", text: string) =>
+    styleText(format, text, { stream: output as NodeJS.WriteStream });
+  const say = (text: string) => output.write(`${text.startsWith("(error)") ? style("red", text) : text}\n`);
+  // Before readline hears of a key: a hint is gone before the line ends.
+  input.on("keypress", (_, key?: { readonly name?: string }) => {
+    if (key?.name !== "return" && key?.name !== "enter") setImmediate(showHint);
+    else if (isHinted) {
+      output.write(CLEAR_TO_END);
+      isHinted = false;
+    }
+  });
+  const terminal = createInterface({
+    input,
+    output,
+    terminal: true,
+    history: [...history.lines],
+    historySize: MAX_HISTORY_LINES,
+    completer: completeCommand,
+  });
+  let before = "";
+  /** As readline has them, newest first. */
+  let remembered: string[] = [];
+  terminal.on("history", (lines: string[]) => {
+    remembered = lines;
+  });
+  let isBusy = false;
+  let isHinted = false;
+  const prompt = () => {
+    terminal.setPrompt(before === "" ? session.prompt : MORE);
+    terminal.prompt();
+  };
+  function showHint(): void {
+    if (isBusy || before !== "" || terminal.cursor !== terminal.line.length) return;
+    const room = (output.columns ?? COLUMNS) - session.prompt.length - terminal.line.length - 3;
+    const hint = session.help.hint(terminal.line, showHint);
+    const shown = hint === null || room < ROOM_LEAST ? "" : `  ${hint.slice(0, room)}`;
+    if (shown === "" && !isHinted) return;
+    isHinted = shown !== "";
+    output.write(`${SAVE_CURSOR}${style("gray", shown)}${CLEAR_TO_END}${RESTORE_CURSOR}`);
+  }
+  terminal.on("SIGINT", () => {
+    if (terminal.line === "" && before === "") output.write(`\n${LEAVE}`);
+    output.write("\n");
+    before = "";
+    clearLine(terminal);
+    prompt();
+  });
+  output.write(`help tells what there is. ${LEAVE}\n`);
+  prompt();
+  for await (const typed of terminal) {
+    const line = before + typed;
+    if (before === "" && LEAVING.test(line)) break;
+    before = isQuoteOpen(line) ? `${line}\n` : "";
+    if (before === "" && line.trim() !== "") {
+      const whole = line === typed ? line : joined(remembered, line);
+      if (!isSecret(line)) history.add(whole);
+      isBusy = true;
+      say(await session.run(line).catch(told));
+      isBusy = false;
+    }
+    prompt();
+  }
+  terminal.close();
+  output.write("\n");
+}
+
+/** Puts the whole of a line in the place of its parts. @returns  it, on one line */
+function joined(remembered: string[], line: string): string {
+  const whole = onOneLine(line);
+  for (const part of line.split("\n")) {
+    const at = remembered.indexOf(part);
+    if (at >= 0) remembered.splice(at, 1);
+  }
+  remembered.unshift(whole);
+  return whole;
+}
+
+/** What went on over several lines, as it can be typed in one. */
+function onOneLine(line: string): string {
+  if (!line.includes("\n")) return line;
+  try {
+    return splitWords(line).map(wordOf).join(" ");
+  } catch {
+    return line.replaceAll("\n", " ");
+  }
+}
+
+const wordOf = (word: string | Buffer): string =>
+  typeof word === "string" && PLAIN.test(word)
+    ? word
+    : quoted(typeof word === "string" ? bytesOfText(word) : word.toString("latin1"));
+
+/** By its words, however they are quoted. */
+function isSecret(line: string): boolean {
+  try {
+    return SECRET.test(`${splitWords(line).slice(0, 2).join(" ")} `);
+  } catch {
+    return SECRET.test(line);
+  }
+}
+
+/** @throws  what is no DbsyncError */
+function told(problem: unknown): string {
+  if (problem instanceof DbsyncError) return `(error) ${shownLines(problem.message)}`;
+  throw problem;
+}
+
+function clearLine(terminal: Interface): void {
+  terminal.write(null, { ctrl: true, name: "e" });
+  terminal.write(null, { ctrl: true, name: "u" });
+}

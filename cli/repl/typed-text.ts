@@ -1,0 +1,67 @@
+/** A reply as people read it at a terminal: typed, lists numbered. Source: redis-cli's own form, Redis 7. */
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { formatDouble } from "../../protocol/resp/double.js";
+import { escaped, shownLines } from "../shared/shown-text.js";
+
+const NAMED: Readonly<Record<string, string>> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\b": "\\b",
+  "\x07": "\\a",
+  '"': '\\"',
+  "\\": "\\\\",
+};
+
+/** Control characters, quotes and backslashes. */
+const UNSHOWN = /[\x00-\x1f\x7f-\x9f"\\]/g;
+/** Of bytes that are no UTF-8. */
+const UNSHOWN_BYTE = /[^\x20-\x7e]|["\\]/g;
+
+/** @returns lines without the end of the last one */
+export function typedText(reply: Reply): string {
+  switch (reply.kind) {
+    case "status":
+      return shownLines(textOfBytes(reply.text));
+    case "error":
+      return `(error) ${shownLines(textOfBytes(reply.text))}`;
+    case "integer":
+      return `(integer) ${reply.value}`;
+    case "double":
+      return `(double) ${formatDouble(reply.value)}`;
+    case "bulk":
+    case "verbatim":
+      return quoted(reply.bytes);
+    case "nil":
+    case "nil-array":
+      return "(nil)";
+    case "resp3":
+      return typedText(reply.plain);
+    default:
+      return list(reply.items);
+  }
+}
+
+/** Numbers are right-aligned, and what has several lines stands behind its number. */
+function list(items: readonly Reply[]): string {
+  if (items.length === 0) return "(empty array)";
+  const digits = String(items.length).length;
+  const margin = " ".repeat(digits + 2);
+  return items
+    .map((item, i) => {
+      const number = String(i + 1).padStart(digits);
+      return `${number}) ${typedText(item).replaceAll("\n", `\n${margin}`)}`;
+    })
+    .join("\n");
+}
+
+/** In quotes, as a line that is typed takes it; bytes that are no UTF-8 text as `\xff`. */
+export function quoted(bytes: ByteString): string {
+  const text = textOfBytes(bytes);
+  const isText = !text.includes("\ufffd");
+  const shown = isText ? text.replace(UNSHOWN, quotedChar) : bytes.replace(UNSHOWN_BYTE, quotedChar);
+  return `"${shown}"`;
+}
+
+const quotedChar = (char: string): string => escaped(char, NAMED);

@@ -1,0 +1,135 @@
+/** `dbsync send`: one command, and what came of it. */
+import { buffer } from "node:stream/consumers";
+import { type Command, Option } from "commander";
+import type { CallingClient } from "../client/client.js";
+import type { Argument, CommandInput } from "../client/shared/command.js";
+import { DbsyncError, type Outcome } from "../client/shared/errors.js";
+import { asksForWriters } from "../client/writers.js";
+import { didYouMean } from "../protocol/nearest-name.js";
+import {
+  addClientOptions,
+  addDatabaseOption,
+  addPolicyOption,
+  addWaitOptions,
+  type ClientFlags,
+  openFrom,
+  readSettings,
+} from "./shared/client-options.js";
+import { COMMAND_NAMES } from "./shared/command-names.js";
+import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
+import { commandWords } from "./shared/late-options.js";
+import {
+  JSON_FLAG,
+  jsonOutcome,
+  jsonValue,
+  outcomeBytes,
+  printJson,
+  printJsonError,
+  printValue,
+} from "./shared/output.js";
+import { tellHint } from "./shared/probe.js";
+import { shownLines } from "./shared/shown-text.js";
+import { showWaiting } from "./status/waiting.js";
+
+interface SendFlags extends ClientFlags {
+  readonly all?: boolean;
+  readonly stdin?: boolean;
+}
+
+export function addSend(program: Command): void {
+  const command = program.command("send").description("send a command to every daemon and print the answer");
+  addWaitOptions(addDatabaseOption(addPolicyOption(addClientOptions(command, undefined, true))))
+    .addOption(new Option("--all", "print every daemon's answer, a line for each").conflicts("policy"))
+    .option("-x, --stdin", "read the last argument from standard input, to its end, as the bytes that come")
+    .option(JSON_FLAG, 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')
+    .argument("<command...>", "the command as arguments, or all of it as one argument with blanks")
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      `
+Options come before the command; those that take a value may also end the line. Any other one after the
+command's name is an error, unless it follows --: everything after -- belongs to the command. An answer is printed
+with its bytes as they are, nil as (nil); on a terminal control
+characters are shown as \\x1b. In JSON an answer is text; bytes that are not UTF-8 are {"base64": "/wBB"}.
+Arguments may hold blanks and any bytes, unless a daemon speaks version 1, which has no way to carry them.
+With --stable and --replicated a terminal shows that the command waits, and what the daemons say of themselves.
+
+Examples:
+  dbsync send SET greeting hello
+  dbsync send "SET greeting hello"
+  dbsync send -k private.pem SET greeting "good morning"
+  dbsync send -k private.pem -x SET picture < picture.png
+  dbsync send -s 10.0.0.1,10.0.0.2 -k private.pem INCR visits
+  dbsync send --all --json GET greeting
+  dbsync send -k private.pem -- SADD letters -k -s
+${exitCodeHelp("no daemon answered, the command failed, or the answers are not what --policy asks for")}`,
+    )
+    .action(send);
+}
+
+async function send(given: string[], flags: SendFlags, own: Command): Promise<void> {
+  const words = commandWords(own, given);
+  let isUnsigned = false;
+  try {
+    const settings = readSettings(flags);
+    isUnsigned = settings.key === null;
+    const { client } = openFrom({ ...settings, format: "bytes" });
+    const command = await commandOf(words, flags);
+    const endWaiting = showWaiting(settings, process.stderr);
+    if (flags.all) {
+      const { outcomes } = await client.sendAll(command).finally(endWaiting);
+      printAll(flags, outcomes, isUnsigned);
+    } else {
+      const asked = asksForWriters(command) ? writers(client, command) : client.send(command);
+      const value = await asked.finally(endWaiting);
+      if (flags.json) printJson({ value: jsonValue(value) });
+      else printValue(value);
+    }
+  } catch (error) {
+    if (flags.json) process.exitCode = printJsonError(error);
+    else if (error instanceof DbsyncError) process.exitCode = tell(error, words, isUnsigned);
+    else throw error;
+  }
+}
+
+/** One word is a line, unless something comes behind it. */
+async function commandOf(words: readonly string[], { stdin }: SendFlags): Promise<CommandInput> {
+  const [line = ""] = words;
+  if (!stdin) return words.length === 1 ? line : words;
+  const before: readonly Argument[] = words.length === 1 ? line.split(" ").filter(Boolean) : words;
+  return [...before, await buffer(process.stdin)];
+}
+
+function tell(error: DbsyncError, words: readonly string[], isUnsigned: boolean): ExitCode {
+  process.stderr.write(`dbsync: ${shownLines(error.message)}\n`);
+  const [, name] = /ERR unknown command '([^']*)'/.exec(error.message) ?? [];
+  const hint = name === undefined ? "" : didYouMean(name.toUpperCase(), COMMAND_NAMES);
+  if (hint !== "") process.stderr.write(`(${hint.replace("did", "Did").trimEnd()})\n`);
+  if (mayLackQuotes(error.message, words))
+    process.stderr.write(
+      '(An argument with blanks is one word in quotes: dbsync send SET greeting "good morning")\n',
+    );
+  tellHint(isUnsigned, error.outcomes);
+  return exitCodeOf(error);
+}
+
+/** Whether the command has a word too many, or more than one. */
+function mayLackQuotes(message: string, words: readonly string[]): boolean {
+  const count = words.length === 1 ? words.join().split(" ").filter(Boolean).length : words.length;
+  return count > 2 && /: ERR (syntax error|wrong number of arguments)/.test(message);
+}
+
+/** A line for each key; an empty one: it is absent. */
+async function writers(client: CallingClient, command: CommandInput): Promise<string> {
+  const reply = await client.call(command);
+  return (Array.isArray(reply) ? reply : [reply]).map((writer) => writer ?? "").join("\n");
+}
+
+function printAll(flags: SendFlags, outcomes: readonly Outcome[], isUnsigned: boolean): void {
+  if (flags.json) printJson({ outcomes: outcomes.map(jsonOutcome) });
+  else {
+    for (const outcome of outcomes) printValue(outcomeBytes(outcome));
+    tellHint(isUnsigned, outcomes);
+  }
+  if (outcomes.every(({ status }) => status === "failed")) process.exitCode = EXIT.failed;
+}

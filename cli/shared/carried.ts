@@ -1,0 +1,19 @@
+/** A call whose answer is taken as the reply that came. */
+
+import type { FanOutClient } from "../../client/fan-out-client.js";
+import type { CallSettings } from "../../client/settings/call-options.js";
+import type { Company } from "../../client/shared/command.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+
+export interface CarriedCall {
+  /** A command, or those of an envelope that are applied together. */
+  readonly bytes: ByteString | readonly ByteString[];
+  readonly company: Company;
+  readonly settings: CallSettings;
+}
+
+/** @throws DbsyncError  also for a reply that is an error: see repliedError */
+export function carried(client: FanOutClient, { bytes, company, settings }: CarriedCall): Promise<Reply> {
+  return new Promise((resolve, reject) => client.carry(bytes, company, settings, { resolve, reject }));
+}

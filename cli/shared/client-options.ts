@@ -1,0 +1,164 @@
+/** The options that every subcommand has, and the client they ask for. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { openClient, trusting } from "../../client/dbsync-send.js";
+import type { ListeningClient } from "../../client/listening-client.js";
+import { DEFAULT_TIMEOUT_MS } from "../../client/settings/call-limits.js";
+import { type Defaults, readDefaults, realPlaces } from "../../client/settings/defaults.js";
+import { readOptions, type Settings } from "../../client/settings/options.js";
+import type { SigningKey } from "../../client/settings/signing-key.js";
+import type { Policy } from "../../client/shared/policy.js";
+import { readVersions, VERSIONS_ALLOWED, type Versions } from "../../client/shared/versions.js";
+import { readPassphraseFile } from "../../keys/passphrase-file.js";
+
+export interface ClientFlags {
+  readonly servers?: string;
+  readonly key?: string;
+  readonly passphraseFile?: string;
+  readonly ca?: string;
+  readonly cluster?: string;
+  readonly versions?: Versions;
+  readonly timeout?: number;
+  readonly policy?: Policy;
+  readonly db?: number;
+  readonly stable?: boolean;
+  readonly replicated?: number;
+  readonly json?: boolean;
+}
+
+export const CA_HELP =
+  "authorities that may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
+
+/**
+ * @param timeoutMs  the subcommand's own default of --timeout
+ * @param canWait    whether it has --stable as well
+ */
+export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_MS, canWait = false): Command {
+  return command
+    .option(
+      "-s, --servers <list>",
+      "daemons as host:port,host:port (default: DBSYNC_SERVERS, dbsync.ini, 127.0.0.1:1111)",
+    )
+    .option(
+      "-k, --key <file>",
+      'private key to sign with, "" for none (default: DBSYNC_SIGNKEY, dbsync.ini, none)',
+    )
+    .option("--passphrase-file <file>", "file whose first line opens the key")
+    .option("--ca <file>", CA_HELP)
+    .option(
+      "--cluster <hex>",
+      "the cluster that is meant (default: DBSYNC_CLUSTER, dbsync.ini, the daemons are asked)",
+    )
+    .addOption(
+      new Option(
+        "--versions <list>",
+        "2: sign as version 2 alone; 1: as version 1, which can be replayed; 1,2: version 1 for daemons that close on version 2 " +
+          "(default: DBSYNC_VERSIONS, dbsync.ini, 2)",
+      ).argParser(readVersionsFlag),
+    )
+    .addOption(
+      new Option(
+        "--timeout <ms>",
+        canWait
+          ? `give up after so long, at most 20000, with --stable 60000 (default: ${timeoutMs}, 60000)`
+          : `give up after so long, at most 20000 (default: ${timeoutMs})`,
+      ).argParser((text) => readCount(text, "Milliseconds are")),
+    );
+}
+
+export function addPolicyOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      "--policy <name>",
+      "first: the first good answer; majority: what most daemons answer; all, or a number: so many answers; " +
+        "all-equal: only if all daemons agree (default: first)",
+    ).argParser(readPolicy),
+  );
+}
+
+export function addDatabaseOption(command: Command): Command {
+  return command.addOption(
+    new Option("--db <number>", "number of the database (default: 0); others need version 2").argParser(
+      (text) => readCount(text, "A database is"),
+    ),
+  );
+}
+
+export function addWaitOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--stable", "wait until no later write can change what this one did (some 35 s)").conflicts(
+        "replicated",
+      ),
+    )
+    .addOption(
+      new Option("--replicated <number>", "wait until so many daemons have it on their disk").argParser(
+        (text) => readCount(text, "Daemons are"),
+      ),
+    );
+}
+
+/** @throws DbsyncError, KeyFileError: as the flags, the configuration or the key deserve */
+export function readSettings(
+  flags: ClientFlags,
+  defaults: () => Defaults = () => readDefaults(realPlaces()),
+): Settings {
+  const { servers, key, ca, cluster, versions, timeout, policy, db, stable, replicated } = flags;
+  const { passphraseFile } = flags;
+  const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
+  // PHP's own form of an answer, which dbsync.ini may ask for, is for PHP programs.
+  const format = "text";
+  const envelope = { db, stable, replicated };
+  const given = {
+    servers,
+    key,
+    ca,
+    cluster,
+    versions,
+    timeout,
+    policy,
+    ...envelope,
+    passphrase,
+    format,
+  } as const;
+  return trusting(readOptions(given, defaults));
+}
+
+/** Warnings about the key go to standard error. The client is not to be closed: see DELIVERY_LINGER_MS. */
+export function openFrom(settings: Settings): { client: ListeningClient; key: SigningKey } {
+  return openClient(settings, printWarning);
+}
+
+/** @param subject  what the number is, as the beginning of a sentence: `Milliseconds are` */
+export function readCount(text: string, subject: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError(`${subject} a whole number.`);
+  return Number(text);
+}
+
+function readVersionsFlag(text: string): Versions {
+  const versions = readVersions(text);
+  if (versions === null) throw new InvalidArgumentError(`Allowed: ${VERSIONS_ALLOWED}.`);
+  return versions;
+}
+
+function readPolicy(text: string): Policy {
+  switch (text) {
+    case "first":
+    case "majority":
+    case "all":
+    case "all-equal":
+      return text;
+    default:
+      if (/^[1-9]\d?$/.test(text)) return Number(text);
+      throw new InvalidArgumentError("Allowed: first, majority, all, all-equal, or a number of daemons.");
+  }
+}
+
+function readPassphrase(file: string): Buffer {
+  const { passphrase, warnings } = readPassphraseFile(file);
+  for (const warning of warnings) printWarning(warning);
+  return passphrase;
+}
+
+function printWarning(warning: string): void {
+  process.stderr.write(`dbsync: warning: ${warning}\n`);
+}

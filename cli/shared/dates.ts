@@ -1,0 +1,64 @@
+/** Dates on the command line, and as people are shown them: in UTC, so that nobody has to ask whose. */
+
+import { DbsyncError } from "../../client/shared/errors.js";
+import { dateText } from "../../protocol/version-2/envelope.js";
+
+const FORMS =
+  "a date as 2027-01-31 or 2027-01-31T12:00Z, a time from now as 90d, 12h, 30m or 45s, or milliseconds since 1970";
+
+const PAST_FORMS =
+  "a time before now as -30m, -2h or -7d, a date as 2027-01-31 or 2027-01-31T12:00Z, or milliseconds since 1970";
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * A date as milliseconds since 1970.
+ * @param end     whether a day without a time means its last moment instead of its first
+ * @throws DbsyncError `bad-option`
+ */
+export function parseDate(
+  text: string,
+  { option, now, end }: { option: string; now: number; end: boolean },
+): number {
+  const ahead = /^(\d{1,6})([smhd])$/.exec(text);
+  if (ahead !== null) return Math.floor(now) + Number(ahead[1]) * (UNIT_MS[ahead[2] as string] as number);
+  // Shorter numbers would be years.
+  if (/^\d{12,15}$/.test(text)) return Number(text);
+  const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
+  const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text);
+  const time = isDay || isMoment ? Date.parse(text) : Number.NaN;
+  // Date.parse takes the 30th of February for a day of March.
+  const exists = !isDay || (!Number.isNaN(time) && new Date(time).toISOString().startsWith(text));
+  if (Number.isNaN(time) || !exists)
+    throw new DbsyncError("bad-option", `${option} is ${JSON.stringify(text)}, allowed: ${FORMS}`);
+  return isDay && end ? time + (UNIT_MS["d"] as number) - 1 : time;
+}
+
+/**
+ * The same for what has been: `-2h` is two hours before now.
+ * @throws DbsyncError `bad-option`
+ */
+export function parsePastDate(text: string, asked: { option: string; now: number; end: boolean }): number {
+  const { option, now } = asked;
+  const before = /^-(\d{1,6})([smhd])$/.exec(text);
+  if (before !== null) return Math.floor(now) - Number(before[1]) * (UNIT_MS[before[2] as string] as number);
+  // What would be a time from now is a sign that was forgotten.
+  if (!/^\d+[a-z]$/.test(text)) {
+    try {
+      return parseDate(text, asked);
+    } catch (problem) {
+      if (!(problem instanceof DbsyncError)) throw problem;
+    }
+  }
+  throw new DbsyncError("bad-option", `${option} is ${JSON.stringify(text)}, allowed: ${PAST_FORMS}`);
+}
+
+/** `2027-01-31 12:00:00.000Z`. */
+export function formatMoment(ms: number): string {
+  return dateText(ms).replace("T", " ");
+}
+
+/** `2027-01-31 12:00:00Z`. */
+export function formatDate(ms: number): string {
+  return formatMoment(ms).replace(/\.\d+Z$/, "Z");
+}

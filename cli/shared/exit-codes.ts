@@ -1,0 +1,33 @@
+/** What the command line's exit codes mean, and which error leads to which. */
+
+import { DbsyncError, type ErrorCode } from "../../client/shared/errors.js";
+import { KeyFileError } from "../../keys/errors.js";
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, configuration: 3, unchecked: 4 } as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
+  "bad-command": EXIT.usage,
+  "bad-option": EXIT.usage,
+  "bad-config": EXIT.configuration,
+  "bad-key": EXIT.configuration,
+};
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof KeyFileError) return EXIT.configuration;
+  return error instanceof DbsyncError ? (BY_ERROR[error.code] ?? EXIT.failed) : EXIT.failed;
+}
+
+/**
+ * The last lines of each subcommand's help.
+ * @param failed  what code 1 means there
+ */
+export function exitCodeHelp(failed: string): string {
+  return `
+Exit codes:
+  0  ok
+  1  ${failed}
+  2  usage: an unknown option, or a command that cannot be sent
+  3  a key or configuration file cannot be used`;
+}

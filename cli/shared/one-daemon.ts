@@ -1,0 +1,35 @@
+/** One daemon of the list, the first that answers, for all that is asked: a cursor is of one alone. */
+import type { Settings } from "../../client/settings/options.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { Address } from "../../client/shared/servers.js";
+import { openFrom } from "./client-options.js";
+
+/** Strings come as Buffers. @throws DbsyncError */
+export type AskBuffers = (command: readonly (string | Buffer)[]) => Promise<ReplyValue>;
+
+/** The daemon that is asked. */
+export interface AskedDaemon {
+  readonly ask: AskBuffers;
+  readonly server: Address;
+}
+
+/** @throws DbsyncError  none of the list answers, or in version 1 alone */
+export async function oneDaemon(settings: Settings): Promise<AskedDaemon> {
+  let failure: unknown = null;
+  for (const server of settings.servers) {
+    const { client } = openFrom({ ...settings, servers: [server], policy: "first" });
+    try {
+      const ask: AskBuffers = (command) => client.call(command, { buffers: true });
+      if (Array.isArray(await ask(["SCAN", "0", "COUNT", "1"]))) return { ask, server };
+      throw new DbsyncError(
+        "bad-key",
+        "it is version 1 that is spoken, which tells no cursors; name a private key (-k)",
+      );
+    } catch (problem) {
+      if (!(problem instanceof DbsyncError)) throw problem;
+      failure ??= problem;
+    }
+  }
+  throw failure;
+}

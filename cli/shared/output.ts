@@ -1,0 +1,89 @@
+/** What subcommands print: values, outcomes, and with --json objects of a line each. */
+import { isUtf8 } from "node:buffer";
+import { describeOutcome } from "../../client/shared/described-outcomes.js";
+import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
+import { painted, type Tone } from "./colours.js";
+import { type ExitCode, exitCodeOf } from "./exit-codes.js";
+import { shownLines } from "./shown-text.js";
+import { terminalColumns, wrapped } from "./table.js";
+
+export const JSON_FLAG = "--json";
+
+export function printLine(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** For people: on a terminal broken between words, in a pipe as it is. */
+export function printSentence(text: string, tone: Tone): void {
+  const lines = shownLines(text).split("\n");
+  const broken = process.stdout.isTTY ? lines.flatMap((line) => wrapped(line, terminalColumns())) : lines;
+  for (const line of broken) printLine(painted(line, tone));
+}
+
+/** An answer, null for nil, and the end of a line: as its bytes are, but for what a terminal would obey. */
+export function printValue(value: ByteString | null): void {
+  const bytes = value ?? "(nil)";
+  if (process.stdout.isTTY) printLine(shownLines(isText(bytes) ? textOfBytes(bytes) : escaped(bytes)));
+  else process.stdout.write(`${bytes}\n`, "latin1");
+}
+
+/** An answer in JSON: text as it is, and what is none marked as base64. */
+export function jsonValue(bytes: ByteString | null): string | null | { readonly base64: string } {
+  if (bytes === null) return null;
+  return isText(bytes) ? textOfBytes(bytes) : { base64: Buffer.from(bytes, "latin1").toString("base64") };
+}
+
+/** @param outcome  of the form `bytes` */
+export function jsonOutcome(outcome: Outcome): object {
+  if (outcome.status === "failed") return outcome;
+  return { ...outcome, value: jsonValue(outcome.value), values: outcome.values.map(jsonValue) };
+}
+
+const isText = (bytes: ByteString): boolean => isUtf8(Buffer.from(bytes, "latin1"));
+
+const escaped = (bytes: ByteString): string =>
+  bytes.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
+
+/** A bigint as a number where it is one, else as its digits; bytes as text. */
+export function printJson(value: unknown): void {
+  const plain = (_: string, item: unknown) => (typeof item === "bigint" ? exactNumber(item) : item);
+  printLine(JSON.stringify(value, plain));
+}
+
+function exactNumber(value: bigint): number | string {
+  return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value))
+    ? Number(value)
+    : String(value);
+}
+
+/** Prints `{"error": …}`. @returns  the exit code that it deserves @throws  what is no DbsyncError */
+export function printJsonError(error: unknown): ExitCode {
+  if (!(error instanceof DbsyncError)) throw error;
+  const { code, message, outcomes, effect } = error;
+  printJson({ error: { code, message, effect, outcomes } });
+  return exitCodeOf(error);
+}
+
+/** `127.0.0.1:1111: OK`, or what went wrong there. */
+export function outcomeLine(outcome: Outcome): string {
+  return outcome.status === "ok"
+    ? `${outcome.address}: ${outcome.value ?? "(nil)"}`
+    : describeOutcome(outcome);
+}
+
+/** The same of an outcome of the form `bytes`. */
+export function outcomeBytes(outcome: Outcome): ByteString {
+  return outcome.status === "ok"
+    ? `${bytesOfText(outcome.address)}: ${outcome.value ?? "(nil)"}`
+    : bytesOfText(describeOutcome(outcome));
+}
+
+/** Names and values, one behind the other, as an object. Errors of the daemon's making are left out. */
+export function fieldsOf(reply: ReplyValue): Record<string, ReplyValue> {
+  const fields: Record<string, ReplyValue> = {};
+  if (!Array.isArray(reply)) return fields;
+  for (let i = 0; i + 1 < reply.length; i += 2) fields[String(reply[i])] = reply[i + 1] as ReplyValue;
+  return fields;
+}

@@ -1,0 +1,6 @@
+/** How imports send: each command to every daemon. */
+import type { CommandInput } from "../../client/shared/command.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+
+/** @throws DbsyncError  a daemon has not taken it */
+export type SendToAll = (command: CommandInput) => Promise<ReplyValue>;

@@ -1,0 +1,71 @@
+/** Connections to servers of lines of text, encrypted or not; why there is none is told as C programs tell it. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
+import type { Place } from "../../client/shared/environment.js";
+import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls.js";
+
+/**
+ * Text in UTF-8 comes from it; with TLS the server has proved who it is.
+ * @param ms  for the connection and the handshake
+ * @param plain  how an address without TLS begins, for messages: `json://`
+ * @throws Error  as the system says it, with its number: `Connection refused (111)`
+ */
+export async function connected({ host, port, tls }: Place, ms: number, plain: string): Promise<Socket> {
+  if (tls !== null) return (await secured({ host, port, tls }, ms, plain)).setEncoding("utf8");
+  const socket = connect({ host, port, noDelay: true }).setEncoding("utf8");
+  const timer = setTimeout(() => socket.destroy(new Error(systemMessage("ETIMEDOUT"))), ms);
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch (problem) {
+    throw connectProblem(problem as NodeJS.ErrnoException);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function secured(place: Parameters<typeof connectTls>[0], ms: number, plain: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    let isConnected = false;
+    const fail = (reason: Error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(reason);
+    };
+    const trouble = (problem: NodeJS.ErrnoException | null) =>
+      fail(
+        problem === null || isConnected
+          ? new Error(handshakeTrouble(problem, plain))
+          : connectProblem(problem),
+      );
+    const timer = setTimeout(() => fail(new Error(isConnected ? SILENT : systemMessage("ETIMEDOUT"))), ms);
+    const socket = connectTls(place, {
+      failed: (doubt) => fail(new Error(doubt)),
+      secured() {
+        clearTimeout(timer);
+        socket.off("error", trouble).off("close", closed);
+        resolve(socket);
+      },
+    });
+    const closed = () => trouble(null);
+    socket.on("error", trouble).on("close", closed);
+    socket.on("connect", () => {
+      isConnected = true;
+      socket.setNoDelay(true);
+    });
+  });
+}
+
+function connectProblem({ code = "", message }: NodeJS.ErrnoException): Error {
+  return new Error(code === "" ? message : systemMessage(code));
+}
+
+/** As C programs print it. */
+function systemMessage(code: string): string {
+  if (code === "ENOTFOUND") return "the host name was not resolved (ENOTFOUND)";
+  const number = (constants.errno as Readonly<Record<string, number | undefined>>)[code] ?? 0;
+  const text = getSystemErrorMap().get(-number)?.[1];
+  return text === undefined ? code : `${text[0]!.toUpperCase()}${text.slice(1)} (${number})`;
+}

@@ -1,0 +1,35 @@
+/** How exports ask: replies as they came, numbers and texts told apart, and of a key only as it was when the asking began. */
+
+import type { FanOutClient } from "../../client/fan-out-client.js";
+import { readCallOptions } from "../../client/settings/call-options.js";
+import type { Settings } from "../../client/settings/options.js";
+import { type CommandInput, commandBytes } from "../../client/shared/command.js";
+import type { Reply } from "../../protocol/reply.js";
+import { carried } from "./carried.js";
+
+/** A key, and who changed it last. */
+export interface KeyState {
+  readonly key: string;
+  readonly writer: string;
+}
+
+export interface TypedAsking {
+  /** @returns null: there is no such key @throws DbsyncError */
+  stateOf(key: string): Promise<KeyState | null>;
+  /** @param state  null: whatever it is @returns nil: it is another one by now @throws DbsyncError */
+  ask(command: CommandInput, state?: KeyState | null): Promise<Reply>;
+}
+
+export function typedAsking(client: FanOutClient, settings: Settings): TypedAsking {
+  return {
+    async stateOf(key) {
+      const writers = await client.call(["WRITERS", key]);
+      const writer = Array.isArray(writers) ? writers[0] : null;
+      return typeof writer === "string" ? { key, writer } : null;
+    },
+    ask(command, state = null) {
+      const options = readCallOptions(state === null ? {} : { if: [state] }, settings);
+      return carried(client, { bytes: commandBytes(command), company: "reads", settings: options });
+    },
+  };
+}

@@ -1,0 +1,110 @@
+/** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or what stands in front of one. */
+import type { Socket } from "node:net";
+import { isTlsAlert } from "../../client/shared/tls.js";
+import { ended, forTheOriginal, isOpen } from "../../protocol/sql-statement.js";
+import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
+import { connected } from "../shared/text-socket.js";
+import { readAnswer, type SqlAnswer } from "./answer.js";
+
+const SCHEME = "sql";
+const DEFAULT_PORT = 3948;
+const CONNECT_MS = 10_000;
+/** Columns are told anew on each page: the original's have 20 rows. */
+const PAGE_ROWS = 1_000;
+const TLS_ONLY = "it takes TLS only: write sqls:// in front";
+
+export const DEFAULT_PLACE = `127.0.0.1:${DEFAULT_PORT}`;
+
+/** `[sql://][user:password@]host[:port]`, `sqls://…#sha256:…`. @throws InvalidArgumentError */
+export function readSqlPlace(text: string): ServerAddress {
+  const url = text.includes("://") ? text : `${SCHEME}://${text}`;
+  return readServerUrl(url, { scheme: SCHEME, port: DEFAULT_PORT });
+}
+
+export class SqlServer implements Disposable {
+  readonly #socket: Socket;
+  readonly #received: AsyncIterator<string>;
+  /** What has come and was not read, from `#from` on. */
+  #held = "";
+  #from = 0;
+  /** Whether it is a dbsyncd: the original knows no pages of other lengths. */
+  #isOurs = false;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#received = socket[Symbol.asyncIterator]();
+  }
+
+  /** Connects, and logs in. @throws Error  nobody listens, it is no such server, or the login is refused */
+  static async open(address: ServerAddress): Promise<SqlServer> {
+    const socket = await connected(address, CONNECT_MS, `${SCHEME}://`);
+    // Told by whoever reads next.
+    socket.on("error", () => {});
+    const server = new SqlServer(socket);
+    try {
+      await server.#begin(address.login);
+      return server;
+    } catch (problem) {
+      server[Symbol.dispose]();
+      throw problem;
+    }
+  }
+
+  get isOurs(): boolean {
+    return this.#isOurs;
+  }
+
+  /**
+   * @param statement  without the `;` behind it
+   * @throws Error  the connection broke, and whether it was carried out is not known
+   */
+  async ask(statement: string): Promise<SqlAnswer> {
+    if (!this.#isOurs) {
+      const line = forTheOriginal(statement);
+      return line === null
+        ? unsent("this server ends a statement at every ;, in a text too")
+        : this.#send(line);
+    }
+    return isOpen(statement) ? unsent("a text in this statement has no end") : this.#send(statement);
+  }
+
+  async #begin(login: ServerAddress["login"]): Promise<void> {
+    if (login !== null) {
+      const { user, password } = login;
+      if (/[\s;'"]/.test(user + password) || password === "")
+        throw new Error("blanks, quotes and ; cannot stand in a login, and it needs a password");
+      const answer = await this.#send(`login ${user} ${password}`);
+      if (answer.kind !== "message") throw new Error(`${user} is not let in`);
+    }
+    this.#isOurs = (await this.#send(`pages ${PAGE_ROWS}`)).kind === "message";
+  }
+
+  async #send(statement: string): Promise<SqlAnswer> {
+    this.#socket.write(`${ended(statement)}\n`);
+    return await readAnswer(() => this.#line());
+  }
+
+  async #line(): Promise<string> {
+    for (let sought = this.#from; ; ) {
+      const end = this.#held.indexOf("\n", sought);
+      if (end >= 0) {
+        const line = this.#held.slice(this.#from, end);
+        this.#from = end + 1;
+        return line;
+      }
+      this.#held = this.#held.slice(this.#from);
+      this.#from = 0;
+      sought = this.#held.length;
+      const { done, value: piece } = await this.#received.next();
+      if (done) throw new Error("the server closed the connection");
+      if (isTlsAlert(Buffer.from(piece.slice(0, 2)))) throw new Error(TLS_ONLY);
+      this.#held += piece;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+}
+
+const unsent = (why: string): SqlAnswer => ({ kind: "error", text: `${why}: nothing was sent` });

@@ -1,0 +1,151 @@
+/** What a daemon tells administrators of its work and its databases (INFO dbsync), and whether the databases can be reached. */
+import type { Settings } from "../../client/settings/options.js";
+import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { askEach } from "../keys/key-ring.js";
+import { FOR_ADMINISTRATORS } from "./timeline-status.js";
+
+/** Since the start, but for what is now. Times in seconds, sizes in bytes. */
+export interface DaemonFigures {
+  /** The version of its program. */
+  readonly software: string;
+  readonly uptime: number;
+  /** Connections. */
+  readonly clients: number;
+  /** Commands that were answered, and those of them that were errors. */
+  readonly commands: number;
+  readonly errors: number;
+  /** Requests that were not. */
+  readonly refusals: number;
+  /** null: others have them. */
+  readonly keys: number | null;
+  /** `limit` 0: there is none. */
+  readonly memory: { readonly used: number; readonly resident: number; readonly limit: number };
+  readonly backends: readonly { readonly name: string; readonly up: boolean }[];
+  /** Of the stream that orders its writes; null: none does. */
+  readonly order: OrderFigures | null;
+  /** How many answers took how long: at most so many microseconds, Infinity for the slowest. */
+  readonly times: readonly (readonly [most: number, count: number])[];
+}
+
+export interface OrderFigures {
+  /** Messages of the stream that it has applied, that it has yet to apply, and envelopes that wait for theirs. */
+  readonly applied: number;
+  readonly behind: number;
+  readonly waiting: number;
+  /** Why it cannot read the stream, or write to it; null: it can. */
+  readonly trouble: string | null;
+}
+
+export interface FiguresAnswer {
+  readonly figures: DaemonFigures | null;
+  /** The database that does not answer, "" where its name is not known; null: all that is known of do. */
+  readonly missing: string | null;
+  /** Why it does not tell; null: it tells, or has nothing to tell. */
+  readonly note: string | null;
+}
+
+const QUESTION = ["INFO", "dbsync"];
+const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
+
+/**
+ * Asks those of the daemons that can know; one that does not tell this key is sent a PING, which its database answers.
+ * @param asked  for each server whether it is to be asked
+ * @returns one for each server
+ */
+export async function readFigures(
+  settings: Settings,
+  asked: readonly boolean[],
+): Promise<readonly FiguresAnswer[]> {
+  const servers = settings.servers.filter((_, index) => asked[index]);
+  const key = keyOf(settings);
+  if (servers.length === 0 || key === null) return asked.map(() => NOTHING);
+  if (typeof key === "string") return asked.map((isAsked) => (isAsked ? { ...NOTHING, note: key } : NOTHING));
+  const answers = await askEach({ ...settings, servers }, key, QUESTION);
+  const told = await Promise.all(
+    answers.map(async ({ reply, error }, index): Promise<FiguresAnswer> => {
+      const figures = reply === null ? null : figuresOf(reply);
+      if (figures !== null) {
+        return { ...NOTHING, figures, missing: figures.backends.find(({ up }) => !up)?.name ?? null };
+      }
+      const note = /NOPERM/.test(error?.message ?? "") ? FOR_ADMINISTRATORS : null;
+      const server = servers[index] as Settings["servers"][number];
+      const [ping] = await askEach({ ...settings, servers: [server] }, key, ["PING"]);
+      return { figures, note, missing: isDatabaseAway(ping?.error ?? null) ? "" : null };
+    }),
+  );
+  let next = 0;
+  return asked.map((isAsked) => (isAsked ? (told[next++] ?? NOTHING) : NOTHING));
+}
+
+/** A sentence: why it cannot be used. */
+function keyOf(settings: Settings): SigningKey | string | null {
+  try {
+    return settings.key === null ? null : loadSigningKey(settings);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function isDatabaseAway(error: Error | null): boolean {
+  const outcome = error instanceof DbsyncError ? error.outcomes[0] : undefined;
+  return outcome?.status === "failed" && outcome.stage === "refused" && /^database-/.test(outcome.detail);
+}
+
+/** null: it is of a version that does not tell. */
+export function figuresOf(reply: ReplyValue): DaemonFigures | null {
+  const fields = new Map(
+    String(reply)
+      .split("\r\n")
+      .map((line): [string, string] => {
+        const at = line.indexOf(":");
+        return [line.slice(0, at), line.slice(at + 1)];
+      }),
+  );
+  const software = fields.get("dbsync_version");
+  if (software === undefined) return null;
+  const count = (name: string) => Number(fields.get(name) ?? 0);
+  const keys = fields.get("dbsync_keys");
+  return {
+    software,
+    uptime: count("uptime_in_seconds"),
+    clients: count("connected_clients"),
+    commands: count("total_commands_processed"),
+    errors: count("total_error_replies"),
+    refusals: count("dbsync_refusals"),
+    keys: keys === undefined ? null : Number(keys),
+    memory: {
+      used: count("used_memory"),
+      resident: count("used_memory_rss"),
+      limit: count("maxmemory"),
+    },
+    backends: [...fields].flatMap(([name, value]) => {
+      const [, up, called = ""] = /^up=([01]),name=(.*)$/.exec(value) ?? [];
+      return up === undefined || !/^backend\d+$/.test(name) ? [] : [{ name: called, up: up === "1" }];
+    }),
+    order: orderOf(fields.get("dbsync_order"), fields.get("dbsync_order_trouble")),
+    times: timesOf(fields.get("dbsync_answered_usec_buckets") ?? ""),
+  };
+}
+
+/** @param text  `applied=12,behind=0,…`; undefined: there is none */
+function orderOf(text: string | undefined, trouble: string | undefined): OrderFigures | null {
+  if (text === undefined) return null;
+  const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));
+  const count = (name: string) => Number(counts.get(name) ?? 0);
+  return {
+    applied: count("applied"),
+    behind: count("behind"),
+    waiting: count("waiting"),
+    trouble: trouble ?? null,
+  };
+}
+
+/** Of `50=12,100=3,more=0`. */
+function timesOf(text: string): DaemonFigures["times"] {
+  return text.split(",").flatMap((part): [number, number][] => {
+    const [, end = "", count = ""] = /^(\d+|more)=(\d+)$/.exec(part) ?? [];
+    return count === "" ? [] : [[end === "more" ? Number.POSITIVE_INFINITY : Number(end), Number(count)]];
+  });
+}

@@ -1,0 +1,156 @@
+/** Tables of what daemons say of themselves, for people. */
+import type { Stage } from "../../client/shared/errors.js";
+import { bytesText, countText, spanText } from "../shared/amounts.js";
+import { type Column, rowsOf } from "../shared/column.js";
+import { fitted, formatHeadedTable } from "../shared/table.js";
+import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
+
+/** Hexadecimal digits of an id that people are shown. */
+const SHORT_DIGITS = 12;
+/** The same in a table that is to be no wider than a terminal. */
+const COLUMN_DIGITS = 8;
+/** Of a daemon that speaks, and cannot do what it is there for. */
+const NO_DATABASE = "no database";
+
+/** Ids are hexadecimal, times milliseconds; null: not known. */
+export interface ShownDaemon {
+  readonly address: string;
+  readonly ok: boolean;
+  readonly versions: readonly number[];
+  readonly daemon: string | null;
+  readonly cluster: string | null;
+  /** Whether that is another one than the option says, or than most daemons'. */
+  readonly clusterDiffers: boolean;
+  readonly state: string | null;
+  readonly clockDifference: number | null;
+  readonly roundTrip: number | null;
+  /** Why there is no greeting. */
+  readonly stage: Stage | null;
+  /** What it tells administrators of itself; null: it does not. */
+  readonly figures: DaemonFigures | null;
+  /** Whether a database behind it is known not to answer. */
+  readonly lacksDatabase: boolean;
+}
+
+export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
+  { head: "ADDRESS", about: "as the list of servers names it", cell: ({ address }) => address },
+  {
+    head: "VERSIONS",
+    about: "of dbsync's protocol that it speaks",
+    cell: ({ versions }) => versions.join(" ") || "-",
+  },
+  {
+    head: "DAEMON",
+    about: "the beginning of its id (--json: all of it)",
+    cell: ({ daemon }) => daemon?.slice(0, COLUMN_DIGITS) ?? "-",
+  },
+  {
+    head: "CLUSTER",
+    about: "the beginning of its cluster's; (!): not that of the others",
+    cell: ({ cluster, clusterDiffers }) =>
+      `${cluster?.slice(0, COLUMN_DIGITS) ?? "-"}${clusterDiffers ? " (!)" : ""}`,
+  },
+  {
+    head: "STATE",
+    about: "live, catching-up, isolated, no database, or why it is not reached",
+    cell: (daemon) => stateOf(daemon),
+  },
+  {
+    head: "CLOCK",
+    about: "its clock less this machine's",
+    cell: ({ clockDifference }) =>
+      clockDifference === null ? "-" : `${clockDifference < 0 ? "" : "+"}${clockDifference.toFixed(0)} ms`,
+  },
+  {
+    head: "TRIP",
+    about: "from a question to its answer, the fastest of three",
+    cell: ({ roundTrip }) => (roundTrip === null ? "-" : `${roundTrip.toFixed(1)} ms`),
+  },
+];
+
+interface ShownFigures extends Pick<ShownDaemon, "address"> {
+  readonly figures: DaemonFigures;
+}
+
+export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
+  { head: "FIGURES OF", about: "the daemon", cell: ({ address }) => address },
+  { head: "SOFTWARE", about: "the version of its program", cell: ({ figures }) => figures.software },
+  { head: "UPTIME", about: "since it was started", cell: ({ figures }) => spanText(figures.uptime) },
+  {
+    head: "KEYS",
+    about: "in all its databases; -: others have them",
+    cell: ({ figures: { keys } }) => (keys === null ? "-" : countText(keys)),
+  },
+  {
+    head: "MEMORY",
+    about: "that its process takes of the machine's",
+    cell: ({ figures }) => bytesText(figures.memory.resident),
+  },
+  {
+    head: "CLIENTS",
+    about: "connections of all its listeners, this one among them",
+    cell: ({ figures }) => countText(figures.clients),
+  },
+  {
+    head: "ANSWERED",
+    about: "commands since the start",
+    cell: ({ figures }) => countText(figures.commands),
+  },
+  {
+    head: "REFUSED",
+    about: "requests without an answer since then; its log says why",
+    cell: ({ figures }) => countText(figures.refusals),
+  },
+];
+
+interface ShownOrder extends Pick<ShownDaemon, "address"> {
+  readonly order: OrderFigures;
+}
+
+export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
+  { head: "STREAM OF", about: "the daemon with --order", cell: ({ address }) => address },
+  {
+    head: "ORDER",
+    about: "whether its stream can be read and written",
+    cell: ({ order }) => (order.trouble === null ? "connected" : "away"),
+  },
+  {
+    head: "APPLIED",
+    about: "the number of the stream's last message that it has applied",
+    cell: ({ order }) => countText(order.applied),
+  },
+  {
+    head: "BEHIND",
+    about: "messages that it has yet to apply",
+    cell: ({ order }) => countText(order.behind),
+  },
+  {
+    head: "WAITING",
+    about: "envelopes that it has sent to the stream and that have not come back",
+    cell: ({ order }) => countText(order.waiting),
+  },
+];
+
+/** @param columns  how wide lines may be */
+export function formatDaemons(daemons: readonly ShownDaemon[], columns: number): string {
+  const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns);
+  const table = formatHeadedTable(rows, (row) => (daemons[row]?.ok ? "plain" : "bad"));
+  const told = daemons.flatMap(({ address, figures }) => (figures === null ? [] : [{ address, figures }]));
+  if (told.length === 0) return table;
+  const figures = `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, told), columns))}`;
+  const ordered = told.flatMap(({ address, figures: { order } }) =>
+    order === null ? [] : [{ address, order }],
+  );
+  if (ordered.length === 0) return figures;
+  const tone = (row: number) => (ordered[row]?.order.trouble === null ? "plain" : "bad");
+  return `${figures}\n${formatHeadedTable(fitted(rowsOf(ORDER_COLUMNS, ordered), columns), tone)}`;
+}
+
+/** In a word. */
+export function stateOf({ state, stage, lacksDatabase }: Omit<ShownDaemon, "ok" | "address">): string {
+  return lacksDatabase ? NO_DATABASE : (state ?? stage ?? "-");
+}
+
+export function short(id: string | null): string {
+  return id === null ? "-" : id.slice(0, SHORT_DIGITS);
+}

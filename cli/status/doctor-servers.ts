@@ -1,0 +1,149 @@
+/** What `dbsync doctor` finds at each server: first what it says of itself, then whether it takes a signed command. */
+
+import { openClient } from "../../client/dbsync-send.js";
+import type { FanOutClient } from "../../client/fan-out-client.js";
+import type { Settings } from "../../client/settings/options.js";
+import { outcomeCure } from "../../client/shared/described-outcomes.js";
+import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
+import { STAGES } from "../../client/shared/sentences.js";
+import type { Address } from "../../client/shared/servers.js";
+import type { Report } from "../shared/finding.js";
+import { isDenied } from "../shared/probe.js";
+import { short } from "./daemon-report.js";
+import type { DaemonStatus } from "./daemon-status.js";
+import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS, readFullStatus } from "./read-status.js";
+
+/** @returns why not all was looked at: a sentence for each reason */
+export async function examineServers(settings: Settings, add: Report): Promise<readonly string[]> {
+  const statuses = await readFullStatus(settings);
+  // What opening the key warns of is in the report already.
+  const { client } = openClient(settings, () => {});
+  const pings = await pingEach(client, settings);
+  const isSigned = settings.key !== null;
+  for (const [index, ping] of pings.entries()) {
+    const status = statuses[index] as DaemonStatus;
+    examineStatus(status, settings.servers[index] as Address, add);
+    // What closes on version 2's hello has been told of already.
+    const isTold = ping.status === "failed" && ping.stage === "version" && status.problems.length > 0;
+    if (status.stage === null && !isTold) examinePing(ping, isSigned, add);
+  }
+  examineClusters(statuses, add);
+  await examineOldClocks(client, { statuses, pings }, add);
+  // A daemon without a timeline has little more to tell.
+  const untold = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
+  return [...new Set(untold.flatMap(({ timelineNote }) => timelineNote ?? []))];
+}
+
+/** Together, or each by itself where they belong to different clusters, so that nothing can be meant for all. */
+async function pingEach(client: FanOutClient, settings: Settings): Promise<readonly Outcome[]> {
+  try {
+    return (await client.sendAll("PING")).outcomes;
+  } catch (error) {
+    if (!(error instanceof DbsyncError && error.code === "clusters-differ")) throw error;
+  }
+  const pings = settings.servers.map(async (server) => {
+    const alone = openClient({ ...settings, servers: [server], policy: "first" }, () => {}).client;
+    return (await alone.sendAll("PING")).outcomes;
+  });
+  return (await Promise.all(pings)).flat();
+}
+
+function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): void {
+  const { address: subject, versions, state, daemon, problems, remarks, clockDifference } = status;
+  if (status.stage === null) {
+    const spoken =
+      versions.length > 1 ? `versions ${versions.join(" and ")}` : `version ${versions.join("")}`;
+    // Who closes on the hello may be anybody, and is called by a version only where that is what was wanted.
+    const isHidden = daemon === null && problems.length > 0;
+    const self = daemon === null ? "" : `, ${state ?? "no state"}, daemon ${short(daemon)}`;
+    add({ grade: "OK", subject, text: `resolved, reached${isHidden ? "" : `, speaks ${spoken}${self}`}` });
+    if (tls !== null) {
+      const proof = tls.pins.length > 0 ? "its key is the pinned one" : "its certificate is trusted";
+      add({ grade: "OK", subject, text: `encrypted, ${proof}` });
+    }
+  }
+  for (const { text, fix, isPassing } of problems)
+    add({ grade: isPassing ? "WARN" : "FAIL", subject, text, fix });
+  for (const { text, fix } of remarks) add({ grade: "WARN", subject, text, fix });
+  if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
+    add({ grade: "OK", subject, text: describeClock(clockDifference) });
+}
+
+function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
+  const subject = outcome.address;
+  if (outcome.status === "ok") {
+    const accepted = isSigned ? "accepts the signature" : "accepts unsigned commands";
+    add({
+      grade: "OK",
+      subject,
+      text: `${accepted} (version ${outcome.version}), ${outcome.ms.toFixed(1)} ms`,
+    });
+    return;
+  }
+  if (isDenied(outcome)) {
+    const text = `knows the key and accepts the signature (version 2), ${outcome.ms.toFixed(1)} ms; the key's rules do not permit PING`;
+    add({ grade: "OK", subject, text });
+    return;
+  }
+  const { stage, detail } = outcome;
+  const { meaning, cure } = STAGES[stage];
+  // A refusal's cure depends on its code, and is the fix.
+  const general = stage === "refused" ? "" : `; ${cure}`;
+  const text = `${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}${general}`;
+  add({ grade: "FAIL", subject, text, fix: cureOf(outcome, isSigned) });
+}
+
+function cureOf(outcome: Extract<Outcome, { status: "failed" }>, isSigned: boolean): string {
+  if (outcome.stage === "no-reason") return version1Cure(isSigned);
+  return outcomeCure(outcome);
+}
+
+/** A PING is no command error, so fewer causes are left than for any other command. */
+function version1Cure(isSigned: boolean): string {
+  return isSigned
+    ? 'it refused a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
+        "If they are equal, its database is down; if there is none, it runs without -s"
+    : "it refused an unsigned PING: name the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
+        "If it runs without -s, its database is down; see its log";
+}
+
+/** What differs is a failure of the daemon it differs at, and said there. */
+function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
+  const known = statuses.filter(({ cluster }) => cluster !== null);
+  if (known.length < 2 || known.some(({ clusterDiffers }) => clusterDiffers)) return;
+  add({
+    grade: "OK",
+    subject: "cluster",
+    text: `${short(known[0]?.cluster ?? null)}, the same at all ${known.length} daemons`,
+  });
+}
+
+/** A daemon that says nothing of itself still has the command TIME: seconds and microseconds, a line each. */
+async function examineOldClocks(
+  client: ReturnType<typeof openClient>["client"],
+  { statuses, pings }: { statuses: readonly DaemonStatus[]; pings: readonly Outcome[] },
+  add: Report,
+): Promise<void> {
+  const isDue = (index: number) => statuses[index]?.clockDifference === null && pings[index]?.status === "ok";
+  if (!pings.some((_, index) => isDue(index)) || statuses.some(({ clusterDiffers }) => clusterDiffers))
+    return;
+  const before = Date.now();
+  for (const [index, time] of (await client.sendAll("TIME")).outcomes.entries()) {
+    // Half-way between question and answer.
+    if (isDue(index)) examineOldClock(time, before + time.ms / 2, add);
+  }
+}
+
+function examineOldClock(outcome: Outcome, localTime: number, add: Report): void {
+  const subject = outcome.address;
+  const time = outcome.status === "ok" ? /^(\d+)\n(\d+)$/.exec(outcome.value ?? "") : null;
+  if (time === null) {
+    const fix = "compare the clocks by hand; this daemon does not answer TIME";
+    add({ grade: "WARN", subject, text: "its clock is not known: no answer to TIME", fix });
+    return;
+  }
+  const difference = Number(time[1]) * 1000 + Number(time[2]) / 1000 - localTime;
+  const text = describeClock(difference);
+  if (Math.abs(difference) <= MAX_CLOCK_DIFFERENCE_MS) add({ grade: "OK", subject, text });
+  else add({ grade: "FAIL", subject, text, fix: CLOCK_CURE });
+}

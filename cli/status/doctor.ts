@@ -1,0 +1,104 @@
+/** `dbsync doctor`: looks at everything between this machine and an answer, and names what to mend first. */
+import { statSync } from "node:fs";
+import type { Command } from "commander";
+import { type Defaults, readDefaults, realPlaces } from "../../client/settings/defaults.js";
+import type { Settings } from "../../client/settings/options.js";
+import { isFile, loadSigningKey } from "../../client/settings/signing-key.js";
+import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
+import type { Tone } from "../shared/colours.js";
+import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
+import type { Finding, Report } from "../shared/finding.js";
+import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
+import { examineServers } from "./doctor-servers.js";
+
+export function addDoctor(program: Command): void {
+  addClientOptions(program.command("doctor").description("find out why it does not work"))
+    .option(JSON_FLAG, 'print JSON: {"findings": […], "firstFix": … or null, "notes": […]}')
+    .addHelpText(
+      "after",
+      `
+Looks at the configuration, the key file and its mode, and at each server: is its name resolved, is it
+reached, which versions does it speak, is it of the same cluster as the others, is its clock right, does it
+accept the signature. With an administrator's key also at all that dbsync status finds: disks, members, mirrors,
+dead letters, states that differ. The last line names the first thing to mend.
+
+Examples:
+  dbsync doctor
+  dbsync doctor -s 10.0.0.1,10.0.0.2 -k private.pem
+${exitCodeHelp("a check failed")}`,
+    )
+    .action(doctor);
+}
+
+const TONES = { OK: "plain", WARN: "warn", FAIL: "bad" } as const satisfies Record<Finding["grade"], Tone>;
+
+async function doctor(flags: ClientFlags): Promise<void> {
+  const findings: Finding[] = [];
+  const add = (finding: Finding) => {
+    findings.push(finding);
+    const { grade, subject, text } = finding;
+    if (!flags.json) printSentence(`${grade.padEnd(4)}  ${subject}: ${text}`, TONES[grade]);
+  };
+  const settings = examineSettings(flags, add);
+  const notes = settings !== null && examineKey(settings, add) ? await examineServers(settings, add) : [];
+  const worst =
+    findings.find(({ grade }) => grade === "FAIL") ?? findings.find(({ grade }) => grade === "WARN");
+  const firstFix = worst === undefined ? null : `${worst.subject}: ${worst.fix}`;
+  if (flags.json) printJson({ findings, firstFix, notes });
+  else {
+    for (const note of notes) printSentence(`(${note})`, "plain");
+    if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
+    else printSentence(notes.length === 0 ? "All is well." : "What was looked at is well.", "good");
+  }
+  // One that cannot be used has set its own.
+  if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;
+}
+
+function examineSettings(flags: ClientFlags, add: Report): Settings | null {
+  let defaults: Defaults | null = null;
+  try {
+    const settings = readSettings(flags, () => (defaults ??= readDefaults(realPlaces())));
+    const servers = settings.servers.map(({ text }) => text).join(", ");
+    const from = (flag: unknown, origin: "serversFrom" | "signkeyFrom") =>
+      flag === undefined ? defaults?.[origin] : "the command line";
+    add({ grade: "OK", subject: "servers", text: `${servers} (from ${from(flags.servers, "serversFrom")})` });
+    add({
+      grade: "OK",
+      subject: "key",
+      text: `${shownKey(settings.key)} (from ${from(flags.key, "signkeyFrom")})`,
+    });
+    return settings;
+  } catch (error) {
+    const text = (error as Error).message;
+    add({ grade: "FAIL", subject: "configuration", text, fix: text });
+    process.exitCode = exitCodeOf(error);
+    return null;
+  }
+}
+
+/** What the report says of a key. It may be read by others, so PEM text is not shown. */
+function shownKey(key: Settings["key"]): string {
+  if (key === null) return "none, commands are sent unsigned";
+  return isFile(key) ? key : "given as PEM text";
+}
+
+function modeOf(file: string): string {
+  return (statSync(file).mode & 0o777).toString(8).padStart(4, "0");
+}
+
+/** Whether commands can be signed as the settings ask. */
+function examineKey(settings: Settings, add: Report): boolean {
+  if (settings.key === null) return true;
+  try {
+    const { fingerprint, warnings } = loadSigningKey(settings);
+    const mode = isFile(settings.key) ? `, mode ${modeOf(settings.key)}` : "";
+    add({ grade: "OK", subject: "key", text: `usable${mode}, fingerprint ${fingerprint}` });
+    for (const warning of warnings) add({ grade: "WARN", subject: "key", text: warning, fix: warning });
+    return true;
+  } catch (error) {
+    const text = (error as Error).message;
+    add({ grade: "FAIL", subject: "key", text, fix: text });
+    process.exitCode = exitCodeOf(error);
+    return false;
+  }
+}

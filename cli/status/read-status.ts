@@ -1,0 +1,243 @@
+/** Asks daemons what they say of themselves, and finds what is not as it should be. */
+
+import type { Settings } from "../../client/settings/options.js";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { STAGES } from "../../client/shared/sentences.js";
+import type { Address } from "../../client/shared/servers.js";
+import { type Greeting, greet } from "../../client/version-2/greeting.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
+import { short } from "./daemon-report.js";
+import type { DaemonStatus } from "./daemon-status.js";
+import { type Diagnosis, diagnose, type Problem } from "./timeline-problems.js";
+import { readTimelines, type TimelineStatus } from "./timeline-status.js";
+
+/** Version 2's clients correct for this machine's clock; two daemons so far apart may not both take an envelope. */
+export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
+
+export const CLOCK_CURE = "set both clocks by NTP";
+const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
+
+const DATABASE_CURE = "start it, or correct -d there; the daemon's log says why";
+
+const ORDER_CURE = "look at its NATS servers, and at the daemon's log: nothing is written meanwhile";
+
+/** Messages of a stream that a daemon may be behind without a word; the alarm's number. */
+const BEHIND_MOST = 10_000;
+
+const INCOMPLETE = "it is not yet complete";
+
+/** Greets all daemons, and asks them of their work. */
+export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const daemons = await readStatus(settings);
+  const figures = await readFigures(settings, daemons.map(mayBeAsked));
+  return daemons.map((daemon, index) => withFigures(daemon, figures[index] as FiguresAnswer));
+}
+
+const mayBeAsked = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
+  versions.includes(2) && !clusterDiffers;
+
+/** The same, and those that have a timeline are asked about it. */
+export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const daemons = await readWorkStatus(settings);
+  const asked = daemons.map((daemon) => daemon.members !== null && mayBeAsked(daemon));
+  const answers = await readTimelines(settings, asked);
+  const timelines = answers.map(({ timeline }) => timeline);
+  const now = realEnvironment.wallClock();
+  return daemons.map((daemon, index) => {
+    const timeline = timelines[index] ?? null;
+    const timelineNote = answers[index]?.note ?? daemon.timelineNote;
+    if (timeline === null) return { ...daemon, timelineNote };
+    const others = timelines.filter((other) => other !== null && other !== timeline);
+    return withTimeline(daemon, timeline, diagnose(timeline, others as TimelineStatus[], now));
+  });
+}
+
+/** What a daemon says of itself to everybody and to administrators, and whether its databases answer. */
+export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
+  if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
+  const problems = [
+    ...daemon.problems,
+    problem(`its database ${missing} is down`.replace("  ", " "), DATABASE_CURE),
+  ];
+  return { ...daemon, figures, timelineNote: note, lacksDatabase: true, problems, ok: false };
+}
+
+function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
+  if (order === null) return daemon;
+  const { trouble, behind } = order;
+  if (trouble !== null) {
+    const text = `the stream of its --order: ${trouble}`;
+    return { ...daemon, problems: [...daemon.problems, problem(text, ORDER_CURE)], ok: false };
+  }
+  if (behind <= BEHIND_MOST) return daemon;
+  const text = `it is ${behind} messages behind the stream of its --order`;
+  return { ...daemon, remarks: [...daemon.remarks, problem(text, "wait; if it stays so, see dbsync top")] };
+}
+
+/** What a daemon says of itself, and what was found of its timeline. */
+export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, found: Diagnosis): DaemonStatus {
+  // What has failed does not become complete by waiting.
+  const isOver = ({ text }: Problem) =>
+    text === INCOMPLETE &&
+    [timeline.failure, timeline.standstill, timeline.revoked, timeline.unlisted].some(
+      (reason) => reason !== null,
+    );
+  const problems = [...daemon.problems.filter((one) => !isOver(one)), ...found.problems];
+  const remarks = [...daemon.remarks, ...found.remarks];
+  return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };
+}
+
+/** Greets all daemons at once. */
+export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const { servers, timeout, cluster } = settings;
+  const way = { timeout, hasKey: settings.key !== null };
+  const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, way)));
+  const clusters = greetings.map(clusterOf).filter((each) => each !== null);
+  const expected = cluster === "" ? mostFrequent(clusters) : cluster;
+  const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
+  return greetings.map((greeting, index) => {
+    const address = servers[index]?.text ?? "";
+    const theirs = clusterOf(greeting);
+    const clusterDiffers = theirs !== null && theirs !== expected;
+    const other =
+      cluster === "" ? "not of the others'" : `not of ${short(cluster)}, as the option cluster says`;
+    const foreign = clusterDiffers
+      ? problem(`it is of the cluster ${short(theirs)}, ${other}`, CLUSTER_CURE)
+      : null;
+    const problems = problemsOf(greeting, { foreign, needs2: needsVersion2(settings, servers[index]) });
+    const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
+    const remarks =
+      twin < 0
+        ? []
+        : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it once in the list")];
+    if (speaks2(greeting) && isToldVersion1(settings, servers[index]))
+      remarks.push(
+        problem("it speaks version 2, and is sent version 1", "take that out of versions and the list"),
+      );
+    const ok = problems.length === 0;
+    const later = { timeline: null, timelineNote: null, figures: null, lacksDatabase: false };
+    return { address, ok, ...factsOf(greeting), ...later, clusterDiffers, problems, remarks };
+  });
+}
+
+function factsOf(
+  greeting: Greeting,
+): Pick<
+  DaemonStatus,
+  | ("versions" | "daemon" | "cluster" | "state" | "members")
+  | ("clockDifference" | "roundTrip" | "stage" | "detail")
+> {
+  const unknown = {
+    versions: [],
+    daemon: null,
+    cluster: null,
+    state: null,
+    members: null,
+    clockDifference: null,
+    roundTrip: null,
+  };
+  if (greeting.kind === "failed") return { ...unknown, stage: greeting.stage, detail: greeting.detail };
+  if (greeting.kind === "closed") return { ...unknown, versions: [1], stage: null, detail: null };
+  const { versions, daemon, state, members = null } = greeting.hello;
+  return {
+    versions,
+    daemon: hexOf(daemon),
+    cluster: clusterOf(greeting),
+    state: state === "" ? null : state,
+    members,
+    clockDifference: rounded(greeting.clockDifference),
+    roundTrip: rounded(greeting.roundTrip),
+    stage: null,
+    detail: null,
+  };
+}
+
+/** Of a daemon that has keys: without, it takes from anybody what is not signed. */
+function clusterOf(greeting: Greeting): string | null {
+  if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
+  return hexOf(greeting.hello.cluster);
+}
+
+/** What is wrong by a greeting, or its lack. */
+export function problemsOf(
+  greeting: Greeting,
+  { foreign, needs2 }: { foreign: Problem | null; needs2: boolean },
+): Problem[] {
+  if (greeting.kind === "failed") {
+    const { stage, detail } = greeting;
+    const { meaning, cure } = STAGES[stage];
+    // What is wrong with TLS says what to do as well, and more exactly.
+    if (stage === "tls" && detail !== "") return [problem(`tls: ${meaning}`, detail)];
+    return [problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure)];
+  }
+  const problems: Problem[] = [];
+  if (greeting.kind === "closed") {
+    if (needs2) problems.push(problem(STAGES.version.meaning, `update it; ${STAGES.version.cure}`));
+    return problems;
+  }
+  if (needs2 && !speaks2(greeting))
+    problems.push(
+      problem(
+        "it has no keys, and takes nothing that is signed",
+        "start it with -s public.pem, or sign with no key",
+      ),
+    );
+  const { hello, clockDifference } = greeting;
+  if (hello.state === "catching-up")
+    problems.push({
+      ...problem(INCOMPLETE, "wait; its log says how far it is, or that its disk has failed"),
+      isPassing: true,
+    });
+  if (hello.state === "isolated")
+    problems.push(
+      problem("it is cut off from most of its peers, or from the stream of --order", "see its log"),
+    );
+  if (foreign !== null) problems.push(foreign);
+  if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
+    problems.push(problem(describeClock(clockDifference), CLOCK_CURE));
+  return problems;
+}
+
+/** Whether what this client signs for a server may go out as version 2 alone, or unsigned calls were meant to. */
+function needsVersion2({ key, versions }: Settings, server: Address | undefined): boolean {
+  const said = server?.versions ?? versions;
+  return said === null ? key !== null : said === "2";
+}
+
+function speaks2(greeting: Greeting): boolean {
+  return greeting.kind === "hello" && greeting.hello.versions.includes(2);
+}
+
+/** Whether what this client signs for a server goes out as version 1, whatever that server speaks. */
+function isToldVersion1({ key, versions }: Settings, server: Address | undefined): boolean {
+  return key !== null && (server?.versions ?? versions) === "1";
+}
+
+function problem(text: string, fix: string): Problem {
+  return { text, fix, isPassing: false };
+}
+
+/** `its clock is 3 ms behind this machine's` */
+export function describeClock(difference: number): string {
+  const size = Math.abs(difference);
+  const shown = size < 10_000 ? `${size.toFixed(0)} ms` : `${(size / 1000).toFixed(0)} s`;
+  return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
+}
+
+/** null: none is more frequent than all others. */
+function mostFrequent(values: readonly string[]): string | null {
+  let best: string | null = null;
+  let most = 0;
+  for (const value of new Set(values)) {
+    const count = values.filter((other) => other === value).length;
+    if (count === most) best = null;
+    if (count > most) [best, most] = [value, count];
+  }
+  return best;
+}
+
+/** To a tenth. */
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,280 @@
+/** What is bad about a timeline and its members, and what to do. */
+import { dateText } from "../../protocol/version-2/envelope.js";
+import type { MemberStatus, MirrorStatus, TimelineStatus } from "./timeline-status.js";
+
+/** `fix`: what to do. `isPassing`: it may end by itself. */
+export interface Problem {
+  readonly text: string;
+  readonly fix: string;
+  readonly isPassing: boolean;
+}
+
+/** Members' clocks further off than this are counted as wrong by themselves as well. */
+const SKEW_MOST_MS = 2000;
+/** What is final trails by about the window, 30 s. */
+const STABLE_BEHIND_MOST_MS = 120_000;
+/** What is refused as too old may be ahead of now by as much as the window, and by the clock of the machine that asks. */
+const AHEAD_MOST_MS = 120_000;
+/** Envelopes; more are on the way only after an absence. */
+const LAG_MOST = 10_000;
+
+/** What is wrong, and what need not be. */
+export interface Diagnosis {
+  readonly problems: readonly Problem[];
+  readonly remarks: readonly Problem[];
+}
+
+/**
+ * @param others  the other daemons' timelines, as far as they are known
+ * @param now     milliseconds since 1970
+ */
+export function diagnose(
+  timeline: TimelineStatus,
+  others: readonly TimelineStatus[],
+  now: number,
+): Diagnosis {
+  const problems: Problem[] = [];
+  const remarks: Problem[] = [];
+  const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
+  const passing = (text: string, fix: string) => remarks.push({ text, fix, isPassing: true });
+  const { failure, skewed, members, quarantined, dropped, waiting, durable } = timeline;
+  const { taking, order, lostGroups, revoked } = timeline;
+  if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
+  if (revoked !== null)
+    bad(
+      `its own key was revoked (${revoked} says so), so it takes no writes, and is no member any more`,
+      "start it with a new data folder, or stop it and take it out of the lists",
+    );
+  diagnoseList(timeline, bad, passing);
+  if (lostGroups > 0)
+    bad(
+      `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} not in its log when it was started`,
+      "its members give them again; without members they are gone. Look after the disk",
+    );
+  if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
+  else if (timeline.watermark - now > AHEAD_MOST_MS)
+    bad(
+      `it takes nothing dated before ${dateText(timeline.watermark)}, which is still to come: a clock was ahead when it was started`,
+      "set its clock if it is still ahead, and restart it",
+    );
+  const { settledFingerprint } = timeline;
+  if (others.some((other) => other.settledFingerprint !== settledFingerprint))
+    bad(
+      "it does not hold the same as the others",
+      "are they connected? If it stays so for a minute, run dbsync log verify on its folder",
+    );
+  const connected = members.filter(({ connection }) => connection === "connected");
+  if (members.some(isOther)) diagnoseFinal(timeline, now, bad);
+  for (const member of members.filter(isOther))
+    if (timeline.unlisted === null || !isLetGo(member)) diagnoseMember(member, bad, passing);
+  diagnoseState(timeline, bad);
+  if (timeline.mirror !== null) diagnoseMirror(timeline.mirror, bad, passing);
+  if (taking !== null)
+    passing(`it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`, "wait");
+  if (order !== null)
+    bad(
+      "it lacks envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
+      `start the daemons that are away; or, if that member is to be believed, start this one once with ${order}: its ` +
+        "snapshot takes the place of what is here of that time, which is kept aside in its data folder",
+    );
+  diagnoseLosses(timeline, bad);
+  if (dropped > 0)
+    bad(
+      `${dropped} envelopes of members were let go, since their signer's key did not come`,
+      "do all daemons have the same keys? dbsync keys list",
+    );
+  else if (quarantined > 0)
+    passing(`${quarantined} envelopes wait for their signer's key`, "wait some seconds");
+  if (waiting > LAG_MOST)
+    passing(`${waiting} envelopes wait to be applied`, "wait; its log says how far it is");
+  if (!durable && connected.length === 0)
+    passing(
+      "it keeps everything in memory, and no other daemon has it",
+      "start it with --data, or start its peers",
+    );
+  return { problems, remarks };
+}
+
+/** Digits of an id that people are shown, and bytes of a key. */
+const ID_DIGITS = 12;
+const KEY_CHARS = 64;
+
+/** Of keys that differ the first is named: what to do is the same for all. */
+function diagnoseState({ differing, members }: TimelineStatus, bad: Add): void {
+  const [first] = differing;
+  if (first === undefined) return;
+  const { db, key, verdict, members: ids } = first;
+  const name = `${key.slice(0, KEY_CHARS)}${key.length > KEY_CHARS ? "…" : ""}`;
+  const more = differing.length === 1 ? "" : ` and ${differing.length - 1} more`;
+  const where = ids.map((id) => members.find((one) => one.id === id)?.address ?? id.slice(0, ID_DIGITS));
+  const differs = `though both hold the same commands: key ${name} in database ${db}${more}`;
+  if (verdict === "own")
+    bad(
+      `its state is not that of most members, ${differs}`,
+      "restart it: its state is made anew from its folder",
+    );
+  else if (verdict === "member")
+    bad(
+      `the state of its member ${where.join(", ")} is not its own, ${differs}`,
+      "restart that member: its state is made anew",
+    );
+  else
+    bad(
+      `its state and that of its member ${where.join(", ")} differ, ${differs}`,
+      "restart both, one after the other: their states are made anew from their folders",
+    );
+}
+
+function diagnoseLosses(
+  { strays, deadLetters, durable }: TimelineStatus,
+  bad: (text: string, fix: string) => void,
+): void {
+  if (deadLetters > 0)
+    bad(
+      `it keeps ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that a snapshot which it took from a member lacks, or may lack`,
+      "dbsync dead-letters list there; write them again, or remove them",
+    );
+  else if (strays > 0 && !durable)
+    bad(
+      `${strays} of its envelopes were not in a snapshot that it took from a member, and are gone there`,
+      "its log names them, and their signers; write them again",
+    );
+}
+
+const isOther = ({ connection }: MemberStatus): boolean => connection !== "self";
+
+/** Whether it is not connected since no list names this daemon, or the other. */
+const isLetGo = ({ trouble }: MemberStatus): boolean =>
+  /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
+
+const keptFrom = ({ prunedTo }: MemberStatus): string =>
+  `it keeps those from ${dateText((prunedTo ?? 0) + 1)} on`;
+
+type Add = (text: string, fix: string) => void;
+
+/** The reason ends with what to do. */
+function diagnoseStandstill(standstill: string, bad: Add): void {
+  const [reason = "", ...cure] = standstill.split(": ");
+  bad(
+    `it applies nothing that comes, and answers neither reads nor writes: ${reason}`,
+    `${cure.join(": ")} (what it has missed it has kept, and applies then)`,
+  );
+}
+
+function diagnoseFinal({ stable, started }: TimelineStatus, now: number, bad: Add): void {
+  const since = stable > 0 ? stable : started;
+  if (since === null || now - since <= STABLE_BEHIND_MOST_MS) return;
+  const seconds = Math.round((now - since) / 1000);
+  bad(
+    stable > 0
+      ? `what is older than ${seconds} s is final, and nothing newer`
+      : `nothing has become final since it was started ${seconds} s ago`,
+    "see which daemon is away or behind (dbsync members list); one that does not come back: dbsync members evict",
+  );
+}
+
+/** Why it takes nothing although nothing has failed, and what is to be done about the list of members. */
+function diagnoseList(
+  { unlisted, lists, joining, standstill, authorize }: TimelineStatus,
+  bad: Add,
+  passing: Add,
+): void {
+  if (standstill !== null) diagnoseStandstill(standstill, bad);
+  if (unlisted !== null)
+    bad(
+      `it takes no writes: ${unlisted}`,
+      "if it is left out: dbsync dead-letters find there, then a new data folder, and dbsync members replace; else dbsync members add it",
+    );
+  // Not a failure: clients that sign are served, and the daemon may have no others.
+  if (authorize !== null)
+    passing(
+      "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
+      `as administrator: dbsync send -k root-private.pem ${authorize}`,
+    );
+  if (lists.length > 1)
+    bad(
+      `it knows lists of members that stand beside each other (numbers ${lists.join(" and ")}), so nothing becomes final`,
+      "dbsync members merge",
+    );
+  if (joining)
+    passing(
+      "a list of members has added it, and it has yet to hear from a live one of them",
+      "wait; start those of them that are away (dbsync members list)",
+    );
+}
+
+function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
+  const { address, id, connection, trouble, skew, equal, lag, behind, refusals, state, lacking, listed } =
+    member;
+  if (listed === false) {
+    passing(`${address} is not on the list of members`, "take it out of peer; or dbsync members add it");
+    return;
+  }
+  if (connection !== "connected") {
+    bad(
+      `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
+      cureOf(trouble ?? "", { address, id }),
+    );
+    return;
+  }
+  if (lacking)
+    bad(
+      `it lacks envelopes that its member ${address} keeps no more (${keptFrom(member)})`,
+      "it takes a snapshot that most members have signed, once there is one; if it stays so, see its log",
+    );
+  if (state === "catching-up") passing(`its member ${address} is not yet complete`, "wait some seconds");
+  if (skew !== null && Math.abs(skew) > SKEW_MOST_MS)
+    bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");
+  if (refusals > 0)
+    bad(
+      `it has refused ${refusals} envelopes of its member ${address}`,
+      "its log says why; run dbsync log verify there",
+    );
+  if (equal === false)
+    passing(
+      `it did not hold the same as its member ${address} when that was heard last`,
+      "wait some seconds",
+    );
+  if (lag + behind > LAG_MOST)
+    passing(`${lag + behind} envelopes are on their way between it and ${address}`, "wait");
+}
+
+function diagnoseMirror(
+  { redis, state, trouble, foreign, refused }: MirrorStatus,
+  bad: Add,
+  passing: Add,
+): void {
+  if (trouble !== null)
+    bad(
+      `its mirror ${redis} is not written to (${trouble})`,
+      "mend that Redis: it is brought level by itself; the daemon answers meanwhile",
+    );
+  else if (state === "comparing") passing(`its mirror ${redis} is being compared`, "wait");
+  if (foreign > 0)
+    passing(
+      `others have changed ${foreign} keys in its mirror ${redis}, since it was started, which it has taken back`,
+      "let nothing else write there (in Redis, a user of the daemon's own)",
+    );
+  if (refused > 0) bad(`its mirror ${redis} did not take ${refused} keys`, "its log says why");
+}
+
+/** What helps where a member is not reached. @param trouble  as daemon/peers says it */
+function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" | "id">): string {
+  if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
+    return "start both with the same --cluster-secret";
+  if (/^it says: no-peers\b/.test(trouble)) return "there, name this daemon in --peer too";
+  if (/^it says: not-(a-member|pinned)\b/.test(trouble))
+    return "start both with the same --cluster-secret; or there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
+  if (/^it says: (left-out|not-listed)\b/.test(trouble))
+    return "dbsync members add it, with a new data folder if it was left out; or stop it";
+  if (/^The list of members (leaves it out|does not name it)\b/.test(trouble))
+    return "take it out of --peer; or there, a new data folder if it was left out, and dbsync members add it";
+  // A pin that is wrong is all that is known of its id.
+  const known = trouble.startsWith("Its id is not the one") ? null : id;
+  const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
+  if (/^Its key is none/.test(trouble)) return `start both with the same --cluster-secret; or ${pin}`;
+  if (/^Its id is not the one/.test(trouble)) return pin;
+  if (trouble.startsWith("No address of --peer leads to it"))
+    return `start that daemon, and name it in --peer; or leave it out: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
+  return "start that daemon, or correct --peer (if it was left out for good, take it out of there)";
+}

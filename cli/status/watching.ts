@@ -1,0 +1,47 @@
+/** What is shown again and again: on a terminal in its place, until a signal ends it, and then the cursor is back. */
+import { realEnvironment } from "../../client/shared/environment.js";
+import type { DaemonStatus } from "./daemon-status.js";
+import type { FleetStatus } from "./fleet-status.js";
+import { isScreen, Screen } from "./screen.js";
+import { Rates, watchedLines } from "./watched-report.js";
+
+export type Show = (daemons: readonly DaemonStatus[], fleets: readonly FleetStatus[]) => void;
+
+/**
+ * Ctrl-C ends it with the code of the last look; a signal that ends it finds the terminal as it was, too.
+ * @returns null: nobody watches a screen there
+ */
+export function openScreen(): Screen | null {
+  const screen = isScreen(process.stdout) ? new Screen(process.stdout) : null;
+  // Whatever ends the process, a mistake of ours among it.
+  process.once("exit", () => screen?.leave());
+  process.once("SIGINT", () => process.exit());
+  for (const signal of ["SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => {
+      screen?.leave();
+      process.kill(process.pid, signal);
+    });
+  return screen;
+}
+
+/**
+ * `dbsync status --watch`.
+ * @param once    how it is shown where nobody watches a screen: one below the other
+ * @param isJson  each in a line
+ */
+export function beginWatching(once: Show, isJson: boolean): Show {
+  if (isJson) return once;
+  const screen = openScreen();
+  if (screen === null) {
+    return (daemons, fleets) => {
+      once(daemons, fleets);
+      process.stdout.write("\n");
+    };
+  }
+  const rates = new Rates();
+  return (daemons, fleets) => {
+    const now = realEnvironment.wallClock();
+    rates.look(daemons, now);
+    screen.draw(watchedLines({ daemons, fleets, rates, now, columns: screen.columns }));
+  };
+}

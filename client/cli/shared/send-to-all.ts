@@ -1,6 +1,0 @@
-/** How imports send: each command to every daemon. */
-import type { CommandInput } from "../../shared/command.js";
-import type { ReplyValue } from "../../shared/reply-value.js";
-
-/** @throws DbsyncError  a daemon has not taken it */
-export type SendToAll = (command: CommandInput) => Promise<ReplyValue>;

@@ -1,0 +1,202 @@
+/**
+ * The daemon's side of dead letters: a file for each snapshot that is taken over, whole and on the disk before an entry of it is let
+ * go. `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark names it, then `NAME.letters`.
+ */
+
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { errnoOf } from "../../keys/key-source.js";
+import { syncPath } from "../../net/process/synced-path.js";
+import { dateText } from "../../protocol/version-2/envelope.js";
+import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "../../timeline/dead-letters.js";
+import type { Mark, Storage } from "../../timeline/entries/storage.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import { LETTERS_MAGIC, letterBytes } from "./letter-file.js";
+import {
+  DECIDED,
+  FILE_MODE,
+  FOLDER_MODE,
+  LettersFolder,
+  namesIn,
+  syncFolder,
+  UNDECIDED,
+} from "./letters-folder.js";
+
+const PARTIAL = ".partial";
+/** Two files of one date have other names, also if the first is gone: the mark may still name it. */
+const NAME_BYTES = 4;
+
+export interface DeadLettersParts {
+  /** The data folder. */
+  readonly data: string;
+  /** Bytes that all letters may take. */
+  readonly most: number;
+  readonly log: Pick<TimelineLog, "warn">;
+  /** The system's; handed in because few disks at hand are full. */
+  readonly write?: WriteBytes;
+}
+
+type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
+
+export class DeadLetters {
+  readonly #parts: DeadLettersParts;
+  readonly #folder: LettersFolder;
+
+  constructor(parts: DeadLettersParts) {
+    this.#parts = parts;
+    this.#folder = new LettersFolder(parts.data);
+  }
+
+  /** How many wait for an operator. @param now  milliseconds since 1970 */
+  waiting(now: number): number {
+    try {
+      return this.#folder.countWaiting(now);
+    } catch {
+      // A folder that cannot be read is told of at the start, and where letters are to be kept.
+      return 0;
+    }
+  }
+
+  /** At the start: what a process before has left undecided are letters, or not. */
+  decide(storage: Pick<Storage, "mark">): void {
+    const { path } = this.#folder;
+    const decided = storage.mark("letters")?.toString() ?? "";
+    try {
+      for (const name of namesIn(path)) {
+        const file = join(path, name);
+        if (name === decided + UNDECIDED) renameSync(file, join(path, decided + DECIDED));
+        else if (name.endsWith(UNDECIDED) || name.endsWith(PARTIAL)) rmSync(file);
+      }
+      syncFolder(path);
+    } catch (problem) {
+      this.#parts.log.warn({ folder: path, reason: (problem as Error).message }, NOT_DECIDED);
+    }
+  }
+
+  readonly open: OpenLetters = (cutAt) => {
+    const date = dateText(cutAt).replaceAll(":", "-");
+    const name = `${date}-${randomBytes(NAME_BYTES).toString("hex")}`;
+    const { most, write = writeSync } = this.#parts;
+    const disk = { most, write, taken: () => this.#folder.bytes };
+    return new LettersOfSnapshot(join(this.#folder.path, name), disk);
+  };
+}
+
+interface LettersDisk {
+  readonly most: number;
+  readonly write: WriteBytes;
+  /** Bytes that letters take by now. */
+  readonly taken: () => number;
+}
+
+class LettersOfSnapshot implements LetterWriter {
+  /** Without its ending. */
+  readonly #path: string;
+  readonly #disk: LettersDisk;
+  #descriptor: number | null = null;
+  #room = 0;
+  #kept = 0;
+  #left = 0;
+
+  constructor(path: string, disk: LettersDisk) {
+    this.#path = path;
+    this.#disk = disk;
+  }
+
+  keep(place: Buffer, value: Buffer, reason: LetterReason): void {
+    this.#try(() => {
+      const descriptor = this.#opened();
+      const pieces = letterBytes(place, value, reason);
+      const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+      if (bytes > this.#room) {
+        this.#left++;
+        return;
+      }
+      this.#write(descriptor, pieces);
+      this.#room -= bytes;
+      this.#kept++;
+    });
+  }
+
+  async commit(): Promise<Mark | null> {
+    if (this.#kept === 0) {
+      this.discard();
+      return null;
+    }
+    try {
+      this.#close();
+      await syncPath(this.#path + PARTIAL);
+      renameSync(this.#path + PARTIAL, this.#path + UNDECIDED);
+      await syncPath(dirname(this.#path));
+      // It may have been made just now.
+      await syncPath(dirname(dirname(this.#path)));
+    } catch (problem) {
+      throw failure(this.#path, problem);
+    }
+    return ["letters", Buffer.from(basename(this.#path))];
+  }
+
+  settle(): void {
+    if (this.#kept === 0) return;
+    try {
+      renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
+      syncFolder(dirname(this.#path));
+    } catch {
+      // The next start does it, as the mark is there.
+    }
+  }
+
+  discard(): void {
+    this.#close();
+    for (const ending of [PARTIAL, UNDECIDED]) {
+      try {
+        rmSync(this.#path + ending, { force: true });
+      } catch {
+        // The next start does it, as the mark is not there.
+      }
+    }
+  }
+
+  get figures(): KeptLetters {
+    const name = this.#kept === 0 ? null : this.#path + DECIDED;
+    return { name, kept: this.#kept, left: this.#left };
+  }
+
+  #opened(): number {
+    if (this.#descriptor !== null) return this.#descriptor;
+    mkdirSync(dirname(this.#path), { recursive: true, mode: FOLDER_MODE });
+    this.#room = Math.max(0, this.#disk.most - this.#disk.taken() - LETTERS_MAGIC.length);
+    this.#descriptor = openSync(this.#path + PARTIAL, "wx", FILE_MODE);
+    this.#write(this.#descriptor, [LETTERS_MAGIC]);
+    return this.#descriptor;
+  }
+
+  /** The system may take less than it is given, and says at the next call why. */
+  #write(descriptor: number, pieces: readonly Buffer[]): void {
+    const bytes = Buffer.concat(pieces);
+    for (let at = 0; at < bytes.length; ) at += this.#disk.write(descriptor, bytes, at);
+  }
+
+  #try(step: () => void): void {
+    try {
+      step();
+    } catch (problem) {
+      throw failure(this.#path, problem);
+    }
+  }
+
+  #close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+}
+
+const failure = (path: string, problem: unknown) =>
+  new Error(
+    `what the snapshot may lack cannot be kept as dead letters in ${dirname(path)} (${errnoOf(problem)}): make room, or correct its rights`,
+    { cause: problem },
+  );
+
+const NOT_DECIDED =
+  "dead letters of an interrupted start cannot be sorted out; it is tried again at the next start";

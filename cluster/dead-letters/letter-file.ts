@@ -1,0 +1,94 @@
+/**
+ * A file of dead letters, integers big-endian: "dbsync-letters-1" (16), then of each letter
+ *   CRC-32 of the rest of this head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value, as the timeline stored it
+ * A value proves itself by its own CRC and by its id. A head leads to the next one: where one is damaged all behind it is passed over,
+ * as bytes that a client chose could look like a letter. Numbers of reasons and this form are never changed: old folders hold them.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { crc32 } from "node:zlib";
+import { hashOf } from "../../engine/trust/identity.js";
+import { LETTER_REASONS, type LetterReason } from "../../timeline/dead-letters.js";
+import { type Entry, PLACE_BYTES, type Place, readPlace } from "../../timeline/entries/entry.js";
+import { readEntry } from "../../timeline/entries/stored-value.js";
+
+export const LETTERS_MAGIC = Buffer.from("dbsync-letters-1");
+
+const CRC_BYTES = 4;
+const LENGTH_AT = CRC_BYTES + 1;
+const PLACE_AT = LENGTH_AT + 4;
+const HEAD_BYTES = PLACE_AT + PLACE_BYTES;
+/** Longer than the longest request there can be. */
+const VALUE_BYTES_MOST = 512 * 1024 * 1024;
+
+const REASONS = new Map<number, LetterReason>(
+  Object.entries(LETTER_REASONS).map(([name, number]) => [number, name as LetterReason]),
+);
+
+/** Where a letter lies in its file. */
+export interface LetterHead {
+  readonly place: Place;
+  readonly reason: LetterReason;
+  /** Of the whole letter, with its head. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface LetterHeads {
+  readonly heads: readonly LetterHead[];
+  /** Bytes at the end that cannot be told apart; 0: all is well. */
+  readonly unread: number;
+}
+
+export function letterBytes(place: Buffer, value: Buffer, reason: LetterReason): readonly Buffer[] {
+  const head = Buffer.alloc(HEAD_BYTES);
+  head[CRC_BYTES] = LETTER_REASONS[reason];
+  head.writeUInt32BE(value.length, LENGTH_AT);
+  head.set(place, PLACE_AT);
+  head.writeUInt32BE(crc32(head.subarray(CRC_BYTES)), 0);
+  return [head, value];
+}
+
+/** A file of letters that is open for reading. */
+export class LetterFile {
+  readonly #descriptor: number;
+  readonly #size: number;
+
+  /** @throws Error  the system's */
+  constructor(path: string, size: number) {
+    this.#descriptor = openSync(path, "r");
+    this.#size = size;
+  }
+
+  /** Reads heads alone. */
+  heads(): LetterHeads {
+    const heads: LetterHead[] = [];
+    if (!this.read(0, LETTERS_MAGIC.length).equals(LETTERS_MAGIC)) return { heads, unread: this.#size };
+    let from = LETTERS_MAGIC.length;
+    while (from < this.#size) {
+      const head = this.read(from, from + HEAD_BYTES);
+      const reason = REASONS.get(head[CRC_BYTES] ?? 0);
+      const isWhole = head.length === HEAD_BYTES && crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
+      const bytes = isWhole ? head.readUInt32BE(LENGTH_AT) : 0;
+      const to = from + HEAD_BYTES + bytes;
+      if (!isWhole || reason === undefined || bytes > VALUE_BYTES_MOST || to > this.#size) break;
+      heads.push({ place: readPlace(head.subarray(PLACE_AT)), reason, from, to });
+      from = to;
+    }
+    return { heads, unread: this.#size - from };
+  }
+
+  /** null: its bytes are damaged. */
+  entry({ place, from, to }: LetterHead): Entry | null {
+    return readEntry(place, this.read(from + HEAD_BYTES, to), hashOf);
+  }
+
+  /** Shorter where the file ends. */
+  read(from: number, to: number): Buffer {
+    const bytes = Buffer.alloc(to - from);
+    return bytes.subarray(0, readSync(this.#descriptor, bytes, 0, bytes.length, from));
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}

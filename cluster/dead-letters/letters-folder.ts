@@ -1,0 +1,264 @@
+/**
+ * Dead letters in a data folder, as the daemon keeps them and an operator goes through them; the daemon may run. A file of letters is
+ * never changed, only written anew without some of them. What became of a letter stands beside it: `written/ID.begun` while it is
+ * being written again, or if that came to no certain end, `written/ID.written` behind that.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { discard, placeOver, stage } from "../../keys/atomic-file.js";
+import { errnoOf } from "../../keys/key-source.js";
+import { writingFailure } from "../../keys/unwritable.js";
+import { syncPathNow } from "../../net/process/synced-path.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { ToldLetter } from "../../protocol/told-letter.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import { comparePlaces, type Entry } from "../../timeline/entries/entry.js";
+import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
+
+/** In the data folder. */
+const LETTERS_FOLDER = "dead-letters";
+const MARKS_FOLDER = "written";
+/** How the name of a file of letters ends, and of one whose entries the timeline may still have. */
+export const DECIDED = ".letters";
+export const UNDECIDED = ".undecided";
+const BEGUN = ".begun";
+const WRITTEN = ".written";
+export const FOLDER_MODE = 0o700;
+export const FILE_MODE = 0o600;
+/** A folder that was changed so recently may be changed once more without another date. */
+const FRESH_MS = 2000;
+
+export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
+
+export type LetterState = ToldLetter["state"];
+
+export interface Letter extends LetterHead {
+  readonly file: string;
+  readonly state: LetterState;
+  /** When it was begun or written; milliseconds since 1970; null: neither. */
+  readonly since: number | null;
+}
+
+/** What cannot be read of a file. */
+export interface UnreadLetters {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+export interface FoundLetters {
+  /** In their order, each id once. */
+  readonly letters: readonly Letter[];
+  readonly unread: readonly UnreadLetters[];
+}
+
+/** Another process writes the letter again, or has begun to. */
+export class LetterTaken extends Error {
+  override readonly name = "LetterTaken";
+}
+
+export class LettersFolder {
+  readonly path: string;
+  readonly #marks: string;
+  #counted: { readonly of: string; readonly count: number } | null = null;
+
+  constructor(data: string) {
+    this.path = lettersFolder(data);
+    this.#marks = join(this.path, MARKS_FOLDER);
+  }
+
+  /** Bytes of all files of letters. */
+  get bytes(): number {
+    return this.#files().reduce((sum, file) => sum + sizeOf(file), 0);
+  }
+
+  /** How many have not been written again for certain. Looked up anew once something has changed. */
+  countWaiting(now: number): number {
+    const times = [this.path, this.#marks].map((folder) => modifiedAt(folder));
+    const of = times.join(" ");
+    if (this.#counted?.of !== of || times.some((time) => now - time < FRESH_MS)) {
+      const { letters } = this.list();
+      this.#counted = { of, count: letters.filter(({ state }) => state !== "written").length };
+    }
+    return this.#counted.count;
+  }
+
+  list(): FoundLetters {
+    const letters = new Map<ByteString, Letter>();
+    const unread: UnreadLetters[] = [];
+    const marks = this.#readMarks();
+    for (const file of this.#files()) {
+      const found = reading(file, (opened) => opened.heads());
+      if (found === null) continue;
+      if (found.unread > 0) unread.push({ file, bytes: found.unread });
+      for (const head of found.heads) {
+        const { id } = head.place;
+        const state = file.endsWith(UNDECIDED)
+          ? UNTOUCHED.undecided
+          : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
+        // The same may have been let go of twice: what is decided counts.
+        if (!letters.has(id) || letters.get(id)?.state === "undecided")
+          letters.set(id, { ...head, file, ...state });
+      }
+    }
+    return { letters: [...letters.values()].sort((a, b) => comparePlaces(a.place, b.place)), unread };
+  }
+
+  /** null: its bytes are damaged, or it has been removed. */
+  entry(letter: Letter): Entry | null {
+    return reading(letter.file, (opened) => opened.entry(letter));
+  }
+
+  /**
+   * It is about to be written again. On the disk before this returns.
+   * @param isAgain  whatever has begun before
+   * @throws LetterTaken
+   */
+  begin({ place }: Letter, isAgain: boolean): void {
+    mkdirSync(this.#marks, { recursive: true, mode: FOLDER_MODE });
+    const path = this.#mark(place.id, BEGUN);
+    if (isAgain) rmSync(path, { force: true });
+    try {
+      writeSafely(path);
+    } catch (problem) {
+      if (errnoOf(problem) !== "EEXIST") throw problem;
+      throw new LetterTaken("another program is just writing it again, or was stopped meanwhile");
+    }
+    // Looked at behind the own mark: another program makes this one before it lets go of its own.
+    if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
+      rmSync(path, { force: true });
+      throw new LetterTaken("another program has written it again meanwhile");
+    }
+    syncFolder(this.#marks);
+  }
+
+  /** It is certain to have been written again. */
+  written({ place }: Letter): void {
+    const path = this.#mark(place.id, WRITTEN);
+    rmSync(path, { force: true });
+    writeSafely(path);
+    rmSync(this.#mark(place.id, BEGUN), { force: true });
+    syncFolder(this.#marks);
+  }
+
+  /** It is certain not to have been. */
+  unwritten({ place }: Letter): void {
+    rmSync(this.#mark(place.id, BEGUN), { force: true });
+    syncFolder(this.#marks);
+  }
+
+  /** For good, from each file that holds them. What cannot be read of a file stays in it. */
+  remove(letters: readonly Letter[]): void {
+    const gone = new Set(letters.map(({ place }) => place.id));
+    for (const file of this.#files()) if (file.endsWith(DECIDED)) removeFrom(file, gone);
+    syncFolder(this.path);
+    for (const { place } of letters)
+      for (const kind of [BEGUN, WRITTEN]) rmSync(this.#mark(place.id, kind), { force: true });
+  }
+
+  #mark(id: ByteString, kind: string): string {
+    return join(this.#marks, `${hexOf(id)}${kind}`);
+  }
+
+  /** By the hexadecimal id. */
+  #readMarks(): Map<string, Pick<Letter, "state" | "since">> {
+    const marks = new Map<string, Pick<Letter, "state" | "since">>();
+    for (const [kind, state] of [
+      [BEGUN, "begun"],
+      [WRITTEN, "written"],
+    ] as const)
+      for (const name of namesIn(this.#marks))
+        if (name.endsWith(kind)) {
+          const since = modifiedAt(join(this.#marks, name));
+          marks.set(name.slice(0, -kind.length), { state, since });
+        }
+    return marks;
+  }
+
+  #files(): string[] {
+    return namesIn(this.path)
+      .filter((name) => name.endsWith(DECIDED) || name.endsWith(UNDECIDED))
+      .sort()
+      .map((name) => join(this.path, name));
+  }
+}
+
+const UNTOUCHED = {
+  waiting: { state: "waiting", since: null },
+  undecided: { state: "undecided", since: null },
+} as const;
+
+/** null: it was removed, or has got another name, meanwhile. */
+function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
+  let opened: LetterFile;
+  try {
+    opened = new LetterFile(file, statSync(file).size);
+  } catch (problem) {
+    if (errnoOf(problem) === "ENOENT") return null;
+    throw problem;
+  }
+  try {
+    return read(opened);
+  } finally {
+    opened.close();
+  }
+}
+
+/** @param gone  ids */
+function removeFrom(file: string, gone: ReadonlySet<ByteString>): void {
+  const rest = reading(file, (opened) => {
+    const { heads, unread } = opened.heads();
+    const staying = heads.filter(({ place }) => !gone.has(place.id));
+    if (staying.length === heads.length) return null;
+    const kept = staying.map(({ from, to }) => opened.read(from, to));
+    const size = sizeOf(file);
+    return unread > 0 ? [...kept, opened.read(size - unread, size)] : kept;
+  });
+  if (rest === null) return;
+  if (rest.length === 0) {
+    unlinkSync(file);
+    return;
+  }
+  try {
+    const staged = stage(file, Buffer.concat([LETTERS_MAGIC, ...rest]), FILE_MODE);
+    try {
+      placeOver(staged, file);
+    } finally {
+      discard(staged);
+    }
+  } catch (problem) {
+    const reason = writingFailure(problem);
+    throw reason === null ? problem : new LettersNotWritten(file, reason);
+  }
+}
+
+/** A file of letters that could not be replaced by a shorter one. */
+export class LettersNotWritten extends Error {
+  override readonly name = "LettersNotWritten";
+
+  constructor(file: string, reason: string) {
+    super(`${file} cannot be written (${reason}). It is as it was. Make room there, and run the same again`);
+  }
+}
+
+/** An empty file that was not there. */
+function writeSafely(path: string): void {
+  writeFileSync(path, "", { mode: FILE_MODE, flag: "wx", flush: true });
+}
+
+export function syncFolder(path: string): void {
+  if (existsSync(path)) syncPathNow(path);
+}
+
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (problem) {
+    if (errnoOf(problem) === "ENOENT") return [];
+    throw problem;
+  }
+}
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+/** Milliseconds since 1970; 0: it is not there. */
+const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;

@@ -1,0 +1,162 @@
+/** `dbsync backup`: the timeline of a data folder, whose daemon may run, as one file beside which nothing is needed to restore it. */
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { snapshotFolder } from "../../engine/trust/data-folder.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import { discard, placeNew, stage } from "../../keys/atomic-file.js";
+import { errnoOf } from "../../keys/key-source.js";
+import { unwritable } from "../../keys/unwritable.js";
+import { syncPathNow } from "../../net/process/synced-path.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import { FrameWriter } from "../../timeline/backup/backup-frames.js";
+import { BackupView } from "../../timeline/backup/backup-view.js";
+import { NoBackup, writeBackup } from "../../timeline/backup/make-backup.js";
+import { openFolderView } from "../../timeline/disk/folder-view.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { isIncomplete } from "./state-mark.js";
+
+export interface BackupParts {
+  /** The data folder. */
+  readonly data: string;
+  readonly file: string;
+  /** Of the libraries of functions, in the data folder. */
+  readonly functionsName: string;
+  readonly now: number;
+  /** Also if its daemon is catching up. */
+  readonly incomplete: boolean;
+  /** Told now and then. */
+  readonly progress: (entries: number) => void;
+}
+
+/** What was made. */
+export interface BackupReport {
+  readonly file: string;
+  readonly bytes: number;
+  readonly entries: number;
+  /** Date of the last entry; null: there is none. */
+  readonly last: number | null;
+  readonly snapshots: readonly number[];
+  /** Stands for all of the file; hexadecimal. */
+  readonly seal: string;
+  /** Whether its daemon was catching up: entries may be missing. */
+  readonly incomplete: boolean;
+}
+
+/** For its owner alone: it holds everything. */
+const MODE = 0o600;
+/** A daemon may forget old entries meanwhile: then all is begun anew. */
+const RUNS_MOST = 3;
+
+/**
+ * The file is there when it is whole, and was read back.
+ * @throws NoBackup  a sentence: the folder cannot be read or is damaged, the file is there already, the disk
+ */
+export async function backUp(parts: BackupParts): Promise<BackupReport> {
+  const file = resolve(parts.file);
+  if (existsSync(file)) throw taken(file);
+  if (!existsSync(join(parts.data, "timeline")))
+    throw new NoBackup(
+      `--data ${parts.data}: there is no timeline in it, or it may not be read. Name the folder of a daemon`,
+    );
+  const staged = begun(file);
+  try {
+    for (let run = 1; run <= RUNS_MOST; run++) {
+      const seal = await runOnce(parts, staged);
+      if (seal === null) continue;
+      const { end, bytes } = readBack(staged);
+      placeNew(staged, file);
+      // The name is on disk only when the folder is.
+      syncPathNow(dirname(file));
+      const { entries, last, snapshots, incomplete = false } = end;
+      return { file, bytes, entries, last, snapshots, seal, incomplete };
+    }
+  } catch (problem) {
+    if (errnoOf(problem) === "EEXIST") throw taken(file);
+    throw failed(file, problem);
+  } finally {
+    discard(staged);
+  }
+  throw new NoBackup("its daemon forgets old entries faster than they are read: try again later");
+}
+
+/** Reading the folder fails with the path that was read; writing the file with none, or its own. */
+function failed(file: string, problem: unknown): unknown {
+  const { path } = problem as NodeJS.ErrnoException;
+  const isOther = path !== undefined && dirname(path) !== dirname(file);
+  const sentence = isOther ? null : unwritable(file, problem);
+  return sentence === null ? problem : new NoBackup(sentence, { cause: problem });
+}
+
+/** @returns its seal; null: entries were forgotten meanwhile */
+async function runOnce(
+  { data, functionsName, now, incomplete, progress }: BackupParts,
+  staged: string,
+): Promise<string | null> {
+  const folder = join(data, "timeline");
+  const damaged = ({ page, problem }: { page: number; problem: string }) => {
+    throw new NoBackup(
+      `${folder}: page ${page} of data.mdb is damaged (${problem}): dbsync log verify shows all that is`,
+    );
+  };
+  const view = await openFolderView({ folder, wait, damaged });
+  const descriptor = openSync(staged, "w", MODE);
+  try {
+    if (view.mark("genesis") === null)
+      throw new NoBackup(`--data ${data}: no daemon has been started with it yet`);
+    const isBehind = isIncomplete(view);
+    if (isBehind && !incomplete) throw new NoBackup(INCOMPLETE);
+    const writer = new FrameWriter(hashOf, (bytes) => writeAll(descriptor, bytes));
+    const snapshots = existsSync(snapshotFolder(data))
+      ? new SnapshotFiles(snapshotFolder(data), { sweeps: false })
+      : null;
+    const functions = readIfThere(join(data, functionsName));
+    const made = {
+      view,
+      snapshots,
+      functions,
+      now,
+      isIncomplete: isBehind,
+      hash: hashOf,
+      writer,
+      path: staged,
+      progress,
+    };
+    if (writeBackup(made) === null) return null;
+    fsyncSync(descriptor);
+    return hexOf(writer.seal.toString("latin1"));
+  } finally {
+    closeSync(descriptor);
+    view.close();
+  }
+}
+
+const INCOMPLETE =
+  "its daemon is catching up, or was when it stopped, so entries may be missing here that other daemons have: wait until dbsync status shows it " +
+  "as live, or back up another daemon; --incomplete makes the backup all the same";
+
+/** What the disk has is what was written. @throws Error  it is not */
+function readBack(staged: string): Pick<BackupView, "end" | "bytes"> {
+  const view = new BackupView(staged, hashOf);
+  view.close();
+  return view;
+}
+
+/** The name of an empty file beside the one to be. @throws NoBackup */
+function begun(file: string): string {
+  try {
+    return stage(file, "", MODE);
+  } catch (problem) {
+    throw new NoBackup(unwritable(file, problem) ?? `${dirname(file)}: ${(problem as Error).message}`);
+  }
+}
+
+function writeAll(descriptor: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+}
+
+function readIfThere(path: string): Buffer | null {
+  return existsSync(path) ? readFileSync(path) : null;
+}
+
+const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+const taken = (file: string) => new NoBackup(`${file} is there already: name a file that is not`);

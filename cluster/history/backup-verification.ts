@@ -1,0 +1,60 @@
+/** The check of a backup's file: each of its bytes, and then all that is checked of a folder. */
+import { pino } from "pino";
+import { hashOf } from "../../engine/trust/identity.js";
+import { loadSigners } from "../../engine/trust/load-signers.js";
+import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
+import type { Settings } from "../../options/settings.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
+import { BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
+import { FAULTS_MOST, NotChecked, Verification, type VerificationReport } from "./verification.js";
+
+export interface BackupVerification extends VerificationReport {
+  /** When it was made, milliseconds since 1970; null: that is damaged. */
+  readonly made: number | null;
+  /** What cannot be known of it. */
+  readonly untold: readonly string[];
+}
+
+/** @throws NotChecked. @throws StartError  the keys cannot be read, or are not the backup's */
+export function verifyBackup(
+  settings: Settings,
+  file: string,
+  progress: (entries: number) => void,
+): BackupVerification {
+  const signers = loadSigners(settings, pino({ level: "silent" }));
+  const parts = { signers, hash: hashOf, databases: DATABASES_DEFAULT, progress };
+  const view = open(file);
+  if (view instanceof DamagedBackup) {
+    const faults = view.damages.map(
+      ({ from, to }) => ({ kind: "damaged-backup", where: `${file}, bytes ${from} to ${to}` }) as const,
+    );
+    const storage = { entries: () => [], mark: () => null };
+    const report = new Verification({ ...parts, storage, snapshots: null }).run();
+    return {
+      ...report,
+      made: null,
+      untold: [],
+      faults: faults.slice(0, FAULTS_MOST),
+      faultCount: faults.length,
+    };
+  }
+  try {
+    const genesis = view.mark("genesis");
+    if (genesis !== null) compareGenesis(genesis, signers.genesis);
+    const report = new Verification({ ...parts, storage: view, snapshots: view }).run();
+    return { ...report, made: view.end.made, untold: view.end.incomplete === true ? [INCOMPLETE] : [] };
+  } finally {
+    view.close();
+  }
+}
+
+const INCOMPLETE = "Its daemon was catching up when it was made: entries may be missing.";
+
+function open(file: string): BackupView | DamagedBackup {
+  try {
+    return new BackupView(file, hashOf);
+  } catch (problem) {
+    if (problem instanceof DamagedBackup) return problem;
+    throw new NotChecked(`${file}: ${problem instanceof Error ? problem.message : String(problem)}`);
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * TIMELINE BLAME: the units that made a key what it is. The state tells after each entry whether the key's value, expiry
+ * or existence is another; of several units of one entry, all that may write it and did not fail are named.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import { HASH_BYTES, hexOf, unitId } from "../../protocol/version-2/envelope.js";
+import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { Fold, UnitAnswer } from "../../timeline/fold/fold.js";
+import { type RecalledUnit, recalledUnits } from "../../timeline/recall.js";
+import { factsOf, type LogScene } from "./log.js";
+import { NewestOf } from "./newest-of.js";
+import { readBlameFrom, UNITS_MOST } from "./query.js";
+import { type KeyPlace, mayWrite, writes } from "./touched.js";
+import { ELLIPSIS, namesAndValues, outcomeOf, reporting } from "./unit-report.js";
+
+/** Id of the unit that wrote a key last; null: the key is absent. */
+type Writer = ByteString | null;
+
+type Change = "created" | "changed" | "removed";
+
+export interface BlameScene extends LogScene {
+  /** Whether commands are shown whole; else what they have to do with other keys is left out. */
+  readonly showsAll: boolean;
+}
+
+/** @param argv  `TIMELINE BLAME key [FROM ms]`. @throws CommandFailure  @returns rejects with RecallFailure */
+export async function blame(
+  argv: readonly ByteString[],
+  { recalls, last, db, showsAll }: BlameScene,
+): Promise<Reply> {
+  const from = readBlameFrom(argv) ?? recalls.earliest;
+  const tracker = new BlameTracker({ db, key: argv[2] as ByteString }, from, showsAll);
+  const recalled = await recalls.run({
+    from,
+    until: last,
+    begun: (fold) => tracker.begin(fold),
+    found: (entry, answers) => tracker.find(entry, answers),
+  });
+  return map(
+    namesAndValues({
+      from: integer(from),
+      ...factsOf(recalled),
+      left: integer(tracker.found.left),
+      before: writerReply(tracker.before),
+      writer: writerReply(tracker.writerAt(last)),
+      units: array(tracker.found.items.map((report) => report())),
+    }),
+  );
+}
+
+class BlameTracker {
+  found = new NewestOf<() => Reply>(UNITS_MOST);
+  /** Of the key as it was before the first entry that is looked at. */
+  before: Writer = null;
+  readonly #place: KeyPlace;
+  readonly #from: number;
+  readonly #showsAll: boolean;
+  #fold: Fold | null = null;
+  /** After the entry before. */
+  #writer: Writer = null;
+  #expire = NO_EXPIRY;
+
+  constructor(place: KeyPlace, from: number, showsAll: boolean) {
+    this.#place = place;
+    this.#from = from;
+    this.#showsAll = showsAll;
+  }
+
+  begin(fold: Fold): void {
+    this.#fold = fold;
+    this.found = new NewestOf(UNITS_MOST);
+    this.#note();
+    this.before = this.writerAt(this.#from);
+  }
+
+  find(entry: Entry, answers: readonly UnitAnswer[]): void {
+    const fold = this.#fold;
+    if (fold === null) return;
+    const { at } = entry.envelope;
+    const before = this.writerAt(at);
+    this.#note();
+    const after = this.writerAt(at);
+    if (at < this.#from) {
+      this.before = this.writerAt(this.#from);
+      return;
+    }
+    const change = changeOf(before, after);
+    if (change === null) return;
+    for (const unit of recalledUnits(entry, answers)) {
+      if (!this.#isCause(unit, after)) continue;
+      const shown = this.#showsAll ? unit : this.#ofKeyAlone(unit);
+      this.found.push(reporting(shown, fold.ring.find(entry.envelope.key), [bulk("change"), bulk(change)]));
+    }
+  }
+
+  /** Who wrote the key last, as a unit of a date would see it that came next. */
+  writerAt(at: number): Writer {
+    return this.#expire !== NO_EXPIRY && at > this.#expire ? null : this.#writer;
+  }
+
+  /** The key as it is now. Its entry is changed in place, so what is needed of it is kept. */
+  #note(): void {
+    const { db, key } = this.#place;
+    const entry = this.#fold?.database.keyspaces[db]?.find(key);
+    this.#writer = entry?.writer ?? null;
+    this.#expire = entry?.expire ?? NO_EXPIRY;
+  }
+
+  /** What a unit has to do with the key: which commands may have written it; others' keys and data are left out. */
+  #ofKeyAlone(unit: RecalledUnit): RecalledUnit {
+    const { entry, commands, answer } = unit;
+    const { key } = this.#place;
+    const own = commands.filter((argv) => writes(argv, entry.envelope.db, this.#place));
+    const shown = own.map(([name = "", ...words]) => [name, ...(words.includes(key) ? [key] : []), ELLIPSIS]);
+    return { ...unit, commands: shown, answer: { ...answer, reply: bulk(ELLIPSIS) } };
+  }
+
+  /** A unit that failed has changed nothing, and neither has one that only reads. */
+  #isCause(unit: RecalledUnit, after: Writer): boolean {
+    if (after === unitId(unit.entry.id, unit.index)) return true;
+    return outcomeOf(unit) === "applied" && mayWrite(unit, this.#place);
+  }
+}
+
+function changeOf(before: Writer, after: Writer): Change | null {
+  if (before === after) return null;
+  if (after === null) return "removed";
+  return before === null ? "created" : "changed";
+}
+
+/** `id:index`, as the units are named. */
+function writerReply(writer: Writer): Reply {
+  if (writer === null) return NIL;
+  const index = Buffer.from(writer.slice(HASH_BYTES), "latin1").readUInt32BE();
+  return bulk(`${hexOf(writer.slice(0, HASH_BYTES))}:${index}`);
+}

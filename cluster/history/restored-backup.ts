@@ -1,0 +1,224 @@
+/** What is made of a backup's file: a data folder of it, or the keys that it had. */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { snapshotFolder } from "../../engine/trust/data-folder.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
+import type { Signers } from "../../engine/trust/signers.js";
+import { placeOver, stage } from "../../keys/atomic-file.js";
+import { unwritable } from "../../keys/unwritable.js";
+import { loadWith } from "../../net/process/optional-package.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { dateText } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
+import { dumpPayload } from "../../store/rdb/dump-payload.js";
+import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
+import type { DiskStorage } from "../../timeline/disk/disk-storage.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import { keepAside } from "../../timeline/snapshots/aside.js";
+import { Refold } from "../../timeline/snapshots/refold.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { reaches, standstillOf } from "../../timeline/standstill.js";
+
+/** It cannot be restored: a sentence that says why, and what to do. */
+export class NotRestored extends Error {
+  override readonly name = "NotRestored";
+}
+
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+/** Behind a folder's name while it is made. */
+const UNFINISHED = ".unfinished";
+/** Nobody waits for single entries: all of it is synced before it counts. */
+const SYNC_MS = 1000;
+const DAMAGES_TOLD = 10;
+
+/** @throws NotRestored  which bytes are damaged, or why it cannot be read */
+export function openBackup(file: string): BackupView {
+  try {
+    return new BackupView(file, hashOf);
+  } catch (problem) {
+    if (!(problem instanceof DamagedBackup)) throw new NotRestored(`${file}: ${(problem as Error).message}`);
+    const told = problem.damages
+      .slice(0, DAMAGES_TOLD)
+      .map((each) => `  bytes ${each.from} to ${each.to}: ${each.problem}`);
+    const more = problem.damages.length > DAMAGES_TOLD ? [`  and more`] : [];
+    throw new NotRestored(
+      `${file} is damaged, and nothing of it was restored:\n${[...told, ...more].join("\n")}\n` +
+        "Take another copy of this file, or an earlier backup; dbsync get --at asks daemons that still have the past.",
+    );
+  }
+}
+
+export interface FolderRestoring {
+  readonly file: string;
+  readonly data: string;
+  /** Milliseconds since 1970: what came later is left out; null: nothing is. */
+  readonly at: number | null;
+  readonly functionsName: string;
+  readonly log: Pick<TimelineLog, "error" | "warn">;
+}
+
+/** Makes the data folder, which is there when it is whole. @returns how many entries were left out @throws NotRestored */
+export async function restoreFolder({
+  file,
+  data: given,
+  at,
+  functionsName,
+  log,
+}: FolderRestoring): Promise<BackupView["end"]> {
+  const data = resolve(given);
+  requireEmpty(data);
+  using view = closing(openBackup(file));
+  requireReach(view, file, at);
+  const source = at === null ? view : asOf(view, at);
+  const disk = await loadWith("lmdb", "--data", () => import("../../timeline/disk/disk-storage.js"));
+  const made = data + UNFINISHED;
+  try {
+    // Of a restore that was killed.
+    rmSync(made, { recursive: true, force: true });
+    mkdirSync(made, { mode: FOLDER_MODE });
+    await fill(made, source, {
+      data,
+      functions: view.end.functions,
+      functionsName,
+      log,
+      DiskStorage: disk.DiskStorage,
+    });
+    renameSync(made, data);
+  } catch (problem) {
+    const sentence = unwritable(`--data ${data}`, problem);
+    if (sentence === null) throw problem;
+    removeQuietly(made);
+    throw new NotRestored(sentence, { cause: problem });
+  }
+  return view.end;
+}
+
+/** @throws NotRestored  something is there already */
+function requireEmpty(data: string): void {
+  if (!existsSync(data)) return;
+  if (!statSync(data).isDirectory())
+    throw new NotRestored(`--data ${data} is a file: name a folder that does not exist yet`);
+  if (readdirSync(data).length > 0)
+    throw new NotRestored(
+      `--data ${data} is not empty: name a folder that is not there yet, or move what is in it`,
+    );
+}
+
+/** What cannot be removed does not count as a folder of data: its name says so. */
+function removeQuietly(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // The reason why it could not be written is reported.
+  }
+}
+
+interface Filling extends Pick<FolderRestoring, "data" | "functionsName" | "log"> {
+  /** base64; null: there were none. */
+  readonly functions: string | null;
+  readonly DiskStorage: typeof DiskStorage;
+}
+
+async function fill(
+  made: string,
+  source: BackupView | ReturnType<typeof asOf>,
+  { data, functions, functionsName, log, DiskStorage: Storage }: Filling,
+): Promise<void> {
+  const storage = new Storage(made, { interval: SYNC_MS }, log);
+  await keepAside(
+    { storage: source, snapshots: source },
+    {
+      name: data,
+      storage,
+      snapshots: new SnapshotFiles(snapshotFolder(made)),
+      commit: () => storage.close(),
+      discard: async () => {
+        // It fails once more, as what was put before: that is reported.
+        await storage.close().catch(() => {});
+        rmSync(made, { recursive: true, force: true });
+      },
+    },
+    () => new Promise((turn) => setImmediate(turn)),
+  );
+  const path = join(made, functionsName);
+  // On the disk before the folder has its name.
+  if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
+}
+
+function requireReach(view: BackupView, file: string, at: number | null): void {
+  const pruned = view.mark("pruned");
+  if (pruned === null || at === null || at >= Number(pruned.toString())) return;
+  throw new NotRestored(
+    `${file} reaches back to ${dateText(Number(pruned.toString()))}: what was before is not in it (--retain). Name a later --at, or take an earlier backup`,
+  );
+}
+
+export interface KeysRestoring {
+  readonly file: string;
+  readonly at: number | null;
+  readonly db: number;
+  readonly wanted: (key: ByteString) => boolean;
+  readonly signers: Signers;
+  readonly databases: number;
+  /** Receives what is to be known of the backup. */
+  readonly noticed: (text: string) => void;
+}
+
+/** A key as RESTORE takes it; `left`: why it cannot. */
+export interface RestoredKey {
+  readonly key: ByteString;
+  /** Milliseconds since 1970; 0: it stays. */
+  readonly expires: number;
+  readonly payload: ByteString | null;
+  readonly left: string | null;
+}
+
+/** Folds all that the backup has, as a daemon would, and tells the keys that are wanted of one database. @throws NotRestored, StartError */
+export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
+  const { file, at, db, wanted, signers, databases, noticed } = parts;
+  using view = closing(openBackup(file));
+  requireReach(view, file, at);
+  if (view.end.incomplete === true)
+    noticed(`${file} was made while its daemon was catching up: entries may be missing`);
+  const genesis = view.mark("genesis");
+  if (genesis !== null) compareGenesis(genesis, signers.genesis);
+  const source = at === null ? view : asOf(view, at);
+  const until = at ?? view.end.last ?? 0;
+  const fold = new Refold({
+    storage: source,
+    snapshots: source,
+    from: source.list().at(-1) ?? null,
+    hash: hashOf,
+    databases,
+    horizon: until,
+    until,
+    tailBytes: Number.POSITIVE_INFINITY,
+    index: null,
+    genesis: signers.makeRing,
+    skips: () => false,
+    damaged: () => {},
+    found: () => {},
+  }).finish();
+  const standstill = reaches(fold, until) ? null : standstillOf(fold);
+  if (standstill !== null)
+    throw new NotRestored(
+      `${file}: nothing of it was restored: ${standstill}. dbsync restore --data makes a folder of it for that release`,
+    );
+  for (const { key, value, expire } of fold.database.keyspaces[db]?.entries ?? []) {
+    if (!wanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
+    const expires = expire === NO_EXPIRY ? 0 : expire;
+    try {
+      yield { key, expires, payload: dumpPayload(value), left: null };
+    } catch (problem) {
+      if (!(problem instanceof CommandFailure)) throw problem;
+      yield { key, expires, payload: null, left: problem.message };
+    }
+  }
+}
+
+/** A backup whose file is let go of at the end of a block. */
+const closing = (view: BackupView): BackupView & Disposable =>
+  Object.assign(view, { [Symbol.dispose]: () => view.close() });

@@ -1,0 +1,245 @@
+/**
+ * A timeline, which a daemon may have open, checked from end to end: each entry's bytes, id, audience and signature; what came
+ * of each unit; and that folding anew gives the very states that the snapshots hold.
+ */
+import { createHash } from "node:crypto";
+import type { Signers } from "../../engine/trust/signers.js";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
+import { Database } from "../../store/database.js";
+import { canonicalRing, canonicalState } from "../../store/digest.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { type Entry, firstPlaceAt, type Place, readPlace } from "../../timeline/entries/entry.js";
+import { isRingEntry } from "../../timeline/entries/recorded.js";
+import { finish } from "../../timeline/entries/steps.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import { readEntry, readValue } from "../../timeline/entries/stored-value.js";
+import { Fold } from "../../timeline/fold/fold.js";
+import { recalledUnits } from "../../timeline/recall.js";
+import { DamagedSnapshot, readSnapshot } from "../../timeline/snapshots/snapshot.js";
+import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
+import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
+import { standstillOf } from "../../timeline/standstill.js";
+import { type Outcome, outcomeOf } from "./unit-report.js";
+
+export interface VerificationParts {
+  readonly storage: Pick<Storage, "entries" | "mark">;
+  /** null: there are none. */
+  readonly snapshots: Pick<Snapshots, "list" | "read"> | null;
+  readonly signers: Pick<Signers, "makeRing" | "cluster" | "verify">;
+  readonly hash: (bytes: Buffer) => ByteString;
+  readonly databases: number;
+  /** Told now and then. */
+  readonly progress: (entries: number) => void;
+}
+
+/** It could not be checked: a sentence that says why, and what to do. */
+export class NotChecked extends Error {
+  override readonly name = "NotChecked";
+}
+
+export type FaultKind =
+  | "damaged"
+  | "damaged-file"
+  | "damaged-page"
+  | "damaged-log"
+  | "wrong-id"
+  | "wrong-cluster"
+  | "unknown-signer"
+  | "bad-signature"
+  | "damaged-snapshot"
+  | "wrong-snapshot"
+  | "damaged-backup"
+  | "no-beginning";
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Where, for people. */
+  readonly where: string;
+}
+
+export interface VerificationReport {
+  readonly entries: number;
+  /** Of those, on the key ring. */
+  readonly ringEntries: number;
+  /** Dates of the first and the last; null: there are none. */
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly units: Readonly<Record<Outcome, number>>;
+  /** The first entry with a malformed one, for people; null: there is none. */
+  readonly firstMalformed: string | null;
+  /** Signatures that hold. */
+  readonly signatures: number;
+  /** Date of the snapshot that the fold began with, since what was before is not kept; null: with nothing. */
+  readonly begins: number | null;
+  /** Dates of the snapshots that are as the fold has it. */
+  readonly snapshots: readonly number[];
+  /** SHA-256 of the state at the end, data and keys; hexadecimal. */
+  readonly state: string;
+  readonly faultCount: number;
+  /** The first of them. */
+  readonly faults: readonly Fault[];
+}
+
+/** Faults that are named one by one. */
+export const FAULTS_MOST = 100;
+/** Entries whose signer is looked up again at the end: its key may have been added with a later date. */
+const UNKNOWN_MOST = 10_000;
+const PROGRESS_EVERY = 1000;
+
+export class Verification {
+  readonly #parts: VerificationParts;
+  readonly #faults: Fault[] = [];
+  readonly #unknown: Entry[] = [];
+  readonly #units = { applied: 0, error: 0, denied: 0, unmet: 0, malformed: 0 };
+  readonly #compared: number[] = [];
+  #faultCount = 0;
+  #entries = 0;
+  #ringEntries = 0;
+  #signatures = 0;
+  #first: number | null = null;
+  #last: number | null = null;
+  #firstMalformed: string | null = null;
+
+  constructor(parts: VerificationParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws NotChecked  by this release nobody knows what its commands mean */
+  run(): VerificationReport {
+    const { storage, snapshots } = this.#parts;
+    const files = new Set(snapshots?.list() ?? []);
+    const dates = heldSnapshots(storage)
+      .filter((date) => files.has(date))
+      .sort((a, b) => a - b);
+    const { fold, begins } = this.#begin(dates);
+    requireMeaning(fold);
+    const left = begins === null ? dates : dates.filter((date) => date > begins);
+    for (const [place, value] of storage.entries(firstPlaceAt(fold.cutAt + 1), null)) {
+      const found = readPlace(place);
+      while (left[0] !== undefined && left[0] < found.at) this.#compare(fold, left.shift() as number);
+      this.#check(fold, found, value);
+    }
+    for (const date of left) this.#compare(fold, date);
+    for (const entry of this.#unknown) this.#checkSignature(entry, fold.ring, null);
+    return this.#report(fold, begins);
+  }
+
+  /** Nothing, or the oldest snapshot where what was before it is not kept. */
+  #begin(dates: readonly number[]): { fold: Fold; begins: number | null } {
+    const { storage, signers, databases } = this.#parts;
+    if (storage.mark("pruned") !== null) {
+      for (const date of dates) {
+        const found = this.#restore(date);
+        if (found !== null) return { fold: new Fold({ ...found, cutAt: date }), begins: date };
+      }
+      this.#fault(
+        "no-beginning",
+        "what was recorded first is not kept any more, and no snapshot tells of it",
+      );
+    }
+    const fold = new Fold({ database: new Database({ databases }), ring: signers.makeRing(), cutAt: -1 });
+    return { fold, begins: null };
+  }
+
+  #check(fold: Fold, place: Place, value: Buffer): void {
+    const { hash, signers, progress } = this.#parts;
+    if (++this.#entries % PROGRESS_EVERY === 0) progress(this.#entries);
+    this.#first ??= place.at;
+    this.#last = place.at;
+    const entry = readEntry(place, value, hash);
+    if (entry === null) {
+      this.#fault(readValue(value) === null ? "damaged" : "wrong-id", nameOf(place));
+      return;
+    }
+    if (isRingEntry(entry.envelope)) this.#ringEntries++;
+    if (entry.envelope.cluster !== signers.cluster) this.#fault("wrong-cluster", nameOf(place));
+    const { answers } = fold.replay(entry);
+    requireMeaning(fold);
+    for (const unit of recalledUnits(entry, answers)) {
+      const outcome = outcomeOf(unit);
+      this.#units[outcome]++;
+      if (outcome === "malformed") this.#firstMalformed ??= nameOf(place);
+    }
+    this.#checkSignature(entry, fold.ring, this.#unknown);
+  }
+
+  /** @param later  takes entries whose signer is not known yet; null: it should be by now */
+  #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
+    const { body, signature, id, envelope } = entry;
+    // As members verify: a key that was only named, and never let in, has signed what the fold denies.
+    const spki = ring.spkiOf(envelope);
+    if (spki === undefined) {
+      if (later !== null && later.length < UNKNOWN_MOST) later.push(entry);
+      else this.#fault("unknown-signer", nameOf({ ...envelope, id }));
+      return;
+    }
+    const signer = { id: envelope.key, spki };
+    if (this.#parts.signers.verify(signer, { kind: "command", body, signature }, id)) this.#signatures++;
+    else this.#fault("bad-signature", nameOf({ ...envelope, id }));
+  }
+
+  #compare(fold: Fold, date: number): void {
+    const restored = this.#restore(date);
+    if (restored === null) return;
+    fold.cut(date);
+    fold.dropExpired(Number.POSITIVE_INFINITY);
+    if (digestOf(restored) === digestOf(fold)) this.#compared.push(date);
+    else this.#fault("wrong-snapshot", `of ${dateText(date)}`);
+  }
+
+  /** null: it is damaged, or not kept any more. */
+  #restore(date: number): { database: Database; ring: KeyRing } | null {
+    const { storage, snapshots, signers, databases, hash } = this.#parts;
+    try {
+      const chunks = snapshots?.read(date) ?? null;
+      // A daemon has let it go meanwhile.
+      if (chunks === null && !heldSnapshots(storage).includes(date)) return null;
+      if (chunks === null) throw new DamagedSnapshot("it is gone");
+      return finish(readSnapshot(chunks, { genesis: signers.makeRing, databases, hash }));
+    } catch (problem) {
+      if (!(problem instanceof DamagedSnapshot)) throw problem;
+      this.#fault("damaged-snapshot", `of ${dateText(date)}: ${problem.message}`);
+      return null;
+    }
+  }
+
+  #fault(kind: FaultKind, where: string): void {
+    this.#faultCount++;
+    if (this.#faults.length < FAULTS_MOST) this.#faults.push({ kind, where });
+  }
+
+  #report(fold: Fold, begins: number | null): VerificationReport {
+    fold.dropExpired(Number.POSITIVE_INFINITY);
+    return {
+      entries: this.#entries,
+      ringEntries: this.#ringEntries,
+      first: this.#first,
+      last: this.#last,
+      units: this.#units,
+      firstMalformed: this.#firstMalformed,
+      signatures: this.#signatures,
+      begins,
+      snapshots: this.#compared,
+      state: digestOf(fold),
+      faultCount: this.#faultCount,
+      faults: this.#faults,
+    };
+  }
+}
+
+/** @throws NotChecked */
+function requireMeaning(fold: Fold): void {
+  const standstill = standstillOf(fold);
+  if (standstill !== null) throw new NotChecked(`It cannot be checked: ${standstill}.`);
+}
+
+const nameOf = ({ at, id }: Pick<Place, "at" | "id">): string => `${dateText(at)} ${hexOf(id)}`;
+
+/** Equal for equal states. */
+function digestOf({ database, ring }: { readonly database: Database; readonly ring: KeyRing }): string {
+  const hash = createHash("sha256");
+  for (const line of canonicalState(database)) hash.update(`${line}\n`, "latin1");
+  for (const line of canonicalRing(ring)) hash.update(`${line}\n`, "latin1");
+  return hexOf(bytesOf(hash.digest()));
+}

@@ -1,0 +1,214 @@
+/**
+ * The lists of members that this daemon knows, on its disk with what proves them: outside the fold, as the fold must not depend
+ * on when a list came. Source: docs/protocol-v2.md "Members by list"; which list comes after which: protocol/members/succession.ts.
+ */
+
+import { hashOf } from "../../engine/trust/identity.js";
+import type { SignersFace } from "../../engine/trust/signers.js";
+import { StartError } from "../../net/process/start-error.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { takeList } from "../../protocol/members/known-lists.js";
+import { readEntries, writeEntries } from "../../protocol/members/member-packing.js";
+import { type Standing, standingOf } from "../../protocol/members/succession.js";
+import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
+import { readHead } from "../../protocol/version-2/envelope-head.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/taking-rule.js";
+import { type CheckedList, checkList, listOf, readVouched, type SignedList } from "./list-proof.js";
+
+export interface MemberListsParts {
+  readonly storage: Pick<Storage, "mark" | "put" | "synced" | "isDurable">;
+  readonly signers: SignersFace;
+  /** The daemon's own id. */
+  readonly own: ByteString;
+  /** Whether it may have taken anything from clients: it is live (before its first watermark too), or was once. */
+  readonly hasServed: () => boolean;
+}
+
+/** What becomes of an envelope that is to hold a list. */
+export type ListOutcome =
+  /** saved: when it is on the disk, with everything that was taken before. */
+  { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
+
+/** What is on the disk, and may be told. */
+interface Told {
+  /** Of the list; of those beside each other together; empty: there is none. */
+  readonly hash: ByteString;
+  readonly lists: readonly SignedList[];
+}
+
+const NO_LIST: ByteString = "";
+
+export class MemberLists {
+  /** By all that was seen, on the disk or not: nothing is taken any more from a daemon that is left out. */
+  standing: Standing;
+  told: Told;
+  /** Told when a list was seen, and when it is on the disk. */
+  changed: () => void = () => {};
+  readonly #parts: MemberListsParts;
+  #lists: readonly SignedList[];
+  #hasJoined: boolean;
+
+  /** @throws StartError  what is on the disk cannot be read */
+  constructor(parts: MemberListsParts) {
+    this.#parts = parts;
+    const kept = parts.storage.mark("members");
+    this.#hasJoined = kept === null || kept[0] === 1;
+    this.#lists = kept === null ? [] : readKept(kept.subarray(1));
+    this.standing = standingOf(this.#lists);
+    this.told = { hash: hashOfAll(this.#lists), lists: this.#lists };
+  }
+
+  get isDurable(): boolean {
+    return this.#parts.storage.isDurable;
+  }
+
+  /** Whether there is a list, or more. */
+  get isThere(): boolean {
+    return this.#lists.length > 0;
+  }
+
+  /** Those that no other comes after, on the disk or not. */
+  get heads(): readonly SignedList[] {
+    return this.#lists;
+  }
+
+  /** Whether all that was seen is on the disk. */
+  get isSettled(): boolean {
+    return this.told.lists === this.#lists;
+  }
+
+  /** The other members; null: there is no list. */
+  get others(): ReadonlySet<ByteString> | null {
+    if (!this.isThere) return null;
+    const others = new Set(this.standing.members);
+    others.delete(this.#parts.own);
+    return others;
+  }
+
+  /** Daemons that any list leaves out, permanently. */
+  get left(): ReadonlySet<ByteString> {
+    return this.standing.left;
+  }
+
+  /** Whether there is a list, and it does not name this daemon. */
+  get isOutside(): boolean {
+    return this.isThere && !this.standing.members.has(this.#parts.own);
+  }
+
+  /** Whether this daemon is one. Without a data folder it would come back with nothing, and is none. */
+  get isMember(): boolean {
+    return this.isDurable && this.standing.members.has(this.#parts.own);
+  }
+
+  /** Whether it is one that has yet to hear from a live one what is final. */
+  get isJoining(): boolean {
+    return this.isMember && !this.#hasJoined;
+  }
+
+  /** Whether its reports count. */
+  get isReporting(): boolean {
+    // What was taken before the list is on the disk with it.
+    const { standing, isSettled: isListOnDisk } = this;
+    const ready = { isListOnDisk, isPastOnDisk: isListOnDisk, isLive: this.#hasJoined };
+    return this.isMember && mayReport({ standing, own: this.#parts.own, ...ready });
+  }
+
+  /** Why nothing is taken from clients; null: it may be. */
+  get refusal(): string | null {
+    const { standing, isDurable: hasData } = this;
+    const { own } = this.#parts;
+    const reason = firstHandRefusal({ standing, own, hasData, isLive: true, isSkewed: false });
+    if (reason === null) return null;
+    const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
+    if (reason === "no-data") return `${name}, can name no daemon without --data`;
+    return standing.left.has(own) ? `${name}, leaves it out, for good` : `${name}, does not name it`;
+  }
+
+  mayTakeFrom(id: ByteString): boolean {
+    return mayTakeFrom(this.standing, this.#parts.own, id);
+  }
+
+  /** @param body  with the signature, no view of what is written over */
+  take(body: Buffer, signature: Buffer): ListOutcome {
+    const known = this.#lists.find((list) => list.body.equals(body));
+    if (known !== undefined) return "old";
+    return this.#takeChecked(checkList(body, signature, this.#parts.signers));
+  }
+
+  /**
+   * Takes a list whose signer's key is not known here, as most of the configured peers go by it. A daemon that may have taken writes under
+   * what it knows needs two of them.
+   */
+  takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
+    const mayHaveWrites = this.isThere ? this.isMember : this.#parts.hasServed();
+    if (mayHaveWrites && peers < 2) return "unknown-signer";
+    return this.#takeChecked(readVouched(body, signature, this.#parts.signers.cluster));
+  }
+
+  #takeChecked(come: CheckedList): ListOutcome {
+    if (come === "unknown-signer" || "refused" in come) return come;
+    const { signers } = this.#parts;
+    const taken = takeList(this.#lists, come, signers.cluster);
+    if (taken === "old") return taken;
+    if ("problem" in taken) return { refused: taken.problem };
+    this.#hasJoined = this.#isJoinedUnder(come, standingOf(taken.heads));
+    const saved = this.#keep(taken.heads);
+    // A member that sends it does not wait for the disk, whose failure is told elsewhere.
+    saved.catch(() => {});
+    return { saved };
+  }
+
+  /** It has heard a live one under this list. */
+  joined(): void {
+    if (this.#hasJoined) return;
+    this.#hasJoined = true;
+    void this.#keep([...this.#lists]).catch(() => {});
+  }
+
+  /** Members of the first list that served before are what they were; whom a later one names has to join. */
+  #isJoinedUnder({ list }: SignedList, after: Standing): boolean {
+    const { own, hasServed } = this.#parts;
+    if (this.standing.members.has(own)) return this.#hasJoined;
+    if (!after.members.has(own)) return false;
+    return !this.isThere && list.parents.length === 0 && hasServed();
+  }
+
+  async #keep(lists: readonly SignedList[]): Promise<void> {
+    this.#lists = lists;
+    this.standing = standingOf(lists);
+    this.changed();
+    const { storage } = this.#parts;
+    storage.put([], [["members", Buffer.concat([Buffer.of(this.#hasJoined ? 1 : 0), writeEntries(lists)])]]);
+    await storage.synced();
+    if (this.#lists !== lists) return;
+    this.told = { hash: hashOfAll(lists), lists };
+    this.changed();
+  }
+}
+
+/** Digits of a key's id that people are shown. */
+const KEY_DIGITS = 12;
+
+function named({ list: { number }, body }: SignedList): string {
+  const { key, at } = readHead(body);
+  return `${number}, signed ${dateText(at)} by the key ${hexOf(key).slice(0, KEY_DIGITS)}`;
+}
+
+function hashOfAll(lists: readonly SignedList[]): ByteString {
+  const [first] = lists;
+  if (first === undefined) return NO_LIST;
+  if (lists.length === 1) return first.hash;
+  const hashes = lists.map(({ hash }) => hash).sort();
+  return hashOf(Buffer.from(hashes.join(""), "latin1"));
+}
+
+function readKept(bytes: Buffer): readonly SignedList[] {
+  const lists = (readEntries(Buffer.from(bytes)) ?? []).map(({ body, signature }) => listOf(body, signature));
+  const readable = lists.filter((list): list is SignedList => !("refused" in list));
+  if (readable.length === lists.length && readable.length > 0) return readable;
+  throw new StartError(
+    "The data folder's list of members is damaged. Begin a new folder, and dbsync members replace this daemon by it.",
+    1,
+  );
+}

@@ -1,0 +1,43 @@
+/** Which stream a folder has met first: one that is gone is not to be made anew in its place. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { discard, placeOver, stage } from "../../keys/atomic-file.js";
+import { StartError } from "../../net/process/start-error.js";
+import { syncPathNow } from "../../net/process/synced-path.js";
+
+export interface MetStream {
+  readonly name: string;
+  /** When it was made, as NATS tells it. */
+  readonly created: string;
+}
+
+const FILE = "stream.json";
+const FILE_MODE = 0o600;
+
+/** null: none yet. @throws StartError  it cannot be read */
+export function readMetStream(folder: string): MetStream | null {
+  const file = join(folder, FILE);
+  try {
+    const { name, created } = JSON.parse(readFileSync(file, "utf8")) as Partial<MetStream>;
+    if (typeof name === "string" && typeof created === "string") return { name, created };
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (!(problem instanceof SyntaxError)) throw problem;
+  }
+  throw new StartError(
+    `${file}: it is damaged. Take it out if the stream that --order names is the right one.`,
+    1,
+  );
+}
+
+/** On the disk when it returns, and so is its name. */
+export function writeMetStream(folder: string, met: MetStream): void {
+  const file = join(folder, FILE);
+  const staged = stage(file, JSON.stringify(met), FILE_MODE);
+  try {
+    placeOver(staged, file);
+  } finally {
+    discard(staged);
+  }
+  syncPathNow(folder);
+}

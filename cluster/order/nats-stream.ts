@@ -1,0 +1,326 @@
+/**
+ * A stream of NATS JetStream. Connected again and again, and read on from where it was: what is lost on the way is told by its
+ * sequence or by the silence behind it. The packages are loaded with this module, on --order alone.
+ */
+import { readFileSync } from "node:fs";
+import {
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  type StreamInfo,
+} from "@nats-io/jetstream";
+import { connect, credsAuthenticator, errors, type NatsConnection, nanos } from "@nats-io/transport-node";
+import type { Logger } from "pino";
+import type { Environment } from "../../net/process/environment.js";
+import { StartError } from "../../net/process/start-error.js";
+import type { OrderAddress } from "../../options/addresses/order-address.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-stream.js";
+import { misfitOf } from "./stream-demands.js";
+import { StreamReading } from "./stream-reading.js";
+
+/** Milliseconds. */
+const CONNECT_MS = 5000;
+const PUBLISH_MS = 2000;
+const PING_EVERY_MS = 2000;
+const PINGS_UNANSWERED = 2;
+/** Between two attempts to connect: at most, and at random below. */
+const AGAIN_MS = 1000;
+/** Between two questions how the stream is. */
+const ASK_EVERY_MS = 5000;
+/** The stream itself knows a name for so long. */
+const NAMES_MS = 120_000;
+/** A message's name, subject and the like: room left beside its data. */
+const HEAD_BYTES = 1024;
+/** What JetStream answers to a stream that is not there. */
+const STREAM_NOT_FOUND = 10059;
+const NO_STREAM_LEADER = [10008, 10009];
+/** Other streams that a line of the log names. */
+const NAMED_MOST = 5;
+
+export interface NatsStreamParts {
+  readonly address: OrderAddress;
+  /** A file with credentials; null: none. */
+  readonly credentials: string | null;
+  readonly reader: StreamReader;
+  readonly environment: Pick<Environment, "random" | "setTimer">;
+  readonly log: Pick<Logger, "info" | "warn" | "error">;
+}
+
+/** A connection, and what goes over it. */
+interface Link {
+  readonly connection: NatsConnection;
+  readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly reading: StreamReading;
+}
+
+export class NatsStream implements OrderStream {
+  facts: StreamFacts | null = null;
+  trouble: string | null = null;
+  connections = 0;
+  newest = 0;
+  readonly #parts: NatsStreamParts;
+  readonly #subject: string;
+  #link: Link | null = null;
+  #isStopped = false;
+  #cancel = () => {};
+  #told = "";
+  /** Whether the next information about the stream is for the reader. */
+  #isLocating = false;
+  /** The link on which NATS did not permit something, which was told. */
+  #notPermitted: Link | null = null;
+
+  constructor(parts: NatsStreamParts) {
+    this.#parts = parts;
+    this.#subject = `dbsync.${parts.address.stream}`;
+  }
+
+  /** Resolves when it is connected, or cannot be reached now, which is tried again. @throws StartError  it never will be */
+  async start(): Promise<void> {
+    try {
+      await this.#open();
+    } catch (problem) {
+      if (problem instanceof StartError) throw problem;
+      this.#failed(problem as Error);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancel();
+    this.#link?.reading.stop();
+    await this.#link?.connection.close().catch(() => {});
+    this.#link = null;
+    this.facts = null;
+  }
+
+  locateEnd(): void {
+    this.#isLocating = true;
+    if (this.#link === null) return;
+    this.#cancel();
+    void this.#ask();
+  }
+
+  async publish(name: ByteString | null, data: Buffer): Promise<Published> {
+    const link = this.#link;
+    if (link === null) return notStored(this.trouble ?? "not connected", false);
+    const options = name === null ? {} : { msgID: Buffer.from(name, "latin1").toString("base64url") };
+    try {
+      const { seq, duplicate } = await link.client.publish(this.#subject, data, {
+        ...options,
+        timeout: PUBLISH_MS,
+      });
+      return { kind: "stored", seq, isRepeated: duplicate };
+    } catch (problem) {
+      const { cause } = problem as Error;
+      if (cause instanceof errors.PermissionViolationError) this.#tellNotPermitted(link, cause);
+      return outcomeOf(problem as Error);
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { address, reader, log } = this.#parts;
+    const connection = await connect(this.#options());
+    try {
+      const manager = await jetstreamManager(connection, { timeout: CONNECT_MS });
+      const info = await this.#stream(manager);
+      const facts = factsOf(info, connection);
+      const problem = reader.connected(facts);
+      this.#isLocating = false;
+      if (problem !== null) throw new Unreadable(problem);
+      const reading = new StreamReading({
+        connection,
+        manager,
+        stream: address.stream,
+        reader,
+        failed: (reason) => void connection.close().catch(() => log.warn({ reason }, "not closed")),
+        environment: this.#parts.environment,
+      });
+      await reading.start();
+      const client = jetstream(connection, { timeout: PUBLISH_MS });
+      this.#link = { connection, client, manager, reading };
+      this.facts = facts;
+      this.newest = facts.last;
+      this.connections++;
+      this.trouble = null;
+      this.#told = "";
+      log.info({ order: address.name, last: facts.last, next: reader.next }, "connected with the order");
+      this.#askLater();
+    } catch (problem) {
+      await connection.close().catch(() => {});
+      throw problem;
+    }
+    void connection.closed().then((problem) => this.#closed(connection, problem));
+  }
+
+  #options(): Parameters<typeof connect>[0] {
+    const { address, credentials } = this.#parts;
+    return {
+      servers: [...address.servers],
+      name: "dbsyncd",
+      timeout: CONNECT_MS,
+      pingInterval: PING_EVERY_MS,
+      maxPingOut: PINGS_UNANSWERED,
+      reconnect: false,
+      ...(address.isTls ? { tls: {} } : {}),
+      ...(address.user === null ? {} : { user: address.user, pass: address.password ?? "" }),
+      ...(credentials === null ? {} : { authenticator: credsAuthenticator(readCredentials(credentials)) }),
+    };
+  }
+
+  /** The stream, which is made if it is not there and none has been met. @throws StartError  nothing can be ordered by it */
+  async #stream(manager: JetStreamManager): Promise<StreamInfo> {
+    const { stream: name, replicas } = this.#parts.address;
+    const { reader, log } = this.#parts;
+    const found = await infoOf(manager, name);
+    if (found !== null) {
+      const misfit = misfitOf(found.config, this.#subject);
+      if (misfit !== null) throw new StartError(`--order: ${misfit}`, 1);
+      return found;
+    }
+    // An empty one in its place would hide that the writes are gone, from daemons that start as well.
+    if (!reader.isNew) throw new Unreadable(`the stream ${name} is not there any more`);
+    const others = await namesOf(manager);
+    const made = await manager.streams.add({
+      name,
+      subjects: [this.#subject],
+      num_replicas: replicas,
+      storage: "file",
+      retention: "limits",
+      discard: "new",
+      duplicate_window: nanos(NAMES_MS),
+      deny_delete: true,
+    });
+    const advice =
+      others.length === 0 ? {} : { others, advice: "if one of the others was meant, correct --order" };
+    log.warn({ stream: name, replicas, ...advice }, `made the stream ${name}, which was not there`);
+    return made;
+  }
+
+  #closed(connection: NatsConnection, problem: unknown): void {
+    if (this.#link?.connection !== connection) return;
+    this.#link.reading.stop();
+    this.#link = null;
+    this.facts = null;
+    this.#cancel();
+    if (!this.#isStopped)
+      this.#failed(problem instanceof Error ? problem : new Error("the connection was closed"));
+  }
+
+  #tellNotPermitted(link: Link, { message }: Error): void {
+    if (link === this.#notPermitted) return;
+    this.#notPermitted = link;
+    const { log, address } = this.#parts;
+    const advice = `let this user of NATS publish on ${this.#subject}, and subscribe to _INBOX.>`;
+    log.error({ order: address.name, reason: message, advice }, "NATS does not permit to write");
+  }
+
+  #failed({ message }: Error): void {
+    const { environment, log, address } = this.#parts;
+    this.trouble = message;
+    if (this.#told !== message)
+      log.warn({ order: address.name, reason: message }, "no order: nothing is written");
+    this.#told = message;
+    if (this.#isStopped) return;
+    this.#cancel = environment.setTimer(AGAIN_MS * environment.random(), () => {
+      this.#open().catch((again: Error) => this.#failed(again));
+    });
+  }
+
+  #askLater(): void {
+    this.#cancel = this.#parts.environment.setTimer(ASK_EVERY_MS, () => void this.#ask());
+  }
+
+  async #ask(): Promise<void> {
+    const link = this.#link;
+    if (link === null) return;
+    const { next } = this.#parts.reader;
+    const info = await link.manager.streams.info(this.#parts.address.stream).catch(() => null);
+    if (this.#link !== link) return;
+    const isMisfit = info !== null && misfitOf(info.config, this.#subject) !== null;
+    // It has lost what was read, or may lose it, which is told as it is connected with anew.
+    if (info !== null && (isMisfit || info.state.last_seq < next - 1))
+      void link.connection.close().catch(() => {});
+    if (info !== null && this.#isLocating) {
+      this.#isLocating = false;
+      const facts = factsOf(info, link.connection);
+      // Messages may have been read since the server answered.
+      const last = Math.max(facts.last, this.#parts.reader.next - 1);
+      if (this.#parts.reader.connected({ ...facts, last }) !== null)
+        void link.connection.close().catch(() => {});
+    }
+    if (info !== null) this.newest = info.state.last_seq;
+    if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
+    if (this.#isLocating) this.#cancel = this.#parts.environment.setTimer(AGAIN_MS, () => void this.#ask());
+    else this.#askLater();
+  }
+}
+
+/** It will not be readable by trying again alone; it is tried all the same, as an operator may mend it. */
+class Unreadable extends Error {}
+
+/** Anew at each connection, as they may be renewed. @throws StartError  with the cure */
+function readCredentials(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (problem) {
+    const { code } = problem as NodeJS.ErrnoException;
+    throw new StartError(
+      `--order-credentials ${file}: it cannot be read (${code}). Correct the path, or its rights.`,
+      1,
+    );
+  }
+}
+
+const notStored = (detail: string, isPassing: boolean): Published => ({
+  kind: "not-stored",
+  detail,
+  isPassing,
+});
+
+function outcomeOf(problem: Error): Published {
+  if (problem instanceof JetStreamApiError)
+    return notStored(problem.message, NO_STREAM_LEADER.includes(problem.code));
+  // While a leader is chosen nobody hears the subject.
+  if (problem.name === "JetStreamNotEnabled") return notStored("the stream has no leader", true);
+  // Nor is a permission that lacks certain: it is told by a subject alone, and so of any message that is on its way.
+  return { kind: "unknown", detail: problem.message };
+}
+
+/** null: it is not there. */
+async function infoOf(manager: JetStreamManager, name: string): Promise<StreamInfo | null> {
+  try {
+    return await manager.streams.info(name);
+  } catch (problem) {
+    if (problem instanceof JetStreamApiError && problem.code === STREAM_NOT_FOUND) return null;
+    throw problem;
+  }
+}
+
+/** Of streams that are there for daemons, as far as this user may know. */
+async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
+  const names: string[] = [];
+  try {
+    for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MOST) break;
+  } catch {
+    // They are there for a hint alone.
+  }
+  return names;
+}
+
+function factsOf({ state, created, config }: StreamInfo, { info }: NatsConnection): StreamFacts {
+  return {
+    first: state.first_seq,
+    last: state.last_seq,
+    created: String(created),
+    replicas: config.num_replicas,
+    others: Math.max(0, state.consumer_count - 1),
+    maxBytes: Math.min(info?.max_payload ?? 0, limitOf(config.max_msg_size)) - HEAD_BYTES,
+  };
+}
+
+const limitOf = (most: number | undefined): number =>
+  most !== undefined && most > 0 ? most : Number.POSITIVE_INFINITY;

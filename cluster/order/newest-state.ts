@@ -1,0 +1,40 @@
+/** The newest of the states that lie in a folder, as a start and the thread that makes the next one go on from it. */
+import type { Logger } from "pino";
+import { StartError } from "../../net/process/start-error.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { readOrderSnapshot } from "./order-snapshot.js";
+import { nothingYet, type OrderedPast } from "./ordered-state.js";
+
+/** What a start goes on from. */
+export interface Loaded {
+  readonly past: OrderedPast;
+  /** When its stream was made; null: none has been met. */
+  readonly created: string | null;
+}
+
+/** @param files  null: there are none. @throws StartError  they were made with other keys */
+export function newestIn(
+  files: SnapshotFiles | null,
+  parts: {
+    readonly makeRing: () => KeyRing;
+    readonly cluster: ByteString;
+    readonly databases: number;
+    readonly log: Pick<Logger, "warn">;
+  },
+): Loaded {
+  const { makeRing: genesis, cluster, databases, log } = parts;
+  for (const seq of files?.list().toReversed() ?? []) {
+    try {
+      return readOrderSnapshot(files?.read(seq) ?? [], { genesis, databases, cluster });
+    } catch (problem) {
+      if (problem instanceof StartError) throw problem;
+      log.warn(
+        { seq, reason: (problem as Error).message },
+        "a snapshot cannot be read: an older one is taken",
+      );
+    }
+  }
+  return { past: nothingYet(genesis(), databases), created: null };
+}

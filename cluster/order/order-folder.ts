@@ -1,0 +1,122 @@
+/** Snapshots of the state of a stream, in the data folder: so a start reads only what came since, and a stream may be trimmed. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { Logger } from "pino";
+import { orderFolder } from "../../engine/trust/data-folder.js";
+import type { Signers } from "../../engine/trust/signers.js";
+import { StartError } from "../../net/process/start-error.js";
+import type { OrderAddress } from "../../options/addresses/order-address.js";
+import { FolderInUse, type FolderLock, lockFolder } from "../../timeline/disk/folder-lock.js";
+import { DATA_FILE } from "../../timeline/disk/lmdb-file.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { type MetStream, readMetStream, writeMetStream } from "./met-stream.js";
+import { type Loaded, newestIn } from "./newest-state.js";
+import type { OrderTask } from "./order-worker.js";
+
+/** The newest, and the one before in case that cannot be read. */
+const KEPT = 2;
+/** Milliseconds for which the thread that makes one waits for a message of the stream. */
+const PATIENCE_MS = 60_000;
+
+export interface OrderFolderParts {
+  /** null: there is none, and every start reads the stream from its beginning. */
+  readonly data: string | null;
+  readonly order: OrderAddress;
+  readonly credentials: string | null;
+  readonly signers: Pick<Signers, "makeRing" | "cluster" | "genesis">;
+  readonly databases: number;
+  /** Messages from one snapshot to the next. */
+  readonly every: number;
+  /** Milliseconds without a message, after which there is no snapshot; if not given, a minute. */
+  readonly patience?: number;
+  readonly log: Pick<Logger, "info" | "warn">;
+}
+
+export class OrderFolder {
+  readonly #parts: OrderFolderParts;
+  readonly #files: SnapshotFiles | null = null;
+  readonly #lock: FolderLock | null = null;
+  /** Of the newest snapshot, or of the last attempt. */
+  #seq = 0;
+  #worker: Worker | null = null;
+  /** null: none yet. */
+  #met: MetStream | null = null;
+
+  /** @throws StartError  the folder is in use, or holds something else */
+  constructor(parts: OrderFolderParts) {
+    this.#parts = parts;
+    const { data } = parts;
+    if (data === null) return;
+    if (existsSync(join(data, DATA_FILE)))
+      throw new StartError(
+        `--data ${data}: it holds a timeline, which --order does not go on with: name a new folder.`,
+        2,
+      );
+    try {
+      this.#lock = lockFolder(data);
+    } catch (problem) {
+      if (!(problem instanceof FolderInUse)) throw problem;
+      throw new StartError(`--data: ${problem.message}.`, 1);
+    }
+    this.#files = new SnapshotFiles(orderFolder(data));
+    this.#met = readMetStream(orderFolder(data));
+    if (this.#met !== null && this.#met.name !== parts.order.stream)
+      throw new StartError(
+        `--data ${data}: it goes on with the stream ${this.#met.name}, and --order names ${parts.order.stream}: correct one of them.`,
+        2,
+      );
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+    this.#lock?.unlock();
+  }
+
+  /** The newest state that can be read, or none. @throws StartError  it was made with other keys */
+  load(): Loaded {
+    const { signers, databases, log } = this.#parts;
+    const { makeRing, cluster } = signers;
+    const loaded = newestIn(this.#files, { makeRing, cluster, databases, log });
+    this.#seq = loaded.past.seq;
+    return { ...loaded, created: loaded.created ?? this.#met?.created ?? null };
+  }
+
+  /** Connected with the stream: the folder belongs to it from now on. @param created  when it was made @throws Error  the disk's */
+  met(created: string): void {
+    const { data, order } = this.#parts;
+    if (data === null || this.#met !== null) return;
+    const met = { name: order.stream, created };
+    writeMetStream(orderFolder(data), met);
+    this.#met = met;
+  }
+
+  /** All up to a message has been applied: now and then its state is kept as a whole. @param created  when the stream was made */
+  passed(seq: number, created: string): void {
+    const { data, every, order, credentials, signers, databases } = this.#parts;
+    if (data === null || this.#worker !== null || seq - this.#seq < every) return;
+    this.#seq = seq;
+    const keys = [...signers.makeRing().all()].map(({ role, spki, label }) => ({ role, spki, label }));
+    const folder = orderFolder(data);
+    const { genesis } = signers;
+    const { patience = PATIENCE_MS } = this.#parts;
+    this.#run({ folder, order, credentials, created, to: seq, databases, genesis, patience, keys });
+  }
+
+  #run(task: OrderTask): void {
+    const { log } = this.#parts;
+    const worker = new Worker(new URL("./order-worker.js", import.meta.url), { workerData: task });
+    this.#worker = worker;
+    let reason = "";
+    worker.once("error", (problem) => {
+      reason = problem instanceof Error ? problem.message : String(problem);
+    });
+    worker.once("exit", (code) => {
+      this.#worker = null;
+      if (code !== 0)
+        log.warn({ seq: task.to, reason }, "no snapshot: the next start reads more of the stream");
+      else log.info({ seq: task.to }, "the state is kept as a whole");
+      for (const old of this.#files?.list().slice(0, -KEPT) ?? []) this.#files?.remove(old);
+    });
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The thread that makes one snapshot, and ends: it goes on from the newest that is there, reads the stream itself up to the message
+ * that it is told, and so holds nobody up. Its only message is its end, or its error.
+ */
+import { workerData } from "node:worker_threads";
+import type { Genesis } from "../../engine/trust/cluster.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import { Signers } from "../../engine/trust/signers.js";
+import { realEnvironment } from "../../net/process/environment.js";
+import type { OrderAddress } from "../../options/addresses/order-address.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { KeyRing } from "../../store/key-ring.js";
+import type { Role } from "../../store/rights/key-record.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { entryCheck } from "../replica/check-entry.js";
+import { NatsStream } from "./nats-stream.js";
+import { newestIn } from "./newest-state.js";
+import { writeOrderSnapshot } from "./order-snapshot.js";
+import type { StreamReader } from "./order-stream.js";
+import { OrderedState } from "./ordered-state.js";
+
+/** What the thread is given. */
+export interface OrderTask {
+  /** The folder of the snapshots. */
+  readonly folder: string;
+  readonly order: OrderAddress;
+  /** A file; null: none. */
+  readonly credentials: string | null;
+  /** When the stream was made. */
+  readonly created: string;
+  /** The message that is the last one of the snapshot. */
+  readonly to: number;
+  readonly databases: number;
+  readonly genesis: Genesis;
+  /** Milliseconds without a message of the stream, after which there is to be no snapshot. */
+  readonly patience: number;
+  /** Keys that the daemon was started with. */
+  readonly keys: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
+}
+
+const task = workerData as OrderTask;
+const { folder, order, credentials, created, to, databases, patience } = task;
+
+const makeRing = (): KeyRing => {
+  const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")) });
+  for (const { role, spki, label } of task.keys) ring.addGenesis(role, spki, label);
+  return ring;
+};
+
+const silent = { info() {}, warn() {}, error() {} };
+const signers = new Signers({ genesis: task.genesis, makeRing, applications: [] });
+const files = new SnapshotFiles(folder, { sweeps: false });
+const { past } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
+const state = new OrderedState({
+  check: entryCheck({ signers, hash: hashOf, databases }),
+  past,
+  databases,
+  applying() {},
+});
+signers.follow(() => state.ring);
+
+let arrive = () => {};
+let giveUp = (_: Error) => {};
+const arrived = new Promise<void>((resolve, reject) => {
+  arrive = resolve;
+  giveUp = reject;
+});
+const reader: StreamReader = {
+  get next() {
+    return state.seq + 1;
+  },
+  isNew: false,
+  connected: (facts) => (facts.created === created ? null : "it is another stream"),
+  again(message) {
+    if (!state.isLast(message)) throw new Error("the stream holds another message in that place");
+    return null;
+  },
+  message(message) {
+    if (message.seq <= to) state.apply(message);
+    timer.refresh();
+    if (message.seq === to) arrive();
+  },
+};
+const stream = new NatsStream({
+  address: order,
+  credentials,
+  reader,
+  environment: realEnvironment,
+  log: silent,
+});
+const timer = setTimeout(() => {
+  giveUp(new Error(`nothing of the stream came for ${patience} ms: ${stream.trouble ?? "it is silent"}`));
+}, patience);
+try {
+  await stream.start();
+  await arrived;
+} finally {
+  clearTimeout(timer);
+  await stream.stop();
+}
+files.write(to, writeOrderSnapshot(state.past, { created, cluster: signers.cluster }));

@@ -1,0 +1,206 @@
+/**
+ * Entries of this daemon on their way through the stream: added to it, again where it is not known whether they were, until their
+ * message has come back in its place, or their time is over.
+ */
+
+import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
+import type { Changes } from "../../engine/backends/changes.js";
+import type { PublishCounts } from "../../engine/pipeline/order-figures.js";
+import { Histogram } from "../../net/admin/histogram.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { writeValue } from "../../timeline/entries/stored-value.js";
+import type { UnitAnswer } from "../../timeline/fold/fold.js";
+import type { OrderStream, Published } from "./order-stream.js";
+import type { Ordered } from "./ordered-state.js";
+
+/** Entries that may wait at a time. */
+const WAITING_MOST = 10_000;
+/** Bytes of them, which are held twice until they are sent. The one that goes beyond it still may. */
+const WAITING_BYTES_MOST = 64 * 1024 * 1024;
+/** Milliseconds: a client's own longest deadline is 20 s. */
+const WAIT_MOST_MS = 15_000;
+/** Of these so many pass before one that certainly is not in the stream is given up: a new leader is chosen meanwhile. */
+const TRY_MS = 5000;
+const AGAIN_MS = 100;
+/** Seconds, of what the stream acknowledges: a process beside, a machine beside, one abroad, one that chooses a leader. */
+const PUBLISH_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
+const SECOND = 1000;
+
+/** The answers of its units; or it was not applied, or nobody knows. */
+export type Came = readonly UnitAnswer[] | RefusedEnvelope;
+
+type Senders = Changes["senders"];
+
+interface Waiting {
+  readonly entry: Entry;
+  /** Who sent its units, as whoever hears of changes knows them. */
+  readonly senders: Senders;
+  readonly data: Buffer;
+  readonly until: number;
+  readonly came: Promise<Came>;
+  readonly end: (came: Came) => void;
+  /** Whether it certainly is not in the stream. */
+  isOut: boolean;
+  /** Whether somebody else's message stands there under its name, so that it is added without one. */
+  isNameless: boolean;
+}
+
+export interface WaitingEntriesParts {
+  readonly stream: Pick<OrderStream, "publish" | "facts">;
+  /** Sequence of the last message that was applied. */
+  readonly seq: () => number;
+  readonly environment: Pick<Environment, "uptime" | "setTimer">;
+}
+
+export class WaitingEntries {
+  readonly published: PublishCounts = { stored: 0, repeated: 0, refused: 0, unknown: 0 };
+  readonly publishing = new Histogram(PUBLISH_BOUNDS);
+  readonly #parts: WaitingEntriesParts;
+  /** By id. */
+  readonly #waiting = new Map<ByteString, Waiting>();
+  /** Of those that wait. */
+  #bytes = 0;
+  /** What stands under the names of some, by sequence. */
+  readonly #awaited = new Map<number, Waiting>();
+
+  constructor(parts: WaitingEntriesParts) {
+    this.#parts = parts;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  isWaitedFor(id: ByteString): boolean {
+    return this.#waiting.has(id);
+  }
+
+  /** Whether an envelope waits with this very signature: then that has been checked here. */
+  has(id: ByteString, signature: Buffer): boolean {
+    return this.#waiting.get(id)?.entry.signature.equals(signature) ?? false;
+  }
+
+  /** Of the one that is about to be applied. */
+  sendersOf(id: ByteString): Senders {
+    return this.#waiting.get(id)?.senders ?? null;
+  }
+
+  /** Adds an entry whose signature holds. @returns why it cannot be; or what it comes to */
+  add(entry: Entry, senders: Senders): Promise<Came> | RefusedEnvelope {
+    const { id } = entry;
+    const before = this.#waiting.get(id);
+    if (before !== undefined) return before.came;
+    if (this.#waiting.size >= WAITING_MOST || this.#bytes >= WAITING_BYTES_MOST)
+      return notApplied(id, refused("order-unavailable", `${this.#waiting.size} commands wait`));
+    const data = writeValue(entry.body, entry.signature);
+    const { facts } = this.#parts.stream;
+    if (facts === null) return notApplied(id, refused("order-unavailable", "not connected"));
+    if (data.length > facts.maxBytes)
+      return notApplied(id, refused("order-too-long", `${data.length} bytes, of ${facts.maxBytes}`));
+    const waiting = this.#begin(entry, senders, data);
+    void this.#send(waiting);
+    return waiting.came;
+  }
+
+  /** What has come in the place behind the last one. */
+  passed(seq: number, ordered: Ordered): void {
+    if (ordered.kind !== "skipped") {
+      const { entry } = ordered;
+      const waiting = this.#waiting.get(entry.id);
+      if (waiting !== undefined)
+        waiting.end(ordered.kind === "applied" ? ordered.answers : refusalOf(ordered));
+    }
+    if (this.#awaited.size === 0) return;
+    const named = this.#awaited.get(seq);
+    this.#awaited.delete(seq);
+    if (named !== undefined) this.#displaced(named);
+  }
+
+  /** Nobody waits any longer. */
+  stop(): void {
+    for (const { end, entry, isOut } of [...this.#waiting.values()])
+      end(gone(entry.id, isOut, "the daemon stops"));
+  }
+
+  #begin(entry: Entry, senders: Senders, data: Buffer): Waiting {
+    const { uptime, setTimer } = this.#parts.environment;
+    let end: Waiting["end"] = () => {};
+    const came = new Promise<Came>((resolve) => {
+      end = (one) => {
+        cancel();
+        if (this.#waiting.delete(entry.id)) this.#bytes -= data.length;
+        resolve(one);
+      };
+    });
+    const until = uptime() + TRY_MS;
+    const waiting: Waiting = { entry, senders, data, until, came, end, isOut: true, isNameless: false };
+    const cancel = setTimer(WAIT_MOST_MS, () => end(gone(entry.id, waiting.isOut, "not in time")));
+    this.#waiting.set(entry.id, waiting);
+    this.#bytes += data.length;
+    return waiting;
+  }
+
+  async #send(waiting: Waiting): Promise<void> {
+    const { stream, environment } = this.#parts;
+    const { entry, data } = waiting;
+    const wasOut = waiting.isOut;
+    // From here on it may be there.
+    waiting.isOut = false;
+    const from = environment.uptime();
+    const published = await stream.publish(waiting.isNameless ? null : entry.id, data);
+    this.#count(published, environment.uptime() - from);
+    if (!this.#isWaiting(waiting)) return;
+    if (published.kind === "stored") {
+      if (published.isRepeated) this.#repeated(waiting, published.seq);
+      return;
+    }
+    if (published.kind === "not-stored") {
+      waiting.isOut = wasOut;
+      if (wasOut && !(published.isPassing && environment.uptime() < waiting.until)) {
+        waiting.end(gone(entry.id, true, published.detail));
+        return;
+      }
+    }
+    environment.setTimer(AGAIN_MS, () => {
+      if (this.#isWaiting(waiting)) void this.#send(waiting);
+    });
+  }
+
+  #count(published: Published, took: number): void {
+    if (published.kind === "unknown") this.published.unknown++;
+    else if (published.kind === "not-stored") this.published.refused++;
+    else {
+      this.published[published.isRepeated ? "repeated" : "stored"]++;
+      this.publishing.observe(took / SECOND);
+    }
+  }
+
+  /** Something stands under its name: the envelope itself, brought by another daemon or by the attempt before. Or not. */
+  #repeated(waiting: Waiting, seq: number): void {
+    if (seq <= this.#parts.seq()) this.#displaced(waiting);
+    else this.#awaited.set(seq, waiting);
+  }
+
+  /** What stood under its name was no such envelope: anybody who may write to the stream can have put it there. */
+  #displaced(waiting: Waiting): void {
+    if (!this.#isWaiting(waiting) || waiting.isNameless) return;
+    waiting.isNameless = true;
+    void this.#send(waiting);
+  }
+
+  #isWaiting(waiting: Waiting): boolean {
+    return this.#waiting.get(waiting.entry.id) === waiting;
+  }
+}
+
+function gone(id: ByteString, isOut: boolean, detail: string): RefusedEnvelope {
+  const answer = notApplied(id, refused("order-unavailable", detail));
+  return isOut ? answer : unknown(answer);
+}
+
+function refusalOf({ entry, refusal, isForGood }: Extract<Ordered, { kind: "refused" }>): RefusedEnvelope {
+  const answer = notApplied(entry.id, refusal);
+  return isForGood ? answer : unknown(answer);
+}

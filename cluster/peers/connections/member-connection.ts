@@ -1,0 +1,340 @@
+/**
+ * One connection to another member: frames, the proof of who is there, and silence. What is said once both have proved
+ * themselves is its owner's.
+ *
+ *   opener    connecting ──opened──► greeting ──hello──► challenging ──challenge──► proving ──proof──► open
+ *   answerer                                   (hello) ─► challenging ──challenge──► proving ──proof──► open
+ *   any       ──bad, silent, close()──► closed
+ * Source: docs/protocol-v2.md "Members".
+ */
+
+import { placeName } from "../../../net/process/place.js";
+import type { PeerAddress } from "../../../options/peer-address.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { MalformedFrame, stackOf } from "../../../protocol/errors.js";
+import { FrameParser } from "../../../protocol/frame.js";
+import type { ListMessage } from "../../../protocol/members/list-message.js";
+import {
+  type MemberMessage,
+  type OwnMessage,
+  type ProofMessage,
+  readMemberMessage,
+  writeMemberMessage,
+} from "../../../protocol/members/member-messages.js";
+import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
+import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
+import { FAREWELLS, type FarewellCode, isOfWord } from "../shared/farewells.js";
+import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
+import type { MemberSecret, PeeringParts } from "../shared/peering-parts.js";
+import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
+import { HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES, partingLists, toldText } from "./parting.js";
+
+/** Of a message between members, besides the envelope it may carry. */
+const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
+const NONCE_BYTES = 32;
+/** Messages that may come behind the proof before the parser takes long frames. A member sends a status; older ones sent more. */
+const EARLY_MOST = 1024;
+
+/** Whom a connection tells. */
+export interface ConnectionOwner {
+  /** What the own hello says. */
+  readonly state: DaemonState;
+  /** Why a daemon that says it has this id is not let in; null: it is. It has proved nothing yet. */
+  doubt(connection: MemberConnection, id: ByteString): FarewellCode | null;
+  /** Both have proved who they are. Closing it here is a refusal. */
+  proven(connection: MemberConnection): void;
+  message(connection: MemberConnection, message: ExchangeMessage): void;
+  /** A member says by which list it lets this daemon go. */
+  leftOut(connection: MemberConnection, message: ListMessage): void;
+  /** It is no more, and nobody called `close`. What the other side says of the reason is believed once it `isProven`. */
+  lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void;
+}
+
+type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "closed";
+
+export class MemberConnection implements MemberSocketOwner {
+  readonly side: Side;
+  /** Where it was opened to; null: it came in. */
+  readonly address: PeerAddress | null;
+  /** As its hello says. */
+  id: ByteString = "";
+  /** The other side has proved that it is who it says, and a member. */
+  isProven = false;
+  /** Its key, once it has proved to have it, listed or not: SubjectPublicKeyInfo; empty: not yet. */
+  spki: ByteString = "";
+  /** What it says that it knows: members of older versions know less. */
+  knows: ReadonlySet<string> = new Set();
+  /** What it said when it closed; null: nothing, or it did not close. */
+  told: FarewellCode | null = null;
+  #known: MemberSecret | null = null;
+  /** When the last byte came, or it began; `uptime` milliseconds. */
+  heardAt: number;
+  readonly #parts: PeeringParts;
+  readonly #owner: ConnectionOwner;
+  readonly #socket: MemberSocket;
+  readonly #nonce: ByteString;
+  #otherNonce: ByteString = "";
+  #state: State;
+  #parser = new FrameParser(HANDSHAKE_FRAME_BYTES, VERSION);
+  #isWide = false;
+  /** Came behind the proof, before the parser took long frames. */
+  #early: ExchangeMessage[] = [];
+  /** Since when it is in its handshake; `uptime` milliseconds. */
+  readonly #since: number;
+
+  private constructor(
+    parts: PeeringParts,
+    owner: ConnectionOwner,
+    from: { address: PeerAddress; connect: Connect } | { socket: MemberSocket },
+  ) {
+    this.#parts = parts;
+    this.#owner = owner;
+    this.#nonce = parts.randomBytes(NONCE_BYTES);
+    this.#since = this.heardAt = parts.uptime();
+    if ("socket" in from) {
+      this.side = "answerer";
+      this.address = null;
+      this.#socket = from.socket;
+      this.#state = "greeting";
+    } else {
+      this.side = "opener";
+      this.address = from.address;
+      this.#state = "connecting";
+      this.#parser = new FrameParser(OPENER_FRAME_BYTES, VERSION);
+      this.#socket = from.connect(from.address, this);
+    }
+  }
+
+  static open(parts: PeeringParts, owner: ConnectionOwner, address: PeerAddress): MemberConnection {
+    return new MemberConnection(parts, owner, { address, connect: parts.connect });
+  }
+
+  /** @param socket  of a connection that came in; its first frame was a hello, which `greet` is to be given */
+  static answer(parts: PeeringParts, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
+    return new MemberConnection(parts, owner, { socket });
+  }
+
+  get remote(): string {
+    return this.#socket.remote;
+  }
+
+  get name(): string {
+    return this.address === null ? this.remote : placeName(this.address);
+  }
+
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Why it is no member now; null: it is one. */
+  get refusal(): FarewellCode | null {
+    return this.#parts.refusal(this.id, this.#known !== null && this.#known === this.#parts.secret());
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.unsentBytes();
+  }
+
+  send(message: OwnMessage): void {
+    if (this.#state !== "closed") this.#socket.write(writeMemberMessage(message));
+  }
+
+  /** Closes and tells nobody here. @param code  told to the other side; null: without a word */
+  close(code: FarewellCode | null): void {
+    if (this.#state === "closed") return;
+    if (code !== null && this.#state !== "connecting") {
+      for (const list of partingLists(code, this.knows, this.#parts.lists)) this.send(list);
+      this.send({ kind: "bye", code, sentence: FAREWELLS[code] });
+    }
+    this.#state = "closed";
+    this.#socket.close();
+  }
+
+  checkTime(now: number): void {
+    if (this.#state === "closed") return;
+    const { handshakeMs, silenceMs } = this.#parts.limits;
+    if (this.#state !== "open" && now - this.#since > handshakeMs) {
+      // A daemon that serves clients only answers the hello, and then waits for envelopes.
+      const code = this.#state === "challenging" && this.side === "opener" ? "not-a-daemon" : "silent";
+      this.#lose(code, FAREWELLS[code]);
+    } else if (this.#state === "open" && now - this.heardAt > silenceMs) {
+      this.#lose("silent", FAREWELLS.silent);
+    }
+  }
+
+  opened(): void {
+    if (this.#state !== "connecting") return;
+    this.#state = "greeting";
+    this.#sendHello();
+  }
+
+  received(chunk: Buffer): void {
+    if (this.#state === "closed") return;
+    this.heardAt = this.#parts.uptime();
+    this.#contain(() => this.#take(chunk));
+  }
+
+  #take(chunk: Buffer): void {
+    for (const payload of this.#parser.push(chunk)) {
+      this.#receive(payload);
+      // `#receive` may have closed it.
+      if (this.isClosed) return;
+    }
+    if (this.#parser.malformed !== null) {
+      this.#lose("malformed", this.#parser.malformed.message);
+      return;
+    }
+    if (this.#state === "open" && !this.#isWide && !this.#parser.midFrame) this.#widen();
+  }
+
+  closed(detail: string): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#owner.lost(this, null, detail);
+  }
+
+  greet(hello: Hello): void {
+    this.#contain(() => this.#greet(hello));
+  }
+
+  /**
+   * Runs a step that the other side's bytes caused. An exception in it closes this connection alone: such a step only notes what
+   * this member says. Entries are stored in steps of their own.
+   */
+  #contain(step: () => void): void {
+    try {
+      step();
+    } catch (problem) {
+      if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
+    }
+  }
+
+  #greet(hello: Hello): void {
+    const doubt = this.#doubt(hello);
+    if (doubt !== null) {
+      this.#lose(doubt, FAREWELLS[doubt]);
+      return;
+    }
+    this.id = hello.daemon;
+    this.knows = new Set(hello.knows);
+    this.#state = "challenging";
+    if (this.side === "opener") return;
+    this.#sendHello();
+    this.send({ kind: "challenge", nonce: this.#nonce });
+  }
+
+  #doubt({ daemon, cluster, role, versions }: Hello): FarewellCode | null {
+    if (role !== "daemon" || daemon === "" || !versions.includes(VERSION)) return "not-a-daemon";
+    if (cluster !== this.#parts.cluster) return "wrong-cluster";
+    const pin = this.address?.pin ?? null;
+    if (pin !== null && pin !== daemon) return "not-pinned";
+    return this.#owner.doubt(this, daemon);
+  }
+
+  #sendHello(): void {
+    this.#socket.write(helloOf(this.#parts, this.#owner.state));
+  }
+
+  #receive(payload: Buffer): void {
+    let message: MemberMessage;
+    try {
+      message = readMemberMessage(payload);
+    } catch (problem) {
+      if (!(problem instanceof MalformedFrame)) throw problem;
+      this.#lose("malformed", problem.message);
+      return;
+    }
+    if (message.kind === "bye") {
+      this.#said(message.code, message.sentence);
+    } else if (this.#state === "greeting" && message.kind === "hello") {
+      this.#greet(message);
+    } else if (this.#state === "challenging" && message.kind === "challenge") {
+      this.#challenged(message.nonce);
+    } else if (this.#state === "proving" && message.kind === "proof") {
+      this.#proved(message);
+    } else if (this.#state === "open" && isExchange(message)) {
+      if (this.#isWide) this.#owner.message(this, message);
+      else if (message.kind === "list") this.#owner.leftOut(this, message);
+      else if (this.#early.push(message) > EARLY_MOST)
+        this.#lose("malformed", "it tells more than a status before it is told one");
+    } else {
+      this.#lose("malformed", `a ${message.kind} where none is due`);
+    }
+  }
+
+  #challenged(nonce: ByteString): void {
+    this.#otherNonce = nonce;
+    this.#state = "proving";
+    if (this.side === "answerer") return;
+    this.send({ kind: "challenge", nonce: this.#nonce });
+    this.#prove();
+  }
+
+  #prove(): void {
+    this.send(makeProof(this.#challenges(), this.side, this.#parts));
+  }
+
+  #proved(message: ProofMessage): void {
+    const refusal = this.#refusalOf(message);
+    // It is believed of a member that has proved itself alone.
+    if (this.side === "answerer" && (refusal === null || isOfWord(refusal))) this.#prove();
+    if (refusal !== null) {
+      this.#lose(refusal, FAREWELLS[refusal]);
+      return;
+    }
+    this.isProven = true;
+    if (this.id === this.#parts.identity.id) {
+      this.#lose("self", FAREWELLS.self);
+      return;
+    }
+    this.#state = "open";
+    if (this.side === "answerer") this.#widen();
+  }
+
+  /** What costs most to check is checked last. */
+  #refusalOf({ spki, signature, mac }: ProofMessage): FarewellCode | null {
+    const { hash, verifySignature, identity, secret } = this.#parts;
+    if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
+    const bytes = proofBytes(this.#challenges(), this.side === "opener" ? "answerer" : "opener");
+    const own = secret();
+    this.#known = own?.holds(bytes, mac) ? own : null;
+    const refusal = this.id === identity.id ? null : this.refusal;
+    if (refusal === null || isOfWord(refusal)) {
+      if (!verifySignature(spki, bytes, signature)) return "bad-proof";
+      this.spki = spki;
+      return refusal;
+    }
+    return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
+  }
+
+  /** The owner's first message allows the other side to send long frames, so the parser must take them by then. */
+  #widen(): void {
+    this.#isWide = true;
+    this.#parser = new FrameParser(this.#parts.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, VERSION);
+    this.#owner.proven(this);
+    const early = this.#early;
+    this.#early = [];
+    for (const message of early) if (!this.isClosed) this.#owner.message(this, message);
+  }
+
+  #challenges(): Challenges {
+    const { identity, cluster } = this.#parts;
+    const own = { id: identity.id, nonce: this.#nonce };
+    const other = { id: this.id, nonce: this.#otherNonce };
+    const [opener, answerer] = this.side === "opener" ? [own, other] : [other, own];
+    return { cluster, opener, answerer, binding: this.#socket.binding };
+  }
+
+  #said(code: string, sentence: string): void {
+    this.#state = "closed";
+    this.#socket.close();
+    const known = Object.hasOwn(FAREWELLS, code) ? (code as FarewellCode) : null;
+    this.told = known;
+    this.#owner.lost(this, known, toldText(code, sentence));
+  }
+
+  #lose(code: FarewellCode, detail: string): void {
+    this.close(code);
+    this.#owner.lost(this, code, detail);
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Members' connections on real sockets. With TLS no certificate is looked at: the daemons' own keys prove who is there,
+ * and their proofs cover what only the two ends of this very TLS connection know.
+ * Source: RFC 9266 (binding to a TLS 1.3 connection), RFC 8446, 7.5 (exporters).
+ */
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls, TLSSocket } from "node:tls";
+import type { PeerAddress } from "../../../options/peer-address.js";
+import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
+
+const BINDING_LABEL = "EXPORTER-dbsync-member";
+const BINDING_BYTES = 32;
+/** Below it an exporter does not bind to one connection alone. */
+const TLS_VERSION = "TLSv1.3";
+/** Milliseconds that the other side is given to take our last words. */
+const LINGER_MS = 2_000;
+/** First byte of what a TLS server says to a client without TLS. Source: RFC 8446, 5.1. */
+const ALERT = 0x15;
+const TLS_ONLY = "it takes TLS only: write dbsyncs:// before it in --peer";
+const NOT_TLS =
+  "it closed in the TLS handshake: if it listens without TLS, leave dbsyncs:// out before it in --peer";
+const ENDED = "the other side has closed the connection";
+
+export interface TransportLog {
+  debug(facts: object, text: string): void;
+}
+
+/** How connections to members are opened. */
+export function openTransport(log: TransportLog): Connect {
+  return (address, owner) => {
+    const socket = address.tls ? openTls(address) : connectTcp({ host: address.host, port: address.port });
+    const member = new RealSocket(socket, `${address.host}:${address.port}`, log);
+    member.owner = owner;
+    socket.once(address.tls ? "secureConnect" : "connect", () => member.opened());
+    return member;
+  };
+}
+
+/**
+ * Hands over a connection that came in, behind its first frame.
+ * @param accept  told of the connection; what it answers is told of all that comes
+ */
+export function adoptSocket(
+  socket: Socket,
+  log: TransportLog,
+  accept: (socket: MemberSocket) => MemberSocketOwner,
+): void {
+  const member = new RealSocket(socket, `${socket.remoteAddress}:${socket.remotePort}`, log);
+  member.bind();
+  member.owner = accept(member);
+  socket.resume();
+}
+
+function openTls({ host, port }: PeerAddress): TLSSocket {
+  return connectTls({ host, port, minVersion: TLS_VERSION, rejectUnauthorized: false });
+}
+
+class RealSocket implements MemberSocket {
+  readonly remote: string;
+  binding: Buffer | null = null;
+  /** null: nobody yet, or nobody any more. */
+  owner: MemberSocketOwner | null = null;
+  readonly #socket: Socket;
+  readonly #log: TransportLog;
+  #isFirst = true;
+  /** TLS, and it was opened by us, and is not through. */
+  #isShakingHands: boolean;
+
+  constructor(socket: Socket, remote: string, log: TransportLog) {
+    this.#socket = socket;
+    this.remote = remote;
+    this.#log = log;
+    this.#isShakingHands = socket instanceof TLSSocket && socket.connecting;
+    socket.setNoDelay(true);
+    socket.setTimeout(0);
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("end", () => this.#ended());
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#fail(error));
+    socket.on("close", () => this.#ended());
+  }
+
+  opened(): void {
+    this.#isShakingHands = false;
+    this.bind();
+    this.owner?.opened();
+  }
+
+  /** Takes what only the two ends know. */
+  bind(): void {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket)) return;
+    this.binding = socket.exportKeyingMaterial(BINDING_BYTES, BINDING_LABEL, Buffer.alloc(0));
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  close(): void {
+    this.owner = null;
+    const socket = this.#socket;
+    socket.destroySoon();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isFirst && chunk[0] === ALERT && !(this.#socket instanceof TLSSocket)) this.#end(TLS_ONLY);
+    this.#isFirst = false;
+    this.owner?.received(chunk);
+  }
+
+  #fail(error: NodeJS.ErrnoException): void {
+    const { code = error.message } = error;
+    this.#log.debug({ remote: this.remote, reason: error.message }, "a member's connection failed");
+    const isPlain = PLAIN.has(code) || (code === "ECONNRESET" && this.#isShakingHands);
+    this.#end(isPlain ? NOT_TLS : code);
+  }
+
+  #ended(): void {
+    this.#end(this.#isShakingHands ? NOT_TLS : ENDED);
+  }
+
+  #end(detail: string): void {
+    const { owner } = this;
+    this.owner = null;
+    this.#socket.destroy();
+    owner?.closed(detail);
+  }
+}
+
+/** What OpenSSL says of a server that does not answer a TLS handshake with one. */
+const PLAIN: ReadonlySet<string> = new Set([
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_SSL_PACKET_LENGTH_TOO_LONG",
+]);

@@ -1,0 +1,143 @@
+/**
+ * Messages that a member gives: judged in their order, in slices, and told or refused. What the member has left out, or comes
+ * faster than it can be judged, is known to lack.
+ */
+
+import { Queue } from "../../../net/process/queue.js";
+import type { SpeakMessage } from "../../../protocol/members/member-messages.js";
+import { type PackedEntry, packedBytes, readEntries } from "../../../protocol/members/member-packing.js";
+import type { MessageFigures } from "../shared/message-figures.js";
+import type { HearMessages, PeeringParts } from "../shared/peering-parts.js";
+import type { Slices, Work } from "../shared/slices.js";
+
+export interface MessageIntakeParts {
+  readonly hear: HearMessages;
+  readonly limits: PeeringParts["limits"];
+  readonly uptime: () => number;
+  readonly slices: Slices;
+  readonly figures: MessageFigures;
+  /** Some will not be heard here. */
+  readonly missed: () => void;
+  /** One is not told. @param isLie  no honest member would give it */
+  readonly refused: (reason: string, isLie: boolean) => void;
+  readonly malformed: (detail: string) => void;
+  /** Judging one threw an exception. */
+  readonly failed: (problem: unknown) => void;
+}
+
+/** Some take a tenth of a millisecond each. */
+const JUDGED_A_LOOK = 8;
+/** Behind a key that did not come none is waited for during so many times as long: what else the member gives would stand still. */
+const WAITS_OFF = 15;
+
+export class MessageIntake {
+  readonly #parts: MessageIntakeParts;
+  readonly #waiting = new Queue<PackedEntry>();
+  #bytes = 0;
+  #next = 1;
+  #isJudging = false;
+  /** Whether it has said that from here on it gives all that it can. */
+  #hasBegun = false;
+  /** Whether one was refused that may have been heard elsewhere, which is not told yet. */
+  #lacks = false;
+  /** Since when the first one waits for its signer's key; `uptime` milliseconds; null: it does not. */
+  #stuckSince: number | null = null;
+  /** From when on a key is waited for; `uptime` milliseconds. */
+  #waitsFrom = 0;
+
+  constructor(parts: MessageIntakeParts) {
+    this.#parts = parts;
+  }
+
+  receive({ number, entries: packed }: SpeakMessage): void {
+    const { malformed, missed, limits, figures } = this.#parts;
+    const entries = readEntries(packed);
+    if (entries === null || number < this.#next) {
+      malformed(`message ${number} where ${this.#next} was due`);
+      return;
+    }
+    let lacking = number - this.#next;
+    this.#next = number + entries.length;
+    for (const entry of entries) {
+      const bytes = packedBytes(entry);
+      if (this.#bytes + bytes > limits.relayBytes) {
+        lacking++;
+        continue;
+      }
+      this.#bytes += bytes;
+      this.#waiting.push(entry);
+    }
+    figures.missed += lacking;
+    if (lacking > 0 || !this.#hasBegun) missed();
+    this.#hasBegun = true;
+    // What waits for a key is tried again by the tick, not as often as its member sends something.
+    if (this.#stuckSince === null) this.#judge();
+  }
+
+  /** Tries again what waits for a key. */
+  tick(): void {
+    if (this.#stuckSince !== null) this.#judge();
+  }
+
+  #judge(): void {
+    if (this.#isJudging || this.#waiting.size === 0) return;
+    this.#isJudging = true;
+    this.#parts.slices.add(this.#judging());
+  }
+
+  *#judging(): Work {
+    for (let count = 1; this.#waiting.first !== undefined; count++) {
+      if (!this.#tryOne(this.#waiting.first)) break;
+      this.#bytes -= packedBytes(this.#waiting.shift() as PackedEntry);
+      if (count % JUDGED_A_LOOK !== 0) continue;
+      this.#tellLack();
+      yield;
+    }
+    this.#tellLack();
+    this.#isJudging = false;
+  }
+
+  #tellLack(): void {
+    if (this.#lacks) this.#parts.missed();
+    this.#lacks = false;
+  }
+
+  /** @returns false: judging stops here */
+  #tryOne(entry: PackedEntry): boolean {
+    try {
+      return this.#judgeOne(entry);
+    } catch (problem) {
+      this.#parts.failed(problem);
+      return false;
+    }
+  }
+
+  /** @returns false: it waits, and what came behind it too */
+  #judgeOne({ body, signature }: PackedEntry): boolean {
+    const { hear, figures, refused } = this.#parts;
+    const heard = hear(body, signature);
+    if (heard === "unknown-signer" && this.#waitsForKey()) return false;
+    this.#stuckSince = null;
+    if (heard === "told") figures.heard++;
+    else if (heard !== "known") {
+      const { refused: reason, isLie } =
+        heard === "unknown-signer" ? { refused: heard, isLie: false } : heard;
+      figures.refused++;
+      // Too late, say, or by a key that this daemon does not know: others may have told it.
+      this.#lacks ||= !isLie;
+      refused(reason, isLie);
+    }
+    return true;
+  }
+
+  /** A daemon may let itself in with the first thing that it says: its key is on its way as an entry. */
+  #waitsForKey(): boolean {
+    const { uptime, limits } = this.#parts;
+    const now = uptime();
+    if (now < this.#waitsFrom) return false;
+    this.#stuckSince ??= now;
+    if (now - this.#stuckSince < limits.relayKeyMs) return true;
+    this.#waitsFrom = now + WAITS_OFF * limits.relayKeyMs;
+    return false;
+  }
+}

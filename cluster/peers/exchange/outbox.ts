@@ -1,0 +1,216 @@
+/**
+ * What is to be pushed to a member: bodies at once, what it wants, what a reconciliation gives; in batches, and no more
+ * on the way than a window that the member's `have` opens again. Long lists are walked, not held.
+ */
+
+import { Queue } from "../../../net/process/queue.js";
+import { type PackedEntry, packedBytes } from "../../../protocol/members/member-packing.js";
+import { type Place, readPlace } from "../../../timeline/entries/entry.js";
+import type { MemberConnection } from "../connections/member-connection.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import type { Packer } from "./packing.js";
+import type { AtOnce, Traces } from "./traces.js";
+
+/** As timeline/compare/reconcile.ts makes it. */
+export interface PlaceCursor {
+  /** The next places, 42 bytes each, `count` at most; none: that was all. */
+  next(count: number): readonly Buffer[];
+}
+
+export interface OutboxParts {
+  readonly peering: Pick<PeeringParts, "timeline" | "soon" | "limits">;
+  readonly connection: MemberConnection;
+  readonly traces: Traces;
+  readonly packer: Packer;
+  readonly bit: number;
+  /** An entry is longer than any member takes, and was left out. */
+  readonly tooLong: (body: Buffer) => void;
+}
+
+interface Giving {
+  readonly cursor: PlaceCursor;
+  /** From the cursor. */
+  readonly walked: Queue<Place>;
+  /** Called for each entry of it that is pushed, and when all have been. */
+  readonly pushed: () => void;
+  readonly done: () => void;
+  isWalked: boolean;
+}
+
+/** Places that are taken from a cursor in one go. */
+const WALK_PLACES = 128;
+
+export class Outbox {
+  readonly #parts: Pick<PeeringParts, "timeline" | "soon" | "limits">;
+  readonly #connection: MemberConnection;
+  readonly #traces: Traces;
+  readonly #bit: number;
+  readonly #tooLong: (body: Buffer) => void;
+  readonly #packer: Packer;
+  #number = 0;
+  /** Pushes on the way. */
+  readonly #unacked = new Queue<{ readonly number: number; readonly bytes: number }>();
+  #unackedBytes = 0;
+  #ackedNumber = 0;
+  readonly #atOnce = new Queue<AtOnce>();
+  #atOnceBytes = 0;
+  readonly #wanted = new Queue<Place>();
+  #wantedCount = 0;
+  #giving: Giving[] = [];
+  #isScheduled = false;
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts.peering;
+    this.#connection = parts.connection;
+    this.#traces = parts.traces;
+    this.#bit = parts.bit;
+    this.#tooLong = parts.tooLong;
+    this.#packer = parts.packer;
+  }
+
+  /** Entries that it wants and has not got, and pushes on the way. */
+  get behind(): number {
+    return this.#wantedCount + this.#number - this.#ackedNumber;
+  }
+
+  /** Of pushes on the way. */
+  get unackedBytes(): number {
+    return this.#unackedBytes;
+  }
+
+  /** @returns false: there is no room, and it should be offered */
+  pushAtOnce(entry: AtOnce): boolean {
+    if (this.#atOnceBytes >= this.#parts.limits.maxAtOnceBytes) return false;
+    this.#atOnce.push(entry);
+    this.#atOnceBytes += packedBytes(entry);
+    this.#schedule();
+    return true;
+  }
+
+  /** What the member asks for. */
+  pushWanted(places: readonly Place[]): void {
+    const room = Math.max(0, this.#parts.limits.maxWanted - this.#wantedCount);
+    const taken = places.slice(0, room);
+    for (const place of taken) this.#wanted.push(place);
+    this.#wantedCount += taken.length;
+    this.#schedule();
+  }
+
+  /**
+   * @param pushed  called for each entry of it that is pushed
+   * @param done  called when all of it has been pushed
+   * @returns  leaves the rest of it out; `done` is not called then
+   */
+  give(cursor: PlaceCursor, pushed: () => void, done: () => void): () => void {
+    const giving = { cursor, walked: new Queue<Place>(), pushed, done, isWalked: false };
+    this.#giving.push(giving);
+    this.#schedule();
+    return () => {
+      this.#giving = this.#giving.filter((other) => other !== giving);
+    };
+  }
+
+  /** The member has dealt with all pushes up to this one. @returns false: it was never sent */
+  acked(number: number): boolean {
+    if (number > this.#number) return false;
+    for (
+      let { first } = this.#unacked;
+      first !== undefined && first.number <= number;
+      { first } = this.#unacked
+    ) {
+      this.#unackedBytes -= first.bytes;
+      this.#ackedNumber = first.number;
+      this.#unacked.shift();
+    }
+    this.#schedule();
+    return true;
+  }
+
+  /** Tries again what the socket had no room for. */
+  tick(): void {
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || !this.#hasRoom() || !this.#hasWork()) return;
+    this.#isScheduled = true;
+    this.#parts.soon(() => {
+      this.#isScheduled = false;
+      if (this.#connection.isClosed) return;
+      this.#pushBatch();
+      this.#schedule();
+    });
+  }
+
+  #hasRoom(): boolean {
+    const { windowBytes, maxUnsentBytes } = this.#parts.limits;
+    return this.#unackedBytes < windowBytes && this.#connection.unsentBytes < maxUnsentBytes;
+  }
+
+  #hasWork(): boolean {
+    return this.#atOnce.first !== undefined || this.#wantedCount > 0 || this.#giving.length > 0;
+  }
+
+  #pushBatch(): void {
+    const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#parts.limits;
+    const entries: PackedEntry[] = [];
+    let bytes = 0;
+    // Bounded by places looked at, since some are gone.
+    for (let looked = 0; looked < batchEntries && bytes < batchBytes && this.#hasWork(); looked++) {
+      const entry = this.#next();
+      if (entry === null) continue;
+      const length = packedBytes(entry);
+      if (length > maxEnvelopeBytes) {
+        this.#tooLong(entry.body);
+        continue;
+      }
+      entries.push(entry);
+      bytes += length;
+    }
+    if (entries.length > 0) {
+      const number = ++this.#number;
+      this.#connection.send({ kind: "push", number, bytes, ...this.#packer.pack(entries) });
+      this.#unacked.push({ number, bytes });
+      this.#unackedBytes += bytes;
+    }
+    this.#endGiving();
+  }
+
+  /** The next entry; null: it is not there any more, or the list at hand has just ended. */
+  #next(): PackedEntry | null {
+    const entry = this.#atOnce.shift();
+    if (entry !== undefined) {
+      this.#atOnceBytes -= packedBytes(entry);
+      this.#traces.of(entry.place).sent |= this.#bit;
+      return entry;
+    }
+    const wanted = this.#wanted.shift();
+    if (wanted !== undefined) {
+      this.#wantedCount--;
+      this.#traces.of(wanted).sent |= this.#bit;
+      return this.#parts.timeline.read(wanted);
+    }
+    return this.#nextGiven();
+  }
+
+  #nextGiven(): PackedEntry | null {
+    const giving = this.#giving.find(({ isWalked }) => !isWalked);
+    if (giving === undefined) return null;
+    const { walked } = giving;
+    if (walked.first === undefined) {
+      for (const place of giving.cursor.next(WALK_PLACES)) walked.push(readPlace(place));
+      giving.isWalked = walked.first === undefined;
+    }
+    const place = walked.shift();
+    const entry = place === undefined ? null : this.#parts.timeline.read(place);
+    if (entry !== null) giving.pushed();
+    return entry;
+  }
+
+  #endGiving(): void {
+    const ended = this.#giving.filter(({ isWalked }) => isWalked);
+    if (ended.length === 0) return;
+    this.#giving = this.#giving.filter(({ isWalked }) => !isWalked);
+    for (const { done } of ended) done();
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * The members: what is given to them, and what they give. No sockets, timers or files of its own: driven by its owner's
+ * calls, by what the sockets tell, and by `tick` every 25 ms. Read roster.ts (who is connected), spreading.ts (one
+ * entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
+ */
+
+import type { PeerAddress } from "../../options/peer-address.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
+import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
+import { CatchingUp } from "./catching-up.js";
+import { Complaints } from "./complaints.js";
+import { Intake } from "./exchange/intake.js";
+import { Packer } from "./exchange/packing.js";
+import { Spreading } from "./exchange/spreading.js";
+import { ForgottenPast } from "./forgotten-past.js";
+import { Joining } from "./joining.js";
+import { ListedMembers } from "./listed-members.js";
+import { Member } from "./member.js";
+import type { MemberShared } from "./member-shared.js";
+import { OwnClock } from "./own-clock.js";
+import type { SnapshotTaking } from "./past/snapshot-taking.js";
+import { reporterOf, StablePoint } from "./past/stable-point.js";
+import type { Revocation } from "./revocation.js";
+import { Roster } from "./roster.js";
+import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+import { Notices } from "./shared/notices.js";
+import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
+import { Slices } from "./shared/slices.js";
+import { Speaking } from "./speaking.js";
+import { StandingStill } from "./standing-still.js";
+import { StateComparing } from "./state/state-comparing.js";
+
+/** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
+const LOOK_EVERY_MS = 1000;
+
+export class Peering {
+  readonly #parts: PeeringParts;
+  readonly #notices: Notices;
+  readonly #roster: Roster;
+  readonly #slices: Slices;
+  readonly #spreading: Spreading;
+  readonly #intake: Intake;
+  readonly #clock: OwnClock;
+  readonly #stable: StablePoint;
+  readonly #past: ForgottenPast;
+  readonly #joining: Joining;
+  readonly #catchingUp: CatchingUp;
+  readonly #complaints: Complaints;
+  readonly #states: StateComparing;
+  readonly #listed: ListedMembers;
+  /** Messages on channels. */
+  readonly speaking: Speaking;
+  /** Whether the state may be an old one although it is live. */
+  readonly standing: StandingStill;
+  #isRunning = false;
+  #nextLookAt = 0;
+  #ringChanged = false;
+
+  constructor(parts: PeeringParts) {
+    const { log, uptime, soon, limits, timeline } = parts;
+    this.#parts = parts;
+    this.#notices = new Notices(log, uptime);
+    this.speaking = new Speaking(this.#notices, () => this.#listening());
+    this.#slices = new Slices({ uptime, soon, sliceMs: limits.sliceMs });
+    this.#spreading = new Spreading(parts, () => this.#listening());
+    this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
+    this.#clock = new OwnClock(parts, () => this.#catchingUp.size);
+    this.#stable = new StablePoint(timeline, limits);
+    this.#joining = new Joining(parts);
+    this.#past = new ForgottenPast({
+      peering: parts,
+      notices: this.#notices,
+      roster: () => this.#roster,
+      listening: () => this.#listening(),
+      catchingUp: () => this.#catchingUp,
+      state: () => this.state,
+      taken: () => this.#beganAnew(),
+    });
+    this.#catchingUp = new CatchingUp(
+      {
+        peering: parts,
+        roster: () => this.#roster,
+        gaps: this.#past.gaps,
+        joining: this.#joining,
+        notices: this.#notices,
+      },
+      1 + parts.peers.length,
+    );
+    this.#states = new StateComparing({
+      peering: parts,
+      stablePoint: () => this.stablePoint,
+      members: () => this.#listening(),
+      hasVoice: (id) => this.#roster.electorate.ids.has(id),
+    });
+    this.#complaints = new Complaints(parts, this.#notices, (member, why) => this.#roster.ban(member, why));
+    this.#listed = new ListedMembers({
+      peering: parts,
+      members: () => this.#roster.members,
+      configured: () => this.#roster.configured,
+      refused: (member, reason) => this.#complaints.listRefused(member, reason),
+    });
+    const shared = this.#makeShared();
+    this.#roster = new Roster({
+      peering: parts,
+      notices: this.#notices,
+      state: () => this.state,
+      joined: (connection, bit) => {
+        this.#stable.discard();
+        this.#past.joined();
+        return new Member(shared, connection, bit);
+      },
+      leftOut: (id, message) => this.#listed.leftOut(id, message),
+      left: (member) => {
+        this.#stable.discard();
+        this.#past.left(member.id);
+        this.#states.left(member.id);
+        parts.messages?.missed();
+        member.stop();
+        this.#listed.left(member);
+        this.#spreading.disconnected(member);
+      },
+      forgotten: (bit) => this.#spreading.forget(bit),
+    });
+    this.standing = new StandingStill(parts, this.#roster);
+  }
+
+  start(): void {
+    this.#isRunning = true;
+    this.#catchingUp.start();
+    this.#joining.start(this.#catchingUp.isUnderWay);
+    this.#past.start();
+    this.#roster.start();
+    this.tick();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    this.#slices.clear();
+    this.#parts.signatureThreads?.stop();
+    this.#past.stop();
+    this.#roster.stop();
+  }
+
+  /** Every 25 ms. */
+  tick(): void {
+    if (!this.#isRunning) return;
+    const now = this.#parts.uptime();
+    this.standing.tick(now);
+    this.#roster.tick(now);
+    this.#spreading.tick(now);
+    for (const member of [...this.#roster.members.values()]) member.tick(now);
+    this.#catchingUp.tick(now);
+    this.#past.tick(now);
+    this.watchClock();
+    this.#listed.tick(now);
+    this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all)?.map(reporterOf) ?? null);
+    this.#states.tick(now);
+    if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
+  }
+
+  /**
+   * Tells the timeline whether it may go by the own clock: also right before each of the timeline's ticks, as a clock may
+   * jump at any time, and the watermark never goes back. Not before the members' clocks are known.
+   */
+  watchClock(): void {
+    this.#parts.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
+  }
+
+  /** Other addresses; connections opened to those that are left out are closed. */
+  setPeers(addresses: readonly PeerAddress[]): void {
+    this.#stable.discard();
+    this.#roster.setPeers(addresses);
+    this.#nextLookAt = 0;
+  }
+
+  /** The lists of members known here have changed; told again when they are on the disk. */
+  listsChanged(): void {
+    this.#stable.discard();
+    if (this.#listed.changed()) this.#roster.connectAnew();
+    this.#nextLookAt = 0;
+  }
+
+  /**
+   * A connection that came in.
+   * @param hello  its first frame, of role `daemon`; nothing must have come behind it
+   */
+  accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
+    return this.#roster.accept(socket, hello);
+  }
+
+  /** Entries are on disk. @param from  the member that gave them; null: first-hand */
+  flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
+    const giver = from === null ? null : (this.#roster.members.get(from) ?? null);
+    this.#spreading.flushed(entries, giver, from === null);
+    if (from !== null) this.#intake.flushed(entries);
+    if (this.#intake.quarantine.size > 0 && entries.some(({ ring }) => ring !== null))
+      this.#ringChanged = true;
+  }
+
+  /** An entry that the daemon itself has signed: its body is given to all as soon as it is on disk. */
+  giveAtOnce(entry: Entry): void {
+    this.#spreading.giveAtOnce(entry);
+  }
+
+  /** When `count` daemons, this one included, have it on disk. The caller bounds the time. */
+  replicated(place: Place, count: number): Promise<void> {
+    return this.#spreading.replicated(place, count);
+  }
+
+  /** Other daemons that are known to have it on disk: all, if it is final. */
+  copies(place: Place): number {
+    return place.at < this.stablePoint ? this.#roster.members.size : this.#spreading.copies(place);
+  }
+
+  /** When everything dated at or before `at` is final. The caller bounds the time. */
+  stable(at: number): Promise<void> {
+    return this.#stable.wait(at, this.#parts.uptime());
+  }
+
+  get state(): DaemonState {
+    return this.#catchingUp.state;
+  }
+
+  /** Why it takes no writes while it is catching up. */
+  get reason(): string {
+    return this.#catchingUp.reason;
+  }
+
+  /** Whether it began with nothing, and has yet to hear from which date on it may take anything. */
+  get isJoining(): boolean {
+    return this.#joining.isUnderWay;
+  }
+
+  /** That this daemon's own key was revoked, or that no list names it, and who says so, while no other one takes it for a member. */
+  get word(): Revocation["word"] {
+    return this.#roster.revocation.word;
+  }
+
+  /** Snapshots taken from members; what is on its way; own entries that they are not made of, or may not be. */
+  get snapshots(): Pick<SnapshotTaking, "taken" | "strays" | "possibleStrays" | "progress"> {
+    return this.#past.snapshots;
+  }
+
+  /** What an operator could order, as members cannot settle what lacks here; null: nothing. */
+  get order(): string | null {
+    return this.#past.order;
+  }
+
+  /** Everything dated before it is final; 0: not known of anything. */
+  get stablePoint(): number {
+    return this.#stable.value;
+  }
+
+  /** What has been found of this daemon's state and members'. */
+  get states(): Pick<StateComparing, "comparedAt" | "differences"> {
+    return this.#states;
+  }
+
+  /** Whether the own clock is off the members' median: then nothing is taken first-hand. Computed anew each time. */
+  get isSkewed(): boolean {
+    return this.#clock.isSkewed;
+  }
+
+  /** Envelopes kept back for their unknown signer, and how many were dropped. */
+  get quarantine(): { readonly size: number; readonly dropped: number } {
+    const { size, dropped } = this.#intake.quarantine;
+    return { size, dropped };
+  }
+
+  /** Addresses of --peer first, then other members that are connected, or that the list names. */
+  get members(): readonly MemberStatus[] {
+    return this.#roster.statuses;
+  }
+
+  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
+  spkiOf(id: ByteString): ByteString | null {
+    return this.#roster.spkiOf(id);
+  }
+
+  /** Members that have said something: before that they take no long messages. What they miss comparing finds. */
+  *#listening(): Generator<Member> {
+    for (const member of this.#roster.members.values()) if (member.status !== null) yield member;
+  }
+
+  #makeShared(): MemberShared<Member> {
+    return {
+      peering: this.#parts,
+      slices: this.#slices,
+      spreading: this.#spreading,
+      intake: this.#intake,
+      clocks: this.#clock.clocks,
+      gaps: this.#past.gaps,
+      state: () => this.state,
+      isSkewed: () => this.isSkewed,
+      packer: new Packer(this.#parts.limits),
+      reported: (member, report) => {
+        if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, report);
+        this.#past.reported(member.id, report);
+      },
+      progressed: () => this.#catchingUp.progressed(),
+      hasVoice: (id) => this.#roster.electorate.ids.has(id),
+      compared: (member, message) => this.#states.heard(member, message),
+      voted: ({ id }, votes) => this.#past.voting.heard(id, votes),
+      listed: (member, message) => this.#listed.heard(member, message),
+      spoke: (member) => {
+        if (member.status !== null) this.#joining.met(member.id, member.status);
+        this.#listed.tell(member);
+        this.#past.voting.joined(member);
+      },
+      given: (member, part) => this.#past.snapshots.part(member, part),
+      tooLong: (body) => this.#complaints.tooLong(body),
+      refused: (member, reason) => this.#complaints.refused(member, reason),
+      messageFigures: this.speaking.figures,
+      unheard: (member, reason, isLie) => this.speaking.unheard(member, reason, isLie),
+      drop: (member, code, detail) => this.#roster.drop(member, code, detail),
+    };
+  }
+
+  /** A snapshot has taken the place of what was here. */
+  #beganAnew(): void {
+    this.#catchingUp.again();
+    for (const member of this.#roster.members.values()) member.compareAgain();
+  }
+
+  #look(now: number): void {
+    this.#nextLookAt = now + LOOK_EVERY_MS;
+    this.#roster.recheck();
+    // Not of one whose folder is lost, and that is there again as another.
+    this.#past.gaps.keep((id) => this.#roster.has(id));
+    this.#ringChanged = false;
+    const entries = this.#intake.takeHeldBack();
+    if (entries > 0) this.#notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);
+    if (this.#intake.quarantine.size > 0) {
+      this.#intake.retry((id) => this.#roster.members.get(id) ?? null);
+    }
+    const watermark = this.#clock.watermarkIfSkewed(this.#roster.voices);
+    if (watermark !== null) this.#parts.timeline.raise(watermark);
+  }
+}
+
+const TOO_FAR_AHEAD =
+  "members give more entries that are dated far ahead than can wait here: they are taken when they are due";

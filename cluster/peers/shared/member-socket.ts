@@ -1,0 +1,25 @@
+/** A stream of bytes to another member, as Peering sees it; transport.ts has the real one, tests have their own. */
+import type { PeerAddress } from "../../../options/peer-address.js";
+
+export interface MemberSocket {
+  write(bytes: Buffer): void;
+  /** Closes behind what was written; no event comes after it. */
+  close(): void;
+  /** Bytes written that the system has not taken yet. */
+  unsentBytes(): number;
+  /** What only the two ends of this encrypted stream know (TLS exporter); null: not encrypted. */
+  readonly binding: Buffer | null;
+  /** Address and port, as the log shows them. */
+  readonly remote: string;
+}
+
+/** Events come later, never during the call that brought them about; `closed` comes at most once and last. */
+export interface MemberSocketOwner {
+  /** Only where the stream was opened by us. */
+  opened(): void;
+  received(chunk: Buffer): void;
+  /** @param detail  why, as the system says it */
+  closed(detail: string): void;
+}
+
+export type Connect = (address: PeerAddress, owner: MemberSocketOwner) => MemberSocket;

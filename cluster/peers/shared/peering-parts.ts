@@ -1,0 +1,234 @@
+/** What Peering is handed, and what it tells of each member. */
+
+import type { PeerAddress } from "../../../options/peer-address.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { PackedEntry } from "../../../protocol/members/member-packing.js";
+import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
+import type { DigestIndex } from "../../../timeline/compare/digest-index.js";
+import type { DamagedEntries } from "../../../timeline/damaged-entries.js";
+import type { Entry, Place } from "../../../timeline/entries/entry.js";
+import type { Forgotten } from "../../../timeline/forgotten.js";
+import type { Handover } from "../../../timeline/handover.js";
+import type { StateDigests } from "../../../timeline/state-digests.js";
+import type { Waiting } from "../../../timeline/waiting.js";
+import type { FarewellCode } from "./farewells.js";
+import type { Connect } from "./member-socket.js";
+import type { PeeringLog } from "./notices.js";
+import type { PeeringLimits } from "./peering-limits.js";
+
+/** The part of the timeline that members need. */
+export interface TimelineFace {
+  /** Of what is on disk. */
+  readonly index: DigestIndex;
+  /** The watermark as it is on disk. */
+  readonly published: number;
+  /** No entry dated at or before it is kept any more; -1: all are. Milliseconds since 1970. */
+  readonly prunedTo: number;
+  /** Told whether the own clock is off. */
+  isSkewed: boolean;
+  /** @returns those that were new; `Peering.flushed` is told of them, together and in this order, when they are on disk */
+  receive(entries: readonly Entry[], from: ByteString): readonly Entry[];
+  /** On disk or not. */
+  holds(place: Place): boolean;
+  /** Whether one that it does not hold can be kept now; else comparison brings it again. @param bytes  of body and signature */
+  hasRoom(place: Place, bytes: number): boolean;
+  /** Only what is on disk. */
+  read(place: Place): { readonly body: Buffer; readonly signature: Buffer } | null;
+  raise(to: number): void;
+  readonly waiting: Pick<Waiting, "mark" | "isMarkPast">;
+  readonly damagedEntries: Pick<DamagedEntries, "lastAt" | "letGo">;
+  /** What it may have answered before its start. */
+  readonly forgotten: Pick<Forgotten, "clear">;
+  /** Of the state that is served, for comparison with members. */
+  readonly digests: Pick<StateDigests, "isExact" | "sums" | "keysIn" | "digests">;
+  /** Snapshots that are given and taken; null: none are. */
+  readonly handover: Pick<
+    Handover,
+    | "adoptions"
+    | "givable"
+    | "hold"
+    | "keepFrom"
+    | "stage"
+    | "adopt"
+    | "cuts"
+    | "certify"
+    | "hasLost"
+    | "votes"
+    | "want"
+    | "keepVotes"
+  > | null;
+  /** Whether it is open: while it begins anew it takes nothing, and what it says it holds is no more true. */
+  readonly state: "live" | "catching-up";
+}
+
+/** What a member's envelope is: verified and of this cluster; or here already; or to wait for; or not to be taken. */
+export type CheckedEntry =
+  | Entry
+  | { readonly held: Place }
+  | "unknown-signer"
+  | "no-room"
+  | { readonly refused: string };
+
+/** Of an entry whose signature was found to hold by a key: its id, and the key's SubjectPublicKeyInfo. */
+export interface ProvedEntry {
+  readonly id: ByteString;
+  readonly spki: ByteString;
+}
+
+/**
+ * @param timeline  asked before the signature is looked at: what is here has been verified before
+ * @param proved  what a thread has found of these bytes already
+ */
+export type CheckEntry = (
+  body: Buffer,
+  signature: Buffer,
+  timeline: Pick<TimelineFace, "holds" | "hasRoom">,
+  proved?: ProvedEntry | null,
+) => CheckedEntry;
+
+/** Signatures that are checked beside the main thread. */
+export interface SignatureThreads {
+  /** What is found of entries, in their order; null: nothing, so that `checkEntry` looks itself. Never rejects. */
+  prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
+  stop(): void;
+}
+
+/**
+ * What becomes of an envelope of messages that a member gives: told to whoever hears them here; known before; to wait for; or
+ * refused, as no honest member would give it (`isLie`), or as it came too late, say.
+ */
+export type HearMessages = (
+  body: Buffer,
+  signature: Buffer,
+) => "told" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
+
+/** The lists of members that are known here. */
+export interface MemberListsFace {
+  /** What may be told of them: empty and none where there is no list. */
+  readonly told: {
+    readonly hash: ByteString;
+    readonly lists: readonly { readonly body: Buffer; readonly signature: Buffer }[];
+  };
+  /** Whether all that was seen is on the disk. */
+  readonly isSettled: boolean;
+  /** The other members; null: there is no list. */
+  readonly others: ReadonlySet<ByteString> | null;
+  /** Daemons that any list leaves out, permanently. */
+  readonly left: ReadonlySet<ByteString>;
+  /** Whether there is a list, and this daemon not in it: it takes nothing but lists. */
+  readonly isOutside: boolean;
+  /** Whether entries are taken from a daemon: there is no list, or all that are known name it and this one. */
+  mayTakeFrom(id: ByteString): boolean;
+  /** Why nothing is taken from clients then. */
+  readonly refusal: string | null;
+  /** Whether this daemon is a member that has yet to hear from a live one what is final. */
+  readonly isJoining: boolean;
+  /** Whether its reports count. */
+  readonly isReporting: boolean;
+  /** It has heard all others. */
+  joined(): void;
+  /** What a member gives to be one; the buffers may be kept. */
+  take(body: Buffer, signature: Buffer): object | "old" | "unknown-signer" | { readonly refused: string };
+  /**
+   * Takes a list whose signer's key is not known here, as most of the configured peers go by it.
+   * @param peers  how many of them do
+   */
+  takeVouched(
+    body: Buffer,
+    signature: Buffer,
+    peers: number,
+  ): object | "old" | "unknown-signer" | { readonly refused: string };
+}
+
+/** What members know each other by that have it in common. */
+export interface MemberSecret {
+  /** 32 bytes that nobody else could make. */
+  mac(bytes: Buffer): Buffer;
+  /** Whether whoever made `mac` of these bytes knows it; in constant time. */
+  holds(bytes: Buffer, mac: Buffer): boolean;
+}
+
+export interface PeeringParts {
+  readonly timeline: TimelineFace;
+  readonly identity: {
+    /** SHA-256 of `spki`. */
+    readonly id: ByteString;
+    /** SubjectPublicKeyInfo, DER. */
+    readonly spki: ByteString;
+    sign(bytes: Buffer): Buffer;
+  };
+  readonly cluster: ByteString;
+  readonly peers: readonly PeerAddress[];
+  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
+  readonly order: () => ByteString | null;
+  /** The cluster's, as it is now; null: there is none. */
+  readonly secret: () => MemberSecret | null;
+  /** Why a daemon of this id is no member; null: it is. Asked again and again, as keys are revoked and pins change. */
+  readonly refusal: (id: ByteString, knowsSecret: boolean) => FarewellCode | null;
+  readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
+  /** The buffers are views, and may be kept. */
+  readonly checkEntry: CheckEntry;
+  /** Not there, or null: signatures are checked as their entries are read. */
+  readonly signatureThreads?: SignatureThreads | null;
+  /** Messages on channels; not there: this daemon takes none, as those of older versions. */
+  readonly messages?: {
+    readonly hear: HearMessages;
+    /** Some of other members may not have been heard here. */
+    readonly missed: () => void;
+  };
+  /** Not there: this daemon knows none, as those of older versions. */
+  readonly lists?: MemberListsFace;
+  /** SHA-256, 32 bytes. */
+  readonly hash: (bytes: Buffer) => ByteString;
+  readonly connect: Connect;
+  /** Milliseconds since 1970; may jump. */
+  readonly clock: () => number;
+  /** Milliseconds; never jumps. */
+  readonly uptime: () => number;
+  /** At least 0, below 1. */
+  readonly random: () => number;
+  /** Unguessable. */
+  readonly randomBytes: (count: number) => ByteString;
+  /** Runs a step in a later turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+  readonly log: PeeringLog;
+  readonly limits: PeeringLimits;
+}
+
+/** For `dbsync status` and metrics. Times are milliseconds; null: not known. */
+export interface MemberStatus {
+  /** As in --peer, or where it connected from; empty: the list names it, and no address leads to it. */
+  readonly address: string;
+  /** 32 bytes. */
+  readonly id: ByteString | null;
+  /** Of the connection; "self": the address is this daemon's own. */
+  readonly connection: "connected" | "connecting" | "waiting" | "self";
+  /** Why there is no connection. */
+  readonly trouble: string | null;
+  /** What the member says of itself. */
+  readonly state: DaemonState | null;
+  /** Whether it finds its own clock off. */
+  readonly skewed: boolean;
+  /** By the own clock. */
+  readonly connectedSince: number | null;
+  readonly roundTrip: number | null;
+  /** How far its clock is ahead of the own one. */
+  readonly skew: number | null;
+  readonly watermark: number | null;
+  /** No entry dated at or before it is kept there any more; 0: all are. */
+  readonly prunedTo: number | null;
+  /** Whether entries lack here that it has pruned: it cannot give them. */
+  readonly isLacking: boolean;
+  /** Entries it holds. */
+  readonly entries: number | null;
+  /** Whether it holds the same as this daemon, as of its last status. */
+  readonly isEqual: boolean | null;
+  /** Entries asked of it that have not come. */
+  readonly lag: number;
+  /** Entries that wait to be pushed to it or are on the way, roughly. */
+  readonly behind: number;
+  /** Milliseconds since it was last heard. */
+  readonly lastHeard: number | null;
+  /** Entries of it that were refused on this connection. */
+  readonly refusals: number;
+}

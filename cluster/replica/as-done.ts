@@ -1,0 +1,71 @@
+/** Commands that choose, by what they chose: so that a unit made of them does the same wherever and whenever it is folded. */
+
+import type { Called } from "../../engine/backends/called.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { findCommand } from "../../store/command-table.js";
+import type { Command } from "../../store/rows/command.js";
+
+const REMOVE = findCommand("SREM") as Command;
+/** Of DOC.INSERT, with how many words each takes; its entries stand behind them. */
+const INSERT_OPTIONS: Readonly<Record<string, number>> = {
+  EX: 2,
+  PX: 2,
+  EXAT: 2,
+  PXAT: 2,
+  PERSIST: 1,
+  NOCHECK: 1,
+};
+
+/** @returns null: it does the same by itself */
+export function asDone(command: Command, argv: readonly ByteString[], reply: Reply): Called | null {
+  switch (command.name) {
+    case "SPOP":
+      return { command: REMOVE, argv: ["SREM", argv[1] as ByteString, ...membersOf(reply)] };
+    case "XADD":
+      return reply.kind === "bulk" ? { command, argv: withId(argv, reply.bytes) } : null;
+    case "DOC.INSERT":
+      return withKeys(command, argv, membersOf(reply));
+    default:
+      return null;
+  }
+}
+
+function membersOf(reply: Reply): ByteString[] {
+  const items = "items" in reply ? reply.items : [reply];
+  return items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
+}
+
+/** With the id that was chosen, or if the stream is that far by then, the one behind its last. */
+function withId(argv: readonly ByteString[], id: ByteString): readonly ByteString[] {
+  const at = placeOfId(argv);
+  return argv.with(at, argv[at] === "*" ? `${id}+` : id);
+}
+
+/**
+ * With the numbers that entries were given, as they would be others in another unit.
+ * @returns null: they have keys, or are to be counted
+ */
+function withKeys(command: Command, argv: readonly ByteString[], keys: readonly ByteString[]): Called | null {
+  let at = 2;
+  while (at < argv.length) {
+    const words = INSERT_OPTIONS[(argv[at] as ByteString).toUpperCase()];
+    if (words === undefined) break;
+    at += words;
+  }
+  if (argv.length - at !== keys.length) return null;
+  const entries = argv.slice(at).flatMap((entry, place) => [keys[place] as ByteString, entry]);
+  return { command, argv: [...argv.slice(0, at), "KEYS", ...entries] };
+}
+
+/** Where XADD's id stands: behind its options. */
+function placeOfId(argv: readonly ByteString[]): number {
+  let at = 2;
+  for (;;) {
+    const word = (argv[at] as ByteString).toUpperCase();
+    if (word === "NOMKSTREAM") at++;
+    else if (word === "LIMIT") at += 2;
+    else if (word === "MAXLEN" || word === "MINID") at += /^[=~]$/.test(argv[at + 1] as ByteString) ? 3 : 2;
+    else return at;
+  }
+}

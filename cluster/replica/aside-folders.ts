@@ -1,0 +1,180 @@
+/**
+ * Folders in which that is kept which a member's snapshot takes the place of. They lie beside the live timeline, on its disk:
+ * so none is begun where it could fill that, and none that was left half made stays.
+ */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { snapshotFolder } from "../../engine/trust/data-folder.js";
+import { loadWith } from "../../net/process/optional-package.js";
+import { syncPath } from "../../net/process/synced-path.js";
+import type { Settings } from "../../options/settings.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { BeginKeeping } from "../../timeline/damaged-entries.js";
+import type { Place } from "../../timeline/entries/entry.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import type { OpenAside } from "../../timeline/snapshots/aside.js";
+import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import type { TimelineParts } from "../../timeline/timeline-owner.js";
+import { DeadLetters } from "../dead-letters/kept-letters.js";
+
+/** In the data folder. */
+const ASIDE_FOLDER = "replaced";
+/** In that one: what is left of damaged entries. */
+const DAMAGED_FOLDER = "damaged";
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+/** Of the name of one that is not whole. */
+const PARTIAL = ".partial";
+/** Nobody waits for single entries of it: all of it is synced before it counts. */
+const ASIDE_SYNC_MS = 1000;
+/** What a copy may need beyond the bytes that it copies: its own log, and pages that are filled otherwise. */
+const MARGIN_BYTES = 16_777_216;
+const MEBIBYTE = 1_048_576;
+/** What is left of damaged entries takes no more: of what lacks in them nobody can be sure. */
+export const DAMAGED_BYTES_MOST = 64 * MEBIBYTE;
+
+/**
+ * null: there is no data folder. What an earlier process left half made in it is removed.
+ * @param freeBytes  of the disk that a folder is on
+ */
+export function asideOf(
+  data: string | null,
+  log: Pick<TimelineLog, "error" | "warn">,
+  freeBytes: (folder: string) => number = freeBytesOf,
+): OpenAside | null {
+  if (data === null) return null;
+  const folder = join(data, ASIDE_FOLDER);
+  try {
+    removePartial(folder);
+  } catch (problem) {
+    // It is tried again before the next one, which is not begun otherwise.
+    log.warn(
+      { folder, reason: (problem as Error).message },
+      "what was left half kept aside cannot be removed",
+    );
+  }
+  return async (cutAt) => {
+    const { DiskStorage } = await loadWith(
+      "lmdb",
+      "--data",
+      () => import("../../timeline/disk/disk-storage.js"),
+    );
+    const { timelineFolder } = await import("../../timeline/disk/lmdb-reader.js");
+    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    removePartial(folder);
+    checkRoom(data, bytesIn(timelineFolder(data)) + bytesIn(snapshotFolder(data)), freeBytes(folder));
+    const name = freeName(folder, nameOf(cutAt));
+    const partial = name + PARTIAL;
+    mkdirSync(partial, { mode: FOLDER_MODE });
+    const storage = new DiskStorage(partial, { interval: ASIDE_SYNC_MS }, log);
+    return {
+      name,
+      storage,
+      snapshots: new SnapshotFiles(snapshotFolder(partial)),
+      commit: async () => {
+        await storage.close();
+        renameSync(partial, name);
+      },
+      discard: async () => {
+        await storage.close();
+        rmSync(partial, { recursive: true, force: true });
+      },
+    };
+  };
+}
+
+/** Where a daemon keeps what leaves its timeline: all in the data folder, and nothing without one. */
+export interface Keeping extends Pick<TimelineParts, "openAside" | "keepDamaged" | "openLetters"> {
+  /** Dead letters that wait for an operator. @param now  milliseconds since 1970 */
+  readonly waitingLetters: (now: number) => number;
+}
+
+/** What an earlier process left undecided is decided. */
+export function keepingIn(
+  { data, limits }: Pick<Settings, "data" | "limits">,
+  storage: Pick<Storage, "mark">,
+  log: Pick<TimelineLog, "error" | "warn">,
+): Keeping {
+  const letters = data === null ? null : new DeadLetters({ data, most: limits.maxDeadLetterBytes, log });
+  letters?.decide(storage);
+  return {
+    openAside: asideOf(data, log),
+    keepDamaged: keepDamagedIn(data),
+    openLetters: letters?.open ?? null,
+    waitingLetters: (now) => letters?.waiting(now) ?? 0,
+  };
+}
+
+/** Each is a file of its own, named for its date and id, as it stood on the disk. null: there is no data folder */
+export function keepDamagedIn(data: string | null): BeginKeeping | null {
+  if (data === null) return null;
+  const replaced = join(data, ASIDE_FOLDER);
+  const folder = join(replaced, DAMAGED_FOLDER);
+  return () => {
+    /** Bytes kept by now; null: nobody has looked. */
+    let kept: number | null = null;
+    const copies: string[] = [];
+    const keep = ({ at, id }: Place, value: Buffer): string | null => {
+      const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
+      try {
+        kept ??= bytesIn(folder);
+        // It may have been kept before, and not been let go of then.
+        const more = value.length - (statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
+        if (kept + more > DAMAGED_BYTES_MOST) return null;
+        mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+        writeFileSync(copy, value, { mode: FILE_MODE });
+        kept += more;
+        copies.push(copy);
+        return copy;
+      } catch {
+        // A disk that takes nothing is told of by whoever writes the timeline; the bytes stay where they are.
+        return null;
+      }
+    };
+    const synced = async (): Promise<void> => {
+      if (copies.length === 0) return;
+      // Files before the folders that name them.
+      for (const path of [...copies, folder, replaced, data]) await syncPath(path);
+    };
+    return { keep, synced };
+  };
+}
+
+/** Whatever dates they are of: only one is made at a time. */
+function removePartial(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (name.endsWith(PARTIAL)) rmSync(join(folder, name), { recursive: true, force: true });
+}
+
+/** @param copied  bytes of what is copied @throws Error  the copy could leave too little for the live timeline */
+function checkRoom(data: string, copied: number, free: number): void {
+  const needed = copied + MARGIN_BYTES;
+  if (needed <= SHARE_OF_FREE * free) return;
+  throw new Error(
+    `what the snapshot takes the place of cannot be kept aside: that needs ${mebibytes(needed)} MiB, which is more than half ` +
+      `of the ${mebibytes(free)} MiB free in ${data}: free some, or remove what you need no more in ${ASIDE_FOLDER}/`,
+  );
+}
+
+const mebibytes = (bytes: number): number => Math.ceil(bytes / MEBIBYTE);
+
+/** Of its files, as long as they are. */
+function bytesIn(folder: string): number {
+  if (!existsSync(folder)) return 0;
+  let bytes = 0;
+  for (const name of readdirSync(folder))
+    bytes += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+  return bytes;
+}
+
+/** A date as a part of a file's name. */
+const nameOf = (date: number): string => new Date(date).toISOString().replaceAll(":", "-");
+
+/** More than one may be kept of one date. */
+function freeName(folder: string, date: string): string {
+  let name = join(folder, date);
+  for (let number = 2; existsSync(name); number++) name = join(folder, `${date}-${number}`);
+  return name;
+}

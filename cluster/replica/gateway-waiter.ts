@@ -1,0 +1,61 @@
+/** Who waits for the answer of a unit that the gateway records, and when he is told: at once, or when it is safer still. */
+
+import { type Refused, refused } from "../../engine/answers/request.js";
+import type { ReplyWaiter } from "../../engine/users/command-path.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { Place } from "../../timeline/entries/entry.js";
+import type { UnitAnswer } from "../../timeline/fold/fold.js";
+import type { Confirmations } from "./confirmations.js";
+
+/** The command's reply, errors among them; or it was not answered, and the code says why. */
+export type GatewayAnswer = Reply | Refused;
+
+export type GatewayWaiter = Omit<ReplyWaiter, "kind">;
+
+/** Daemons that have it, where somebody asks whether it is replicated. */
+const ITSELF_AND_ANOTHER = 2;
+
+/** @param join  hands the waiter in. @returns why it was refused at once; null: it was not */
+export function answerTo(
+  { isStable = false, replicated, lastWrite }: Partial<Omit<GatewayWaiter, "answered">>,
+  join: (waiter: GatewayWaiter) => Refused | null,
+): Promise<GatewayAnswer> {
+  return new Promise((resolve) => {
+    const refusal = join({ isStable, replicated, lastWrite, answered: resolve });
+    if (refusal !== null) resolve(refusal);
+  });
+}
+
+/** The same answer for all. */
+export function tellAll(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
+  for (const waiter of waiting) waiter.answered(answer);
+}
+
+/**
+ * The units of an envelope that is on the own disk.
+ * @param waiting  one for each, in their order
+ */
+export function answerUnits(
+  waiting: readonly GatewayWaiter[],
+  answers: readonly UnitAnswer[],
+  place: Place,
+  confirmations: Pick<Confirmations, "confirm">,
+): void {
+  let stable: Promise<boolean> | null = null;
+  let elsewhere: Promise<boolean> | null = null;
+  for (let i = 0; i < waiting.length; i++) {
+    const waiter = waiting[i] as GatewayWaiter;
+    const { reply } = answers[i] as UnitAnswer;
+    if (waiter.isStable) {
+      stable ??= confirmations.confirm(place, { kind: "stable" });
+      stable.then((came) => waiter.answered(came ? reply : refused("not-stable", "not in time")));
+    } else if (waiter.replicated === undefined || reply.kind === "error") waiter.answered(reply);
+    else {
+      elsewhere ??= confirmations.confirm(place, { kind: "replicated", daemons: ITSELF_AND_ANOTHER });
+      elsewhere.then((came) => {
+        waiter.replicated?.(came);
+        waiter.answered(reply);
+      });
+    }
+  }
+}

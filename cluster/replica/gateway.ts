@@ -1,0 +1,268 @@
+/**
+ * The way in for commands without a signature of version 2: what comes in one turn of the event loop, or while the envelope
+ * before is on its way to the disk, is signed together by the daemon's own key, recorded as if a client had sent it, and
+ * given to the peers at once. Source: docs/architecture.md; docs/protocol.md.
+ */
+
+import { type Refused, refused } from "../../engine/answers/request.js";
+import type { Changes } from "../../engine/backends/changes.js";
+import { checkRing } from "../../engine/pipeline/envelope-checks.js";
+import type { LastWrite } from "../../engine/users/command-path.js";
+import type { Environment } from "../../net/process/environment.js";
+import { LIMITS } from "../../options/limits.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { COMMANDS_MAX, type Condition, unitId } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import { isKeyCommand } from "../../store/key-ring.js";
+import { placeOf } from "../../timeline/entries/entry.js";
+import type { Confirmations } from "./confirmations.js";
+import { answerTo, answerUnits, type GatewayAnswer, type GatewayWaiter, tellAll } from "./gateway-waiter.js";
+import { OwnEnvelopes, type OwnEnvelopesParts } from "./own-envelopes.js";
+import { NotTaken, type Recorder } from "./recorder.js";
+import { SigningPace } from "./signing-pace.js";
+
+export interface GatewayParts extends OwnEnvelopesParts {
+  readonly recorder: Pick<Recorder, "records" | "record" | "refusal" | "newest" | "ring">;
+  readonly environment: Pick<Environment, "clock" | "randomBytes" | "setTimer">;
+  /** Runs a step in the next turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+  /** What answers wait for that are to be final. */
+  readonly confirmations: Pick<Confirmations, "confirm">;
+  /** Told whose commands are being recorded. */
+  readonly changes: Pick<Changes, "senders">;
+}
+
+/** For whom a command is. */
+export interface GatewayUser {
+  readonly db: number;
+  /** As the audit names who sent it; null: nobody was asked. */
+  readonly as: ByteString | null;
+  /** Whether the answer waits until the command's place is final. */
+  readonly isStable?: boolean;
+  /** Told before the answer whether another daemon has the write on its disk: the answer waits for that, but not an error. */
+  readonly replicated?: ((came: boolean) => void) | undefined;
+  /** Filled in when the command is recorded. */
+  readonly lastWrite?: LastWrite | undefined;
+}
+
+/** Where what is recorded next will stand; the id only looks like the one that it will have. */
+export interface GatewayPlace {
+  readonly date: EnvelopeDate;
+  readonly id: ByteString;
+}
+
+type Argv = readonly ByteString[];
+
+/** What makes one envelope. */
+interface Group {
+  readonly db: number;
+  readonly as: ByteString | null;
+  readonly isRing: boolean;
+  /** Whether all commands are one unit. */
+  readonly multi: boolean;
+  readonly conditions: readonly Condition[] | null;
+  readonly commands: Argv[];
+  readonly waiting: GatewayWaiter[];
+  /** Of the commands, roughly. */
+  bytes: number;
+  /** Whether it was one of several that were too much together. */
+  readonly isApart?: boolean;
+}
+
+/** A group is closed at this size: larger ones save nothing more. */
+const GROUP_BYTES = 256 * 1024;
+/** What every daemon takes of another; version 1 writes a command shorter than an envelope does. */
+const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.most;
+/** What stands before an argument, and behind it, at most. */
+const ARGUMENT_BYTES = 16;
+/** Of an envelope's id. */
+const ID_BYTES = 32;
+
+export class Gateway {
+  readonly own: OwnEnvelopes;
+  readonly #parts: GatewayParts;
+  #groups: Group[] = [];
+  /** The group that a user's next command may join; "": nobody's. */
+  #open = new Map<ByteString, Group>();
+  readonly #pace: SigningPace;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.own = new OwnEnvelopes(parts);
+    const { soon, environment } = parts;
+    this.#pace = new SigningPace({ soon, environment, sign: () => this.#signAll() });
+  }
+
+  /** Whether a command has to come this way: others are read. */
+  takes(argv: Argv): boolean {
+    return this.#parts.recorder.records({ commands: [argv] });
+  }
+
+  /** Records a command. A user's commands are applied in the order in which they came. */
+  execute(argv: Argv, user: GatewayUser): Promise<GatewayAnswer> {
+    return answerTo(user, (waiter) => this.send(argv, user, waiter));
+  }
+
+  /** The same for one who needs no promise. @returns why it is refused, and nobody waits; null: it is not */
+  send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
+    const bytes = bytesOf(argv);
+    if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
+    const group = this.#groupFor(user, isKeyCommand(argv));
+    group.commands.push(argv);
+    group.waiting.push(waiter);
+    group.bytes += bytes;
+    this.#pace.came(1);
+    return null;
+  }
+
+  /**
+   * Records commands as one unit, applied if all conditions hold.
+   * @returns an array of their replies; `nil-array`: a condition does not hold; an error: none was applied
+   */
+  executeTogether(
+    commands: readonly Argv[],
+    conditions: readonly Condition[],
+    user: GatewayUser,
+  ): Promise<GatewayAnswer> {
+    const keys = conditions.map(({ key }) => key);
+    const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), bytesOf(keys));
+    if (bytes > COMMAND_BYTES_MAX) return Promise.resolve(tooLong(bytes));
+    if (commands.length > COMMANDS_MAX)
+      return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
+    const { db, as } = user;
+    // What the user sends next stands behind it.
+    this.#open.delete(as ?? "");
+    const named = conditions.length === 0 ? null : conditions;
+    const isRing = commands.some(isKeyCommand);
+    const group = this.#addGroup({ db, as, isRing, multi: true, conditions: named });
+    group.commands.push(...commands);
+    group.bytes += bytes;
+    this.#pace.came(commands.length);
+    return answerTo(user, (waiter) => {
+      group.waiting.push(waiter);
+      return null;
+    });
+  }
+
+  /** What is recorded next stands right behind the state; what waits to be recorded, whose answers nobody has, behind that. */
+  begin(): GatewayPlace {
+    // Once the own key has been let in, which is recorded as well. Why nothing can be signed is told when something is to be.
+    this.own.refusal();
+    const { environment } = this.#parts;
+    return { date: this.own.nextDate, id: unitId(environment.randomBytes(ID_BYTES), 0) };
+  }
+
+  /** Records commands as one unit, in the turn in which `begin` has told their date. */
+  recordNow(
+    commands: readonly Argv[],
+    conditions: readonly Condition[],
+    date: EnvelopeDate,
+    user: GatewayUser,
+  ): Promise<GatewayAnswer> {
+    const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), 0);
+    if (bytes > COMMAND_BYTES_MAX) return Promise.resolve(tooLong(bytes));
+    const refusal = this.#parts.recorder.refusal() ?? this.own.refusal();
+    if (refusal !== null) return Promise.resolve(refusal);
+    const { db, as } = user;
+    const named = conditions.length === 0 ? null : conditions;
+    const head = { db, as, isRing: false, multi: true, conditions: named, bytes };
+    return answerTo(user, (waiter) => {
+      this.#record({ ...head, commands: [...commands], waiting: [waiter] }, date);
+      return null;
+    });
+  }
+
+  /** @param isRing  whether it is a command of the key ring: no daemon takes these among others */
+  #groupFor({ db, as }: GatewayUser, isRing: boolean): Group {
+    const open = this.#open.get(as ?? "");
+    const isFull = open !== undefined && (open.bytes >= GROUP_BYTES || open.commands.length >= COMMANDS_MAX);
+    if (open !== undefined && open.db === db && open.isRing === isRing && !isFull) return open;
+    const group = this.#addGroup({ db, as, isRing, multi: false, conditions: null });
+    this.#open.set(as ?? "", group);
+    return group;
+  }
+
+  #addGroup(head: Omit<Group, "commands" | "waiting" | "bytes">): Group {
+    const group: Group = { ...head, commands: [], waiting: [], bytes: 0 };
+    this.#groups.push(group);
+    return group;
+  }
+
+  #signAll(): void {
+    const groups = this.#groups;
+    this.#groups = [];
+    // Cleared, what it had would live on: the engine leads from the old table to the new one, and one that has grown old keeps all
+    // that come after it.
+    this.#open = new Map();
+    for (const [i, group] of groups.entries()) {
+      const refusal = this.#parts.recorder.refusal() ?? this.own.refusal();
+      if (refusal !== null) tellAll(group.waiting, refusal);
+      else if (!this.#record(group)) this.#signLater([...apart(group), ...groups.slice(i + 1)]);
+      else if (group.isApart === true) this.#signLater(groups.slice(i + 1));
+      else continue;
+      if (refusal === null) return;
+    }
+  }
+
+  /** Other clients are served before these, and what has come meanwhile stands behind them. */
+  #signLater(groups: readonly Group[]): void {
+    this.#groups = [...groups, ...this.#groups];
+    this.#pace.came(groups.reduce((sum, { commands }) => sum + commands.length, 0));
+  }
+
+  /** @returns whether it was recorded or refused; else it is too much as one envelope, and no command of it was refused */
+  #record(group: Group, date?: EnvelopeDate): boolean {
+    const { waiting } = group;
+    const entry = this.own.sign(group, group.commands, date);
+    // What members would not take of it must not be here either.
+    const refusal = group.isRing ? checkRing(entry.envelope, entry.body.length) : null;
+    const { changes, recorder } = this.#parts;
+    changes.senders = waiting;
+    const recorded = refusal ?? recorder.record(entry);
+    changes.senders = null;
+    if ("kind" in recorded) {
+      if (recorded.code === "too-much" && !group.multi && group.commands.length > 1) return false;
+      tellAll(waiting, recorded);
+      return true;
+    }
+    const place = placeOf(entry);
+    for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.place = place;
+    this.#parts.give(entry);
+    this.#pace.recorded();
+    const { length } = group.commands;
+    const done = () => this.#pace.flushed(length);
+    recorded.flushed.then(
+      () => {
+        answerUnits(waiting, recorded.answers, place, this.#parts.confirmations);
+        done();
+      },
+      (problem: Error) => {
+        tellAll(waiting, problem instanceof NotTaken ? problem.refusal : notFlushed(problem));
+        done();
+      },
+    );
+    return true;
+  }
+}
+
+/** A group for each command, so that one that is too much is refused alone. */
+const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
+  commands.map((argv, i) => ({
+    ...head,
+    isApart: true,
+    bytes: bytesOf(argv),
+    commands: [argv],
+    waiting: [waiting[i] as GatewayWaiter],
+  }));
+
+/** Of what is not written yet: written, it could be longer than any string. */
+function bytesOf(argv: Argv): number {
+  let bytes = ARGUMENT_BYTES;
+  for (const argument of argv) bytes += ARGUMENT_BYTES + argument.length;
+  return bytes;
+}
+
+const tooLong = (bytes: number): Refused => refused("command-too-long", `signed, it takes ${bytes} bytes`);
+
+const notFlushed = ({ message }: Error): Refused =>
+  refused("storage-failed", `it may have been applied: ${message}`);

@@ -1,0 +1,102 @@
+/**
+ * What the fold answered to entries that members gave: a client whose own copy comes after a member's is told that, as
+ * if its copy had been first. Kept for the window, bounded in number and bytes; the oldest go first.
+ */
+
+import type { Result } from "../../engine/answers/request.js";
+import { resultOf, type Standing } from "../../engine/answers/result-writer.js";
+import type { Taken } from "../../engine/pipeline/units.js";
+import { Waiters } from "../../engine/pipeline/waiters.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { FoldedEntry } from "../../timeline/fold/fold.js";
+
+/** Answers: 10 s of 10,000 envelopes a second; a client's copy is mostly some milliseconds behind. */
+const ANSWERS_MOST = 100_000;
+/** Bytes of them. */
+const BYTES_MOST = 16 * 1024 * 1024;
+/** What one costs besides its replies' bytes. */
+const ANSWER_BYTES = 200;
+
+interface Given {
+  readonly at: number;
+  readonly result: Result;
+}
+
+export interface GivenAnswersParts {
+  readonly environment: Pick<Environment, "clock" | "setTimer">;
+  /** Milliseconds that an envelope's date may lie behind the clock. */
+  readonly past: number;
+  /** When all that was put on the disk is as safe as --fsync says. */
+  readonly flushed: () => Promise<void>;
+  /** Writes them. */
+  readonly resultOf?: typeof resultOf;
+}
+
+export class GivenAnswers {
+  readonly #parts: GivenAnswersParts;
+  /** By id, in the order they came. */
+  readonly #given = new Map<ByteString, Given>();
+  #bytes = 0;
+  /** Clients whose envelopes wait to be folded. */
+  readonly #waiters: Waiters;
+
+  constructor(parts: GivenAnswersParts) {
+    this.#parts = parts;
+    this.#waiters = new Waiters(parts.environment);
+  }
+
+  get size(): number {
+    return this.#given.size;
+  }
+
+  /**
+   * Entries of members have become part of the state.
+   * @param answered  those of them whose answers are known
+   * @param standing  what answers of now are marked with
+   */
+  folded(entries: readonly Entry[], answered: readonly FoldedEntry[], standing: Standing): void {
+    const horizon = this.#parts.environment.clock() - this.#parts.past;
+    const write = this.#parts.resultOf ?? resultOf;
+    for (const { entry, answers } of answered) {
+      const { at } = entry.envelope;
+      // A daemon that catches up takes in millions that nobody will ask about.
+      if (at <= horizon) continue;
+      const result = write(entry.id, answers, { room: BYTES_MOST, standing });
+      this.#given.set(entry.id, { at, result });
+      this.#bytes += bytesOf(result);
+    }
+    this.#forget(horizon);
+    for (const { id } of entries) this.#waiters.applied(id);
+  }
+
+  /** What was answered to an envelope, once its entry is on the disk; null: it is not known. */
+  async find({ id, room }: Pick<Taken, "id" | "room">): Promise<Result | null> {
+    const result = this.#given.get(id)?.result;
+    if (result === undefined || result.replies.length > room) return null;
+    await this.#parts.flushed();
+    return result;
+  }
+
+  /** The same of an envelope whose entry is to be folded soon. */
+  async wait(taken: Taken): Promise<Result | null> {
+    const { id, envelope, message } = taken;
+    return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;
+  }
+
+  /** Nobody waits any longer. */
+  stop(): void {
+    this.#waiters.stop();
+  }
+
+  #forget(horizon: number): void {
+    for (const [id, { at, result }] of this.#given) {
+      if (at > horizon && this.#given.size <= ANSWERS_MOST && this.#bytes <= BYTES_MOST) return;
+      this.#given.delete(id);
+      this.#bytes -= bytesOf(result);
+    }
+  }
+}
+
+const bytesOf = ({ replies }: Result) => replies.length + ANSWER_BYTES;

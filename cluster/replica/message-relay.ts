@@ -1,0 +1,124 @@
+/**
+ * What clients without keys say on channels goes to the members in envelopes that the daemon signs: those of a turn together, once to
+ * each that is connected. Nothing of it is recorded. Where nobody is connected it costs nothing.
+ */
+import type { Logger } from "pino";
+import type { Refused } from "../../engine/answers/request.js";
+import type { Relay, Said } from "../../engine/channels/channels.js";
+import { commandOf } from "../../engine/channels/spoken.js";
+import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
+import type { Settings } from "../../options/settings.js";
+import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import type { Speaking } from "../peers/speaking.js";
+import type { OwnEnvelopes } from "./own-envelopes.js";
+
+export interface MessageRelayParts {
+  readonly own: Pick<OwnEnvelopes, "refusal" | "sign">;
+  readonly speaking: Pick<Speaking, "hasHearers" | "speak" | "figures">;
+  readonly broadcasts: Pick<Broadcasts, "note">;
+  /** Runs a step in the next turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+  /** Bytes that may wait to be signed. */
+  readonly most: number;
+  readonly log: Pick<Logger, "warn">;
+}
+
+/** An envelope is closed at this size: larger ones save nothing more, and one message is judged in one go. */
+const ENVELOPE_BYTES = 64 * 1024;
+/** What a message takes besides its channel and text. */
+const MESSAGE_BYTES = 64;
+const HEADER = { db: 0, as: null, multi: false, conditions: null } as const;
+
+export class MessageRelay implements Relay {
+  readonly #parts: MessageRelayParts;
+  #waiting: Said[] = [];
+  #bytes = 0;
+  /** Why the last ones could not be signed, which is said once; "": they could. */
+  #trouble = "";
+
+  constructor(parts: MessageRelayParts) {
+    this.#parts = parts;
+  }
+
+  give(said: Said): void {
+    const { speaking, soon, most } = this.#parts;
+    if (!speaking.hasHearers) return;
+    const bytes = bytesOf(said);
+    if (this.#bytes + bytes > most) {
+      this.#drop(1, `${this.#bytes} bytes wait to be signed`);
+      return;
+    }
+    if (this.#waiting.length === 0) soon(() => this.#signAll());
+    this.#waiting.push(said);
+    this.#bytes += bytes;
+  }
+
+  #signAll(): void {
+    const { own, broadcasts, speaking } = this.#parts;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#bytes = 0;
+    const refusal = own.refusal();
+    if (refusal !== null) {
+      this.#drop(waiting.length, reasonOf(refusal));
+      return;
+    }
+    this.#trouble = "";
+    for (const part of envelopesOf(waiting)) {
+      const entry = own.sign(HEADER, part.map(commandOf));
+      // It may come back.
+      broadcasts.note(entry.id, entry.envelope.at);
+      speaking.speak(entry);
+    }
+  }
+
+  #drop(count: number, reason: string): void {
+    this.#parts.speaking.figures.dropped += count;
+    if (reason !== this.#trouble) this.#parts.log.warn({ reason }, NOT_SIGNED);
+    this.#trouble = reason;
+  }
+}
+
+/**
+ * What is said at this daemon goes to the members: what a client has signed as it is, and the rest signed here.
+ * @param parts.own  null: nothing comes here without a signature
+ */
+export function relayMessages(
+  parts: Pick<MessageRelayParts, "speaking" | "soon" | "log"> & {
+    readonly own: MessageRelayParts["own"] | null;
+    readonly broadcasts: Broadcasts;
+    readonly settings: Pick<Settings, "limits">;
+  },
+): void {
+  const { own, speaking, broadcasts, settings, soon, log } = parts;
+  broadcasts.passOn = ({ body, signature }) => {
+    if (!speaking.hasHearers) return;
+    // The message's bytes are views of what came over the network.
+    speaking.speak({ body: Buffer.from(body), signature: Buffer.from(signature) });
+  };
+  if (own === null) return;
+  const most = settings.limits.maxRelayBytes;
+  broadcasts.channels.relay = new MessageRelay({ own, speaking, broadcasts, soon, most, log });
+}
+
+function* envelopesOf(all: readonly Said[]): Generator<readonly Said[]> {
+  let part: Said[] = [];
+  let bytes = 0;
+  for (const said of all) {
+    if (part.length === COMMANDS_MAX || (bytes >= ENVELOPE_BYTES && part.length > 0)) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(said);
+    bytes += bytesOf(said);
+  }
+  yield part;
+}
+
+const bytesOf = ({ channel, text }: Said): number => MESSAGE_BYTES + channel.length + text.length;
+
+const reasonOf = ({ code, detail }: Refused): string => `${code}: ${detail}`;
+
+const NOT_SIGNED =
+  "messages (PUBLISH) are heard on this daemon alone, as they cannot be signed for the others";

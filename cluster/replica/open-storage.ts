@@ -1,0 +1,42 @@
+/** Where the timeline is kept: in the data folder, or in memory. The package lmdb is loaded with --data only. */
+import { existsSync } from "node:fs";
+import { orderFolder } from "../../engine/trust/data-folder.js";
+import { loadWith } from "../../net/process/optional-package.js";
+import { StartError } from "../../net/process/start-error.js";
+import type { Settings } from "../../options/settings.js";
+import { FolderInUse } from "../../timeline/disk/folder-lock.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+
+/**
+ * @param log  told of damage that costs something, and keeps nobody from starting
+ * @throws StartError  the folder cannot be used, or another daemon has it
+ */
+export async function openStorage(
+  { data, fsync }: Pick<Settings, "data" | "fsync">,
+  log: Pick<TimelineLog, "error" | "warn">,
+): Promise<Storage> {
+  if (data === null) return new MemoryStorage();
+  if (existsSync(orderFolder(data)))
+    throw new StartError(
+      `--data ${data}: it holds the state of a stream, which is gone on with by --order: give that, or name a new folder.`,
+      2,
+    );
+  const { DiskStorage } = await loadWith(
+    "lmdb",
+    "--data",
+    () => import("../../timeline/disk/disk-storage.js"),
+  );
+  try {
+    return new DiskStorage(data, fsync, log);
+  } catch (problem) {
+    if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    throw new StartError(
+      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or mend the disk; a folder that stays ` +
+        "so is put aside, and a new one begun, which the peers fill.",
+      1,
+    );
+  }
+}

@@ -1,0 +1,128 @@
+/** Envelopes that the daemon signs itself, by a key that it sees to being let in, each dated behind all that it has applied or signed. */
+import type { Logger } from "pino";
+import { type Refused, refused } from "../../engine/answers/request.js";
+import { hashOf, type Identity } from "../../engine/trust/identity.js";
+import { signEnvelope } from "../../keys/sign.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import {
+  bodyOf,
+  type Condition,
+  envelopeOf,
+  NONCE_BYTES,
+  SEQ_MAX,
+} from "../../protocol/version-2/envelope.js";
+import { writeSigned } from "../../protocol/version-2/envelope-body.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { Recorder } from "./recorder.js";
+
+export interface OwnEnvelopesParts {
+  readonly identity: Identity;
+  /** 32 bytes. */
+  readonly cluster: ByteString;
+  readonly recorder: Pick<Recorder, "record" | "refusal" | "newest" | "ring">;
+  /** Nothing dated at or before it would be taken. */
+  readonly watermark: () => number;
+  readonly environment: Pick<Environment, "clock" | "randomBytes">;
+  /** Milliseconds ahead of the clock that a date may lie. */
+  readonly future: number;
+  /** Hands an entry to the peers, once it is on the disk. */
+  readonly give: (entry: Entry) => void;
+  readonly log: Pick<Logger, "warn">;
+}
+
+type Argv = readonly ByteString[];
+
+/** What stands in an envelope's header besides its date and whose it is. */
+export interface OwnHeader {
+  readonly db: number;
+  /** As the audit names who sent it; null: nobody was asked. */
+  readonly as: ByteString | null;
+  readonly multi: boolean;
+  readonly conditions: readonly Condition[] | null;
+}
+
+export class OwnEnvelopes {
+  readonly #parts: OwnEnvelopesParts;
+  #last: EnvelopeDate = { at: 0, seq: 0 };
+
+  constructor(parts: OwnEnvelopesParts) {
+    this.#parts = parts;
+  }
+
+  /** Why nothing can be signed, once the own key has been let in where that can be done; null: it can. */
+  refusal(): Refused | null {
+    return this.#checkClock() ?? this.#enter();
+  }
+
+  /** The command by which an administrator has yet to authorize the own key; null: it is authorized, or authorizes itself. */
+  get introduction(): Argv | null {
+    const { identity, recorder } = this.#parts;
+    return isNotLetIn(recorder.ring, identity) ? introductionOf(identity) : null;
+  }
+
+  /** @param date  default: the next one */
+  sign({ db, as, multi, conditions }: OwnHeader, commands: readonly Argv[], date = this.nextDate): Entry {
+    const { identity, cluster, environment } = this.#parts;
+    const nonce = environment.randomBytes(NONCE_BYTES);
+    this.#last = date;
+    const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
+    const signed = writeSigned(header, commands);
+    const signature = signEnvelope(signed, identity.key);
+    // Reading what was just written would cost as much as applying it.
+    return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };
+  }
+
+  /** Behind everything that was applied here or dated before. */
+  get nextDate(): EnvelopeDate {
+    const { environment, recorder, watermark } = this.#parts;
+    const { newest } = recorder;
+    const last = this.#last;
+    const isNewer = newest.at > last.at || (newest.at === last.at && newest.seq > last.seq);
+    const { at, seq } = isNewer ? newest : last;
+    const first = Math.max(environment.clock(), watermark() + 1);
+    if (first > at) return { at: first, seq: 0 };
+    return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+  }
+
+  /** Sees to it that the own key is in the ring. @returns why it cannot be */
+  #enter(): Refused | null {
+    const { identity, recorder, log } = this.#parts;
+    const known = recorder.ring.find(identity.id);
+    if (known?.revokedAt === null) return null;
+    if (known !== undefined) return refused("not-let-in", "its key was revoked");
+    const command = introductionOf(identity);
+    const busy = recorder.refusal();
+    if (busy !== null) return busy;
+    if (!mayEnter(recorder.ring, identity)) return refused("not-let-in", `sign ${command.join(" ")}`);
+    const entry = this.sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
+    const recorded = recorder.record(entry);
+    if ("kind" in recorded) return recorded;
+    this.#parts.give(entry);
+    recorded.flushed.catch((problem: Error) => log.warn({ reason: problem.message }, "not let in"));
+    return null;
+  }
+
+  /** What it would date is not to lie further ahead than a client may date. */
+  #checkClock(): Refused | null {
+    const ahead = this.nextDate.at - this.#parts.environment.clock();
+    return ahead > this.#parts.future ? refused("clock-off", `it would be dated ${ahead} ms ahead`) : null;
+  }
+}
+
+/** What lets a daemon's key in. */
+export function introductionOf({ spki }: Identity): Argv {
+  return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
+}
+
+/** Whether an administrator has yet to authorize a daemon's key. */
+export function isNotLetIn(ring: KeyRing, identity: Identity): boolean {
+  return ring.find(identity.id) === undefined && !mayEnter(ring, identity);
+}
+
+/** Whether a daemon's key may let itself in: no administrator is there to do it. */
+export function mayEnter(ring: KeyRing, identity: Identity): boolean {
+  return ring.introduction([introductionOf(identity)], identity.id, 0) !== null;
+}

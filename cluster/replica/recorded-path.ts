@@ -1,0 +1,154 @@
+/**
+ * Commands on a daemon with a timeline: what writes is signed by the daemon's own key and recorded, what reads is answered
+ * by the state.
+ */
+
+import { replyOf } from "../../engine/answers/refusal-reply.js";
+import type { Called } from "../../engine/backends/called.js";
+import type { Changes } from "../../engine/backends/changes.js";
+import type { KeyCounts } from "../../engine/backends/key-counts.js";
+import type { LocalUnits } from "../../engine/backends/local-units.js";
+import type { WriteObserver } from "../../engine/backends/write-observer.js";
+import {
+  type CommandPath,
+  type CommandSender,
+  NOTHING_UNCARRIED,
+  type ReplyWaiter,
+  type StepRunner,
+  type WaitingSender,
+  type Writers,
+} from "../../engine/users/command-path.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Command } from "../../store/rows/command.js";
+import type { Gateway } from "./gateway.js";
+import type { TimelineBackend } from "./timeline-backend.js";
+import { Trial } from "./trial.js";
+
+export interface RecordedPathParts {
+  readonly backend: TimelineBackend;
+  readonly gateway: Gateway;
+  /** For reads, whose random choices need a seed. */
+  readonly units: LocalUnits;
+  /** How many other daemons are connected; null: it stands alone. */
+  readonly others: () => number | null;
+}
+
+export class RecordedPath implements CommandPath {
+  readonly records = true;
+  readonly carries = false;
+  readonly uncarried = NOTHING_UNCARRIED;
+  readonly #parts: RecordedPathParts;
+
+  constructor(parts: RecordedPathParts) {
+    this.#parts = parts;
+  }
+
+  get others(): number | null {
+    return this.#parts.others();
+  }
+
+  get databases(): number {
+    return this.#parts.backend.databases;
+  }
+
+  get changes(): Changes {
+    return this.#parts.backend.changes;
+  }
+
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    if (!command.writes) return this.#read(command, argv, sender);
+    this.#tellOfSent(command, argv, sender.db);
+    return this.#parts.gateway.execute(argv, sender).then(replyOf);
+  }
+
+  send<Waiter extends ReplyWaiter>(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: WaitingSender<Waiter>,
+  ): Reply | Promise<Reply> | Waiter {
+    if (!command.writes) return this.#read(command, argv, sender);
+    const waiter = sender.waiter();
+    this.#tellOfSent(command, argv, sender.db);
+    const refusal = this.#parts.gateway.send(argv, sender, waiter);
+    return refusal === null ? waiter : replyOf(refusal);
+  }
+
+  executeTogether(
+    calls: readonly Called[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    if (calls.some(({ command }) => command.writes)) {
+      const commands = calls.map(({ argv }) => argv);
+      this.#parts.backend.observer?.sent(calls, sender.db);
+      return this.#parts.gateway.executeTogether(commands, conditions, sender).then(replyOf);
+    }
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    const replies = calls.map(({ command, argv }) => this.#read(command, argv, sender));
+    return replies.some((reply) => reply instanceof Promise)
+      ? Promise.all(replies).then(array)
+      : array(replies as Reply[]);
+  }
+
+  sharing<Result>(run: () => Result): Result {
+    return run();
+  }
+
+  executeInSteps(
+    program: (run: StepRunner) => Reply,
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    const { backend, gateway } = this.#parts;
+    const { standstill } = backend;
+    if (standstill !== null) return standstill;
+    const place = gateway.begin();
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    const trial = new Trial(backend.database, { ...place, sender, stepsMax: backend.unitSteps });
+    const reply = trial.run(program);
+    const { calls, db } = trial;
+    if (calls.length === 0) return reply;
+    backend.observer?.sent(calls, db);
+    const commands = calls.map(({ argv }) => argv);
+    const { as, isStable, replicated, lastWrite } = sender;
+    return gateway
+      .recordNow(commands, conditions, place.date, { db, as, isStable, replicated, lastWrite })
+      .then(replyOf)
+      .then((answer) => (answer.kind === "error" ? answer : reply));
+  }
+
+  get expiredKeys(): number {
+    return this.#parts.backend.expiredKeys;
+  }
+
+  get keyCounts(): readonly KeyCounts[] {
+    return this.#parts.backend.keyCounts;
+  }
+
+  tellOf(observer: WriteObserver): void {
+    this.#parts.backend.observer = observer;
+  }
+
+  writersOf(db: number, keys: readonly ByteString[]): Writers {
+    return keys.map((key) => this.#parts.backend.writerOf(db, key));
+  }
+
+  hold(conditions: readonly Condition[]): boolean {
+    const { backend } = this.#parts;
+    // Then the commands themselves are refused.
+    if (backend.standstill !== null) return true;
+    return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
+  }
+
+  #tellOfSent(command: Command, argv: readonly ByteString[], db: number): void {
+    const { observer } = this.#parts.backend;
+    if (observer?.awaits) observer.sent([{ command, argv }], db);
+  }
+
+  #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    const { backend, units } = this.#parts;
+    return backend.run(command, argv, units.joined(sender), sender.now);
+  }
+}

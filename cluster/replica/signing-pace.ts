@@ -1,0 +1,84 @@
+/**
+ * When the gateway signs what waits: at the end of the turn, but not while an envelope is on its way to the disk, which takes
+ * one after the other. Each envelope costs every daemon a signature's check and a write, so it is to hold many commands.
+ */
+import type { Environment } from "../../net/process/environment.js";
+
+/** Enough commands for an envelope: what it costs by itself is little beside what they do. */
+const ENOUGH = 256;
+/** Milliseconds that some commands wait for others, at most. */
+const WAIT_MS = 1;
+/** After waiting for nothing nobody is waited for before so many envelopes. */
+const ENVELOPES_AT_ONCE = 16;
+
+export interface SigningPaceParts {
+  /** Runs a step in the next turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+  readonly environment: Pick<Environment, "setTimer">;
+  /** Signs all that waits. */
+  readonly sign: () => void;
+}
+
+export class SigningPace {
+  readonly #parts: SigningPaceParts;
+  #isScheduled = false;
+  /** Commands that wait. */
+  #waiting = 0;
+  /** Envelopes that are not flushed yet. */
+  #unflushed = 0;
+  /** Of the envelopes flushed since the last ones were signed. */
+  #answered = 0;
+  /** So many commands are waited for; 0: those that are there will do. */
+  #wanted = 0;
+  #atOnce = 0;
+  #stopWaiting: () => void = () => {};
+
+  constructor(parts: SigningPaceParts) {
+    this.#parts = parts;
+  }
+
+  /** So many commands have come. */
+  came(commands: number): void {
+    this.#waiting += commands;
+    this.#schedule();
+  }
+
+  /** An envelope is on its way to the disk. */
+  recorded(): void {
+    this.#unflushed++;
+  }
+
+  /** It is there, or never will be. @param commands  of it, which have been answered */
+  flushed(commands: number): void {
+    this.#answered += commands;
+    if (--this.#unflushed > 0) return;
+    if (this.#waiting > 0 && this.#waiting < ENOUGH && --this.#atOnce < 0) this.#wait();
+    this.#answered = 0;
+    this.#schedule();
+  }
+
+  /** Those who have just been answered are likely to send more at once, as they did before; it may go with what waits. */
+  #wait(): void {
+    this.#wanted = Math.min(ENOUGH, this.#waiting + this.#answered);
+    const some = (this.#waiting + this.#wanted) / 2;
+    this.#stopWaiting = this.#parts.environment.setTimer(WAIT_MS, () => {
+      this.#wanted = 0;
+      if (this.#waiting < some) this.#atOnce = ENVELOPES_AT_ONCE;
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#unflushed > 0 || this.#waiting === 0 || this.#waiting < this.#wanted)
+      return;
+    this.#isScheduled = true;
+    this.#stopWaiting();
+    this.#parts.soon(this.#sign);
+  }
+
+  readonly #sign = (): void => {
+    this.#isScheduled = false;
+    this.#waiting = this.#wanted = 0;
+    this.#parts.sign();
+  };
+}

@@ -1,0 +1,42 @@
+/** What those who run daemons have to know when one starts: its pin, what it forgets, whom it does not let in, and what it cannot sign. */
+import type { Logger } from "pino";
+import type { Identity } from "../../engine/trust/identity.js";
+import { pinText } from "../../options/peer-address.js";
+import type { Settings } from "../../options/settings.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { introductionOf, isNotLetIn } from "./own-envelopes.js";
+
+export interface StartNotesParts {
+  readonly identity: Identity;
+  readonly settings: Pick<Settings, "data" | "peers">;
+  readonly log: Logger;
+  readonly ring: KeyRing;
+  /** Whether members may know each other by the cluster's secret. */
+  readonly hasSecret: boolean;
+  /** Whether it signs for clients without keys. */
+  readonly signs: boolean;
+}
+
+export function tellAtStart({ identity, settings, log, ring, hasSecret, signs }: StartNotesParts): void {
+  log.info({ pin: `--peer host:port${pinText(identity.id)}` }, "to pin this daemon, others are started with");
+  if (settings.data === null) log.warn(IN_MEMORY);
+  for (const { host, port, pin } of settings.peers) {
+    if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
+  }
+  if (signs) tellNotLetIn(ring, identity, log);
+}
+
+/** Whether only an administrator can let the daemon's key in, which is told. */
+export function tellNotLetIn(ring: KeyRing, identity: Identity, log: Pick<Logger, "warn">): boolean {
+  if (!isNotLetIn(ring, identity)) return false;
+  log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
+  return true;
+}
+
+const IN_MEMORY =
+  "without --data this daemon forgets everything when it stops and relies on its peers: what was acknowledged is lost " +
+  "if all of them stop";
+const NOT_PINNED =
+  "this peer is let in once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
+const NOT_LET_IN =
+  "writes of clients that do not sign (version 1, Redis, MongoDB, JSON, SQL, memcached) are refused until an administrator signs this command, which lets this daemon's key in";

@@ -1,0 +1,182 @@
+/**
+ * The timeline's state as a backend: reads only, since what writes is recorded and folded instead. Judged by a time that
+ * never goes back.
+ */
+
+import type { Backend } from "../../engine/backends/backend.js";
+import { Changes } from "../../engine/backends/changes.js";
+import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
+import type { LocalUnit } from "../../engine/backends/local-units.js";
+import type { WriteObserver } from "../../engine/backends/write-observer.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { error, type Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
+import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort.js";
+import type { Unit } from "../../store/keyspace/unit.js";
+import type { Command } from "../../store/rows/command.js";
+import { rowIn } from "../../store/semantics.js";
+
+/** The family of the commands that look back, most of which do not. */
+const PAST_GROUP = "server";
+
+/** Those of them that tell what units came to. */
+const OF_PAST: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELINE|GET", "TIMELINE|LOG"]);
+
+/** Keys that have expired, looked for in one tick in each database. */
+const EXPIRED_A_TICK = 5000;
+
+/** What is read of a timeline. */
+export interface TimelineState {
+  readonly database: Database;
+  readonly failure: string | null;
+  /** Why nothing is applied any more from a date on; null: everything is. */
+  readonly standstill: string | null;
+}
+
+/** What answers TIMELINE commands. */
+export interface PastCommands {
+  /** @returns null: the command is another's */
+  execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
+}
+
+export interface TimelineBackendOptions {
+  /** null: TIMELINE commands are answered as where nothing is kept. */
+  readonly past?: PastCommands | null;
+  readonly unitSteps?: number;
+}
+
+export class TimelineBackend implements Backend {
+  readonly name = "memory";
+  readonly databases = DATABASES_DEFAULT;
+  /** Not used: the answer comes at once. */
+  timeout = 0;
+  /** Is told when the state has changed; null: nobody wants to know. */
+  observer: Pick<WriteObserver, "awaits" | "sent" | "changed"> | null = null;
+  readonly changes: Changes;
+  /** Steps that a unit may make this daemon do in one go. */
+  readonly unitSteps: number;
+  readonly #timeline: TimelineState;
+  readonly #environment: Pick<Environment, "clock">;
+  readonly #past: PastCommands | null;
+  #hasToldStandstill = false;
+  /** The latest time that a read was judged by. */
+  #readAt = 0;
+
+  constructor(
+    timeline: TimelineState,
+    environment: Pick<Environment, "clock">,
+    { past = null, unitSteps = UNIT_STEPS_DEFAULT }: TimelineBackendOptions = {},
+  ) {
+    this.unitSteps = unitSteps;
+    this.#timeline = timeline;
+    this.changes = new Changes(() => timeline.database);
+    this.#past = past;
+    this.#environment = environment;
+  }
+
+  /** As it stands; whoever changes it takes that back in the same turn. */
+  get database(): Database {
+    return this.#timeline.database;
+  }
+
+  /** Whether the disk takes what is written. */
+  get up(): boolean {
+    return this.#timeline.failure === null;
+  }
+
+  /** The timeline's own life is its owner's. */
+  async start(): Promise<void> {}
+  async stop(): Promise<void> {}
+
+  /** Looks for keys that have expired, so that INFO and DBSIZE are quick: the fold drops them only when no unit can see them. */
+  tick(): void {
+    const { database } = this.#timeline;
+    const now = this.#environment.clock();
+    database.lookForExpired(now, EXPIRED_A_TICK);
+    database.tellExpired(now);
+    this.#tellStandstill();
+  }
+
+  /** Of what is not applied no copy of a key hears: all of them end, once, with the state that they were of. */
+  #tellStandstill(): void {
+    const isStill = this.standstill !== null;
+    if (isStill && !this.#hasToldStandstill) this.changes.replaced();
+    this.#hasToldStandstill = isStill;
+  }
+
+  execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
+    const command = this.database.table.resolve(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const other = this.#refusalOf(command) ?? this.#ofPast(command, argv, unit);
+    return other ?? settled(this.#timeline.database.run(command, argv, this.#dated(unit)));
+  }
+
+  /**
+   * As `execute`, for a command that was found for these arguments; a long answer may still have to be found, in steps.
+   * @param unit  dated anew
+   * @param now   milliseconds since 1970
+   */
+  run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
+    const other = this.#refusalOf(command) ?? this.#ofPast(command, argv, unit);
+    if (other !== null) return other;
+    unit.at = this.#readDate(now);
+    const { database } = this.#timeline;
+    // Listeners know the newest table alone.
+    const here = rowIn(database.table, command, argv);
+    return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
+  }
+
+  /** What is read of a state that stands still would be taken for the newest; null: it may be answered. */
+  get standstill(): Reply | null {
+    const { standstill } = this.#timeline;
+    return standstill === null ? null : error(`ERR semantics-unknown: ${standstill}`);
+  }
+
+  #refusalOf({ reads, name }: Command): Reply | null {
+    return reads || OF_PAST.has(name) ? this.standstill : null;
+  }
+
+  /** The answer to a command that looks back; null: it does not. */
+  #ofPast(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
+    if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
+    if (this.#past === null || command.group !== PAST_GROUP) return null;
+    return this.#past.execute(command.name, argv, unit);
+  }
+
+  executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    return this.standstill ?? this.#timeline.database.executeMulti(commands, this.#dated(unit));
+  }
+
+  /** While it stands still they are not what refuses a unit. */
+  holds(conditions: readonly Condition[], unit: Unit): boolean {
+    return this.standstill !== null || this.#timeline.database.holds(conditions, this.#dated(unit).at);
+  }
+
+  /** How many keys have expired. */
+  get expiredKeys(): number {
+    return this.#timeline.database.expiredKeys(this.#environment.clock());
+  }
+
+  /** Of the databases that are not empty. */
+  get keyCounts(): readonly KeyCounts[] {
+    return keyCountsOf(this.#timeline.database, this.#environment.clock());
+  }
+
+  /** The unit that changed a key last; empty: it is absent. */
+  writerOf(db: number, key: ByteString): ByteString {
+    return this.#timeline.database.writerOf(db, key, this.#environment.clock());
+  }
+
+  #readDate(now: number): number {
+    if (now > this.#readAt) this.#readAt = now;
+    return this.#readAt;
+  }
+
+  #dated({ db, id, step = 0 }: Unit): Unit {
+    return { at: this.#readDate(this.#environment.clock()), db, id, step };
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Commands that are tried on the state, and taken back in the same turn: what they did is recorded as one unit, so that the fold never
+ * runs what chose them. What is recorded does the same whenever it is folded: of what was chosen at random it names what came of it.
+ */
+
+import type { Called } from "../../engine/backends/called.js";
+import type { CommandSender, StepRunner } from "../../engine/users/command-path.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { error, type Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
+import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import type { Database } from "../../store/database.js";
+import { TooMuch, tooMuch } from "../../store/keyspace/effort.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
+import type { Unit } from "../../store/keyspace/unit.js";
+import type { Command } from "../../store/rows/command.js";
+import { rowIn } from "../../store/semantics.js";
+import { asDone } from "./as-done.js";
+
+const TOO_MANY = error(`ERR where commands are recorded, at most ${COMMANDS_MAX} that write are one unit`);
+const ONE_DATABASE = error("ERR where commands are recorded, what is one unit writes to one database");
+
+export interface TrialParts {
+  readonly date: EnvelopeDate;
+  /** For random choices and ids. */
+  readonly id: ByteString;
+  readonly sender: CommandSender;
+  /** That all commands together may make this daemon do. */
+  readonly stepsMax: number;
+}
+
+export class Trial {
+  readonly #database: Database;
+  readonly #parts: TrialParts;
+  readonly #records: UndoRecord[] = [];
+  readonly #calls: Called[] = [];
+  /** That the commands write to; null: none has written. */
+  #db: number | null = null;
+
+  constructor(database: Database, parts: TrialParts) {
+    this.#database = database;
+    this.#parts = parts;
+  }
+
+  /** What has changed something, in order. */
+  get calls(): readonly Called[] {
+    return this.#calls;
+  }
+
+  get db(): number {
+    return this.#db ?? this.#parts.sender.db;
+  }
+
+  /** Runs it, and takes back what it did. */
+  run(program: (run: StepRunner) => Reply): Reply {
+    return this.#database.silently(() => {
+      try {
+        return this.#database.admitting(this.#parts.stepsMax, () =>
+          settled(program((command, argv, db) => this.#try(command, argv, db))),
+        );
+      } finally {
+        this.#database.undo(this.#records);
+      }
+    });
+  }
+
+  #try(named: Command, argv: readonly ByteString[], db: number): Reply {
+    const { table } = this.#database;
+    // Programs know the newest table alone; what they choose is folded by the one of its place.
+    const command = rowIn(table, named, argv);
+    if (command instanceof CommandFailure) return command.reply;
+    if (!command.writes) return settled(this.#database.run(command, argv, this.#unit(db)));
+    if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
+    if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
+    const before = this.#records.length;
+    const reply = this.#bounded(command, argv, db);
+    // What has changed nothing is not to change anything later.
+    if (this.#records.length === before) return reply;
+    this.#db = db;
+    this.#calls.push({ command, argv });
+    const done = asDone(command, argv, reply);
+    if (done !== null) this.#calls[this.#calls.length - 1] = done;
+    return reply;
+  }
+
+  #bounded(command: Command, argv: readonly ByteString[], db: number): Reply {
+    try {
+      return settled(this.#database.run(command, argv, this.#unit(db), this.#records));
+    } catch (problem) {
+      if (problem instanceof TooMuch) return tooMuch().reply;
+      throw problem;
+    }
+  }
+
+  #unit(db: number): Unit {
+    const { date, id, sender } = this.#parts;
+    const { at, seq } = date;
+    const { readsAll, encoding } = sender;
+    return { at, seq, db, id, step: this.#calls.length, readsAll, encoding };
+  }
+}

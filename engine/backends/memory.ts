@@ -1,0 +1,141 @@
+/** The in-memory database as a backend: answers in the same turn. */
+
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { resolveCommand } from "../../store/command-table.js";
+import { DATABASES_DEFAULT, Database } from "../../store/database.js";
+import { StringForms } from "../../store/keyspace/string-forms.js";
+import type { Unit } from "../../store/keyspace/unit.js";
+import { Usage, type UsageKind } from "../../store/keyspace/usage.js";
+import type { Command } from "../../store/rows/command.js";
+import type { Backend } from "./backend.js";
+import { Changes } from "./changes.js";
+import { type KeyCounts, keyCountsOf } from "./key-counts.js";
+import type { LocalUnit } from "./local-units.js";
+import type { WriteObserver } from "./write-observer.js";
+
+/** Milliseconds between two rounds of dropping expired keys. */
+const SWEEP_INTERVAL_MS = 100;
+/** Keys dropped in one turn of the event loop: well under a millisecond. */
+const KEYS_PER_SWEEP = 500;
+
+export class MemoryBackend implements Backend {
+  readonly name = "memory";
+  readonly databases = DATABASES_DEFAULT;
+  readonly up = true;
+  /** Not used: the answer comes at once. */
+  timeout = 0;
+  /** Is told of what is written; null: nobody wants to know. */
+  observer: WriteObserver | null = null;
+  readonly changes: Changes;
+  readonly #environment: Environment;
+  /** Milliseconds before now at which a unit to come may still be dated. */
+  readonly #past: number;
+  readonly #database: Database;
+  #timer: NodeJS.Timeout | null = null;
+  /** The latest time that a read was judged by; it never goes back. */
+  #readAt = 0;
+
+  /** @param usage  what is kept of the use of keys */
+  constructor(environment: Environment, past = 0, usage: UsageKind | null = null) {
+    this.#environment = environment;
+    this.#past = past;
+    this.#database = new Database({
+      usage: usage === null ? null : new Usage(usage, environment.random),
+      forms: new StringForms(),
+    });
+    this.changes = new Changes(() => this.#database);
+  }
+
+  /** For those who know that nothing else has its data. */
+  get database(): Database {
+    return this.#database;
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  execute(argv: readonly ByteString[], unit: Unit): Reply {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const dated = command.reads ? this.#dated(unit, this.#environment.clock()) : unit;
+    return settled(this.#run(command, argv, dated));
+  }
+
+  /**
+   * As `execute`, for a command that was found for these arguments; a long answer may still have to be found, in steps.
+   * @param unit  where the command reads it is dated anew
+   * @param now   milliseconds since 1970
+   */
+  run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
+    if (command.reads) unit.at = this.#readDate(now);
+    return this.#run(command, argv, unit);
+  }
+
+  #run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
+    const reply = this.#database.run(command, argv, unit);
+    if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db, reply);
+    return reply;
+  }
+
+  /** How many keys have expired. */
+  get expiredKeys(): number {
+    return this.#database.expiredKeys(this.#environment.clock());
+  }
+
+  /** Of the databases that are not empty. */
+  get keyCounts(): readonly KeyCounts[] {
+    return keyCountsOf(this.#database, this.#environment.clock());
+  }
+
+  /** The unit that changed a key last; empty: it is absent. */
+  writerOf(db: number, key: ByteString): ByteString {
+    return this.#database.writerOf(db, key, this.#environment.clock());
+  }
+
+  executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    const reads = commands.every(isReadOnly);
+    const now = this.#environment.clock();
+    const reply = this.#database.executeMulti(commands, reads ? this.#dated(unit, now) : unit);
+    if (!reads) this.observer?.changed();
+    return reply;
+  }
+
+  holds(conditions: readonly Condition[], unit: Unit): boolean {
+    return this.#database.holds(conditions, unit.at);
+  }
+
+  /** Reads are judged by now. */
+  #readDate(now: number): number {
+    if (now > this.#readAt) this.#readAt = now;
+    return this.#readAt;
+  }
+
+  #dated({ db, id, step = 0 }: Unit, now: number): Unit {
+    return { at: this.#readDate(now), db, id, step };
+  }
+
+  /** In slices, so that a million keys that expire together hold nobody up. */
+  #sweep(): void {
+    if (this.#timer === null) return;
+    const now = this.#environment.clock();
+    this.#database.tellExpired(now);
+    const dropped = this.#database.dropExpired(now - this.#past, KEYS_PER_SWEEP);
+    if (dropped >= KEYS_PER_SWEEP) setImmediate(() => this.#sweep()).unref();
+  }
+}
+
+function isReadOnly(argv: readonly ByteString[]): boolean {
+  const command = resolveCommand(argv);
+  return !(command instanceof CommandFailure) && command.reads;
+}

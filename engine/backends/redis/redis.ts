@@ -1,0 +1,128 @@
+/** A Redis server as a backend. While it is away, its failures come at once. */
+import type { Logger } from "pino";
+import type { Environment } from "../../../net/process/environment.js";
+import type { RedisSpecification } from "../../../options/database-list.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { error } from "../../../protocol/reply.js";
+import type { Backend, BackendFailure, Outcome } from "../backend.js";
+import { isolationOf } from "../isolation.js";
+import { DatabaseLog } from "./database-log.js";
+import { type Argv, isAscii, RedisLink } from "./link.js";
+
+export interface RedisBackendParts<Specification = RedisSpecification> {
+  readonly specification: Specification;
+  /** Milliseconds for a command, and for connecting. */
+  readonly timeout: number;
+  /** Replicas that have to confirm what is written before it is answered; not given: none. */
+  readonly waitReplicas?: number;
+  readonly environment: Environment;
+  readonly log: Logger;
+}
+
+type Waiter = (failure: BackendFailure | null) => void;
+
+export class RedisBackend implements Backend {
+  readonly name: string;
+  /** The one that the connection is on; others would need a connection each. */
+  readonly databases = 1;
+  readonly #link: RedisLink;
+  readonly #log: DatabaseLog;
+  /** Requests that came while a connection was being made. */
+  readonly #waiters = new Set<Waiter>();
+  #stopped = false;
+
+  constructor(parts: RedisBackendParts) {
+    const { specification, waitReplicas = 0, ...rest } = parts;
+    this.name = specification.name;
+    this.#log = new DatabaseLog(this.name, parts);
+    this.#link = new RedisLink({
+      ...rest,
+      waitReplicas,
+      name: this.name,
+      address: specification,
+      access: specification,
+      changed: (isUp) => (isUp ? this.#up() : this.#down()),
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#link.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#link.stop();
+    this.#release(this.#link.failure("database-down", "the daemon is stopping"));
+  }
+
+  get up(): boolean {
+    return this.#link.isUp;
+  }
+
+  get timeout(): number {
+    return this.#link.timeout;
+  }
+
+  set timeout(timeout: number) {
+    this.#link.timeout = timeout;
+  }
+
+  execute(argv: Argv): Outcome | Promise<Outcome> {
+    const name = (argv[0] as ByteString).toUpperCase();
+    if (!isAscii(name)) return error(`ERR unknown command '${argv[0]}'`);
+    const isolation = isolationOf(name, argv);
+    if (isolation.kind === "none") return this.#link.failure("not-carried", `${name}: ${isolation.reason}`);
+    if (isolation.kind === "own") return this.#link.sendAlone([argv]);
+    if (this.#link.isUp) return this.#link.send(argv);
+    return this.#whenReady().then((failure) => failure ?? this.#link.send(argv));
+  }
+
+  /** As MULTI and EXEC, written without anything in between. */
+  async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
+    const refused = notShared(commands);
+    if (refused !== null) return refused;
+    const failure = this.#link.isUp ? null : await this.#whenReady();
+    return failure ?? this.#link.sendInOrder([["MULTI"], ...commands, ["EXEC"]]);
+  }
+
+  async #whenReady(): Promise<BackendFailure | null> {
+    if (this.#link.isConnecting) return await this.#ready();
+    return this.#link.failure("database-down", this.#link.lastError);
+  }
+
+  #ready(): Promise<BackendFailure | null> {
+    return new Promise((resolve) => {
+      const waiter: Waiter = (failure) => {
+        clearTimeout(timer);
+        this.#waiters.delete(waiter);
+        resolve(failure);
+      };
+      const late = () => this.#link.failure("database-down", `no connection yet: ${this.#link.lastError}`);
+      const timer = setTimeout(() => waiter(late()), this.timeout);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  #release(failure: BackendFailure | null): void {
+    for (const waiter of [...this.#waiters]) waiter(failure);
+  }
+
+  #up(): void {
+    this.#log.up();
+    this.#release(null);
+  }
+
+  #down(): void {
+    this.#release(this.#link.failure("database-down", this.#link.lastError));
+    if (!this.#stopped) this.#log.down(this.#link.lastError);
+  }
+}
+
+/** What a transaction cannot hold; null: nothing. */
+export function notShared(commands: readonly Argv[]): Outcome | null {
+  for (const argv of commands) {
+    const isolation = isolationOf((argv[0] as ByteString).toUpperCase(), argv);
+    if (isolation.kind !== "shared") return error(`ERR ${argv[0]} is not carried by a transaction`);
+  }
+  return null;
+}

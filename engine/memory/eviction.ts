@@ -1,0 +1,150 @@
+/**
+ * Eviction: dropping keys of a memory alone until so many bytes are free, in slices between commands. Only where nothing is
+ * recorded and nobody else has the same data.
+ */
+
+import type { Environment } from "../../net/process/environment.js";
+import type { Evicting } from "../../options/eviction-policy.js";
+import type { Database } from "../../store/database.js";
+import type { Entry, Keyspace } from "../../store/keyspace/keyspace.js";
+import { estimatedBytes } from "../../store/keyspace/size-estimate.js";
+import type { Usage } from "../../store/keyspace/usage.js";
+
+/** Milliseconds of dropping in one turn of the event loop; looked at after so many keys. */
+const SLICE_MS = 2;
+const KEYS_PER_LOOK = 16;
+/** Elements of a collection that are looked at to say what it takes. */
+const SAMPLES = 5;
+/** Keys of which the least used goes: with so many it is close to the least used of all. */
+const CANDIDATES = 10;
+/** Times that a place of the queue may turn out stale before the key that expires first is taken. */
+const TRIES = 16;
+
+interface Victim {
+  readonly db: number;
+  readonly entry: Entry;
+}
+
+/** The key to go; null: there is none. @param random  at least 0, below 1 */
+type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: Usage | null) => Victim | null;
+
+const CHOICES: Readonly<Record<Evicting, Choice>> = {
+  "allkeys-lfu": leastUsed(anyKey),
+  "allkeys-lru": leastUsed(anyKey),
+  "allkeys-random": anyKey,
+  "volatile-lfu": leastUsed(anyExpiring),
+  "volatile-lru": leastUsed(anyExpiring),
+  "volatile-random": anyExpiring,
+  "volatile-ttl": firstToExpire,
+};
+
+export interface EvictorParts {
+  readonly policy: Evicting;
+  readonly database: Database;
+  readonly environment: Pick<Environment, "uptime" | "random">;
+}
+
+export class Evictor {
+  readonly #parts: EvictorParts;
+  /** Bytes still to be freed; 0: it rests. */
+  #left = 0;
+  #evicted = 0;
+  #exhausted: () => void = () => {};
+
+  constructor(parts: EvictorParts) {
+    this.#parts = parts;
+  }
+
+  get policy(): Evicting {
+    return this.#parts.policy;
+  }
+
+  /** Keys, since the start. */
+  get evicted(): number {
+    return this.#evicted;
+  }
+
+  /** Frees about so many bytes, in place of what is still to be freed. @param exhausted  there are no more keys to drop */
+  free(bytes: number, exhausted: () => void): void {
+    const isAtIt = this.#left > 0;
+    this.#left = bytes;
+    this.#exhausted = exhausted;
+    if (!isAtIt) this.#slice();
+  }
+
+  stop(): void {
+    this.#left = 0;
+  }
+
+  #slice(): void {
+    const { environment } = this.#parts;
+    const end = environment.uptime() + SLICE_MS;
+    do {
+      for (let i = 0; i < KEYS_PER_LOOK && this.#left > 0; i++) this.#evictOne();
+    } while (this.#left > 0 && environment.uptime() < end);
+    if (this.#left > 0) setImmediate(() => this.#slice()).unref();
+  }
+
+  #evictOne(): void {
+    const { policy, database, environment } = this.#parts;
+    const victim = CHOICES[policy](database.keyspaces, environment.random, database.usage);
+    if (victim === null) {
+      this.#left = 0;
+      this.#exhausted();
+      return;
+    }
+    this.#left = Math.max(0, this.#left - estimatedBytes(victim.entry, SAMPLES));
+    database.drop(victim.db, victim.entry.key);
+    this.#evicted++;
+  }
+}
+
+/** Of some that are chosen. */
+function leastUsed(choose: Choice): Choice {
+  return (keyspaces, random, usage) => {
+    let least = choose(keyspaces, random, usage);
+    if (least === null || usage === null) return least;
+    let worth = usage.worth(least.entry);
+    for (let i = 1; i < CANDIDATES; i++) {
+      const other = choose(keyspaces, random, usage);
+      if (other === null || usage.worth(other.entry) >= worth) continue;
+      least = other;
+      worth = usage.worth(other.entry);
+    }
+    return least;
+  };
+}
+
+function anyKey(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
+  let place = Math.floor(random() * keyspaces.reduce((sum, { size }) => sum + size, 0));
+  for (const [db, { entries, size }] of keyspaces.entries()) {
+    if (place < size) return { db, entry: entries[place] as Entry };
+    place -= size;
+  }
+  return null;
+}
+
+function anyExpiring(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
+  for (let tries = 0; tries < TRIES; tries++) {
+    let place = Math.floor(random() * keyspaces.reduce((sum, { expiring }) => sum + expiring, 0));
+    for (const [db, keyspace] of keyspaces.entries()) {
+      if (place >= keyspace.expiring) {
+        place -= keyspace.expiring;
+        continue;
+      }
+      const entry = keyspace.sampleExpiring(random());
+      if (entry !== undefined) return { db, entry };
+      break;
+    }
+  }
+  return firstToExpire(keyspaces);
+}
+
+function firstToExpire(keyspaces: readonly Keyspace[]): Victim | null {
+  let first: Victim | null = null;
+  for (const [db, keyspace] of keyspaces.entries()) {
+    const entry = keyspace.firstToExpire();
+    if (entry !== undefined && (first === null || entry.expire < first.entry.expire)) first = { db, entry };
+  }
+  return first;
+}

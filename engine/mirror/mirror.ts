@@ -1,0 +1,320 @@
+/**
+ * -d redis beside --data or --peer: a Redis that follows the fold. Reads are never asked of it, and the fold never waits for it: what
+ * changes is noted, and written as it is by the time of writing. After whatever makes doubtful what Redis has, all of it is compared.
+ */
+import type { Service } from "../../net/process/service.js";
+import { type BatchOutcome, type RefusedKey, removeGone, takeBatch, writeBatch } from "./batch.js";
+import { Comparing } from "./comparing.js";
+import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
+import { ForeignKeys } from "./foreign-keys.js";
+import { type MirrorScene, readable } from "./looking.js";
+import { formatMark, judgeMark, MARK_DB, MARK_KEY, type Mark } from "./mark.js";
+import { MirrorLog } from "./mirror-log.js";
+import type { MirrorFace, MirrorFigures, MirrorParts } from "./mirror-parts.js";
+import type { RedisCommand } from "./mirrored-key.js";
+import { RedisLine } from "./redis-line.js";
+import { Signal } from "./signal.js";
+import { Work } from "./work.js";
+
+/** Milliseconds between two attempts: at first, and at most. */
+const AGAIN_FIRST_MS = 50;
+const AGAIN_MOST_MS = 2000;
+/** Where Redis is another's, or full. */
+const REFUSED_PAUSE_MS = 1000;
+const FULL_PAUSE_MS = 500;
+/** Between two batches at least: what changes meanwhile goes together. */
+const BATCH_PAUSE_MS = 5;
+/** So many times as long as the mirror makes and sends, it rests; with the answers it takes a fifth of the daemon's time or so. */
+const REST = 6;
+/** To write what is left before the daemon stops. */
+const STOP_MS = 5000;
+const RUN_BYTES = 8;
+
+/** Redis may not be written to, though it is there. */
+class Refused extends Error {}
+
+export class Mirror implements Service, MirrorFace {
+  readonly #parts: MirrorParts;
+  readonly #signal: Signal;
+  readonly #scene: MirrorScene;
+  readonly #dirty: DirtyKeys;
+  readonly #foreign: ForeignKeys;
+  readonly #log: MirrorLog;
+  readonly #comparing: Comparing;
+  readonly #run: string;
+  #live: Promise<void> | null = null;
+  #line: RedisLine | null = null;
+  /** That has written, and of which the log was told. */
+  #toldOf: RedisLine | null = null;
+  #isStopping = false;
+  #state: "connecting" | "refused" | "up" = "connecting";
+  #trouble: string | null = null;
+  /** One of which stands in Redis, the last if its batch was taken; null: no mark. Empty: nothing was found or written yet. */
+  #marks: readonly (string | null)[] = [];
+  #batches = 0;
+  #level = { at: 0, seq: 0 };
+  /** Keys of the batch that is on its way. */
+  #flying = 0;
+  #isMarkDue = false;
+  #takesOver = false;
+  #counts = { written: 0, refused: 0, foreign: 0 };
+  readonly #work = new Work();
+
+  constructor(parts: MirrorParts) {
+    const { environment, fold } = parts;
+    this.#parts = parts;
+    this.#signal = new Signal(environment);
+    this.#dirty = new DirtyKeys(parts.keys, this.#signal.set);
+    this.#foreign = new ForeignKeys(parts.keys);
+    this.#log = new MirrorLog(parts);
+    this.#run = Buffer.from(environment.randomBytes(RUN_BYTES), "latin1").toString("hex");
+    this.#scene = {
+      database: () => fold.database,
+      clock: environment.clock,
+      dirty: this.#dirty,
+      timed: this.#work.timed,
+    };
+    this.#comparing = new Comparing({
+      ...parts,
+      scene: this.#scene,
+      handled: () => this.#counts.written + this.#counts.refused,
+      ended: (report) => {
+        this.#isMarkDue = true;
+        this.#log.compared(report);
+      },
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#parts.fold.changes.hearKeys(this.#dirty);
+    this.#live = this.#follow();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#signal.end();
+    const cancel = this.#parts.environment.setTimer(STOP_MS, () => this.#line?.close());
+    await this.#live;
+    cancel();
+    this.#parts.fold.changes.forget(this.#dirty);
+  }
+
+  get figures(): MirrorFigures {
+    const { report: comparing, last: compared, different } = this.#comparing;
+    return {
+      name: this.#parts.specification.name,
+      state: this.#shownState,
+      trouble: this.#trouble,
+      level: this.#level,
+      dirty: this.#dirty.size + this.#flying,
+      ...this.#counts,
+      different,
+      comparing,
+      compared,
+    };
+  }
+
+  repair(takesOver: boolean): number {
+    this.#takesOver ||= takesOver;
+    const number = this.#comparing.begin("it was asked for", true);
+    this.#signal.set();
+    if (this.#state !== "up") this.#signal.hurry();
+    return number;
+  }
+
+  get #shownState(): MirrorFigures["state"] {
+    if (this.#state !== "up") return this.#state;
+    if (this.#comparing.isUrgent) return "comparing";
+    return this.#isBehind || this.#flying > 0 ? "behind" : "level";
+  }
+
+  get #isBehind(): boolean {
+    return this.#dirty.size > 0 || this.#dirty.lost !== null || this.#comparing.isUrgent;
+  }
+
+  /** Line after line, until the daemon stops. */
+  async #follow(): Promise<void> {
+    const { random } = this.#parts.environment;
+    for (let attempt = 0; !this.#isStopping; attempt++) {
+      const problem = await this.#onLine();
+      if (problem === null) return;
+      if (this.#state === "up") attempt = 0;
+      this.#state = problem instanceof Refused ? "refused" : "connecting";
+      this.#trouble = problem.message;
+      this.#log.trouble(problem.message);
+      const bound = Math.min(AGAIN_MOST_MS, AGAIN_FIRST_MS * 2 ** attempt);
+      if (!this.#isStopping)
+        await this.#signal.pause(
+          problem instanceof Refused && !this.#takesOver ? REFUSED_PAUSE_MS : Math.ceil(random() * bound),
+        );
+    }
+  }
+
+  /** @returns why the line has ended; null: the daemon stops */
+  async #onLine(): Promise<Error | null> {
+    try {
+      this.#line = await RedisLine.open({
+        specification: this.#parts.specification,
+        timeout: this.#parts.timeout(),
+        ...(this.#parts.hearEvery === undefined ? {} : { hearEvery: this.#parts.hearEvery }),
+        setTimer: this.#parts.environment.setTimer,
+        timed: this.#scene.timed,
+        heard: (keys) => this.#heard(keys),
+        ended: this.#signal.set,
+      });
+      await this.#claim(this.#line);
+      this.#state = "up";
+      while (!this.#isStopping) await this.#round(this.#line);
+      await this.#finish(this.#line);
+      return null;
+    } catch (problem) {
+      return problem as Error;
+    } finally {
+      this.#line?.close();
+      this.#line = null;
+      this.#foreign.clear();
+    }
+  }
+
+  /** Looks at whose Redis it is, and makes it the mirror's own. */
+  async #claim(line: RedisLine): Promise<void> {
+    const [, answer] = await line.ask([
+      ["SELECT", String(MARK_DB)],
+      ["GET", MARK_KEY],
+    ]);
+    const found = readable(answer);
+    const text = found === null ? null : String(found);
+    const { daemon, cluster, fold } = this.#parts;
+    const claimant = { daemon, cluster, written: this.#marks, whole: fold.whole, takesOver: this.#takesOver };
+    const claim = judgeMark(text, (await line.keyCounts()).length === 0, claimant);
+    if (claim.kind === "refused") throw new Refused(claim.reason);
+    this.#takesOver = false;
+    if (claim.kind === "same") {
+      // What others write while nothing is heard of them is found in time.
+      if (this.#marks.length > 0) this.#comparing.begin("it was away", false);
+      this.#marks = [text as string];
+      this.#isMarkDue = true;
+      return;
+    }
+    if (claim.isAlarm) this.#log.alarm(claim.reason);
+    this.#comparing.begin(claim.reason, true);
+    const outcome = await this.#write(line, new Map(), text);
+    if (outcome.kind === "refused") throw new Refused(outcome.reason);
+  }
+
+  /** Does a part of everything there is to do, and rests. */
+  async #round(line: RedisLine): Promise<void> {
+    if (line.trouble !== null) throw new Error(line.trouble);
+    const { lost } = this.#dirty;
+    if (lost !== null) {
+      this.#dirty.begin();
+      this.#comparing.begin(lost, true);
+    }
+    const isFull = await this.#writeSome(line);
+    if (this.#foreign.size > 0) await this.#lookAtForeign(line);
+    const pause = await this.#comparing.step(line);
+    const rest = isFull ? FULL_PAUSE_MS : Math.max(BATCH_PAUSE_MS, REST * this.#work.take());
+    await this.#signal.pause(rest);
+    const isIdle = this.#dirty.size === 0 && this.#foreign.size === 0 && !this.#isMarkDue;
+    if (isIdle && pause > rest) await this.#signal.wait(pause - rest);
+  }
+
+  /** @returns whether Redis is full */
+  async #writeSome(line: RedisLine): Promise<boolean> {
+    if (this.#dirty.size === 0 && !this.#isMarkDue) return false;
+    this.#isMarkDue = false;
+    const batch = takeBatch(this.#scene);
+    const outcome = await this.#write(line, batch, this.#marks.at(-1) ?? null);
+    if (outcome.kind !== "refused") return false;
+    if (!outcome.reason.startsWith("OOM")) throw new Refused(outcome.reason);
+    this.#trouble = outcome.reason;
+    this.#log.trouble(outcome.reason);
+    await removeGone(line, batch, this.#marks.at(-1) ?? "");
+    return true;
+  }
+
+  /**
+   * @param from   the mark that has to stand there
+   * @param whole  as `Mark.whole`
+   * @throws Error  keys that may not be there are dirty again
+   */
+  async #write(
+    line: RedisLine,
+    batch: ReadonlyMap<MirrorKey, RedisCommand>,
+    from: string | null,
+    whole = "",
+  ): Promise<BatchOutcome> {
+    const { at, seq } = this.#parts.fold.newest;
+    const level = this.#isBehind ? this.#level : { at, seq };
+    const to = this.#nextMark(level, whole);
+    this.#flying = batch.size;
+    try {
+      const there = new Set(await line.present([...batch.keys()]));
+      const writable = new Map([...batch].filter(([key]) => there.has(key)));
+      this.#marks = [from, to];
+      const outcome = await writeBatch(line, writable, { from, to });
+      if (outcome.kind === "moved") throw new Error("its mark is another than was written");
+      if (outcome.kind === "refused") {
+        this.#marks = [from];
+        this.#dirty.add(batch.keys());
+        this.#isMarkDue = true;
+        return outcome;
+      }
+      this.#marks = [to];
+      this.#level = level;
+      this.#trouble = null;
+      if (this.#toldOf !== line) this.#log.up();
+      this.#toldOf = line;
+      this.#note([...batch.keys()], there, outcome.refused);
+      return outcome;
+    } catch (problem) {
+      this.#dirty.add(batch.keys());
+      throw problem;
+    } finally {
+      this.#flying = 0;
+    }
+  }
+
+  #note(keys: readonly MirrorKey[], there: ReadonlySet<MirrorKey>, refused: readonly RefusedKey[]): void {
+    const absent = keys.filter((key) => !there.has(key));
+    this.#log.refused(absent, "it has no such database");
+    for (const { key, reason } of refused) this.#log.refused([key], reason);
+    const lost = absent.length + refused.length;
+    this.#counts.refused += lost;
+    this.#counts.written += keys.length - lost;
+  }
+
+  /** Of what others have changed. */
+  async #lookAtForeign(line: RedisLine): Promise<void> {
+    const different = await this.#foreign.look(line, this.#scene);
+    this.#counts.foreign += different.length;
+    this.#log.foreign(different);
+  }
+
+  #heard(names: readonly Buffer[] | null): void {
+    if (names === null) {
+      this.#log.alarm("others have emptied a database of it");
+      this.#comparing.begin("others have emptied a database of it", true);
+      this.#isMarkDue = true;
+    } else {
+      const others = names.filter((name) => name.toString("latin1") !== MARK_KEY);
+      if (others.length < names.length) this.#isMarkDue = true;
+      if (!this.#foreign.add(others))
+        this.#comparing.begin("others change more keys than can be looked at", true);
+    }
+    this.#signal.set();
+  }
+
+  /** Writes what is left, and that this is all. */
+  async #finish(line: RedisLine): Promise<void> {
+    while (this.#foreign.size > 0) await this.#lookAtForeign(line);
+    while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(line)) return;
+    const { whole } = this.#parts.fold;
+    if (!this.#isBehind) await this.#write(line, new Map(), this.#marks.at(-1) ?? null, whole);
+  }
+
+  #nextMark(level: Mark["level"], whole: string): string {
+    const { cluster, daemon } = this.#parts;
+    return formatMark({ cluster, daemon, run: this.#run, batch: ++this.#batches, level, whole });
+  }
+}

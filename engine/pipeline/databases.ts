@@ -1,0 +1,112 @@
+/** All databases behind the daemon as one: each gets every command. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { error, type Reply } from "../../protocol/reply.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Unit } from "../../store/keyspace/unit.js";
+import { type Answer, type Refused, type Replies, refused } from "../answers/request.js";
+import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
+
+type Values = Replies["replies"][number][];
+type Argv = readonly ByteString[];
+
+export class Databases {
+  readonly #backends: readonly Backend[];
+  readonly #only: Backend | null;
+  /** How many numbers a unit may choose from. */
+  readonly numbers: number;
+
+  constructor(backends: readonly Backend[]) {
+    this.#backends = backends;
+    this.numbers = Math.min(...backends.map((backend) => backend.databases));
+    this.#only = backends.length === 1 ? (backends[0] as Backend) : null;
+  }
+
+  get takeConditions(): boolean {
+    return this.#only?.holds !== undefined;
+  }
+
+  /** Whether the keys were last changed by the units that are named. Only where conditions are taken. */
+  hold(conditions: readonly Condition[], unit: Unit): boolean {
+    return this.#only?.holds?.(conditions, unit) ?? false;
+  }
+
+  /**
+   * Version 2: handed to all at once, so that every database sees the commands in one order.
+   * @returns the first failure or error among them, else the first one's reply
+   */
+  execute(argv: Argv, unit: Unit): Outcome | Promise<Outcome> {
+    if (this.#only !== null) return this.#only.execute(argv, unit);
+    return merge(this.#backends.map((backend) => backend.execute(argv, unit)));
+  }
+
+  /** Several commands as one unit: if one is malformed none is applied, and the reply is an error. */
+  executeTogether(commands: readonly Argv[], unit: Unit): Outcome | Promise<Outcome> {
+    return merge(this.#backends.map((backend) => backend.executeTogether(commands, unit)));
+  }
+
+  /**
+   * Version 1: one database after the other, as php-dbsync's daemon; the first failure skips the rest, and the ones
+   * before it keep what they wrote.
+   */
+  executeInTurn(argv: Argv, unit: Unit): Answer | Promise<Answer> {
+    const replies: Values = [];
+    for (let i = 0; i < this.#backends.length; i++) {
+      const backend = this.#backends[i] as Backend;
+      const outcome = backend.execute(argv, unit);
+      if (outcome instanceof Promise) return this.#executeWaiting(argv, unit, i, outcome, replies);
+      const refusal = collect(backend, argv, outcome, replies);
+      if (refusal !== null) return refusal;
+    }
+    return { kind: "replies", replies };
+  }
+
+  async #executeWaiting(
+    argv: Argv,
+    unit: Unit,
+    first: number,
+    outcome: Promise<Outcome>,
+    replies: Values,
+  ): Promise<Answer> {
+    for (let i = first; i < this.#backends.length; i++) {
+      const backend = this.#backends[i] as Backend;
+      const reached = i === first ? await outcome : await backend.execute(argv, unit);
+      const refusal = collect(backend, argv, reached, replies);
+      if (refusal !== null) return refusal;
+    }
+    return { kind: "replies", replies };
+  }
+}
+
+function collect(backend: Backend, argv: Argv, outcome: Outcome, replies: Values): Refused | null {
+  if (outcome.kind === "failed") return refused(outcome.code, outcome.detail);
+  if (outcome.kind === "error")
+    return refused("command-error", `${argv[0]} on ${backend.name}: ${outcome.text}`);
+  replies.push(outcome);
+  return null;
+}
+
+function merge(outcomes: readonly (Outcome | Promise<Outcome>)[]): Outcome | Promise<Outcome> {
+  return outcomes.some((one) => one instanceof Promise)
+    ? Promise.all(outcomes).then(firstOf)
+    : firstOf(outcomes as Outcome[]);
+}
+
+function firstOf(outcomes: readonly Outcome[]): Outcome {
+  const failures = outcomes.filter((one) => one.kind === "failed");
+  if (failures.length > 0) return { ...(failures[0] as BackendFailure), effect: effectOf(outcomes) };
+  return outcomes.find((one) => one.kind === "error") ?? (outcomes[0] as Reply);
+}
+
+/** Of several outcomes together, one of which is a failure. */
+export function effectOf(outcomes: readonly Outcome[]): BackendFailure["effect"] {
+  return outcomes.every((one) => one.kind === "failed" && one.effect === "not-applied")
+    ? "not-applied"
+    : "unknown";
+}
+
+/** What needs a connection of its own is an error of that command alone. */
+export function replyOrFailure(outcome: Outcome): Outcome {
+  return outcome.kind === "failed" && outcome.code === "not-carried"
+    ? error(`ERR ${outcome.detail}`)
+    : outcome;
+}

@@ -1,0 +1,180 @@
+/**
+ * Which envelopes were seen, and what they were answered: by this none is applied twice. Ids are kept until their date
+ * has left the window; what is forgotten lies at or below the low watermark, and nothing dated there is ever taken
+ * again, whatever the clock does.
+ */
+
+import { Queue } from "../../net/process/queue.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { EnvelopeAnswer } from "../answers/request.js";
+import { Shares } from "./shares.js";
+
+/** A promise: the first one is still running. null: applied, the answer is no longer kept. */
+export type Remembered = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
+
+/** Milliseconds of dates that are forgotten together. */
+const BUCKET_MS = 1000;
+/** What a kept answer costs besides its replies' bytes. */
+const ANSWER_BYTES = 200;
+/** Ids of refused envelopes, as a share of the others: a sender makes as many as it likes, so they have room of their own. */
+const REFUSED_SHARE = 1 / 8;
+
+interface Bucket {
+  readonly ids: Map<ByteString, Remembered>;
+  /** The signers of those that came by `addRefused`. */
+  readonly refused: ByteString[];
+  forgotten: boolean;
+}
+
+/** An answer, in the order they came. */
+interface Kept {
+  readonly bucket: Bucket;
+  readonly id: ByteString;
+  readonly bytes: number;
+}
+
+export interface SeenBounds {
+  /** Ids; of refused envelopes an eighth as many more. */
+  readonly most: number;
+  /** Bytes of answers. */
+  readonly mostBytes: number;
+}
+
+export class Seen {
+  /** The low watermark: nothing dated at or before it is taken. */
+  floor: number;
+  /** Replaced when the configuration is read again. */
+  bounds: SeenBounds;
+  readonly #buckets = new Map<number, Bucket>();
+  readonly #kept = new Queue<Kept>();
+  #size = 0;
+  #bytes = 0;
+  readonly #refused = new Shares();
+  #forgottenAt = Number.NEGATIVE_INFINITY;
+
+  constructor(floor: number, bounds: SeenBounds) {
+    this.floor = floor;
+    this.bounds = bounds;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Bytes of answers. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** undefined: not seen, or forgotten. */
+  find(id: ByteString, at: number): Remembered | undefined {
+    return this.#buckets.get(bucketOf(at))?.ids.get(id);
+  }
+
+  /** Whether an envelope of that date was applied. */
+  isApplied(id: ByteString, at: number): boolean {
+    const found = this.find(id, at);
+    return found === null || (found !== undefined && !(found instanceof Promise) && found.kind === "result");
+  }
+
+  /**
+   * Forgets what is out of the window, once a second.
+   * @param now      the daemon's clock
+   * @param horizon  dates at or before it are out of the window
+   */
+  forget(now: number, horizon: number): void {
+    if (bucketOf(now) === this.#forgottenAt) return;
+    this.#forgottenAt = bucketOf(now);
+    for (const number of this.#buckets.keys()) if (endOf(number) <= horizon) this.#drop(number);
+  }
+
+  /**
+   * Makes room for one more.
+   * @param now  the daemon's clock
+   * @returns what the low watermark had to be raised to for want of room; false: there is no room
+   */
+  makeRoom(now: number): number | boolean {
+    if (this.#size - this.#refused.total < this.bounds.most) return true;
+    let first = Number.POSITIVE_INFINITY;
+    for (const [number, { ids, refused }] of this.#buckets) {
+      if (ids.size > refused.length) first = Math.min(first, number);
+    }
+    if (!(endOf(first) <= now)) return false;
+    this.#drop(first);
+    return this.floor;
+  }
+
+  /** Remembers an envelope that `find` does not know. */
+  add(id: ByteString, at: number, answer: Remembered): void {
+    const bucket = this.#bucketAt(at);
+    bucket.ids.set(id, answer);
+    this.#size++;
+    this.#keep(bucket, id, answer);
+  }
+
+  /**
+   * Remembers the refusal of one that would be taken another time.
+   * @param key  its signer, who may take up no more than it leaves free
+   * @returns whether there was room
+   */
+  addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
+    if (!this.#refused.take(key, 1, this.bounds.most * REFUSED_SHARE)) return false;
+    this.add(id, at, answer);
+    this.#bucketAt(at).refused.push(key);
+    return true;
+  }
+
+  /** The answer of one that was added as a promise. */
+  settle(id: ByteString, at: number, answer: EnvelopeAnswer): void {
+    const bucket = this.#buckets.get(bucketOf(at));
+    if (bucket === undefined || !bucket.ids.has(id)) return;
+    bucket.ids.set(id, answer);
+    this.#keep(bucket, id, answer);
+  }
+
+  #bucketAt(at: number): Bucket {
+    const number = bucketOf(at);
+    let bucket = this.#buckets.get(number);
+    if (bucket === undefined) {
+      bucket = { ids: new Map(), refused: [], forgotten: false };
+      this.#buckets.set(number, bucket);
+    }
+    return bucket;
+  }
+
+  #keep(bucket: Bucket, id: ByteString, answer: Remembered): void {
+    const bytes = bytesOfAnswer(answer);
+    if (bytes === 0) return;
+    this.#bytes += bytes;
+    this.#kept.push({ bucket, id, bytes });
+    while (this.#bytes > this.bounds.mostBytes) this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    const { bucket, id, bytes } = this.#kept.shift() as Kept;
+    this.#bytes -= bytes;
+    if (!bucket.forgotten) bucket.ids.set(id, null);
+  }
+
+  #drop(number: number): void {
+    const bucket = this.#buckets.get(number) as Bucket;
+    this.#buckets.delete(number);
+    bucket.forgotten = true;
+    this.#size -= bucket.ids.size;
+    for (const key of bucket.refused) this.#refused.give(key, 1);
+    this.floor = Math.max(this.floor, endOf(number));
+    while (this.#kept.first?.bucket.forgotten) this.#dropOldest();
+  }
+}
+
+const bucketOf = (at: number) => Math.floor(at / BUCKET_MS);
+
+/** The last date of a bucket. */
+const endOf = (number: number) => (number + 1) * BUCKET_MS - 1;
+
+/** Refusals are small and are what makes "not applied" true: they stay as long as their ids. */
+function bytesOfAnswer(answer: Remembered): number {
+  return answer === null || answer instanceof Promise || answer.kind === "refused"
+    ? 0
+    : answer.replies.length + ANSWER_BYTES;
+}

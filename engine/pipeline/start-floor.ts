@@ -1,0 +1,150 @@
+/**
+ * From which date on a daemon takes envelopes. What lies in a Redis behind it may have come from the daemon that ran before, whose
+ * memory of what it has applied is gone; so nothing is taken that can have been dated before this start. When that was, the own
+ * clock tells, or a Redis's if it is later: a clock that has gone back lets nothing be played back.
+ * Source: SECURITY.md, "Restarts in front of a Redis".
+ */
+import type { Logger } from "pino";
+import type { Environment } from "../../net/process/environment.js";
+import type { Service } from "../../net/process/service.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { ErrorReply, Reply } from "../../protocol/reply.js";
+import { dateText } from "../../protocol/version-2/envelope.js";
+import { type Refused, refused } from "../answers/request.js";
+import type { BackendFailure, Outcome } from "../backends/backend.js";
+
+export interface Floor {
+  /** Nothing dated at or before it is taken; with a timeline nothing that is not recorded. Rises while something is pending. */
+  readonly date: number;
+  /** Why nothing is taken yet, whatever its date; null: it is known from which date on. */
+  readonly pending: Refused | null;
+}
+
+/** A database that knows what time it is. */
+export interface TimedDatabase {
+  /** As the log shows it. */
+  readonly name: string;
+  /** A promise never rejects. */
+  execute(argv: readonly ByteString[]): Outcome | Promise<Outcome>;
+}
+
+export interface StartFloorParts {
+  /** Those that outlive the daemon. */
+  readonly databases: readonly TimedDatabase[];
+  /** Milliseconds that an envelope may be dated ahead. */
+  readonly future: number;
+  readonly environment: Environment;
+  readonly log: Logger;
+}
+
+/** Between two questions to a database that has not told. */
+const ASK_AGAIN_MS = 250;
+/** Clocks that NTP keeps differ by less, and an answer takes less. */
+const BEHIND_TOLD_MS = 1000;
+
+export class StartFloor implements Floor, Service {
+  date: number;
+  pending: Refused | null = null;
+  readonly #parts: StartFloorParts;
+  /** By `uptime`: the clock may be set right before a database answers. */
+  readonly #startedAt: number;
+  /** What has not told the time yet, and how envelopes are refused meanwhile. */
+  readonly #awaited = new Map<TimedDatabase, Refused>();
+  readonly #timers = new Map<TimedDatabase, () => void>();
+  #isStopped = false;
+
+  constructor(parts: StartFloorParts) {
+    this.#parts = parts;
+    this.#startedAt = parts.environment.uptime();
+    this.date = parts.environment.clock() + parts.future;
+    for (const database of parts.databases) {
+      this.#await(database, refused("catching-up", `${database.name} has not told the time yet`));
+    }
+  }
+
+  /** Asks in the background: a database that is down at the start may come up later. */
+  async start(): Promise<void> {
+    for (const database of this.#parts.databases) void this.#ask(database);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const cancel of this.#timers.values()) cancel();
+  }
+
+  async #ask(database: TimedDatabase): Promise<void> {
+    const { environment, log } = this.#parts;
+    const askedAt = environment.uptime();
+    const outcome = await database.execute(["TIME"]);
+    if (this.#isStopped) return;
+    if (outcome.kind === "failed" || isPassing(outcome)) return this.#askLater(database, outcome);
+    const time = timeOf(outcome);
+    if (time === null) log.warn({ database: database.name, reason: reasonOf(outcome) }, TELLS_NO_TIME);
+    else this.#rise(database, time, askedAt);
+    this.#awaited.delete(database);
+    this.#tell();
+  }
+
+  #askLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
+    const { environment, log } = this.#parts;
+    const refusal = refusalBy(database, outcome);
+    const isNew = this.#awaited.get(database)?.detail !== refusal.detail;
+    // That it cannot be reached is told already.
+    if (isNew && outcome.kind === "error") log.warn({ reason: refusal.detail }, AWAITED);
+    this.#await(database, refusal);
+    const ask = () => void this.#ask(database);
+    this.#timers.set(database, environment.setTimer(ASK_AGAIN_MS, ask));
+  }
+
+  /** @param askedAt  by `uptime`, at or before the moment of `time` */
+  #rise(database: TimedDatabase, time: number, askedAt: number): void {
+    const { environment, future, log } = this.#parts;
+    const startedAt = Math.ceil(time - (askedAt - this.#startedAt));
+    this.date = Math.max(this.date, startedAt + future);
+    const behindMs = time - Math.floor(environment.clock());
+    if (behindMs < BEHIND_TOLD_MS) return;
+    const clock = dateText(time - behindMs);
+    log.warn({ database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) }, BEHIND);
+  }
+
+  #await(database: TimedDatabase, refusal: Refused): void {
+    this.#awaited.set(database, refusal);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const [first = null] = this.#awaited.values();
+    this.pending = first;
+  }
+}
+
+/** Milliseconds since 1970; null: it is no answer to TIME. */
+function timeOf(reply: Reply): number | null {
+  if (reply.kind !== "array" || reply.items.length !== 2) return null;
+  const [seconds, microseconds] = reply.items.map((item) =>
+    item.kind === "bulk" && /^\d{1,13}$/.test(item.bytes) ? Number(item.bytes) : Number.NaN,
+  ) as [number, number];
+  const time = seconds * 1000 + Math.floor(microseconds / 1000);
+  return Number.isNaN(time) ? null : time;
+}
+
+/** Whether it may tell the time another moment: BUSY, NOAUTH and their like, but not who may never ask. */
+const isPassing = (reply: Reply): reply is ErrorReply =>
+  reply.kind === "error" && !/^(NOPERM |ERR unknown command)/.test(reply.text);
+
+const reasonOf = (reply: Reply): string =>
+  reply.kind === "error" ? reply.text : `a reply that is ${reply.kind}`;
+
+function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply): Refused {
+  if (outcome.kind === "error")
+    return refused("catching-up", `${database.name} does not tell the time: ${outcome.text}`);
+  // Of the envelope nothing was sent.
+  return refused(outcome.effect === "not-applied" ? outcome.code : "catching-up", outcome.detail);
+}
+
+const BEHIND =
+  "the clock is behind that of a Redis server: no command of version 2 is taken before it has passed this date; " +
+  "look at both clocks (chronyc tracking), and restart if it was the server's that was wrong";
+const TELLS_NO_TIME =
+  "the Redis server does not tell the time: whether the clock has gone back is not known; give the user the command TIME (+time)";
+const AWAITED = "no command of version 2 is taken before the Redis server has told the time";

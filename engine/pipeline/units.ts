@@ -1,0 +1,203 @@
+/**
+ * An envelope's units: each is permitted by the key ring, or answered with the reason; then it goes to the key ring
+ * itself (KEY, CLUSTER) or to the databases. Source: docs/protocol-v2.md "Units".
+ */
+import type { Logger } from "pino";
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
+import { semanticsAskedBy } from "../../store/commands/keys.js";
+import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
+import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
+import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
+import type { EnvelopeAnswer } from "../answers/request.js";
+import { ResultWriter, type Standing } from "../answers/result-writer.js";
+import type { Outcome } from "../backends/backend.js";
+import type { Said } from "../channels/channels.js";
+import { spokenBy } from "../channels/spoken.js";
+import { KeyAudit } from "../trust/key-audit.js";
+import type { Broadcasts } from "./broadcasts.js";
+import { type Databases, effectOf, replyOrFailure } from "./databases.js";
+import { unsignedRefusalOf } from "./for-administrators.js";
+
+/** Who takes an envelope whose commands ask to be told of something, once it has been found right. */
+export interface UnitListener {
+  /** @param ring  null: the daemon has no keys @returns a reply for each command */
+  listen(taken: Taken, ring: KeyRing | null): readonly Reply[];
+}
+
+/** Who answers what administrators ask of the daemon itself, which is recorded nowhere. */
+export interface Inspecting {
+  /** @returns null: the command is the databases' affair */
+  answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
+}
+
+/** An envelope whose signature, if one is due, header and date are right. */
+export interface Taken {
+  readonly id: ByteString;
+  readonly envelope: Envelope;
+  /** null: it is not signed, and the daemon has no keys. */
+  readonly signer: KeyRecord | null;
+  /** As it came. */
+  readonly message: CommandMessage;
+  /** Whether the timeline keeps it. */
+  readonly isRecorded: boolean;
+  /** Bytes that its units' replies may have together. */
+  readonly room: number;
+  readonly standing: Standing;
+  /** Who takes it instead of the databases; null: it is for these. */
+  readonly listener: UnitListener | null;
+}
+
+export interface UnitsParts {
+  readonly databases: Databases;
+  /** For the audit of key changes. */
+  readonly log: Logger;
+  readonly environment: Pick<Environment, "uptime">;
+  /** null or not there: messages are the databases' affair. */
+  readonly broadcasts?: Broadcasts | null;
+  /** null or not there: nobody answers for the daemon itself. */
+  readonly inspection?: Inspecting | null;
+}
+
+type Argv = readonly ByteString[];
+type Outcomes = readonly (Outcome | Promise<Outcome>)[];
+
+export class Units {
+  readonly #databases: Databases;
+  readonly #audit: KeyAudit;
+  readonly #broadcasts: Broadcasts | null;
+  readonly #inspection: Inspecting | null;
+
+  constructor(parts: UnitsParts) {
+    this.#databases = parts.databases;
+    this.#inspection = parts.inspection ?? null;
+    this.#broadcasts = parts.broadcasts ?? null;
+    this.#audit = new KeyAudit(parts);
+  }
+
+  /** At once where all databases answer at once. @param ring  null: the daemon has no keys */
+  apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { envelope, listener } = taken;
+    if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
+    const spoken = this.#broadcasts === null ? null : spokenBy(envelope);
+    if (spoken !== null && this.#broadcasts !== null)
+      return answerOf(taken, this.#speak(taken, spoken, ring, this.#broadcasts));
+    const outcomes =
+      envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
+    for (const outcome of outcomes) {
+      if (outcome instanceof Promise)
+        return Promise.all(outcomes).then((settled) => answerOf(taken, settled));
+    }
+    return answerOf(taken, outcomes as readonly Outcome[]);
+  }
+
+  #applyEach({ id, envelope }: Taken, ring: KeyRing | null): Outcomes {
+    const { commands, at, key, as } = envelope;
+    const outcomes: (Outcome | Promise<Outcome>)[] = [];
+    const single: Argv[] = [];
+    const judged: JudgedUnit = { key, at, commands: single, conditions: null, as };
+    for (let i = 0; i < commands.length; i++) {
+      const argv = commands[i] as Argv;
+      single[0] = argv;
+      // Looked up anew each time: the unit before may have changed it.
+      const by = signerIn(ring, key);
+      const unit = new EnvelopeUnit(id, envelope, i, by?.signer.acl.mayReadAll ?? true);
+      outcomes.push(
+        this.#refusalOf(judged, by) ??
+          (by !== null && isKeyCommand(argv)
+            ? this.#changeKeys(argv, unit, by)
+            : (this.#inspected(argv, by) ?? this.#databases.execute(argv, unit))),
+      );
+    }
+    return outcomes;
+  }
+
+  /** Of the daemon itself whoever has signed nothing is told nothing. */
+  #inspected(argv: Argv, by: Signer | null): Reply | null {
+    return by === null ? null : (this.#inspection?.answer(argv, by.signer, by.ring) ?? null);
+  }
+
+  /** The envelope is one unit: `multi`, or a command with conditions. */
+  #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
+    const { commands, key, at, as, multi, if: conditions } = envelope;
+    const by = signerIn(ring, key);
+    const unit = new EnvelopeUnit(id, envelope, 0, by?.signer.acl.mayReadAll ?? true);
+    const denial = this.#refusalOf({ key, at, commands, conditions, as }, by);
+    if (denial !== null) return denial;
+    // Either all of them are, or none is: the ring has seen to that.
+    if (by !== null && isKeyCommand(commands[0] as Argv)) {
+      return array(commands.map((argv) => this.#changeKeys(argv, unit, by)));
+    }
+    if (conditions !== null && !this.#databases.hold(conditions, unit)) return UNMET_REPLY;
+    return multi
+      ? this.#databases.executeTogether(commands, unit)
+      : this.#databases.execute(commands[0] as Argv, unit);
+  }
+
+  /** Messages, which are told together: an envelope of them is told once, whoever brings it. */
+  #speak(
+    taken: Taken,
+    spoken: readonly Said[],
+    ring: KeyRing | null,
+    broadcasts: Broadcasts,
+  ): readonly Reply[] {
+    const { id, envelope, message } = taken;
+    const { commands, at, key, as, only } = envelope;
+    const by = signerIn(ring, key);
+    const refusals = commands.map((argv) =>
+      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, by),
+    );
+    const permitted = spoken.filter((_, place) => refusals[place] === null);
+    const heard = broadcasts.tell(id, at, permitted, only === null ? message : null).values();
+    return refusals.map((refusal) => refusal ?? integer(heard.next().value ?? 0));
+  }
+
+  #changeKeys(argv: Argv, unit: Unit, { signer, ring }: Signer): Reply {
+    if (semanticsAskedBy(argv) !== null) return HAS_NO_PLACE;
+    const before = ring.changes;
+    const reply = ring.execute(argv, unit, signer);
+    if (ring.changes > before) this.#audit.changed(argv, unit, signer);
+    return reply;
+  }
+
+  /** Why a unit is not permitted; null: it is. @param by  null: nobody has signed it */
+  #refusalOf(unit: JudgedUnit, by: Signer | null): ErrorReply | null {
+    if (by === null) return unsignedRefusalOf(unit.commands);
+    const refusal = refusalOf(unit, by.signer, by.ring);
+    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, by.signer, refusal.text);
+    return refusal;
+  }
+}
+
+/** Who has signed, as of now, and among whom. */
+interface Signer {
+  readonly signer: KeyRecord;
+  readonly ring: KeyRing;
+}
+
+/** null: the daemon has no keys. */
+const signerIn = (ring: KeyRing | null, key: ByteString): Signer | null =>
+  ring === null ? null : { signer: ring.find(key) as KeyRecord, ring };
+
+const HAS_NO_PLACE = error(
+  "ERR CLUSTER SEMANTICS is for daemons with --data or --peer: without a timeline there is no place for it",
+);
+
+/** The very object stands for the flag. */
+const UNMET_REPLY: Reply = { ...NIL_ARRAY };
+
+function answerOf({ id, room, standing }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {
+  const result = new ResultWriter(room, standing);
+  for (const one of outcomes) {
+    const outcome = one.kind === "failed" ? replyOrFailure(one) : one;
+    if (outcome.kind === "failed") {
+      const { code, detail } = outcome;
+      return { kind: "refused", id, code, detail, effect: effectOf(outcomes) };
+    }
+    result.add(outcome, outcome === UNMET_REPLY ? "unmet" : "");
+  }
+  return result.done(id);
+}

@@ -1,0 +1,45 @@
+/** The cluster's secret (--cluster-secret), by which daemons know each other without knowing each other's keys; to peers/ a MemberSecret. */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Logger } from "pino";
+import { readClusterSecret } from "../../keys/cluster-secret.js";
+import { KeyFileError } from "../../keys/errors.js";
+import { StartError } from "../../net/process/start-error.js";
+import type { Settings } from "../../options/settings.js";
+
+export class ClusterSecret {
+  readonly #secret: Buffer;
+
+  /** @param secret  32 bytes */
+  constructor(secret: Buffer) {
+    this.#secret = secret;
+  }
+
+  mac(bytes: Buffer): Buffer {
+    return createHmac("sha256", this.#secret).update(bytes).digest();
+  }
+
+  holds(bytes: Buffer, mac: Buffer): boolean {
+    const due = this.mac(bytes);
+    return mac.length === due.length && timingSafeEqual(mac, due);
+  }
+
+  equals(other: ClusterSecret): boolean {
+    return timingSafeEqual(this.#secret, other.#secret);
+  }
+}
+
+/** @returns null: there is none. @throws StartError  a file that cannot be used, and the cure */
+export function loadClusterSecret(
+  { clusterSecret }: Pick<Settings, "clusterSecret">,
+  log: Pick<Logger, "warn">,
+): ClusterSecret | null {
+  if (clusterSecret === null) return null;
+  try {
+    const { secret, warnings } = readClusterSecret(clusterSecret);
+    for (const warning of warnings) log.warn(warning);
+    return new ClusterSecret(secret);
+  } catch (problem) {
+    if (!(problem instanceof KeyFileError)) throw problem;
+    throw new StartError(`--cluster-secret: ${problem.message}`, problem.code === "secret-damaged" ? 2 : 1);
+  }
+}

@@ -1,0 +1,65 @@
+/** Says in the log who changed the ring of keys, and who tried to without the right. */
+import type { Logger } from "pino";
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
+import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
+import type { Unit } from "../../store/keyspace/unit.js";
+import type { FlushedEntry } from "../../timeline/entries/entry.js";
+
+/** More than a key in PEM and its rules; longer ones are cut in the log. */
+const AUDITED_CHARS = 4096;
+
+/** Of denials, this many lines in so many milliseconds: whoever may not must not fill the disk either. */
+const DENIALS_PER_WINDOW = 20;
+const WINDOW_MS = 10_000;
+
+type Argv = readonly ByteString[];
+
+export class KeyAudit {
+  readonly #log: Pick<Logger, "warn">;
+  readonly #environment: Pick<Environment, "uptime">;
+  #windowEndsAt = Number.NEGATIVE_INFINITY;
+  #denials = 0;
+
+  constructor({ log, environment }: { log: Pick<Logger, "warn">; environment: Pick<Environment, "uptime"> }) {
+    this.#log = log;
+    this.#environment = environment;
+  }
+
+  changed(argv: Argv, unit: Pick<Unit, "at" | "id">, signer: Pick<KeyRecord, "id" | "label">): void {
+    const what = { command: textOf(argv), at: dateText(unit.at) };
+    this.#log.warn({ ...what, ...whoIs(signer), unit: hexOf(unit.id) }, "the keys were changed");
+  }
+
+  /** A unit was not permitted; of those without KEY commands nothing is said. */
+  denied(unit: readonly Argv[], signer: Pick<KeyRecord, "id" | "label">, reason: string): void {
+    const argv = unit.find(isKeyCommand);
+    if (argv === undefined) return;
+    const now = this.#environment.uptime();
+    if (now >= this.#windowEndsAt) {
+      this.#windowEndsAt = now + WINDOW_MS;
+      this.#denials = 0;
+    }
+    if (++this.#denials > DENIALS_PER_WINDOW) return;
+    this.#log.warn({ command: textOf(argv), ...whoIs(signer), reason }, "a KEY command was denied");
+  }
+}
+
+/** Tells of changes of keys among entries that another daemon gave. */
+export function tellReceived(entries: readonly FlushedEntry[], log: Pick<Logger, "warn">): void {
+  for (const { id, at, ring } of entries) {
+    if (ring === null) continue;
+    const { key, commands } = ring.envelope;
+    const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
+    log.warn({ ...by, commands: commands.length }, "a change of keys came from another daemon");
+  }
+}
+
+function whoIs({ id, label }: Pick<KeyRecord, "id" | "label">): { by: string; label: string } {
+  return { by: hexOf(id), label };
+}
+
+function textOf(argv: Argv): string {
+  return argv.join(" ").slice(0, AUDITED_CHARS);
+}

@@ -1,0 +1,65 @@
+/**
+ * The keys that a data folder was begun with: they are the beginning of its timeline, so a start with others would make
+ * another state of it.
+ */
+
+import { StartError } from "../../net/process/start-error.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import { type Genesis, readGenesis, writeGenesis } from "./cluster.js";
+
+/**
+ * Records the keys in a new folder, and compares them in an old one.
+ * @throws StartError  they differ; names the commands that change keys
+ */
+export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<void> {
+  const bytes = storage.mark("genesis");
+  if (bytes === null) {
+    storage.put([], [["genesis", Buffer.from(writeGenesis(genesis), "latin1")]]);
+    await storage.flushed();
+    return;
+  }
+  compareGenesis(bytes, genesis);
+}
+
+/** @param bytes  as they were recorded. @throws StartError  they differ */
+export function compareGenesis(bytes: Buffer, genesis: Genesis): void {
+  const differences = differencesOf(read(bytes), genesis);
+  if (differences.length === 0) return;
+  throw new StartError(
+    `The data folder was begun with other keys, and they belong to it for good: ${differences.join("; ")}. ` +
+      "Start with those it was begun with; later keys come and go by commands: dbsync keys add FILE, " +
+      "dbsync keys revoke ID (KEY ADD, KEY REVOKE).",
+    2,
+  );
+}
+
+function read(bytes: Buffer): Genesis {
+  try {
+    return readGenesis(bytes);
+  } catch (problem) {
+    if (!(problem instanceof MalformedFrame)) throw problem;
+    throw new StartError(
+      "The data folder's record of its first keys is damaged. Restore the folder from a copy, or begin a new one.",
+      1,
+    );
+  }
+}
+
+/** A sentence without its end for each difference. */
+function differencesOf(before: Genesis, now: Genesis): string[] {
+  const name = before.name === now.name ? [] : [`--cluster-name was ${before.name}, and is ${now.name} now`];
+  return [
+    ...name,
+    ...keyDifferences("-s", before.applications, now.applications),
+    ...keyDifferences("--root-key", before.roots, now.roots),
+  ];
+}
+
+function keyDifferences(option: string, before: readonly ByteString[], now: readonly ByteString[]): string[] {
+  const lacks = before.filter((id) => !now.includes(id)).map((id) => `${option} lacks key ${hexOf(id)}`);
+  const has = now.filter((id) => !before.includes(id)).map((id) => `${option} has key ${hexOf(id)} besides`);
+  return [...lacks, ...has];
+}

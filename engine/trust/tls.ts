@@ -1,0 +1,157 @@
+/**
+ * The daemon's certificate: read at the start, on SIGHUP, and when its files change; what cannot be used
+ * leaves the old one in place. Connections that are open keep what they were made with.
+ */
+import { type Stats, statSync } from "node:fs";
+import { createSecureContext, type SecureContextOptions } from "node:tls";
+import type { Logger } from "pino";
+import {
+  CertificateError,
+  type CertificateFiles,
+  type CertificatePair,
+  loadCertificatePair,
+} from "../../keys/certificate-pair.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { Service } from "../../net/process/service.js";
+import { StartError } from "../../net/process/start-error.js";
+
+/** A certificate that ends sooner is warned of. */
+const SOON_MS = 14 * 86_400_000;
+/** Between two warnings of the same certificate. */
+const WARN_EVERY_MS = 86_400_000;
+
+/**
+ * Between two looks at the files, milliseconds. Looked at, not watched: links, mounts and copies all show.
+ */
+export const LOOK_EVERY_MS = 30_000;
+
+export interface TlsCertificateParts {
+  readonly files: CertificateFiles;
+  /** LOOK_EVERY_MS. */
+  readonly lookEvery: number;
+  readonly environment: Environment;
+  readonly log: Logger;
+}
+
+export class TlsCertificate implements Service {
+  readonly #parts: TlsCertificateParts;
+  #files: CertificateFiles;
+  #pair: CertificatePair;
+  /** Of the files that were read last, good or bad. */
+  #seen: string;
+  #warnedAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | null = null;
+  readonly #takers: ((certificate: SecureContextOptions) => void)[] = [];
+
+  /** Reads the files. @throws StartError */
+  constructor(parts: TlsCertificateParts) {
+    this.#parts = parts;
+    this.#files = parts.files;
+    this.#seen = stampOf(parts.files);
+    this.#pair = readPair(parts.files);
+    this.#tell();
+  }
+
+  get current(): SecureContextOptions {
+    return { cert: this.#pair.certificatePem, key: this.#pair.keyPem };
+  }
+
+  /** Hands each new certificate to a listener. */
+  handTo(taker: (certificate: SecureContextOptions) => void): void {
+    this.#takers.push(taker);
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => this.#look(), this.#parts.lookEvery).unref();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  /** Reads the files whether they have changed or not. @throws StartError  and then the old certificate stays */
+  reload(files: CertificateFiles): void {
+    const stamp = stampOf(files);
+    const pair = readPair(files);
+    this.#files = files;
+    this.#seen = stamp;
+    this.#take(pair);
+  }
+
+  #look(): void {
+    this.#warnOfEnd();
+    const stamp = stampOf(this.#files);
+    if (stamp === this.#seen) return;
+    this.#seen = stamp;
+    try {
+      this.#take(readPair(this.#files));
+    } catch (problem) {
+      if (!(problem instanceof StartError)) throw problem;
+      // Also when only one of the two files is there yet; the other will change the stamp once more.
+      this.#parts.log.error(`The old certificate stays: ${problem.message}`);
+    }
+  }
+
+  #take(pair: CertificatePair): void {
+    if (pair.certificatePem === this.#pair.certificatePem && pair.keyPem === this.#pair.keyPem) return;
+    this.#pair = pair;
+    this.#warnedAt = Number.NEGATIVE_INFINITY;
+    for (const taker of this.#takers) taker(this.current);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { log } = this.#parts;
+    const { fingerprint, names, notAfter, warnings } = this.#pair;
+    for (const warning of warnings) log.warn(warning);
+    const until = new Date(notAfter).toISOString();
+    log.info({ fingerprint: `sha256:${fingerprint}`, names, until }, "TLS with this certificate");
+    this.#warnOfEnd();
+  }
+
+  #warnOfEnd(): void {
+    const { log, environment } = this.#parts;
+    const now = environment.clock();
+    const { notBefore, notAfter } = this.#pair;
+    if (notBefore <= now && now < notAfter - SOON_MS) return;
+    if (Math.abs(now - this.#warnedAt) < WARN_EVERY_MS) return;
+    this.#warnedAt = now;
+    const begins = `begins to be valid only at ${new Date(notBefore).toISOString()}`;
+    const ends = `${now < notAfter ? "ends" : "has expired"} at ${new Date(notAfter).toISOString()}`;
+    log.warn(
+      `${this.#files.certificate} ${now < notBefore ? begins : ends}; only clients that pin its key take it ` +
+        "outside its dates. Renew it (dbsync-keygen --certificate --keep-key); no restart is needed.",
+    );
+  }
+}
+
+/** The pair in two files, fit to be served with. @throws StartError  and what to do */
+export function readPair(files: CertificateFiles): CertificatePair {
+  try {
+    const pair = loadCertificatePair(files);
+    // What this OpenSSL would not serve with, such as keys that are too short.
+    createSecureContext({ cert: pair.certificatePem, key: pair.keyPem });
+    return pair;
+  } catch (problem) {
+    if (problem instanceof CertificateError) throw new StartError(`TLS: ${problem.message}`, 1);
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    throw new StartError(`TLS: ${files.certificate} cannot be served with: ${reason}. Make another one.`, 1);
+  }
+}
+
+/** What changes when one of the files does. */
+function stampOf({ certificate, key }: CertificateFiles): string {
+  return [certificate, key].map(stampOfFile).join();
+}
+
+function stampOfFile(file: string): string {
+  let stats: Stats | undefined;
+  try {
+    stats = statSync(file, { throwIfNoEntry: false });
+  } catch {
+    // A folder on the way that may not be entered: as good as absent, and reading says why.
+  }
+  return stats === undefined
+    ? "absent"
+    : `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}`;
+}

@@ -1,0 +1,70 @@
+/** The users that listeners begin with, or go on with: none of them may open a listener that is in reach of others. */
+import { statSync } from "node:fs";
+import { isLoopback } from "../../net/process/loopback.js";
+import { StartError } from "../../net/process/start-error.js";
+import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../../options/settings.js";
+import type { PasswordSecrets } from "./password-secrets.js";
+import { DEFAULT_USER, Users } from "./users.js";
+
+const OTHERS_READ = 0o004;
+
+/** Where users may come in. */
+export type Doors = Pick<Settings, UserListenerName | "allowAnonymous">;
+
+/**
+ * The users of a file.
+ * @param secrets  told of passwords; null: nobody asks for more than their hashes
+ * @throws StartError  it cannot be read, or they open a listener: with the cures
+ */
+export function readUsers(
+  settings: Doors & Pick<Settings, "aclFile">,
+  secrets: PasswordSecrets | null = null,
+): Users {
+  const users = new Users(settings.aclFile, secrets);
+  checkDoors(users, settings);
+  return users;
+}
+
+/**
+ * The same while others are served: a file that was emptied, or lost its line for the default user, is no order to let
+ * anybody in.
+ * @throws StartError  with the cures
+ */
+export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "aclFile">): Users {
+  const users = readUsers(settings, before.secrets);
+  if (before.anonymous !== null || users.anonymous === null || users.isDefaultGiven) return users;
+  const { aclFile } = settings;
+  throw new StartError(
+    `--acl-file${aclFile === null ? "" : ` ${aclFile}`} names no user ${DEFAULT_USER} any more, so that anybody could come in ` +
+      `without a password; the users stay as they were. Write: user ${DEFAULT_USER} off, or, if it is meant so: ` +
+      `user ${DEFAULT_USER} on nopass ~* +@all.`,
+    2,
+  );
+}
+
+/**
+ * Off loopback somebody has to log in: TLS hides what is said from others, and keeps nobody out.
+ * @throws StartError  with the cures
+ */
+export function checkDoors(users: Users, settings: Doors): void {
+  const open = users.withoutPassword;
+  if (open === null || settings.allowAnonymous) return;
+  for (const name of USER_LISTENER_NAMES) {
+    const address = settings[name]?.address;
+    if (address === undefined || isLoopback(address) === true) continue;
+    const who = open.name === DEFAULT_USER ? "" : `, as user ${open.name}`;
+    throw new StartError(
+      `--${name} ${address} can be reached from other machines, and anybody there could send commands${who}, without a ` +
+        "password. Give users passwords (--acl-file, with a line such as: user default off), or listen on 127.0.0.1, or " +
+        "permit this with --allow-anonymous.",
+      2,
+    );
+  }
+}
+
+/** A sentence, if users of this machine who are not in the file's group can read who may log in and by which hash; else null. */
+export function readersOf(aclFile: string | null): string | null {
+  if (aclFile === null || ((statSync(aclFile, { throwIfNoEntry: false })?.mode ?? 0) & OTHERS_READ) === 0)
+    return null;
+  return `${aclFile} can be read by everybody on this machine, and holds users' passwords, or their hashes: chmod o= ${aclFile}`;
+}

@@ -1,0 +1,314 @@
+/**
+ * Who may use the listeners without signatures, and what for: the users of --acl-file, in the format of Redis's aclfile.
+ * Read at the start and on SIGHUP. Passwords are kept as SHA-256 and compared in constant time.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { StartError } from "../../net/process/start-error.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { USER_BYTES_MAX } from "../../protocol/version-2/envelope.js";
+import { CommandFailure, echoed } from "../../store/arguments/errors.js";
+import { commands, findCommand } from "../../store/command-table.js";
+import { Acl } from "../../store/rights/acl.js";
+import type { PasswordSecrets } from "./password-secrets.js";
+import { hashOf, type Passwords, takePassword, wrongWord } from "./passwords.js";
+
+export const DEFAULT_USER = "default";
+/** More are no file that a person keeps. */
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface User {
+  readonly name: ByteString;
+  readonly isOn: boolean;
+  /** Any password will do. */
+  readonly takesAnyPassword: boolean;
+  /** SHA-256 each. */
+  readonly passwords: readonly Buffer[];
+  /** Patterns of the channels that he may hear and speak on. null: all. */
+  readonly channels: readonly ByteString[] | null;
+  /** The switch sanitize-payload, likewise: what RESTORE is given is always checked. null: nothing was said. */
+  readonly isSanitizing: boolean | null;
+  readonly acl: Acl;
+}
+
+export class Users {
+  /** Changes when the users do: who has logged in is looked up anew then. */
+  generation = 0;
+  /** Told when they do. */
+  whenChanged: () => void = () => {};
+  #users: ReadonlyMap<ByteString, User>;
+  /** Whether the file has a line for the default user. */
+  readonly isDefaultGiven: boolean;
+
+  /** For logins by proof; null: nobody logs in so. */
+  readonly secrets: PasswordSecrets | null;
+
+  /** @param file  null: none, only the default user, who may do everything. @throws StartError */
+  constructor(file: string | null, secrets: PasswordSecrets | null = null) {
+    this.secrets = secrets;
+    const users = readUsers(file, secrets);
+    this.isDefaultGiven = users.has(DEFAULT_USER);
+    if (!this.isDefaultGiven)
+      users.set(DEFAULT_USER, parseUser(`user ${DEFAULT_USER} on nopass ~* &* +@all`, null));
+    this.#users = users;
+  }
+
+  /** Takes over the users of another one. */
+  become(other: Users): void {
+    this.#users = other.#users;
+    this.#changed();
+  }
+
+  /** These users once rules are added to those of one, who is made if absent. @throws CommandFailure */
+  changed(name: ByteString, rules: readonly ByteString[]): Users {
+    const before = this.#users.get(name);
+    const draft: Draft =
+      before === undefined
+        ? blank()
+        : { ...before, passwords: [...before.passwords], rules: rulesOf(before.acl) };
+    const users = new Users(null, this.secrets);
+    users.#users = new Map(this.#users).set(
+      name,
+      drafted(name, draft, rules, { first: 1, secrets: this.secrets }),
+    );
+    return users;
+  }
+
+  /** @returns whether there was such a user */
+  remove(name: ByteString): boolean {
+    const users = new Map(this.#users);
+    if (!users.delete(name)) return false;
+    this.#users = users;
+    this.#changed();
+    return true;
+  }
+
+  /** Replaces a file by these lines, in one step. @throws StartError */
+  save(file: string, lines: readonly ByteString[]): void {
+    try {
+      writeFileSync(`${file}.new`, `${lines.join("\n")}\n`, { encoding: "latin1", mode: 0o600 });
+      renameSync(`${file}.new`, file);
+    } catch (problem) {
+      throw new StartError(`--acl-file ${file} cannot be written: ${(problem as Error).message}.`, 1);
+    }
+  }
+
+  all(): Iterable<User> {
+    return this.#users.values();
+  }
+
+  find(name: ByteString): User | undefined {
+    return this.#users.get(name);
+  }
+
+  /** Who a connection is that has not logged in; null: nobody. */
+  get anonymous(): User | null {
+    const user = this.#users.get(DEFAULT_USER) as User;
+    return user.isOn && user.takesAnyPassword ? user : null;
+  }
+
+  /** Who can come in by any password, or none; null: nobody. */
+  get withoutPassword(): User | null {
+    for (const user of this.#users.values()) if (user.isOn && user.takesAnyPassword) return user;
+    return null;
+  }
+
+  /** Whether the default user takes any password, so that there is none to log in with. */
+  get isOpen(): boolean {
+    return (this.#users.get(DEFAULT_USER) as User).takesAnyPassword;
+  }
+
+  /** Takes as long for a user who is not there. @returns null: no such user, or not with this password */
+  login(name: ByteString, password: ByteString): User | null {
+    const user = this.#users.get(name);
+    const hash = hashOf(password);
+    let matches = user?.takesAnyPassword ?? false;
+    for (const one of user?.passwords ?? [hash]) {
+      if (!timingSafeEqual(one, hash) || user === undefined) continue;
+      matches = true;
+      this.secrets?.keep(name, hash, password);
+    }
+    return user?.isOn && matches ? user : null;
+  }
+
+  #changed(): void {
+    this.secrets?.retain(this.#users.values());
+    this.generation++;
+    this.whenChanged();
+  }
+}
+
+function readUsers(file: string | null, secrets: PasswordSecrets | null): Map<ByteString, User> {
+  const users = new Map<ByteString, User>();
+  const lines = file === null ? [] : readText(file).split(/\r?\n/);
+  for (const [index, line] of lines.entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    try {
+      const user = parseUser(line, secrets);
+      if (users.has(user.name)) throw new CommandFailure(`ERR user ${user.name} stands there twice`);
+      users.set(user.name, user);
+    } catch (problem) {
+      if (!(problem instanceof CommandFailure)) throw problem;
+      const reason = problem.message.replace(/^ERR /, "");
+      throw new StartError(`--acl-file ${file}, line ${index + 1}: ${reason}.`, 2);
+    }
+  }
+  return users;
+}
+
+function readText(file: string): ByteString {
+  try {
+    const bytes = readFileSync(file);
+    if (bytes.length > FILE_BYTES_MAX)
+      throw new StartError(`--acl-file ${file}: ${bytes.length} bytes, above ${FILE_BYTES_MAX}.`, 2);
+    return bytes.toString("latin1");
+  } catch (problem) {
+    if (problem instanceof StartError) throw problem;
+    const { code, message } = problem as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? message})`;
+    throw new StartError(`--acl-file: ${file} ${why}. Correct the path.`, 1);
+  }
+}
+
+/** A user as far as a line has been read. */
+interface Draft extends Passwords {
+  isOn: boolean;
+  channels: readonly ByteString[] | null;
+  isSanitizing: boolean | null;
+  /** For Acl. */
+  rules: ByteString[];
+}
+
+/** What a user is before the first word, and after `reset`, which says of payloads as well. */
+function blank(): Draft {
+  return {
+    isOn: false,
+    takesAnyPassword: false,
+    passwords: [],
+    channels: [],
+    isSanitizing: null,
+    rules: ["resetkeys", "-@all"],
+  };
+}
+
+/** A password without its sign, most likely: never shown. */
+const BARE = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
+const NO_RULE =
+  "is no rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
+
+/** @throws CommandFailure */
+function parseUser(line: ByteString, secrets: PasswordSecrets | null): User {
+  const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
+  if (keyword !== "user" || name === undefined)
+    throw new CommandFailure("ERR expected: user NAME RULE ..., such as: user ann on >password ~* +@all");
+  return drafted(name, blank(), words, { first: 3, secrets });
+}
+
+interface Drafting {
+  /** What number the first word has, for messages. */
+  readonly first: number;
+  readonly secrets: PasswordSecrets | null;
+}
+
+/** @throws CommandFailure */
+function drafted(
+  name: ByteString,
+  start: Draft,
+  words: readonly ByteString[],
+  { first, secrets }: Drafting,
+): User {
+  // An envelope names its user.
+  if (name.length > USER_BYTES_MAX)
+    throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
+  const heard = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
+  let draft = start;
+  let isInSelector = false;
+  for (const [index, word] of words.entries()) {
+    isInSelector ||= word.startsWith("(");
+    if (BARE.test(word.replace(/^\(|\)$/g, "")))
+      throw wrongWord(word, `word ${index + first} ${NO_RULE}`, "syntax");
+    if (isInSelector) {
+      draft.rules.push(withoutChannels(word));
+      isInSelector = !word.endsWith(")");
+    } else if (word.toLowerCase() === "reset") draft = { ...blank(), isSanitizing: true };
+    else if (!takeSwitch(draft, word) && !takePassword(draft, word, heard)) draft.rules.push(word);
+  }
+  const { rules, ...others } = draft;
+  return { name, ...others, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
+}
+
+/** A user as a line of --acl-file, in Redis's way; it says the same when it is read. */
+export function userLine(user: User): ByteString {
+  const { name, passwords, channels, acl } = user;
+  const hashes = passwords.map((hash) => `#${hash.toString("hex")}`);
+  const [outside, ...selectors] = acl.normalForm;
+  const words = [...flagsOf(user), ...hashes, outside?.keys, channelsText(channels), outside?.commands];
+  const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, NO_CHANNELS, text])})`);
+  return `user ${name} ${joined([...words, ...inside])}`;
+}
+
+/** The switches of a user, by Redis's names and in its order. */
+export function flagsOf({ isOn, takesAnyPassword, isSanitizing }: User): ByteString[] {
+  const password = takesAnyPassword ? ["nopass"] : [];
+  const sanitizing =
+    isSanitizing === null ? [] : [isSanitizing ? "sanitize-payload" : "skip-sanitize-payload"];
+  return [isOn ? "on" : "off", ...password, ...sanitizing];
+}
+
+const NO_CHANNELS = "resetchannels";
+
+function channelsText(channels: User["channels"]): ByteString {
+  return channels === null ? "&*" : joined([NO_CHANNELS, ...channels.map((channel) => `&${channel}`)]);
+}
+
+function joined(words: readonly (ByteString | undefined)[]): ByteString {
+  return words.filter((word) => word !== undefined && word !== "").join(" ");
+}
+
+/** The rules that a user has, of which many may have been given one after the other. */
+function rulesOf({ normalForm: [outside, ...selectors] }: Acl): ByteString[] {
+  const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, text])})`);
+  return [outside?.keys ?? "", outside?.commands ?? "", ...inside].filter((rule) => rule !== "");
+}
+
+/** Channels mean nothing here; Redis writes them into its files, also within selectors. */
+const CHANNELS = /^(&.*|allchannels|resetchannels)$/i;
+
+/** A word of a selector, with its parentheses. */
+function withoutChannels(word: ByteString): ByteString {
+  const [, open = "", inside = "", close = ""] = /^(\(?)(.*?)(\)?)$/s.exec(word) ?? [];
+  return CHANNELS.test(inside) ? open + close : word;
+}
+
+/** @returns whether the word is none of the rules on commands and keys */
+function takeSwitch(draft: Draft, word: ByteString): boolean {
+  const known = word.toLowerCase();
+  switch (known) {
+    case "on":
+    case "off":
+      draft.isOn = known === "on";
+      return true;
+    case "nopass":
+    case "resetpass":
+      draft.takesAnyPassword = known === "nopass";
+      draft.passwords = [];
+      return true;
+    case "sanitize-payload":
+    case "skip-sanitize-payload":
+      draft.isSanitizing = known === "sanitize-payload";
+      return true;
+    default:
+      return takeChannels(draft, word);
+  }
+}
+
+function takeChannels(draft: Draft, word: ByteString): boolean {
+  if (!CHANNELS.test(word)) return false;
+  if (/^(&\*|allchannels)$/i.test(word)) draft.channels = null;
+  else if (word.startsWith("&")) {
+    if (draft.channels === null)
+      throw wrongWord(word, `rule '${echoed(word)}': behind all channels it has no effect`, "channel");
+    draft.channels = [...new Set([...draft.channels, word.slice(1)])];
+  } else draft.channels = [];
+  return true;
+}

@@ -1,0 +1,40 @@
+/** A listener of the daemon: it knows all limits and reasons of the daemon, and tells its observer. */
+
+import { REFUSALS } from "../engine/answers/refusals.js";
+import type { Observer } from "../engine/pipeline/observer.js";
+import type { SocketHost } from "../net/connections/connection-host.js";
+import { SocketListener, type SocketListenerParts } from "../net/connections/socket-listener.js";
+import type { Limits } from "../options/limits.js";
+import type { FleetFigures } from "../protocol/json/fleet-figures.js";
+
+/** What every connection of the daemon's listeners is given. */
+export type DaemonSocketHost = SocketHost<Limits, Observer>;
+
+/** Of the commands of one family, since the start. */
+export interface FamilyCounts {
+  /** As ACL categories call it. */
+  readonly family: string;
+  readonly calls: number;
+  /** Answered with an error. */
+  readonly failed: number;
+  /** That they ran, all together. */
+  readonly seconds: number;
+}
+
+export type DaemonListenerParts = Omit<SocketListenerParts<Limits, Observer>, "refusals">;
+
+export class DaemonListener extends SocketListener<Limits, Observer> {
+  constructor(parts: DaemonListenerParts) {
+    super({ ...parts, refusals: REFUSALS });
+  }
+
+  /** What its clients called, by families of commands; null: that is not counted. */
+  get families(): readonly FamilyCounts[] | null {
+    return null;
+  }
+
+  /** Servers that are sent what clients write; null: the listener has none. */
+  get jsonFleet(): FleetFigures | null {
+    return null;
+  }
+}

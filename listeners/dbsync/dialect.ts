@@ -1,0 +1,88 @@
+/** Versions 1 and 2 as their connections see them: frames in, frames out; what is in them is the session's, one for each version. */
+import { Socket } from "node:net";
+import type { ClientConnection } from "../../net/connections/client-connection.js";
+import type { ClientSocket } from "../../net/connections/client-socket.js";
+import { type Closing, closing, Dialect, type Served } from "../../net/connections/dialect.js";
+import { FrameQueue } from "../../protocol/frame-queue.js";
+import type { ConnectionHost } from "./connection-host.js";
+import type { Session } from "./session.js";
+import { SessionV1 } from "./session-v1.js";
+import { SessionV2 } from "./session-v2.js";
+
+export class DbsyncDialect extends Dialect<Buffer> {
+  /** Answers of version 2 go out as they are ready; version 1 knows no two at a time. */
+  override readonly isInOrder = false;
+  isClosing = false;
+  protected readonly parser: FrameQueue;
+  readonly #host: ConnectionHost;
+  readonly #connection: ClientConnection<Buffer>;
+  #session: Session | null = null;
+
+  constructor(host: ConnectionHost, connection: ClientConnection<Buffer>) {
+    super();
+    this.#host = host;
+    this.#connection = connection;
+    this.parser = new FrameQueue(host.limits.maxRequestBytes, host.version);
+  }
+
+  get listener(): string {
+    return this.#session?.listener ?? "dbsync";
+  }
+
+  get isProven(): boolean {
+    return this.#session?.isProven ?? false;
+  }
+
+  /** A frame has --idle-timeout as a whole, in how many pieces ever. */
+  override push(chunk: Buffer): boolean {
+    return this.parser.push(chunk);
+  }
+
+  override takes(pending: number): boolean {
+    return this.#session?.takes(pending) ?? true;
+  }
+
+  override get heldBytes(): number {
+    return this.parser.heldBytes + (this.#session?.heldBytes ?? 0);
+  }
+
+  override gone(): void {
+    this.#session?.gone?.();
+  }
+
+  bytesOf({ length }: Buffer): number {
+    return length;
+  }
+
+  serve(payload: Buffer): Served {
+    const session = this.#sessionOf();
+    const served = session.serve(payload);
+    this.isClosing = session.closeAfterAnswer;
+    if (typeof served === "string" || served instanceof Promise || served.kind === "closing") return served;
+    const { hello } = served;
+    const otherwise = closing("malformed", "something came right behind a daemon's hello");
+    const take = (socket: ClientSocket) => {
+      if (socket instanceof Socket) this.#host.members?.(socket, hello);
+    };
+    return { kind: "hand-over", take, otherwise };
+  }
+
+  problem(isEnded: boolean): Closing | null {
+    const { malformed, isMidRequest } = this.parser;
+    if (malformed !== null)
+      return { ...this.#sessionOf().malformed(malformed.message), offset: malformed.offset };
+    return isEnded && isMidRequest ? closing("frame-unfinished", "the client ended its stream") : null;
+  }
+
+  /** Who sends nothing for --idle-timeout is let go, as by the original. */
+  get silenceMost(): number {
+    return this.#host.limits.idleTimeout;
+  }
+
+  /** Of the version that the first frame has chosen. */
+  #sessionOf(): Session {
+    const host = this.#host;
+    this.#session ??= this.parser.version === 2 ? new SessionV2(host, this.#connection) : new SessionV1(host);
+    return this.#session;
+  }
+}

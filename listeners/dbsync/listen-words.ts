@@ -1,0 +1,32 @@
+/** Commands of envelopes that ask to be told of something, or no more. */
+
+import type { ChannelKind } from "../../engine/channels/channels.js";
+import type { WatchKind } from "../../engine/channels/key-watchers.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+
+export interface ListenWord {
+  /** Which asks for it. */
+  readonly name: string;
+  readonly of: "channels" | "keys";
+  readonly kind: ChannelKind | WatchKind;
+  /** Whether it asks to be told, and not to be told any more. */
+  readonly adds: boolean;
+}
+
+const asking = (name: string, of: ListenWord["of"], kind: ListenWord["kind"]): [string, ListenWord][] => [
+  [name, { name, of, kind, adds: true }],
+  [name.replace(/^(P|S)?(SUBSCRIBE|WATCH)/, "$1UN$2"), { name, of, kind, adds: false }],
+];
+
+const WORDS: ReadonlyMap<string, ListenWord> = new Map([
+  ...asking("SUBSCRIBE", "channels", "channel"),
+  ...asking("PSUBSCRIBE", "channels", "pattern"),
+  ...asking("SSUBSCRIBE", "channels", "shard"),
+  ...asking("WATCH", "keys", "key"),
+  ...asking("WATCHPREFIX", "keys", "prefix"),
+]);
+
+/** null: it is none, or names nothing. */
+export function listenWordOf(argv: readonly ByteString[]): ListenWord | null {
+  return argv.length < 2 ? null : (WORDS.get((argv[0] as ByteString).toUpperCase()) ?? null);
+}

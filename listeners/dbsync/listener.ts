@@ -1,0 +1,54 @@
+/** The listener of versions 1 and 2: php-dbsync's port. */
+
+import type { Pipeline } from "../../engine/pipeline/pipeline.js";
+import type { SlowLog } from "../../engine/slow-log/slow-log.js";
+import { ClientConnection } from "../../net/connections/client-connection.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
+import type { TakeMember } from "./connection-host.js";
+import { DbsyncDialect } from "./dialect.js";
+import type { LiveHost } from "./live-session.js";
+
+export interface DbsyncParts
+  extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector"> {
+  readonly closeAfterAnswer: boolean;
+  readonly takesVersion1: boolean;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  /** Takes connections of other daemons; without it they are served as clients. */
+  readonly members?: TakeMember | null;
+  /** What clients may ask to be told of; without it nothing. */
+  readonly live?: LiveHost | null;
+  /** Without it none is kept. */
+  readonly slowLog?: SlowLog | null;
+  readonly pipeline: Pipeline;
+}
+
+export class DbsyncListener extends DaemonListener {
+  constructor(parts: DbsyncParts) {
+    const { pipeline, daemon, closeAfterAnswer, takesVersion1 } = parts;
+    const { members = null, live = null, slowLog = null } = parts;
+    const own = {
+      pipeline,
+      daemon,
+      closeAfterAnswer,
+      takesVersion1,
+      members,
+      live,
+      slowLog,
+      ...({ version: 0, listener: "dbsync-v2" } as const),
+    };
+    super({
+      ...parts,
+      // Which version a connection speaks is seen only at its first frame.
+      name: "dbsync",
+      options: { address: "-b", port: "-p" },
+      fullText: "",
+      connector(host) {
+        const whole = Object.assign(host, own);
+        return (socket) =>
+          new ClientConnection<Buffer>(socket, whole, (connection) => new DbsyncDialect(whole, connection));
+      },
+    });
+  }
+}

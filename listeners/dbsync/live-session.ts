@@ -1,0 +1,232 @@
+/**
+ * What a connection of version 2 has asked to be told of, as events between its answers: what is said on channels, and which keys
+ * have changed. Judged when it is asked for, and again whenever the key's record is another. Source: docs/protocol-v2.md "Events".
+ */
+
+import type { ChannelKind, Channels, Subscriber } from "../../engine/channels/channels.js";
+import type { GoneBy, KeyWatcher, KeyWatchers, WatchKind } from "../../engine/channels/key-watchers.js";
+import type { Message } from "../../engine/channels/message.js";
+import type { Taken, UnitListener } from "../../engine/pipeline/units.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { writeFrame } from "../../protocol/frame.js";
+import { error, integer, type Reply } from "../../protocol/reply.js";
+import { writeEvent } from "../../protocol/version-2/messages-v2.js";
+import { refusalOf } from "../../store/judgement.js";
+import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import { type ListenWord, listenWordOf } from "./listen-words.js";
+
+export interface LiveHost {
+  readonly channels: Channels;
+  /** null: what is behind the daemon does not tell of keys. */
+  readonly keys: KeyWatchers | null;
+  /** Whether a key is there now. */
+  readonly exists: (db: number, key: ByteString) => boolean;
+}
+
+export interface LiveParts {
+  readonly host: LiveHost;
+  /** As it is now; null: the daemon has no keys, and everybody may hear everything. */
+  readonly ring: () => KeyRing | null;
+  readonly clock: () => number;
+  /** A whole frame, between the answers. */
+  readonly push: (frame: ByteString) => void;
+  readonly close: (code: "events-not-taken" | "no-longer-permitted", detail: string) => void;
+  /** Runs a step in a later turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+}
+
+/** What one connection may ask to be told of. */
+const NAMES_MOST = 10_000;
+/** What one of them holds besides its name, roughly. */
+const NAME_BYTES = 200;
+/** A change of so many keys in one turn is told as one of all. */
+const CHANGES_MOST = 10_000;
+
+interface Changed {
+  readonly db: number;
+  readonly key: ByteString;
+  readonly by: GoneBy | null;
+}
+
+interface Listening {
+  readonly word: ListenWord;
+  readonly db: number;
+  readonly name: ByteString;
+}
+
+export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
+  readonly #parts: LiveParts;
+  readonly #names = new Map<string, Listening>();
+  /** By whose key it listens; null: by nobody's, or nobody's yet. */
+  #record: KeyRecord | null = null;
+  /** Keys that have changed and are not told, by number of the database and name. */
+  readonly #changed = new Map<string, Changed>();
+  /** Databases all keys of which may have; null: none. */
+  #replaced: ReadonlySet<number> | "all" | null = null;
+  #isTelling = false;
+  /** That they hold, roughly. */
+  bytes = 0;
+
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+  }
+
+  get isEmpty(): boolean {
+    return this.#names.size === 0;
+  }
+
+  listen(taken: Taken, ring: KeyRing | null): readonly Reply[] {
+    const { envelope, signer } = taken;
+    // The same bytes would be heard at other daemons by whoever has seen them.
+    if (envelope.only === null) return envelope.commands.map(() => FOR_ONE);
+    if (this.#record !== null && this.#record.id !== signer?.id)
+      return envelope.commands.map(() => OTHER_KEY);
+    this.#record = (signer === null ? null : ring?.find(signer.id)) ?? signer;
+    return envelope.commands.map((argv) => this.#take(argv, taken, ring));
+  }
+
+  hear(message: Message): void {
+    if (this.#isPermitted()) this.#parts.push(message.event);
+  }
+
+  miss(): void {
+    this.#tell(["gap", "members"]);
+  }
+
+  /** Of users; a key's rules are looked at whenever something is told. */
+  review(): void {}
+
+  keyChanged(db: number, key: ByteString, by: GoneBy | null): void {
+    if (this.#replaced === "all" || this.#replaced?.has(db)) return;
+    if (this.#changed.size >= CHANGES_MOST) this.allChanged(new Set([db]));
+    else {
+      const before = this.#changed.get(`${db} ${key}`);
+      this.#changed.set(`${db} ${key}`, { db, key, by: by ?? before?.by ?? null });
+    }
+    this.#tellSoon();
+  }
+
+  allChanged(dbs: ReadonlySet<number> | null): void {
+    if (dbs === null || this.#replaced === "all") this.#replaced = "all";
+    else this.#replaced = new Set([...(this.#replaced ?? []), ...dbs]);
+    this.#tellSoon();
+  }
+
+  /** The connection is no more, or the key may not listen any more. */
+  clear(): void {
+    for (const listening of this.#names.values()) this.#remove(listening);
+    this.#names.clear();
+    this.bytes = 0;
+  }
+
+  #take(argv: readonly ByteString[], { envelope }: Taken, ring: KeyRing | null): Reply {
+    const word = listenWordOf(argv);
+    if (word === null) return NO_LISTENING;
+    const { db } = envelope;
+    const names = argv.slice(1);
+    if (!word.adds) {
+      for (const name of names) this.#forget({ word, db, name });
+      return integer(this.#names.size);
+    }
+    if (word.of === "keys" && this.#parts.host.keys === null) return NO_KEYS;
+    const denial = ring === null ? null : this.#denial(argv, word, ring, envelope.at);
+    if (denial !== null) return denial;
+    if (this.#names.size + names.length > NAMES_MOST) return TOO_MANY;
+    for (const name of names) this.#add({ word, db, name });
+    return integer(this.#names.size);
+  }
+
+  #denial(argv: readonly ByteString[], word: ListenWord, ring: KeyRing, at: number): Reply | null {
+    const record = this.#record as KeyRecord;
+    if (word.of === "channels")
+      return refusalOf({ key: record.id, at, commands: [argv], conditions: null, as: null }, record, ring);
+    const { acl } = record;
+    const isHidden = (name: ByteString) =>
+      word.kind === "key" ? !acl.mayRead(name) : !acl.mayReadBeginning(name);
+    return argv.slice(1).some(isHidden) ? MAY_NOT_READ : null;
+  }
+
+  #add(listening: Listening): void {
+    const { word, db, name } = listening;
+    const place = placeOf(listening);
+    if (this.#names.has(place)) return;
+    this.#names.set(place, listening);
+    this.bytes += NAME_BYTES + name.length;
+    const { channels, keys } = this.#parts.host;
+    if (word.of === "channels") channels.add(word.kind as ChannelKind, name, this);
+    else keys?.add(word.kind as WatchKind, db, name, this);
+  }
+
+  #forget(listening: Listening): void {
+    const place = placeOf(listening);
+    if (!this.#names.delete(place)) return;
+    this.bytes -= NAME_BYTES + listening.name.length;
+    this.#remove(listening);
+  }
+
+  #remove({ word, db, name }: Listening): void {
+    const { channels, keys } = this.#parts.host;
+    if (word.of === "channels") channels.remove(word.kind as ChannelKind, name, this);
+    else keys?.remove(word.kind as WatchKind, db, name, this);
+  }
+
+  /** When what changes them is done: within it nobody else could see what they are. */
+  #tellSoon(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    this.#parts.soon(() => this.#tellChanges());
+  }
+
+  #tellChanges(): void {
+    this.#isTelling = false;
+    const changed = [...this.#changed.values()];
+    const replaced = this.#replaced;
+    this.#changed.clear();
+    this.#replaced = null;
+    if (this.isEmpty || !this.#isPermitted()) return;
+    if (replaced !== null)
+      this.#tell(["gap", "keys", ...(replaced === "all" ? [] : [[...replaced].join(" ")])]);
+    const { exists } = this.#parts.host;
+    for (const { db, key, by } of changed)
+      if (replaced !== "all" && !replaced?.has(db))
+        this.#tell([exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
+  }
+
+  #tell(words: readonly ByteString[]): void {
+    this.#parts.push(writeFrame(writeEvent(words), 2));
+  }
+
+  /** Whether the key may still hear what it hears; if not, the connection closes. */
+  #isPermitted(): boolean {
+    const before = this.#record;
+    const ring = this.#parts.ring();
+    if (before === null && ring === null) return true;
+    const record = before === null ? undefined : ring?.find(before.id);
+    const now = this.#parts.clock();
+    if (ring === null || record === undefined || ring.validity(record, now) !== "valid") return this.#end();
+    if (record === before) return true;
+    this.#record = record;
+    for (const { word, name } of this.#names.values())
+      if (this.#denial([word.name, name], word, ring, now) !== null) return this.#end();
+    return true;
+  }
+
+  #end(): false {
+    if (this.isEmpty) return false;
+    this.clear();
+    this.#parts.close("no-longer-permitted", "its key was revoked, has expired, or has other rules");
+    return false;
+  }
+}
+
+const placeOf = ({ word, db, name }: Listening): string =>
+  `${word.kind} ${word.of === "keys" ? db : ""} ${name}`;
+
+const FOR_ONE = error('ERR the header names the one daemon that is listened to ("only")');
+const OTHER_KEY = error("ERR another key listens on this connection");
+const NO_LISTENING = error(
+  "ERR expected SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH, WATCHPREFIX or their opposites, with names",
+);
+const NO_KEYS = error("ERR what this daemon stands before does not tell which keys change");
+const TOO_MANY = error(`ERR a connection may listen to ${NAMES_MOST} names`);
+const MAY_NOT_READ = error("NOPERM this key may not read all of what it would be told of");

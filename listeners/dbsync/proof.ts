@@ -1,0 +1,14 @@
+/** Whether an answer shows that its client may send commands here: what was refused for one of these shows nothing. */
+import type { RefusalCode } from "../../engine/answers/refusals.js";
+import type { Answer, EnvelopeAnswer } from "../../engine/answers/request.js";
+
+const PROVES_NOTHING: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  ...(["malformed", "unsigned", "not-due", "empty-command", "too-many-arguments"] as const),
+  ...(["unknown-key", "bad-signature", "key-not-yet-valid", "key-expired", "revoked"] as const),
+  // A recorded envelope, sent again elsewhere or later.
+  ...(["wrong-cluster", "wrong-daemon", "skew", "too-old", "catching-up"] as const),
+]);
+
+export function isProof(answer: Answer | EnvelopeAnswer): boolean {
+  return answer.kind !== "refused" || !PROVES_NOTHING.has(answer.code);
+}

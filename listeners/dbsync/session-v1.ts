@@ -1,0 +1,51 @@
+/** Version 1: one answer for each request, in order; whatever cannot be answered closes the connection. */
+
+import type { Answer } from "../../engine/answers/request.js";
+import { type Closing, closing } from "../../net/connections/dialect.js";
+import { answerFrame, requestOf } from "./codec-v1.js";
+import type { ConnectionHost } from "./connection-host.js";
+import { isProof } from "./proof.js";
+import type { Session, Spoken } from "./session.js";
+
+export class SessionV1 implements Session {
+  readonly listener = "dbsync-v1";
+  readonly closeAfterAnswer: boolean;
+  isProven = false;
+  readonly #host: ConnectionHost;
+
+  constructor(host: ConnectionHost) {
+    this.#host = host;
+    this.closeAfterAnswer = host.closeAfterAnswer;
+  }
+
+  /** A request waits until the one before is answered: answers name none. */
+  takes(pending: number): boolean {
+    return pending === 0;
+  }
+
+  serve(payload: Buffer): Spoken | Promise<Spoken> {
+    const { pipeline, environment } = this.#host;
+    if (!this.#host.takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
+    const request = requestOf(payload, pipeline.signers !== null);
+    const startedAt = environment.uptime();
+    const answer = "kind" in request ? request : pipeline.handle(request);
+    // Nobody waits for a database before its signature holds.
+    this.isProven ||= answer instanceof Promise || isProof(answer);
+    return answer instanceof Promise
+      ? answer.then((one) => this.#speak(one, startedAt))
+      : this.#speak(answer, startedAt);
+  }
+
+  malformed(detail: string): Closing {
+    return closing("malformed", detail);
+  }
+
+  #speak(answer: Answer, startedAt: number): Spoken {
+    const { environment, observer } = this.#host;
+    observer.answered(environment.uptime() - startedAt);
+    const frame = answerFrame(answer, this.#host.limits.maxOutputBytes);
+    if (typeof frame !== "string") return closing(frame.code, frame.detail);
+    observer.served(this.listener, 1, 0);
+    return frame;
+  }
+}

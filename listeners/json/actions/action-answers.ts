@@ -1,0 +1,191 @@
+/** What the answers to actions have in common. */
+import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
+import {
+  ENTRIES_TOGETHER,
+  isLongText,
+  phpFormOf,
+  phpFormPieces,
+  writePhpEntries,
+  writePhpKey,
+  writePhpMembers,
+  writePhpString,
+} from "../../../protocol/json/json-writer.js";
+import { phpNumeric } from "../../../protocol/json/php-number.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { StepReply } from "../../../protocol/step-reply.js";
+import { finish } from "../../../protocol/steps.js";
+import { failure, lengthOf, type Member, sentenceOf, success } from "../messages/answers.js";
+import { bytesOf, itemsOf } from "../messages/reply-parts.js";
+import type { Answer } from "./action-host.js";
+
+/** Entries of one step: to look at the clock takes as long as to write some. */
+const STEP_ENTRIES = 4 * ENTRIES_TOGETHER;
+/** Documents of one step, and their names. */
+const STEP_DOCUMENTS = 64;
+/** Names that are written in one step. */
+const NAMES_TOGETHER = 256;
+/** Of the texts of entries that are written in one go. */
+const TOGETHER_CHARS_MAX = 256 * 1024;
+
+export const NO_DOCUMENT = "No document provided.";
+export const NO_DATA = "No data provided.";
+export const NO_ID = "No id provided or not numeric value.";
+export const NOT_MEMBERS = "Data must be provided in array.";
+/** What the commands say of a document, or an entry, that is not there. */
+export const NOT_THERE: ReadonlySet<string> = new Set([
+  "Document provided does not exist.",
+  "Key:id provided does not exist in document.",
+]);
+
+/** An answer from a command's reply; an error's sentence is its message. */
+export function good(reply: Reply, members: () => readonly Member[]): string {
+  return reply.kind === "error" ? failure(sentenceOf(reply)) : success(...members());
+}
+
+export const replicatedMember = (replicated: boolean | null): Member[] =>
+  replicated === null ? [] : [["replicated", String(replicated)]];
+
+/** Keys and texts of entries. */
+export function entriesJson(reply: Reply): string {
+  if (reply instanceof EntriesReply) return keptJson(reply);
+  const keys: string[] = [];
+  const texts: string[] = [];
+  const items = itemsOf(reply);
+  for (let at = 0; at < items.length; at += 2) {
+    keys.push(textOfBytes(bytesOf(items[at])));
+    const entry = items[at + 1];
+    texts.push(phpFormOf(bytesOf(entry?.kind === "array" ? entry.items[0] : entry)));
+  }
+  return writePhpMembers(keys, texts);
+}
+
+/** Whether it is worth to write entries in pieces, as there are many or long ones, or they are still to be found. */
+export const isLong = (reply: EntriesReply) =>
+  reply.isPending || reply.size > ENTRIES_TOGETHER || areLong(reply.found.texts);
+
+const areLong = (texts: readonly ByteString[]) => lengthOf(texts) > TOGETHER_CHARS_MAX;
+
+function keptJson(reply: EntriesReply): string {
+  return finish(entriesPieces(reply)).join("");
+}
+
+/** The same, in steps. Most of the texts are what PHP would write, many at a time. */
+export function* entriesPieces(reply: EntriesReply): Generator<void, readonly string[]> {
+  const { keys, texts } = yield* reply.steps();
+  const isList = keys === null || keys.every((key, place) => key === place || key === String(place));
+  const pieces: string[] = [isList ? "[" : "{"];
+  for (let from = 0; from < texts.length; from += ENTRIES_TOGETHER) {
+    const to = from + ENTRIES_TOGETHER;
+    const names = isList ? null : keys.slice(from, to).map(nameJson);
+    const some = texts.slice(from, to);
+    if (from > 0) pieces.push(",");
+    if (areLong(some)) yield* longEntries(names, some, pieces);
+    else pieces.push(writePhpEntries(names, some));
+    if (from % STEP_ENTRIES === 0) yield;
+  }
+  pieces.push(isList ? "]" : "}");
+  return pieces;
+}
+
+/** A list of entries that are not kept yet, in steps; null: it is short. */
+export function longList(texts: readonly ByteString[]): Generator<void, readonly string[]> | null {
+  return areLong(texts) ? listPieces(texts) : null;
+}
+
+function* listPieces(texts: readonly ByteString[]): Generator<void, readonly string[]> {
+  const pieces = ["["];
+  yield* longEntries(null, texts, pieces);
+  pieces.push("]");
+  return pieces;
+}
+
+/** One by one, with commas between them. */
+function* longEntries(
+  names: readonly string[] | null,
+  texts: readonly ByteString[],
+  pieces: string[],
+): Generator<void, void> {
+  for (const [at, text] of texts.entries()) {
+    if (at > 0) pieces.push(",");
+    if (names !== null) pieces.push(`${names[at]}:`);
+    if (isLongText(text)) for (const piece of yield* phpFormPieces(text)) pieces.push(piece);
+    else pieces.push(phpFormOf(text));
+    yield;
+  }
+}
+
+/** All documents with their entries, in steps. @param reply  of DOC.GETALL */
+export function* documentsPieces(reply: Reply): Generator<void, readonly string[]> {
+  const items = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
+  let isList = true;
+  for (let at = 0; at < items.length && isList; at += 2) isList = bytesOf(items[at]) === String(at / 2);
+  const pieces: string[] = [];
+  // Of small documents many are one piece: a million pieces are looked through, and copied, as often as the answer goes from hand to hand.
+  let piece = isList ? "[" : "{";
+  for (let at = 0; at < items.length; at += 2) {
+    if (at > 0) piece += ",";
+    if (!isList) piece += `${writePhpString(textOfBytes(bytesOf(items[at])))}:`;
+    const entries = items[at + 1] as EntriesReply;
+    if (isLong(entries)) {
+      pieces.push(piece);
+      for (const each of yield* entriesPieces(entries)) pieces.push(each);
+      piece = "";
+    } else piece += keptJson(entries);
+    if (at % STEP_DOCUMENTS !== 0) continue;
+    pieces.push(piece);
+    piece = "";
+    yield;
+  }
+  pieces.push(piece, isList ? "]" : "}");
+  return pieces;
+}
+
+/** The ids of entries in their order, in steps. */
+export function* idsPieces(found: Entries): Generator<void, readonly string[]> {
+  const pieces: string[] = ["["];
+  for (let from = 0; from < found.texts.length; from += NAMES_TOGETHER) {
+    const length = Math.min(NAMES_TOGETHER, found.texts.length - from);
+    if (from > 0) pieces.push(",");
+    pieces.push(Array.from({ length }, (_, at) => idJson(keyIn(found, from + at))).join(","));
+    yield;
+  }
+  pieces.push("]");
+  return pieces;
+}
+
+const nameIn = (item: Reply) => keyJson(bytesOf(item));
+
+/** A list of names, in steps. */
+export function* namesPieces(reply: Reply): Generator<void, readonly string[]> {
+  const names = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
+  const pieces: string[] = ["["];
+  for (let from = 0; from < names.length; from += NAMES_TOGETHER) {
+    if (from > 0) pieces.push(",");
+    pieces.push(
+      names
+        .slice(from, from + NAMES_TOGETHER)
+        .map(nameIn)
+        .join(","),
+    );
+    yield;
+  }
+  pieces.push("]");
+  return pieces;
+}
+
+const nameJson = (key: ByteString | number) =>
+  typeof key === "number" ? `"${key}"` : writePhpString(textOfBytes(key));
+
+export const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
+/** A text where languages whose numbers are doubles would take it for another entry's id. */
+export const idJson = (bytes: ByteString) =>
+  Number.isSafeInteger(Number(bytes)) ? keyJson(bytes) : writePhpString(textOfBytes(bytes));
+export const listOf = (items: readonly ByteString[], write: (bytes: ByteString) => string) =>
+  `[${items.map(write).join(",")}]`;
+export const isNumeric = (id: ByteString) => phpNumeric(textOfBytes(id)) !== undefined;
+
+/** At once if it is there at once: most commands are answered in the turn in which they come. */
+export function then<A>(value: A | Promise<A>, next: (value: A) => Answer): Answer {
+  return value instanceof Promise ? value.then(next) : next(value);
+}

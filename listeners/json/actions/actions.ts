@@ -1,0 +1,229 @@
+/**
+ * What clients of the JSON protocol can ask for: a row for each action, which turns members into a command on documents and its
+ * reply into members. Order of the checks and of the members: test/vectors/json; docs/json-documents.md.
+ */
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { CountReply, EntriesReply } from "../../../protocol/entries-reply.js";
+import { writePhpMembers } from "../../../protocol/json/json-writer.js";
+import type { Reply } from "../../../protocol/reply.js";
+import {
+  failure,
+  type LongMember,
+  longSuccess,
+  type Member,
+  sentenceOf,
+  success,
+} from "../messages/answers.js";
+import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
+import type { JsonRequest } from "../messages/request.js";
+import { filterWords, hasDetails, orderWords, shapeWords } from "../messages/selection.js";
+import { REPLICA_ACTION } from "../replicas/fleet-messages.js";
+import {
+  documentsPieces,
+  entriesJson,
+  entriesPieces,
+  good,
+  idJson,
+  idsPieces,
+  isLong,
+  isNumeric,
+  keyJson,
+  listOf,
+  NO_DOCUMENT,
+  NO_ID,
+  namesPieces,
+  then,
+} from "./action-answers.js";
+import type { Action, ActionHost, Answer } from "./action-host.js";
+import { change, changeIndex, changeMember, insert, remove, update } from "./write-actions.js";
+
+export const actions: ReadonlyMap<string, Action> = new Map(
+  Object.entries({
+    create: (host, request) => change(host, request, "DOC.CREATE"),
+    insert,
+    get,
+    getkeys: getKeys,
+    update: (host, request) => explained(host, request) ?? update(host, request),
+    delete: (host, request) => explained(host, request) ?? remove(host, request),
+    count,
+    empty: (host, request) => change(host, request, "DOC.EMPTY"),
+    drop: (host, request) => change(host, request, "DOC.DROP"),
+    list: (host) =>
+      then(host.read(["DOC.LIST"]), (reply) =>
+        reply.kind === "error"
+          ? failure(sentenceOf(reply))
+          : then(host.inTurns(namesPieces(reply)), (names) => longSuccess([["documents", names]])),
+      ),
+    getall: getAll,
+    createindex: (host, request) => changeIndex(host, request, "CREATE"),
+    dropindex: (host, request) => changeIndex(host, request, "DROP"),
+    listindexes: listIndexes,
+    addmember: (host, request) => changeMember(host, request, "ADD"),
+    dropmember: (host, request) => changeMember(host, request, "DROP"),
+    auth: logIn,
+    [REPLICA_ACTION]: (host, request) => host.replica(request),
+  } satisfies Record<string, Action>),
+);
+
+function get(host: ActionHost, request: JsonRequest): Answer {
+  const { document, id } = request;
+  if (document === undefined) return failure(NO_DOCUMENT);
+  if (request.isOn("explain")) return explain(host, request, document);
+  if (id === undefined) return getSeveral(host, request, document);
+  const argv = [
+    "DOC.GET",
+    document,
+    "ID",
+    id,
+    ...named(request),
+    ...orderWords(request),
+    ...shapeWords(request),
+  ];
+  return then(host.read(argv), (reply) => {
+    const isFound = reply.kind !== "map" || itemsOf(reply).length > 0;
+    // What is no number and no entry's key is as if it were not given.
+    return isFound || isNumeric(id)
+      ? good(reply, () => dataOf(reply, request))
+      : getSeveral(host, request, document);
+  });
+}
+
+/** How `get` would find the entries. */
+function explain(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
+  const chosen =
+    request.id === undefined ? [...filterWords(request), ...orderWords(request)] : ["ID", request.id];
+  return explanation(host, ["DOC.GET", document, ...chosen]);
+}
+
+const ONE_ENTRY =
+  "Nothing chooses entries: without where, query, sort and limit there is nothing to explain.";
+
+/** How a write would find the entries: nothing is written. @returns null: it is to be done */
+function explained(host: ActionHost, request: JsonRequest): Answer | null {
+  if (!request.isOn("explain")) return null;
+  const { document, id } = request;
+  if (document === undefined) return failure(NO_DOCUMENT);
+  if (request.action === "delete" && id === undefined && request.get("where") === undefined)
+    return failure(NO_ID);
+  const isChosen = filterWords(request).length + orderWords(request).length > 0;
+  return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(host, request, document);
+}
+
+/** @param argv  a read, which says how entries are found in the place of its answer */
+function explanation(host: ActionHost, argv: readonly ByteString[]): Answer {
+  return then(host.read([...argv, "EXPLAIN"]), (reply) =>
+    good(reply, () => {
+      const [, reads, , indexes, , entries, , of, , order] = itemsOf(reply);
+      const number = (one: Reply | undefined) => (one?.kind === "integer" ? String(one.value) : "0");
+      const members = [
+        `"reads":"${bytesOf(reads)}","indexes":${listOf(bulksOf(indexes), keyJson)}`,
+        `"entries":${number(entries)},"of":${number(of)},"order":"${bytesOf(order)}"`,
+      ];
+      return [["explain", `{${members.join(",")}}`]];
+    }),
+  );
+}
+
+/** With an id the original passes over a query; what it does not know is refused. */
+const named = (request: JsonRequest) =>
+  filterWords(request).slice(request.get("query") === undefined ? 0 : 2);
+
+function getSeveral(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
+  const words = [...filterWords(request), ...orderWords(request)];
+  return then(host.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) => {
+    if (!(reply instanceof EntriesReply && isLong(reply)))
+      return good(reply, () => dataOf(reply, request, words.length === 0));
+    return then(host.inTurns(longMembers(reply, request, words.length === 0)), longSuccess);
+  });
+}
+
+/** As `dataOf`, in steps. */
+function* longMembers(
+  reply: EntriesReply,
+  request: JsonRequest,
+  isAll: boolean,
+): Generator<void, readonly LongMember[]> {
+  const found = yield* reply.steps();
+  if (found.texts.length === 0 && !isAll) return [];
+  const members: LongMember[] = [["data", yield* entriesPieces(reply)]];
+  if (request.get("sort") !== undefined) members.push(["ids", yield* idsPieces(found)]);
+  return members;
+}
+
+function getKeys(host: ActionHost, request: JsonRequest): Answer {
+  const { document } = request;
+  if (document === undefined) return failure(NO_DOCUMENT);
+  return then(host.read(["DOC.GETKEYS", document]), (reply) =>
+    good(reply, () => {
+      const [first, names] = itemsOf(reply);
+      return [
+        ["document_keys", listOf(bulksOf(names), keyJson)],
+        ["document_first_key", idJson(bytesOf(first))],
+      ];
+    }),
+  );
+}
+
+function count(host: ActionHost, request: JsonRequest): Answer {
+  const { document } = request;
+  if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
+  const argv = ["DOC.COUNT", document, ...filterWords(request)];
+  if (request.isOn("explain")) return explanation(host, argv);
+  return then(host.read(argv), (reply) =>
+    reply instanceof CountReply
+      ? then(host.inTurns(reply.entries.steps()), ({ texts }) => success(["count", String(texts.length)]))
+      : good(reply, () => [["count", reply.kind === "integer" ? String(reply.value) : "0"]]),
+  );
+}
+
+function listIndexes(host: ActionHost, { document }: JsonRequest): Answer {
+  if (document === undefined) return failure(NO_DOCUMENT);
+  return then(host.read(["DOC.INDEX", "LIST", document]), (reply) =>
+    good(reply, () => [["indexes", listOf(bulksOf(reply), keyJson)]]),
+  );
+}
+
+/** `replicated` says here what was asked for: nothing was written. */
+function getAll(host: ActionHost, request: JsonRequest): Answer {
+  return then(host.read(["DOC.GETALL"]), (reply) => {
+    if (reply.kind === "error") return failure(sentenceOf(reply));
+    const asked: Member = ["replicated", String(!request.isOff("replicate"))];
+    return then(host.inTurns(documentsPieces(reply)), (data) => longSuccess([["documents", data], asked]));
+  });
+}
+
+function logIn(host: ActionHost, request: JsonRequest): Answer {
+  const [user, password] = [request.get("user") ?? "default", request.get("password")];
+  if (typeof user !== "string" || typeof password !== "string") return failure("No password provided.");
+  return host.logIn(bytesOfText(user), bytesOfText(password))
+    ? success()
+    : failure("invalid username-password pair or user is disabled.");
+}
+
+/** What is found; a client is told nothing of nothing, unless all was asked for. */
+function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
+  const count = reply instanceof EntriesReply ? reply.size : itemsOf(reply).length;
+  if (count === 0 && !(isAll && !hasDetails(request))) return [];
+  const members: Member[] = [["data", entriesJson(reply)], ...idsOf(reply, request)];
+  if (hasDetails(request)) {
+    const items = itemsOf(reply);
+    members.push(["details", detailsJson(keysOf(items), items)]);
+  }
+  return members;
+}
+
+/** Some languages put members whose names are numbers in an order of their own. */
+const idsOf = (reply: Reply, request: JsonRequest): Member[] =>
+  request.get("sort") === undefined ? [] : [["ids", listOf(keysOf(itemsOf(reply)), idJson)]];
+
+const keysOf = (items: readonly Reply[]) =>
+  items.flatMap((item, at) => (at % 2 === 0 ? [bytesOf(item)] : []));
+
+function detailsJson(keys: readonly ByteString[], items: readonly Reply[]): string {
+  const details = keys.map((_, at) => {
+    const [, revision, expires] = itemsOf(items[2 * at + 1]);
+    const time = expires?.kind === "integer" ? String(expires.value) : "null";
+    return `{"revision":"${bytesOf(revision)}","expires":${time}}`;
+  });
+  return writePhpMembers(keys.map(textOfBytes), details);
+}

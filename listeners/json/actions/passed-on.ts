@@ -1,0 +1,153 @@
+/**
+ * Requests with `"replicate":false` on a daemon in memory alone: a server of the original's kind passes on so what it has done itself. They are
+ * done as it does them, whatever is done otherwise for clients. Source: test/vectors/json; docs/json-documents.md "Moving over, and testing".
+ */
+import type { Logger } from "pino";
+import type { Environment } from "../../../net/process/environment.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { parseJson } from "../../../protocol/json/json-reader.js";
+import {
+  isContainer,
+  isListLike,
+  type JsonContainer,
+  JsonObject,
+  type JsonValue,
+  memberNames,
+  memberValues,
+} from "../../../protocol/json/json-value.js";
+import { writeJson } from "../../../protocol/json/json-writer.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { failure, sentenceOf } from "../messages/answers.js";
+import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
+import type { JsonRequest } from "../messages/request.js";
+import { good, isNumeric, keyJson, listOf, NOT_THERE, replicatedMember } from "./action-answers.js";
+import type { ActionHost, Answer } from "./action-host.js";
+
+/** The entry whose members all others may have. */
+const FIRST = "0";
+const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_THERE] as [string, string];
+
+export function isPassedOn(host: Pick<ActionHost, "ids">, request: JsonRequest): boolean {
+  return host.ids === "moving" && request.isOff("replicate");
+}
+
+/** The original lets members be missing, and looks at the entry 0 only. @returns words of DOC.INSERT */
+export function checkWords(
+  host: ActionHost,
+  document: ByteString,
+  data: JsonContainer,
+  isNumbered: boolean,
+): ByteString[] {
+  const values = memberValues(data);
+  const first = entryOf(host, document, FIRST);
+  const isEmpty = itemsOf(atOnce(host.read(["DOC.GET", document, "LIMIT", "0", "1"]))).length === 0;
+  const model = first ?? (isEmpty && isNumbered ? values[0] : undefined);
+  const names = isContainer(model) ? new Set(memberNames(model)) : null;
+  const isTaken = (value: JsonValue) =>
+    isContainer(value) && (names === null || memberNames(value).every((name) => names.has(name)));
+  return values.every(isTaken) ? ["NOCHECK"] : [];
+}
+
+/** An id that is no number is for `update` the number that it begins with. */
+export function idOf(
+  host: ActionHost,
+  document: ByteString,
+  id: ByteString | undefined,
+): ByteString | undefined {
+  if (id === undefined || isNumeric(id) || entryOf(host, document, id) !== undefined) return id;
+  return String(Number.parseInt(textOfBytes(id), 10) || 0);
+}
+
+/** Whether `update` by an id puts the object's members in the place of all entries. */
+export function isReplacing(id: ByteString | undefined, data: JsonValue): data is JsonObject {
+  const isOperators = data instanceof JsonObject && data.names[0]?.startsWith("$") === true;
+  const isEntry = data instanceof JsonObject && data.names.length > 0 && !isListLike(data.names);
+  return isEntry && !isOperators && id !== undefined && isNumeric(id);
+}
+
+/** The members of an object become the entries. */
+export function replaceAll(
+  host: ActionHost,
+  request: JsonRequest,
+  {
+    document,
+    id,
+    data,
+  }: { readonly document: ByteString; readonly id: ByteString; readonly data: JsonObject },
+): Answer {
+  const found = atOnce(host.read(["DOC.GET", document, "ID", id]));
+  if (found.kind === "error") return failure(NO_DOCUMENT_THERE);
+  if (itemsOf(found).length === 0) return failure(NO_ENTRY);
+  const keys = bulksOf(itemsOf(atOnce(host.read(["DOC.GETKEYS", document])))[1]);
+  // Whoever may not insert, or has no memory for it, is told so before anything is gone.
+  const tried = write(host, request, ["DOC.INSERT", document, "NOCHECK"]);
+  if (tried.kind === "error") return failure(sentenceOf(tried));
+  write(host, request, ["DOC.EMPTY", document]);
+  const entries = data.names.flatMap((name, at) => [
+    bytesOfText(name),
+    bytesOfText(writeJson(data.values[at] as JsonValue)),
+  ]);
+  const reply = write(host, request, ["DOC.INSERT", document, "NOCHECK", "KEYS", ...entries]);
+  return good(reply, () => [
+    ["document_keys", listOf(keys, keyJson)],
+    ...replicatedMember(false),
+    ["updated_data", "null"],
+  ]);
+}
+
+/** The original numbers all entries anew at a deletion, those with keys of clients' own too. */
+export function countAnew(host: ActionHost, request: JsonRequest, document: ByteString): void {
+  const items = itemsOf(atOnce(host.read(["DOC.GET", document])));
+  const isCounted = items.every((item, at) => at % 2 === 1 || bytesOf(item) === String(at / 2));
+  if (isCounted) return;
+  const texts = items.filter((_, at) => at % 2 === 1).map(bytesOf);
+  write(host, request, ["DOC.UPDATE", document, `[${texts.join(",")}]`]);
+}
+
+function entryOf(host: ActionHost, document: ByteString, id: ByteString): JsonValue | undefined {
+  const [, entry] = itemsOf(atOnce(host.read(["DOC.GET", document, "ID", id])));
+  return entry === undefined ? undefined : parseJson(textOfBytes(bytesOf(entry)));
+}
+
+function write(host: ActionHost, request: JsonRequest, argv: readonly ByteString[]): Reply {
+  const written = host.write(argv, request);
+  if (written instanceof Promise) throw new Error("a daemon in memory alone writes at once");
+  return written.reply;
+}
+
+function atOnce(reply: Reply | Promise<Reply>): Reply {
+  if (reply instanceof Promise) throw new Error("a daemon in memory alone reads at once");
+  return reply;
+}
+
+/** Milliseconds between two lines of the log about it. */
+const SILENCE_MS = 1_000;
+
+/** Says in the log what was refused of what others have passed on: they do not say it. */
+export class RefusedRequests {
+  readonly #log: Logger;
+  readonly #environment: Pick<Environment, "uptime">;
+  readonly #sentence: string;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #withheld = 0;
+
+  /** @param sentence  what the log says of them */
+  constructor(log: Logger, environment: Pick<Environment, "uptime">, sentence: string) {
+    this.#log = log;
+    this.#environment = environment;
+    this.#sentence = sentence;
+  }
+
+  /** @param request  what tells which one it was */
+  note(request: Readonly<Record<string, unknown>>, answer: string): void {
+    const now = this.#environment.uptime();
+    if (now - this.#toldAt < SILENCE_MS) {
+      this.#withheld++;
+      return;
+    }
+    this.#toldAt = now;
+    const told = { ...request, answer: answer.slice(0, 512) };
+    this.#log.warn(this.#withheld === 0 ? told : { ...told, withheld: this.#withheld }, this.#sentence);
+    this.#withheld = 0;
+  }
+}

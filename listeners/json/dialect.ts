@@ -1,0 +1,79 @@
+/**
+ * --json as its connections see it: lines in, answers out, one after the other; what they mean is the session's. Clients may be
+ * silent for as long as they like, as with the original, but not in the middle of a line.
+ */
+
+import { type Answer, type Closing, closing } from "../../net/connections/dialect.js";
+import { isTextByte } from "../../net/connections/first-byte.js";
+import { JsonLineParser } from "../../protocol/json/json-lines.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
+import { SessionDialect } from "../session-dialect.js";
+import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/answers.js";
+import type { PieceOutput } from "./piece-output.js";
+import { JsonSession, type JsonSessionHost } from "./session.js";
+
+export const JSON_LISTENER = "json";
+const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
+/** Of a line while nobody has logged in who has to: no more than a login needs, and than one read brings. */
+const STRANGER_LINE_BYTES_MAX = 256 * 1024;
+const STRANGER_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
+
+export interface JsonHost extends DaemonSocketHost, JsonSessionHost {
+  readonly output: PieceOutput;
+}
+
+export class JsonDialect extends SessionDialect<Buffer, Text> {
+  readonly listener = JSON_LISTENER;
+  protected readonly parser: JsonLineParser;
+  readonly #host: JsonHost;
+  readonly #maxRequestBytes: number;
+  readonly #session: JsonSession;
+
+  constructor(host: JsonHost) {
+    const session = new JsonSession(host);
+    super(host, session);
+    this.#host = host;
+    this.#session = session;
+    this.#maxRequestBytes = host.limits.maxRequestBytes;
+    this.parser = new JsonLineParser(this.#maxRequestBytes);
+  }
+
+  /** The original's clients may begin with NULs, which it trims. */
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte) || byte === 0;
+  }
+
+  override get heldBytes(): number {
+    return this.parser.heldBytes + this.#session.heldBytes;
+  }
+
+  override push(chunk: Buffer): boolean {
+    const most = this.#maxRequestBytes;
+    this.parser.maxBytes = this.isStranger ? Math.min(STRANGER_LINE_BYTES_MAX, most) : most;
+    return super.push(chunk);
+  }
+
+  bytesOf({ length }: Buffer): number {
+    return length;
+  }
+
+  problem(): Closing | null {
+    if (!this.parser.isTooLong) return null;
+    const words = failure(this.isStranger ? STRANGER_TOO_LONG : TOO_LONG) + ANSWER_END;
+    return closing("malformed", "a line above --max-request-bytes", words);
+  }
+
+  override gone(): void {
+    this.#session.leave();
+  }
+
+  protected written(whole: Text): Answer {
+    const { limits, output } = this.#host;
+    const answer = bounded(whole, limits.maxOutputBytes);
+    return typeof answer === "string" ? answer + ANSWER_END : output.long([...answer, ANSWER_END]);
+  }
+
+  protected isError(answer: string): boolean {
+    return answer.startsWith(ERROR_HEAD);
+  }
+}

@@ -1,0 +1,56 @@
+/** memcached's text protocol as its connections see it: one request after the other; what they mean is the session's. */
+
+import { type Closing, closing } from "../../net/connections/dialect.js";
+import { isTextByte } from "../../net/connections/first-byte.js";
+import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
+import { SessionDialect } from "../session-dialect.js";
+import { MemcachedSession, type MemcachedSessionHost } from "./session.js";
+
+export const MEMCACHED_LISTENER = "memcached";
+/** Of an item while nobody has logged in who has to: a login is no longer. */
+const STRANGER_ITEM_BYTES_MAX = 2048;
+const BINARY_REQUEST = 0x80;
+const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
+
+export type MemcachedHost = DaemonSocketHost & MemcachedSessionHost;
+
+export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
+  readonly listener = MEMCACHED_LISTENER;
+  protected readonly parser = new MemcachedParser(0);
+  readonly #host: MemcachedHost;
+
+  constructor(host: MemcachedHost) {
+    super(host, new MemcachedSession(host));
+    this.#host = host;
+  }
+
+  /** memcached's binary protocol begins with a byte that is no text. */
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte) || byte === BINARY_REQUEST;
+  }
+
+  override next(pending: number): MemcachedRequest | null {
+    const { maxRequestBytes } = this.#host.limits;
+    this.parser.maxItemBytes = this.isStranger ? STRANGER_ITEM_BYTES_MAX : maxRequestBytes;
+    return super.next(pending);
+  }
+
+  bytesOf(request: MemcachedRequest): number {
+    return request.kind === "store" ? request.data.length : 0;
+  }
+
+  problem(): Closing | null {
+    if (this.parser.isBinary) return closing("malformed", "the binary protocol", "ERROR\r\n");
+    if (!this.parser.isTooLong) return null;
+    return closing("malformed", "a line longer than any request's", "CLIENT_ERROR line too long\r\n");
+  }
+
+  protected written(answer: string): string {
+    return answer;
+  }
+
+  protected isError(answer: string): boolean {
+    return REFUSALS.test(answer);
+  }
+}

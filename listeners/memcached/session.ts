@@ -1,0 +1,217 @@
+/**
+ * What a connection of memcached's text protocol asks for, carried out by the string commands. Requests in, answers out; knows
+ * nothing of bytes. Who has to log in does it as with `memcached -Y`: by a first `set` whose data are name and password.
+ */
+
+import type { Called } from "../../engine/backends/called.js";
+import type { CommandPath } from "../../engine/users/command-path.js";
+import { type Denial, Guest, type GuestParts } from "../../engine/users/guest.js";
+import { GuestSender } from "../../engine/users/guest-sender.js";
+import type { Environment } from "../../net/process/environment.js";
+import { version } from "../../net/process/version.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type MemcachedRequest, type StoreRequest, uint64 } from "../../protocol/memcached-requests.js";
+import type { Reply } from "../../protocol/reply.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { findCommand, resolveCommand } from "../../store/command-table.js";
+import type { Command } from "../../store/rows/command.js";
+import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
+
+export interface MemcachedSessionHost extends GuestParts {
+  readonly path: CommandPath;
+  readonly environment: Pick<Environment, "clock">;
+  readonly limits: { readonly maxOutputBytes: number };
+}
+
+/** What needs a user. */
+type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
+
+type CountRequest = MemcachedRequest & { readonly kind: "count" };
+
+/** The memcached whose answers these are, first: clients parse it, and some refuse a major version of 0. */
+export const VERSION: string = `1.6.18-dbsync-${version}`;
+const WRITERS = findCommand("WRITERS") as Command;
+/** How often a number is counted on that others change meanwhile. */
+const COUNT_TRIES = 100;
+/** In place of an answer. */
+const OTHERS_DID = "";
+const NOT_FOUND = "NOT_FOUND\r\n";
+const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
+const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+
+export class MemcachedSession {
+  readonly #host: MemcachedSessionHost;
+  readonly #guest: Guest;
+  readonly #sender: GuestSender;
+
+  constructor(host: MemcachedSessionHost) {
+    this.#host = host;
+    this.#guest = new Guest(host);
+    this.#sender = new GuestSender(this.#guest, host.environment);
+  }
+
+  /** Whether nobody has logged in who has to. */
+  get isStranger(): boolean {
+    return this.#guest.user === null;
+  }
+
+  /** @returns the answer, "" if none is wanted; null: the connection is to be closed */
+  serve(request: MemcachedRequest): string | Promise<string> | null {
+    if (request.kind === "quit" || request.kind === "http") return null;
+    if (request.kind === "wrong") return request.answer;
+    if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
+    this.#guest.renew();
+    const answer = this.isStranger ? this.#logIn(request) : this.#answer(request);
+    if (request.kind === "get" || !request.isSilent) return answer;
+    return answer instanceof Promise ? answer.then(() => "") : "";
+  }
+
+  #logIn(request: CommandRequest): string {
+    if (request.kind !== "store" || request.verb !== "set") return "CLIENT_ERROR unauthenticated\r\n";
+    const [, name = "", password = ""] = /^(\S+) (\S+)\s*$/.exec(request.data) ?? [];
+    return this.#guest.logIn(name, password) ? "STORED\r\n" : "CLIENT_ERROR authentication failure\r\n";
+  }
+
+  #answer(request: CommandRequest): string | Promise<string> {
+    switch (request.kind) {
+      case "get":
+        return this.#get(request.keys, request.tellsUnique);
+      case "store":
+        return this.#store(request);
+      case "delete":
+        return this.#run(["DEL", request.key], (reply) => (isZero(reply) ? NOT_FOUND : "DELETED\r\n"));
+      case "touch": {
+        const expiry = expiryOf(request.exptime, this.#sender.now, ["PERSIST"]);
+        return this.#run(["GETEX", request.key, ...expiry], (reply) =>
+          reply.kind === "nil" ? NOT_FOUND : "TOUCHED\r\n",
+        );
+      }
+      case "count":
+        return this.#count(request);
+    }
+  }
+
+  #get(keys: readonly ByteString[], tellsUnique: boolean): string | Promise<string> {
+    if (tellsUnique)
+      return this.#readWithWriters(keys, (values, writers) => this.#told(keys, values, writers));
+    return this.#run(["MGET", ...keys], (reply) => this.#told(keys, itemsOf(reply), null));
+  }
+
+  #told(keys: readonly ByteString[], values: readonly Reply[], writers: readonly Reply[] | null): string {
+    let items = "";
+    for (const [at, value] of values.entries()) {
+      if (value.kind !== "bulk") continue;
+      const { flags, data } = itemOf(value.bytes);
+      const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
+      items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
+      // One long value may be named often: its answer is never made.
+      if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
+    }
+    return `${items}END\r\n`;
+  }
+
+  #store(request: StoreRequest): string | Promise<string> {
+    const { verb, key, exptime, unique } = request;
+    const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
+    const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
+    if (verb !== "cas")
+      return this.#run(argv, (reply) => (reply.kind === "nil" ? "NOT_STORED\r\n" : "STORED\r\n"));
+    return this.#readWithWriters([key], (_, [told]) => {
+      const writer = bytesOf(told);
+      if (writer === "") return NOT_FOUND;
+      if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
+      return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
+    });
+  }
+
+  /** Reads, adds, and writes if nobody else has meanwhile; all dates stay. */
+  async #count(request: CountRequest): Promise<string> {
+    for (let left = COUNT_TRIES; left > 0; left--) {
+      const answer = await this.#readWithWriters([request.key], ([value], [writer]) =>
+        this.#counted(request, value, bytesOf(writer)),
+      );
+      if (answer !== OTHERS_DID) return answer;
+    }
+    return "SERVER_ERROR others change this value all the time\r\n";
+  }
+
+  #counted(
+    { verb, key, by }: CountRequest,
+    value: Reply | undefined,
+    writer: ByteString,
+  ): string | Promise<string> {
+    if (value?.kind !== "bulk") return NOT_FOUND;
+    const { flags, data } = itemOf(value.bytes);
+    const before = uint64(data.trim());
+    if (before === null) return NO_NUMBER;
+    const less = before < by ? 0n : before - by;
+    const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
+    const argv = ["SET", key, stringOf({ flags, data: now }), "KEEPTTL"];
+    return this.#runIf(argv, writer, (reply) => (reply === null ? OTHERS_DID : `${now}\r\n`));
+  }
+
+  /** Values, and who wrote each last, at one moment and at one place. */
+  #readWithWriters(
+    keys: readonly ByteString[],
+    told: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
+  ): string | Promise<string> {
+    const values = this.#permitted(["MGET", ...keys]);
+    if (typeof values === "string") return values;
+    const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
+    const reply = this.#host.path.executeTogether([writers, values], [], this.#sender);
+    const read = (both: Reply): string | Promise<string> => {
+      const [who, what] = itemsOf(both);
+      const problem = [both, who, what].find((one) => one?.kind === "error");
+      return problem === undefined ? told(itemsOf(what), itemsOf(who)) : answerOf(problem, () => "");
+    };
+    return reply instanceof Promise ? reply.then(read) : read(reply);
+  }
+
+  /** @param told  the answer to a reply that is no error */
+  #run(argv: readonly ByteString[], told: (reply: Reply) => string): string | Promise<string> {
+    const called = this.#permitted(argv);
+    if (typeof called === "string") return called;
+    const reply = this.#host.path.execute(called.command, argv, this.#sender);
+    return reply instanceof Promise
+      ? reply.then((settled) => answerOf(settled, told))
+      : answerOf(reply, told);
+  }
+
+  /** @param told  is given null if others have changed the key since */
+  #runIf(
+    argv: readonly ByteString[],
+    writer: ByteString,
+    told: (reply: Reply | null) => string,
+  ): string | Promise<string> {
+    const called = this.#permitted(argv);
+    if (typeof called === "string") return called;
+    const conditions = [{ db: this.#sender.db, key: argv[1] ?? "", writer }];
+    const reply = this.#host.path.executeTogether([called], conditions, this.#sender);
+    const ofOne = (all: Reply) => {
+      if (all.kind === "nil-array") return told(null);
+      return answerOf(all.kind === "array" ? (all.items[0] ?? all) : all, told);
+    };
+    return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
+  }
+
+  #permitted(argv: readonly ByteString[]): Called | string {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return answerOf(command.reply, () => "");
+    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
+    return denial === null ? { command, argv } : denied(denial);
+  }
+}
+
+function denied(denial: Denial): string {
+  return denial === "no-memory"
+    ? "SERVER_ERROR out of memory storing object\r\n"
+    : "CLIENT_ERROR this user has no permissions for this command or key\r\n";
+}
+
+function answerOf(reply: Reply, told: (reply: Reply) => string): string {
+  return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : told(reply);
+}
+
+const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
+const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
+const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;

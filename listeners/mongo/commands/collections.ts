@@ -1,0 +1,154 @@
+/** Commands on collections, their indexes, and databases. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { elements, embedded, list } from "../../../protocol/mongo/bson-writer.js";
+import { CommandDocument } from "../messages/command-document.js";
+import { failure } from "../messages/failure.js";
+import { checkMembers, type Fields } from "../messages/fields.js";
+import { documentsOf, firstBatch } from "../session/batches.js";
+import type { CommandHost, MongoCommand } from "../session/command-host.js";
+import { countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
+import { membersOfReply } from "./refused-documents.js";
+
+/** Of one command. */
+const INDEXES_MOST = 64;
+
+const WRITES: Fields = { writeConcern: "taken" };
+/** What collections can be besides plain ones. */
+const KINDS: Fields = {
+  capped: "default",
+  size: "default",
+  max: "default",
+  validator: "default",
+  validationLevel: "ignored",
+  validationAction: "ignored",
+  viewOn: "default",
+  pipeline: "default",
+  timeseries: "default",
+  expireAfterSeconds: "default",
+  collation: "default",
+  clusteredIndex: "default",
+  autoIndexId: "ignored",
+  changeStreamPreAndPostImages: "default",
+  encryptedFields: "default",
+  storageEngine: "default",
+  indexOptionDefaults: "default",
+};
+
+const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background"] as const;
+/** What an index can be besides a plain one. */
+const INDEX: Fields = {
+  ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
+  expireAfterSeconds: "default",
+  weights: "default",
+  wildcardProjection: "default",
+  bits: "default",
+  partialFilterExpression: "default",
+  min: "default",
+  max: "default",
+  default_language: "default",
+  collation: "default",
+  hidden: "default",
+  clustered: "default",
+  prepareUnique: "default",
+};
+
+export const collectionCommands: readonly MongoCommand[] = [
+  {
+    names: ["create"],
+    group: "collections",
+    summary: "makes a collection, which the first document would make too",
+    fields: { ...WRITES, ...KINDS },
+    run: (host, command) => host.write(command, ["MDB.CREATE", ...placeOf(command)], () => ""),
+  },
+  {
+    names: ["drop"],
+    group: "collections",
+    summary: "removes a collection",
+    fields: WRITES,
+    run: (host, command) => host.write(command, ["MDB.DROP", ...placeOf(command)], membersOfReply),
+  },
+  {
+    names: ["dropDatabase"],
+    group: "collections",
+    summary: "removes all collections of a database",
+    fields: WRITES,
+    run: (host, command) => host.write(command, ["MDB.DROPDATABASE", databaseOf(command)], membersOfReply),
+  },
+  {
+    names: ["createIndexes"],
+    group: "collections",
+    summary: "makes indexes; `unique` ones refuse what is there (11000)",
+    fields: { ...WRITES, indexes: "taken", commitQuorum: "ignored" },
+    run: createIndexes,
+  },
+  {
+    names: ["dropIndexes", "deleteIndexes"],
+    group: "collections",
+    summary: "removes indexes",
+    fields: { ...WRITES, index: "taken" },
+    run: (host, command) =>
+      host.write(command, ["MDB.DROPINDEXES", ...placeOf(command), command.only(["index"])], membersOfReply),
+  },
+  {
+    names: ["listIndexes"],
+    group: "collections",
+    summary: "the indexes of a collection",
+    fields: { cursor: "taken" },
+    run: (host, command) =>
+      listed(host, command, namespaceOf(command), ["MDB.LISTINDEXES", ...placeOf(command)]),
+  },
+  {
+    names: ["listCollections"],
+    group: "collections",
+    summary: "the collections of a database",
+    fields: { cursor: "taken", filter: "taken", nameOnly: "taken", authorizedCollections: "ignored" },
+    run: listCollections,
+  },
+  {
+    names: ["listDatabases"],
+    group: "collections",
+    summary: "the databases",
+    fields: { filter: "taken", nameOnly: "taken", authorizedDatabases: "ignored" },
+    run: (host, command) =>
+      host.run(["MDB.LISTDATABASES", command.only(["filter", "nameOnly"])], (reply) =>
+        elements({ databases: list(documentsOf(reply).map(embedded)) }),
+      ),
+  },
+];
+
+function createIndexes(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+  const indexes = command.documents("indexes", INDEXES_MOST) ?? [];
+  if (indexes.length === 0) throw failure(2, "Must specify at least one index to create");
+  const asked = indexes.map((one) => {
+    const index = new CommandDocument(one);
+    checkMembers(index, INDEX, "createIndexes.indexes");
+    // 0 is a lifetime as well.
+    if (index.has("expireAfterSeconds"))
+      throw failure(238, "'expireAfterSeconds' of createIndexes.indexes is not supported by this server");
+    return index.only(INDEX_FIELDS);
+  });
+  const argv = ["MDB.CREATEINDEXES", ...placeOf(command), ...asked];
+  return host.write(command, argv, membersOfReply);
+}
+
+function listCollections(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+  const database = databaseOf(command);
+  const spec = command.only(["filter", "nameOnly"]);
+  return listed(host, command, `${database}.$cmd.listCollections`, ["MDB.LISTCOLLECTIONS", database, spec]);
+}
+
+/** Carries out what lists documents of our own making. */
+function listed(
+  host: CommandHost,
+  command: CommandDocument,
+  namespace: ByteString,
+  argv: readonly ByteString[],
+): ByteString | Promise<ByteString> {
+  const wish = wishOf(command);
+  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
+}
+
+function wishOf(command: CommandDocument) {
+  const cursor = command.within("cursor");
+  return { size: cursor === null ? null : countOf(cursor, "batchSize"), isSingle: false };
+}

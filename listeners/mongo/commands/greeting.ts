@@ -1,0 +1,147 @@
+/** What drivers ask a server before and between commands: what it is, and whether it is there. */
+
+import { version } from "../../../net/process/version.js";
+import { bytesOfText } from "../../../protocol/byte-string.js";
+import {
+  boolean,
+  date,
+  double,
+  element,
+  elements,
+  embedded,
+  framed,
+  int32,
+  list,
+  text,
+  words,
+  document as written,
+} from "../../../protocol/mongo/bson-writer.js";
+import {
+  BATCH_DOCUMENTS_MAX,
+  DOCUMENT_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+} from "../../../protocol/mongo/message.js";
+import type { CommandDocument } from "../messages/command-document.js";
+import { failure } from "../messages/failure.js";
+import type { CommandHost, MongoCommand } from "../session/command-host.js";
+import { MECHANISMS, startLogin } from "./login.js";
+
+/** Whose commands are spoken, and by which number drivers know it: MongoDB 7.0. */
+const SPOKEN = [7, 0, 0, 0];
+const WIRE_VERSION = 21;
+/** Oldest drivers that are served: OP_MSG. */
+const WIRE_VERSION_MIN = 0;
+const SESSION_MINUTES = 30;
+
+export const greetings: readonly MongoCommand[] = [
+  {
+    names: ["hello"],
+    group: "connection",
+    summary: "what the server is: one that stands alone, by what drivers can tell",
+    // New drivers tell more than old servers know.
+    fields: "any",
+    isOpen: true,
+    run: (host, command) => greet(host, command, "isWritablePrimary"),
+  },
+  {
+    names: ["isMaster", "ismaster"],
+    group: "connection",
+    summary: "the same to older drivers",
+    fields: "any",
+    isOpen: true,
+    run: (host, command) => greet(host, command, "ismaster"),
+  },
+  {
+    names: ["ping"],
+    group: "connection",
+    summary: "whether it is there",
+    fields: {},
+    isOpen: true,
+    run: () => "",
+  },
+  {
+    names: ["buildInfo", "buildinfo"],
+    group: "connection",
+    summary: "the version whose commands are spoken (MongoDB 7.0), and this daemon's",
+    fields: {},
+    isOpen: true,
+    run: () =>
+      elements({
+        version: text(SPOKEN.slice(0, 3).join(".")),
+        versionArray: list(SPOKEN.map(int32)),
+        dbsyncd: text(version),
+        modules: list([]),
+        bits: int32(64),
+        debug: boolean(false),
+        maxBsonObjectSize: int32(DOCUMENT_BYTES_MAX),
+      }),
+  },
+  {
+    names: ["whatsmyuri"],
+    group: "connection",
+    summary: "the client's own address",
+    fields: {},
+    run: ({ remote }) => elements({ you: words(remote) }),
+  },
+  {
+    names: ["getParameter"],
+    group: "connection",
+    summary: "`featureCompatibilityVersion`; there are no other parameters",
+    fields: "any",
+    run: (_, command) => parameters(command),
+  },
+  {
+    names: ["serverStatus"],
+    group: "connection",
+    summary: "version, process and time; figures are at /metrics",
+    fields: "any",
+    run: ({ server }) => status(server),
+  },
+];
+
+function greet(host: CommandHost, command: CommandDocument, isPrimary: string) {
+  const { server, id } = host;
+  const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.limits.maxRequestBytes);
+  const hello = elements({
+    helloOk: boolean(true),
+    [isPrimary]: boolean(true),
+    maxBsonObjectSize: int32(Math.min(DOCUMENT_BYTES_MAX, messageBytes)),
+    maxMessageSizeBytes: int32(messageBytes),
+    maxWriteBatchSize: int32(BATCH_DOCUMENTS_MAX),
+    localTime: date(server.environment.clock()),
+    logicalSessionTimeoutMinutes: int32(SESSION_MINUTES),
+    connectionId: int32(id),
+    minWireVersion: int32(WIRE_VERSION_MIN),
+    maxWireVersion: int32(WIRE_VERSION),
+    readOnly: boolean(false),
+  });
+  const mechanisms = command.has("saslSupportedMechs")
+    ? element("saslSupportedMechs", list(MECHANISMS.map((one) => text(one))))
+    : "";
+  const asked = command.within("speculativeAuthenticate");
+  if (asked === null) return `${hello}${mechanisms}`;
+  return startLogin(host, asked).then(
+    (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
+    // It is asked for again, and told why not.
+    () => `${hello}${mechanisms}`,
+  );
+}
+
+const VERSION_PARAMETER = "featureCompatibilityVersion";
+
+function parameters(command: CommandDocument) {
+  if (!command.has(VERSION_PARAMETER)) throw failure(72, "no option found to get");
+  const known = { version: text(SPOKEN.slice(0, 2).join(".")) };
+  return elements({ [VERSION_PARAMETER]: written(known) });
+}
+
+function status({ environment, daemon }: CommandHost["server"]) {
+  return elements({
+    host: words(`${daemon.address}:${daemon.port}`),
+    version: text(SPOKEN.slice(0, 3).join(".")),
+    process: text(bytesOfText("dbsyncd")),
+    pid: int32(process.pid),
+    uptime: double(Math.floor(process.uptime())),
+    localTime: date(environment.clock()),
+  });
+}

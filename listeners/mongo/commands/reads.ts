@@ -1,0 +1,100 @@
+/** Commands that read documents. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { elements, framed, int32 } from "../../../protocol/mongo/bson-writer.js";
+import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import type { CommandDocument } from "../messages/command-document.js";
+import { failure } from "../messages/failure.js";
+import type { Fields } from "../messages/fields.js";
+import { documentsOf, firstBatch } from "../session/batches.js";
+import type { CommandHost, MongoCommand } from "../session/command-host.js";
+import { countOf, namespaceOf, placeOf } from "./arguments.js";
+import { membersOfReply } from "./refused-documents.js";
+
+const OF_READS: Fields = { collation: "default", let: "default", hint: "ignored", allowDiskUse: "ignored" };
+const OF_CURSORS: Fields = {
+  noCursorTimeout: "default",
+  allowPartialResults: "ignored",
+  tailable: "default",
+  awaitData: "default",
+  oplogReplay: "default",
+  returnKey: "default",
+  showRecordId: "default",
+  min: "default",
+  max: "default",
+};
+
+export const readCommands: readonly MongoCommand[] = [
+  {
+    names: ["find"],
+    group: "documents",
+    summary: "documents that match, sorted, skipped, limited, and of them what the projection names",
+    fields: {
+      ...OF_READS,
+      ...OF_CURSORS,
+      filter: "taken",
+      sort: "taken",
+      projection: "taken",
+      skip: "taken",
+      limit: "taken",
+      batchSize: "taken",
+      singleBatch: "taken",
+    },
+    run: find,
+  },
+  {
+    names: ["aggregate"],
+    group: "documents",
+    summary: "what a pipeline makes of a collection's documents",
+    fields: {
+      ...OF_READS,
+      pipeline: "taken",
+      cursor: "taken",
+      explain: "default",
+      bypassDocumentValidation: "ignored",
+      writeConcern: "ignored",
+    },
+    run: aggregate,
+  },
+  {
+    names: ["count"],
+    group: "documents",
+    summary: "how many documents match",
+    fields: { ...OF_READS, query: "taken", limit: "taken", skip: "taken", fields: "ignored" },
+    run: (host, command) =>
+      host.run(["MDB.COUNT", ...placeOf(command), command.only(["query", "skip", "limit"])], (reply) =>
+        elements({ n: int32(reply.kind === "integer" ? Number(reply.value) : 0) }),
+      ),
+  },
+  {
+    names: ["distinct"],
+    group: "documents",
+    summary: "the different values of a field in documents that match",
+    fields: { ...OF_READS, key: "taken", query: "taken" },
+    run: (host, command) =>
+      host.run(["MDB.DISTINCT", ...placeOf(command), command.only(["key", "query"])], (reply) => {
+        const members = membersOfReply(reply);
+        if (members.length <= DOCUMENT_BYTES_MAX) return members;
+        throw failure(10334, `distinct too big, ${DOCUMENT_BYTES_MAX} bytes at most`);
+      }),
+  },
+];
+
+function find(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+  const namespace = namespaceOf(command);
+  const wish = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
+  const spec = command.only(["filter", "sort", "projection", "skip", "limit"]);
+  const argv = ["MDB.FIND", ...placeOf(command), spec];
+  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
+}
+
+function aggregate(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+  if (!command.isText("aggregate"))
+    throw failure(73, "aggregate works on a collection here, not on a whole database");
+  const namespace = namespaceOf(command);
+  const cursor = command.within("cursor");
+  if (cursor === null) throw failure(9, "The 'cursor' option is required");
+  const wish = { size: countOf(cursor, "batchSize"), isSingle: false };
+  const spec = framed(command.element("pipeline"));
+  const argv = ["MDB.AGGREGATE", ...placeOf(command), spec];
+  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
+}

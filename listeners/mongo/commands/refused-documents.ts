@@ -1,0 +1,128 @@
+/**
+ * Documents of a write that are refused before it is recorded: what the store makes of commands that are recorded already must not
+ * change. Their failures are told with the store's, by the places that the client knows.
+ */
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
+import { BSON } from "../../../protocol/mongo/bson-types.js";
+import {
+  document,
+  element,
+  elements,
+  int32,
+  int32Bytes,
+  list,
+  text,
+} from "../../../protocol/mongo/bson-writer.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { failure, type MongoFailure } from "../messages/failure.js";
+
+const ID = "_id";
+const INDEX = "index";
+const ERRORS = "writeErrors";
+const LENGTH_BYTES = 4;
+
+/** Returns why a document's id is refused; null: it is not, or the bytes are no document, which the store refuses at its place. */
+export function refusedId(bytes: Buffer): MongoFailure | null {
+  try {
+    const field = dollarFieldOfId(bytes);
+    return field === null
+      ? null
+      : failure(52, `_id fields may not contain '$'-prefixed fields: ${field} is not valid for storage.`);
+  } catch (problem) {
+    if (problem instanceof MalformedBson) return null;
+    throw problem;
+  }
+}
+
+/** @throws MalformedBson */
+function dollarFieldOfId(bytes: Buffer): ByteString | null {
+  for (const { name, type, from, end } of membersOf(bytes)) {
+    if (name !== ID || type !== BSON.document) continue;
+    for (const { name: field } of membersOf(bytes.subarray(from, end)))
+      if (field.startsWith("$")) return field;
+  }
+  return null;
+}
+
+/** The members of a document that was answered. */
+export function membersOfReply(reply: Reply): ByteString {
+  return reply.kind === "bulk" ? reply.bytes.slice(LENGTH_BYTES, -1) : "";
+}
+
+interface WriteError {
+  readonly index: number;
+  /** The document. */
+  readonly bytes: ByteString;
+}
+
+export class Refusals {
+  /** What goes on to the store. */
+  readonly left: readonly Buffer[];
+  readonly #isOrdered: boolean;
+  readonly #places: readonly number[];
+  readonly #refused: readonly WriteError[];
+
+  /** @param isOrdered  nothing goes on that follows a refused document */
+  constructor(
+    documents: readonly Buffer[],
+    refusal: (document: Buffer) => MongoFailure | null,
+    isOrdered: boolean,
+  ) {
+    const places: number[] = [];
+    const refused: WriteError[] = [];
+    for (const [index, one] of documents.entries()) {
+      const why = refusal(one);
+      if (why === null) places.push(index);
+      else refused.push(written(index, why));
+      if (why !== null && isOrdered) break;
+    }
+    this.#isOrdered = isOrdered;
+    this.#places = places;
+    this.#refused = refused;
+    this.left = places.length === documents.length ? documents : places.map((at) => documents[at] as Buffer);
+  }
+
+  get isEmpty(): boolean {
+    return this.#refused.length === 0;
+  }
+
+  /** The members of the answer where nothing went on. */
+  get alone(): ByteString {
+    return `${elements({ n: int32(0) })}${errorsOf(this.#refused)}`;
+  }
+
+  /** The members of the store's answer, with these failures among its own. */
+  joined(reply: Reply): ByteString {
+    if (reply.kind !== "bulk") return "";
+    const bytes = Buffer.from(reply.bytes, "latin1");
+    let rest = "";
+    let errors: readonly WriteError[] = [];
+    for (const { name, start, from, end } of membersOf(bytes))
+      if (name === ERRORS) errors = this.#placed(bytes.subarray(from, end));
+      else rest += bytesOf(bytes, start, end);
+    // In order it has not come to the one that is refused.
+    const all = this.#isOrdered && errors.length > 0 ? errors : [...errors, ...this.#refused];
+    return rest + errorsOf([...all].sort((a, b) => a.index - b.index));
+  }
+
+  /** The store's failures, by the client's places. */
+  #placed(array: Buffer): readonly WriteError[] {
+    return [...membersOf(array)].map(({ from, end }) => {
+      const one = array.subarray(from, end);
+      const at = [...membersOf(one)].find(({ name }) => name === INDEX)?.from ?? -1;
+      if (at < 0) return { index: 0, bytes: bytesOf(one) };
+      const index = this.#places[one.readInt32LE(at)] ?? 0;
+      const bytes = bytesOf(one, 0, at) + int32Bytes(index) + bytesOf(one, at + LENGTH_BYTES, one.length);
+      return { index, bytes };
+    });
+  }
+}
+
+function written(index: number, { code, sentence }: MongoFailure): WriteError {
+  const told = { index: int32(index), code: int32(code), errmsg: text(sentence) };
+  return { index, bytes: document(told).bytes };
+}
+
+const errorsOf = (errors: readonly WriteError[]): ByteString =>
+  element(ERRORS, list(errors.map(({ bytes }) => ({ type: BSON.document, bytes }))));

@@ -1,0 +1,166 @@
+/** Commands that change documents. Each is one unit, whatever number of documents it names. */
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
+import { type BsonValue, element, framed } from "../../../protocol/mongo/bson-writer.js";
+import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import { CommandDocument } from "../messages/command-document.js";
+import { failure, type MongoFailure } from "../messages/failure.js";
+import { checkMembers, type Fields } from "../messages/fields.js";
+import type { CommandHost, MongoCommand } from "../session/command-host.js";
+import { placeOf } from "./arguments.js";
+import { membersOfReply, Refusals, refusedId } from "./refused-documents.js";
+
+const ID = "_id";
+const UPSERT_ID = "upsertId";
+const LENGTH_BYTES = 4;
+
+const OF_WRITES: Fields = {
+  ordered: "taken",
+  writeConcern: "taken",
+  bypassDocumentValidation: "ignored",
+  let: "default",
+  maxTimeMS: "ignored",
+};
+const OF_UPDATES: Fields = {
+  q: "taken",
+  u: "taken",
+  multi: "taken",
+  upsert: "taken",
+  collation: "default",
+  arrayFilters: "default",
+  c: "default",
+  sort: "default",
+  hint: "ignored",
+};
+const OF_DELETIONS: Fields = { q: "taken", limit: "taken", collation: "default", hint: "ignored" };
+const FIND_AND_MODIFY: Fields = {
+  query: "taken",
+  sort: "taken",
+  remove: "taken",
+  update: "taken",
+  new: "taken",
+  fields: "taken",
+  upsert: "taken",
+  writeConcern: "taken",
+  bypassDocumentValidation: "ignored",
+  collation: "default",
+  arrayFilters: "default",
+  let: "default",
+  hint: "ignored",
+};
+
+export const writeCommands: readonly MongoCommand[] = [
+  {
+    names: ["insert"],
+    group: "documents",
+    summary: "adds documents; those without `_id` are given an ObjectId",
+    fields: { ...OF_WRITES, documents: "taken" },
+    run: (host, command) =>
+      batch(host, command, {
+        verb: "MDB.INSERT",
+        field: "documents",
+        argument: (bytes) => withId(bytes, host),
+        refusal: refusedId,
+      }),
+  },
+  {
+    names: ["update"],
+    group: "documents",
+    summary:
+      "changes or replaces documents that match, one or (`multi`) all; `upsert` adds what is not there",
+    fields: { ...OF_WRITES, updates: "taken" },
+    run: (host, command) =>
+      batch(host, command, {
+        verb: "MDB.UPDATE",
+        field: "updates",
+        argument: (bytes) => updateStatement(bytes, host),
+      }),
+  },
+  {
+    names: ["delete"],
+    group: "documents",
+    summary: "removes documents that match, one or all",
+    fields: { ...OF_WRITES, deletes: "taken" },
+    run: (host, command) =>
+      batch(host, command, {
+        verb: "MDB.DELETE",
+        field: "deletes",
+        argument: (bytes) => statement(bytes, OF_DELETIONS, "delete.deletes").only(["q", "limit"]),
+      }),
+  },
+  {
+    names: ["findAndModify", "findandmodify"],
+    group: "documents",
+    summary: "changes, replaces or removes one document, and answers it as it was or (`new`) is",
+    fields: FIND_AND_MODIFY,
+    run: findAndModify,
+  },
+];
+
+/** How a command's documents become arguments of the store's command. */
+interface Batch {
+  readonly verb: string;
+  readonly field: string;
+  readonly argument: (document: Buffer) => ByteString;
+  /** Why a document is never handed to the store; null: it is. */
+  readonly refusal?: (document: Buffer) => MongoFailure | null;
+}
+
+function batch(
+  host: CommandHost,
+  command: CommandDocument,
+  { verb, field, argument, refusal = () => null }: Batch,
+): ByteString | Promise<ByteString> {
+  const documents = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
+  if (documents.length === 0)
+    throw failure(16, `Write batch sizes must be between 1 and ${BATCH_DOCUMENTS_MAX}`);
+  const ordered = command.has("ordered") && !command.flag("ordered") ? "0" : "1";
+  const refused = new Refusals(documents, refusal, ordered === "1");
+  const { left } = refused;
+  if (left.length === 0) return refused.alone;
+  return host.write(command, [verb, ...placeOf(command), ordered, ...left.map(argument)], (reply) =>
+    refused.isEmpty ? membersOfReply(reply) : refused.joined(reply),
+  );
+}
+
+function findAndModify(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+  const names = ["query", "sort", "remove", "update", "new", "fields", "upsert"];
+  const spec = upsertable(command, names, host);
+  return host.write(command, ["MDB.FINDANDMODIFY", ...placeOf(command), spec], membersOfReply);
+}
+
+function updateStatement(bytes: Buffer, host: CommandHost): ByteString {
+  return upsertable(statement(bytes, OF_UPDATES, "update.updates"), ["q", "u", "multi", "upsert"], host);
+}
+
+function statement(bytes: Buffer, fields: Fields, where: ByteString): CommandDocument {
+  const document = new CommandDocument(bytes);
+  checkMembers(document, fields, where);
+  return document;
+}
+
+/** With an id for what may be added. */
+function upsertable(document: CommandDocument, names: readonly string[], host: CommandHost): ByteString {
+  const id = document.flag("upsert") ? element(UPSERT_ID, host.server.objectIds.next()) : "";
+  return framed(names.map((name) => document.element(name)).join("") + id);
+}
+
+/** @throws MongoFailure */
+function withId(bytes: Buffer, { server }: CommandHost): ByteString {
+  if (bytes.length > DOCUMENT_BYTES_MAX)
+    throw failure(10334, `a document of ${bytes.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
+  return hasId(bytes) ? bytesOf(bytes) : preceded(bytes, server.objectIds.next());
+}
+
+function hasId(bytes: Buffer): boolean {
+  try {
+    for (const { name } of membersOf(bytes)) if (name === ID) return true;
+    return false;
+  } catch (problem) {
+    if (problem instanceof MalformedBson) throw failure(22, problem.message);
+    throw problem;
+  }
+}
+
+const preceded = (bytes: Buffer, id: BsonValue): ByteString =>
+  framed(`${element(ID, id)}${bytesOf(bytes, LENGTH_BYTES, bytes.length - 1)}`);

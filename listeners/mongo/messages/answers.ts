@@ -1,0 +1,37 @@
+/** Answers to commands, as documents: what was done with `ok: 1` behind it, or why not, with `ok: 0` in front. */
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { double, element, elements, framed, int32, text } from "../../../protocol/mongo/bson-writer.js";
+import { answerHead, type MongoMessage } from "../../../protocol/mongo/message.js";
+import type { MongoFailure } from "./failure.js";
+
+const DONE = element("ok", double(1));
+const REFUSED = element("ok", double(0));
+const LENGTH_BYTES = 4;
+
+/** @param written  the elements of what is told */
+export function doneAnswer(written: ByteString): ByteString {
+  return framed(`${written}${DONE}`);
+}
+
+/** @param kind  of the message: drivers read `$err` of a failed query of the old kind */
+export function refusedAnswer(
+  { code, codeName, sentence, details }: MongoFailure,
+  kind: MongoMessage["kind"],
+): ByteString {
+  const old = kind === "query" ? element("$err", text(sentence)) : "";
+  const told = elements({ errmsg: text(sentence), code: int32(code), codeName: text(codeName) });
+  return framed(`${REFUSED}${old}${told}${details}`);
+}
+
+/** The whole message. */
+export function written(request: Pick<MongoMessage, "id" | "kind">, answer: ByteString): ByteString {
+  const isError = answer.startsWith(REFUSED, LENGTH_BYTES);
+  return `${bytesOf(answerHead(request, answer.length, isError))}${answer}`;
+}
+
+/** Whether a message says that something is wrong. */
+export function isRefused(message: ByteString): boolean {
+  return [...HEADS].some((head) => message.startsWith(REFUSED, head + LENGTH_BYTES));
+}
+
+const HEADS = (["message", "query"] as const).map((kind) => answerHead({ id: 0, kind }, 0).length);

@@ -1,0 +1,182 @@
+/** The document of a command, by its members; and the documents that a message may hold beside it. Nothing is decoded but what is asked for. */
+import { type ByteString, bytesOf, textOfBytes } from "../../../protocol/byte-string.js";
+import { MalformedBson, type Member, membersOf } from "../../../protocol/mongo/bson-members.js";
+import { BSON } from "../../../protocol/mongo/bson-types.js";
+import { framed } from "../../../protocol/mongo/bson-writer.js";
+import type { DocumentSequence } from "../../../protocol/mongo/message.js";
+import { failure } from "./failure.js";
+
+/** More are no command. */
+const MEMBERS_MOST = 1000;
+const NUMBERS: ReadonlySet<number> = new Set([BSON.int32, BSON.int64, BSON.double]);
+
+export class CommandDocument {
+  readonly members: readonly Member[];
+  readonly #bytes: Buffer;
+  readonly #byName = new Map<string, Member>();
+  readonly #sequences: ReadonlyMap<string, readonly Buffer[]>;
+
+  /** @throws MongoFailure */
+  constructor(bytes: Buffer, sequences: readonly DocumentSequence[] = []) {
+    this.#bytes = bytes;
+    this.members = listed(bytes, MEMBERS_MOST);
+    for (const member of this.members) {
+      if (this.#byName.has(member.name))
+        throw failure(40413, `BSON field '${textOfBytes(member.name)}' is a duplicate field`);
+      this.#byName.set(member.name, member);
+    }
+    this.#sequences = new Map(sequences.map(({ name, documents }) => [name, documents]));
+    const doubled = sequences.find(({ name }) => this.#byName.has(name));
+    if (doubled !== undefined || this.#sequences.size < sequences.length)
+      throw failure(40413, `BSON field '${doubled?.name ?? sequences[0]?.name}' is a duplicate field`);
+  }
+
+  /** UTF-8: of a command what it is to do. */
+  get name(): ByteString {
+    return this.members[0]?.name ?? "";
+  }
+
+  /** What lies beside the document. */
+  get sequenceNames(): Iterable<string> {
+    return this.#sequences.keys();
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  member(name: string): Member | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The member as it stands, with its type and name; "": it is absent. */
+  element(name: string): ByteString {
+    const member = this.#byName.get(name);
+    return member === undefined ? "" : bytesOf(this.#bytes, member.start, member.end);
+  }
+
+  /** A document of some of the members, as they stand. */
+  only(names: readonly string[]): ByteString {
+    return framed(names.map((name) => this.element(name)).join(""));
+  }
+
+  /** The bytes of a text; null: it is absent. @throws MongoFailure  it is something else */
+  text(name: string): ByteString | null {
+    const member = this.#typed(name, (type) => type === BSON.text, "string");
+    if (member === null) return null;
+    const { from, end } = member;
+    if (this.#bytes[end - 1] !== 0) throw failure(22, `the string '${name}' has no end`);
+    return bytesOf(this.#bytes, from + 4, end - 1);
+  }
+
+  isText(name: string): boolean {
+    return this.#byName.get(name)?.type === BSON.text;
+  }
+
+  /** The characters of a text. */
+  words(name: string): string | null {
+    const bytes = this.text(name);
+    return bytes === null ? null : textOfBytes(bytes);
+  }
+
+  /** Any number, as BSON has it. */
+  number(name: string): number | null {
+    const member = this.#typed(name, (type) => NUMBERS.has(type), "number");
+    return member === null ? null : Number(this.#numberAt(member));
+  }
+
+  int64(name: string): bigint | null {
+    const member = this.#typed(name, (type) => NUMBERS.has(type), "long");
+    return member === null ? null : BigInt(this.#exact(member));
+  }
+
+  /** A boolean, or a number that stands for one; false: it is absent. */
+  flag(name: string): boolean {
+    const member = this.#typed(name, (type) => type === BSON.boolean || NUMBERS.has(type), "bool");
+    if (member === null) return false;
+    return member.type === BSON.boolean
+      ? this.#bytes[member.from] !== 0
+      : Number(this.#numberAt(member)) !== 0;
+  }
+
+  /** The bytes of a binary value; null: it is absent. */
+  payload(name: string): ByteString | null {
+    const member = this.#typed(name, (type) => type === BSON.binary, "binData");
+    // Behind length and subtype.
+    return member === null ? null : bytesOf(this.#bytes, member.from + 5, member.end);
+  }
+
+  /** A document within this one, or an array. */
+  within(name: string): CommandDocument | null {
+    const isDocument = (type: number) => type === BSON.document || type === BSON.array;
+    const member = this.#typed(name, isDocument, "object");
+    return member === null ? null : new CommandDocument(this.#bytes.subarray(member.from, member.end));
+  }
+
+  /** The documents of an array, or of what lies beside under its name; null: there is neither. @param most  else the failure */
+  documents(name: string, most: number): readonly Buffer[] | null {
+    const beside = this.#sequences.get(name);
+    if (beside !== undefined) return bounded(beside, most);
+    const member = this.#typed(name, (type) => type === BSON.array, "array");
+    if (member === null) return null;
+    const array = this.#bytes.subarray(member.from, member.end);
+    return listed(array, most).map(({ type, from, end }) => {
+      if (type !== BSON.document) throw failure(14, `an element of '${name}' is no document`);
+      return array.subarray(from, end);
+    });
+  }
+
+  /** The members of an array as documents of one member each, "": its value. */
+  values(name: string, most: number): readonly CommandDocument[] | null {
+    const member = this.#typed(name, (type) => type === BSON.array, "array");
+    if (member === null) return null;
+    const array = this.#bytes.subarray(member.from, member.end);
+    return listed(array, most).map(({ type, from, end }) => {
+      const written = `${String.fromCharCode(type)}\0${bytesOf(array, from, end)}`;
+      return new CommandDocument(Buffer.from(framed(written), "latin1"));
+    });
+  }
+
+  #numberAt({ type, from }: Member): number | bigint {
+    if (type === BSON.double) return this.#bytes.readDoubleLE(from);
+    return type === BSON.int32 ? this.#bytes.readInt32LE(from) : this.#bytes.readBigInt64LE(from);
+  }
+
+  #exact(member: Member): number | bigint {
+    const number = this.#numberAt(member);
+    if (typeof number === "bigint") return number;
+    if (!Number.isFinite(number)) throw failure(2, `'${member.name}' is no whole number`);
+    return Math.trunc(number);
+  }
+
+  /** @returns null: it is absent, or null */
+  #typed(name: string, isRight: (type: number) => boolean, due: string): Member | null {
+    const member = this.#byName.get(name);
+    if (member === undefined || member.type === BSON.nil) return null;
+    if (!isRight(member.type))
+      throw failure(14, `BSON field '${this.name}.${name}' is the wrong type, expected type '${due}'`);
+    return member;
+  }
+}
+
+/** @throws MongoFailure */
+function listed(bytes: Buffer, most: number): readonly Member[] {
+  const members: Member[] = [];
+  try {
+    for (const member of membersOf(bytes)) {
+      if (members.length === most) throw tooMany(most);
+      members.push(member);
+    }
+  } catch (problem) {
+    if (problem instanceof MalformedBson) throw failure(22, problem.message);
+    throw problem;
+  }
+  return members;
+}
+
+function bounded(documents: readonly Buffer[], most: number): readonly Buffer[] {
+  if (documents.length > most) throw tooMany(most);
+  return documents;
+}
+
+const tooMany = (most: number) => failure(16, `more than ${most} in one command`);

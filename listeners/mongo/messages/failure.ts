@@ -1,0 +1,66 @@
+/** Why a command of a MongoDB client is not carried out, in the codes that drivers know. Source: MongoDB 7.0, error_codes.yml. */
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import type { ErrorReply } from "../../../protocol/reply.js";
+
+export const CODE_NAMES = {
+  2: "BadValue",
+  8: "UnknownError",
+  9: "FailedToParse",
+  13: "Unauthorized",
+  14: "TypeMismatch",
+  16: "InvalidLength",
+  17: "ProtocolError",
+  18: "AuthenticationFailed",
+  20: "IllegalOperation",
+  22: "InvalidBSON",
+  43: "CursorNotFound",
+  52: "DollarPrefixedFieldName",
+  59: "CommandNotFound",
+  72: "InvalidOptions",
+  79: "UnknownReplWriteConcern",
+  73: "InvalidNamespace",
+  123: "NotAReplicaSet",
+  146: "ExceededMemoryLimit",
+  148: "ReadConcernMajorityNotEnabled",
+  238: "NotImplemented",
+  322: "APIVersionError",
+  334: "MechanismUnavailable",
+  10334: "BSONObjectTooLarge",
+  40413: "Location40413",
+  40414: "Location40414",
+  40415: "Location40415",
+} as const;
+
+export type FailureCode = keyof typeof CODE_NAMES;
+
+export class MongoFailure extends Error {
+  readonly code: number;
+  readonly codeName: ByteString;
+  /** UTF-8. */
+  readonly sentence: ByteString;
+  /** Elements of the answer besides these, as BSON. */
+  readonly details: ByteString;
+
+  constructor(code: number, codeName: ByteString, sentence: ByteString, details: ByteString = "") {
+    super(sentence);
+    [this.code, this.codeName, this.sentence, this.details] = [code, codeName, sentence, details];
+  }
+}
+
+/** @param sentence  characters */
+export function failure(code: FailureCode, sentence: string): MongoFailure {
+  return new MongoFailure(code, CODE_NAMES[code], bytesOfText(sentence));
+}
+
+/** As the database tells mistakes in what it was asked. */
+const TOLD = /^MONGO (\d+) (\w+) (.*)$/s;
+/** Errors of the daemon itself, by the first word. */
+const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146, TOOMUCH: 146 };
+
+export function failureOf({ text, details }: ErrorReply): MongoFailure {
+  const [, code, codeName, sentence] = TOLD.exec(text) ?? [];
+  if (codeName !== undefined) return new MongoFailure(Number(code), codeName, sentence ?? "", details);
+  const [, word = "ERR", rest = text] = /^([A-Z]+) (.*)$/s.exec(text) ?? [];
+  const own = CODES[word] ?? 8;
+  return new MongoFailure(own, CODE_NAMES[own], word === "ERR" ? rest : text);
+}

@@ -1,0 +1,110 @@
+/** Which fields a command knows, so that what is asked for and not done is told by its name. */
+import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { BSON } from "../../../protocol/mongo/bson-types.js";
+import type { CommandDocument } from "./command-document.js";
+import { failure } from "./failure.js";
+
+/**
+ * `taken`: the command looks at it. `ignored`: it may say anything, since what is answered does not depend on it. `default`: what it
+ * could ask for is not there, so that it may only say what is so anyway.
+ */
+export type FieldUse = "taken" | "ignored" | "default";
+
+export type Fields = Readonly<Record<string, FieldUse>>;
+
+/** Of all commands; sessions among them, in which nothing is remembered. */
+export const COMMON_FIELDS: Fields = {
+  $db: "taken",
+  $readPreference: "ignored",
+  $clusterTime: "ignored",
+  lsid: "ignored",
+  comment: "ignored",
+  maxTimeMS: "ignored",
+  apiVersion: "taken",
+  apiStrict: "default",
+  apiDeprecationErrors: "default",
+  readConcern: "taken",
+  txnNumber: "taken",
+  autocommit: "taken",
+  startTransaction: "taken",
+};
+
+const NO_TRANSACTIONS = "Transaction numbers are only allowed on a replica set member or mongos";
+const READ_CONCERN: Fields = {
+  level: "taken",
+  provenance: "ignored",
+  afterClusterTime: "default",
+  atClusterTime: "default",
+  afterOpTime: "default",
+};
+const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
+
+/** @throws MongoFailure  a field that is not known, or says what is not done here */
+export function checkFields(command: CommandDocument, fields: Fields): void {
+  const { name: own } = command;
+  for (const { name } of command.members)
+    if (name !== own) checkMember(command, name, useOf(fields, name) ?? useOf(COMMON_FIELDS, name), own);
+  for (const name of command.sequenceNames) if (useOf(fields, name) !== "taken") throw unknown(own, name);
+  checkCommon(command);
+}
+
+/** @param where  the command of which the document is a part. @throws MongoFailure  as above */
+export function checkMembers(document: CommandDocument, fields: Fields, where: ByteString): void {
+  for (const { name } of document.members) checkMember(document, name, useOf(fields, name), where);
+}
+
+function checkMember(
+  document: CommandDocument,
+  name: ByteString,
+  use: FieldUse | undefined,
+  where: ByteString,
+): void {
+  if (use === undefined) throw unknown(where, name);
+  if (use === "default" && !saysNothing(document, name))
+    throw failure(238, `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server`);
+}
+
+const unknown = (where: ByteString, name: ByteString) =>
+  failure(40415, `BSON field '${textOfBytes(where)}.${textOfBytes(name)}' is an unknown field.`);
+
+const useOf = (fields: Fields, name: string): FieldUse | undefined =>
+  Object.hasOwn(fields, name) ? fields[name] : undefined;
+
+function checkCommon(command: CommandDocument): void {
+  for (const name of ["txnNumber", "startTransaction", "autocommit"])
+    if (command.has(name)) throw failure(20, NO_TRANSACTIONS);
+  const version = command.words("apiVersion");
+  if (version !== null && version !== "1")
+    throw failure(322, `Provided apiVersion:${version} is not implemented; 1 is`);
+  const concern = command.within("readConcern");
+  if (concern !== null) checkMembers(concern, READ_CONCERN, "readConcern");
+  const level = concern?.words("level") ?? null;
+  if (LOCAL_LEVELS.includes(level)) return;
+  if (level === "majority")
+    throw failure(
+      148,
+      "readConcern level majority is not supported; reads are local, and answers provisional",
+    );
+  throw failure(123, `readConcern level ${level} needs a replica set; local and available are there`);
+}
+
+/** Whether a value asks for nothing: absent, off, none, empty, or the collation that compares bytes. */
+function saysNothing(command: CommandDocument, name: string): boolean {
+  const { type } = command.member(name) ?? { type: BSON.nil };
+  switch (type) {
+    case BSON.nil:
+      return true;
+    case BSON.document:
+    case BSON.array: {
+      const inner = command.within(name);
+      return inner === null || inner.members.length === 0 || inner.words("locale") === "simple";
+    }
+    case BSON.boolean:
+    case BSON.int32:
+    case BSON.int64:
+    case BSON.double:
+      return !command.flag(name);
+    default:
+      return false;
+  }
+}

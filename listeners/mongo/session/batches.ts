@@ -1,0 +1,80 @@
+/** Answers of many documents: the first of them at once, and a cursor for the rest. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { document, elements, embedded, int64, list, text } from "../../../protocol/mongo/bson-writer.js";
+import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { failure } from "../messages/failure.js";
+import type { CommandHost } from "./command-host.js";
+import type { Cursor } from "./cursors.js";
+
+/** MongoDB's, of a first answer. */
+const FIRST_DOCUMENTS = 101;
+
+export interface BatchWish {
+  /** null: as many as is usual. */
+  readonly size: number | null;
+  /** Whether nothing is kept for later. */
+  readonly isSingle: boolean;
+}
+
+/** The documents of a reply. */
+export const documentsOf = (reply: Reply): readonly ByteString[] =>
+  reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : "")) : [];
+
+/** What was asked, and where. */
+export interface Asked {
+  /** Database and collection. */
+  readonly namespace: ByteString;
+  readonly argv: readonly ByteString[];
+}
+
+/** @returns elements. @throws MongoFailure */
+export function firstBatch(
+  { server, login }: CommandHost,
+  { namespace, argv }: Asked,
+  documents: readonly ByteString[],
+  { size, isSingle }: BatchWish,
+): ByteString {
+  const at = batchEnd(documents, 0, size ?? FIRST_DOCUMENTS);
+  const isWhole = at === documents.length || isSingle;
+  const cursor = isWhole
+    ? null
+    : server.cursors.open({ namespace, user: login.name, asked: argv, documents, at });
+  if (cursor === null && !isWhole)
+    throw failure(
+      146,
+      "more is found than is kept for one client (--mongo-cursor-bytes, --mongo-cursors): narrow the filter, or set a limit",
+    );
+  return told(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
+}
+
+/** @param size  null: as many as fit */
+export function nextBatch({ server }: CommandHost, cursor: Cursor, size: number | null): ByteString {
+  const { documents, at, namespace } = cursor;
+  cursor.at = batchEnd(documents, at, size ?? documents.length);
+  const isOver = cursor.at === documents.length;
+  if (isOver) server.cursors.close(cursor);
+  else server.cursors.used(cursor);
+  return told(isOver ? 0n : cursor.id, namespace, "nextBatch", documents.slice(at, cursor.at));
+}
+
+function told(
+  id: bigint,
+  namespace: ByteString,
+  batch: "firstBatch" | "nextBatch",
+  documents: readonly ByteString[],
+): ByteString {
+  const cursor = { [batch]: list(documents.map(embedded)), id: int64(id), ns: text(namespace) };
+  return elements({ cursor: document(cursor) });
+}
+
+/** Where a batch ends: behind so many documents, or as many bytes as an answer has; one document at least, if any is wanted. */
+function batchEnd(documents: readonly ByteString[], from: number, size: number): number {
+  const most = Math.min(documents.length, from + size);
+  let bytes = 0;
+  for (let at = from; at < most; at++) {
+    bytes += (documents[at] as ByteString).length;
+    if (bytes > DOCUMENT_BYTES_MAX && at > from) return at;
+  }
+  return most;
+}

@@ -1,0 +1,82 @@
+/**
+ * A login by SCRAM-SHA-256 as the server sees it: the client proves that it knows the password, and is proved to that the server has what
+ * was made of it. A user who is not there is answered as one who is. Messages in, messages out.
+ * Source: RFC 5802 and 7677.
+ */
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { PASSWORD_ITERATIONS, type PasswordSecret } from "../../../engine/users/password-secrets.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+
+/** Of a client's first message; names have 100 bytes or so. */
+const MESSAGE_BYTES_MAX = 4096;
+const NONCE_BYTES = 24;
+/** `n,,` or `y,,`: no channel is bound. */
+const FIRST = /^([ny],(?:a=[^,]*)?,)(n=([^,]*),r=([!-+\--~]+))(?:,.*)?$/s;
+const LAST = /^(c=([^,]+),r=([^,]+)),p=([A-Za-z0-9+/]+=*)$/;
+const PROOF_BYTES = 32;
+
+const hmac = (key: Buffer, data: ByteString) => createHmac("sha256", key).update(data, "latin1").digest();
+const base64 = (bytes: ByteString) => Buffer.from(bytes, "latin1").toString("base64");
+
+/** Of who is not there: no proof is right, and it is looked at all the same. */
+const NOBODYS: readonly PasswordSecret[] = [{ storedKey: Buffer.alloc(32), serverKey: Buffer.alloc(32) }];
+
+export interface ScramStart {
+  /** As the client writes it, decoded; UTF-8. */
+  readonly user: ByteString;
+  readonly gs2: ByteString;
+  /** Signed by both sides. */
+  readonly bare: ByteString;
+  readonly nonce: ByteString;
+}
+
+/** A client's first message; null: it is none. */
+export function scramStart(message: ByteString): ScramStart | null {
+  const [, gs2, bare, name, nonce] = (message.length <= MESSAGE_BYTES_MAX && FIRST.exec(message)) || [];
+  if (gs2 === undefined || bare === undefined || name === undefined || nonce === undefined) return null;
+  const user = name.replace(/=2C/g, ",").replace(/=3D/g, "=");
+  return { user, gs2, bare, nonce };
+}
+
+export interface ScramParts extends ScramStart {
+  readonly salt: ByteString;
+  /** What was made of the user's passwords; empty: he has none, or is not there. */
+  readonly secrets: readonly PasswordSecret[];
+  readonly randomBytes: (count: number) => ByteString;
+}
+
+export class ScramLogin {
+  readonly user: ByteString;
+  /** The server's first message. */
+  readonly challenge: ByteString;
+  readonly #parts: ScramParts;
+  readonly #nonce: ByteString;
+
+  constructor(parts: ScramParts) {
+    this.#parts = parts;
+    this.user = parts.user;
+    this.#nonce = `${parts.nonce}${base64(parts.randomBytes(NONCE_BYTES))}`;
+    this.challenge = `r=${this.#nonce},s=${base64(parts.salt)},i=${PASSWORD_ITERATIONS}`;
+  }
+
+  /** @param message  the client's last one @returns the server's; null: it does not prove anything */
+  finish(message: ByteString): ByteString | null {
+    const { gs2, bare, secrets } = this.#parts;
+    const [, unproved, binding, nonce, proof] =
+      (message.length <= MESSAGE_BYTES_MAX && LAST.exec(message)) || [];
+    if (unproved === undefined || binding !== base64(gs2) || nonce !== this.#nonce) return null;
+    const proved = Buffer.from(proof as string, "base64");
+    if (proved.length !== PROOF_BYTES) return null;
+    const signed = `${bare},${this.challenge},${unproved}`;
+    const known = (secrets.length > 0 ? secrets : NOBODYS).find(({ storedKey }) =>
+      isProof(proved, storedKey, signed),
+    );
+    return known === undefined ? null : `v=${hmac(known.serverKey, signed).toString("base64")}`;
+  }
+}
+
+function isProof(proof: Buffer, storedKey: Buffer, signed: ByteString): boolean {
+  const signature = hmac(storedKey, signed);
+  const clientKey = Buffer.from(proof.map((byte, at) => byte ^ (signature[at] as number)));
+  return timingSafeEqual(createHash("sha256").update(clientKey).digest(), storedKey);
+}

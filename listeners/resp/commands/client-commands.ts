@@ -1,0 +1,196 @@
+/** CLIENT and its subcommands. Texts: redis-server 7.0. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulk, integer, NIL, OK, ONE, type Reply, verbatim, ZERO } from "../../../protocol/reply.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
+import { parseInteger } from "../../../store/arguments/numbers.js";
+import { type Client, clientLine, hears } from "../session/clients.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+import { checkedName, NAME_BYTES_MAX } from "./greeting.js";
+
+export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["CLIENT|GETNAME", ({ name }) => (name === "" ? NIL : bulk(name))],
+  ["CLIENT|ID", ({ client }) => integer(client.id)],
+  ["CLIENT|INFO", (session, argv) => verbatim(`${ownLine(session, argv)}\n`)],
+  ["CLIENT|KILL", kill],
+  ["CLIENT|LIST", list],
+  ["CLIENT|NO-EVICT", onOrOff],
+  ["CLIENT|NO-TOUCH", onOrOff],
+  ["CLIENT|PAUSE", pause],
+  ["CLIENT|REPLY", chooseReplies],
+  ["CLIENT|SETINFO", setInfo],
+  ["CLIENT|SETNAME", setName],
+  ["CLIENT|UNBLOCK", unblock],
+  ["CLIENT|UNPAUSE", unpause],
+];
+
+/** What the types are called that Redis has. */
+const TYPES: readonly string[] = ["normal", "master", "slave", "replica", "pubsub"];
+const typeOf = (client: Client) => (hears(client) ? "pubsub" : "normal");
+/** Longer pauses are no pauses. */
+const PAUSE_MS_MAX = 2 ** 31 - 1;
+
+/** The command itself stands in the buffer there while it runs. */
+function ownLine({ client, host }: RespSession, argv: readonly ByteString[]): ByteString {
+  const requestBytes = client.requestBytes + writeCommand(argv).length;
+  return clientLine(client, host.environment.uptime(), requestBytes);
+}
+
+/** `CLIENT LIST [TYPE type | ID id …]` */
+function list(session: RespSession, argv: readonly ByteString[]): Reply {
+  const { clients } = session.host.state;
+  const option = argv[2]?.toUpperCase();
+  let chosen = clients.all();
+  if (option === "TYPE" && argv.length === 4) {
+    const type = checkedType(argv[3] as ByteString);
+    chosen = chosen.filter((client) => typeOf(client) === type);
+  } else if (option === "ID" && argv.length > 3) {
+    const ids = argv.slice(3).map(parseInteger);
+    if (ids.some((id) => id === undefined)) throw custom("ERR Invalid client ID");
+    chosen = ids.flatMap((id) => clients.find(Number(id)) ?? []);
+  } else if (argv.length > 2) throw syntaxError();
+  const now = session.host.environment.uptime();
+  const lines = chosen.map((one) => (one === session.client ? ownLine(session, argv) : clientLine(one, now)));
+  return verbatim(lines.map((line) => `${line}\n`).join(""));
+}
+
+function checkedType(word: ByteString): string {
+  const type = word.toLowerCase();
+  if (!TYPES.includes(type)) throw custom(`ERR Unknown client type '${word}'`);
+  return type;
+}
+
+/** Which clients CLIENT KILL means. */
+interface Chosen {
+  readonly matches: ((client: Client) => boolean)[];
+  skipsSelf: boolean;
+}
+
+/** `CLIENT KILL address:port` or `CLIENT KILL [ID|TYPE|USER|ADDR|LADDR|SKIPME value] …` */
+function kill(session: RespSession, argv: readonly ByteString[]): Reply {
+  const chosen: Chosen = { matches: [], skipsSelf: true };
+  if (argv.length === 3) {
+    chosen.skipsSelf = false;
+    chosen.matches.push(({ remote }) => remote === argv[2]);
+  } else if (argv.length % 2 === 1) throw syntaxError();
+  else
+    for (let i = 2; i < argv.length; i += 2)
+      choose(session, chosen, argv[i] as ByteString, argv[i + 1] as ByteString);
+  const { client, host } = session;
+  const meant = host.state.clients
+    .all()
+    .filter((one) => chosen.matches.every((fits) => fits(one)) && !(chosen.skipsSelf && one === client));
+  for (const one of meant) {
+    if (one === client) one.endAfterAnswer();
+    else one.kill();
+  }
+  if (argv.length > 3) return integer(meant.length);
+  if (meant.length === 0) throw custom("ERR No such client");
+  return OK;
+}
+
+function choose({ host }: RespSession, chosen: Chosen, option: ByteString, value: ByteString): void {
+  switch (option.toUpperCase()) {
+    case "ID": {
+      const id = parseInteger(value);
+      if (id === undefined || id < 1) throw custom("ERR client-id should be greater than 0");
+      chosen.matches.push((client) => client.id === Number(id));
+      break;
+    }
+    case "TYPE": {
+      const type = checkedType(value);
+      chosen.matches.push((client) => typeOf(client) === type);
+      break;
+    }
+    case "USER":
+      if (host.users.find(value) === undefined) throw custom(`ERR No such user '${value}'`);
+      chosen.matches.push(({ userName }) => userName === value);
+      break;
+    case "ADDR":
+      chosen.matches.push(({ remote }) => remote === value);
+      break;
+    case "LADDR":
+      chosen.matches.push(({ local }) => local === value);
+      break;
+    case "SKIPME":
+      chosen.skipsSelf = yesOrNo(value);
+      break;
+    default:
+      throw syntaxError();
+  }
+}
+
+function yesOrNo(word: ByteString): boolean {
+  if (!/^(yes|no)$/i.test(word)) throw syntaxError();
+  return word.toLowerCase() === "yes";
+}
+
+function onOrOff(_: RespSession, argv: readonly ByteString[]): Reply {
+  if (!/^(on|off)$/i.test(argv[2] as ByteString)) throw syntaxError();
+  return OK;
+}
+
+/** `CLIENT PAUSE milliseconds [WRITE|ALL]` */
+function pause({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const mode = argv[3]?.toLowerCase() ?? "all";
+  if (argv.length > 4 || (mode !== "all" && mode !== "write"))
+    throw custom("ERR CLIENT PAUSE mode must be WRITE or ALL");
+  const milliseconds = parseInteger(argv[2] as ByteString);
+  if (milliseconds === undefined) throw custom("ERR timeout is not an integer or out of range");
+  if (milliseconds < 0) throw custom("ERR timeout is negative");
+  host.state.pause.begin(mode, Math.min(Number(milliseconds), PAUSE_MS_MAX));
+  return OK;
+}
+
+function unpause({ host }: RespSession): Reply {
+  host.state.pause.end();
+  return OK;
+}
+
+/** `CLIENT REPLY ON|OFF|SKIP` */
+function chooseReplies(session: RespSession, argv: readonly ByteString[]): Reply | null {
+  switch (argv[2]?.toUpperCase()) {
+    case "ON":
+      session.replies = "on";
+      return OK;
+    case "OFF":
+      session.replies = "off";
+      return null;
+    case "SKIP":
+      // The connection asks at the end of this command, too.
+      if (session.replies !== "off") session.replies = "skip";
+      return null;
+    default:
+      throw syntaxError();
+  }
+}
+
+function setName(session: RespSession, argv: readonly ByteString[]): Reply {
+  session.name = checkedName(argv[2] as ByteString);
+  return OK;
+}
+
+/** `CLIENT SETINFO LIB-NAME|LIB-VER value`, as Redis 7.2 has it. */
+function setInfo(session: RespSession, argv: readonly ByteString[]): Reply {
+  const [, , option = "", value = ""] = argv;
+  const what = option.toUpperCase();
+  if (what !== "LIB-NAME" && what !== "LIB-VER") throw custom(`ERR Unrecognized option '${option}'`);
+  if (value.length > NAME_BYTES_MAX)
+    throw custom(`ERR ${option.toLowerCase()} has at most ${NAME_BYTES_MAX} bytes here.`);
+  if (!/^[!-~]*$/.test(value))
+    throw custom(`ERR ${option.toLowerCase()} cannot contain spaces, newlines or special characters.`);
+  if (what === "LIB-NAME") session.library = value;
+  else session.libraryVersion = value;
+  return OK;
+}
+
+/** `CLIENT UNBLOCK id [TIMEOUT|ERROR]` */
+function unblock({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const how = argv[3]?.toLowerCase() ?? "timeout";
+  if (argv.length > 4) throw syntaxError();
+  if (how !== "timeout" && how !== "error")
+    throw custom("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+  const id = parseInteger(argv[2] as ByteString);
+  if (id === undefined) throw notInteger();
+  return host.state.clients.find(Number(id))?.unblock(how) ? ONE : ZERO;
+}

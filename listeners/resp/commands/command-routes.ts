@@ -1,0 +1,95 @@
+/** From the words of a request to its command, and to what a connection does with it itself. Asked for each request. */
+
+import type { CommandPath } from "../../../engine/users/command-path.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+import { commands, findCommand, resolveCommand } from "../../../store/command-table.js";
+import { isKeyCommand } from "../../../store/key-ring.js";
+import type { Command } from "../../../store/rows/command.js";
+import { mayWait } from "../session/blocking.js";
+import { CommandCounts } from "../session/command-counts.js";
+import type { Route, SessionHandler } from "../session/session.js";
+
+/** Handlers by the names of the command table, subcommands as `CONTAINER|NAME`. */
+export type SessionHandlers = ReadonlyMap<string, SessionHandler>;
+
+/** Source: redis-server 7.0, processCommand. */
+const NEVER_QUEUED: ReadonlySet<string> = new Set(["EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"]);
+
+const KEYS_ELSEWHERE = new CommandFailure(
+  "ERR KEY commands are for signed envelopes: dbsync keys; users of Redis clients are for ACL",
+);
+/** In Redis's words, by which clients know that there is none. CLUSTER ADD is of envelopes. */
+const NO_CLUSTER = new CommandFailure("ERR This instance has cluster support disabled");
+
+export class CommandRoutes {
+  readonly #routes = new Map<Command, Route>();
+  /** Of commands without subcommands, of one row each, by the usual spellings. */
+  readonly #byName = new Map<ByteString, Route>();
+  readonly #uncarried: CommandPath["uncarried"];
+  /** Commands that consist of subcommands. */
+  readonly #containers: ReadonlySet<string>;
+
+  /** @param uncarried  what is refused instead */
+  constructor(handlers: SessionHandlers, uncarried: CommandPath["uncarried"]) {
+    this.#uncarried = uncarried;
+    const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
+    this.#containers = containers;
+    for (const command of commands) {
+      const { name, flags, writes } = command;
+      // For signed envelopes.
+      if (isKeyCommand([name.split("|")[0] as string])) continue;
+      const route: Route = {
+        command,
+        handler: refusing(uncarried.get(name)) ?? handlers.get(name) ?? null,
+        writes,
+        isOpen: flags.includes("no_auth"),
+        inTransaction: NEVER_QUEUED.has(name) ? "at-once" : flags.includes("no_multi") ? "refused" : "queued",
+        mayWait: mayWait(command),
+        counts: new CommandCounts(),
+        inScript: !flags.includes("noscript") && !flags.includes("no_multi"),
+        needsMemory: flags.includes("denyoom"),
+      };
+      this.#routes.set(command, route);
+      if (containers.has(name) || name.includes("|") || command.otherRow !== undefined) continue;
+      this.#byName.set(name, route).set(name.toLowerCase(), route);
+    }
+  }
+
+  /** How often each command was called. */
+  get counts(): ReadonlyMap<Command, CommandCounts> {
+    return new Map([...this.#routes].map(([command, { counts }]) => [command, counts]));
+  }
+
+  /** @param argv  at least the name */
+  find(argv: readonly ByteString[]): Route | CommandFailure {
+    const route = this.#byName.get(argv[0] as ByteString);
+    if (route !== undefined) {
+      const { arity } = route.command;
+      if (arity < 0 ? argv.length >= -arity : argv.length === arity) return route;
+    }
+    if (isKeyCommand(argv))
+      return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_ELSEWHERE : NO_CLUSTER;
+    const command = resolveCommand(argv);
+    if (!(command instanceof CommandFailure)) return this.#routes.get(command) as Route;
+    const refusal = this.#uncarried.get((argv[0] as ByteString).toUpperCase());
+    return refusal === undefined ? command : new CommandFailure(refusal.text);
+  }
+
+  /** The route of a command, or of one's subcommand, whatever the number of its arguments. */
+  named([name = "", subcommand]: readonly ByteString[]): Route | undefined {
+    const isContainer = this.#containers.has(name.toUpperCase()) && subcommand !== undefined;
+    const command = findCommand(isContainer ? `${name}|${subcommand}` : name);
+    return command === undefined ? undefined : this.#routes.get(command);
+  }
+}
+
+function refusing(refusal: Reply | undefined): SessionHandler | null {
+  return refusal === undefined ? null : () => refusal;
+}
+
+function containerOf(name: string): string[] {
+  const [container, subcommand] = name.split("|");
+  return subcommand === undefined ? [] : [container as string];
+}

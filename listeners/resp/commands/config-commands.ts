@@ -1,0 +1,66 @@
+/** CONFIG GET, SET, RESETSTAT, REWRITE. Texts: redis-server 7.0. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulk, map, OK, type Reply } from "../../../protocol/reply.js";
+import { custom, syntaxError } from "../../../store/arguments/errors.js";
+import { globMatches } from "../../../store/patterns/glob.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+import type { Setting } from "./config-setting.js";
+import { SETTINGS } from "./config-table.js";
+
+export const configHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["CONFIG|GET", get],
+  ["CONFIG|RESETSTAT", resetStat],
+  [
+    "CONFIG|REWRITE",
+    () => {
+      throw custom("ERR The server is running without a config file that it may write");
+    },
+  ],
+  ["CONFIG|SET", setAll],
+];
+
+/** `CONFIG GET pattern [pattern …]` */
+function get(session: RespSession, argv: readonly ByteString[]): Reply {
+  const patterns = argv.slice(2).map((pattern) => pattern.toLowerCase());
+  const found = Object.entries(SETTINGS).filter(([name]) =>
+    patterns.some((pattern) => globMatches(pattern, name)),
+  );
+  // A name is answered as it was asked for.
+  const asked = new Map(argv.slice(2).map((name) => [name.toLowerCase(), name]));
+  return map(found.flatMap(([name, { text }]) => [bulk(asked.get(name) ?? name), bulk(text(session))]));
+}
+
+/** `CONFIG SET name value [name value …]`: all of them, or none. */
+function setAll(session: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.length % 2 === 1) throw syntaxError();
+  const names = argv.filter((_, i) => i >= 2 && i % 2 === 0);
+  const seen = new Set<string>();
+  const wanted = names.map((name) => {
+    const known = name.toLowerCase();
+    if (!Object.hasOwn(SETTINGS, known))
+      throw custom(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
+    return SETTINGS[known] as Setting;
+  });
+  const steps: (() => void)[] = [];
+  for (const [i, setting] of wanted.entries()) {
+    const name = names[i] as ByteString;
+    if (seen.has(name.toLowerCase())) throw refusal(name, "duplicate parameter");
+    seen.add(name.toLowerCase());
+    const step = setting.prepare(session, argv[2 * i + 3] as ByteString);
+    if (typeof step === "string") throw refusal(name, step);
+    steps.push(step);
+  }
+  for (const step of steps) step();
+  return OK;
+}
+
+function refusal(name: ByteString, problem: string) {
+  return custom(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${problem}`);
+}
+
+function resetStat({ host }: RespSession): Reply {
+  host.state.resetCounts();
+  if (host.path.changes !== null) Object.assign(host.path.changes.lookups, { hits: 0, misses: 0 });
+  host.rejected = 0;
+  return OK;
+}

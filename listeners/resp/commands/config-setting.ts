@@ -1,0 +1,116 @@
+/** What a setting is to CONFIG GET and CONFIG SET, and the kinds of them. Texts of mistakes: redis-server 7.0, config.c. */
+
+import { LIMITS, type LimitName } from "../../../options/limits.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { parseInteger } from "../../../store/arguments/numbers.js";
+import type { RespSession } from "../session/session.js";
+
+export interface Setting {
+  /** As CONFIG GET answers it. */
+  readonly text: (session: RespSession) => ByteString;
+  /** What will set it, once everything in a CONFIG SET has been found right; or a sentence: why it cannot be so. */
+  readonly prepare: (session: RespSession, value: ByteString) => (() => void) | string;
+}
+
+/** A setting that is a limit of ours. */
+export interface LimitSetting {
+  readonly limit: LimitName;
+  /** What Redis counts, in ours: its seconds are 1000 of our milliseconds. */
+  readonly scale: number;
+  /** Memory, which may be written with a unit. */
+  readonly isMemory?: true;
+  /** In place of a limit that nothing reaches, Redis says -1. */
+  readonly mayBeNegative?: true;
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  k: 1000,
+  kb: 1024,
+  m: 1000 ** 2,
+  mb: 1024 ** 2,
+  g: 1000 ** 3,
+  gb: 1024 ** 3,
+};
+
+/** Bytes, with one of Redis's units or without; undefined: it is none. */
+export function parseMemory(text: ByteString): number | undefined {
+  const [, digits, unit = ""] = /^(\d{1,15})([a-z]{0,2})$/i.exec(text) ?? [];
+  const factor = UNITS[unit.toLowerCase()];
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
+}
+
+interface NumberBounds {
+  readonly least: number | bigint;
+  readonly most: number | bigint;
+  readonly isMemory?: boolean;
+}
+
+/** A number within bounds, or a sentence: why it is none. */
+export function parseNumber(
+  text: ByteString,
+  { least, most, isMemory }: NumberBounds,
+): number | bigint | string {
+  const value = isMemory === true ? parseMemory(text) : parseInteger(text);
+  if (value === undefined)
+    return isMemory === true
+      ? "argument must be a memory value"
+      : "argument couldn't be parsed into an integer";
+  return value < least || value > most ? `argument must be between ${least} and ${most} inclusive` : value;
+}
+
+export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative }: LimitSetting): Setting {
+  const { least, most } = LIMITS[name];
+  const bounds = {
+    least: mayBeNegative === true ? -1 : Math.ceil(least / scale),
+    most: Math.floor(most / scale),
+    isMemory: isMemory === true,
+  };
+  return {
+    text: ({ host }) => {
+      const value = host.limits[name];
+      return mayBeNegative && value === Number.POSITIVE_INFINITY ? "-1" : String(Math.round(value / scale));
+    },
+    prepare: ({ host }, text) => {
+      const value = parseNumber(text, bounds);
+      if (typeof value === "string") return value;
+      const changed = value < 0 ? Number.POSITIVE_INFINITY : Number(value) * scale;
+      return () => {
+        host.limits = { ...host.limits, [name]: changed };
+      };
+    },
+  };
+}
+
+/** A setting that is as it is: what is so already may be wished for. */
+export function fixed(text: Setting["text"]): Setting {
+  const nothing = () => {};
+  return {
+    text,
+    prepare: (session, value) => (text(session) === value ? nothing : "can't set immutable config"),
+  };
+}
+
+/** A number that is taken and told, and means nothing here. */
+export function kept(name: string, fallback: number, bounds: NumberBounds): Setting {
+  return {
+    text: ({ host }) => host.state.settings.get(name) ?? String(fallback),
+    prepare: ({ host }, text) => {
+      const value = parseNumber(text, bounds);
+      return typeof value === "string" ? value : () => host.state.settings.set(name, String(value));
+    },
+  };
+}
+
+/** The same of a switch. */
+export function keptSwitch(name: string, fallback: boolean): Setting {
+  return {
+    text: ({ host }) => host.state.settings.get(name) ?? (fallback ? "yes" : "no"),
+    prepare: ({ host }, text) => {
+      const word = text.toLowerCase();
+      if (word !== "yes" && word !== "no") return "argument must be 'yes' or 'no'";
+      return () => host.state.settings.set(name, word);
+    },
+  };
+}

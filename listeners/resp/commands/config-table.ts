@@ -1,0 +1,186 @@
+/**
+ * What CONFIG GET and CONFIG SET know: Redis's names for settings that this daemon really has, whose one value is true of it,
+ * or that mean nothing here. What is set lasts until the daemon stops or reads its own configuration anew.
+ */
+
+import { checkDoors } from "../../../engine/users/read-users.js";
+import { DEFAULT_USER } from "../../../engine/users/users.js";
+import type { LogLevel } from "../../../net/process/log.js";
+import { StartError } from "../../../net/process/start-error.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { INT64_MAX } from "../../../store/arguments/numbers.js";
+import { TRACKED_KEYS_MAX } from "../session/tracking-table.js";
+import { fixed, kept, keptSwitch, limit, parseMemory, type Setting } from "./config-setting.js";
+import {
+  clientOutputBufferLimit,
+  latencyPercentiles,
+  notifyKeyspaceEvents,
+  PERCENTILES,
+  save,
+} from "./listed-settings.js";
+import { TUNING_SETTINGS } from "./tuning-settings.js";
+
+const LEVELS: Readonly<Record<LogLevel, string>> = {
+  silent: "warning",
+  fatal: "warning",
+  error: "warning",
+  warn: "warning",
+  info: "notice",
+  debug: "verbose",
+  trace: "debug",
+};
+
+const REDIS_LEVELS: Readonly<Record<string, LogLevel>> = {
+  debug: "trace",
+  verbose: "debug",
+  notice: "info",
+  warning: "warn",
+};
+
+const loglevel: Setting = {
+  text: ({ host }) => LEVELS[host.state.daemon.logLevel],
+  prepare: ({ host }, value) => {
+    const level = REDIS_LEVELS[value.toLowerCase()];
+    if (level === undefined)
+      return `argument(s) must be one of the following: ${Object.keys(REDIS_LEVELS).join(", ")}`;
+    return () => {
+      host.state.daemon.logLevel = level;
+    };
+  },
+};
+
+/** What is kept is the commands, where there is a data folder; the switch is told as it was set. */
+const appendonly: Setting = {
+  ...keptSwitch("appendonly", false),
+  text: ({ host }) =>
+    host.state.settings.get("appendonly") ?? (host.state.daemon.settings.data === null ? "no" : "yes"),
+};
+
+const always = (value: ByteString): Setting => fixed(() => value);
+
+/** --maxmemory. */
+const maxmemory: Setting = {
+  text: ({ host }) => String(host.state.daemon.memory.bytes),
+  prepare: ({ host }, value) => {
+    const bytes = parseMemory(value);
+    if (bytes === undefined) return "argument must be a memory value";
+    return () => {
+      host.state.daemon.memory.bytes = bytes;
+    };
+  },
+};
+
+/**
+ * --maxmemory-policy. Where commands are recorded there is one only; and how keys are used is kept from the start or not at all.
+ */
+const maxmemoryPolicy: Setting = {
+  text: ({ host }) => host.state.daemon.memory.policy,
+  prepare: ({ host }, value) => {
+    const { memory } = host.state.daemon;
+    const policy = memory.policies.find((one) => one === value.toLowerCase());
+    if (policy === undefined) {
+      const kind = /^(?:allkeys|volatile)-(lru|lfu)$/i.exec(value)?.[1]?.toUpperCase();
+      const known = `argument(s) must be one of the following: ${memory.policies.join(", ")}`;
+      return kind === undefined || memory.policies.length === 1
+        ? known
+        : `${value} needs a daemon started with an ${kind} policy: how keys are used is not kept`;
+    }
+    return () => {
+      memory.policy = policy;
+    };
+  },
+};
+
+/** Keys that clients keep copies of: those beyond it are told to have changed. */
+const mostTracked = kept("tracking-table-max-keys", TRACKED_KEYS_MAX, { least: 0, most: INT64_MAX });
+const trackingTableMaxKeys: Setting = {
+  ...mostTracked,
+  prepare: (session, value) => {
+    const keep = mostTracked.prepare(session, value);
+    if (typeof keep === "string") return keep;
+    return () => {
+      keep();
+      session.host.tracking.most = Number(value);
+    };
+  },
+};
+
+/** Clients are closed by --max-buffered-bytes, of all memory together. */
+const maxmemoryClients: Setting = {
+  ...always("0"),
+  prepare: (session, value) =>
+    Number(/^(\d+)%$/.exec(value)?.[1]) > 100
+      ? "percentage argument must be less or equal to 100"
+      : always("0").prepare(session, value),
+};
+
+/** The default user's password, which is kept readable for this alone. */
+const requirepass: Setting = {
+  text: ({ host }) => host.state.settings.get("requirepass") ?? "",
+  prepare: ({ host }, value) => {
+    const users = host.users.changed(DEFAULT_USER, value === "" ? ["nopass"] : ["resetpass", `>${value}`]);
+    try {
+      checkDoors(users, host.state.daemon.settings);
+    } catch (problem) {
+      if (!(problem instanceof StartError)) throw problem;
+      return problem.message;
+    }
+    return () => {
+      host.users.become(users);
+      host.state.settings.set("requirepass", value);
+    };
+  },
+};
+
+/** What Redis lets one choose, and is so here. */
+const AS_IT_IS: Readonly<Record<string, ByteString>> = {
+  "acl-pubsub-default": "resetchannels",
+  "cluster-enabled": "no",
+  daemonize: "no",
+  "io-threads": "1",
+  logfile: "",
+  masterauth: "",
+  masteruser: "",
+  "min-replicas-to-write": "0",
+  "min-slaves-to-write": "0",
+  // No start, and no user that is changed, leaves a listener open to other machines.
+  "protected-mode": "yes",
+  rdbchecksum: "yes",
+  replicaof: "",
+  "sanitize-dump-payload": "yes",
+  slaveof: "",
+  unixsocket: "",
+};
+
+export const SETTINGS: Readonly<Record<string, Setting>> = {
+  ...TUNING_SETTINGS,
+  ...Object.fromEntries(Object.entries(AS_IT_IS).map(([name, value]) => [name, always(value)])),
+  aclfile: fixed(({ host }) => host.state.daemon.settings.aclFile ?? ""),
+  appendfsync: fixed(({ host }) => {
+    const { fsync } = host.state.daemon.settings;
+    return fsync === "always" ? fsync : fsync === "never" ? "no" : "everysec";
+  }),
+  appendonly,
+  bind: fixed(({ host }) => host.state.daemon.address),
+  "client-output-buffer-limit": clientOutputBufferLimit,
+  "client-query-buffer-limit": limit({ limit: "maxQueryBytes", scale: 1, isMemory: true }),
+  databases: fixed(({ host }) => String(host.path.databases)),
+  dir: fixed(({ host }) => host.state.daemon.settings.data ?? ""),
+  "enable-debug-command": fixed(({ host }) => host.state.daemon.settings.enableDebugCommand),
+  "latency-monitor-threshold": limit({ limit: "latencyTime", scale: 1 }),
+  [PERCENTILES]: latencyPercentiles,
+  loglevel,
+  maxclients: limit({ limit: "maxConnections", scale: 1 }),
+  maxmemory,
+  "maxmemory-policy": maxmemoryPolicy,
+  "maxmemory-clients": maxmemoryClients,
+  "notify-keyspace-events": notifyKeyspaceEvents,
+  port: fixed(({ host }) => String(host.state.daemon.port)),
+  "proto-max-bulk-len": limit({ limit: "maxBulkBytes", scale: 1, isMemory: true }),
+  requirepass,
+  save,
+  "slowlog-log-slower-than": limit({ limit: "slowlogTime", scale: 1 / 1000, mayBeNegative: true }),
+  "slowlog-max-len": limit({ limit: "slowlogMost", scale: 1 }),
+  "tracking-table-max-keys": trackingTableMaxKeys,
+  timeout: limit({ limit: "respIdleTimeout", scale: 1000 }),
+};

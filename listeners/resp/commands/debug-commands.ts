@@ -1,0 +1,231 @@
+/**
+ * DEBUG: the subcommands that test suites of servers and clients call and that can be answered honestly. SLEEP lets its own
+ * connection wait; the others, who wait as well in Redis, are served meanwhile. Texts: redis-server 7.0.
+ */
+import { createHash } from "node:crypto";
+import { isLoopback } from "../../../net/process/loopback.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, error, OK, type Reply, status } from "../../../protocol/reply.js";
+import { CommandFailure, custom, echoed, noSuchKey } from "../../../store/arguments/errors.js";
+import { parseDouble, parseInteger } from "../../../store/arguments/numbers.js";
+import { findCommand, resolveCommand } from "../../../store/command-table.js";
+import type { Command } from "../../../store/rows/command.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+import { parseMemory } from "./config-setting.js";
+import { sample } from "./debug-samples.js";
+
+export const debugHandlers: readonly (readonly [string, SessionHandler])[] = [["DEBUG", debug]];
+
+/** Longer sleeps end then. */
+const SLEEP_MS_MAX = 60_000;
+/** Keys that one POPULATE makes, and bytes of each value. */
+const POPULATE_KEYS_MAX = 1_000_000;
+const POPULATE_BYTES_MAX = 1024 * 1024;
+/** Redis's, below which the number has to be. */
+const THRESHOLD_BYTES_MAX = 2 ** 32 - 1;
+
+interface Subcommand {
+  /** Arguments with both names; negative: at least so many. */
+  readonly arity: number;
+  readonly run: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>;
+}
+
+/** What changes how Redis keeps or sends things, which has no setting here and cannot be seen. */
+const taken = (arity: number): Subcommand => ({ arity, run: () => OK });
+
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  "AOF-FLUSH-SLEEP": taken(3),
+  // Nobody replicates from here by such a number.
+  "CHANGE-REPL-ID": { arity: 2, run: () => OK },
+  DIGEST: { arity: 2, run: digest },
+  "DIGEST-VALUE": { arity: -2, run: digestValues },
+  ERROR: { arity: 3, run: fail },
+  HELP: { arity: 2, run: () => array(helpText.map(status)) },
+  LISTPACK: { arity: 3, run: (session, argv) => printed(session, argv, "listpack", "Listpack") },
+  // What would be read is what is in memory.
+  LOADAOF: { arity: 2, run: () => OK },
+  LOG: { arity: 3, run: say },
+  OBJECT: { arity: 3, run: object },
+  "PAUSE-CRON": taken(3),
+  POPULATE: { arity: -3, run: populate },
+  PROTOCOL: { arity: 3, run: (_, argv) => sample(argv[2] as ByteString) },
+  QUICKLIST: { arity: -3, run: (session, argv) => printed(session, argv, "quicklist", "Quicklist") },
+  "QUICKLIST-PACKED-THRESHOLD": { arity: 3, run: packedThreshold },
+  RELOAD: { arity: -2, run: reload },
+  REPLYBUFFER: { arity: 4, run: setReplyBuffer },
+  "SET-DISABLE-DENY-SCRIPTS": { arity: 3, run: () => OK },
+  // Whether keys that have expired are still held cannot be seen from outside.
+  "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
+  "SET-SKIP-CHECKSUM-VALIDATION": taken(3),
+  SLEEP: { arity: 3, run: sleep },
+  // Patterns are tried by this project's own tests.
+  "STRINGMATCH-TEST": { arity: 2, run: () => status("Apparently Redis did not crash: test passed") },
+};
+
+const NOT_ALLOWED =
+  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, ' +
+  "otherwise you need to set this option in the configuration file, and then restart the server.";
+
+/** Whether --enable-debug-command permits it to a client. */
+function mayDebug({ host, client }: RespSession): boolean {
+  const { enableDebugCommand } = host.state.daemon.settings;
+  const address = client.remote.slice(0, client.remote.lastIndexOf(":"));
+  return enableDebugCommand === "yes" || (enableDebugCommand === "local" && isLoopback(address) === true);
+}
+
+function debug(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
+  if (!mayDebug(session)) throw custom(NOT_ALLOWED);
+  const name = (argv[1] as ByteString).toUpperCase();
+  const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
+  const arity = subcommand?.arity ?? 0;
+  if (subcommand === undefined || (arity < 0 ? argv.length < -arity : argv.length !== arity))
+    throw notSo(argv);
+  return subcommand.run(session, argv);
+}
+
+const notSo = (argv: readonly ByteString[]) =>
+  custom(
+    `ERR unknown subcommand or wrong number of arguments for '${echoed(argv[1] ?? "")}'. Try DEBUG HELP.`,
+  );
+
+const helpText: readonly string[] = [
+  "DEBUG <subcommand> [<argument> ...]. There are:",
+  ...Object.keys(SUBCOMMANDS).sort(),
+];
+
+/** `DEBUG QUICKLIST-PACKED-THRESHOLD bytes`: how the elements of lists are kept has no setting, and cannot be seen. */
+function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
+  const bytes = parseMemory(argv[2] as ByteString);
+  if (bytes === undefined || bytes > THRESHOLD_BYTES_MAX)
+    throw custom("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+  return OK;
+}
+
+/** `DEBUG LISTPACK key`, `DEBUG QUICKLIST key [level]`: what Redis prints where nobody looks is not there to be printed. */
+function printed(session: RespSession, argv: readonly ByteString[], encoding: string, title: string): Reply {
+  const told = asked(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
+  if (told.kind !== "bulk") throw noSuchKey();
+  if (told.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
+  return status(`${title} structure printed on stdout`);
+}
+
+/** `DEBUG LOG text` */
+function say({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  host.state.daemon.say("info", `DEBUG LOG: ${argv[2]}`);
+  return OK;
+}
+
+/** `DEBUG REPLYBUFFER PEAK-RESET-TIME never|reset|ms`, `RESIZING 0|1` */
+function setReplyBuffer(_: RespSession, argv: readonly ByteString[]): Reply {
+  if (!/^(peak-reset-time|resizing)$/i.test(argv[2] as ByteString)) throw notSo(argv);
+  return OK;
+}
+
+/** `DEBUG ERROR text` */
+function fail(_: RespSession, argv: readonly ByteString[]): never {
+  throw custom(argv[2] as ByteString);
+}
+
+/** Counts as a slow command, as if it had held up everybody. */
+function sleep({ host, client }: RespSession, argv: readonly ByteString[]): Promise<Reply> {
+  const seconds = parseDouble(argv[2] as ByteString);
+  if (seconds === undefined || !(seconds >= 0)) throw custom("ERR value is not a valid float");
+  const milliseconds = Math.min(seconds * 1000, SLEEP_MS_MAX);
+  const command = findCommand("DEBUG") as Command;
+  return new Promise((resolve) => {
+    host.environment.setTimer(milliseconds, () => {
+      host.state.tookLong({ command, argv, client, milliseconds }, host.limits);
+      resolve(OK);
+    });
+  });
+}
+
+/** `DEBUG OBJECT key` */
+function object(session: RespSession, argv: readonly ByteString[]): Reply {
+  const key = argv[2] as ByteString;
+  const encoding = asked(session, ["OBJECT", "ENCODING", key]);
+  const dump = asked(session, ["DUMP", key]);
+  if (encoding.kind !== "bulk" || dump.kind !== "bulk") throw noSuchKey();
+  // Without what is said of the form and its checksum.
+  const length = dump.bytes.length - 11;
+  return status(
+    `Value at:0x0 refcount:1 encoding:${encoding.bytes} serializedlength:${length} lru:0 lru_seconds_idle:0`,
+  );
+}
+
+/** `DEBUG DIGEST`: the same for databases with the same contents, of this server only. */
+function digest(session: RespSession): Reply {
+  const all = createHash("sha1");
+  for (let db = 0; db < session.host.path.databases; db++) {
+    const keys = asked(session, ["KEYS", "*"], db);
+    const names =
+      keys.kind === "array" ? keys.items.map((key) => (key.kind === "bulk" ? key.bytes : "")) : [];
+    for (const key of names.sort()) all.update(`${db} ${digestOf(session, key, db)}`, "latin1");
+  }
+  return status(all.digest("hex"));
+}
+
+/** `DEBUG DIGEST-VALUE [key …]` */
+function digestValues(session: RespSession, argv: readonly ByteString[]): Reply {
+  return array(argv.slice(2).map((key) => status(valueDigest(session, key, session.db))));
+}
+
+function digestOf(session: RespSession, key: ByteString, db: number): string {
+  const expiry = asked(session, ["PEXPIRETIME", key], db);
+  const expires = expiry.kind === "integer" && expiry.value > 0;
+  return `${key.length} ${key}${expires ? " expires" : ""}${valueDigest(session, key, db)}`;
+}
+
+/** Zeros if there is no such key. */
+function valueDigest(session: RespSession, key: ByteString, db: number): string {
+  const dump = asked(session, ["DUMP", key], db);
+  if (dump.kind !== "bulk") return "0".repeat(40);
+  return createHash("sha1").update(dump.bytes, "latin1").digest("hex");
+}
+
+/** `DEBUG POPULATE count [prefix] [size]`: strings at keys that are free. */
+function populate(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
+  if (argv.length > 5) throw notSo(argv);
+  const count = positive(argv[2] as ByteString, POPULATE_KEYS_MAX);
+  const prefix = argv[3] ?? "key";
+  const size = argv[4] === undefined ? 0 : positive(argv[4], POPULATE_BYTES_MAX);
+  return fill(session, { count, prefix, size });
+}
+
+async function fill(
+  session: RespSession,
+  { count, prefix, size }: { readonly count: number; readonly prefix: ByteString; readonly size: number },
+): Promise<Reply> {
+  const command = findCommand("SETNX") as Command;
+  for (let i = 0; i < count; i++) {
+    const value = `value:${i}`;
+    const padded = size === 0 ? value : value.slice(0, size).padEnd(size, "\0");
+    const reply = session.host.path.execute(command, ["SETNX", `${prefix}:${i}`, padded], session);
+    const settled = reply instanceof Promise ? await reply : reply;
+    if (settled.kind === "error") return settled;
+  }
+  return OK;
+}
+
+function positive(text: ByteString, most: number): number {
+  const value = parseInteger(text);
+  if (value === undefined || value < 0) throw custom("ERR value is out of range, must be positive");
+  if (value > most) throw custom(`ERR value is out of range, must be at most ${most}`);
+  return Number(value);
+}
+
+/** `DEBUG RELOAD [MERGE|NOFLUSH|NOSAVE …]`: what would be read is what is in memory. */
+function reload(_: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.slice(2).some((word) => !/^(merge|noflush|nosave)$/i.test(word)))
+    throw custom("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+  return OK;
+}
+
+/** What a read is answered, which comes at once. */
+function asked(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
+  const command = resolveCommand(argv);
+  if (command instanceof CommandFailure) throw command;
+  const { as, now, readsAll, isStable, encoding, host } = session;
+  const reply = host.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });
+  return reply instanceof Promise ? error("ERR not at once") : reply;
+}

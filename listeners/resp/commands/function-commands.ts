@@ -1,0 +1,157 @@
+/** FCALL and FUNCTION. Libraries are this daemon's own: neither recorded nor told to others. Order and texts: redis-server 7.0, functions.c. */
+
+import type { RestorePolicy } from "../../../engine/scripts/function-libraries.js";
+import type { FunctionLibrary } from "../../../engine/scripts/function-library.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import {
+  array,
+  bulk,
+  error,
+  integer,
+  map,
+  NIL,
+  OK,
+  type Reply,
+  set,
+  status,
+} from "../../../protocol/reply.js";
+import { CommandFailure, custom, echoed } from "../../../store/arguments/errors.js";
+import { parseInteger } from "../../../store/arguments/numbers.js";
+import { globMatches } from "../../../store/patterns/glob.js";
+import { SessionCaller } from "../session/script-caller.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+import { boundsOf, inSteps, onceReady } from "./script-commands.js";
+
+const NOT_FULL = error(
+  "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+);
+const NOT_READING = error("ERR Can not execute a script with write flag using *_ro command.");
+
+export const functionHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["FCALL", calling(false)],
+  ["FCALL_RO", calling(true)],
+  ["FUNCTION|DELETE", remove],
+  ["FUNCTION|DUMP", ({ host }) => bulk(host.scripts.functions.dump())],
+  ["FUNCTION|FLUSH", flush],
+  ["FUNCTION|LIST", list],
+  ["FUNCTION|LOAD", onceReady(load)],
+  ["FUNCTION|RESTORE", onceReady(restore)],
+  ["FUNCTION|STATS", stats],
+];
+
+function calling(readsOnly: boolean): SessionHandler {
+  return onceReady((session, argv) => {
+    const { scripts } = session.host;
+    const name = argv[1] as ByteString;
+    const library = scripts.functions.find(name);
+    if (library === undefined) throw custom("ERR Function not found");
+    const count = keyCount(argv);
+    const flags = library.functions.get(name)?.flags ?? [];
+    const writesNothing = flags.includes("no-writes");
+    if (readsOnly && !writesNothing) return NOT_READING;
+    const mayFill = flags.includes("allow-oom") || writesNothing;
+    if (!mayFill && session.guest.lacksMemory(true)) return NOT_FULL;
+    const keys = argv.slice(3, 3 + count);
+    const args = argv.slice(3 + count);
+    return inSteps(session, (run) => {
+      const caller = new SessionCaller(session, run, { mayWrite: !writesNothing, mayFill });
+      return scripts.engine.runFunction(library, name, keys, args, caller, boundsOf(session));
+    });
+  });
+}
+
+function keyCount(argv: readonly ByteString[]): number {
+  const count = parseInteger(argv[2] as ByteString);
+  if (count === undefined) throw custom("ERR Bad number of keys provided");
+  if (count > argv.length - 3) throw custom("ERR Number of keys can't be greater than number of args");
+  if (count < 0) throw custom("ERR Number of keys can't be negative");
+  return Number(count);
+}
+
+/** `FUNCTION LOAD [REPLACE] code` */
+function load(session: RespSession, argv: readonly ByteString[]): Reply {
+  const { scripts } = session.host;
+  const options = argv.slice(2, -1);
+  for (const option of options)
+    if (!/^replace$/i.test(option)) throw custom(`ERR Unknown option given: ${echoed(option)}`);
+  const code = argv.at(-1) as ByteString;
+  return bulk(scripts.functions.load(code, options.length > 0, scripts.engine, boundsOf(session)));
+}
+
+/** `FUNCTION RESTORE payload [FLUSH|APPEND|REPLACE]` */
+function restore(
+  session: RespSession,
+  [, subcommand, payload = "", policy, ...more]: readonly ByteString[],
+): Reply {
+  if (more.length > 0)
+    throw custom(
+      `ERR unknown subcommand or wrong number of arguments for '${echoed(subcommand ?? "")}'. Try FUNCTION HELP.`,
+    );
+  const chosen = (policy ?? "APPEND").toUpperCase();
+  if (!isPolicy(chosen))
+    throw custom("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
+  const { scripts } = session.host;
+  scripts.functions.restore(payload, chosen, scripts.engine, boundsOf(session));
+  return OK;
+}
+
+const isPolicy = (word: string): word is RestorePolicy =>
+  word === "FLUSH" || word === "APPEND" || word === "REPLACE";
+
+function remove({ host }: RespSession, [, , name = ""]: readonly ByteString[]): Reply {
+  host.scripts.functions.delete(name);
+  return OK;
+}
+
+/** `FUNCTION FLUSH [ASYNC|SYNC]` */
+function flush({ host }: RespSession, [, subcommand, mode, ...more]: readonly ByteString[]): Reply {
+  if (more.length > 0)
+    throw custom(
+      `ERR unknown subcommand or wrong number of arguments for '${echoed(subcommand ?? "")}'. Try FUNCTION HELP.`,
+    );
+  if (mode !== undefined && !/^a?sync$/i.test(mode))
+    throw new CommandFailure("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+  host.scripts.functions.flush();
+  return OK;
+}
+
+/** `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]` */
+function list({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const left = new Set(["WITHCODE", "LIBRARYNAME"]);
+  let pattern: ByteString | null = null;
+  for (let i = 2; i < argv.length; i++) {
+    const option = (argv[i] as ByteString).toUpperCase();
+    if (!left.delete(option)) throw custom(`ERR Unknown argument ${echoed(argv[i] as ByteString)}`);
+    if (option !== "LIBRARYNAME") continue;
+    if (++i === argv.length) throw custom("ERR library name argument was not given");
+    pattern = argv[i] as ByteString;
+  }
+  const shown = host.scripts.functions.all.filter(
+    ({ name }) => pattern === null || globMatches(pattern, name),
+  );
+  return array(shown.map((library) => libraryReply(library, !left.has("WITHCODE"))));
+}
+
+function libraryReply({ name, code, functions }: FunctionLibrary, withCode: boolean): Reply {
+  const rows = [...functions.values()].map((one) =>
+    map([
+      ...[bulk("name"), bulk(one.name)],
+      ...[bulk("description"), one.description === null ? NIL : bulk(one.description)],
+      ...[bulk("flags"), set(one.flags.map((flag) => status(flag)))],
+    ]),
+  );
+  return map([
+    ...[bulk("library_name"), bulk(name), bulk("engine"), bulk("LUA"), bulk("functions"), array(rows)],
+    ...(withCode ? [bulk("library_code"), bulk(code)] : []),
+  ]);
+}
+
+/** None runs while anything else is answered. */
+function stats({ host }: RespSession): Reply {
+  const { functions } = host.scripts;
+  const counts = map([
+    ...[bulk("libraries_count"), integer(functions.all.length)],
+    ...[bulk("functions_count"), integer(functions.functions)],
+  ]);
+  return map([bulk("running_script"), NIL, bulk("engines"), map([bulk("LUA"), counts])]);
+}

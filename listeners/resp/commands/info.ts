@@ -1,0 +1,275 @@
+/**
+ * INFO: what clients and dashboards read, by sections. A field that Redis has is here if its value is known or plainly so.
+ */
+import { availableParallelism, release, totalmem, type } from "node:os";
+import type { Scripts } from "../../../engine/scripts/scripts.js";
+import { version } from "../../../net/process/version.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Reply, verbatim } from "../../../protocol/reply.js";
+import type { CommandCounts } from "../session/command-counts.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+import { REDIS_VERSION } from "./greeting.js";
+import { percentilesOf } from "./listed-settings.js";
+
+type Fields = Readonly<Record<string, string | number>>;
+
+interface Section {
+  readonly title: string;
+  /** Whether INFO without a section tells it. */
+  readonly isUsual: boolean;
+  readonly fields: (session: RespSession) => Fields;
+}
+
+const SECONDS_PER_DAY = 86_400;
+
+/** By the names that INFO takes. */
+const SECTIONS: Readonly<Record<string, Section>> = {
+  server: { title: "Server", isUsual: true, fields: serverFields },
+  clients: { title: "Clients", isUsual: true, fields: clientFields },
+  memory: { title: "Memory", isUsual: true, fields: memoryFields },
+  persistence: { title: "Persistence", isUsual: true, fields: persistenceFields },
+  stats: { title: "Stats", isUsual: true, fields: statFields },
+  replication: { title: "Replication", isUsual: true, fields: replicationFields },
+  cpu: { title: "CPU", isUsual: true, fields: cpuFields },
+  modules: { title: "Modules", isUsual: true, fields: () => ({}) },
+  commandstats: { title: "Commandstats", isUsual: false, fields: commandFields },
+  latencystats: { title: "Latencystats", isUsual: false, fields: latencyFields },
+  errorstats: { title: "Errorstats", isUsual: true, fields: errorFields },
+  cluster: { title: "Cluster", isUsual: true, fields: () => ({ cluster_enabled: 0 }) },
+  keyspace: { title: "Keyspace", isUsual: true, fields: keyspaceFields },
+};
+
+export const infoHandlers: readonly (readonly [string, SessionHandler])[] = [["INFO", info]];
+
+/** `INFO [section …]` */
+function info(session: RespSession, argv: readonly ByteString[]): Reply {
+  const words = new Set(argv.slice(1).map((word) => word.toLowerCase()));
+  const isAll = words.has("all") || words.has("everything");
+  const isUsual = words.size === 0 || words.has("default");
+  const chosen = Object.entries(SECTIONS).filter(
+    ([name, section]) => isAll || words.has(name) || (isUsual && section.isUsual),
+  );
+  return verbatim(chosen.map(([, section]) => text(section, session)).join("\r\n"));
+}
+
+function text({ title, fields }: Section, session: RespSession): ByteString {
+  const lines = Object.entries(fields(session)).map(([name, value]) => `${name}:${value}\r\n`);
+  return `# ${title}\r\n${lines.join("")}`;
+}
+
+function serverFields({ host }: RespSession): Fields {
+  const { state, environment } = host;
+  const seconds = Math.floor((environment.uptime() - state.startedAt) / 1000);
+  return {
+    redis_version: REDIS_VERSION,
+    // As of a Redis that was not built from a repository.
+    redis_git_sha1: "00000000",
+    redis_git_dirty: 0,
+    dbsync_version: version,
+    redis_mode: "standalone",
+    os: `${type()} ${release()} ${process.arch}`,
+    arch_bits: 64,
+    node_version: process.versions.node,
+    process_id: process.pid,
+    run_id: state.runId,
+    tcp_port: state.daemon.port,
+    server_time_usec: Math.round(environment.clock() * 1000),
+    uptime_in_seconds: seconds,
+    uptime_in_days: Math.floor(seconds / SECONDS_PER_DAY),
+    executable: process.execPath,
+    config_file: "",
+    available_cpus: availableParallelism(),
+  };
+}
+
+function clientFields({ host }: RespSession): Fields {
+  const { clients } = host.state;
+  return {
+    connected_clients: clients.size,
+    maxclients: host.limits.maxConnections,
+    blocked_clients: clients.all().filter(({ isWaiting }) => isWaiting).length + host.state.pause.held,
+    tracking_clients: host.tracking.figures.clients,
+  };
+}
+
+function memoryFields({ host }: RespSession): Fields {
+  const { bytes: maxmemory, policy, used } = host.state.daemon.memory;
+  const { rss, heapTotal, external } = process.memoryUsage();
+  const total = totalmem();
+  const peak = Math.max(host.state.pulse.peakBytes, used);
+  return {
+    used_memory: used,
+    used_memory_human: human(used),
+    used_memory_peak: peak,
+    used_memory_peak_human: human(peak),
+    used_memory_peak_perc: `${((100 * used) / peak).toFixed(2)}%`,
+    used_memory_rss: rss,
+    used_memory_rss_human: human(rss),
+    allocator_allocated: used,
+    allocator_active: heapTotal + external,
+    total_system_memory: total,
+    total_system_memory_human: human(total),
+    maxmemory,
+    maxmemory_human: human(maxmemory),
+    ...scriptFields(host.scripts),
+    maxmemory_policy: policy,
+    mem_fragmentation_ratio: (rss / used).toFixed(2),
+    mem_allocator: "v8",
+    lazyfree_pending_objects: 0,
+  };
+}
+
+/** Scripts and functions share one Lua. */
+function scriptFields({ luaBytes, size, textBytes, functions }: Scripts): Fields {
+  return {
+    used_memory_lua: luaBytes,
+    used_memory_vm_eval: luaBytes,
+    used_memory_lua_human: human(luaBytes),
+    used_memory_scripts_eval: textBytes,
+    number_of_cached_scripts: size,
+    number_of_functions: functions.functions,
+    number_of_libraries: functions.all.length,
+    used_memory_vm_functions: 0,
+    used_memory_vm_total: luaBytes,
+    used_memory_vm_total_human: human(luaBytes),
+    used_memory_functions: functions.bytes,
+    used_memory_scripts: textBytes + functions.bytes,
+    used_memory_scripts_human: human(textBytes + functions.bytes),
+  };
+}
+
+/** As Redis writes sizes: 1.50M. */
+function human(bytes: number): string {
+  const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return power === 0 ? `${bytes}B` : `${(bytes / 1024 ** power).toFixed(2)}${"BKMGT"[power]}`;
+}
+
+/** What is acknowledged is on the disk as --fsync says: nothing waits for a save. */
+function persistenceFields({ host }: RespSession): Fields {
+  const { daemon, seconds } = host.state;
+  const isKept = daemon.settings.data !== null;
+  return {
+    // Whoever can ask is served reads, also of what is not complete or not written any more: clients that wait for 0 get them.
+    loading: 0,
+    ...(isKept ? { aof_last_write_status: daemon.failure === null ? "ok" : "err" } : {}),
+    rdb_changes_since_last_save: 0,
+    rdb_bgsave_in_progress: 0,
+    ...(isKept ? { rdb_last_save_time: seconds } : {}),
+    aof_enabled: isKept ? 1 : 0,
+    aof_rewrite_in_progress: 0,
+  };
+}
+
+function statFields(session: RespSession): Fields {
+  const { host } = session;
+  const { state } = host;
+  const { rates } = state.pulse;
+  const tracked = host.tracking.figures;
+  return {
+    total_connections_received: state.clients.total,
+    total_commands_processed: state.commands,
+    instantaneous_ops_per_sec: Math.round(rates.commands),
+    total_net_input_bytes: state.inputBytes,
+    total_net_output_bytes: state.outputBytes,
+    instantaneous_input_kbps: (rates.inputBytes / 1024).toFixed(2),
+    instantaneous_output_kbps: (rates.outputBytes / 1024).toFixed(2),
+    rejected_connections: host.rejected,
+    expired_keys: host.path.expiredKeys,
+    evicted_keys: state.daemon.memory.evicted,
+    ...lookupFields(session),
+    pubsub_channels: host.channels.size("channel"),
+    pubsub_patterns: host.channels.size("pattern"),
+    pubsubshard_channels: host.channels.size("shard"),
+    tracking_total_keys: tracked.keys,
+    tracking_total_items: tracked.items,
+    tracking_total_prefixes: tracked.prefixes,
+    total_error_replies: state.errorReplies,
+  };
+}
+
+/** How often keys were found that were to be read; where others have them, they count. */
+function lookupFields({ host }: RespSession): Fields {
+  const { changes } = host.path;
+  if (changes === null) return {};
+  const { hits, misses } = changes.lookups;
+  return { keyspace_hits: hits, keyspace_misses: misses };
+}
+
+/** Every daemon takes writes; its peers are no replicas of Redis's kind. */
+function replicationFields({ host }: RespSession): Fields {
+  const { daemon, runId } = host.state;
+  return {
+    role: "master",
+    connected_slaves: 0,
+    master_failover_state: "no-failover",
+    master_replid: runId,
+    master_repl_offset: 0,
+    dbsync_state: daemon.state,
+    dbsync_members: daemon.members,
+    ...jsonFields(daemon.jsonFleet),
+  };
+}
+
+/** Of --json-replica: who orders the writes, and who lacks some. */
+function jsonFields(fleet: RespSession["host"]["state"]["daemon"]["jsonFleet"]): Fields {
+  if (fleet === null) return {};
+  const { isReady, isLeading, term, isLevel, refused, servers } = fleet;
+  const leader = servers.find(({ isLeader }) => isLeader)?.replica ?? "unknown";
+  const rows = servers.map(({ replica, isConnected, missing, refused, different }, place) => [
+    `json_replica${place}`,
+    `server=${replica},state=${isConnected ? "online" : "away"},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
+  ]);
+  return {
+    json_ready: Number(isReady),
+    json_leader: isLeading ? "this" : leader,
+    json_term: term,
+    json_level: Number(isLevel),
+    json_refused_documents: refused,
+    ...Object.fromEntries(rows),
+  };
+}
+
+function cpuFields(): Fields {
+  const { user, system } = process.cpuUsage();
+  return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) };
+}
+
+function commandFields({ host }: RespSession): Fields {
+  const called = [...host.state.counts].filter(([, { calls, rejected }]) => calls + rejected > 0);
+  return Object.fromEntries(
+    called.map(([{ name }, { calls, microseconds, rejected, failed }]) => [
+      `cmdstat_${name.toLowerCase()}`,
+      `calls=${calls},usec=${microseconds},usec_per_call=${(calls === 0 ? 0 : microseconds / calls).toFixed(2)},` +
+        `rejected_calls=${rejected},failed_calls=${failed}`,
+    ]),
+  );
+}
+
+/** To the next power of two. */
+function latencyFields(session: RespSession): Fields {
+  const { state } = session.host;
+  if (state.settings.get("latency-tracking") === "no") return {};
+  const percentiles = percentilesOf(session);
+  const told = (counts: CommandCounts) =>
+    percentiles.map((one) => `p${one}=${counts.percentile(Number(one) / 100).toFixed(3)}`).join(",");
+  return Object.fromEntries(
+    [...state.counts]
+      .filter(([, { calls }]) => calls > 0)
+      .map(([{ name }, counts]) => [`latency_percentiles_usec_${name.toLowerCase()}`, told(counts)]),
+  );
+}
+
+function errorFields({ host }: RespSession): Fields {
+  return Object.fromEntries(
+    [...host.state.errors].sort().map(([kind, count]) => [`errorstat_${kind}`, `count=${count}`]),
+  );
+}
+
+function keyspaceFields({ host }: RespSession): Fields {
+  return Object.fromEntries(
+    host.path.keyCounts.map(({ db, keys, expiring, ttl }) => [
+      `db${db}`,
+      `keys=${keys},expires=${expiring},avg_ttl=${ttl}`,
+    ]),
+  );
+}

@@ -1,0 +1,51 @@
+/** MEMORY's subcommands that are about the process. What is told is V8's own account; Redis's allocator is another thing. */
+import { getHeapStatistics } from "node:v8";
+import { bulk, double, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+
+export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["MEMORY|DOCTOR", doctor],
+  ["MEMORY|MALLOC-STATS", heapStatistics],
+  ["MEMORY|PURGE", () => OK],
+  ["MEMORY|STATS", statistics],
+];
+
+/** Of the heap's limit; above it V8 collects most of the time. */
+const CROWDED = 0.8;
+
+function doctor(): Reply {
+  const { used_heap_size: used, heap_size_limit: most } = getHeapStatistics();
+  const share = Math.round((used / most) * 100);
+  const verdict =
+    used / most > CROWDED
+      ? "that is close to its end; NODE_OPTIONS=--max-old-space-size=<MiB> gives it more"
+      : "there is room";
+  return bulk(`V8's heap holds ${share}% of what it may: ${verdict}.\n`);
+}
+
+function heapStatistics(): Reply {
+  const lines = Object.entries(getHeapStatistics()).map(([name, value]) => `${name}: ${value}\n`);
+  return verbatim(lines.join(""));
+}
+
+function statistics({ host }: RespSession): Reply {
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
+  const used = heapUsed + external;
+  const keys = host.path.keyCounts.reduce((sum, counts) => sum + counts.keys, 0);
+  const clients = host.state.clients.all();
+  const buffered = clients.reduce(
+    (sum, { requestBytes, answerBytes }) => sum + requestBytes + answerBytes,
+    0,
+  );
+  return map([
+    ...[bulk("total.allocated"), integer(used)],
+    ...[bulk("clients.normal"), integer(buffered)],
+    ...[bulk("keys.count"), integer(keys)],
+    ...[bulk("keys.bytes-per-key"), integer(keys === 0 ? 0 : Math.round(used / keys))],
+    ...[bulk("allocator.allocated"), integer(used)],
+    ...[bulk("allocator.active"), integer(heapTotal + external)],
+    ...[bulk("allocator.resident"), integer(rss)],
+    ...[bulk("fragmentation"), double(Math.round((rss / used) * 100) / 100)],
+    ...[bulk("fragmentation.bytes"), integer(Math.max(0, rss - used))],
+  ]);
+}

@@ -1,0 +1,101 @@
+/** What the process is asked to do and to be: to save, to stop, to be a replica, to show what it does. */
+
+import { version } from "../../../net/process/version.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import {
+  array,
+  bulk,
+  EMPTY_ARRAY,
+  integer,
+  OK,
+  type Reply,
+  status,
+  verbatim,
+  ZERO,
+} from "../../../protocol/reply.js";
+import { custom, syntaxError } from "../../../store/arguments/errors.js";
+import { integerArgument } from "../../../store/arguments/numbers.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+import { REDIS_VERSION } from "./greeting.js";
+
+export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["BGREWRITEAOF", inBackground],
+  ["BGSAVE", saveInBackground],
+  ["LASTSAVE", lastSave],
+  ["LOLWUT", picture],
+  ["MONITOR", monitor],
+  ["REPLICAOF", replicaOf],
+  ["ROLE", () => array([bulk("master"), ZERO, EMPTY_ARRAY])],
+  ["SAVE", save],
+  ["SHUTDOWN", shutDown],
+  ["SLAVEOF", replicaOf],
+];
+
+const KEPT = status("Nothing waits to be saved: commands are on the disk as they come");
+
+/** @throws CommandFailure  without --data */
+function checkKept({ host }: RespSession): void {
+  if (host.state.daemon.settings.data === null)
+    throw custom("ERR nothing is kept on a disk here: --data does that");
+}
+
+function save(session: RespSession): Reply {
+  checkKept(session);
+  return OK;
+}
+
+function inBackground(session: RespSession): Reply {
+  checkKept(session);
+  return KEPT;
+}
+
+/** `BGSAVE [SCHEDULE]` */
+function saveInBackground(session: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.length > 2 || (argv[1] !== undefined && argv[1].toUpperCase() !== "SCHEDULE")) throw syntaxError();
+  return inBackground(session);
+}
+
+/** Without a disk the state of the start, which was empty, is the last that was saved. */
+function lastSave({ host }: RespSession): Reply {
+  const { state, environment } = host;
+  if (state.daemon.settings.data !== null) return integer(state.seconds);
+  return integer(Math.floor((environment.clock() - (environment.uptime() - state.startedAt)) / 1000));
+}
+
+/** `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]` */
+function shutDown(session: RespSession, argv: readonly ByteString[]): Reply | null {
+  const words = new Set(argv.slice(1).map((word) => word.toUpperCase()));
+  for (const word of words) if (!/^(NOSAVE|SAVE|NOW|FORCE|ABORT)$/.test(word)) throw syntaxError();
+  if (words.has("ABORT") && words.size === 1) throw custom("ERR No shutdown in progress.");
+  if (words.has("ABORT") || (words.has("SAVE") && words.has("NOSAVE"))) throw syntaxError();
+  const stop = session.host.state.daemon.shutDown;
+  if (stop === null) throw custom("ERR this daemon is part of another program, which stops it");
+  session.isClosing = true;
+  stop();
+  return null;
+}
+
+/** `REPLICAOF NO ONE` */
+function replicaOf(_: RespSession, [, host = "", port = ""]: readonly ByteString[]): Reply {
+  if (host.toUpperCase() === "NO" && port.toUpperCase() === "ONE") return OK;
+  throw custom("ERR a daemon is no replica of another server: daemons of a cluster are peers (--peer)");
+}
+
+function monitor(session: RespSession): Reply {
+  if (session.isExecuting) throw custom("ERR MONITOR isn't allowed for DENY BLOCKING client");
+  session.host.state.monitors.add(session.client);
+  return OK;
+}
+
+const HEIGHT = 7;
+
+/** `LOLWUT [VERSION number]`: two envelopes that arrive, and one state. */
+function picture(_: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.length > 2 && argv[1]?.toUpperCase() === "VERSION") integerArgument(argv[2] as ByteString);
+  const rows = Array.from({ length: HEIGHT }, (_, row) => {
+    const indent = Math.abs(row - (HEIGHT - 1) / 2) * 3;
+    const arrow = row === (HEIGHT - 1) / 2 ? "==>[ = ]" : "";
+    return `${" ".repeat(9 - indent)}${row % 2 === 0 ? "[~]" : " \\ "}${"-".repeat(indent)}>${arrow}`;
+  });
+  return verbatim(`${rows.join("\n")}\nRedis ver. ${REDIS_VERSION}, dbsync ver. ${version}\n`);
+}

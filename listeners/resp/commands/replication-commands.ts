@@ -1,0 +1,102 @@
+/**
+ * What Redis's replicas, clusters and modules ask of a server that has none of these. SYNC gives what `redis-cli --rdb` wants: all keys in
+ * one file. Texts: redis-server 7.0.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
+import { settled } from "../../../protocol/step-reply.js";
+import { custom, syntaxError } from "../../../store/arguments/errors.js";
+import { findCommand } from "../../../store/command-table.js";
+import { RdbFile } from "../../../store/rdb/rdb-file.js";
+import type { Command } from "../../../store/rows/command.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+
+export const replicationHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["ASKING", noCluster],
+  ["FAILOVER", failover],
+  ["MODULE|LIST", () => EMPTY_ARRAY],
+  ["MODULE|LOAD", noModules],
+  ["MODULE|LOADEX", noModules],
+  ["MODULE|UNLOAD", noModules],
+  ["PSYNC", noReplica],
+  ["READONLY", noCluster],
+  ["READWRITE", noCluster],
+  ["REPLCONF", configure],
+  ["SYNC", dumpAll],
+];
+
+function noCluster(): never {
+  throw custom("ERR This instance has cluster support disabled");
+}
+
+function noModules(): never {
+  throw custom("ERR there are no modules: a daemon is extended by listeners and peers");
+}
+
+/** `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT ms]` */
+function failover(_: RespSession, argv: readonly ByteString[]): never {
+  throw custom(
+    argv.length === 2 && argv[1]?.toUpperCase() === "ABORT"
+      ? "ERR No failover in progress."
+      : "ERR FAILOVER requires connected replicas.",
+  );
+}
+
+function noReplica(): never {
+  throw custom(
+    "ERR a daemon has no replicas: daemons of a cluster are peers (--peer). redis-cli --rdb takes a dump of all keys",
+  );
+}
+
+/** Who has said that a file is all it wants: whoever else asks for one would wait for all that is written after it. */
+const wantsFile = new WeakSet<RespSession>();
+
+/** `REPLCONF option value …` */
+function configure(session: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.length % 2 === 0) throw syntaxError();
+  for (let i = 1; i < argv.length; i += 2)
+    if (argv[i]?.toLowerCase() === "rdb-only" && argv[i + 1] === "1") wantsFile.add(session);
+  return OK;
+}
+
+/** The file stands behind its length, and nothing behind it. */
+function dumpAll(session: RespSession): null {
+  if (!wantsFile.has(session)) noReplica();
+  const { client, host } = session;
+  const file = fileOf(session, host.limits.maxOutputBytes);
+  client.push(`$${file.length}\r\n${file}`);
+  session.isClosing = true;
+  return null;
+}
+
+/** All at one moment. @throws CommandFailure  it would be longer than any answer may be, or a key has no form of Redis's */
+function fileOf(session: RespSession, most: number): ByteString {
+  const { path } = session.host;
+  if (path.carries) throw custom("ERR other daemons have the keys: take the dump there");
+  const file = new RdbFile();
+  for (let db = 0; db < path.databases; db++) {
+    const keys = asked(session, db, "KEYS", "*");
+    const names = keys.kind === "array" ? keys.items : [];
+    if (names.length > 0) file.select(db);
+    for (const name of names) {
+      const key = name.kind === "bulk" ? name.bytes : "";
+      const payload = asked(session, db, "DUMP", key);
+      if (payload.kind === "error")
+        throw custom(`ERR key '${key}' of database ${db}: ${payload.text.slice(4)}`);
+      const expiry = asked(session, db, "PEXPIRETIME", key);
+      if (payload.kind !== "bulk" || expiry.kind !== "integer") continue;
+      file.add(key, payload.bytes, Number(expiry.value));
+      if (file.size > most)
+        throw custom(`ERR the dump would be longer than any answer may be (--max-output-bytes ${most})`);
+    }
+  }
+  return file.end();
+}
+
+/** Of what is in memory, which answers at once. */
+function asked({ host, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
+  const sender = { db, now, as, readsAll: true, isStable: false };
+  const reply = host.path.execute(findCommand(argv[0]) as Command, argv, sender);
+  if (reply instanceof Promise) throw new Error(`${argv[0]} was to be answered at once`);
+  return settled(reply);
+}

@@ -1,0 +1,136 @@
+/**
+ * EVAL and its like, and SCRIPT. A script runs once, here; where writes are recorded, what it wrote is one unit. Order and texts:
+ * redis-server 7.0, eval.c.
+ */
+
+import type { Script } from "../../../engine/scripts/script.js";
+import type { RunBounds } from "../../../engine/scripts/script-engine.js";
+import type { StepRunner } from "../../../engine/users/command-path.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, error, OK, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
+import { CommandFailure, custom } from "../../../store/arguments/errors.js";
+import { integerArgument } from "../../../store/arguments/numbers.js";
+import { SessionCaller } from "../session/script-caller.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+
+const NO_SCRIPT = new CommandFailure("NOSCRIPT No matching script. Please use EVAL.");
+const NOT_FULL = error(
+  "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+);
+const NOT_READING = error("ERR Can not execute a script with write flag using *_ro command.");
+
+export const scriptHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["EVAL", evaluating({ bySha: false, readsOnly: false })],
+  ["EVAL_RO", evaluating({ bySha: false, readsOnly: true })],
+  ["EVALSHA", evaluating({ bySha: true, readsOnly: false })],
+  ["EVALSHA_RO", evaluating({ bySha: true, readsOnly: true })],
+  ["SCRIPT|DEBUG", debug],
+  ["SCRIPT|EXISTS", exists],
+  ["SCRIPT|FLUSH", flush],
+  ["SCRIPT|LOAD", onceReady(load)],
+];
+
+/** What runs scripts is loaded at the first one. */
+export function onceReady(
+  handler: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>,
+): SessionHandler {
+  return (session, argv) => {
+    const { scripts } = session.host;
+    if (scripts.isReady) return handler(session, argv);
+    return scripts
+      .load()
+      .then(() => handler(session, argv))
+      .catch((failure) => {
+        if (failure instanceof CommandFailure) return failure.reply;
+        throw failure;
+      });
+  };
+}
+
+export const boundsOf = ({ host: { limits, environment }, scriptsSince }: RespSession): RunBounds => ({
+  memory: limits.luaMemory,
+  time: limits.luaTimeLimit,
+  spent: scriptsSince === null ? 0 : environment.uptime() - scriptsSince,
+});
+
+function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }): SessionHandler {
+  return onceReady((session, argv) => {
+    const { scripts } = session.host;
+    const count = keyCount(argv);
+    const text = argv[1] as ByteString;
+    const script = bySha ? scripts.find(text) : scripts.add(text, false, boundsOf(session));
+    if (script === undefined) throw NO_SCRIPT;
+    const refusal = refusalOf(session, script, readsOnly);
+    if (refusal !== null) return refusal;
+    const keys = argv.slice(3, 3 + count);
+    const rights = {
+      mayWrite: !readsOnly && !script.writesNothing,
+      mayFill: script.allowsFull === true,
+    };
+    return inSteps(session, (run) =>
+      scripts.run(
+        script,
+        keys,
+        argv.slice(3 + count),
+        new SessionCaller(session, run, rights),
+        boundsOf(session),
+      ),
+    );
+  });
+}
+
+/** `numkeys`, behind the script. */
+export function keyCount(argv: readonly ByteString[]): number {
+  const count = Number(integerArgument(argv[2] as ByteString));
+  if (count > argv.length - 3) throw custom("ERR Number of keys can't be greater than number of args");
+  if (count < 0) throw custom("ERR Number of keys can't be negative");
+  return count;
+}
+
+/** Of one that says by its first line what it does. */
+function refusalOf(
+  { guest }: RespSession,
+  { writesNothing, allowsFull }: Script,
+  readsOnly: boolean,
+): Reply | null {
+  if (allowsFull === null) return null;
+  if (readsOnly && !writesNothing) return NOT_READING;
+  return !allowsFull && guest.lacksMemory(true) ? NOT_FULL : null;
+}
+
+/** Within EXEC, whose steps these are, or as a unit of its own. The script may choose another database, for itself. */
+export function inSteps(session: RespSession, program: (run: StepRunner) => Reply): Reply | Promise<Reply> {
+  const { db, isExecuting, steps } = session;
+  const contained = (run: StepRunner): Reply => {
+    session.isExecuting = true;
+    try {
+      return program(run);
+    } finally {
+      session.isExecuting = isExecuting;
+      session.db = db;
+    }
+  };
+  return steps === null ? session.host.path.executeInSteps(contained, [], session) : contained(steps);
+}
+
+function load(session: RespSession, argv: readonly ByteString[]): Reply {
+  return bulk(session.host.scripts.add(argv[2] as ByteString, true, boundsOf(session)).sha);
+}
+
+function exists({ host: { scripts } }: RespSession, argv: readonly ByteString[]): Reply {
+  return array(argv.slice(2).map((sha) => (scripts.find(sha) === undefined ? ZERO : ONE)));
+}
+
+/** `SCRIPT FLUSH [ASYNC|SYNC]` */
+function flush({ host: { scripts } }: RespSession, [, , mode, ...more]: readonly ByteString[]): Reply {
+  if (more.length > 0 || (mode !== undefined && !/^a?sync$/i.test(mode)))
+    throw custom("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+  scripts.flush();
+  return OK;
+}
+
+function debug(_: RespSession, [, , mode = ""]: readonly ByteString[]): Reply {
+  if (/^no$/i.test(mode)) return OK;
+  if (/^(yes|sync)$/i.test(mode)) throw custom("ERR there is no debugger of scripts");
+  throw custom("ERR Use SCRIPT DEBUG YES/SYNC/NO");
+}

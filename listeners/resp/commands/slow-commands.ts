@@ -1,0 +1,77 @@
+/** SLOWLOG and LATENCY. Texts: redis-server 7.0. */
+
+import { slowLogReply } from "../../../engine/slow-log/slow-log-reply.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
+import { findCommand } from "../../../store/command-table.js";
+import type { RespSession, Route, SessionHandler } from "../session/session.js";
+
+export const slowHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["SLOWLOG|GET", ({ host }, argv) => slowLogReply(argv, host.state.daemon.slowLog)],
+  ["SLOWLOG|LEN", ({ host }) => integer(host.state.daemon.slowLog.entries.length)],
+  ["SLOWLOG|RESET", resetSlowLog],
+  ["LATENCY|DOCTOR", doctor],
+  ["LATENCY|HISTOGRAM", histogram],
+  ["LATENCY|HISTORY", history],
+  ["LATENCY|LATEST", latest],
+  ["LATENCY|RESET", reset],
+];
+
+function resetSlowLog({ host }: RespSession): Reply {
+  host.state.daemon.slowLog.reset();
+  return OK;
+}
+
+function history({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const event = host.state.latency.events.get(argv[2] as ByteString);
+  return array(
+    (event?.samples ?? []).map(({ at, milliseconds }) => array([integer(at), integer(milliseconds)])),
+  );
+}
+
+function latest({ host }: RespSession): Reply {
+  return array(
+    [...host.state.latency.events].map(([name, { samples, highest }]) => {
+      const last = samples.at(-1) ?? { at: 0, milliseconds: 0 };
+      return array([bulk(name), integer(last.at), integer(last.milliseconds), integer(highest)]);
+    }),
+  );
+}
+
+/** `LATENCY RESET [event …]` */
+function reset({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  return integer(host.state.latency.reset(argv.slice(2)));
+}
+
+function doctor({ host }: RespSession): Reply {
+  const { latencyTime } = host.limits;
+  if (latencyTime === 0)
+    return verbatim("Nothing is sampled: CONFIG SET latency-monitor-threshold <milliseconds> begins it.\n");
+  const { events } = host.state.latency;
+  if (events.size === 0) return verbatim(`No command has taken ${latencyTime} ms since sampling began.\n`);
+  const lines = [...events].map(([name, { samples, highest }]) => {
+    const mean = samples.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / samples.length;
+    return `${name}: ${samples.length} samples of ${latencyTime} ms or more, on average ${mean.toFixed(0)}, at most ${highest}.\n`;
+  });
+  return verbatim(`${lines.join("")}SLOWLOG GET shows which commands took longest.\n`);
+}
+
+/** `LATENCY HISTOGRAM [command …]`: of those that were called; a container stands for its subcommands. */
+function histogram({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const asked = argv.slice(2).map((name) => findCommand(name)?.name ?? "");
+  const items: Reply[] = [];
+  for (const [{ name }, counts] of host.state.counts) {
+    if (counts.calls === 0 || (argv.length > 2 && !asked.some((one) => isOf(name, one)))) continue;
+    items.push(bulk(name.toLowerCase()), distributionOf(counts));
+  }
+  return map(items);
+}
+
+function isOf(name: string, asked: string): boolean {
+  return name === asked || name.startsWith(`${asked}|`);
+}
+
+function distributionOf({ calls, distribution }: Route["counts"]): Reply {
+  const bounds = distribution.flatMap(([bound, count]) => [integer(bound), integer(count)]);
+  return map([bulk("calls"), integer(calls), bulk("histogram_usec"), map(bounds)]);
+}

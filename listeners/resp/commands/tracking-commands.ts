@@ -1,0 +1,163 @@
+/** CLIENT TRACKING and what belongs to it: connections that keep copies of what they read. Texts: redis-server 7.0. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, integer, map, OK, type Reply, set } from "../../../protocol/reply.js";
+import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
+import { parseInteger } from "../../../store/arguments/numbers.js";
+import type { RespSession, SessionHandler } from "../session/session.js";
+import type { TrackingMode } from "../session/tracker.js";
+
+export const trackingHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["CLIENT|CACHING", choose],
+  ["CLIENT|GETREDIR", (session) => integer(modeOf(session)?.redirect ?? -1)],
+  ["CLIENT|TRACKING", track],
+  ["CLIENT|TRACKINGINFO", tell],
+];
+
+const modeOf = ({ client, host }: RespSession) => host.tracking.of(client)?.mode ?? null;
+
+/** `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX prefix …] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]` */
+function track(session: RespSession, argv: readonly ByteString[]): Reply {
+  const { host, client, lastWrite } = session;
+  const options = optionsOf(session, argv);
+  const word = (argv[2] as ByteString).toUpperCase();
+  if (word === "OFF") {
+    host.tracking.end(client);
+    return OK;
+  }
+  if (word !== "ON") throw syntaxError();
+  if (!host.tracking.isPossible)
+    throw custom("ERR client-side caching needs the keys here: other daemons have them, and tell of none");
+  const old = modeOf(session);
+  checkOptions(options, old);
+  const { isBroadcast, prefixes: given, isOptin, isOptout, noLoop, redirect } = options;
+  const prefixes = isBroadcast ? new Set([...(old?.prefixes ?? []), ...given]) : null;
+  // One that names none is told of all.
+  if (isBroadcast && given.length === 0) prefixes?.add("");
+  const choice = isOptin ? "optin" : isOptout ? "optout" : "all";
+  host.tracking.begin(client, lastWrite, { prefixes, choice, noLoop, redirect });
+  return OK;
+}
+
+interface Options {
+  isBroadcast: boolean;
+  isOptin: boolean;
+  isOptout: boolean;
+  noLoop: boolean;
+  redirect: number;
+  readonly prefixes: ByteString[];
+}
+
+function optionsOf({ host }: RespSession, argv: readonly ByteString[]): Options {
+  const options: Options = {
+    isBroadcast: false,
+    isOptin: false,
+    isOptout: false,
+    noLoop: false,
+    redirect: 0,
+    prefixes: [],
+  };
+  for (let i = 3; i < argv.length; i++) {
+    const word = (argv[i] as ByteString).toUpperCase();
+    const hasMore = i + 1 < argv.length;
+    if (word === "REDIRECT" && hasMore)
+      options.redirect = redirection(host, options, argv[++i] as ByteString);
+    else if (word === "PREFIX" && hasMore) options.prefixes.push(argv[++i] as ByteString);
+    else if (word === "BCAST") options.isBroadcast = true;
+    else if (word === "OPTIN") options.isOptin = true;
+    else if (word === "OPTOUT") options.isOptout = true;
+    else if (word === "NOLOOP") options.noLoop = true;
+    else throw syntaxError();
+  }
+  return options;
+}
+
+function redirection({ state }: RespSession["host"], { redirect }: Options, word: ByteString): number {
+  if (redirect !== 0) throw custom("ERR A client can only redirect to a single other client");
+  const id = parseInteger(word);
+  if (id === undefined) throw notInteger();
+  if (state.clients.find(Number(id)) === undefined)
+    throw custom("ERR The client ID you want redirect to does not exist");
+  return Number(id);
+}
+
+/** @throws CommandFailure  they do not go together, or not with what is so already */
+function checkOptions({ isBroadcast, isOptin, isOptout, prefixes }: Options, old: TrackingMode | null): void {
+  if (!isBroadcast && prefixes.length > 0)
+    throw custom("ERR PREFIX option requires BCAST mode to be enabled");
+  if (old !== null && (old.prefixes !== null) !== isBroadcast)
+    throw custom(`ERR You can't switch BCAST mode ${OFF}`);
+  if (isBroadcast && (isOptin || isOptout))
+    throw custom("ERR OPTIN and OPTOUT are not compatible with BCAST");
+  if (isOptin && isOptout) throw custom("ERR You can't specify both OPTIN mode and OPTOUT mode");
+  if ((isOptin && old?.choice === "optout") || (isOptout && old?.choice === "optin"))
+    throw custom(`ERR You can't switch OPTIN/OPTOUT mode ${BEFORE}`);
+  if (isBroadcast) checkPrefixes(prefixes, [...(old?.prefixes ?? [])].sort());
+}
+
+const BEFORE = "before disabling tracking for this client, and then re-enabling it with a different mode.";
+const OFF = `on/off ${BEFORE}`;
+const NEVER = "Prefixes for a single client must not overlap.";
+
+function checkPrefixes(prefixes: readonly ByteString[], old: readonly ByteString[]): void {
+  const overlapping = overlappingOf([...old, ...prefixes]);
+  for (const [i, prefix] of prefixes.entries()) {
+    if (!overlapping.has(prefix)) continue;
+    const known = old.find((one) => overlap(one, prefix));
+    if (known !== undefined)
+      throw custom(`ERR Prefix '${prefix}' overlaps with an existing prefix '${known}'. ${NEVER}`);
+    const other = prefixes.find((one, place) => place > i && overlap(one, prefix));
+    if (other !== undefined)
+      throw custom(`ERR Prefix '${prefix}' overlaps with another provided prefix '${other}'. ${NEVER}`);
+  }
+}
+
+/** Those that overlap with another: in order, what begins as another stands behind that, and what lies between them begins so too. */
+function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString> {
+  const found = new Set<ByteString>();
+  let first: ByteString | null = null;
+  for (const prefix of [...prefixes].sort()) {
+    if (first !== null && prefix.startsWith(first)) found.add(first).add(prefix);
+    else first = prefix;
+  }
+  return found;
+}
+
+const overlap = (a: ByteString, b: ByteString) => a.startsWith(b) || b.startsWith(a);
+
+/** `CLIENT CACHING YES|NO`: of what the next command reads. */
+function choose({ host, client }: RespSession, argv: readonly ByteString[]): Reply {
+  const tracker = host.tracking.of(client);
+  const mode = tracker?.mode ?? null;
+  if (tracker === undefined || mode === null) throw custom(NOT_TRACKING);
+  const word = (argv[2] as ByteString).toUpperCase();
+  if (word !== "YES" && word !== "NO") throw syntaxError();
+  const choice = word === "YES" ? "optin" : "optout";
+  if (mode.choice !== choice)
+    throw custom(
+      `ERR CLIENT CACHING ${word} is only valid when tracking is enabled in ${choice.toUpperCase()} mode.`,
+    );
+  tracker.isChosen = true;
+  return OK;
+}
+
+const NOT_TRACKING =
+  "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
+
+/** `CLIENT TRACKINGINFO` */
+function tell({ host, client }: RespSession): Reply {
+  const tracker = host.tracking.of(client);
+  const mode = tracker?.mode ?? null;
+  const flags = mode === null ? ["off"] : ["on"];
+  if (mode !== null && mode.prefixes !== null) flags.push("bcast");
+  if (mode !== null && mode.choice !== "all") {
+    flags.push(mode.choice);
+    if (tracker?.isChosen) flags.push(mode.choice === "optin" ? "caching-yes" : "caching-no");
+  }
+  if (mode?.noLoop) flags.push("noloop");
+  if (tracker?.isBroken) flags.push("broken_redirect");
+  return map([
+    ...[bulk("flags"), set(flags.map(bulk))],
+    ...[bulk("redirect"), integer(mode?.redirect ?? -1)],
+    ...[bulk("prefixes"), array([...(mode?.prefixes ?? [])].sort().map(bulk))],
+  ]);
+}

@@ -1,0 +1,257 @@
+/**
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH. What was queued is run in one step; where writes are recorded it is one unit, an
+ * envelope with `multi`, and what was watched its `if`. Texts: redis-server 7.0.
+ */
+
+import type { CommandSender, StepRunner, Writers } from "../../../engine/users/command-path.js";
+import type { User } from "../../../engine/users/users.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
+import { settled } from "../../../protocol/step-reply.js";
+import { COMMANDS_MAX, type Condition } from "../../../protocol/version-2/envelope.js";
+import { custom } from "../../../store/arguments/errors.js";
+import type { AclRefusal } from "../../../store/rights/acl.js";
+import { noteRefusal } from "../session/refusals.js";
+import type { Queued, RespSession, SessionHandler } from "../session/session.js";
+
+const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
+const ONE_DATABASE = error(
+  "EXECABORT Transaction discarded: where commands are recorded, those of a transaction are for one database",
+);
+const ONE_USER = error(
+  "EXECABORT Transaction discarded: where commands are recorded, those of a transaction are of one user",
+);
+const TOO_MANY = error(
+  `EXECABORT Transaction discarded: where commands are recorded, one that writes has at most ${COMMANDS_MAX} commands`,
+);
+const NOT_WITH_SCRIPTS = error("ERR where commands are recorded, it cannot be in a transaction with scripts");
+/** What runs scripts. */
+const SCRIPTS: ReadonlySet<string> = new Set([
+  "EVAL",
+  "EVALSHA",
+  "EVALSHA_RO",
+  "EVAL_RO",
+  "FCALL",
+  "FCALL_RO",
+]);
+const NO_LONGER_ALLOWED =
+  "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
+  "This command is no longer allowed for the following reason: ";
+/** Conditions that an envelope may have. */
+const WATCHED_MAX = 1024;
+
+export const transactionHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["MULTI", multi],
+  ["EXEC", (session) => exec(session, session.host.scripts.isReady)],
+  ["DISCARD", discard],
+  ["WATCH", watch],
+  ["UNWATCH", unwatch],
+];
+
+function multi(session: RespSession): Reply {
+  if (session.queued !== null) throw custom("ERR MULTI calls can not be nested");
+  session.queued = [];
+  return OK;
+}
+
+function discard(session: RespSession): Reply {
+  if (session.queued === null) throw custom("ERR DISCARD without MULTI");
+  session.leaveTransaction();
+  return OK;
+}
+
+function watch(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
+  if (session.queued !== null) throw custom("ERR WATCH inside MULTI is not allowed");
+  const { db, host, watched } = session;
+  const fresh = [...new Set(argv.slice(1).filter((key) => !watched.has(db, key)))];
+  if (host.path.records && watched.size + fresh.length > WATCHED_MAX)
+    throw custom(`ERR at most ${WATCHED_MAX} keys can be watched where commands are recorded`);
+  if (fresh.length === 0) return OK;
+  const noted = (writers: Writers): Reply => {
+    for (const [at, key] of fresh.entries()) watched.add({ db, key, writer: writers[at] ?? "" });
+    return OK;
+  };
+  const writers = host.path.writersOf(db, fresh);
+  if (!(writers instanceof Promise)) return noted(writers);
+  return writers.then((told) => ("kind" in told ? told : noted(told)));
+}
+
+function unwatch({ watched }: RespSession): Reply {
+  watched.clear();
+  return OK;
+}
+
+/** @param isReady  whether scripts can be run, or cannot at all */
+function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
+  const { queued, isSpoilt, host } = session;
+  if (queued === null) throw custom("ERR EXEC without MULTI");
+  const hasScripts = queued.some(({ route }) => SCRIPTS.has(route.command.name));
+  if (hasScripts && !isReady)
+    return host.scripts.load().then(
+      () => exec(session, true),
+      () => exec(session, true),
+    );
+  const { conditions, hasChanged } = session.watched;
+  session.leaveTransaction();
+  if (isSpoilt) return ABORTED;
+  if (hasChanged || !host.path.hold(conditions)) return NIL_ARRAY;
+  session.isExecuting = true;
+  if (hasScripts) session.scriptsSince = host.environment.uptime();
+  try {
+    const reply = !host.path.records
+      ? execHere(session, queued)
+      : hasScripts
+        ? execInSteps(session, queued, conditions)
+        : execRecorded(session, queued, conditions);
+    const counted = (one: Reply) => withErrorsCounted(session, one);
+    return reply instanceof Promise ? reply.then(counted) : counted(reply);
+  } finally {
+    session.isExecuting = false;
+    session.scriptsSince = null;
+  }
+}
+
+/** INFO counts the errors of commands one by one; the answer's own is counted where it is sent. */
+function withErrorsCounted({ host }: RespSession, reply: Reply): Reply {
+  if (reply.kind === "array")
+    for (const item of reply.items) if (item.kind === "error") host.state.failed(item.text);
+  return reply;
+}
+
+/** In this turn, one by one. */
+function execHere(session: RespSession, queued: readonly Queued[]): Reply | Promise<Reply> {
+  return session.host.path.sharing(() => joined(queued.map((one) => runOne(session, one))));
+}
+
+function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
+  const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
+  if (!("kind" in served)) return served;
+  if (served.kind === "later") throw new Error(`${route.command.name} was to be recorded by itself`);
+  return settled(served);
+}
+
+/** Scripts see what the commands before them wrote, so that it is found out one by one what the unit is. */
+function execInSteps(
+  session: RespSession,
+  queued: readonly Queued[],
+  conditions: readonly Condition[],
+): Reply | Promise<Reply> {
+  const { db, user } = session;
+  const sender = senderOf(session, { db, user });
+  return session.host.path.executeInSteps(
+    (run) => {
+      session.steps = run;
+      try {
+        return array(queued.map((one) => stepOf(session, one, run)));
+      } finally {
+        session.steps = null;
+      }
+    },
+    conditions,
+    sender,
+  );
+}
+
+function stepOf(session: RespSession, { route, argv }: Queued, run: StepRunner): Reply {
+  const denial = denialOf(session, { route, argv });
+  if (denial !== null) return denial;
+  if (route.handler === null) return run(route.command, argv, session.db);
+  const reply = runOne(session, { route, argv });
+  return reply instanceof Promise ? NOT_WITH_SCRIPTS : reply;
+}
+
+/** Who the connection is may have changed since a command was queued, or what he may do. */
+function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
+  const refusal = session.guest.refusal(route.command, argv);
+  if (refusal === null) return null;
+  noteRefusal(session, route.command, refusal);
+  return error(NO_LONGER_ALLOWED + REFUSED[refusal.what]);
+}
+
+const REFUSED: Readonly<Record<AclRefusal["what"], string>> = {
+  command: "no permission to execute the command or subcommand",
+  key: "no permission to touch the specified keys",
+  channel: "no permission to access one of the channels used as arguments",
+};
+
+/** One for the databases, and as whom it was called. */
+interface QueuedCall extends Queued {
+  /** Of its answer. */
+  readonly place: number;
+  readonly db: number;
+  readonly user: User | null;
+}
+
+/** Who hears these may act on them at once: they are said when the unit is carried out, and only then. */
+const SAID_BEHIND: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
+
+/** What else the connection does itself is done now, and the rest is one unit. */
+function execRecorded(
+  session: RespSession,
+  queued: readonly Queued[],
+  conditions: readonly Condition[],
+): Reply | Promise<Reply> {
+  const { db: dbBefore, user: userBefore } = session;
+  const replies: (Reply | Promise<Reply>)[] = [];
+  const calls: QueuedCall[] = [];
+  const behind: (Queued & { readonly place: number })[] = [];
+  const withSaid = (): Reply | Promise<Reply> => {
+    for (const { place, ...one } of behind) replies[place] = runOne(session, one);
+    return joined(replies);
+  };
+  for (const [place, one] of queued.entries()) {
+    if (SAID_BEHIND.has(one.route.command.name)) {
+      behind.push({ ...one, place });
+      continue;
+    }
+    const denial = denialOf(session, one);
+    if (denial === null && one.route.handler === null)
+      calls.push({ ...one, place, db: session.db, user: session.user });
+    else replies[place] = denial ?? runOne(session, one);
+  }
+  const [first] = calls;
+  if (first === undefined) return withSaid();
+  const aborted = (reply: Reply): Reply => {
+    session.db = dbBefore;
+    session.guest.user = userBefore;
+    return reply;
+  };
+  if (calls.some(({ db }) => db !== first.db)) return aborted(ONE_DATABASE);
+  if (calls.some(({ user }) => user !== first.user)) return aborted(ONE_USER);
+  if (calls.length > COMMANDS_MAX && calls.some(({ route }) => route.writes)) return aborted(TOO_MANY);
+  const merge = (reply: Reply): Reply | Promise<Reply> => {
+    if (reply.kind !== "array") return aborted(reply);
+    for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
+    const { tracking } = session.host;
+    if (tracking.size > 0)
+      for (const { route, argv } of calls) tracking.ranBefore(session.client, route.command, argv);
+    return withSaid();
+  };
+  const unit = session.host.path.executeTogether(
+    calls.map(({ route: { command }, argv }) => ({ command, argv })),
+    conditions,
+    senderOf(session, first),
+  );
+  return unit instanceof Promise ? unit.then(merge) : merge(unit);
+}
+
+function senderOf(
+  { now, isStable, lastWrite, encoding }: RespSession,
+  { db, user }: Pick<QueuedCall, "db" | "user">,
+): CommandSender {
+  return {
+    db,
+    now,
+    isStable,
+    lastWrite,
+    encoding,
+    as: user?.name ?? null,
+    readsAll: user?.acl.mayReadAll ?? false,
+  };
+}
+
+function joined(replies: readonly (Reply | Promise<Reply>)[]): Reply | Promise<Reply> {
+  return replies.some((reply) => reply instanceof Promise)
+    ? Promise.all(replies).then(array)
+    : array(replies as Reply[]);
+}

@@ -1,0 +1,130 @@
+/**
+ * How Redis keeps values, tidies up, saves and replicates: settings that people's scripts set, and that mean nothing here, where
+ * values are kept in one way. They are taken within Redis's bounds and told again. Those of encodings change what OBJECT ENCODING
+ * says and how small collections are scanned; acllog-max-len, latency-tracking and tcp-keepalive (of clients to come) are as in
+ * Redis; the others change no answer.
+ * Names, bounds and defaults: redis-server 7.0, config.c.
+ */
+
+import { INT64_MAX } from "../../../store/arguments/numbers.js";
+import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
+import { kept, keptSwitch, parseNumber, type Setting } from "./config-setting.js";
+
+const INT_MAX = 2 ** 31 - 1;
+const MANY = INT64_MAX;
+
+/** Name, default, least, most. */
+const NUMBERS: readonly (readonly [name: string, fallback: number, least: number, most: number | bigint])[] =
+  [
+    ["acllog-max-len", 128, 0, MANY],
+    ["active-defrag-cycle-max", 25, 1, 99],
+    ["active-defrag-cycle-min", 1, 1, 99],
+    ["active-defrag-max-scan-fields", 1000, 1, MANY],
+    ["active-defrag-threshold-lower", 10, 0, 1000],
+    ["active-defrag-threshold-upper", 100, 0, 1000],
+    ["active-expire-effort", 1, 1, 10],
+    ["auto-aof-rewrite-percentage", 100, 0, INT_MAX],
+    ["busy-reply-threshold", 5000, 0, MANY],
+    ["hz", 10, 0, INT_MAX],
+    ["lfu-decay-time", 1, 0, INT_MAX],
+    ["lfu-log-factor", 10, 0, INT_MAX],
+    ["list-compress-depth", 0, 0, INT_MAX],
+    ["list-max-listpack-size", -2, -INT_MAX - 1, INT_MAX],
+    ["maxmemory-eviction-tenacity", 10, 0, 100],
+    ["maxmemory-samples", 5, 1, INT_MAX],
+    ["min-replicas-max-lag", 10, 0, INT_MAX],
+    ["repl-backlog-ttl", 3600, 0, MANY],
+    ["repl-diskless-sync-delay", 5, 0, INT_MAX],
+    ["repl-ping-replica-period", 10, 1, INT_MAX],
+    ["repl-timeout", 60, 1, INT_MAX],
+    ["replica-priority", 100, 0, INT_MAX],
+    ["shutdown-timeout", 10, 0, INT_MAX],
+    ["stream-node-max-entries", 100, 0, MANY],
+    ["tcp-keepalive", 300, 0, INT_MAX],
+  ];
+
+/** The same of bytes. */
+const SIZES: typeof NUMBERS = [
+  ["active-defrag-ignore-bytes", 100 * 1024 * 1024, 1, MANY],
+  ["auto-aof-rewrite-min-size", 64 * 1024 * 1024, 0, MANY],
+  ["hll-sparse-max-bytes", 3000, 0, MANY],
+  ["repl-backlog-size", 1024 * 1024, 1, MANY],
+  ["stream-node-max-bytes", 4096, 0, MANY],
+];
+
+/** What OBJECT ENCODING goes by: the limit of that name, and whether it is one of bytes. */
+const ENCODING: Readonly<Record<string, readonly [limit: keyof EncodingLimits, isMemory: boolean]>> = {
+  "hash-max-listpack-entries": ["hashListpackEntries", false],
+  "hash-max-listpack-value": ["hashListpackValue", true],
+  "set-max-intset-entries": ["setIntsetEntries", false],
+  "zset-max-listpack-entries": ["zsetListpackEntries", false],
+  "zset-max-listpack-value": ["zsetListpackValue", true],
+};
+
+const SWITCHES: Readonly<Record<string, boolean>> = {
+  activedefrag: false,
+  activerehashing: true,
+  "dynamic-hz": true,
+  "jemalloc-bg-thread": true,
+  "lazyfree-lazy-eviction": false,
+  "lazyfree-lazy-expire": false,
+  "lazyfree-lazy-server-del": false,
+  "lazyfree-lazy-user-del": false,
+  "lazyfree-lazy-user-flush": false,
+  rdbcompression: true,
+  "no-appendfsync-on-rewrite": false,
+  "aof-use-rdb-preamble": true,
+  "aof-load-truncated": true,
+  "aof-rewrite-incremental-fsync": true,
+  "rdb-save-incremental-fsync": true,
+  "latency-tracking": true,
+  "stop-writes-on-bgsave-error": true,
+  "repl-diskless-sync": true,
+  "repl-disable-tcp-nodelay": false,
+  "replica-read-only": true,
+  "replica-serve-stale-data": true,
+  "crash-log-enabled": true,
+};
+
+/** Other names of some. */
+const ALIASES: Readonly<Record<string, string>> = {
+  "hash-max-ziplist-entries": "hash-max-listpack-entries",
+  "hash-max-ziplist-value": "hash-max-listpack-value",
+  "list-max-ziplist-size": "list-max-listpack-size",
+  "lua-time-limit": "busy-reply-threshold",
+  "min-slaves-max-lag": "min-replicas-max-lag",
+  "repl-ping-slave-period": "repl-ping-replica-period",
+  "slave-priority": "replica-priority",
+  "slave-read-only": "replica-read-only",
+  "slave-serve-stale-data": "replica-serve-stale-data",
+  "zset-max-ziplist-entries": "zset-max-listpack-entries",
+  "zset-max-ziplist-value": "zset-max-listpack-value",
+};
+
+function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
+  return {
+    text: ({ host: { state } }) => String(state.encoding[name]),
+    prepare: ({ host: { state } }, text) => {
+      const value = parseNumber(text, { least: 0, most: MANY, isMemory });
+      if (typeof value === "string") return value;
+      return () => {
+        state.encoding = { ...state.encoding, [name]: Number(value) };
+      };
+    },
+  };
+}
+
+const own: Readonly<Record<string, Setting>> = Object.fromEntries([
+  ...NUMBERS.map(([name, fallback, least, most]) => [name, kept(name, fallback, { least, most })]),
+  ...SIZES.map(([name, fallback, least, most]) => [
+    name,
+    kept(name, fallback, { least, most, isMemory: true }),
+  ]),
+  ...Object.entries(ENCODING).map(([name, [limit, isMemory]]) => [name, encodingLimit(limit, isMemory)]),
+  ...Object.entries(SWITCHES).map(([name, fallback]) => [name, keptSwitch(name, fallback)]),
+]);
+
+export const TUNING_SETTINGS: Readonly<Record<string, Setting>> = {
+  ...own,
+  ...Object.fromEntries(Object.entries(ALIASES).map(([alias, name]) => [alias, own[name] as Setting])),
+};

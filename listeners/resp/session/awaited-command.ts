@@ -1,0 +1,55 @@
+/** A command of a connection on the way to its answer: one object, whoever waits for it. */
+
+import { replyOf } from "../../../engine/answers/refusal-reply.js";
+import type { Refused } from "../../../engine/answers/request.js";
+import type { LastWrite, ReplyWaiter } from "../../../engine/users/command-path.js";
+import type { Answer, AnswerListener, LaterAnswer, LongAnswer } from "../../../net/connections/dialect.js";
+import type { Reply } from "../../../protocol/reply.js";
+import type { CommandCounts } from "./command-counts.js";
+
+/** Its connection. */
+export interface AwaitingSession {
+  readonly isStable: boolean;
+  readonly lastWrite: LastWrite;
+  /** What a reply that comes later is told as. */
+  readonly answerOf: (reply: Reply) => Answer;
+}
+
+export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
+  answer: string | LongAnswer | null = null;
+  bytes = 0;
+  listener: AnswerListener | null = null;
+  /** Nobody wants the answer. */
+  isMuted = false;
+  readonly #session: AwaitingSession;
+  readonly #counts: CommandCounts;
+
+  /** @param counts  of the command */
+  constructor(session: AwaitingSession, counts: CommandCounts) {
+    this.#session = session;
+    this.#counts = counts;
+  }
+
+  get kind(): "later" {
+    return "later";
+  }
+
+  /** What the connection has chosen changes only when nothing is awaited. */
+  get isStable(): boolean {
+    return this.#session.isStable;
+  }
+
+  get replicated(): undefined {
+    return undefined;
+  }
+
+  get lastWrite(): LastWrite {
+    return this.#session.lastWrite;
+  }
+
+  answered(answer: Reply | Refused): void {
+    const reply = replyOf(answer);
+    if (reply.kind === "error") this.#counts.addFailure();
+    this.listener?.answered(this, this.isMuted ? "" : this.#session.answerOf(reply));
+  }
+}

@@ -1,0 +1,138 @@
+/** Runs a command that may wait: at once if there is something, else when there is. Texts: redis-server 7.0. */
+
+import type {
+  CommandPath,
+  CommandSender,
+  ReplyWaiter,
+  WaitingSender,
+} from "../../../engine/users/command-path.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulk, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { findCommand } from "../../../store/command-table.js";
+import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
+import { Database } from "../../../store/database.js";
+import type { Command } from "../../../store/rows/command.js";
+import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
+import { isNothing, OVERDUE, type WaitingClients } from "./waiting.js";
+
+/** For whom CLIENT UNBLOCK ends the waiting with an error. */
+export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
+/** Always empty: says what is wrong with a command before anybody waits. */
+const EMPTY = new Database({ databases: 1 });
+
+/** Who may wait. */
+export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSender<Waiter> {
+  /** Ends the waiting; null: it does not wait. @returns whether that could still be done */
+  waiting: ((how: "timeout" | "error") => boolean) | null;
+  /** Called when what it waited for has come. */
+  whenServed: (() => void) | null;
+  /** Called when it begins to wait after all, which took longer than the turn in which the command was served. */
+  readonly waitsLate: (() => void) | null;
+}
+
+interface WaitingParts {
+  readonly path: CommandPath;
+  readonly waiters: WaitingClients;
+}
+
+export function mayWait({ name }: Command): boolean {
+  return Object.hasOwn(WAIT_SHAPES, name);
+}
+
+export function runOrWait<Waiter extends ReplyWaiter>(
+  parts: WaitingParts,
+  command: Command,
+  argv: readonly ByteString[],
+  sender: BlockableSender<Waiter>,
+): Reply | Promise<Reply> | Waiter {
+  const { path } = parts;
+  if (path.records || path.carries) return runAndRecordOrWait(parts, command, argv, sender);
+  // It is answered at once, and says itself what is wrong with it.
+  const reply = path.execute(command, argv, sender) as Reply;
+  if (!isNothing(reply)) return reply;
+  const shape = shapeOf(path, command, argv, sender);
+  if (shape === null) return reply;
+  const waiter = sender.waiter();
+  wait(parts.waiters, { command, shape }, sender, (answer) => waiter.answered(answer));
+  return waiter;
+}
+
+function runAndRecordOrWait<Waiter extends ReplyWaiter>(
+  { path, waiters }: WaitingParts,
+  command: Command,
+  argv: readonly ByteString[],
+  sender: BlockableSender<Waiter>,
+): Reply | Promise<Reply> {
+  const isOfGroup = command.name === "XREADGROUP";
+  // What is wrong with a group is known only where that is.
+  const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
+  if (mistake.kind === "error") return mistake;
+  const waitFor = () => {
+    const shape = shapeOf(path, command, argv, sender);
+    if (shape === null) return mistake;
+    return new Promise<Reply>((resolve) => wait(waiters, { command, shape }, sender, resolve));
+  };
+  const waitLate = () => {
+    const waited = waitFor();
+    sender.waitsLate?.();
+    return waited;
+  };
+  // Where it would be recorded, a command that finds nothing is not worth a record.
+  if (path.records && isOfGroup) {
+    const outlook = path.execute(XREADGROUP_OUTLOOK, argv, sender);
+    if (!(outlook instanceof Promise) && outlook.kind === "error") return outlook;
+    if (!(outlook instanceof Promise) && isNothing(outlook)) return waitFor();
+  } else if (path.records && command.writes && isEmpty(path, command, argv, sender)) return waitFor();
+  const reply = path.execute(command, argv, sender);
+  if (reply instanceof Promise) return reply.then((settled) => (isNothing(settled) ? waitLate() : settled));
+  return isNothing(reply) ? waitFor() : reply;
+}
+
+/** null: this call does not wait. */
+function shapeOf(
+  path: CommandPath,
+  { name }: Command,
+  argv: readonly ByteString[],
+  sender: CommandSender,
+): WaitShape | null {
+  const called = name === "XREAD" ? withLastIds(argv, (key) => lastId(path, key, sender)) : argv;
+  return WAIT_SHAPES[name]?.(called) ?? null;
+}
+
+/** Begins to. @param resolve  is told the answer, not within this call */
+function wait<Waiter extends ReplyWaiter>(
+  waiters: WaitingClients,
+  { command, shape }: { readonly command: Command; readonly shape: WaitShape },
+  sender: BlockableSender<Waiter>,
+  resolve: (reply: Reply) => void,
+): void {
+  const { db } = sender;
+  const answered = (reply: Reply): void => {
+    sender.waiting = null;
+    if (reply !== OVERDUE) sender.whenServed?.();
+    sender.whenServed = null;
+    resolve(reply);
+  };
+  const end = waiters.add({ command, shape, sender, db, resolve: answered });
+  sender.waiting = (how) => end(how === "error" ? UNBLOCKED : OVERDUE);
+}
+
+function isEmpty(
+  path: CommandPath,
+  { name }: Command,
+  argv: readonly ByteString[],
+  sender: CommandSender,
+): boolean {
+  const { keys } = (WAIT_SHAPES[name] as WaitShapeOf)(argv) as WaitShape;
+  const reply = path.execute(findCommand("EXISTS") as Command, ["EXISTS", ...keys], sender);
+  return !(reply instanceof Promise) && reply.kind === "integer" && reply.value === 0;
+}
+
+function lastId(path: CommandPath, key: ByteString, sender: CommandSender): ByteString {
+  const info = path.execute(findCommand("XINFO|STREAM") as Command, ["XINFO", "STREAM", key], sender);
+  if (info instanceof Promise || info.kind !== "map") return "0-0";
+  const at = info.items.findIndex((item) => item.kind === "bulk" && item.bytes === "last-generated-id");
+  const id = info.items[at + 1] ?? bulk("0-0");
+  return id.kind === "bulk" ? id.bytes : "0-0";
+}

@@ -1,0 +1,48 @@
+/**
+ * Keyspace notifications: what commands do to keys, said on channels of this daemon and to nobody else, once, when it is first done
+ * here. Source: redis-server 7.0, notify.c.
+ */
+
+import type { Changes, EventObserver } from "../../../engine/backends/changes.js";
+import type { Channels } from "../../../engine/channels/channels.js";
+import { type EventFlags, NO_EVENTS } from "../../../options/event-flags.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+
+export class KeyspaceNotices implements EventObserver {
+  readonly #changes: Pick<Changes, "hearEvents" | "forget"> | null;
+  readonly #channels: Pick<Channels, "tell">;
+  #flags = NO_EVENTS;
+
+  /** @param changes  null: what is done to keys is not known here */
+  constructor(changes: Pick<Changes, "hearEvents" | "forget"> | null, channels: Pick<Channels, "tell">) {
+    this.#changes = changes;
+    this.#channels = channels;
+  }
+
+  /** Whether there is anything to tell of. */
+  get isPossible(): boolean {
+    return this.#changes !== null;
+  }
+
+  get flags(): EventFlags {
+    return this.#flags;
+  }
+
+  set flags(flags: EventFlags) {
+    this.#flags = flags;
+    if (flags.classes.size > 0 && (flags.byKey || flags.byEvent)) this.#changes?.hearEvents(this);
+    else this.#changes?.forget(this);
+  }
+
+  readonly event: EventObserver["event"] = (kind, name, db, key) => {
+    const { classes, byKey, byEvent } = this.#flags;
+    if (!classes.has(kind)) return;
+    if (byKey) this.#say(`__keyspace@${db}__:${key}`, name);
+    if (byEvent) this.#say(`__keyevent@${db}__:${name}`, key);
+  };
+
+  /** To this daemon's own subscribers. */
+  #say(channel: ByteString, text: ByteString): void {
+    this.#channels.tell({ kind: "channel", channel, text });
+  }
+}

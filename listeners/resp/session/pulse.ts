@@ -1,0 +1,79 @@
+/** How busy the listener is now: what INFO tells as of a moment, from samples of the last seconds. As Redis's serverCron. */
+import type { Environment } from "../../../net/process/environment.js";
+
+const SAMPLE_MS = 100;
+const SAMPLES = 16;
+
+/** What is counted since the start. */
+export interface Counted {
+  readonly commands: number;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+}
+
+/** Each by the second. */
+export interface Rates {
+  readonly commands: number;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+}
+
+export class Pulse {
+  /** The most bytes in use that a sample has seen. */
+  peakBytes = 0;
+  readonly #environment: Pick<Environment, "uptime">;
+  readonly #counted: Counted;
+  readonly #usedBytes: () => number;
+  /** Of each sample, in a ring. */
+  readonly #times: number[] = [];
+  readonly #commands: number[] = [];
+  readonly #input: number[] = [];
+  readonly #output: number[] = [];
+  #timer: NodeJS.Timeout | null = null;
+
+  /** @param counted  asked again and again */
+  constructor(environment: Pick<Environment, "uptime">, counted: Counted, usedBytes: () => number) {
+    this.#environment = environment;
+    this.#counted = counted;
+    this.#usedBytes = usedBytes;
+  }
+
+  start(): void {
+    this.sample();
+    this.#timer = setInterval(() => this.sample(), SAMPLE_MS).unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  sample(): void {
+    this.peakBytes = Math.max(this.peakBytes, this.#usedBytes());
+    const { commands, inputBytes, outputBytes } = this.#counted;
+    // The counts may have begun anew since.
+    if (commands < (this.#commands.at(-1) ?? 0) || inputBytes < (this.#input.at(-1) ?? 0)) this.#clear();
+    this.#times.push(this.#environment.uptime());
+    this.#commands.push(commands);
+    this.#input.push(inputBytes);
+    this.#output.push(outputBytes);
+    if (this.#times.length > SAMPLES)
+      for (const ring of [this.#times, this.#commands, this.#input, this.#output]) ring.shift();
+  }
+
+  get rates(): Rates {
+    const seconds = span(this.#times) / 1000;
+    const rate = (ring: readonly number[]) => (seconds === 0 ? 0 : span(ring) / seconds);
+    return {
+      commands: rate(this.#commands),
+      inputBytes: rate(this.#input),
+      outputBytes: rate(this.#output),
+    };
+  }
+
+  #clear(): void {
+    for (const ring of [this.#times, this.#commands, this.#input, this.#output]) ring.length = 0;
+  }
+}
+
+const span = (ring: readonly number[]) => (ring.at(-1) ?? 0) - (ring[0] ?? 0);

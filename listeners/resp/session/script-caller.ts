@@ -1,0 +1,126 @@
+/** The commands of a script: found, permitted to its user, and run. Order and texts: redis-server 7.0, script.c. */
+
+import type { ScriptCaller } from "../../../engine/scripts/lua/script-run.js";
+import type { StepRunner } from "../../../engine/users/command-path.js";
+import type { LogLevel } from "../../../net/process/log.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, NIL, type Reply } from "../../../protocol/reply.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+import { findCommand } from "../../../store/command-table.js";
+import { sortedInstead } from "../../../store/commands/sort.js";
+import type { AclRefusal } from "../../../store/rights/acl.js";
+import type { Command } from "../../../store/rows/command.js";
+import { noteRefusal } from "./refusals.js";
+import type { RespSession, Route } from "./session.js";
+
+const TYPE = findCommand("TYPE") as Command;
+const UNKNOWN = error("ERR Unknown Redis command called from script");
+const WRONG_NUMBER = error("ERR Wrong number of args calling Redis command from script");
+const NOT_ALLOWED = error("ERR This Redis command is not allowed from script");
+const READS_ONLY = error("ERR Write commands are not allowed from read-only scripts.");
+const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
+const REFUSED: Readonly<Record<AclRefusal["what"], ErrorReply>> = {
+  command: error("ERR The user executing the script can't run this command or subcommand"),
+  key: error(
+    "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+  ),
+  channel: error("ERR The user executing the script can't publish to the channel mentioned in the command"),
+};
+
+/** Of Redis, by number. */
+const LEVELS: readonly LogLevel[] = ["debug", "debug", "info", "warn"];
+
+export interface ScriptRights {
+  readonly mayWrite: boolean;
+  /** Whether it writes also while memory is full. */
+  readonly mayFill: boolean;
+}
+
+export class SessionCaller implements ScriptCaller {
+  readonly #session: RespSession;
+  readonly #run: StepRunner;
+  readonly #rights: ScriptRights;
+  #hasWritten = false;
+
+  constructor(session: RespSession, run: StepRunner, rights: ScriptRights) {
+    this.#session = session;
+    this.#run = run;
+    this.#rights = rights;
+  }
+
+  call(argv: readonly ByteString[]): Reply {
+    const { routes } = this.#session.host;
+    const found = routes.find(argv);
+    if (found instanceof CommandFailure) return routes.named(argv) === undefined ? UNKNOWN : WRONG_NUMBER;
+    const refusal = this.#refusal(found, argv);
+    if (refusal !== null) {
+      found.counts.rejected++;
+      return refusal;
+    }
+    if (found.writes) this.#hasWritten = true;
+    const { command, handler } = found;
+    const { tracking, state } = this.#session.host;
+    if (tracking.size > 0) tracking.ran(this.#session, command, argv);
+    const reply = handler === null ? this.#ran(command, argv) : this.#handled(found, argv);
+    found.counts.add(0, reply.kind === "error");
+    if (state.monitors.size > 0) state.show(command, argv, this.#session.client, "lua");
+    return reply;
+  }
+
+  may(argv: readonly ByteString[]): boolean | null {
+    const { host, guest } = this.#session;
+    const found = host.routes.find(argv);
+    return found instanceof CommandFailure ? null : guest.refusal(found.command, argv) === null;
+  }
+
+  log(level: number, text: ByteString): void {
+    this.#session.host.state.daemon.say(LEVELS[level] ?? "info", text);
+  }
+
+  #refusal(found: Route, argv: readonly ByteString[]): ErrorReply | null {
+    const session = this.#session;
+    const { command } = found;
+    if (!found.inScript) return NOT_ALLOWED;
+    if (found.writes && !this.#rights.mayWrite) return READS_ONLY;
+    const refused = session.guest.refusal(command, argv);
+    if (refused !== null) {
+      noteRefusal(session, command, refused, "lua");
+      return REFUSED[refused.what];
+    }
+    const isFull = found.needsMemory && !this.#rights.mayFill && !this.#hasWritten;
+    if (isFull && session.guest.lacksMemory(true)) return OUT_OF_MEMORY;
+    return found.mayWait && waits(argv)
+      ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
+      : null;
+  }
+
+  /** As in Redis: what SORT would answer of a set in no order it answers a script sorted, as scripts answer the same everywhere. */
+  #ran(command: Command, argv: readonly ByteString[]): Reply {
+    const { db } = this.#session;
+    const sorted = sortedInstead(command.name, argv);
+    if (sorted === null) return this.#run(command, argv, db);
+    const type = this.#run(TYPE, [TYPE.name, argv[1] ?? ""], db);
+    return this.#run(command, type.kind === "status" && type.text === "set" ? sorted : argv, db);
+  }
+
+  /** What the connection does itself; nothing of that takes its time. */
+  #handled({ handler }: Route, argv: readonly ByteString[]): Reply {
+    try {
+      const reply = handler?.(this.#session, argv) ?? NIL;
+      return reply instanceof Promise ? NOT_ALLOWED : reply;
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
+  }
+}
+
+/** XREAD and its like wait where they are told to. */
+function waits(argv: readonly ByteString[]): boolean {
+  for (const word of argv) {
+    const upper = word.toUpperCase();
+    if (upper === "STREAMS") return false;
+    if (upper === "BLOCK") return true;
+  }
+  return false;
+}

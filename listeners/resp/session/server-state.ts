@@ -1,0 +1,162 @@
+/** What the connections of the RESP listener share beside the databases: what INFO, CLIENT, SLOWLOG and others tell of. */
+
+import { withoutSecrets } from "../../../engine/slow-log/secrets.js";
+import { shortened } from "../../../engine/slow-log/slow-log.js";
+import type { Environment } from "../../../net/process/environment.js";
+import type { Limits } from "../../../options/limits.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
+import type { Command } from "../../../store/rows/command.js";
+import type { DaemonFace } from "../../daemon-face.js";
+import { argumentBytes } from "./answers.js";
+import { type Client, Clients } from "./clients.js";
+import type { CommandCounts } from "./command-counts.js";
+import { DeniedLog } from "./denied-log.js";
+import { LatencyLog } from "./latency-log.js";
+import { Pause } from "./pause.js";
+import { Pulse } from "./pulse.js";
+
+const RUN_ID_BYTES = 20;
+/** Kinds of errors that are counted by name, and bytes of a name: scripts choose both. */
+const ERROR_KINDS_MAX = 128;
+const ERROR_KIND_BYTES_MAX = 64;
+/** Of a command that monitors are shown whole: quoted, it takes four times as much, and a string has an end. */
+const SHOWN_BYTES_MAX = 64 * 1024;
+
+const RUNS_SCRIPT = /^(?:EVAL|FCALL)/;
+
+type Shown = Pick<Client, "db" | "remote">;
+
+/** A command that has been run. */
+export interface Ran {
+  readonly command: Command;
+  readonly argv: readonly ByteString[];
+  readonly client: Pick<Client, "remote" | "name">;
+  readonly milliseconds: number;
+}
+
+export class ServerState {
+  readonly environment: Environment;
+  readonly daemon: DaemonFace;
+  readonly runId: string;
+  /** `uptime` milliseconds. */
+  readonly startedAt: number;
+  readonly clients = new Clients();
+  readonly latency = new LatencyLog();
+  readonly denied = new DeniedLog();
+  readonly pause: Pause;
+  readonly pulse: Pulse;
+  /** Connections that see every command. */
+  readonly monitors = new Set<Client>();
+  /** Of each command, those that were never called among them. */
+  readonly counts: ReadonlyMap<Command, CommandCounts>;
+  /** Of CONFIG SET, what is nowhere else. */
+  readonly settings = new Map<string, ByteString>();
+  /** Likewise, by what limits encodings are named. */
+  encoding = ENCODING_LIMITS;
+  /** By the first word of the error. */
+  readonly errors = new Map<string, number>();
+  errorReplies = 0;
+  commands = 0;
+  inputBytes = 0;
+  outputBytes = 0;
+  /** When the last lap began; `uptime` milliseconds. Commands follow one another, so one reading ends and begins. */
+  mark = 0;
+
+  constructor(environment: Environment, daemon: DaemonFace, counts: ReadonlyMap<Command, CommandCounts>) {
+    this.counts = counts;
+    this.environment = environment;
+    this.daemon = daemon;
+    this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
+    this.startedAt = environment.uptime();
+    this.pause = new Pause(environment);
+    this.pulse = new Pulse(environment, this, () => daemon.memory.used);
+  }
+
+  /** Unix seconds. */
+  get seconds(): number {
+    return Math.floor(this.environment.clock() / 1000);
+  }
+
+  /** A number that CONFIG SET has set. @param fallback  until it has */
+  numberOf(name: string, fallback: number): number {
+    return Number(this.settings.get(name) ?? fallback);
+  }
+
+  failed(text: ByteString): void {
+    this.errorReplies++;
+    // As in Redis: of an error of one word it is ERR.
+    const end = text.indexOf(" ");
+    const kind = end > 0 && end <= ERROR_KIND_BYTES_MAX ? text.slice(0, end) : "ERR";
+    const count = this.errors.get(kind) ?? 0;
+    if (count > 0 || this.errors.size < ERROR_KINDS_MAX) this.errors.set(kind, count + 1);
+  }
+
+  /** Shows a command to the monitors if it runs a script: before the script's commands. @returns whether it does */
+  showScript(command: Command, argv: readonly ByteString[], client: Client): boolean {
+    const isScript = RUNS_SCRIPT.test(command.name);
+    if (isScript) this.show(command, argv, client);
+    return isScript;
+  }
+
+  /** Shows a command that has been run to the monitors: EXEC after what it ran. @param from  an address, or `lua` */
+  show(command: Command, argv: readonly ByteString[], { db, remote }: Shown, from = remote): void {
+    // As in Redis, where QUIT is answered before it is a command.
+    if (command.flags.includes("admin") || command.name === "QUIT") return;
+    const microseconds = Math.round(this.environment.clock() * 1000);
+    const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
+    const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortened(argv) : argv;
+    const words = withoutSecrets(command, shown).map(quoted).join(" ");
+    const line = `+${at} [${db} ${from}] ${words}\r\n`;
+    for (const monitor of this.monitors) monitor.push(line);
+  }
+
+  /** A command took long, as far as the limits say. */
+  tookLong({ command, argv, client, milliseconds }: Ran, limits: Limits): void {
+    if (milliseconds >= limits.slowlogTime && isLogged(command)) {
+      const { remote, name } = client;
+      const microseconds = Math.round(milliseconds * 1000);
+      this.daemon.slowLog.add(
+        { at: this.seconds, microseconds, argv: withoutSecrets(command, argv), remote, name },
+        limits.slowlogMost,
+      );
+    }
+    if (limits.latencyTime > 0 && milliseconds >= limits.latencyTime) {
+      const event = command.flags.includes("fast") ? "fast-command" : "command";
+      this.latency.add(event, this.seconds, milliseconds);
+    }
+  }
+
+  /** What INFO counts begins anew. */
+  resetCounts(): void {
+    for (const counts of this.counts.values()) counts.reset();
+    this.errors.clear();
+    this.errorReplies = 0;
+    this.commands = 0;
+    this.inputBytes = 0;
+    this.outputBytes = 0;
+    this.clients.total = 0;
+  }
+}
+
+/** What only stands for others is not in the slow log. */
+function isLogged({ name }: Command): boolean {
+  return name !== "EXEC";
+}
+
+/** As C would write it. */
+function quoted(word: ByteString): ByteString {
+  const inside = word.replace(/["\\]|[^ -~]/g, (char) => {
+    const plain: Readonly<Record<string, string>> = {
+      "\n": "\\n",
+      "\r": "\\r",
+      "\t": "\\t",
+      "\x07": "\\a",
+      "\b": "\\b",
+    };
+    if (char === '"' || char === "\\") return `\\${char}`;
+    return plain[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+  return `"${inside}"`;
+}

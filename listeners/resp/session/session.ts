@@ -1,0 +1,324 @@
+/**
+ * What is remembered of a RESP connection, and the way of its commands: found, permitted, queued or run. Knows nothing of
+ * bytes. Order of the checks and texts: redis-server 7.0, processCommand; test/listeners/resp.
+ */
+
+import type { Channels } from "../../../engine/channels/channels.js";
+import type { Scripts } from "../../../engine/scripts/scripts.js";
+import type {
+  CommandPath,
+  LastWrite,
+  StepRunner,
+  WaitingSender,
+} from "../../../engine/users/command-path.js";
+import { type Denial, Guest, type GuestParts } from "../../../engine/users/guest.js";
+import type { User } from "../../../engine/users/users.js";
+import type { Answer } from "../../../net/connections/dialect.js";
+import type { Environment } from "../../../net/process/environment.js";
+import type { Limits } from "../../../options/limits.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
+import type { Command } from "../../../store/rows/command.js";
+import { queuedBytes } from "./answers.js";
+import { AwaitedCommand } from "./awaited-command.js";
+import { runOrWait } from "./blocking.js";
+import type { Client } from "./clients.js";
+import type { CommandCounts } from "./command-counts.js";
+import type { KeyspaceNotices } from "./keyspace-notices.js";
+import { isPlain } from "./plain.js";
+import { refusalReply } from "./refusals.js";
+import type { ServerState } from "./server-state.js";
+import type { Subscriptions } from "./subscriptions.js";
+import type { TrackingTable } from "./tracking-table.js";
+import type { WaitingClients } from "./waiting.js";
+import { type AbsentKeys, WatchedKeys } from "./watched-keys.js";
+
+/**
+ * Runs a connection's command, whose arity has been checked; it may throw CommandFailure.
+ * @returns null: there is no answer, as to a client that wants none
+ */
+export type SessionHandler = (
+  session: RespSession,
+  argv: readonly ByteString[],
+) => Reply | Promise<Reply> | null;
+
+/** What serving a command comes to; null: there is no answer. */
+export type Served = Reply | Promise<Reply> | AwaitedCommand | null;
+
+/** A command, and what a connection does with it. */
+export interface Route {
+  readonly command: Command;
+  /** null: it goes to the databases. */
+  readonly handler: SessionHandler | null;
+  readonly writes: boolean;
+  /** Served before anybody has logged in. */
+  readonly isOpen: boolean;
+  /** What becomes of it between MULTI and EXEC. */
+  readonly inTransaction: "queued" | "at-once" | "refused";
+  /** Whether it waits for data, outside of transactions. */
+  readonly mayWait: boolean;
+  readonly counts: CommandCounts;
+  /** Whether scripts may call it. */
+  readonly inScript: boolean;
+  /** Refused while memory is full. */
+  readonly needsMemory: boolean;
+}
+
+export interface SessionHost extends GuestParts {
+  readonly path: CommandPath;
+  readonly routes: {
+    /** @param argv  at least the name */
+    find(argv: readonly ByteString[]): Route | CommandFailure;
+    /** Whatever the number of its arguments. */
+    named(argv: readonly ByteString[]): Route | undefined;
+  };
+  readonly environment: Environment;
+  readonly state: ServerState;
+  readonly channels: Channels;
+  readonly notices: KeyspaceNotices;
+  readonly tracking: TrackingTable;
+  readonly waiters: WaitingClients;
+  readonly scripts: Scripts;
+  readonly absentKeys: AbsentKeys;
+  /** Connections that were not let in, since there were too many. */
+  rejected: number;
+  /** Replaced when the configuration is read again, and by CONFIG SET. */
+  limits: Limits;
+}
+
+/** A command that MULTI has queued. */
+export interface Queued {
+  readonly route: Route;
+  readonly argv: readonly ByteString[];
+}
+
+const QUEUED = status("QUEUED");
+const NO_AUTH = error("NOAUTH Authentication required.");
+const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
+const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
+/** What ends a transaction without running it. */
+const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
+/** What browsers send that were led here by a page; Redis hangs up as well. */
+const HTTP = /^(post|host:)$/i;
+
+export class RespSession implements WaitingSender<AwaitedCommand> {
+  readonly host: SessionHost;
+  db = 0;
+  now = 0;
+  protocol: 2 | 3 = 2;
+  /** CLIENT SETNAME and SETINFO. */
+  name: ByteString = "";
+  library: ByteString = "";
+  libraryVersion: ByteString = "";
+  /** CLIENT REPLY: whether commands are answered; `skip`: not the next one; `skipping`: not this one. */
+  replies: "on" | "off" | "skip" | "skipping" = "on";
+  /** The latest command; null: none yet. */
+  last: Route | null = null;
+  /** Ends its waiting, if the command at hand waits; null: it does not. @returns whether that could still be done */
+  waiting: ((how: "timeout" | "error") => boolean) | null = null;
+  whenServed: (() => void) | null = null;
+  waitsLate: (() => void) | null = null;
+  answerOf: (reply: Reply) => Answer = () => "";
+  /** As others see the connection. */
+  readonly client: Client;
+  isStable = false;
+  /** null: it has never heard anything. */
+  subscriptions: Subscriptions | null = null;
+  readonly lastWrite: LastWrite = { place: null };
+  /** Commands since MULTI; null: no transaction is open. */
+  queued: Queued[] | null = null;
+  /** That the queued ones hold, roughly. */
+  queuedBytes = 0;
+  /** Whether a command could not be queued, so that EXEC refuses. */
+  isSpoilt = false;
+  readonly watched: WatchedKeys;
+  /** Whether EXEC is running its commands: none of them may wait. */
+  isExecuting = false;
+  /** What runs the commands of EXEC one by one, if those of scripts are among them. */
+  steps: StepRunner | null = null;
+  /** Since when it executes a transaction with scripts, which have their time together; `uptime` milliseconds. */
+  scriptsSince: number | null = null;
+  /** The connection closes behind the next answer. */
+  isClosing = false;
+  readonly guest: Guest;
+
+  constructor(host: SessionHost, client: Client) {
+    this.host = host;
+    this.client = client;
+    this.watched = new WatchedKeys(host.absentKeys);
+    this.guest = new Guest(host);
+  }
+
+  /** Who has logged in; null: nobody, and somebody has to. */
+  get user(): User | null {
+    return this.guest.user;
+  }
+
+  get as(): ByteString | null {
+    return this.guest.name;
+  }
+
+  get readsAll(): boolean {
+    return this.guest.readsAll;
+  }
+
+  get encoding(): EncodingLimits {
+    return this.host.state.encoding;
+  }
+
+  /**
+   * One command. @param argv  at least the name
+   * @returns null: there is no answer
+   */
+  serve(argv: readonly ByteString[]): Served {
+    const found = this.host.routes.find(argv);
+    // Who is gone or switched off has to go, as in Redis.
+    if (!this.guest.renew()) this.isClosing = true;
+    if (found instanceof CommandFailure) {
+      if (!HTTP.test(argv[0] as ByteString)) return this.#reject(argv, found.reply);
+      this.isClosing = true;
+      return null;
+    }
+    if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
+    const heldUp = this.subscriptions?.answer(found.command, argv) ?? null;
+    if (heldUp !== null) return heldUp.kind === "error" ? this.#reject(argv, heldUp) : heldUp;
+    const denial = this.guest.denial(found.command, argv, this.#needsMemory(found), found.isOpen);
+    if (denial !== null) return this.#reject(argv, this.#told(denial, found, argv));
+    this.last = found;
+    if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
+    this.queued.push({ route: found, argv });
+    this.queuedBytes += queuedBytes(argv);
+    return QUEUED;
+  }
+
+  /** Runs what was found and permitted. */
+  call(route: Route, argv: readonly ByteString[]): Served {
+    const { state, environment, waiters, tracking } = this.host;
+    const startedAt = state.mark;
+    const isShown = state.monitors.size > 0 && state.showScript(route.command, argv, this.client);
+    const reply = this.#run(route, argv);
+    state.mark = environment.uptime();
+    const milliseconds = state.mark - startedAt;
+    route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
+    if (state.monitors.size > 0 && !isShown) state.show(route.command, argv, this.client);
+    if (tracking.size > 0) tracking.ran(this, route.command, argv);
+    if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
+    // The waiting itself does not count.
+    else this.#noteTimeWhenServed(route, argv, milliseconds);
+    // Before anybody's next command, as in Redis; those of a transaction count as one.
+    if (waiters.hasReady && !this.isExecuting) {
+      waiters.serve();
+      state.mark = environment.uptime();
+    }
+    return reply;
+  }
+
+  /** By itself: where a function is made, what it knows is kept in an object, also when it is not made. */
+  #noteTimeWhenServed(route: Route, argv: readonly ByteString[], milliseconds: number): void {
+    this.whenServed = () => this.#noteTime(route, argv, milliseconds);
+  }
+
+  /** By the limits that the command has left. */
+  #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
+    const { state, limits } = this.host;
+    if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
+      state.tookLong({ command, argv, client: this.client, milliseconds }, limits);
+  }
+
+  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {
+    if (handler === null)
+      return mayWait && !this.isExecuting
+        ? runOrWait(this.host, command, argv, this)
+        : this.host.path.send(command, argv, this);
+    try {
+      return handler(this, argv);
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
+  }
+
+  /** For the latest command. */
+  waiter(): AwaitedCommand {
+    return new AwaitedCommand(this, (this.last as Route).counts);
+  }
+
+  /** Whether a command may be sent on while answers are still to come: writes behind writes, which are recorded in order, or whatever is carried in order. */
+  mayRunBeside(argv: readonly ByteString[]): boolean {
+    const { carries } = this.host.path;
+    if (this.last === null || !isPlain(this.last, carries)) return false;
+    const found = this.host.routes.find(argv);
+    return found instanceof CommandFailure || (this.queued === null && isPlain(found, carries));
+  }
+
+  /** Whether a command has to wait for the end of CLIENT PAUSE. */
+  isPaused(argv: readonly ByteString[]): boolean {
+    if (this.host.state.pause.mode === "all") return true;
+    const found = this.host.routes.find(argv);
+    if (found instanceof CommandFailure) return false;
+    if (found.command.name === "EXEC") return this.queued?.some(({ route }) => route.writes) ?? false;
+    return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
+  }
+
+  /** Whether CLIENT REPLY keeps the answer back of the command that was just served; asked once for each. */
+  mute(): boolean {
+    if (this.replies === "skip") this.replies = "skipping";
+    else if (this.replies === "skipping") this.replies = "on";
+    return true;
+  }
+
+  /** The connection is no more. */
+  leave(): void {
+    this.waiting?.("timeout");
+  }
+
+  /** As at the connection's beginning. */
+  reset(): void {
+    this.subscriptions?.clear();
+    this.leaveTransaction();
+    this.db = 0;
+    this.protocol = 2;
+    this.name = "";
+    this.replies = "on";
+    this.isStable = false;
+    this.host.state.monitors.delete(this.client);
+    this.host.tracking.end(this.client);
+    this.guest.logOut();
+  }
+
+  /** Nothing is queued or watched any more. */
+  leaveTransaction(): void {
+    this.queued = null;
+    this.queuedBytes = 0;
+    this.isSpoilt = false;
+    this.watched.clear();
+  }
+
+  #told(denial: Denial, found: Route, argv: readonly ByteString[]): ErrorReply {
+    if (denial === "no-login") return NO_AUTH;
+    if (denial !== "no-memory") return refusalReply(this, found.command, argv, denial);
+    this.last = found;
+    return OUT_OF_MEMORY;
+  }
+
+  /** What could not be queued spoils the transaction; EXEC itself ends it. */
+  #reject(argv: readonly ByteString[], reply: ErrorReply): ErrorReply {
+    const route = this.host.routes.named(argv);
+    if (route !== undefined) route.counts.rejected++;
+    if (argv[0]?.toUpperCase() === "EXEC") {
+      this.leaveTransaction();
+      return error(`EXECABORT Transaction discarded because of: ${reply.text.replace(/^ERR /, "")}`);
+    }
+    if (this.queued !== null) this.isSpoilt = true;
+    return reply;
+  }
+
+  /** What is queued fills the memory as well, whatever it does; a transaction can always be ended. */
+  #needsMemory({ command: { name }, needsMemory }: Route): boolean {
+    if (this.queued === null) return needsMemory;
+    if (name === "EXEC") return this.queued.some(({ route }) => route.needsMemory);
+    return !NEVER_FULL.has(name);
+  }
+}

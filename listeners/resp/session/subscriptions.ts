@@ -1,0 +1,103 @@
+/** What a connection of --resp hears. Made for its first subscription. */
+
+import {
+  CHANNEL_KINDS,
+  type ChannelKind,
+  type Channels,
+  type Subscriber,
+} from "../../../engine/channels/channels.js";
+import type { Message } from "../../../engine/channels/message.js";
+import type { Guest } from "../../../engine/users/guest.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulks, error, type Reply } from "../../../protocol/reply.js";
+import { refusedChannel } from "../../../store/rights/channel-rights.js";
+import type { Command } from "../../../store/rows/command.js";
+import type { Client } from "./clients.js";
+
+/** What a connection of RESP2 may ask while it hears channels: any other answer could be taken for a message. */
+const WHILE_HEARING: ReadonlySet<string> = new Set([
+  ...["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"],
+  ...["PING", "QUIT", "RESET"],
+]);
+const ONLY = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+/** What a subscription holds besides its name, roughly. */
+const SUBSCRIPTION_BYTES = 200;
+
+export class Subscriptions implements Subscriber {
+  readonly #channels: Channels;
+  readonly #client: Client;
+  readonly #guest: Guest;
+  readonly #names: Readonly<Record<ChannelKind, Set<ByteString>>> = {
+    channel: new Set(),
+    pattern: new Set(),
+    shard: new Set(),
+  };
+  /** That they hold, roughly. */
+  bytes = 0;
+
+  constructor(channels: Channels, client: Client, guest: Guest) {
+    this.#channels = channels;
+    this.#client = client;
+    this.#guest = guest;
+  }
+
+  add(kind: ChannelKind, name: ByteString): void {
+    const names = this.#names[kind];
+    if (names.has(name)) return;
+    names.add(name);
+    this.bytes += SUBSCRIPTION_BYTES + name.length;
+    this.#channels.add(kind, name, this);
+  }
+
+  remove(kind: ChannelKind, name: ByteString): void {
+    if (!this.#names[kind].delete(name)) return;
+    this.bytes -= SUBSCRIPTION_BYTES + name.length;
+    this.#channels.remove(kind, name, this);
+  }
+
+  all(kind: ChannelKind): readonly ByteString[] {
+    return [...this.#names[kind]];
+  }
+
+  size(kind: ChannelKind): number {
+    return this.#names[kind].size;
+  }
+
+  /** How many a subscription of a kind is told to be among: shard channels are counted by themselves. */
+  countBeside(kind: ChannelKind): number {
+    return kind === "shard" ? this.size("shard") : this.size("channel") + this.size("pattern");
+  }
+
+  get isEmpty(): boolean {
+    return this.bytes === 0;
+  }
+
+  clear(): void {
+    for (const kind of CHANNEL_KINDS) for (const name of this.all(kind)) this.remove(kind, name);
+  }
+
+  /** What a command is answered because of what RESP2 hears; null: it is carried out. */
+  answer({ name }: Command, argv: readonly ByteString[]): Reply | null {
+    if (this.isEmpty || this.#client.protocol === 3) return null;
+    if (!WHILE_HEARING.has(name)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
+    return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
+  }
+
+  /** @param patterns  null: all channels */
+  #isGivenBy(patterns: readonly ByteString[] | null): boolean {
+    return (
+      patterns === null ||
+      CHANNEL_KINDS.every((kind) => refusedChannel(patterns, this.#names[kind], kind === "pattern") === null)
+    );
+  }
+
+  hear(message: Message): void {
+    this.#client.push(message.written(this.#client.protocol));
+  }
+
+  review(): void {
+    this.#guest.renew();
+    const { user } = this.#guest;
+    if (user === null || !this.#isGivenBy(user.channels)) this.#client.kill();
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Which connections keep copies of which keys: they are told once when a key changes, whoever changes it and whenever, also when a
+ * command is done again behind a late one. Bounded: the keys that were noted first are told to have changed when there are too many.
+ * Source: redis-server 7.0, tracking.c.
+ */
+
+import type { Changes, KeyObserver } from "../../../engine/backends/changes.js";
+import { Beginnings } from "../../../engine/channels/beginnings.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Command } from "../../../store/rows/command.js";
+import { touchesOf } from "../../../store/rows/key-spec.js";
+import type { Client } from "./clients.js";
+import { Tracker, type TrackingMode } from "./tracker.js";
+
+/** Bytes of keys' names, and of who keeps them, that are noted at most, whatever their number. */
+const NOTED_BYTES_MAX = 256 * 1024 * 1024;
+/** What a connection's copy of a key takes besides the name, roughly. */
+const ITEM_BYTES = 100;
+/** Redis's. */
+export const TRACKED_KEYS_MAX = 1_000_000;
+
+/** Who is told of all keys that begin in one way, and what has changed of these since they were last told. */
+interface Prefix {
+  readonly beginning: ByteString;
+  readonly trackers: Set<Tracker>;
+  /** By whom; null: by several, or by nobody here. */
+  readonly changed: Map<ByteString, object | null>;
+}
+
+/** Who has run a command: a connection's session. */
+interface Reader {
+  readonly client: Client;
+  /** null: it is in no transaction. */
+  readonly queued: readonly object[] | null;
+  readonly isExecuting: boolean;
+}
+
+export class TrackingTable implements KeyObserver {
+  readonly #changes: Pick<Changes, "hearKeys" | "forget"> | null;
+  readonly #find: (id: number) => Client | undefined;
+  /** In the order in which they were noted first. Databases are not told apart. */
+  readonly #keys = new Map<ByteString, Set<Tracker>>();
+  readonly #prefixes = new Beginnings<Prefix>();
+  /** Those with something to tell, which is told at the end of the turn. */
+  readonly #changed = new Set<Prefix>();
+  readonly #trackers = new Map<Client, Tracker>();
+  #most = TRACKED_KEYS_MAX;
+  #items = 0;
+  #bytes = 0;
+  /** What those are told behind the answer to their command who have changed keys themselves. */
+  #behind: (() => void)[] = [];
+
+  /** @param changes  null: what is done to keys is not known here  @param find  a client that is connected, by its number */
+  constructor(
+    changes: Pick<Changes, "hearKeys" | "forget"> | null,
+    find: (id: number) => Client | undefined,
+  ) {
+    this.#changes = changes;
+    this.#find = find;
+  }
+
+  /** Whether connections can be told at all. */
+  get isPossible(): boolean {
+    return this.#changes !== null;
+  }
+
+  /** Connections that have ever kept copies. */
+  get size(): number {
+    return this.#trackers.size;
+  }
+
+  /** … that do now; keys that they keep, one by one; and beginnings of keys. */
+  get figures() {
+    const clients = [...this.#trackers.values()].filter(({ mode }) => mode !== null).length;
+    return { clients, keys: this.#keys.size, items: this.#items, prefixes: this.#prefixes.size };
+  }
+
+  /** Keys that may be noted; 0: as many as the memory for them holds. */
+  set most(most: number) {
+    this.#most = most === 0 ? Number.POSITIVE_INFINITY : most;
+    this.#shorten();
+  }
+
+  of(client: Client): Tracker | undefined {
+    return this.#trackers.get(client);
+  }
+
+  /** @param by  by which changes name the connection */
+  begin(client: Client, by: object, mode: TrackingMode): void {
+    if (this.#trackers.size === 0) this.#changes?.hearKeys(this);
+    const tracker = this.of(client) ?? new Tracker(client, by, this.#find);
+    this.#trackers.set(client, tracker);
+    tracker.mode = mode;
+    tracker.isBroken = false;
+    for (const prefix of mode.prefixes ?? []) {
+      const known = this.#prefixes.get(prefix) ?? {
+        beginning: prefix,
+        trackers: new Set(),
+        changed: new Map(),
+      };
+      this.#prefixes.set(prefix, known);
+      known.trackers.add(tracker);
+    }
+  }
+
+  /** What it has noted stays, as in Redis, until that changes. */
+  end(client: Client): void {
+    const tracker = this.of(client);
+    for (const prefix of tracker?.mode?.prefixes ?? []) {
+      const known = this.#prefixes.get(prefix);
+      known?.trackers.delete(tracker as Tracker);
+      if (known?.trackers.size === 0) this.#prefixes.delete(prefix);
+    }
+    if (tracker !== undefined) Object.assign(tracker, { mode: null, isChosen: false, isBroken: false });
+  }
+
+  /** The connection is no more. */
+  gone(client: Client): void {
+    this.end(client);
+    this.of(client)?.release();
+    if (!this.#trackers.delete(client) || this.#trackers.size > 0) return;
+    this.#clear();
+    this.#changes?.forget(this);
+  }
+
+  /** A command has been run: what it has read is noted. What CLIENT CACHING chooses holds for a whole transaction. */
+  ran({ client, queued, isExecuting }: Reader, command: Command, argv: readonly ByteString[]): void {
+    const tracker = this.of(client);
+    if (tracker === undefined) return;
+    if (command.reads && tracker.notes) for (const key of keysRead(command, argv)) this.#note(tracker, key);
+    if (queued === null && !isExecuting && !command.name.startsWith("CLIENT")) tracker.isChosen = false;
+  }
+
+  /** A command has read what may have changed since: what it was answered is no copy to keep. */
+  ranBefore(client: Client, command: Command, argv: readonly ByteString[]): void {
+    const tracker = this.of(client);
+    if (tracker === undefined || !command.reads || !tracker.notes) return;
+    const keys = keysRead(command, argv);
+    if (keys.length > 0) setImmediate(() => tracker.tell(keys));
+  }
+
+  keyChanged(_: number, key: ByteString, by: object | null): void {
+    for (const prefix of this.#prefixes.size === 0 ? [] : this.#prefixes.of(key)) {
+      if (this.#changed.size === 0) queueMicrotask(this.#tellPrefixes);
+      this.#changed.add(prefix);
+      const { changed } = prefix;
+      changed.set(key, changed.has(key) && changed.get(key) !== by ? null : by);
+    }
+    const trackers = this.#keys.get(key);
+    if (trackers === undefined) return;
+    this.#drop(key, trackers);
+    for (const tracker of trackers) {
+      const { mode } = tracker;
+      if (mode === null || mode.prefixes !== null || (mode.noLoop && tracker.by === by)) continue;
+      this.#tell(tracker, [key], by);
+    }
+  }
+
+  allChanged(_: ReadonlySet<number> | null, by: object | null): void {
+    this.#clear();
+    for (const tracker of this.#trackers.values()) if (tracker.mode !== null) this.#tell(tracker, null, by);
+  }
+
+  /** Says what waits for an answer, which has been given. */
+  sayBehind(): void {
+    if (this.#behind.length === 0) return;
+    const behind = this.#behind;
+    this.#behind = [];
+    for (const say of behind) say();
+  }
+
+  /** In order, all that has changed in this turn together. */
+  readonly #tellPrefixes = (): void => {
+    this.sayBehind();
+    const inOrder = [...this.#changed].sort((a, b) => (a.beginning < b.beginning ? -1 : 1));
+    this.#changed.clear();
+    for (const { trackers, changed } of inOrder) {
+      const keys = [...changed.keys()].sort();
+      for (const tracker of trackers) {
+        const others = tracker.mode?.noLoop ? keys.filter((key) => changed.get(key) !== tracker.by) : keys;
+        if (others.length > 0) tracker.tell(others);
+      }
+      changed.clear();
+    }
+  };
+
+  #tell(tracker: Tracker, keys: readonly ByteString[] | null, by: object | null): void {
+    if (tracker.by !== by) {
+      tracker.tell(keys);
+      return;
+    }
+    if (this.#behind.length === 0) queueMicrotask(() => this.sayBehind());
+    this.#behind.push(() => tracker.tell(keys));
+  }
+
+  #note(tracker: Tracker, key: ByteString): void {
+    const known = this.#keys.get(key);
+    if (known?.has(tracker)) return;
+    if (known === undefined) {
+      this.#keys.set(key, new Set([tracker]));
+      this.#bytes += key.length;
+    } else known.add(tracker);
+    this.#items++;
+    this.#bytes += ITEM_BYTES;
+    this.#shorten();
+  }
+
+  #drop(key: ByteString, trackers: ReadonlySet<Tracker>): void {
+    this.#keys.delete(key);
+    this.#items -= trackers.size;
+    this.#bytes -= key.length + trackers.size * ITEM_BYTES;
+  }
+
+  #clear(): void {
+    this.#keys.clear();
+    this.#items = this.#bytes = 0;
+  }
+
+  #shorten(): void {
+    for (const [key, trackers] of this.#keys) {
+      if (this.#keys.size <= this.#most && this.#bytes <= NOTED_BYTES_MAX) return;
+      this.#drop(key, trackers);
+      for (const tracker of trackers) if (tracker.mode?.prefixes === null) this.#tell(tracker, [key], null);
+    }
+  }
+}
+
+function keysRead({ keys }: Command, argv: readonly ByteString[]): readonly ByteString[] {
+  return touchesOf(keys, argv).flatMap(({ key }) => key ?? []);
+}

@@ -1,0 +1,106 @@
+/** The commands that may wait for data: which keys of which type they wait for, for how long, and what is run then. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { valuesOf } from "../../../store/commands/streams/read-options.js";
+import { timeoutArgument } from "../../../store/commands/timeout.js";
+
+type Argv = readonly ByteString[];
+
+/** What TYPE says of a key that has something for whoever waits; `group`: a stream, and what a group of it was not handed. */
+export type AwaitedType = "list" | "zset" | "stream" | "group";
+
+/** Entries that who has waited for streams is told at most, unless he says otherwise. */
+const COUNT_DEFAULT = "1000";
+
+export interface WaitShape {
+  readonly type: AwaitedType;
+  readonly keys: Argv;
+  /** 0: for ever. */
+  readonly milliseconds: number;
+  /** What is run once a key has something: it takes of this key alone. */
+  readonly argvFor: (key: ByteString) => Argv;
+}
+
+/** @param argv  a call that the store has found right */
+export type WaitShapeOf = (argv: Argv) => WaitShape | null;
+
+/** By command. null: this call does not wait. */
+export const WAIT_SHAPES: Readonly<Record<string, WaitShapeOf>> = {
+  BLMOVE: (argv) => ofOne(argv, 5),
+  BLMPOP: (argv) => ofCounted("list", argv),
+  BLPOP: (argv) => ofSeveral("list", argv),
+  BRPOP: (argv) => ofSeveral("list", argv),
+  BRPOPLPUSH: (argv) => ofOne(argv, 3),
+  BZMPOP: (argv) => ofCounted("zset", argv),
+  BZPOPMAX: (argv) => ofSeveral("zset", argv),
+  BZPOPMIN: (argv) => ofSeveral("zset", argv),
+  XREAD: (argv) => ofStreams("stream", argv),
+  XREADGROUP: (argv) => ofStreams("group", argv),
+};
+
+/** `NAME key [key …] timeout` */
+function ofSeveral(type: AwaitedType, argv: Argv): WaitShape {
+  const milliseconds = timeoutArgument(argv.at(-1) as ByteString);
+  return {
+    type,
+    keys: argv.slice(1, -1),
+    milliseconds,
+    argvFor: (key) => [argv[0] as ByteString, key, "0"],
+  };
+}
+
+/** `NAME timeout numkeys key [key …] option …` */
+function ofCounted(type: AwaitedType, argv: Argv): WaitShape {
+  const count = Number(argv[2]);
+  const milliseconds = timeoutArgument(argv[1] as ByteString);
+  return {
+    type,
+    keys: argv.slice(3, 3 + count),
+    milliseconds,
+    argvFor: (key) => [argv[0] as ByteString, "0", "1", key, ...argv.slice(3 + count)],
+  };
+}
+
+/** From one list into another. */
+function ofOne(argv: Argv, timeoutAt: number): WaitShape {
+  const milliseconds = timeoutArgument(argv[timeoutAt] as ByteString);
+  return { type: "list", keys: [argv[1] as ByteString], milliseconds, argvFor: () => argv };
+}
+
+/** XREAD and XREADGROUP. `$` stands for the id that `withLastIds` has put there. */
+function ofStreams(type: "stream" | "group", argv: Argv): WaitShape | null {
+  let timeout: ByteString | null = null;
+  let isCounted = false;
+  let at = 1;
+  for (let word = upper(argv, at); word !== "STREAMS"; word = upper(argv, at)) {
+    if (word === "BLOCK") timeout = argv[at + 1] as ByteString;
+    if (word === "COUNT") isCounted = Number(argv[at + 1]) > 0;
+    at += 1 + valuesOf(word);
+  }
+  if (timeout === null) return null;
+  const [first, streams] = [at + 1, (argv.length - at - 1) / 2];
+  const keys = argv.slice(first, first + streams);
+  return {
+    type,
+    keys,
+    milliseconds: Number(timeout),
+    argvFor: (key) => {
+      const asked = argv.slice(0, at);
+      if (!isCounted) asked.push("COUNT", COUNT_DEFAULT);
+      asked.push("STREAMS", key, argv[first + streams + keys.indexOf(key)] as ByteString);
+      return asked;
+    },
+  };
+}
+
+function upper(argv: Argv, at: number): string {
+  return (argv[at] as ByteString).toUpperCase();
+}
+
+/** A call of XREAD with ids in place of `$`. @param lastId  of a stream */
+export function withLastIds(argv: Argv, lastId: (key: ByteString) => ByteString): Argv {
+  const streams = argv.findIndex((word, i) => i > 0 && word.toUpperCase() === "STREAMS");
+  const count = (argv.length - streams - 1) / 2;
+  return argv.map((word, i) =>
+    i > streams + count && word === "$" ? lastId(argv[i - count] as ByteString) : word,
+  );
+}

@@ -1,0 +1,64 @@
+/** The SQL line protocol as its connections see it: one statement after the other; what they mean is the session's. */
+
+import { type Closing, closing } from "../../net/connections/dialect.js";
+import { isTextByte } from "../../net/connections/first-byte.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { ERROR_HEAD, errorFrame } from "../../protocol/sql-frames.js";
+import { SqlLineParser } from "../../protocol/sql-lines.js";
+import { STATEMENT_BYTES_MAX } from "../../store/sql/parse.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
+import { SessionDialect } from "../session-dialect.js";
+import { SqlSession, type SqlSessionHost } from "./session.js";
+import { MESSAGES } from "./words.js";
+
+export const SQL_LISTENER = "sql";
+/** While nobody has logged in who has to: a login is no longer. */
+const STRANGER_BYTES_MAX = 2048;
+const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
+
+export type SqlHost = DaemonSocketHost & SqlSessionHost;
+
+export class SqlDialect extends SessionDialect<ByteString> {
+  readonly listener = SQL_LISTENER;
+  protected readonly parser = new SqlLineParser(0);
+  readonly #host: SqlHost;
+
+  constructor(host: SqlHost) {
+    super(host, new SqlSession(host));
+    this.#host = host;
+  }
+
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte);
+  }
+
+  /** What stands behind a login in one chunk is no stranger's any more. */
+  override next(pending: number): ByteString | null {
+    const most = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
+    this.parser.maxBytes = this.isStranger ? STRANGER_BYTES_MAX : most;
+    return super.next(pending);
+  }
+
+  /** What has no `;` behind it is a statement, if nothing more comes. */
+  override sendsNoMore(): void {
+    this.parser.end();
+  }
+
+  bytesOf({ length }: ByteString): number {
+    return length;
+  }
+
+  problem(): Closing | null {
+    if (!this.parser.isTooLong) return null;
+    const words = errorFrame(MESSAGES.tooLong[this.#host.language]);
+    return closing("malformed", "a statement longer than any may be", words);
+  }
+
+  protected written(answer: ByteString): ByteString {
+    return answer;
+  }
+
+  protected isError(answer: ByteString): boolean {
+    return answer.startsWith(REFUSAL);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * What a connection of the SQL line protocol asks for: statements, carried out by SQL in the database that the connection has chosen.
+ * Statements in, frames out; knows nothing of sockets. Who has to log in sends `login name password` first.
+ */
+
+import type { CommandPath } from "../../engine/users/command-path.js";
+import { Guest, type GuestParts } from "../../engine/users/guest.js";
+import { GuestSender } from "../../engine/users/guest-sender.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
+import { readAside, type SqlAside } from "../../protocol/sql-statement.js";
+import { StepReply } from "../../protocol/step-reply.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { resolveCommand } from "../../store/command-table.js";
+import { SqlMistake } from "../../store/sql/mistake.js";
+import { parseEither } from "../../store/sql/parse.js";
+import { inTurns } from "../turns.js";
+import { PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
+import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
+
+export interface SqlSessionHost extends GuestParts {
+  readonly path: CommandPath;
+  readonly environment: Pick<Environment, "clock" | "uptime">;
+  readonly limits: { readonly maxOutputBytes: number };
+  readonly language: SqlLanguage;
+}
+
+export class SqlSession {
+  readonly #host: SqlSessionHost;
+  readonly #guest: Guest;
+  readonly #sender: GuestSender;
+  /** Empty: none is chosen. */
+  #database: ByteString = "";
+  #pageRows = PAGE_ROWS;
+
+  constructor(host: SqlSessionHost) {
+    this.#host = host;
+    this.#guest = new Guest(host);
+    this.#sender = new SteppedSender(this.#guest, host.environment);
+  }
+
+  /** Whether nobody has logged in who has to. */
+  get isStranger(): boolean {
+    return this.#guest.user === null;
+  }
+
+  /** @returns the answer; null: the connection is to be closed */
+  serve(statement: ByteString): ByteString | Promise<ByteString> | null {
+    this.#guest.renew();
+    const aside = readAside(statement);
+    if (aside !== null) return this.#setUp(aside);
+    const argv = ["SQL", this.#database, statement];
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return errorOf(command.reply.text);
+    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
+    if (denial !== null)
+      return this.#refuses(
+        denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission",
+      );
+    const reply = this.#host.path.execute(command, argv, this.#sender);
+    return reply instanceof Promise
+      ? reply.then((settled) => this.#told(statement, settled))
+      : this.#told(statement, reply);
+  }
+
+  #setUp(aside: SqlAside): ByteString | null {
+    switch (aside.kind) {
+      case "http":
+        return null;
+      case "login": {
+        const isIn = this.#guest.logIn(aside.name, aside.password);
+        return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
+      }
+      case "pages":
+        this.#pageRows = aside.rows;
+        return messageFrame(this.#says("pages"));
+    }
+  }
+
+  #told(text: ByteString, reply: Reply): ByteString | Promise<ByteString> {
+    if (reply.kind === "error") return errorOf(reply.text);
+    if (reply.kind === "map") return inTurns(this.#frameOf(reply), this.#host.environment.uptime);
+    const { statement } = parseEither(text);
+    if (statement instanceof SqlMistake) return messageFrame("");
+    if (statement.kind === "use") this.#database = statement.name;
+    return messageFrame(doneText(statement, reply, this.#host.language));
+  }
+
+  /** In steps, between which other connections are served. */
+  *#frameOf(reply: RelationReply): Generator<void, ByteString> {
+    const form = { pageRows: this.#pageRows, most: this.#host.limits.maxOutputBytes };
+    try {
+      if (reply instanceof StepReply) yield* reply.steps();
+      return (yield* relationFrame(reply, form)) ?? this.#refuses("tooMuch");
+    } catch (problem) {
+      if (problem instanceof CommandFailure) return errorOf(problem.reply.text);
+      // One row alone may be longer than any string.
+      if (problem instanceof RangeError) return this.#refuses("tooMuch");
+      throw problem;
+    }
+  }
+
+  #says(what: keyof typeof MESSAGES): ByteString {
+    return MESSAGES[what][this.#host.language];
+  }
+
+  #refuses(what: keyof typeof MESSAGES): ByteString {
+    return errorFrame(this.#says(what));
+  }
+}
+
+class SteppedSender extends GuestSender {
+  readonly takesSteps = true;
+}
+
+/** The word before an error is Redis's, which these clients do not expect. */
+const errorOf = (text: ByteString) => errorFrame(text.replace(/^ERR /, ""));

@@ -1,0 +1,74 @@
+/** The listener for browsers, and whoever else speaks WebSocket: the frames of version 2 as binary messages. */
+
+import { ClientConnection } from "../../net/connections/client-connection.js";
+import type { ListenPlace } from "../../net/process/place.js";
+import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
+import type { ConnectionHost } from "../dbsync/connection-host.js";
+import { WsDialect } from "./dialect.js";
+import { Doorway } from "./doorway.js";
+import { Heartbeats } from "./heartbeats.js";
+
+/** What is known of the settings. */
+export interface WsSettings {
+  readonly ws: ListenPlace;
+  readonly wsOrigins: readonly string[];
+  readonly wsCompress?: boolean;
+}
+
+const NO_COMPRESSION =
+  "--ws-compress has no effect any more: messages are not deflated, as inflating what clients send could end the daemon. Remove the option.";
+
+export interface WsParts
+  extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector" | "address" | "port">,
+    Pick<ConnectionHost, "pipeline" | "daemon" | "live">,
+    Partial<Pick<ConnectionHost, "slowLog">> {
+  readonly settings: WsSettings;
+}
+
+export class WsListener extends DaemonListener {
+  constructor(parts: WsParts) {
+    const { pipeline, daemon, live, slowLog = null, settings } = parts;
+    const { address } = settings.ws;
+    if (settings.wsCompress === true) parts.log.warn(NO_COMPRESSION);
+    // Version 1 is not signed as version 2 is, and members have a port of their own.
+    const own = {
+      ...({ version: 2, listener: "ws" } as const),
+      pipeline,
+      daemon,
+      live,
+      slowLog,
+      closeAfterAnswer: false,
+      takesVersion1: false,
+      members: null,
+    };
+    super({
+      ...parts,
+      ...settings.ws,
+      name: "ws",
+      options: { address: "--ws", port: "--ws" },
+      fullText: "",
+      connector(host) {
+        const whole = Object.assign(host, own);
+        const heartbeats = new Heartbeats(whole);
+        const doorway = new Doorway({
+          address,
+          origins: settings.wsOrigins,
+          host,
+          refused({ remoteAddress, remotePort }, origin) {
+            host.refusals.note("wrong-origin", { remote: `${remoteAddress}:${remotePort}`, detail: origin });
+            host.observer.refused("ws", "wrong-origin");
+          },
+        });
+        return (raw) => {
+          const socket = doorway.admit(raw);
+          heartbeats.begin(socket);
+          return new ClientConnection<Buffer>(
+            socket,
+            whole,
+            (connection) => new WsDialect(whole, connection, socket),
+          );
+        };
+      },
+    });
+  }
+}

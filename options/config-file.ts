@@ -1,0 +1,104 @@
+/**
+ * The configuration file: TOML with the long options' names, without dashes in front. It comes after the
+ * command line and the environment. Loaded only when --config is given.
+ */
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Command } from "commander";
+import { parse, TomlError } from "smol-toml";
+import { UnusableFile } from "../net/process/start-error.js";
+import { nearestName } from "../protocol/nearest-name.js";
+import { WrongType } from "./forms.js";
+import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
+import { OPTIONS } from "./table.js";
+
+/**
+ * Gives the options of `program` that are still at their default the file's values.
+ * Paths in the file are relative to its folder.
+ * @throws UnusableFile  names the file, the line and what is expected there; 1 when it cannot be read, else 2
+ */
+export function applyConfigFile(program: Command, file: string): void {
+  const text = readText(file);
+  const rows: readonly OptionRow[] = Object.values(OPTIONS);
+  for (const [name, value] of Object.entries(parseToml(text, file))) {
+    const row = rows.find((one) => nameOf(one) === name);
+    const place = `${file}, line ${lineOf(text, name)}`;
+    if (row === undefined) {
+      const meant = nearestName(name, rows.map(nameOf));
+      throw new UnusableFile(
+        `${place}: unknown name "${name}". ${meant === null ? "" : `Did you mean ${meant}? `}` +
+          "Names are those of dbsyncd --help-all, without dashes.",
+        2,
+      );
+    }
+    const attribute = attributeOf(row);
+    const source = program.getOptionValueSource(attribute);
+    const parsed = parseValue(row, value, { place, folder: dirname(file) });
+    if (source !== undefined && source !== "default") continue;
+    program.setOptionValueWithSource(attribute, parsed, "config");
+  }
+}
+
+function parseValue(
+  { form, example, ...row }: OptionRow,
+  value: unknown,
+  { place, folder }: { readonly place: string; readonly folder: string },
+): unknown {
+  const name = nameOf(row);
+  try {
+    return form.fromFile(value, { folder, example });
+  } catch (problem) {
+    if (problem instanceof WrongType)
+      throw new UnusableFile(`${place}: ${name} = ${JSON.stringify(value)}: Expected ${problem.message}.`, 2);
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    throw new UnusableFile(`${place}: ${name} = ${JSON.stringify(value)}: ${reason}`, 2);
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (problem) {
+    const reason = (problem as NodeJS.ErrnoException).code;
+    if (reason === "ENOENT") throw new UnusableFile(`${file} does not exist. Correct --config.`, 1);
+    throw new UnusableFile(
+      `${file} cannot be read (${reason}). Correct --config, or the file's permissions.`,
+      1,
+    );
+  }
+}
+
+function parseToml(text: string, file: string): Record<string, unknown> {
+  try {
+    return parse(text);
+  } catch (problem) {
+    if (!(problem instanceof TomlError)) throw problem;
+    const reason = problem.message.split("\n", 1)[0]?.replace(/^Invalid TOML document: /, "");
+    const line = text.split("\n")[problem.line - 1] ?? "";
+    throw new UnusableFile(
+      `${file}, line ${problem.line}, column ${problem.column}: ${quoteFault(line) ?? `${reason}. Write name = value.`}`,
+      2,
+    );
+  }
+}
+
+/** What the parser calls by many names. @returns null: it is something else */
+function quoteFault(line: string): string | null {
+  const [, name = "", value = ""] = /^\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+  const quote = /^["']/.exec(value)?.[0];
+  if (quote !== undefined && value.split(quote).length % 2 === 0)
+    return `the quote (${quote}) behind the text is missing. Write ${name} = ${value}${quote}`;
+  const [, bare = ""] = /^([^"'#[\]{},]+?)\s*(?:#.*)?$/.exec(value) ?? [];
+  const isKnown = /^(?:true|false|[-+]?[\d_]+(?:\.[\d_]+)?)$/.test(bare);
+  return bare === "" || isKnown ? null : `text stands in quotes. Write ${name} = "${bare}"`;
+}
+
+/** The parser tells no places; a name stands at the beginning of its line. */
+function lineOf(text: string, name: string): number {
+  const lines = text.split("\n");
+  const index = lines.findIndex((line) => {
+    const key = /^\s*\[?\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))/.exec(line);
+    return key !== null && (key[1] ?? key[2] ?? key[3]) === name;
+  });
+  return index + 1;
+}

@@ -1,0 +1,37 @@
+/** What it takes to listen where others than this machine's users come: signatures or the operator's word, and TLS if it is wanted. */
+import { lookup } from "node:dns/promises";
+import { isLoopback } from "../net/process/loopback.js";
+import { StartError } from "../net/process/start-error.js";
+import { isSigned, type Settings, type SigningSettings, tlsFilesOf } from "./settings.js";
+
+/** What is asked of an address. */
+type Reach = SigningSettings & Pick<Settings, "allowUnsigned" | "requireTls" | "tlsCert" | "tlsKey">;
+
+/**
+ * The address that -b names, looked up once, and held to the rules for addresses that others can reach.
+ * @throws StartError  an unknown name, or an address that others can reach without what that takes
+ */
+export async function bindAddressOf(settings: Settings): Promise<string> {
+  const { bind } = settings;
+  const { address } = await lookup(bind).catch((problem: NodeJS.ErrnoException) => {
+    throw new StartError(`${bind} is not a known host name (${problem.code}). Correct -b.`, 1);
+  });
+  if (isLoopback(address) !== true) refuseOpen(address === bind ? bind : `${bind} (${address})`, settings);
+  return address;
+}
+
+/** For an address that others can reach. @throws StartError  with the cures */
+export function refuseOpen(address: string, settings: Reach): void {
+  if (!isSigned(settings) && !settings.allowUnsigned)
+    throw new StartError(
+      `${address} can be reached from other machines, and without a key anybody there could send commands. ` +
+        "Take signed commands only (-s public.pem, from dbsync-keygen), or permit this with --allow-unsigned.",
+      2,
+    );
+  if (settings.requireTls && tlsFilesOf(settings) === null)
+    throw new StartError(
+      `${address} can be reached from other machines, and --require-tls wants TLS there. ` +
+        "Give --tls-cert and --tls-key (dbsync-keygen --certificate makes them), or listen on 127.0.0.1.",
+      2,
+    );
+}

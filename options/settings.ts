@@ -1,0 +1,77 @@
+/** The daemon's configuration, whole and checked: what its options come to. */
+
+import type { CertificateFiles } from "../keys/certificate-pair.js";
+import type { RedisSpecification } from "./database-list.js";
+import type { LimitName, Limits } from "./limits.js";
+import type { OptionRow } from "./option-row.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
+import type { Version1 } from "./timeline-rows.js";
+
+/** A value for each row, by its name. */
+export type OptionValues = {
+  readonly [Name in OptionName]: (typeof OPTIONS)[Name] extends OptionRow<infer Value> ? Value : never;
+};
+
+/** Listeners for users without keys: Redis clients, and those of the replicated memory database. */
+export type UserListenerName = {
+  [Name in OptionName]: (typeof OPTIONS)[Name] extends { readonly clients: string } ? Name : never;
+}[OptionName];
+
+export interface Settings extends Omit<OptionValues, LimitName | "v1"> {
+  readonly v1: Version1;
+  readonly limits: Limits;
+  /** With --compat a line for each default that differs from php-dbsync's nevertheless; none where a value was chosen. */
+  readonly differences: readonly string[];
+}
+
+/** Each an option, and a setting of the same name. */
+export const USER_LISTENER_NAMES: readonly UserListenerName[] = OPTION_NAMES.filter(
+  (name): name is UserListenerName => "clients" in OPTIONS[name],
+);
+
+/** Whether any user is served. */
+export function hasUserListener(settings: Pick<Settings, UserListenerName>): boolean {
+  return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
+}
+
+/** Whether what is written is recorded: in a timeline, in the daemon's memory at least, or in a stream. */
+export function hasTimeline({ data, peers, order }: Pick<Settings, "data" | "peers" | "order">): boolean {
+  return data !== null || peers.length > 0 || order !== null;
+}
+
+export function hasKeys({ signKey, rootKey }: Pick<Settings, "signKey" | "rootKey">): boolean {
+  return signKey.length > 0 || rootKey.length > 0;
+}
+
+export type SigningSettings = Pick<Settings, "signKey" | "rootKey" | "data" | "peers" | "order">;
+
+/** Whether only signed commands are taken: with a timeline by keys that it knows, which may be none but the daemons' own. */
+export function isSigned(settings: SigningSettings): boolean {
+  return hasKeys(settings) || hasTimeline(settings);
+}
+
+/** Whether everything is passed on to other daemons, signed. */
+export function isSidecar({ database }: Pick<Settings, "database">): boolean {
+  return database.some(({ kind }) => kind === "dbsync");
+}
+
+/** The Redis that follows the fold of a daemon that keeps a timeline; null: none does. */
+export function mirrorOf(
+  settings: Pick<Settings, "database" | "data" | "peers" | "order">,
+): RedisSpecification | null {
+  if (!hasTimeline(settings)) return null;
+  return settings.database.find((one) => one.kind === "redis") ?? null;
+}
+
+/** Whether the daemon's memory is what answers. */
+export function isOwnMemory(settings: Pick<Settings, "database" | "data" | "peers" | "order">): boolean {
+  return hasTimeline(settings) || settings.database.every(({ kind }) => kind === "memory");
+}
+
+/** What TLS is served with; null: no TLS. */
+export function tlsFilesOf({
+  tlsCert,
+  tlsKey,
+}: Pick<Settings, "tlsCert" | "tlsKey">): CertificateFiles | null {
+  return tlsCert === null || tlsKey === null ? null : { certificate: tlsCert, key: tlsKey };
+}

@@ -1,0 +1,313 @@
+/** The options of daemons that keep a timeline (--data, --peer), and what makes several of them one cluster. */
+import { hexOf } from "../protocol/version-2/envelope.js";
+import { type OrderAddress, parseOrder } from "./addresses/order-address.js";
+import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
+import { choice, limit, list, path, paths, plain, text } from "./forms.js";
+import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
+import { formatRetention, type LimitRow, parseRetention } from "./limit-text.js";
+import { row } from "./option-row.js";
+import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
+
+const PEERS_MOST = 64;
+const CLUSTER_NAME_CHARS = 128;
+const VERIFY_THREADS_MOST = 64;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/**
+ * What becomes of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by
+ * the daemon's own key, recorded and given to the peers.
+ */
+const VERSION_1 = ["off", "local", "gateway"] as const;
+export type Version1 = (typeof VERSION_1)[number];
+
+/** What bounds the Redis that follows the fold. */
+const MIRROR_LIMITS = {
+  keys: {
+    flag: "mirror-keys",
+    unit: "count",
+    fallback: 100_000,
+    least: 1000,
+    most: 10_000_000,
+    summary:
+      "with -d redis beside --data or --peer: changed keys that may wait for it; above it all is compared",
+    reason: "some 100 bytes and its name each; a Redis that is away for long is compared in any case",
+  },
+  every: {
+    flag: "mirror-compare-every",
+    unit: "time",
+    fallback: 24 * 60 * 60 * 1000,
+    least: 0,
+    most: 30 * 24 * 60 * 60 * 1000,
+    summary: "… how often all of it is compared with what it should have; 0: only where there is a reason",
+    reason: "what others write there while the daemon hears nothing of it is found by that alone",
+  },
+  rate: {
+    flag: "mirror-compare-rate",
+    unit: "count",
+    fallback: 1000,
+    least: 1,
+    most: 1_000_000,
+    summary: "… keys a second that such a comparison looks at",
+    reason: "a million keys take 17 minutes, and some hundredths of a core",
+  },
+} as const satisfies Record<string, LimitRow>;
+
+const mirrorRow = (one: LimitRow) =>
+  row({
+    flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
+    help: one.summary,
+    form: limit(one),
+    fallback: one.fallback,
+    reload: "restart",
+    example: one.unit === "count" ? "5000" : "1h",
+    needs: ["data"],
+  });
+
+export const TIMELINE = {
+  /** The data folder; null: all is lost with the process. */
+  data: row({
+    flags: "--data <folder>",
+    help: "keep everything there, so that it outlives the daemon",
+    form: path,
+    fallback: null,
+    reload: "restart",
+    example: "data",
+    needs: ["signKey"],
+  }),
+  fsync: row({
+    flags: "--fsync <when>",
+    help: "always: before each answer; interval=MS: every so often; never: as it comes",
+    form: text<Fsync>(parseFsync, formatFsync),
+    fallback: "always",
+    reload: "restart",
+    example: "never",
+    needs: ["data"],
+  }),
+  /** The other daemons of the cluster, as far as this one is told. */
+  peers: row({
+    flags: "--peer <host:port>",
+    help: "another daemon of the cluster (repeatable); with #ed25519:… that one only",
+    form: list<PeerAddress>({ parse: parsePeer, format: formatPeer, check: checkPeers }),
+    fallback: [],
+    reload: "timeline",
+    example: "db2:1111",
+    needs: ["rootKey"],
+  }),
+  /** The file of the secret that all daemons of the cluster share; null: none. */
+  clusterSecret: row({
+    flags: "--cluster-secret <file>",
+    help: "what the daemons of a cluster know each other by: the same file at each, from dbsync-keygen",
+    form: path,
+    fallback: null,
+    reload: "timeline",
+    example: "cluster.secret",
+    needs: ["peers"],
+  }),
+  /** Id (32 bytes) of the member whose snapshot an operator has ordered to be taken over; null: of none. */
+  adopt: row({
+    flags: "--adopt <id>",
+    help:
+      "an order, for when dbsync status names it: this member's snapshot, on its word alone, takes the place of what is here, " +
+      "which is kept in replaced/ in the data folder; take it out again afterwards",
+    form: text(parseMemberId, hexOf),
+    fallback: null,
+    reload: "timeline",
+    example: "ab".repeat(32),
+    needs: ["peers"],
+  }),
+  /** null: by the machine's processors. */
+  verifyThreads: row({
+    flags: "--verify-threads <number>",
+    help:
+      "threads that check signatures where a member sends many entries at once; 0: the main thread does (default: " +
+      "one less than the machine's processors, at most 3)",
+    form: plain(parseVerifyThreads),
+    fallback: null,
+    reload: "restart",
+    example: "2",
+    needs: ["peers"],
+  }),
+  /** Milliseconds that recorded commands are kept at least; infinity: for ever. */
+  retain: row({
+    flags: "--retain <days>",
+    help: "how long recorded commands are kept in the folder: so many days, a time such as 12h, or forever",
+    form: text(parseRetention, formatRetention),
+    fallback: Number.POSITIVE_INFINITY,
+    reload: "restart",
+    example: "7",
+    needs: ["data"],
+  }),
+  /** The stream that orders all writes; null: their dates do. */
+  order: row({
+    flags: "--order <url>",
+    help:
+      "a stream of NATS JetStream that orders all writes, so that answers are final at once: nats://host:4222/stream, " +
+      "tls://user:password@…, several hosts with commas between, ?replicas=3 behind it if it is to be made",
+    form: text<OrderAddress>(parseOrder, ({ name }) => name),
+    fallback: null,
+    reload: "restart",
+    example: "nats://127.0.0.1:4222/writes",
+    needs: ["signKey"],
+  }),
+  orderCredentials: row({
+    flags: "--order-credentials <file>",
+    help: "credentials for the NATS server of --order (a .creds file)",
+    form: path,
+    fallback: null,
+    reload: "restart",
+    example: "dbsync.creds",
+    needs: ["order"],
+  }),
+  mirrorKeys: mirrorRow(MIRROR_LIMITS.keys),
+  /** Milliseconds; 0: never. */
+  mirrorCompareEvery: mirrorRow(MIRROR_LIMITS.every),
+  mirrorCompareRate: mirrorRow(MIRROR_LIMITS.rate),
+  /** null: as the other options have it. */
+  v1: row({
+    flags: "--v1 <how>",
+    help:
+      "writes of version 1: off: none of version 1; local: applied here; gateway: signed by this daemon, and " +
+      "recorded (default: local; gateway with --data; off with --peer or --order)",
+    form: choice(VERSION_1),
+    fallback: null,
+    reload: "restart",
+    example: "off",
+  }),
+} as const;
+
+export const CLUSTER = {
+  /** Of administrators' keys. */
+  rootKey: row({
+    flags: "--root-key <file>",
+    help: "public key of an administrator (repeatable), or folder of *.pem",
+    form: paths,
+    fallback: [],
+    reload: "at once",
+    example: "roots",
+  }),
+  clusterName: row({
+    flags: "--cluster-name <text>",
+    help: "with the keys, what makes daemons one cluster",
+    form: plain(parseClusterName),
+    fallback: "dbsync",
+    reload: "restart",
+    example: "other",
+  }),
+  /** Milliseconds around the daemon's clock in which envelopes are taken. */
+  window: row({
+    flags: "--window <past,future>",
+    help: "dates of envelopes that are taken, around this daemon's clock",
+    form: text(parseDateWindow, formatDateWindow),
+    fallback: DATE_WINDOW_DEFAULT,
+    reload: "restart",
+    example: "10s,2s",
+  }),
+  /** The oldest version that is taken. */
+  require: row({
+    flags: "--require <version>",
+    help: "v2: version 1, which can be replayed, is refused",
+    form: choice(["v1", "v2"]),
+    fallback: "v1",
+    reload: "restart",
+    example: "v2",
+    needs: ["signKey"],
+  }),
+} as const;
+
+function parseVerifyThreads(given: string): number {
+  const threads = /^\d{1,2}$/.test(given) ? Number(given) : Number.NaN;
+  if (threads <= VERIFY_THREADS_MOST) return threads;
+  throw new RangeError(`Expected 0 to ${VERIFY_THREADS_MOST}.`);
+}
+
+function checkPeers(peers: readonly PeerAddress[]): void {
+  if (peers.length > PEERS_MOST) throw new RangeError(`Expected ${PEERS_MOST} peers at most.`);
+  const places = peers.map(({ host, port }) => `${host} ${port}`);
+  if (new Set(places).size < places.length) throw new RangeError("A peer is named twice.");
+}
+
+function parseClusterName(given: string): string {
+  if (given === "" || given.length > CLUSTER_NAME_CHARS)
+    throw new RangeError(`Expected a name of 1 to ${CLUSTER_NAME_CHARS} characters.`);
+  return given;
+}
+
+/** Those of the limits that are about what is recorded. */
+export const TIMELINE_LIMITS = {
+  tailSeconds: {
+    flag: "tail-seconds",
+    unit: "time",
+    fallback: 2 * MINUTE,
+    least: SECOND,
+    most: HOUR,
+    summary: "with --data or --peer: how late a command from another daemon may come without a longer fold",
+    reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
+    restart: true,
+  },
+  maxTailBytes: {
+    flag: "max-tail-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary: "memory for that; above it the span is shorter, and older commands of clients are refused",
+    reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
+    restart: true,
+  },
+  maxTimelineBytes: {
+    flag: "max-timeline-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary:
+      "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
+    reason: "above it the oldest go, and a daemon that was away for longer needs another one, or --data",
+    restart: true,
+  },
+  maxDeadLetterBytes: {
+    flag: "max-dead-letter-bytes",
+    unit: "bytes",
+    fallback: 64 * MIB,
+    least: 0,
+    most: 1024 * KIB * MIB,
+    summary:
+      "with --data and --peer: dead letters kept in the data folder; those beyond it are told and not kept",
+    reason: "200,000 short commands; a daemon that was cut off with more is looked at in replaced/",
+    restart: true,
+  },
+  comparePercent: {
+    flag: "compare-percent",
+    ...({ unit: "count", fallback: 5, least: 0, most: 50 } as const),
+    summary:
+      "with --peer: how much of its time, in percent, a daemon compares its state with the others'; 0: it does not",
+    reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
+    restart: true,
+  },
+  standstill: {
+    flag: "standstill",
+    unit: "time",
+    fallback: 3 * SECOND,
+    least: SECOND,
+    most: MINUTE,
+    summary:
+      "with --peer or --order: a daemon that did nothing for longer (stopped, suspended, a long collection) answers as one that is catching up until it has compared itself with most of its peers, or has applied what is in the stream",
+    reason: "ten times a long collection; the silence of members is told after it and one more status, 2 s",
+    restart: true,
+  },
+  snapshotEntries: {
+    flag: "snapshot-entries",
+    unit: "count",
+    fallback: 200_000,
+    least: 1000,
+    most: 1e9,
+    summary:
+      "with --data, --peer or --order: commands after which the state is kept as a whole; a twentieth where room is wanted",
+    reason: "a start folds so many in a second or two, and a snapshot takes as much room as the state",
+    restart: true,
+  },
+} as const satisfies Record<string, LimitRow>;

@@ -1,0 +1,51 @@
+/** Daemons with an application's key and an administrator's, and the key files that `dbsync` signs with. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startDaemon, type TestDaemon } from "../../daemon/testing.js";
+import { generateKeyPair } from "../../keys/generate.js";
+import { type ChildResult, runDbsync } from "../client/child.js";
+import { freePort } from "../support/free-port.js";
+
+export interface Cluster extends AsyncDisposable {
+  /** The folder that `run` runs in: app.pem, root.pem and stranger.pem are private, app-public.pem and so on public. */
+  readonly folder: string;
+  readonly daemons: { readonly servers: string; readonly daemons: readonly TestDaemon[] };
+  /** `dbsync ARGS`, for these daemons unless the arguments name others. */
+  run(args: readonly string[], input?: string | Buffer): Promise<ChildResult>;
+}
+
+export const KEY_NAMES = ["app", "root", "stranger", "web"] as const;
+
+/** @param args  more options of the daemons */
+export async function startCluster(count: number, args: readonly string[] = []): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-cluster-"));
+  for (const name of KEY_NAMES) {
+    const { privatePem, publicPem } = await generateKeyPair({ type: "ed25519", bits: 2048 });
+    writeFileSync(join(folder, `${name}.pem`), privatePem);
+    chmodSync(join(folder, `${name}.pem`), 0o600);
+    writeFileSync(join(folder, `${name}-public.pem`), publicPem);
+  }
+  const keys = ["--sign-key", join(folder, "app-public.pem"), "--root-key", join(folder, "root-public.pem")];
+  const each: TestDaemon[] = [];
+  while (each.length < count) {
+    // Of the tests' own: a test that stops one expects its port to refuse.
+    const port = ["--port", String(await freePort())];
+    each.push(await startDaemon({ key: false, args: [...keys, ...port, ...args] }));
+  }
+  const daemons = { daemons: each, servers: each.map(({ servers }) => servers).join(",") };
+  return {
+    folder,
+    daemons,
+    run: (words, input) =>
+      runDbsync(words, {
+        folder,
+        variables: { DBSYNC_SERVERS: daemons.servers },
+        ...(input === undefined ? {} : { input }),
+      }),
+    async [Symbol.asyncDispose]() {
+      for (const daemon of each) await daemon.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}

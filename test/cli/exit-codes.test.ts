@@ -1,0 +1,78 @@
+/** The exit codes that the help of `dbsync` names, where a file cannot be used: each command ends with what it says. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { startDaemon } from "../../daemon/testing.js";
+import { runDbsync } from "../client/child.js";
+import { some } from "../support/amount.js";
+
+let folder: string;
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "dbsync-exit-"));
+  writeFileSync(join(folder, "broken.toml"), "not = [ toml");
+  writeFileSync(join(folder, "broken.pem"), "no PEM");
+  mkdirSync(join(folder, "empty"));
+  writeFileSync(join(folder, "made.dbsync"), "no backup");
+});
+after(() => rmSync(folder, { recursive: true }));
+
+/** Words, the exit code, and what is said. */
+type Case = readonly [words: string, code: number, text: RegExp];
+
+/** Each program of the daemon's, and each way to its end. */
+const FOLDERS: readonly Case[] = [
+  ["backup new --config nope", 3, /^dbsync: nope does not exist/],
+  ["dead-letters list --config broken.toml", 3, /^dbsync: broken\.toml, line 1/],
+  ["log verify --data empty --config nope", 3, /^dbsync log verify: nope does not exist/],
+  ["dead-letters list --data nope", 1, /there is no such folder/],
+  ["log verify --backup made.dbsync --sign-key nope.pem", 3, /nope\.pem does not exist/],
+  ["backup new --data empty", 1, /no timeline in it/],
+  ["backup new", 2, /--data is missing/],
+  ["dead-letters list --data empty", 1, /no timeline in it/],
+  ["dead-letters list", 2, /--data is missing/],
+  ["log verify --data empty --sign-key broken.pem", 4, /no timeline in it/],
+  ["log verify --data empty", 2, /the keys are missing/],
+  ["log verify --backup made.dbsync --sign-key broken.pem", 3, /broken\.pem holds no PEM block/],
+  ["restore made.dbsync --data new --config nope", 3, /nope does not exist/],
+  ["restore made.dbsync --only a --sign-key broken.pem", 3, /broken\.pem holds no PEM block/],
+  ["restore made.dbsync --only a", 2, /the keys are missing/],
+  ["restore made.dbsync --data new", 1, /made\.dbsync/],
+];
+
+for (const [words, code, text] of some(FOLDERS, 5))
+  test(`dbsync ${words} ends with ${code}`, async () => {
+    const ended = await runDbsync(words.split(" "), { folder });
+    assert.match(ended.stderr, text);
+    assert.equal(ended.code, code, ended.stderr);
+  });
+
+describe("a signing key that cannot be used ends with 3", () => {
+  let servers: string;
+  let stop: () => Promise<void>;
+  before(async () => {
+    const daemon = await startDaemon();
+    servers = daemon.servers;
+    stop = () => daemon.stop();
+  });
+  after(() => stop());
+
+  const COMMANDS = [
+    "status",
+    "top --rounds 1",
+    "doctor",
+    "ping",
+    "keys list",
+    "members list",
+    "log",
+    "repair",
+  ];
+  for (const words of some(COMMANDS, 3))
+    test(`dbsync ${words}`, async () => {
+      const ended = await runDbsync([...words.split(" "), "-s", servers, "-k", "nope.pem"], { folder });
+      assert.match(ended.stdout + ended.stderr, /nope\.pem does not exist/);
+      assert.equal(ended.code, 3);
+    });
+});

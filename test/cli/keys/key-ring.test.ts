@@ -1,0 +1,92 @@
+/** Which key is meant, and whether the daemons hold the same. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Answer, idOf, type RingKey, ringsOf } from "../../../cli/keys/key-ring.js";
+import { differenceLines, differencesOf } from "../../../cli/keys/ring-differences.js";
+import { repositoryRoot } from "../../support/repository.js";
+
+const PUBLIC_KEY = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-public.pem");
+
+const key = (id: string, label: string): RingKey => ({
+  id: id.padEnd(64, "0"),
+  label,
+  role: "application",
+  algorithm: "rsa",
+  bits: 2048,
+  state: "valid",
+  from: null,
+  until: null,
+  revoked: null,
+  rate: 0,
+  rules: ["+@all", "~*"],
+  addedBy: null,
+});
+
+const keys = [
+  key("abcd1", "web"),
+  key("abcd2", "ci"),
+  key("1234", "abcd"),
+  key("ffff", "twice"),
+  key("eeee", "twice"),
+];
+const ask = async () => keys;
+const never = () => assert.fail("nobody is to be asked");
+
+test("a key is meant by its id, without asking for the ring", async () => {
+  assert.equal(await idOf("AB".repeat(32), never), "ab".repeat(32));
+});
+
+test("a key is meant by the file of its public half, without asking", async () => {
+  assert.match(await idOf(PUBLIC_KEY, never), /^[\da-f]{64}$/);
+  await assert.rejects(idOf("./none.pem", never), /none\.pem does not exist/);
+  await assert.rejects(idOf(PUBLIC_KEY.replace("public", "private"), never), /holds a private key/);
+});
+
+test("a key is meant by its first digits, in any case, and by its label", async () => {
+  assert.equal(await idOf("ABCD1", ask), keys[0]?.id);
+  assert.equal(await idOf("web", ask), keys[0]?.id);
+});
+
+test("what means several keys, or none, or is too short, is refused", async () => {
+  await assert.rejects(idOf("abcd", ask), /"abcd" means 3 keys: .*\(web\).*\(ci\).*give more digits/);
+  await assert.rejects(idOf("twice", ask), /means 2 keys/);
+  await assert.rejects(idOf("123", ask), /no key is meant by "123"/);
+  await assert.rejects(idOf("nobody", ask), /no key is meant by "nobody", .*dbsync keys list/);
+});
+
+test("rings are the same whatever the order; what differs is told of each daemon", () => {
+  const reply = ([id, label]: readonly [string, string]) =>
+    ["id", id, "label", label, "rules", ["+@all"], "from", null, "rate", 0] as (
+      | string
+      | number
+      | null
+      | string[]
+    )[];
+  const answer = (address: string, ...keys: (readonly [string, string])[]): Answer => ({
+    address,
+    reply: keys.map(reply),
+    error: null,
+  });
+  const failed: Answer = { address: "down", reply: null, error: new Error("gone") };
+  const rings = ringsOf([
+    failed,
+    answer("one", ["ab", "x"], ["cd", "y"]),
+    answer("two", ["cd", "y"], ["ab", "x"]),
+  ]);
+  assert.deepEqual(
+    rings.map(({ address, keys }) => [address, keys.length]),
+    [
+      ["one", 2],
+      ["two", 2],
+    ],
+  );
+  assert.deepEqual(differencesOf(rings), []);
+  const others = ringsOf([answer("one", ["ab", "x"]), answer("two", ["ab", "z"], ["cd", "y"])]);
+  assert.deepEqual(differenceLines(differencesOf(others)), [
+    "ab (x): at one label x",
+    "ab (x): at two label z",
+    "cd (y): not known to one",
+  ]);
+  assert.throws(() => ringsOf([failed]), /gone/);
+});

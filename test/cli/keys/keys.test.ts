@@ -1,0 +1,216 @@
+/** `dbsync keys` with real daemons: what it changes there, what it prints, and what it says when it may not. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { generateKeyPair } from "../../../keys/generate.js";
+import { FakeServer } from "../../client/fake-server.js";
+import { some } from "../../support/amount.js";
+import { refusingAddress } from "../../support/free-port.js";
+import { type Cluster, startCluster } from "../cluster.js";
+
+let cluster: Cluster;
+
+before(async () => {
+  cluster = await startCluster(2);
+});
+after(() => cluster[Symbol.asyncDispose]());
+
+/** As the administrator. */
+const keys = (name: string, ...args: string[]) => cluster.run(["keys", name, "-k", "root.pem", ...args]);
+const send = (key: string, ...command: string[]) => cluster.run(["send", "-k", key, ...command]);
+
+interface ListedKey {
+  readonly id: string;
+  readonly label: string;
+  readonly role: string;
+  readonly state: string;
+  readonly until: number | null;
+  readonly rate: number;
+  readonly rules: string[];
+}
+
+async function listed(label: string): Promise<ListedKey | undefined> {
+  const { stdout } = await keys("list", "--json");
+  const { keys: found, differ } = JSON.parse(stdout) as { keys: ListedKey[]; differ: boolean };
+  assert.ok(!differ);
+  return found.find((key) => key.label === label);
+}
+
+describe("dbsync keys", () => {
+  test("lets a key in with what it may do, changes that, and shuts it out", async () => {
+    assert.equal((await send("web.pem", "GET", "app:1")).code, 1);
+    const dates = ["--until", "2099-12-31", "--rate", "50"];
+    const added = await keys("add", "web-public.pem", "--label", "web", "--rules", "+@read ~app:*", ...dates);
+    assert.equal(added.stderr, "");
+    assert.match(added.stdout, /^added [\da-f]{64}, on all 2 daemons\n$/);
+    const key = await listed("web");
+    assert.deepEqual(
+      [key?.role, key?.state, key?.until, key?.rate, key?.rules],
+      ["application", "valid", Date.UTC(2100, 0, 1) - 1, 50, ["+@read", "~app:*"]],
+    );
+    assert.equal((await send("web.pem", "GET", "app:1")).stdout, "(nil)\n");
+    assert.match((await send("web.pem", "SET", "app:1", "x")).stderr, /NOPERM/);
+
+    const denied = await keys("dryrun", "web", "SET", "app:1", "x");
+    assert.deepEqual([denied.code, denied.stdout.startsWith("NOPERM")], [1, true]);
+    const rules = await keys("rules", key?.id.slice(0, 10) ?? "", "+@all", "-@admin", "~app:*");
+    assert.match(rules.stdout, / has the new rules, on all 2 daemons\n$/);
+    const permitted = await keys("dryrun", "web", "SET", "app:1", "x");
+    assert.deepEqual([permitted.code, permitted.stdout], [0, "OK\n"]);
+    assert.equal((await send("web.pem", "SET", "app:1", "x")).stdout, "OK\n");
+
+    const revoked = await keys("revoke", "web-public.pem");
+    assert.match(revoked.stdout, /^revoked [\da-f]{64}, on all 2 daemons\n$/);
+    assert.match((await send("web.pem", "GET", "app:1")).stderr, /revoked/);
+    assert.equal((await listed("web"))?.state, "revoked");
+    assert.match((await keys("rules", "web", "+@all")).stderr, /this key was revoked/);
+  });
+
+  test("list is a table for people", async () => {
+    const { code, stdout } = await keys("list");
+    assert.equal(code, 0);
+    assert.match(stdout, /^ID +LABEL +ROLE +KIND +STATE +VALID +RATE +RULES\n/);
+    assert.match(stdout, /\n[\da-f]{16} {2}\S+ +root +ed25519 +valid +always +- +\+@all ~\*\n/);
+  });
+
+  test("info shows a key with its PEM text, and as JSON", async () => {
+    const id = (await listed("app-public"))?.id ?? assert.fail("the key of -s is in the list");
+    const { stdout } = await keys("info", id);
+    assert.match(stdout, new RegExp(`^id +${id}\\n[\\s\\S]*\\nrules +\\+@all -@admin ~\\*\\n`));
+    assert.match(stdout, /\n-----BEGIN PUBLIC KEY-----\n[\s\S]*-----END PUBLIC KEY-----\n$/);
+    const json = JSON.parse((await keys("info", "--json", id)).stdout) as ListedKey & { publicKey: string };
+    assert.deepEqual(
+      [json.id, json.role, json.publicKey.includes("BEGIN PUBLIC KEY")],
+      [id, "application", true],
+    );
+  });
+
+  for (const [args, code, message] of some(
+    [
+      [["add", "web.pem"], 3, /holds a private key, and a public one is due here/],
+      [["add", "none.pem"], 3, /none\.pem does not exist/],
+      [["add", "stranger-public.pem", "--rules", "+@foo"], 1, /The command failed.*: .*rule '\+@foo'/],
+      [["add", "stranger-public.pem", "--until", "soon"], 2, /--until is "soon", allowed: a date as/],
+      [["add", "stranger-public.pem", "--rate", "x"], 2, /A rate is a whole number/],
+      [["add"], 2, /missing required argument/],
+      [["revoke", "nobody"], 2, /^dbsync: The command cannot be sent: no key is meant by "nobody"/],
+      [["info", "ab".repeat(32)], 1, /there is no key/],
+      [["shuffle"], 2, /unknown command 'shuffle'/],
+    ] as const,
+    4,
+  )) {
+    test(`says what is wrong with ${args.join(" ")}`, async () => {
+      const [name = "", ...rest] = args;
+      const result = await cluster.run([
+        "keys",
+        name,
+        ...rest,
+        ...(name === "shuffle" ? [] : ["-k", "root.pem"]),
+      ]);
+      assert.deepEqual([result.code, result.stdout], [code, ""]);
+      assert.match(result.stderr, message);
+    });
+  }
+});
+
+describe("dbsync keys without an administrator's key", () => {
+  const hint = /\nWhat to do: .*dbsyncd -s public\.pem --root-key root-public\.pem.* -k root-private\.pem\./;
+
+  test("says so of an application's key, and of one that nobody knows", async () => {
+    const app = await cluster.run(["keys", "list", "-k", "app.pem"]);
+    assert.equal(app.code, 1);
+    assert.match(app.stderr, /NOPERM .*'key list'/);
+    assert.match(app.stderr, hint);
+    const stranger = await cluster.run(["keys", "revoke", "-k", "stranger.pem", "ab".repeat(32)]);
+    assert.match(stranger.stderr, /unknown-key/);
+    assert.match(stranger.stderr, hint);
+  });
+
+  test("says so of no key at all, with 3, and as JSON", async () => {
+    const none = await cluster.run(["keys", "list"]);
+    assert.equal(none.code, 3);
+    assert.match(none.stderr, hint);
+    const { stdout } = await cluster.run(["keys", "list", "--json"]);
+    const { error } = JSON.parse(stdout) as { error: { code: string; hint: string } };
+    assert.equal(error.code, "bad-key");
+    assert.match(error.hint, /--root-key/);
+  });
+});
+
+describe("dbsync keys beside a daemon that is down or other", () => {
+  test("tells the others, says who did not hear it, and ends with 1", async () => {
+    const servers = `${cluster.daemons.servers},${await refusingAddress()}`;
+    const { code, stdout } = await keys("add", "stranger-public.pem", "--label", "late", "-s", servers);
+    assert.equal(code, 1);
+    assert.match(stdout, /: connect: no connection.*\nNot all daemons did it\./);
+    assert.equal((await listed("late"))?.state, "valid");
+    const list = await keys("list", "-s", servers);
+    assert.equal(list.code, 1);
+    assert.match(list.stderr, /^dbsync: 127\.0\.0\.1:\d+: connect: no connection/);
+    const again = await keys("add", "stranger-public.pem", "--label", "late");
+    assert.equal(again.code, 0);
+  });
+
+  test("says that the lists differ", async () => {
+    const [one] = cluster.daemons.daemons;
+    await keys("rules", "-s", one?.servers ?? "", "late", "+@read", "~*");
+    const { code, stdout } = await keys("list");
+    assert.equal(code, 1);
+    assert.match(stdout, /\nThe daemons' lists differ; this is the first one's\./);
+    assert.match(stdout, /\n[\da-f]{16} \(late\): at 127\.0\.0\.1:\d+ rules \+@read ~\*\n/);
+    const json = JSON.parse((await keys("list", "--json")).stdout) as { differences: { label: string }[] };
+    assert.deepEqual(
+      json.differences.map(({ label }) => label),
+      ["late"],
+    );
+    const dry = await keys("dryrun", "late", "SET", "k", "v");
+    assert.equal(dry.code, 1);
+    assert.match(dry.stdout, /^127\.0\.0\.1:\d+: NOPERM.*\n127\.0\.0\.1:\d+: OK\n$/);
+    await keys("revoke", "-s", one?.servers ?? "", "late");
+    const refused = await keys("rules", "late", "+@all", "~*");
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stdout,
+      /\nNot all daemons did it: 127\.0\.0\.1:\d+ answered an error, and will again\./,
+    );
+  });
+
+  test("says of a daemon of version 1 that it has no such commands", async () => {
+    await using old = await FakeServer.start();
+    const { code, stderr } = await keys("list", "-s", old.address);
+    assert.ok(code === 1 || code === 3);
+    assert.match(stderr, /\nWhat to do: KEY commands need version 2/);
+  });
+});
+
+describe("dbsync keys, told wrongly", () => {
+  test("says as JSON that a file cannot be used", async () => {
+    const { code, stdout } = await keys("add", "none.pem", "--json");
+    const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+    assert.deepEqual([code, error.code], [3, "bad-key"]);
+    assert.match(error.message, /none\.pem does not exist/);
+  });
+
+  test("warns of a label that another key has, and of a key that is past", async () => {
+    const { publicPem } = await generateKeyPair({ type: "ed25519", bits: 2048 });
+    writeFileSync(join(cluster.folder, "past-public.pem"), publicPem);
+    const past = ["--label", "app-public", "--until", "2020-01-01"];
+    const { code, stderr } = await keys("add", "past-public.pem", ...past);
+    assert.equal(code, 0);
+    assert.match(stderr, /warning: --until 2020-01-01 is past/);
+    assert.match(stderr, /warning: the key [\da-f]{16} is labelled "app-public" as well/);
+    assert.match((await keys("list")).stdout, / expired /);
+  });
+
+  test("shows since when a key is revoked", async () => {
+    const { stdout } = await keys("list");
+    assert.match(stdout, / REVOKED \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ /);
+    assert.match((await keys("info", "web")).stdout, /\nstate +REVOKED \d{4}/);
+  });
+
+  test("dryrun takes the command as one argument", async () => {
+    const { code, stdout } = await keys("dryrun", "app-public.pem", "GET app:a");
+    assert.deepEqual([code, stdout], [0, "OK\n"]);
+  });
+});

@@ -1,0 +1,397 @@
+/** The program `dbsync` as a child process: what it prints, where, and its exit codes. */
+import assert from "node:assert/strict";
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { runDbsync } from "../client/child.js";
+import { FakeServer } from "../client/fake-server.js";
+import { some } from "../support/amount.js";
+import { refusingAddress } from "../support/free-port.js";
+import { repositoryRoot } from "../support/repository.js";
+
+let folder: string;
+let keyFile: string;
+let dead: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dbsync-cli-"));
+  keyFile = join(folder, "private.pem");
+  copyFileSync(join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem"), keyFile);
+  chmodSync(keyFile, 0o600);
+  dead = await refusingAddress();
+});
+after(() => rm(folder, { recursive: true }));
+
+/** Runs `dbsync` with a server list behind the subcommand. */
+const run = (servers: string, command: string, ...rest: string[]) =>
+  runDbsync([command, "-s", servers, ...rest], { folder });
+
+describe("dbsync send", () => {
+  test("prints the value and ends with 0", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout, stderr } = await run(server.address, "send", "SET", "k", "-5");
+    assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "OK\n", stderr: "" });
+    assert.deepEqual(server.commands, ["SET k -5"]);
+  });
+
+  for (const late of some([["--json"], ["-k"], ["-x"], ["-k", "-s"], ["--help"]])) {
+    test(`refuses ${late.join(" ")} behind the command and says where it belongs; -- gives it to the command`, async () => {
+      await using server = await FakeServer.start();
+      const [name = ""] = (late[0] as string).split("=");
+      const { code, stdout, stderr } = await run(server.address, "send", "SADD", "tags", "red", ...late);
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
+      assert.ok(
+        stderr.includes(`option '${name}' stands behind the command: options stand before it`),
+        stderr,
+      );
+      assert.deepEqual(server.commands, []);
+      await run(server.address, "send", "SADD", "tags", "red", "--", ...late);
+      await run(server.address, "send", "--", "SADD", "tags", "red", ...late);
+      const command = `SADD tags red ${late.join(" ")}`;
+      assert.deepEqual(server.commands, [command, command]);
+    });
+  }
+
+  test("takes options with a value at the end of the line", async () => {
+    await using server = await FakeServer.start();
+    for (const late of [
+      ["-s", server.address],
+      ["--timeout=9000", "-s", server.address],
+      ["--servers", server.address],
+    ]) {
+      const { code, stdout, stderr } = await runDbsync(["send", "SADD", "tags", "red", ...late], { folder });
+      assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "OK\n", stderr: "" });
+    }
+    const refused = await run(server.address, "send", "GET", "k", "--timeout", "soon");
+    assert.equal(refused.code, 2);
+    assert.deepEqual(server.commands, ["SADD tags red", "SADD tags red", "SADD tags red"]);
+  });
+
+  test("an option before the subcommand: it says where it belongs", async () => {
+    const { code, stderr } = await run(dead, "-k", "private.pem", "send", "GET", "k");
+    assert.equal(code, 2);
+    assert.ok(stderr.includes("(Options stand behind the subcommand: dbsync send -k …)"), stderr);
+    assert.ok(!(await run(dead, "send", "--no-such")).stderr.includes("stand behind"));
+  });
+
+  test("takes one argument with blanks for the whole line", async () => {
+    await using server = await FakeServer.start();
+    await run(server.address, "send", "SET  k v");
+    assert.deepEqual(server.commands, ["SET  k v"]);
+  });
+
+  test("prints (nil) for nil, and null as JSON", async () => {
+    await using server = await FakeServer.start("nil");
+    assert.equal((await run(server.address, "send", "GET", "k")).stdout, "(nil)\n");
+    assert.equal((await run(server.address, "send", "--json", "GET", "k")).stdout, '{"value":null}\n');
+  });
+
+  test("with --all prints a line for every daemon, and fails only if all do", async () => {
+    await using server = await FakeServer.start();
+    const some = await run(`${server.address},${dead}`, "send", "--all", "PING");
+    assert.equal(some.code, 0);
+    assert.deepEqual(
+      some.stdout.split("\n").map((line) => line.split(";")[0]),
+      [`${server.address}: OK`, `${dead}: connect: no connection (ECONNREFUSED)`, ""],
+    );
+    const json = await run(`${server.address},${dead}`, "send", "--all", "--json", "PING");
+    const { outcomes } = JSON.parse(json.stdout) as { outcomes: { status: string }[] };
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["ok", "failed"],
+    );
+    assert.equal((await run(dead, "send", "--all", "PING")).code, 1);
+  });
+
+  test("says on standard error what each daemon did when all failed, and ends with 1", async () => {
+    const { code, stdout, stderr } = await run(dead, "send", "PING");
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
+    assert.match(
+      stderr,
+      /^dbsync: No daemon answered \(.*\):\n {2}127\.0\.0\.1:\d+: connect: .*is dbsyncd running there\?/,
+    );
+    assert.ok(!stderr.includes("    at "), "no stack trace");
+    const json = await run(dead, "send", "--json", "PING");
+    assert.equal(json.code, 1);
+    assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, "all-failed");
+  });
+
+  test("signs with the key it is given, whose passphrase may be in a file", async () => {
+    await using server = await FakeServer.start();
+    await run(server.address, "send", "--versions", "1", "-k", keyFile, "PING");
+    assert.equal(server.requests[0]?.length, "ds:5:PING\0".length + 256);
+    writeFileSync(join(folder, "passphrase"), "not needed by this key\n", { mode: 0o600 });
+    assert.equal(
+      (
+        await run(
+          server.address,
+          "send",
+          "--versions",
+          "1",
+          "-k",
+          keyFile,
+          "--passphrase-file",
+          "passphrase",
+          "PING",
+        )
+      ).code,
+      0,
+    );
+    const missing = await run(
+      server.address,
+      "send",
+      "--versions",
+      "1",
+      "-k",
+      keyFile,
+      "--passphrase-file",
+      "none",
+      "PING",
+    );
+    assert.equal(missing.code, 3);
+    assert.match(missing.stderr, /none does not exist, and a file with the passphrase/);
+  });
+
+  test("warns of a key that others can read, and sends", async () => {
+    await using server = await FakeServer.start();
+    const open = join(folder, "open.pem");
+    copyFileSync(keyFile, open);
+    chmodSync(open, 0o644);
+    const { code, stderr } = await run(`dbsync1://${server.address}`, "send", "-k", open, "PING");
+    assert.equal(code, 0);
+    assert.match(stderr, /^dbsync: warning: .*open\.pem .*chmod 600/);
+  });
+
+  for (const [args, message] of some(
+    [
+      [["--polcy", "first", "PING"], /unknown option '--polcy'/],
+      [["--policy", "fastest", "PING"], /fastest/],
+      [["--policy", "first", "--all", "PING"], /cannot be used with/],
+      [["--timeout", "x", "PING"], /whole number/],
+      [["--timeout", "20001", "PING"], /timeout is 20001, allowed: 1 to 20000/],
+      [["--stable", "--timeout", "90000", "PING"], /timeout is 90000, allowed: .*with stable 1 to 60000/],
+      [[], /missing required argument/],
+      [["--versions", "1", "SET", "k", "a b"], /argument 2 holds a blank/],
+      [["--versions", "1", "SET", "k", ""], /argument 2 is empty/],
+    ] as const,
+    4,
+  )) {
+    test(`refuses ${JSON.stringify(args)} with 2`, async () => {
+      const { code, stdout, stderr } = await run(dead, "send", ...args);
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
+      assert.match(stderr, message);
+    });
+  }
+
+  test("ends with 2 for a bad server list, with 3 for a key or an ini file that cannot be used", async () => {
+    assert.equal((await run("a:x", "send", "PING")).code, 2);
+    const key = await run(dead, "send", "-k", "missing.pem", "PING");
+    assert.equal(key.code, 3);
+    assert.match(key.stderr, /missing\.pem does not exist/);
+    const place = await mkdtemp(join(folder, "ini-"));
+    writeFileSync(join(place, "dbsync.ini"), "nonsense\n");
+    const ini = await runDbsync(["send", "PING"], { folder: place });
+    assert.equal(ini.code, 3);
+    assert.match(ini.stderr, /dbsync\.ini, line 1: expected "name = value"/);
+  });
+
+  test("ends by itself beside a hung daemon, without waiting for its timeout", async () => {
+    await using server = await FakeServer.start();
+    await using hung = await FakeServer.start("hang");
+    const { code, stdout, ms } = await run(
+      `${hung.address},${server.address}`,
+      "send",
+      "--timeout",
+      "20000",
+      "PING",
+    );
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: "OK\n" });
+    assert.ok(ms < 20_000, `${ms} ms`);
+  });
+});
+
+describe("dbsync ping", () => {
+  test("says that no key is named where daemons close on what is unsigned, and so does dbsync send", async () => {
+    await using refusing = await FakeServer.start("close on request");
+    const hint = /\nWhat to do: no private key is named.*-k private\.pem/;
+    for (const [word, ...rest] of [["ping"], ["send", "GET", "k"], ["send", "--all", "GET", "k"]] as const) {
+      const unsigned = await run(refusing.address, word, ...rest);
+      assert.equal(unsigned.code, 1);
+      assert.match(`\n${unsigned.stderr}`, hint);
+      const signed = await run(`dbsync1://${refusing.address}`, word, "-k", keyFile, ...rest);
+      assert.equal(signed.code, 1);
+      assert.doesNotMatch(`\n${signed.stderr}`, hint);
+    }
+  });
+
+  test("prints a line for each daemon and ends with 0 if all answered, else with 1", async () => {
+    await using server = await FakeServer.start();
+    const good = await run(server.address, "ping");
+    assert.equal(good.code, 0);
+    assert.match(good.stdout, /^127\.0\.0\.1:\d+: ok, \d+\.\d ms, version 1\n$/);
+    const bad = await run(`${server.address},${dead}`, "ping");
+    assert.equal(bad.code, 1);
+    assert.match(bad.stdout, /: ok, .*\n.*: connect: no connection/);
+    const { stdout } = await run(`${server.address},${dead}`, "ping", "--json");
+    const { outcomes } = JSON.parse(stdout) as { outcomes: { status: string }[] };
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["ok", "failed"],
+    );
+  });
+});
+
+describe("dbsync repl", () => {
+  test("sends a batch line by line, goes on after errors, and ends with the worst code", async () => {
+    await using server = await FakeServer.start();
+    const input = "SET a 1\n\nGET  a\nGET b";
+    const good = await runDbsync(["repl", "-s", server.address], { folder, input });
+    assert.deepEqual([good.code, good.stdout, good.stderr], [0, "OK\nOK\nOK\n", ""]);
+    assert.deepEqual(server.commands, ["SET a 1", "GET  a", "GET b"]);
+    const bad = await runDbsync(["repl", "-s", server.address], { folder, input: "GET a\0b\nGET c\n" });
+    assert.deepEqual([bad.code, bad.stdout], [2, "OK\n"]);
+    assert.match(bad.stderr, /^dbsync: The command cannot be sent/);
+  });
+
+  test("with --json prints an object for each line", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout } = await runDbsync(["repl", "--json", "-s", server.address], {
+      folder,
+      input: "GET a\nSET a '\n",
+    });
+    const [first = "", second = ""] = stdout.split("\n");
+    assert.deepEqual(JSON.parse(first), { value: "OK" });
+    assert.equal((JSON.parse(second) as { error: { code: string } }).error.code, "bad-command");
+    assert.equal(code, 2);
+  });
+
+  test("takes quotes away, and says what version 1 cannot carry", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout, stderr } = await runDbsync(["repl", "-s", server.address], {
+      folder,
+      input: `SET "a" 'b'\nSET a "b c"\nSET a "\\xff"\n`,
+    });
+    assert.deepEqual([code, stdout], [2, "OK\n"]);
+    assert.deepEqual(server.commands, ["SET a b"]);
+    assert.match(stderr, /argument 2 holds a blank[\s\S]*version 1 carries text only/);
+  });
+});
+
+/** What TIME answers, `offBy` seconds away. */
+const time = (offBy = 0) => `${Math.floor(Date.now() / 1000) + offBy}\n0`;
+
+describe("dbsync doctor", () => {
+  const grades = (stdout: string) => stdout.split("\n").map((line) => line.slice(0, 4).trim());
+
+  test("says that all is well when it is", async () => {
+    await using server = await FakeServer.start();
+    server.value = time;
+    const { code, stdout } = await run(server.address, "doctor", "-k", keyFile, "--versions", "1,2");
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /usable, mode 0600, fingerprint [0-9a-f]{64}\n/);
+    assert.match(stdout, /resolved, reached, speaks version 1\n/);
+    assert.match(stdout, /accepts the signature \(version 1\), \d/);
+    assert.match(stdout, /its clock is \d+ ms /);
+    assert.match(stdout, /\nAll is well\.\n$/);
+  });
+
+  test("names the first thing to mend and ends with 1", async () => {
+    await using refusing = await FakeServer.start("close on request");
+    const { code, stdout } = await run(`${dead},dbsync1://${refusing.address}`, "doctor", "-k", keyFile);
+    assert.equal(code, 1);
+    assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "FAIL", "OK", "FAIL", "Firs", ""]);
+    assert.match(stdout, /\nFirst fix: 127\.0\.0\.1:\d+: is dbsyncd running there\?\n$/);
+    assert.match(stdout, /no-reason: .*wrong key/);
+  });
+
+  test("says of a refusal what it can be, with a key and without", async () => {
+    await using refusing = await FakeServer.start("close on request");
+    const signed = await run(refusing.address, "doctor", "-k", keyFile, "--versions", "1");
+    assert.match(signed.stdout, /\nFirst fix: .*compare the fingerprint above with "key accepted"/);
+    const unsigned = await run(refusing.address, "doctor", "-k", "");
+    assert.match(unsigned.stdout, /\nFirst fix: .*name the private key \(-k, DBSYNC_SIGNKEY/);
+  });
+
+  test("says of a daemon that closes on the hello what that can be, and which line allows version 1", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout } = await run(server.address, "doctor", "-k", keyFile);
+    assert.equal(code, 1);
+    assert.match(
+      stdout,
+      /FAIL {2}.*speaks version 1 only, has no room, or somebody hides version 2 from you\n/,
+    );
+    assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "OK", "FAIL", "Firs", ""], "told once");
+    assert.match(stdout, /resolved, reached\n/, "and called by no version");
+    assert.match(
+      stdout,
+      /First fix: .*: update it; .*DBSYNC_VERSIONS=1, dbsync\.versions = 1 .*dbsync1:\/\//,
+    );
+    assert.deepEqual(server.requests, []);
+  });
+
+  test("fails for a clock that is wrong", async () => {
+    await using server = await FakeServer.start();
+    server.value = () => time(-60);
+    const { code, stdout } = await run(server.address, "doctor");
+    assert.equal(code, 1);
+    assert.match(stdout, /FAIL {2}.* its clock is \d+ s behind this machine's\nFirst fix: .*NTP/);
+  });
+
+  test("takes a key given as PEM text, and never shows it", async () => {
+    await using server = await FakeServer.start();
+    server.value = time;
+    const pem = readFileSync(keyFile, "utf8");
+    const { code, stdout, stderr } = await run(server.address, "doctor", "-k", pem, "--versions", "1");
+    assert.ok(!`${stdout}${stderr}`.includes("PRIVATE KEY"), "the report may be handed to others");
+    assert.match(stdout, /key: given as PEM text \(from the command line\)\n/);
+    assert.match(stdout, /key: usable, fingerprint [0-9a-f]{64}\n/);
+    assert.equal(code, 0);
+  });
+
+  test("with --json prints all findings and the first fix", async () => {
+    const { code, stdout } = await run(dead, "doctor", "--json", "-k", keyFile);
+    const { findings, firstFix } = JSON.parse(stdout) as { findings: { grade: string }[]; firstFix: string };
+    assert.deepEqual(
+      findings.map(({ grade }) => grade),
+      ["OK", "OK", "OK", "FAIL"],
+    );
+    assert.match(firstFix, /is dbsyncd running there\?$/);
+    assert.equal(code, 1);
+  });
+
+  test("fails for a key that cannot be used, before it sends anything", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout } = await run(server.address, "doctor", "-k", "missing.pem");
+    assert.equal(code, 3);
+    assert.match(stdout, /FAIL {2}key: .*missing\.pem does not exist.*\nFirst fix: key: /);
+    assert.equal(server.accepted, 0);
+  });
+});
+
+describe("dbsync", () => {
+  test("prints help with examples and exit codes, also of each subcommand, and its version", async () => {
+    const ofKeys = ["add", "rules", "list", "info", "revoke", "dryrun"].map((name) => ["keys", name]);
+    const others = ["send", "repl", "ping", "status", "doctor", "keys", "bench"].map((name) => [name]);
+    for (const command of [[], ...some(others, 2), ...some(ofKeys)]) {
+      const { code, stdout } = await runDbsync([...command, "--help"]);
+      assert.equal(code, 0);
+      assert.match(stdout, /Examples:\n {2}\S[\s\S]*Exit codes:\n {2}0 {2}ok/);
+      assert.ok(
+        stdout.split("\n").every((line) => line.length <= 120),
+        stdout,
+      );
+    }
+    assert.match((await runDbsync(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  test("refuses an unknown subcommand, and none, with 2", async () => {
+    const unknown = await runDbsync(["sned"]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /^dbsync: unknown command 'sned'[\s\S]*send/);
+    assert.equal((await runDbsync(["help", "sned"])).stderr, unknown.stderr);
+    assert.match((await runDbsync(["get", "k"])).stderr, /dbsync send get k\)/);
+    assert.equal((await runDbsync([])).code, 2);
+  });
+});

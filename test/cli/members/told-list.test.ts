@@ -1,0 +1,46 @@
+/** Which lists of members a daemon can make an administrator believe: those alone that an administrator has signed. */
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { test } from "node:test";
+import { toldList, verifierBy } from "../../../cli/members/told-list.js";
+import { writeMemberList } from "../../../protocol/members/member-list.js";
+import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+import { CLUSTER, listAfter } from "../../timeline/members/lists.js";
+
+const AT = Date.UTC(2026, 0, 2);
+const root = makeKeyPair();
+const verifies = verifierBy([createPublicKey(root.privateKey)]);
+const first = listAfter([], { add: "ABC" });
+const text = writeMemberList(first.list);
+const made = writeMemberList(listAfter([first], { add: "X" }).list);
+
+/** As a daemon shows it. */
+function proof(commands: readonly (readonly string[])[], pair = root, cluster = CLUSTER): string[] {
+  const { body, signature } = signCommands(pair, commands, { at: AT, cluster });
+  return [body, signature].map((bytes) => bytes.toString("base64"));
+}
+
+const [body = "", signature = ""] = proof([["CLUSTER", "MEMBERS", text]]);
+
+test("a list that an administrator has signed is proved, with date and key", () => {
+  const list = toldList(text, [body, signature], verifies);
+  assert.deepEqual([list?.doubt, list?.signedAt, list?.hash], [null, AT, first.hash]);
+});
+
+test("what a daemon shows beside a list that it made up proves nothing", () => {
+  const doubtOf = (told: string, shown: readonly string[]) => toldList(told, shown, verifies)?.doubt;
+  const list = ["CLUSTER", "MEMBERS", made];
+  for (const shown of [
+    [],
+    ["", ""],
+    ["bm9uZQ==", signature],
+    // The proof of another list, of this one beside another command, and of another cluster's.
+    [body, signature],
+    proof([list, ["SET", "a", "1"]]),
+    proof([list], root, "x".repeat(32)),
+  ])
+    assert.equal(doubtOf(made, shown), "no-proof");
+  assert.equal(doubtOf(made, proof([list], makeKeyPair())), "unknown-key");
+  assert.equal(doubtOf(made, [proof([list])[0] ?? "", signature]), "bad-signature");
+  assert.equal(toldList("no list", [body, signature], verifies), null);
+});

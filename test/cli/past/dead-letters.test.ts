@@ -1,0 +1,192 @@
+/** `dbsync dead-letters` on a folder, as an operator uses it, towards a daemon that takes what is written again. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type Client, createClient } from "../../../client/entry.js";
+import { DeadLetters } from "../../../cluster/dead-letters/kept-letters.js";
+import { LettersFolder } from "../../../cluster/dead-letters/letters-folder.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { hexOf, readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
+import type { LetterReason } from "../../../timeline/dead-letters.js";
+import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+import { refusingAddress } from "../../support/free-port.js";
+import { hash } from "../../timeline/support/timeline-subject.js";
+import { type Cluster, startCluster } from "../cluster.js";
+
+const AT = Date.UTC(2026, 0, 2, 3, 4, 5);
+const BINARY = Buffer.from([0, 255, 13, 10, 36, 233]);
+const CLUSTER = "c".repeat(32);
+const stranger = makeKeyPair();
+
+let cluster: Cluster;
+let client: Client;
+let data: string;
+
+type Header = Parameters<typeof signCommands>[2];
+
+function letter(
+  seconds: number,
+  commands: readonly (readonly ByteString[])[],
+  header: Partial<Header> = {},
+): Entry {
+  const { body, signature } = signCommands(stranger, commands, {
+    at: AT + seconds * 1000,
+    cluster: CLUSTER,
+    ...header,
+  });
+  return { id: hash(signedBytes(body)), body, signature, envelope: readBody(body) };
+}
+
+const counted = letter(1, [["INCR", "counter"]]);
+const binary = letter(2, [["SET", BINARY.toString("latin1"), BINARY.toString("latin1")]], { db: 3 });
+const several = letter(3, [
+  ["INCR", "counter"],
+  ["RPUSH", "list", "a"],
+  ["SET", "list:2", "b c"],
+]);
+const doubtful = letter(4, [["INCR", "doubtful"]]);
+const conditional = letter(5, [["SET", "there", "late"]], { if: [{ db: 0, key: "there", writer: "" }] });
+const wrong = letter(6, [["INCR", "list"]]);
+
+async function keep(letters: readonly (readonly [Entry, LetterReason])[]): Promise<void> {
+  const writer = new DeadLetters({ data, most: 1e6, log: { warn: assert.fail } }).open(AT);
+  for (const [entry, reason] of letters)
+    writer.keep(writePlace(placeOf(entry)), writeValue(entry.body, entry.signature), reason);
+  await writer.commit();
+  writer.settle();
+}
+
+before(async () => {
+  cluster = await startCluster(1);
+  data = join(cluster.folder, "data");
+  client = createClient({ servers: cluster.daemons.servers, key: join(cluster.folder, "app.pem") });
+  await client.send("SET there first");
+  await keep([counted, binary, several, conditional, wrong].map((entry) => [entry, "missing"] as const));
+  await keep([[doubtful, "possible"]]);
+});
+
+after(async () => {
+  await client.close();
+  await cluster[Symbol.asyncDispose]();
+});
+
+const shortId = ({ id }: Entry) => hexOf(id).slice(0, 12);
+const letters = (task: string, ...words: string[]) =>
+  cluster.run(["dead-letters", task, ...words, "--data", data]);
+const writeAgain = (...words: string[]) =>
+  letters("write-again", ...words, "-k", join(cluster.folder, "app.pem"));
+const statesOf = () => new LettersFolder(data).list().letters.map(({ state }) => state);
+
+test("list shows each with its date, its state and why it is there, and show all of it", async () => {
+  const { stdout, code, stderr } = await letters("list");
+  assert.equal(code, 0, stderr);
+  const [head, ...rows] = stdout.trimEnd().split("\n");
+  assert.match(head ?? "", /^ID +DATE +STATE +WHY +COMMAND$/);
+  assert.equal(rows.length, 6);
+  assert.equal(rows[0], `${shortId(counted)}  2026-01-02 03:04:06Z  waiting  missing   INCR counter`);
+  assert.match(rows[1] ?? "", / SET base64:AP8NCiTp base64:AP8NCiTp$/);
+  assert.match(rows[2] ?? "", / INCR counter and 2 more$/);
+  assert.match(rows[3] ?? "", / possible +INCR doubtful$/);
+  const shown = await letters("show", shortId(several), hexOf(conditional.id).slice(0, 4));
+  assert.match(shown.stdout, /command +INCR counter\ncommand +RPUSH list a\ncommand +SET list:2 "b c"\n/);
+  assert.match(shown.stdout, /if +there of database 0: absent\n/);
+  assert.match(shown.stdout, new RegExp(`signer +${hexOf(stranger.id)}`));
+  const [line] = (await letters("show", shortId(binary), "--json")).stdout.split("\n");
+  const { envelope, state, reason } = JSON.parse(line ?? "");
+  assert.deepEqual(
+    [envelope.commands, envelope.db, state, reason],
+    [[["U0VU", BINARY.toString("base64"), BINARY.toString("base64")]], 3, "waiting", "missing"],
+  );
+});
+
+test("what is no letter, or more than one, and a folder that is none are told", async () => {
+  for (const [words, code, text] of [
+    [["show", "0000"], 1, /No dead letter's id begins with 0000/],
+    [["show", "xyz"], 1, /"xyz" is no id/],
+    [["remove", shortId(counted), "ffffffffffff"], 1, /No dead letter's id begins with ffffffffffff/],
+    [
+      ["write-again", "-k", join(cluster.folder, "app.pem")],
+      2,
+      /name the letters by their ids, or all of them by --all/,
+    ],
+    [["write-again", shortId(counted), "-k", ""], 3, /name a private key/],
+  ] as const) {
+    const [task, ...rest] = words;
+    const result = await letters(task, ...rest);
+    assert.deepEqual([result.code, text.test(result.stderr)], [code, true], result.stderr);
+  }
+  const nowhere = await cluster.run(["dead-letters", "list", "--data", join(cluster.folder, "nowhere")]);
+  assert.deepEqual([nowhere.code, /there is no such folder/.test(nowhere.stderr)], [1, true], nowhere.stderr);
+  const other = await cluster.run(["dead-letters", "list", "--data", cluster.folder]);
+  assert.deepEqual([other.code, /there is no timeline in it/.test(other.stderr)], [1, true], other.stderr);
+});
+
+test("a letter is written again once, with its bytes and in its database, and not twice without being told", async () => {
+  const first = await writeAgain(shortId(binary), shortId(counted));
+  assert.equal(first.code, 0, first.stderr);
+  assert.equal(first.stdout, `${shortId(counted)} written again: 1\n${shortId(binary)} written again: OK\n`);
+  assert.deepEqual(await client.call(["GET", BINARY], { db: 3, buffers: true }), BINARY);
+  const second = await writeAgain(shortId(counted), shortId(several));
+  assert.deepEqual([second.code, second.stdout], [1, ""]);
+  assert.match(
+    second.stderr,
+    new RegExp(
+      `Nothing is written.*\n {2}${shortId(counted)}: it was written again at .*\n--anyway writes them`,
+    ),
+  );
+  assert.equal(await client.send("GET counter"), "1");
+  const third = await writeAgain(shortId(counted), "--anyway");
+  assert.equal(third.stdout, `${shortId(counted)} written again: 2\n`);
+});
+
+test("--all writes what is certain to be missing, in its order, and leaves what is in doubt", async () => {
+  const { stdout, stderr, code } = await writeAgain("--all");
+  assert.equal(code, 1, stderr);
+  const [first, second, third] = stdout.trimEnd().split("\n");
+  assert.equal(first, `${shortId(several)} written again: 3, 1, OK`);
+  assert.equal(
+    second,
+    `${shortId(conditional)} written again: (nil): if its condition did not hold, nothing has changed`,
+  );
+  assert.match(third ?? "", new RegExp(`^${shortId(wrong)} not written: .*WRONGTYPE`));
+  assert.equal(await client.send("GET there"), "first");
+  assert.equal(await client.send("GET doubtful"), null);
+  assert.deepEqual(statesOf(), ["written", "written", "written", "waiting", "written", "waiting"]);
+  const doubted = await writeAgain(shortId(doubtful));
+  assert.match(doubted.stderr, /the state may have it: look there first/);
+});
+
+test("what no daemon has answered for certain is not tried a second time unasked", async () => {
+  const away = await writeAgain(shortId(wrong), "-s", await refusingAddress(), "--timeout", "500");
+  assert.deepEqual([away.code, /not written: /.test(away.stdout)], [1, true], away.stdout + away.stderr);
+  const folder = new LettersFolder(data);
+  const letter = folder.list().letters.at(-1) ?? assert.fail();
+  assert.equal(letter.state, "waiting");
+  // As a program leaves it that was killed while it waited for the answer.
+  folder.begin(letter, false);
+  const again = await writeAgain(shortId(wrong));
+  assert.match(again.stderr, /it was begun to be written again at .*, and may have been/);
+  assert.equal((await letters("list")).stdout.includes("begun"), true);
+});
+
+test("a damaged letter is shown as such and not written, and removing lets go of those that are named alone", async () => {
+  const file =
+    new LettersFolder(data).list().letters.find(({ place }) => place.id === doubtful.id)?.file ??
+    assert.fail();
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+  writeFileSync(file, bytes);
+  assert.match((await letters("list")).stdout, new RegExp(`${shortId(doubtful)} .* possible +\\(damaged\\)`));
+  const written = await writeAgain(shortId(doubtful), "--anyway");
+  assert.deepEqual(
+    [written.code, written.stdout.startsWith(`${shortId(doubtful)} not written: its bytes are damaged`)],
+    [1, true],
+    written.stdout,
+  );
+  const removed = await letters("remove", shortId(doubtful), shortId(counted));
+  assert.equal(removed.stdout, `removed ${hexOf(counted.id)}\nremoved ${hexOf(doubtful.id)}\n`);
+  assert.equal(statesOf().length, 4);
+});

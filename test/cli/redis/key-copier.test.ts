@@ -1,0 +1,55 @@
+/** How the pieces of a long value are sent: many together, in order, within their bounds. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KeyCopier, TOGETHER_BYTES_MOST, TOGETHER_MOST } from "../../../cli/redis/key-copier.js";
+import { RedisError, type RedisSource } from "../../../cli/redis/redis-source.js";
+import type { PlainReply } from "../../../protocol/reply.js";
+
+const bulk = (bytes: string): PlainReply => ({ kind: "bulk", bytes });
+const array = (...items: PlainReply[]): PlainReply => ({ kind: "array", items });
+
+/** A Redis that gives no dumps, and has a stream. @param lengths  of its entries */
+function sourceOf(lengths: readonly number[]): RedisSource {
+  const entries = lengths.map((length, i) =>
+    array(bulk(`${i + 1}-0`), array(bulk("f"), bulk("x".repeat(length)))),
+  );
+  const answers: Readonly<Record<string, (argv: readonly string[]) => PlainReply>> = {
+    PEXPIRETIME: () => ({ kind: "integer", value: -1 }),
+    TYPE: () => ({ kind: "status", text: "stream" }),
+    XINFO: ([, what]) =>
+      what === "GROUPS" ? array() : array(bulk("last-generated-id"), bulk(`${lengths.length}-0`)),
+    XRANGE: (argv) => {
+      const from = Number(/^\((\d+)-/.exec(argv[2] as string)?.[1] ?? 0);
+      return array(...entries.slice(from, from + Number(argv[5])));
+    },
+  };
+  const ask = async (argv: readonly string[]): Promise<PlainReply> => {
+    const answer = answers[argv[0] as string];
+    if (answer === undefined) throw new RedisError("ERR not here");
+    return answer(argv);
+  };
+  return { ask } as unknown as RedisSource;
+}
+
+test("a stream's entries are sent many together, in order, and no more at a time than their bounds allow", async () => {
+  const lengths = [...Array(1200).fill(10), ...Array(300).fill(50_000)];
+  const [sent, ids]: [number, string[]] = [0, []];
+  let [waiting, bytes, most, mostBytes] = [sent, 0, 0, 0];
+  const copier = await KeyCopier.of(sourceOf(lengths), async (command) => {
+    const argv = (command as readonly Buffer[]).map(String);
+    if (argv[0] === "XADD") ids.push(argv[2] as string);
+    const length = argv.join("").length;
+    [waiting, bytes] = [waiting + 1, bytes + length];
+    [most, mostBytes] = [Math.max(most, waiting), Math.max(mostBytes, bytes)];
+    await new Promise((resolve) => setImmediate(resolve));
+    [waiting, bytes] = [waiting - 1, bytes - length];
+    return "OK";
+  });
+  assert.equal(await copier.copy("s"), "pieces");
+  assert.deepEqual(
+    ids,
+    lengths.map((_, i) => `${i + 1}-0`),
+  );
+  assert.equal(most, TOGETHER_MOST);
+  assert.ok(mostBytes > TOGETHER_BYTES_MOST / 2 && mostBytes <= TOGETHER_BYTES_MOST, String(mostBytes));
+});

@@ -1,0 +1,218 @@
+/** `dbsync import redis://… --replicate` from a real redis-server that is written to all the while. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { programPaths } from "../../support/programs.js";
+import { textOf, until } from "../../support/redis-cluster.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { type ImportScene, startImportScene } from "./import-scene.js";
+
+const FAR_MS = 4_102_444_800_000;
+const NOTICES = "notify-keyspace-events";
+
+let scene: ImportScene;
+let { folder, redis, daemon, resp, source, target } = {} as ImportScene;
+
+before(async () => {
+  scene = await startImportScene();
+  ({ folder, redis, daemon, resp, source, target } = scene);
+});
+after(() => scene?.[Symbol.asyncDispose]());
+beforeEach(async () => {
+  await source.call("FLUSHALL");
+  await target.call("FLUSHALL");
+});
+
+class Replicating implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  output = "";
+  readonly ended: Promise<unknown>;
+
+  constructor(port: number, ...more: string[]) {
+    const args = ["import", `redis://127.0.0.1:${port}`, "-s", `${daemon.address}:${daemon.port}`];
+    const key = ["-k", join(folder, "private.pem")];
+    this.#child = spawn(process.execPath, [programPaths.dbsync, ...args, ...key, "--replicate", ...more]);
+    this.ended = once(this.#child, "close");
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on("data", (chunk: Buffer) => {
+        this.output += chunk.toString();
+      });
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  get code(): number | null {
+    return this.#child.exitCode;
+  }
+
+  /** Until it has said so; fails where it ends without. */
+  async says(what: RegExp): Promise<void> {
+    await until(async () => what.test(this.output) || this.code !== null);
+    if (this.code !== null) await this.ended;
+    assert.match(this.output, what);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill("SIGKILL");
+    await this.ended;
+  }
+}
+
+/** What there is, in an order of its own. */
+async function contentsOf(port: number): Promise<string> {
+  using connection = await RedisConnection.open(port);
+  const keys = await connection.call("KEYS", "*");
+  assert.ok(keys.kind === "array");
+  const names = keys.items.map((item) => (item.kind === "bulk" ? item.bytes : "")).sort();
+  for (const name of names) {
+    connection.queue(["SORT", name, "ALPHA", "LIMIT", "0", "1000"]);
+    connection.queue(["GET", name]);
+    connection.queue(["HGET", name, "f"]);
+    connection.queue(["PEXPIRETIME", name]);
+  }
+  const replies = await connection.flush();
+  return names.map((name, i) => `${name} ${JSON.stringify(replies.slice(4 * i, 4 * i + 4))}`).join("\n");
+}
+
+/** Writes of every kind, by turns. */
+async function write(rounds: number, seed = 0): Promise<void> {
+  for (let i = seed; i < seed + rounds; i++) {
+    source.queue(["SET", `s:${i % 50}`, String(i)]);
+    source.queue(["RPUSH", `l:${i % 7}`, String(i)]);
+    source.queue(["SADD", `set:${i % 5}`, String(i)]);
+    source.queue(["HSET", "h", "f", String(i)]);
+    if (i % 3 === 0) source.queue(["PEXPIREAT", `s:${i % 50}`, String(FAR_MS + i)]);
+    if (i % 4 === 0) source.queue(["DEL", `s:${(i + 9) % 50}`]);
+    if (i % 11 === 0) source.queue(["RENAME", "h", `h:${i % 20}`]);
+    if (i % 20 === 19) await source.flush();
+  }
+  await source.flush();
+}
+
+describe("dbsync import --replicate", () => {
+  test("follows every kind of write until it is interrupted, and sets back what it has turned on", async () => {
+    await source.call("CONFIG", "SET", NOTICES, "Kx");
+    await write(300);
+    await using replicating = new Replicating(redis.port);
+    await replicating.says(/following what is written from now on/);
+    await write(400, 300);
+    await source.call("SET", "last", "1");
+    await until(async () => (await textOf(resp, "GET", "last")) === "1");
+    replicating.kill("SIGINT");
+    await replicating.ended;
+    assert.equal(replicating.code, 0, replicating.output);
+    assert.match(replicating.output, /cut over: the daemons hold the \d+ keys of the Redis/);
+    assert.match(replicating.output, /notify-keyspace-events of the Redis is "[xK]{2}" again/);
+    assert.equal(await contentsOf(resp), await contentsOf(redis.port));
+    await source.call("CONFIG", "SET", NOTICES, "");
+  });
+
+  test("cuts over by itself once nothing is written for so long", async () => {
+    await write(100);
+    await using replicating = new Replicating(redis.port, "--cut-over", "1");
+    await replicating.ended;
+    assert.equal(replicating.code, 0, replicating.output);
+    assert.equal(await contentsOf(resp), await contentsOf(redis.port));
+  });
+
+  test("finds at its end what no server tells of, as FLUSHALL", async () => {
+    await write(100);
+    await using replicating = new Replicating(redis.port);
+    await replicating.says(/following/);
+    await source.call("FLUSHALL");
+    await source.call("SET", "after", "1");
+    await until(async () => (await textOf(resp, "GET", "after")) === "1");
+    replicating.kill("SIGINT");
+    await replicating.ended;
+    assert.equal(replicating.code, 0, replicating.output);
+    assert.match(
+      replicating.output,
+      /cut over: the daemons hold the 1 key of the Redis\n\d+ keys had changed/,
+    );
+    assert.equal(await contentsOf(resp), await contentsOf(redis.port));
+  });
+
+  test("is begun again after a kill, and nothing is lost, doubled or left over", async () => {
+    await write(200);
+    await using killed = new Replicating(redis.port);
+    await killed.says(/following/);
+    await write(100, 200);
+    killed.kill("SIGKILL");
+    await killed.ended;
+    // Nothing is told of this.
+    await write(100, 300);
+    await source.call("DEL", "h", "l:0", "set:0");
+    await using again = new Replicating(redis.port, "--replace");
+    await again.says(/following/);
+    await write(100, 400);
+    again.kill("SIGINT");
+    await again.ended;
+    assert.equal(again.code, 0, again.output);
+    assert.equal(await contentsOf(resp), await contentsOf(redis.port));
+  });
+
+  test("values that are read piece by piece may be deleted, made anew and grow meanwhile", async () => {
+    await source.call("ACL", "SETUSER", "default", "-dump");
+    try {
+      for (let i = 0; i < 60; i++) source.queue(["XADD", "x", "*", "f", "v"]);
+      await source.flush();
+      await using replicating = new Replicating(redis.port);
+      let isDone = false;
+      const writing = (async () => {
+        for (let i = 0; !isDone; i++) {
+          for (let j = 0; j < 3; j++) source.queue(["XADD", `y:${j % 3}`, "*", "f", "v"]);
+          source.queue(["XADD", "x", "*", "f", "v"]);
+          for (const key of [`y:${i % 3}`, "z"]) source.queue(["DEL", key]);
+          source.queue(i % 2 === 0 ? ["SET", "z", "1"] : ["RPUSH", "z", "1"]);
+          await source.flush();
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      })();
+      await replicating.says(/following/).finally(() => {
+        isDone = true;
+      });
+      await writing;
+      replicating.kill("SIGINT");
+      await replicating.ended;
+      assert.equal(replicating.code, 0, replicating.output);
+      assert.equal(await contentsOf(resp), await contentsOf(redis.port));
+      const [there, here] = [await textOf(redis.port, "XLEN", "x"), await textOf(resp, "XLEN", "x")];
+      assert.equal(here, there);
+    } finally {
+      await source.call("ACL", "SETUSER", "default", "+dump");
+    }
+  });
+
+  test("compares all keys anew after its connection broke", async () => {
+    await write(100);
+    await using replicating = new Replicating(redis.port);
+    await replicating.says(/following/);
+    await source.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await source.call("SET", "meanwhile", "1");
+    await replicating.says(/connecting again, and looking at all keys anew/);
+    await replicating.says(/all keys looked at: /);
+    await until(async () => (await textOf(resp, "GET", "meanwhile")) === "1");
+    replicating.kill("SIGINT");
+    await replicating.ended;
+    assert.equal(replicating.code, 0, replicating.output);
+    assert.equal(await contentsOf(resp), await contentsOf(redis.port));
+  });
+
+  test("is refused where the daemons hold keys already, or the Redis does not tell of its own", async () => {
+    await target.call("SET", "there", "1");
+    await using refused = new Replicating(redis.port);
+    await refused.ended;
+    assert.equal(refused.code, 1);
+    assert.match(refused.output, /the daemons hold 1 key in .*, and the cut-over deletes the others/);
+    await source.call("ACL", "SETUSER", "default", "-config");
+    await using silent = new Replicating(redis.port, "--replace");
+    await silent.ended;
+    await source.call("ACL", "SETUSER", "default", "+config");
+    assert.equal(silent.code, 1);
+    assert.match(silent.output, /permit the user CONFIG GET and SET/);
+  });
+});

@@ -1,0 +1,50 @@
+/** What a terminal's session offers and keeps: completion and history. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { completeCommand } from "../../../cli/shared/command-names.js";
+import { HistoryFile, MAX_HISTORY_LINES } from "../../../cli/shared/history-file.js";
+
+test("completion offers names in the case they were begun in, and nothing behind a name", () => {
+  assert.deepEqual(completeCommand("GETE"), [["GETEX "], "GETE"]);
+  assert.deepEqual(completeCommand("gete"), [["getex "], "gete"]);
+  assert.deepEqual(completeCommand("nope"), [[], "nope"]);
+  assert.deepEqual(completeCommand("GET k"), [[], "GET k"]);
+  assert.ok(completeCommand("")[0].length > 50);
+});
+
+test("each line is kept at once, newest first, bounded, readable by its owner alone", () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-history-"));
+  try {
+    const opened = () => new HistoryFile({ XDG_STATE_HOME: folder }, "history");
+    const file = opened();
+    assert.equal(file.path, join(folder, "dbsync", "history"));
+    assert.deepEqual(file.lines, []);
+    file.add("older");
+    file.add("newest");
+    // Nothing is closed: as if the session had been killed here.
+    assert.deepEqual(opened().lines, ["newest", "older"]);
+    assert.equal(statSync(file.path).mode & 0o777, 0o600);
+    const many = Array.from({ length: 3 * MAX_HISTORY_LINES }, (_, line) => `line ${line}\n`);
+    writeFileSync(file.path, many.join(""));
+    const { lines } = opened();
+    assert.equal(lines.length, MAX_HISTORY_LINES);
+    assert.equal(lines[0], `line ${3 * MAX_HISTORY_LINES - 1}`);
+    assert.equal(readFileSync(file.path, "utf8").split("\n").length - 1, MAX_HISTORY_LINES);
+    assert.equal(statSync(file.path).mode & 0o777, 0o600);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a history that cannot be kept is no error", () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-history-"));
+  try {
+    writeFileSync(join(folder, "dbsync"), "a file where the folder should be");
+    new HistoryFile({ XDG_STATE_HOME: folder }, "history").add("line");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,54 @@
+/** Typed lines: quotes and escapes, as redis-cli reads them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isQuoted, splitWords } from "../../../cli/shared/words.js";
+import { DbsyncError } from "../../../client/shared/errors.js";
+
+const GOOD: [line: string, words: (string | Buffer)[]][] = [
+  ["", []],
+  ["  \t ", []],
+  ["SET k v", ["SET", "k", "v"]],
+  ["  SET\tk  v ", ["SET", "k", "v"]],
+  ['SET k "two words"', ["SET", "k", "two words"]],
+  ["SET k 'two words'", ["SET", "k", "two words"]],
+  ['SET k ""', ["SET", "k", ""]],
+  ["SET k ''", ["SET", "k", ""]],
+  ['SET k "a\\n\\r\\t\\b\\a\\\\\\"\\q"', ["SET", "k", 'a\n\r\t\b\x07\\"q']],
+  ['SET k "\\x41\\x4z"', ["SET", "k", "Ax4z"]],
+  ["SET k '\\x41 \\' \\n'", ["SET", "k", "\\x41 ' \\n"]],
+  ["SET k \\x41", ["SET", "k", "\\x41"]],
+  ['SET k "\\xff\\x00"', ["SET", "k", Buffer.from([0xff, 0])]],
+  ['SET k "\\xe2\\x82\\xac"', ["SET", "k", "€"]],
+  ['SET k "gr\u00fc\u00dfe \u{1f600}"', ["SET", "k", "gr\u00fc\u00dfe \u{1f600}"]],
+  ["SET gr\u00fc\u00dfe \u{1f600}", ["SET", "gr\u00fc\u00dfe", "\u{1f600}"]],
+  ['SET k "it\'s"', ["SET", "k", "it's"]],
+  ["SET k '\"'", ["SET", "k", '"']],
+  ['SET k pre"fix"', ["SET", "k", "prefix"]],
+];
+
+for (const [line, words] of GOOD) {
+  test(`${JSON.stringify(line)} is ${words.length} words`, () => assert.deepEqual(splitWords(line), words));
+}
+
+for (const [line, message] of [
+  ['SET k "a', /the quote " is not closed/],
+  ["SET k it's", /the quote ' is not closed/],
+  ['SET k "a\\"', /the quote " is not closed/],
+  ['SET k "a\\', /the quote " is not closed/],
+  ["SET k 'a\\'", /the quote ' is not closed/],
+  ['SET k "a"b', /a blank has to follow the closing ", found "b"/],
+  ["SET 'k''v'", /a blank has to follow the closing ', found "'"/],
+] as const) {
+  test(`${JSON.stringify(line)} is refused`, () => {
+    assert.throws(
+      () => splitWords(line),
+      (error) => error instanceof DbsyncError && error.code === "bad-command" && message.test(error.message),
+    );
+  });
+}
+
+test("a line without quotes needs no splitting", () => {
+  assert.ok(!isQuoted("SET k v\\x"));
+  assert.ok(isQuoted("SET k 'v'"));
+  assert.ok(isQuoted('"'));
+});

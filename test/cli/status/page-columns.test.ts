@@ -1,0 +1,43 @@
+/** Columns that the pages for users name are columns that programs print. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "../../../cli/status/daemon-report.js";
+import { FLEET_COLUMNS, FLEET_SERVER_COLUMNS } from "../../../cli/status/fleet-report.js";
+import { MEMBER_COLUMNS, timelineColumns } from "../../../cli/status/timeline-report.js";
+import { LATELY_COLUMNS, TOP_COLUMNS } from "../../../cli/top/top-report.js";
+import { ownFiles, repositoryRoot } from "../../support/repository.js";
+
+const heads = new Set(
+  [
+    ...[DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS, FLEET_COLUMNS, FLEET_SERVER_COLUMNS],
+    ...[MEMBER_COLUMNS, timelineColumns(0, true), TOP_COLUMNS, LATELY_COLUMNS],
+  ].flatMap((columns: readonly { readonly head: string }[]) => columns.map(({ head }) => head)),
+);
+
+const pages = ownFiles().filter((file) => /^(?:install\.md|README\.md|docs\/[^/]+\.md)$/.test(file));
+const read = (page: string) => readFileSync(join(repositoryRoot, page), "utf8");
+
+/** How sentences name a column: by what it says, or as one. */
+const NAMED =
+  /(?<![`\w-])([A-Z]{4,})(?= (?:is|are) (?:`|the same|near)| in `dbsync status`| columns?\b)|\bSTATE\b|(?:under|column) ([A-Z]{4,})\b/g;
+
+test("pages name the columns that dbsync status prints", () => {
+  const found = pages.flatMap((page) =>
+    [...read(page).matchAll(NAMED)].map(([whole, one, other]) => ({ page, head: one ?? other ?? whole })),
+  );
+  assert.ok(found.length >= 8, JSON.stringify(found));
+  for (const { page, head } of found) assert.ok(heads.has(head), `${page} names a column ${head}`);
+});
+
+test("tables that pages show have the columns that are printed", () => {
+  let tables = 0;
+  for (const page of pages)
+    for (const [line] of read(page).matchAll(/^[A-Z][A-Z ]+[A-Z](?: {2,}[A-Z][A-Z ]*[A-Z])+ *$/gm)) {
+      tables++;
+      for (const head of line.trim().split(/ {2,}/))
+        assert.ok(heads.has(head), `${page} shows a column ${head}`);
+    }
+  assert.ok(tables >= 2);
+});

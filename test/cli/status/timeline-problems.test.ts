@@ -1,0 +1,180 @@
+/** What `dbsync status` finds bad about a timeline: each with what to do. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DaemonStatus } from "../../../cli/status/daemon-status.js";
+import { withTimeline } from "../../../cli/status/read-status.js";
+import { diagnose } from "../../../cli/status/timeline-problems.js";
+import type { MemberStatus, TimelineStatus } from "../../../cli/status/timeline-status.js";
+import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
+import { MEMBER, NOW, WELL } from "./well-timeline.js";
+
+const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => ({
+  members: [{ ...MEMBER, ...member }],
+});
+
+test("what is well is not talked about, nor that an address is the daemon's own", () => {
+  const own = { ...MEMBER, connection: "self", equal: null } as const;
+  const found = diagnose({ ...WELL, members: [MEMBER, own] }, [WELL], NOW);
+  assert.deepEqual(found, { problems: [], remarks: [] });
+});
+
+const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free or mend/],
+  ["a clock that is off", { skewed: true }, /its clock is off .*; set its clock by NTP/],
+  [
+    "a clock that was ahead",
+    { watermark: NOW + 86_400_000 },
+    /nothing dated before .*, which is still to come: a clock was ahead .*; set its clock if .* restart it/,
+  ],
+  ["another content than the others'", { settledFingerprint: "x" }, /does not hold the same.*log verify/],
+  [
+    "a stable point that stays behind",
+    { stable: NOW - 300_000 },
+    /older than 300 s is final.*; see which daemon/,
+  ],
+  [
+    "its own key's revocation",
+    { revoked: "10.0.0.2:1111" },
+    /key was revoked \(10\.0\.0\.2:1111 says so\).*new data/,
+  ],
+  [
+    "that no list names it",
+    { unlisted: "the list of members, number 2, leaves it out" },
+    /takes no writes: the list.*; if it is left out: dbsync dead-letters find/,
+  ],
+  ["lists beside each other", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
+  ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],
+  ["a log whose end is missing", { lostGroups: 3 }, /3 groups of writes .* not in its log.*; its members/],
+  [
+    "a state that most members do not have",
+    { differing: [{ db: 3, key: "a", verdict: "own" as const, members: ["ab".repeat(32)] }] },
+    /its state is not that of most members, .* key a in database 3; restart it/,
+  ],
+  [
+    "a member's state",
+    { differing: [{ db: 0, key: "b", verdict: "member" as const, members: ["ab".repeat(32)] }] },
+    /the state of its member abababababab is not its own, .* key b in database 0; restart that member/,
+  ],
+  [
+    "two states of which neither need be right",
+    {
+      differing: ["a".repeat(80), "c"].map((key) => ({
+        db: 0,
+        key,
+        verdict: "unclear" as const,
+        members: [],
+      })),
+    },
+    /key a{64}… in database 0 and 1 more; restart both/,
+  ],
+  [
+    "dead letters",
+    { strays: 4, deadLetters: 2, durable: true },
+    /keeps 2 dead letters: .*; dbsync dead-letters list there/,
+  ],
+  [
+    "what a snapshot has taken away from memory",
+    { strays: 4, durable: false },
+    /4 of its envelopes .* are gone there; its log names/,
+  ],
+  ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* let go.*keys list/],
+  [
+    "a member that is not reached",
+    withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
+    /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start that daemon/,
+  ],
+  [
+    "a member that was left out",
+    withMember({ connection: "waiting", trouble: FAREWELLS["left-out"] }),
+    /; take it out of --peer; or there, a new data folder .* dbsync members add it$/,
+  ],
+  [
+    "a member that nobody has let in",
+    withMember({ connection: "waiting", trouble: FAREWELLS["not-a-member"] }),
+    /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
+  ],
+  [
+    "a member with another pin",
+    withMember({ connection: "waiting", trouble: FAREWELLS["not-pinned"], id: "ab" }),
+    /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
+  ],
+  [
+    "a member with another secret",
+    withMember({ connection: "waiting", trouble: FAREWELLS["other-secret"] }),
+    /; start both with the same --cluster-secret$/,
+  ],
+  [
+    "a member that lets nobody in",
+    withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
+    /; there, name this daemon in --peer too$/,
+  ],
+  [
+    "a member that has not let this daemon in",
+    withMember({ connection: "waiting", trouble: "it says: not-a-member: …" }),
+    /; start both with the same --cluster-secret; or there, pin this daemon .*#ed25519/,
+  ],
+  ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
+  [
+    "what a member has pruned and the daemon lacks",
+    withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
+    /lacks .* 10\.0\.0\.2:1111 keeps no more \(.*from 2026-.*Z on\).*takes a snapshot/,
+  ],
+  [
+    "what members cannot settle",
+    { order: "--adopt 00" },
+    /too few members have signed .*; start the daemons that are away; or, .* with --adopt 00: .* kept aside/,
+  ],
+  ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes of its member/],
+];
+for (const [name, bad, expected] of problems) {
+  test(`${name} is a problem`, () => {
+    const found = diagnose({ ...WELL, ...bad }, [WELL], NOW).problems;
+    assert.equal(found.length, 1);
+    assert.match(`${found[0]?.text}; ${found[0]?.fix}`, expected);
+  });
+}
+
+const remarks: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; wait/],
+  ["that it has yet to join", { joining: true }, /yet to hear from a live one of them; wait; start/],
+  [
+    "a member that is not on the list",
+    withMember({ connection: "waiting", listed: false }),
+    /is not on the list of members; take it out/,
+  ],
+  ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
+  [
+    "a snapshot on its way",
+    { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
+    /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; wait/,
+  ],
+  ["a member that is not complete", withMember({ state: "catching-up" }), /is not yet complete; wait/],
+  ["a member that holds something else", withMember({ equal: false }), /did not hold the same.*; wait/],
+  ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],
+];
+for (const [name, state, expected] of remarks) {
+  test(`${name} need not be a problem`, () => {
+    const found = diagnose({ ...WELL, ...state }, [WELL], NOW);
+    assert.deepEqual(found.problems, []);
+    assert.match(`${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`, expected);
+  });
+}
+
+test("a timeline in memory that nobody else has is worth a word", () => {
+  const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, [], NOW);
+  assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and no other daemon has it/);
+});
+
+test("of a daemon whose disk has failed, or that was left out, nobody is told to wait", () => {
+  const incomplete = { text: "it is not yet complete", fix: "wait", isPassing: true };
+  const daemon = { problems: [incomplete], remarks: [] } as unknown as DaemonStatus;
+  const textsOf = (failure: string | null, unlisted: string | null = null) => {
+    const timeline = { ...WELL, failure, unlisted };
+    return withTimeline(daemon, timeline, diagnose(timeline, [timeline], NOW)).problems.map(
+      ({ text }) => text,
+    );
+  };
+  assert.deepEqual(textsOf(null), ["it is not yet complete"]);
+  assert.deepEqual(textsOf("no space"), ["its disk has failed (no space)"]);
+  assert.deepEqual(textsOf(null, "left out"), ["it takes no writes: left out"]);
+});

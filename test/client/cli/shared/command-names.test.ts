@@ -1,9 +1,0 @@
-/** Which words are names of commands. */
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import { isCommandName } from "../../../../client/cli/shared/command-names.js";
-
-test("a name is known in any case", () => {
-  for (const name of ["GET", "get", "Zadd"]) assert.ok(isCommandName(name));
-  for (const name of ["", "GETT", "constructor"]) assert.ok(!isCommandName(name));
-});

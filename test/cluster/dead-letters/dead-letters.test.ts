@@ -1,0 +1,268 @@
+/** Dead letters are whole on the disk before anything is let go of, and damage, crashes and full disks cost no more than they must. */
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DeadLetters, type DeadLettersParts } from "../../../cluster/dead-letters/kept-letters.js";
+import { LettersFolder } from "../../../cluster/dead-letters/letters-folder.js";
+import type { LetterReason, LetterWriter } from "../../../timeline/dead-letters.js";
+import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import type { Mark } from "../../../timeline/entries/storage.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import { makeFolder } from "../../daemon/replicas.js";
+import { entryAt } from "../../timeline/support/timeline-subject.js";
+
+const CUT_AT = Date.UTC(2030, 0, 2, 3, 4, 5);
+const MEBIBYTE = 2 ** 20;
+
+function lettersIn(data: string, parts: Partial<DeadLettersParts> = {}) {
+  const warnings: string[] = [];
+  const log = { warn: (_: object, line: string) => void warnings.push(line) };
+  return Object.assign(new DeadLetters({ data, most: MEBIBYTE, log, ...parts }), { warnings });
+}
+
+function keep(writer: LetterWriter, entries: readonly Entry[], reason: LetterReason = "missing"): void {
+  for (const entry of entries)
+    writer.keep(writePlace(placeOf(entry)), writeValue(entry.body, entry.signature), reason);
+}
+
+/** Kept, and let go of. @returns the file */
+async function keepAll(
+  letters: DeadLetters,
+  entries: readonly Entry[],
+  reason?: LetterReason,
+): Promise<string> {
+  const writer = letters.open(CUT_AT);
+  keep(writer, entries, reason);
+  await writer.commit();
+  writer.settle();
+  return writer.figures.name ?? assert.fail();
+}
+
+const some = (count: number) =>
+  Array.from({ length: count }, (_, i) => entryAt(CUT_AT - 1000 + i, `SET k${i} ${i}`));
+
+const markOf = (mark: Mark | null) => ({ mark: () => mark?.[1] ?? null });
+
+test("what is kept is there as it was signed, in the order of all, whatever bytes it has", async () => {
+  using data = makeFolder();
+  const letters = lettersIn(data.path);
+  const binary = entryAt(
+    CUT_AT - 2000,
+    `SET bin ${String.fromCharCode(...Array(256).keys()).replaceAll(" ", "")}`,
+  );
+  // A value that looks like a file of letters.
+  const own = readFileSync(await keepAll(letters, [binary], "possible"), "latin1");
+  const nested = entryAt(CUT_AT - 3000, `SET nested ${own.replaceAll(" ", "_")}`);
+  await keepAll(letters, [...some(3), nested], "unknown-key");
+  const folder = new LettersFolder(data.path);
+  const { letters: found, unread } = folder.list();
+  assert.deepEqual(unread, []);
+  assert.deepEqual(
+    found.map(({ reason }) => reason),
+    ["unknown-key", "possible", "unknown-key", "unknown-key", "unknown-key"],
+  );
+  assert.deepEqual(folder.entry(found[0] ?? assert.fail()), nested);
+  assert.deepEqual(folder.entry(found[1] ?? assert.fail()), binary);
+  assert.equal(letters.waiting(Date.now()), 5);
+});
+
+test("a crash before the timeline's mark is on the disk leaves no letter, and one behind it leaves all", async () => {
+  using data = makeFolder();
+  const path = join(data.path, "dead-letters");
+  for (const isMarked of [false, true]) {
+    const writer = lettersIn(data.path).open(CUT_AT);
+    keep(writer, some(2));
+    const mark = await writer.commit();
+    assert.equal(mark?.[0], "letters");
+    const { letters } = new LettersFolder(data.path).list();
+    assert.deepEqual(
+      letters.map(({ state }) => state),
+      ["undecided", "undecided"],
+    );
+    const again = lettersIn(data.path);
+    again.decide(markOf(isMarked ? mark : null));
+    assert.equal(again.waiting(Date.now()), isMarked ? 2 : 0);
+    assert.equal(readdirSync(path).length, isMarked ? 1 : 0);
+  }
+  // While they are written.
+  const writer = lettersIn(data.path).open(CUT_AT);
+  keep(writer, some(2));
+  assert.equal(readdirSync(path).filter((name) => name.endsWith(".partial")).length, 1);
+  lettersIn(data.path).decide(markOf(null));
+  assert.equal(lettersIn(data.path).waiting(Date.now()), 2);
+  assert.equal(readdirSync(path).length, 1);
+});
+
+test("a disk that is full is told, and nothing of it is left", async () => {
+  using data = makeFolder();
+  let room = 300;
+  const write = (descriptor: number, bytes: Buffer, from: number) => {
+    const most = Math.min(room, bytes.length - from);
+    if (most === 0) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    room -= most;
+    return writeSync(descriptor, bytes, from, most);
+  };
+  const writer = lettersIn(data.path, { write }).open(CUT_AT);
+  assert.throws(
+    () => keep(writer, some(5)),
+    /cannot be kept as dead letters in .*dead-letters \(ENOSPC\): make room/,
+  );
+  writer.discard();
+  assert.deepEqual(readdirSync(join(data.path, "dead-letters")), []);
+});
+
+test("a folder that cannot be made is told", () => {
+  using data = makeFolder();
+  writeFileSync(join(data.path, "dead-letters"), "a file");
+  const letters = lettersIn(data.path);
+  assert.throws(() => keep(letters.open(CUT_AT), some(1)), /cannot be kept as dead letters/);
+  letters.decide(markOf(null));
+  assert.equal(letters.warnings.length, 1);
+  assert.equal(letters.waiting(Date.now()), 0);
+});
+
+test("what there is no room for is counted, and what was kept stays", async () => {
+  using data = makeFolder();
+  const [first, second] = some(2) as [Entry, Entry];
+  const file = await keepAll(lettersIn(data.path), [first]);
+  const { length } = readFileSync(file);
+  const writer = lettersIn(data.path, { most: length + 100 }).open(CUT_AT);
+  keep(writer, [first, second]);
+  assert.equal(await writer.commit(), null);
+  writer.settle();
+  assert.deepEqual(writer.figures, { name: null, kept: 0, left: 2 });
+  assert.deepEqual(readdirSync(join(data.path, "dead-letters")).length, 1);
+});
+
+test("a damaged letter is one that is lost, a damaged head passes over what is behind it, and no content is taken for a letter", async () => {
+  using data = makeFolder();
+  const inner = readFileSync(
+    await keepAll(lettersIn(data.path), [entryAt(CUT_AT, "SET forged 1")]),
+    "latin1",
+  );
+  new LettersFolder(data.path).remove(new LettersFolder(data.path).list().letters);
+  const entries = [
+    ...some(2),
+    entryAt(CUT_AT, `SET k ${inner.slice(16).replaceAll(" ", "_")}`),
+    entryAt(CUT_AT + 1, "SET last 1"),
+  ];
+  const file = await keepAll(lettersIn(data.path), entries);
+  const whole = readFileSync(file);
+  const folder = new LettersFolder(data.path);
+  const heads = folder.list().letters;
+  const flip = (at: number) => {
+    const bytes = Buffer.from(whole);
+    bytes[at] = (bytes[at] as number) ^ 0x40;
+    writeFileSync(file, bytes);
+    const { letters, unread } = folder.list();
+    return { ids: letters.map((one) => folder.entry(one)?.id ?? null), unread: unread[0]?.bytes ?? 0 };
+  };
+  const ids = entries.map(({ id }) => id);
+  const [, second, third] = heads;
+  assert.ok(second && third);
+  assert.deepEqual(flip(second.to - 1), { ids: ids.with(1, null as unknown as string), unread: 0 });
+  assert.deepEqual(flip(second.from + 3), { ids: ids.slice(0, 1), unread: whole.length - second.from });
+  assert.deepEqual(flip(second.from + 7), { ids: ids.slice(0, 1), unread: whole.length - second.from });
+  assert.deepEqual(flip(0), { ids: [], unread: whole.length });
+  writeFileSync(file, whole);
+  truncateSync(file, third.to - 1);
+  assert.deepEqual(folder.list().letters.length, 2);
+  assert.deepEqual(folder.list().unread, [{ file, bytes: third.to - 1 - third.from }]);
+  // What cannot be read is not removed with others.
+  folder.remove(folder.list().letters.slice(0, 1));
+  assert.deepEqual(
+    [folder.list().letters.map(({ place }) => place.id), folder.list().unread[0]?.bytes],
+    [ids.slice(1, 2), third.to - 1 - third.from],
+  );
+});
+
+test("thousands are kept, listed, counted and removed", async () => {
+  using data = makeFolder();
+  const letters = lettersIn(data.path, { most: 64 * MEBIBYTE });
+  const entries = some(5000);
+  await keepAll(letters, entries);
+  const folder = new LettersFolder(data.path);
+  const found = folder.list().letters;
+  assert.deepEqual(
+    found.map(({ place }) => place.id),
+    entries.map(({ id }) => id),
+  );
+  folder.remove(found.filter((_, i) => i % 2 === 0));
+  assert.equal(folder.list().letters.length, 2500);
+  assert.equal(letters.waiting(Date.now()), 2500);
+  folder.remove(folder.list().letters);
+  assert.equal(letters.waiting(Date.now()), 0);
+  assert.deepEqual(readdirSync(folder.path), []);
+});
+
+test("what is written again is marked and stays, what was only begun stays a letter that waits", async () => {
+  using data = makeFolder();
+  const letters = lettersIn(data.path);
+  await keepAll(letters, some(3));
+  const folder = new LettersFolder(data.path);
+  const [one, two, three] = folder.list().letters;
+  assert.ok(one && two && three);
+  for (const letter of [one, two, three]) folder.begin(letter, false);
+  assert.throws(() => folder.begin(one, false), { name: "LetterTaken" });
+  folder.begin(one, true);
+  folder.written(one);
+  folder.unwritten(two);
+  assert.deepEqual(
+    folder.list().letters.map(({ state }) => state),
+    ["written", "waiting", "begun"],
+  );
+  assert.ok(Math.abs((folder.list().letters[0]?.since ?? 0) - Date.now()) < 3_600_000);
+  assert.equal(letters.waiting(Date.now()), 2);
+  // A program that has looked before another one wrote it.
+  assert.throws(() => folder.begin(one, false), { name: "LetterTaken", message: /has written it again/ });
+  assert.equal(folder.list().letters[0]?.state, "written");
+  folder.begin(one, true);
+  folder.written(one);
+  folder.remove([one]);
+  assert.deepEqual(readdirSync(join(folder.path, "written")).length, 1);
+});
+
+test("what is removed is gone from each file that holds it: else it would wait once more", async () => {
+  using data = makeFolder();
+  const entries = some(2);
+  await keepAll(lettersIn(data.path), entries);
+  await keepAll(lettersIn(data.path), entries);
+  const folder = new LettersFolder(data.path);
+  const [one, two] = folder.list().letters;
+  assert.ok(one && two);
+  folder.begin(one, false);
+  folder.written(one);
+  folder.remove([one]);
+  assert.deepEqual(
+    folder.list().letters.map(({ place, state }) => [place.id, state]),
+    [[two.place.id, "waiting"]],
+  );
+  folder.remove([two]);
+  assert.deepEqual(folder.list().letters, []);
+});
+
+test("the same letter that was let go of twice is one, and one that is decided counts", async () => {
+  using data = makeFolder();
+  const [entry] = some(1) as [Entry];
+  const undecided = lettersIn(data.path).open(CUT_AT - 1);
+  keep(undecided, [entry]);
+  await undecided.commit();
+  const file = await keepAll(lettersIn(data.path), [entry]);
+  const { letters } = new LettersFolder(data.path).list();
+  assert.deepEqual(
+    letters.map(({ state, file }) => ({ state, file })),
+    [{ state: "waiting", file }],
+  );
+  assert.ok(existsSync(file));
+  appendFileSync(join(data.path, "dead-letters", "of somebody else"), "x");
+  assert.equal(new LettersFolder(data.path).list().letters.length, 1);
+});

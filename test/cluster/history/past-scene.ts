@@ -1,0 +1,208 @@
+/** A timeline in memory with what was signed in it, and a history that looks back on it. */
+import { readFileSync } from "node:fs";
+import { pino } from "pino";
+import { History } from "../../../cluster/history/history.js";
+import type { ReplicaFace } from "../../../cluster/history/replica-figures.js";
+import { noMessages } from "../../../cluster/peers/shared/message-figures.js";
+import { hashOf } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { standingOf } from "../../../protocol/members/succession.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { type EnvelopeHeader, hexOf, readBody } from "../../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+import { resolveCommand } from "../../../store/command-table.js";
+import { DATABASES_DEFAULT } from "../../../store/database.js";
+import type { Semantics } from "../../../store/semantics.js";
+import { DigestIndex } from "../../../timeline/compare/digest-index.js";
+import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { isRingEntry } from "../../../timeline/entries/recorded.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import type { Snapshots } from "../../../timeline/snapshots/snapshot-files.js";
+import { folded } from "../../conformance/resp2-fold.js";
+import { type KeyPair, makeKeyPair, signCommands } from "../../support/envelope-client.js";
+
+export const AT = 1_790_000_000_000;
+/** The id of a daemon that the list of members leaves out. */
+export const LEFT_OUT: ByteString = "L".repeat(32);
+export const NOW = AT + 3_600_000;
+
+/** A reply as plain values: maps as objects, errors as their text. */
+export type Plain = string | number | null | Plain[] | { [name: string]: Plain };
+
+/** Snapshots without files. */
+export class MemorySnapshots implements Snapshots {
+  readonly files = new Map<number, Buffer[]>();
+
+  list(): number[] {
+    return [...this.files.keys()].sort((a, b) => a - b);
+  }
+
+  read(at: number): Iterable<Buffer> | null {
+    return this.files.get(at) ?? null;
+  }
+
+  write(at: number, chunks: Iterable<Buffer>): void {
+    this.files.set(
+      at,
+      [...chunks].map((chunk) => Buffer.from(chunk)),
+    );
+  }
+
+  remove(at: number): void {
+    this.files.delete(at);
+  }
+}
+
+export class PastScene {
+  readonly app = makeKeyPair();
+  readonly root = makeKeyPair();
+  readonly storage = new MemoryStorage();
+  readonly signers;
+  readonly history: History;
+  readonly index = new DigestIndex(this.storage);
+
+  constructor({
+    snapshots = null,
+    known,
+  }: { snapshots?: Pick<Snapshots, "list" | "read"> | null; known?: Semantics } = {}) {
+    const settings = { signKey: [this.app.file], rootKey: [this.root.file], clusterName: "test" };
+    this.signers = loadSigners(settings, pino({ level: "silent" }), known);
+    this.history = new History({
+      recall: {
+        storage: this.storage,
+        snapshots,
+        hash: hashOf,
+        genesis: this.signers.makeRing,
+        databases: DATABASES_DEFAULT,
+        uptime: () => performance.now(),
+        soon: (step) => void setImmediate(step),
+      },
+      replica: this.#replica(),
+      environment: { clock: () => NOW },
+    });
+  }
+
+  get recallParts() {
+    const { storage, signers } = this;
+    return {
+      storage,
+      hash: hashOf,
+      genesis: signers.makeRing,
+      databases: DATABASES_DEFAULT,
+      uptime: () => performance.now(),
+      soon: (step: () => void) => void setImmediate(step),
+    };
+  }
+
+  /** @param at  after AT. @param commands  arguments parted by blanks */
+  entry(pair: KeyPair, at: number, commands: readonly string[], header: Partial<EnvelopeHeader> = {}): Entry {
+    const argv = commands.map((command) => command.split(" "));
+    const cluster = this.signers.cluster;
+    const { id, body, signature } = signCommands(pair, argv, { cluster, at: AT + at, ...header });
+    return { id, body, signature, envelope: readBody(body) };
+  }
+
+  put(...entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
+      this.index.add(placeOf(entry), isRingEntry(entry.envelope));
+    }
+  }
+
+  /** Signs and keeps. */
+  write(pair: KeyPair, at: number, commands: readonly string[], header: Partial<EnvelopeHeader> = {}): Entry {
+    const entry = this.entry(pair, at, commands, header);
+    this.put(entry);
+    return entry;
+  }
+
+  /** The text of a public key, as KEY ADD takes it. */
+  publicText(pair: KeyPair): string {
+    return readFileSync(pair.file, "utf8").replace(/-----.*-----|\s/g, "");
+  }
+
+  /** Whether it is asked by a key that may read all keys. */
+  readsAll = true;
+
+  async ask(...argv: ByteString[]): Promise<Plain> {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return plain(command.reply);
+    const unit = { at: NOW, db: 0, id: "q", readsAll: this.readsAll };
+    return plain((await this.history.execute(command.name, argv, unit)) as Reply);
+  }
+
+  /** The units that it answers, each as the values of these names. */
+  async units(names: readonly string[], ...argv: ByteString[]): Promise<Plain[][]> {
+    const answer = (await this.ask(...argv)) as { units: Record<string, Plain>[] };
+    return answer.units.map((unit) => names.map((name) => unit[name] as Plain));
+  }
+
+  #replica(): Omit<ReplicaFace, "recalls" | "mirror"> {
+    const { index } = this;
+    const tail = { tailUnits: 1, tailBytes: 2, redone: 3, waiting: 4, bytes: 5 };
+    return {
+      timeline: {
+        index,
+        watermark: 10,
+        published: 9,
+        failure: null,
+        state: "live",
+        newest: { at: AT, seq: 0 },
+        figures: tail,
+        waiting: { isLevel: true },
+        standstill: null,
+        prunedTo: 3,
+        holds: ({ at }: Place) => at === 5,
+        ring: this.signers.makeRing(),
+      },
+      peering: {
+        isSkewed: false,
+        state: "live",
+        stablePoint: 8,
+        order: null,
+        quarantine: { size: 0, dropped: 0 },
+        snapshots: { taken: 6, strays: 7, possibleStrays: 8, progress: null },
+        states: {
+          comparedAt: 11,
+          differences: { all: [{ db: 2, key: "k", verdict: "own", members: ["m"] }] },
+        },
+        members: [],
+        speaking: { figures: noMessages() },
+      },
+      state: () => "live",
+      isDurable: false,
+      lostGroups: 0,
+      deadLetters: () => 9,
+      revoked: () => null,
+      unlisted: () => null,
+      introduction: () => null,
+      lists: { standing: { ...standingOf([]), left: new Set([LEFT_OUT]) }, isJoining: false },
+    };
+  }
+}
+
+function plain(reply: Reply): Plain {
+  if (reply.kind === "map") {
+    const items = reply.items.map(plain);
+    return Object.fromEntries(
+      items.flatMap((name, i) => (i % 2 === 0 ? [[name as string, items[i + 1] as Plain]] : [])),
+    );
+  }
+  if (reply.kind === "array" || reply.kind === "set") return reply.items.map(plain);
+  const flat = folded(reply);
+  switch (flat.kind) {
+    case "bulk":
+      return Buffer.from(flat.bytes, "latin1").toString();
+    case "integer":
+      return Number(flat.value);
+    case "status":
+    case "error":
+      return Buffer.from(flat.text, "latin1").toString();
+    default:
+      return null;
+  }
+}
+
+export const idText = (entry: Entry): string => hexOf(entry.id);

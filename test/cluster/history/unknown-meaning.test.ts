@@ -1,0 +1,78 @@
+/** A folder and a backup from behind a CLUSTER SEMANTICS that this release does not know: neither is judged by what it knows. */
+import assert from "node:assert/strict";
+import { mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { restoredKeys } from "../../../cluster/history/restored-backup.js";
+import { Verification } from "../../../cluster/history/verification.js";
+import { hashOf } from "../../../engine/trust/identity.js";
+import { DATABASES_DEFAULT } from "../../../store/database.js";
+import { FrameWriter } from "../../../timeline/backup/backup-frames.js";
+import { writeBackup } from "../../../timeline/backup/make-backup.js";
+import { AT, PastScene } from "./past-scene.js";
+
+const folder = mkdtempSync(join(tmpdir(), "dbsync-meaning-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const SENTENCE =
+  /commands mean version 3 from \S+ on, and this release knows versions? 1 (?:and|to) 2: upgrade it/;
+
+function sceneOf(): PastScene {
+  const scene = new PastScene();
+  scene.write(scene.app, 1, ["SET k before"]);
+  scene.write(scene.root, 1, ["CLUSTER SEMANTICS 2"]);
+  scene.write(scene.root, 2, ["CLUSTER SEMANTICS 3"]);
+  scene.write(scene.app, 3, ["SET k behind"]);
+  return scene;
+}
+
+test("dbsync log verify says which version it lacks, and judges nothing", () => {
+  const { storage, signers } = sceneOf();
+  const parts = { storage, snapshots: null, signers, hash: hashOf, databases: DATABASES_DEFAULT };
+  const run = () => new Verification({ ...parts, progress: () => {} }).run();
+  assert.throws(run, (problem: Error) => problem.name === "NotChecked" && SENTENCE.test(problem.message));
+});
+
+test("keys are restored from before the version, and none from behind it", () => {
+  const { storage, signers } = sceneOf();
+  const file = join(folder, "all.dbsync");
+  const descriptor = openSync(file, "w");
+  writeBackup({
+    view: {
+      entries: (from: Buffer | null) => storage.entries(from, null),
+      places: () => [...storage.entries(null, null)].map(([place]) => place),
+      mark: (name: Parameters<typeof storage.mark>[0]) => storage.mark(name),
+      hasForgotten: false,
+      log: { lost: 0 },
+    } as unknown as Parameters<typeof writeBackup>[0]["view"],
+    snapshots: null,
+    functions: null,
+    now: AT + 99,
+    hash: hashOf,
+    path: file,
+    progress: () => {},
+    isIncomplete: false,
+    writer: new FrameWriter(hashOf, (bytes) => void writeSync(descriptor, bytes)),
+  });
+  const keysAt = (at: number | null) => [
+    ...restoredKeys({
+      file,
+      at,
+      db: 0,
+      wanted: () => true,
+      signers,
+      databases: DATABASES_DEFAULT,
+      noticed: () => {},
+    }),
+  ];
+  assert.deepEqual(
+    keysAt(AT + 1).map(({ key }) => key),
+    ["k"],
+  );
+  for (const at of [null, AT + 3, AT + 2])
+    assert.throws(
+      () => keysAt(at),
+      (problem: Error) => problem.name === "NotRestored" && SENTENCE.test(problem.message),
+    );
+});

@@ -1,0 +1,135 @@
+/** What `dbsync log verify` finds: every kind of fault, and none where there is none. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Verification, type VerificationReport } from "../../../cluster/history/verification.js";
+import { hashOf } from "../../../engine/trust/identity.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import { DATABASES_DEFAULT } from "../../../store/database.js";
+import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
+import type { Snapshots } from "../../../timeline/snapshots/snapshot-files.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { AT, MemorySnapshots, PastScene } from "./past-scene.js";
+
+function verify(scene: PastScene, snapshots: Snapshots | null = null): VerificationReport {
+  const { storage, signers } = scene;
+  const parts = { storage, snapshots, signers, hash: hashOf, databases: DATABASES_DEFAULT };
+  return new Verification({ ...parts, progress: () => {} }).run();
+}
+
+function snapshotAt(scene: PastScene, snapshots: Snapshots, at: number): void {
+  makeSnapshot({ ...scene.recallParts, snapshots, from: null, to: AT + at });
+  scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
+}
+
+/** Replaces what is stored of an entry. */
+function overwrite(scene: PastScene, entry: Entry, value: Buffer): void {
+  const place = writePlace(placeOf(entry));
+  scene.storage.remove([place]);
+  scene.storage.put([[place, value]]);
+}
+
+const kinds = ({ faults }: VerificationReport) => faults.map(({ kind }) => kind);
+
+test("a timeline that is as it should be has no faults, and all is counted", () => {
+  const scene = new PastScene();
+  const snapshots = new MemorySnapshots();
+  const { app, root } = scene;
+  const other = makeKeyPair();
+  scene.write(app, 1, ["SET k v PX 10", "INCR k", "CONFIG GET x", "GET"]);
+  scene.write(root, 2, [`KEY ADD ${scene.publicText(other)}`]);
+  scene.write(other, 3, ["RPUSH l 1"], { if: [{ db: 0, key: "l", writer: "" }] });
+  scene.write(other, 4, ["RPUSH l 1"], { if: [{ db: 0, key: "l", writer: "" }] });
+  scene.write(app, 5, ["SET other 1"]);
+  snapshotAt(scene, snapshots, 3);
+  snapshotAt(scene, snapshots, 100);
+  const report = verify(scene, snapshots);
+  assert.deepEqual(report.faults, []);
+  assert.deepEqual(report.units, { applied: 4, error: 1, denied: 1, unmet: 1, malformed: 1 });
+  assert.match(report.firstMalformed ?? "", new RegExp(`^${dateText(AT + 1)} [0-9a-f]{64}$`));
+  assert.deepEqual(
+    [report.entries, report.ringEntries, report.signatures, report.first, report.last],
+    [5, 1, 5, AT + 1, AT + 5],
+  );
+  assert.deepEqual(report.snapshots, [AT + 3, AT + 100]);
+  assert.match(report.state, /^[\da-f]{64}$/);
+});
+
+test("bytes that have changed are found, be it one", () => {
+  const scene = new PastScene();
+  const entry = scene.write(scene.app, 1, ["SET k v"]);
+  const value = writeValue(entry.body, entry.signature);
+  value[value.length - 3]! ^= 1;
+  overwrite(scene, entry, value);
+  const report = verify(scene);
+  assert.deepEqual(kinds(report), ["damaged"]);
+  assert.match(report.faults[0]?.where ?? "", /^2026-09-21T\S+ [\da-f]{64}$/);
+});
+
+test("an envelope at another's place is found", () => {
+  const scene = new PastScene();
+  const entry = scene.write(scene.app, 1, ["SET k v"]);
+  const other = scene.entry(scene.app, 1, ["SET k w"]);
+  overwrite(scene, entry, writeValue(other.body, other.signature));
+  assert.deepEqual(kinds(verify(scene)), ["wrong-id"]);
+});
+
+test("a signature that does not hold, a stranger's, and another cluster's envelope are found", () => {
+  const scene = new PastScene();
+  const entry = scene.write(scene.app, 1, ["SET k v"]);
+  overwrite(scene, entry, writeValue(entry.body, Buffer.alloc(64)));
+  scene.write(makeKeyPair(), 2, ["SET k v"]);
+  scene.write(scene.app, 3, ["SET k v"], { cluster: "x".repeat(32) });
+  const report = verify(scene);
+  assert.deepEqual(kinds(report), ["bad-signature", "wrong-cluster", "unknown-signer"]);
+  assert.equal(report.faultCount, 3);
+});
+
+test("a signer whose key came with a later date is none", () => {
+  const scene = new PastScene();
+  const late = makeKeyPair();
+  scene.write(late, 1, ["SET k v"]);
+  scene.write(scene.root, 2, [`KEY ADD ${scene.publicText(late)}`]);
+  const report = verify(scene);
+  assert.deepEqual([report.faultCount, report.units.denied, report.signatures], [0, 1, 2]);
+});
+
+test("nor is one whose key was let in by somebody who had no right to in the end", () => {
+  const scene = new PastScene();
+  const [administrator, late] = [makeKeyPair(), makeKeyPair()];
+  scene.write(scene.root, 1, [`KEY ADD ${scene.publicText(administrator)} RULES +@all ~*`]);
+  scene.write(administrator, 3, [`KEY ADD ${scene.publicText(late)}`]);
+  scene.write(late, 4, ["SET k v"]);
+  assert.equal(verify(scene).units.denied, 0);
+  scene.write(scene.root, 2, [`KEY REVOKE ${hexOf(administrator.id)}`]);
+  const report = verify(scene);
+  assert.deepEqual([report.faults, report.units.denied, report.signatures], [[], 2, 4]);
+});
+
+test("a snapshot that is not what the commands make is found, and one that is damaged", () => {
+  const scene = new PastScene();
+  const snapshots = new MemorySnapshots();
+  const entry = scene.write(scene.app, 1, ["SET k v"]);
+  snapshotAt(scene, snapshots, 10);
+  scene.storage.remove([writePlace(placeOf(entry))]);
+  assert.deepEqual(kinds(verify(scene, snapshots)), ["wrong-snapshot"]);
+  snapshots.files.get(AT + 10)?.[1]?.fill(1);
+  assert.deepEqual(kinds(verify(scene, snapshots)), ["damaged-snapshot"]);
+});
+
+test("where the beginning is kept no more, the oldest snapshot is begun with", () => {
+  const scene = new PastScene();
+  const snapshots = new MemorySnapshots();
+  const entry = scene.write(scene.app, 1, ["SET k v"]);
+  snapshotAt(scene, snapshots, 10);
+  scene.write(scene.app, 20, ["APPEND k w"]);
+  snapshotAt(scene, snapshots, 30);
+  const whole = verify(scene, snapshots);
+  scene.storage.remove([writePlace(placeOf(entry))]);
+  scene.storage.put([], [["pruned", Buffer.from(String(AT + 5))]]);
+  const rest = verify(scene, snapshots);
+  assert.deepEqual([rest.faults, rest.begins, rest.snapshots], [[], AT + 10, [AT + 30]]);
+  assert.equal(rest.state, whole.state);
+  assert.deepEqual(kinds(verify(scene)), ["no-beginning"]);
+});

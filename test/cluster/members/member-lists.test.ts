@@ -1,0 +1,183 @@
+/** Lists of members on a daemon's disk: whose are taken, when they have effect, and what is left of them after a restart. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemberLists } from "../../../cluster/members/member-lists.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { writeMemberList } from "../../../protocol/members/member-list.js";
+import { type KnownList, nextList } from "../../../protocol/members/succession.js";
+import type { Mark } from "../../../timeline/entries/storage.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+import { idOf, idsOf, known } from "../../timeline/members/lists.js";
+
+const app = makeKeyPair();
+const root = makeKeyPair();
+const stranger = makeKeyPair();
+const signers = loadSigners({ signKey: [app.file], rootKey: [root.file], clusterName: "dbsync" }, log);
+const { cluster } = signers;
+const AT = 1_790_000_000_000;
+
+/** A disk that is synced when the test says so. */
+class Disk {
+  isDurable = true;
+  mark_: Buffer | null = null;
+  #put: Buffer | null = null;
+  #waiting: (() => void)[] = [];
+
+  mark(): Buffer | null {
+    return this.mark_;
+  }
+
+  put(_: readonly unknown[], marks: readonly Mark[] = []): void {
+    for (const [, value] of marks) this.#put = value;
+  }
+
+  synced(): Promise<void> {
+    return new Promise((resolve) => void this.#waiting.push(resolve));
+  }
+
+  async sync(): Promise<void> {
+    this.mark_ = this.#put;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+}
+
+function open(own: ByteString, disk: Disk, hasServed = true): MemberLists {
+  return new MemberLists({ storage: disk, signers, own, hasServed: () => hasServed });
+}
+
+function after(parents: readonly KnownList[], add: string, leave = ""): KnownList {
+  const list = nextList(parents, { add: idsOf(add), leave: idsOf(leave) }, cluster);
+  return typeof list === "string" ? assert.fail(list) : known(list);
+}
+
+function signed({ list }: KnownList, by = root, header = {}) {
+  const commands = [["CLUSTER", "MEMBERS", writeMemberList(list)]];
+  return signCommands(by, commands, { cluster, at: AT, ...header });
+}
+
+function take(lists: MemberLists, list: KnownList, by = root, header = {}) {
+  const { body, signature } = signed(list, by, header);
+  return lists.take(body, signature);
+}
+
+const first = after([], "ABC");
+const less = after([first], "", "C");
+
+test("a list is seen at once, told once it is on the disk, and there after a restart", async () => {
+  const disk = new Disk();
+  const lists = open(idOf("A"), disk);
+  let changes = 0;
+  lists.changed = () => changes++;
+  assert.deepEqual([lists.others, lists.isReporting, lists.refusal], [null, false, null]);
+  assert.ok(typeof take(lists, first) === "object");
+  assert.deepEqual([...(lists.others ?? [])].sort(), [idOf("B"), idOf("C")]);
+  assert.deepEqual([lists.told.hash, lists.isReporting, changes], ["", false, 1]);
+  await disk.sync();
+  assert.deepEqual([lists.told.hash, lists.isReporting, changes], [first.hash, true, 2]);
+  assert.equal(take(lists, first), "old");
+  take(lists, less);
+  assert.ok(lists.standing.left.has(idOf("C")) && !lists.isReporting);
+  await disk.sync();
+  const again = open(idOf("A"), disk);
+  assert.deepEqual([again.told.hash, again.isReporting, again.isJoining], [less.hash, true, false]);
+  assert.equal(take(again, first), "old");
+});
+
+test("an administrator's signature alone makes a list, whoever brings it", () => {
+  const lists = open(idOf("A"), new Disk());
+  const outcomes = [
+    take(lists, first, app),
+    take(lists, first, stranger),
+    take(lists, first, root, { cluster: idOf("X") }),
+    take(lists, first, root, { only: idOf("A") }),
+    take(lists, after([], "A"), root, { multi: true }),
+  ];
+  assert.match(JSON.stringify(outcomes[0]), /NOPERM/);
+  assert.equal(outcomes[1], "unknown-signer");
+  for (const outcome of outcomes.slice(2)) assert.ok(typeof outcome === "object" && "refused" in outcome);
+  const { body, signature } = signed(first);
+  assert.ok("refused" in (lists.take(body, Buffer.alloc(signature.length)) as object));
+  assert.ok("refused" in (lists.take(Buffer.from("no envelope"), signature) as object));
+  assert.equal(lists.isThere, false);
+});
+
+test("who is left out, not named or without a disk is no member, and says why", () => {
+  const out = open(idOf("C"), new Disk());
+  take(out, first);
+  assert.equal(out.refusal, null);
+  take(out, less);
+  assert.match(
+    out.refusal ?? "",
+    /number 2, signed 2026-.*Z by the key [\da-f]{12}, leaves it out, for good/,
+  );
+  const other = open(idOf("X"), new Disk());
+  take(other, first);
+  assert.match(other.refusal ?? "", /does not name it/);
+  assert.ok(other.isOutside);
+  const memory = new Disk();
+  memory.isDurable = false;
+  const unsafe = open(idOf("A"), memory);
+  take(unsafe, first);
+  assert.match(unsafe.refusal ?? "", /can name no daemon without --data/);
+});
+
+test("a daemon that a later list adds has to join, once, and so has one that never served", async () => {
+  const disk = new Disk();
+  const lists = open(idOf("D"), disk);
+  take(lists, after([less], "D"));
+  await disk.sync();
+  assert.deepEqual([lists.isJoining, lists.isReporting], [true, false]);
+  assert.ok(open(idOf("D"), disk).isJoining);
+  lists.joined();
+  await disk.sync();
+  assert.deepEqual([lists.isJoining, lists.isReporting], [false, true]);
+  assert.ok(!open(idOf("D"), disk).isJoining);
+  const empty = open(idOf("A"), new Disk(), false);
+  take(empty, first);
+  assert.ok(empty.isJoining);
+});
+
+test("of two lists beside each other neither is reported under, until one comes after both", async () => {
+  const disk = new Disk();
+  const lists = open(idOf("A"), disk);
+  const [one, other] = [after([first], "D"), after([first], "", "C")];
+  for (const list of [first, one, other]) take(lists, list);
+  await disk.sync();
+  assert.deepEqual([lists.isReporting, lists.told.lists.length], [false, 2]);
+  assert.deepEqual([...(lists.others ?? [])], [idOf("B")]);
+  take(lists, after([one, other], ""));
+  await disk.sync();
+  assert.deepEqual([lists.isReporting, lists.told.lists.length], [true, 1]);
+});
+
+test("a list of a signer that is not known is taken on the word of the configured peers, by a daemon that may have writes on that of two", () => {
+  const later = makeKeyPair();
+  const { body, signature } = signed(first, later);
+  const isTaken = (lists: MemberLists, peers: number) =>
+    typeof lists.takeVouched(body, signature, peers) === "object" && lists.isThere;
+  const empty = open(idOf("X"), new Disk(), false);
+  assert.equal(empty.take(body, signature), "unknown-signer");
+  assert.ok(isTaken(empty, 1) && empty.isOutside);
+  assert.equal(isTaken(open(idOf("X"), new Disk(), true), 1), false);
+  assert.ok(isTaken(open(idOf("X"), new Disk(), true), 2));
+  // One that a list leaves out takes no writes, and has none to lose.
+  const out = open(idOf("C"), new Disk());
+  take(out, first);
+  take(out, less);
+  const more = signed(after([less], "D"), later);
+  assert.ok(typeof out.takeVouched(more.body, more.signature, 1) === "object");
+  assert.equal(out.heads[0]?.list.number, 3);
+  const member = open(idOf("A"), new Disk());
+  take(member, first);
+  const next = signed(less, later);
+  assert.equal(member.takeVouched(next.body, next.signature, 1), "unknown-signer");
+  assert.ok(typeof member.takeVouched(next.body, next.signature, 2) === "object");
+  // What peers say makes no list of what is none.
+  const foreign = signed(first, later, { cluster: idOf("X") });
+  assert.ok("refused" in (empty.takeVouched(foreign.body, foreign.signature, 2) as object));
+  assert.ok("refused" in (empty.takeVouched(Buffer.from("none"), signature, 2) as object));
+});

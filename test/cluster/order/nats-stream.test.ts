@@ -1,0 +1,210 @@
+/** The stream of a real nats-server: which ones are taken, which one is made, and what is said of a message that is not permitted. */
+import assert from "node:assert/strict";
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { connect, type NatsConnection, nanos } from "@nats-io/transport-node";
+import { pino } from "pino";
+import { NatsStream } from "../../../cluster/order/nats-stream.js";
+import { OrderFolder } from "../../../cluster/order/order-folder.js";
+import type { StreamReader } from "../../../cluster/order/order-stream.js";
+import { orderFolder } from "../../../engine/trust/data-folder.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { parseOrder } from "../../../options/addresses/order-address.js";
+import { makeFolder, until } from "../../daemon/replicas.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { NatsServer } from "../../support/nats-server.js";
+import { skipWithout } from "../../support/requirements.js";
+
+const skip = skipWithout("nats-server");
+const MB = 1024 * 1024;
+/** What the stream asks itself each five seconds it asks at once here. */
+const ASK_EVERY_MS = 5000;
+const environment = {
+  random: () => 0.1,
+  setTimer: (milliseconds: number, step: () => void) =>
+    realEnvironment.setTimer(milliseconds === ASK_EVERY_MS ? 20 : milliseconds, step),
+};
+
+type Line = Readonly<Record<string, unknown>>;
+
+/** One that nothing is read by. */
+const reader = (parts: Partial<StreamReader> = {}): StreamReader => ({
+  next: 1,
+  isNew: true,
+  connected: () => null,
+  again: () => null,
+  message() {},
+  ...parts,
+});
+
+describe("a stream of NATS", { skip }, () => {
+  const folder = makeFolder();
+  let server: NatsServer;
+  let connection: NatsConnection;
+  let manager: JetStreamManager;
+  const lines: Line[] = [];
+  const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line) as Line) });
+
+  const streamOf = (name: string, parts: { reader?: StreamReader; user?: string } = {}) =>
+    new NatsStream({
+      address: parseOrder(`nats://${parts.user ?? "all"}:pass@127.0.0.1:${server.port}/${name}`),
+      credentials: null,
+      reader: parts.reader ?? reader(),
+      environment,
+      log,
+    });
+
+  before(async () => {
+    const file = join(folder.path, "nats.conf");
+    const users = `{ user: all, password: pass }
+      { user: reads, password: pass, permissions: { publish: { deny: "dbsync.>" } } }`;
+    writeFileSync(file, `authorization { users = [ ${users} ] }\n`);
+    server = await NatsServer.start(["-c", file]);
+    connection = await connect({ servers: `127.0.0.1:${server.port}`, user: "all", pass: "pass" });
+    manager = await jetstreamManager(connection);
+  });
+  after(async () => {
+    await connection?.close();
+    await server?.[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  test("is made where none has been met, which the log says, and whose others there are", async () => {
+    for (const [name, others] of [
+      ["first", undefined],
+      ["second", ["first"]],
+    ] as const) {
+      const stream = streamOf(name);
+      await stream.start();
+      assert.equal(stream.facts?.last, 0);
+      await stream.stop();
+      const line = lines.find(({ msg }) => msg === `made the stream ${name}, which was not there`);
+      assert.deepEqual(line?.["others"], others);
+    }
+  });
+
+  test("reports its end again when it is requested, and not without", async () => {
+    const ends: number[] = [];
+    const connected: StreamReader["connected"] = ({ last }) => {
+      ends.push(last);
+      return null;
+    };
+    const stream = streamOf("located", { reader: reader({ connected }) });
+    await stream.start();
+    await stream.publish(null, Buffer.from("one"));
+    // It asks by itself how far it reaches, which is not for the reader.
+    await until("the newest message is known", () => stream.newest === 1);
+    assert.deepEqual(ends, [0]);
+    stream.locateEnd();
+    await until("the end is reported", () => ends.length === 2);
+    assert.deepEqual(ends, [0, 1]);
+    await stream.stop();
+  });
+
+  test("is not made where a folder has met one", async () => {
+    const stream = streamOf("third", { reader: reader({ isNew: false }) });
+    await stream.start();
+    assert.match(stream.trouble ?? "", /the stream third is not there any more/);
+    await stream.stop();
+    await assert.rejects(manager.streams.info("third"), /not found/);
+  });
+
+  test("that forgets messages by itself, or takes none, is refused with what is wrong and what to do", async () => {
+    const day = nanos(86_400_000);
+    for (const [name, config, sentence] of [
+      ["age", { max_age: day }, /the stream age forgets messages by itself \(max_age\): set it to 0/],
+      ["count", { max_msgs: 100 }, /\(max_msgs with discard old\): let it discard new/],
+      ["bytes", { max_bytes: MB }, /\(max_bytes with discard old\)/],
+      ["each", { max_msgs_per_subject: 5 }, /\(max_msgs_per_subject\)/],
+      ["queue", { retention: "workqueue" }, /\(retention workqueue\): name another stream/],
+      ["interest", { retention: "interest" }, /\(retention interest\)/],
+      ["mute", { no_ack: true }, /acknowledges nothing \(no_ack\)/],
+      ["subject", { subjects: ["dbsync.else"] }, /does not take the subject dbsync\.subject: add it/],
+      ["copy", { mirror: { name: "first" }, subjects: [] }, /the stream copy is filled from other streams/],
+    ] as const) {
+      const made = { name, subjects: [`dbsync.${name}`], ...config } as unknown as Parameters<
+        JetStreamManager["streams"]["add"]
+      >[0];
+      await manager.streams.add(made);
+      await assert.rejects(streamOf(name).start(), { name: "StartError", message: sentence }, name);
+      await manager.streams.delete(name);
+    }
+    const full = { name: "full", subjects: ["dbsync.full"], discard: "new" as const, max_msgs: 1 };
+    await manager.streams.add(full);
+    const stream = streamOf("full");
+    await stream.start();
+    assert.equal((await stream.publish(null, Buffer.from("one"))).kind, "stored");
+    const second = await stream.publish(null, Buffer.from("two"));
+    assert.ok(second.kind === "not-stored" && !second.isPassing, JSON.stringify(second));
+    await stream.stop();
+  });
+
+  test("that is told to forget while it is read is left, and read again when it no longer is", async () => {
+    const stream = streamOf("first");
+    await stream.start();
+    await manager.streams.update("first", { max_age: nanos(86_400_000) });
+    await until("it is left", () => /\(max_age\)/.test(stream.trouble ?? ""));
+    assert.equal(stream.facts, null);
+    await manager.streams.update("first", { max_age: 0 });
+    await until("it is read again", () => stream.facts !== null);
+    await stream.stop();
+  });
+
+  test("to which a user may not publish leaves it unknown whether a message stands there, and the log says it once", async () => {
+    const stream = streamOf("second", { user: "reads" });
+    await stream.start();
+    for (let i = 0; i < 2; i++)
+      assert.deepEqual((await stream.publish(null, Buffer.from("one"))).kind, "unknown");
+    const told = lines.filter(({ msg }) => msg === "NATS does not permit to write");
+    assert.equal(told.length, 1);
+    assert.match(String(told[0]?.["reason"]), /Permissions Violation.*dbsync\.second/i);
+    assert.match(String(told[0]?.["advice"]), /publish on dbsync\.second/);
+    await stream.stop();
+  });
+});
+
+test("a folder's thread that hears nothing of the stream gives up, and says that there is no snapshot", async (t) => {
+  const data = makeFolder();
+  t.after(() => data[Symbol.dispose]());
+  const lines: Line[] = [];
+  const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line) as Line) });
+  const pair = makeKeyPair();
+  const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
+  const address = (name: string) => parseOrder(`nats://127.0.0.1:${port}/${name}`);
+  const port = await freePort();
+  const partsOf = (name: string) => ({
+    data: data.path,
+    order: address(name),
+    credentials: null,
+    signers,
+    databases: 16,
+    every: 10,
+    log,
+    // Longer than it takes to be refused, however busy the machine is.
+    patience: 3000,
+  });
+  const folder = new OrderFolder(partsOf("writes"));
+  assert.equal(folder.load().created, null);
+  const order = orderFolder(data.path);
+  renameSync(order, `${order}.away`);
+  for (let i = 0; i < 2; i++) assert.throws(() => folder.met("today"), /ENOENT/, "not met until it is kept");
+  renameSync(`${order}.away`, order);
+  folder.met("today");
+  folder.passed(10, "today");
+  await until("it says so", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
+  const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
+  assert.match(reason, /nothing of the stream came for 3000 ms: .*refused/i);
+  await folder.close();
+  // Nothing but the name of its stream is there, and by that it is known.
+  const again = new OrderFolder(partsOf("writes"));
+  assert.equal(again.load().created, "today");
+  await again.close();
+  assert.throws(
+    () => new OrderFolder(partsOf("wrtes")),
+    /goes on with the stream writes, and --order names wrtes/,
+  );
+});

@@ -1,0 +1,97 @@
+/** What a daemon refuses before it adds it to the stream, because of what it would cost. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OrderRecorder } from "../../../cluster/order/order-recorder.js";
+import type { OrderStream } from "../../../cluster/order/order-stream.js";
+import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.js";
+import { entryCheck } from "../../../cluster/replica/check-entry.js";
+import { hashOf } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { readBody } from "../../../protocol/version-2/envelope.js";
+import { canonicalState } from "../../../store/digest.js";
+import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+
+const NOW = Date.UTC(2026, 0);
+/** The smallest that --max-unit-steps takes. */
+const STEPS = 10_000;
+const pair = makeKeyPair();
+const facts = { last: 0, first: 1, created: "today", replicas: 1, others: 0, maxBytes: 1_000_000 };
+
+/** A state, and a recorder of it whose stream puts each message in the next place. */
+function sceneOf(unitSteps: number) {
+  const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
+  const state = new OrderedState({
+    check: entryCheck({ signers, hash: hashOf, databases: 16 }),
+    past: nothingYet(signers.makeRing(), 16),
+    databases: 16,
+    applying() {},
+  });
+  signers.follow(() => state.ring);
+  const published: Buffer[] = [];
+  const stream: Pick<OrderStream, "publish" | "facts" | "trouble"> = {
+    facts,
+    trouble: null,
+    async publish(_, data) {
+      published.push(data);
+      const seq = state.seq + 1;
+      recorder.passed(seq, state.apply({ seq, at: NOW, data }));
+      return { kind: "stored", seq, isRepeated: false };
+    },
+  };
+  const recorder = new OrderRecorder({
+    state,
+    unitSteps,
+    stream,
+    log,
+    environment: realEnvironment,
+    hasCaughtUp: () => true,
+    failure: () => null,
+    changes: () => ({ senders: null }),
+  });
+  const record = async (...commands: readonly (readonly string[])[]) => {
+    const { id, body, signature } = signCommands(pair, commands, { cluster: signers.cluster, at: NOW });
+    const recorded = recorder.record({ id, body, signature, envelope: readBody(body) });
+    if (!("flushed" in recorded)) return recorded;
+    await recorded.flushed;
+    return recorded.answers;
+  };
+  return { state, recorder, published, record };
+}
+
+const members = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
+
+test("a unit that does too much is refused before it is in the stream, and changes nothing", async () => {
+  const { state, recorder, published, record } = sceneOf(STEPS);
+  await record(["SADD", "m", ...members(3000)]);
+  const before = canonicalState(state.database);
+  for (const commands of [
+    [["SETRANGE", "s", "100000000", "x"]],
+    [["COPY", "m", "copied"]],
+    // Each of them alone would be permitted.
+    [
+      ["SET", "k", "v"],
+      ["SETRANGE", "s", "400000", "x"],
+      ["SETRANGE", "t", "400000", "x"],
+    ],
+  ]) {
+    const refused = await record(...commands);
+    assert.ok("kind" in refused && refused.kind === "refused", JSON.stringify(commands));
+    assert.deepEqual([refused.code, refused.effect], ["too-much", "not-applied"]);
+  }
+  assert.deepEqual([published.length, state.seq, recorder.waiting.size], [1, 1, 0]);
+  assert.deepEqual(canonicalState(state.database), before);
+  // What comes with the command does not count.
+  assert.ok(Array.isArray(await record(["SADD", "more", ...members(5000)])));
+});
+
+test("a daemon applies what another one has added, whatever its own bound is", async () => {
+  const [free, bounded] = [sceneOf(UNIT_STEPS_DEFAULT), sceneOf(STEPS)];
+  await free.record(["SETRANGE", "s", "5000000", "x"]);
+  const [data] = free.published;
+  assert.ok(data !== undefined);
+  assert.equal(bounded.state.apply({ seq: 1, at: NOW, data }).kind, "applied");
+  assert.deepEqual(canonicalState(bounded.state.database), canonicalState(free.state.database));
+});

@@ -1,0 +1,28 @@
+/** Which envelopes a stream has had: remembered for its window, bounded, and the same whoever remembers them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OrderedIds } from "../../../cluster/order/ordered-ids.js";
+import { ORDER_WINDOW } from "../../../options/date-window.js";
+
+const NOW = 1_800_000_000_000;
+
+test("an id is remembered until its date has left the window", () => {
+  const ids = new OrderedIds();
+  ids.add("a", NOW);
+  ids.passed(NOW + ORDER_WINDOW.past - 1000);
+  assert.equal(ids.has("a", NOW), true);
+  ids.passed(NOW + ORDER_WINDOW.past + 1000);
+  assert.equal(ids.has("a", NOW), false);
+});
+
+test("with too many the earliest dates are forgotten, and nothing of then is taken any more", () => {
+  const ids = new OrderedIds(undefined, 2);
+  for (const [id, at] of [
+    ["late", NOW + 5000],
+    ["early", NOW],
+    ["later", NOW + 6000],
+  ] as const)
+    ids.add(id, at);
+  assert.deepEqual([ids.has("early", NOW), ids.has("late", NOW + 5000)], [false, true]);
+  assert.ok(ids.floor >= NOW && ids.floor < NOW + 1000);
+});

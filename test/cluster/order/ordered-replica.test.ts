@@ -1,0 +1,124 @@
+/** What a daemon says of itself as it comes to the stream, and comes to it again. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { writeOrderSnapshot } from "../../../cluster/order/order-snapshot.js";
+import { OrderedReplica } from "../../../cluster/order/ordered-replica.js";
+import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.js";
+import { entryCheck } from "../../../cluster/replica/check-entry.js";
+import { orderFolder } from "../../../engine/trust/data-folder.js";
+import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
+import { makeFolder, settingsFrom } from "../../daemon/replicas.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+import { EARLIER_SEMANTICS } from "../../support/next-semantics.js";
+
+const [pair, root] = [makeKeyPair(), makeKeyPair()];
+const KEYS = ["-s", pair.file, "--root-key", root.file];
+
+const signersOf = () =>
+  loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log, EARLIER_SEMANTICS);
+
+function makeReplica(
+  data: readonly string[] = [],
+  environment: Environment = realEnvironment,
+): OrderedReplica {
+  const settings = settingsFrom([...KEYS, "--order", "nats://127.0.0.1:1/writes", ...data]);
+  const signers = signersOf();
+  const { order } = settings;
+  assert.ok(order !== null);
+  return new OrderedReplica({
+    settings,
+    order,
+    identity: makeIdentity(),
+    signers,
+    environment,
+    log,
+    arrived() {},
+  });
+}
+
+const factsUpTo = (last: number) => ({
+  first: 1,
+  last,
+  created: "today",
+  replicas: 1,
+  others: 0,
+  maxBytes: 1000,
+});
+
+test("a daemon is behind until it has all that stood in the stream when it came to it, each time that it comes", () => {
+  const replica = makeReplica();
+  const take = () => replica.message({ seq: replica.next, at: 1, data: Buffer.alloc(0) });
+  assert.equal(replica.hasCaughtUp, false);
+  assert.equal(replica.connected(factsUpTo(1)), null);
+  assert.equal(replica.hasCaughtUp, false);
+  take();
+  assert.equal(replica.hasCaughtUp, true);
+  // Cut off, and there again.
+  assert.equal(replica.connected(factsUpTo(3)), null);
+  assert.equal(replica.hasCaughtUp, false);
+  take();
+  take();
+  assert.equal(replica.hasCaughtUp, true);
+});
+
+for (const clock of ["uptime", "clock"] as const)
+  test(`after a standstill by its ${clock} a daemon is behind until it knows the end of the stream again`, () => {
+    const times = { uptime: 0, clock: Date.UTC(2026, 0) };
+    const environment = { ...realEnvironment, uptime: () => times.uptime, clock: () => times.clock };
+    const replica = makeReplica([], environment);
+    assert.equal(replica.connected(factsUpTo(0)), null);
+    assert.equal(replica.hasCaughtUp, true);
+    times[clock] += 2_900;
+    assert.equal(replica.hasCaughtUp, true);
+    times[clock] += 3_100;
+    assert.equal(replica.hasCaughtUp, false);
+    assert.equal(replica.hasCaughtUp, false);
+    assert.equal(replica.connected(factsUpTo(1)), null);
+    assert.equal(replica.hasCaughtUp, false);
+    replica.message({ seq: replica.next, at: 1, data: Buffer.alloc(0) });
+    assert.equal(replica.hasCaughtUp, true);
+  });
+
+test("a stream that has another message in the place of the last one is not read on, however often it is connected with", () => {
+  const replica = makeReplica();
+  assert.equal(replica.connected(factsUpTo(1)), null);
+  const first = { seq: 1, at: 1, data: Buffer.from("one") };
+  replica.message(first);
+  assert.equal(replica.again({ ...first, data: Buffer.from("one") }), null);
+  assert.match(replica.again({ ...first, data: Buffer.from("two") }) ?? "", /message 1 .* lost some/);
+  assert.match(replica.connected(factsUpTo(2)) ?? "", /lost some/);
+  assert.match(replica.failure ?? "", /Start the daemon anew$/);
+});
+
+test("a version of what commands mean that is not known ends it, in the stream as in a snapshot of a newer release", () => {
+  const { cluster, makeRing } = signersOf();
+  const at = Date.UTC(2026, 0);
+  const { body, signature } = signCommands(root, [["CLUSTER", "SEMANTICS", "2"]], { cluster, at });
+  const message = { seq: 1, at, data: writeValue(body, signature) };
+  const sentence = /^commands mean version 2 from /;
+  const replica = makeReplica();
+  assert.equal(replica.connected(factsUpTo(1)), null);
+  replica.message(message);
+  assert.match(replica.failure ?? "", sentence);
+  assert.equal(replica.recording.shownState, "outdated");
+  assert.match(replica.connected(factsUpTo(1)) ?? "", sentence);
+  using folder = makeFolder();
+  const state = new OrderedState({
+    check: entryCheck({ signers: signersOf(), hash: hashOf, databases: 16 }),
+    past: nothingYet(makeRing(), 16),
+    databases: 16,
+    applying() {},
+  });
+  state.apply(message);
+  const chunks = writeOrderSnapshot(state.past, { created: "today", cluster });
+  new SnapshotFiles(orderFolder(folder.path)).write(1, chunks);
+  const again = makeReplica(["--data", folder.path]);
+  assert.match(again.connected(factsUpTo(1)) ?? "", sentence);
+  assert.equal(again.hasCaughtUp, false);
+  assert.equal(again.recording.shownState, "outdated");
+});

@@ -1,0 +1,352 @@
+/** Who is let in as a member, and who is not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FAREWELLS, type FarewellCode } from "../../../../cluster/peers/shared/farewells.js";
+import type { MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
+import { writeFrame } from "../../../../protocol/frame.js";
+import { readMemberMessage, writeMemberMessage } from "../../../../protocol/members/member-messages.js";
+import { type Hello, writeHello } from "../../../../protocol/version-2/messages-v2.js";
+import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "../entries.js";
+import { entriesOf, type Node, World } from "../support.js";
+
+const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
+const textsOf = ({ lines }: Node) => lines.map(({ text }) => text);
+
+test("two members prove to each other who they are", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"] });
+  const b = world.add("b");
+  world.run(100);
+  const [ofB] = a.peering.members;
+  assert.equal(ofB?.connection, "connected");
+  assert.equal(ofB?.id, b.key.id);
+  assert.deepEqual(
+    b.peering.members.map(({ id, connection }) => [id, connection]),
+    [[a.key.id, "connected"]],
+  );
+  world.run(4000);
+  assert.equal(a.peering.members[0]?.roundTrip, 0);
+  assert.equal(a.peering.state, "live");
+});
+
+test("who is at an address is known though its proof and its farewell came in one piece", () => {
+  for (const isInOnePiece of [false, true]) {
+    for (const [first, second] of [["a", "b"] as const, ["b", "a"] as const]) {
+      const world = new World();
+      world.isInOnePiece = isInOnePiece;
+      const called = world.add(first);
+      const caller = world.add(second, { peers: [first] });
+      world.runUntil(() => isConnected(called));
+      called.peering.setPeers([caller.address]);
+      world.run(10_000);
+      for (const [node, other] of [[called, caller] as const, [caller, called] as const]) {
+        const members = node.peering.members.map(({ id, connection }) => [id, connection]);
+        assert.deepEqual(members, [[other.key.id, "connected"]]);
+        assert.ok(node.peering.stablePoint > 0, "everybody that is configured is asked");
+      }
+    }
+  }
+});
+
+test("a daemon of another cluster is refused, and both logs say so once", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"] });
+  const b = world.add("b", { cluster: "d".repeat(32) });
+  world.run(30_000);
+  assert.ok(!isConnected(a) && !isConnected(b));
+  assert.equal(textsOf(a).filter((text) => text === FAREWELLS["wrong-cluster"]).length, 1);
+  assert.equal(textsOf(b).filter((text) => text === FAREWELLS["wrong-cluster"]).length, 1);
+  assert.ok(world.countOf("hello", "a") < 40, "it tries less and less often");
+});
+
+test("a daemon's own address among its peers is left alone, and it serves", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["a"] });
+  world.run(5000);
+  assert.equal(a.peering.members[0]?.connection, "self");
+  assert.equal(world.countOf("hello"), 2);
+  assert.equal(world.countOf("proof"), 2, "it has proved it");
+  assert.equal(a.peering.state, "live");
+  assert.deepEqual(textsOf(a).filter((text) => text === FAREWELLS.self).length, 1);
+  world.run(300_000);
+  assert.equal(world.countOf("hello"), 4, "it may have moved");
+});
+
+test("an id that is not the hash of the key it shows is refused", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"] });
+  const other = keyOf("other");
+  world.add("b", {
+    parts: {
+      identity: { id: keyOf("b").id, spki: other.spki, sign: (bytes) => signWith(other.spki, bytes) },
+    },
+  });
+  world.run(1000);
+  assert.ok(!isConnected(a));
+  assert.ok(textsOf(a).includes(FAREWELLS["bad-proof"]));
+});
+
+test("a proof that another key made is refused", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"] });
+  const b = keyOf("b");
+  world.add("b", { parts: { identity: { ...b, sign: (bytes) => signWith("key other", bytes) } } });
+  world.run(1000);
+  assert.ok(!isConnected(a));
+});
+
+test("a daemon that shows another id than the pinned one is refused", () => {
+  const world = new World();
+  const pinned = { ...world.addressOf("b"), pin: keyOf("another").id };
+  const a = world.add("a", { parts: { peers: [pinned] } });
+  world.add("b");
+  world.run(1000);
+  assert.ok(!isConnected(a));
+  assert.ok(textsOf(a).includes(FAREWELLS["not-pinned"]));
+});
+
+test("a stranger is refused before anything is proved", () => {
+  const world = new World();
+  const a = world.add("a", { parts: { refusal: () => "not-a-member" } });
+  const b = world.add("b", { peers: ["a"] });
+  world.run(1000);
+  assert.ok(!isConnected(a) && !isConnected(b));
+  assert.equal(world.countOf("proof"), 0);
+  assert.ok(textsOf(a).includes(FAREWELLS["not-a-member"]));
+  assert.ok(textsOf(b).some((text) => text === FAREWELLS["not-a-member"]));
+});
+
+test("a pin lets nobody in who is no member, such as a daemon whose key was revoked", () => {
+  const world = new World();
+  const peers = [{ ...world.addressOf("b"), pin: keyOf("b").id }];
+  const a = world.add("a", { parts: { peers, refusal: () => "not-a-member" } });
+  world.add("b");
+  world.run(1000);
+  assert.ok(!isConnected(a));
+});
+
+test("a member that is none any more is let go, and given nothing further", () => {
+  const world = new World();
+  let refusal: FarewellCode | null = null;
+  const a = world.add("a", { parts: { refusal: () => refusal } });
+  const b = world.add("b", { peers: ["a"] });
+  world.run(2000);
+  assert.ok(isConnected(a));
+  refusal = "not-a-member";
+  world.run(1100);
+  assert.ok(!isConnected(a));
+  a.timeline.take(entryOf(5000));
+  world.run(5000);
+  assert.equal(entriesOf(b), 0);
+  assert.ok(textsOf(b).includes(FAREWELLS["not-a-member"]));
+});
+
+test("what answers at an address and proves nothing is taken for no other member, nor for this daemon itself", () => {
+  const frameOf = (id: string) => Buffer.from(writeFrame(writeHello(helloOf(id)), 2), "latin1");
+  const bye = (code: string) => writeMemberMessage({ kind: "bye", code, sentence: "" });
+  const answers = [frameOf(keyOf("b").id), frameOf(keyOf("a").id), bye("self"), bye("duplicate")];
+  for (const answer of answers) {
+    const world = new World();
+    const steps: (() => void)[] = [];
+    let dials = 0;
+    const a = world.add("a", {
+      parts: {
+        peers: [world.addressOf("c")],
+        connect: (_address, owner) => {
+          dials++;
+          steps.push(
+            () => owner.opened(),
+            () => owner.received(answer),
+          );
+          return new Ear();
+        },
+      },
+    });
+    world.add("b", { peers: ["a"] });
+    for (let i = 0; i < 1200; i++) {
+      for (const step of steps.splice(0)) step();
+      world.run(25);
+    }
+    const [ofC, ofB] = a.peering.members;
+    assert.equal(ofC?.id, null);
+    assert.notEqual(ofC?.connection, "self");
+    assert.equal(ofB?.connection, "connected");
+    assert.equal(a.peering.stablePoint, 0, "whoever belongs there has not been asked");
+    assert.ok(dials > 2 && dials < 60, `${dials} attempts`);
+  }
+});
+
+test("a daemon that gets a new key at each start is let in each time", () => {
+  const world = new World();
+  const a = world.add("a");
+  for (let i = 0; i < 40; i++) {
+    const node = world.add(`n${i}`, { peers: ["a"] });
+    world.run(300);
+    assert.ok(isConnected(a), `start ${i}`);
+    node.peering.stop();
+    world.kill(`n${i}`);
+    world.run(100);
+  }
+});
+
+test("two who open a connection to each other at once keep the one that the lower id has opened", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+  world.run(5000);
+  const hellos = world.countOf("hello");
+  world.run(20_000);
+  assert.ok(isConnected(a) && isConnected(b));
+  assert.equal(world.countOf("hello"), hellos, "the matter is settled");
+  for (const node of [a, b])
+    assert.equal(textsOf(node).filter((text) => text === "member connected").length, 1);
+});
+
+test("two addresses of one member make one connection", () => {
+  const world = new World();
+  const b = world.add("b");
+  const a = world.add("a", { peers: ["b", "b"] });
+  world.run(3000);
+  const before = world.countOf("proof");
+  world.run(20_000);
+  assert.equal(world.countOf("proof"), before);
+  assert.equal(a.peering.members.filter(({ connection }) => connection === "connected").length, 1);
+  assert.ok(isConnected(b));
+});
+
+test("somebody in between two encrypted streams is found out", () => {
+  const world = new World();
+  world.bindings = () => [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+  const a = world.add("a", { peers: ["b"] });
+  const b = world.add("b");
+  world.run(1000);
+  assert.ok(!isConnected(a) && !isConnected(b));
+  assert.ok(textsOf(b).includes(FAREWELLS["bad-proof"]));
+});
+
+test("a connection that was lost is opened again at once, and then less and less often", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"] });
+  world.add("b");
+  world.run(20_000);
+  world.breakAll(() => true);
+  world.run(50);
+  assert.ok(isConnected(a));
+  world.run(20_000);
+  world.kill("b");
+  world.seen.length = 0;
+  world.run(120_000);
+  assert.ok(!isConnected(a));
+  const warnings = textsOf(a).filter((text) => text === "a member is not reached");
+  assert.ok(warnings.length <= 2, `${warnings.length} lines`);
+  world.add("b");
+  assert.ok(world.runUntil(() => isConnected(a)) <= 15_000);
+});
+
+test("a member that is silent is given up, and found again", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"] });
+  world.add("b");
+  world.run(1000);
+  world.cut.add("b a");
+  world.run(13_000);
+  assert.ok(!isConnected(a));
+  assert.equal(a.peering.state, "isolated");
+  world.cut.clear();
+  world.runUntil(() => isConnected(a), 40_000);
+  world.run(25);
+  assert.equal(a.peering.state, "live");
+});
+
+/** What a hand-made other side of an incoming connection hears. */
+class Ear implements MemberSocket {
+  readonly binding = null;
+  readonly remote = "203.0.113.9:5";
+  readonly heard: string[] = [];
+  isClosed = false;
+  write(bytes: Buffer): void {
+    const start = bytes.indexOf(":", 4) + 1;
+    this.heard.push(readMemberMessage(bytes.subarray(start)).kind);
+  }
+  close(): void {
+    this.isClosed = true;
+  }
+  unsentBytes(): number {
+    return 0;
+  }
+}
+
+const helloOf = (id: string): Hello => ({
+  kind: "hello",
+  versions: [2],
+  daemon: id,
+  cluster: CLUSTER,
+  clock: EPOCH,
+  state: "live",
+  role: "daemon",
+});
+
+test("garbage, oversized frames and messages out of turn close a connection that has proved nothing", () => {
+  const frames: Record<string, Buffer> = {
+    garbage: Buffer.from("\x16\x03\x01 hello?"),
+    oversized: Buffer.from("ds2:60000000:"),
+    "no message": Buffer.from(writeFrame("*1\r\n$3\r\nfoo\r\n", 2), "latin1"),
+    "a push": writeMemberMessage({
+      kind: "push",
+      number: 1,
+      bytes: 0,
+      isDeflated: false,
+      entries: Buffer.alloc(0),
+    }),
+    "a second hello": Buffer.from(writeFrame(writeHello(helloOf(keyOf("x").id)), 2), "latin1"),
+    "a short nonce": Buffer.from(writeFrame("*2\r\n$9\r\nchallenge\r\n$1\r\nx\r\n", 2), "latin1"),
+  };
+  for (const [name, bytes] of Object.entries(frames)) {
+    const world = new World();
+    const a = world.add("a");
+    const ear = new Ear();
+    const owner = a.peering.accept(ear, helloOf(keyOf("x").id));
+    assert.deepEqual(ear.heard, ["hello", "challenge"]);
+    owner.received(bytes);
+    assert.ok(ear.isClosed, name);
+    assert.deepEqual(ear.heard, ["hello", "challenge", "bye"], name);
+    owner.received(bytes);
+    assert.equal(a.peering.members.length, 0);
+  }
+});
+
+test("a connection that comes to no proof is closed, and there are never too many of them", () => {
+  const world = new World();
+  const a = world.add("a", { limits: { maxHandshakes: 3 } });
+  const ears = Array.from({ length: 5 }, () => new Ear());
+  for (const ear of ears) a.peering.accept(ear, helloOf(keyOf("x").id));
+  assert.deepEqual(
+    ears.map(({ isClosed }) => isClosed),
+    [true, true, false, false, false],
+    "the oldest give way",
+  );
+  world.run(6000);
+  assert.ok(ears.every(({ isClosed }) => isClosed));
+});
+
+test("a daemon that serves clients only is told from one that is silent", () => {
+  const world = new World();
+  const a = world.add("a", {
+    parts: {
+      peers: [world.addressOf("b")],
+      connect: (_address, owner) => {
+        const ear = new Ear();
+        setImmediate(() => {});
+        queued.push(() => owner.opened());
+        queued.push(() =>
+          owner.received(Buffer.from(writeFrame(writeHello(helloOf(keyOf("b").id)), 2), "latin1")),
+        );
+        return ear;
+      },
+    },
+  });
+  for (const step of queued) step();
+  world.run(6000);
+  assert.ok(textsOf(a).includes(FAREWELLS["not-a-daemon"]));
+});
+
+const queued: (() => void)[] = [];

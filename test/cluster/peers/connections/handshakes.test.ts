@@ -1,0 +1,91 @@
+/** Who gives way where too many connections have proved nothing. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Handshakes, subnetOf } from "../../../../cluster/peers/connections/handshakes.js";
+import type { MemberConnection } from "../../../../cluster/peers/connections/member-connection.js";
+import type { MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
+import type { Hello } from "../../../../protocol/version-2/messages-v2.js";
+import { CLUSTER, EPOCH, keyOf } from "../entries.js";
+import { World } from "../support.js";
+
+const from = (remote: string) => ({ remote }) as MemberConnection;
+
+test("the oldest of an address that has its share gives way, and of the one that has most where all is full", () => {
+  const handshakes = new Handshakes({ maxHandshakes: 5, maxHandshakesOfAddress: 3 });
+  const crowd = ["1", "2", "3", "4"].map((port) => from(`192.0.2.1:${port}`));
+  const [first, second] = crowd;
+  assert.deepEqual(
+    crowd.map((one) => handshakes.add(one)),
+    [null, null, null, first],
+  );
+  assert.equal(handshakes.add(from("192.0.2.2:1")), null);
+  assert.equal(handshakes.add(from("192.0.2.3:1")), null);
+  assert.equal(handshakes.size, 5);
+  const other = from("192.0.2.2:2");
+  assert.equal(handshakes.add(other), second);
+  handshakes.delete(other);
+  handshakes.delete(other);
+  assert.equal(handshakes.size, 4);
+  assert.equal([...handshakes].length, 4);
+});
+
+test("an address is told from another as its owner could not choose at will", () => {
+  const subnets: Record<string, string> = {
+    "192.0.2.1:40000": "192.0.2.1",
+    "::ffff:192.0.2.1:40000": "192.0.2.1",
+    "[::1]:5": "0:0:0:0",
+    "::1:5": "0:0:0:0",
+    "2001:db8:1:2:3:4:5:6:40000": "2001:db8:1:2",
+    "2001:0db8:1:2::9:40000": "2001:db8:1:2",
+    "2001:db8::9:40000": "2001:db8:0:0",
+    "fe80::1%eth0:40000": "fe80:0:0:0",
+    "2001:db8:1:2:3:4:5:::40000": "2001:db8:1:2",
+  };
+  for (const [remote, subnet] of Object.entries(subnets)) assert.equal(subnetOf(remote), subnet, remote);
+});
+
+/** Says hello in a member's name, and nothing more. */
+class Idler implements MemberSocket {
+  readonly binding = null;
+  readonly remote = "127.0.0.1:4000";
+  isClosed = false;
+  write(): void {}
+  close(): void {
+    this.isClosed = true;
+  }
+  unsentBytes(): number {
+    return 0;
+  }
+}
+
+test("a member that starts again gets in whoever idles in its name, opened again as soon as it is closed", () => {
+  const limits = { maxHandshakes: 30, maxHandshakesOfAddress: 30 };
+  const world = new World();
+  const a = world.add("a", { peers: ["b"], limits });
+  const idlers: Idler[] = [];
+  const hello: Hello = {
+    ...({ kind: "hello", versions: [2], daemon: keyOf("b").id, cluster: CLUSTER, clock: EPOCH } as const),
+    ...({ state: "live", role: "daemon" } as const),
+  };
+  const reopen = () => {
+    for (const [i, idler] of idlers.entries()) if (idler.isClosed) idlers.splice(i, 1);
+    while (idlers.length < 90) {
+      const idler = new Idler();
+      a.peering.accept(idler, hello);
+      idlers.push(idler);
+    }
+  };
+  world.run(100);
+  reopen();
+  for (let start = 0; start < 20; start++) {
+    world.add("b", { peers: ["a"] });
+    world.run(25);
+    reopen();
+    assert.ok(
+      a.peering.members.some(({ connection }) => connection === "connected"),
+      `start ${start}`,
+    );
+    world.kill("b");
+    world.run(50);
+  }
+});

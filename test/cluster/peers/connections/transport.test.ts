@@ -1,0 +1,217 @@
+/** Two members on real sockets: through the listener that serves clients, with and without TLS. */
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { performance } from "node:perf_hooks";
+import { test } from "node:test";
+import { adoptSocket, openTransport } from "../../../../cluster/peers/connections/transport.js";
+import { Peering } from "../../../../cluster/peers/peering.js";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import { NOBODY } from "../../../../engine/pipeline/observer.js";
+import { hashOf, type Identity, makeIdentity } from "../../../../engine/trust/identity.js";
+import { TlsCertificate } from "../../../../engine/trust/tls.js";
+import { signEnvelope } from "../../../../keys/sign.js";
+import { verifyEnvelope } from "../../../../keys/verify.js";
+import { DbsyncListener, type DbsyncParts } from "../../../../listeners/dbsync/listener.js";
+import { TlsGate } from "../../../../net/connections/tls-gate.js";
+import { realEnvironment } from "../../../../net/process/environment.js";
+import type { PeerAddress } from "../../../../options/peer-address.js";
+import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
+import { readDaemonMessage, writeHello } from "../../../../protocol/version-2/messages-v2.js";
+import { defaultLimits } from "../../../daemon/in-process.js";
+import { log, makeScene } from "../../../daemon/scene.js";
+import { temporaryFolder } from "../../../keys/openssl.js";
+import { writeCertificate } from "../../../support/certificate-files.js";
+import { makeKeyPair } from "../../../support/envelope-client.js";
+import { listenAtFreePort } from "../../../support/free-port.js";
+import { CLUSTER, client, entryOf } from "../entries.js";
+import { FakeTimeline } from "../fake-timeline.js";
+import { checkEntryBy, entriesOf, type Line } from "../support.js";
+
+const soon = (step: () => void): void => void setImmediate(step);
+
+interface RealNode extends AsyncDisposable {
+  readonly timeline: FakeTimeline;
+  readonly peering: Peering;
+  readonly port: number;
+  readonly identity: Identity;
+  readonly lines: readonly Line[];
+}
+
+async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"] = null): Promise<RealNode> {
+  const identity = makeIdentity();
+  const lines: Line[] = [];
+  const note = (facts: object, text: string) => void lines.push({ facts: facts as Line["facts"], text });
+  const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
+  const peering = new Peering({
+    ...realEnvironment,
+    timeline,
+    peers,
+    order: () => null,
+    soon,
+    cluster: CLUSTER,
+    hash: hashOf,
+    limits: PEERING_LIMITS,
+    identity: { ...identity, sign: (bytes) => signEnvelope(bytes, identity.key) },
+    secret: () => null,
+    refusal: () => null,
+    verifySignature: (spki, bytes, signature) => {
+      const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+      return verifyEnvelope(bytes, signature, key);
+    },
+    checkEntry: checkEntryBy(new Map([[client.id, client]])),
+    connect: openTransport(log),
+    log: { info: note, warn: note, error: note },
+  });
+  const { pipeline } = makeScene({ clock: { now: Date.now() }, pair: makeKeyPair() });
+  const listener = new DbsyncListener({
+    address: "127.0.0.1",
+    port: 0,
+    gate,
+    closeAfterAnswer: false,
+    takesVersion1: false,
+    daemon: identity.id,
+    members: (socket, hello) => adoptSocket(socket, log, (member) => peering.accept(member, hello)),
+    observer: NOBODY,
+    limits: defaultLimits,
+    pipeline,
+    environment: realEnvironment,
+    log,
+  });
+  await listener.start();
+  peering.start();
+  const timer = setInterval(() => peering.tick(), 25);
+  return {
+    timeline,
+    peering,
+    identity,
+    lines,
+    port: listener.address.port,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      peering.stop();
+      await listener.stop();
+    },
+  };
+}
+
+const placeOf = ({ port }: RealNode, tls = false): PeerAddress => ({
+  host: "127.0.0.1",
+  port,
+  pin: null,
+  tls,
+});
+
+/** A busy machine may need some of it. */
+const UNTIL_MS = 120_000;
+
+async function until(holds: () => boolean): Promise<void> {
+  const end = performance.now() + UNTIL_MS;
+  while (!holds()) {
+    assert.ok(performance.now() < end, `not within ${UNTIL_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Until both hold 1000. */
+async function exchange(a: RealNode, b: RealNode, fresh = 1000): Promise<void> {
+  for (let i = 0; i < fresh; i++)
+    (i % 2 === 0 ? a : b).timeline.take(entryOf(i, ["SET", `key ${i}`, "v".repeat(i)]));
+  await until(() => [a, b].every((node) => entriesOf(node) === 1000));
+}
+
+test("two members exchange what they hold over real sockets", async () => {
+  await using b = await startNode([]);
+  b.timeline.take(entryOf(-100_000));
+  await using a = await startNode([{ ...placeOf(b), pin: b.identity.id }]);
+  await until(() => a.peering.members[0]?.connection === "connected");
+  await until(() => a.timeline.index.total("data").count === 1);
+  await exchange(a, b, 999);
+  assert.equal(a.peering.state, "live");
+});
+
+test("two members exchange what they hold over TLS, bound to their connection", async () => {
+  using folder = temporaryFolder();
+  const files = await writeCertificate(folder.path);
+  const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
+  await using b = await startNode([], (refusals) => new TlsGate({ certificate: certificate(), refusals }));
+  await using a = await startNode([placeOf(b, true)]);
+  await until(() => a.peering.members[0]?.connection === "connected");
+  await exchange(a, b);
+});
+
+test("the wrong choice between TLS and none is told with its cure", async () => {
+  using folder = temporaryFolder();
+  const files = await writeCertificate(folder.path);
+  const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
+  await using secret = await startNode(
+    [],
+    (refusals) => new TlsGate({ certificate: certificate(), refusals }),
+  );
+  await using open = await startNode([]);
+  await using a = await startNode([placeOf(secret, false), placeOf(open, true)]);
+  const told = () => a.lines.map(({ facts }) => String(facts["detail"])).join("\n");
+  await until(
+    () => /takes TLS only: write dbsyncs:/.test(told()) && /closed in the TLS handshake/.test(told()),
+  );
+});
+
+test("a server that nobody is behind is told from one that does not listen", async () => {
+  const server = createServer((socket) => socket.destroy());
+  await listenAtFreePort(server);
+  const { port } = server.address() as AddressInfo;
+  await using a = await startNode([{ host: "127.0.0.1", port, pin: null, tls: false }]);
+  await until(() => a.peering.members[0]?.trouble !== null);
+  assert.match(a.peering.members[0]?.trouble ?? "", /closed|ECONNRESET/);
+  server.close();
+  await using c = await startNode([{ host: "127.0.0.1", port, pin: null, tls: false }]);
+  await until(() => c.peering.members[0]?.trouble === "ECONNREFUSED");
+});
+
+test("a daemon's hello behind a client's, and bytes behind a daemon's hello, make no member", async () => {
+  await using b = await startNode([]);
+  const hello = { kind: "hello", versions: [2], cluster: "", clock: 0, state: "", daemon: "" } as const;
+  const asClient = writeFrame(writeHello({ ...hello, role: "client" }), 2);
+  const asDaemon = writeFrame(
+    writeHello({ ...hello, daemon: client.id, cluster: CLUSTER, state: "live", role: "daemon" }),
+    2,
+  );
+  const first = new Spoken(b.port, asClient + asDaemon);
+  await until(() => first.kinds.length === 2);
+  assert.deepEqual(first.kinds, ["hello", "hello"]);
+  const second = new Spoken(b.port, asDaemon + asClient);
+  await until(() => second.isClosed);
+  assert.deepEqual(second.kinds, []);
+  first.socket.destroy();
+  assert.equal(b.peering.members.length, 0);
+});
+
+/** Says something, and listens. */
+class Spoken {
+  readonly kinds: string[] = [];
+  readonly socket: Socket;
+  isClosed = false;
+
+  constructor(port: number, bytes: string) {
+    const parser = new FrameParser(1 << 20, 2);
+    this.socket = connect(port, "127.0.0.1");
+    this.socket.on("data", (chunk: Buffer) => {
+      this.kinds.push(...parser.push(chunk).map((payload) => readDaemonMessage(payload).kind));
+    });
+    this.socket.on("close", () => {
+      this.isClosed = true;
+    });
+    this.socket.write(bytes, "latin1");
+  }
+}
+
+test("a member's socket that breaks is found again", async () => {
+  await using b = await startNode([]);
+  await using a = await startNode([placeOf(b)]);
+  await until(() => b.peering.members.length === 1);
+  assert.equal(b.peering.members[0]?.id, a.identity.id);
+  a.peering.setPeers([]);
+  await until(() => b.peering.members.length === 0);
+  a.peering.setPeers([placeOf(b)]);
+  await until(() => b.peering.members.length === 1);
+});

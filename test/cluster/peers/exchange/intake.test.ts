@@ -1,0 +1,169 @@
+/** What members push is handed over only as long as what verified it still holds. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { IncomingBatch } from "../../../../cluster/peers/exchange/incoming-batch.js";
+import { type Giver, Intake } from "../../../../cluster/peers/exchange/intake.js";
+import { Traces } from "../../../../cluster/peers/exchange/traces.js";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import type { SignatureThreads } from "../../../../cluster/peers/shared/peering-parts.js";
+import { Slices, type Work } from "../../../../cluster/peers/shared/slices.js";
+import { writeEntries } from "../../../../protocol/members/member-packing.js";
+import type { Entry } from "../../../../timeline/entries/entry.js";
+import { EPOCH, entryOf, sha256 } from "../entries.js";
+import { FakeTimeline } from "../fake-timeline.js";
+
+/** More than are verified in one go. */
+const ENTRIES = 20;
+/** More than are handed over in one go. */
+const MANY = 100;
+
+const giver: Giver = {
+  id: "giver",
+  bit: 1,
+  gave: () => {},
+  owe: () => {},
+  unknown: () => {},
+  refused: assert.fail,
+  malformed: assert.fail,
+  failed: assert.fail,
+};
+
+interface Pushed {
+  /** How many are taken so far. */
+  readonly taken: () => number;
+  readonly handover: { adoptions: number };
+  readonly batch: IncomingBatch;
+  readonly work: Work;
+}
+
+/** @param signatureThreads  what they find; null: there are none @param value  what each entry writes */
+function push(count: number, signatureThreads: SignatureThreads | null = null, value = "v"): Pushed {
+  const soon = (step: () => void) => step();
+  const timeline = new FakeTimeline(soon, () => {});
+  const handover = { adoptions: 0 };
+  timeline.handover = handover as FakeTimeline["handover"] & object;
+  const entries = Array.from({ length: count }, (_, i) => entryOf(i, ["SET", "k", value]));
+  const byBody = new Map(entries.map((entry) => [entry.body.toString("latin1"), entry]));
+  const clocks = { clock: () => EPOCH, uptime: () => 0 };
+  const intake = new Intake({
+    peering: {
+      timeline,
+      hash: sha256,
+      limits: PEERING_LIMITS,
+      signatureThreads,
+      ...clocks,
+      checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
+    },
+    slices: new Slices({ ...clocks, soon, sliceMs: 1 }),
+    traces: new Traces(PEERING_LIMITS, () => false),
+  });
+  const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
+  const packed = writeEntries(entries);
+  const message = {
+    kind: "push",
+    number: 1,
+    bytes: packed.length,
+    isDeflated: false,
+    entries: packed,
+  } as const;
+  const work = intake.push(message, giver, batch);
+  return { work, batch, handover, taken: () => [...timeline.storage.places(null, null)].length };
+}
+
+/** @param between  called while entries are being verified @returns how many were taken */
+function takenBeside(between: (handover: { adoptions: number }) => void): number {
+  const { work, batch, handover, taken } = push(ENTRIES);
+  assert.equal(work.next().done, false);
+  between(handover);
+  while (work.next().done !== true);
+  assert.ok(batch.isRead, "the member is told that it is dealt with");
+  return taken();
+}
+
+test("what was verified before a snapshot was taken over is not taken after it", () => {
+  assert.equal(
+    takenBeside(() => {}),
+    ENTRIES,
+  );
+  assert.equal(
+    takenBeside((handover) => handover.adoptions++),
+    0,
+  );
+});
+
+test("a push is handed over some entries at a time, and others get their turn between", () => {
+  const { work, taken, batch } = push(MANY);
+  const steps: number[] = [];
+  for (let before = 0; work.next().done !== true; before = taken()) steps.push(taken() - before);
+  assert.ok(Math.max(...steps) <= 32, steps.join(" "));
+  assert.equal(taken(), MANY);
+  assert.ok(batch.isRead);
+});
+
+/** Threads that answer, part by part, when they are told to. */
+function threadsOf() {
+  const answers: (() => void)[] = [];
+  const threads: SignatureThreads = {
+    prove: (entries) =>
+      new Promise((resolve) => {
+        answers.push(() => resolve(entries.map(() => null)));
+      }),
+    stop: () => {},
+  };
+  return { threads, answers };
+}
+
+test("a long push waits for the threads that check its signatures, and is handed over in order", async () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken } = push(MANY, threads);
+  const soon = (step: () => void) => void setImmediate(step);
+  const slices = new Slices({ uptime: () => 0, soon, sliceMs: 1 });
+  slices.add(work);
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  assert.equal(answers.length, 4, "all of it is asked for at once");
+  answers.pop()?.();
+  for (let i = 0; i < 5; i++) await turn();
+  assert.equal(taken(), 0, "the last part waits for the first");
+  for (const answer of answers) answer();
+  while (taken() < MANY) await turn();
+});
+
+test("what waits for a thread does not go on once all work was cleared", async () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken } = push(MANY, threads);
+  const slices = new Slices({ uptime: () => 0, soon: (step) => step(), sliceMs: 1 });
+  slices.add(work);
+  slices.clear();
+  for (const answer of answers) answer();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(taken(), 0);
+});
+
+test("what threads found before a snapshot was taken over is not taken after it", async () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken, handover, batch } = push(MANY, threads);
+  const waits = work.next().value;
+  handover.adoptions++;
+  for (const answer of answers) answer();
+  await waits;
+  while (work.next().done !== true);
+  assert.equal(taken(), 0);
+  assert.ok(batch.isRead);
+});
+
+test("a short push is checked at once", () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken } = push(ENTRIES, threads);
+  while (work.next().done !== true);
+  assert.equal(taken(), ENTRIES);
+  assert.equal(answers.length, 0);
+});
+
+test("a push of more than a MiB is not handed to threads", () => {
+  const { threads, answers } = threadsOf();
+  const { work, taken } = push(MANY, threads, "v".repeat(16 * 1024));
+  while (work.next().done !== true);
+  assert.equal(taken(), MANY);
+  assert.equal(answers.length, 0);
+});

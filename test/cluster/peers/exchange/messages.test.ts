@@ -1,0 +1,190 @@
+/** Messages between members, on simulated time: once each, in order, bounded, and what lacks is known to lack. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { HearMessages } from "../../../../cluster/peers/shared/peering-parts.js";
+import type { PackedEntry } from "../../../../protocol/members/member-packing.js";
+import { type Node, type NodeOptions, World } from "../support.js";
+
+const NAMES = ["a", "b", "c"];
+
+const messageOf = (text: string): PackedEntry => ({ body: Buffer.from(text), signature: Buffer.alloc(64) });
+
+/** What nodes have heard, by their names. */
+class Hearing {
+  readonly texts = new Map<string, string[]>();
+  readonly missed = new Map<string, number>();
+  readonly world = new World();
+  verdict: (text: string) => ReturnType<HearMessages> = () => "told";
+
+  add(name: string, options: NodeOptions = {}, isOlder = false): Node {
+    this.texts.set(name, []);
+    this.missed.set(name, 0);
+    const messages: NonNullable<NodeOptions["parts"]>["messages"] = {
+      hear: (body) => {
+        const text = body.toString();
+        const verdict = this.verdict(text);
+        if (verdict === "told") this.texts.get(name)?.push(text);
+        return verdict;
+      },
+      missed: () => this.missed.set(name, (this.missed.get(name) ?? 0) + 1),
+    };
+    const peers = NAMES.filter((other) => other !== name);
+    return this.world.add(name, { peers, ...options, parts: isOlder ? {} : { messages } });
+  }
+
+  addAll(options: NodeOptions = {}): Node[] {
+    const nodes = NAMES.map((name) => this.add(name, options));
+    this.connect(nodes);
+    return nodes;
+  }
+
+  connect(nodes: readonly Node[]): void {
+    this.world.runUntil(() => nodes.every(({ peering }) => peering.state === "live"));
+    this.world.run(100);
+    this.world.seen.length = 0;
+    for (const name of NAMES) this.missed.set(name, 0);
+  }
+}
+
+test("a message goes once to each member that is connected, and to none that is not", () => {
+  const hearing = new Hearing();
+  const [a] = hearing.addAll() as [Node, Node, Node];
+  a.peering.speaking.speak(messageOf("one"));
+  hearing.world.settle();
+  hearing.world.kill("c");
+  a.peering.speaking.speak(messageOf("two"));
+  hearing.world.run(1000);
+  const again = hearing.add("c");
+  hearing.world.runUntil(() => (hearing.missed.get("c") ?? 0) >= 2);
+  a.peering.speaking.speak(messageOf("three"));
+  hearing.world.run(1000);
+  assert.deepEqual(hearing.texts.get("a"), []);
+  assert.deepEqual(hearing.texts.get("b"), ["one", "two", "three"]);
+  assert.deepEqual(hearing.texts.get("c"), ["three"], "what was said while it was away it does not hear");
+  assert.ok((hearing.missed.get("b") ?? 0) >= 2, "a member that goes and comes may have said something");
+  assert.equal(again.peering.speaking.figures.heard, 1);
+  assert.equal(a.peering.speaking.figures.given, 5);
+});
+
+test("an older member is handed none, and stays connected", () => {
+  const hearing = new Hearing();
+  const [a, b, c] = [hearing.add("a"), hearing.add("b"), hearing.add("c", {}, true)];
+  hearing.connect([a, b, c]);
+  a.peering.speaking.speak(messageOf("one"));
+  hearing.world.run(1000);
+  assert.equal(hearing.world.countOf("speak", "a", "b"), 1);
+  assert.equal(hearing.world.countOf("speak", "a", "c"), 0);
+  assert.ok(a.peering.members.every(({ connection }) => connection === "connected"));
+  assert.equal(c.peering.speaking.hasHearers, true);
+});
+
+test("a member does not pass on what members give: two that a third one knows do not hear each other", () => {
+  const hearing = new Hearing();
+  const [a, b, c] = [
+    hearing.add("a", { peers: ["b"] }),
+    hearing.add("b", { peers: ["a", "c"] }),
+    hearing.add("c", { peers: ["b"] }),
+  ];
+  hearing.connect([a, b, c]);
+  a.peering.speaking.speak(messageOf("one"));
+  hearing.world.run(1000);
+  assert.deepEqual([hearing.texts.get("b"), hearing.texts.get("c")], [["one"], []]);
+});
+
+test("what waits for a member is bounded; what is left out is counted, told in the log, and known at the other side", () => {
+  const hearing = new Hearing();
+  const [a] = hearing.addAll({ limits: { relayBytes: 1000, relayUnsentBytes: 1 } }) as [Node];
+  for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
+  hearing.world.run(1000);
+  const heard = hearing.texts.get("b")?.map((text) => Number.parseInt(text, 10));
+  // The first goes at once, and five more of 170 bytes have room.
+  assert.deepEqual(heard, [0, 1, 2, 3, 4, 5]);
+  assert.equal(a.peering.speaking.figures.dropped, 2 * 14);
+  assert.ok(a.lines.some(({ text }) => text.includes("--max-relay-bytes")));
+  assert.equal(hearing.missed.get("b"), 1);
+  a.peering.speaking.speak(messageOf("after"));
+  hearing.world.run(1000);
+  assert.equal(hearing.texts.get("b")?.at(-1), "after");
+  assert.equal(hearing.missed.get("b"), 1, "what lacked was told");
+});
+
+test("messages whose signer's key is on its way wait for it, in their order, and not for ever", () => {
+  const hearing = new Hearing();
+  const [a] = hearing.addAll() as [Node];
+  hearing.verdict = (text) => (text === "stranger" ? "unknown-signer" : "told");
+  a.peering.speaking.speak(messageOf("stranger"));
+  a.peering.speaking.speak(messageOf("behind"));
+  hearing.world.run(1000);
+  assert.deepEqual(hearing.texts.get("b"), []);
+  hearing.verdict = () => "told";
+  hearing.world.run(100);
+  assert.deepEqual(hearing.texts.get("b"), ["stranger", "behind"]);
+  hearing.verdict = (text) => (text === "nobody" ? "unknown-signer" : "told");
+  a.peering.speaking.speak(messageOf("nobody"));
+  a.peering.speaking.speak(messageOf("last"));
+  hearing.world.run(2100);
+  assert.deepEqual(hearing.texts.get("b"), ["stranger", "behind", "last"]);
+  const b = hearing.world.nodes.get("b") as Node;
+  assert.equal(b.peering.speaking.figures.refused, 1);
+});
+
+test("what waits for a key is not looked at again for each message behind it, and stops what is behind it once", () => {
+  const hearing = new Hearing();
+  const [a, b] = hearing.addAll() as [Node, Node];
+  let looks = 0;
+  hearing.verdict = (text) => {
+    if (!text.startsWith("nobody")) return "told";
+    looks++;
+    return "unknown-signer";
+  };
+  a.peering.speaking.speak(messageOf("nobody 0"));
+  for (let number = 0; number < 500; number++) {
+    a.peering.speaking.speak(messageOf(`${number}`));
+    hearing.world.settle();
+  }
+  assert.equal(looks, 2, "by each of the two that it was given to");
+  hearing.world.run(2100);
+  assert.equal(hearing.texts.get("b")?.length, 500);
+  for (let number = 1; number < 20; number++) a.peering.speaking.speak(messageOf(`nobody ${number}`));
+  a.peering.speaking.speak(messageOf("last"));
+  hearing.world.run(200);
+  assert.equal(hearing.texts.get("b")?.at(-1), "last");
+  assert.equal(b.peering.speaking.figures.refused, 20);
+});
+
+test("who gives lies is shut out; who gives what came too late is not", () => {
+  const hearing = new Hearing();
+  const [a, b] = hearing.addAll() as [Node, Node];
+  const speak = () => {
+    for (let number = 0; number < 100; number++) a.peering.speaking.speak(messageOf(`${number}`));
+  };
+  hearing.verdict = () => ({ refused: "skew: too late", isLie: false });
+  speak();
+  hearing.world.run(1000);
+  assert.equal(b.peering.speaking.figures.refused, 100);
+  const missed = hearing.missed.get("b") ?? 0;
+  assert.ok(missed > 0, "others may have heard it");
+  const isConnected = () =>
+    b.peering.members.some(({ id, connection }) => id === a.key.id && connection === "connected");
+  assert.ok(isConnected());
+  hearing.verdict = () => ({ refused: "bad-signature", isLie: true });
+  speak();
+  hearing.world.run(1000);
+  assert.ok(!isConnected());
+  const bySeparation = (hearing.missed.get("b") ?? 0) - missed;
+  assert.ok(bySeparation <= 1, "a lie has been said nowhere");
+});
+
+test("more than can be judged is known to lack", () => {
+  const hearing = new Hearing();
+  const a = hearing.add("a");
+  const b = hearing.add("b", { limits: { relayBytes: 1000 } });
+  const c = hearing.add("c");
+  hearing.connect([a, b, c]);
+  for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
+  // All in one turn, as one that floods would have it.
+  hearing.verdict = () => "unknown-signer";
+  hearing.world.settle();
+  assert.ok(b.peering.speaking.figures.missed >= 14, `${b.peering.speaking.figures.missed}`);
+  assert.ok((hearing.missed.get("b") ?? 0) > 0);
+});

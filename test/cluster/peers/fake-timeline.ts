@@ -1,0 +1,126 @@
+/** As much of a timeline as members see, on a disk that a test holds up. */
+import type { TimelineFace } from "../../../cluster/peers/shared/peering-parts.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { flushedEntry } from "../../../timeline/archive.js";
+import { DigestIndex } from "../../../timeline/compare/digest-index.js";
+import {
+  type Entry,
+  type FlushedEntry,
+  firstPlaceAt,
+  type Place,
+  placeOf,
+  writePlace,
+} from "../../../timeline/entries/entry.js";
+import { readEntry, writeValue } from "../../../timeline/entries/stored-value.js";
+import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import { sha256 } from "./entries.js";
+
+/** Puts reach the "disk" when the test's time goes on. */
+export class FakeTimeline implements TimelineFace {
+  readonly storage = new MemoryStorage();
+  readonly index = new DigestIndex(this.storage);
+  readonly unflushed = new Map<ByteString, Entry>();
+  readonly state = "live";
+  published = 0;
+  prunedTo = -1;
+  handover: TimelineFace["handover"] = null;
+  isSkewed = false;
+  readonly waiting = { marks: 0, isMarkPast: true, mark: () => void this.waiting.marks++ };
+  readonly damagedEntries = {
+    lastAt: null as number | null,
+    timesLetGo: 0,
+    letGo: () => void this.damagedEntries.timesLetGo++,
+  };
+  readonly forgotten = { clear() {} };
+  /** There is no state. */
+  readonly digests: TimelineFace["digests"] = {
+    isExact: () => false,
+    digests: () => null,
+    *sums() {
+      yield;
+      return { shares: 1, sums: new Uint32Array() };
+    },
+    *keysIn() {
+      yield;
+      return [];
+    },
+  };
+  raisedTo = 0;
+  /** While it is, nothing reaches the disk. */
+  isStuck = false;
+  readonly #flushed: (entries: readonly FlushedEntry[], from: ByteString | null) => void;
+  readonly #soon: (step: () => void) => void;
+  #waiting: (() => void)[] = [];
+
+  constructor(soon: (step: () => void) => void, flushed: FakeTimeline["flush"]) {
+    this.#soon = soon;
+    this.#flushed = flushed;
+  }
+
+  flush(entries: readonly FlushedEntry[], from: ByteString | null): void {
+    this.#flushed(entries, from);
+  }
+
+  /** First-hand. */
+  take(entry: Entry): void {
+    this.#store([entry], null);
+  }
+
+  receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
+    const fresh = entries.filter((entry) => !this.holds(placeOf(entry)));
+    if (fresh.length > 0) this.#store(fresh, from);
+    return fresh;
+  }
+
+  holds(place: Place): boolean {
+    if (place.at <= this.prunedTo) return true;
+    return this.unflushed.has(place.id) || this.storage.get(writePlace(place)) !== null;
+  }
+
+  /** Date from which on it has no room. */
+  roomUntil = Number.POSITIVE_INFINITY;
+
+  hasRoom({ at }: Pick<Place, "at">): boolean {
+    return at <= this.roomUntil;
+  }
+
+  read(place: Place): Entry | null {
+    const bytes = writePlace(place);
+    const value = this.storage.get(bytes);
+    return value === null ? null : readEntry(place, value, (signed) => sha256(signed));
+  }
+
+  /** Forgets entries for good; the index counts them on. */
+  prune(until: number): void {
+    this.prunedTo = until;
+    this.storage.remove([...this.storage.places(null, firstPlaceAt(until + 1))].map((p) => Buffer.from(p)));
+  }
+
+  raise(to: number): void {
+    this.raisedTo = Math.max(this.raisedTo, to);
+  }
+
+  release(): void {
+    this.isStuck = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const step of waiting) this.#soon(step);
+  }
+
+  #store(entries: readonly Entry[], from: ByteString | null): void {
+    for (const entry of entries) this.unflushed.set(entry.id, entry);
+    const done = () => {
+      this.storage.put(
+        entries.map((entry) => [writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]),
+      );
+      const flushed = entries.map(flushedEntry);
+      for (const entry of flushed) {
+        this.unflushed.delete(entry.id);
+        this.index.add(entry, entry.ring !== null);
+      }
+      this.flush(flushed, from);
+    };
+    if (this.isStuck) this.#waiting.push(done);
+    else this.#soon(done);
+  }
+}

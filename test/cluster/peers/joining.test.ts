@@ -1,0 +1,137 @@
+/** Where a daemon begins that has nothing: not below what its members have called final. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type JoinedStatus, Joining, joiningWatermark } from "../../../cluster/peers/joining.js";
+import { DigestIndex } from "../../../timeline/compare/digest-index.js";
+import { EPOCH, entryOf } from "./entries.js";
+import { World } from "./support.js";
+
+const DAY_MS = 86_400_000;
+
+test("a daemon that begins with nothing, a day behind, takes nothing that its members may have called final", () => {
+  const world = new World();
+  const members = [world.add("a", { peers: ["b"] }), world.add("b")];
+  world.run(10_000);
+  const final = Math.max(...members.map(({ peering }) => peering.stablePoint));
+  assert.ok(final > EPOCH);
+  const c = world.add("c", { peers: ["a", "b"] });
+  c.offset = -DAY_MS;
+  assert.ok(c.peering.isJoining);
+  assert.equal(c.timeline.raisedTo, 0);
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(!c.peering.isJoining);
+  assert.ok(
+    c.timeline.raisedTo >= final && c.timeline.raisedTo <= EPOCH + world.now,
+    `${c.timeline.raisedTo}`,
+  );
+});
+
+test("a daemon that begins with nothing and reaches nobody begins alone", () => {
+  const world = new World();
+  const c = world.add("c", { peers: ["a"] });
+  assert.ok(c.peering.isJoining);
+  world.runUntil(() => c.peering.state === "isolated");
+  assert.ok(!c.peering.isJoining);
+  assert.equal(c.timeline.raisedTo, 0);
+});
+
+test("a daemon that has told a watermark before, or has no members, joins nobody", () => {
+  for (const [published, hasOthers] of [
+    [1, true],
+    [0, false],
+  ] as const) {
+    const raised: number[] = [];
+    const timeline = {
+      published,
+      raise: (to: number) => void raised.push(to),
+      index: new DigestIndex(),
+      forgotten: { clear: () => assert.fail("it has joined nobody") },
+    };
+    const joining = new Joining({ timeline, clock: () => 10 });
+    joining.start(hasOthers);
+    assert.ok(!joining.isUnderWay);
+    joining.met("a", { data: { count: 0, sum: "" } });
+    joining.caughtUp([{ watermark: 5, clock: 10, skewed: false }], { ids: new Set(["a"]), others: 1 });
+    assert.deepEqual(raised, []);
+  }
+});
+
+const A_AND_B = { ids: new Set(["a", "b"]), others: 2 };
+
+/** A new daemon with an index that a test fills. */
+function newDaemon() {
+  const index = new DigestIndex();
+  let cleared = 0;
+  const forgotten = { clear: () => void cleared++ };
+  const joining = new Joining({
+    timeline: { published: 0, raise: () => {}, index, forgotten },
+    clock: () => 10,
+  });
+  joining.start(true);
+  const met = (id: string, count: number) => joining.met(id, { data: { count, sum: "" } });
+  return { joining, index, met, cleared: () => cleared };
+}
+
+test("answers of a new daemon are no longer late once all configured peers have reported that they began with nothing", () => {
+  const { joining, met, cleared } = newDaemon();
+  met("a", 0);
+  joining.caughtUp([], { ids: new Set(["a"]), others: 2 });
+  joining.caughtUp([], A_AND_B);
+  met("guest", 0);
+  joining.caughtUp([], A_AND_B);
+  assert.equal(cleared(), 0, "b was not met yet");
+  met("b", 0);
+  // What a has received meanwhile came after its first status.
+  met("a", 5);
+  joining.caughtUp([], A_AND_B);
+  joining.caughtUp([], A_AND_B);
+  assert.equal(cleared(), 1);
+});
+
+for (const id of ["b", "guest"])
+  test(`answers of a new daemon stay late if ${id} had entries when it was met`, () => {
+    const { joining, met, cleared } = newDaemon();
+    met("a", 0);
+    joining.caughtUp([], A_AND_B);
+    met(id, 1);
+    met("b", 0);
+    joining.caughtUp([], A_AND_B);
+    assert.equal(cleared(), 0);
+  });
+
+test("a new daemon that goes live before its last peer comes is not late once it has met that peer", () => {
+  const world = new World();
+  const names = ["a", "b", "c"];
+  const a = world.add("a", { peers: ["b", "c"] });
+  let cleared = 0;
+  Object.assign(a.timeline, { published: 0, forgotten: { clear: () => void cleared++ } });
+  world.add("b", { peers: names.filter((name) => name !== "b") });
+  world.runUntil(() => a.peering.state === "live");
+  a.timeline.take(entryOf(-1000));
+  world.run(1000);
+  assert.equal(cleared, 0);
+  world.add("c", { peers: ["a", "b"] });
+  world.runUntil(() => cleared > 0);
+});
+
+const member = (watermark: number, clock: number, skewed = false): JoinedStatus => ({
+  watermark,
+  clock,
+  skewed,
+});
+
+for (const [what, members, watermark] of [
+  ["nobody is there", [], 0],
+  ["all are new", [member(0, 100), member(0, 100)], 0],
+  ["one is new", [member(0, 100), member(70, 100)], 70],
+  ["one has told less, which began alone", [member(20, 100), member(70, 100)], 70],
+  ["one has been ahead", [member(70, 100), member(900, 100)], 100],
+  ["one is ahead, and knows it", [member(70, 100), member(900, 930, true)], 100],
+  ["all have been ahead", [member(900, 100), member(910, 101)], 900],
+  ["the only one is ahead, and knows it", [member(900, 930, true)], 100],
+  ["one of two lies", [member(70, 100), member(9e12, 9e12)], 100],
+  ["the only one lies", [member(9e12, 9e12)], 100 + DAY_MS],
+] as const)
+  test(`a daemon that begins with nothing begins at ${watermark} if ${what}`, () => {
+    assert.equal(joiningWatermark(members, 100), watermark);
+  });

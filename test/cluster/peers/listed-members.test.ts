@@ -1,0 +1,247 @@
+/** Members by list: whose reports count for what is final, and when a daemon that was added has joined. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { MemberListsFace } from "../../../cluster/peers/shared/peering-parts.js";
+import { EPOCH, entryOf, keyOf } from "./entries.js";
+import { World } from "./support.js";
+
+/** The lists of one daemon, as a test sets them. */
+class Lists implements MemberListsFace {
+  told: MemberListsFace["told"];
+  others: ReadonlySet<string> | null;
+  left: ReadonlySet<string> = new Set();
+  isSettled = true;
+  isOutside = false;
+  refusal: string | null = null;
+  isJoining = false;
+  isReporting = true;
+  readonly given: Buffer[] = [];
+  readonly vouched: [string, number][] = [];
+
+  constructor(name: string, hash: string, members: readonly string[]) {
+    const body = Buffer.from(`list ${hash[0]}`);
+    this.told = { hash, lists: [{ body, signature: Buffer.from("s") }] };
+    this.others = new Set(members.filter((one) => one !== name).map((one) => keyOf(one).id));
+  }
+
+  mayTakeFrom(): boolean {
+    return !this.isOutside;
+  }
+
+  joined(): void {
+    this.isJoining = false;
+    this.isReporting = true;
+  }
+
+  take(body: Buffer): ReturnType<MemberListsFace["take"]> {
+    this.given.push(body);
+    return "old";
+  }
+
+  takeVouched(body: Buffer, _signature: Buffer, peers: number): ReturnType<MemberListsFace["take"]> {
+    this.vouched.push([String(body), peers]);
+    return {};
+  }
+}
+
+const HASH = "L".repeat(32);
+const NAMES = ["a", "b", "c"];
+
+function start(world: World, name: string, lists: Lists | null) {
+  const peers = NAMES.filter((other) => other !== name);
+  return world.add(name, { peers, ...(lists === null ? {} : { parts: { lists } }) });
+}
+
+test("what is final needs all that the list names, and no others", () => {
+  const world = new World();
+  const [a] = ["a", "b"].map((name) => start(world, name, new Lists(name, HASH, ["a", "b"])));
+  world.run(20_000);
+  assert.ok((a?.peering.stablePoint ?? 0) > EPOCH);
+  const other = new World();
+  const [without] = ["a", "b"].map((name) => start(other, name, null));
+  other.run(20_000);
+  assert.equal(without?.peering.stablePoint, 0);
+});
+
+test("a report under another list counts for nothing, and the lists are given to each other", () => {
+  const world = new World();
+  const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", "M".repeat(32), ["a", "b"])];
+  const a = start(world, "a", of);
+  const b = start(world, "b", at);
+  world.run(20_000);
+  assert.deepEqual([a.peering.stablePoint, b.peering.stablePoint], [0, 0]);
+  assert.deepEqual([String(of.given[0]), String(at.given[0])], ["list M", "list L"]);
+  at.told = of.told;
+  b.peering.listsChanged();
+  world.run(10_000);
+  assert.ok(a.peering.stablePoint > EPOCH && b.peering.stablePoint > EPOCH);
+});
+
+test("a daemon that was added takes nothing before another has spoken under the list", () => {
+  const world = new World();
+  const [one, two, three] = NAMES.map((name) => new Lists(name, HASH, NAMES)) as [Lists, Lists, Lists];
+  const a = start(world, "a", one);
+  start(world, "b", two);
+  world.run(5000);
+  [three.isJoining, three.isReporting] = [true, false];
+  const { told } = one;
+  one.told = two.told = { hash: "K".repeat(32), lists: [] };
+  const c = start(world, "c", three);
+  world.run(20_000);
+  assert.equal(c.peering.state, "catching-up");
+  assert.ok(three.isJoining);
+  one.told = told;
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(!three.isJoining && c.timeline.raisedTo > EPOCH);
+  two.told = told;
+  world.run(10_000);
+  assert.ok(a.peering.stablePoint > EPOCH);
+});
+
+test("a daemon that no list names hears lists alone", () => {
+  const world = new World();
+  const lists = new Lists("b", HASH, ["a"]);
+  lists.isOutside = true;
+  lists.isReporting = false;
+  const a = start(world, "a", new Lists("a", "M".repeat(32), ["a", "b"]));
+  const b = start(world, "b", lists);
+  a.timeline.take(entryOf(-1000));
+  world.run(10_000);
+  assert.deepEqual([lists.given.length > 0, b.timeline.index.total("data").count], [true, 0]);
+});
+
+test("one that gives a list which is refused here stays a member: its signer may have been revoked since", () => {
+  const world = new World();
+  const lists = new Lists("b", HASH, ["a", "b"]);
+  const take = (body: Buffer) => {
+    lists.given.push(body);
+    return { refused: "this key was revoked" };
+  };
+  Object.assign(lists, { take });
+  const a = start(world, "a", new Lists("a", "M".repeat(32), ["a", "b"]));
+  const b = world.add("b", { peers: ["a"], limits: { maxRefusals: 5 }, parts: { lists } });
+  world.runUntil(() => lists.given.length > 10);
+  const seen = b.peering.members.find(({ id }) => id === a.key.id);
+  assert.deepEqual([seen?.connection, seen?.refusals], ["connected", 0]);
+  assert.equal(b.lines.filter(({ text }) => text.includes("is refused here")).length, 1);
+});
+
+for (const opener of ["member", "evicted"])
+  test(`a daemon that was left out while it was away is given the list before it is let go, the ${opener} calling`, () => {
+    const world = new World();
+    const of = new Lists("a", "M".repeat(32), ["a"]);
+    // As long as lists may be.
+    const body = Buffer.alloc(262_144, "m");
+    of.told = { hash: of.told.hash, lists: [{ body, signature: Buffer.from("s") }] };
+    const at = new Lists("b", HASH, ["a", "b"]);
+    const refusal = (id: string) => (id === keyOf("b").id ? ("left-out" as const) : null);
+    world.add("a", { peers: opener === "member" ? ["b"] : [], parts: { lists: of, refusal } });
+    const b = world.add("b", { peers: opener === "member" ? [] : ["a"], parts: { lists: at } });
+    world.runUntil(() => at.given.length > 0);
+    assert.ok(at.given[0]?.equals(body));
+    assert.equal(b.peering.word?.code, "left-out");
+  });
+
+test("a daemon that learns that no list names it says so in its log", () => {
+  const world = new World();
+  const lists = new Lists("b", HASH, ["a", "b"]);
+  const b = start(world, "b", lists);
+  const isTold = () => b.lines.some(({ text }) => /^no writes are taken: left out\. A folder/.test(text));
+  assert.ok(!isTold());
+  [lists.isOutside, lists.refusal] = [true, "left out"];
+  b.peering.listsChanged();
+  assert.ok(isTold());
+});
+
+test("a list whose signer's key is not known is taken once most of the configured peers go by it", () => {
+  const world = new World();
+  const lists = new Lists("c", "", NAMES);
+  lists.others = null;
+  lists.told = { hash: "", lists: [] };
+  lists.take = (body: Buffer) => {
+    lists.given.push(body);
+    return "unknown-signer";
+  };
+  start(world, "a", new Lists("a", HASH, ["a", "b"]));
+  const c = start(world, "c", lists);
+  // A peer that --peer of c does not name.
+  world.add("x", { peers: ["c"], parts: { lists: new Lists("x", HASH, ["a", "b"]) } });
+  world.run(20_000);
+  assert.ok(lists.given.length > 1);
+  assert.deepEqual(lists.vouched, []);
+  start(world, "b", new Lists("b", HASH, ["a", "b"]));
+  world.runUntil(() => lists.vouched.length > 0);
+  assert.deepEqual(lists.vouched[0], ["list L", 2]);
+  assert.ok(c.lines.some(({ text }) => /most of its configured peers go by it/.test(text)));
+});
+
+test("a peer that a list leaves out has no voice, and is not counted; one that it does not name is", () => {
+  for (const isLeftOut of [false, true]) {
+    const world = new World();
+    const lists = new Lists("c", "K".repeat(32), NAMES);
+    lists.others = new Set([keyOf("a").id]);
+    if (isLeftOut) lists.left = new Set([keyOf("b").id]);
+    lists.take = () => "unknown-signer";
+    start(world, "a", new Lists("a", HASH, ["a", "c"]));
+    start(world, "b", new Lists("b", "M".repeat(32), ["b", "c"]));
+    start(world, "c", lists);
+    world.run(20_000);
+    const [first] = lists.vouched;
+    assert.deepEqual(first ?? null, isLeftOut ? ["list L", 1] : null);
+    assert.ok(lists.vouched.every(([list]) => list === "list L"));
+  }
+});
+
+for (const isInOnePiece of [false, true])
+  test(`a peer that closes the connection, as no list names this daemon, vouches for the list ${isInOnePiece ? "in one piece with its proof" : "behind its proof"}`, () => {
+    const world = new World();
+    world.isInOnePiece = isInOnePiece;
+    const at = new Lists("b", "", []);
+    at.others = null;
+    at.told = { hash: "", lists: [] };
+    at.take = () => "unknown-signer";
+    const refusal = (id: string) => (id === keyOf("b").id ? ("not-listed" as const) : null);
+    world.add("a", { parts: { lists: new Lists("a", HASH, ["a"]), refusal } });
+    world.add("b", { peers: ["a"], parts: { lists: at } });
+    world.runUntil(() => at.vouched.length > 0);
+    assert.deepEqual(at.vouched[0], ["list L", 1]);
+  });
+
+test("a member that the list names and no address leads to is shown as away", () => {
+  const world = new World();
+  const lists = new Lists("a", HASH, ["a", "b", "c"]);
+  const a = world.add("a", { peers: ["b"], parts: { lists } });
+  world.add("b", { peers: ["a"], parts: { lists: new Lists("b", HASH, ["a", "b", "c"]) } });
+  world.runUntil(() => a.peering.members.some(({ connection }) => connection === "connected"));
+  const shown = a.peering.members.map(({ id, address, connection }) => [id, address !== "", connection]);
+  assert.deepEqual(shown, [
+    [keyOf("b").id, true, "connected"],
+    [keyOf("c").id, false, "waiting"],
+  ]);
+  // As after a restart: what is at the other address is not known yet, and may be c.
+  const other = new World().add("a", {
+    peers: ["b", "c"],
+    parts: { lists: new Lists("a", HASH, ["a", "b", "c"]) },
+  });
+  assert.equal(other.peering.members.length, 2);
+});
+
+test("a daemon that no list names says so once in its log, however often members dial it", () => {
+  const world = new World();
+  const at = new Lists("b", HASH, ["a"]);
+  [at.isOutside, at.refusal] = [true, "does not name it"];
+  const refusal = (id: string) => (id === keyOf("b").id ? ("not-listed" as const) : null);
+  for (const name of ["a", "c"])
+    world.add(name, { peers: ["b"], parts: { lists: new Lists(name, HASH, ["a", "c"]), refusal } });
+  const b = world.add("b", { peers: ["a", "c"], parts: { lists: at } });
+  let dials = 0;
+  world.isLost = ({ to, kind }) => {
+    if (to === "b" && kind === "bye") dials++;
+    return false;
+  };
+  world.runUntil(() => dials > 8);
+  assert.equal(
+    b.lines.filter(({ text }) => text.startsWith("a member says that the list of members")).length,
+    1,
+  );
+});

@@ -1,0 +1,419 @@
+/** A member that has proved who it is and then sends what no member sends: made by hand, from docs/protocol-v2.md. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deflateRawSync } from "node:zlib";
+import { Spreading } from "../../../cluster/peers/exchange/spreading.js";
+import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
+import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";
+import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
+import type { PeeringParts } from "../../../cluster/peers/shared/peering-parts.js";
+import { FrameParser, writeFrame } from "../../../protocol/frame.js";
+import {
+  type MemberMessage,
+  type OwnMessage,
+  readMemberMessage,
+  writeMemberMessage,
+} from "../../../protocol/members/member-messages.js";
+import { writeEntries } from "../../../protocol/members/member-packing.js";
+import { writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { ITEMS_MAX } from "../../../timeline/compare/reconcile-message.js";
+import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";
+import { entriesOf, type Node, World } from "./support.js";
+
+const NONCE = "n".repeat(32);
+const NOTHING = { count: 0, sum: "\0".repeat(32) };
+const me = keyOf("me");
+
+/** The opener's side of a connection. */
+class Hand implements MemberSocket {
+  readonly binding = null;
+  readonly remote = "203.0.113.9:5";
+  readonly heard: MemberMessage[] = [];
+  isClosed = false;
+  readonly #node: Node;
+  readonly #owner: MemberSocketOwner;
+  readonly #parser = new FrameParser(1 << 20, 2);
+
+  constructor(node: Node) {
+    this.#node = node;
+    const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
+    this.#owner = node.peering.accept(this, { ...hello, state: "live", role: "daemon" });
+  }
+
+  write(bytes: Buffer): void {
+    this.heard.push(...this.#parser.push(bytes).map(readMemberMessage));
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  unsent = 0;
+
+  unsentBytes(): number {
+    return this.unsent;
+  }
+
+  say(message: OwnMessage | Buffer): void {
+    this.#owner.received(Buffer.isBuffer(message) ? message : writeMemberMessage(message));
+  }
+
+  /** As the documentation says. */
+  prove(): void {
+    const challenge = this.heard.find(({ kind }) => kind === "challenge") as { nonce: string };
+    const names = CLUSTER + me.id + this.#node.key.id + NONCE + challenge.nonce;
+    this.say({ kind: "challenge", nonce: NONCE });
+    const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x01`, "latin1"));
+    this.say({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) });
+    const proof = this.heard.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
+    const theirs = signWith(proof.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
+    assert.deepEqual(proof.signature, theirs);
+  }
+
+  greet(): void {
+    this.say({
+      kind: "status",
+      serial: 1,
+      echo: 0,
+      echoAge: 0,
+      clock: EPOCH,
+      watermark: 0,
+      pruned: 0,
+      state: "live",
+      skewed: false,
+      ring: NOTHING,
+      data: NOTHING,
+    });
+  }
+
+  get last(): string | undefined {
+    return this.heard.at(-1)?.kind;
+  }
+}
+
+function joined(world: World, parts: Partial<PeeringParts> = {}): { node: Node; hand: Hand } {
+  const node = world.add("a", { limits: { maxEnvelopeBytes: 65_536 }, parts });
+  const hand = new Hand(node);
+  hand.prove();
+  hand.greet();
+  world.run(100);
+  assert.equal(node.peering.members[0]?.connection, "connected");
+  return { node, hand };
+}
+
+const push = (entries: Buffer, bytes = entries.length, isDeflated = false, number = 1): OwnMessage => ({
+  kind: "push",
+  number,
+  bytes,
+  isDeflated,
+  entries,
+});
+
+const bomb = deflateRawSync(Buffer.alloc(50_000_000));
+const long = writeEntries([entryOf(0, ["SET", "k", "v".repeat(1_100_000)])]);
+/** Sections of no length: a comparison's head, and each its kind, start, duration and no ids. */
+const sections = Buffer.concat([Buffer.from([1, 1, 0]), Buffer.alloc(4 * (ITEMS_MAX + 1), "\x03\0\x01\0")]);
+const place = { at: EPOCH, seq: 0, id: "x".repeat(32) };
+
+const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
+  garbage: Buffer.from("GET / HTTP/1.1\r\n"),
+  "a frame longer than any": Buffer.from("ds2:90000000:"),
+  "another challenge": { kind: "challenge", nonce: NONCE },
+  "a push out of turn": push(Buffer.alloc(0), 0, false, 2),
+  "a push whose bytes are no entries": push(Buffer.from("garbage, not entries")),
+  "a push of another length than it says": push(writeEntries([entryOf(0)]), 5),
+  "a push that cannot be inflated": push(Buffer.from("garbage"), 100, true),
+  "a push that inflates to more than it says": push(bomb, 1000, true),
+  "a push that says it inflates to more than may be": push(bomb, 50_000_000, true),
+  "a push acknowledged that was never made": { kind: "have", number: 5, places: [] },
+  "more places than may be": { kind: "offer", places: Array(PEERING_LIMITS.maxPlaces + 1).fill(place) },
+  "a push of empty entries": push(Buffer.alloc(60)),
+  "a push of more entries than may be": push(writeEntries(Array(513).fill(entryOf(0)))),
+  "a push that is too long to be deflated": push(deflateRawSync(long), long.length, true),
+  "a reconciliation of more sections than may be": { kind: "reconcile", session: 1, step: sections },
+  "a reconciliation that waits for no answer": Buffer.concat(
+    Array(6).fill(writeMemberMessage({ kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0]) })),
+  ),
+  "a report request up to no whole second": { kind: "report-request", at: EPOCH + 1 },
+  "a part of a snapshot that was not asked for": {
+    kind: "snapshot-part",
+    at: EPOCH,
+    number: 0,
+    total: 3,
+    isLast: true,
+    bytes: Buffer.from("abc"),
+  },
+  "a reconciliation that is none": { kind: "reconcile", session: 1, step: Buffer.from("garbage") },
+};
+
+for (const [name, message] of Object.entries(bad)) {
+  test(`${name} closes the connection of a member`, () => {
+    const world = new World();
+    const { node, hand } = joined(world);
+    hand.say(message);
+    world.run(100);
+    assert.ok(hand.isClosed);
+    assert.equal(hand.last, "bye");
+    assert.equal(node.peering.members.length, 0);
+    assert.equal(entriesOf(node), 0);
+    hand.say(message);
+    world.run(1000);
+    assert.equal(node.peering.state, "live");
+  });
+}
+
+const fail = (): never => {
+  throw new TypeError("Cannot read properties of null");
+};
+
+const faultsOf = ({ lines }: Node) => lines.filter(({ text }) => text === FAREWELLS["internal-error"]);
+
+/** Checks that an exception was reported with its stack, and that the daemon goes on with the next connection. */
+function checkContained(world: World, node: Node, hand: Hand): void {
+  assert.ok(hand.isClosed);
+  const [line, ...more] = faultsOf(node);
+  assert.match(String(line?.facts["detail"]), /^TypeError: Cannot read properties of null\n +at /);
+  assert.deepEqual(more, []);
+  assert.equal(node.peering.state, "live");
+  const next = new Hand(node);
+  next.prove();
+  next.greet();
+  next.say(push(writeEntries([entryOf(0)])));
+  world.run(100);
+  assert.equal(entriesOf(node), 1);
+}
+
+interface Fault {
+  readonly say: OwnMessage;
+  readonly parts?: Partial<PeeringParts>;
+  /** Where the exception is thrown, once. */
+  readonly at: (node: Node) => { readonly object: object; readonly method: string };
+}
+
+const judge = { hear: () => "known" as const };
+
+const faults: Readonly<Record<string, Fault>> = {
+  "the parser": {
+    say: { kind: "have", number: 0, places: [] },
+    at: () => ({ object: FrameParser.prototype, method: "push" }),
+  },
+  "what handles a message": {
+    say: { kind: "offer", places: [place] },
+    at: () => ({ object: Spreading.prototype, method: "offered" }),
+  },
+  "the check of a pushed entry": {
+    say: push(writeEntries([entryOf(1)])),
+    at: ({ timeline }) => ({ object: timeline, method: "holds" }),
+  },
+  "what judges a message on a channel": {
+    say: { kind: "speak", number: 1, entries: writeEntries([entryOf(0)]) },
+    parts: { messages: { hear: () => judge.hear(), missed() {} } },
+    at: () => ({ object: judge, method: "hear" }),
+  },
+  "the answer to a comparison": {
+    say: { kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0, 3, 0, 1, 0]) },
+    at: ({ timeline }) => ({ object: timeline.index, method: "places" }),
+  },
+};
+
+for (const [name, { say, parts = {}, at }] of Object.entries(faults))
+  test(`an exception in ${name} closes the connection of a member, and nothing else`, (context) => {
+    const world = new World();
+    const { node, hand } = joined(world, parts);
+    const { object, method } = at(node);
+    const fault = context.mock.method(object as Record<string, () => void>, method, fail, { times: 1 });
+    hand.say(say);
+    world.run(100);
+    fault.mock.restore();
+    checkContained(world, node, hand);
+  });
+
+test("an exception at a hello closes its connection, and nothing else", (context) => {
+  const world = new World();
+  const parts = { secret: (): null => null };
+  const node = world.add("a", { parts: { secret: () => parts.secret() } });
+  const fault = context.mock.method(parts, "secret", fail, { times: 1 });
+  const hand = new Hand(node);
+  fault.mock.restore();
+  checkContained(world, node, hand);
+});
+
+test("a member made by hand gives and gets entries", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const [given, taken] = [entryOf(0), entryOf(1)];
+  hand.say(push(writeEntries([given])));
+  world.run(100);
+  assert.deepEqual(hand.heard.at(-1), {
+    kind: "have",
+    number: 1,
+    places: [{ at: EPOCH, seq: 0, id: given.id }],
+  });
+  node.timeline.take(taken);
+  world.run(100);
+  const offered = [{ at: EPOCH + 1, seq: 0, id: taken.id }];
+  assert.deepEqual(hand.heard.at(-1), { kind: "offer", places: offered });
+  hand.say({ kind: "want", places: offered });
+  world.run(100);
+  assert.deepEqual(hand.heard.at(-1), push(writeEntries([taken])));
+});
+
+test("a member that has said nothing yet is told no more than a status", () => {
+  const world = new World();
+  const node = world.add("a");
+  const hand = new Hand(node);
+  hand.prove();
+  const before = hand.heard.length;
+  const [offered, own] = [entryOf(0), entryOf(1, ["SET", "k", "v".repeat(20_000)])];
+  for (const entry of [offered, own]) node.timeline.take(entry);
+  node.peering.giveAtOnce(own);
+  world.run(3000);
+  assert.deepEqual(new Set(hand.heard.slice(before).map(({ kind }) => kind)), new Set(["status"]));
+  hand.greet();
+  world.run(2000);
+  assert.ok(
+    hand.heard.some(({ kind }) => kind === "reconcile"),
+    "what it has missed is found",
+  );
+});
+
+test("a member that asks for reports all the time gets some", () => {
+  const world = new World();
+  const { hand } = joined(world);
+  for (let i = 0; i < 100; i++) hand.say({ kind: "report-request", at: EPOCH });
+  world.run(100);
+  assert.ok(!hand.isClosed);
+  const reports = hand.heard.filter(({ kind }) => kind === "report").length;
+  assert.ok(reports > 0 && reports <= 8, `${reports} reports`);
+});
+
+test("a member that does not read is closed before what waits for it fills the memory", () => {
+  const world = new World();
+  const { hand } = joined(world);
+  hand.unsent = PEERING_LIMITS.mostUnsentBytes;
+  world.run(100);
+  assert.ok(!hand.isClosed);
+  hand.unsent++;
+  world.run(100);
+  assert.ok(hand.isClosed);
+});
+
+test("an entry that stands twice in one push is taken once", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const entry = entryOf(0);
+  hand.say(push(writeEntries([entry, entry])));
+  world.run(100);
+  assert.equal(entriesOf(node), 1);
+  assert.equal(hand.heard.at(-1)?.kind, "have");
+});
+
+test("an entry that is here is told to be so whatever its signature, and is not verified again", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const entry = entryOf(0);
+  node.timeline.take(entry);
+  world.run(100);
+  hand.say(push(writeEntries([{ body: entry.body, signature: Buffer.alloc(32, 1) }])));
+  world.run(100);
+  assert.deepEqual(hand.heard.at(-1), {
+    kind: "have",
+    number: 1,
+    places: [{ at: EPOCH, seq: 0, id: entry.id }],
+  });
+  assert.equal(node.peering.members[0]?.refusals, 0);
+});
+
+test("what a member asks for that is not there is passed over", () => {
+  const world = new World();
+  const { hand } = joined(world);
+  hand.say({ kind: "want", places: [place] });
+  hand.say({ kind: "given", session: 77 });
+  hand.say({ kind: "snapshot-pull", at: 5, number: 3 });
+  hand.say({ kind: "report", at: 5, watermark: 5, ring: NOTHING, data: NOTHING });
+  world.run(1000);
+  assert.ok(!hand.isClosed);
+  assert.ok(hand.heard.every(({ kind }) => kind !== "push"));
+});
+
+/** A daemon that has a snapshot of some parts to give. */
+function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
+  const { node, hand } = joined(new World());
+  node.timeline.handover = {
+    givable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }),
+    hold: () => {},
+    keepFrom: () => {},
+    adoptions: 0,
+    cuts: [],
+    votes: null,
+    certify: () => {},
+    keepVotes: () => {},
+    want: () => {},
+    hasLost: () => false,
+    stage: () => assert.fail("nothing is taken"),
+    adopt: () => assert.fail("nothing is taken"),
+  };
+  return { node, hand };
+}
+
+const partsOf = ({ heard }: Hand) => heard.filter((message) => message.kind === "snapshot-part");
+
+test("a member that asks for parts of a snapshot and takes none makes no more wait for it than others do", () => {
+  const { hand } = giving(Array(100).fill(Buffer.alloc(1)));
+  const ask = (number: number) => hand.say({ kind: "snapshot-pull", at: EPOCH, number });
+  for (let number = 0; number < 4; number++) ask(number);
+  assert.equal(partsOf(hand).length, 4);
+  hand.unsent = PEERING_LIMITS.mostUnsentBytes + 1;
+  for (let number = 4; number < 50; number++) ask(number);
+  assert.equal(partsOf(hand).length, 4);
+});
+
+test("a snapshot that cannot be read is none to give", () => {
+  const failing = function* () {
+    yield Buffer.alloc(1);
+    throw new Error("EIO: i/o error, read");
+  };
+  const { node, hand } = giving({ [Symbol.iterator]: failing });
+  hand.say({ kind: "snapshot-pull", at: EPOCH, number: 0 });
+  const [part] = partsOf(hand);
+  assert.ok(part?.kind === "snapshot-part" && part.at === 0 && part.isLast, "another member is to be asked");
+  assert.ok(!hand.isClosed);
+  assert.deepEqual(node.lines.at(-1)?.facts, { reason: "EIO: i/o error, read" });
+});
+
+test("a member that was called, and never pauses behind its proof, is closed before what it says fills the memory", () => {
+  const world = new World();
+  const heard: MemberMessage[] = [];
+  const parser = new FrameParser(1 << 20, 2);
+  let owner: MemberSocketOwner | null = null;
+  const socket: MemberSocket = {
+    binding: null,
+    remote: "203.0.113.9:1",
+    unsentBytes: () => 0,
+    close: () => {},
+    write: (bytes) => void heard.push(...parser.push(bytes).map(readMemberMessage)),
+  };
+  const connect = (_: unknown, own: MemberSocketOwner) => {
+    owner ??= own;
+    return socket;
+  };
+  const node = world.add("a", { peers: ["me"], parts: { connect } });
+  const say = (bytes: Buffer) => (owner as unknown as MemberSocketOwner).received(bytes);
+  (owner as unknown as MemberSocketOwner).opened();
+  const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
+  say(Buffer.from(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1"));
+  say(writeMemberMessage({ kind: "challenge", nonce: NONCE }));
+  const challenge = heard.find(({ kind }) => kind === "challenge") as { nonce: string };
+  const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
+  const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
+  const frame = writeMemberMessage({ kind: "have", number: 0, places: [] });
+  say(
+    Buffer.concat([
+      writeMemberMessage({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) }),
+      frame.subarray(0, 5),
+    ]),
+  );
+  for (let i = 0; i < 1100; i++) say(Buffer.concat([frame.subarray(5), frame.subarray(0, 5)]));
+  const [last] = heard.slice(-1);
+  assert.ok(last?.kind === "bye" && last.code === "malformed");
+});

@@ -1,0 +1,90 @@
+/** Up to where members hold the same, and what becomes of one that never does. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CommonPast } from "../../../../cluster/peers/past/common-past.js";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import type { TimelineFace } from "../../../../cluster/peers/shared/peering-parts.js";
+import { EPOCH } from "../entries.js";
+
+const { catchUpStuckMs, snapshotHoldMs } = PEERING_LIMITS;
+const EMPTY = { count: 0, sum: "\0".repeat(32) };
+
+/** This daemon and two members, b and c; c has something else. */
+class Scene {
+  now = 0;
+  keepsFrom = 0;
+  isBehind = true;
+  isSame = false;
+  readonly past: CommonPast;
+
+  constructor() {
+    const scene = this;
+    const timeline = {
+      get published() {
+        return EPOCH + scene.now;
+      },
+      index: { digestUpTo: () => EMPTY },
+      handover: { keepFrom: (date: number) => void (this.keepsFrom = date) },
+    } as unknown as TimelineFace;
+    this.past = new CommonPast({ timeline, limits: PEERING_LIMITS });
+  }
+
+  run(ms: number): void {
+    for (const end = this.now + ms; this.now < end; ) {
+      this.now += 500;
+      this.past.tick(this.now, () => ["b", "c"].map((id) => this.#member(id)));
+    }
+  }
+
+  #member(id: string) {
+    const data = id === "c" && !this.isSame ? { ...EMPTY, count: 1 } : EMPTY;
+    const watermark = EPOCH + this.now;
+    return {
+      id,
+      watermark,
+      isCatchingUp: id === "c" && this.isBehind,
+      ask: (at: number) =>
+        void queueMicrotask(() => this.past.reported(id, { at, watermark, ring: EMPTY, data })),
+    };
+  }
+
+  /** Reports come between two ticks. */
+  async settle(ms: number): Promise<void> {
+    for (const end = this.now + ms; this.now < end; await Promise.resolve()) this.run(500);
+  }
+}
+
+test("who has been catching up for long keeps the others from signing no more, and from forgetting for a while yet", async () => {
+  const scene = new Scene();
+  await scene.settle(catchUpStuckMs);
+  assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
+  await scene.settle(10_000);
+  assert.ok(scene.past.value > EPOCH);
+  assert.equal(scene.keepsFrom, 0, "what it alone holds has not come");
+  await scene.settle(snapshotHoldMs);
+  assert.equal(scene.keepsFrom, Number.POSITIVE_INFINITY);
+  assert.ok(
+    scene.past.value < EPOCH + scene.now,
+    "and what is signed is compared with those that are level, as before",
+  );
+});
+
+test("those that are level and never agree keep each other from signing for a while only", async () => {
+  const scene = new Scene();
+  scene.isBehind = false;
+  await scene.settle(snapshotHoldMs - 10_000);
+  assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
+  await scene.settle(20_000);
+  assert.deepEqual([scene.past.value, scene.keepsFrom], [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+});
+
+test("who is level again, and differs, counts at once", async () => {
+  const scene = new Scene();
+  await scene.settle(catchUpStuckMs + 10_000);
+  scene.isBehind = false;
+  await scene.settle(10_000);
+  assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
+  scene.isSame = true;
+  await scene.settle(10_000);
+  assert.ok(scene.past.value > EPOCH && scene.keepsFrom === scene.past.value);
+});

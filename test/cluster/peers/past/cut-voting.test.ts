@@ -1,0 +1,355 @@
+/** What members have signed of their states: whose word counts, and what nobody signs twice. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PROOFS_MOST } from "../../../../cluster/peers/past/contradictions.js";
+import { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
+import type { Electorate } from "../../../../cluster/peers/past/electorate.js";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import type { TimelineFace } from "../../../../cluster/peers/shared/peering-parts.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { bytesOf } from "../../../../protocol/byte-string.js";
+import { type CutVote, cutVoteBytes, readCutVotes } from "../../../../protocol/members/cut-votes.js";
+import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
+import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
+import type { Cut } from "../../../../timeline/snapshots/snapshot-making.js";
+import { CLUSTER, EPOCH, isSignedBy, sha256, signWith } from "../entries.js";
+
+const spkiOf = (name: string): ByteString => `key of ${name}`;
+const idOf = (name: string): ByteString => sha256(spkiOf(name));
+
+const cutOf = (at: number, state = "state"): Cut => ({ at, bytes: 100, seal: sha256(`${state} at ${at}`) });
+
+function voteOf(name: string, cut: Cut, cluster = CLUSTER): CutVote {
+  const spki = spkiOf(name);
+  return { ...cut, spki, signature: bytesOf(signWith(spki, cutVoteBytes(cluster, cut))) };
+}
+
+class Scene {
+  cuts: Cut[] = [];
+  votes: Buffer | null = null;
+  readonly certified: number[] = [];
+  readonly sent: OwnMessage[] = [];
+  readonly guilty: ByteString[] = [];
+  readonly errors: string[] = [];
+  state: DaemonState = "live";
+  commonPast = EPOCH;
+  prunedTo = -1;
+  isCatchingUp = false;
+  electorate: Electorate = { ids: new Set(["b", "c"].map(idOf)), others: 2 };
+  now = 0;
+  checks = 0;
+  wanted = 0;
+  /** What the last one was to be later than. */
+  wantedAfter = 0;
+  save = (kept: () => void): void => kept();
+  readonly voting: CutVoting;
+
+  constructor(votes: Buffer | null = null) {
+    const scene = this;
+    this.votes = votes;
+    const handover = {
+      get cuts() {
+        return scene.cuts;
+      },
+      get votes() {
+        return scene.votes;
+      },
+      keepVotes: (votes: Buffer, kept: () => void) => {
+        scene.votes = votes;
+        scene.save(kept);
+      },
+      certify: (at: number) => void scene.certified.push(at),
+      want: (after: number) => {
+        scene.wanted++;
+        scene.wantedAfter = after;
+      },
+    } as unknown as TimelineFace["handover"];
+    const timeline = {
+      handover,
+      published: Number.POSITIVE_INFINITY,
+      get prunedTo() {
+        return scene.prunedTo;
+      },
+    } as TimelineFace;
+    const note = (_: object, text: string) => void this.errors.push(text);
+    this.voting = new CutVoting({
+      peering: {
+        timeline,
+        cluster: CLUSTER,
+        hash: sha256,
+        limits: PEERING_LIMITS,
+        uptime: () => this.now,
+        identity: { id: idOf("a"), spki: spkiOf("a"), sign: (bytes) => signWith(spkiOf("a"), bytes) },
+        verifySignature: (...args) => {
+          this.checks++;
+          return isSignedBy(...args);
+        },
+        log: { info: note, warn: note, error: note },
+      },
+      electorate: () => this.electorate,
+      state: () => this.state,
+      commonPast: () => this.commonPast,
+      voters: () => [{ id: idOf("b"), connection: this.#connection, isCatchingUp: this.isCatchingUp }],
+      contradicted: (id) => void this.guilty.push(id),
+    });
+    this.voting.start();
+  }
+
+  readonly #connection = { send: (message: OwnMessage) => void this.sent.push(message) };
+
+  pass(): void {
+    this.now += PEERING_LIMITS.reportEveryMs;
+    this.voting.tick(this.now);
+  }
+
+  heard(...votes: readonly CutVote[]): void {
+    this.voting.heard(idOf("b"), votes);
+  }
+}
+
+const AT = EPOCH - 5000;
+
+/** null: nothing is known of it. */
+const signedBy = ({ voting }: Scene, name: string, at: number): CutVote | null =>
+  voting.from(idOf(name), at).find((vote) => vote.at === at) ?? null;
+
+test("a cut is signed once all that are connected hold the same up to it, and told when that is on the disk", () => {
+  const scene = new Scene();
+  scene.cuts = [cutOf(AT), cutOf(EPOCH)];
+  scene.pass();
+  assert.deepEqual(
+    scene.sent.flatMap((message) => (message.kind === "cuts" ? message.votes.map(({ at }) => at) : [])),
+    [AT],
+  );
+  assert.deepEqual(
+    readCutVotes(scene.votes ?? assert.fail())?.map(({ at }) => at),
+    [AT],
+  );
+  assert.equal(signedBy(scene, "a", EPOCH), null);
+});
+
+test("a daemon that is catching up signs nothing, and one that has pruned signs up to there", () => {
+  const scene = new Scene();
+  scene.state = "catching-up";
+  scene.commonPast = 0;
+  scene.cuts = [cutOf(AT), cutOf(EPOCH)];
+  scene.prunedTo = AT;
+  scene.pass();
+  assert.equal(signedBy(scene, "a", AT), null);
+  scene.state = "isolated";
+  scene.pass();
+  assert.notEqual(signedBy(scene, "a", AT), null);
+  assert.equal(signedBy(scene, "a", EPOCH), null);
+});
+
+test("no date is signed twice, whatever becomes of its state, not after a restart either", () => {
+  const scene = new Scene();
+  scene.cuts = [cutOf(AT)];
+  scene.pass();
+  const first = signedBy(scene, "a", AT);
+  scene.cuts = [cutOf(AT, "another")];
+  scene.pass();
+  assert.deepEqual(signedBy(scene, "a", AT), first);
+  const again = new Scene(scene.votes);
+  again.cuts = [cutOf(AT, "another"), cutOf(AT - 1)];
+  again.pass();
+  assert.deepEqual(signedBy(again, "a", AT), first);
+  assert.equal(signedBy(again, "a", AT - 1), null);
+});
+
+test("more than half of the others have to have signed the same; who forgets counts itself as one of them", () => {
+  const scene = new Scene();
+  scene.cuts = [cutOf(AT)];
+  scene.pass();
+  assert.deepEqual([scene.voting.agreedOn(AT), scene.certified], [null, []]);
+  scene.heard(voteOf("b", cutOf(AT)));
+  scene.pass();
+  assert.equal(scene.voting.agreedOn(AT), null);
+  assert.deepEqual(scene.certified, [AT]);
+  scene.heard(voteOf("c", cutOf(AT, "another")));
+  assert.equal(scene.voting.agreedOn(AT), null);
+  const other = new Scene();
+  other.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
+  assert.equal(other.voting.agreedOn(AT)?.seal, cutOf(AT).seal);
+});
+
+test("who has no voice, forges, or signs for another cluster is not counted, however many come", () => {
+  const scene = new Scene();
+  const strangers = Array.from({ length: 100 }, (_, i) => voteOf(`stranger${i}`, cutOf(AT)));
+  scene.heard(...strangers);
+  assert.equal(scene.checks, 0, "their signatures cost nothing");
+  scene.heard({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
+  scene.heard(voteOf("c", cutOf(AT), "d".repeat(32)));
+  assert.deepEqual(
+    ["b", "c"].map((name) => signedBy(scene, name, AT)),
+    [null, null],
+  );
+});
+
+test("a member that sends forged votes without end has some checked in a second, and no more", () => {
+  const scene = new Scene();
+  const forged = (at: number) => ({ ...voteOf("b", cutOf(at)), signature: "x" });
+  for (let i = 0; i < 20; i++)
+    scene.heard(...Array.from({ length: 256 }, (_, j) => forged(AT - 256 * i - j)));
+  assert.ok(scene.checks <= 64, `${scene.checks}`);
+  scene.now += 1000;
+  scene.heard(voteOf("c", cutOf(AT)));
+  assert.notEqual(signedBy(scene, "c", AT), null);
+});
+
+test("a member that signs two states of one date has proved its guilt; who forges that has not", () => {
+  const scene = new Scene();
+  scene.heard(voteOf("b", cutOf(AT)), voteOf("b", cutOf(AT)));
+  scene.heard({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
+  assert.deepEqual(scene.guilty, []);
+  scene.heard(voteOf("b", cutOf(AT, "another")));
+  assert.deepEqual(scene.guilty, [idOf("b")]);
+  scene.heard(voteOf("b", cutOf(AT + 1)), voteOf("b", cutOf(AT)));
+  assert.deepEqual(scene.voting.from(idOf("b"), 0), [], "what it has signed is worth nothing");
+  assert.match(scene.errors[0] as string, /two states of one date/);
+});
+
+test("a proved guilt is proved after a restart too, among other votes, and of some members only", () => {
+  const scene = new Scene();
+  scene.cuts = [cutOf(AT)];
+  scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("b", cutOf(AT, "another")));
+  scene.pass();
+  const again = new Scene(scene.votes);
+  assert.deepEqual(again.guilty, [idOf("b")]);
+  assert.notEqual(signedBy(again, "c", AT), null);
+  again.heard(voteOf("b", cutOf(AT)));
+  assert.equal(signedBy(again, "b", AT), null);
+  const names = Array.from({ length: 100 }, (_, i) => `liar${i}`);
+  again.electorate = { ids: new Set(names.map(idOf)), others: names.length };
+  for (const name of names) {
+    again.now += 1000;
+    again.heard(voteOf(name, cutOf(AT)), voteOf(name, cutOf(AT, "another")));
+  }
+  again.pass();
+  const last = new Scene(again.votes);
+  assert.deepEqual(last.guilty, names.slice(-PROOFS_MOST).map(idOf));
+});
+
+test("of members that come with another id each time the votes are forgotten", () => {
+  const scene = new Scene();
+  const isKnown = (name: string) => signedBy(scene, name, AT) !== null;
+  for (let i = 0; i < 50; i++) {
+    scene.electorate = { ids: new Set([idOf(`b${i}`)]), others: 2 };
+    scene.heard(voteOf(`b${i}`, cutOf(AT)));
+    scene.pass();
+  }
+  const known = Array.from({ length: 50 }, (_, i) => `b${i}`).filter(isKnown);
+  assert.deepEqual(known, ["b48", "b49"], "one may be at the address where nobody is known to be");
+  scene.electorate = { ids: new Set([idOf("b49"), idOf("c")]), others: 2 };
+  scene.pass();
+  assert.deepEqual([isKnown("b48"), isKnown("b49")], [false, true]);
+});
+
+test("for a member that stays behind snapshots are wanted, ever more seldom", () => {
+  const scene = new Scene();
+  scene.isCatchingUp = true;
+  const wantedIn = (ms: number) => {
+    const before = scene.wanted;
+    for (const end = scene.now + ms; scene.now < end; ) scene.pass();
+    return scene.wanted - before;
+  };
+  assert.equal(wantedIn(PEERING_LIMITS.catchUpStuckMs), 0);
+  assert.equal(wantedIn(4000), 1);
+  assert.equal(wantedIn(2 * PEERING_LIMITS.catchUpStuckMs + 4000), 1);
+  assert.ok(wantedIn(3_600_000) <= 12);
+  // Who comes and goes gets no more of it.
+  for (let i = 0; i < 10; i++) {
+    scene.isCatchingUp = i % 2 > 0;
+    scene.pass();
+  }
+  assert.equal(wantedIn(60_000), 0);
+});
+
+test("what is wanted for a member that stays behind is of a date that can still be signed", () => {
+  const wantedAfter = (scene: Scene) => {
+    scene.isCatchingUp = true;
+    for (const end = scene.now + PEERING_LIMITS.catchUpStuckMs + 4000; scene.now < end; ) scene.pass();
+    return scene.wantedAfter;
+  };
+  const own = new Scene();
+  own.cuts = [cutOf(AT)];
+  own.pass();
+  own.cuts = [];
+  assert.equal(wantedAfter(own), AT, "not of one that was signed here");
+  assert.equal(wantedAfter(new Scene(own.votes)), AT, "nor before a restart");
+  assert.equal(wantedAfter(new Scene()), -1);
+  const others = new Scene();
+  others.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
+  assert.equal(
+    wantedAfter(others),
+    AT,
+    "nor of one that most others have signed; one's word puts nothing off",
+  );
+});
+
+test("what others have signed of the snapshots that are held is handed to who connects, and again to who is catching up", () => {
+  const scene = new Scene();
+  scene.cuts = [cutOf(AT)];
+  scene.heard(voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT - 1)));
+  scene.pass();
+  scene.sent.length = 0;
+  scene.isCatchingUp = true;
+  scene.pass();
+  const told = scene.sent.flatMap((message) => (message.kind === "cuts" ? message.votes : []));
+  assert.deepEqual(
+    told.map(({ spki, at }) => [spki, at]),
+    [
+      [spkiOf("c"), AT],
+      [spkiOf("a"), AT],
+    ],
+  );
+});
+
+test("votes of one member are kept within a bound, those of snapshots that are held first", () => {
+  const scene = new Scene();
+  scene.cuts = [cutOf(AT - 1000)];
+  for (let i = 0; i < 200; i++) {
+    scene.now += 1000;
+    scene.heard(voteOf("b", cutOf(AT - 1000 + i)));
+  }
+  assert.notEqual(signedBy(scene, "b", AT - 1000), null);
+  assert.equal(signedBy(scene, "b", AT - 999), null);
+  assert.notEqual(signedBy(scene, "b", AT - 801), null);
+});
+
+test("a state that most others have signed otherwise is not found the same", () => {
+  const scene = new Scene();
+  scene.cuts = [cutOf(AT, "own")];
+  scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
+  scene.pass();
+  scene.pass();
+  assert.deepEqual([scene.errors, scene.certified], [[], []]);
+});
+
+test("what is signed is told to nobody, and counts for nothing, before it is on the disk", () => {
+  const scene = new Scene();
+  let saved = () => {};
+  scene.save = (kept) => void (saved = kept);
+  scene.cuts = [cutOf(AT)];
+  scene.isCatchingUp = true;
+  scene.pass();
+  scene.pass();
+  assert.deepEqual([scene.sent, signedBy(scene, "a", AT)], [[], null]);
+  saved();
+  scene.pass();
+  assert.ok(scene.sent.length > 0);
+});
+
+test("what is signed stays in what is kept, though other votes are kept before the disk has it", () => {
+  const scene = new Scene();
+  const saved: (() => void)[] = [];
+  scene.save = (kept) => void saved.push(kept);
+  scene.cuts = [cutOf(AT)];
+  scene.pass();
+  scene.heard(voteOf("b", cutOf(AT)));
+  scene.pass();
+  assert.equal(saved.length, 2);
+  for (const kept of saved) kept();
+  const restarted = new Scene(scene.votes);
+  assert.deepEqual(signedBy(restarted, "a", AT)?.seal, cutOf(AT).seal);
+});

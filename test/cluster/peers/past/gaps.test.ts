@@ -1,0 +1,315 @@
+/** What members have pruned cannot be given any more: who lacks it is not live. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Gaps } from "../../../../cluster/peers/past/gaps.js";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import { DigestIndex } from "../../../../timeline/compare/digest-index.js";
+import { placeOf } from "../../../../timeline/entries/entry.js";
+import { EPOCH, entryOf, keyOf, signWith } from "../entries.js";
+import { FakeTimeline } from "../fake-timeline.js";
+import { entriesOf, isLevel, type Node, World } from "../support.js";
+
+const LACKING = /lacks entries that a member does not keep any more/;
+
+const errorsOf = ({ lines }: Node) => lines.filter(({ text }) => LACKING.test(text));
+const isSaid = ({ lines }: Node, text: RegExp) => lines.some((line) => text.test(line.text));
+
+/** Twenty entries, a second apart. */
+function fill(...nodes: readonly Node[]): void {
+  for (let i = 0; i < 20; i++) {
+    const entry = entryOf(-60_000 + i * 1000);
+    for (const { timeline } of nodes) timeline.take(entry);
+  }
+}
+
+const prune = ({ timeline }: Node, at: number) => timeline.prune(EPOCH + at);
+
+test("a joiner beside a member that has pruned stays catching-up, and its log says which, from when, and the cure", () => {
+  const world = new World();
+  const a = world.add("a");
+  fill(a);
+  world.run(100);
+  prune(a, -50_500);
+  const b = world.add("b", { peers: ["a"] });
+  const states = new Set<string>();
+  for (let i = 0; i < 60; i++) {
+    world.run(1000);
+    states.add(b.peering.state);
+  }
+  assert.deepEqual([...states], ["catching-up"]);
+  assert.equal(a.peering.state, "live");
+  assert.equal(entriesOf(b), 10, "it has what is left");
+  assert.equal(errorsOf(b).length, 1);
+  assert.deepEqual(errorsOf(b)[0]?.facts, {
+    member: Buffer.from(keyOf("a").id, "latin1").toString("hex"),
+    address: "a:1",
+    keepsFrom: new Date(EPOCH - 50_499).toISOString(),
+  });
+  assert.ok(!isSaid(b, /caught up/));
+  assert.deepEqual(
+    b.peering.members.map(({ prunedTo, isLacking }) => [prunedTo, isLacking]),
+    [[EPOCH - 50_500, true]],
+  );
+  assert.deepEqual(
+    a.peering.members.map(({ prunedTo, isLacking }) => [prunedTo, isLacking]),
+    [[0, false]],
+  );
+  world.run(600_000);
+  assert.equal(errorsOf(b).length, 2, "again every ten minutes");
+  assert.equal(b.peering.state, "catching-up");
+});
+
+test("a joiner beside a member that has pruned and one that has everything becomes live", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
+  fill(a);
+  world.runUntil(() => entriesOf(b) === 20);
+  prune(a, -45_000);
+  const c = world.add("c", { peers: ["a"] });
+  world.runUntil(() => errorsOf(c).length > 0);
+  assert.equal(c.peering.state, "catching-up");
+  c.peering.setPeers([world.addressOf("a"), world.addressOf("b")]);
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(isLevel(a, b, c));
+  assert.ok(isSaid(c, /caught up/));
+  assert.deepEqual(
+    c.peering.members.map(({ isLacking }) => isLacking),
+    [false, false],
+  );
+  for (const node of [a, b]) assert.equal(node.peering.state, "live");
+});
+
+test("what a joiner gets from one that has everything makes it live without a word, although another has pruned", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
+  fill(a);
+  world.runUntil(() => entriesOf(b) === 20);
+  prune(a, -45_000);
+  const c = world.add("c", { peers: ["a", "b"] });
+  const states: string[] = [];
+  world.runUntil(() => {
+    if (c.peering.state === "live") states.push(isLevel(a, c) ? "level" : "lacking");
+    return states.length > 0;
+  }, 10_000);
+  assert.deepEqual([states, errorsOf(c).length], [["level"], 0]);
+});
+
+test("of two that hold the same one may have pruned, or both: they stay live, also while they are written to", () => {
+  const world = new World();
+  const [a, b] = [world.add("a"), world.add("b", { peers: ["a"] })];
+  fill(a, b);
+  world.run(5000);
+  const isLive = () => [a, b].every(({ peering: { state } }) => state === "live");
+  assert.ok(isLive());
+  prune(a, -45_500);
+  for (let i = 0; i < 400; i++) {
+    (i % 2 === 0 ? a : b).timeline.take(entryOf(world.now));
+    if (i === 200) prune(b, -44_000);
+    if (i === 300) world.breakAll(() => true);
+    world.run(25);
+    assert.ok(isLive() || i >= 300, `after ${i}`);
+  }
+  world.run(5000);
+  assert.ok(isLive() && isLevel(a, b));
+  assert.equal(errorsOf(a).length + errorsOf(b).length, 0);
+});
+
+test("who was away for longer than a member keeps entries is catching up as soon as it is connected", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+  world.run(5000);
+  world.cut.add("a b").add("b a");
+  world.run(15_000);
+  fill(a);
+  world.run(100);
+  prune(a, 0);
+  assert.equal(b.peering.state, "isolated");
+  world.cut.clear();
+  world.runUntil(() => b.peering.state !== "isolated");
+  assert.equal(b.peering.state, "catching-up");
+  world.run(30_000);
+  assert.equal(b.peering.state, "catching-up");
+  assert.equal(errorsOf(b).length, 1);
+  assert.equal(a.peering.state, "live", "it holds more than a member that is not live");
+});
+
+/** Gaps of a daemon that is not live, beside one member that holds an entry which it has pruned. */
+function subject() {
+  const time = { uptime: 0 };
+  const asked: number[] = [];
+  const timeline = new FakeTimeline(
+    (step) => step(),
+    () => {},
+  );
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+  const clocks = { clock: () => EPOCH, uptime: () => time.uptime };
+  const gaps = new Gaps({
+    timeline,
+    log,
+    limits: PEERING_LIMITS,
+    ...clocks,
+    electorate: () => ({ ids: new Set(["a"]), others: 1 }),
+    isLiveHere: () => false,
+    beganEmpty: () => true,
+    isLive: () => true,
+    hasServed: () => true,
+    haveSigned: () => false,
+    order: () => null,
+    ask: (at: number) => void asked.push(at),
+    notices: { warn: () => assert.fail("it is believed") },
+  });
+  const entry = entryOf(-60_000);
+  const given = new DigestIndex();
+  given.add(placeOf(entry), false);
+  const held = { ring: given.total("ring"), data: given.total("data") };
+  const connection = { remote: "a:1", send: () => {} };
+  const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
+  const hears = (pruned: number) =>
+    gaps.heard({ id: "a", connection }, { kind: "status", ...numbers, ...held, pruned, state: "live" }, true);
+  const reports = () => gaps.reported("a", { at: EPOCH - 50_000, watermark: 0, ...held });
+  return { gaps, time, asked, timeline, entry, hears, reports };
+}
+
+test("what lacked is not stuck any more as soon as it is here", () => {
+  const { gaps, time, timeline, entry, hears, reports } = subject();
+  const pruned = EPOCH - 50_500;
+  hears(pruned);
+  reports();
+  const isStuck = () => gaps.isStuck("a", time.uptime, PEERING_LIMITS.snapshotAfterMs);
+  assert.equal(isStuck(), false, "it may be on its way");
+  time.uptime += PEERING_LIMITS.snapshotAfterMs;
+  assert.equal(isStuck(), true);
+  timeline.take(entry);
+  assert.equal(isStuck(), false);
+});
+
+test("a member that says now that it has pruned, and now that it has not, and never what it holds, is not waited for without end", () => {
+  const { gaps, time, hears } = subject();
+  for (let i = 0; i < 20; i++) {
+    hears(0);
+    hears(EPOCH - 50_500 - 1000 * i);
+    assert.equal(gaps.isLacking(time.uptime, true, 0), time.uptime < PEERING_LIMITS.catchUpStuckMs);
+    time.uptime += 2000;
+  }
+});
+
+test("a member that reports again and again makes nobody ask all the others as often", () => {
+  const { asked, time, hears, reports } = subject();
+  hears(EPOCH - 50_500);
+  for (let i = 0; i < 1000; i++) reports();
+  assert.equal(asked.length, 1);
+  time.uptime += PEERING_LIMITS.reportEveryMs;
+  for (let i = 0; i < 1000; i++) reports();
+  assert.equal(asked.length, 2);
+});
+
+test("what the others hold is asked again as long as something lacks, though its member reports no more", () => {
+  const { gaps, asked, time, timeline, entry, hears, reports } = subject();
+  hears(EPOCH - 50_500);
+  reports();
+  for (let rounds = 1; rounds <= 5; rounds++) {
+    assert.equal(asked.length, rounds);
+    time.uptime += PEERING_LIMITS.reportEveryMs;
+    gaps.tick(time.uptime);
+  }
+  timeline.take(entry);
+  asked.length = 0;
+  time.uptime += PEERING_LIMITS.reportEveryMs;
+  gaps.tick(time.uptime);
+  assert.equal(asked.length, 0, "nothing lacks any more");
+});
+
+/** A daemon that lacks what a member has pruned, which is gone since; another one knows only it. */
+function lackingOfOneGone(prunedTo: number) {
+  const world = new World();
+  const a = world.add("a");
+  fill(a);
+  world.run(100);
+  prune(a, prunedTo);
+  const b = world.add("b", { peers: ["a"] });
+  world.add("c", { peers: ["b"] });
+  world.run(5000);
+  world.kill("a");
+  world.run(30_000);
+  assert.equal(b.peering.state, "catching-up");
+  return { world, b };
+}
+
+test("what lacks is remembered while the member is away, until it is left out of the peers", () => {
+  const { world, b } = lackingOfOneGone(-50_000);
+  b.peering.setPeers([world.addressOf("c")]);
+  world.run(100);
+  assert.equal(b.peering.state, "live");
+});
+
+test("what lacks is not waited for when the member is there again as another, with nothing", () => {
+  const { world, b } = lackingOfOneGone(-40_000);
+  const key = keyOf("another");
+  world.add("a", { parts: { identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) } } });
+  world.runUntil(() => b.peering.state === "live");
+});
+
+test("a lacking daemon that prunes itself makes nobody else catching-up, and stays what it is", () => {
+  const world = new World();
+  const a = world.add("a");
+  fill(a);
+  world.run(100);
+  prune(a, -50_500);
+  const [b, c] = [world.add("b", { peers: ["a"] }), world.add("c", { peers: ["a", "b"] })];
+  world.run(5000);
+  prune(b, -48_000);
+  world.run(60_000);
+  assert.deepEqual(
+    [a, b, c].map(({ peering }) => peering.state),
+    ["live", "catching-up", "catching-up"],
+  );
+});
+
+test("what was pruned long ago is compared where sums are kept although finer ones have gone", () => {
+  const world = new World();
+  const [a, b] = [world.add("a"), world.add("b")];
+  const DAY = 86_400_000;
+  for (let i = 0; i < 20; i++) {
+    const entry = entryOf(-3 * DAY + i * 1000);
+    for (const { timeline } of [a, b]) timeline.take(entry);
+  }
+  world.run(100);
+  prune(a, -3 * DAY + 5500);
+  const asked: number[] = [];
+  const { digestUpTo } = a.timeline.index;
+  a.timeline.index.digestUpTo = (at, set) => {
+    asked.push(at);
+    return digestUpTo.call(a.timeline.index, at, set);
+  };
+  b.timeline.take(entryOf(-3 * DAY + 9500));
+  b.peering.setPeers([world.addressOf("a")]);
+  world.runUntil(() => asked.length > 0);
+  assert.ok(asked.every((at) => at % 4_096_000 === 0 && at > EPOCH - 3 * DAY + 5500));
+  world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
+});
+
+test("of two that were apart and have forgotten up to different dates one is live, and the other one lacks something", () => {
+  // How many more one has of what both have forgotten, and of what only the other one has.
+  for (const [before, between] of [
+    [1, -3],
+    [-1, 3],
+    [0, 0],
+  ] as const) {
+    const world = new World();
+    const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+    world.cut.add("a b").add("b a");
+    fill(a);
+    fill(b);
+    const extra = before > 0 ? [a, -55_000, b, -51_800] : [b, -55_000, a, -51_800];
+    const [early, earlyAt, late, lateAt] = extra as [Node, number, Node, number];
+    for (let i = 0; i < Math.abs(before); i++) early.timeline.take(entryOf(earlyAt + i));
+    for (let i = 0; i < Math.abs(between); i++) late.timeline.take(entryOf(lateAt + i));
+    world.run(100);
+    prune(a, -50_500);
+    prune(b, -52_500);
+    world.cut.clear();
+    world.run(60_000);
+    const states = [a, b].map(({ peering }) => peering.state).sort();
+    assert.deepEqual(states, ["catching-up", "live"], `${before} and ${between}`);
+  }
+});

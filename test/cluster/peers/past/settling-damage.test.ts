@@ -1,0 +1,105 @@
+/** What is found damaged, and nobody gives again: when a daemon goes on without it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import { placeOf } from "../../../../timeline/entries/entry.js";
+import { EPOCH, entryOf } from "../entries.js";
+import { type Node, World } from "../support.js";
+
+const { catchUpStuckMs, reportEveryMs } = PEERING_LIMITS;
+
+function three(): { world: World; nodes: readonly [Node, Node, Node] } {
+  const world = new World();
+  const names = ["a", "b", "c"];
+  const [a, b, c] = world.addAll(names) as [Node, Node, Node];
+  world.runUntil(() => [a, b, c].every(({ peering }) => peering.state === "live"));
+  return { world, nodes: [a, b, c] };
+}
+
+test("a damaged entry is let go of once most others have held the same without it for a while", () => {
+  const { world, nodes } = three();
+  const [a] = nodes;
+  world.run(2 * catchUpStuckMs);
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "nothing is damaged");
+  a.timeline.damagedEntries.lastAt = EPOCH - 1000;
+  world.run(catchUpStuckMs - 1000);
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "it may be given again");
+  world.run(4000);
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 1);
+});
+
+test("a damaged entry is waited for while most others are away, or have more than is here", () => {
+  const { world, nodes } = three();
+  const [a, b, c] = nodes;
+  a.timeline.damagedEntries.lastAt = EPOCH - 1000;
+  for (const { timeline } of [b, c]) timeline.take(entryOf(-1000));
+  a.timeline.roomUntil = 0;
+  world.run(3 * catchUpStuckMs);
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 0);
+  a.timeline.roomUntil = Number.POSITIVE_INFINITY;
+  for (const pair of ["a c", "c a", "a b", "b a"]) world.cut.add(pair);
+  world.run(3 * catchUpStuckMs);
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 0);
+});
+
+test("who goes on writing elsewhere does not put off that a damaged entry is let go of", () => {
+  const { world, nodes } = three();
+  const [a, b] = nodes;
+  a.timeline.damagedEntries.lastAt = EPOCH - 1000;
+  for (let written = 0; written < 2 * catchUpStuckMs; written += 250) {
+    b.timeline.take(entryOf(written));
+    world.run(250);
+  }
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 1);
+});
+
+test("where one other has the same and one has more that it cannot give, two of three go on without; not while one is away", () => {
+  const { world, nodes } = three();
+  const [a, , c] = nodes;
+  const only = entryOf(-1000);
+  c.timeline.index.add(placeOf(only), false);
+  c.timeline.prune(EPOCH);
+  a.timeline.damagedEntries.lastAt = only.envelope.at;
+  for (const pair of ["a c", "c a"]) world.cut.add(pair);
+  world.run(2 * catchUpStuckMs);
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "it may be the one that can give it");
+  world.cut.clear();
+  world.run(2 * catchUpStuckMs);
+  assert.ok(a.timeline.damagedEntries.timesLetGo > 0);
+});
+
+test("a daemon without members waits for nobody for longer", () => {
+  const world = new World();
+  const alone = world.add("a", { peers: [] });
+  alone.timeline.damagedEntries.lastAt = EPOCH - 1000;
+  world.run(catchUpStuckMs - 1000);
+  assert.equal(alone.timeline.damagedEntries.timesLetGo, 0, "an operator may see it first");
+  world.run(4000);
+  assert.equal(alone.timeline.damagedEntries.timesLetGo, 1);
+});
+
+test("what was said when something was damaged long ago counts for nothing that is damaged now", () => {
+  const { world, nodes } = three();
+  const { damagedEntries } = nodes[0].timeline;
+  for (const when of ["first", "long after"]) {
+    damagedEntries.timesLetGo = 0;
+    damagedEntries.lastAt = EPOCH - 1000;
+    world.run(catchUpStuckMs - 1000);
+    assert.equal(damagedEntries.timesLetGo, 0, when);
+    damagedEntries.lastAt = null;
+    world.run(2 * catchUpStuckMs);
+  }
+});
+
+test("what is damaged is looked at as often as it is asked for, not each time that the clock ticks", () => {
+  const { world, nodes } = three();
+  let looks = 0;
+  Object.defineProperty(nodes[0].timeline.damagedEntries, "lastAt", {
+    get: () => {
+      looks++;
+      return EPOCH - 1000;
+    },
+  });
+  world.run(10 * reportEveryMs);
+  assert.ok(looks > 0 && looks <= 11, `${looks}`);
+});

@@ -1,0 +1,128 @@
+/** Which snapshot of a member is asked for, where it has signed several. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SnapshotChoice } from "../../../../cluster/peers/past/snapshot-choice.js";
+import { SnapshotTaking } from "../../../../cluster/peers/past/snapshot-taking.js";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import type { TimelineFace } from "../../../../cluster/peers/shared/peering-parts.js";
+import type { CutVote } from "../../../../protocol/members/cut-votes.js";
+import { DigestIndex } from "../../../../timeline/compare/digest-index.js";
+import type { AdoptionOwner } from "../../../../timeline/handover.js";
+import { EPOCH, sha256 } from "../entries.js";
+
+const [FIRST, SECOND, THIRD] = [EPOCH - 3000, EPOCH - 2000, EPOCH - 1000] as const;
+const voteOf = (at: number): CutVote => ({ at, bytes: 1, seal: sha256(`${at}`), spki: "", signature: "" });
+
+/** @param agreed  dates of which most others have signed the same @param missing  of what the member had no more @param options.base  what stands here for what is forgotten @param options.taken  dates of what was taken already */
+function chosen(
+  agreed: readonly number[],
+  missing: number,
+  {
+    order = null,
+    base = null,
+    taken = [],
+  }: {
+    readonly order?: string | null;
+    readonly base?: CutVote | null;
+    readonly taken?: readonly number[];
+  } = {},
+): number | undefined {
+  const handover = { cuts: base === null ? [] : [base] };
+  const choice = new SnapshotChoice({
+    peering: {
+      timeline: {
+        prunedTo: base?.at ?? -1,
+        handover,
+        index: new DigestIndex(),
+      } as unknown as TimelineFace,
+      clock: () => EPOCH,
+      limits: PEERING_LIMITS,
+      order: () => order,
+    },
+    gaps: { isOpen: () => true, isStuck: () => true },
+    voting: {
+      from: (_, needed) => [FIRST, SECOND, THIRD].filter((at) => at >= needed).map(voteOf),
+      agreedOn: (at) => (agreed.includes(at) ? voteOf(at) : null),
+      haveSigned: () => false,
+    },
+    electorate: () => ({ ids: new Set(["b", "c"]), others: 2 }),
+    state: () => "catching-up",
+    beganEmpty: () => false,
+    isEverybodyHere: () => true,
+    missingOf: () => missing,
+    wasTaken: ({ at }) => taken.includes(at),
+    notices: { warn: () => {} },
+  });
+  const connection = { remote: "b", send: () => {} };
+  const status = { pruned: FIRST, state: "live" } as const;
+  return choice.choices(0, [{ id: "b", connection, status, compared: "live" }])[0]?.agreed.at;
+}
+
+test("behind a snapshot that a member has signed and has no more comes the next that is agreed on, then the first again", () => {
+  assert.equal(chosen([FIRST, SECOND, THIRD], -1), FIRST);
+  assert.equal(chosen([FIRST, SECOND, THIRD], FIRST), SECOND);
+  assert.equal(chosen([FIRST, THIRD], FIRST), THIRD);
+  assert.equal(chosen([FIRST, SECOND], SECOND), FIRST);
+  assert.equal(chosen([], FIRST), undefined);
+  assert.equal(chosen([], FIRST, { order: "b" }), SECOND, "an order is to be carried out as well");
+});
+
+test("the very snapshot that stands here for what is forgotten is not taken once more, whatever lacks; another of its date is", () => {
+  const base = voteOf(FIRST);
+  assert.equal(chosen([FIRST], -1, { base }), undefined);
+  assert.equal(chosen([FIRST, SECOND], -1, { base }), SECOND);
+  assert.equal(chosen([FIRST, SECOND], -1, { base: { ...base, seal: sha256("another") } }), FIRST);
+  assert.equal(chosen([FIRST], -1, { base, order: "b" }), SECOND, "an order is to change something as well");
+});
+
+test("of two that are agreed on neither is taken twice in turn, while this daemon stays behind", () => {
+  assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(FIRST), taken: [FIRST] }), SECOND);
+  assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(SECOND), taken: [FIRST, SECOND] }), undefined);
+});
+
+/** A daemon that is given all of a snapshot. @param adopt  what becomes of it then */
+function takingOf(adopt: (owner: AdoptionOwner) => void, isServing: () => boolean): SnapshotTaking {
+  const staged = { cutAt: FIRST, room: Number.POSITIVE_INFINITY, write: () => {}, discard: () => {} };
+  const handover = {
+    stage: () => staged,
+    adopt: (_staged: object, _agreed: object, owner: AdoptionOwner) => adopt(owner),
+  };
+  const taking = new SnapshotTaking({
+    peering: {
+      timeline: { handover } as unknown as TimelineFace,
+      uptime: () => 0,
+      limits: PEERING_LIMITS,
+      log: { info: () => {}, warn: () => {}, error: () => {} },
+    },
+    isServing,
+    taken: () => {},
+  });
+  const giver = { id: "b", connection: { remote: "b", send: () => {} } };
+  taking.tick(0, [{ giver, agreed: voteOf(FIRST) }]);
+  const part = { kind: "snapshot-part", at: FIRST, number: 0, total: 1, isLast: true } as const;
+  taking.part(giver, { ...part, bytes: Buffer.alloc(1) });
+  return taking;
+}
+
+test("a snapshot counts as taken until this daemon serves", () => {
+  let isServing = false;
+  const taking = takingOf(
+    (owner) => owner.adopted(),
+    () => isServing,
+  );
+  taking.tick(1, []);
+  assert.ok(taking.wasTaken(voteOf(FIRST)) && !taking.wasTaken(voteOf(SECOND)));
+  assert.equal(taking.missingOf("b"), -1);
+  isServing = true;
+  taking.tick(2, []);
+  assert.ok(!taking.wasTaken(voteOf(FIRST)));
+});
+
+test("of a member that gave another one of the same length a later one is asked for next", () => {
+  const taking = takingOf(
+    (owner) => owner.failed(new Error("it is not the one that members have signed")),
+    () => false,
+  );
+  assert.equal(taking.missingOf("b"), FIRST);
+  assert.ok(!taking.wasTaken(voteOf(FIRST)));
+});

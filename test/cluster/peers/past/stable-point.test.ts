@@ -1,0 +1,158 @@
+/** Stable points, and clocks that are off. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StablePoint } from "../../../../cluster/peers/past/stable-point.js";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import { totalsUpTo } from "../../../../cluster/peers/shared/totals.js";
+import { EPOCH, entryOf, keyOf } from "../entries.js";
+import { FakeTimeline } from "../fake-timeline.js";
+import { isLevel, World } from "../support.js";
+
+/** Whether a promise has resolved by now. */
+function watch(promise: Promise<void>): { isDone: boolean } {
+  const watched = { isDone: false };
+  promise.then(() => {
+    watched.isDone = true;
+  });
+  return watched;
+}
+
+const settle = async () => {
+  for (let i = 0; i < 5; i++) await Promise.resolve();
+};
+
+test("what lies below every member's watermark is stable once all report the same", async () => {
+  const world = new World();
+  const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
+  world.run(500);
+  a.timeline.take(entryOf(500));
+  const stable = watch(a.peering.stable(EPOCH + 500));
+  world.run(1000);
+  await settle();
+  assert.ok(!stable.isDone, "the watermarks trail by a second");
+  world.run(4500);
+  await settle();
+  assert.ok(stable.isDone);
+  assert.ok(isLevel(a, b, c));
+  assert.ok(a.peering.stablePoint > EPOCH + 500 && a.peering.stablePoint <= EPOCH + world.now - 1000);
+  assert.equal(a.peering.stablePoint % 1000, 0);
+});
+
+test("nothing becomes stable while a member is away, or holds something else, or holds its watermark back", async () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"] });
+  world.run(5000);
+  assert.equal(a.peering.stablePoint, 0);
+  const b = world.add("b", { isUnknown: true });
+  b.timeline.take(entryOf(-10));
+  a.timeline.take(entryOf(-20));
+  world.run(20_000);
+  assert.equal(b.timeline.index.total("data").count, 1, "it takes nothing from the other");
+  assert.equal(a.peering.stablePoint, 0);
+});
+
+for (const [difference, entries] of [
+  ["has one entry more", [500, 600, 700]],
+  ["has one entry less", [500]],
+  ["has as many entries, and others", [500, 601]],
+] as const)
+  for (const set of ["ring", "data"] as const)
+    test(`nothing becomes stable for the report of one that ${difference} (${set})`, () => {
+      const [own, theirs] = [[500, 600], entries].map((dates) => {
+        const timeline = new FakeTimeline(
+          () => {},
+          () => {},
+        );
+        for (const at of dates)
+          timeline.index.add({ at: EPOCH + at, seq: 0, id: String(at).padStart(32, "x") }, set === "ring");
+        return timeline;
+      }) as [FakeTimeline, FakeTimeline];
+      own.published = EPOCH + 5000;
+      const point = new StablePoint(own, PEERING_LIMITS);
+      const { id } = keyOf("b");
+      const asked: number[] = [];
+      const member = { id, watermark: own.published, ask: (at: number) => void asked.push(at) };
+      const report = (index: FakeTimeline["index"]) => {
+        const [at] = asked.splice(0) as [number];
+        point.reported(id, { at, watermark: own.published, ...totalsUpTo(index, at) });
+      };
+      point.tick(0, () => [member]);
+      report(theirs.index);
+      assert.equal(point.value, 0);
+      point.tick(PEERING_LIMITS.reportEveryMs, () => [member]);
+      report(own.index);
+      assert.equal(point.value, own.published, "once it has the same");
+    });
+
+test("an own digest that changes after a report voids it", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
+  world.run(10_000);
+  const before = a.peering.stablePoint;
+  assert.ok(before > 0);
+  const { digestUpTo } = b.timeline.index;
+  b.timeline.index.digestUpTo = (at, set) => {
+    const digest = digestUpTo.call(b.timeline.index, at, set);
+    if (set === "data")
+      a.timeline.index.add({ at: EPOCH + 5, seq: 0, id: String(world.now).padStart(32, "x") }, false);
+    return digest;
+  };
+  world.run(6000);
+  assert.equal(a.peering.stablePoint, before);
+});
+
+test("without members everything at or below the own watermark is stable", async () => {
+  const world = new World();
+  const a = world.add("a");
+  world.run(500);
+  const stable = watch(a.peering.stable(EPOCH + 500));
+  world.run(4000);
+  await settle();
+  assert.ok(stable.isDone);
+});
+
+test("a clock off the members' median is found out, told the timeline, and moves the watermark with the others", () => {
+  const world = new World();
+  const [a, b, c] = [
+    world.add("a", { peers: ["b", "c"] }),
+    world.add("b", { peers: ["a", "c"] }),
+    world.add("c", { peers: ["a", "b"] }),
+  ];
+  world.run(5000);
+  for (const { peering } of [a, b, c]) assert.equal(peering.isSkewed, false);
+  a.offset = 86_400_000;
+  assert.equal(a.peering.isSkewed, true, "at once");
+  world.run(3000);
+  assert.equal(a.timeline.isSkewed, true);
+  assert.equal(b.peering.isSkewed || c.peering.isSkewed, false);
+  const past = 30_000;
+  assert.ok(
+    a.timeline.raisedTo <= EPOCH + world.now - past && a.timeline.raisedTo > EPOCH + world.now - past - 5000,
+  );
+  const ofA = b.peering.members.find(({ id }) => id === a.key.id);
+  assert.equal(ofA?.skewed, true);
+  assert.ok(Math.abs((ofA?.skew ?? 0) - 86_400_000) < 100);
+  a.offset = 0;
+  world.run(2000);
+  assert.equal(a.timeline.isSkewed, false);
+});
+
+test("of two clocks the earlier one is right", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+  b.offset = 5000;
+  world.run(5000);
+  assert.equal(a.peering.isSkewed, false);
+  assert.equal(b.peering.isSkewed, true);
+});
+
+test("without a majority the last verdict on the clock holds", () => {
+  const world = new World();
+  const [a] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
+  world.run(5000);
+  world.kill("b");
+  world.kill("c");
+  world.run(30_000);
+  a.offset = 60_000;
+  assert.equal(a.peering.isSkewed, false);
+});

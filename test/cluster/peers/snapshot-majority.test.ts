@@ -1,0 +1,77 @@
+/** Whom a snapshot may be taken from: only one that most have signed, which a single member's word is not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SnapshotChoice } from "../../../cluster/peers/past/snapshot-choice.js";
+import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
+import type { TimelineFace } from "../../../cluster/peers/shared/peering-parts.js";
+import type { CutVote } from "../../../protocol/members/cut-votes.js";
+import { EPOCH, keyOf } from "./entries.js";
+import { FakeTimeline } from "./fake-timeline.js";
+
+const GIVER = keyOf("a");
+const AT = EPOCH - 10_000;
+
+/** It is there; whom to take from is all that is asked here. */
+const HANDOVER: NonNullable<TimelineFace["handover"]> = {
+  adoptions: 0,
+  cuts: [],
+  votes: null,
+  givable: () => null,
+  hasLost: () => false,
+  hold() {},
+  keepFrom() {},
+  certify() {},
+  want() {},
+  keepVotes() {},
+  adopt() {},
+  stage: () => assert.fail("nothing is taken"),
+};
+
+const voteOf = (seal: string): CutVote => ({
+  at: AT,
+  bytes: 100,
+  seal: seal.repeat(32),
+  spki: GIVER.spki,
+  signature: "",
+});
+
+/** Whether the giver's snapshot is taken, of two others. @param majority  what most have signed of its date */
+function isTaken(majority: CutVote | null, { haveSigned = false, order = false } = {}): boolean {
+  const timeline = new FakeTimeline(
+    () => {},
+    () => {},
+  );
+  timeline.handover = HANDOVER;
+  const warned: string[] = [];
+  const choice = new SnapshotChoice({
+    peering: {
+      timeline,
+      clock: () => EPOCH,
+      limits: PEERING_LIMITS,
+      order: () => (order ? GIVER.id : null),
+    },
+    gaps: { isOpen: () => true, isStuck: () => true },
+    voting: { agreedOn: () => majority, from: () => [voteOf("s")], haveSigned: () => haveSigned },
+    electorate: () => ({ ids: new Set([GIVER.id, keyOf("b").id]), others: 2 }),
+    state: () => "catching-up",
+    beganEmpty: () => true,
+    isEverybodyHere: () => true,
+    missingOf: () => -1,
+    wasTaken: () => false,
+    notices: { warn: (_kind, _facts, text) => void warned.push(text) },
+  });
+  const connection = { remote: "a:1", send: () => {} };
+  const status = { pruned: AT, state: "live" } as const;
+  const choices = choice.choices(0, [{ id: GIVER.id, connection, status, compared: null }]);
+  assert.equal(choice.order === null, choices.length === 1, "else an operator may order it");
+  assert.equal(warned.length, 1 - choices.length);
+  return choices.length === 1;
+}
+
+test("a snapshot is taken if most have signed the very same, and else by this daemon's own signature or an order only", () => {
+  assert.equal(isTaken(voteOf("s")), true);
+  assert.equal(isTaken(null), false, "most have signed nothing of its date");
+  assert.equal(isTaken(voteOf("t")), false, "most have signed another");
+  assert.equal(isTaken(null, { haveSigned: true }), true);
+  assert.equal(isTaken(voteOf("t"), { order: true }), true);
+});

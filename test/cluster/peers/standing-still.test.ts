@@ -1,0 +1,125 @@
+/** A daemon that stood still is behind until it has compared itself with its members, whatever waited in its sockets. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
+import { entryOf } from "./entries.js";
+import { entriesOf, type Node, World } from "./support.js";
+
+/** Longer than is overlooked, and shorter than members take for a death. */
+const STILL_MS = 9_000;
+
+function startTrio(): { world: World; nodes: readonly [Node, Node, Node] } {
+  const world = new World();
+  const nodes = world.addAll(["a", "b", "c"]) as [Node, Node, Node];
+  world.runUntil(() => nodes.every(({ peering }) => peering.state === "live"));
+  return { world, nodes };
+}
+
+test("a daemon that stood still is behind before it reads anything, and until it has what its members have", () => {
+  const { world, nodes } = startTrio();
+  const [a, , c] = nodes;
+  world.still.add("c");
+  // A status that says what c has as well waits in its socket, and entries behind it.
+  world.run(2 * PEERING_LIMITS.statusEveryMs);
+  for (let i = 0; i < 5; i++) a.timeline.take(entryOf(-5_000 + i));
+  world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
+  assert.equal(entriesOf(c), 0);
+  world.still.delete("c");
+  assert.equal(c.peering.standing.isBehind, true, "asked before a timer has run");
+  assert.equal(c.peering.state, "live", "it needs nothing that a start needs");
+  c.timeline.waiting.isMarkPast = false;
+  world.wake("c");
+  world.runUntil(() => entriesOf(c) === 5);
+  world.run(2 * PEERING_LIMITS.statusEveryMs);
+  assert.equal(c.peering.standing.isBehind, true, "what it was given is not in its state");
+  c.timeline.waiting.isMarkPast = true;
+  world.run(25);
+  assert.equal(c.peering.standing.isBehind, false);
+});
+
+test("what a member said while a daemon stood still does not tell that it has what the member has", () => {
+  const { world, nodes } = startTrio();
+  const [a, b, c] = nodes;
+  world.still.add("c");
+  world.run(STILL_MS);
+  // Entries that are still on their way when the old statuses are read.
+  world.cut.add("a c").add("b c");
+  a.timeline.take(entryOf(-5_000));
+  world.run(100);
+  assert.equal(entriesOf(b), 1);
+  // A request comes first: what waits in the sockets is read after it is known that it stood still.
+  world.still.delete("c");
+  assert.equal(c.peering.standing.isBehind, true);
+  world.wake("c");
+  world.run(1_000);
+  assert.equal(entriesOf(c), 0);
+  assert.equal(c.peering.standing.isBehind, true);
+  world.cut.clear();
+  world.runUntil(() => !c.peering.standing.isBehind);
+  assert.equal(entriesOf(c), 1);
+});
+
+test("a daemon whose members do not come back serves again after its time, and says that it is cut off", () => {
+  const { world, nodes } = startTrio();
+  const [, , c] = nodes;
+  world.still.add("c");
+  world.run(STILL_MS);
+  for (const name of ["a", "b"]) world.kill(name);
+  world.wake("c");
+  world.run(25);
+  assert.equal(c.peering.standing.isBehind, true);
+  world.run(PEERING_LIMITS.catchUpMs + 100);
+  assert.equal(c.peering.standing.isBehind, false);
+  assert.equal(c.peering.state, "isolated");
+});
+
+test("two that stood still together, and one whose only member is away, are not stuck", () => {
+  const world = new World();
+  const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
+  const areLive = () => [a, b].every(({ peering }) => peering.state === "live" && !peering.standing.isBehind);
+  world.runUntil(areLive);
+  for (const name of ["a", "b"]) world.still.add(name);
+  world.run(STILL_MS);
+  for (const name of ["a", "b"]) world.wake(name);
+  assert.ok(a.peering.standing.isBehind && b.peering.standing.isBehind);
+  world.runUntil(areLive, 2 * PEERING_LIMITS.statusEveryMs);
+});
+
+test("a pause that is no standstill, and one of a daemon alone, change nothing", () => {
+  const { world, nodes } = startTrio();
+  const [, , c] = nodes;
+  world.still.add("c");
+  world.run(PEERING_LIMITS.standstillMs - 25);
+  world.wake("c");
+  assert.equal(c.peering.standing.isBehind, false);
+  const lonely = new World();
+  const one = lonely.add("one");
+  lonely.run(100);
+  lonely.still.add("one");
+  lonely.run(STILL_MS);
+  lonely.wake("one");
+  assert.equal(one.peering.standing.isBehind, false);
+});
+
+test("a clock that jumps ahead, as of a machine that was suspended, counts as a standstill; one that is set back does not", () => {
+  const { world, nodes } = startTrio();
+  const [, , c] = nodes;
+  c.offset -= STILL_MS;
+  assert.equal(c.peering.standing.isBehind, false);
+  world.run(25);
+  c.offset += STILL_MS;
+  assert.equal(c.peering.standing.isBehind, true);
+  world.runUntil(() => !c.peering.standing.isBehind);
+});
+
+test("a daemon that receives nothing from most of the others says so before they are taken for dead", () => {
+  const { world, nodes } = startTrio();
+  const [, , c] = nodes;
+  assert.equal(c.peering.standing.isCutOff, false);
+  for (const name of ["a", "b"]) for (const way of [`${name} c`, `c ${name}`]) world.cut.add(way);
+  world.run(PEERING_LIMITS.standstillMs + PEERING_LIMITS.statusEveryMs + 100);
+  assert.equal(c.peering.standing.isCutOff, true);
+  assert.equal(c.peering.state, "live");
+  world.cut.clear();
+  world.runUntil(() => !c.peering.standing.isCutOff);
+});

@@ -1,0 +1,41 @@
+/** What members make a daemon do for the comparison of states is bounded by its share of the time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
+import {
+  type ComparedMember,
+  StateComparing,
+  type StateComparingParts,
+} from "../../../cluster/peers/state/state-comparing.js";
+import type { OwnMessage } from "../../../protocol/members/member-messages.js";
+
+const KEYS = [{ db: 0, key: "k", digest: { high: 1, low: 1 } }];
+const TOTALS = { ring: { count: 0, sum: "0" }, data: { count: 0, sum: "0" } };
+const ASKED = { kind: "state-keys", at: 1000, salt: 1, isAnswer: false, ...TOTALS, keys: KEYS } as const;
+
+test("keys that a member asks for cost a share of the time at most, however long each takes", () => {
+  let now = 0;
+  const told: OwnMessage[] = [];
+  const digests = () => {
+    now += 30;
+    return KEYS;
+  };
+  const timeline = { digests: { digests }, index: { digestUpTo: () => TOTALS.data }, published: 0 };
+  const log = { info() {}, warn() {}, error() {} };
+  const peering = { timeline, log, limits: PEERING_LIMITS, uptime: () => now, random: () => 0 };
+  const parts = { peering, stablePoint: () => 0, members: () => [], hasVoice: () => true };
+  const comparing = new StateComparing(parts as unknown as StateComparingParts);
+  const member: ComparedMember = {
+    id: "m",
+    status: null,
+    malformed: () => assert.fail(),
+    connection: { knows: new Set(), unsentBytes: 0, send: (message) => void told.push(message) },
+  };
+  for (let i = 0; i < 10; i++) comparing.heard(member, ASKED);
+  // 5 % of a second: what is begun is ended.
+  assert.equal(told.length, 2);
+  now += 1000;
+  comparing.tick(now);
+  comparing.heard(member, ASKED);
+  assert.equal(told.length, 3);
+});

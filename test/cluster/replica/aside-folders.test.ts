@@ -1,0 +1,127 @@
+/** What a member's snapshot takes the place of is kept beside the live timeline, and never at its cost. */
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { asideOf, DAMAGED_BYTES_MOST, keepDamagedIn } from "../../../cluster/replica/aside-folders.js";
+import type { BeginKeeping } from "../../../timeline/damaged-entries.js";
+import type { OpenAside } from "../../../timeline/snapshots/aside.js";
+import { makeFolder, startReplica } from "../../daemon/replicas.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+
+const CUT_AT = Date.UTC(2030, 0, 2, 3, 4, 5);
+const NAME = "2030-01-02T03-04-05.000Z";
+const GIBIBYTE = 2 ** 30;
+/** What a copy may need beyond what it copies. */
+const MARGIN = 16 * 2 ** 20;
+
+function leaveBehind(data: string): string {
+  const replaced = join(data, "replaced");
+  for (const name of ["2029-01-01T00-00-00.000Z.partial", "2029-01-01T00-00-00.000Z", `${NAME}.partial`]) {
+    mkdirSync(join(replaced, name, "timeline"), { recursive: true });
+    writeFileSync(join(replaced, name, "timeline", "data.mdb"), "something");
+  }
+  return replaced;
+}
+
+test("what a crash left half kept aside is removed when the daemon starts, and what is whole stays", async () => {
+  using folder = makeFolder();
+  const replaced = leaveBehind(folder.path);
+  await using _daemon = await startReplica({ args: ["-s", makeKeyPair().file, "--data", folder.path] });
+  assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z"]);
+});
+
+test("it is removed before the next one is begun as well, which is there under its name when it is whole", async () => {
+  using folder = makeFolder();
+  const open = asideOf(folder.path, log, () => GIBIBYTE) as OpenAside;
+  const replaced = leaveBehind(folder.path);
+  const aside = await open(CUT_AT);
+  assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", `${NAME}.partial`]);
+  await aside.commit();
+  assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", NAME]);
+  const second = await open(CUT_AT);
+  assert.equal(second.name, join(replaced, `${NAME}-2`));
+  await second.discard();
+  assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", NAME]);
+});
+
+test("none is begun that could take more than half of what is free, timeline and snapshots together", async () => {
+  using folder = makeFolder();
+  const sizes = { timeline: 3_000_000, snapshots: 5_000_000 };
+  for (const [name, bytes] of Object.entries(sizes)) {
+    mkdirSync(join(folder.path, name));
+    writeFileSync(join(folder.path, name, "a file"), Buffer.alloc(bytes));
+  }
+  const replaced = join(folder.path, "replaced");
+  const needed = sizes.timeline + sizes.snapshots + MARGIN;
+  let free = 2 * needed - 1;
+  const open = asideOf(folder.path, log, (of) => {
+    assert.ok(statSync(of).isDirectory());
+    return free;
+  }) as OpenAside;
+  await assert.rejects(open(CUT_AT), {
+    message:
+      /cannot be kept aside: that needs 24 MiB, which is more than half of the 48 MiB free in .*: free some/,
+  });
+  assert.deepEqual(readdirSync(replaced), []);
+  free++;
+  const aside = await open(CUT_AT);
+  await aside.discard();
+  assert.ok(!existsSync(join(replaced, NAME)));
+});
+
+test("what is left of damaged entries is kept, each in a file of its own, as far as there is room for it", () => {
+  using folder = makeFolder();
+  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const { keep } = begin();
+  const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
+  const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
+  assert.equal(copy, join(folder.path, "replaced", "damaged", `${NAME}-${"61".repeat(32)}`));
+  assert.equal(readFileSync(copy, "latin1"), "rotten");
+  assert.equal(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST)), null);
+  assert.notEqual(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST - 6)), null);
+  assert.equal(keep(place("c"), Buffer.from("x")), null);
+  assert.equal(begin().keep(place("c"), Buffer.from("x")), null, "what was kept before counts");
+  assert.equal(keepDamagedIn(null), null);
+});
+
+test("how much is kept of damaged entries is looked up once for all that are let go of at once", () => {
+  using folder = makeFolder();
+  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
+  const { keep } = begin();
+  const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
+  truncateSync(copy, DAMAGED_BYTES_MOST);
+  assert.notEqual(keep(place("b"), Buffer.from("x")), null, "nobody looks again");
+  assert.equal(begin().keep(place("c"), Buffer.from("x")), null);
+});
+
+test("what is kept of damaged entries is on the disk before anybody counts on it", async () => {
+  using folder = makeFolder();
+  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const { keep, synced } = begin();
+  await synced();
+  const place = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
+  const copy = keep(place, Buffer.from("rotten")) ?? assert.fail();
+  await synced();
+  rmSync(copy);
+  await assert.rejects(synced(), { code: "ENOENT" }, "each is looked at");
+});
+
+test("what was kept of a damaged entry before takes its own place again, however much is kept", () => {
+  using folder = makeFolder();
+  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const place = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
+  for (let times = 0; times < 2; times++)
+    assert.notEqual(begin().keep(place, Buffer.alloc(DAMAGED_BYTES_MOST)), null);
+});

@@ -1,0 +1,156 @@
+/** What a daemon takes from a member: judged by its bytes alone. */
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { test } from "node:test";
+import { entryCheck } from "../../../cluster/replica/check-entry.js";
+import { introductionOf } from "../../../cluster/replica/own-envelopes.js";
+import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
+import { hashOf, type Identity, makeIdentity } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
+
+const pair = makeKeyPair("rsa");
+const stranger = makeKeyPair();
+const root = makeKeyPair();
+/** Dated from then on there is no room. */
+const FAR = Date.UTC(2100, 0);
+
+function sceneOf(rootKey: readonly string[] = []) {
+  const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
+  const check = entryCheck({ signers, hash: hashOf, databases: 16 });
+  const { cluster } = signers;
+  const sign = (commands: readonly (readonly string[])[], header: Partial<EnvelopeHeader> = {}) =>
+    signCommands(pair, commands, { cluster, ...header });
+  const judge = ({ body, signature }: SignedEnvelope, held: readonly string[] = []) =>
+    check(body, signature, { holds: ({ id }) => held.includes(id), hasRoom: ({ at }) => at < FAR });
+  return { signers, cluster, sign, judge };
+}
+
+const introduced = ({ id, key }: Identity) => ({ id, privateKey: key });
+
+test("a good envelope is an entry with its id, whatever its date", () => {
+  const { judge, sign } = sceneOf();
+  for (const at of [5, Date.now() + 86_400_000]) {
+    const envelope = sign([["SET", "k", "v"]], { at });
+    const entry = judge(envelope);
+    assert.ok(typeof entry === "object" && "envelope" in entry);
+    assert.deepEqual(
+      [entry.id, entry.envelope.at, entry.envelope.commands],
+      [envelope.id, at, [["SET", "k", "v"]]],
+    );
+  }
+});
+
+test("what is held is told by its id alone, whatever signature is given with it", () => {
+  const { judge, sign } = sceneOf();
+  const good = sign([["SET", "k", "v"]], { at: 5, seq: 7 });
+  const again = { ...good, signature: Buffer.alloc(256) };
+  assert.deepEqual(judge(again, [good.id]), { held: { at: 5, seq: 7, id: good.id } });
+  assert.deepEqual(judge(again, ["x".repeat(32)]), { refused: "bad-signature" });
+});
+
+test("a revoked key's envelope is an entry: the fold knows whether it came before", () => {
+  const { judge, sign, signers } = sceneOf([root.file]);
+  const administrator = signers.ring.find(root.id) ?? assert.fail();
+  const revoke = ["KEY", "REVOKE", Buffer.from(pair.id, "latin1").toString("hex")];
+  signers.ring.execute(revoke, { at: 5, db: 0, id: "" }, administrator);
+  assert.ok(typeof judge(sign([["SET", "k", "v"]])) === "object");
+});
+
+test("what is changed, misdirected or malformed is refused, and an unknown key is told apart", () => {
+  const { judge, sign, cluster } = sceneOf();
+  const good = sign([["SET", "k", "v"]]);
+  const flipped = Buffer.from(good.body);
+  flipped[flipped.length - 3] = 0x78;
+  const refusals: [SignedEnvelope, RegExp][] = [
+    [{ ...good, body: flipped }, /bad-signature/],
+    [{ ...good, signature: Buffer.alloc(256) }, /bad-signature/],
+    [sign([["SET", "k", "v"]], { cluster: "x".repeat(32) }), /wrong-cluster/],
+    [sign([["SET", "k", "v"]], { only: "x".repeat(32) }), /wrong-daemon/],
+    [sign([["SET", "k", "v"]], { db: 16 }), /wrong-db/],
+    [sign([["PUBLISH", "news", "text"]]), /not recorded/],
+    [sign([["spublish", "news", "text"]], { multi: true }), /not recorded/],
+    [{ ...good, body: Buffer.from("*0\r\n") }, /malformed/],
+  ];
+  for (const [envelope, said] of refusals) {
+    const judged = judge(envelope);
+    assert.ok(typeof judged === "object" && "refused" in judged, String(said));
+    assert.match(judged.refused, said);
+  }
+  assert.equal(judge(signCommands(stranger, [["SET", "k", "v"]], { cluster })), "unknown-signer");
+});
+
+test("what is for the key ring is refused with other commands, and above its length, whoever signs it", () => {
+  const { judge, sign, cluster } = sceneOf([root.file]);
+  const list = ["KEY", "LIST"];
+  const padded = (bytes: number, by: (commands: string[][]) => SignedEnvelope) => {
+    const { length } = by([["KEY", "REVOKE", "0".repeat(200_000)]]).body;
+    return by([["KEY", "REVOKE", "0".repeat(200_000 + bytes - length)]]);
+  };
+  const byRoot = (commands: string[][]) => signCommands(root, commands, { cluster });
+  for (const [envelope, said] of [
+    [sign([list, ["SET", "k", "v"]]), /^not-alone/],
+    [sign([["SET", "k", "v"], list], { multi: true }), /^not-alone/],
+    [byRoot([["GET", "k"], ["cluster"]]), /^not-alone/],
+    [padded(RING_BODY_BYTES_MAX + 1, sign), /^ring-too-long/],
+    [padded(RING_BODY_BYTES_MAX + 1, byRoot), /^ring-too-long/],
+  ] as const) {
+    const judged = judge(envelope);
+    assert.ok(typeof judged === "object" && "refused" in judged, String(said));
+    assert.match(judged.refused, said);
+  }
+  const longest = padded(RING_BODY_BYTES_MAX, sign);
+  assert.equal(longest.body.length, RING_BODY_BYTES_MAX);
+  for (const taken of [
+    longest,
+    sign([list, ["KEY", "REVOKE", "0"]]),
+    sign([["SET", "k", "v".repeat(300_000)]]),
+  ])
+    assert.ok("envelope" in (judge(taken) as object));
+});
+
+test("a daemon lets itself in where there are no administrators, and nowhere else", () => {
+  const identity = makeIdentity();
+  const open = sceneOf();
+  const introduction = [introductionOf(identity)];
+  const good = signCommands(introduced(identity), introduction, { cluster: open.cluster });
+  assert.ok(typeof open.judge(good) === "object" && "envelope" in (open.judge(good) as object));
+  const forged = open.judge({ ...good, signature: Buffer.alloc(64) });
+  assert.ok(typeof forged === "object" && "refused" in forged);
+  const others = signCommands(introduced(makeIdentity()), introduction, { cluster: open.cluster });
+  assert.equal(open.judge(others), "unknown-signer", "another key than the one that signs");
+  const ruled = sceneOf([root.file]);
+  const refused = signCommands(introduced(identity), introduction, { cluster: ruled.cluster });
+  assert.equal(ruled.judge(refused), "unknown-signer");
+});
+
+test("what a client's key signs for somebody else is refused, and of a key that came later the fold decides", () => {
+  const { judge, signers, sign, cluster } = sceneOf([root.file]);
+  const as = "ada";
+  const byClient = judge(sign([["SET", "k", "v"]], { as }));
+  assert.ok(typeof byClient === "object" && "refused" in byClient);
+  assert.match(byClient.refused, /^not-a-daemon/);
+  const identity = makeIdentity();
+  const byDaemon = signCommands(introduced(identity), [["SET", "k", "v"]], { cluster, as });
+  assert.equal(judge(byDaemon), "unknown-signer");
+  const administrator = signers.ring.find(root.id) ?? assert.fail();
+  signers.ring.execute(introductionOf(identity), { at: 5, db: 0, id: "" }, administrator);
+  assert.ok("envelope" in (judge(byDaemon) as object));
+  // One that another daemon may have come to know as a daemon's.
+  const added = [
+    "KEY",
+    "ADD",
+    createPublicKey(stranger.privateKey).export({ type: "spki", format: "pem" }).toString(),
+  ];
+  signers.ring.execute(added, { at: 5, db: 0, id: "" }, administrator);
+  assert.ok("envelope" in (judge(signCommands(stranger, [["SET", "k", "v"]], { cluster, as })) as object));
+});
+
+test("what is dated so far ahead that there is no room is told before its signature is looked at", () => {
+  const { judge, sign } = sceneOf();
+  const far = sign([["SET", "k", "v"]], { at: FAR });
+  assert.equal(judge({ ...far, signature: Buffer.alloc(256) }), "no-room");
+  assert.deepEqual(judge(far, [far.id]), { held: { at: FAR, seq: 0, id: far.id } });
+});

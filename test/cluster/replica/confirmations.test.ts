@@ -1,0 +1,58 @@
+/** Who waits until a result is final, or on other disks, is told so only if it is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Confirmations } from "../../../cluster/replica/confirmations.js";
+
+test("results whose dates are final wait together until the state has them", async () => {
+  let [isFolded, looks, timers] = [false, 0, 0];
+  const confirmations = new Confirmations({
+    peers: { stable: () => Promise.resolve(), replicated: () => Promise.resolve() },
+    timeline: {
+      isFolded: () => {
+        looks++;
+        return isFolded;
+      },
+      hasFolded: () => true,
+      handover: { adoptions: 0 },
+    },
+    environment: {
+      setTimer: (ms, step) => {
+        if (ms < 1000) timers++;
+        const timer = setTimeout(step, ms < 1000 ? 1 : ms);
+        return () => clearTimeout(timer);
+      },
+    },
+  });
+  const place = { at: 1, seq: 0, id: "" };
+  const all = Array.from({ length: 100 }, () => confirmations.confirm(place, { kind: "stable" }));
+  while (looks < 500) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(timers <= looks / 50, `${timers} timers for ${looks} looks`);
+  isFolded = true;
+  assert.ok((await Promise.all(all)).every((came) => came));
+  confirmations.stop();
+});
+
+test("what was here before a snapshot was taken over is confirmed only if it still is", async () => {
+  for (const kind of ["stable", "replicated"] as const) {
+    for (const [adoptions, isHere] of [
+      [0, false],
+      [1, true],
+      [1, false],
+    ] as const) {
+      const handover = { adoptions: 0 };
+      let come = () => {};
+      const coming = new Promise<void>((resolve) => (come = resolve));
+      const confirmations = new Confirmations({
+        peers: { stable: () => coming, replicated: () => coming },
+        timeline: { isFolded: () => true, hasFolded: () => isHere, handover },
+        environment: { setTimer: () => () => {} },
+      });
+      const wait = kind === "stable" ? { kind } : { kind, daemons: 2 };
+      const confirmed = confirmations.confirm({ at: 1, seq: 0, id: "" }, wait);
+      handover.adoptions = adoptions;
+      come();
+      assert.equal(await confirmed, adoptions === 0 || isHere, kind);
+      confirmations.stop();
+    }
+  }
+});

@@ -1,0 +1,368 @@
+/** Commands without a signature of version 2, on their way into the timeline. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Gateway, type GatewayParts } from "../../../cluster/replica/gateway.js";
+import type { Recorded } from "../../../cluster/replica/recorder.js";
+import { notApplied, type Refused, type RefusedEnvelope, refused } from "../../../engine/answers/request.js";
+import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
+import { makeIdentity } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { LIMITS } from "../../../options/limits.js";
+import { array, bulk, type Reply } from "../../../protocol/reply.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
+import { mayChange } from "../../../timeline/entries/recorded.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+
+const pair = makeKeyPair();
+const root = makeKeyPair();
+const NOW = 1_790_000_000_000;
+
+interface Fixture {
+  readonly gateway: Gateway;
+  readonly entries: Entry[];
+  readonly given: Entry[];
+  readonly state: {
+    now: number;
+    watermark: number;
+    newest: { at: number; seq: number };
+    refusal: Refused | null;
+    record: ((entry: Entry) => Recorded | RefusedEnvelope) | null;
+    /** Whether what waits until it is final comes true. */
+    final: Promise<boolean>;
+  };
+}
+
+function fixture(rootKey: readonly string[] = []): Fixture {
+  const entries: Entry[] = [];
+  const given: Entry[] = [];
+  const state: Fixture["state"] = {
+    now: NOW,
+    watermark: 0,
+    newest: { at: 0, seq: 0 },
+    refusal: null,
+    record: null,
+    final: Promise.resolve(true),
+  };
+  const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
+  const identity = makeIdentity();
+  const recorder: GatewayParts["recorder"] = {
+    ring: signers.ring,
+    records: mayChange,
+    get newest() {
+      return state.newest;
+    },
+    refusal: () => state.refusal,
+    record(entry) {
+      if (state.record !== null) return state.record(entry);
+      entries.push(entry);
+      const { commands, at, multi } = entry.envelope;
+      for (const argv of commands)
+        if (argv[0] === "CLUSTER")
+          signers.ring.execute(argv, { at, db: 0, id: "" }, signers.ring.find(pair.id) ?? assert.fail());
+      const one = (reply: Reply) => ({ reply, outcome: "applied", late: false }) as const;
+      const replies = commands.map((argv) => bulk(argv.join(" ")));
+      const answers = multi ? [one(array(replies))] : replies.map(one);
+      return { answers, flushed: Promise.resolve() };
+    },
+  };
+  const gateway = new Gateway({
+    identity,
+    recorder,
+    log,
+    cluster: signers.cluster,
+    soon: setImmediate,
+    environment: { ...realEnvironment, clock: () => state.now },
+    changes: { senders: null },
+    watermark: () => state.watermark,
+    future: 6001,
+    give: (entry) => given.push(entry),
+    confirmations: { confirm: () => state.final },
+  });
+  return { gateway, entries, given, state };
+}
+
+const user = { db: 0, as: "ann" };
+const commandsOf = (entries: readonly Entry[]) =>
+  entries.map(({ envelope: { as, db, commands } }) => [as, db, commands.map((argv) => argv.join(" "))]);
+
+test("the daemon's key lets itself in first; commands of one turn are one envelope for each user", async () => {
+  const { gateway, entries, given } = fixture();
+  const answers = await Promise.all([
+    gateway.execute(["SET", "a", "1"], user),
+    gateway.execute(["SET", "b", "2"], { db: 0, as: "bob" }),
+    gateway.execute(["SET", "c", "3"], user),
+  ]);
+  assert.deepEqual(answers, [bulk("SET a 1"), bulk("SET b 2"), bulk("SET c 3")]);
+  assert.equal(entries[0]?.envelope.commands[0]?.[0], "CLUSTER");
+  assert.deepEqual(commandsOf(entries.slice(1)), [
+    ["ann", 0, ["SET a 1", "SET c 3"]],
+    ["bob", 0, ["SET b 2"]],
+  ]);
+  assert.deepEqual(given, entries);
+  await gateway.execute(["SET", "d", "4"], { db: 0, as: null });
+  assert.deepEqual(commandsOf(entries.slice(3)), [[null, 0, ["SET d 4"]]]);
+});
+
+test("commands of the key ring are signed apart from others, and refused where members would not take them", async () => {
+  const { gateway, entries } = fixture();
+  const run = (...argv: string[]) => gateway.execute(argv, user);
+  const long = `~${"k".repeat(RING_BODY_BYTES_MAX)}`;
+  const answers = await Promise.all([
+    ...[run("SET", "a", "1"), run("KEY", "LIST"), run("KEY", "ADD", "x"), run("SET", "b", "2")],
+    run("KEY", "RULES", long),
+    gateway.executeTogether(
+      [
+        ["SET", "c", "3"],
+        ["cluster", "ADD", "x"],
+      ],
+      [],
+      user,
+    ),
+  ]);
+  assert.deepEqual(commandsOf(entries.slice(1)), [
+    ["ann", 0, ["SET a 1"]],
+    ["ann", 0, ["KEY LIST", "KEY ADD x"]],
+    ["ann", 0, ["SET b 2"]],
+  ]);
+  const codes = answers.map((answer) => ("code" in answer ? answer.code : answer.kind));
+  assert.deepEqual(codes, ["bulk", "bulk", "bulk", "bulk", "ring-too-long", "not-alone"]);
+});
+
+test("what comes while an envelope is on its way to the disk is one envelope, in the order in which it came", async () => {
+  const { gateway, entries, state } = fixture();
+  await gateway.execute(["SET", "before", "1"], user);
+  const written: (() => void)[] = [];
+  state.record = (entry) => {
+    entries.push(entry);
+    const { commands } = entry.envelope;
+    const answers = commands.map(
+      (argv) => ({ reply: bulk(argv.join(" ")), outcome: "applied", late: false }) as const,
+    );
+    return { answers, flushed: new Promise((resolve) => written.push(resolve)) };
+  };
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const answers = [gateway.execute(["SET", "a", "1"], user)];
+  await turn();
+  for (const key of ["b", "c"]) {
+    answers.push(gateway.execute(["SET", key, "1"], user));
+    await turn();
+    await turn();
+  }
+  assert.equal(entries.length, 3, "the envelopes behind wait for the disk");
+  written.shift()?.();
+  assert.deepEqual(await answers[0], bulk("SET a 1"));
+  while (written.length === 0) await turn();
+  written.shift()?.();
+  assert.deepEqual(await Promise.all(answers), [bulk("SET a 1"), bulk("SET b 1"), bulk("SET c 1")]);
+  assert.deepEqual(
+    commandsOf(entries.slice(2)).map(([, , commands]) => commands),
+    [["SET a 1"], ["SET b 1", "SET c 1"]],
+  );
+});
+
+test("a user's commands keep their order from one database to another", async () => {
+  const { gateway, entries } = fixture();
+  const dbs = [0, 1, 0];
+  await Promise.all(dbs.map((db, i) => gateway.execute(["SET", "k", String(i)], { ...user, db })));
+  assert.deepEqual(commandsOf(entries.slice(1)), [
+    ["ann", 0, ["SET k 0"]],
+    ["ann", 1, ["SET k 1"]],
+    ["ann", 0, ["SET k 2"]],
+  ]);
+});
+
+test("commands together are an envelope of their own, with what was watched, in the order they came", async () => {
+  const { gateway, entries } = fixture();
+  const watched = { db: 0, key: "k", writer: "" };
+  const answers = await Promise.all([
+    gateway.execute(["SET", "a", "1"], user),
+    gateway.executeTogether(
+      [
+        ["GET", "a"],
+        ["DEL", "a"],
+      ],
+      [watched],
+      user,
+    ),
+    gateway.execute(["SET", "b", "2"], user),
+    gateway.executeTogether([["DEL", "b"]], [], user),
+  ]);
+  assert.deepEqual(answers, [
+    bulk("SET a 1"),
+    array([bulk("GET a"), bulk("DEL a")]),
+    bulk("SET b 2"),
+    array([bulk("DEL b")]),
+  ]);
+  assert.deepEqual(
+    entries.slice(1).map(({ envelope: { multi, if: conditions } }) => [multi, conditions]),
+    [
+      [false, null],
+      [true, [watched]],
+      [false, null],
+      [true, null],
+    ],
+  );
+  assert.deepEqual(
+    commandsOf(entries.slice(1)).map(([, , commands]) => commands),
+    [["SET a 1"], ["GET a", "DEL a"], ["SET b 2"], ["DEL b"]],
+  );
+});
+
+test("an answer that is to be final waits, others of its envelope do not", async () => {
+  const { gateway, entries, state } = fixture();
+  let come: (came: boolean) => void = () => {};
+  state.final = new Promise((resolve) => {
+    come = resolve;
+  });
+  let isStable = false;
+  const stable = gateway.execute(["SET", "a", "1"], { ...user, isStable: true }).finally(() => {
+    isStable = true;
+  });
+  assert.deepEqual(await gateway.execute(["SET", "b", "2"], user), bulk("SET b 2"));
+  assert.equal(entries.length, 2);
+  assert.equal(isStable, false);
+  come(true);
+  assert.deepEqual(await stable, bulk("SET a 1"));
+  state.final = Promise.resolve(false);
+  const late = await gateway.execute(["SET", "c", "3"], { ...user, isStable: true });
+  assert.equal(late.kind === "refused" && late.code, "not-stable");
+});
+
+test("envelopes are dated by the clock, and behind everything applied, dated or promised before", async () => {
+  const { gateway, entries, state } = fixture();
+  const write = () => gateway.execute(["SET", "k", "v"], user);
+  const date = () => {
+    const { at, seq } = entries.at(-1)?.envelope ?? assert.fail();
+    return [at - NOW, seq];
+  };
+  await write();
+  assert.deepEqual(date(), [0, 1], "behind its own introduction");
+  state.now += 10;
+  await write();
+  assert.deepEqual(date(), [10, 0]);
+  state.now -= 1000;
+  await write();
+  assert.deepEqual(date(), [10, 1], "a clock that goes back");
+  state.newest = { at: NOW + 3000, seq: 65_535 };
+  await write();
+  assert.deepEqual(date(), [3001, 0], "a client that dated ahead");
+  state.watermark = NOW + 5000;
+  await write();
+  assert.deepEqual(date(), [5001, 0], "nothing at or before the watermark would be taken");
+});
+
+test("what is refused is told to each command, and a disk that fails to those that wait for it", async () => {
+  const { gateway, state } = fixture();
+  state.refusal = refused("catching-up", "");
+  assert.deepEqual(await gateway.execute(["SET", "k", "v"], user), state.refusal);
+  state.refusal = null;
+  state.record = ({ id }) => ({ ...refused("too-old", ""), id, effect: "not-applied" });
+  const told = await gateway.execute(["SET", "k", "v"], user);
+  assert.equal(told.kind === "refused" && told.code, "too-old");
+  const flushed = Promise.reject(new Error("no space"));
+  flushed.catch(() => {});
+  state.record = ({ envelope }) => ({
+    answers: envelope.commands.map(() => ({ reply: bulk(""), outcome: "applied", late: false }) as const),
+    flushed,
+  });
+  const lost = await gateway.execute(["SET", "k", "v"], user);
+  assert.equal(lost.kind === "refused" && lost.code, "storage-failed");
+});
+
+test("where administrators are, one of them has to let the key in", async () => {
+  const { gateway, entries } = fixture([root.file]);
+  const told = await gateway.execute(["SET", "k", "v"], user);
+  assert.ok(told.kind === "refused" && told.code === "not-let-in");
+  assert.match(told.detail, /^sign CLUSTER ADD [A-Za-z0-9+/=]+$/);
+  assert.deepEqual(entries, []);
+});
+
+test("a large turn is several envelopes", async () => {
+  const { gateway, entries } = fixture();
+  const value = "v".repeat(100_000);
+  await Promise.all([1, 2, 3, 4].map((i) => gateway.execute(["SET", `k${i}`, value], user)));
+  assert.deepEqual(
+    entries.slice(1).map(({ envelope }) => envelope.commands.length),
+    [3, 1],
+  );
+});
+
+test("nothing is dated further ahead of the clock than a client may date", async () => {
+  const { gateway, entries, state } = fixture();
+  await gateway.execute(["SET", "k", "v"], user);
+  state.newest = { at: NOW + 6002, seq: 0 };
+  const told = await gateway.execute(["SET", "k", "v"], user);
+  assert.deepEqual(told, refused("clock-off", "it would be dated 6002 ms ahead"));
+  assert.equal(entries.length, 2);
+  state.now += 1;
+  assert.equal((await gateway.execute(["SET", "k", "v"], user)).kind, "bulk");
+});
+
+test("a command that would be longer than other daemons take, once signed, is refused", async () => {
+  const { gateway, entries } = fixture();
+  const long = "x".repeat(LIMITS.maxRequestBytes.most / 2);
+  const answer = await gateway.execute(["RPUSH", "k", long, long], user);
+  assert.equal("code" in answer && answer.code, "command-too-long");
+  assert.deepEqual(entries, []);
+});
+
+test("what was watched counts for the length of a transaction", async () => {
+  const { gateway, entries } = fixture();
+  const key = "x".repeat(LIMITS.maxRequestBytes.most / 2);
+  const conditions = [1, 2, 3].map((db) => ({ db, key, writer: "" }));
+  const answer = await gateway.executeTogether([["SET", "k", "v"]], conditions, user);
+  assert.equal("code" in answer && answer.code, "command-too-long");
+  assert.deepEqual(entries, []);
+});
+
+test("a command that would be longer than any string, once written, is refused", async () => {
+  const { gateway } = fixture();
+  const long = "x".repeat(LIMITS.maxRequestBytes.most);
+  const answer = await gateway.execute(["RPUSH", "k", long, long, long], user);
+  assert.equal("code" in answer && answer.code, "command-too-long");
+});
+
+test("of commands that are too much as one envelope, each is recorded by itself, and the large one alone is refused", async () => {
+  const { gateway, entries, given, state } = fixture();
+  await gateway.execute(["SET", "first", "1"], user);
+  const signed: string[][] = [];
+  state.record = (entry) => {
+    const lines = entry.envelope.commands.map((argv) => argv.join(" "));
+    signed.push(lines);
+    if (lines.some((line) => line.includes("large")))
+      return notApplied(entry.id, refused("too-much", "on this daemon's state"));
+    entries.push(entry);
+    const answers = lines.map((line) => ({ reply: bulk(line), outcome: "applied", late: false }) as const);
+    return { answers, flushed: Promise.resolve() };
+  };
+  const before = given.length;
+  const names = ["a", "large", "b"];
+  const answers = await Promise.all(names.map((name) => gateway.execute(["SET", name, "1"], user)));
+  assert.deepEqual(signed[0], ["SET a 1", "SET large 1", "SET b 1"]);
+  assert.deepEqual(signed.slice(1), [["SET a 1"], ["SET large 1"], ["SET b 1"]]);
+  assert.deepEqual([answers[0], answers[2]], [bulk("SET a 1"), bulk("SET b 1")]);
+  assert.match(JSON.stringify(answers[1]), /too-much|TOOMUCH/i);
+  assert.equal(given.length - before, 2);
+});
+
+test("a transaction that is too much is refused whole, and not signed again", async () => {
+  const { gateway, state } = fixture();
+  await gateway.execute(["SET", "first", "1"], user);
+  let signed = 0;
+  state.record = (entry) => {
+    signed++;
+    return notApplied(entry.id, refused("too-much", "on this daemon's state"));
+  };
+  const answer = await gateway.executeTogether(
+    [
+      ["SET", "a", "1"],
+      ["SET", "large", "1"],
+    ],
+    [],
+    user,
+  );
+  assert.match(JSON.stringify(answer), /too-much|TOOMUCH/i);
+  assert.equal(signed, 1);
+});

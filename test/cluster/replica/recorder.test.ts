@@ -1,0 +1,424 @@
+/** Envelopes on their way through the pipeline of a daemon with a timeline, which is the test's own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Confirmations } from "../../../cluster/replica/confirmations.js";
+import { Recorder, type RecorderPeers, type RecorderTimeline } from "../../../cluster/replica/recorder.js";
+import { TimelineRecording } from "../../../cluster/replica/timeline-recording.js";
+import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { bulk, integer, OK } from "../../../protocol/reply.js";
+import { readBody } from "../../../protocol/version-2/envelope.js";
+import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
+import { KeyRing } from "../../../store/key-ring.js";
+import type { Entry, Place } from "../../../timeline/entries/entry.js";
+import type { UnitAnswer } from "../../../timeline/fold/fold.js";
+import type { Taking } from "../../../timeline/timeline-owner.js";
+import { log, makeScene, type Scene } from "../../daemon/scene.js";
+import { makeKeyPair, type SignedEnvelope } from "../../support/envelope-client.js";
+
+const pair = makeKeyPair();
+const NOW = 1_790_000_000_000;
+const applied: UnitAnswer = { reply: OK, outcome: "applied", late: false };
+
+class FakeTimeline implements RecorderTimeline {
+  readonly waiting = { isBehind: () => this.isBehind, has: ({ id }: Place) => this.unfolded.has(id) };
+  isBehind = false;
+  state: "live" | "catching-up" = "live";
+  failure: string | null = null;
+  standstill: string | null = null;
+  prunedTo = -1;
+  newest = { at: 0, seq: 0 };
+  ring = new KeyRing({ hash: () => "" });
+  readonly taken: Entry[] = [];
+  /** Ids of entries that wait to be folded. */
+  readonly unfolded = new Set<string>();
+  /** That it takes to get ready. */
+  steps = 0;
+  flush: Promise<void> = Promise.resolve();
+  answers: readonly UnitAnswer[] = [applied];
+  taking: (entry: Entry) => Taking = (entry) => {
+    this.taken.push(entry);
+    return { kind: "taken", answers: this.answers, flushed: this.flush };
+  };
+
+  prepare(_: Entry): boolean {
+    return this.steps-- <= 0;
+  }
+
+  take(entry: Entry): Taking {
+    return this.taking(entry);
+  }
+
+  holds({ id }: Place): boolean {
+    return this.taken.some((entry) => entry.id === id);
+  }
+
+  hasFolded(place: Place): boolean {
+    return this.holds(place) && !this.unfolded.has(place.id);
+  }
+}
+
+interface Fixture {
+  readonly scene: Scene;
+  readonly timeline: FakeTimeline;
+  readonly peers: { -readonly [Name in keyof RecorderPeers]: RecorderPeers[Name] };
+  readonly clock: { now: number };
+  readonly recorder: Recorder;
+  /** When the disk has what members gave. */
+  readonly disk: { flushed: Promise<void> };
+}
+
+/** The daemon's, which no key ring here has. */
+const OWN_ID = "o".repeat(32);
+
+function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>[0]["peers"]> = {}): Fixture {
+  const clock = { now: NOW };
+  const timeline = new FakeTimeline();
+  const peers = {
+    state: "live" as DaemonState,
+    reason: "it has started",
+    isSkewed: false,
+    standing: { isBehind: false, isCutOff: false },
+    word: null as { code: string; by: string } | null,
+    members: [],
+  };
+  const never = () => new Promise<void>(() => {});
+  const confirmations = new Confirmations({
+    peers: { stable: never, replicated: never, ...confirming },
+    timeline: { isFolded: () => true, hasFolded: () => true, handover: { adoptions: 0 } },
+    environment: {
+      setTimer: (_, step) => {
+        const timer = setTimeout(step, 5);
+        return () => clearTimeout(timer);
+      },
+    },
+  });
+  const disk = { flushed: Promise.resolve() };
+  const environment = { ...realEnvironment, clock: () => clock.now };
+  const recorder = new Recorder({
+    id: OWN_ID,
+    timeline,
+    peers,
+    log,
+    environment,
+    past: 30_000,
+    flushed: () => disk.flushed,
+    soon: setImmediate,
+  });
+  const recording = new TimelineRecording({ recorder, confirmations, gateway: null, environment });
+  const scene = makeScene({ clock, pair, parts: { recording, floor: { date: NOW - 1, pending: null } } });
+  const { ring } = makeScene({ clock, pair }).pipeline.signers ?? assert.fail();
+  timeline.ring = ring;
+  return { scene, timeline, peers, clock, recorder, disk };
+}
+
+async function codeOf(answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): Promise<string> {
+  const settled = await answer;
+  return settled.kind === "result" ? settled.replies : `${settled.code} ${settled.effect}`;
+}
+
+/** A flush that lasts until the test ends it. */
+function heldFlush(): { flushed: Promise<void>; flush: () => void } {
+  let flush = () => {};
+  const flushed = new Promise<void>((resolve) => {
+    flush = resolve;
+  });
+  return { flushed, flush };
+}
+
+/** Whether it is settled once everything has run that could run without an outside event. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  const turn = new Promise<"pending">((resolve) => setImmediate(() => resolve("pending")));
+  return (await Promise.race([promise, turn])) !== "pending";
+}
+
+const OK_UNIT = "+OK\r\n$0\r\n\r\n";
+
+test("a write is recorded whole, and answered when it is flushed", async () => {
+  const { scene, timeline } = fixture();
+  const { flushed, flush } = heldFlush();
+  timeline.flush = flushed;
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  const answer = codeOf(scene.take(envelope));
+  const [entry] = timeline.taken;
+  assert.deepEqual([entry?.id, entry?.body], [envelope.id, envelope.body]);
+  const kept = Buffer.from(entry?.body ?? "");
+  const received = Buffer.from(envelope.body);
+  envelope.body.fill(0);
+  assert.deepEqual(entry?.body, kept, "the network's bytes are not kept");
+  received.copy(envelope.body);
+  assert.equal(await isSettled(answer), false);
+  flush();
+  assert.equal(await answer, OK_UNIT);
+  assert.equal(await codeOf(scene.take(envelope)), OK_UNIT, "the first answer, again");
+  assert.equal(timeline.taken.length, 1);
+});
+
+test("a late write is recorded once the timeline is ready for it, and others are served meanwhile", async () => {
+  const { scene, timeline } = fixture();
+  timeline.steps = 3;
+  const late = scene.sign([["SET", "k", "late"]]);
+  const answer = scene.take(late);
+  assert.equal(timeline.taken.length, 0);
+  timeline.steps = 0;
+  const other = scene.sign([["SET", "k", "other"]]);
+  assert.equal(await codeOf(scene.take(other)), OK_UNIT);
+  timeline.steps = 3;
+  assert.equal(await codeOf(answer), OK_UNIT);
+  assert.deepEqual(
+    timeline.taken.map(({ id }) => id),
+    [other.id, late.id],
+  );
+});
+
+test("what happens while a late write is got ready for is found before it is recorded", async () => {
+  const { scene, timeline } = fixture();
+  timeline.steps = 6;
+  const [given, lost] = [scene.sign([["SET", "k", "given"]]), scene.sign([["SET", "k", "lost"]])];
+  const answers = [codeOf(scene.take(given)), codeOf(scene.take(lost))];
+  timeline.taken.push({ id: given.id } as Entry);
+  timeline.failure = "no space left";
+  assert.deepEqual(await Promise.all(answers), ["answer-not-kept unknown", "storage-failed not-applied"]);
+  assert.equal(timeline.taken.length, 1);
+});
+
+test("flags tell what is late, what was not met, and who cannot know better", async () => {
+  const { scene, timeline, peers } = fixture();
+  timeline.answers = [{ ...applied, late: true }, { reply: OK, outcome: "unmet", late: false }, applied];
+  const sets = Array<string[]>(3).fill(["SET", "k", "v"]);
+  assert.equal(
+    await codeOf(scene.take(scene.sign(sets))),
+    `+OK\r\n$4\r\nlate\r\n+OK\r\n$17\r\nunmet provisional\r\n${OK_UNIT}`,
+  );
+  peers.state = "isolated";
+  timeline.answers = [{ ...applied, late: true }];
+  assert.equal(await codeOf(scene.take(scene.sign([["SET", "k", "v"]]))), "+OK\r\n$13\r\nlate isolated\r\n");
+  assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$8\r\nisolated\r\n");
+  // A clock that is behind holds back what the others have.
+  peers.state = "live";
+  peers.isSkewed = true;
+  assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
+  peers.isSkewed = false;
+  for (const standing of [
+    { isBehind: true, isCutOff: false },
+    { isBehind: false, isCutOff: true },
+  ]) {
+    peers.standing = standing;
+    assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
+  }
+  peers.standing = { isBehind: false, isCutOff: false };
+  timeline.isBehind = true;
+  assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
+});
+
+type Changes = Partial<Pick<FakeTimeline, "state" | "failure" | "taking" | "flush">>;
+
+const REFUSED: readonly [
+  what: string,
+  code: string,
+  timeline: () => Changes,
+  peers?: Partial<Fixture["peers"]>,
+][] = [
+  ["is catching up", "catching-up not-applied", () => ({ state: "catching-up" })],
+  ["hears of peers that have more", "catching-up not-applied", () => ({}), { state: "catching-up" }],
+  ["stood still", "catching-up not-applied", () => ({}), { standing: { isBehind: true, isCutOff: false } }],
+  ["has the wrong time", "clock-off not-applied", () => ({}), { isSkewed: true }],
+  [
+    "hears that its own key was revoked",
+    "daemon-revoked not-applied",
+    () => ({}),
+    { word: { code: "revoked", by: "a member" } },
+  ],
+  ["has a full disk", "storage-failed not-applied", () => ({ failure: "no space" })],
+  [
+    "has promised to take nothing so old",
+    "too-old not-applied",
+    () => ({ taking: () => ({ kind: "too-old" }) }),
+  ],
+  [
+    "finds its disk full",
+    "storage-failed not-applied",
+    () => ({ taking: () => ({ kind: "failed", detail: "" }) }),
+  ],
+  ["cannot flush it", "storage-failed unknown", () => ({ flush: Promise.reject(new Error("no space")) })],
+];
+
+for (const [what, code, timeline, peers] of REFUSED) {
+  test(`a daemon that ${what} refuses a write, and answers reads`, async () => {
+    const made = fixture();
+    Object.assign(made.timeline, timeline());
+    Object.assign(made.peers, peers);
+    const write = made.scene.sign([["SET", "k", "v"]]);
+    assert.equal(await codeOf(made.scene.take(write)), code);
+    assert.match(await codeOf(made.scene.take(made.scene.sign([["GET", "k"]]))), /^\$-1/);
+    assert.equal(await codeOf(made.scene.take(write)), code, "what was refused stays refused");
+  });
+}
+
+/** A member gives an envelope before the client does. @param answers  the fold's; null: it is not folded yet */
+function give(
+  { timeline, recorder }: Fixture,
+  signed: SignedEnvelope,
+  answers: readonly UnitAnswer[] | null,
+): Entry {
+  const entry = { ...signed, envelope: readBody(signed.body) };
+  timeline.taken.push(entry);
+  if (answers === null) timeline.unfolded.add(entry.id);
+  else recorder.folded([entry], [{ entry, answers }]);
+  return entry;
+}
+
+test("what a peer has given before is answered as the fold did, with flags, and not recorded again", async () => {
+  const made = fixture();
+  const { scene, timeline, peers } = made;
+  const envelope = scene.sign([
+    ["INCR", "n"],
+    ["SET", "k", "v"],
+  ]);
+  peers.state = "isolated";
+  give(made, envelope, [{ reply: integer(7), outcome: "applied", late: true }, applied]);
+  peers.state = "live";
+  const answer = ":7\r\n$13\r\nlate isolated\r\n+OK\r\n$8\r\nisolated\r\n";
+  assert.equal(await codeOf(scene.take(envelope)), answer);
+  assert.equal(await codeOf(scene.take(envelope)), answer);
+  assert.equal(timeline.taken.length, 1);
+});
+
+test("what a peer has given is answered when it is on the disk, and not before", async () => {
+  const made = fixture();
+  const { scene, disk } = made;
+  const { flushed, flush } = heldFlush();
+  disk.flushed = flushed;
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  give(made, envelope, [applied]);
+  const answer = codeOf(scene.take(envelope));
+  assert.equal(await isSettled(answer), false);
+  flush();
+  assert.equal(await answer, OK_UNIT);
+  disk.flushed = Promise.reject(new Error("no space"));
+  assert.equal(await codeOf(scene.take(envelope)), "storage-failed unknown");
+});
+
+test("what a peer has given is answered when it is folded", async () => {
+  const made = fixture();
+  const { scene, recorder, timeline } = made;
+  const [one, other, third] = [1, 2, 3].map((value) => scene.sign([["SET", "k", String(value)]]));
+  assert.ok(one !== undefined && other !== undefined && third !== undefined);
+  const entry = give(made, one, null);
+  const refolded = give(made, other, null);
+  give(made, third, null);
+  const answers = [one, other, third].map((envelope) => codeOf(scene.take(envelope)));
+  await new Promise((resolve) => setImmediate(resolve));
+  timeline.unfolded.clear();
+  recorder.folded([entry], [{ entry, answers: [applied] }]);
+  assert.equal(await answers[0], OK_UNIT);
+  recorder.folded([refolded], []);
+  assert.equal(await answers[1], "answer-not-kept unknown", "by a refold, whose answers nobody keeps");
+  scene.pipeline.stop();
+  assert.equal(await answers[2], "answer-not-kept unknown", "the daemon stops");
+});
+
+test("answers of what peers give are kept for the window, and as far as there is room", async () => {
+  const made = fixture();
+  const { scene, clock, recorder } = made;
+  const old = scene.sign([["SET", "k", "old"]], { at: clock.now - 30_000 });
+  give(made, old, [applied]);
+  const first = scene.sign([["SET", "k", "first"]]);
+  give(made, first, [applied]);
+  const codes = () => Promise.all([old, first].map((envelope) => codeOf(scene.take(envelope))));
+  assert.deepEqual(await codes(), ["answer-not-kept unknown", OK_UNIT]);
+  const long = { ...applied, reply: bulk("x".repeat(9_000_000)) };
+  give(made, scene.sign([["GETDEL", "a"]]), [long]);
+  assert.deepEqual(await codes(), ["answer-not-kept unknown", OK_UNIT]);
+  give(made, scene.sign([["GETDEL", "b"]]), [long]);
+  assert.deepEqual(await codes(), ["answer-not-kept unknown", "answer-not-kept unknown"], "the oldest goes");
+  const second = scene.sign([["SET", "k", "second"]]);
+  give(made, second, [applied]);
+  clock.now += 30_000;
+  recorder.folded([], []);
+  assert.equal(await codeOf(scene.take(second)), "answer-not-kept unknown", "its date has left the window");
+});
+
+test("an envelope that is recorded is not called not-applied when its key is not known any more", async () => {
+  const { scene, timeline, clock } = fixture();
+  const [recorded, other] = [scene.sign([["SET", "k", "v"]]), scene.sign([["SET", "k", "w"]])];
+  assert.equal(await codeOf(scene.take(recorded)), OK_UNIT);
+  scene.pipeline.signers = makeScene({ clock, pair: makeKeyPair() }).pipeline.signers;
+  assert.equal(await codeOf(scene.take(recorded)), "unknown-key unknown");
+  assert.equal(await codeOf(scene.take(other)), "unknown-key not-applied");
+  assert.equal(timeline.taken.length, 1);
+  timeline.taken.length = 0;
+  assert.equal(await codeOf(scene.take(recorded)), "unknown-key unknown", "it has gone with a snapshot");
+});
+
+test("a write that was signed before this start is taken, a read is not", async () => {
+  const { scene, clock } = fixture();
+  clock.now += 1000;
+  const at = NOW - 500;
+  assert.equal(await codeOf(scene.take(scene.sign([["SET", "k", "v"]], { at }))), OK_UNIT);
+  assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]], { at }))), "too-old not-applied");
+});
+
+test("an answer that waits is given when it comes true, and refused when it does not", async () => {
+  const asked: unknown[] = [];
+  const { scene, timeline, peers } = fixture({
+    replicated: async (place, daemons) => {
+      asked.push([place.id, daemons]);
+    },
+  });
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  const { body, signature } = envelope;
+  const wait = { kind: "replicated", daemons: 2 } as const;
+  const message = { kind: "command", body, signature, wait } as const;
+  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), "too-few-daemons not-applied");
+  peers.members = [{ id: "m".repeat(32), connection: "waiting" }];
+  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT);
+  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT, "asked again, it waits again");
+  assert.deepEqual(asked, [
+    [envelope.id, 2],
+    [envelope.id, 2],
+  ]);
+  const stable = { ...message, wait: { kind: "stable" } } as const;
+  assert.equal(await codeOf(scene.pipeline.take(stable, 1000)), "not-stable unknown");
+  assert.equal(timeline.taken.length, 1);
+  const read = scene.sign([["GET", "k"]]);
+  const reading = { kind: "command", body: read.body, signature: read.signature, wait } as const;
+  assert.equal(await codeOf(scene.pipeline.take(reading, 1000)), "cannot-wait not-applied");
+});
+
+test("`after` goes on when a peer brings what it names", async () => {
+  const { scene, timeline } = fixture();
+  const first = scene.sign([["SET", "a", "1"]]);
+  const order = Buffer.alloc(14);
+  order.writeBigUInt64BE(BigInt(NOW));
+  const after = order.subarray(0, 10).toString("latin1") + first.id + "\0".repeat(4);
+  const answer = Promise.resolve(scene.take(scene.sign([["SET", "b", "2"]], { after })));
+  timeline.taken.push({ ...first, envelope: {} as Entry["envelope"] });
+  scene.pipeline.arrived([first.id]);
+  assert.equal(await codeOf(answer), OK_UNIT);
+});
+
+test("a wait that cannot be is refused as certain only if the envelope was not answered before", async () => {
+  const { scene } = fixture();
+  const read = scene.sign([["GET", "k"]]);
+  const { body, signature } = read;
+  const waiting = () =>
+    codeOf(scene.pipeline.take({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000));
+  assert.equal(await waiting(), "cannot-wait not-applied");
+  await scene.take(read);
+  assert.equal(await waiting(), "cannot-wait unknown");
+});
+
+test("an entry is applied when its fold is done, whatever else waits; one that waits, or is not there, is not", () => {
+  const { timeline, recorder } = fixture();
+  const place = { at: NOW, seq: 0, id: "i" };
+  assert.equal(recorder.hasApplied(place), false);
+  timeline.taken.push({ id: "i" } as Entry);
+  timeline.unfolded.add("i");
+  assert.equal(recorder.hasApplied(place), false);
+  timeline.unfolded.delete("i");
+  timeline.unfolded.add("another");
+  assert.equal(recorder.hasApplied(place), true);
+  timeline.state = "catching-up";
+  assert.equal(recorder.hasApplied(place), false);
+});

@@ -1,0 +1,85 @@
+/** What a daemon with a timeline hands on to its pipeline. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openReplica, type ReplicaParts } from "../../../cluster/replica/replica.js";
+import { Channels } from "../../../engine/channels/channels.js";
+import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
+import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { writeBody } from "../../../protocol/version-2/envelope-body.js";
+import { makeFolder, settingsFrom, until } from "../../daemon/replicas.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+
+async function openOn(
+  folder: string,
+  args: readonly string[] = [],
+  arrived: ReplicaParts["arrived"] = () => {},
+) {
+  const settings = settingsFrom(["-s", makeKeyPair().file, "--data", folder, ...args]);
+  const identity = makeIdentity();
+  return await openReplica({
+    settings,
+    identity,
+    signers: loadSigners(settings, log),
+    log,
+    arrived,
+    environment: realEnvironment,
+    broadcasts: new Broadcasts({
+      channels: new Channels(),
+      environment: realEnvironment,
+      window: settings.window,
+      most: 100,
+    }),
+  });
+}
+
+test("what waits for a write of the gateway is told when that is on the disk", async () => {
+  using folder = makeFolder();
+  const arrived = new Set<string>();
+  const replica = await openOn(folder.path, ["--v1", "gateway"], (entries) => {
+    for (const { id } of entries) arrived.add(id);
+  });
+  await replica.start();
+  try {
+    const reply = await replica.recording.execute(["SET", "k", "v"], null);
+    assert.equal(reply?.kind, "status");
+    await until("both entries are told, its key's and this", () => arrived.size === 2);
+  } finally {
+    await replica.stop();
+  }
+});
+
+test("a change of keys that a member gives is told whatever its date, and brings nothing down", async () => {
+  using folder = makeFolder();
+  const replica = await openOn(folder.path);
+  await replica.start();
+  try {
+    const at = Number.MAX_SAFE_INTEGER;
+    const header = { key: "k".repeat(32), cluster: "c".repeat(32), at, seq: 0, nonce: "n".repeat(16) };
+    const body = Buffer.from(writeBody(header, [writeCommand(["KEY", "REVOKE", "00"])]), "latin1");
+    const entry = { id: hashOf(signedBytes(body)), body, signature: body, envelope: readBody(body) };
+    assert.equal(replica.timeline.receive([entry], "m".repeat(32)).length, 1);
+    await until("it is on the disk", () => replica.timeline.index.total("ring").count === 1);
+  } finally {
+    await replica.stop();
+  }
+});
+
+test("with --fsync never a daemon has no members: they would be told what a crash takes back", async () => {
+  for (const [fsync, takes] of [
+    ["never", false],
+    ["interval=100", true],
+  ] as const) {
+    using folder = makeFolder();
+    const replica = await openOn(folder.path, ["--fsync", fsync]);
+    assert.equal(replica.takeMember !== null, takes);
+    const peers = [{ host: "127.0.0.1", port: 9, pin: null, tls: false }];
+    replica.reread({ peers, adopt: null, clusterSecret: null })();
+    assert.equal(replica.peering.members.length, takes ? 1 : 0);
+    await replica.stop();
+  }
+});

@@ -1,0 +1,48 @@
+/** Snapshots of a data folder are made in a thread of their own: what that comes across is told to the timeline. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { snapshotParts } from "../../../cluster/replica/snapshots.js";
+import { DATABASES_DEFAULT } from "../../../store/database.js";
+import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
+import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import type { DamagedEntry } from "../../../timeline/snapshots/make-snapshot.js";
+import { makeFolder } from "../../daemon/replicas.js";
+import { log } from "../../daemon/scene.js";
+import { genesisRing } from "../../timeline/support/random-timeline.js";
+import { entryAt, START } from "../../timeline/support/timeline-subject.js";
+
+test("the thread that makes a snapshot tells which entry is damaged, and leaves none", async () => {
+  using folder = makeFolder();
+  const storage = new DiskStorage(folder.path, "always", log);
+  try {
+    const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k ${i}`));
+    const damaged = entries[1] as Entry;
+    for (const entry of entries)
+      storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
+    storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
+    await storage.settled();
+    const { snapshots, make } = snapshotParts({
+      data: folder.path,
+      storage,
+      databases: DATABASES_DEFAULT,
+      every: 200_000,
+      retainMs: Number.POSITIVE_INFINITY,
+      genesis: () => genesisRing({ hasRoots: true }),
+      uptime: () => 0,
+      soon: setImmediate,
+    });
+    const isTold = (problem: Error & Partial<DamagedEntry>) => {
+      assert.deepEqual(problem.damaged, placeOf(damaged));
+      return true;
+    };
+    await assert.rejects(make(null, START + 10), isTold);
+    assert.deepEqual(snapshots.list(), []);
+    storage.remove([writePlace(placeOf(damaged))]);
+    await storage.settled();
+    await make(null, START + 10);
+    assert.deepEqual(snapshots.list(), [START + 10]);
+  } finally {
+    await storage.close();
+  }
+});

@@ -1,0 +1,105 @@
+/** What a daemon answers, tells and claims whose timeline stands still, as its release does not know what commands mean. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Gateway } from "../../../cluster/replica/gateway.js";
+import { RecordedPath } from "../../../cluster/replica/recorded-path.js";
+import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
+import { Trial } from "../../../cluster/replica/trial.js";
+import { wholeOf } from "../../../daemon/make-mirror.js";
+import { LocalUnits } from "../../../engine/backends/local-units.js";
+import { Newest } from "../../../engine/backends/newest.js";
+import type { CommandSender } from "../../../engine/users/command-path.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { findCommand } from "../../../store/command-table.js";
+import type { Command } from "../../../store/rows/command.js";
+import { EARLIER_SEMANTICS, NEXT } from "../../support/next-semantics.js";
+import { ROOT } from "../../timeline/support/fold-subject.js";
+import { KEY_IDS } from "../../timeline/support/random-timeline.js";
+import { entryAt, MEMBER, START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
+
+const SENDER: CommandSender = {
+  db: 0,
+  now: START,
+  as: null,
+  isStable: false,
+  readsAll: true,
+};
+const UNMET = [{ db: 0, key: "k", writer: "w".repeat(32) }];
+const GET = findCommand("GET") as Command;
+const INCR = findCommand("INCR") as Command;
+
+async function sceneOf() {
+  const subject = await new TimelineSubject({ now: START + 10_000, known: EARLIER_SEMANTICS }).open();
+  const { timeline } = subject;
+  timeline.receive([entryAt(START, "SET k 1")], MEMBER);
+  await subject.settle();
+  const environment = { ...realEnvironment, clock: () => START + 20_000 };
+  const backend = new TimelineBackend(timeline, environment);
+  const gateway = {
+    begin: () => ({ date: { at: START + 20_000, seq: 0 }, id: "i".repeat(36) }),
+  } as unknown as Gateway;
+  const units = new LocalUnits(environment, new Newest());
+  const path = new RecordedPath({ backend, gateway, units, others: () => 1 });
+  const stop = async () => {
+    timeline.receive([entryAt(START + 1000, "CLUSTER SEMANTICS 2", KEY_IDS[ROOT])], MEMBER);
+    timeline.receive([entryAt(START + 2000, "SET k 2")], MEMBER);
+    await subject.settle();
+    assert.notEqual(timeline.standstill, null);
+  };
+  return { timeline, backend, path, stop };
+}
+
+const isRefused = (reply: Reply | Promise<Reply>) => {
+  assert.ok(!(reply instanceof Promise) && reply.kind === "error", "it was answered");
+  assert.match(reply.text, /^ERR semantics-unknown: commands mean version 2 from /);
+};
+
+test("what only reads is refused, in scripts and under conditions too", async () => {
+  const { path, backend, stop } = await sceneOf();
+  const script = () => path.executeInSteps((run) => run(GET, ["GET", "k"], 0), [], SENDER);
+  const together = () => path.executeTogether([{ command: GET, argv: ["GET", "k"] }], UNMET, SENDER);
+  assert.deepEqual(script(), { kind: "bulk", bytes: "1" });
+  assert.deepEqual(together(), NIL_ARRAY);
+  await stop();
+  isRefused(script());
+  isRefused(path.execute(GET, ["GET", "k"], SENDER));
+  const both = together();
+  assert.ok(!(both instanceof Promise) && both.kind === "array" && both.items[0] !== undefined);
+  isRefused(both.items[0]);
+  const unit = { at: START, db: 0, id: "u" };
+  assert.equal(backend.holds(UNMET, unit), true, "nothing is told of what the keys are");
+  isRefused(backend.executeTogether([["GET", "k"]], unit));
+});
+
+test("copies of keys end with it, once", async () => {
+  const { backend, stop } = await sceneOf();
+  let told = 0;
+  backend.changes.hearKeys({ keyChanged() {}, allChanged: () => void told++ });
+  backend.tick();
+  assert.equal(told, 0);
+  await stop();
+  backend.tick();
+  backend.tick();
+  assert.equal(told, 1);
+});
+
+test("a mirror is not told that it has all: of the same entries another release makes more", async () => {
+  const { timeline, stop } = await sceneOf();
+  assert.match(wholeOf(timeline), /^0:.*\/1:/);
+  await stop();
+  assert.equal(timeline.index.total("data").count, 2);
+  assert.equal(wholeOf(timeline), "");
+});
+
+test("a program's commands mean what they do by the newest ring, whatever the release's newest is", async () => {
+  const { timeline } = await sceneOf();
+  const { database } = timeline;
+  const incremented = () => {
+    const parts = { date: { at: START + 20_000, seq: 0 }, id: "i", sender: SENDER, stepsMax: 1000 };
+    return new Trial(database, parts).run((run) => run(INCR, ["INCR", "n"], 0));
+  };
+  assert.deepEqual(incremented(), { kind: "integer", value: 1 });
+  database.table = NEXT;
+  assert.deepEqual(incremented(), { kind: "integer", value: 10 });
+});

@@ -1,0 +1,31 @@
+/** The bytes of results: what they are, and what keeping them takes. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ResultWriter } from "../../../engine/answers/result-writer.js";
+import { bulk, OK, type Reply } from "../../../protocol/reply.js";
+import { bytesInUse } from "../../support/garbage.js";
+
+const ROOM = 1e6;
+
+/** The answer to an envelope. */
+function answer(replies: readonly Reply[]) {
+  const writer = new ResultWriter(ROOM, "");
+  for (const reply of replies) writer.add(reply, "");
+  return writer.done("i".repeat(32));
+}
+
+test("an answer that is kept takes about as much memory as it has bytes", () => {
+  const replies: readonly Reply[] = Array.from({ length: 256 }, () => OK);
+  answer(replies);
+  const before = bytesInUse();
+  const kept = Array.from({ length: 1000 }, () => answer(replies));
+  const taken = (bytesInUse() - before) / kept.length;
+  const { length } = (kept[0] as { replies: string }).replies;
+  assert.ok(taken < 1.5 * length + 200, `${taken} bytes for ${length}`);
+});
+
+test("short and long replies are written alike", () => {
+  const long = "x".repeat(1000);
+  assert.equal(answer([OK, bulk("ab")]).replies, "+OK\r\n$0\r\n\r\n$2\r\nab\r\n$0\r\n\r\n");
+  assert.equal(answer([OK, bulk(long)]).replies, `+OK\r\n$0\r\n\r\n$1000\r\n${long}\r\n$0\r\n\r\n`);
+});

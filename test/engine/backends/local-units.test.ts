@@ -1,0 +1,85 @@
+/** Names of units that come without any: few, so that keys take little memory, and yet a change is always seen. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LocalUnits } from "../../../engine/backends/local-units.js";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { Newest } from "../../../engine/backends/newest.js";
+import { LocalPath } from "../../../engine/users/local-path.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { writeReply } from "../../../protocol/resp/resp-writer.js";
+import { resolveCommand } from "../../../store/command-table.js";
+import type { Command } from "../../../store/rows/command.js";
+import { makeScene } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+
+const NOW = 1_790_000_000_000;
+const SENDER = { db: 0, now: NOW, as: null, readsAll: false, isStable: false };
+
+function makePath() {
+  const backend = new MemoryBackend(realEnvironment);
+  const units = new LocalUnits(realEnvironment, new Newest());
+  const path = new LocalPath(backend, units);
+  const call = (...argv: readonly ByteString[]): Reply =>
+    path.execute(resolveCommand(argv) as Command, argv, SENDER);
+  return { backend, units, path, call };
+}
+
+test("keys written one after the other keep one name of a unit between them", () => {
+  const { backend, call } = makePath();
+  for (let i = 0; i < 100; i++) call("SET", `k${i}`, "v");
+  const names = Array.from({ length: 100 }, (_, i) => backend.writerOf(0, `k${i}`));
+  assert.equal(names[0]?.length, 36);
+  assert.equal(new Set(names).size, 1);
+});
+
+test("a key that changes after WATCH has looked has another writer than before", () => {
+  const { path, call } = makePath();
+  call("SET", "k", "1");
+  const condition = { db: 0, key: "k", writer: path.writersOf(0, ["k"])[0] ?? "" };
+  assert.ok(path.hold([condition]));
+  call("GET", "k");
+  call("SET", "other", "1");
+  assert.ok(path.hold([condition]), "another key's change is none of its");
+  call("SET", "k", "1");
+  assert.ok(!path.hold([condition]));
+});
+
+test("a key that changes after WRITERS has told has another writer than told", () => {
+  const { call } = makePath();
+  call("SET", "k", "1");
+  const told = writeReply(call("WRITERS", "k"));
+  assert.equal(writeReply(call("WRITERS", "k")), told);
+  call("APPEND", "k", "1");
+  assert.notEqual(writeReply(call("WRITERS", "k")), told);
+});
+
+test("an envelope, which may ask for writers, parts the units before it from those behind", () => {
+  const clock = { now: NOW };
+  const scene = makeScene({ clock, pair: makeKeyPair() });
+  clock.now++;
+  const { localUnits } = scene.pipeline;
+  const sender = { ...SENDER, now: clock.now };
+  const before = localUnits.joined(sender).id;
+  assert.equal(localUnits.joined(sender).id, before);
+  assert.equal(scene.codeOf(scene.sign([["WRITERS", "k"]])), "result");
+  assert.notEqual(localUnits.joined(sender).id, before);
+});
+
+test("a unit with a name of its own, as version 1's are, shares it with none before or behind", () => {
+  const { units } = makePath();
+  const names = [units.joined(SENDER).id, units.next(0).id, units.next(0).id, units.joined(SENDER).id];
+  assert.equal(new Set(names).size, 4, JSON.stringify(names));
+});
+
+test("units that share a name choose differently at random", () => {
+  const { call } = makePath();
+  const members = Array.from({ length: 100 }, (_, i) => `m${i}`);
+  call("SADD", "s", ...members);
+  call("MSET", ...members.flatMap((key) => [key, "v"]));
+  for (const argv of [["SRANDMEMBER", "s"], ["RANDOMKEY"]]) {
+    const chosen = new Set(members.map(() => writeReply(call(...argv))));
+    assert.ok(chosen.size > 20, `${argv[0]} chose ${chosen.size} of 100 in 100 calls`);
+  }
+});

@@ -1,0 +1,102 @@
+/** Commands before several Redis servers, with a finder and a server that are the test's own: what is held back, and until when. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pino } from "pino";
+import type { Outcome } from "../../../../engine/backends/backend.js";
+import { type Finder, RedisGroupBackend } from "../../../../engine/backends/redis/group.js";
+import { keysOf } from "../../../../engine/backends/redis/keys.js";
+import type { Argv, RedisLink } from "../../../../engine/backends/redis/link.js";
+import { realEnvironment } from "../../../../net/process/environment.js";
+import { parseRedisGroup } from "../../../../options/addresses/redis-group-list.js";
+import { bulk, error } from "../../../../protocol/reply.js";
+
+const OK = bulk("OK");
+const DOWN: Outcome = { kind: "failed", code: "database-down", detail: "it closes", effect: "not-applied" };
+
+/** One server; FLUSHALL counts as a command for all of them. */
+class TestFinder implements Finder {
+  readonly isUp = true;
+  readonly server = "";
+  timeout = 10_000;
+  isWhole = true;
+  readonly sent: string[] = [];
+  readonly turns: string[] = [];
+  answer: () => Outcome = () => OK;
+
+  start(): void {}
+  stop(): void {}
+
+  wayOf([argv]: readonly Argv[]) {
+    const run = async () => this.#send(argv as Argv);
+    return argv?.[0] === "FLUSHALL" ? ({ kind: "spread", isBefore: true, run } as const) : 0;
+  }
+
+  linkFor(): RedisLink {
+    const link = { address: { host: "::1", port: 1 }, send: async (argv: Argv) => this.#send(argv) };
+    return link as unknown as RedisLink;
+  }
+
+  turned({ kind }: { readonly kind: string }): void {
+    this.turns.push(kind);
+  }
+
+  believed(): null {
+    return null;
+  }
+
+  reasonFor(): string {
+    return "";
+  }
+
+  #send(argv: Argv): Outcome {
+    this.sent.push(argv[0] as string);
+    return this.answer();
+  }
+}
+
+function backendWith(finder: Finder): RedisGroupBackend {
+  const specification = parseRedisGroup("redis-sentinel:shop@127.0.0.1:1");
+  const log = pino({ level: "silent" });
+  return new RedisGroupBackend({ specification, timeout: 1, environment: realEnvironment, log }, finder);
+}
+
+test("what comes behind a write for all servers is not sent before it, also while one of them is away", async () => {
+  const finder = new TestFinder();
+  const backend = backendWith(finder);
+  finder.isWhole = false;
+  const all = [backend.execute(["FLUSHALL"]), backend.execute(["SET", "a", "1"])];
+  await new Promise(setImmediate);
+  finder.isWhole = true;
+  assert.deepEqual(await Promise.all(all), [OK, OK]);
+  assert.deepEqual(finder.sent, ["FLUSHALL", "SET"]);
+});
+
+test("a connection that takes nothing, and is not closed yet, does not hold up the daemon", async () => {
+  const finder = new TestFinder();
+  finder.timeout = 500;
+  finder.answer = () => DOWN;
+  const outcome = backendWith(finder).execute(["SET", "a", "1"]);
+  await new Promise(setImmediate);
+  assert.equal(finder.sent.length, 1);
+  finder.answer = () => OK;
+  assert.deepEqual(await outcome, OK);
+});
+
+test("a command that says it has more keys than it has does not cost them", () => {
+  const most = "99999999999999999999";
+  for (const argv of [
+    ["eval", "return 1", most, "a"],
+    ["ZUNIONSTORE", "d", most, "a"],
+    ["LMPOP", most, "a"],
+  ])
+    assert.deepEqual(keysOf(argv), []);
+  assert.deepEqual(keysOf(["EVAL", "return 1", "2", "a", "b", "c"]), ["a", "b"]);
+});
+
+test("what a script says of other servers is an answer", async () => {
+  const finder = new TestFinder();
+  const told = error("READONLY You can't write against a read only replica.");
+  finder.answer = () => told;
+  assert.deepEqual(await backendWith(finder).execute(["EVAL", "return", "0"]), told);
+  assert.deepEqual([finder.sent.length, finder.turns], [1, []]);
+});

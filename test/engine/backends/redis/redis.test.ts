@@ -1,0 +1,222 @@
+/**
+ * The redis backend against a real redis-server: bytes, numbers, commands that need a connection of their
+ * own, faults.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { pino } from "pino";
+import type { Outcome } from "../../../../engine/backends/backend.js";
+import { RedisBackend } from "../../../../engine/backends/redis/redis.js";
+import { realEnvironment } from "../../../../net/process/environment.js";
+import { parseSpecifications, type RedisSpecification } from "../../../../options/database-list.js";
+import { startDaemon } from "../../../support/daemon-process.js";
+import { RawClient } from "../../../support/raw-client.js";
+import { type RedisServer, startRedis } from "../../../support/redis-server.js";
+
+const ALL_BYTES = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join("");
+
+class Subject implements AsyncDisposable {
+  readonly backend: RedisBackend;
+
+  private constructor(text: string, timeout: number) {
+    this.backend = new RedisBackend({
+      specification: parseSpecifications(text)[0] as RedisSpecification,
+      timeout,
+      environment: realEnvironment,
+      log: pino({ level: "silent" }),
+    });
+  }
+
+  static async start(text: string, timeout = 5000): Promise<Subject> {
+    const subject = new Subject(text, timeout);
+    await subject.backend.start();
+    return subject;
+  }
+
+  async run(...argv: string[]): Promise<Outcome> {
+    return await this.backend.execute(argv);
+  }
+
+  /** The first outcome that is no failure. */
+  async eventually(...argv: string[]): Promise<Outcome> {
+    for (;;) {
+      const outcome = await this.run(...argv);
+      if (outcome.kind !== "failed") return outcome;
+      // A failure may come without the event loop having turned.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.backend.stop();
+  }
+}
+
+const bulk = (bytes: string): Outcome => ({ kind: "bulk", bytes });
+const OK = bulk("OK");
+const at = (redis: RedisServer) => `redis:127.0.0.1:${redis.port}`;
+const codeOf = (outcome: Outcome) => (outcome.kind === "failed" ? outcome.code : outcome.kind);
+
+describe("the redis backend", () => {
+  test("carries all bytes in keys, values and replies", async () => {
+    await using redis = await startRedis();
+    await using subject = await Subject.start(at(redis));
+    assert.deepEqual(await subject.run("SET", ALL_BYTES, ALL_BYTES), OK);
+    assert.deepEqual(await subject.run("GET", ALL_BYTES), bulk(ALL_BYTES));
+    assert.deepEqual(await subject.run("STRLEN", ALL_BYTES), { kind: "integer", value: 256 });
+    assert.deepEqual(await subject.run("HSET", "h", "\xff", ""), { kind: "integer", value: 1 });
+    assert.deepEqual(await subject.run("hgetall", "h"), { kind: "array", items: [bulk("\xff"), bulk("")] });
+    assert.deepEqual(await subject.run("MSET", "\xe9", "1", "b", "2"), OK);
+    assert.deepEqual(await subject.run("GET", "\xe9"), bulk("1"));
+  });
+
+  test("gives integers of 64 bits as they are", async () => {
+    await using redis = await startRedis();
+    await using subject = await Subject.start(at(redis));
+    await subject.run("SET", "n", "9223372036854775806");
+    assert.deepEqual(await subject.run("INCR", "n"), { kind: "integer", value: 9223372036854775807n });
+    assert.deepEqual(await subject.run("DECR", "m"), { kind: "integer", value: -1 });
+  });
+
+  test("gives errors, nils, doubles and nested arrays in RESP2's shapes", async () => {
+    await using redis = await startRedis();
+    await using subject = await Subject.start(at(redis));
+    await subject.run("ZADD", "z", "1.5", "a");
+    assert.deepEqual(await subject.run("ZRANGE", "z", "0", "-1", "WITHSCORES"), {
+      kind: "array",
+      items: [bulk("a"), bulk("1.5")],
+    });
+    assert.deepEqual(await subject.run("GET", "none"), { kind: "nil" });
+    assert.deepEqual(await subject.run("GET", "z"), {
+      kind: "error",
+      text: "WRONGTYPE Operation against a key holding the wrong kind of value",
+    });
+    assert.equal((await subject.run("n\xf6pe")).kind, "error");
+    assert.deepEqual(await subject.run("EVAL", "return {1,{2,false},{err='no'}}", "0"), {
+      kind: "array",
+      items: [
+        { kind: "integer", value: 1 },
+        { kind: "array", items: [{ kind: "integer", value: 2 }, { kind: "nil" }] },
+        { kind: "error", text: "no" },
+      ],
+    });
+  });
+
+  test("runs commands that change or hold up a connection on one of their own", async () => {
+    await using redis = await startRedis();
+    await using subject = await Subject.start(at(redis));
+    await subject.run("SET", "k", "0");
+    for (const argv of [["SELECT", "1"], ["MULTI"], ["WATCH", "k"], ["CLIENT", "SETNAME", "x"]]) {
+      assert.deepEqual(await subject.run(...argv), OK, argv.join(" "));
+      assert.deepEqual(await subject.run("GET", "k"), bulk("0"), argv.join(" "));
+    }
+    assert.deepEqual(await subject.run("CLIENT", "GETNAME"), { kind: "nil" });
+    assert.equal((await subject.run("EXEC")).kind, "error");
+    const waiting = subject.run("BLPOP", "queue", "0");
+    assert.deepEqual(await subject.run("GET", "k"), bulk("0"));
+    while (!/blocked_clients:1/.test(JSON.stringify(await subject.run("INFO", "clients"))));
+    await subject.run("RPUSH", "queue", "v");
+    assert.deepEqual(await waiting, { kind: "array", items: [bulk("queue"), bulk("v")] });
+  });
+
+  test("refuses what version 1 has no answer for, with the reason", async () => {
+    await using redis = await startRedis();
+    await using subject = await Subject.start(at(redis));
+    const refusals = [
+      ["subscribe", "c"],
+      ["PSUBSCRIBE", "c"],
+      ["MONITOR"],
+      ["SYNC"],
+      ["PSYNC", "?", "-1"],
+      ["QUIT"],
+      ["RESET"],
+    ];
+    for (const argv of [...refusals, ["CLIENT", "REPLY", "OFF"]]) {
+      const outcome = await subject.run(...argv);
+      assert.equal(codeOf(outcome), "not-carried", argv.join(" "));
+    }
+    assert.equal((await subject.run("PING")).kind, "bulk");
+  });
+
+  test("uses the name, the password and the number of a URL", async () => {
+    await using redis = await startRedis({ args: ["--requirepass", "p@ss,word"] });
+    await using subject = await Subject.start(`redis://default:p%40ss%2Cword@127.0.0.1:${redis.port}/3`);
+    assert.deepEqual(await subject.run("SET", "k", "v"), OK);
+    assert.match(JSON.stringify(await subject.run("CLIENT", "LIST")), /db=3/);
+    assert.match(JSON.stringify(await subject.run("INFO", "keyspace")), /db3:keys=1/);
+    await using wrong = await Subject.start(`redis://default:wrong@127.0.0.1:${redis.port}`);
+    const outcome = await wrong.run("GET", "k");
+    assert.equal(codeOf(outcome), "database-down");
+    assert.match(JSON.stringify(outcome), /WRONGPASS/);
+    assert.doesNotMatch(JSON.stringify(outcome), /p@ss|wrong@/);
+  });
+
+  test("says at once that a database is down, and serves when it is up again", async () => {
+    const redis = await startRedis();
+    await using subject = await Subject.start(at(redis));
+    assert.deepEqual(await subject.run("SET", "k", "v"), OK);
+    await redis.stop();
+    const outcome = await subject.run("GET", "k");
+    assert.match(String(codeOf(outcome)), /database-(lost|down)/);
+    await using again = await startRedis({ port: redis.port });
+    assert.equal(again.port, redis.port);
+    assert.deepEqual(await subject.eventually("PING"), bulk("PONG"));
+  });
+
+  test("never sends a command twice", async () => {
+    const redis = await startRedis();
+    await using subject = await Subject.start(at(redis), 2000);
+    assert.deepEqual(await subject.run("INCR", "n"), { kind: "integer", value: 1 });
+    redis.kill("SIGSTOP");
+    const outcomes = await Promise.all([subject.run("INCR", "n"), subject.run("INCR", "n")]);
+    for (const outcome of outcomes) assert.match(String(codeOf(outcome)), /database-(timeout|lost)/);
+    assert.match(String(codeOf(await subject.run("INCR", "n"))), /database-(timeout|down)/);
+    redis.kill("SIGCONT");
+    const value = await subject.eventually("GET", "n");
+    // What was written before it hung may have been executed; nothing of it a second time.
+    assert.ok(
+      value.kind === "bulk" && Number(value.bytes) >= 1 && Number(value.bytes) <= 3,
+      JSON.stringify(value),
+    );
+    await redis.stop();
+  });
+});
+
+test("a hung Redis closes its callers in time and holds up nobody else", async () => {
+  await using redis = await startRedis();
+  await using daemon = await startDaemon(["-d", at(redis), "--backend-timeout", "3s"]);
+  using client = await RawClient.open(daemon.port);
+  assert.equal(await client.ask("SET k v"), "OK");
+  redis.kill("SIGSTOP");
+  const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(daemon.port)));
+  for (const each of clients) each.command("GET k");
+  // Refused without Redis, while the others wait for it.
+  client.command("SUBSCRIBE c");
+  assert.equal(await client.rest(), "");
+  assert.ok(clients.every(({ ended }) => !ended));
+  const startedAt = performance.now();
+  for (const each of clients) assert.equal(await each.rest(), "");
+  assert.ok(performance.now() - startedAt < 30_000, "they wait at the same time");
+  redis.kill("SIGCONT");
+  for (;;) {
+    using late = await RawClient.open(daemon.port);
+    if ((await late.ask("GET k")) === "v") break;
+  }
+  assert.ok(daemon.log.some(({ reason }) => reason === "database-timeout"));
+});
+
+test("a daemon starts while its Redis is down, says so, and serves when it is there", async () => {
+  const redis = await startRedis();
+  await redis.stop();
+  await using daemon = await startDaemon(["-d", at(redis)]);
+  const line = await daemon.logged(({ msg }) => msg.startsWith("database not connected"));
+  assert.match(String(line["reason"]), /ECONNREFUSED/);
+  using client = await RawClient.open(daemon.port);
+  client.command("PING");
+  assert.equal(await client.rest(), "");
+  await using again = await startRedis({ port: redis.port });
+  assert.equal(again.port, redis.port);
+  await daemon.logged(({ msg }) => msg === "database connected");
+  using late = await RawClient.open(daemon.port);
+  assert.equal(await late.ask("PING"), "PONG");
+});

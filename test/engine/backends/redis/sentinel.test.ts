@@ -1,0 +1,139 @@
+/** -d redis-sentinel before real processes: a master and its replica, and three sentinels that watch them. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { type Logger, pino } from "pino";
+import type { Outcome } from "../../../../engine/backends/backend.js";
+import type { RedisGroupBackend } from "../../../../engine/backends/redis/group.js";
+import { redisSentinel } from "../../../../engine/backends/redis/sentinel.js";
+import { realEnvironment } from "../../../../net/process/environment.js";
+import { parseRedisGroup } from "../../../../options/addresses/redis-group-list.js";
+import { bulk, integer } from "../../../../protocol/reply.js";
+import { skipUnlessFull } from "../../../support/amount.js";
+import { startDaemon } from "../../../support/daemon-process.js";
+import { refusingAddress } from "../../../support/free-port.js";
+import { askRedis, textOf, until } from "../../../support/redis-cluster.js";
+import { MASTER_NAME, RedisSentinels, startReplica } from "../../../support/redis-sentinels.js";
+import type { RedisServer } from "../../../support/redis-server.js";
+import { CountingLoad } from "./failing-over.js";
+
+function backendBefore(text: string, more: { timeout?: number; waitReplicas?: number; log?: Logger } = {}) {
+  return redisSentinel({
+    specification: parseRedisGroup(text),
+    timeout: 4_000,
+    environment: realEnvironment,
+    log: pino({ level: "silent" }),
+    ...more,
+  });
+}
+
+describe("-d redis-sentinel", () => {
+  let group: RedisSentinels;
+  let backend: RedisGroupBackend;
+  const run = async (...argv: string[]): Promise<Outcome> => await backend.execute(argv);
+
+  before(async () => {
+    group = await RedisSentinels.start();
+    backend = backendBefore(`redis-sentinel://${MASTER_NAME}@${group.places}/3`, {
+      timeout: 4_000,
+      waitReplicas: 1,
+    });
+    await backend.start();
+  });
+  after(async () => {
+    await backend?.stop();
+    await group?.[Symbol.asyncDispose]();
+  });
+
+  test("commands go to the master that the sentinels name, in the database that -d names", async () => {
+    const [master] = group.servers as [RedisServer];
+    assert.deepEqual(await run("SET", "k", "v"), bulk("OK"));
+    assert.equal(backend.server, `127.0.0.1:${master.port}`);
+    assert.match(await textOf(master.port, "INFO", "keyspace"), /db3:keys=1/);
+    const together = [
+      ["INCR", "n"],
+      ["MGET", "k", "n"],
+    ];
+    assert.deepEqual(await backend.executeTogether(together), {
+      kind: "array",
+      items: [integer(1), { kind: "array", items: [bulk("v"), bulk("1")] }],
+    });
+  });
+
+  test("a master that becomes a replica is left, and what is sent meanwhile keeps its order", {
+    skip: skipUnlessFull,
+  }, async () => {
+    const before = await group.masterPort();
+    let [isMoved, rounds, epoch] = [false, 0, 0];
+    const writing = (async () => {
+      for (; !isMoved || rounds < 5; rounds++) {
+        const key = `log:${epoch}`;
+        const sent = await Promise.all([run("APPEND", key, `${rounds},`), run("APPEND", key, "-")]);
+        // What was on its way when the connection ended may be done yet, whenever: it is not sent again.
+        if (sent.some(({ kind }) => kind === "failed")) [epoch, rounds] = [epoch + 1, 0];
+      }
+    })();
+    await askRedis((group.sentinels[0] as { port: number }).port, "SENTINEL", "FAILOVER", MASTER_NAME);
+    await until(async () => (await group.masterPort()) !== before);
+    await until(async () => backend.server !== `127.0.0.1:${before}` && backend.up);
+    isMoved = true;
+    await writing;
+    const log = await run("GET", `log:${epoch}`);
+    assert.ok(log.kind === "bulk" && /^(\d+,-)+$/.test(log.bytes), JSON.stringify(log));
+    for (const { port } of group.servers)
+      await until(async () =>
+        /role:master|master_link_status:up/.test(await textOf(port, "INFO", "replication")),
+      );
+  });
+
+  test("a name that the sentinels do not know, a server that is none, and nobody at all are told apart", async () => {
+    const [{ port }] = group.servers as [RedisServer];
+    const away = await refusingAddress();
+    for (const [text, reason] of [
+      [
+        `redis-sentinel:other@${group.places}`,
+        /no sentinel names the master "other": .*No such master with that name/,
+      ],
+      [`redis-sentinel:main@127.0.0.1:${port}`, /unknown command 'SENTINEL'/],
+      [
+        `redis-sentinel:main@${away}`,
+        new RegExp(`no sentinel names the master "main": ${away}: connect ECONNREFUSED`),
+      ],
+    ] as const) {
+      const reasons: unknown[] = [];
+      const log = pino(
+        { level: "error" },
+        { write: (line: string) => reasons.push((JSON.parse(line) as { reason: unknown }).reason) },
+      );
+      const wrong = backendBefore(text, { timeout: 500, log });
+      await wrong.start();
+      const outcome = await wrong.execute(["GET", "k"]);
+      assert.ok(outcome.kind === "failed" && outcome.effect === "not-applied");
+      assert.match(outcome.detail, reason);
+      assert.match(outcome.detail, /for 500 ms \(--backend-timeout\)$/);
+      // The log hears of it once a minute, so its first word has to be the right one.
+      await until(async () => reasons.length > 0);
+      assert.match(String(reasons[0]), reason);
+      await wrong.stop();
+    }
+  });
+
+  test("a master is killed under load: what was acknowledged is there, and nothing was done twice", {
+    skip: skipUnlessFull,
+  }, async () => {
+    const list = `redis-sentinel:${MASTER_NAME}@${group.places}`;
+    await using daemon = await startDaemon(["-d", list, "--wait-replicas", "1", "--backend-timeout", "6s"]);
+    await using load = new CountingLoad(daemon, 60);
+    await load.more(600);
+    const before = await group.masterPort();
+    const killed = group.servers.find(({ port }) => port === before) as RedisServer;
+    killed.kill("SIGKILL");
+    await until(async () => (await group.masterPort()) !== before);
+    await killed.stop();
+    // Without a replica nothing would be confirmed. It begins empty, so it is not to become the master next.
+    const replica = await startReplica(await group.masterPort(), ["--replica-priority", "0"]);
+    group.servers[group.servers.indexOf(killed)] = replica;
+    await load.servesAgain();
+    await load.more(1_000);
+    await load.check();
+  });
+});

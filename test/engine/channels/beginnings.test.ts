@@ -1,0 +1,31 @@
+/** Which of many beginnings a text has: all of them, and with few looks. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Beginnings } from "../../../engine/channels/beginnings.js";
+
+const TEXT = "abcabcabc";
+const found = (beginnings: Beginnings<string>, text = TEXT) => [...beginnings.of(text)].sort();
+
+test("all beginnings of a text are found, the empty one and the text itself among them, and no others", () => {
+  const beginnings = new Beginnings<string>();
+  const own = ["", "a", "abc", "abcab", TEXT];
+  for (const one of [...own, "b", "abd", `${TEXT}a`, "\xff"]) beginnings.set(one, one);
+  assert.deepEqual(found(beginnings), own);
+  assert.deepEqual(found(beginnings, "\xff\x80"), ["", "\xff"]);
+  beginnings.delete("abc");
+  beginnings.delete("abc");
+  assert.deepEqual(found(beginnings), ["", "a", "abcab", TEXT]);
+  beginnings.set("abc", "another");
+  assert.deepEqual(found(beginnings), ["", "a", "abcab", TEXT, "another"]);
+  for (const one of [...own, "b", "abd", `${TEXT}a`, "\xff"]) beginnings.delete(one);
+  assert.deepEqual([beginnings.size, found(beginnings)], [0, []]);
+});
+
+test("as often as there are lengths, or the text is long, it is looked, however many beginnings there are", () => {
+  const same = new Beginnings<string>();
+  for (let number = 0; number < 1000; number++) same.set(`other${number + 1000}`, "");
+  assert.deepEqual([...same.lengthsUpTo(100)], [9]);
+  const different = new Beginnings<string>();
+  for (let length = 1; length <= 1000; length++) different.set("x".repeat(length), "");
+  assert.equal([...different.lengthsUpTo(TEXT.length)].length, TEXT.length + 1);
+});

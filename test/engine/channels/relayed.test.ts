@@ -1,0 +1,280 @@
+/** What is said on a channel of one of three daemons is heard at all of them, once; and what others make of that is not. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { createClient } from "../../../client/entry.js";
+import { readClusterSecret } from "../../../keys/cluster-secret.js";
+import { writeEntries } from "../../../protocol/members/member-packing.js";
+import { integer } from "../../../protocol/reply.js";
+import { FalseMember } from "../../daemon/false-member.js";
+import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { knowsSecret, secretFile } from "../../support/cluster-secret.js";
+import {
+  EnvelopeClient,
+  makeKeyPair,
+  type SignedEnvelope,
+  signCommands,
+} from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+
+const app = makeKeyPair("rsa");
+const limited = makeKeyPair();
+const NAMES = ["one", "two", "three"] as const;
+
+let replicas: readonly RunningReplica[] = [];
+before(async () => {
+  const ports = await Promise.all(NAMES.map(() => freePort()));
+  replicas = await Promise.all(
+    ports.map((port) => {
+      const peers = ports
+        .filter((other) => other !== port)
+        .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
+      const args = [
+        "-s",
+        app.file,
+        "-p",
+        String(port),
+        ...peers,
+        ...knowsSecret,
+        "--resp",
+        "0",
+        "--v1",
+        "gateway",
+      ];
+      return startReplica({ args });
+    }),
+  );
+  await until("each is connected with the others", async () => {
+    const counts = await Promise.all(replicas.map(async ({ port }) => (await helloOf(port)).members));
+    return counts.every((members) => members === 2);
+  });
+  await hearEachOther();
+});
+after(async () => {
+  await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
+});
+
+const at = (place: number) => replicas[place] as RunningReplica;
+const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
+const publishing = (port: number) => RedisConnection.open(port);
+
+async function helloOf(port: number) {
+  using client = await EnvelopeClient.open(port, app);
+  return await client.hello();
+}
+
+/** A subscriber, and all that it has heard. */
+class Hearer implements Disposable {
+  readonly #client: RawClient;
+  #heard = "";
+
+  private constructor(client: RawClient) {
+    this.#client = client;
+  }
+
+  static async open(daemon: RunningReplica, channel: string): Promise<Hearer> {
+    const client = await RawClient.open(respPort(daemon));
+    client.send(`SUBSCRIBE ${channel}\r\n`);
+    await client.read(`*3\r\n$9\r\nsubscribe\r\n$${channel.length}\r\n${channel}\r\n:1\r\n`.length);
+    return new Hearer(client);
+  }
+
+  get hasHeard(): boolean {
+    return this.#client.received !== "";
+  }
+
+  /** What was said until the word that is waited for, which is the last of all. */
+  async until(last: string): Promise<readonly string[]> {
+    while (!this.#heard.endsWith(`\r\n${last}\r\n`)) {
+      const more = await this.#client.read(1);
+      assert.notEqual(more, "", "the daemon has closed");
+      this.#heard += more;
+    }
+    const said = [...this.#heard.matchAll(/message\r\n\$\d+\r\n[^\r]*\r\n\$\d+\r\n([^\r]*)\r\n/g)];
+    return said.map(([, text]) => text as string);
+  }
+
+  [Symbol.dispose](): void {
+    this.#client[Symbol.dispose]();
+  }
+}
+
+/** Who is connected may not have told yet that it takes messages. */
+async function hearEachOther(): Promise<void> {
+  for (const daemon of replicas) {
+    const channel = `from ${daemon.port}`.replace(" ", "-");
+    const all = await hearers(channel);
+    using publisher = await publishing(respPort(daemon));
+    await until("all hear it", async () => {
+      await publisher.call("PUBLISH", channel, "text");
+      return all.every(({ hasHeard }) => hasHeard);
+    });
+    for (const hearer of all) hearer[Symbol.dispose]();
+  }
+}
+
+const hearers = (channel: string) => Promise.all(replicas.map((daemon) => Hearer.open(daemon, channel)));
+
+test("what a Redis client says is heard by each subscriber of each daemon, once and in order", async () => {
+  const all = await hearers("news");
+  using publisher = await publishing(respPort(at(0)));
+  const texts = Array.from({ length: 50 }, (_, number) => `message ${number}`);
+  for (const text of texts) assert.deepEqual(await publisher.call("PUBLISH", "news", text), integer(1));
+  for (const hearer of all) assert.deepEqual(await hearer.until("message 49"), texts);
+  for (const hearer of all) hearer[Symbol.dispose]();
+  // Nothing of it is recorded: all that is recorded are the daemons' own keys.
+  for (const daemon of replicas) {
+    using client = await EnvelopeClient.open(daemon.port, app);
+    assert.deepEqual(await client.replies([["DBSIZE"]]), [integer(0)]);
+  }
+});
+
+test("what a client signs is heard once everywhere, whether it reaches one daemon or all", async () => {
+  const all = await hearers("signed");
+  const options = { key: app.privateKey, cluster: at(0).daemon.cluster ?? "" };
+  await using one = createClient({ ...options, servers: [`127.0.0.1:${at(1).port}`] });
+  await using every = createClient({ ...options, servers: replicas.map(({ port }) => `127.0.0.1:${port}`) });
+  assert.equal(await one.call("PUBLISH signed first"), 1);
+  assert.equal(await every.call(["PUBLISH", "signed", "second"], { policy: "all" }), 1);
+  // Beside a write, which is recorded: each goes by itself.
+  const [written, heard] = await Promise.all([
+    every.call("SET beside 1"),
+    every.call("PUBLISH signed third"),
+  ]);
+  assert.deepEqual([written, heard], ["OK", 1]);
+  assert.equal(await one.call("PUBLISH signed last"), 1);
+  for (const hearer of all) {
+    const texts = await hearer.until("last");
+    assert.deepEqual(texts.slice().sort(), ["first", "last", "second", "third"]);
+    hearer[Symbol.dispose]();
+  }
+});
+
+test("an envelope of messages is told once, and answered again with who hears the channel", async () => {
+  using hearer = await Hearer.open(at(2), "again");
+  using near = await EnvelopeClient.open(at(2).port, app);
+  using far = await EnvelopeClient.open(at(0).port, app);
+  const envelope = far.sign([
+    ["PUBLISH", "again", "once"],
+    ["SPUBLISH", "again", "shard"],
+  ]);
+  const first = await far.exchange(envelope.frame);
+  assert.ok(first.kind === "result");
+  assert.deepEqual(first.replies, [integer(0), integer(0)]);
+  assert.deepEqual(await hearer.until("once"), ["once"]);
+  const again = await near.exchange(envelope.frame);
+  assert.ok(again.kind === "result");
+  assert.deepEqual(again.replies, [integer(1), integer(0)]);
+  assert.deepEqual(await near.replies([["PUBLISH", "again", "last"]]), [integer(1)]);
+  assert.deepEqual(await hearer.until("last"), ["once", "last"]);
+});
+
+test("messages stand among messages alone, and never take part in what is recorded", async () => {
+  using client = await EnvelopeClient.open(at(0).port, app);
+  const alone = /^ERR PUBLISH stands in an envelope with PUBLISH and SPUBLISH alone/;
+  for (const [commands, header] of [
+    [
+      [
+        ["SET", "k", "v"],
+        ["PUBLISH", "c", "t"],
+      ],
+      {},
+    ],
+    [
+      [
+        ["GET", "k"],
+        ["PUBLISH", "c", "t"],
+      ],
+      {},
+    ],
+    [[["PUBLISH", "c", "t"]], { multi: true }],
+  ] as const) {
+    const replies = await client.replies(commands, header);
+    const last = replies.at(-1);
+    const failed = last?.kind === "array" ? last.items.at(-1) : last;
+    assert.ok(failed?.kind === "error" && alone.test(failed.text), JSON.stringify(replies));
+  }
+});
+
+test("a message for one daemon alone stays there", async () => {
+  const [here, there] = [await Hearer.open(at(0), "only"), await Hearer.open(at(1), "only")];
+  using client = await EnvelopeClient.open(at(0).port, app);
+  const { daemon } = await client.hello();
+  assert.deepEqual(await client.replies([["PUBLISH", "only", "here"]], { only: daemon }), [integer(1)]);
+  assert.deepEqual(await client.replies([["PUBLISH", "only", "last"]]), [integer(1)]);
+  assert.deepEqual(await here.until("last"), ["here", "last"]);
+  assert.deepEqual(await there.until("last"), ["last"]);
+  here[Symbol.dispose]();
+  there[Symbol.dispose]();
+});
+
+test("version 1's messages go to the members too", async () => {
+  const all = await hearers("version-1");
+  await using client = createClient({
+    key: app.privateKey,
+    servers: `127.0.0.1:${at(0).port}`,
+    versions: "1",
+  });
+  assert.equal(await client.send("PUBLISH version-1 last"), "1");
+  for (const hearer of all) {
+    assert.deepEqual(await hearer.until("last"), ["last"]);
+    hearer[Symbol.dispose]();
+  }
+});
+
+test("a member that lies is not heard, and one that goes on is shut out", async () => {
+  using hearer = await Hearer.open(at(0), "lies");
+  const cluster = (await helloOf(at(0).port)).cluster;
+  using administrator = await EnvelopeClient.open(at(0).port, app);
+  using member = new FalseMember(at(0).port);
+  assert.equal(await member.enter(cluster, readClusterSecret(secretFile).secret), null);
+  await member.hears("status");
+  const say = (envelope: SignedEnvelope, number: number) =>
+    member.say({ kind: "speak", number, entries: writeEntries([envelope]) });
+  const signed = (text: string, header = {}, pair = app) =>
+    signCommands(pair, [["PUBLISH", "lies", text]], { cluster, ...header });
+  const good = signed("heard");
+  const own = { privateKey: member.identity.key, id: member.identity.id };
+  let number = 1;
+  for (const envelope of [
+    // Another's key, over other bytes.
+    { ...signed("forged"), signature: signed("other").signature },
+    // A key that nobody has let in: its own.
+    signCommands(own, [["PUBLISH", "lies", "own"]], { cluster }),
+    signed("late", { at: Date.now() - 31_000 }),
+    signed("early", { at: Date.now() + 60_000 }),
+    signed("elsewhere", { cluster: "x".repeat(32) }),
+    signCommands(app, [["SET", "lies", "written"]], { cluster }),
+    signCommands(
+      app,
+      [
+        ["PUBLISH", "lies", "beside"],
+        ["SET", "lies", "written"],
+      ],
+      { cluster },
+    ),
+    signed("unknown", {}, limited),
+    good,
+    good,
+    signed("as", { as: "somebody" }),
+  ]) {
+    say(envelope, number++);
+  }
+  say(signed("last"), number++);
+  assert.deepEqual(await hearer.until("last"), ["heard", "last"]);
+  assert.deepEqual(await administrator.replies([["EXISTS", "lies"]]), [integer(0)]);
+  for (let lies = 0; lies < 100; lies++)
+    say({ ...signed(`lie ${lies}`), signature: Buffer.alloc(64, 1) }, number++);
+  assert.equal((await member.hears("bye"))?.code, "too-many-refused");
+  assert.equal(at(0).daemon.health.state, "live");
+});
+
+test("a daemon that dies holds nobody up", async () => {
+  const here = await Hearer.open(at(1), "away");
+  using publisher = await publishing(respPort(at(0)));
+  await at(2).daemon.stop();
+  for (const text of ["a", "b", "last"]) await publisher.call("PUBLISH", "away", text);
+  assert.deepEqual(await here.until("last"), ["a", "b", "last"]);
+  here[Symbol.dispose]();
+});

@@ -1,0 +1,140 @@
+/** Which keys go. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Evictor, type EvictorParts } from "../../../engine/memory/eviction.js";
+import { Database } from "../../../store/database.js";
+import { Usage } from "../../../store/keyspace/usage.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+
+const KEYS = 1000;
+
+/** Every other key expires, the later the higher its number; half of them in database 1. */
+function makeDatabase(usage: Usage | null = null): Database {
+  const database = new Database({ usage });
+  for (let i = 0; i < KEYS; i++) {
+    const expiry = i % 2 === 0 ? ["PX", String(1000 + i)] : [];
+    database.execute(["SET", `k${i}`, "v".repeat(100), ...expiry], {
+      at: 1,
+      db: i < KEYS / 2 ? 0 : 1,
+      id: "u",
+    });
+  }
+  return database;
+}
+
+const numbersOf = (database: Database) =>
+  database.keyspaces
+    .flatMap(({ entries }) => entries.map(({ key }) => Number(key.slice(1))))
+    .sort((a, b) => a - b);
+
+const quiet = () => assert.fail("there are keys left");
+
+/** Evicts a few hundred of the keys. @returns the numbers of those that stay */
+function evict(policy: EvictorParts["policy"], database: Database, ...path: number[]): Set<number> {
+  const random = new SeededRandom(seed(), ...path);
+  const environment = { uptime: () => 0, random: () => random.below(2 ** 32) / 2 ** 32 };
+  const evictor = new Evictor({ policy, database, environment });
+  evictor.free(60_000, quiet);
+  const left = new Set(numbersOf(database));
+  assert.equal(left.size, KEYS - evictor.evicted);
+  assert.ok(evictor.evicted > 100 && evictor.evicted < 400, `${evictor.evicted} keys have gone`);
+  return left;
+}
+
+/** Shares of what is left are alike in both halves of the keys that may go. */
+function assertEven(left: ReadonlySet<number>, candidates: readonly number[]): void {
+  const half = candidates.length / 2;
+  const [low, high] = [candidates.slice(0, half), candidates.slice(half)].map(
+    (part) => part.filter((number) => !left.has(number)).length,
+  ) as [number, number];
+  const gone = low + high;
+  // Six standard deviations of a fair coin.
+  assert.ok(Math.abs(low - high) < 6 * Math.sqrt(gone), `${low} and ${high}`);
+}
+
+const all = Array.from({ length: KEYS }, (_, i) => i);
+const expiring = all.filter((number) => number % 2 === 0);
+const staying = all.filter((number) => number % 2 === 1);
+
+test("allkeys-random drops keys of all databases alike, those that expire and others", () => {
+  const left = evict("allkeys-random", makeDatabase(), 1);
+  assertEven(left, all);
+  assertEven(left, [...expiring, ...staying]);
+});
+
+test("volatile-random drops keys that expire alike, and no others", () => {
+  const left = evict("volatile-random", makeDatabase(), 2);
+  assert.ok(staying.every((number) => left.has(number)));
+  assertEven(left, expiring);
+});
+
+test("volatile-ttl drops the keys that expire first, and no others", () => {
+  const database = makeDatabase();
+  // Expiry times that are no more must not mislead it.
+  for (const db of [0, 1]) database.execute(["PERSIST", "k0"], { at: 1, db, id: "u" });
+  database.execute(["PEXPIRE", "k2", "1000000"], { at: 1, db: 0, id: "u" });
+  const left = evict("volatile-ttl", database, 3);
+  assert.ok(staying.every((number) => left.has(number)));
+  assert.ok(left.has(0) && left.has(2));
+  const rest = expiring.filter((number) => number > 2);
+  const first = rest.findIndex((number) => left.has(number));
+  assert.ok(first > 100);
+  assert.ok(rest.slice(first).every((number) => left.has(number)));
+});
+
+test("what holds more counts for more: few keys go where they are large", () => {
+  const database = new Database();
+  for (let i = 0; i < 100; i++) {
+    const members = Array.from({ length: 200 }, (_, j) => `member ${i} ${j}`);
+    database.execute(["SADD", `k${i}`, ...members], { at: 1, db: 0, id: "u" });
+  }
+  const evictor = new Evictor({
+    policy: "allkeys-random",
+    database,
+    environment: { uptime: () => 0, random: () => 0.5 },
+  });
+  evictor.free(100_000, quiet);
+  assert.ok(evictor.evicted >= 2 && evictor.evicted <= 12, `${evictor.evicted} keys have gone`);
+});
+
+test("many keys go in slices, others having their turn between; who asks again meanwhile changes the aim", async () => {
+  const database = makeDatabase();
+  let now = 0;
+  const environment = { uptime: () => now++, random: () => 0 };
+  const evictor = new Evictor({ policy: "allkeys-random", database, environment });
+  let exhausted = 0;
+  evictor.free(Number.MAX_SAFE_INTEGER, () => exhausted++);
+  const atOnce = evictor.evicted;
+  assert.ok(atOnce > 0 && atOnce < KEYS);
+  while (exhausted === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(evictor.evicted, KEYS);
+  assert.equal(exhausted, 1);
+});
+
+/** Reads keys by their numbers, some milliseconds after they were made. */
+function use(database: Database, numbers: readonly number[], at: number): void {
+  for (const number of numbers)
+    database.execute(["GET", `k${number}`], { at, db: number < KEYS / 2 ? 0 : 1, id: "u" });
+}
+
+const chanceOf = (random: SeededRandom) => () => random.below(2 ** 32) / 2 ** 32;
+const used = all.filter((number) => number % 5 === 0);
+
+for (const [policy, times] of [
+  ["allkeys-lru", 1],
+  ["volatile-lru", 1],
+  ["allkeys-lfu", 200],
+  ["volatile-lfu", 200],
+] as const) {
+  test(`${policy} keeps what was used ${times === 1 ? "lately" : "often"}`, () => {
+    const usage = new Usage(times === 1 ? "lru" : "lfu", chanceOf(new SeededRandom(seed(), times)));
+    const database = makeDatabase(usage);
+    for (let i = 0; i < times; i++) use(database, used, 900);
+    const left = evict(policy, database, 4);
+    const gone = all.filter((number) => !left.has(number));
+    if (policy.startsWith("volatile")) assert.ok(gone.every((number) => number % 2 === 0));
+    const goneThoughUsed = gone.filter((number) => number % 5 === 0);
+    assert.ok(goneThoughUsed.length < gone.length / 20, `${goneThoughUsed.length} of ${gone.length}`);
+  });
+}

@@ -1,0 +1,248 @@
+/** Daemons that reach --maxmemory: what they refuse, what they drop, and that space comes back. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { refused } from "../../../engine/answers/request.js";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { type MemoryFace, UNBOUNDED } from "../../../engine/memory/memory-limit.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { array, bulk, integer, type Reply } from "../../../protocol/reply.js";
+import { startInProcess } from "../../daemon/in-process.js";
+import { makeFolder, until } from "../../daemon/replicas.js";
+import { makeScene } from "../../daemon/scene.js";
+import { some } from "../../support/amount.js";
+import { type DaemonProcess, type LogLine, startDaemon } from "../../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
+import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+
+const MIB = 1024 * 1024;
+const LIMIT = 48 * MIB;
+const VALUE = "v".repeat(16 * 1024);
+/** Of these values; far more than fit. */
+const MANY = (3 * LIMIT) / VALUE.length;
+const BATCH = 64;
+/** Writes between two readings: so few of all keys that ten chosen at random are not all as new as what is read. */
+const READ_EVERY = 32;
+/** By which the daemon tells the times of keys' use. */
+const USE_TICK_MS = 10;
+const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+const pair = makeKeyPair();
+
+async function respOf(daemon: DaemonProcess): Promise<RedisConnection> {
+  const line = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  return await RedisConnection.open(line["port"] as number);
+}
+
+const isOom = (reply: Reply) => reply.kind === "error" && reply.text === OOM;
+
+/** Sets keys until one is refused. @returns how many were set: if it is MANY, all were */
+async function fill(client: RedisConnection, name = "k", rest: readonly string[] = []): Promise<number> {
+  let taken = 0;
+  for (let i = 0; i < MANY && taken === i; i += BATCH) {
+    for (let j = i; j < i + BATCH; j++) client.queue(["SET", `${name}${j}`, VALUE + j, ...rest]);
+    for (const reply of await client.flush()) {
+      if (reply.kind === "status") taken++;
+      else assert.ok(isOom(reply), JSON.stringify(reply));
+    }
+  }
+  return taken;
+}
+
+test("a full daemon refuses what needs memory, serves the rest, and takes it again when there is room", async () => {
+  await using daemon = await startDaemon(["-s", pair.file, "--resp", "0", "--maxmemory", "48MiB"]);
+  using client = await respOf(daemon);
+  const count = await fill(client);
+  assert.ok(count < MANY && count * VALUE.length > LIMIT / 3, `${count} keys were taken`);
+  assert.ok(isOom(await client.call("LPUSH", "l", "1")));
+  assert.deepEqual(await client.call("GET", "k0"), bulk(`${VALUE}0`));
+
+  using signer = await EnvelopeClient.open(daemon.port, pair);
+  const said = await signer.ask([
+    ["GET", "k1"],
+    ["SET", "k1", "v"],
+  ]);
+  assert.ok(said.kind === "refused" && said.code === "out-of-memory" && said.effect === "not-applied");
+  assert.deepEqual(await signer.replies([["GET", "k1"]]), [bulk(`${VALUE}1`)]);
+  assert.deepEqual(await signer.replies([["DEL", "k1"]]), [integer(1)]);
+
+  assert.deepEqual(await client.call("EXISTS", "k1"), integer(0));
+  assert.equal((await client.call("FLUSHALL")).kind, "status");
+  await until("there is room again", async () => (await client.call("SET", "k", "v")).kind === "status");
+  assert.ok((await fill(client)) < MANY, "and it is bounded as before");
+});
+
+test("a full daemon that records refuses before it records", async () => {
+  using folder = makeFolder();
+  const kept = ["-s", pair.file, "--data", folder.path, "--fsync", "never", "--resp", "0"];
+  const keysOf = async (client: RedisConnection) => await client.call("DBSIZE");
+  let taken: number;
+  {
+    await using daemon = await startDaemon([...kept, "--maxmemory", "48MiB"]);
+    using client = await respOf(daemon);
+    taken = await fill(client);
+    assert.ok(taken < MANY);
+    assert.deepEqual(await keysOf(client), integer(taken));
+    await daemon.stop();
+  }
+  await using daemon = await startDaemon(kept);
+  using client = await respOf(daemon);
+  assert.deepEqual(await keysOf(client), integer(taken), "what was refused is not in the folder");
+});
+
+test("a daemon that evicts any key refuses nothing and stays near its limit", async () => {
+  await using daemon = await startDaemon([
+    ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", "allkeys-random"],
+  ]);
+  using client = await respOf(daemon);
+  assert.equal(await fill(client), MANY);
+  await until("what is left fits", async () => {
+    const size = await client.call("DBSIZE");
+    return size.kind === "integer" && Number(size.value) * VALUE.length < LIMIT;
+  });
+  assert.equal((await client.call("SET", "k", "v")).kind, "status");
+  // In one turn, so that nothing goes between.
+  for (const argv of [["MULTI"], ["INFO", "memory", "stats"], ["DBSIZE"], ["EXEC"]]) client.queue(argv);
+  const done = (await client.flush()).at(-1);
+  assert.ok(done?.kind === "array");
+  const [info, size] = done.items;
+  assert.ok(info?.kind === "bulk" && size?.kind === "integer");
+  const fields = info.bytes.split("\r\n");
+  const numberOf = (name: string) =>
+    Number(fields.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1));
+  assert.equal(numberOf("evicted_keys"), MANY + 1 - Number(size.value));
+  assert.equal(numberOf("maxmemory"), LIMIT);
+  assert.ok(numberOf("used_memory") > LIMIT / 3);
+  assert.ok(fields.includes("maxmemory_policy:allkeys-random"));
+});
+
+for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
+  test(`a daemon that evicts by use (${policy}) keeps what its clients go on reading`, async () => {
+    await using daemon = await startDaemon([
+      ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
+    ]);
+    using client = await respOf(daemon);
+    const hot = Array.from({ length: 20 }, (_, i) => `hot${i}`);
+    for (const key of hot) client.queue(["SET", key, VALUE]);
+    for (let i = 0; i < MANY; i++) {
+      client.queue(["SET", `cold${i}`, VALUE + i]);
+      if (i % READ_EVERY !== 0) continue;
+      const now = Date.now();
+      for (const key of hot) client.queue(["STRLEN", key]);
+      await client.flush();
+      // What is set next is of another time to the daemon, however fast it is.
+      while (Date.now() < now + USE_TICK_MS) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await client.flush();
+    assert.deepEqual(await client.call("EXISTS", ...hot), integer(hot.length));
+    const size = await client.call("DBSIZE");
+    assert.ok(size.kind === "integer" && Number(size.value) < MANY);
+    assert.equal(
+      (await client.call("OBJECT", policy === "allkeys-lru" ? "IDLETIME" : "FREQ", "hot1")).kind,
+      "integer",
+    );
+  });
+
+test("a daemon that evicts keys that expire keeps the others, and refuses when only they are left", async () => {
+  const policy = new SeededRandom(seed()).oneOf(["volatile-ttl", "volatile-random"]);
+  await using daemon = await startDaemon([
+    ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
+  ]);
+  using client = await respOf(daemon);
+  for (let i = 0; i < 500; i++) client.queue(["SET", `stays${i}`, VALUE + i]);
+  await client.flush();
+  assert.equal(await fill(client, "goes", ["EX", "10000"]), MANY, policy);
+  for (let i = 0; i < 500; i++) client.queue(["STRLEN", `stays${i}`]);
+  const lengths = await client.flush();
+  assert.ok(lengths.every((reply) => reply.kind === "integer" && Number(reply.value) > VALUE.length));
+  assert.ok((await fill(client)) < MANY);
+});
+
+test("CONFIG SET bounds memory and lifts the bound again, and chooses what goes", async () => {
+  await using daemon = await startDaemon(["--resp", "0"]);
+  using client = await respOf(daemon);
+  const isSet = async (...setting: string[]) =>
+    (await client.call("CONFIG", "SET", ...setting)).kind === "status";
+  const told = async () => (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as unknown;
+  assert.ok(await isSet("maxmemory", "1mb", "timeout", "9"));
+  assert.ok(isOom(await client.call("SET", "k", "v")));
+  assert.ok(await isSet("maxmemory-policy", "allkeys-random"));
+  assert.deepEqual(
+    await told(),
+    array(["maxmemory", String(MIB), "maxmemory-policy", "allkeys-random"].map(bulk)),
+  );
+  assert.ok(!(await isSet("maxmemory", "0", "maxmemory-policy", "allkeys-lru")), "keys' use is not kept");
+  assert.ok(await isSet("maxmemory", "0", "maxmemory-policy", "noeviction"));
+  assert.equal((await client.call("SET", "k", "v")).kind, "status");
+
+  using folder = makeFolder();
+  await using other = await startDaemon(["-s", pair.file, "--data", folder.path, "--resp", "0"]);
+  using recorded = await respOf(other);
+  const refused = await recorded.call("CONFIG", "SET", "maxmemory-policy", "allkeys-random");
+  assert.ok(refused.kind === "error" && /one of the following: noeviction$/.test(refused.text));
+});
+
+test("CONFIG SET goes between the policies that need no more of keys' use than is kept from the start", async () => {
+  await using daemon = await startDaemon([
+    ...["--resp", "0", "--maxmemory", "1GiB", "--maxmemory-policy", "allkeys-lru"],
+  ]);
+  using client = await respOf(daemon);
+  const set = (policy: string) => client.call("CONFIG", "SET", "maxmemory-policy", policy);
+  for (const policy of ["volatile-lru", "noeviction", "allkeys-random", "allkeys-lru"])
+    assert.equal((await set(policy)).kind, "status", policy);
+  const refused = await set("allkeys-lfu");
+  assert.ok(refused.kind === "error" && /needs a daemon started with an LFU policy/.test(refused.text));
+  await client.call("SET", "k", "v");
+  assert.equal((await client.call("OBJECT", "IDLETIME", "k")).kind, "integer");
+});
+
+test("a limit that V8's heap would not reach is said at the start, with what to do", async () => {
+  const isAbout = ({ msg }: LogLine) => msg.includes("V8's heap");
+  await using daemon = await startDaemon(["--maxmemory", "900GiB"]);
+  assert.match((await daemon.logged(isAbout)).msg, /NODE_OPTIONS=--max-old-space-size=1152000$/);
+  await using other = await startDaemon(["--maxmemory", "64MiB"]);
+  assert.ok(!other.log.some(isAbout));
+});
+
+/** Full when told so. */
+function makeMemory(): MemoryFace & { isFull: boolean } {
+  return {
+    isFull: true,
+    refuses: UNBOUNDED.refuses,
+    refusal(commands) {
+      const isRefused = this.isFull && commands.some(([name]) => name === "SET");
+      return isRefused ? refused("out-of-memory", "full") : null;
+    },
+  };
+}
+
+test("an envelope that was refused for want of memory is not applied when it comes again and there is room", () => {
+  const memory = makeMemory();
+  const clock = { now: 1_790_000_000_000 };
+  const scene = makeScene({ clock, pair, parts: { memory } });
+  clock.now++;
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  assert.equal(scene.codeOf(envelope), "out-of-memory");
+  assert.equal(scene.codeOf(scene.sign([["DEL", "k"]])), "result");
+  memory.isFull = false;
+  assert.equal(scene.codeOf(envelope), "out-of-memory");
+  assert.equal(scene.get("k"), null);
+  assert.equal(scene.codeOf(scene.sign([["SET", "k", "w"]])), "result");
+  assert.equal(scene.get("k"), "w");
+});
+
+test("version 1 is refused by closing, with the reason in the log", async () => {
+  const backends = [new MemoryBackend(realEnvironment)];
+  await using daemon = await startInProcess({ backends, memory: makeMemory() });
+  const answer = async (line: string) => {
+    using client = await RawClient.open(daemon.port);
+    client.command(line);
+    return await client.rest();
+  };
+  assert.equal(await answer("SET k v"), "");
+  await until("it is in the log", () => daemon.log.some(({ reason }) => reason === "out-of-memory"));
+  using reader = await RawClient.open(daemon.port);
+  reader.command("EXISTS k");
+  assert.match(await reader.answer(), /0/);
+});

@@ -1,0 +1,255 @@
+/** When the daemon's memory counts as full: by what a gauge tells, on a clock that the test moves. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Evictor } from "../../../engine/memory/eviction.js";
+import { HeapGauge, type MemoryGauge } from "../../../engine/memory/memory-gauge.js";
+import { MemoryLimit } from "../../../engine/memory/memory-limit.js";
+import type { Evicting } from "../../../options/eviction-policy.js";
+import { Database } from "../../../store/database.js";
+
+const LIMIT = 1000;
+const LOOK_MS = 50;
+
+/** Live objects and garbage, of which a collection leaves the former. */
+class FakeGauge implements MemoryGauge {
+  readonly most = Number.POSITIVE_INFINITY;
+  live = 0;
+  garbage = 0;
+  collections = 0;
+
+  used(): number {
+    return this.live + this.garbage;
+  }
+
+  collect(): void {
+    this.collections++;
+    this.garbage = 0;
+  }
+}
+
+interface Scene {
+  readonly gauge: FakeGauge;
+  readonly limit: MemoryLimit;
+  /** How many there are, as far as the limit knows. */
+  keys: number;
+  /** Lets time pass. */
+  readonly wait: (milliseconds: number) => void;
+}
+
+async function withLimit(check: (scene: Scene) => void, database: Database | null = null): Promise<void> {
+  let now = 0;
+  let next: (() => void) | null = null;
+  const environment = {
+    uptime: () => now,
+    random: () => 0,
+    setTimer(milliseconds: number, step: () => void) {
+      assert.equal(milliseconds, LOOK_MS);
+      next = step;
+      return () => {
+        next = null;
+      };
+    },
+  };
+  const gauge = new FakeGauge();
+  const makeEvictor =
+    database === null ? null : (policy: Evicting) => new Evictor({ policy, database, environment });
+  const policy = database === null ? "noeviction" : "allkeys-random";
+  const keys = () => scene.keys;
+  const limit = new MemoryLimit({ bytes: LIMIT, gauge, policy, makeEvictor, keys, environment });
+  const wait = (milliseconds: number) => {
+    for (let left = milliseconds; left > 0; left -= LOOK_MS) {
+      now += LOOK_MS;
+      next?.();
+    }
+  };
+  const scene: Scene = { gauge, limit, keys: 0, wait };
+  await limit.start();
+  check(scene);
+  await limit.stop();
+  assert.equal(next, null, "it looks no more");
+}
+
+/** A hundred small keys. */
+function filledDatabase(): Database {
+  const database = new Database();
+  for (let i = 0; i < 100; i++) database.execute(["SET", `k${i}`, "v"], { at: 0, db: i % 3, id: "u" });
+  return database;
+}
+
+test("garbage above the limit is collected, and refuses nothing", () =>
+  withLimit(({ gauge, limit, wait }) => {
+    gauge.live = 500;
+    wait(1000);
+    gauge.garbage = 2000;
+    wait(LOOK_MS);
+    assert.equal(gauge.collections, 1);
+    assert.ok(!limit.isFull);
+    assert.ok(!limit.refuses(true));
+  }));
+
+test("collections for little garbage are seconds apart", () =>
+  withLimit(({ gauge, limit, wait }) => {
+    gauge.live = 990;
+    wait(LOOK_MS);
+    for (let i = 0; i < 100; i++) {
+      gauge.garbage = 11 + (i % 50);
+      wait(100);
+    }
+    assert.ok(gauge.collections >= 1 && gauge.collections <= 5, `${gauge.collections} in 10 s`);
+    assert.ok(!limit.isFull);
+  }));
+
+test("live objects above the limit are found out, at once if they are many, and what needs memory is refused", () =>
+  withLimit(({ gauge, limit, wait }) => {
+    wait(LOOK_MS);
+    gauge.live = 1001;
+    wait(LOOK_MS);
+    assert.ok(limit.isFull);
+    assert.ok(limit.refuses(true));
+    assert.ok(!limit.refuses(false));
+    assert.equal(
+      limit.refusal([
+        ["GET", "k"],
+        ["SET", "k", "v"],
+      ])?.code,
+      "out-of-memory",
+    );
+    assert.equal(
+      limit.refusal([
+        ["GET", "k"],
+        ["DEL", "k"],
+      ]),
+      null,
+    );
+    assert.equal(limit.refusal([["no-such-command"], ["SET"]]), null, "whose mistakes are told as ever");
+  }));
+
+test("memory that is full is not full any more when it has come back, whether or not V8 has noticed", () =>
+  withLimit(({ gauge, limit, wait }) => {
+    gauge.live = 1200;
+    wait(LOOK_MS);
+    assert.ok(limit.refuses(true));
+    [gauge.live, gauge.garbage] = [100, 1100];
+    wait(10_000);
+    assert.equal(gauge.collections, 1, "nobody asks");
+    assert.ok(!limit.refuses(true));
+    assert.equal(gauge.collections, 2);
+    gauge.live = 1200;
+    wait(LOOK_MS);
+    assert.ok(limit.isFull);
+    gauge.live = 100;
+    wait(LOOK_MS);
+    assert.ok(!limit.isFull, "a look at the gauge is enough");
+  }));
+
+test("what is refused costs no collections, however low the limit", () =>
+  withLimit(({ gauge, limit, wait }) => {
+    gauge.live = 100_000;
+    limit.bytes = 1;
+    const { collections } = gauge;
+    for (let i = 0; i < 300; i++) {
+      gauge.garbage += 1000;
+      assert.ok(limit.refuses(true));
+      if (i % 100 === 99) wait(LOOK_MS);
+    }
+    assert.equal(gauge.collections, collections);
+  }));
+
+test("when most keys have gone memory is looked at at once, and once only", () =>
+  withLimit((scene) => {
+    const { gauge, limit, wait } = scene;
+    scene.keys = 100;
+    gauge.live = 1200;
+    wait(LOOK_MS);
+    scene.keys = 60;
+    assert.ok(limit.refuses(true));
+    assert.equal(gauge.collections, 1, "not for some");
+    scene.keys = 0;
+    assert.ok(limit.refuses(true));
+    assert.ok(limit.refuses(true));
+    assert.equal(gauge.collections, 2, "not again");
+    scene.keys = 100;
+    limit.bytes = LIMIT;
+    [scene.keys, gauge.live, gauge.garbage] = [0, 100, 1100];
+    assert.ok(!limit.refuses(true));
+  }));
+
+test("a limit that is raised or lifted counts at once", () =>
+  withLimit(({ gauge, limit, wait }) => {
+    gauge.live = 1200;
+    wait(LOOK_MS);
+    assert.ok(limit.isFull);
+    limit.bytes = 2000;
+    assert.ok(!limit.isFull);
+    limit.bytes = 1000;
+    assert.ok(limit.isFull);
+    limit.bytes = 0;
+    assert.ok(!limit.isFull);
+  }));
+
+test("keys go until there is room, and only when none is left is anything refused", () => {
+  const database = filledDatabase();
+  const keys = () => database.keyspaces.reduce((sum, { size }) => sum + size, 0);
+  return withLimit(({ gauge, limit, wait }) => {
+    gauge.live = 2000;
+    wait(LOOK_MS);
+    assert.ok(!limit.isFull);
+    assert.ok(keys() < 99 && keys() > 80, `${keys()} keys are left`);
+    assert.equal(limit.evicted, 100 - keys());
+    gauge.live = 200_000;
+    wait(10_000);
+    assert.equal(keys(), 0);
+    assert.equal(limit.evicted, 100);
+    assert.ok(limit.refuses(true));
+  }, database);
+});
+
+test("another policy counts from then on, where keys may be evicted at all", async () => {
+  await withLimit(({ gauge, limit, wait }) => {
+    assert.ok(limit.policies.includes("volatile-ttl"));
+    limit.policy = "noeviction";
+    gauge.live = 1100;
+    wait(LOOK_MS);
+    assert.ok(limit.isFull);
+    limit.policy = "allkeys-random";
+    assert.ok(!limit.isFull);
+    const { evicted } = limit;
+    assert.ok(evicted > 0 && evicted < 100, `${evicted} keys have gone`);
+    limit.policy = "volatile-ttl";
+    assert.deepEqual([limit.evicted, limit.policy], [evicted, "volatile-ttl"]);
+    assert.ok(limit.isFull, "none of the keys expires");
+  }, filledDatabase());
+  await withLimit(({ limit }) => {
+    assert.deepEqual(limit.policies, ["noeviction"]);
+    limit.policy = "allkeys-random";
+    assert.equal(limit.policy, "noeviction");
+  });
+});
+
+test("what V8 collects by itself of evicted keys hides no growth", () =>
+  withLimit(({ gauge, limit, wait }) => {
+    gauge.live = 1400;
+    wait(LOOK_MS);
+    assert.ok(limit.evicted > 0);
+    gauge.live = 1010;
+    wait(LOOK_MS);
+    assert.equal(gauge.collections, 1);
+    gauge.live = 1140;
+    wait(LOOK_MS);
+    assert.equal(gauge.collections, 2);
+  }, filledDatabase()));
+
+test("the gauge of this process sees what is held, and that it is given back", () => {
+  const gauge = new HeapGauge();
+  gauge.collect();
+  const before = gauge.used();
+  let held: string[] | null = Array.from({ length: 100_000 }, (_, i) => `${i} is held`.repeat(4));
+  let buffer: Buffer | null = Buffer.alloc(10_000_000);
+  assert.ok(gauge.used() - before > 14_000_000);
+  assert.ok(held.length + buffer.length > 0);
+  held = null;
+  buffer = null;
+  gauge.collect();
+  assert.ok(gauge.used() - before < 2_000_000, `${gauge.used() - before} bytes are left`);
+  assert.ok(gauge.most > gauge.used());
+});

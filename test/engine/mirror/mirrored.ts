@@ -1,0 +1,114 @@
+/** A fold that a mirror follows, without a timeline: units are applied, and taken back and made again behind others that come late. */
+import { Changes } from "../../../engine/backends/changes.js";
+import { Mirror } from "../../../engine/mirror/mirror.js";
+import type { MirrorFigures, MirrorParts } from "../../../engine/mirror/mirror-parts.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { parseSpecifications, type RedisSpecification } from "../../../options/database-list.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { Database } from "../../../store/database.js";
+import type { UndoRecord } from "../../../store/keyspace/undo.js";
+import type { Unit } from "../../../store/keyspace/unit.js";
+import { stateDifferences, stateOf, stateOfRedis } from "../../conformance/state.js";
+import { until } from "../../daemon/replicas.js";
+import type { LogLine } from "../../support/daemon-process.js";
+import { keepLog } from "../../support/log-lines.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+
+/** All that the fold has. */
+const DBS = [...Array(16).keys()];
+
+export const OWN = "a".repeat(64);
+export const OTHER = "b".repeat(64);
+
+interface Applied {
+  readonly argv: readonly ByteString[];
+  readonly unit: Unit;
+  readonly records: UndoRecord[];
+}
+
+export class MirroredFold {
+  readonly database = new Database();
+  readonly changes = new Changes(() => this.database);
+  readonly newest = { at: 0, seq: 0 };
+  #units = 0;
+  #tail: Applied[] = [];
+
+  /** Count of what was applied, which here tells states apart. */
+  get whole(): string {
+    return String(this.#units);
+  }
+
+  apply(argv: readonly ByteString[], db = 0): void {
+    this.newest.at = Date.now();
+    this.#tail.push(this.#run(argv, this.#unit(db)));
+  }
+
+  /** Takes back what was applied last, applies a unit and makes the others again. */
+  applyLate(argv: readonly ByteString[], back: number, db = 0): void {
+    const redone = this.#tail.splice(Math.max(0, this.#tail.length - back));
+    for (const { records } of redone.toReversed()) this.database.undo(records);
+    this.#tail.push(this.#run(argv, { ...this.#unit(db), at: redone[0]?.unit.at ?? Date.now() }));
+    this.database.isRedoing = true;
+    for (const { argv: again, unit } of redone) this.#tail.push(this.#run(again, unit));
+    this.database.isRedoing = false;
+  }
+
+  #unit(db: number): Unit {
+    return { at: Date.now(), db, id: String(++this.#units).padStart(32, "u") };
+  }
+
+  #run(argv: readonly ByteString[], unit: Unit): Applied {
+    const records: UndoRecord[] = [];
+    this.database.execute(argv, unit, records);
+    return { argv, unit, records };
+  }
+}
+
+export interface RunningMirror extends AsyncDisposable {
+  readonly mirror: Mirror;
+  readonly figures: MirrorFigures;
+  readonly log: readonly LogLine[];
+}
+
+/** @param given  what differs from the usual */
+export async function startMirror(
+  fold: MirroredFold,
+  port: number,
+  given: Partial<MirrorParts> = {},
+): Promise<RunningMirror> {
+  const { log, lines } = keepLog("info");
+  const mirror = new Mirror({
+    specification: parseSpecifications(`redis:127.0.0.1:${port}`)[0] as RedisSpecification,
+    fold,
+    daemon: OWN,
+    cluster: "c".repeat(64),
+    log,
+    environment: realEnvironment,
+    timeout: () => 5000,
+    keys: 100_000,
+    compareEvery: 0,
+    compareRate: 1_000_000,
+    ...given,
+  });
+  await mirror.start();
+  return {
+    mirror,
+    log: lines,
+    get figures() {
+      return mirror.figures;
+    },
+    [Symbol.asyncDispose]: () => mirror.stop(),
+  };
+}
+
+/** What Redis has that the fold has not, and the other way round. */
+export async function differences({ database }: MirroredFold, port: number): Promise<readonly string[]> {
+  using redis = await RedisConnection.open(port);
+  const theirs = new Map(await stateOfRedis(redis, DBS));
+  theirs.delete(JSON.stringify([0, "dbsync:mirror:mark"]));
+  return stateDifferences(stateOf(database, Date.now()), theirs, 0);
+}
+
+export async function untilLevel({ mirror }: RunningMirror): Promise<void> {
+  await until("the mirror is level", () => mirror.figures.state === "level");
+}

@@ -1,0 +1,213 @@
+/** What a mirror is made of, each by itself: its options, its mark, the keys that wait, and when two values are the same. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
+import { LOOK_BYTES_MOST, lookAt } from "../../../engine/mirror/looking.js";
+import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../engine/mirror/mark.js";
+import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
+import { isSameValue } from "../../../engine/mirror/same-value.js";
+import { isOwnMemory, mirrorOf } from "../../../options/settings.js";
+import { Database } from "../../../store/database.js";
+import { dumpPayload } from "../../../store/rdb/dump-payload.js";
+import type { Value } from "../../../store/values/value.js";
+import { settingsFrom } from "../../daemon/replicas.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { OTHER, OWN } from "./mirrored.js";
+
+const CLUSTER = "c".repeat(64);
+const MARK = {
+  cluster: CLUSTER,
+  daemon: OWN,
+  run: "0123456789abcdef",
+  batch: 7,
+  level: { at: 1_700_000_000_000, seq: 3 },
+  whole: "1:aa/2:bb",
+};
+
+test("-d redis beside --data is a mirror, and the daemon's memory answers", () => {
+  const key = makeKeyPair().file;
+  const from = (...args: string[]) => settingsFrom(["-s", key, ...args]);
+  const settings = from("--data", "d", "-d", "redis:db:1");
+  assert.equal(mirrorOf(settings)?.host, "db");
+  assert.equal(isOwnMemory(settings), true);
+  assert.equal(mirrorOf(from("-d", "redis:db:1")), null);
+  assert.equal(isOwnMemory(from("-d", "redis:db:1")), false);
+  for (const [args, sentence] of [
+    [["-d", "redis:db:1,redis:db:2"], /one Redis mirrors the data: leave out redis:db:2/],
+    [["-d", "redis://db:1/3"], /mirrored under its own number: leave out \/3/],
+    [["--compat", "php-dbsync"], /leave out --compat php-dbsync, or --data/],
+  ] as const)
+    assert.throws(() => from("--data", "d", ...args), { message: sentence });
+});
+
+describe("a mark", () => {
+  const claimant: Claimant = {
+    cluster: CLUSTER,
+    daemon: OWN,
+    written: [],
+    whole: "3:aa/4:bb",
+    takesOver: false,
+  };
+  const judged = (text: string | null, isEmpty: boolean, given: Partial<Claimant> = {}) =>
+    judgeMark(text, isEmpty, { ...claimant, ...given }).kind;
+
+  test("is read as it was written, and nothing else is one", () => {
+    assert.deepEqual(parseMark(formatMark(MARK)), MARK);
+    const whole = formatMark(MARK);
+    for (const text of ["", "1", `${whole} `, whole.slice(1), whole.replace("cluster=c", "cluster=C")])
+      assert.equal(parseMark(text), null);
+  });
+
+  test("says whether to go on, to compare, or to leave Redis alone", () => {
+    const text = formatMark(MARK);
+    assert.equal(judged(text, false, { written: [text] }), "same");
+    assert.equal(judged(text, false, { whole: MARK.whole }), "same");
+    assert.equal(judged(text, false), "compare");
+    assert.equal(judged(formatMark({ ...MARK, whole: "" }), false, { whole: "" }), "compare");
+    assert.equal(judged(text, false, { written: ["later"], whole: MARK.whole }), "compare");
+    assert.equal(judged(null, true), "compare");
+    assert.equal(judged(null, false), "refused");
+    assert.equal(judged(null, false, { written: [null, text] }), "refused");
+    assert.equal(judged(null, false, { written: [text] }), "compare");
+    for (const foreign of [
+      "text",
+      formatMark({ ...MARK, daemon: OTHER }),
+      formatMark({ ...MARK, cluster: OTHER }),
+    ]) {
+      assert.equal(judged(foreign, false), "refused");
+      assert.equal(judged(foreign, false, { written: [text] }), "refused");
+      assert.equal(judged(foreign, false, { takesOver: true }), "compare");
+    }
+  });
+});
+
+test("keys wait once each, in order, until there are too many of them", () => {
+  let woken = 0;
+  const dirty = new DirtyKeys(3, () => woken++);
+  for (const key of ["a", "b", "a", MARK_KEY]) dirty.keyChanged(0, key);
+  dirty.keyChanged(1, "a");
+  assert.equal(woken, 1);
+  assert.deepEqual(dirty.shift(), { db: 0, key: "a" });
+  assert.equal(dirty.has({ db: 0, key: "a" }), false);
+  dirty.keyChanged(0, "c");
+  assert.equal(dirty.lost, null);
+  dirty.keyChanged(0, "d");
+  assert.match(dirty.lost ?? "", /more keys changed than --mirror-keys/);
+  assert.deepEqual([dirty.size, dirty.has({ db: 0, key: "x" })], [0, true]);
+  dirty.keyChanged(0, "while lost");
+  dirty.begin();
+  assert.equal(dirty.size, 0);
+  // What it has found itself has room beyond that.
+  dirty.add(["a", "b", "c", "d"].map((key) => ({ db: 0, key })));
+  assert.equal(dirty.size, 4);
+});
+
+test("keys that are taken while others come are each taken once, in order", () => {
+  const dirty = new DirtyKeys(1000, () => {});
+  const taken: (string | undefined)[] = [];
+  const [come, take] = [(key: string) => dirty.keyChanged(0, key), () => taken.push(dirty.shift()?.key)];
+  for (const key of ["a", "b"]) come(key);
+  take();
+  for (const key of ["a", "b", "c"]) come(key);
+  for (let i = 0; i < 4; i++) take();
+  come("d");
+  take();
+  come("e");
+  dirty.lose("");
+  dirty.begin();
+  come("f");
+  take();
+  for (let i = 0; i < 300; i++) come(`n${i}`);
+  for (let i = 0; i < 299; i++) dirty.shift();
+  take();
+  assert.deepEqual(taken, ["a", "b", "a", "c", undefined, "d", "f", "n299"]);
+  assert.equal(dirty.size, 0);
+});
+
+test("keys are asked for by the bytes of their values, and what should not be there by its name alone", async () => {
+  const database = new Database();
+  const [length, count] = [300_000, 20];
+  const unit = { at: 1, db: 0, id: "u".repeat(32) };
+  for (let i = 0; i < count; i++) database.execute(["SET", `k${i}`, "v".repeat(length)], unit, []);
+  const asked: (readonly RedisCommand[])[] = [];
+  const line = {
+    present: async <Key>(keys: readonly Key[]) => keys,
+    ask: async (commands: readonly RedisCommand[]) => {
+      asked.push(commands);
+      return commands.map(([name]) => (name === "DUMP" ? null : name === "EXISTS" ? "1" : "-1"));
+    },
+  };
+  const scene = {
+    database: () => database,
+    clock: () => 2,
+    dirty: new DirtyKeys(10, () => {}),
+    timed: <Result>(work: () => Result) => work(),
+  };
+  const names = Array.from({ length: count }, (_, i) => [`k${i}`, `strange${i}`]).flat();
+  const { different } = await lookAt(
+    line,
+    names.map((key) => ({ db: 0, key })),
+    scene,
+  );
+  assert.equal(different.length, 2 * count);
+  for (const commands of asked) {
+    const dumps = commands.filter(([name]) => name === "DUMP").length;
+    assert.ok(dumps * length <= LOOK_BYTES_MOST, `${dumps}`);
+    for (const [name, key] of commands) if (name === "DUMP") assert.match(String(key), /^k\d+$/);
+  }
+  assert.ok(asked.length < count, `${asked.length}`);
+});
+
+test("values are the same whatever their order says nothing about", () => {
+  const made = (...commands: readonly string[][]): Value => {
+    const database = new Database();
+    for (const argv of commands) database.execute(argv, { at: 1000, db: 0, id: "u".repeat(32) });
+    return database.keyspaces[0]?.find("k")?.value as Value;
+  };
+  const group = [
+    ["XADD", "k", "1-1", "f", "v"],
+    ["XGROUP", "CREATE", "k", "g", "0"],
+  ];
+  const values: readonly Value[] = [
+    made(["SET", "k", "1"]),
+    made(["RPUSH", "k", "1", "2"]),
+    made(["RPUSH", "k", "2", "1"]),
+    made(["SADD", "k", "1", "2"]),
+    made(["SADD", "k", "1", "3"]),
+    made(["HSET", "k", "1", "2", "3", "4"]),
+    made(["HSET", "k", "1", "2", "3", "5"]),
+    made(["ZADD", "k", "1", "2", "3", "4"]),
+    made(["ZADD", "k", "1", "2", "3.5", "4"]),
+    made(["XADD", "k", "1-1", "f", "v"]),
+    made(...group),
+    made(...group, ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">"]),
+  ];
+  for (const [place, one] of values.entries())
+    for (const [at, other] of values.entries()) assert.equal(isSameValue(one, other), place === at);
+  assert.ok(isSameValue(made(["SADD", "k", "a", "b"]), made(["SADD", "k", "b", "a"])));
+  assert.ok(isSameValue(made(["HSET", "k", "a", "1", "b", "2"]), made(["HSET", "k", "b", "2", "a", "1"])));
+});
+
+test("a key in Redis is compared with its time, and forms that are not known are told apart", () => {
+  const database = new Database();
+  const now = 1_000_000;
+  const expire = now + 60_000;
+  database.execute(["SET", "k", "v", "PXAT", String(expire)], { at: now, db: 0, id: "u".repeat(32) });
+  database.execute(["SADD", "s", "a", "b"], { at: now, db: 0, id: "u".repeat(32) });
+  const compared = (key: string, bytes: Buffer | null, time: number, at = now) =>
+    compareKey({ db: 0, key }, { dump: bytes, expire: time }, database, at);
+  const payload = (value: string) => Buffer.from(dumpPayload(value), "latin1");
+  assert.equal(compared("k", payload("v"), expire), "same");
+  assert.equal(compared("k", payload("w"), expire), "different");
+  assert.equal(compared("k", payload("v"), -1), "different");
+  assert.equal(compared("k", null, -2), "different");
+  assert.equal(compared("k", null, -2, expire - 1000), "same");
+  assert.equal(compared("k", payload("v"), expire, expire + 1), "same");
+  assert.equal(compared("none", payload("v"), -1), "different");
+  assert.equal(compared("none", null, -2), "same");
+  const footer = Buffer.alloc(10);
+  assert.equal(compared("s", Buffer.concat([Buffer.from([99]), footer]), -1), "unreadable");
+  // A set in a listpack, as Redis 7.2 has it: head, "b", "a", end.
+  const pack = Buffer.from([13, 0, 0, 0, 2, 0, 0x81, 0x62, 2, 0x81, 0x61, 2, 0xff]);
+  assert.equal(compared("s", Buffer.concat([Buffer.from([20, pack.length]), pack, footer]), -1), "same");
+});

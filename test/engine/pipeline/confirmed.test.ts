@@ -1,0 +1,45 @@
+/** What is said of an envelope that is to be certain, where nothing of it had an effect. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TimelineRecording } from "../../../cluster/replica/timeline-recording.js";
+import { denialOf, resultOf } from "../../../engine/answers/result-writer.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { error } from "../../../protocol/reply.js";
+import type { UnitAnswer } from "../../../timeline/fold/fold.js";
+import { makeScene } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+
+const NOW = 1_790_000_000_000;
+
+test("an answer of errors alone is confirmed only while its entry can be read, and at once if it was denied and not recorded", async () => {
+  const failed: UnitAnswer = { reply: error("ERR no"), outcome: "applied", late: false };
+  let isDenied = false;
+  let isHeld = true;
+  const options = { room: 1000, standing: "" } as const;
+  const recorder = {
+    records: () => true,
+    holds: () => isHeld && !isDenied,
+    standing: "",
+    firstAnswer: () => null,
+    take: ({ id }: { id: string }) =>
+      isDenied ? denialOf(id, [error("NOPERM no")], options) : resultOf(id, [failed], options),
+  } as unknown as ConstructorParameters<typeof TimelineRecording>[0]["recorder"];
+  const confirmations = { confirm: () => Promise.resolve(true), stop: () => {} };
+  const environment = realEnvironment;
+  const recording = new TimelineRecording({ recorder, confirmations, gateway: null, environment });
+  const { pipeline, sign } = makeScene({
+    clock: { now: NOW },
+    pair: makeKeyPair(),
+    parts: { recording, floor: { date: NOW - 1, pending: null } },
+  });
+  const said = async ({ body, signature } = sign([["INCR"]])) => {
+    const answer = await pipeline.take({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000);
+    return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
+  };
+  assert.equal(await said(), "result");
+  isHeld = false;
+  assert.equal(await said(), "not-stable unknown", "it is damaged by now");
+  isDenied = true;
+  const denied = sign([["INCR"]]);
+  for (const which of ["first", "again"]) assert.equal(await said(denied), "result", which);
+});

@@ -1,0 +1,170 @@
+/** The path of a request, with backends and a verifier of the test's own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pino } from "pino";
+import type { Request } from "../../../engine/answers/request.js";
+import type { Backend, Outcome } from "../../../engine/backends/backend.js";
+import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
+import { Databases } from "../../../engine/pipeline/databases.js";
+import { NOBODY } from "../../../engine/pipeline/observer.js";
+import { Pipeline } from "../../../engine/pipeline/pipeline.js";
+import { Unrecorded } from "../../../engine/pipeline/recording.js";
+import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import type { Signers } from "../../../engine/trust/signers.js";
+import { signCommand } from "../../../keys/sign.js";
+import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { DATE_WINDOW_DEFAULT } from "../../../options/date-window.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulk, error } from "../../../protocol/reply.js";
+import type { Unit } from "../../../store/keyspace/unit.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+
+interface Call {
+  readonly argv: readonly ByteString[];
+  readonly unit: Unit;
+}
+
+class FakeBackend implements Backend {
+  readonly name: string;
+  readonly databases = 16;
+  readonly up = true;
+  timeout = 0;
+  readonly calls: Call[] = [];
+  readonly #outcome: () => Outcome | Promise<Outcome>;
+
+  constructor(name: string, outcome: () => Outcome | Promise<Outcome>) {
+    this.name = name;
+    this.#outcome = outcome;
+  }
+
+  async start(): Promise<void> {}
+  async stop(): Promise<void> {}
+
+  execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome> {
+    this.calls.push({ argv, unit });
+    return this.#outcome();
+  }
+
+  executeTogether(): Outcome | Promise<Outcome> {
+    return this.#outcome();
+  }
+}
+
+const log = pino({ level: "silent" });
+
+const request = (line: string, signature: Buffer | null = null): Request => ({
+  text: Buffer.from(`${line}\0`, "latin1"),
+  signature,
+});
+
+function pipelineOf(
+  backends: Backend[],
+  signers: Signers | null = null,
+  environment: Environment = realEnvironment,
+) {
+  const floor = { date: 0, pending: null };
+  return new Pipeline({
+    memory: UNBOUNDED,
+    signers,
+    environment,
+    log,
+    hash: hashOf,
+    observer: NOBODY,
+    window: DATE_WINDOW_DEFAULT,
+    databases: new Databases(backends),
+    daemon: makeIdentity().id,
+    remembered: { most: 1000, mostBytes: 1000 },
+    floor,
+    recording: new Unrecorded({ environment, floor }),
+  });
+}
+
+test("a backend that answers at once is answered at once, without a promise", () => {
+  const backend = new FakeBackend("a", () => bulk("v"));
+  const answer = pipelineOf([backend]).handle(request("GET  k"));
+  assert.deepEqual(answer, { kind: "replies", replies: [bulk("v")] });
+  assert.deepEqual(backend.calls[0]?.argv, ["GET", "k"]);
+});
+
+test("backends execute in order, one after the other, whichever answers at once", async () => {
+  const order: string[] = [];
+  const finishLater = async (name: string) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    order.push(`${name} done`);
+    return bulk(name);
+  };
+  const backend = (name: string, later: boolean) =>
+    new FakeBackend(name, () => {
+      order.push(name);
+      return later ? finishLater(name) : bulk(name);
+    });
+  const answer = await pipelineOf([
+    backend("a", false),
+    backend("b", true),
+    backend("c", false),
+    backend("d", true),
+  ]).handle(request("GET k"));
+  assert.deepEqual(answer, { kind: "replies", replies: ["a", "b", "c", "d"].map(bulk) });
+  assert.deepEqual(order, ["a", "b", "b done", "c", "d", "d done"]);
+});
+
+for (const later of [false, true]) {
+  for (const outcome of [
+    error("ERR no"),
+    { kind: "failed", code: "database-down", detail: "away", effect: "not-applied" },
+  ] as const) {
+    test(`the first ${outcome.kind} skips the other backends${later ? ", if later too" : ""}`, async () => {
+      const first = new FakeBackend("first", () => bulk("v"));
+      const second = new FakeBackend("second", () => (later ? Promise.resolve(outcome) : outcome));
+      const third = new FakeBackend("third", () => bulk("v"));
+      const answer = await pipelineOf([first, second, third]).handle(request("SET k v"));
+      assert.equal(
+        answer.kind === "refused" && answer.code,
+        outcome.kind === "error" ? "command-error" : "database-down",
+      );
+      assert.deepEqual([first.calls.length, third.calls.length], [1, 0]);
+    });
+  }
+}
+
+test("a command of blanks is refused", () => {
+  const backend = new FakeBackend("a", () => bulk("v"));
+  const answer = pipelineOf([backend]).handle(request("   "));
+  assert.ok(!(answer instanceof Promise));
+  assert.equal(answer.kind === "refused" && answer.code, "empty-command");
+  assert.equal(backend.calls.length, 0);
+});
+
+test("with keys, what is not signed by one of them is refused before it is looked at", () => {
+  const backend = new FakeBackend("a", () => bulk("v"));
+  const pair = makeKeyPair("rsa");
+  const keys = { signKey: [pair.file], rootKey: [], clusterName: "dbsync" };
+  const pipeline = pipelineOf([backend], loadSigners(keys, log));
+  const good = signCommand(Buffer.from("GET k\0"), pair.privateKey);
+  const codeOf = (one: Request) => {
+    const answer = pipeline.handle(one);
+    return answer instanceof Promise || answer.kind === "replies" ? "replies" : answer.code;
+  };
+  assert.equal(codeOf(request("GET k")), "unsigned");
+  assert.equal(codeOf(request("   ", good)), "bad-signature");
+  assert.equal(codeOf(request("GET k", good)), "replies");
+  pipeline.signers = null;
+  assert.equal(codeOf(request("GET k", good)), "not-due");
+  assert.equal(backend.calls.length, 1);
+});
+
+test("every request is a unit of its own, and time never goes back", () => {
+  const times = [5, 3, 9];
+  const backend = new FakeBackend("a", () => bulk("v"));
+  const environment = { ...realEnvironment, clock: () => times.shift() as number };
+  const pipeline = pipelineOf([backend], null, environment);
+  const other = pipelineOf([backend]);
+  for (let i = 0; i < 3; i++) pipeline.handle(request("GET k"));
+  other.handle(request("GET k"));
+  assert.deepEqual(
+    backend.calls.slice(0, 3).map(({ unit }) => unit.at),
+    [5, 5, 9],
+  );
+  assert.equal(new Set(backend.calls.map(({ unit }) => unit.id)).size, 4);
+});

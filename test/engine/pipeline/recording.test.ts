@@ -1,0 +1,51 @@
+/** What the pipeline asks where nothing is recorded. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Unrecorded } from "../../../engine/pipeline/recording.js";
+import type { Taken } from "../../../engine/pipeline/units.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { makeScene } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+
+const NOW = 1_790_000_000_000;
+
+test("what has no timeline knows what it remembers, and applies where it is", async () => {
+  const environment = { ...realEnvironment, clock: () => NOW };
+  const floor = { date: NOW - 10, pending: null };
+  const recording = new Unrecorded({ environment, floor });
+  assert.deepEqual([recording.state, recording.members, recording.seenTo], ["live", null, NOW - 10]);
+  floor.date = NOW + 1;
+  assert.equal(recording.state, "catching-up");
+  const heard = { floor: NOW - 5, isApplied: (id: string) => id === "known" };
+  const at = (id: string, date: number) => ({ id, at: date, seq: 0 });
+  assert.equal(recording.hasApplied(at("known", NOW), heard), true);
+  assert.equal(recording.hasApplied(at("other", NOW), heard), false);
+  assert.equal(recording.mayCome(at("other", NOW), heard), true);
+  assert.equal(recording.mayCome(at("other", NOW - 5), heard), false);
+  const envelope = { at: NOW, seq: 3, commands: [["SET", "k", "v"]] };
+  const answer = { kind: "result", id: "", units: 1, errors: 0, replies: "" } as const;
+  assert.equal(
+    recording.apply({ envelope } as unknown as Taken, () => answer),
+    answer,
+  );
+  assert.deepEqual([recording.newest.at, recording.newest.seq], [NOW, 3]);
+  assert.equal(await recording.confirm(), false);
+});
+
+test("what was applied is not called not-applied when its signature is wrong later, without a timeline either", async () => {
+  const { pipeline, sign, take, codeOf } = makeScene({ clock: { now: NOW + 1 }, pair: makeKeyPair() });
+  const envelope = sign([["SET", "k", "v"]], { at: NOW + 2 });
+  assert.equal(codeOf(envelope), "result");
+  const { signers } = pipeline;
+  assert.ok(signers !== null);
+  const { ring, cluster } = signers;
+  pipeline.signers = { ring, cluster, ofCommand: () => undefined, verify: () => false };
+  for (const [one, effect] of [
+    [envelope, "unknown"],
+    [sign([["SET", "k", "w"]], { at: NOW + 3 }), "not-applied"],
+  ] as const) {
+    const answer = await take(one);
+    assert.ok(answer.kind === "refused");
+    assert.deepEqual([answer.code, answer.effect], ["bad-signature", effect]);
+  }
+});

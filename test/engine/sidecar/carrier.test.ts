@@ -1,0 +1,32 @@
+/** By which policy a sidecar's commands go out. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { FanOutClient } from "../../../client/fan-out-client.js";
+import type { CallSettings } from "../../../client/settings/call-options.js";
+import type { GivenPolicy } from "../../../client/shared/policy.js";
+import { Carrier } from "../../../engine/sidecar/carrier.js";
+
+/** The policies of what is sent: each command with the number of keys that its connection watches. */
+function policiesOf(policy: GivenPolicy, sent: readonly (readonly [command: string, watched: number])[]) {
+  const policies: GivenPolicy[] = [];
+  const client: Pick<FanOutClient, "carry"> = {
+    carry: (_bytes, _company, settings) => void policies.push(settings.policy),
+  };
+  const settings: CallSettings = { timeout: 1, policy, format: "text", envelope: null, buffers: false };
+  const carrier = new Carrier(client as FanOutClient, settings);
+  const carrying = { resolve: () => {}, reject: () => {} };
+  for (const [command, size] of sent)
+    carrier.send(command.split(" "), { db: 0, isStable: false, watched: { size } }, carrying);
+  return policies;
+}
+
+test("what is read while keys are watched is what a majority has, unless a policy is given", () => {
+  const sent = [
+    ["GET k", 0],
+    ["GET k", 1],
+    ["SET k v", 1],
+  ] as const;
+  assert.deepEqual(policiesOf("usual", sent), ["usual", "majority", "usual"]);
+  assert.deepEqual(policiesOf("first", sent), ["first", "first", "first"]);
+  assert.deepEqual(policiesOf(1, sent), [1, 1, 1]);
+});

@@ -1,0 +1,139 @@
+/** Redis clients as people use them, unchanged, before a sidecar and three daemons, of which one is killed meanwhile. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { Redis } from "ioredis";
+import { amount } from "../../support/amount.js";
+import { redisCli } from "../../support/redis-cli.js";
+import { repositoryRoot } from "../../support/repository.js";
+import { skipWithout } from "../../support/requirements.js";
+import { type SidecarScene, startScene, untilAll } from "./scene.js";
+
+/** A client that counts: each step adds 1 to its key, by more than one way, and tells what came of it. */
+interface Counting extends Disposable {
+  step(): Promise<number>;
+}
+
+interface Language {
+  readonly name: string;
+  /** null: it comes with the tests. */
+  readonly debianPackage: string | null;
+  open(port: number): Counting;
+}
+
+const programs = join(repositoryRoot, "test", "engine", "sidecar", "programs");
+
+/** Of a program that prints, for each line that it is given, what became of it. */
+const ofProgram =
+  (line: string, program: string, ...args: readonly string[]) =>
+  (port: number): Counting => {
+    const given = args.map((arg) => (arg === "PORT" ? String(port) : arg));
+    const child = spawn(program, given, { stdio: ["pipe", "pipe", "inherit"] });
+    const told = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    return {
+      async step() {
+        child.stdin.write(`${line}\n`);
+        const { value, done } = await told.next();
+        // What is no number is an error that redis-cli prints.
+        assert.match(done ? "the end" : value, /^\d+$/);
+        return Number(value);
+      },
+      [Symbol.dispose]: () => void child.kill("SIGKILL"),
+    };
+  };
+
+function ofIoredis(port: number): Counting {
+  const redis = new Redis({ port, enableReadyCheck: true, retryStrategy: null });
+  return {
+    async step() {
+      const [[problem, counted] = []] = (await redis.pipeline().incr("ioredis").get("ioredis").exec()) ?? [];
+      assert.equal(problem, null);
+      assert.deepEqual(await redis.multi().rpush("list of ioredis", "ioredis").get("ioredis").exec(), [
+        [null, counted],
+        [null, String(counted)],
+      ]);
+      return Number(counted);
+    },
+    [Symbol.dispose]: () => redis.disconnect(),
+  };
+}
+
+const LANGUAGES: readonly Language[] = [
+  { name: "ioredis", debianPackage: null, open: ofIoredis },
+  {
+    name: "redis-cli",
+    debianPackage: "redis-server",
+    open: ofProgram("INCR redis-cli", "redis-cli", "-p", "PORT"),
+  },
+  {
+    name: "Python",
+    debianPackage: "python3-redis",
+    open: ofProgram("Python", "/usr/bin/python3", join(programs, "counting.py"), "PORT"),
+  },
+  {
+    name: "PHP",
+    debianPackage: "php-redis",
+    open: ofProgram("PHP", "php", join(programs, "counting.php"), "PORT"),
+  },
+];
+const STEPS_BEFORE = amount(10, 60);
+const STEPS_AFTER = amount(40, 200);
+
+let scene: SidecarScene;
+before(async () => {
+  scene = await startScene();
+});
+after(() => scene[Symbol.asyncDispose]());
+
+test("redis-cli speaks to it", { skip: skipWithout("redis-server") }, async () => {
+  assert.equal(await redisCli(scene.port, ["set", "k", "v"]), "OK\n");
+  assert.equal(await redisCli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
+  assert.equal(await redisCli(scene.port, ["-3", "--json", "hgetall", "h"]), '{"f":"1"}\n');
+  const commands = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
+  assert.match(await redisCli(scene.port, ["--pipe"], commands), /errors: 0, replies: 1000/);
+  await untilAll(scene, ["DBSIZE"], 1002);
+  assert.match(await redisCli(scene.port, ["blpop", "q", "1"]), /BLPOP is not carried .* waits for data/);
+  assert.match(
+    await redisCli(scene.port, ["xread", "block", "1", "streams", "s", "0"]),
+    /XREAD with BLOCK is not carried/,
+  );
+  const reading = ["xreadgroup", "group", "block", "c", "count", "1"];
+  assert.match(
+    await redisCli(scene.port, [...reading, "block", "1", "streams", "s", ">"]),
+    /XREADGROUP with BLOCK is not carried/,
+  );
+  assert.match(await redisCli(scene.port, [...reading, "streams", "s", ">"]), /NOGROUP No such key/);
+  assert.match(
+    await redisCli(scene.port, ["subscribe", "news"]),
+    /SUBSCRIBE is not carried .* stream of messages/,
+  );
+  assert.match(await redisCli(scene.port, ["wait", "1", "0"]), /WAIT is not carried/);
+});
+
+test("clients in four languages see no error while a daemon is killed, and all three have everything afterwards", async (t) => {
+  const there = LANGUAGES.filter(({ name, debianPackage }) => {
+    const missing = debianPackage !== null && skipWithout(debianPackage);
+    if (missing !== false) t.diagnostic(`${name}: ${missing}`);
+    return missing === false;
+  });
+  const counting = there.map(({ open }) => open(scene.port));
+  t.after(() => {
+    for (const client of counting) client[Symbol.dispose]();
+  });
+  /** All at once, each step behind the one before. */
+  const count = (from: number, to: number) =>
+    Promise.all(
+      counting.map(async (client) => {
+        for (let i = from; i <= to; i++) assert.equal(await client.step(), i);
+      }),
+    );
+  await count(1, STEPS_BEFORE);
+  const counted = count(STEPS_BEFORE + 1, STEPS_BEFORE + STEPS_AFTER);
+  scene.daemons[0]?.kill("SIGKILL");
+  await counted;
+  await scene.daemons[0]?.ended();
+  await scene.restart(0);
+  for (const { name } of there) await untilAll(scene, ["GET", name], String(STEPS_BEFORE + STEPS_AFTER));
+});

@@ -1,0 +1,191 @@
+/** Three daemons that know each other, each a process with a folder of its own, and a sidecar before them. */
+import type { KeyObject } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Client } from "../../../client/client.js";
+import { createClient } from "../../../client/dbsync-send.js";
+import { until } from "../../daemon/replicas.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+
+export interface SidecarScene extends AsyncDisposable {
+  readonly folder: string;
+  /** Of the sidecar, for Redis clients. */
+  readonly port: number;
+  readonly sidecar: DaemonProcess;
+  /** Their list, for a client. */
+  readonly servers: string;
+  /** A file with the private key that the daemons know. */
+  readonly key: string;
+  readonly daemons: DaemonProcess[];
+  /** Starts one anew, with its folder. */
+  restart(number: number): Promise<void>;
+}
+
+export interface SceneOptions {
+  /** More options of the sidecar. */
+  readonly args?: readonly string[];
+  /** Signs with a key that no daemon knows. */
+  readonly isStranger?: boolean;
+}
+
+export const DAEMONS = 3;
+
+/** What calls get, and those of sidecars that are not told otherwise: a busy machine may need some of it. */
+export const CALL_MS = 20_000;
+const PATIENT = ["--backend-timeout", `${CALL_MS}ms`];
+
+/** Daemons that have just started compare themselves with each other first. */
+async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void> {
+  await using client = createClient({ servers, key, policy: "all", timeout: CALL_MS });
+  await until("all daemons take writes", () =>
+    client.send("DEL none").then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+/** All of them, or none: one that is left would keep the file's process for ever. */
+async function startAll(start: (number: number) => Promise<DaemonProcess>): Promise<DaemonProcess[]> {
+  const started = await Promise.allSettled(Array.from({ length: DAEMONS }, (_, number) => start(number)));
+  const daemons = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const failed = started.find((one) => one.status === "rejected");
+  if (failed === undefined) return daemons;
+  for (const daemon of daemons) await daemon[Symbol.asyncDispose]();
+  throw failed.reason;
+}
+
+export async function startScene({
+  args = [],
+  isStranger = false,
+}: SceneOptions = {}): Promise<SidecarScene> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-sidecar-"));
+  const pair = makeKeyPair();
+  const signing = isStranger ? makeKeyPair() : pair;
+  const key = join(folder, "private.pem");
+  writeFileSync(key, signing.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const ports: number[] = [];
+  for (let number = 0; number < DAEMONS; number++) ports.push(await freePort());
+  const start = (number: number) =>
+    startDaemon([
+      ...["-p", String(ports[number]), "-s", pair.file, "--data", join(folder, `data${number}`)],
+      ...ports.filter((_, other) => other !== number).flatMap((port) => ["--peer", `127.0.0.1:${port}`]),
+      ...knowsSecret,
+    ]);
+  const daemons = await startAll(start);
+  await untilAllTakeWrites(ports.map((one) => `127.0.0.1:${one}`).join(","), pair.privateKey);
+  const servers = ports.map((port) => `127.0.0.1:${port}`).join(",");
+  const port = await freePort();
+  const resp = ["--resp", String(port)];
+  const sidecar = await startDaemon([
+    ...["-d", `dbsync:${servers}`, "--key", key, ...resp, ...PATIENT],
+    ...args,
+  ]);
+  return {
+    folder,
+    port,
+    sidecar,
+    servers,
+    key,
+    daemons,
+    async restart(number) {
+      daemons[number] = await start(number);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of [sidecar, ...daemons]) await one[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+export interface PlainScene extends AsyncDisposable {
+  readonly folder: string;
+  readonly servers: string;
+  /** A file with the private key that the daemons know. */
+  readonly key: string;
+  readonly daemons: DaemonProcess[];
+  /** Of a daemon, for a client that knows it alone. */
+  only(number: number): Client;
+  /** Before these daemons; the arguments stand behind the usual ones. */
+  sidecar(...args: readonly string[]): Promise<{ readonly port: number; readonly process: DaemonProcess }>;
+  /** Starts one anew, at its place. */
+  restart(number: number): Promise<void>;
+}
+
+export interface PlainOptions {
+  /** More options of each daemon. @param folder  for files */
+  readonly args?: (number: number, folder: string) => readonly string[] | Promise<readonly string[]>;
+  readonly scheme?: "dbsync" | "dbsyncs";
+}
+
+/** Daemons that know nothing of each other and keep nothing: they start at once, and may differ. Sidecars are ended with them. */
+export async function startPlain({
+  args = () => [],
+  scheme = "dbsync",
+}: PlainOptions = {}): Promise<PlainScene> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-sidecar-"));
+  const pair = makeKeyPair();
+  const key = join(folder, "private.pem");
+  writeFileSync(key, pair.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const ports: number[] = [];
+  for (let number = 0; number < DAEMONS; number++) ports.push(await freePort());
+  const start = async (number: number) =>
+    startDaemon(["-p", String(ports[number]), "-s", pair.file, ...(await args(number, folder))]);
+  const daemons = await startAll(start);
+  const places = ports.map((port) => `127.0.0.1:${port}`);
+  const servers =
+    scheme === "dbsync" ? `dbsync:${places}` : places.map((place) => `dbsyncs://${place}`).join();
+  const ended: DaemonProcess[] = [];
+  return {
+    folder,
+    servers: places.join(),
+    key,
+    daemons,
+    only: (number) =>
+      createClient({ servers: places[number] as string, key: pair.privateKey, timeout: CALL_MS }),
+    async sidecar(...more) {
+      const port = await freePort();
+      const process = await startDaemon([
+        ...["-d", servers, "--key", key, "--resp", String(port), ...PATIENT],
+        ...more,
+      ]);
+      ended.push(process);
+      return { port, process };
+    },
+    async restart(number) {
+      daemons[number] = await start(number);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of [...ended, ...daemons]) await one[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** What each daemon by itself answers to a read. */
+export async function askEach(
+  { servers, key }: SidecarScene,
+  command: readonly string[],
+): Promise<unknown[]> {
+  return Promise.all(
+    servers.split(",").map(async (server) => {
+      await using client = createClient({ servers: server, key });
+      return await client.call(command).catch((problem: Error) => problem.message);
+    }),
+  );
+}
+
+/** Waits until all daemons answer the same to a read. */
+export async function untilAll(
+  scene: SidecarScene,
+  command: readonly string[],
+  expected: unknown,
+): Promise<void> {
+  await until(`all daemons answer ${String(expected)} to ${command.join(" ")}`, async () =>
+    (await askEach(scene, command)).every((answer) => answer === expected),
+  );
+}

@@ -1,0 +1,113 @@
+/** Signatures that threads check: the same is taken and refused as without them. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { entryCheck } from "../../../cluster/replica/check-entry.js";
+import { hashOf } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { signatureThreads } from "../../../engine/trust/signature-threads.js";
+import { VerifyThreads } from "../../../engine/trust/verify-threads.js";
+import type { PackedEntry } from "../../../protocol/members/member-packing.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+
+const rsa = makeKeyPair("rsa");
+const ed25519 = makeKeyPair();
+const stranger = makeKeyPair();
+const signers = loadSigners({ signKey: [rsa.file, ed25519.file], rootKey: [], clusterName: "dbsync" }, log);
+const { cluster } = signers;
+const check = entryCheck({ signers, hash: hashOf, databases: 16 });
+const timeline = { holds: () => false, hasRoom: () => true };
+
+const warned: unknown[] = [];
+const started: { stop(): void }[] = [];
+function start(count: number) {
+  const threads = signatureThreads(count, {
+    signers,
+    log: { warn: (fields: unknown) => warned.push(fields) },
+  });
+  assert.ok(threads !== null);
+  started.push(threads);
+  return threads;
+}
+after(() => {
+  for (const threads of started) threads.stop();
+});
+
+const sign = (pair: typeof rsa, number: number) =>
+  signCommands(pair, [["SET", `k${number}`, "v"]], { cluster, at: 5, seq: number });
+
+/** Good ones of both kinds of keys, and between them every way of being bad. */
+function mixed(): { readonly entry: PackedEntry; readonly isGood: boolean }[] {
+  return Array.from({ length: 70 }, (_, i) => {
+    const pair = i % 2 === 0 ? rsa : ed25519;
+    const good = sign(pair, i);
+    const { body, signature } = good;
+    const flipped = Buffer.from(signature);
+    flipped[i % flipped.length] = (flipped[i % flipped.length] as number) ^ 1;
+    const longer = Buffer.from(body);
+    longer[longer.length - 3] = 0x78;
+    const bad: readonly PackedEntry[] = [
+      { body, signature: flipped },
+      { body: longer, signature },
+      { body, signature: Buffer.alloc(0) },
+      { body, signature: sign(pair, i + 1000).signature },
+      { body, signature: sign(pair === rsa ? ed25519 : rsa, i).signature },
+      sign(stranger, i),
+      { body: Buffer.from("*0\r\n"), signature },
+    ];
+    const isGood = i % 3 !== 0;
+    return { entry: isGood ? good : (bad[(i / 3) % bad.length] as PackedEntry), isGood };
+  });
+}
+
+test("threads find the ids of what holds, in order, and nothing of what does not", async () => {
+  const entries = mixed();
+  for (const count of [1, 3]) {
+    const threads = start(count);
+    const found = await Promise.all(
+      [0, 35].map((i) => threads.prove(entries.slice(i, i + 35).map(({ entry }) => entry))),
+    );
+    for (const [i, proved] of found.flat().entries()) {
+      const { entry, isGood } = entries[i] as (typeof entries)[number];
+      assert.equal(proved !== null, isGood, `${i}`);
+      const judged = check(entry.body, entry.signature, timeline, proved);
+      assert.deepEqual(judged, check(entry.body, entry.signature, timeline), `${i}`);
+    }
+  }
+  assert.deepEqual(warned, []);
+});
+
+test("what was proved by another key than the ring has now is looked at again", () => {
+  const { body, signature, id } = sign(rsa, 1);
+  const spki = signers.ring.find(ed25519.id)?.spki ?? assert.fail();
+  const forged = Buffer.alloc(signature.length);
+  assert.deepEqual(check(body, forged, timeline, { id, spki }), { refused: "bad-signature" });
+  assert.ok("id" in (check(body, signature, timeline, { id, spki }) as object));
+});
+
+test("what is under way when they are stopped is answered with nothing, and so is what comes then", async () => {
+  const threads = start(2);
+  const entries = mixed().map(({ entry }) => entry);
+  const underWay = threads.prove(entries);
+  threads.stop();
+  const none = entries.map(() => null);
+  assert.deepEqual(await underWay, none);
+  assert.deepEqual(await threads.prove(entries), none);
+  assert.deepEqual(warned, []);
+});
+
+test("none are there where none are asked for", () => {
+  assert.equal(signatureThreads(0, { signers, log }), null);
+});
+
+test("threads that the system does not let begin are told of once, and nothing is proved", async () => {
+  const problems: string[] = [];
+  const failed = ({ message }: Error) => void problems.push(message);
+  const threads = new VerifyThreads(2, failed, () => {
+    throw new Error("EAGAIN");
+  });
+  const { body, signature } = sign(rsa, 1);
+  const signed = { body, signature, key: { id: rsa.id, spki: signers.ring.find(rsa.id)?.spki ?? "" } };
+  for (let i = 0; i < 2; i++) assert.deepEqual(await threads.check([signed]), []);
+  assert.deepEqual(problems, ["EAGAIN"]);
+});

@@ -1,0 +1,209 @@
+/** What a client of version 2 asks to be told of, by the bytes: whom a listen is for, what comes of replays, and of those who do not read. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { FrameParser, writeFrame } from "../../../protocol/frame.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { integer } from "../../../protocol/reply.js";
+import {
+  type Hello,
+  readToldMessage,
+  writeCommandMessage,
+  writeHello,
+  writeListen,
+} from "../../../protocol/version-2/messages-v2.js";
+import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+import { RawClient } from "../../support/raw-client.js";
+
+const app = makeKeyPair();
+
+type Told =
+  | Hello
+  | { readonly replies: readonly Reply[] }
+  | { readonly words: readonly ByteString[] }
+  | { readonly code: string };
+
+/** Somebody who listens, by the bytes alone. */
+class Listener implements Disposable {
+  readonly raw: RawClient;
+  readonly #parser = new FrameParser(1 << 30, 2);
+  readonly #told: Told[] = [];
+  hello: Hello | null = null;
+
+  private constructor(raw: RawClient) {
+    this.raw = raw;
+  }
+
+  static async open(port: number): Promise<Listener> {
+    const listener = new Listener(await RawClient.open(port));
+    listener.hello = await listener.greet(["listen"]);
+    return listener;
+  }
+
+  async greet(knows?: readonly string[]): Promise<Hello> {
+    const hello = { kind: "hello", versions: [2], daemon: "", cluster: "", clock: Date.now() } as const;
+    this.raw.send(writeFrame(writeHello({ ...hello, state: "", role: "client", knows }), 2));
+    const told = await this.next();
+    assert.ok("versions" in told);
+    return told;
+  }
+
+  /** @returns the frame */
+  frame(commands: readonly (readonly string[])[], only = this.hello?.daemon ?? ""): ByteString {
+    const cluster = this.hello?.cluster ?? "";
+    const { body, signature } = signCommands(app, commands, { cluster, ...(only === "" ? {} : { only }) });
+    return writeFrame(writeListen(body.toString("latin1"), signature.toString("latin1")), 2);
+  }
+
+  async send(frame: ByteString): Promise<readonly Reply[]> {
+    this.raw.send(frame);
+    const told = await this.next();
+    assert.ok("replies" in told, JSON.stringify(told));
+    return told.replies;
+  }
+
+  async next(): Promise<Told> {
+    while (this.#told.length === 0) {
+      const bytes = await this.raw.read(Math.max(1, this.raw.received.length));
+      assert.notEqual(bytes, "", "it has closed");
+      for (const payload of this.#parser.push(Buffer.from(bytes, "latin1"))) this.#told.push(toldBy(payload));
+    }
+    return this.#told.shift() as Told;
+  }
+
+  [Symbol.dispose](): void {
+    this.raw[Symbol.dispose]();
+  }
+}
+
+function toldBy(payload: Buffer): Told {
+  const message = readToldMessage(payload);
+  if (message.kind !== "result") return message;
+  const replies = Array.from({ length: message.units }, () => {
+    const reply = message.replies.readReply();
+    message.replies.readBulk();
+    return reply;
+  });
+  return { replies };
+}
+
+const start = (...args: string[]): Promise<RunningReplica> =>
+  startReplica({ args: ["-s", app.file, ...args] });
+const textOf = ([reply]: readonly Reply[]): string => (reply?.kind === "error" ? reply.text : "");
+
+test("only who says that it knows of listening is told that it may", async () => {
+  await using daemon = await start();
+  using listener = await Listener.open(daemon.port);
+  assert.deepEqual(listener.hello?.knows, ["listen"]);
+  assert.equal((await listener.greet()).knows, undefined);
+});
+
+test("what is asked for is told between the answers, and no more once it is taken back", async () => {
+  await using daemon = await start();
+  using listener = await Listener.open(daemon.port);
+  const commands = [
+    ["SUBSCRIBE", "a", "b"],
+    ["PSUBSCRIBE", "*"],
+    ["SSUBSCRIBE", "a"],
+  ];
+  assert.deepEqual(await listener.send(listener.frame(commands)), [integer(2), integer(3), integer(4)]);
+  const say = async (...command: string[]) => {
+    const { body, signature } = signCommands(app, [command], { cluster: listener.hello?.cluster ?? "" });
+    listener.raw.send(
+      writeFrame(writeCommandMessage(body.toString("latin1"), signature.toString("latin1")), 2),
+    );
+  };
+  await say("PUBLISH", "a", "text");
+  const told = [await listener.next(), await listener.next(), await listener.next()];
+  assert.deepEqual(
+    told.filter((one) => "words" in one).map((one) => "words" in one && one.words),
+    [
+      ["message", "a", "text"],
+      ["pmessage", "*", "a", "text"],
+    ],
+  );
+  const opposite = listener.frame([
+    ["UNSUBSCRIBE", "a", "b"],
+    ["PUNSUBSCRIBE", "*"],
+  ]);
+  assert.deepEqual(await listener.send(opposite), [integer(2), integer(1)]);
+  await say("PUBLISH", "a", "unheard");
+  assert.ok("replies" in (await listener.next()));
+  await say("SPUBLISH", "a", "shard");
+  const shard = [await listener.next(), await listener.next()].find((one) => "words" in one);
+  assert.deepEqual(shard && "words" in shard && shard.words, ["smessage", "a", "shard"]);
+});
+
+test("a command that somebody else sends as a listen first is done when it comes", async () => {
+  await using daemon = await start();
+  using thief = await Listener.open(daemon.port);
+  using client = await Listener.open(daemon.port);
+  const { body, signature } = signCommands(app, [["SET", "k", "v"]], {
+    cluster: client.hello?.cluster ?? "",
+  });
+  const [bytes, seal] = [body.toString("latin1"), signature.toString("latin1")] as const;
+  assert.match(textOf(await thief.send(writeFrame(writeListen(bytes, seal), 2))), /only/);
+  const done = await client.send(writeFrame(writeCommandMessage(bytes, seal), 2));
+  assert.deepEqual(done, [{ kind: "status", text: "OK" }]);
+});
+
+test("a listen is for the one daemon that it names, and for the connection that sends it first", async () => {
+  await using daemon = await start();
+  await using other = await start();
+  using listener = await Listener.open(daemon.port);
+  const frame = listener.frame([["SUBSCRIBE", "a"]]);
+  assert.deepEqual(await listener.send(frame), [integer(1)]);
+  using thief = await Listener.open(daemon.port);
+  assert.deepEqual(await thief.send(frame), [integer(1)], "the first answer");
+  using elsewhere = await Listener.open(other.port);
+  elsewhere.raw.send(frame);
+  const refusal = await elsewhere.next();
+  assert.ok("code" in refusal && refusal.code === "wrong-daemon", JSON.stringify(refusal));
+  assert.match(textOf(await listener.send(listener.frame([["SUBSCRIBE", "a"]], ""))), /only/);
+  const { body, signature } = signCommands(app, [["PUBLISH", "a", "text"]], {
+    cluster: listener.hello?.cluster ?? "",
+  });
+  thief.raw.send(writeFrame(writeCommandMessage(body.toString("latin1"), signature.toString("latin1")), 2));
+  const answer = await thief.next();
+  assert.ok("replies" in answer);
+  assert.deepEqual(answer.replies, [integer(1)], "the thief hears nothing");
+  const event = await listener.next();
+  assert.ok("words" in event);
+});
+
+test("what is no listening, or too much of it, is an error", async () => {
+  await using daemon = await start();
+  using listener = await Listener.open(daemon.port);
+  for (const command of [["SET", "k", "v"], ["SUBSCRIBE"], ["MONITOR"]])
+    assert.match(
+      textOf(await listener.send(listener.frame([command]))),
+      /expected SUBSCRIBE/,
+      command.join(" "),
+    );
+  const many = Array.from({ length: 10_000 }, (_, number) => `channel ${number}`);
+  assert.deepEqual(await listener.send(listener.frame([["SUBSCRIBE", ...many]])), [integer(10_000)]);
+  assert.match(textOf(await listener.send(listener.frame([["SUBSCRIBE", "one more"]]))), /10000 names/);
+  assert.deepEqual(await listener.send(listener.frame([["UNSUBSCRIBE", ...many]])), [integer(0)]);
+});
+
+test("who does not take what it asked for is closed, told why, and holds nobody up", async () => {
+  await using daemon = await start("--max-event-bytes", "64KiB", "--resp", "0");
+  using listener = await Listener.open(daemon.port);
+  assert.deepEqual(await listener.send(listener.frame([["SUBSCRIBE", "flood"]])), [integer(1)]);
+  listener.raw.socket.pause();
+  using speaker = await RawClient.open(daemon.daemon.userAddress("resp")?.port ?? 0);
+  const text = "x".repeat(100_000);
+  await until("it is closed", async () => {
+    speaker.send(`*3\r\n$7\r\nPUBLISH\r\n$5\r\nflood\r\n$${text.length}\r\n${text}\r\n`.repeat(20));
+    return (await speaker.read(4 * 20)).endsWith(":0\r\n");
+  });
+  assert.ok(daemon.log.some(({ msg }) => /does not take what it has asked to be told/.test(msg)));
+  listener.raw.socket.resume();
+  for (;;) {
+    const told = await listener.next();
+    if (!("code" in told)) continue;
+    assert.equal(told.code, "events-not-taken");
+    break;
+  }
+});

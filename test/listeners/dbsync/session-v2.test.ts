@@ -1,0 +1,62 @@
+/** Answers of version 2 that wait for other daemons are counted apart, as many as may be. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { REFUSALS } from "../../../engine/answers/refusals.js";
+import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
+import { NOBODY } from "../../../engine/pipeline/observer.js";
+import type { ConnectionHost } from "../../../listeners/dbsync/connection-host.js";
+import { SessionV2 } from "../../../listeners/dbsync/session-v2.js";
+import { ByteBudget } from "../../../net/connections/byte-budget.js";
+import { Pushes } from "../../../net/connections/pushes.js";
+import { RefusalLog } from "../../../net/connections/refusal-log.js";
+import { writeCommandMessage } from "../../../protocol/version-2/messages-v2.js";
+import { defaultLimits } from "../../daemon/in-process.js";
+import { NOWHERE } from "../../daemon/no-connection.js";
+import { log, makeScene } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+
+test("a session counts what waits for other daemons, up to a bound, until it is answered", async () => {
+  const scene = makeScene({ clock: { now: 1_790_000_000_000 }, pair: makeKeyPair() });
+  const answers: ((answer: EnvelopeAnswer) => void)[] = [];
+  scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
+  const host: ConnectionHost = {
+    pipeline: scene.pipeline,
+    environment: scene.environment,
+    daemon: scene.daemon,
+    log,
+    limits: defaultLimits,
+    observer: NOBODY,
+    members: null,
+    live: null,
+    slowLog: null,
+    takesVersion1: true,
+    closeAfterAnswer: false,
+    version: 0,
+    listener: "dbsync-v2",
+    refusals: new RefusalLog(log, scene.environment, REFUSALS),
+    budget: new ByteBudget(1),
+    pushes: new Pushes(),
+    heard() {},
+    proved() {},
+    leave() {},
+    rejected: 0,
+    overBudget() {},
+  };
+  const session = new SessionV2(host, NOWHERE);
+  const { body, signature } = scene.sign([["SET", "k", "v"]]);
+  const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
+  const plain = Buffer.from(writeCommandMessage(...texts), "latin1");
+  const waiting = Buffer.from(writeCommandMessage(...texts, { kind: "stable" }), "latin1");
+  const spoken = [session.serve(plain)];
+  const room = () => {
+    let pending = 0;
+    while (session.takes(pending)) pending++;
+    return pending - 1024;
+  };
+  assert.equal(room(), 0);
+  for (let i = 0; i < 1025; i++) spoken.push(session.serve(waiting));
+  assert.equal(room(), 1024);
+  for (const answer of answers) answer({ kind: "result", id: "", units: 0, errors: 0, replies: "" });
+  await Promise.all(spoken);
+  assert.equal(room(), 0);
+});

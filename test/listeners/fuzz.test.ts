@@ -1,0 +1,161 @@
+/** Mutated requests to each listener of a real daemon: at most their own connection ends. Replay with DBSYNC_SEED. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { deflateRawSync } from "node:zlib";
+import { amount } from "../support/amount.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { openClient, pair } from "./ws/scene.js";
+
+const INPUTS = amount(400, 20_000);
+const CONNECTIONS = 8;
+const CHANGES_MAX = 4;
+/** Milliseconds after which a connection that neither side has ended is closed. */
+const OPEN_MS_MAX = 30;
+
+const latin1 = (text: string) => Buffer.from(text, "latin1");
+
+const UPGRADE =
+  "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+
+/** A masked frame, whose mask is all zeros. */
+function frame(first: number, payload: Buffer): Buffer {
+  const { length } = payload;
+  const size = length < 126 ? [0x80 | length] : [0xfe, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([first, ...size, 0, 0, 0, 0]), payload]);
+}
+
+function webSocketInputs(): readonly Buffer[] {
+  const hello = latin1("ds:10:*1\r\n$4\r\nPING\r\n");
+  const deflated = deflateRawSync(Buffer.alloc(3_000, 65));
+  const half = deflated.length >> 1;
+  const pieces = [frame(0x42, deflated.subarray(0, half)), frame(0x89, latin1("hi"))];
+  return [
+    frame(0x82, hello),
+    frame(0xc2, deflated),
+    frame(0xc2, Buffer.alloc(0)),
+    Buffer.concat([...pieces, frame(0x80, deflated.subarray(half))]),
+    Buffer.concat([frame(0xc2, deflated), frame(0x88, Buffer.alloc(0))]),
+  ];
+}
+
+interface Listener {
+  readonly serving: string;
+  /** Sent as it is before what is mutated, every other time. */
+  readonly begin: string;
+  readonly inputs: readonly Buffer[];
+}
+
+const LISTENERS: Readonly<Record<string, Listener>> = {
+  ws: { serving: "WebSocket", begin: UPGRADE, inputs: [latin1(UPGRADE), ...webSocketInputs()] },
+  resp: {
+    serving: "Redis",
+    begin: "",
+    inputs: [
+      "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n",
+      "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n",
+      "GET k\r\nINFO\r\n",
+    ].map(latin1),
+  },
+  memcached: {
+    serving: "memcached",
+    begin: "",
+    inputs: ["set k 0 0 1\r\nv\r\nget k\r\n", "incr k 1\r\ngets k b\r\n", "cas k 1 2 3 4\r\nabc\r\n"].map(
+      latin1,
+    ),
+  },
+  json: {
+    serving: "JSON",
+    begin: "",
+    inputs: ['["getall","d"]\n', '["set","d",{"a":[1,{"b":null}],"c":"\\u00e9"}]\n', '{"a":"}'].map(latin1),
+  },
+  sql: {
+    serving: "SQL",
+    begin: "",
+    inputs: [
+      "use d; select 'a;b' x, 1 + 2 y;",
+      "create database d; drop database d;",
+      "pages 10;login a b;",
+    ].map(latin1),
+  },
+  mongo: {
+    serving: "MongoDB",
+    begin: "",
+    inputs: ["3a00000001000000000000000d40700000000000", "25000000010000000000000dd070000000000000"].map(
+      (hex) =>
+        Buffer.concat([
+          Buffer.from(hex, "hex"),
+          Buffer.from("0010000000 1068656c6c6f000100000000".replaceAll(" ", ""), "hex"),
+        ]),
+    ),
+  },
+};
+
+/** Some of its bytes are others, are missing or are there twice. */
+function mutated(bytes: Buffer, random: SeededRandom): Buffer {
+  let result = Buffer.from(bytes);
+  for (let left = random.below(CHANGES_MAX + 1); left > 0 && result.length > 0; left--) {
+    const at = random.below(result.length);
+    const kind = random.below(4);
+    if (kind === 0) result[at] = random.below(256);
+    else if (kind === 1) result[at] = (result[at] as number) ^ (1 << random.below(8));
+    else if (kind === 2)
+      result = Buffer.concat([result.subarray(0, at), result.subarray(random.below(result.length))]);
+    else result = Buffer.concat([result, result.subarray(at)]);
+  }
+  return result;
+}
+
+/** Sends an input in one piece or in two, and ends the connection by one of the ways there are. */
+function send(port: number, { begin, inputs }: Listener, random: SeededRandom): Promise<void> {
+  const count = random.between(1, 3);
+  const bytes = Buffer.concat(Array.from({ length: count }, () => mutated(random.oneOf(inputs), random)));
+  const start = latin1(random.chance(0.5) ? begin : "");
+  const [at, isAbrupt] = [random.below(bytes.length + 1), random.chance(0.5)];
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port, noDelay: true });
+    const timer = setTimeout(() => socket.destroy(), OPEN_MS_MAX);
+    socket.on("error", () => {}).resume();
+    socket.on("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.write(Buffer.concat([start, bytes.subarray(0, at)]), () => {
+      socket.write(bytes.subarray(at));
+      if (isAbrupt) setImmediate(() => socket.destroy());
+      else socket.end();
+    });
+  });
+}
+
+async function portOf(daemon: DaemonProcess, serving: string): Promise<number> {
+  return (await daemon.logged(({ msg }) => msg === `serving ${serving} clients`))["port"] as number;
+}
+
+for (const [name, listener] of Object.entries(LISTENERS))
+  test(`${INPUTS} mutated inputs to --${name} end nothing but their own connections, seed ${seedOfRun()}`, async () => {
+    const root = makeKeyPair();
+    const flags = name === "ws" ? ["--ws-compress"] : [`--${name}`, "0"];
+    const keys = ["-s", pair.file, "--root-key", root.file];
+    await using daemon = await startDaemon([...keys, "--ws", "0", ...flags]);
+    using other = await openClient(await portOf(daemon, "WebSocket"));
+    const port = await portOf(daemon, listener.serving);
+    const random = new SeededRandom(seedOfRun());
+    let left = INPUTS;
+    const worker = async () => {
+      while (left-- > 0) await send(port, listener, random);
+    };
+    await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+    assert.deepEqual(await other.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
+    const { code, stderr } = await daemon.stop();
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
+test("--ws-compress is accepted, and the log says that it has no effect any more", async () => {
+  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", "--ws-compress"]);
+  const line = await daemon.logged(({ msg }) => msg.startsWith("--ws-compress has no effect any more"));
+  assert.equal(line.level, "warn");
+});

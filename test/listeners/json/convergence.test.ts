@@ -1,0 +1,101 @@
+/** Three daemons, written to as JSON, as Redis and by signed commands at once, one of them killed in the midst of it: one state. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createClient } from "../../../client/dbsync-send.js";
+import { makeFolder, until } from "../../daemon/replicas.js";
+import { amount } from "../../support/amount.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { ask } from "./scene.js";
+
+const app = makeKeyPair();
+const WRITES = amount(12, 40);
+/** Writes of the daemon that is killed, before it is. */
+const WRITES_BEFORE_KILL = 10;
+
+async function place(daemon: DaemonProcess, clients: "JSON" | "Redis"): Promise<number> {
+  return (await daemon.logged(({ msg }) => msg === `serving ${clients} clients`))["port"] as number;
+}
+
+async function readAll(daemon: DaemonProcess): Promise<string> {
+  using client = await RawClient.open(await place(daemon, "JSON"));
+  return await ask(client, { action: "getall" });
+}
+
+/**
+ * Entries by JSON, changes by Redis and by signed commands, all to one document.
+ * @param acknowledged  told the entries whose insertion was answered @throws Error  the daemon has gone
+ */
+async function write(
+  daemon: DaemonProcess,
+  writer: string,
+  acknowledged: (entry: string) => void,
+): Promise<void> {
+  using json = await RawClient.open(await place(daemon, "JSON"));
+  using redis = await RedisConnection.open(await place(daemon, "Redis"));
+  await using signed = createClient({ servers: `127.0.0.1:${daemon.port}`, key: app.privateKey });
+  for (let n = 0; n < WRITES; n++) {
+    const entry = `{"by":"${writer}","n":${n}}`;
+    const insertion = { action: "insert", document: "d", data: [{ by: writer, n }], replicate: false };
+    const [answer] = await Promise.all([
+      ask(json, insertion),
+      redis.call("DOC.INSERT", "d", "KEYS", "k", entry),
+      signed.call(["DOC.UPDATE", "d", `{"n":${n}}`, "ID", "k"]),
+    ]);
+    if (answer === "") throw new Error("the daemon has gone");
+    assert.match(answer, /success/);
+    acknowledged(entry);
+    await ask(json, { action: "update", document: "d", data: { by: writer }, id: "k", replicate: false });
+  }
+}
+
+test("documents are equal on three daemons, whoever wrote what where, and after one was killed", async () => {
+  using one = makeFolder();
+  using two = makeFolder();
+  using three = makeFolder();
+  const paths = [one, two, three].map(({ path }) => path);
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const start = (index: number) => {
+    const peers = ports.filter((_, at) => at !== index).flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
+    const data = ["-p", String(ports[index]), "--data", paths[index] as string, "--fsync", "always"];
+    return startDaemon(["-s", app.file, ...data, ...peers, ...knowsSecret, "--json", "0", "--resp", "0"]);
+  };
+  const daemons = await Promise.all([0, 1, 2].map(start));
+  const daemon = (index: number) => daemons[index] as DaemonProcess;
+  try {
+    const document = { create: { action: "create", document: "d" }, entry: { k: { by: "", n: 0 } } };
+    using first = await RawClient.open(await place(daemon(0), "JSON"));
+    await until("writes are taken", async () => /success/.test(await ask(first, document.create)));
+    const insertion = { action: "insert", document: "d", data: document.entry, "auto-increment": false };
+    await ask(first, insertion);
+    await until("all have the document", async () =>
+      (await Promise.all(daemons.map(readAll))).every((all) => /"k":/.test(all)),
+    );
+    const acknowledged: string[] = [];
+    const ofKilled: string[] = [];
+    const note = (entry: string) => void acknowledged.push(entry);
+    const writing = [0, 1].map((index) => write(daemon(index), `w${index}`, note));
+    const cut = assert.rejects(
+      write(daemon(2), "w2", (entry) => {
+        if (ofKilled.push(entry) === WRITES_BEFORE_KILL) daemon(2).kill("SIGKILL");
+      }),
+    );
+    await Promise.all([...writing, cut, daemon(2).ended()]);
+    await write(daemon(0), "late", note);
+    daemons[2] = await start(2);
+    await until("all are equal", async () => {
+      const states = await Promise.all(daemons.map(readAll));
+      return states.every((state) => state === states[0]);
+    });
+    const state = await readAll(daemon(2));
+    const entries = new Set(Array.from(state.matchAll(/"\d{19}":(\{[^}]*\})/g), ([, entry]) => entry));
+    assert.ok(ofKilled.length < WRITES, `${ofKilled.length} writes of the daemon that was killed`);
+    for (const entry of [...acknowledged, ...ofKilled]) assert.ok(entries.has(entry), entry);
+  } finally {
+    await Promise.all(daemons.map((one) => one[Symbol.asyncDispose]()));
+  }
+});

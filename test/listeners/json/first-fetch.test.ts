@@ -1,0 +1,250 @@
+/** --json-replica: a daemon that could not fetch a server's documents is not ready, and never sends anything over them. */
+import assert from "node:assert/strict";
+import { createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { until } from "../../daemon/replicas.js";
+import { amount } from "../../support/amount.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { Original } from "./original.js";
+import { ask, startJson } from "./scene.js";
+
+const ENTRIES = 100;
+const NOT_READY = /"message":"This daemon has not fetched yet the documents of /;
+const limits = { jsonReplicaTimeout: 60 };
+
+/** An original with 100 entries in a document. */
+async function startFull(port: number): Promise<Original> {
+  const original = await Original.start(port, []);
+  original.documents.set(
+    "users",
+    Array.from({ length: ENTRIES }, (_, n) => ({ n })),
+  );
+  return original;
+}
+
+/** What a server does instead of giving its documents: bytes to send, whether it closes then. */
+type Fault = (socket: Socket, request: string) => void;
+const UNKNOWN = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\n\r';
+const probed =
+  (fault: Fault): Fault =>
+  (socket, request) =>
+    request.includes("listindexes") ? socket.write(UNKNOWN) : fault(socket, request);
+
+const FAULTS: Readonly<Record<string, Fault>> = {
+  "takes connections and is silent": () => {},
+  "is silent when it is asked for its documents": probed(() => {}),
+  "closes each connection": (socket) => socket.destroy(),
+  "closes in the middle of its answer": probed((socket) => {
+    socket.end('{"status":"success","documents":{"users":[{"n":0},{"n"');
+  }),
+  "ends its answer in the middle": probed((socket) => {
+    socket.write('{"status":"success","documents":{"users":[{"n":0},{"n"\n\r');
+  }),
+  "answers an error": probed((socket) => {
+    socket.write('{"status":"error","message":"no","documents":[]}\n\r');
+  }),
+  "gives no documents": probed((socket) => {
+    socket.write('{"status":"success","replicated":false}\n\r');
+  }),
+  "gives a document that is none": probed((socket) => {
+    socket.write('{"status":"success","documents":{"users":null}}\n\r');
+  }),
+};
+
+interface Faulty extends AsyncDisposable {
+  /** Requests, in their order. */
+  readonly requests: readonly string[];
+}
+
+async function startFaulty(port: number, fault: Fault): Promise<Faulty> {
+  const sockets = new Set<Socket>();
+  const requests: string[] = [];
+  const server = createServer((socket) => {
+    sockets.add(socket.on("error", () => {}));
+    socket.on("data", (chunk) => {
+      requests.push(chunk.toString());
+      fault(socket, chunk.toString());
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    requests,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Nothing that changes a document may be sent to a server that has not given its documents. */
+const CHANGES = /"action":"(?:create|insert|update|delete|empty|drop)"/;
+
+async function hasAll(port: number): Promise<void> {
+  using client = await RawClient.open(port);
+  await until("the documents are fetched", async () =>
+    (await ask(client, { action: "count", document: "users" })).includes(`"count":${ENTRIES}`),
+  );
+  const insert = { action: "insert", document: "users", data: [{ n: ENTRIES }] };
+  assert.match(await ask(client, insert), /"replicated":true/);
+}
+
+test("without the documents of a server that is stopped, clients are refused; with them, nothing is lost", async () => {
+  const port = await freePort();
+  await using ours = await startJson({ replicas: [port], limits });
+  using client = await RawClient.open(ours.port);
+  for (const request of [
+    { action: "create", document: "users", codes: true },
+    { action: "create", document: "users", replicate: false },
+    { action: "insert", document: "users", data: [{ n: -1 }] },
+    { action: "get", document: "users" },
+    { action: "list" },
+  ])
+    assert.match(await ask(client, request), NOT_READY);
+  assert.match(await ask(client, { action: "list" }), /"code":"NOT_NOW"/);
+  assert.ok(ours.log.some(({ msg }) => /^not ready: servers of --json-replica/.test(String(msg))));
+  const figures = JSON.parse(await ask(client, { action: "replica", does: "figures" }));
+  assert.equal(figures.isReady, false);
+  await using original = await startFull(port);
+  await hasAll(ours.port);
+  assert.equal(original.documents.get("users")?.length, ENTRIES + 1);
+  assert.equal(JSON.parse(await ask(client, { action: "replica", does: "figures" })).isReady, true);
+});
+
+for (const [does, fault] of Object.entries(FAULTS))
+  test(`a server that ${does} is sent nothing, and is asked again`, async () => {
+    const port = await freePort();
+    const faulty = await startFaulty(port, fault);
+    await using ours = await startJson({ replicas: [port], limits });
+    using client = await RawClient.open(ours.port);
+    assert.match(await ask(client, { action: "create", document: "users" }), NOT_READY);
+    const before = faulty.requests.length;
+    await until("it is asked again", () => faulty.requests.length > before);
+    await faulty[Symbol.asyncDispose]();
+    assert.doesNotMatch(faulty.requests.join("\n"), CHANGES);
+    await using original = await startFull(port);
+    await hasAll(ours.port);
+    assert.equal(original.documents.get("users")?.length, ENTRIES + 1);
+  });
+
+test("a server that takes longer than its time limit for all its documents is waited for longer each time", async () => {
+  const port = await freePort();
+  const documents = JSON.stringify({ users: [{ n: 1 }] });
+  await using _ = await startFaulty(
+    port,
+    probed((socket, request) => {
+      const isAll = request.includes("getall");
+      const answer = isAll ? `{"status":"success","documents":${documents}}\n\r` : '{"status":"success"}\n\r';
+      setTimeout(() => socket.write(answer), isAll ? 5 * limits.jsonReplicaTimeout : 0);
+    }),
+  );
+  await using ours = await startJson({ replicas: [port], limits });
+  using client = await RawClient.open(ours.port);
+  await until("it has given its documents", async () =>
+    (await ask(client, { action: "count", document: "users" })).includes('"count":1'),
+  );
+});
+
+test("a server that goes and comes at any moment of the start loses nothing", async () => {
+  const random = new SeededRandom(seedOfRun());
+  for (let round = 0; round < amount(4, 30); round++) {
+    const port = await freePort();
+    const faults = Object.values(FAULTS);
+    let original: AsyncDisposable | null = null;
+    await using ours = await startJson({ replicas: [port], limits });
+    const writing = (async () => {
+      using client = await RawClient.open(ours.port);
+      for (let n = 0; n < 8; n++) {
+        const create = { action: "create", document: "users" };
+        assert.match(await ask(client, create), /has not fetched yet|already exist/);
+      }
+    })();
+    for (let fault = random.below(4); fault > 0; fault--) {
+      original = await startFaulty(port, faults[random.below(faults.length)] as Fault);
+      await new Promise((resolve) => setTimeout(resolve, random.below(3 * limits.jsonReplicaTimeout)));
+      await original[Symbol.asyncDispose]();
+    }
+    await using full = await startFull(port);
+    await hasAll(ours.port);
+    await writing;
+    assert.equal(full.documents.get("users")?.length, ENTRIES + 1);
+  }
+});
+
+test("a document that a server made itself is not replaced by one of the same name that it never gave", async () => {
+  const port = await freePort();
+  const first = await Original.start(port, []);
+  await using ours = await startJson({ replicas: [port], limits });
+  await first[Symbol.asyncDispose]();
+  using client = await RawClient.open(ours.port);
+  await ask(client, { action: "create", document: "users" });
+  await using second = await startFull(port);
+  const reports = () =>
+    ours.log.filter(({ msg }) => msg === "a JSON replica has other contents than are here").length;
+  await until("it is compared", () => reports() > 0);
+  assert.match(
+    await ask(client, { action: "insert", document: "users", data: [{ n: -1 }] }),
+    /"replicated":false/,
+  );
+  assert.equal(second.documents.get("users")?.length, ENTRIES);
+  assert.equal(reports(), 1, "the attempt to send it reported the same difference again");
+  const isConnected = async () =>
+    JSON.parse(await ask(client, { action: "replica", does: "figures" })).servers[0].isConnected as boolean;
+  await second[Symbol.asyncDispose]();
+  await until("it is away", async () => !(await isConnected()));
+  await using third = await startFull(port);
+  await until("it is there", isConnected);
+  // It is answered after the attempt that follows the new connection.
+  await ask(client, { action: "insert", document: "users", data: [{ n: -2 }] });
+  assert.equal(third.documents.get("users")?.length, ENTRIES);
+  assert.equal(reports(), 1, "a new connection reported the same difference again");
+});
+
+/** Whether a daemon is ready, and which of its servers have given their documents. */
+async function figuresOf(port: number): Promise<{ isReady: boolean; given: readonly boolean[] }> {
+  using client = await RawClient.open(port);
+  const figures = JSON.parse(await ask(client, { action: "replica", does: "figures" }));
+  const servers = figures.servers as readonly { hasGiven: boolean }[];
+  return { isReady: figures.isReady, given: servers.map(({ hasGiven }) => hasGiven) };
+}
+
+test("a daemon that is ready by another one's documents sends nothing to a server that has not given its own", async () => {
+  await using original = await Original.start(await freePort(), []);
+  await using ready = await startJson({ replicas: [original.port] });
+  const port = await freePort();
+  // It can be compared with, and what it gives cannot be taken over.
+  await using faulty = await startFaulty(
+    port,
+    probed((socket, request) => {
+      const documents = request.includes("getall") ? ',"documents":{"broken":null}' : "";
+      socket.write(`{"status":"success"${documents}}\n\r`);
+    }),
+  );
+  await using ours = await startJson({ replicas: [ready.port, port] });
+  await until("it is ready", async () => (await figuresOf(ours.port)).isReady);
+  using client = await RawClient.open(ours.port);
+  const create = { action: "create", document: "users" };
+  assert.equal(await ask(client, create), '{"status":"success","replicated":true}');
+  const asked = () => faulty.requests.filter((request) => request.includes("getall")).length;
+  const before = asked();
+  await until("it is asked again", () => asked() > before + 1);
+  assert.doesNotMatch(faulty.requests.join("\n"), CHANGES);
+  await faulty[Symbol.asyncDispose]();
+  await using full = await startFull(port);
+  await until("it has given its documents", async () => !(await figuresOf(ours.port)).given.includes(false));
+  await ask(client, { action: "insert", document: "users", data: [{ n: -1 }] });
+  assert.equal(full.documents.get("users")?.length, ENTRIES);
+});
+
+test("a daemon is not ready by the documents of some originals, or of a daemon that is not ready", async () => {
+  const stopped = await freePort();
+  await using original = await Original.start(await freePort(), []);
+  await using waiting = await startJson({ replicas: [await freePort()], limits });
+  for (const given of [original.port, waiting.port]) {
+    await using ours = await startJson({ replicas: [given, stopped], limits });
+    assert.deepEqual(await figuresOf(ours.port), { isReady: false, given: [true, false] });
+    using client = await RawClient.open(ours.port);
+    assert.match(await ask(client, { action: "list" }), NOT_READY);
+  }
+});

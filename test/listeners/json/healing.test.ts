@@ -1,0 +1,83 @@
+/** --json-replica: what a server refuses it is given later; contents that are others are told, and among members healed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
+import { until } from "../../daemon/replicas.js";
+import { CuttablePort } from "../../support/cuttable-port.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { Original } from "./original.js";
+import { ask, type JsonScene, startJson } from "./scene.js";
+
+const document = "d";
+const OTHERS = "a JSON replica has other contents than are here";
+
+const told = ({ log }: JsonScene) => log.filter(({ msg }) => msg === OTHERS).length;
+
+test("what a server refuses it has missed: it is given the document as a whole, without another write", async () => {
+  let isFull = false;
+  const memory = {
+    ...UNBOUNDED,
+    get isFull() {
+      return isFull;
+    },
+    refuses: (needsMemory: boolean) => needsMemory,
+  };
+  await using replica = await startJson({ memory });
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  using reader = await RawClient.open(replica.port);
+  await ask(client, { action: "create", document });
+  isFull = true;
+  const insert = { action: "insert", document, data: [{ n: 1 }] };
+  assert.match(await ask(client, insert), /"replicated":false/);
+  assert.match(await ask(reader, { action: "count", document }), /"count":0/);
+  isFull = false;
+  const count = () => ask(reader, { action: "count", document });
+  await until("it has the entry", async () => (await count()) === '{"status":"success","count":1}');
+  assert.match(await ask(client, insert), /"replicated":true/);
+});
+
+test("a member with other contents is given the leader's, and that is told", async () => {
+  const port = await freePort();
+  await using relay = await CuttablePort.open(() => port);
+  await using leader = await startJson({ replicas: [relay.port] });
+  using client = await RawClient.open(leader.port);
+  await using member = await startJson({ port, replicas: [leader.port] });
+  using other = await RawClient.open(port);
+  await ask(client, { action: "create", document });
+  // It is handed to the leader, and done here before it is answered.
+  await until("it follows", async () => {
+    const text = await ask(other, { action: "insert", document, data: [{ n: 1 }] });
+    return (
+      text.includes('"replicated":true') &&
+      leader.log.some(({ msg }) => /the same documents/.test(String(msg)))
+    );
+  });
+  await ask(other, { action: "insert", document, data: [{ n: "here alone" }], replicate: false });
+  assert.equal(told(leader), 0);
+  relay.cut();
+  await until("it is told", () => told(leader) === 1);
+  const whole = { action: "getall" };
+  await until("both have the same", async () => (await ask(client, whole)) === (await ask(other, whole)));
+  assert.doesNotMatch(await ask(client, whole), /here alone/);
+  assert.equal(told(member), 0);
+});
+
+test("an original with other contents is left as it is, and that is told", async () => {
+  await using original = await Original.start(await freePort(), []);
+  await using relay = await CuttablePort.open(() => original.port);
+  await using ours = await startJson({ replicas: [relay.port] });
+  using client = await RawClient.open(ours.port);
+  await ask(client, { action: "create", document });
+  assert.match(await ask(client, { action: "insert", document, data: [{ n: 1 }] }), /"replicated":true/);
+  relay.cut();
+  let n = 0;
+  const again = () => ask(client, { action: "create", document: `again${n++}` });
+  await until("it is there again", async () => (await again()).includes('"replicated":true'));
+  assert.equal(told(ours), 0);
+  original.documents.get(document)?.push({ n: "its own client's" });
+  relay.cut();
+  await until("it is told", () => told(ours) === 1);
+  assert.equal(original.documents.get(document)?.length, 2);
+});

@@ -1,0 +1,160 @@
+/** A fleet of the original's servers moves to dbsyncd by the steps of docs/json-clients.md, while clients write: nothing is lost. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { until } from "../../daemon/replicas.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { repositoryRoot } from "../../support/repository.js";
+import { Original } from "./original.js";
+import { answer, ask } from "./scene.js";
+
+const SIZE = 3;
+const WRITERS = 4;
+const WRITES = 20;
+const document = "moved";
+
+/** The command of the steps, for the server at a place: addresses are those of this machine. */
+function printedCommand(ports: readonly number[], place: number): string[] {
+  const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
+  const [, section = ""] = manual.split("**A fleet of originals**");
+  const command = /```console\s+(dbsyncd [^`]*)```/.exec(section)?.[1];
+  assert.ok(command !== undefined, "docs/json-clients.md has no command for a fleet");
+  const words = command.replaceAll("\\\n", " ").trim().split(/\s+/).slice(1);
+  // It is printed for the first server.
+  return words.map((word, at) =>
+    word.replace(/^10\.0\.0\.(\d):8888$/, (_, server) => {
+      const port = words[at - 1] === "--json" ? ports[place] : ports[Number(server) - 1];
+      return `127.0.0.1:${port}`;
+    }),
+  );
+}
+
+/** Clients that write where they are told, one entry after the other. */
+class Writers {
+  /** What was answered with success. */
+  readonly done: string[] = [];
+  #isPaused = false;
+  #running: Promise<void>[] = [];
+  #next = 0;
+
+  /** @param ports  by writer, in turn */
+  start(ports: readonly number[]): void {
+    this.#isPaused = false;
+    this.#running = Array.from({ length: WRITERS }, (_, by) =>
+      this.#write(ports[by % ports.length] as number),
+    );
+  }
+
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    await Promise.all(this.#running);
+  }
+
+  async more(): Promise<void> {
+    const from = this.done.length;
+    await until("more is written", () => this.done.length >= from + WRITES);
+  }
+
+  async #write(port: number): Promise<void> {
+    using client = await RawClient.open(port);
+    while (!this.#isPaused) {
+      const mark = `mark-${this.#next++}.`;
+      // Without a line break, and one at a time: as clients of the original do.
+      client.send(JSON.stringify({ action: "insert", document, data: [{ mark }] }));
+      const text = await answer(client);
+      if (text === "") return;
+      if (text.startsWith('{"status":"success"')) this.done.push(mark);
+    }
+  }
+}
+
+async function contents(port: number): Promise<string> {
+  using client = await RawClient.open(port);
+  return await ask(client, { action: "get", document });
+}
+
+const lostAt = async (port: number, marks: readonly string[]) => {
+  const text = await contents(port);
+  return marks.filter((mark) => text.split(`"${mark}"`).length !== 2);
+};
+
+async function startOriginals(): Promise<{ ports: number[]; originals: Original[] }> {
+  const ports: number[] = [];
+  while (ports.length < SIZE) ports.push(await freePort());
+  const originals: Original[] = [];
+  for (const port of ports) originals.push(await Original.start(port, ports));
+  using client = await RawClient.open(ports[0] as number);
+  assert.match(await ask(client, { action: "create", document }), /success/);
+  return { ports, originals };
+}
+
+const dispose = async (all: readonly AsyncDisposable[]) => {
+  for (const one of all) await one[Symbol.asyncDispose]();
+};
+
+test("the steps of docs/json-clients.md move a fleet of originals while clients write, and nothing is lost", async () => {
+  const { ports, originals } = await startOriginals();
+  const [first] = ports as [number];
+  const daemons: DaemonProcess[] = [];
+  const writers = new Writers();
+  try {
+    // As it was: clients at all of them. Their order differs from server to server, which is theirs.
+    writers.start(ports);
+    await writers.more();
+    // Pause the writers.
+    await writers.pause();
+    // Replace one.
+    await originals[0]?.[Symbol.asyncDispose]();
+    daemons.push(await startDaemon(printedCommand(ports, 0)));
+    assert.deepEqual(await lostAt(first, writers.done), []);
+    // Move all clients.
+    writers.start([first]);
+    await writers.more();
+    // Replace the others, while clients write.
+    for (const place of [1, 2]) {
+      await originals[place]?.[Symbol.asyncDispose]();
+      await writers.more();
+      daemons.push(await startDaemon(printedCommand(ports, place)));
+      await daemons[0]?.logged(
+        ({ msg, replica }) =>
+          msg === "a JSON replica has the same documents" && String(replica).endsWith(`:${ports[place]}`),
+      );
+      await writers.more();
+    }
+    await writers.pause();
+    // Clients anywhere.
+    writers.start(ports);
+    await writers.more();
+    await writers.pause();
+    for (const port of ports) assert.deepEqual(await lostAt(port, writers.done), []);
+    const [one, ...others] = await Promise.all(ports.map(contents));
+    for (const other of others) assert.equal(other, one);
+  } finally {
+    await writers.pause();
+    await dispose([...daemons, ...originals]);
+  }
+});
+
+test("the stand-in loses what the steps are there for: an original never opens a lost link again", async () => {
+  const { ports, originals } = await startOriginals();
+  const daemons: DaemonProcess[] = [];
+  const writers = new Writers();
+  try {
+    writers.start(ports);
+    await writers.more();
+    await writers.pause();
+    await originals[0]?.[Symbol.asyncDispose]();
+    daemons.push(await startDaemon(printedCommand(ports, 0)));
+    const before = writers.done.length;
+    writers.start(ports.slice(1));
+    await writers.more();
+    await writers.pause();
+    const after = writers.done.slice(before);
+    assert.deepEqual(await lostAt(ports[0] as number, after), after);
+  } finally {
+    await dispose([...daemons, ...originals]);
+  }
+});

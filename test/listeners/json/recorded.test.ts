@@ -1,0 +1,164 @@
+/** Documents on daemons with --data and --peer: kept, on all of them, and honest about it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { ask } from "./scene.js";
+
+const app = makeKeyPair();
+const portOf = ({ daemon }: RunningReplica) => daemon.userAddress("json")?.port ?? 0;
+const SUCCESS = '{"status":"success"}';
+
+test("a daemon alone counts ids 0, 1, 2, …, which outlive it and stay, whatever is deleted", async () => {
+  using folder = makeFolder();
+  const args = ["--data", folder.path, "--json", "0"];
+  {
+    await using replica = await startReplica({ args });
+    using client = await RawClient.open(portOf(replica));
+    assert.equal(await ask(client, { action: "create", document: "d" }), SUCCESS);
+    const inserted = await ask(client, {
+      action: "insert",
+      document: "d",
+      data: [{ n: 1 }, { n: 2 }, { n: 3 }],
+    });
+    assert.equal(inserted, '{"status":"success","data_interted":[{"n":1},{"n":2},{"n":3}]}');
+    for (const id of [0, 2])
+      assert.equal(await ask(client, { action: "delete", document: "d", id }), SUCCESS);
+  }
+  await using replica = await startReplica({ args });
+  using client = await RawClient.open(portOf(replica));
+  assert.equal(
+    await ask(client, { action: "insert", document: "d", data: [{ n: 4 }], ids: true }),
+    '{"status":"success","data_interted":[{"n":4}],"ids":[3]}',
+  );
+  assert.equal(
+    await ask(client, { action: "get", document: "d" }),
+    '{"status":"success","data":{"1":{"n":2},"3":{"n":4}}}',
+  );
+  await ask(client, { action: "empty", document: "d" });
+  await ask(client, { action: "insert", document: "d", data: [{ m: 1 }] });
+  assert.equal(
+    await ask(client, { action: "get", document: "d", id: 0 }),
+    '{"status":"success","data":[{"m":1}]}',
+  );
+});
+
+test("what the original's test client asks is answered as it expects, by its ids 0 and 1", async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({ args: ["--data", folder.path, "--json", "0"] });
+  using client = await RawClient.open(portOf(replica));
+  const document = "d";
+  const entry = (name: string) => ({ name, role: "r", gender: "g" });
+  const steps: readonly (readonly [object, RegExp])[] = [
+    [{ action: "list" }, /"documents":\[\]/],
+    [{ action: "drop" }, /"error"/],
+    [{ action: "create" }, /"success"/],
+    [{ action: "insert", data: [entry("John"), entry("Anna")] }, /"success"/],
+    [{ action: "get" }, /"data":\[\{"name":"John".*\{"name":"Anna"/],
+    [{ action: "get", id: 0 }, /"data":\[\{"name":"John"/],
+    [{ action: "getkeys" }, /\["name","role","gender"\],"document_first_key":0/],
+    [{ action: "get", query: { name: "John" } }, /"data":\[\{"name":"John",[^{]*\]/],
+    [{ action: "count" }, /"count":2/],
+    [{ action: "update", id: 0, data: [entry("Peter"), entry("Mary")] }, /"success"/],
+    [{ action: "delete", id: 0 }, /"success"/],
+    [{ action: "count" }, /"count":1/],
+    [{ action: "empty" }, /"success"/],
+    [{ action: "drop" }, /"success"/],
+    [{ action: "getall", replicate: false }, /"documents":\[\]/],
+  ];
+  for (const [request, told] of steps) assert.match(await ask(client, { document, ...request }), told);
+});
+
+test("a peer that comes later gives no id that was counted, nor does the daemon from then on", async () => {
+  using one = makeFolder();
+  using two = makeFolder();
+  const ports = [await freePort(), await freePort()];
+  const alone = ["--data", one.path, "--json", "0", "-p", String(ports[0])];
+  const asks = async (replica: RunningReplica, request: object) => {
+    using client = await RawClient.open(portOf(replica));
+    return await ask(client, { document: "d", ...request });
+  };
+  {
+    await using first = await startReplica({ args: alone });
+    await asks(first, { action: "create" });
+    await asks(first, { action: "insert", data: [{ n: 0 }, { n: 1 }] });
+  }
+  const knows = (index: number) => ["--peer", `127.0.0.1:${ports[1 - index]}`, ...knowsSecret];
+  await using first = await startReplica({ args: [...alone, ...knows(0)] });
+  await using second = await startReplica({
+    args: ["--data", two.path, "--json", "0", "-p", String(ports[1]), ...knows(1)],
+  });
+  await until("both are live", () => [first, second].every(({ daemon }) => daemon.health.state === "live"));
+  await until("the second has the first one's entries", async () =>
+    /"count":2/.test(await asks(second, { action: "count" })),
+  );
+  for (const replica of [first, second])
+    assert.match(
+      await asks(replica, { action: "insert", data: [{ n: 2 }, { n: 3 }] }),
+      /"data_interted":\[\{"n":2\},\{"n":3\}\],"replicated":(?:true|false),"ids":\["\d{19}","\d{19}"\]\}/,
+    );
+  const whole = () => Promise.all([first, second].map((replica) => asks(replica, { action: "get" })));
+  await until("both have all six", async () =>
+    (await whole()).every((text) => text.split('"n"').length === 7),
+  );
+  const [here, there] = await whole();
+  assert.equal(here, there);
+  assert.match(here ?? "", /^\{"status":"success","data":\{"0":\{"n":0\},"1":\{"n":1\},"\d{19}":/);
+  // A client that reads numbers as doubles can use them, too.
+  const { ids } = JSON.parse(await asks(first, { action: "get", where: { n: 2 }, sort: "n" })) as {
+    ids: unknown[];
+  };
+  assert.equal(ids.length, 2);
+  for (const id of ids) assert.match(await asks(first, { action: "delete", id }), /"success"/);
+  assert.match(await asks(first, { action: "count" }), /"count":4/);
+});
+
+test("replicated is true once a peer has the write, false when none is there or nobody wants to wait", async () => {
+  const ports = [await freePort(), await freePort()];
+  const start = (index: number) =>
+    startReplica({
+      args: [
+        "-s",
+        app.file,
+        "-p",
+        String(ports[index]),
+        "--peer",
+        `127.0.0.1:${ports[1 - index]}`,
+        ...knowsSecret,
+        "--json",
+        "0",
+      ],
+    });
+  await using first = await start(0);
+  using client = await RawClient.open(portOf(first));
+  {
+    await using second = await start(1);
+    await until("both are live", () => [first, second].every(({ daemon }) => daemon.health.state === "live"));
+    await until(
+      "they are connected",
+      async () =>
+        /"replicated":true/.test(await ask(client, { action: "insert", document: "d", data: [] })) ||
+        /"replicated":true/.test(await ask(client, { action: "create", document: "d" })),
+    );
+    const inserted = await ask(client, { action: "insert", document: "d", data: [{ n: 1 }] });
+    assert.match(
+      inserted,
+      /^\{"status":"success","data_interted":\[\{"n":1\}\],"replicated":true,"ids":\["\d{19}"\]\}$/,
+    );
+    const quiet = await ask(client, { action: "insert", document: "d", data: [{ n: 2 }], replicate: false });
+    assert.match(
+      quiet,
+      /^\{"status":"success","data_interted":\[\{"n":2\}\],"replicated":false,"ids":\["\d{19}"\]\}$/,
+    );
+    assert.doesNotMatch(await ask(client, { action: "drop", document: "none" }), /replicated/);
+    using reader = await RawClient.open(portOf(second));
+    const count = () => ask(reader, { action: "count", document: "d" });
+    await until("the other has both", async () => (await count()) === '{"status":"success","count":2}');
+  }
+  await until("the other is gone", async () =>
+    /"replicated":false/.test(await ask(client, { action: "insert", document: "d", data: [{ n: 3 }] })),
+  );
+});

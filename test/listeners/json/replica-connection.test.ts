@@ -1,0 +1,33 @@
+/** The connection to a server of documents, by itself. */
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { test } from "node:test";
+import { ReplicaConnection } from "../../../listeners/json/replicas/replica-connection.js";
+import { Queue } from "../../../net/process/queue.js";
+import { listenAtFreePort } from "../../support/free-port.js";
+
+test("an exception while an answer is read fails what was asked on that connection, and nothing else", async (context) => {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (request) => {
+      if (String(request).includes("fail"))
+        context.mock.method(
+          Queue.prototype,
+          "shift",
+          () => {
+            throw new TypeError("Cannot read properties of null");
+          },
+          { times: 1 },
+        );
+      socket.write('{"ok":true}\r');
+    });
+  });
+  const port = await listenAtFreePort(server);
+  let closed = 0;
+  const bounds = { silenceMs: 60_000, maxBytes: 1000 };
+  const connection = await ReplicaConnection.open({ host: "127.0.0.1", port }, bounds, () => closed++);
+  assert.equal(await connection.ask("fine"), '{"ok":true}');
+  await assert.rejects(connection.ask("fail"), /an error in the daemon: TypeError: Cannot read/);
+  assert.deepEqual([closed, connection.isLost], [1, true]);
+  server.close();
+});

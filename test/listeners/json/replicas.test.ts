@@ -1,0 +1,307 @@
+/** --json-replica: servers that hang, go and come back. What the original's conversations show is in replay.test.ts. */
+import assert from "node:assert/strict";
+import { createServer, type Server, type Socket } from "node:net";
+import { test } from "node:test";
+import { until } from "../../daemon/replicas.js";
+import { CuttablePort } from "../../support/cuttable-port.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { ask, startJson, startJsonAlone } from "./scene.js";
+
+const CUTS = 30;
+const NO_DOCUMENTS = '{"status":"success","documents":[],"replicated":false}';
+const DONE = '{"status":"success"}';
+
+/** Takes connections and never says a word. */
+async function startSilent(
+  port: number,
+): Promise<AsyncDisposable & { readonly port: number; readonly connections: number }> {
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server: Server = createServer((socket) => {
+    connections++;
+    sockets.add(socket.on("error", () => {}));
+    socket.resume();
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    port,
+    get connections() {
+      return connections;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+interface Original extends AsyncDisposable {
+  readonly port: number;
+  readonly requests: readonly string[];
+  readonly connections: number;
+  closeAll(): void;
+}
+
+/** Answers as the original does: everything that one read brings is one request, and takes a while. */
+async function startOriginal({
+  port = 0,
+  answerTo = () => DONE,
+}: {
+  port?: number;
+  /** null: none. */
+  answerTo?: (request: string) => string | null;
+} = {}): Promise<Original> {
+  const sockets = new Set<Socket>();
+  const requests: string[] = [];
+  const server: Server = createServer((socket) => {
+    sockets.add(socket.on("error", () => {}).on("close", () => sockets.delete(socket)));
+    socket.on("data", (chunk) => {
+      const request = chunk.toString();
+      requests.push(request);
+      const answer = request.includes("listindexes")
+        ? '{"status":"error","message":"The action \'listindexes\' provided is not valid."}'
+        : request.includes('"getall"')
+          ? NO_DOCUMENTS
+          : answerTo(request);
+      if (answer !== null) setImmediate(() => socket.write(`${answer}\n\r`));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    requests,
+    get connections() {
+      return sockets.size;
+    },
+    closeAll() {
+      for (const socket of sockets) socket.end();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test("a server that says nothing holds one write up, and not the next ones", async () => {
+  const port = await freePort();
+  await using ours = await startJsonAlone({ replicas: [port], limits: { jsonReplicaTimeout: 50 } });
+  await using silent = await startSilent(port);
+  using client = await RawClient.open(ours.port);
+  const away = () => ours.log.filter(({ msg }) => /is away/.test(String(msg))).length;
+  assert.match(await ask(client, { action: "create", document: "d" }), /"replicated":false/);
+  assert.equal(away(), 1);
+  for (let n = 0; n < 20; n++)
+    assert.match(await ask(client, { action: "insert", document: "d", data: [{ n }] }), /"replicated":false/);
+  assert.ok(silent.connections < 20, "each write tried anew");
+});
+
+test("a new time limit holds at once, for a write that waits too", async () => {
+  await using original = await startOriginal({
+    answerTo: (request) => (request.includes('"create"') ? null : DONE),
+  });
+  const limits = { jsonReplicaTimeout: 3_600_000 };
+  await using ours = await startJson({ replicas: [original.port], limits });
+  using client = await RawClient.open(ours.port);
+  const answered = ask(client, { action: "create", document: "d" });
+  await until("it is asked", () => original.requests.some((request) => request.includes("create")));
+  ours.reload({ jsonReplicaTimeout: 50 });
+  assert.match(await answered, /"replicated":false/);
+});
+
+test("what a server missed is sent by itself when it is back, whatever the size", async () => {
+  const port = await freePort();
+  await using ours = await startJsonAlone({ replicas: [port] });
+  using client = await RawClient.open(ours.port);
+  const long = "x".repeat(900);
+  await ask(client, { action: "create", document: "täble" });
+  const data = Array.from({ length: 300 }, (_, n) => ({ n, long }));
+  assert.match(await ask(client, { action: "insert", document: "täble", data }), /"replicated":false/);
+  await ask(client, { action: "create", document: "gone" });
+  await ask(client, { action: "drop", document: "gone" });
+  // The link is tried each second, which the log need not tell each time.
+  const said = (words: RegExp) => ours.log.filter(({ msg }) => words.test(String(msg))).length;
+  assert.equal(said(/is away/), 1);
+  await using replica = await startJson({ port });
+  using reader = await RawClient.open(replica.port);
+  const count = () => ask(reader, { action: "count", document: "täble" });
+  await until("it has all", async () => (await count()) === '{"status":"success","count":300}');
+  const [there, here] = [reader, client].map((one) => ask(one, { action: "getall" }));
+  assert.equal(await there, await here);
+  await until("it is logged", () => said(/has all documents again/) === 1);
+});
+
+test("a server that was started anew gets all that it had with the next write", async () => {
+  for (const start of [startJson, startOriginal] as const) {
+    const port = await freePort();
+    await using ours = await startJsonAlone({ replicas: [port] });
+    const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.open(ours.port)));
+    const [client] = clients as [RawClient];
+    {
+      await using _ = await start({ port });
+      for (const document of ["d", "e", "f"]) await ask(client, { action: "create", document });
+      await ask(client, { action: "drop", document: "f" });
+      const first = await ask(client, { action: "insert", document: "d", data: [{ n: 0 }, { n: 1 }] });
+      assert.match(first, /"replicated":true/);
+    }
+    await using replica = await startJson({ port });
+    using reader = await RawClient.open(replica.port);
+    const inserts = clients.map((one, n) => ask(one, { action: "insert", document: "e", data: [{ n }] }));
+    for (const one of await Promise.all(inserts)) assert.match(one, /"replicated":true/);
+    const request = { action: "getall" };
+    assert.equal(await ask(reader, request), await ask(client, request));
+    for (const one of clients) one[Symbol.dispose]();
+  }
+});
+
+test("a connection that was closed meanwhile is opened again, and nothing is sent twice", async () => {
+  await using original = await startOriginal({
+    answerTo: (request) =>
+      request.includes('"list"') ? '{"status":"success","documents":[7,"\\u00e9"]}' : DONE,
+  });
+  await using ours = await startJson({ replicas: [original.port] });
+  using client = await RawClient.open(ours.port);
+  for (const document of ["7", "é"]) await ask(client, { action: "create", document });
+  original.closeAll();
+  await until("it is closed", () => original.connections === 0);
+  const before = original.requests.length;
+  const insert = { action: "insert", document: "é", data: [{ n: 1 }] };
+  assert.match(await ask(client, insert), /"replicated":true/);
+  const sent = original.requests.slice(before).map((request) => JSON.parse(request) as { action: string });
+  assert.deepEqual(
+    sent.map(({ action }) => action),
+    ["listindexes", "list", "get", "get", "insert"],
+  );
+});
+
+test("writes of several clients reach a server once each, in their order", async () => {
+  await using replica = await startJson();
+  await using ours = await startJson({ replicas: [replica.port] });
+  using first = await RawClient.open(ours.port);
+  using second = await RawClient.open(ours.port);
+  await ask(first, { action: "create", document: "d" });
+  const inserts = Array.from({ length: 100 }, (_, n) =>
+    ask(n % 2 === 0 ? first : second, { action: "insert", document: "d", data: [{ n }] }),
+  );
+  await Promise.all(inserts.map(async (one) => assert.match(await one, /"replicated":true/)));
+  // Updates of an entry are not the same in the original: the document is sent as a whole.
+  const update = { action: "update", document: "d", id: 7, data: { n: -7 } };
+  assert.match(await ask(first, update), /"replicated":true/);
+  using reader = await RawClient.open(replica.port);
+  const request = { action: "get", document: "d" };
+  assert.equal(await ask(reader, request), await ask(first, request));
+});
+
+test("a server of the original's kind is sent one request at a time, in its own words", async () => {
+  await using original = await startOriginal();
+  await using ours = await startJson({ replicas: [original.port] });
+  const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.open(ours.port)));
+  const [first] = clients as [RawClient];
+  await ask(first, { action: "create", document: "d" });
+  const inserts = clients.map((client, n) => ask(client, { action: "insert", document: "d", data: [{ n }] }));
+  for (const one of await Promise.all(inserts)) assert.match(one, /"replicated":true/);
+  const update = { action: "update", document: "d", id: 2, data: { n: -2 } };
+  assert.match(await ask(first, update), /"replicated":true/);
+  for (const client of clients) client[Symbol.dispose]();
+  const sent = original.requests.map((request) => request.split("\n"));
+  assert.ok(sent.every(([, ...more]) => more.join("") === ""));
+  const actions = sent.map(([line]) => (JSON.parse(line as string) as { action: string }).action);
+  assert.deepEqual(actions, ["listindexes", "getall", "create", ...inserts.map(() => "insert"), "update"]);
+});
+
+test("a daemon is sent what the client has sent: indexes, lifetimes and revisions as well", async () => {
+  await using replica = await startJson();
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  using reader = await RawClient.open(replica.port);
+  await ask(client, { action: "create", document: "täble" });
+  await ask(client, { action: "createindex", document: "täble", field: "é" });
+  await ask(client, { action: "insert", document: "täble", data: [{ é: 1 }, { é: 2 }], ttl: 1000 });
+  const get = { action: "get", document: "täble", details: true };
+  const { details } = JSON.parse(await ask(client, get)) as {
+    details: readonly { readonly revision: string; readonly expires: number }[];
+  };
+  const update = { action: "update", document: "täble", id: 1, data: { é: 3 } };
+  const right = await ask(client, { ...update, revision: details[1]?.revision });
+  assert.match(right, /"replicated":true/);
+  await ask(client, { action: "delete", document: "täble", id: 0 });
+  const indexes = { action: "listindexes", document: "täble" };
+  assert.equal(await ask(reader, indexes), '{"status":"success","indexes":["\\u00e9"]}');
+  const left = JSON.parse(await ask(reader, get)) as {
+    data: unknown;
+    details: { expires: number }[];
+  };
+  assert.deepEqual(left.data, [{ é: 3 }]);
+  assert.ok(Math.abs((left.details[0]?.expires ?? 0) - (details[0]?.expires ?? 0)) < 10_000);
+});
+
+test("lifetimes and indexes are given back with documents, and come along at a start", async () => {
+  const port = await freePort();
+  await using ours = await startJsonAlone({ replicas: [port] });
+  using client = await RawClient.open(ours.port);
+  const document = "d";
+  const does = (request: object) => ask(client, { document, ...request });
+  await does({ action: "create" });
+  for (const field of ["n", "é"]) await does({ action: "createindex", field });
+  await does({ action: "insert", data: [{ n: 1 }, { n: 2 }], ttl: 1000 });
+  await does({ action: "insert", data: [{ n: 3 }] });
+  await does({ action: "insert", data: [{ n: 4 }], ttl: 2000 });
+  const toldBy = async (one: RawClient) => {
+    const indexes = await ask(one, { action: "listindexes", document });
+    const told = JSON.parse(await ask(one, { action: "get", document, details: true })) as {
+      data: unknown;
+      details: { revision: string; expires: number | null }[];
+    };
+    const times = told.details.map(({ expires }) => (expires === null ? null : Math.round(expires / 60_000)));
+    return [indexes, told.data, told.details.map(({ revision }) => revision), times];
+  };
+  await using replica = await startJson({ port });
+  using reader = await RawClient.open(replica.port);
+  const list = () => ask(reader, { action: "count", document });
+  await until("it has all", async () => (await list()).includes('"count":4'));
+  await using third = await startJson({ replicas: [port] });
+  using other = await RawClient.open(third.port);
+  for (const one of [reader, other]) assert.deepEqual(await toldBy(one), await toldBy(client));
+});
+
+test("a server whose connection is cut again and again while many clients write has all in the end", async () => {
+  await using replica = await startJson();
+  await using relay = await CuttablePort.open(() => replica.port);
+  await using ours = await startJson({ replicas: [relay.port] });
+  using control = await RawClient.open(ours.port);
+  using reader = await RawClient.open(replica.port);
+  const documents = ["c", "d"];
+  for (const document of documents) {
+    await ask(control, { action: "create", document });
+    await ask(control, { action: "insert", document, data: [{ by: -1, n: -1 }] });
+  }
+  let isOver = false;
+  const write = async (by: number) => {
+    using client = await RawClient.open(ours.port);
+    const document = documents[by % 2];
+    for (let n = 0; !isOver; n++) {
+      const update = { action: "update", document, id: 0, data: { n } };
+      await ask(client, n % 3 === 0 ? update : { action: "insert", document, data: [{ by, n }] });
+    }
+  };
+  const writing = Array.from({ length: 8 }, (_, by) => write(by));
+  const contents = async (client: RawClient) => {
+    const all: string[] = [];
+    for (const document of documents) all.push(await ask(client, { action: "get", document }));
+    return all.join("\n");
+  };
+  try {
+    for (let round = 0; round < CUTS; round++) {
+      const before = await contents(reader);
+      await until("something more has come", async () => (await contents(reader)) !== before);
+      relay.cut();
+    }
+    isOver = true;
+    await Promise.all(writing);
+    await until("it has all", async () => (await contents(reader)) === (await contents(control)));
+  } finally {
+    isOver = true;
+    await Promise.all(writing);
+  }
+});

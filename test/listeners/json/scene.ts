@@ -1,0 +1,63 @@
+/** A JSON listener in the test's own process, before a memory of its own. */
+import { JsonListener } from "../../../listeners/json/listener.js";
+import type { Limits } from "../../../options/limits.js";
+import { defaultLimits } from "../../daemon/in-process.js";
+import { until } from "../../daemon/replicas.js";
+import type { LogLine } from "../../support/daemon-process.js";
+import type { RawClient } from "../../support/raw-client.js";
+import { startUserListener, type UserSceneOptions } from "../user-scene.js";
+import { Original } from "./original.js";
+
+export interface JsonScene extends AsyncDisposable {
+  readonly port: number;
+  readonly log: readonly LogLine[];
+  /** Other limits, as after SIGHUP. */
+  reload(limits: Partial<Limits>): void;
+}
+
+export interface SceneOptions extends UserSceneOptions {
+  /** Ports of servers that are sent what is written. */
+  readonly replicas?: readonly number[];
+  /** A certain port; else a free one. */
+  readonly port?: number;
+}
+
+export async function startJson({
+  replicas = [],
+  port = 0,
+  ...options
+}: SceneOptions = {}): Promise<JsonScene> {
+  const servers = replicas.map((one) => ({ host: "127.0.0.1", port: one }));
+  const daemon = { settings: { jsonReplicas: servers } };
+  const scene = await startUserListener(options, (parts) => new JsonListener({ ...parts, port, daemon }));
+  return Object.assign(scene, {
+    reload(others: Partial<Limits>) {
+      scene.listener.limits = { ...defaultLimits, ...options.limits, ...others };
+    },
+  });
+}
+
+/** The servers of the list have given their documents, none, and are gone. */
+export async function startJsonAlone(
+  options: SceneOptions & { readonly replicas: readonly number[] },
+): Promise<JsonScene> {
+  const originals = await Promise.all(options.replicas.map((port) => Original.start(port, [])));
+  try {
+    const ours = await startJson(options);
+    await until("it has fetched", () => ours.log.some(({ msg }) => String(msg).startsWith("ready: ")));
+    return ours;
+  } finally {
+    for (const original of originals) await original[Symbol.asyncDispose]();
+  }
+}
+
+/** Takes one answer, without its end; "" if the server closes instead. */
+export async function answer(client: RawClient): Promise<string> {
+  return (await client.readTo("\n\r")).replace(/\n\r$/, "");
+}
+
+/** Sends a request and takes its answer. */
+export async function ask(client: RawClient, request: unknown): Promise<string> {
+  client.send(`${Buffer.from(JSON.stringify(request), "utf8").toString("latin1")}\n`);
+  return await answer(client);
+}

@@ -1,0 +1,20 @@
+/** A memcached listener in the test's own process, before a memory of its own, by a clock of its own. */
+import { MemcachedListener } from "../../../listeners/memcached/listener.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
+
+export type SceneOptions = UserSceneOptions;
+
+export interface MemcachedScene extends UserScene<MemcachedListener> {
+  /** Milliseconds since 1970; may be set. */
+  now: number;
+}
+
+const NOON = Date.UTC(2030, 0, 1, 12);
+
+export async function startMemcached(options: SceneOptions = {}): Promise<MemcachedScene> {
+  const own = { now: NOON };
+  const environment = { ...realEnvironment, clock: () => own.now };
+  const scene = await startUserListener(options, (parts) => new MemcachedListener(parts), environment);
+  return Object.assign(own, scene);
+}

@@ -1,0 +1,142 @@
+/** Long answers in parts: kept as they were found, within bounds, and for who asked alone. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Long, type MongoClient } from "mongodb";
+import { until } from "../../daemon/replicas.js";
+import { clientOf, startMongo } from "./scene.js";
+
+const DOCUMENTS = 1000;
+
+async function fill(client: MongoClient): Promise<void> {
+  const documents = Array.from({ length: DOCUMENTS }, (_, n) => ({ _id: n as never, text: "x".repeat(100) }));
+  await client.db("shop").collection("items").insertMany(documents);
+}
+
+const open = async (client: MongoClient, batchSize = 1): Promise<Long> => {
+  const { cursor } = await client.db("shop").command({ find: "items", batchSize }, { promoteLongs: false });
+  return cursor.id;
+};
+
+const getMore = (client: MongoClient, id: Long, batchSize?: number) =>
+  client
+    .db("shop")
+    .command({ getMore: id, collection: "items", ...(batchSize === undefined ? {} : { batchSize }) });
+
+test("an answer is fetched in parts of the size that was asked for, as it was when it was found", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  await fill(client);
+  const items = client.db("shop").collection("items");
+  const cursor = items.find().batchSize(7);
+  const ids = [(await cursor.next())?._id];
+  await items.deleteMany({});
+  for await (const { _id } of cursor) ids.push(_id);
+  assert.deepEqual(
+    ids,
+    Array.from({ length: DOCUMENTS }, (_, n) => n),
+  );
+  await assert.rejects(getMore(client, Long.fromNumber(5)), { code: 43 });
+});
+
+test("a batch has 16 MiB at most, and one document at least", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const items = client.db("shop").collection("items");
+  for (let n = 0; n < 3; n++) await items.insertOne({ _id: n as never, text: "x".repeat(9_000_000) });
+  const { cursor } = await client.db("shop").command({ find: "items" });
+  assert.equal(cursor.firstBatch.length, 1);
+  assert.deepEqual(
+    (await items.find().toArray()).map(({ text }) => text.length),
+    [9e6, 9e6, 9e6],
+  );
+});
+
+test("what is not wanted any more is gone, and a single batch keeps nothing", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  await fill(client);
+  const id = await open(client);
+  const { cursorsKilled, cursorsNotFound } = await client
+    .db("shop")
+    .command({ killCursors: "items", cursors: [id, Long.fromNumber(3)] });
+  assert.deepEqual([cursorsKilled.length, cursorsNotFound.length], [1, 1]);
+  await assert.rejects(getMore(client, id), { code: 43 });
+  const { cursor } = await client.db("shop").command({ find: "items", batchSize: 2, singleBatch: true });
+  assert.deepEqual([cursor.firstBatch.length, Number(cursor.id)], [2, 0]);
+  assert.equal(scene.listener.bufferedBytes, 0);
+});
+
+test("10,000 of them are bounded by number and bytes, and those that nobody asked for go first", async () => {
+  await using scene = await startMongo({ limits: { mongoCursors: 50, mongoCursorBytes: 20_000_000 } });
+  await using client = clientOf(scene.port);
+  await fill(client);
+  const first = await open(client);
+  const kept = await open(client);
+  for (let n = 0; n < 60; n++) {
+    await open(client);
+    await getMore(client, kept, 1);
+  }
+  await assert.rejects(getMore(client, first), { code: 43 });
+  await Promise.all(Array.from({ length: 1000 }, () => open(client)));
+  assert.ok(scene.listener.bufferedBytes < 21_000_000, String(scene.listener.bufferedBytes));
+});
+
+test("an answer that is longer alone than all may be is refused", async () => {
+  await using scene = await startMongo({ limits: { mongoCursorBytes: 100_000 } });
+  await using client = clientOf(scene.port);
+  await fill(client);
+  await assert.rejects(open(client), { code: 146, message: /--mongo-cursor-bytes/ });
+  assert.equal((await client.db("shop").collection("items").find().limit(100).toArray()).length, 100);
+});
+
+test("who has not asked on for --mongo-cursor-timeout has nothing kept any more", async () => {
+  await using scene = await startMongo({ limits: { mongoCursorTimeout: 100 } });
+  await using client = clientOf(scene.port);
+  await fill(client);
+  const id = await open(client);
+  await until("nothing is kept", () => Promise.resolve(scene.listener.bufferedBytes === 0));
+  await assert.rejects(getMore(client, id), { code: 43 });
+});
+
+test("an answer is its user's alone, and of its collection", async () => {
+  const users = ["user default off", "user ann on >secret ~* +@all", "user eva on >secret ~* +@all"];
+  await using scene = await startMongo({ users });
+  await using ann = clientOf(scene.port, "ann:secret");
+  await using eva = clientOf(scene.port, "eva:secret");
+  await fill(ann);
+  const id = await open(ann);
+  await assert.rejects(getMore(eva, id), { code: 43 });
+  const { cursorsNotFound } = await eva.db("shop").command({ killCursors: "items", cursors: [id] });
+  assert.equal(cursorsNotFound.length, 1);
+  await assert.rejects(ann.db("shop").command({ getMore: id, collection: "others" }), { code: 13 });
+  assert.equal((await getMore(ann, id))["cursor"].nextBatch.length, DOCUMENTS - 1);
+});
+
+test("a user whose rights were taken is given nothing more of what was found before", async () => {
+  const users = ["user ann on >secret ~* +@all"];
+  await using scene = await startMongo({ users });
+  await using ann = clientOf(scene.port, "ann:secret");
+  await fill(ann);
+  const items = await open(ann);
+  const { cursor } = await ann.db("shop").command({
+    aggregate: "items",
+    pipeline: [{ $lookup: { from: "secrets", localField: "a", foreignField: "a", as: "s" } }],
+    cursor: { batchSize: 1 },
+  });
+  scene.users.become(scene.users.changed("ann", ["resetkeys", "~mongo:shop.items"]));
+  await assert.rejects(getMore(ann, Long.fromValue(cursor.id)), { code: 13 });
+  assert.equal((await getMore(ann, items, 3))["cursor"].nextBatch.length, 3);
+  scene.users.become(scene.users.changed("ann", ["resetkeys", "~mongo:other.*"]));
+  await assert.rejects(getMore(ann, items), { code: 13 });
+});
+
+test("a user who asks for much pushes out nothing of another's", async () => {
+  const users = ["user default off", "user ann on >secret ~* +@all", "user eva on >secret ~* +@all"];
+  await using scene = await startMongo({ users, limits: { mongoCursors: 20 } });
+  await using ann = clientOf(scene.port, "ann:secret");
+  await using eva = clientOf(scene.port, "eva:secret");
+  await fill(ann);
+  const id = await open(eva);
+  for (let n = 0; n < 60; n++) await open(ann);
+  assert.equal((await getMore(eva, id))["cursor"].nextBatch.length, DOCUMENTS - 1);
+});

@@ -1,0 +1,336 @@
+/** Documents by MongoDB's driver: what is written is found, changed, counted and removed, and mistakes are told in MongoDB's codes. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  Binary,
+  BSON,
+  type Collection,
+  Decimal128,
+  type Document,
+  Double,
+  Int32,
+  Long,
+  MongoBulkWriteError,
+  ObjectId,
+} from "mongodb";
+import { query } from "../../protocol/mongo/messages.js";
+import { RawClient } from "../../support/raw-client.js";
+import { clientOf, startMongo } from "./scene.js";
+
+const { deserialize, serialize } = BSON;
+
+/** Runs with a collection of an empty database. */
+async function withCollection(run: (collection: Collection<Document>) => Promise<void>): Promise<void> {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  await run(client.db("shop").collection("items"));
+}
+
+const KEPT: Document = {
+  id: new ObjectId(),
+  int: new Int32(-1),
+  long: Long.fromString("9007199254740993"),
+  double: new Double(3),
+  decimal: Decimal128.fromString("1.10"),
+  bytes: new Binary(Buffer.from([0, 255, 128]), 0),
+  date: new Date(-1),
+  text: "é\u0000\u{1f600}",
+  list: [new Int32(1), [new Int32(2)], {}],
+  inner: { "": null, yes: true, pattern: /a.b/i },
+};
+
+test("values come back as they were, with their types", () =>
+  withCollection(async (items) => {
+    const { insertedId } = await items.insertOne({ ...KEPT });
+    const asTheyAre = { promoteValues: false };
+    assert.deepEqual(await items.findOne({ _id: insertedId }, asTheyAre), { ...KEPT, _id: insertedId });
+    assert.deepEqual((await items.find({ long: KEPT["long"] }).toArray()).length, 1);
+  }));
+
+test("documents are sorted, skipped, limited and projected", () =>
+  withCollection(async (items) => {
+    await items.insertMany(Array.from({ length: 50 }, (_, n) => ({ n: new Int32(n), odd: n % 2 === 1 })));
+    const found = await items
+      .find({ odd: true, n: { $gte: 5 } }, { projection: { _id: 0, n: 1 } })
+      .sort({ n: -1 })
+      .skip(2)
+      .limit(3)
+      .toArray();
+    assert.deepEqual(
+      found.map(({ n }) => n),
+      [45, 43, 41],
+    );
+    assert.equal(await items.countDocuments({ odd: true }), 25);
+    assert.equal(await items.estimatedDocumentCount(), 50);
+    assert.deepEqual((await items.distinct("odd")).sort(), [false, true]);
+  }));
+
+test("documents without _id are given an ObjectId by the server, which stands first", () =>
+  withCollection(async (items) => {
+    await items.insertMany([{ a: 1 }, { a: 2 }], { forceServerObjectId: true });
+    const found = await items.find().toArray();
+    for (const one of found)
+      assert.deepEqual([Object.keys(one)[0], one._id instanceof ObjectId], ["_id", true]);
+    assert.notDeepEqual(found[0]?._id, found[1]?._id);
+  }));
+
+test("updates tell what they did", () =>
+  withCollection(async (items) => {
+    await items.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n) as never, n: new Int32(n) })));
+    const one = await items.updateOne({ n: 1 }, { $set: { a: 1 }, $inc: { n: new Int32(10) } });
+    assert.deepEqual([one.matchedCount, one.modifiedCount, one.upsertedId], [1, 1, null]);
+    const many = await items.updateMany({}, { $push: { list: "x" } as never });
+    assert.deepEqual([many.matchedCount, many.modifiedCount], [3, 3]);
+    const added = await items.updateOne({ kind: "new" }, { $set: { a: 2 } }, { upsert: true });
+    assert.deepEqual([added.upsertedCount, added.upsertedId instanceof ObjectId], [1, true]);
+    const replaced = await items.replaceOne({ n: 2 }, { whole: true });
+    assert.equal(replaced.modifiedCount, 1);
+    const before = await items.findOneAndUpdate({ n: 3 }, { $set: { n: "three" } });
+    const after = await items.findOneAndUpdate(
+      { n: "three" },
+      { $set: { b: 1 } },
+      { returnDocument: "after" },
+    );
+    assert.deepEqual([before?.["n"], after?.["n"]], [3, "three"]);
+    assert.equal((await items.findOneAndDelete({ n: "three" }))?.["b"], 1);
+    assert.equal((await items.deleteMany({ whole: true })).deletedCount, 1);
+    assert.equal(await items.countDocuments(), 2);
+  }));
+
+test("what is unique stays so: 11000, by the place in the batch", () =>
+  withCollection(async (items) => {
+    await items.createIndex({ mail: 1 }, { unique: true });
+    await items.insertOne({ mail: "a" });
+    await assert.rejects(items.insertOne({ mail: "a" }), {
+      code: 11000,
+      keyPattern: { mail: 1 },
+      keyValue: { mail: "a" },
+    });
+    const batch = ["b", "a", "c"].map((mail) => ({ mail }));
+    const ordered = await items.insertMany(batch).catch((problem: MongoBulkWriteError) => problem);
+    assert.ok(ordered instanceof MongoBulkWriteError);
+    assert.deepEqual([ordered.code, ordered.result.insertedCount], [11000, 1]);
+    const others = ["d", "a", "e"].map((mail) => ({ mail }));
+    const unordered = await items
+      .insertMany(others, { ordered: false })
+      .catch((problem: MongoBulkWriteError) => problem);
+    assert.ok(unordered instanceof MongoBulkWriteError);
+    assert.deepEqual([unordered.result.insertedCount, [unordered.writeErrors].flat()[0]?.index], [2, 1]);
+    assert.equal(await items.countDocuments(), 4);
+    await assert.rejects(items.updateOne({ mail: "b" }, { $set: { mail: "a" } }), { code: 11000 });
+    const indexes = await items.listIndexes().toArray();
+    assert.deepEqual(
+      indexes.map(({ name, unique }) => [name, unique]),
+      [
+        ["_id_", undefined],
+        ["mail_1", true],
+      ],
+    );
+    await items.dropIndex("mail_1");
+    await items.insertOne({ mail: "a" });
+  }));
+
+test("a pipeline groups, unwinds and joins", () =>
+  withCollection(async (items) => {
+    await items.insertMany(["a", "b", "a"].map((kind, n) => ({ kind, n: new Int32(n), tags: ["x", "y"] })));
+    const grouped = await items
+      .aggregate([
+        { $group: { _id: "$kind", sum: { $sum: "$n" }, all: { $push: "$n" } } },
+        { $sort: { _id: 1 } },
+      ])
+      .toArray();
+    assert.deepEqual(
+      grouped.map(({ _id, sum, all }) => [_id, sum, all.length]),
+      [
+        ["a", 2, 2],
+        ["b", 1, 1],
+      ],
+    );
+    const joined = [
+      { $unwind: "$tags" },
+      { $lookup: { from: "items", localField: "kind", foreignField: "kind", as: "same" } },
+    ];
+    assert.equal((await items.aggregate(joined).toArray()).length, 6);
+  }));
+
+test("collections and databases are listed, made and dropped", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const db = client.db("shop");
+  await db.createCollection("empty");
+  await db.collection("full").insertOne({ a: 1 });
+  assert.deepEqual((await db.listCollections().toArray()).map(({ name }) => name).sort(), ["empty", "full"]);
+  assert.deepEqual(
+    (await client.db().admin().listDatabases()).databases.map(({ name }) => name),
+    ["shop"],
+  );
+  await assert.rejects(db.createCollection("full"), { code: 48 });
+  await db.collection("full").drop();
+  await db.dropDatabase();
+  assert.deepEqual((await client.db().admin().listDatabases()).databases, []);
+});
+
+const createIndex = (options: Document): Document => ({
+  createIndexes: "a",
+  indexes: [{ key: { a: 1 }, name: "a", ...options }],
+});
+
+test("what is not done is refused by its name", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const db = client.db("shop");
+  const refused: readonly [Document, number, RegExp][] = [
+    [{ explain: { find: "a" } }, 59, /no such command: 'explain'/],
+    [{ mapReduce: "a" }, 59, /mapReduce/],
+    [{ find: "a", filtr: {} }, 40415, /'find\.filtr'/],
+    [{ find: "a", collation: { locale: "de" } }, 238, /'collation' of find/],
+    [{ find: "a", tailable: true }, 238, /'tailable'/],
+    [{ find: "a", filter: { $where: "1" } }, 238, /\$where/],
+    [{ find: 1 }, 73, /collection name/],
+    [{ find: "" }, 73, /namespace/],
+    [{ find: "a", limit: "x" }, 2, /limit|number/],
+    [{ find: "a", batchSize: -1 }, 2, /batchSize/],
+    [{ find: "a", readConcern: { level: "majority" } }, 148, /majority/],
+    [{ find: "a", readConcern: { level: "snapshot" } }, 123, /replica set/],
+    [{ find: "a", txnNumber: 1, startTransaction: true }, 20, /Transaction numbers/],
+    [{ insert: "a", documents: [] }, 16, /batch sizes/],
+    [{ insert: "a", documents: [1] }, 14, /no document/],
+    [{ insert: "a", documents: [{ a: 1 }], writeConcern: { w: 2 } }, 2, /not replicated/],
+    [{ insert: "a", documents: [{ a: 1 }], writeConcern: { w: "two" } }, 79, /two/],
+    [{ insert: "a", documents: [{ a: 1 }], writeConcern: { j: true } }, 2, /--data/],
+    [
+      { update: "a", updates: [{ q: {}, u: { $set: { a: 1 } }, arrayFilters: [{ a: 1 }] }] },
+      238,
+      /arrayFilters/,
+    ],
+    [{ update: "a", updates: [{ q: {}, u: {}, w: 1 }] }, 40415, /'update\.updates\.w'/],
+    [{ aggregate: "a", pipeline: [] }, 9, /cursor/],
+    [{ aggregate: "a", pipeline: [], cursor: {}, explain: true }, 238, /explain/],
+    [{ aggregate: 1, pipeline: [], cursor: {} }, 73, /collection/],
+    [{ create: "a", capped: true }, 238, /capped/],
+    [{ ping: 1, apiVersion: "2" }, 322, /apiVersion/],
+    [{ find: "a", readConcern: { lvel: "local" } }, 40415, /'readConcern\.lvel'/],
+    [{ find: "a", readConcern: { afterOpTime: { t: 1 } } }, 238, /'afterOpTime' of readConcern/],
+    [createIndex({ expireAfterSeconds: 0 }), 238, /'expireAfterSeconds' of createIndexes.indexes/],
+    [
+      createIndex({ partialFilterExpression: { a: 1 } }),
+      238,
+      /'partialFilterExpression' of createIndexes.indexes/,
+    ],
+    [createIndex({ collation: { locale: "de" } }), 238, /'collation' of createIndexes.indexes/],
+    [createIndex({ expireAfterSecond: 5 }), 40415, /'createIndexes.indexes.expireAfterSecond'/],
+  ];
+  for (const [command, code, words] of refused)
+    await assert.rejects(db.command(command), (problem: { code?: number; message?: string }) => {
+      assert.equal(problem.code, code, `${JSON.stringify(command)}: ${problem.message}`);
+      assert.match(problem.message ?? "", words);
+      return true;
+    });
+  assert.deepEqual(
+    await db
+      .command({ find: "a", collation: { locale: "simple" }, let: {}, tailable: false })
+      .then(({ ok }) => ok),
+    1,
+  );
+});
+
+test("a user does to the collections of his rules what these say, and to no others", async () => {
+  const users = [
+    "user default off",
+    "user ann on >secret ~mongo:shop.* +@all",
+    "user eva on >secret %R~mongo:shop.items +@read",
+  ];
+  await using scene = await startMongo({ users });
+  await using ann = clientOf(scene.port, "ann:secret");
+  await using eva = clientOf(scene.port, "eva:secret");
+  await ann.db("shop").collection("items").insertOne({ a: 1 });
+  assert.equal((await eva.db("shop").collection("items").find().toArray()).length, 1);
+  await assert.rejects(ann.db("other").collection("items").insertOne({ a: 1 }), { code: 13 });
+  await assert.rejects(eva.db("shop").collection("items").insertOne({ a: 1 }), { code: 13 });
+  await assert.rejects(eva.db("shop").collection("orders").find().toArray(), { code: 13 });
+});
+
+test("sessions and unacknowledged writes are taken", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const items = client.db("shop").collection("items");
+  await client.withSession(async (session) => {
+    await items.insertOne({ a: 1 }, { session });
+    assert.equal(await items.countDocuments({}, { session }), 1);
+  });
+  await items.insertOne({ a: 2 }, { writeConcern: { w: 0 } });
+  while ((await items.countDocuments()) < 2);
+  await items.insertOne({ a: 3 }, { writeConcern: { w: "majority" } });
+});
+
+test("an _id with fields of operators is refused, and the documents beside it are told by their places", () =>
+  withCollection(async (items) => {
+    const bad = () => ({ _id: { $a: 1 } }) as unknown as Document;
+    await assert.rejects(items.insertOne(bad()), {
+      code: 52,
+      message: /'\$'-prefixed fields: \$a is not valid/,
+    });
+    await items.insertOne({ _id: 2 } as unknown as Document);
+    const written = async (ordered: boolean, from: number) => {
+      const documents = [from, 2, bad(), from + 1, bad()].map((one) =>
+        typeof one === "number" ? ({ _id: one } as unknown as Document) : one,
+      );
+      const failure: unknown = await items
+        .insertMany(documents, { ordered })
+        .catch((problem: unknown) => problem);
+      assert.ok(failure instanceof MongoBulkWriteError);
+      const errors = Array.isArray(failure.writeErrors) ? failure.writeErrors : [failure.writeErrors];
+      return { n: failure.insertedCount, errors: errors.map(({ index, code }) => [index, code]) };
+    };
+    assert.deepEqual(await written(true, 10), { n: 1, errors: [[1, 11000]] });
+    assert.deepEqual(await written(false, 20), {
+      n: 2,
+      errors: [
+        [1, 11000],
+        [2, 52],
+        [4, 52],
+      ],
+    });
+    assert.equal(await items.countDocuments(), 4);
+  }));
+
+test("a duplicate that findAndModify or an index meets is told with its key", () =>
+  withCollection(async (items) => {
+    await items.createIndex({ name: 1 }, { unique: true });
+    await items.insertMany([{ name: "ann" }, { name: "ben", age: 1 }, { age: 1 }]);
+    const told = { code: 11000, keyPattern: { name: 1 }, keyValue: { name: "ann" } };
+    for (const change of [
+      items.findOneAndUpdate({ name: "ben" }, { $set: { name: "ann" } }),
+      items.findOneAndReplace({ name: "nobody" }, { name: "ann" }, { upsert: true }),
+    ])
+      await assert.rejects(change, ({ code, keyPattern, keyValue }: typeof told) => {
+        assert.deepEqual({ code, keyPattern, keyValue }, told);
+        return true;
+      });
+    await assert.rejects(items.createIndex({ age: 1 }, { unique: true }), {
+      code: 11000,
+      keyPattern: { age: 1 },
+      keyValue: { age: 1 },
+    });
+  }));
+
+test("an error that answers a query of the old kind sets QueryFailure, and drivers find it in $err", async () => {
+  await using scene = await startMongo();
+  using client = await RawClient.open(scene.port);
+  const asked = async (collection: string, command: Document) => {
+    client.send(query(collection, Buffer.from(serialize(command)).toString("latin1")));
+    const head = Buffer.from(await client.read(4), "latin1");
+    const bytes = Buffer.from(await client.read(head.readInt32LE(0) - 4), "latin1");
+    return { flags: bytes.readInt32LE(12), answer: deserialize(bytes.subarray(32)) };
+  };
+  const greeted = await asked("admin.$cmd", { isMaster: 1 });
+  assert.deepEqual([greeted.flags, greeted.answer["ok"]], [8, 1]);
+  for (const [collection, command] of [
+    ["shop.$cmd", { find: "items" }],
+    ["shop.items", {}],
+  ] as const) {
+    const { flags, answer } = await asked(collection, command);
+    assert.deepEqual([flags, answer["ok"], answer["code"]], [8 | 2, 0, 59]);
+    assert.equal(answer["$err"], answer["errmsg"]);
+  }
+});

@@ -1,0 +1,151 @@
+/** Logins of MongoDB clients, by the driver: who may come in, and how. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { MongoServerError } from "mongodb";
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { binary, elements, framed, int32, text, words } from "../../../protocol/mongo/bson-writer.js";
+import { command } from "../../protocol/mongo/messages.js";
+import { RawClient } from "../../support/raw-client.js";
+import { clientOf, startMongo } from "./scene.js";
+
+const sha256 = (password: string) => createHash("sha256").update(password).digest("hex");
+const USERS = [
+  "user default off",
+  "user ann on >secret ~* +@all",
+  "user two on >first >second ~* +@all",
+  bytesOfText("user zoé on >pä\u00a0sswörd ~* +@all"),
+  "user gone off >secret ~* +@all",
+  `user hashed on #${sha256("secret")} ~* +@all`,
+];
+
+/** @returns who the driver has become, or the code by which it was refused */
+async function become(port: number, who: string): Promise<string | number> {
+  await using client = clientOf(port, who);
+  try {
+    const { authInfo } = await client.db("admin").command({ connectionStatus: 1 });
+    return authInfo.authenticatedUsers[0]?.user ?? "";
+  } catch (problem) {
+    if (problem instanceof MongoServerError) return problem.code ?? 0;
+    throw problem;
+  }
+}
+
+const PLAIN = "authMechanism=PLAIN&authSource=$external";
+
+test("users of the file log in by SCRAM-SHA-256, with any of their passwords, and others do not", async () => {
+  await using scene = await startMongo({ users: USERS });
+  const asked = [
+    "ann:secret?authSource=admin",
+    "ann:secret?authMechanism=SCRAM-SHA-256",
+    "two:first",
+    "two:second",
+    `${encodeURIComponent("zoé")}:${encodeURIComponent("pä\u00a0sswörd")}`,
+    "ann:wrong",
+    "nobody:secret",
+    "gone:secret",
+    "ann:secret?authMechanism=SCRAM-SHA-1",
+    "",
+  ];
+  assert.deepEqual(await Promise.all(asked.map((who) => become(scene.port, who))), [
+    "ann",
+    "ann",
+    "two",
+    "two",
+    "zoé",
+    18,
+    18,
+    18,
+    334,
+    13,
+  ]);
+});
+
+test("of whom only a hash is known PLAIN is asked once, and SCRAM will do from then on", async () => {
+  await using scene = await startMongo({ users: USERS });
+  assert.equal(await become(scene.port, "hashed:secret"), 18);
+  assert.equal(await become(scene.port, `hashed:wrong?${PLAIN}`), 18);
+  assert.equal(await become(scene.port, `hashed:secret?${PLAIN}`), "hashed");
+  assert.equal(await become(scene.port, "hashed:secret"), "hashed");
+});
+
+test("where nobody has to log in a driver need not, and may", async () => {
+  await using scene = await startMongo();
+  assert.equal(await become(scene.port, ""), "");
+  await using client = clientOf(scene.port);
+  assert.deepEqual(await client.db("a").command({ ping: 1 }), { ok: 1 });
+});
+
+/** @returns the answer's document to a hand-made command, as far as it is text */
+async function asked(client: RawClient, document: ByteString): Promise<string> {
+  client.send(command(document));
+  const head = await client.read(4);
+  return client.read(Buffer.from(head, "latin1").readInt32LE(0) - 4);
+}
+
+const start = (payload: string, mechanism = "SCRAM-SHA-256") =>
+  framed(
+    elements({
+      saslStart: int32(1),
+      mechanism: text(mechanism),
+      payload: binary(0, payload),
+      $db: text("admin"),
+    }),
+  );
+const proof = (payload: string) =>
+  framed(
+    elements({
+      saslContinue: int32(1),
+      conversationId: int32(1),
+      payload: binary(0, payload),
+      $db: text("admin"),
+    }),
+  );
+
+test("who is not there is asked the same as who is, and a proof is good for its own login alone", async () => {
+  await using scene = await startMongo({ users: USERS });
+  using client = await RawClient.open(scene.port);
+  const salts = new Set<string>();
+  for (const name of ["nobody", "nobody", "ann", "ann"]) {
+    const told = await asked(client, start(`n,,n=${name},r=abc`));
+    const [, nonce, salt] = /r=(abc[^,]{20,}),s=([^,]{38,}),i=15000/.exec(told) ?? [];
+    assert.ok(nonce !== undefined && salt !== undefined, told);
+    salts.add(salt);
+  }
+  assert.equal(salts.size, 2);
+  for (const payload of ["", "c=biws,r=abc,p=AAAA", `c=biws,r=abc,p=${"A".repeat(43)}=`, "x".repeat(9000)]) {
+    await asked(client, start("n,,n=ann,r=abc"));
+    assert.match(await asked(client, proof(payload)), /Authentication failed/);
+    assert.match(await asked(client, proof(payload)), /No SASL session state/);
+  }
+  for (const payload of ["", "n,,", "p=tls-unique,,n=ann,r=a", "n,,n=ann", "n,,n=ann,r=", "\0ann\0secret"])
+    assert.match(await asked(client, start(payload)), /Authentication failed/);
+  for (const payload of ["", "ann", "\0ann", "\0ann\0wrong", "\0ann\0secret\0more"])
+    assert.match(await asked(client, start(payload, "PLAIN")), /Authentication failed/);
+  assert.match(await asked(client, framed(elements({ ping: int32(1) }))), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
+});
+
+test("a stranger's commands are refused, and long ones end the connection", async () => {
+  await using scene = await startMongo({ users: USERS });
+  using client = await RawClient.open(scene.port);
+  for (const name of ["find", "insert", "listDatabases", "whatsmyuri", "getMore"])
+    assert.match(
+      await asked(client, framed(elements({ [name]: words("a"), $db: text("a") }))),
+      /requires authentication|no such command/,
+    );
+  client.send(command(framed(elements({ find: text("x".repeat(17_000)) }))));
+  assert.equal(await client.rest(), "");
+});
+
+test("who is switched off is out at the next command", async () => {
+  await using scene = await startMongo({ users: USERS });
+  await using client = clientOf(scene.port, "ann:secret");
+  const admin = client.db("admin");
+  await admin.command({ connectionStatus: 1 });
+  scene.users.become(scene.users.changed("ann", ["off"]));
+  await assert.rejects(admin.command({ connectionStatus: 1 }), { code: 13 });
+  assert.equal(await become(scene.port, "ann:secret"), 18);
+  scene.users.become(scene.users.changed("ann", ["on", ">other", "<secret"]));
+  assert.equal(await become(scene.port, "ann:secret"), 18);
+  assert.equal(await become(scene.port, "ann:other"), "ann");
+});

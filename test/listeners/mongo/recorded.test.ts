@@ -1,0 +1,119 @@
+/** Three daemons, each with MongoDB's driver before it, which write the same documents at once; one is killed in the midst of it: one state. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BSON, type Collection, type Document, MongoClient, MongoServerError } from "mongodb";
+import { makeFolder, until } from "../../daemon/replicas.js";
+import { amount } from "../../support/amount.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+
+const app = makeKeyPair();
+const ROUNDS = amount(12, 60);
+/** Of the daemon that is killed, before it is. */
+const ROUNDS_BEFORE_KILL = 4;
+
+async function clientBefore(daemon: DaemonProcess): Promise<MongoClient> {
+  const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
+  return new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 2000 });
+}
+
+const itemsOf = (client: MongoClient): Collection<Document> => client.db("shop").collection("items");
+
+/** All that can be asked of it, as bytes. */
+async function stateBy(client: MongoClient): Promise<string> {
+  const items = await itemsOf(client).find({}, { promoteValues: false }).sort({ _id: 1 }).toArray();
+  const indexes = await itemsOf(client).listIndexes().toArray();
+  return BSON.EJSON.stringify({ items, indexes }, { relaxed: false });
+}
+
+/** @param acknowledged  told the documents whose insertion was answered @throws MongoError  the daemon has gone */
+async function write(client: MongoClient, writer: number, acknowledged: (id: string) => void): Promise<void> {
+  const items = itemsOf(client);
+  const counter = "counter" as never;
+  for (let n = 0; n < ROUNDS; n++) {
+    const id = `${writer}-${n}`;
+    await items.insertOne({ _id: id as never, by: writer, n });
+    acknowledged(id);
+    await items.updateOne(
+      { _id: counter },
+      { $inc: { sum: 1 }, $push: { ids: id } as never },
+      { upsert: true },
+    );
+    // Two of three writers find that it is there, or learn later that it was.
+    await items.insertOne({ mail: `${n}@example`, by: writer }).catch((problem) => {
+      if (!(problem instanceof MongoServerError && problem.code === 11000)) throw problem;
+    });
+    await items.updateMany({ n }, { $set: { seen: writer } });
+    if (n % 3 === 0) await items.deleteOne({ by: writer, n: n - 1 });
+  }
+}
+
+test("documents and indexes are equal on three daemons, whoever wrote what where, and after one was killed", async () => {
+  using one = makeFolder();
+  using two = makeFolder();
+  using three = makeFolder();
+  const paths = [one, two, three].map(({ path }) => path);
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const start = (index: number) => {
+    const peers = ports.filter((_, at) => at !== index).flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
+    const data = ["-p", String(ports[index]), "--data", paths[index] as string];
+    return startDaemon(["-s", app.file, ...data, ...peers, ...knowsSecret, "--mongo", "0"]);
+  };
+  const daemons = await Promise.all([0, 1, 2].map(start));
+  const clients = await Promise.all(daemons.map(clientBefore));
+  const client = (index: number) => clients[index] as MongoClient;
+  try {
+    const makeIndex = () => itemsOf(client(0)).createIndex({ mail: 1 }, { unique: true, sparse: true });
+    await until("writes are taken", () =>
+      makeIndex().then(
+        () => true,
+        () => false,
+      ),
+    );
+    await until("all have the collection", async () => {
+      const lists = await Promise.all(clients.map((one) => one.db("shop").listCollections().toArray()));
+      return lists.every(({ length }) => length === 1);
+    });
+    const removeNothing = (one: MongoClient) => itemsOf(one).deleteOne({ _id: "nothing" as never });
+    await until("all take writes", () =>
+      Promise.all(clients.map(removeNothing)).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const acknowledged: string[] = [];
+    const ofKilled: string[] = [];
+    const writing = [0, 1].map((index) => write(client(index), index, (id) => void acknowledged.push(id)));
+    const cut = write(client(2), 2, (id) => {
+      ofKilled.push(id);
+      if (ofKilled.length === ROUNDS_BEFORE_KILL) (daemons[2] as DaemonProcess).kill("SIGKILL");
+    });
+    await assert.rejects(cut);
+    await Promise.all(writing);
+    await (daemons[2] as DaemonProcess).ended();
+    await client(2).close();
+    daemons[2] = await start(2);
+    clients[2] = await clientBefore(daemons[2]);
+    let states: string[] = [];
+    await until("all three are equal", async () => {
+      states = await Promise.all(clients.map((one) => stateBy(one).catch(() => String(Math.random()))));
+      return (
+        states.every((state) => state === states[0]) && ofKilled.every((id) => states[0]?.includes(`"${id}"`))
+      );
+    });
+    const kept = (id: string) => states[0]?.includes(`"ids"`) && states[0].includes(`"${id}"`);
+    assert.deepEqual(
+      [...acknowledged, ...ofKilled].filter((id) => !kept(id)),
+      [],
+    );
+    const majority = { writeConcern: { w: "majority" as const, wtimeoutMS: 60_000 } };
+    await itemsOf(client(0)).insertOne({ by: "majority" }, majority);
+    await itemsOf(client(1)).insertOne({ by: "all" }, { writeConcern: { w: 3, wtimeoutMS: 60_000 } });
+    assert.equal(await itemsOf(client(2)).countDocuments({ by: "all" }), 1);
+  } finally {
+    await Promise.all(clients.map((one) => one.close()));
+    await Promise.all(daemons.map((one) => one[Symbol.asyncDispose]()));
+  }
+});

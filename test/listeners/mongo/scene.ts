@@ -1,0 +1,30 @@
+/** A listener for MongoDB clients in the test's own process, before a memory of its own. */
+import { MongoClient, type MongoClientOptions } from "mongodb";
+import { MongoListener } from "../../../listeners/mongo/listener.js";
+import type { MongoDaemon } from "../../../listeners/mongo/session/command-host.js";
+import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
+
+export type MongoScene = UserScene<MongoListener>;
+
+const ALONE: MongoDaemon = {
+  address: "127.0.0.1",
+  port: 0,
+  copies: null,
+  members: 0,
+  settings: { data: null, fsync: "always", peers: [] },
+};
+
+export function startMongo(options: UserSceneOptions = {}): Promise<MongoScene> {
+  return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon: ALONE }));
+}
+
+/** @param who  name and password, and options of the address; "": nobody */
+export function clientOf(
+  port: number,
+  who = "",
+  options: MongoClientOptions = {},
+): MongoClient & AsyncDisposable {
+  const [user = "", search = ""] = who.split("?");
+  const url = `mongodb://${user === "" ? "" : `${user}@`}127.0.0.1:${port}/?${search}`;
+  return new MongoClient(url, { serverSelectionTimeoutMS: 10_000, ...options });
+}

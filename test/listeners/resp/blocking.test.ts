@@ -1,0 +1,363 @@
+/** Commands that wait, with redis-server's clients in the same places; and on a daemon with a timeline. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { skipWithout } from "../../support/requirements.js";
+import { answers, BesideRedis, lines } from "./beside-redis.js";
+import { startResp, withoutId } from "./scene.js";
+
+const skip = skipWithout("redis-server");
+let beside: BesideRedis;
+before(async () => {
+  if (skip === false) beside = await BesideRedis.start();
+});
+after(() => beside?.[Symbol.asyncDispose]());
+
+const ENDED = "$7\r\nthe end\r\n";
+
+/** How many clients wait. */
+async function waitingAt(admin: RedisConnection): Promise<number> {
+  const reply = await admin.call("INFO", "clients");
+  return reply.kind === "bulk" ? Number(/blocked_clients:(\d+)/.exec(reply.bytes)?.[1]) : -1;
+}
+
+/** What clients that wait are answered, and another one that then does something. */
+async function played(
+  port: number,
+  waiters: readonly string[],
+  then: readonly string[],
+): Promise<{ readonly replies: string; readonly told: readonly string[] }> {
+  using admin = await RedisConnection.open(port);
+  await admin.call("FLUSHALL");
+  const clients: RawClient[] = [];
+  for (const commands of waiters) {
+    const client = await RawClient.open(port);
+    clients.push(client);
+    client.send(
+      commands
+        .split("; ")
+        .map((command) => `${command}\r\n`)
+        .join(""),
+    );
+    await until(`${commands} waits`, async () => (await waitingAt(admin)) === clients.length);
+  }
+  const replies = await answers(port, lines(...then));
+  const told: string[] = [];
+  for (const client of clients) {
+    client.send(writeCommand(["ECHO", "the end"]));
+    let all = "";
+    while (!all.endsWith(ENDED)) all += await client.read(1);
+    told.push(withoutId(all));
+    client[Symbol.dispose]();
+  }
+  return { replies, told };
+}
+
+const scenes: Readonly<
+  Record<string, readonly (readonly [waiters: readonly string[], then: readonly string[]])[]>
+> = {
+  "clients are served in the order in which they began to wait": [
+    [
+      ["BLPOP l 500", "BRPOP l 500", "BLPOP l 500"],
+      ["RPUSH l a b c d", "LRANGE l 0 -1"],
+    ],
+    [
+      ["BLPOP l 500", "BLPOP l 500"],
+      ["LPUSH l a", "LPUSH l b", "EXISTS l"],
+    ],
+    [
+      ["BZPOPMIN z 500", "BZPOPMAX z 500"],
+      ["ZADD z 1 a 2 b 3 c", "ZRANGE z 0 -1"],
+    ],
+    [
+      ["BLMPOP 500 2 k l LEFT COUNT 2", "BLPOP l 500"],
+      ["RPUSH l a b c d", "LLEN l"],
+    ],
+    [["BZMPOP 500 2 y z MIN COUNT 2", "HELLO 3; BZPOPMIN z 500"], ["ZADD z 1 a 2 b 3 c"]],
+  ],
+  "what serves one may serve the next": [
+    [
+      ["BLMOVE a b LEFT RIGHT 500", "BRPOPLPUSH b c 500", "BLPOP c 500"],
+      ["RPUSH a x", "EXISTS a b c"],
+    ],
+    [["BLMOVE a b LEFT RIGHT 500"], ["SET b x", "RPUSH a x", "LRANGE a 0 -1"]],
+  ],
+  "a key of another type serves nobody": [
+    [["BLPOP l 500"], ["SET l x", "DEL l", "RPUSH l a"]],
+    [
+      ["BLPOP k l 500", "BZPOPMIN l 500"],
+      ["SET k x", "ZADD l 1 a", "DEL l", "RPUSH l b"],
+    ],
+  ],
+  "a list that comes another way serves as well": [
+    [["BLPOP l 500"], ["RPUSH x a", "RENAME x l"]],
+    [["BLPOP l 500"], ["RPUSH x 3 1 2", "SORT x STORE l"]],
+    [["SELECT 1; BLPOP l 500"], ["RPUSH l a", "SWAPDB 0 1"]],
+    [["BLPOP l 500"], ["SELECT 1", "RPUSH l a", "MOVE l 0"]],
+    [["BLPOP l 500"], ["RPUSH x a", "COPY x l", "EXISTS l"]],
+  ],
+  "a transaction serves at its end": [
+    [["BLPOP l 500"], ["MULTI", "RPUSH l a", "DEL l", "RPUSH l b c", "EXEC", "LRANGE l 0 -1"]],
+    [["BLPOP l 500"], ["MULTI", "RPUSH l a", "LPOP l", "EXEC", "RPUSH l z"]],
+  ],
+  "who waits for streams is told what comes after": [
+    [
+      ["XREAD BLOCK 500000 STREAMS s $", "XREAD COUNT 1 BLOCK 0 STREAMS r s 0 0-1"],
+      ["XADD s 1-1 f v", "XADD r 1-1 f v"],
+    ],
+    [["HELLO 3; XREAD BLOCK 500000 STREAMS r s $ 5-5"], ["XADD s 5-5 f v", "XADD s 5-6 f v"]],
+  ],
+  "what follows in a pipeline waits as well": [[["BLPOP l 500; PING; LPOP l"], ["RPUSH l a b"]]],
+};
+
+for (const [name, list] of Object.entries(scenes)) {
+  test(name, { skip }, async () => {
+    for (const [waiters, then] of list) {
+      const [mine, theirs] = await Promise.all(
+        [beside.ours, beside.redis].map(({ port }) => played(port, waiters, then)),
+      );
+      assert.deepEqual(mine, theirs, `${waiters.join(", ")}: ${then.join(", ")}`);
+    }
+  });
+}
+
+test("who waits for a group of a stream that expires is told so", { skip }, async () => {
+  const waits = ["XGROUP CREATE s g $ MKSTREAM", "PEXPIRE s 300", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >"];
+  await beside.assertSame(lines("FLUSHALL", ...waits));
+  const [mine, theirs] = await Promise.all(
+    [beside.ours, beside.redis].map(({ port }) => {
+      const [create, expire, read] = waits;
+      return played(port, [`${create}; ${read}`], [expire as string]);
+    }),
+  );
+  assert.match(mine?.told[0] ?? "", /-UNBLOCKED the stream key no longer exists/);
+  assert.deepEqual(mine, theirs);
+});
+
+test("who waits too long is told nothing", { skip }, async () => {
+  for (const protocol of ["HELLO 2", "HELLO 3"]) {
+    await beside.assertSame(
+      lines(
+        protocol,
+        "BLPOP l 0.05",
+        "BLMOVE a b LEFT LEFT 0.05",
+        "BZPOPMIN z 0.05",
+        "BLMPOP 0.05 1 l LEFT",
+      ) + lines("BRPOPLPUSH a b 0.05", "BZMPOP 0.05 1 l MIN", "XREAD BLOCK 50 STREAMS s $", "BRPOP l 0.01"),
+    );
+  }
+});
+
+test("mistakes are told at once, and in a transaction nothing waits", { skip }, async () => {
+  for (const bytes of [
+    lines("SET k x", "BLPOP k 1", "BLPOP l x", "BLPOP l -1", "BLPOP l", "BLMPOP 1 0 l LEFT", "DEL k"),
+    lines(
+      "XREAD BLOCK x STREAMS s 0",
+      "XREAD BLOCK -1 STREAMS s 0",
+      "XREAD BLOCK 1 STREAMS s",
+      "BZMPOP 1 1 z MID",
+    ),
+    lines(
+      "MULTI",
+      "BLPOP l 0",
+      "BLMOVE a b LEFT LEFT 0",
+      "XREAD BLOCK 0 STREAMS s $",
+      "BZPOPMIN z 0",
+      "EXEC",
+    ),
+    lines(
+      "BLMOVE a b LEFT MIDDLE 0",
+      "BRPOPLPUSH a b x",
+      "RPUSH l a",
+      "BLPOP k l 0",
+      "XADD s 1-1 f v",
+      "XREAD BLOCK 0 STREAMS s 0",
+      "DEL s",
+    ),
+  ])
+    await beside.assertSame(bytes);
+});
+
+test("CLIENT UNBLOCK ends the waiting, and who has gone takes nothing", { skip }, async () => {
+  for (const { port } of [beside.ours, beside.redis]) {
+    using admin = await RedisConnection.open(port);
+    await admin.call("FLUSHALL");
+    using client = await RedisConnection.open(port);
+    const id = await client.call("CLIENT", "ID");
+    const number = id.kind === "integer" ? String(id.value) : "";
+    for (const [how, told] of [
+      [["TIMEOUT"], { kind: "nil-array" }],
+      [["ERROR"], { kind: "error", text: "UNBLOCKED client unblocked via CLIENT UNBLOCK" }],
+    ] as const) {
+      const answer = client.call("BLPOP", "l", "0");
+      await until("it waits", async () => (await waitingAt(admin)) === 1);
+      assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number, ...how), { kind: "integer", value: 1 });
+      assert.deepEqual(await answer, told);
+    }
+    assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number), { kind: "integer", value: 0 });
+    const gone = await RawClient.open(port);
+    gone.send(lines("BLPOP l 0"));
+    await until("it waits", async () => (await waitingAt(admin)) === 1);
+    gone.socket.destroy();
+    await until("it has gone", async () => (await waitingAt(admin)) === 0);
+    await admin.call("RPUSH", "l", "a");
+    assert.deepEqual(await admin.call("LLEN", "l"), { kind: "integer", value: 1 });
+  }
+});
+
+test("of who has gone while waiting nothing more is run", { skip }, async () => {
+  for (const { port } of [beside.ours, beside.redis]) {
+    using admin = await RedisConnection.open(port);
+    await admin.call("FLUSHALL");
+    using gone = await RawClient.open(port);
+    gone.send(lines("PING", "BLPOP l 0", "SET behind 1"));
+    await until("it waits", async () => (await waitingAt(admin)) === 1);
+    gone.socket.end();
+    assert.equal(await gone.rest(), "+PONG\r\n");
+    await until("it has gone", async () => (await waitingAt(admin)) === 0);
+    assert.deepEqual(await admin.call("EXISTS", "behind"), { kind: "integer", value: 0 });
+  }
+});
+
+/** Bytes that the client that waits has sent behind that, roughly. */
+async function bytesBehind(admin: RedisConnection): Promise<number> {
+  const reply = await admin.call("CLIENT", "LIST");
+  return reply.kind === "bulk" ? Number(/flags=b .*? qbuf=(\d+)/.exec(reply.bytes)?.[1] ?? -1) : -1;
+}
+
+/** @param port  of a server without keys @param leave  how a client goes that waits, with more packets behind that */
+async function assertTakesNothing(port: number, leave: (client: RawClient) => void): Promise<void> {
+  using admin = await RedisConnection.open(port);
+  await admin.call("DEL", "l", "behind");
+  using gone = await RawClient.open(port);
+  gone.send(lines("BLPOP l 0", "SET behind 1"));
+  await until("it waits", async () => (await waitingAt(admin)) === 1);
+  // Room is made for twice as much as is there.
+  for (const commands of [1, 8, 64]) {
+    const before = await bytesBehind(admin);
+    gone.send(lines("INCR behind").repeat(commands));
+    await until("a packet has come", async () => (await bytesBehind(admin)) > before);
+  }
+  leave(gone);
+  await until("it has gone", async () => (await waitingAt(admin)) === 0);
+  await admin.call("RPUSH", "l", "a");
+  assert.deepEqual(await admin.call("LRANGE", "l", "0", "-1"), {
+    kind: "array",
+    items: [{ kind: "bulk", bytes: "a" }],
+  });
+  assert.deepEqual(await admin.call("EXISTS", "behind"), { kind: "integer", value: 0 });
+}
+
+const LEAVES = {
+  "by the end of its stream": (client: RawClient) => void client.socket.end(),
+  "by a reset": (client: RawClient) => void client.socket.resetAndDestroy(),
+} as const;
+
+for (const [how, leave] of Object.entries(LEAVES)) {
+  test(`who has gone ${how} takes nothing, whatever it has sent behind`, { skip }, async () => {
+    for (const { port } of [beside.ours, beside.redis]) await assertTakesNothing(port, leave);
+    using folder = makeFolder();
+    const { file } = makeKeyPair();
+    await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
+    await assertTakesNothing(replica.daemon.userAddress("resp")?.port ?? 0, leave);
+  });
+}
+
+test("who sends without end behind a command that waits is closed", async () => {
+  await using ours = await startResp({ limits: { maxQueryBytes: 1024 * 1024 } });
+  using client = await RawClient.open(ours.port);
+  using admin = await RedisConnection.open(ours.port);
+  client.send(lines("BLPOP l 0"));
+  await until("it waits", async () => (await waitingAt(admin)) === 1);
+  for (let i = 0; i < 40; i++) client.send(lines("SET behind ".padEnd(64 * 1024 - 100, "x")));
+  await until("it is closed", () => ours.log.some(({ reason }) => reason === "too-much-behind"));
+  assert.equal(await waitingAt(admin), 0);
+  assert.deepEqual(await admin.call("EXISTS", "behind"), { kind: "integer", value: 0 });
+});
+
+test("times to wait are rounded up, and as long as Redis's", { skip }, async () => {
+  for (const seconds of ["1e-18", "1e-4940", "0x1p-60", "0.0000001"])
+    await beside.assertSame(lines(`BLPOP l ${seconds}`, `BLMOVE a b LEFT LEFT ${seconds}`));
+  for (const seconds of ["9223372036854775", "9223372036854774.9", "-0.0001", "-0.001", "-0"]) {
+    const told = await Promise.all(
+      [beside.ours, beside.redis].map(({ port }) => played(port, [`BLPOP l ${seconds}`], ["RPUSH l a"])),
+    );
+    assert.deepEqual(told[0], told[1], seconds);
+  }
+  await beside.assertSame(
+    lines("BLPOP l 9223372036854776", "BLPOP l -0.0010000000001", "BLPOP l 1e300", "BLPOP l inf"),
+  );
+});
+
+test("a listener that stops does not wait for those who wait", async () => {
+  const ours = await startResp();
+  using client = await RawClient.open(ours.port);
+  using admin = await RedisConnection.open(ours.port);
+  client.send(lines("BLPOP l 0"));
+  await until("it waits", async () => (await waitingAt(admin)) === 1);
+  await ours[Symbol.asyncDispose]();
+  assert.equal(await client.rest(), "*-1\r\n");
+});
+
+test("who waits for several keys that a transaction fills is served as Redis does, also where commands are recorded", {
+  skip,
+}, async () => {
+  using folder = makeFolder();
+  const { file } = makeKeyPair();
+  await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
+  const ports = [beside.ours.port, beside.redis.port, replica.daemon.userAddress("resp")?.port ?? 0];
+  for (const [waiters, then] of [
+    [["BLPOP b a 500"], ["MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC", "LLEN a", "LLEN b"]],
+    [["BLPOP a b 500"], ["MULTI", "RPUSH b 2", "RPUSH a 1", "RPUSH b 3", "EXEC", "LLEN a", "LLEN b"]],
+    [
+      ["BLMPOP 500 2 a b LEFT COUNT 5", "BLPOP a 500"],
+      ["MULTI", "RPUSH b 1 2", "RPUSH a 3 4", "EXEC", "LRANGE a 0 -1", "LLEN b"],
+    ],
+    [["BLPOP b a 500"], ["SET b x", "DEL b", "MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC"]],
+    [["BZPOPMIN y z 500"], ["MULTI", "ZADD z 1 m", "ZADD y 1 m", "EXEC", "ZCARD y"]],
+  ] as const) {
+    const [mine, theirs, recorded] = await Promise.all(ports.map((port) => played(port, waiters, then)));
+    assert.deepEqual(mine, theirs, `${waiters.join(", ")}: ${then.join(", ")}`);
+    // What is taken is recorded behind the transaction, and who reads at once may come before that.
+    assert.deepEqual(recorded?.told, theirs?.told, `recorded: ${waiters.join(", ")}: ${then.join(", ")}`);
+  }
+});
+
+test("where commands are recorded, what one takes is recorded, and each element is taken once", async () => {
+  using folder = makeFolder();
+  const app = makeKeyPair();
+  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  using admin = await RedisConnection.open(port);
+  const waiters = await Promise.all([0, 1, 2].map(() => RedisConnection.open(port)));
+  const taken = [];
+  for (const [i, waiter] of waiters.entries()) {
+    taken.push(waiter.call("BLPOP", "l", "0"));
+    await until("it waits", async () => (await waitingAt(admin)) === i + 1);
+  }
+  await admin.call("RPUSH", "l", "a", "b");
+  const first = (await Promise.all(taken.slice(0, 2))).map((reply) =>
+    reply.kind === "array" ? reply.items[1] : reply,
+  );
+  assert.deepEqual(first, [
+    { kind: "bulk", bytes: "a" },
+    { kind: "bulk", bytes: "b" },
+  ]);
+  assert.deepEqual(await admin.call("EXISTS", "l"), { kind: "integer", value: 0 });
+  await admin.call("RPUSH", "l", "c", "d");
+  const last = await taken[2];
+  assert.ok(last?.kind === "array");
+  assert.deepEqual(last.items[1], { kind: "bulk", bytes: "c" });
+  assert.deepEqual(await admin.call("BLPOP", "l", "0"), {
+    kind: "array",
+    items: [
+      { kind: "bulk", bytes: "l" },
+      { kind: "bulk", bytes: "d" },
+    ],
+  });
+  for (const waiter of waiters) waiter[Symbol.dispose]();
+});

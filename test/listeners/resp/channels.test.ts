@@ -1,0 +1,285 @@
+/** Channels beside redis-server's: several connections that subscribe, publish and leave, by random and by hand; rights, bounds, what INFO and CLIENT tell. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { until } from "../../daemon/replicas.js";
+import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { skipWithout } from "../../support/requirements.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+import { BesideRedis, lines } from "./beside-redis.js";
+import { type RespScene, startResp } from "./scene.js";
+import { ToldClient } from "./told-client.js";
+
+const skip = skipWithout("redis-server");
+let beside: BesideRedis;
+before(async () => {
+  if (skip === false) beside = await BesideRedis.start();
+});
+after(() => beside?.[Symbol.asyncDispose]());
+
+const CHANNELS = ["a", "ab", "abc", "b", "", "x y", "\xff\x00"];
+const PATTERNS = ["*", "a*", "?b", "[ab]", "\\a", "", "x y"];
+
+/** What one of several clients does next. */
+function drawn(random: SeededRandom, step: number): string {
+  const some = (names: readonly string[]) =>
+    Array.from({ length: random.between(1, 3) }, () => random.oneOf(names));
+  const command = random.oneOf<() => readonly string[]>([
+    () => ["SUBSCRIBE", ...some(CHANNELS)],
+    () => ["PSUBSCRIBE", ...some(PATTERNS)],
+    () => ["SSUBSCRIBE", ...some(CHANNELS)],
+    () => ["UNSUBSCRIBE", ...some(CHANNELS)],
+    () => ["PUNSUBSCRIBE", ...some(PATTERNS)],
+    () => ["SUNSUBSCRIBE", ...some(CHANNELS)],
+    ...Array.from({ length: 6 }, () => () => ["PUBLISH", random.oneOf(CHANNELS), `message ${step}`]),
+    () => ["SPUBLISH", random.oneOf(CHANNELS), `message ${step}`],
+    () => ["PUBSUB", "NUMSUB", ...some(CHANNELS)],
+    () => ["PUBSUB", "SHARDNUMSUB", ...some(CHANNELS)],
+    () => ["PUBSUB", "NUMPAT"],
+    () => ["PUBSUB", random.oneOf(["NOTHING", "numsub"])],
+    () => ["PUBSUB", "CHANNELS", "no such"],
+    () => ["PUBLISH", "a"],
+    () => ["SUBSCRIBE"],
+    () => [random.oneOf(["PING", "GET", "DBSIZE", "MULTI "]), ...some(["one"])],
+    () => ["RESET"],
+    () => ["HELLO", random.oneOf(["2", "3", "3"])],
+  ])();
+  return writeCommand(command);
+}
+
+/** In which order Redis goes through the patterns of a message is its own affair. */
+function inOrder(told: string): string {
+  return told.replace(
+    /(?:[*>]4\r\n\$8\r\npmessage\r\n(?:\$\d+\r\n[^$]*?\r\n){2}\$\d+\r\nmessage \d+\r\n)+/g,
+    (run) => (run.match(/[*>]4\r\n(?:\$\d+\r\n[^$]*?\r\n){4}/g) ?? []).sort().join(""),
+  );
+}
+
+test("what subscribers and publishers are told is what redis-server tells", { skip }, async () => {
+  const episodes = 40;
+  for (let episode = 0; episode < episodes; episode++) {
+    const told = await Promise.all(
+      [beside.ours.port, beside.redis.port].map(async (port) => {
+        const random = new SeededRandom(seed(), episode);
+        const clients = [];
+        for (let i = 0; i < 4; i++) clients.push(await ToldClient.open(port));
+        for (let step = 0; step < 60; step++) {
+          const client = random.oneOf(clients);
+          await client.say(drawn(random, step));
+        }
+        const all = [];
+        for (const client of clients) all.push(inOrder(withoutIds(await client.hear())));
+        for (const client of clients) client[Symbol.dispose]();
+        return all;
+      }),
+    );
+    for (const [i, mine] of (told[0] as readonly string[]).entries())
+      assertSame(mine, told[1]?.[i] as string, `seed ${seed()}, episode ${episode}, client ${i}`);
+    for (const port of [beside.ours.port, beside.redis.port]) await nobodyHears(port);
+  }
+});
+
+/** Long texts, of which the place of the first difference is of interest. */
+function assertSame(mine: string, theirs: string, what: string): void {
+  let at = 0;
+  while (at < mine.length && mine[at] === theirs[at]) at++;
+  const around = (text: string) => JSON.stringify(text.slice(Math.max(0, at - 100), at + 100));
+  assert.ok(mine === theirs, `${what}: ours ${around(mine)}, redis-server's ${around(theirs)}`);
+}
+
+/** A client's number in what HELLO says. */
+function withoutIds(told: string): string {
+  return told.replace(/(\$2\r\nid\r\n):\d+/g, "$1:1");
+}
+
+/** Who has gone may still be counted for a moment. */
+async function nobodyHears(port: number): Promise<void> {
+  using admin = await RedisConnection.open(port);
+  await until("nobody hears anything", async () => {
+    const reply = await admin.call("INFO", "stats");
+    return reply.kind === "bulk" && /pubsub_channels:0\r\npubsub_patterns:0/.test(reply.bytes);
+  });
+}
+
+const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
+  "other commands are refused while RESP2 hears something": [
+    ...[
+      "SUBSCRIBE a",
+      "GET k",
+      "CONFIG GET x",
+      "MULTI",
+      "PING",
+      "PING hi",
+      "GETT",
+      "SUBSCRIBE",
+      "RESET",
+      "GET k",
+    ],
+  ],
+  "shard channels count by themselves, and hold RESP2 up as well": [
+    ...[
+      "SSUBSCRIBE a",
+      "SUBSCRIBE a b",
+      "PSUBSCRIBE *",
+      "GET k",
+      "SUNSUBSCRIBE",
+      "UNSUBSCRIBE a b",
+      "PUNSUBSCRIBE",
+    ],
+    ...["GET k", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"],
+  ],
+  "RESP3 goes on with other commands, and hears itself": [
+    ...["HELLO 3", "SUBSCRIBE a", "PUBLISH a x", "GET k", "UNSUBSCRIBE", "PUBLISH a x", "UNSUBSCRIBE"],
+  ],
+  "within EXEC": ["MULTI", "SUBSCRIBE a", "PSUBSCRIBE b*", "EXEC", "PING", "RESET", "PING"],
+  "without answers, yet with messages": [
+    ...["HELLO 3", "CLIENT REPLY OFF", "SUBSCRIBE a", "PUBLISH a x", "CLIENT REPLY ON", "CLIENT REPLY SKIP"],
+    ...["PUBLISH a y", "PUBLISH a z"],
+  ],
+  "what is asked of channels": [
+    ...[
+      "HELLO 3",
+      "SUBSCRIBE only",
+      "SSUBSCRIBE mine",
+      "PUBSUB CHANNELS",
+      "PUBSUB CHANNELS on*",
+      "PUBSUB CHANNELS n*",
+    ],
+    ...["PUBSUB SHARDCHANNELS", "PUBSUB NUMSUB only other", "PUBSUB NUMSUB", "PUBSUB CHANNELS a b"],
+  ],
+};
+
+for (const [topic, commands] of Object.entries(CONVERSATIONS))
+  test(`as redis-server: ${topic}`, { skip }, async () => {
+    await Promise.all([beside.ours.port, beside.redis.port].map(nobodyHears));
+    await beside.assertSame(lines(...commands));
+  });
+
+async function withUsers(rules: string): Promise<RespScene> {
+  return startResp({ users: ["user default on nopass ~* &* +@all", `user ann on >word ~* +@all ${rules}`] });
+}
+
+test("who may not hear or speak on a channel is told, and loses his connection when his rules change", async () => {
+  await using scene = await withUsers("resetchannels &news:* &exactly");
+  using ann = await RedisConnection.open(scene.port);
+  await ann.call("AUTH", "ann", "word");
+  const refused = /NOPERM this user has no permissions to access one of the channels used as arguments/;
+  for (const command of [
+    ["SUBSCRIBE", "news:1", "other"],
+    ["PSUBSCRIBE", "news:1*"],
+    ["PSUBSCRIBE", "*"],
+    ["SSUBSCRIBE", "other"],
+    ["PUBLISH", "other", "x"],
+    ["SPUBLISH", "other", "x"],
+  ]) {
+    const reply = await ann.call(...command);
+    assert.match(reply.kind === "error" ? reply.text : reply.kind, refused, command.join(" "));
+  }
+  for (const command of [
+    ["PUBLISH", "news:1", "x"],
+    ["PUBLISH", "exactly", "x"],
+  ])
+    assert.deepEqual(await ann.call(...command), { kind: "integer", value: 0 }, command.join(" "));
+  using listener = await RawClient.open(scene.port);
+  listener.send(lines("AUTH ann word", "PSUBSCRIBE news:*", "UNSUBSCRIBE never"));
+  await until("it hears", () => listener.received.includes("unsubscribe"));
+  using admin = await RedisConnection.open(scene.port);
+  assert.match(
+    JSON.stringify(await admin.call("ACL", "DRYRUN", "ann", "PUBLISH", "other", "x")),
+    /'other' channel/,
+  );
+  assert.deepEqual(await admin.call("PUBLISH", "news:1", "heard"), { kind: "integer", value: 1 });
+  await admin.call("ACL", "SETUSER", "ann", "resetchannels", "&news:1");
+  await until("it is closed", () => listener.ended);
+  assert.deepEqual(await admin.call("PUBLISH", "news:1", "not heard"), { kind: "integer", value: 0 });
+});
+
+test("who never reads is closed when too much lies for him, and others hear on", async () => {
+  await using scene = await startResp({ limits: { maxOutputBytes: 200_000 } });
+  using deaf = await RawClient.open(scene.port);
+  using good = await RawClient.open(scene.port);
+  for (const one of [deaf, good]) {
+    one.send(lines("SUBSCRIBE a"));
+    await until("it hears", () => one.received.includes("subscribe"));
+  }
+  deaf.socket.pause();
+  using speaker = await RedisConnection.open(scene.port);
+  const text = "x".repeat(50_000);
+  let count = 0;
+  await until("the deaf one is closed", async () => {
+    const reply = await speaker.call("PUBLISH", "a", text);
+    count++;
+    return reply.kind === "integer" && reply.value === 1;
+  });
+  await until("the other one has heard all", () => good.received.split(text).length - 1 === count);
+});
+
+test("long messages that lie for a client count as what all hold together", async () => {
+  await using scene = await startResp({
+    limits: { maxBufferedBytes: 16_000_000, maxUnprovenBytes: 8_000_000 },
+  });
+  using deaf = await RawClient.open(scene.port);
+  deaf.send(lines("SUBSCRIBE a"));
+  await until("it hears", () => deaf.received.includes("subscribe"));
+  deaf.socket.pause();
+  using speaker = await RedisConnection.open(scene.port);
+  const text = "x".repeat(1_000_000);
+  // More than the budget and what the system takes, less than --max-output-bytes.
+  for (let i = 0; i < 40; i++) await speaker.call("PUBLISH", "a", text);
+  assert.deepEqual(await speaker.call("PUBLISH", "a", text), { kind: "integer", value: 0 });
+  assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
+});
+
+test("a client that its own command has closed is served no further, and hears nothing", async () => {
+  await using scene = await startResp();
+  using own = await RawClient.open(scene.port);
+  own.send(
+    lines(
+      ...["HELLO 3", "SUBSCRIBE a", "ACL SETUSER default resetchannels"],
+      ...["ACL SETUSER default allchannels", "SUBSCRIBE b"],
+    ),
+  );
+  await until("it is closed", () => own.ended);
+  using other = await RedisConnection.open(scene.port);
+  assert.deepEqual(await other.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
+});
+
+test("subscriptions count as what a client holds: who has too many is closed, and others go on", async () => {
+  await using scene = await startResp({
+    limits: { maxBufferedBytes: 3_000_000, maxUnprovenBytes: 2_000_000 },
+  });
+  using good = await RedisConnection.open(scene.port);
+  assert.deepEqual(await good.call("PING"), { kind: "status", text: "PONG" });
+  using greedy = await RawClient.open(scene.port);
+  greedy.socket.resume();
+  const names = Array.from({ length: 500 }, (_, i) => `channel ${i} ${"long".repeat(20)}`);
+  let turn = 0;
+  await until("it is closed", () => {
+    const prefix = turn++;
+    if (!greedy.ended) greedy.send(writeCommand(["SUBSCRIBE", ...names.map((name) => `${prefix} ${name}`)]));
+    return greedy.ended;
+  });
+  assert.deepEqual(await good.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
+});
+
+test("10,000 subscriptions of one connection are heard, counted and gone with it", async () => {
+  await using scene = await startResp();
+  using admin = await RedisConnection.open(scene.port);
+  const one = await RawClient.open(scene.port);
+  const names = Array.from({ length: 10_000 }, (_, i) => `c${i}`);
+  one.send(writeCommand(["SUBSCRIBE", ...names]));
+  await until("it hears all", () => one.received.includes(":10000\r\n"));
+  const list = await admin.call("CLIENT", "LIST", "TYPE", "pubsub");
+  assert.match(
+    list.kind === "bulk" || list.kind === "verbatim" ? list.bytes : list.kind,
+    /flags=P .*sub=10000 psub=0 ssub=0/,
+  );
+  assert.deepEqual(await admin.call("PUBLISH", "c9999", "x"), { kind: "integer", value: 1 });
+  one[Symbol.dispose]();
+  await until("they are gone", async () => {
+    const reply = await admin.call("PUBSUB", "CHANNELS");
+    return reply.kind === "array" && reply.items.length === 0;
+  });
+});

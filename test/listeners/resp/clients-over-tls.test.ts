@@ -1,0 +1,51 @@
+/** RESP over TLS: the certificate of the other port, for the same clients as without. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { createClient } from "redis";
+import { makeFolder } from "../../daemon/replicas.js";
+import { writeCertificate } from "../../support/certificate-files.js";
+import { startDaemon } from "../../support/daemon-process.js";
+import { run } from "../../support/run-program.js";
+
+/** Debian's has it, other builds of redis-cli may not. */
+const cliHasTls = /--tls\b/.test(String(spawnSync("redis-cli", ["--help"]).output));
+
+async function startWithTls(folder: string) {
+  const { certificate, key, pem } = await writeCertificate(folder);
+  const daemon = await startDaemon(["--resp", "0", "--tls-cert", certificate, "--tls-key", key]);
+  const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  return { daemon, port: port as number, certificate, pem };
+}
+
+test("node-redis speaks to it over TLS, and trusts its certificate only if told", async () => {
+  using folder = makeFolder();
+  const { daemon, port, pem } = await startWithTls(folder.path);
+  await using _ = daemon;
+  const clientWith = (more: { ca?: string }) =>
+    createClient({
+      socket: { tls: true, host: "localhost", port, reconnectStrategy: false, ...more },
+      RESP: 3,
+    }).on("error", () => {});
+  const client = await clientWith({ ca: pem }).connect();
+  const big = "x".repeat(1_000_000);
+  assert.equal(await client.set("big", big), "OK");
+  assert.equal(await client.get("big"), big);
+  assert.deepEqual(await client.multi().incr("n").get("none").exec(), [1, null]);
+  await client.close();
+  await assert.rejects(clientWith({}).connect(), /self-signed certificate/);
+});
+
+test("redis-cli speaks to it over TLS", { skip: !cliHasTls && "this redis-cli has no TLS" }, async () => {
+  using folder = makeFolder();
+  const { daemon, port, certificate } = await startWithTls(folder.path);
+  await using _ = daemon;
+  const cli = ["-h", "localhost", "-p", String(port), "--tls"];
+  const piped = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
+  const told = await run("redis-cli", [...cli, "--cacert", certificate, "--pipe"], { input: piped });
+  assert.match(told.stdout, /errors: 0, replies: 1000/);
+  const asked = await run("redis-cli", [...cli, "--cacert", certificate, "dbsize"]);
+  assert.equal(asked.stdout, "1000\n");
+  const untold = await run("redis-cli", [...cli, "ping"]);
+  assert.match(untold.stderr, /certificate verify failed/);
+});

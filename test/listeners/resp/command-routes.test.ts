@@ -1,0 +1,20 @@
+/** Where a connection's words lead. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NOTHING_UNCARRIED } from "../../../engine/users/command-path.js";
+import { CommandRoutes } from "../../../listeners/resp/commands/command-routes.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+
+const routes = new CommandRoutes(new Map(), NOTHING_UNCARRIED);
+
+test("a statement that only reads is no write, in whatever spelling SQL is called", () => {
+  for (const name of ["SQL", "sql", "Sql"])
+    for (const [statement, row, writes] of [
+      ["select 1", "SQL_RO", false],
+      ["delete from t", "SQL", true],
+    ] as const) {
+      const route = routes.find([name, "d", statement]);
+      assert.ok(!(route instanceof CommandFailure));
+      assert.deepEqual([route.command.name, route.writes], [row, writes], `${name} ${statement}`);
+    }
+});

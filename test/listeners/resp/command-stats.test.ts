@@ -1,0 +1,78 @@
+/** INFO commandstats and errorstats count what redis-server's count: calls, failures, and what was not run at all. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { skipWithout } from "../../support/requirements.js";
+import { answers, BesideRedis, lines } from "./beside-redis.js";
+
+const skip = skipWithout("redis-server");
+
+/** Calls whose counts are the connection's own, however long they take. */
+const conversation = lines(
+  "ACL SETUSER ann on >p ~a* +get +set +info",
+  "CONFIG RESETSTAT",
+  ...["SET a", "SET a 1", "GET a", "LPUSH a 1", "GETT a", "GEOADD foo 1", "CLIENT ID x", "CLIENT"],
+  ...["MULTI", "SET", "WATCH a", "LPUSH a", "EXEC", "MULTI", "GET a", "LPUSH a b", "EXEC"],
+  ...["BLPOP none 0.001", "AUTH ann wrong", "AUTH ann p", "GET b", "DEL a", "SET a 2"],
+  "AUTH default x",
+  "INFO commandstats",
+  "INFO errorstats",
+);
+
+/** Without times, and in one order. */
+function counts(answered: string): string[] {
+  return answered
+    .split("\r\n")
+    .filter((line) => /^(cmd|error)stat_/.test(line))
+    .map((line) => line.replace(/usec=\d+,usec_per_call=[\d.]+,/, ""))
+    .sort();
+}
+
+test("calls, failures and rejections are counted as redis-server counts them", { skip }, async () => {
+  await using beside = await BesideRedis.start();
+  const ports = [beside.ours.port, beside.redis.port];
+  const [ours, theirs] = await Promise.all(ports.map((port) => answers(port, conversation)));
+  assert.deepEqual(counts(ours ?? ""), counts(theirs ?? ""));
+  assert.match(counts(ours ?? "").join(), /cmdstat_geoadd:calls=0,rejected_calls=1,failed_calls=0/);
+});
+
+/** What INFO tells of BLPOP once a client that waits was told an error. */
+async function afterUnblock(port: number): Promise<string> {
+  using admin = await RedisConnection.open(port);
+  using client = await RedisConnection.open(port);
+  const id = await client.call("CLIENT", "ID");
+  const waited = client.call("BLPOP", "none", "0");
+  const unblock = () =>
+    admin.call("CLIENT", "UNBLOCK", id.kind === "integer" ? String(id.value) : "", "ERROR");
+  await until("it waits", async () => {
+    const told = await unblock();
+    return told.kind === "integer" && told.value === 1;
+  });
+  assert.equal((await waited).kind, "error");
+  const reply = await admin.call("INFO", "commandstats");
+  return (
+    /cmdstat_blpop:(calls=\d+),.*?(rejected_calls.*)\r/
+      .exec(reply.kind === "bulk" ? reply.bytes : "")
+      ?.slice(1)
+      .join() ?? ""
+  );
+}
+
+test("who waits and is told an error has failed, and so has what is recorded and fails", {
+  skip,
+}, async () => {
+  await using beside = await BesideRedis.start();
+  const theirs = await afterUnblock(beside.redis.port);
+  assert.equal(await afterUnblock(beside.ours.port), theirs);
+  using folder = makeFolder();
+  const { file } = makeKeyPair();
+  await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
+  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  assert.equal(await afterUnblock(port), theirs);
+  assert.match(
+    await answers(port, lines("SET a 1", "LPUSH a 1", "INFO commandstats")),
+    /cmdstat_lpush:calls=1,.*failed_calls=1/,
+  );
+});

@@ -1,0 +1,115 @@
+/** Settings of Redis that are taken and told, those of them that have an effect, and the fields of INFO that go by the moment. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { until } from "../../daemon/replicas.js";
+import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { skipWithout } from "../../support/requirements.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+import { answers, BesideRedis, lines } from "./beside-redis.js";
+import { startResp } from "./scene.js";
+
+const skip = skipWithout("redis-server");
+let beside: BesideRedis;
+before(async () => {
+  if (skip === false) beside = await BesideRedis.start();
+});
+after(() => beside?.[Symbol.asyncDispose]());
+
+/** Values that are set one after the other. */
+const WISHES: Readonly<Record<string, readonly string[]>> = {
+  "acllog-max-len": ["10", "-1", "128"],
+  appendonly: ["no", "maybe"],
+  "auto-aof-rewrite-min-size": ["32mb"],
+  "client-output-buffer-limit": [
+    ...["normal 1mb 2mb 60", "normal 0 0 0", "slave 1 2", "foo 1 2 3", "normal -1 0 0"],
+    ...[
+      "replica 1mb 1mb 60 pubsub 32mb 8mb 60",
+      "Normal 2mb 0 0 slave 0 0 0 pubsub 0 0 0",
+      "normal 256mb 0 0",
+    ],
+  ],
+  "hll-sparse-max-bytes": ["5000", "3000"],
+  "latency-tracking": ["no", "yes"],
+  "latency-tracking-info-percentiles": ["50 99", "101", "", "50 99 99.9"],
+  "lfu-decay-time": ["2"],
+  "lfu-log-factor": ["5", "-1"],
+  loglevel: ["debug", "verbose", "warning", "foo", "notice"],
+  "notify-keyspace-events": ["KEA", "AKE", "Kl$", "xyz", "gxe", ""],
+  "repl-timeout": ["30", "0"],
+  "replica-read-only": ["no", "yes"],
+  save: ["3600 1 300 100", "foo", "10", ""],
+  "stop-writes-on-bgsave-error": ["no", "yes"],
+  "stream-node-max-bytes": ["4kb", "8192"],
+  "stream-node-max-entries": ["100", "0", "-1", "5"],
+  "tcp-keepalive": ["300", "0", "-1", "60"],
+};
+
+for (const [name, values] of Object.entries(WISHES)) {
+  test(`CONFIG SET ${name} takes and tells what Redis does`, { skip }, async () => {
+    // Defaults are each server's own.
+    await beside.assertSame(
+      lines(
+        ...(name === "client-output-buffer-limit" ? [`CONFIG SET ${name} "slave 0 0 0 pubsub 0 0 0"`] : []),
+      ) + lines(...values.flatMap((value) => [`CONFIG SET ${name} "${value}"`, `CONFIG GET ${name}`])),
+    );
+  });
+}
+
+test("classes of events are told in Redis's order, however they were given", { skip }, async () => {
+  const random = new SeededRandom(seed(), 0);
+  for (let round = 0; round < 20; round++) {
+    const flags = Array.from({ length: random.below(12) }, () => random.oneOf([..."Ag$lshzxeKEtmdn"])).join(
+      "",
+    );
+    await beside.assertSame(
+      lines(`CONFIG SET notify-keyspace-events "${flags}"`, "CONFIG GET notify-keyspace-events"),
+    );
+  }
+});
+
+test("what is set has an effect where it means something", async () => {
+  await using ours = await startResp();
+  using client = await RedisConnection.open(ours.port);
+  await client.call("CONFIG", "SET", "client-output-buffer-limit", "normal 64kb 0 0");
+  await client.call("SET", "k", "v".repeat(100_000));
+  using reader = await RawClient.open(ours.port);
+  reader.send(lines("GET k"));
+  assert.equal(await reader.rest(), "", "an answer beyond it closes the connection");
+  await client.call("ACL", "SETUSER", "ann", "on", ">p");
+  await client.call("CONFIG", "SET", "acllog-max-len", "1");
+  for (const name of ["ann", "ben", "cid"]) await client.call("AUTH", name, "wrong");
+  const log = await client.call("ACL", "LOG");
+  assert.equal(log.kind === "array" ? log.items.length : -1, 1);
+});
+
+test("INFO tells how busy it is, its peak, percentiles and who was not let in", { skip }, async () => {
+  await using ours = await startResp({ limits: { maxConnections: 1 } });
+  const client = await RedisConnection.open(ours.port);
+  const info = async (section: string) => {
+    const reply = await client.call("INFO", section);
+    return reply.kind === "bulk" ? reply.bytes : "";
+  };
+  assert.match(await info("stats"), /\r\nrejected_connections:0\r\n/);
+  assert.match(await answers(ours.port, ""), /max number of clients/);
+  assert.match(await info("stats"), /\r\nrejected_connections:1\r\n/);
+  await until("it is busy", async () => /\r\ninstantaneous_ops_per_sec:[1-9]/.test(await info("stats")));
+  assert.match(await info("memory"), /\r\nused_memory_peak:[1-9]\d*\r\nused_memory_peak_human:[^\r]+\r\n/);
+  const latencies =
+    /^# Latencystats\r\nlatency_percentiles_usec_info:p50=\d+\.\d{3},p99=\d+\.\d{3},p99\.9=\d+\.\d{3}\r\n$/;
+  assert.match(await info("latencystats"), latencies);
+  await client.call("CONFIG", "SET", "latency-tracking", "no");
+  assert.equal(await info("latencystats"), "# Latencystats\r\n");
+  client[Symbol.dispose]();
+  // Redis tells them in the order of its table.
+  const shape = async (port: number) => {
+    const told = await answers(port, lines("CONFIG RESETSTAT", "SET a 1", "INFO latencystats"));
+    return told
+      .replaceAll(/=\d+\.\d+/g, "=N")
+      .replaceAll(/\$\d+/g, "$")
+      .split("\r\n")
+      .sort();
+  };
+  assert.deepEqual(await shape(beside.ours.port), await shape(beside.redis.port));
+});

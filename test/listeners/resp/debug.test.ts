@@ -1,0 +1,57 @@
+/** DEBUG: to whom it is open, and its answers beside redis-server's. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runDaemon } from "../../support/daemon-process.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { skipWithout } from "../../support/requirements.js";
+import { BesideRedis, lines } from "./beside-redis.js";
+import { startResp } from "./scene.js";
+
+const skip = skipWithout("redis-server");
+
+test("DEBUG is closed unless it was opened at the start, to all or to this machine", { skip }, async () => {
+  for (const who of ["no", "local", "yes"] as const) {
+    await using pair = await BesideRedis.start({ enableDebugCommand: who }, ["--enable-debug-command", who]);
+    const answered = await pair.assertSame(
+      lines("DEBUG SLEEP 0", "debug foo", "DEBUG", "CONFIG GET enable-debug-command"),
+    );
+    assert.equal(/-ERR DEBUG command not allowed/.test(answered), who === "no");
+  }
+  const alone = await runDaemon(["--enable-debug-command", "yes", "--check-config"]);
+  assert.match(alone.stderr, /--enable-debug-command is about the clients of --resp/);
+});
+
+test("DEBUG PROTOCOL answers of each kind, also within a transaction", { skip }, async () => {
+  await using beside = await BesideRedis.start({ enableDebugCommand: "yes" }, [
+    "--enable-debug-command",
+    "yes",
+  ]);
+  const kinds = "string integer double null array set map attrib push verbatim true FALSE bignum".split(" ");
+  const asked = kinds.map((kind) => `DEBUG PROTOCOL ${kind}`);
+  for (const before of [[], ["HELLO 3"]]) {
+    await beside.assertSame(lines(...before, ...asked));
+    await beside.assertSame(lines(...before, "MULTI", ...asked, "EXEC"));
+  }
+});
+
+test("DEBUG DIGEST is the same for the same contents only", async () => {
+  await using ours = await startResp({ enableDebugCommand: "local" });
+  using client = await RedisConnection.open(ours.port);
+  const digest = async (...words: string[]) => JSON.stringify(await client.call("DEBUG", ...words));
+  const empty = await digest("DIGEST");
+  await client.call("RPUSH", "a", "1", "2");
+  const one = await digest("DIGEST");
+  await client.call("COPY", "a", "b");
+  const two = await digest("DIGEST");
+  assert.equal(await digest("DIGEST-VALUE", "a"), await digest("DIGEST-VALUE", "b"));
+  await client.call("EXPIRE", "b", "1000");
+  const expiring = await digest("DIGEST");
+  assert.equal(new Set([empty, one, two, expiring]).size, 4);
+  await client.call("DEL", "b");
+  await client.call("DEBUG", "RELOAD", "NOSAVE");
+  assert.equal(await digest("DIGEST"), one);
+  await client.call("MOVE", "a", "1");
+  assert.notEqual(await digest("DIGEST"), one);
+  await client.call("FLUSHALL");
+  assert.equal(await digest("DIGEST"), empty);
+});

@@ -1,0 +1,72 @@
+/** `redis-cli --rdb` takes all keys of a daemon, and a redis-server that starts with them holds what the daemon held. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import type { Reply } from "../../../protocol/reply.js";
+import { makeFolder } from "../../daemon/replicas.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { startRedis } from "../../support/redis-server.js";
+import { skipWithout } from "../../support/requirements.js";
+import { lines } from "./beside-redis.js";
+import { said, startResp } from "./scene.js";
+
+const skip = skipWithout("redis-server");
+const run = promisify(execFile);
+
+const FILLED = [
+  ...["SET s value", "SET later value PX 90000000", "RPUSH l a b c", "SADD t x y", "HSET h f v g w"],
+  ...[
+    "ZADD z 1.5 a 2 b",
+    "XADD m 1-1 f v",
+    "PFADD p a b",
+    `SET long ${"x".repeat(70_000)}`,
+    "SELECT 3",
+    "SET s other",
+  ],
+];
+const ASKED = [
+  ...[
+    "GET s",
+    "LRANGE l 0 -1",
+    "SORT t ALPHA",
+    "HGET h g",
+    "ZRANGE z 0 -1 WITHSCORES",
+    "XRANGE m - +",
+    "PFCOUNT p",
+  ],
+  ...["STRLEN long", "PEXPIRETIME later", "DBSIZE", "SELECT 3", "GET s", "DBSIZE"],
+];
+
+async function answersOf(port: number): Promise<readonly Reply[]> {
+  using client = await RedisConnection.open(port);
+  for (const line of ASKED) client.queue(line.split(" "));
+  return await client.flush();
+}
+
+test("redis-cli --rdb writes a file that redis-server starts with", { skip }, async () => {
+  using folder = makeFolder();
+  await using scene = await startResp();
+  await said(scene.port, lines(...FILLED));
+  const file = join(folder.path, "dump.rdb");
+  await run("redis-cli", ["-p", String(scene.port), "--rdb", file]);
+  await using redis = await startRedis({ args: ["--dir", folder.path] });
+  assert.deepEqual(await answersOf(redis.port), await answersOf(scene.port));
+});
+
+test("who would replicate, and keys that have no form of Redis's, get no file, and are told why", {
+  skip,
+}, async () => {
+  await using scene = await startResp();
+  assert.match(await said(scene.port, lines("SYNC")), /^-ERR a daemon has no replicas: .*--rdb/);
+  assert.match(await said(scene.port, lines("PSYNC ? -1")), /^-ERR a daemon has no replicas/);
+  await said(scene.port, lines("DOC.CREATE d"));
+  assert.match(
+    await said(scene.port, lines("REPLCONF rdb-only 1", "SYNC")),
+    /^\+OK\r\n-ERR key 'd' of database 0: a document has no form of Redis's/,
+  );
+  using folder = makeFolder();
+  const file = join(folder.path, "dump.rdb");
+  await assert.rejects(run("redis-cli", ["-p", String(scene.port), "--rdb", file]));
+});

@@ -1,0 +1,231 @@
+/** Clients that mean no good, or do not know what they do: others are served, and what they held comes back. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { NOTHING_UNCARRIED } from "../../../engine/users/command-path.js";
+import { bulk, type Reply } from "../../../protocol/reply.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { until } from "../../daemon/replicas.js";
+import { bytesInUse } from "../../support/garbage.js";
+import { RawClient } from "../../support/raw-client.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+import { type RespScene, said, startResp } from "./scene.js";
+
+const MIB = 1024 * 1024;
+
+async function assertServes({ port, listener }: RespScene): Promise<void> {
+  assert.equal(await said(port, "PING\r\n"), "+PONG\r\n");
+  await until("what was held is given back", () => listener.bufferedBytes === 0);
+}
+
+test("a half-closed connection gets all its answers", async () => {
+  await using scene = await startResp();
+  assert.equal(await said(scene.port, "SET k 1\r\nINCR k\r\nGET k"), "+OK\r\n:2\r\n");
+  await assertServes(scene);
+});
+
+test("a client that goes on sending behind the good-bye is cut off", async () => {
+  await using scene = await startResp();
+  for (const [last, answer] of [
+    ["QUIT\r\n", "+OK\r\n"],
+    ["*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"],
+  ] as const) {
+    using client = await RawClient.open(scene.port);
+    client.send(last);
+    assert.equal(await client.rest(), answer);
+    await until("it is cut off", () => {
+      if (!client.socket.destroyed) client.send("PING\r\n");
+      return client.socket.destroyed;
+    });
+  }
+  await assertServes(scene);
+});
+
+test("a client that never reads is closed at the bound, while others are served", async () => {
+  await using scene = await startResp({ limits: { maxOutputBytes: 8 * MIB } });
+  assert.equal(await said(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
+  using deaf = await RawClient.open(scene.port);
+  deaf.socket.pause();
+  deaf.send("GET big\r\n".repeat(1000));
+  await until("it is closed", () => scene.log.some(({ reason }) => reason === "answer-too-long"));
+  deaf.socket.resume();
+  await deaf.rest();
+  await assertServes(scene);
+});
+
+test("an answer longer than any string can be closes its connection, and others are served", async () => {
+  await using scene = await startResp();
+  assert.equal(await said(scene.port, writeCommand(["SET", "big", "x".repeat(8 * MIB)])), "+OK\r\n");
+  const mget = writeCommand(["MGET", ...Array.from({ length: 65 }, () => "big")]);
+  assert.equal(await said(scene.port, mget), "");
+  assert.equal(await said(scene.port, `HELLO 3\r\n${mget}PING\r\n`), "");
+  assert.ok(scene.log.some(({ reason }) => reason === "answer-too-long"));
+  await assertServes(scene);
+});
+
+test("answers that have to wait may be longer together than any string can be", async () => {
+  const answer = bulk("x".repeat(16 * MIB));
+  let resolve: (reply: Reply) => void = () => {};
+  const first = new Promise<Reply>((done) => {
+    resolve = done;
+  });
+  let calls = 0;
+  const execute = () => (calls++ === 0 ? first : Promise.resolve(answer));
+  const path = {
+    databases: 16,
+    records: true,
+    writersOf: (_: number, keys: readonly string[]) => keys.map(() => ""),
+    carries: false,
+    uncarried: NOTHING_UNCARRIED,
+    hold: () => true,
+    keyCounts: [],
+    expiredKeys: 0,
+    changes: null,
+    tellOf() {},
+    others: null,
+    execute,
+    send: execute,
+    executeTogether: () => assert.fail(),
+    sharing: <Result>(run: () => Result) => run(),
+    executeInSteps: () => assert.fail(),
+  };
+  await using scene = await startResp({ path, limits: { maxOutputBytes: 64 * MIB } });
+  using client = await RawClient.open(scene.port);
+  client.send("GETDEL k\r\n".repeat(40));
+  await until("all are under way", () => calls === 40);
+  resolve(answer);
+  await client.rest();
+  assert.ok(scene.log.some(({ reason }) => reason === "answer-too-long"));
+});
+
+test("a client that takes nothing for --idle-timeout is closed", async () => {
+  await using scene = await startResp({ limits: { idleTimeout: 2000 } });
+  assert.equal(await said(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
+  using deaf = await RawClient.open(scene.port);
+  deaf.socket.pause();
+  deaf.send("GET big\r\n".repeat(200));
+  await until("it is closed", () => scene.log.some(({ reason }) => reason === "output-stuck"));
+  await assertServes(scene);
+});
+
+test("25 MB of commands in one go are answered, and others get their turn meanwhile", async () => {
+  await using scene = await startResp();
+  const socket = connect(scene.port, "127.0.0.1");
+  await once(socket, "connect");
+  const piece = Buffer.from("*1\r\n$4\r\nPING\r\n".repeat(75_000));
+  const rounds = 25;
+  let received = 0;
+  const all = new Promise<void>((resolve) => {
+    socket.on("data", (chunk) => {
+      received += chunk.length;
+      if (received === rounds * 75_000 * 7) resolve();
+    });
+  });
+  for (let i = 0; i < rounds; i++) {
+    if (!socket.write(piece)) await once(socket, "drain");
+    if (i % 5 === 0) assert.equal(await said(scene.port, "PING\r\n"), "+PONG\r\n");
+  }
+  await all;
+  socket.destroy();
+  await assertServes(scene);
+});
+
+test("an argument of 511 MiB that never comes takes no memory, and one that comes half is bounded", async () => {
+  await using scene = await startResp({ limits: { maxBufferedBytes: 16 * MIB } });
+  using announced = await RawClient.open(scene.port);
+  announced.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${511 * MIB}\r\nabc`);
+  await until("it has come", () => scene.listener.bufferedBytes > 0);
+  assert.ok(scene.listener.bufferedBytes < MIB);
+  using half = await RawClient.open(scene.port);
+  half.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${511 * MIB}\r\n${"x".repeat(32 * MIB)}`);
+  await half.rest();
+  assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
+  assert.equal(announced.ended, false);
+  announced.socket.destroy();
+  await assertServes(scene);
+});
+
+/** Opens connections at once and drops them: silent, in a request, in a transaction, before an answer. */
+async function openAndDrop(port: number, count: number): Promise<void> {
+  const beginnings = ["", "*2\r\n$3\r\nGET\r\n$100\r\nabc", "WATCH k\r\nMULTI\r\nGET k\r\n", "GET k\r\n"];
+  const open = async (_: unknown, i: number) => {
+    const socket = connect(port, "127.0.0.1");
+    await once(socket, "connect");
+    const beginning = beginnings[i % beginnings.length] as string;
+    if (beginning !== "") await new Promise((sent) => socket.write(beginning, sent));
+    if (i % 3 === 0) socket.destroy();
+    else socket.resetAndDestroy();
+  };
+  await Promise.all(Array.from({ length: count }, open));
+}
+
+test("what MULTI queues is counted, and given back", async () => {
+  await using scene = await startResp({ limits: { maxBufferedBytes: 16 * MIB } });
+  using greedy = await RawClient.open(scene.port);
+  const set = writeCommand(["SET", "k", "x".repeat(MIB)]);
+  greedy.send(`MULTI\r\n${set.repeat(8)}`);
+  await until("it is counted", () => scene.listener.bufferedBytes > 8 * MIB);
+  greedy.send("DISCARD\r\n");
+  await until("it is given back", () => scene.listener.bufferedBytes === 0);
+  greedy.send(`MULTI\r\n${set.repeat(32)}`);
+  await greedy.rest();
+  assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
+  await assertServes(scene);
+});
+
+test("10,000 connections opened and dropped leave nothing", async () => {
+  await using scene = await startResp();
+  // The first ones are what the engine needs to compile.
+  await openAndDrop(scene.port, 250);
+  await assertServes(scene);
+  const before = bytesInUse();
+  for (let round = 0; round < 40; round++) await openAndDrop(scene.port, 250);
+  await assertServes(scene);
+  await until("memory is back", () => bytesInUse() < before + 2 * MIB);
+});
+
+test("clients above --max-connections are told so, and there is room again when one leaves", async () => {
+  await using scene = await startResp({ limits: { maxConnections: 1 } });
+  using first = await RawClient.open(scene.port);
+  first.send("PING\r\n");
+  assert.equal(await first.read(7), "+PONG\r\n");
+  using second = await RawClient.open(scene.port);
+  assert.equal(await second.rest(), "-ERR max number of clients reached\r\n");
+  first.socket.destroy();
+  await until("there is room", async () => (await said(scene.port, "PING\r\n")) === "+PONG\r\n");
+});
+
+test("a still connection is closed after --resp-idle-timeout", async () => {
+  await using scene = await startResp({ limits: { respIdleTimeout: 100 } });
+  using still = await RawClient.open(scene.port);
+  assert.equal(await still.rest(), "");
+});
+
+test("garbage closes its own connection at most", async () => {
+  await using scene = await startResp();
+  const random = new SeededRandom(seed());
+  const alphabet = [
+    "*",
+    "$",
+    "-",
+    "1",
+    "3",
+    "\r\n",
+    "\n",
+    '"',
+    " ",
+    "SET",
+    "MULTI",
+    "EXEC",
+    "\0",
+    "\xff",
+    "HELLO 3",
+  ];
+  for (let round = 0; round < 300; round++) {
+    const parts = Array.from({ length: random.below(40) }, () => random.oneOf(alphabet));
+    await said(scene.port, parts.join(random.oneOf(["", " "])));
+  }
+  await assertServes(scene);
+});

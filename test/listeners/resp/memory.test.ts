@@ -1,0 +1,95 @@
+/** A Redis client while memory is full: the same answers as of a redis-server above its maxmemory. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { MemoryFace } from "../../../engine/memory/memory-limit.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { startRedis } from "../../support/redis-server.js";
+import { skipWithout } from "../../support/requirements.js";
+import { startResp } from "./scene.js";
+
+/** While there is room, while there is none, and when there is again. */
+type Conversation = readonly [before: readonly string[], full: readonly string[], after: readonly string[]];
+
+const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
+  "what may need memory is refused, what reads or removes is served": [
+    ["SET k 1", "RPUSH l 1 2 3", "HSET h f v"],
+    [
+      ...[
+        "SET k 2",
+        "APPEND k x",
+        "INCR k",
+        "GETSET k 1",
+        "RPUSH l 4",
+        "HSET h f w",
+        "SADD s a",
+        "ZADD z 1 a",
+      ],
+      ...["GET k", "LRANGE l 0 -1", "STRLEN k", "EXISTS k h", "TTL k", "PING", "ECHO x", "DBSIZE"],
+      ...["LPOP l", "HDEL h f", "EXPIRE k 100", "PERSIST k", "DEL k", "SET k 3", "NOSUCH", "SET k"],
+    ],
+    ["SET k 3", "GET k", "FLUSHALL"],
+  ],
+  "nothing can be queued, and the transaction is lost": [
+    ["SET k 1"],
+    ["MULTI", "GET k", "EXEC", "MULTI", "PING", "DISCARD", "GET k", "MULTI", "MULTI", "EXEC"],
+    ["MULTI", "GET k", "EXEC", "DEL k"],
+  ],
+  "a transaction that was begun before runs if it needs no memory": [
+    ["SET k 1", "MULTI", "GET k", "DEL k"],
+    ["EXEC", "GET k"],
+    ["GET k"],
+  ],
+  "a transaction that was begun before is refused if it needs memory": [
+    ["SET k 1", "MULTI", "DEL k", "SET k 2"],
+    ["EXEC", "EXEC", "GET k"],
+    ["MULTI", "SET k 1", "EXEC", "DEL k"],
+  ],
+  "a transaction can be discarded": [["MULTI", "SET k 1"], ["DISCARD", "GET k"], ["GET k"]],
+  "RESET ends a transaction": [["MULTI", "SET k 1"], ["RESET", "GET k"], ["GET k"]],
+  "a transaction that was refused a command is lost though there is room again": [
+    ["MULTI"],
+    ["SET k 1"],
+    ["SET k 1", "EXEC", "GET k"],
+  ],
+};
+
+async function talk(
+  port: number,
+  conversation: Conversation,
+  fill: (isFull: boolean) => Promise<void>,
+): Promise<Reply[]> {
+  using client = await RedisConnection.open(port);
+  const all: Reply[] = [];
+  for (const [part, commands] of conversation.entries()) {
+    await fill(part === 1);
+    for (const command of commands) client.queue(command.split(" "));
+    all.push(...(await client.flush()));
+  }
+  return all;
+}
+
+test("answers while memory is full are redis-server's", { skip: skipWithout("redis-server") }, async (t) => {
+  let isFull = false;
+  const memory: MemoryFace = {
+    get isFull() {
+      return isFull;
+    },
+    refuses: (needsMemory) => isFull && needsMemory,
+    refusal: () => assert.fail("of signed commands only"),
+  };
+  await using redis = await startRedis();
+  using admin = await RedisConnection.open(redis.port);
+  await using ours = await startResp({ memory });
+  for (const [name, conversation] of Object.entries(CONVERSATIONS)) {
+    await t.test(name, async () => {
+      const theirs = await talk(redis.port, conversation, async (full) => {
+        await admin.call("CONFIG", "SET", "maxmemory", full ? "1" : "0");
+      });
+      const mine = await talk(ours.port, conversation, async (full) => {
+        isFull = full;
+      });
+      assert.deepEqual(mine, theirs);
+    });
+  }
+});

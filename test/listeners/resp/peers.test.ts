@@ -1,0 +1,100 @@
+/** Redis clients of two daemons, each a process of its own: what one does, the other's clients see. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bulk, integer } from "../../../protocol/reply.js";
+import { makeFolder, until } from "../../daemon/replicas.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+
+interface Served {
+  readonly daemon: DaemonProcess;
+  readonly port: number;
+}
+
+/** Two daemons with folders, each the other's peer, that are complete. */
+async function startPair(): Promise<AsyncDisposable & { readonly one: Served; readonly other: Served }> {
+  const app = makeKeyPair();
+  const folders = [makeFolder(), makeFolder()];
+  const ports = [await freePort(), await freePort()];
+  const start = async (index: 0 | 1): Promise<Served> => {
+    const peer = `127.0.0.1:${ports[1 - index]}`;
+    const daemon = await startDaemon([
+      ...["-s", app.file, "-p", String(ports[index]), "--peer", peer, ...knowsSecret, "--resp", "0"],
+      ...["--data", folders[index]?.path ?? ""],
+    ]);
+    const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+    return { daemon, port: port as number };
+  };
+  const [one, other] = await Promise.all([start(0), start(1)]);
+  for (const { port } of [one, other]) {
+    using client = await RedisConnection.open(port);
+    await until("it is complete", async () => {
+      const info = await client.call("INFO", "replication");
+      return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
+    });
+  }
+  return {
+    one,
+    other,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([one, other].map(({ daemon }) => daemon[Symbol.asyncDispose]()));
+      for (const folder of folders) folder[Symbol.dispose]();
+    },
+  };
+}
+
+test("who waits at one daemon is woken by what comes through the other, and takes it from both", async () => {
+  await using pair = await startPair();
+  using waiter = await RedisConnection.open(pair.one.port);
+  using pusher = await RedisConnection.open(pair.other.port);
+  using admin = await RedisConnection.open(pair.one.port);
+  const taken = waiter.call("BLPOP", "nothing", "l", "0");
+  await until("it waits", async () => {
+    const info = await admin.call("INFO", "clients");
+    return info.kind === "bulk" && info.bytes.includes("blocked_clients:1");
+  });
+  assert.deepEqual(await pusher.call("RPUSH", "l", "a", "b"), integer(2));
+  assert.deepEqual(await taken, { kind: "array", items: [bulk("l"), bulk("a")] });
+  await until("it is gone from the other as well", async () => {
+    const length = await pusher.call("LLEN", "l");
+    return length.kind === "integer" && length.value === 1;
+  });
+  assert.deepEqual(await admin.call("LRANGE", "l", "0", "-1"), { kind: "array", items: [bulk("b")] });
+});
+
+test("WAIT tells how many other daemons have the connection's last write on their disks", async () => {
+  await using pair = await startPair();
+  using client = await RedisConnection.open(pair.one.port);
+  assert.deepEqual(await client.call("WAIT", "1", "0"), integer(1), "nothing was written, and one is there");
+  assert.equal((await client.call("SET", "k", "v")).kind, "status");
+  assert.deepEqual(await client.call("WAIT", "1", "0"), integer(1));
+  assert.deepEqual(await client.call("WAIT", "0", "0"), integer(1));
+  assert.deepEqual(await client.call("WAIT", "2", "30"), integer(1));
+  for (const argv of [["MULTI"], ["WAIT", "2", "0"], ["EXEC"]]) client.queue(argv);
+  assert.deepEqual((await client.flush()).at(-1), { kind: "array", items: [integer(1)] });
+
+  pair.other.daemon.kill("SIGSTOP");
+  for (const argv of [["MULTI"], ["SET", "k", "w"], ["EXEC"], ["WAIT", "1", "50"]]) client.queue(argv);
+  assert.deepEqual((await client.flush()).at(-1), integer(0), "a daemon that stands still says nothing");
+  const waited = client.call("WAIT", "1", "0");
+  pair.other.daemon.kill("SIGCONT");
+  assert.deepEqual(await waited, integer(1));
+});
+
+test("WAIT of a daemon that has no peers answers at once", async () => {
+  using folder = makeFolder();
+  for (const kept of [[], ["-s", makeKeyPair().file, "--data", folder.path]]) {
+    await using daemon = await startDaemon(["--resp", "0", ...kept]);
+    const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+    using client = await RedisConnection.open(port as number);
+    for (const argv of [
+      ["SET", "k", "v"],
+      ["WAIT", "1", "0"],
+    ])
+      client.queue(argv);
+    assert.deepEqual((await client.flush()).at(-1), integer(0));
+  }
+});

@@ -1,0 +1,164 @@
+/** Redis clients of daemons with --data and --peer: writes are recorded, and the other daemons have them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { said } from "./scene.js";
+
+const app = makeKeyPair();
+
+const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
+const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
+
+/** Two daemons, each the other's peer, that find an order final soon. */
+async function startPair(): Promise<AsyncDisposable & { readonly ports: readonly [number, number] }> {
+  const ports = [await freePort(), await freePort()];
+  const replicas = await Promise.all(
+    ports.map((port, index) => {
+      const peer = `127.0.0.1:${ports[1 - index]}`;
+      const window = ["--window", "1s,500ms", "--tail-seconds", "5s"];
+      return startReplica({
+        args: ["-s", app.file, "-p", String(port), "--peer", peer, ...knowsSecret, "--resp", "0", ...window],
+      });
+    }),
+  );
+  await until("both are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  return {
+    ports: [respPort(replicas[0] as RunningReplica), respPort(replicas[1] as RunningReplica)],
+    async [Symbol.asyncDispose]() {
+      await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
+    },
+  };
+}
+
+test("what is written outlives the daemon, and a pipeline reads what it wrote", async () => {
+  using folder = makeFolder();
+  const args = ["-s", app.file, "--data", folder.path, "--resp", "0"];
+  {
+    await using replica = await startReplica({ args });
+    const pipeline = lines(
+      "SET k 1",
+      "INCR k",
+      "GET k",
+      "LPUSH l a b",
+      "LLEN l",
+      "SET k x",
+      "INCR k",
+      "GET k",
+    );
+    assert.equal(
+      await said(respPort(replica), pipeline),
+      "+OK\r\n:2\r\n$1\r\n2\r\n:2\r\n:2\r\n+OK\r\n-ERR value is not an integer or out of range\r\n$1\r\nx\r\n",
+    );
+  }
+  await using replica = await startReplica({ args });
+  assert.equal(
+    await said(respPort(replica), lines("GET k", "LRANGE l 0 -1")),
+    "$1\r\nx\r\n*2\r\n$1\r\nb\r\n$1\r\na\r\n",
+  );
+});
+
+test("keys that have expired are counted as gone before anything else is written", async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  using client = await RedisConnection.open(respPort(replica));
+  const told = async (section: string) => {
+    const reply = await client.call("INFO", section);
+    return reply.kind === "bulk" ? reply.bytes : "";
+  };
+  await client.call("MSET", "stays", "1", "again", "1", "lives", "1");
+  await client.call("EXPIRE", "lives", "1000");
+  for (const key of ["a", "b", "again"]) await client.call("SET", key, "1", "PX", "1");
+  await until("they have expired", async () => {
+    const reply = await client.call("EXISTS", "a", "b", "again");
+    return reply.kind === "integer" && reply.value === 0;
+  });
+  assert.deepEqual(await client.call("DBSIZE"), { kind: "integer", value: 2 });
+  assert.match(await told("keyspace"), /db0:keys=2,expires=1,avg_ttl=9\d{5}\r\n/);
+  assert.match(await told("stats"), /\r\nexpired_keys:3\r\n/);
+  await client.call("SET", "again", "1");
+  assert.deepEqual(await client.call("DBSIZE"), { kind: "integer", value: 3 });
+  assert.match(await told("stats"), /\r\nexpired_keys:3\r\n/);
+});
+
+test("a transaction is one unit, and what was watched decides", async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  const port = respPort(replica);
+  assert.equal(
+    await said(port, lines("MULTI", "SET k 1", "PING", "INCR k", "LPUSH k a", "GET k", "EXEC")),
+    "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*5\r\n+OK\r\n+PONG\r\n:2\r\n" +
+      "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n$1\r\n2\r\n",
+  );
+  assert.equal(
+    await said(port, lines("WATCH k", "SET k 2", "MULTI", "SET k 3", "EXEC", "GET k")),
+    "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n$1\r\n2\r\n",
+  );
+  assert.equal(
+    await said(
+      port,
+      lines("WATCH k none", "MULTI", "SET none 1", "EXEC", "WATCH k", "MULTI", "GET k", "EXEC"),
+    ),
+    "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n2\r\n",
+  );
+  assert.match(
+    await said(port, lines("MULTI", "SET a 1", "SELECT 1", "SET a 1", "EXEC", "GET a")),
+    /QUEUED\r\n-EXECABORT .* one database\r\n\$-1\r\n$/,
+  );
+  const told = await said(
+    port,
+    lines(
+      ...["HELLO 3", "SUBSCRIBE c", "MULTI", "PUBLISH c unsaid", "SET a 1", "SELECT 1", "SET a 1", "EXEC"],
+      ...["MULTI", "PUBLISH c said", "SET a 1", "EXEC"],
+    ),
+  );
+  assert.doesNotMatch(told, /unsaid/);
+  assert.match(told, /-EXECABORT .*\$4\r\nsaid\r\n\*2\r\n:1\r\n\+OK\r\n$/s);
+});
+
+test("a transaction of more commands than an envelope holds is refused in words of its own", async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  const answerTo = async (writes: number, reads: number) => {
+    const commands = [...Array(writes).fill("INCR n"), ...Array(reads).fill("GET n")];
+    const all = await said(respPort(replica), lines("DEL n", "MULTI", ...commands, "EXEC", "GET n"));
+    return all.slice(all.lastIndexOf("+QUEUED\r\n") + "+QUEUED\r\n".length);
+  };
+  assert.match(await answerTo(4000, 96), /^\*4096\r\n[^-]*\$4\r\n4000\r\n$/);
+  assert.equal(
+    await answerTo(4000, 97),
+    "-EXECABORT Transaction discarded: where commands are recorded, one that writes has at most 4096 commands\r\n$-1\r\n",
+  );
+  assert.match(await answerTo(0, 5000), /^\*5000\r\n/);
+});
+
+test("while a daemon is not complete it answers reads, and says of writes why not", async () => {
+  using folder = makeFolder();
+  const peer = `127.0.0.1:${await freePort()}`;
+  const args = ["-s", app.file, "--data", folder.path, "--peer", peer, ...knowsSecret, "--resp", "0"];
+  await using replica = await startReplica({ args });
+  assert.match(
+    await said(respPort(replica), lines("SET k 1")),
+    /^-LOADING This daemon takes no writes yet: it has started, and /,
+  );
+  assert.equal(await said(respPort(replica), lines("GET k")), "$-1\r\n");
+});
+
+test("another daemon answers what one was told to write, and a stable answer comes", async () => {
+  await using pair = await startPair();
+  const [one, other] = pair.ports;
+  assert.equal(await said(one, lines("SET k v")), "+OK\r\n");
+  using reader = await RedisConnection.open(other);
+  await until("the other daemon has it", async () => {
+    const reply = await reader.call("GET", "k");
+    return reply.kind === "bulk" && reply.bytes === "v";
+  });
+  assert.equal(
+    await said(one, lines("DBSYNC REPLY stable", "INCR n", "GET n", "DBSYNC REPLY provisional", "INCR n")),
+    "+OK\r\n:1\r\n$1\r\n1\r\n+OK\r\n:2\r\n",
+  );
+  assert.match(await said(one, lines("DBSYNC REPLY later")), /^-ERR syntax error/);
+});

@@ -1,0 +1,144 @@
+/** A RESP listener in the test's own process, before a memory of its own. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LocalUnits } from "../../../engine/backends/local-units.js";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { Newest } from "../../../engine/backends/newest.js";
+import { Channels } from "../../../engine/channels/channels.js";
+import { type MemoryFace, UNBOUNDED } from "../../../engine/memory/memory-limit.js";
+import { NOBODY } from "../../../engine/pipeline/observer.js";
+import { SlowLog } from "../../../engine/slow-log/slow-log.js";
+import type { CommandPath } from "../../../engine/users/command-path.js";
+import { LocalPath } from "../../../engine/users/local-path.js";
+import { Users } from "../../../engine/users/users.js";
+import type { DaemonFace } from "../../../listeners/daemon-face.js";
+import { RespListener } from "../../../listeners/resp/listener.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { NO_EVENTS } from "../../../options/event-flags.js";
+import type { Limits } from "../../../options/limits.js";
+import { USER_LISTENER_NAMES, type UserListenerName } from "../../../options/settings.js";
+import { defaultLimits } from "../../daemon/in-process.js";
+import type { LogLine } from "../../support/daemon-process.js";
+import { freePort } from "../../support/free-port.js";
+import { keepLog } from "../../support/log-lines.js";
+import { RawClient } from "../../support/raw-client.js";
+
+const NOWHERE = Object.fromEntries(USER_LISTENER_NAMES.map((name) => [name, null])) as Record<
+  UserListenerName,
+  null
+>;
+
+export interface RespScene extends AsyncDisposable {
+  readonly port: number;
+  readonly users: Users;
+  readonly listener: RespListener;
+  readonly log: readonly LogLine[];
+}
+
+export interface SceneOptions {
+  readonly limits?: Partial<Limits>;
+  /** Lines of an ACL file. */
+  readonly users?: readonly string[];
+  readonly memory?: MemoryFace;
+  readonly copies?: DaemonFace["copies"];
+  /** Default: nobody. */
+  readonly enableDebugCommand?: DaemonFace["settings"]["enableDebugCommand"];
+  /** Default: a memory. */
+  readonly path?: CommandPath;
+}
+
+export async function startResp({
+  limits = {},
+  users,
+  memory = UNBOUNDED,
+  copies = null,
+  enableDebugCommand = "no",
+  path,
+}: SceneOptions = {}): Promise<RespScene> {
+  const { log, lines } = keepLog("debug");
+  const environment = realEnvironment;
+  const backend = new MemoryBackend(environment);
+  const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));
+  const port = () => listener.address.port;
+  const channels = new Channels();
+  known.whenChanged = () => channels.review();
+  const daemon: DaemonFace = {
+    channels,
+    slowLog: new SlowLog(),
+    settings: {
+      aclFile: null,
+      data: null,
+      fsync: "always",
+      jsonReplicas: [],
+      peers: [],
+      sqlLanguage: "mg",
+      ...NOWHERE,
+      allowAnonymous: false,
+      enableDebugCommand,
+      notifyKeyspaceEvents: NO_EVENTS,
+    },
+    memory: { bytes: 0, policy: "noeviction", policies: ["noeviction"], used: 1_000_000, evicted: 0 },
+    logLevel: "info",
+    say: (level, sentence) => log[level](sentence),
+    address: "127.0.0.1",
+    get port() {
+      return port();
+    },
+    members: 0,
+    jsonFleet: null,
+    copies,
+    state: "live",
+    failure: null,
+    shutDown: null,
+  };
+  const listener: RespListener = new RespListener({
+    daemon,
+    address: "127.0.0.1",
+    port: await freePort(),
+    gate: null,
+    observer: NOBODY,
+    environment,
+    log,
+    users: known,
+    memory,
+    limits: { ...defaultLimits, ...limits },
+    path: path ?? new LocalPath(backend, new LocalUnits(environment, new Newest())),
+  });
+  await backend.start();
+  await listener.start();
+  return {
+    port: listener.address.port,
+    users: known,
+    listener,
+    log: lines,
+    async [Symbol.asyncDispose]() {
+      await listener.stop();
+      await backend.stop();
+    },
+  };
+}
+
+/** A file of these lines, there while it is used. */
+export function withFile<Result>(lines: readonly string[], use: (file: string) => Result): Result {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-acl-"));
+  try {
+    const file = join(folder, "users.acl");
+    writeFileSync(file, lines.join("\n"), "latin1");
+    return use(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What a server answers to these bytes and the end of the stream; the connection's own number is left out. */
+export async function said(port: number, bytes: string): Promise<string> {
+  using client = await RawClient.open(port);
+  client.send(bytes);
+  client.socket.end();
+  return withoutId(await client.rest());
+}
+
+export function withoutId(answer: string): string {
+  return answer.replace(/(\$2\r\nid\r\n):\d+/g, "$1:1");
+}

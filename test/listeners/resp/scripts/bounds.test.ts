@@ -1,0 +1,168 @@
+/** Scripts that loop, allocate or recurse for ever end with an error, and the service goes on. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
+import { some } from "../../../support/amount.js";
+import { answers } from "../beside-redis.js";
+import { startResp } from "../scene.js";
+
+const MIB = 1024 * 1024;
+const limits = { luaTimeLimit: 100, luaMemory: 32 * MIB };
+const evaluated = (script: string) => writeCommand(["EVAL", script, "0"]);
+
+const endless = [
+  "while true do end",
+  "while true do pcall(function() while true do end end) end",
+  "local function f() return f() end return f()",
+  "local c = coroutine.wrap(function() while true do end end) while true do pcall(c) end",
+  "while true do redis.call('incr', 'k') end",
+  "repeat until xpcall(function() while true do end end, function(m) return m end)",
+  "while true do xpcall(function() error('x') end, function() while true do end end) end",
+  "local function deeper(n) while true do coroutine.resume(coroutine.create(function() deeper(n + 1) end)) end end deeper(1)",
+  "while true do redis.call('bitcount', 'k') end",
+  "table.sort({1, 2, 3, 4}, function() while true do end end)",
+  "while true do setmetatable({}, {__index = function() return 1 end}) end",
+  // One call that C does not come back from, and many that each take long.
+  "return string.find(('a'):rep(40), ('a-'):rep(20) .. 'b')",
+  "local t = {} for i = 1, 400000 do t[i] = i end while true do table.insert(t, 1, 0) end",
+];
+
+for (const script of endless)
+  test(`it is stopped: ${script}`, async () => {
+    await using scene = await startResp({ limits });
+    const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
+    assert.match(
+      all,
+      /^-ERR .*Script stopped: it took more than 100 ms \(lua-time-limit\).*\r\n\$7\r\ngoes on\r\n/,
+    );
+  });
+
+const greedy = [
+  "local t = {} for i = 1, 1e9 do t[i] = i end",
+  "return string.rep('x', 1e9)",
+  "local s = 'x' while true do s = s .. s end",
+  "local t = {} while true do t = {t, string.rep('y', 1000)} end",
+  "local t = {} for i = 1, 1e9 do t[i] = function() return i end end",
+];
+
+for (const script of greedy)
+  test(`its memory ends: ${script}`, async () => {
+    await using scene = await startResp({ limits: { ...limits, luaTimeLimit: 60_000 } });
+    const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
+    assert.match(all, /^-ERR not enough memory script: \w+\r\n\$7\r\ngoes on\r\n/);
+  });
+
+const manifold = [
+  "local s, t = ('x'):rep(1000000), {} for i = 1, 100000 do t[i] = s end return t",
+  "local t = {} for i = 1, 15 do t = {t, t, t, t, t, t} end return cmsgpack.pack(t)",
+  "local t = {} for i = 1, 100 do t = {t, t} end return cjson.encode(t)",
+  "local t = {} for i = 1, 100 do t = {t, t} end return t",
+];
+
+for (const script of some(manifold, 2))
+  test(`what it makes of its values ends: ${script}`, async () => {
+    await using scene = await startResp({ limits: { ...limits, luaTimeLimit: 60_000 } });
+    const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
+    assert.match(
+      all,
+      /^-ERR (not enough memory script: .*|the script used more memory .*)\r\n\$7\r\ngoes on\r\n/,
+    );
+  });
+
+test("scripts that are known take no memory from a new one: they are compiled again", async () => {
+  await using scene = await startResp({ limits });
+  const long = (seed: number) =>
+    `local t = {${Array.from({ length: 30_000 }, (_, i) => `'${seed}_${i}'`).join()}} return ${seed}`;
+  for (let seed = 0; seed < 12; seed++)
+    assert.match(await answers(scene.port, writeCommand(["SCRIPT", "LOAD", long(seed)])), /^\$40\r\n/);
+  assert.match(await answers(scene.port, evaluated(long(0))), /^:0\r\n/);
+});
+
+test("of scripts without a name those that came last are kept, as far as they are not too long together", async () => {
+  await using scene = await startResp({ limits });
+  const long = (seed: number) => `return ${seed} --${"x".repeat(6 * MIB)}`;
+  for (let seed = 0; seed < 4; seed++) await answers(scene.port, evaluated(long(seed)));
+  const known = [0, 1, 2, 3].map((seed) => createHash("sha1").update(long(seed)).digest("hex"));
+  assert.match(
+    await answers(scene.port, writeCommand(["SCRIPT", "EXISTS", ...known])),
+    /^\*4\r\n:0\r\n:0\r\n:1\r\n:1\r\n/,
+  );
+});
+
+const deep = [
+  ["local function f() return 1 + f() end return f()", /stack overflow/],
+  [
+    "local function f(n) return (string.gsub('x', 'x', function() return f(n + 1) end)) end return f(1)",
+    /overflow/,
+  ],
+  ["local t = {} for i = 1, 5000 do t = {t} end return t", /reached lua stack limit/],
+  ["return cjson.decode(string.rep('[', 100000))", /nested/],
+  [`return ${"(".repeat(300)}1${")".repeat(300)}`, /syntax levels/],
+  ["return string.find(string.rep('a', 300000), string.rep('a?', 300000) .. 'b')", /a deeper stack/],
+] as const;
+
+for (const [script, said] of deep)
+  test(`it does not go deeper: ${script.slice(0, 80)}`, async () => {
+    await using scene = await startResp({ limits });
+    const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
+    assert.match(all, said);
+    assert.match(all, /\$7\r\ngoes on\r\n/);
+  });
+
+test("the scripts of one transaction have their time together", async () => {
+  await using scene = await startResp({ limits: { ...limits, luaTimeLimit: 300 } });
+  const some = evaluated("local n = 0 repeat n = n + 1 until n == 3e6 return 'done'");
+  const all = await answers(
+    scene.port,
+    writeCommand(["MULTI"]) + some.repeat(300) + writeCommand(["EXEC"]) + evaluated("return 'goes on'"),
+  );
+  // A script of its own has all of it again.
+  assert.match(
+    all,
+    /\$4\r\ndone\r\n[\s\S]*-ERR Script stopped: it took more than 300 ms[\s\S]*\$7\r\ngoes on\r\n/,
+  );
+  assert.ok(all.lastIndexOf("done") < all.indexOf("stopped"), "none is run behind the one that was stopped");
+});
+
+test("nothing is left in the tables that all scripts see", async () => {
+  await using scene = await startResp({ limits });
+  for (const table of ["_G", "redis", "string", "getmetatable(_G)", "getmetatable('')"])
+    assert.match(
+      await answers(scene.port, evaluated(`table.insert(${table}, 'x')`)),
+      /^-ERR Attempt to modify a readonly table/,
+    );
+  assert.match(
+    await answers(scene.port, evaluated("return {redis[1], string[1], rawget(_G, 1)}")),
+    /^\*0\r\n/,
+  );
+});
+
+test("a script is a text: compiled chunks are refused", async () => {
+  await using scene = await startResp({ limits });
+  assert.match(
+    await answers(scene.port, evaluated("\x1bLuaQ")),
+    /^-ERR Error compiling script \(new function\): user_script:1: unexpected symbol near 'char\(27\)'\r\n/,
+  );
+});
+
+test("a reply of many lists within lists leaves nothing on Lua's stack", async () => {
+  await using scene = await startResp({ limits: { ...limits, luaTimeLimit: 60_000 } });
+  const many = "local t = {} for i = 1, 20000 do t[i] = {i} end return t";
+  assert.ok((await answers(scene.port, evaluated(many))).includes("*1\r\n:20000\r\n"));
+  const inMap = "redis.setresp(3) return {map = {a = {1}, b = {2}}}";
+  assert.match(await answers(scene.port, evaluated(inMap)), /^\*4\r\n/);
+});
+
+test("a script does not choose how its connection's writes are answered", async () => {
+  await using scene = await startResp({ limits });
+  const said = await answers(scene.port, evaluated("return redis.call('dbsync', 'reply', 'stable')"));
+  assert.match(said, /^-ERR This Redis command is not allowed from script/);
+});
+
+test("a stopped script leaves nothing behind that stops the next one", async () => {
+  await using scene = await startResp({ limits });
+  const again =
+    evaluated("while true do end") + evaluated("local n = 0 for i = 1, 100000 do n = n + 1 end return n");
+  assert.match(await answers(scene.port, again), /stopped.*\r\n:100000\r\n/);
+});

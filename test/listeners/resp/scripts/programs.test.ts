@@ -1,0 +1,52 @@
+/** The same scripts in redis-server, in a daemon in memory, and in one that records. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
+import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/replicas.js";
+import { makeKeyPair } from "../../../support/envelope-client.js";
+import { type RedisServer, startRedis } from "../../../support/redis-server.js";
+import { skipWithout } from "../../../support/requirements.js";
+import { answers } from "../beside-redis.js";
+import { type RespScene, startResp } from "../scene.js";
+import { programs } from "./programs.js";
+
+const skip = skipWithout("redis-server");
+const folder = makeFolder();
+let memory: RespScene;
+let recording: RunningReplica;
+let redis: RedisServer;
+before(async () => {
+  if (skip !== false) return;
+  const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
+  [memory, recording, redis] = await Promise.all([startResp(), startReplica({ args }), startRedis()]);
+});
+after(async () => {
+  await Promise.all([memory, recording].map((daemon) => daemon?.[Symbol.asyncDispose]()));
+  await redis?.stop();
+  folder[Symbol.dispose]();
+});
+
+for (const protocol of ["2", "3"])
+  test(`scripts answer as redis-server's, RESP${protocol}`, { skip }, async () => {
+    const ports = [redis.port, memory.port, recording.daemon.userAddress("resp")?.port ?? 0];
+    for (const program of programs) {
+      const asked = [
+        ["HELLO", protocol],
+        ["FLUSHALL"],
+        ["EVAL", program, "2", "k1", "k2", "a1", "12"],
+        ["DBSIZE"],
+        ["GET", "k1"],
+      ];
+      const bytes = asked.map(writeCommand).join("");
+      const [theirs, ...ours] = (await Promise.all(ports.map((port) => answers(port, bytes)))).map(
+        withoutGreeting,
+      );
+      assert.equal(ours[0], theirs, program);
+      assert.equal(ours[1], theirs, `${program} (recorded)`);
+    }
+  });
+
+/** What HELLO tells is another server's. */
+function withoutGreeting(all: string): string {
+  return all.slice(all.indexOf("+OK\r\n"));
+}

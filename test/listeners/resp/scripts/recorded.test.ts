@@ -1,0 +1,182 @@
+/** What scripts of a daemon that records come to: one unit each, of what they did. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { integer, type Reply } from "../../../../protocol/reply.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
+import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/replicas.js";
+import { makeKeyPair } from "../../../support/envelope-client.js";
+import { RedisConnection } from "../../../support/redis-connection.js";
+import { answers } from "../beside-redis.js";
+
+const app = makeKeyPair();
+const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
+
+async function withDaemon(
+  run: (port: number, restarted: () => Promise<number>) => Promise<void>,
+  options: readonly string[] = [],
+): Promise<void> {
+  using folder = makeFolder();
+  const args = ["-s", app.file, "--data", folder.path, "--resp", "0", ...options];
+  let replica = await startReplica({ args });
+  try {
+    await run(respPort(replica), async () => {
+      await replica.daemon.stop();
+      replica = await startReplica({ args });
+      return respPort(replica);
+    });
+  } finally {
+    await replica.daemon.stop();
+  }
+}
+
+test("a script is one unit: its commands have one writer, and the state after a restart is that before", () =>
+  withDaemon(async (port, restarted) => {
+    const script =
+      "redis.call('set', 'a', 1) redis.call('incr', 'a') redis.call('rpush', 'l', redis.call('get', 'a')) " +
+      "for i = 1, 300 do redis.call('sadd', 's', 'm' .. i) end local m = redis.call('spop', 's') redis.call('set', 'popped', m) " +
+      "local id = redis.call('xadd', 'log', '*', 'f', 'v') redis.call('set', 'id', id) return {m, id}";
+    using client = await RedisConnection.open(port);
+    const told = await client.call("EVAL", script, "0");
+    const [member, id] = told.kind === "array" ? told.items : [];
+    const state = async (one: RedisConnection): Promise<readonly Reply[]> => [
+      await one.call("MGET", "a", "popped", "id"),
+      await one.call("LRANGE", "l", "0", "-1"),
+      await one.call("SISMEMBER", "s", member?.kind === "bulk" ? member.bytes : ""),
+      await one.call("XRANGE", "log", "-", "+"),
+    ];
+    const [values, list, isMember, entries] = await state(client);
+    assert.equal(told.kind, "array");
+    assert.deepEqual(values, { kind: "array", items: [{ kind: "bulk", bytes: "2" }, member, id] });
+    assert.deepEqual(list, { kind: "array", items: [{ kind: "bulk", bytes: "2" }] });
+    assert.deepEqual(isMember, integer(0));
+    assert.ok(JSON.stringify(entries).includes(JSON.stringify(id)), "the entry has the id that was told");
+    const writers = await client.call("WRITERS", "a", "l", "s", "popped", "id", "log");
+    assert.equal(
+      new Set(writers.kind === "array" ? writers.items.map((item) => JSON.stringify(item)) : []).size,
+      1,
+    );
+    const before = await state(client);
+    using again = await RedisConnection.open(await restarted());
+    assert.deepEqual(await state(again), before);
+  }));
+
+test("an entry of a document has the number that its script was told", () =>
+  withDaemon(async (port) => {
+    using client = await RedisConnection.open(port);
+    await client.call("DOC.CREATE", "d");
+    const script =
+      `redis.call('doc.insert', 'd', 'EX', '1000', 'NOCHECK', '{"a":1}', '{"a":2}') ` +
+      `redis.call('doc.insert', 'd', 'KEYS', 'own', '{"a":3}') return redis.call('doc.insert', 'd', '{"a":4}')`;
+    const told = await client.call("EVAL", script, "0");
+    const kept = await client.call("DOC.GET", "d");
+    const [key] = itemsOf(told);
+    const [, first, , second, ownKey, own, lastKey, last] = itemsOf(kept);
+    assert.deepEqual([first, second, ownKey, own], ['{"a":1}', '{"a":2}', "own", '{"a":3}']);
+    assert.deepEqual([lastKey, last], [key, '{"a":4}']);
+  }));
+
+test("an entry that DOC.UPDATE makes in a script is numbered anew when that is recorded, and has that number from then on", () =>
+  withDaemon(async (port, restarted) => {
+    using client = await RedisConnection.open(port);
+    await client.call("DOC.CREATE", "d");
+    const script = `redis.call('doc.update', 'd', '{"a":1}', 'WHERE', '{}', 'UPSERT') return redis.call('doc.get', 'd')[1]`;
+    const told = await client.call("EVAL", script, "0");
+    const kept = await client.call("DOC.GET", "d");
+    const [key, entry] = itemsOf(kept);
+    assert.equal(entry, '{"a":1}');
+    assert.match(key ?? "", /^\d{15,19}$/);
+    assert.notDeepEqual(told, { kind: "bulk", bytes: key });
+    using again = await RedisConnection.open(await restarted());
+    assert.deepEqual(await again.call("DOC.GET", "d"), kept);
+  }));
+
+const itemsOf = (reply: Reply): (ByteString | null)[] =>
+  reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : null)) : [];
+
+test("scripts that come together each see what those before them wrote", () =>
+  withDaemon(async (port) => {
+    const clients = await Promise.all(Array.from({ length: 20 }, () => RedisConnection.open(port)));
+    const script =
+      "local v = tonumber(redis.call('get', KEYS[1]) or '0') redis.call('set', KEYS[1], v + 1) return v + 1";
+    const told = await Promise.all(
+      clients.map((client, i) =>
+        i % 4 === 3 ? client.call("INCR", "n") : client.call("EVAL", script, "1", "n"),
+      ),
+    );
+    const numbers = told.map((reply) => (reply.kind === "integer" ? Number(reply.value) : 0));
+    assert.deepEqual(
+      numbers.toSorted((a, b) => a - b),
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    );
+    for (const client of clients) client[Symbol.dispose]();
+  }));
+
+test("what a script wrote before it failed stays, as in Redis; one that changes nothing records nothing", () =>
+  withDaemon(async (port) => {
+    using client = await RedisConnection.open(port);
+    const failed = await client.call("EVAL", "redis.call('set', 'k', 'v') redis.call('incr', 'k')", "0");
+    assert.match(failed.kind === "error" ? failed.text : "", /not an integer/);
+    assert.deepEqual(await client.call("GET", "k"), { kind: "bulk", bytes: "v" });
+    const writer = await client.call("WRITERS", "k");
+    await client.call(
+      "EVAL",
+      "redis.call('set', 'k', 'w', 'NX') redis.call('del', 'none') return redis.call('get', 'k')",
+      "0",
+    );
+    assert.deepEqual(await client.call("WRITERS", "k"), writer);
+  }));
+
+test("within EXEC a script sees what the transaction wrote, and all of it is one unit", () =>
+  withDaemon(async (port) => {
+    const script = "redis.call('append', KEYS[1], '!') return redis.call('get', KEYS[1])";
+    const asked = [
+      ["MULTI"],
+      ["SET", "k", "x"],
+      ["EVAL", script, "1", "k"],
+      ["GET", "k"],
+      ["EXEC"],
+      ["WATCH", "k"],
+      ["SET", "k", "y"],
+      ["MULTI"],
+      ["EVAL", script, "1", "k"],
+      ["EXEC"],
+      ["GET", "k"],
+    ];
+    assert.equal(
+      (await answers(port, asked.map(writeCommand).join(""))).replace(/\$7\r\nthe end\r\n$/, ""),
+      "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n$2\r\nx!\r\n$2\r\nx!\r\n+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n$1\r\ny\r\n",
+    );
+  }));
+
+test("a script writes to one database, and to as much as one unit holds", () =>
+  withDaemon(async (port) => {
+    using client = await RedisConnection.open(port);
+    const two = await client.call(
+      "EVAL",
+      "redis.call('set', 'k', 1) redis.call('select', 1) return redis.pcall('set', 'k', 1).err",
+      "0",
+    );
+    assert.match(two.kind === "bulk" ? two.bytes : "", /one database/);
+    const many = await client.call("EVAL", "for i = 1, 5000 do redis.call('rpush', 'l', i) end", "0");
+    assert.match(many.kind === "error" ? many.text : "", /at most 4096/);
+    assert.deepEqual(await client.call("LLEN", "l"), integer(4096));
+  }));
+
+test("a command of a script that would produce too much is TOOMUCH there, and the script goes on", () =>
+  withDaemon(
+    async (port, restarted) => {
+      using client = await RedisConnection.open(port);
+      const script =
+        "redis.call('set', 'before', '1') local large = redis.pcall('setrange', 'large', 10000000, 'x') " +
+        "redis.call('set', 'error', large.err) return large.err";
+      const told = await client.call("EVAL", script, "0");
+      assert.ok(told.kind === "bulk" && told.bytes.startsWith("TOOMUCH "), JSON.stringify(told));
+      const failed = await client.call("EVAL", "return redis.call('setrange', 'large', 10000000, 'x')", "0");
+      assert.ok(failed.kind === "error" && failed.text.startsWith("TOOMUCH "), JSON.stringify(failed));
+      using again = await RedisConnection.open(await restarted());
+      assert.deepEqual(await again.call("EXISTS", "before", "large"), integer(1));
+      assert.deepEqual(await again.call("GET", "error"), told);
+    },
+    ["--max-unit-steps", "10000"],
+  ));

@@ -1,0 +1,84 @@
+/** Redis Sentinel watches a daemon: it knows it for a master, meets other sentinels by its channels, and says when it is down. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Reply } from "../../../protocol/reply.js";
+import { makeFolder, until } from "../../daemon/replicas.js";
+import { freePort } from "../../support/free-port.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { skipWithout } from "../../support/requirements.js";
+import { startResp } from "./scene.js";
+
+const skip = skipWithout("redis-server");
+
+/** Two agree that it is down when each has heard nothing for so long. */
+const DOWN_AFTER_MS = 3000;
+
+class Sentinel implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #connection: RedisConnection;
+
+  private constructor(child: ChildProcess, connection: RedisConnection) {
+    this.#child = child;
+    this.#connection = connection;
+  }
+
+  static async start(folder: string, name: string, watched: number): Promise<Sentinel> {
+    const port = await freePort();
+    const file = join(folder, `${name}.conf`);
+    writeFileSync(
+      file,
+      `port ${port}\nbind 127.0.0.1\ndir ${folder}\nsentinel monitor it 127.0.0.1 ${watched} 2\n` +
+        `sentinel down-after-milliseconds it ${DOWN_AFTER_MS}\n`,
+    );
+    const child = spawn("redis-server", [file, "--sentinel"], { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    await until("the sentinel watches", () => said.includes("+monitor"));
+    return new Sentinel(child, await RedisConnection.open(port));
+  }
+
+  /** What it knows of the daemon. */
+  async known(): Promise<ReadonlyMap<string, string>> {
+    const reply = await this.#connection.call("SENTINEL", "MASTER", "it");
+    const texts = (reply.kind === "array" ? reply.items : []).map((item: Reply) =>
+      item.kind === "bulk" ? item.bytes : "",
+    );
+    return new Map(texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1] ?? ""]] : [])));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#connection[Symbol.dispose]();
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+}
+
+test("sentinels know a daemon for a master that is up, find each other, and say when it is down", {
+  skip,
+}, async () => {
+  using folder = makeFolder();
+  const scene = await startResp();
+  await using one = await Sentinel.start(folder.path, "one", scene.port);
+  await using other = await Sentinel.start(folder.path, "other", scene.port);
+  for (const sentinel of [one, other])
+    await until("they have found each other by the daemon's channels", async () => {
+      const known = await sentinel.known();
+      return known.get("num-other-sentinels") === "1" && known.get("flags") === "master";
+    });
+  for (const sentinel of [one, other]) {
+    const known = await sentinel.known();
+    assert.equal(known.get("role-reported"), "master");
+    assert.match(known.get("runid") ?? "", /^[0-9a-f]{40}$/);
+    assert.equal(known.get("num-slaves"), "0");
+  }
+  await scene[Symbol.asyncDispose]();
+  for (const sentinel of [one, other])
+    await until("it is down", async () => ((await sentinel.known()).get("flags") ?? "").includes("o_down"));
+});

@@ -1,0 +1,136 @@
+/** Transactions where commands are recorded, in a path that shows as whom; and what a transaction is dated. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LocalUnits } from "../../../engine/backends/local-units.js";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { Newest } from "../../../engine/backends/newest.js";
+import {
+  type CommandPath,
+  type CommandSender,
+  NOTHING_UNCARRIED,
+} from "../../../engine/users/command-path.js";
+import { LocalPath } from "../../../engine/users/local-path.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { NIL_ARRAY } from "../../../protocol/reply.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { answers, lines } from "./beside-redis.js";
+import { startResp } from "./scene.js";
+
+const users = [
+  "user default off",
+  "user ann on >pw ~* +@all",
+  "user ben on >pw ~* +@all",
+  "user cy on >pw +echo +acl|whoami",
+];
+
+/** A memory that says that it records. */
+function recording() {
+  const local = new LocalPath(
+    new MemoryBackend(realEnvironment),
+    new LocalUnits(realEnvironment, new Newest()),
+  );
+  const senders: CommandSender[] = [];
+  const state = { isUnmet: false };
+  const path: CommandPath = {
+    databases: local.databases,
+    records: true,
+    others: null,
+    keyCounts: [],
+    expiredKeys: 0,
+    changes: null,
+    execute: (command, argv, sender) => local.execute(command, argv, sender),
+    send: (command, argv, sender) => local.send(command, argv, sender),
+    executeTogether(calls, conditions, sender) {
+      senders.push(sender);
+      return state.isUnmet ? NIL_ARRAY : local.executeTogether(calls, conditions, sender);
+    },
+    sharing: (run) => run(),
+    executeInSteps: () => assert.fail(),
+    tellOf: (observer) => local.tellOf(observer),
+    writersOf: (db, keys) => local.writersOf(db, keys),
+    carries: false,
+    uncarried: NOTHING_UNCARRIED,
+    hold: (conditions) => local.hold(conditions),
+  };
+  return { path, senders, state };
+}
+
+test("a transaction is recorded as of whom its commands were called by", async () => {
+  const { path, senders } = recording();
+  await using ours = await startResp({ path, users });
+  const said = await answers(
+    ours.port,
+    lines("AUTH ann pw", "MULTI", "SET a 1", "GET a", "AUTH ben pw", "EXEC", "ACL WHOAMI"),
+  );
+  assert.match(said, /\*3\r\n\+OK\r\n\$1\r\n1\r\n\+OK\r\n\$3\r\nben\r\n/);
+  assert.deepEqual(
+    senders.map(({ as, readsAll }) => [as, readsAll]),
+    [["ann", true]],
+  );
+});
+
+test("a transaction of two users' commands cannot be recorded, and nobody has logged in by it", async () => {
+  const { path, senders } = recording();
+  await using ours = await startResp({ path, users });
+  const said = await answers(
+    ours.port,
+    lines("AUTH ann pw", "MULTI", "SET a 1", "AUTH ben pw", "SET a 2", "EXEC", "ACL WHOAMI", "EXISTS a"),
+  );
+  assert.match(said, /\r\n-EXECABORT .* of one user\r\n\$3\r\nann\r\n:0\r\n/);
+  assert.deepEqual(senders, []);
+});
+
+test("what is called behind a change of users is judged by the new one's rights", async () => {
+  const { path, senders } = recording();
+  await using ours = await startResp({ path, users });
+  const said = await answers(
+    ours.port,
+    lines("AUTH ann pw", "MULTI", "SET a 1", "AUTH cy pw", "SET a 2", "ACL WHOAMI", "EXEC"),
+  );
+  assert.match(said, /\*4\r\n\+OK\r\n\+OK\r\n-NOPERM ACLs rules changed .*\r\n\$2\r\ncy\r\n/);
+  assert.deepEqual(
+    senders.map(({ as }) => as),
+    ["ann"],
+  );
+});
+
+test("a transaction that is not run has not chosen a database, nor a user", async () => {
+  const { path, state } = recording();
+  state.isUnmet = true;
+  await using ours = await startResp({ path, users });
+  const said = await answers(
+    ours.port,
+    lines("AUTH ann pw", "MULTI", "SELECT 2", "SET a 1", "AUTH ben pw", "EXEC", "ACL WHOAMI", "CLIENT INFO"),
+  );
+  assert.match(said, /\*-1\r\n\$3\r\nann\r\n.* db=0 /s);
+});
+
+test("all commands of a transaction have one date", async () => {
+  await using ours = await startResp();
+  using client = await RedisConnection.open(ours.port);
+  await client.call("SETRANGE", "big", String(2 ** 26), "x");
+  const calls = [
+    ...[["SET", "a", "1", "PX", "100000"], ["TIME"], ["BITCOUNT", "big"], ["SET", "b", "1", "PX", "100000"]],
+    ...[["TIME"], ["PEXPIRETIME", "a"], ["PEXPIRETIME", "b"]],
+  ];
+  for (const argv of [["MULTI"], ...calls, ["EXEC"]]) client.queue(argv);
+  const done = (await client.flush()).at(-1);
+  assert.ok(done?.kind === "array");
+  const [, before, bits, , after, endOfA, endOfB] = done.items;
+  assert.ok(bits?.kind === "integer" && bits.value === 4);
+  assert.deepEqual(after, before);
+  assert.deepEqual(endOfA, endOfB);
+});
+
+test("a long answer in a transaction knows nothing of the commands behind it", async () => {
+  await using ours = await startResp({});
+  const fill = Array.from(
+    { length: 11 },
+    (_, part) => `MSET ${Array.from({ length: 1000 }, (_, key) => `k${part}:${key} v`).join(" ")}`,
+  );
+  const said = await answers(
+    ours.port,
+    lines(...fill, "DOC.CREATE people", "MULTI", "DOC.LIST", "DOC.GETALL", "SET people v", "EXEC"),
+  );
+  assert.match(said, /\*3\r\n\*1\r\n\$6\r\npeople\r\n\*2\r\n\$6\r\npeople\r\n\*0\r\n\+OK\r\n/);
+});

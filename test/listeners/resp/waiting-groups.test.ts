@@ -1,0 +1,251 @@
+/**
+ * Consumers that wait for what their group was not handed: several connections in turn, each step done to the end, on our listener
+ * and on a redis-server. DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import {
+  areNearly,
+  idleOfConsumers,
+  idleOfPending,
+  timesOfStream,
+} from "../../conformance/group-comparison.js";
+import { shown } from "../../conformance/resp2-fold.js";
+import { shownExactly } from "../../conformance/resp3.js";
+import { amount } from "../../support/amount.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { skipWithout } from "../../support/requirements.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { BesideRedis } from "./beside-redis.js";
+
+const STEPS = Number(process.env["DBSYNC_COMMANDS"] ?? amount(800, 12_000));
+const STEPS_OF_EPISODE = 150;
+const CONNECTIONS = 4;
+/** Milliseconds by which the clocks of both sides may lie apart; nothing is claimed by such times. */
+const LAG = 200_000;
+const IDLE = "400000";
+/** A server that hangs is to be told from a machine that is busy. */
+const ASKED_MAX = 100_000;
+
+const seed = seedOfRun();
+const skip = skipWithout("redis-server");
+let beside: BesideRedis;
+before(async () => {
+  if (skip === false) beside = await BesideRedis.start();
+});
+after(() => beside?.[Symbol.asyncDispose]());
+
+type Argv = readonly ByteString[];
+/** Of connections by their numbers. */
+type Answers = readonly (readonly [number, Reply])[];
+
+/** Several connections to one server; of each is known whether it waits. */
+class Side implements AsyncDisposable {
+  readonly #admin: RedisConnection;
+  readonly #connections: readonly RedisConnection[];
+  readonly #ids: readonly string[];
+  /** What has been answered since it was last asked for, by connection. */
+  #answers: [number, Reply][] = [];
+  readonly waiting = new Set<number>();
+
+  private constructor(
+    admin: RedisConnection,
+    connections: readonly RedisConnection[],
+    ids: readonly string[],
+  ) {
+    this.#admin = admin;
+    this.#connections = connections;
+    this.#ids = ids;
+  }
+
+  static async open(port: number): Promise<Side> {
+    const admin = await RedisConnection.open(port);
+    await admin.call("FLUSHALL");
+    const connections: RedisConnection[] = [];
+    const ids: string[] = [];
+    for (let number = 0; number < CONNECTIONS; number++) {
+      const connection = await RedisConnection.open(port);
+      await connection.call("HELLO", number % 2 === 0 ? "2" : "3");
+      connections.push(connection);
+      ids.push(shown(await connection.call("CLIENT", "ID")).slice(1));
+    }
+    return new Side(admin, connections, ids);
+  }
+
+  /** Lets a connection do something. @returns what all were answered by that, in the order of their numbers */
+  async step(number: number, argv: Argv): Promise<Answers> {
+    this.waiting.add(number);
+    (this.#connections[number] as RedisConnection).call(...argv).then(
+      (reply) => {
+        this.waiting.delete(number);
+        this.#answers.push([number, reply]);
+      },
+      () => {},
+    );
+    return this.#settled(`${number} has done ${argv.join(" ")}`);
+  }
+
+  /** Ends the waiting of one. */
+  async unblock(number: number, how: string): Promise<Answers> {
+    await this.#admin.call("CLIENT", "UNBLOCK", this.#ids[number] as string, how);
+    return this.#settled(`${number} is unblocked`);
+  }
+
+  ask(...argv: Argv): Promise<Reply> {
+    return this.#admin.call(...argv);
+  }
+
+  async #settled(what: string): Promise<Answers> {
+    for (let asked = 0; !(await this.#isSettled()); asked++)
+      if (asked === ASKED_MAX) throw new Error(`it does not come to an end that ${what}`);
+    const answers = this.#answers.sort(([one], [other]) => one - other);
+    this.#answers = [];
+    return answers;
+  }
+
+  /** Whether all who have not been answered wait. */
+  async #isSettled(): Promise<boolean> {
+    const info = await this.#admin.call("INFO", "clients");
+    const blocked = info.kind === "bulk" ? Number(/blocked_clients:(\d+)/.exec(info.bytes)?.[1]) : -1;
+    return blocked === this.waiting.size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#admin[Symbol.dispose]();
+    for (const connection of this.#connections) connection[Symbol.dispose]();
+  }
+}
+
+const KEYS = ["s", "s", "s", "t"];
+const GROUPS = ["g", "g", "g", "h"];
+
+/** They name a stream as what they write, and mostly leave nothing to who waits for it. */
+const thatLeaveNothing = (key: ByteString): readonly Argv[] => [
+  ["SET", key, "x", "NX"],
+  ["SETNX", key, "x"],
+  ["MSETNX", "v", "x", key, "x"],
+  ["RENAMENX", key, "s"],
+  ["COPY", key, "t"],
+  ["MOVE", key, "0"],
+  ["EXPIRE", key, "100000"],
+  ["PERSIST", key],
+  ["EXPIRE", key, "-1"],
+  ["XADD", key, "0-1", "f", "x"],
+];
+
+/**
+ * What one of the connections does. Nothing takes the place of a stream that is waited for: of one whose last entry was deleted
+ * redis-server hands out that there is none. @param step  ids rise with it
+ */
+function commandOf(random: SeededRandom, number: number, step: number): Argv {
+  const key = random.oneOf(KEYS);
+  const group = random.oneOf(GROUPS);
+  const consumer = random.chance(0.8) ? `c${number}` : "c0";
+  const id = `${step - random.below(12)}-1`;
+  const read = (...options: readonly string[]) => ["XREADGROUP", "GROUP", group, consumer, ...options];
+  const count = random.chance(0.5) ? ["COUNT", String(random.between(0, 2))] : [];
+  const noAck = random.chance(0.15) ? ["NOACK"] : [];
+  const makers: readonly (readonly [weight: number, make: () => Argv])[] = [
+    [12, () => ["XADD", key, `${step}-1`, "f", String(step)]],
+    [12, () => read(...count, "BLOCK", "0", ...noAck, "STREAMS", key, ">")],
+    [5, () => read("BLOCK", "0", ...count, "STREAMS", "s", "t", ">", ">")],
+    [3, () => read(...count, "STREAMS", key, random.chance(0.5) ? ">" : "0")],
+    [2, () => read("BLOCK", "0", "STREAMS", key, "0")],
+    [4, () => ["XGROUP", "CREATE", key, group, random.oneOf(["0", "$"]), "MKSTREAM"]],
+    [1, () => ["XGROUP", "DESTROY", key, group]],
+    [1, () => ["XGROUP", "SETID", key, group, random.oneOf(["0", "$", id])]],
+    [1, () => ["XGROUP", "DELCONSUMER", key, group, consumer]],
+    [5, () => ["XACK", key, group, id, `${step - 1}-1`]],
+    [2, () => ["XCLAIM", key, group, consumer, random.oneOf(["0", IDLE]), id, "IDLE", "1000000"]],
+    [2, () => ["XAUTOCLAIM", key, group, consumer, random.oneOf(["0", IDLE]), "0", "COUNT", "2"]],
+    [1, () => ["XDEL", key, id]],
+    [1, () => ["XTRIM", key, "MAXLEN", "3"]],
+    [1, () => [random.oneOf(["DEL", "UNLINK"]), key]],
+    [
+      1,
+      () =>
+        random.oneOf([["SET", key, "x"], ["RENAME", "s", "u"], ["COPY", "s", "u", "REPLACE"], ["FLUSHDB"]]),
+    ],
+    [2, () => random.oneOf(thatLeaveNothing(key))],
+    [2, () => ["XREAD", "BLOCK", "0", ...count, "STREAMS", key, "$"]],
+    [3, () => ["XPENDING", key, group, "-", "+", "9"]],
+    [2, () => ["XINFO", "CONSUMERS", key, group]],
+    [2, () => ["XINFO", "GROUPS", key]],
+  ];
+  let left = random.below(makers.reduce((sum, [weight]) => sum + weight, 0));
+  for (const [weight, make] of makers) {
+    left -= weight;
+    if (left < 0) return make();
+  }
+  throw new Error("the weights do not add up");
+}
+
+function isSame([name, subcommand]: Argv, one: Reply, other: Reply): boolean {
+  if (name === "XPENDING") return areNearly(one, other, idleOfPending, LAG);
+  if (subcommand === "CONSUMERS") return areNearly(one, other, idleOfConsumers, LAG);
+  return shownExactly(one) === shownExactly(other);
+}
+
+/** @param argv  what the connection of the number has called */
+function areSame(number: number, argv: Argv, ours: Answers, redis: Answers): boolean {
+  if (ours.length !== redis.length) return false;
+  return ours.every(([who, reply], i) => {
+    const [other, theirs] = redis[i] as readonly [number, Reply];
+    return who === other && isSame(who === number ? argv : [], reply, theirs);
+  });
+}
+
+async function assertSameStreams(mine: Side, theirs: Side, where: string): Promise<void> {
+  for (const key of new Set(KEYS)) {
+    const [one, other] = await Promise.all(
+      [mine, theirs].map((side) => side.ask("XINFO", "STREAM", key, "FULL", "COUNT", "0")),
+    );
+    // How the tree looks is each server's own affair.
+    const [ours, redis] = [one, other].map((reply) =>
+      reply?.kind === "array" ? { ...reply, items: reply.items.filter((_, i) => i !== 3 && i !== 5) } : reply,
+    );
+    assert.ok(
+      areNearly(ours as Reply, redis as Reply, timesOfStream, LAG),
+      `${where}, ${key}:\n${shown(one as Reply)}\n${shown(other as Reply)}`,
+    );
+  }
+}
+
+test(`consumers that wait are told what redis-server tells them (seed ${seed})`, { skip }, async () => {
+  let served = 0;
+  for (let episode = 0; episode * STEPS_OF_EPISODE < STEPS; episode++) {
+    const random = new SeededRandom(seed, episode);
+    await using mine = await Side.open(beside.ours.port);
+    await using theirs = await Side.open(beside.redis.port);
+    const played: string[] = [];
+    for (const side of [mine, theirs])
+      for (const key of new Set(KEYS)) await side.ask("XGROUP", "CREATE", key, "g", "0", "MKSTREAM");
+    for (let step = 1; step <= STEPS_OF_EPISODE; step++) {
+      const free = [...Array(CONNECTIONS).keys()].filter((number) => !mine.waiting.has(number));
+      const mustEnd = free.length === 0 || (mine.waiting.size > 0 && random.chance(0.03));
+      const number = mustEnd ? random.oneOf([...mine.waiting]) : random.oneOf(free);
+      const argv = mustEnd
+        ? ["UNBLOCK", random.oneOf(["TIMEOUT", "ERROR"])]
+        : commandOf(random, number, step);
+      played.push(`${number}> ${argv.join(" ")}`);
+      const [ours, redis] = await Promise.all(
+        [mine, theirs].map((side) =>
+          mustEnd ? side.unblock(number, argv[1] as string) : side.step(number, argv),
+        ),
+      );
+      served += (ours?.length ?? 0) > 1 ? 1 : 0;
+      if (!areSame(number, argv, ours as Answers, redis as Answers))
+        assert.fail(report(episode, played, ours as Answers, redis as Answers));
+    }
+    await assertSameStreams(mine, theirs, `seed ${seed}, episode ${episode}`);
+  }
+  assert.ok(served > STEPS / 50, `${served} steps have served somebody who waited`);
+});
+
+function report(episode: number, played: readonly string[], ours: Answers, redis: Answers): string {
+  const told = (answers: Answers) =>
+    answers.map(([who, reply]) => `  ${who}: ${shownExactly(reply)}`).join("\n");
+  return `seed ${seed}, episode ${episode}:\n${played.join("\n")}\nours\n${told(ours)}\nredis\n${told(redis)}`;
+}

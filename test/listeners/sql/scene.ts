@@ -1,0 +1,17 @@
+/** An SQL listener in the test's own process, before a memory of its own. */
+import { SqlListener } from "../../../listeners/sql/listener.js";
+import type { SqlLanguage } from "../../../listeners/sql/words.js";
+import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
+
+export type SqlScene = UserScene<SqlListener>;
+
+export interface SceneOptions extends UserSceneOptions {
+  readonly language?: SqlLanguage;
+}
+
+export function startSql({ language = "mg", ...options }: SceneOptions = {}): Promise<SqlScene> {
+  return startUserListener(
+    options,
+    (parts) => new SqlListener({ ...parts, daemon: { settings: { sqlLanguage: language } } }),
+  );
+}

@@ -1,0 +1,44 @@
+/** Long work in turns, between which others are served, and which ends with whoever asked for it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { inTurns, TURN_MS } from "../../listeners/turns.js";
+
+/** Work of which each step takes a whole turn. */
+function scene(steps: number) {
+  const state = { now: 0, done: 0, isWanted: true };
+  function* work(): Generator<void, string> {
+    for (; state.done < steps; state.done++) {
+      state.now += TURN_MS;
+      yield;
+    }
+    return "done";
+  }
+  const run = () =>
+    inTurns(
+      work(),
+      () => state.now,
+      () => state.isWanted,
+    );
+  return { state, run };
+}
+
+test("work that takes longer than a turn is done in as many as it needs", async () => {
+  const { state, run } = scene(5);
+  const result = run();
+  assert.ok(result instanceof Promise);
+  assert.equal(state.done, 0);
+  assert.equal(await result, "done");
+  assert.equal(state.done, 5);
+});
+
+test("what nobody waits for any more is not done", async () => {
+  const { state, run } = scene(5);
+  run();
+  await turn();
+  const { done } = state;
+  assert.ok(done > 0 && done < 4, `${done} steps`);
+  state.isWanted = false;
+  for (let i = 0; i < 5; i++) await turn();
+  assert.equal(state.done, done);
+});

@@ -1,0 +1,77 @@
+/** A listener for users in the test's own process, before a memory of its own. */
+import { LocalUnits } from "../../engine/backends/local-units.js";
+import { MemoryBackend } from "../../engine/backends/memory.js";
+import { Newest } from "../../engine/backends/newest.js";
+import { type MemoryFace, UNBOUNDED } from "../../engine/memory/memory-limit.js";
+import { NOBODY } from "../../engine/pipeline/observer.js";
+import { LocalPath } from "../../engine/users/local-path.js";
+import { PasswordSecrets } from "../../engine/users/password-secrets.js";
+import { Users } from "../../engine/users/users.js";
+import type { DaemonListener } from "../../listeners/daemon-listener.js";
+import type { UserListenerParts } from "../../listeners/user-listener.js";
+import { type Environment, realEnvironment } from "../../net/process/environment.js";
+import type { Limits } from "../../options/limits.js";
+import { defaultLimits } from "../daemon/in-process.js";
+import type { LogLine } from "../support/daemon-process.js";
+import { keepLog } from "../support/log-lines.js";
+import { RawClient } from "../support/raw-client.js";
+import { withFile } from "./resp/scene.js";
+
+export interface UserSceneOptions {
+  readonly limits?: Partial<Limits>;
+  /** Lines of an ACL file. */
+  readonly users?: readonly string[];
+  readonly memory?: MemoryFace;
+}
+
+export interface UserScene<Listener> extends AsyncDisposable {
+  readonly listener: Listener;
+  readonly port: number;
+  readonly log: readonly LogLine[];
+  readonly users: Users;
+  /** What is answered on a connection of its own to all of it, until it is closed. */
+  said(bytes: string): Promise<string>;
+}
+
+export async function startUserListener<Listener extends DaemonListener>(
+  { limits = {}, users, memory = UNBOUNDED }: UserSceneOptions,
+  makeListener: (parts: Omit<UserListenerParts, "daemon">) => Listener,
+  environment: Environment = realEnvironment,
+): Promise<UserScene<Listener>> {
+  const { log, lines } = keepLog("debug");
+  const backend = new MemoryBackend(environment);
+  const secrets = new PasswordSecrets(environment);
+  const known =
+    users === undefined ? new Users(null, secrets) : withFile(users, (file) => new Users(file, secrets));
+  const listener = makeListener({
+    address: "127.0.0.1",
+    port: 0,
+    gate: null,
+    observer: NOBODY,
+    environment,
+    log,
+    memory,
+    users: known,
+    limits: { ...defaultLimits, ...limits },
+    path: new LocalPath(backend, new LocalUnits(environment, new Newest())),
+  });
+  await backend.start();
+  await listener.start();
+  const { port } = listener.address;
+  return {
+    listener,
+    port,
+    log: lines,
+    users: known,
+    async said(bytes: string) {
+      using client = await RawClient.open(port);
+      client.send(bytes);
+      client.socket.end();
+      return await client.rest();
+    },
+    async [Symbol.asyncDispose]() {
+      await listener.stop();
+      await backend.stop();
+    },
+  };
+}

@@ -1,0 +1,74 @@
+/** What is held of a message that is not whole is known, whatever a client writes into it or asks for before. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { test } from "node:test";
+import { Doorway } from "../../../listeners/ws/doorway.js";
+import type { MessageSocket } from "../../../listeners/ws/message-socket.js";
+import { until } from "../../daemon/replicas.js";
+import { listenAtFreePort } from "../../support/free-port.js";
+
+const MIB = 1024 * 1024;
+const BINARY = 0x82;
+const MASKED = 0x80;
+const LONG = 127;
+
+const headOf = (more: string) =>
+  "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+  `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: dbsync2\r\n${more}\r\n`;
+
+/** The head of a message of so many bytes, masked by zeros. */
+function announced(bytes: number): Buffer {
+  const head = Buffer.alloc(14);
+  head.set([BINARY, MASKED | LONG]);
+  head.writeBigUInt64BE(BigInt(bytes), 2);
+  return head;
+}
+
+async function withClient(
+  more: string,
+  run: (socket: MessageSocket, write: (bytes: Buffer) => void, received: () => number) => Promise<void>,
+): Promise<void> {
+  const host = { limits: { maxRequestBytes: 64 * MIB } };
+  const doorway = new Doorway({ address: "127.0.0.1", origins: [], host, refused() {} });
+  let socket: MessageSocket | undefined;
+  let received = 0;
+  const server = createServer((raw) => {
+    socket = doorway.admit(raw);
+    socket.on("data", (data: Buffer) => (received += data.length));
+    socket.on("error", () => {});
+  });
+  await listenAtFreePort(server);
+  const place = server.address();
+  const client = connect(typeof place === "object" ? (place?.port ?? 0) : 0, "127.0.0.1");
+  try {
+    client.write(headOf(more));
+    const [welcome] = await once(client, "data");
+    assert.match(String(welcome), /101 Switching/);
+    await run(
+      socket as unknown as MessageSocket,
+      (bytes) => client.write(bytes),
+      () => received,
+    );
+  } finally {
+    client.destroy();
+    socket?.destroy();
+    server.close();
+  }
+}
+
+// Lengths of the head such that a frame's begins at each of its places.
+for (const padding of [0, 1, 2, 3])
+  test(`a client that has changed over has begun no message, and one that it begins is counted (${padding})`, () =>
+    withClient(`X: ${"x".repeat(padding)}\r\n`, async (socket, write, received) => {
+      assert.deepEqual([socket.isMidMessage, socket.unfinishedBytes], [false, 0]);
+      write(announced(8 * MIB));
+      // Looks like many whole messages, each without a byte.
+      const empty = Buffer.alloc(4 * MIB, Buffer.from([BINARY, 0]));
+      write(empty);
+      await until("it has come", () => socket.unfinishedBytes >= empty.length);
+      assert.ok(socket.isMidMessage);
+      write(empty);
+      await until("it is whole", () => received() === 8 * MIB);
+      assert.deepEqual([socket.isMidMessage, socket.unfinishedBytes], [false, 0]);
+    }));

@@ -1,0 +1,100 @@
+/** Which pages may connect: what a browser says of itself, and what a page of somebody else's could make it say. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { isWelcome } from "../../../listeners/ws/origins.js";
+import { startWs, statusOf } from "./scene.js";
+
+const LOCAL: readonly [origin: string | undefined, host: string | undefined, isIn: boolean][] = [
+  [undefined, "127.0.0.1:1180", true],
+  [undefined, undefined, true],
+  ["http://localhost:8080", "127.0.0.1:1180", true],
+  ["https://localhost", "localhost:1180", true],
+  ["http://127.0.0.1:3000", "127.0.0.1:1180", true],
+  ["http://[::1]:3000", "[::1]:1180", true],
+  // A page of another site, which says the truth.
+  ["https://evil.example", "127.0.0.1:1180", false],
+  ["http://localhost.evil.example", "127.0.0.1:1180", false],
+  ["http://127.0.0.1.evil.example", "127.0.0.1:1180", false],
+  ["http://evil.example/?http://localhost", "127.0.0.1:1180", false],
+  ["http://localhost@evil.example", "127.0.0.1:1180", false],
+  // It has come to be at this address by its own name.
+  ["http://evil.example:1180", "evil.example:1180", false],
+  ["http://localhost:8080", "evil.example:1180", false],
+  // A file, or a frame that a hostile page has put into a box.
+  ["null", "127.0.0.1:1180", false],
+  ["", "127.0.0.1:1180", false],
+  ["file://", "127.0.0.1:1180", false],
+  ["chrome-extension://abcdef", "127.0.0.1:1180", false],
+  ["http://10.0.0.1", "127.0.0.1:1180", false],
+];
+
+for (const [origin, host, isIn] of LOCAL) {
+  test(`on loopback, unnamed: ${origin} at ${host} is ${isIn ? "" : "not "}let in`, () => {
+    assert.equal(isWelcome({ origin, host }, [], "127.0.0.1"), isIn);
+  });
+}
+
+test("off loopback no page is let in unless its site is named, and then that one alone", () => {
+  const asked = { origin: "http://localhost:8080", host: "localhost" };
+  assert.equal(isWelcome(asked, [], "10.0.0.1"), false);
+  assert.equal(isWelcome({ origin: undefined, host: "10.0.0.1" }, [], "10.0.0.1"), true);
+  const named = ["https://shop.example"];
+  const from = (origin: string) => isWelcome({ origin, host: "ws.shop.example" }, named, "10.0.0.1");
+  assert.deepEqual(
+    ["https://shop.example", "https://SHOP.example", "http://shop.example", "https://shop.example:444"].map(
+      from,
+    ),
+    [true, true, false, false],
+  );
+  assert.equal(from("https://a.shop.example"), false);
+  // On loopback too: who names sites means these.
+  assert.equal(isWelcome(asked, named, "127.0.0.1"), false);
+});
+
+test("a page from elsewhere is told 403, is in the log with its site, and nothing else is lost", async () => {
+  await using daemon = await startWs();
+  assert.equal(await statusOf(daemon.wsPort, { origin: "https://evil.example" }), 403);
+  const line = daemon.log.find(({ reason }) => reason === "wrong-origin");
+  assert.equal(line?.["detail"], "https://evil.example");
+  assert.equal(await statusOf(daemon.wsPort, { origin: "http://localhost:8080" }), 101);
+  assert.equal(await statusOf(daemon.wsPort, {}), 101);
+});
+
+test("a site that was named may connect", async () => {
+  await using daemon = await startWs({ ws: { wsOrigins: ["https://shop.example"] } });
+  assert.equal(await statusOf(daemon.wsPort, { origin: "https://shop.example" }), 101);
+  assert.equal(await statusOf(daemon.wsPort, { origin: "http://localhost" }), 403);
+});
+
+for (const [what, request, status] of [
+  ["a plain request", "GET / HTTP/1.1\r\nhost: a\r\n\r\n", 426],
+  [
+    "a version of WebSocket that is none",
+    "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+    400,
+  ],
+  ["what is no HTTP", "ds2:4:abcd\r\n\r\n", 400],
+  ["a head that is too long", `GET / HTTP/1.1\r\nx: ${"x".repeat(9000)}\r\n\r\n`, 431],
+] as const) {
+  test(`${what} is answered ${status}, and closed`, async () => {
+    await using daemon = await startWs();
+    const raw = connect(daemon.wsPort, "127.0.0.1");
+    let said = "";
+    raw.on("data", (chunk) => (said += chunk));
+    raw.write(request);
+    await once(raw, "close");
+    assert.equal(said.split(" ")[1], String(status));
+  });
+}
+
+test("who says nothing, or half of a request, is let go after --idle-timeout", async () => {
+  await using daemon = await startWs({ limits: { idleTimeout: 200 } });
+  const raws = ["", "GET / HT"].map((bytes) => {
+    const raw = connect(daemon.wsPort, "127.0.0.1").on("data", () => {});
+    if (bytes !== "") raw.write(bytes);
+    return raw;
+  });
+  await Promise.all(raws.map((raw) => once(raw, "close")));
+});

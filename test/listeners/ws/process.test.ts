@@ -1,0 +1,86 @@
+/** --ws of a real daemon: beside the other port, over TLS, and what it is not started with. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { WebSocket } from "ws";
+import { makeFolder } from "../../daemon/replicas.js";
+import { skipUnlessFull, some } from "../../support/amount.js";
+import { writeCertificate } from "../../support/certificate-files.js";
+import { startDaemon } from "../../support/daemon-process.js";
+import { EnvelopeClient } from "../../support/envelope-client.js";
+import { MessageLine, openClient, pair } from "./scene.js";
+
+const SERVING = "serving WebSocket clients";
+
+test("what a page writes is recorded and signed like everything else", async () => {
+  using folder = makeFolder();
+  const args = ["-s", pair.file, "--data", folder.path, "--ws", "0"];
+  const portOf = async (daemon: Awaited<ReturnType<typeof startDaemon>>) =>
+    Number((await daemon.logged(({ msg }) => msg === SERVING))["port"]);
+  {
+    await using daemon = await startDaemon(args);
+    using page = await openClient(await portOf(daemon));
+    assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 1 }]);
+    await daemon.stop();
+  }
+  await using again = await startDaemon(args);
+  using page = await openClient(await portOf(again));
+  assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 2 }]);
+});
+
+test("with a certificate it speaks TLS, as the other port does", async () => {
+  using folder = makeFolder();
+  const { certificate, key, pem } = await writeCertificate(folder.path);
+  const tls = ["--tls-cert", certificate, "--tls-key", key];
+  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls]);
+  const { port } = await daemon.logged(({ msg }) => msg === SERVING);
+  const plain = new WebSocket(`ws://localhost:${port}/`);
+  await once(plain, "error");
+  const socket = new WebSocket(`wss://localhost:${port}/`, { ca: pem, origin: "https://localhost:8080" });
+  await once(socket, "open");
+  using page = await EnvelopeClient.over(new MessageLine(socket), pair);
+  assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
+});
+
+test("over TLS, too, a client that takes no answers is served no further, and others are", {
+  skip: skipUnlessFull,
+}, async () => {
+  using folder = makeFolder();
+  const { certificate, key, pem } = await writeCertificate(folder.path);
+  const tls = ["--tls-cert", certificate, "--tls-key", key];
+  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls, "--idle-timeout", "5s"]);
+  const { port } = await daemon.logged(({ msg }) => msg === SERVING);
+  const open = async () => {
+    const socket = new WebSocket(`wss://localhost:${port}/`, { ca: pem });
+    await once(socket, "open");
+    return EnvelopeClient.over(new MessageLine(socket), pair);
+  };
+  using slow = await open();
+  await slow.replies([["SET", "k", "x".repeat(4 << 20)]]);
+  slow.raw.socket.pause();
+  const asked = 64;
+  for (let i = 0; i < asked; i++) slow.raw.send(slow.sign([["GET", "k"]]).frame);
+  using other = await open();
+  assert.deepEqual(await other.replies([["STRLEN", "k"]]), [{ kind: "integer", value: 4 << 20 }]);
+  const { detail } = await daemon.logged(({ reason }) => reason === "output-stuck");
+  assert.ok(Number.parseInt(String(detail), 10) < (asked / 4) * (4 << 20), `${detail}`);
+  using again = await open();
+  assert.deepEqual(await again.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
+});
+
+const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
+  [["--ws", "0"], /--ws takes signed commands only, .*give -s public\.pem/],
+  [["-s", pair.file, "--ws-origin", "https://a.example"], /give --ws too/],
+  [["-s", pair.file, "--ws-compress"], /--ws-compress has no effect, and there is no --ws/],
+  [["-s", pair.file, "--ws", "0", "--ws-origin", "shop.example"], /Expected a site as browsers name it/],
+  [["-s", pair.file, "--ws", "0", "--ws-origin", "null"], /Expected a site/],
+  [["-s", pair.file, "--ws", "0", "--ws-origin", "https://a.example/page"], /Expected a site/],
+  [["-s", pair.file, "--ws", "10.255.255.1:1180", "--require-tls"], /--require-tls wants TLS there/],
+  [["-s", pair.file, "-p", "7001", "--ws", "7001"], /--ws and -p both name port 7001/],
+];
+
+for (const [args, says] of some(REFUSED, 2)) {
+  test(`${args.filter((arg) => arg !== pair.file).join(" ")} does not start`, async () => {
+    await assert.rejects(startDaemon(args), says);
+  });
+}

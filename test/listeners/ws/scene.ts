@@ -1,0 +1,89 @@
+/** A daemon with --ws in the test's own process, and clients of it that speak WebSocket by the package ws. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { type ClientOptions, WebSocket } from "ws";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { type InProcessDaemon, type InProcessOptions, startInProcess } from "../../daemon/in-process.js";
+import { EnvelopeClient, type KeyPair, type Line, makeKeyPair } from "../../support/envelope-client.js";
+
+export const pair: KeyPair = makeKeyPair();
+
+export function startWs(options: Partial<InProcessOptions> = {}): Promise<InProcessDaemon> {
+  const backends = [new MemoryBackend(options.environment ?? realEnvironment)];
+  return startInProcess({ backends, keys: [pair.file], ws: {}, ...options });
+}
+
+export interface Closed {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** One that is open. */
+export async function openSocket(port: number, options: ClientOptions = {}): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`, "dbsync2", options);
+  socket.on("error", () => {});
+  await once(socket, "open");
+  return socket;
+}
+
+/** What HTTP says to who wants to change over: 101 if he may. */
+export async function statusOf(port: number, headers: Readonly<Record<string, string>>): Promise<number> {
+  const raw = connect(port, "127.0.0.1");
+  const usual = { host: `127.0.0.1:${port}`, connection: "Upgrade", upgrade: "websocket" };
+  const key = { "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==" };
+  const lines = Object.entries({ ...usual, ...key, ...headers }).map(([name, value]) => `${name}: ${value}`);
+  raw.write(["GET / HTTP/1.1", ...lines, "", ""].join("\r\n"));
+  const [head] = (await once(raw, "data")) as [Buffer];
+  raw.destroy();
+  return Number(head.toString("latin1").split(" ")[1]);
+}
+
+export async function closedOf(socket: WebSocket): Promise<Closed> {
+  const [code, reason] = (await once(socket, "close")) as [number, Buffer];
+  return { code, reason: reason.toString() };
+}
+
+/** A client of envelopes, each of whose frames is a message. */
+export async function openClient(
+  port: number,
+  options: ClientOptions = {},
+): Promise<EnvelopeClient<MessageLine>> {
+  const socket = await openSocket(port, options);
+  return EnvelopeClient.over(new MessageLine(socket), pair);
+}
+
+/** Messages as the bytes that they carry. */
+export class MessageLine implements Line {
+  received = "";
+  readonly socket: WebSocket;
+  #woken = () => {};
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.on("message", (data: Buffer) => {
+      this.received += data.toString("latin1");
+      this.#woken();
+    });
+    socket.on("close", () => this.#woken());
+  }
+
+  send(bytes: string): void {
+    this.socket.send(Buffer.from(bytes, "latin1"));
+  }
+
+  /** All that has come, once something has; "": it is closed. */
+  async read(_least: number): Promise<string> {
+    while (this.received === "" && this.socket.readyState !== WebSocket.CLOSED)
+      await new Promise<void>((resolve) => {
+        this.#woken = resolve;
+      });
+    const { received } = this;
+    this.received = "";
+    return received;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.terminate();
+  }
+}

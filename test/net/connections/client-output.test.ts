@@ -1,0 +1,87 @@
+/** Answers on their way to a client who does not take them at once. */
+import assert from "node:assert/strict";
+import type { Socket } from "node:net";
+import { test } from "node:test";
+import { ByteBudget } from "../../../net/connections/byte-budget.js";
+import { ClientOutput } from "../../../net/connections/client-output.js";
+import type { LongAnswer } from "../../../net/connections/dialect.js";
+import { HeldBytes } from "../../../net/connections/held-bytes.js";
+import { Pushes } from "../../../net/connections/pushes.js";
+import { defaultLimits } from "../../daemon/in-process.js";
+import { keepLog } from "../../support/log-lines.js";
+
+/** A socket whose system takes nothing until it is told to. */
+function slowSocket() {
+  const sent: string[] = [];
+  let lying = 0;
+  return {
+    sent,
+    takeAll: () => (lying = 0),
+    socket: {
+      get writableLength() {
+        return lying;
+      },
+      get writableNeedDrain() {
+        return lying > 0;
+      },
+      write(text: string) {
+        sent.push(text);
+        lying += text.length;
+        return false;
+      },
+      setTimeout() {},
+    } as unknown as Socket,
+  };
+}
+
+function outputTo(socket: Socket, pushes = new Pushes()): ClientOutput {
+  return new ClientOutput({
+    socket,
+    remote: "",
+    host: { log: keepLog("info").log, limits: defaultLimits, pushes },
+    held: new HeldBytes(new ByteBudget(1e9, 1e9)),
+    dialect: { sent: () => {}, readsOn: false, isInOrder: true },
+    settled: () => {},
+    ready: () => {},
+    nextTurn: () => {},
+    close: () => assert.fail("closed"),
+  });
+}
+
+test("a long answer waits for the short ones before it, which the client has to take first", () => {
+  const { sent, takeAll, socket } = slowSocket();
+  const output = outputTo(socket);
+  const long: LongAnswer = {
+    kind: "long",
+    left: 0,
+    write: (to) => {
+      to.write("long");
+      return true;
+    },
+  };
+  output.add("short");
+  assert.equal(output.addLong(long), false, "nothing more is served");
+  assert.ok(output.isFull);
+  assert.deepEqual(sent, ["short"]);
+  takeAll();
+  assert.ok(output.drained());
+  output.writeOn();
+  assert.deepEqual(sent, ["short", "long"]);
+});
+
+test("each is told what was pushed to him, in order among his answers, whatever others were told", () => {
+  const pushes = new Pushes();
+  const [one, other] = [slowSocket(), slowSocket()];
+  const [first, second] = [outputTo(one.socket, pushes), outputTo(other.socket, pushes)];
+  for (const output of [first, second]) output.push("a");
+  second.add("[b]");
+  for (const output of [first, second]) output.push("c");
+  first.push("d");
+  second.flush();
+  // As long as what was told before the flush, and something else.
+  second.add("1234");
+  second.push("e");
+  second.push("c");
+  for (const output of [first, second]) output.flush();
+  assert.deepEqual([one.sent, other.sent], [["acd"], ["a[b]c", "1234ec"]]);
+});

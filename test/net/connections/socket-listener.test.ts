@@ -1,0 +1,32 @@
+/** What a listener says of itself before its start and after its end. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NOBODY } from "../../../engine/pipeline/observer.js";
+import { CONNECTION_REFUSALS } from "../../../net/connections/connection-refusals.js";
+import { SocketListener } from "../../../net/connections/socket-listener.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { defaultLimits } from "../../daemon/in-process.js";
+import { keepLog } from "../../support/log-lines.js";
+
+test("a listener has an address before its start, and after its end: requests to --admin come then too", async () => {
+  const listener = new SocketListener({
+    name: "test",
+    address: "127.0.0.1",
+    port: 0,
+    options: { address: "-l", port: "-p" },
+    gate: null,
+    fullText: "",
+    observer: NOBODY,
+    limits: defaultLimits,
+    refusals: CONNECTION_REFUSALS,
+    environment: realEnvironment,
+    log: keepLog("debug").log,
+    connector: () => () => assert.fail("no client connects"),
+  });
+  assert.deepEqual(listener.address, { address: "127.0.0.1", port: 0 });
+  await listener.start();
+  const { port } = listener.address;
+  assert.ok(port > 0);
+  await listener.stop();
+  assert.equal(listener.address.port, port);
+});

@@ -1,0 +1,20 @@
+/** The randomness that the daemon's parts are handed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { realEnvironment } from "../../../net/process/environment.js";
+
+test("random bytes are as many as asked for, and none is given twice", () => {
+  const { randomBytes } = realEnvironment;
+  const counts = [16, 32, 20, 64, 65, 100];
+  const drawn: string[] = [];
+  for (let i = 0; i < 3000; i++) {
+    const count = counts[i % counts.length] as number;
+    const bytes = randomBytes(count);
+    assert.equal(bytes.length, count);
+    drawn.push(bytes);
+  }
+  assert.equal(new Set(drawn.map((bytes) => bytes.slice(0, 16))).size, drawn.length);
+  const values = new Set(drawn.join(""));
+  assert.equal(values.size, 256, "all bytes there are");
+  assert.equal(randomBytes(0), "");
+});

@@ -1,0 +1,52 @@
+/** Work that waits shares the turns of the event loop. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Turns } from "../../../net/process/turns.js";
+
+class Loop {
+  now = 0;
+  readonly deferred: (() => void)[] = [];
+  readonly turns = new Turns({ uptime: () => this.now, defer: (run) => void this.deferred.push(run) });
+  readonly done: string[] = [];
+
+  /** @param then  what the step asks for */
+  step(name: string, ms: number, then: () => void = () => {}): void {
+    this.turns.soon(() => {
+      this.done.push(name);
+      this.now += ms;
+      then();
+    });
+  }
+
+  /** @returns what was done in one turn */
+  turn(): readonly string[] {
+    for (const run of this.deferred.splice(0)) run();
+    return this.done.splice(0);
+  }
+}
+
+test("short steps share a turn, and a long one ends it", () => {
+  const loop = new Loop();
+  for (const [name, ms] of [
+    ["a", 0],
+    ["b", 1],
+    ["c", 5],
+    ["d", 0],
+    ["e", 0],
+  ] as const)
+    loop.step(name, ms);
+  assert.deepEqual(loop.turn(), ["a", "b", "c"]);
+  assert.deepEqual(loop.turn(), ["d", "e"]);
+  assert.deepEqual(loop.deferred, []);
+});
+
+test("what a step asks for comes in a later turn, behind what was asked for before", () => {
+  const loop = new Loop();
+  loop.step("a", 5, () => loop.step("again", 0));
+  loop.step("b", 0);
+  assert.deepEqual(loop.turn(), ["a"]);
+  assert.deepEqual(loop.turn(), ["b", "again"]);
+  loop.step("c", 0, () => loop.step("then", 0));
+  assert.deepEqual(loop.turn(), ["c"]);
+  assert.deepEqual(loop.turn(), ["then"]);
+});

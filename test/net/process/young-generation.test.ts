@@ -1,0 +1,45 @@
+/** The engine's young generation, in a process of its own: it cannot be made small again. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { buildRoot } from "../../support/repository.js";
+
+const MIB = 1024 * 1024;
+
+/**
+ * How large it becomes in a program that keeps what it makes, a little at a time.
+ * @param options  that were given to the engine
+ * @param pause  between two pieces
+ */
+async function youngBytesWith(options: string, pause = "setTimeout(resolve, 5)"): Promise<number> {
+  const file = pathToFileURL(join(buildRoot, "net/process/young-generation.js")).href;
+  const program = `
+    import { boundYoungGeneration, youngBytes } from ${JSON.stringify(file)};
+    boundYoungGeneration(${JSON.stringify(options)});
+    const kept = [];
+    let most = 0;
+    for (let turn = 0; turn < 300; turn++) {
+      for (let i = 0; i < 2000; i++) kept.push({ i, text: String(i) });
+      await new Promise((resolve) => ${pause});
+      most = Math.max(most, youngBytes());
+    }
+    console.log(most);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program]);
+  return Number(stdout);
+}
+
+test("the young generation does not grow beyond some 4 MiB, unless its size was given", async () => {
+  const [bounded, free] = await Promise.all([youngBytesWith(""), youngBytesWith("--max-semi-space-size=16")]);
+  assert.ok(bounded < 6 * MIB, `${bounded} bytes`);
+  assert.ok(free > 6 * MIB, `${free} bytes`);
+});
+
+test("nor in a program that never rests", async () => {
+  for (let run = 0; run < 3; run++) {
+    const bytes = await youngBytesWith("", "setImmediate(resolve)");
+    assert.ok(bytes < 6 * MIB, `${bytes} bytes`);
+  }
+});

@@ -1,0 +1,11 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runDaemon } from "../support/daemon-process.js";
+
+test("--help-all prints defaults as they are typed", async () => {
+  const { stdout, code } = await runDaemon(["--help-all"]);
+  assert.equal(code, 0);
+  const defaults = [...stdout.replace(/\s+/g, " ").matchAll(/default: ([^,)]*)/g)].map(([, value]) => value);
+  assert.ok(defaults.length > 30);
+  for (const value of defaults) assert.doesNotMatch(value ?? "", /^$|[{}[\]]|object|undefined|null/);
+});

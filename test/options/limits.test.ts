@@ -1,0 +1,81 @@
+/** The rows of the limits, and the log that says why a connection was closed. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pino } from "pino";
+import { REFUSALS } from "../../engine/answers/refusals.js";
+import { RefusalLog } from "../../net/connections/refusal-log.js";
+import { realEnvironment } from "../../net/process/environment.js";
+import { isLoopback } from "../../net/process/loopback.js";
+import { formatLimit, formatRetention, parseLimit, parseRetention } from "../../options/limit-text.js";
+import { LIMITS } from "../../options/limits.js";
+
+test("sizes and times are read with their units, and written so that they read the same", () => {
+  const { maxRequestBytes, idleTimeout, maxConnections } = LIMITS;
+  assert.equal(parseLimit(maxRequestBytes, "1.5KiB"), 1536);
+  assert.equal(parseLimit(maxRequestBytes, "2048"), 2048);
+  assert.equal(parseLimit(idleTimeout, "90"), 90_000);
+  assert.equal(parseLimit(idleTimeout, "0.5s"), 500);
+  assert.equal(parseLimit(idleTimeout, "2h"), 7_200_000);
+  assert.equal(formatLimit(idleTimeout, 90_000), "90s");
+  assert.equal(formatLimit(idleTimeout, 1500), "1500ms");
+  assert.equal(formatLimit(maxConnections, 10_000), "10000");
+  for (const row of Object.values(LIMITS)) {
+    for (const value of [row.least, row.fallback, row.most])
+      assert.equal(parseLimit(row, formatLimit(row, value)), value);
+  }
+});
+
+test("commands are kept for days, or for a time with its unit", () => {
+  for (const [text, milliseconds] of [
+    ["7", 604_800_000],
+    ["12h", 43_200_000],
+    ["90m", 5_400_000],
+    ["forever", Number.POSITIVE_INFINITY],
+  ] as const) {
+    assert.equal(parseRetention(text), milliseconds);
+    assert.equal(formatRetention(milliseconds), text);
+  }
+  assert.equal(parseRetention("2d"), parseRetention("48h"));
+  for (const text of ["", "0", "0m", "30s", "1.5", "36501", "h"])
+    assert.throws(() => parseRetention(text), { name: "RangeError", message: /^Expected forever/ }, text);
+});
+
+test("what is no limit, or out of bounds, is refused with what is expected", () => {
+  for (const text of ["", "many", "-1", "1e9", "0x10", "5 parsecs", "1KiB", "9999h"]) {
+    assert.throws(
+      () => parseLimit(LIMITS.idleTimeout, text),
+      { name: "RangeError", message: /^Expected / },
+      text,
+    );
+  }
+  assert.throws(() => parseLimit(LIMITS.maxConnections, "2.5"), /a whole number/);
+});
+
+test("every default lies within its bounds and has its reason", () => {
+  for (const { least, fallback, most, reason } of Object.values(LIMITS)) {
+    assert.ok(least <= fallback && fallback <= most);
+    assert.notEqual(reason, "");
+  }
+});
+
+test("addresses of the loopback are told from others; names are not known before they are looked up", () => {
+  for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
+    assert.equal(isLoopback(address), true);
+  for (const address of ["0.0.0.0", "::", "10.0.0.1", "fe80::1", "128.0.0.1"])
+    assert.equal(isLoopback(address), false);
+  assert.equal(isLoopback("db.example"), null);
+});
+
+test("a reason is logged some times in a while, then counted, and the count is told later", () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ base: null }, { write: (line) => lines.push(JSON.parse(line)) });
+  let now = 0;
+  const refusals = new RefusalLog(log, { ...realEnvironment, uptime: () => now }, REFUSALS);
+  for (let i = 0; i < 100; i++) refusals.note("malformed", { remote: "r", detail: "d" });
+  refusals.note("unsigned", { remote: "r", detail: "d" });
+  assert.equal(lines.length, 21);
+  now = 60_000;
+  refusals.note("malformed", { remote: "r", detail: "d" });
+  assert.equal(lines.at(-1)?.["withheld"], 80);
+});

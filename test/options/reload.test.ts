@@ -1,0 +1,36 @@
+/** Every option either holds at once after SIGHUP, or is named as one that needs a restart. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readCommandLine } from "../../daemon/command-line.js";
+import { nameOf } from "../../options/option-row.js";
+import { reloaded, restartNames } from "../../options/reload.js";
+import { hasTimeline, type Settings } from "../../options/settings.js";
+import { OPTION_NAMES, OPTIONS } from "../../options/table.js";
+import { argumentsOf, neededBy } from "./examples.js";
+
+async function settingsOf(args: readonly string[]): Promise<Settings> {
+  const task = await readCommandLine(args, {});
+  if (task.kind !== "run") assert.fail(task.text);
+  return task.settings;
+}
+
+for (const setting of OPTION_NAMES) {
+  const { [setting]: row } = OPTIONS;
+  const name = nameOf(row);
+  test(`--${name} holds at once after SIGHUP, or is told to need a restart`, async () => {
+    const needed = [...neededBy(setting)].filter((one) => one !== setting);
+    // What makes no sense without this one either comes together with it.
+    const before = await settingsOf(argumentsOf(needed.filter((one) => !neededBy(one).has(setting))));
+    const after = await settingsOf(argumentsOf([...needed, setting]));
+    const named = restartNames(before, after);
+    const { differences: _, ...rest } = reloaded(before, after);
+    const { differences: __, ...old } = before;
+    if (row.reload === "restart" || (row.reload === "timeline" && !hasTimeline(before))) {
+      assert.ok(named.includes(name), `others are named: ${named}`);
+      if (named.length === 1) assert.deepEqual(rest, old, "what needs a restart stays");
+    } else {
+      assert.ok(!named.includes(name));
+      assert.notDeepEqual(rest, old, "it is taken over");
+    }
+  });
+}

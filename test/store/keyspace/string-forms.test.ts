@@ -1,0 +1,48 @@
+/** Forms of strings are remembered of few keys, and only until a key is written again. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Database } from "../../../store/database.js";
+import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
+import { Keyspace } from "../../../store/keyspace/keyspace.js";
+import { Data } from "../../../store/keyspace/mutators.js";
+import { StringForms } from "../../../store/keyspace/string-forms.js";
+import type { Unit } from "../../../store/keyspace/unit.js";
+
+const KEYS = 5000;
+
+test("however many strings are changed in place, the form of the latest is known", () => {
+  const database = new Database({ forms: new StringForms() });
+  const unit = { at: 0, db: 0, id: "u" };
+  const asked = { ...unit, encoding: ENCODING_LIMITS };
+  const encoding = (key: string, by: Unit = asked) => database.execute(["OBJECT", "ENCODING", key], by);
+  for (let i = 0; i < KEYS; i++) database.execute(["SETRANGE", `k${i}`, "0", "1"], unit);
+  assert.deepEqual(encoding(`k${KEYS - 1}`), { kind: "bulk", bytes: "raw" });
+  assert.deepEqual(encoding("k0"), { kind: "bulk", bytes: "int" });
+  const signed = encoding(`k${KEYS - 1}`, unit);
+  assert.deepEqual(signed, { kind: "bulk", bytes: "int" }, "daemons that began anew answer a command alike");
+});
+
+test("a string that grows long in place is not remembered, whatever becomes of it", () => {
+  const forms = new StringForms();
+  const data = new Data([new Keyspace()], null, forms);
+  const entry = data.put("k", "1");
+  data.patch(entry, 1, "2");
+  assert.equal(forms.of(entry), "raw");
+  data.patch(entry, 2, "3".repeat(43));
+  assert.equal(forms.of(entry), null);
+});
+
+test("a string whose change is taken back has its form back", () => {
+  const database = new Database({ forms: new StringForms() });
+  database.execute(["SET", "k", "1"], { at: 0, db: 0, id: "first" });
+  const records: Parameters<Database["undo"]>[0][number][] = [];
+  database.execute(["APPEND", "k", "2"], { at: 1, db: 0, id: "second" }, records);
+  database.undo(records);
+  assert.deepEqual(
+    database.execute(["OBJECT", "ENCODING", "k"], { at: 2, db: 0, id: "third", encoding: ENCODING_LIMITS }),
+    {
+      kind: "bulk",
+      bytes: "int",
+    },
+  );
+});
