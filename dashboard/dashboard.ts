@@ -37,7 +37,7 @@ function rate(frame: DashboardFrame, sum: (of: DashboardFrame) => number): numbe
 function count(frame: DashboardFrame): void {
   const { verify, delay, memory, timeline, now } = frame;
   CHARTS.units.add([rate(frame, unitsOf)]);
-  CHARTS.recorded.add([timeline === null ? null : rate(frame, (of) => of.timeline?.entries ?? 0)]);
+  CHARTS.recorded.add([timeline === null ? null : rate(frame, (of) => entriesOf(of.timeline))]);
   CHARTS.refused.add([rate(frame, refusalsOf)]);
   CHARTS.verify.add([verify?.half ?? null, verify?.most ?? null]);
   CHARTS.delay.add([delay?.half ?? null, delay?.most ?? null]);
@@ -50,11 +50,7 @@ function draw(frame: DashboardFrame): void {
   const down = backends.filter(({ up }) => !up).map(({ name }) => `, ${name} is down`);
   const isWell =
     (state === "live" || state === "isolated") && down.length === 0 && timeline?.isFailed !== true;
-  const trouble = timeline?.isFailed
-    ? ", the disk has failed"
-    : timeline?.isSkewed
-      ? ", its clock is off"
-      : "";
+  const trouble = timeline?.isFailed ? ", the disk has failed" : timeline?.skewed ? ", its clock is off" : "";
   say(
     at("state"),
     `${state}${trouble}${down.join("")}`,
@@ -106,3 +102,7 @@ new Feed({
     );
   },
 });
+
+function entriesOf(timeline: DashboardFrame["timeline"]): number {
+  return timeline === null ? 0 : timeline.ringEntries + timeline.dataEntries;
+}

@@ -14,7 +14,7 @@ export function showMembers(members: readonly FrameMember[]): void {
 }
 
 function memberRow(member: FrameMember): Cell[] {
-  const { address, state, skew, roundTrip, lastHeard, lag, behind, isEqual, refusals } = member;
+  const { address, state, skew, roundTrip, lastHeard, lag, behind, equal, refusals } = member;
   const away = isAway(member);
   const count = lag + behind;
   const number = "number";
@@ -33,7 +33,7 @@ function memberRow(member: FrameMember): Cell[] {
       className: number,
     },
     { text: away || roundTrip === null ? "–" : millisecondsText(roundTrip), className: "number wide" },
-    { text: away || isEqual === null ? "–" : isEqual ? "yes" : "not yet", className: "wide" },
+    { text: away || equal === null ? "–" : equal ? "yes" : "not yet", className: "wide" },
     { text: countText(refusals), className: refusals > 0 ? "number wide bad" : "number wide" },
   ];
 }
@@ -72,8 +72,8 @@ export function showRoom({ memory, disk, timeline, keys }: DashboardFrame): void
     ...(timeline === null
       ? []
       : ([
-          ["Recorded", countText(timeline.entries)],
-          [timeline.isDurable ? "On disk" : "In memory", bytesText(timeline.bytes)],
+          ["Recorded", countText(timeline.ringEntries + timeline.dataEntries)],
+          [timeline.durable ? "On disk" : "In memory", bytesText(timeline.bytes)],
           ["Still movable", `${countText(timeline.tailUnits)} (${bytesText(timeline.tailBytes)})`],
           ["Done again", countText(timeline.redone)],
           ["Waiting", countText(timeline.waiting)],

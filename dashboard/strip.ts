@@ -74,7 +74,7 @@ export class Strip {
     }
   }
 
-  draw({ stable, watermark }: FrameTimeline, now: number): void {
+  draw({ stable, published: watermark }: FrameTimeline, now: number): void {
     const width = Math.max(1, this.#svg.clientWidth);
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const x = (at: number) =>

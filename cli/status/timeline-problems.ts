@@ -1,6 +1,8 @@
 /** What is bad about a timeline and its members, and what to do. */
+
+import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
-import type { MemberStatus, MirrorStatus, TimelineStatus } from "./timeline-status.js";
+import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
 
 /** `fix`: what to do. `isPassing`: it may end by itself. */
 export interface Problem {
@@ -240,7 +242,7 @@ function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
 }
 
 function diagnoseMirror(
-  { redis, state, trouble, foreign, refused }: MirrorStatus,
+  { redis, state, trouble, foreign, refused }: MirrorReport,
   bad: Add,
   passing: Add,
 ): void {

@@ -14,14 +14,14 @@ import { DUE_AHEAD_MS } from "../../timeline/waiting.js";
 import { blame } from "./blame.js";
 import { fates } from "./fates.js";
 import { log } from "./log.js";
-import { repair } from "./mirror-status.js";
 import { pastState } from "./past-state.js";
+import { repair } from "./repair.js";
 import { figuresOf, type ReplicaFace, type ReplicaFigures } from "./replica-figures.js";
 import { status } from "./status.js";
 
 export interface HistoryParts {
   readonly recall: RecallParts;
-  readonly replica: Omit<ReplicaFace, "recalls" | "mirror">;
+  readonly replica: Omit<ReplicaFace, "recalls" | "mirror" | "startedAt">;
   readonly environment: Pick<Environment, "clock">;
 }
 
@@ -37,8 +37,8 @@ export class History {
   constructor({ recall, replica, environment }: HistoryParts) {
     const recalls = new Recalls(recall);
     this.#recalls = recalls;
-    this.#replica = { ...replica, recalls, mirror: () => this.mirror };
     const startedAt = Math.floor(environment.clock());
+    this.#replica = { ...replica, recalls, startedAt, mirror: () => this.mirror };
     const now = () => Math.floor(environment.clock());
     const scene = ({ db }: Unit) => ({ recalls, db, last: now() + DUE_AHEAD_MS });
     this.#handlers = new Map<string, Handler>([
@@ -47,7 +47,7 @@ export class History {
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
       ["TIMELINE|REPAIR", (argv) => repair(argv, this.mirror)],
-      ["TIMELINE|STATUS", (argv) => status(argv, this.#replica, startedAt)],
+      ["TIMELINE|STATUS", (argv) => status(argv, this.#replica)],
     ]);
   }
 

@@ -2,16 +2,14 @@
 
 import type { MirrorFace, MirrorFigures } from "../../engine/mirror/mirror-parts.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { MemberReport, MirrorReport, TimelineReport } from "../../protocol/figures/timeline-figures.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
-import type { Digest } from "../../timeline/compare/digest-index.js";
 import type { Timeline } from "../../timeline/timeline.js";
-import type { TimelineFigures } from "../../timeline/timeline-figures.js";
 import type { MemberLists } from "../members/member-lists.js";
-import type { SnapshotProgress } from "../peers/past/snapshot-taking.js";
 import type { Peering } from "../peers/peering.js";
 import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
-import type { StateDifference } from "../peers/state/state-differences.js";
 
 /** What is read. */
 export interface ReplicaFace {
@@ -45,6 +43,8 @@ export interface ReplicaFace {
   /** The command by which an administrator has yet to authorize the own key, which signs for clients without keys; null: none. */
   readonly introduction: () => readonly ByteString[] | null;
   readonly lists: Pick<MemberLists, "standing" | "isJoining">;
+  /** When the daemon was started, by its clock then; milliseconds since 1970. */
+  readonly startedAt: number;
   readonly isDurable: boolean;
   readonly lostGroups: number;
   /** Dead letters that wait for an operator. */
@@ -55,109 +55,93 @@ export interface ReplicaFace {
   readonly mirror: () => Pick<MirrorFace, "figures"> | null;
 }
 
-/** Times are milliseconds since 1970. */
-export interface ReplicaFigures extends TimelineFigures {
-  readonly state: DaemonState;
-  /** Why nothing is taken any more; null: all is well. */
-  readonly failure: string | null;
-  /** The version of what commands mean, after all that is applied. */
-  readonly semantics: number;
-  /** Why nothing is applied any more from a date on; null: everything is. */
-  readonly standstill: string | null;
-  /** Who tells that the daemon's own key was revoked; null: it was not. */
-  readonly revoked: string | null;
-  /** Why it is no member of the list that there is; null: it is one, or there is none. */
-  readonly unlisted: string | null;
-  /** The command that authorizes its own key, which signs for clients without keys; null: there are none, or it is. */
-  readonly authorize: string | null;
-  /** Numbers of the lists of members that are known: more than one stand beside each other. */
-  readonly lists: readonly number[];
-  /** The first of them; empty: there is none. */
-  readonly listHash: ByteString;
-  /** Whether a list has added it, and it has yet to hear from a live one of them. */
-  readonly isJoining: boolean;
-  readonly isSkewed: boolean;
-  readonly isDurable: boolean;
-  /** Groups of writes that were safe before and were not in the log at the start. */
-  readonly lostGroups: number;
-  readonly watermark: number;
-  readonly published: number;
-  /** Of what has been folded; 0: nothing. */
-  readonly newest: number;
-  /** Everything dated before it is final; 0: not known. */
-  readonly stable: number;
-  readonly ring: Digest;
-  readonly data: Digest;
-  readonly quarantined: number;
-  /** Envelopes of members that were let go because their signer did not become known. */
-  readonly dropped: number;
-  /** What became of messages on channels between members. */
+/** The figures of TIMELINE STATUS, and those that only metrics show. */
+export interface ReplicaFigures extends TimelineReport {
+  /** Messages on channels between members, by outcome. */
   readonly messages: Readonly<MessageFigures>;
-  readonly recalls: number;
-  /** Snapshots taken over from members, and own envelopes that these are not made of; since the start. */
-  readonly snapshotsTaken: number;
-  readonly strays: number;
-  /** Own envelopes of which that is not known. */
-  readonly possibleStrays: number;
-  /** Envelopes that are kept as dead letters, and were not written again. */
-  readonly deadLetters: number;
-  /** One that is on its way; null: none. */
-  readonly taking: SnapshotProgress | null;
-  /** The option that an operator could start this daemon with, as members cannot settle what lacks; null: none. */
-  readonly order: string | null;
-  /** null: no Redis follows. */
-  readonly mirror: MirrorFigures | null;
-  readonly members: readonly MemberStatus[];
-  /** Keys that members hold otherwise, though they hold the same envelopes. */
-  readonly differing: readonly StateDifference[];
-  /** The last date whose state was compared with a member's; 0: none. */
-  readonly compared: number;
 }
 
 export function figuresOf(face: ReplicaFace): ReplicaFigures {
-  const { timeline, peering, state, isDurable, lostGroups, recalls } = face;
+  const { timeline, peering, isDurable, lostGroups, recalls, startedAt, lists } = face;
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
-  const { heads } = face.lists.standing;
+  const { heads } = lists.standing;
   const { size, dropped } = peering.quarantine;
   const { taken, strays, possibleStrays, progress } = peering.snapshots;
+  const [ring, data] = [index.total("ring"), index.total("data")];
+  const mirror = face.mirror()?.figures ?? null;
   return {
     ...figures,
     failure,
     watermark,
     published,
-    isDurable,
     lostGroups,
-    deadLetters: face.deadLetters(),
-    state: state(),
-    semantics: timeline.ring.semantics,
+    dropped,
+    strays,
+    possibleStrays,
     standstill,
+    durable: isDurable,
+    deadLetters: face.deadLetters(),
+    state: face.state(),
+    semantics: timeline.ring.semantics,
     revoked: face.revoked(),
     unlisted: face.unlisted(),
     authorize: face.introduction()?.join(" ") ?? null,
-    lists: heads.map(({ list }) => list.number),
-    listHash: heads[0]?.hash ?? "",
-    isJoining: face.lists.isJoining,
-    isSkewed: peering.isSkewed,
+    list: heads.length === 0 ? null : heads.map(({ list }) => list.number).join(" "),
+    listHash: heads[0] === undefined ? null : hexOf(heads[0].hash),
+    joining: lists.isJoining,
+    skewed: peering.isSkewed,
     newest: newest.at,
     stable: peering.stablePoint,
-    ring: index.total("ring"),
-    data: index.total("data"),
+    started: startedAt,
+    ringEntries: ring.count,
+    ringSum: hexOf(ring.sum),
+    dataEntries: data.count,
+    dataSum: hexOf(data.sum),
     quarantined: size,
-    dropped,
     messages: peering.speaking.figures,
     recalls: recalls.running,
     snapshotsTaken: taken,
-    strays,
-    possibleStrays,
-    taking: progress,
+    takingFrom: progress?.address ?? null,
+    takingBytes: progress?.received ?? 0,
+    takingTotal: progress?.total ?? 0,
     order: peering.order,
-    differing: peering.states.differences.all,
+    differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
     compared: peering.states.comparedAt,
-    mirror: face.mirror()?.figures ?? null,
-    members: peering.members.map((member) => ({ ...member, isEqual: isEqual(member, timeline.waiting) })),
+    mirror: mirror === null ? null : mirrorReport(mirror),
+    members: peering.members.map((member) => memberReport(member, face)),
   };
 }
 
-/** Of two that hold the same, one may not have it in its state yet. null: it has not been heard. */
+function memberReport(member: MemberStatus, { lists, timeline }: ReplicaFace): MemberReport {
+  const { id, isLacking } = member;
+  const { heads, members } = lists.standing;
+  return {
+    ...member,
+    id: id === null ? null : hexOf(id),
+    listed: heads.length > 0 && id !== null ? members.has(id) : null,
+    lacking: isLacking,
+    equal: isEqual(member, timeline.waiting),
+  };
+}
+
+/** Whether both hold the same and have it in their states; null: the member has not reported it. */
 const isEqual = (member: MemberStatus, { isLevel }: { readonly isLevel: boolean }): boolean | null =>
   member.isEqual && isLevel && member.state !== "catching-up";
+
+function mirrorReport(figures: MirrorFigures): MirrorReport {
+  const { name, level, comparing, compared } = figures;
+  return {
+    ...figures,
+    redis: name,
+    level: level.at,
+    comparing: comparing?.number ?? 0,
+    comparingWhy: comparing?.reason ?? null,
+    checked: comparing?.checked ?? 0,
+    total: comparing?.total ?? 0,
+    compared: compared?.number ?? 0,
+    comparedAt: compared?.at ?? 0,
+    comparedKeys: compared?.checked ?? 0,
+    comparedDifferent: compared?.different ?? 0,
+    comparedFirst: compared?.named ?? [],
+  };
+}

@@ -5,8 +5,8 @@
 import { statfs } from "node:fs/promises";
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
-import type { MemberStatus } from "../../cluster/peers/shared/peering-parts.js";
 import type { EventSource } from "../../net/admin/event-stream.js";
+import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
 import type {
   DashboardFrame,
   FrameListener,
@@ -125,23 +125,23 @@ export class Frames implements EventSource {
   }
 
   #timeline(figures: ReplicaFigures): FrameTimeline {
-    const { isDurable, isSkewed, bytes, tailUnits, tailBytes, redone, waiting, quarantined } = figures;
     return {
-      isDurable,
-      isSkewed,
-      bytes,
-      tailUnits,
-      tailBytes,
-      redone,
-      waiting,
-      quarantined,
+      isFailed: figures.failure !== null,
+      durable: figures.durable,
+      skewed: figures.skewed,
+      ringEntries: figures.ringEntries,
+      dataEntries: figures.dataEntries,
+      bytes: figures.bytes,
+      tailUnits: figures.tailUnits,
+      tailBytes: figures.tailBytes,
+      redone: figures.redone,
+      waiting: figures.waiting,
+      quarantined: figures.quarantined,
+      published: figures.published,
       newest: figures.newest,
       stable: figures.stable,
-      watermark: figures.published,
-      isFailed: figures.failure !== null,
-      entries: figures.ring.count + figures.data.count,
       ...(this.#watching?.arrivals.take() ?? { arrivals: [], elsewhere: 0 }),
-      members: figures.members.filter(({ connection }) => connection !== "self").map(memberOf),
+      members: figures.members.filter(({ connection }) => connection !== "self").map(shownMember),
     };
   }
 
@@ -176,8 +176,6 @@ function refusalsOf({ listeners }: Metrics): FrameRefusal[] {
   );
 }
 
-/** Without the member's id, and without why it is away, which may name more than its address. */
-function memberOf(member: MemberStatus): FrameMember {
-  const { address, connection, state, skew, roundTrip, lastHeard, lag, behind, isEqual, refusals } = member;
-  return { address, connection, state, skew, roundTrip, lastHeard, lag, behind, isEqual, refusals };
+function shownMember({ id, trouble, ...shown }: MemberReport): FrameMember {
+  return shown;
 }

@@ -2,12 +2,11 @@
 
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { MessageFigures } from "../../cluster/peers/shared/message-figures.js";
-import type { MemberStatus } from "../../cluster/peers/shared/peering-parts.js";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { Histogram } from "../../net/admin/histogram.js";
 import type { HistogramMetric, Sample, ValueMetric } from "../../net/admin/metric.js";
+import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
 import type { FleetFigures, FleetServer } from "../../protocol/json/fleet-figures.js";
-import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { Health } from "./health.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";
@@ -67,12 +66,12 @@ export const ofMessages = (figure: keyof MessageFigures, help: string): ValueRow
 export function perMember(
   type: ValueType,
   help: string,
-  read: (member: MemberStatus) => number | null,
+  read: (member: MemberReport) => number | null,
 ): ValueRow {
   const samples = ({ members }: ReplicaFigures) =>
     members.flatMap((member) => {
       const value = member.connection === "self" ? null : read(member);
-      return value === null ? [] : [{ labels: { member: member.address || hexOf(member.id ?? "") }, value }];
+      return value === null ? [] : [{ labels: { member: member.address || (member.id ?? "") }, value }];
     });
   return { type, labels: ["member"], help, read: ({ replica }) => whereThere(replica(), samples) };
 }

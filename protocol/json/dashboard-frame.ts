@@ -2,6 +2,7 @@
  * What --admin tells the page that it serves, once a second: counts and states, as /metrics has them, of which nothing is secret.
  * No keys, no values, no names of who signs. Times are milliseconds, dates milliseconds since 1970; null: not known, or not there.
  */
+import type { MemberReport, TimelineReport } from "../figures/timeline-figures.js";
 
 /** Milliseconds of dates that `arrivals` counts together. */
 export const ARRIVAL_BIN_MS = 250;
@@ -61,21 +62,12 @@ export interface FrameTimes {
   readonly most: number;
 }
 
-export interface FrameTimeline {
-  readonly isDurable: boolean;
-  readonly isSkewed: boolean;
+type ShownFigures =
+  | ("durable" | "skewed" | "ringEntries" | "dataEntries" | "bytes" | "tailUnits" | "tailBytes")
+  | ("redone" | "waiting" | "quarantined" | "published" | "newest" | "stable");
+
+export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
   readonly isFailed: boolean;
-  readonly entries: number;
-  readonly bytes: number;
-  readonly tailUnits: number;
-  readonly tailBytes: number;
-  readonly redone: number;
-  readonly waiting: number;
-  readonly quarantined: number;
-  readonly watermark: number;
-  readonly newest: number;
-  /** 0: not known. */
-  readonly stable: number;
   /** What was recorded since the frame before. */
   readonly arrivals: readonly Arrival[];
   /** … and dated outside of those times. */
@@ -86,18 +78,5 @@ export interface FrameTimeline {
 /** Date in ARRIVAL_BIN_MS; envelopes that clients brought, that members brought, and how many of both are late by as much. */
 export type Arrival = readonly [bin: number, clients: number, members: number, late: number];
 
-export interface FrameMember {
-  readonly address: string;
-  readonly connection: string;
-  readonly state: string | null;
-  /** Its clock less the daemon's. */
-  readonly skew: number | null;
-  readonly roundTrip: number | null;
-  /** Since it was heard. */
-  readonly lastHeard: number | null;
-  /** Envelopes on their way from it and to it. */
-  readonly lag: number;
-  readonly behind: number;
-  readonly isEqual: boolean | null;
-  readonly refusals: number;
-}
+/** Without the member's id, and without why it is away, which may name more than its address. */
+export type FrameMember = Omit<MemberReport, "id" | "trouble">;

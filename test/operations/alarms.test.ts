@@ -8,10 +8,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { DaemonFigures } from "../../cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../cli/status/daemon-status.js";
+import { readFigures } from "../../cli/status/read-figures.js";
 import { problemsOf, withFigures } from "../../cli/status/read-status.js";
 import { diagnose } from "../../cli/status/timeline-problems.js";
 import type { MemberStatus, TimelineStatus } from "../../cli/status/timeline-status.js";
 import type { Greeting } from "../../client/version-2/greeting.js";
+import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { MEMBER, NOW, WELL } from "../cli/status/well-timeline.js";
 import { repositoryRoot } from "../support/repository.js";
 
@@ -59,7 +61,7 @@ const told = (timeline: Partial<TimelineStatus>): Texts => {
   return [...problems, ...remarks];
 };
 const ofMember = (member: Partial<MemberStatus>): Texts => told({ members: [{ ...MEMBER, ...member }] });
-const mirror = { redis: "r", state: "behind", trouble: null, dirty: 0, foreign: 0, refused: 0 } as const;
+const mirror = { ...readFigures(MIRROR_FIGURES, []), redis: "r", state: "behind" };
 const hello = (state: string) =>
   greeted({ kind: "hello", clockDifference: 0, roundTrip: 0, hello: { versions: [2], state, cluster: "" } });
 

@@ -9,12 +9,21 @@ import { formatLimit } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";
 import { OPTIONS } from "../../options/table.js";
+import { type FigureTable, wireName } from "../../protocol/figures/figure.js";
+import {
+  DIFFERENCE_FIGURES,
+  MEMBER_FIGURES,
+  MIRROR_FIGURES,
+  TIMELINE_FIGURES,
+  UPTO_FIGURES,
+} from "../../protocol/figures/timeline-figures.js";
 import { BALANCER_METRICS } from "../../proxy/admin/balancer-metrics.js";
 import { CACHE_METRICS } from "../../proxy/admin/cache-metrics.js";
 import { commands } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
 import { repositoryRoot } from "../support/repository.js";
+import { alarmRows, alarmRules } from "./alarms.js";
 import { phpFile } from "./php-file.js";
 
 const MARK = "made by npm run tables";
@@ -39,6 +48,12 @@ const PARTS: readonly Part[] = [
     ],
   },
   { file: "docs/metrics.md", lines: () => metricRows(METRICS) },
+  ...[TIMELINE_FIGURES, UPTO_FIGURES, MEMBER_FIGURES, DIFFERENCE_FIGURES, MIRROR_FIGURES].map((table) => ({
+    file: "docs/protocol-v2.md",
+    lines: () => figureRows(table),
+  })),
+  { file: "docs/operations.md", lines: alarmRows },
+  { file: "examples/production/alerts.yml", lines: alarmRules },
   { file: "docs/proxy.md", lines: () => metricRows(BALANCER_METRICS) },
   { file: "docs/proxy.md", lines: () => metricRows(CACHE_METRICS) },
   {
@@ -83,6 +98,14 @@ const PARTS: readonly Part[] = [
   { file: "cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
   { file: "cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
+
+function figureRows(table: FigureTable): string[] {
+  const rows = Object.entries(table).map(([name, { kind, help, metric }]) => {
+    const shown = metric === undefined ? "" : `\`${metric.name}\``;
+    return `| \`${wireName(name)}\` | ${kind.replaceAll("-", " ")} | ${help} | ${shown} |`;
+  });
+  return ["| name | kind | meaning | metric |", "|---|---|---|---|", ...rows];
+}
 
 function metricRows<Sources>(metrics: Metrics<Sources>): string[] {
   return [

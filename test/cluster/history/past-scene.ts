@@ -139,7 +139,7 @@ export class PastScene {
     return answer.units.map((unit) => names.map((name) => unit[name] as Plain));
   }
 
-  #replica(): Omit<ReplicaFace, "recalls" | "mirror"> {
+  #replica(): Omit<ReplicaFace, "recalls" | "mirror" | "startedAt"> {
     const { index } = this;
     const tail = { tailUnits: 1, tailBytes: 2, redone: 3, waiting: 4, bytes: 5 };
     return {
