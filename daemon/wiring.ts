@@ -121,7 +121,13 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const floor = new StartFloor({ databases: timed, future, ...own });
   const recording = replica?.recording ?? new Unrecorded({ environment, floor });
   const pipeline = new Pipeline({
-    ...{ signers, memory, observer, floor, recording, window, ...own },
+    signers,
+    memory,
+    observer,
+    floor,
+    recording,
+    window,
+    ...own,
     // A Redis behind the daemon has subscribers of its own.
     broadcasts: isOwnMemory(settings) ? broadcasts : null,
     inspection: inspectionOf(parts, { observer, slowLog, id: identity.id, backends }, late),
@@ -130,33 +136,82 @@ export async function wire(parts: WiringParts): Promise<Wired> {
     hash: hashOf,
     remembered: boundsOf(settings),
   });
-  const telling = (replica?.backend ?? backends[0]) as Partial<TellingBackend> | undefined;
   late.keys = isOwnMemory(settings) ? (backends[0] as Backend & CountedKeys) : null;
-  const live = isOwnMemory(settings) ? liveHostOf(channels, telling) : null;
-  const listener = new DbsyncListener({
-    ...{ address, port: settings.port, gate, observer, limits, pipeline, ...own },
-    closeAfterAnswer: settings.close,
-    takesVersion1: settings.require === "v1" && settings.v1 !== "off",
-    daemon: identity.id,
-    members: replica?.takeMember ?? null,
-    ...{ live, slowLog },
-  });
-  const ws = await makeWsListener(settings, {
+  const { listener, ws, userListeners } = await makeListeners(parts, {
+    address,
     gate,
     observer,
-    limits,
+    slowLog,
+    channels,
+    replica,
+    backends,
+    memory,
     pipeline,
-    ...{ live, slowLog, daemon: identity.id, ...own },
-  });
-  const { shutDown } = parts;
-  const userListeners = await openUserListeners({
-    ...{ settings, gate, memory, observer, pipeline, backends, replica, channels, slowLog, shutDown, ...own },
+    daemon: identity.id,
   });
   Object.assign(late, { pipeline, listener, ws, userListeners, replica, memory });
   return {
-    ...{ identity, signers, certificate, backends, floor, replica, mirror, memory },
-    ...{ pipeline, listener, ws, userListeners, admin },
+    identity,
+    signers,
+    certificate,
+    backends,
+    floor,
+    replica,
+    mirror,
+    memory,
+    pipeline,
+    listener,
+    ws,
+    userListeners,
+    admin,
   };
+}
+
+/** What listeners share. */
+interface Served {
+  /** Resolved before anything is opened: it can be wrong. */
+  readonly address: DbsyncParts["address"];
+  readonly gate: DbsyncParts["gate"];
+  readonly observer: Metrics;
+  readonly slowLog: SlowLog;
+  readonly channels: Channels;
+  readonly replica: KeptWrites | null;
+  readonly backends: readonly Backend[];
+  readonly memory: MemoryLimit;
+  readonly pipeline: Pipeline;
+  /** Id. */
+  readonly daemon: ByteString;
+}
+
+async function makeListeners(
+  { settings, environment, log, shutDown }: WiringParts,
+  { address, gate, observer, slowLog, channels, replica, backends, memory, pipeline, daemon }: Served,
+): Promise<Pick<Wired, "listener" | "ws" | "userListeners">> {
+  const telling = (replica?.backend ?? backends[0]) as Partial<TellingBackend> | undefined;
+  const live = isOwnMemory(settings) ? liveHostOf(channels, telling) : null;
+  const common = { gate, observer, slowLog, pipeline, environment, log };
+  const listener = new DbsyncListener({
+    ...common,
+    live,
+    daemon,
+    address,
+    port: settings.port,
+    limits: settings.limits,
+    closeAfterAnswer: settings.close,
+    takesVersion1: settings.require === "v1" && settings.v1 !== "off",
+    members: replica?.takeMember ?? null,
+  });
+  const ws = await makeWsListener(settings, { ...common, live, daemon, limits: settings.limits });
+  const userListeners = await openUserListeners({
+    ...common,
+    settings,
+    memory,
+    backends,
+    replica,
+    channels,
+    shutDown,
+  });
+  return { listener, ws, userListeners };
 }
 
 /** Of ids and answers that are remembered. */
@@ -210,7 +265,8 @@ async function makeAdmin(
   if (place === null) return null;
   const { makeAdmin: make } = await import("./admin/admin.js");
   const sources = {
-    ...{ metrics, health },
+    metrics,
+    health,
     bufferedBytes: () =>
       [late.listener, late.ws, late.userListeners].reduce((sum, one) => sum + (one?.bufferedBytes ?? 0), 0),
     replica: () => late.replica?.figures ?? null,
@@ -227,7 +283,8 @@ async function makeAdmin(
       const port = late.ws?.address.port ?? 0;
       return port === 0 ? null : { port, isSecure: tlsFilesOf(settings) !== null };
     },
-    ...{ folder: settings.data, clock: environment.clock },
+    folder: settings.data,
+    clock: environment.clock,
   };
   return make({ place, hosts, sources, log });
 }
@@ -245,8 +302,14 @@ function inspectionOf(
 ): Inspection {
   const hasOwnMemory = isOwnMemory(settings);
   return new Inspection({
-    ...{ health, settings: current, uptime: environment.uptime, startedAt: environment.uptime() },
-    ...{ metrics: own.observer, slowLog: own.slowLog, id: hexOf(own.id), hasOwnMemory },
+    health,
+    settings: current,
+    uptime: environment.uptime,
+    startedAt: environment.uptime(),
+    metrics: own.observer,
+    slowLog: own.slowLog,
+    id: hexOf(own.id),
+    hasOwnMemory,
     cluster: () => hexOf(late.pipeline?.signers?.cluster ?? ""),
     members: () => late.pipeline?.members ?? null,
     failure: () => late.replica?.failure ?? null,
@@ -294,7 +357,13 @@ async function openReplica(
   }
   const made = await import("../cluster/replica/replica.js");
   const replica = await made.openReplica({
-    ...{ settings, identity, signers, environment, log, broadcasts, arrived },
+    settings,
+    identity,
+    signers,
+    environment,
+    log,
+    broadcasts,
+    arrived,
   });
   return { replica, identity };
 }

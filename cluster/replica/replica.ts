@@ -114,8 +114,13 @@ export class Replica implements KeptWrites {
     const turns = new Turns({ uptime: environment.uptime, defer });
     const soon = (this.#soon = (step: () => void) => turns.soon(step));
     this.#snapshots = snapshotParts({
-      ...{ data: parts.settings.data, storage, genesis: signers.makeRing, soon },
-      ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime, retainMs: parts.settings.retain },
+      data: parts.settings.data,
+      storage,
+      genesis: signers.makeRing,
+      soon,
+      databases: DATABASES_DEFAULT,
+      uptime: environment.uptime,
+      retainMs: parts.settings.retain,
       every: parts.settings.limits.snapshotEntries,
     });
     this.#keeping = keepingIn(parts.settings, storage, log);
@@ -125,13 +130,18 @@ export class Replica implements KeptWrites {
     const { timeline } = this;
     this.#lists = boundLists({ storage, signers, own: id, timeline, peering: () => this.peering });
     this.peering = this.#makePeering();
-    const recorder = new Recorder({
-      ...{ id, lists: this.#lists, timeline: this.timeline, peers: this.peering, log, environment, soon },
-      ...{ past: parts.settings.window.past, flushed: () => storage.flushed() },
-    });
+    const recorder = this.#makeRecorder(storage);
     this.history = replicaHistory({
-      ...{ storage, recorder, lists: this.#lists, timeline: this.timeline, peering: this.peering },
-      ...{ snapshots: this.#snapshots.snapshots, soon, signers, environment, keeping: this.#keeping },
+      storage,
+      recorder,
+      lists: this.#lists,
+      timeline: this.timeline,
+      peering: this.peering,
+      snapshots: this.#snapshots.snapshots,
+      soon,
+      signers,
+      environment,
+      keeping: this.#keeping,
       introduction: () => this.gateway?.own.introduction ?? null,
     });
     const options = { past: this.history, unitSteps: parts.settings.limits.maxUnitSteps };
@@ -144,12 +154,18 @@ export class Replica implements KeptWrites {
     const { speaking } = this.peering;
     relayMessages({ ...parts, speaking, soon: defer, own: gateway?.own ?? null });
     this.copies = new Copies({
-      ...{ peers: this.peering, members: () => recorder.members, isAlone: () => this.#isAlone, environment },
+      peers: this.peering,
+      members: () => recorder.members,
+      isAlone: () => this.#isAlone,
+      environment,
     });
     this.#recorder = recorder;
     this.#stateMark = new StateMark({ storage, recorder, timeline: this.timeline });
     this.recording = new TimelineRecording({
-      ...{ recorder, confirmations, gateway: isGateway ? gateway : null, environment },
+      recorder,
+      confirmations,
+      gateway: isGateway ? gateway : null,
+      environment,
       lists: this.#listCommands(recorder),
     });
   }
@@ -224,14 +240,19 @@ export class Replica implements KeptWrites {
     const { settings, signers, environment, log, arrived } = this.#parts;
     const { clock, uptime } = environment;
     return new Timeline({
-      ...{ storage, clock, uptime, log, soon: this.#soon },
+      storage,
+      clock,
+      uptime,
+      log,
+      soon: this.#soon,
       hash: hashOf,
       genesis: signers.makeRing,
       databases: DATABASES_DEFAULT,
       window: settings.window,
       limits: {
         tailMs: settings.limits.tailSeconds,
-        ...{ tailBytes: settings.limits.maxTailBytes, unitSteps: settings.limits.maxUnitSteps },
+        tailBytes: settings.limits.maxTailBytes,
+        unitSteps: settings.limits.maxUnitSteps,
         retainMs: settings.retain,
         retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
       },
@@ -272,11 +293,14 @@ export class Replica implements KeptWrites {
       timeline: this.timeline,
       identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
       cluster: signers.cluster,
-      ...{ peers: settings.peers, order: () => this.#order },
+      peers: settings.peers,
+      order: () => this.#order,
       secret: () => this.#secret,
       refusal: (member, knowsSecret) =>
         refusalOfMember(member, knowsSecret, {
-          ...{ ring: this.timeline.ring, peers: this.#peers, standing: this.#lists.standing },
+          ring: this.timeline.ring,
+          peers: this.#peers,
+          standing: this.#lists.standing,
         }),
       lists: this.#lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
@@ -286,8 +310,24 @@ export class Replica implements KeptWrites {
       hash: hashOf,
       connect: openTransport(log),
       ...environment,
-      ...{ soon: this.#soon, log },
+      soon: this.#soon,
+      log,
       limits: peeringLimits(settings),
+    });
+  }
+
+  #makeRecorder(storage: Storage): Recorder {
+    const { settings, identity, environment, log } = this.#parts;
+    return new Recorder({
+      id: identity.id,
+      lists: this.#lists,
+      timeline: this.timeline,
+      peers: this.peering,
+      log,
+      environment,
+      soon: this.#soon,
+      past: settings.window.past,
+      flushed: () => storage.flushed(),
     });
   }
 
@@ -295,16 +335,25 @@ export class Replica implements KeptWrites {
     const { peering } = this;
     const { identity, signers } = this.#parts;
     return new ListCommands({
-      ...{ lists: this.#lists, own: identity.id, signers, state: () => recorder.shownState },
-      ...{ stable: () => peering.stablePoint, peers: () => peering.members },
-      ...{ spkiOf: (id) => peering.spkiOf(id), introduction: () => this.gateway?.own.introduction ?? null },
+      lists: this.#lists,
+      own: identity.id,
+      signers,
+      state: () => recorder.shownState,
+      stable: () => peering.stablePoint,
+      peers: () => peering.members,
+      spkiOf: (id) => peering.spkiOf(id),
+      introduction: () => this.gateway?.own.introduction ?? null,
     });
   }
 
   #makeGateway(recorder: Recorder, confirmations: Confirmations): Gateway {
     const { settings, identity, signers, environment, log } = this.#parts;
     return new Gateway({
-      ...{ identity, recorder, confirmations, environment, log },
+      identity,
+      recorder,
+      confirmations,
+      environment,
+      log,
       // Clients wait for what it collects.
       soon: defer,
       cluster: signers.cluster,
