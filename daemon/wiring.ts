@@ -114,11 +114,7 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const { backends, outliving } = await makeBackends(parts, replica, admin === null ? null : observer);
   const mirror = await makeMirror(parts, replica, { identity, signers });
   const memory = makeMemoryLimit({ settings, backends, ...own });
-  // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before. What is not signed need not be
-  // played back, as it can be made anew.
-  const timed = signers === null ? [] : outliving;
-  const future = timed.length === 0 ? 0 : window.future;
-  const floor = new StartFloor({ databases: timed, future, ...own });
+  const floor = makeFloor(parts, signers === null ? [] : outliving);
   const recording = replica?.recording ?? new Unrecorded({ environment, floor });
   const pipeline = new Pipeline({
     signers,
@@ -380,6 +376,18 @@ async function makeBackends(
     backends: made.map(({ backend }) => backend),
     outliving: made.flatMap(({ outliving }) => outliving ?? []),
   };
+}
+
+/**
+ * Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
+ * @param databases  those that outlive the process; none without signatures, as such commands cannot be replayed
+ */
+function makeFloor(
+  { settings, environment, log }: WiringParts,
+  databases: readonly NonNullable<MadeBackend["outliving"]>[],
+): StartFloor {
+  const future = databases.length === 0 ? 0 : settings.window.future;
+  return new StartFloor({ databases, future, environment, log });
 }
 
 async function openUserListeners(parts: UserListenersParts): Promise<UserListeners | null> {
