@@ -88,20 +88,22 @@ type Late = {
     | null;
 } & { keys: CountedKeys | null };
 
+const emptyLate = (): Late => ({
+  pipeline: null,
+  listener: null,
+  ws: null,
+  userListeners: null,
+  replica: null,
+  memory: null,
+  keys: null,
+});
+
 /** @throws StartError  what can be wrong is read before anything is opened */
 export async function wire(parts: WiringParts): Promise<Wired> {
   const { settings, environment, log } = parts;
   const own = { environment, log };
   const { limits, window } = settings;
-  const late: Late = {
-    pipeline: null,
-    listener: null,
-    ws: null,
-    userListeners: null,
-    replica: null,
-    memory: null,
-    keys: null,
-  };
+  const late = emptyLate();
   const signers = await signersOf(parts);
   const address = await bindAddressOf(settings);
   const { gate, certificate } = await makeGate(parts);
