@@ -14,6 +14,7 @@ import {
 import { connect, credsAuthenticator, errors, type NatsConnection, nanos } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
+import { LogThrottle } from "../../net/process/log-throttle.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -45,7 +46,7 @@ export interface NatsStreamParts {
   /** A file with credentials; null: none. */
   readonly credentials: string | null;
   readonly reader: StreamReader;
-  readonly environment: Pick<Environment, "random" | "setTimer">;
+  readonly environment: Pick<Environment, "uptime" | "random" | "setTimer">;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
 }
 
@@ -67,7 +68,7 @@ export class NatsStream implements OrderStream {
   #link: Link | null = null;
   #isStopped = false;
   #cancel = () => {};
-  #told = "";
+  readonly #throttle: LogThrottle;
   /** Whether the next information about the stream is for the reader. */
   #isLocating = false;
   /** The link on which NATS did not permit something, which was told. */
@@ -76,6 +77,8 @@ export class NatsStream implements OrderStream {
   constructor(parts: NatsStreamParts) {
     this.#parts = parts;
     this.#subject = `dbsync.${parts.address.stream}`;
+    const { log, environment } = parts;
+    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: Number.POSITIVE_INFINITY });
   }
 
   /** Resolves when it is connected, or cannot be reached now, which is tried again. @throws StartError  it never will be */
@@ -146,7 +149,7 @@ export class NatsStream implements OrderStream {
       this.newest = facts.last;
       this.connections++;
       this.trouble = null;
-      this.#told = "";
+      this.#throttle.clear("down");
       log.info({ order: address.name, last: facts.last, next: reader.next }, "connected with the order");
       this.#askLater();
     } catch (problem) {
@@ -219,11 +222,14 @@ export class NatsStream implements OrderStream {
   }
 
   #failed({ message }: Error): void {
-    const { environment, log, address } = this.#parts;
+    const { environment, address } = this.#parts;
     this.trouble = message;
-    if (this.#told !== message)
-      log.warn({ order: address.name, reason: message }, "no order: nothing is written");
-    this.#told = message;
+    this.#throttle.warn(
+      "down",
+      { order: address.name, reason: message },
+      "no order: nothing is written",
+      message,
+    );
     if (this.#isStopped) return;
     this.#cancel = environment.setTimer(AGAIN_MS * environment.random(), () => {
       this.#open().catch((again: Error) => this.#failed(again));

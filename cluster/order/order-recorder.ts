@@ -2,7 +2,6 @@
  * Envelopes that change something, on a daemon whose order is a stream: added to it, and answered once their message has come
  * back and is applied. Then the answer is final. What the pipeline checks has been checked.
  */
-import type { Logger } from "pino";
 import {
   type EnvelopeAnswer,
   notApplied,
@@ -16,6 +15,7 @@ import type { ShownState } from "../../engine/pipeline/recording.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import type { Environment } from "../../net/process/environment.js";
+import type { LineLog } from "../../net/process/log-throttle.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
@@ -41,7 +41,7 @@ export interface OrderRecorderParts {
   readonly failure: () => string | null;
   /** Told whose commands are being applied. */
   readonly changes: () => Pick<Changes, "senders">;
-  readonly log: Pick<Logger, "warn">;
+  readonly log: LineLog;
   readonly environment: Pick<Environment, "clock" | "uptime" | "setTimer">;
 }
 

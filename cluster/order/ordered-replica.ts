@@ -8,6 +8,7 @@ import { hashOf, type Identity } from "../../engine/trust/identity.js";
 import type { Signers, SignersFace } from "../../engine/trust/signers.js";
 import { Copies } from "../../engine/users/copies.js";
 import type { Environment } from "../../net/process/environment.js";
+import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { hasUserListener, type Settings } from "../../options/settings.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
@@ -76,7 +77,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   #timer: NodeJS.Timeout | null = null;
   readonly #clock: StandstillClock;
   #look = () => {};
-  #toldSkippedAt = Number.NEGATIVE_INFINITY;
+  readonly #skipped: LogThrottle;
   #toldReadingAt: number;
 
   constructor(parts: OrderedReplicaParts) {
@@ -84,6 +85,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
     this.#toldReadingAt = parts.environment.uptime();
     this.#clock = new StandstillClock(parts.environment);
     const { settings, signers, environment, log } = parts;
+    this.#skipped = new LogThrottle({ log, uptime: environment.uptime, periodMs: SKIPPED_EVERY_MS });
     this.#folder = new OrderFolder({
       data: settings.data,
       order: parts.order,
@@ -351,14 +353,8 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   }
 
   #tellSkipped(seq: number, reason: string): void {
-    const { environment, log } = this.#parts;
-    const now = environment.uptime();
-    if (now < this.#toldSkippedAt + SKIPPED_EVERY_MS) return;
-    this.#toldSkippedAt = now;
-    log.warn(
-      { seq, reason, skipped: this.#state.skipped },
-      "a message of the stream is skipped, by all daemons",
-    );
+    const facts = { seq, reason, skipped: this.#state.skipped };
+    this.#skipped.warn("skipped", facts, "a message of the stream is skipped, by all daemons");
   }
 }
 

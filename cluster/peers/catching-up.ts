@@ -1,10 +1,10 @@
 /** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
+
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Joining } from "./joining.js";
 import type { Member } from "./member.js";
 import type { Gaps } from "./past/gaps.js";
 import type { Roster } from "./roster.js";
-import type { Notices } from "./shared/notices.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
 import { holdsLess, totalsOf } from "./shared/totals.js";
 
@@ -21,7 +21,6 @@ export interface CatchingUpParts {
   readonly roster: () => Roster;
   readonly gaps: Gaps;
   readonly joining: Joining;
-  readonly notices: Notices;
 }
 
 export class CatchingUp {
@@ -119,7 +118,7 @@ export class CatchingUp {
   }
 
   #complete(now: number, isMajority: boolean): void {
-    const { roster, joining, notices } = this.#parts;
+    const { roster, joining, peering } = this.#parts;
     this.#since = now;
     this.#isReturning = false;
     const state = isMajority ? "live" : "isolated";
@@ -131,7 +130,7 @@ export class CatchingUp {
       voices.flatMap(({ status }) => status ?? []),
       electorate,
     );
-    if (!this.#isTold) notices.info({}, "caught up with the members");
+    if (!this.#isTold) peering.log.info({}, "caught up with the members");
     this.#isTold = true;
   }
 

@@ -1,17 +1,18 @@
 /** What is said in the log of entries that are not as they should be, and what follows for the member that gave them. */
+
+import type { LogThrottle } from "../../net/process/log-throttle.js";
 import { hexOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import type { Member } from "./member.js";
-import type { Notices } from "./shared/notices.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
 
 export class Complaints {
   readonly #peering: Pick<PeeringParts, "hash" | "limits">;
-  readonly #notices: Notices;
+  readonly #notices: LogThrottle;
   readonly #ban: (member: Member, why: string) => void;
 
   constructor(
     peering: Pick<PeeringParts, "hash" | "limits">,
-    notices: Notices,
+    notices: LogThrottle,
     ban: (member: Member, why: string) => void,
   ) {
     this.#peering = peering;

@@ -3,6 +3,8 @@
  * what was signed of it (cut-voting.ts), and whose snapshot may take its place (snapshot-choice.ts, snapshot-taking.ts).
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
+
+import type { LogThrottle } from "../../net/process/log-throttle.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { CatchingUp } from "./catching-up.js";
@@ -15,12 +17,11 @@ import { SnapshotChoice } from "./past/snapshot-choice.js";
 import { SnapshotTaking } from "./past/snapshot-taking.js";
 import { type Report, reporterOf } from "./past/stable-point.js";
 import type { Roster } from "./roster.js";
-import type { Notices } from "./shared/notices.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
 
 export interface ForgottenPastParts {
   readonly peering: PeeringParts;
-  readonly notices: Notices;
+  readonly notices: LogThrottle;
   readonly roster: () => Roster;
   /** Members that have said something: before that they take no long messages. */
   readonly listening: () => Iterable<Member>;

@@ -4,6 +4,7 @@
  * entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
  */
 
+import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
@@ -24,7 +25,6 @@ import { reporterOf, StablePoint } from "./past/stable-point.js";
 import type { Revocation } from "./revocation.js";
 import { Roster } from "./roster.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
-import { Notices } from "./shared/notices.js";
 import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 import { Slices } from "./shared/slices.js";
 import { Speaking } from "./speaking.js";
@@ -34,9 +34,12 @@ import { StateComparing } from "./state/state-comparing.js";
 /** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
 const LOOK_EVERY_MS = 1000;
 
+/** Milliseconds after which the same line about a member is logged again. */
+const NOTICE_MS = 600_000;
+
 export class Peering {
   readonly #parts: PeeringParts;
-  readonly #notices: Notices;
+  readonly #notices: LogThrottle;
   readonly #roster: Roster;
   readonly #slices: Slices;
   readonly #spreading: Spreading;
@@ -60,7 +63,7 @@ export class Peering {
   constructor(parts: PeeringParts) {
     const { log, uptime, soon, limits, timeline } = parts;
     this.#parts = parts;
-    this.#notices = new Notices(log, uptime);
+    this.#notices = new LogThrottle({ log, uptime, periodMs: NOTICE_MS });
     this.speaking = new Speaking(this.#notices, () => this.#listening());
     this.#slices = new Slices({ uptime, soon, sliceMs: limits.sliceMs });
     this.#spreading = new Spreading(parts, () => this.#listening());
@@ -83,7 +86,6 @@ export class Peering {
         roster: () => this.#roster,
         gaps: this.#past.gaps,
         joining: this.#joining,
-        notices: this.#notices,
       },
       1 + parts.peers.length,
     );

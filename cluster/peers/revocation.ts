@@ -2,17 +2,18 @@
  * That this daemon is no member (any more), as it learns it when it was away then: no member gives it what says so. It is believed
  * of a daemon that has proved to be one, and only as long as no other one is connected.
  */
+
+import type { LogThrottle } from "../../net/process/log-throttle.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { type FarewellCode, isOfWord } from "./shared/farewells.js";
-import type { Notices } from "./shared/notices.js";
 
 export class Revocation {
   /** What was said, and who has said so; null: nothing, or a member has taken this daemon for one since. */
   word: { readonly code: FarewellCode; readonly by: string } | null = null;
-  readonly #notices: Notices;
+  readonly #notices: LogThrottle;
 
-  constructor(notices: Notices) {
+  constructor(notices: LogThrottle) {
     this.#notices = notices;
   }
 

@@ -2,6 +2,9 @@
  * Who the members are, and the one connection to each: opens them, lets them in, decides between two, tries again, and
  * says in the log what is wrong. Source: docs/protocol-v2.md "Members".
  */
+
+import type { LogThrottle } from "../../net/process/log-throttle.js";
+import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -19,12 +22,11 @@ import { Seats } from "./seats.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import { FAREWELLS, type FarewellCode, isOfWord } from "./shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
-import { type Notices, subjectOf } from "./shared/notices.js";
 import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 
 export interface RosterParts {
   readonly peering: PeeringParts;
-  readonly notices: Notices;
+  readonly notices: LogThrottle;
   /** Of this daemon. */
   readonly state: () => DaemonState;
   /** Both have proved who they are. @param bit  stands for it until `forgotten` */
@@ -255,7 +257,7 @@ export class Roster {
     const address = dialer?.name ?? connection.name;
     this.#unheard.add(connection);
     if (other === undefined) {
-      this.#parts.notices.info({ address, member: hexOf(id) }, "member connected");
+      this.#parts.peering.log.info({ address, member: hexOf(id) }, "member connected");
     }
     member.start();
   }
@@ -315,3 +317,7 @@ export class Roster {
     return heardAt === undefined ? null : this.#parts.peering.uptime() - heardAt;
   }
 }
+
+/** Returns what log lines about a connection have in common: an unauthenticated peer's address without its port, which changes. */
+const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
+  address === null ? name.replace(/:\d+$/, "") : name;

@@ -1,17 +1,18 @@
 /** Messages on channels: handed to every member that is connected, once; what is not told of theirs is said in the log. */
+
+import type { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Member } from "./member.js";
 import { noMessages } from "./shared/message-figures.js";
-import type { Notices } from "./shared/notices.js";
 
 export class Speaking {
   readonly figures = noMessages();
-  readonly #notices: Notices;
+  readonly #notices: LogThrottle;
   readonly #listening: () => Iterable<Member>;
 
   /** @param listening  those that are connected, and take long messages */
-  constructor(notices: Notices, listening: () => Iterable<Member>) {
+  constructor(notices: LogThrottle, listening: () => Iterable<Member>) {
     this.#notices = notices;
     this.#listening = listening;
   }

@@ -2,11 +2,12 @@
  * What clients without keys say on channels goes to the members in envelopes that the daemon signs: those of a turn together, once to
  * each that is connected. Nothing of it is recorded. Where nobody is connected it costs nothing.
  */
-import type { Logger } from "pino";
 import type { Refused } from "../../engine/answers/request.js";
 import type { Relay, Said } from "../../engine/channels/channels.js";
 import { commandOf } from "../../engine/channels/spoken.js";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
+import type { Environment } from "../../net/process/environment.js";
+import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import type { Settings } from "../../options/settings.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import type { Speaking } from "../peers/speaking.js";
@@ -20,9 +21,12 @@ export interface MessageRelayParts {
   readonly soon: (step: () => void) => void;
   /** Bytes that may wait to be signed. */
   readonly most: number;
-  readonly log: Pick<Logger, "warn">;
+  readonly environment: Pick<Environment, "uptime">;
+  readonly log: LineLog;
 }
 
+/** Milliseconds between two log lines that say that messages are not signed. */
+const REMINDER_MS = 60_000;
 /** An envelope is closed at this size: larger ones save nothing more, and one message is judged in one go. */
 const ENVELOPE_BYTES = 64 * 1024;
 /** What a message takes besides its channel and text. */
@@ -33,11 +37,12 @@ export class MessageRelay implements Relay {
   readonly #parts: MessageRelayParts;
   #waiting: Said[] = [];
   #bytes = 0;
-  /** Why the last ones could not be signed, which is said once; "": they could. */
-  #trouble = "";
+  readonly #throttle: LogThrottle;
 
   constructor(parts: MessageRelayParts) {
     this.#parts = parts;
+    const { log, environment } = parts;
+    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
   }
 
   give(said: Said): void {
@@ -63,7 +68,7 @@ export class MessageRelay implements Relay {
       this.#drop(waiting.length, reasonOf(refusal));
       return;
     }
-    this.#trouble = "";
+    this.#throttle.clear("not signed");
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));
       // It may come back.
@@ -74,8 +79,7 @@ export class MessageRelay implements Relay {
 
   #drop(count: number, reason: string): void {
     this.#parts.speaking.figures.dropped += count;
-    if (reason !== this.#trouble) this.#parts.log.warn({ reason }, NOT_SIGNED);
-    this.#trouble = reason;
+    this.#throttle.warn("not signed", { reason }, NOT_SIGNED);
   }
 }
 
@@ -84,13 +88,13 @@ export class MessageRelay implements Relay {
  * @param parts.own  null: nothing comes here without a signature
  */
 export function relayMessages(
-  parts: Pick<MessageRelayParts, "speaking" | "soon" | "log"> & {
+  parts: Pick<MessageRelayParts, "speaking" | "soon" | "environment" | "log"> & {
     readonly own: MessageRelayParts["own"] | null;
     readonly broadcasts: Broadcasts;
     readonly settings: Pick<Settings, "limits">;
   },
 ): void {
-  const { own, speaking, broadcasts, settings, soon, log } = parts;
+  const { own, speaking, broadcasts, settings, soon, environment, log } = parts;
   broadcasts.passOn = ({ body, signature }) => {
     if (!speaking.hasHearers) return;
     // The message's bytes are views of what came over the network.
@@ -98,7 +102,7 @@ export function relayMessages(
   };
   if (own === null) return;
   const most = settings.limits.maxRelayBytes;
-  broadcasts.channels.relay = new MessageRelay({ own, speaking, broadcasts, soon, most, log });
+  broadcasts.channels.relay = new MessageRelay({ own, speaking, broadcasts, soon, most, environment, log });
 }
 
 function* envelopesOf(all: readonly Said[]): Generator<readonly Said[]> {

@@ -1,6 +1,7 @@
 /** Says in the log who changed the ring of keys, and who tried to without the right. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
+import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
@@ -10,21 +11,20 @@ import type { FlushedEntry } from "../../timeline/entries/entry.js";
 /** More than a key in PEM and its rules; longer ones are cut in the log. */
 const AUDITED_CHARS = 4096;
 
-/** Of denials, this many lines in so many milliseconds: whoever may not must not fill the disk either. */
-const DENIALS_PER_WINDOW = 20;
-const WINDOW_MS = 10_000;
+/** Lines about denials in a period; the rest is counted. */
+const DENIALS_MAX = 20;
+const PERIOD_MS = 10_000;
 
 type Argv = readonly ByteString[];
 
 export class KeyAudit {
-  readonly #log: Pick<Logger, "warn">;
-  readonly #environment: Pick<Environment, "uptime">;
-  #windowEndsAt = Number.NEGATIVE_INFINITY;
-  #denials = 0;
+  readonly #log: LineLog;
+  readonly #denials: LogThrottle;
 
-  constructor({ log, environment }: { log: Pick<Logger, "warn">; environment: Pick<Environment, "uptime"> }) {
+  constructor({ log, environment }: { log: LineLog; environment: Pick<Environment, "uptime"> }) {
     this.#log = log;
-    this.#environment = environment;
+    const { uptime } = environment;
+    this.#denials = new LogThrottle({ log, uptime, periodMs: PERIOD_MS, lines: DENIALS_MAX });
   }
 
   changed(argv: Argv, unit: Pick<Unit, "at" | "id">, signer: Pick<KeyRecord, "id" | "label">): void {
@@ -36,13 +36,8 @@ export class KeyAudit {
   denied(unit: readonly Argv[], signer: Pick<KeyRecord, "id" | "label">, reason: string): void {
     const argv = unit.find(isKeyCommand);
     if (argv === undefined) return;
-    const now = this.#environment.uptime();
-    if (now >= this.#windowEndsAt) {
-      this.#windowEndsAt = now + WINDOW_MS;
-      this.#denials = 0;
-    }
-    if (++this.#denials > DENIALS_PER_WINDOW) return;
-    this.#log.warn({ command: textOf(argv), ...whoIs(signer), reason }, "a KEY command was denied");
+    const facts = { command: textOf(argv), ...whoIs(signer), reason };
+    this.#denials.warn("denied", facts, "a KEY command was denied");
   }
 }
 

@@ -12,6 +12,7 @@ import {
   loadCertificatePair,
 } from "../../keys/certificate-pair.js";
 import type { Environment } from "../../net/process/environment.js";
+import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { Service } from "../../net/process/service.js";
 import { StartError } from "../../net/process/start-error.js";
 
@@ -39,7 +40,7 @@ export class TlsCertificate implements Service {
   #pair: CertificatePair;
   /** Of the files that were read last, good or bad. */
   #seen: string;
-  #warnedAt = Number.NEGATIVE_INFINITY;
+  readonly #throttle: LogThrottle;
   #timer: NodeJS.Timeout | null = null;
   readonly #takers: ((certificate: SecureContextOptions) => void)[] = [];
 
@@ -49,6 +50,8 @@ export class TlsCertificate implements Service {
     this.#files = parts.files;
     this.#seen = stampOf(parts.files);
     this.#pair = readPair(parts.files);
+    const { log, environment } = parts;
+    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: WARN_EVERY_MS });
     this.#tell();
   }
 
@@ -95,7 +98,7 @@ export class TlsCertificate implements Service {
   #take(pair: CertificatePair): void {
     if (pair.certificatePem === this.#pair.certificatePem && pair.keyPem === this.#pair.keyPem) return;
     this.#pair = pair;
-    this.#warnedAt = Number.NEGATIVE_INFINITY;
+    this.#throttle.clear("dates");
     for (const taker of this.#takers) taker(this.current);
     this.#tell();
   }
@@ -110,15 +113,14 @@ export class TlsCertificate implements Service {
   }
 
   #warnOfEnd(): void {
-    const { log, environment } = this.#parts;
-    const now = environment.clock();
+    const now = this.#parts.environment.clock();
     const { notBefore, notAfter } = this.#pair;
     if (notBefore <= now && now < notAfter - SOON_MS) return;
-    if (Math.abs(now - this.#warnedAt) < WARN_EVERY_MS) return;
-    this.#warnedAt = now;
     const begins = `begins to be valid only at ${new Date(notBefore).toISOString()}`;
     const ends = `${now < notAfter ? "ends" : "has expired"} at ${new Date(notAfter).toISOString()}`;
-    log.warn(
+    this.#throttle.warn(
+      "dates",
+      {},
       `${this.#files.certificate} ${now < notBefore ? begins : ends}; only clients that pin its key take it ` +
         "outside its dates. Renew it (dbsync-keygen --certificate --keep-key); no restart is needed.",
     );

@@ -1,20 +1,11 @@
-/**
- * Says in the log why connections were closed, a few lines a reason: a client in a loop, or an attacker,
- * must not be able to fill the disk or keep the daemon busy with writing.
- */
+/** Log lines that report why connections were closed: a few lines for each reason and period. */
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
+import { LogThrottle } from "../process/log-throttle.js";
 
-/** Of one reason, this many lines … */
-const LINES_PER_WINDOW = 20;
-/** … in so many milliseconds; the rest is counted and told with the next line. */
-const WINDOW_MS = 10_000;
-
-interface Window {
-  endsAt: number;
-  lines: number;
-  withheld: number;
-}
+/** Lines for one reason in a period; the rest is counted. */
+const LINES_MAX = 20;
+const PERIOD_MS = 10_000;
 
 export interface RefusalDetails {
   /** The client's address and port. */
@@ -32,31 +23,16 @@ export type Refusals = Readonly<Record<string, { readonly sentence: string }>>;
 
 export class RefusalLog {
   readonly #refusals: Refusals;
-  readonly #log: Logger;
-  readonly #environment: Environment;
-  readonly #windows = new Map<string, Window>();
+  readonly #throttle: LogThrottle;
 
   /** @param refusals  code → sentence */
-  constructor(log: Logger, environment: Environment, refusals: Refusals) {
+  constructor(log: Logger, { uptime }: Pick<Environment, "uptime">, refusals: Refusals) {
     this.#refusals = refusals;
-    this.#log = log;
-    this.#environment = environment;
+    this.#throttle = new LogThrottle({ log, uptime, periodMs: PERIOD_MS, lines: LINES_MAX });
   }
 
-  /** One line at level warn, or a count for later. */
+  /** Writes one line at level warn, or counts it. */
   note(code: string, details: RefusalDetails): void {
-    const now = this.#environment.uptime();
-    let window = this.#windows.get(code);
-    const withheld = window !== undefined && now >= window.endsAt ? window.withheld : 0;
-    if (window === undefined || now >= window.endsAt) {
-      window = { endsAt: now + WINDOW_MS, lines: 0, withheld: 0 };
-      this.#windows.set(code, window);
-    }
-    if (++window.lines > LINES_PER_WINDOW) {
-      window.withheld++;
-      return;
-    }
-    const fields = withheld === 0 ? { reason: code, ...details } : { reason: code, ...details, withheld };
-    this.#log.warn(fields, this.#refusals[code]?.sentence);
+    this.#throttle.warn(code, { reason: code, ...details }, this.#refusals[code]?.sentence ?? code);
   }
 }

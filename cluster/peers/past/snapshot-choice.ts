@@ -3,12 +3,13 @@
  * date to come, and never what somebody could give entry by entry. Where members cannot settle it an operator can.
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
+
+import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
-import type { Notices } from "../shared/notices.js";
 import type { PeeringParts } from "../shared/peering-parts.js";
 import type { CutVoting } from "./cut-voting.js";
 import type { Electorate } from "./electorate.js";
@@ -36,7 +37,7 @@ export interface SnapshotChoiceParts {
   readonly missingOf: (id: ByteString) => number;
   /** Whether one was taken since this daemon last served. */
   readonly wasTaken: (vote: CutVote) => boolean;
-  readonly notices: Pick<Notices, "warn">;
+  readonly notices: Pick<LogThrottle, "warn">;
 }
 
 export class SnapshotChoice {

@@ -2,10 +2,11 @@
  * Whether what one member says of the past is more than its own word. Source: docs/protocol-v2.md "Members", rule 8;
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
+
+import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import type { Notices } from "../shared/notices.js";
 import type { TimelineFace } from "../shared/peering-parts.js";
 import { holdsLess, isSameTotals } from "../shared/totals.js";
 import { type Electorate, majorityOf } from "./electorate.js";
@@ -27,7 +28,7 @@ export interface Witnesses {
   readonly haveSigned: (id: ByteString, at: number) => boolean;
   /** Id of the member whom an operator has ordered to be believed; null: none. */
   readonly order: () => ByteString | null;
-  readonly notices: Pick<Notices, "warn">;
+  readonly notices: Pick<LogThrottle, "warn">;
   readonly timeline: Pick<TimelineFace, "handover">;
 }
 

@@ -13,7 +13,6 @@ import type { StateDigests } from "../../../timeline/state-digests.js";
 import type { Waiting } from "../../../timeline/waiting.js";
 import type { FarewellCode } from "./farewells.js";
 import type { Connect } from "./member-socket.js";
-import type { PeeringLog } from "./notices.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
 /** The part of the timeline that members need. */
@@ -146,6 +145,12 @@ export interface MemberSecret {
   mac(bytes: Buffer): Buffer;
   /** Whether whoever made `mac` of these bytes knows it; in constant time. */
   holds(bytes: Buffer, mac: Buffer): boolean;
+}
+
+export interface PeeringLog {
+  info(facts: object, text: string): void;
+  warn(facts: object, text: string): void;
+  error(facts: object, text: string): void;
 }
 
 export interface PeeringParts {

@@ -4,6 +4,7 @@
  */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
+import { LogThrottle } from "../../../net/process/log-throttle.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import {
@@ -125,29 +126,17 @@ const SILENCE_MS = 1_000;
 
 /** Says in the log what was refused of what others have passed on: they do not say it. */
 export class RefusedRequests {
-  readonly #log: Logger;
-  readonly #environment: Pick<Environment, "uptime">;
+  readonly #throttle: LogThrottle;
   readonly #sentence: string;
-  #toldAt = Number.NEGATIVE_INFINITY;
-  #withheld = 0;
 
   /** @param sentence  what the log says of them */
   constructor(log: Logger, environment: Pick<Environment, "uptime">, sentence: string) {
-    this.#log = log;
-    this.#environment = environment;
+    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: SILENCE_MS });
     this.#sentence = sentence;
   }
 
   /** @param request  what tells which one it was */
   note(request: Readonly<Record<string, unknown>>, answer: string): void {
-    const now = this.#environment.uptime();
-    if (now - this.#toldAt < SILENCE_MS) {
-      this.#withheld++;
-      return;
-    }
-    this.#toldAt = now;
-    const told = { ...request, answer: answer.slice(0, 512) };
-    this.#log.warn(this.#withheld === 0 ? told : { ...told, withheld: this.#withheld }, this.#sentence);
-    this.#withheld = 0;
+    this.#throttle.warn("refused", { ...request, answer: answer.slice(0, 512) }, this.#sentence);
   }
 }

@@ -24,6 +24,7 @@ const MB = 1024 * 1024;
 /** What the stream asks itself each five seconds it asks at once here. */
 const ASK_EVERY_MS = 5000;
 const environment = {
+  uptime: realEnvironment.uptime,
   random: () => 0.1,
   setTimer: (milliseconds: number, step: () => void) =>
     realEnvironment.setTimer(milliseconds === ASK_EVERY_MS ? 20 : milliseconds, step),

@@ -58,7 +58,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     isEverybodyHere: () => true,
     missingOf: () => -1,
     wasTaken: () => false,
-    notices: { warn: (_kind, _facts, text) => void warned.push(text) },
+    notices: { warn: (_kind, _facts, text) => warned.push(text) > 0 },
   });
   const connection = { remote: "a:1", send: () => {} };
   const status = { pruned: AT, state: "live" } as const;

@@ -51,7 +51,7 @@ function chosen(
     isEverybodyHere: () => true,
     missingOf: () => missing,
     wasTaken: ({ at }) => taken.includes(at),
-    notices: { warn: () => {} },
+    notices: { warn: () => true },
   });
   const connection = { remote: "b", send: () => {} };
   const status = { pruned: FIRST, state: "live" } as const;
