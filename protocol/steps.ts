@@ -1,14 +1,74 @@
-/** Long work in steps, between which others may be served: who runs it decides how many steps make a turn. */
+/** Long work in steps, each much shorter than a turn: between two turns the process serves other requests. */
+export type Steps<A> = Generator<undefined, A, undefined>;
 
 /** Items of one step. */
 export const STEP_ITEMS = 512;
+/** Milliseconds of one turn, after which the event loop serves other connections. */
+export const TURN_MS = 5;
+/** Milliseconds of one turn of work that no client waits for. */
+export const BACKGROUND_TURN_MS = 2;
 
-/** All steps at once. */
-export function finish<A>(work: Iterator<void, A>): A {
+export interface TurnClock {
+  /** Milliseconds since some moment; never jumps. */
+  readonly uptime: () => number;
+  /** Runs a step in a later turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+}
+
+export interface TurnOptions {
+  /** Length of a turn; default `TURN_MS`. */
+  readonly milliseconds?: number;
+  /** Called before each further turn; false: the work is dropped, and its promise never settles. */
+  readonly isWanted?: () => boolean;
+}
+
+/** Runs all steps in one go and returns their result. */
+export function finish<A>(work: Iterator<unknown, A>): A {
   for (;;) {
     const step = work.next();
     if (step.done === true) return step.value;
   }
+}
+
+/** Runs at least one step, and more until a turn is over. Returns what the work returned; null: more steps remain. */
+export function turnOf<A>(
+  work: Iterator<unknown, A>,
+  uptime: () => number,
+  milliseconds = TURN_MS,
+): { readonly value: A } | null {
+  const end = uptime() + milliseconds;
+  do {
+    const step = work.next();
+    if (step.done === true) return step;
+  } while (uptime() < end);
+  return null;
+}
+
+/**
+ * Runs work in turns of the event loop, the first one immediately.
+ *
+ * @returns what the work returned; a promise of it, rejected with what a later turn throws, if it takes more than one turn
+ */
+export function inTurns<A>(
+  work: Iterator<unknown, A>,
+  { uptime, soon }: TurnClock,
+  { milliseconds, isWanted }: TurnOptions = {},
+): A | Promise<A> {
+  const first = turnOf(work, uptime, milliseconds);
+  if (first !== null) return first.value;
+  return new Promise<A>((resolve, reject) => {
+    const next = () => {
+      if (isWanted?.() === false) return;
+      try {
+        const done = turnOf(work, uptime, milliseconds);
+        if (done === null) soon(next);
+        else resolve(done.value);
+      } catch (problem) {
+        reject(problem);
+      }
+    };
+    soon(next);
+  });
 }
 
 /** The same order as `toSorted`, which equal items keep. */

@@ -4,11 +4,11 @@
  * Nothing is removed that nobody could restore: what only a later version can read, and that of which no copy could be kept.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { inTurns, type Steps } from "../protocol/steps.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
 import type { Archive } from "./archive.js";
 import { type Place, writePlace } from "./entries/entry.js";
 import { LaterSteps } from "./entries/later-steps.js";
-import { inSlices, type Steps } from "./entries/steps.js";
 import type { Storage } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
 import type { TimelineLog } from "./entries/timeline-log.js";
@@ -98,7 +98,7 @@ export class DamagedEntries {
 
   async #letGo(places: readonly Place[]): Promise<void> {
     const keeping = this.#parts.keepDamaged?.() ?? null;
-    const fates = await inSlices(this.#look(places, keeping), this.#parts);
+    const fates = await inTurns(this.#look(places, keeping), this.#parts);
     const isKept = await isSynced(keeping);
     if (this.#later.isStopped) return;
     // Some may have been given anew meanwhile, and are whole; or the state is being folded anew.

@@ -4,10 +4,11 @@
  * the very bytes that were decided on, and its key ring has to follow from signatures.
  * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
  */
+
+import { inTurns, type Steps } from "../protocol/steps.js";
 import type { Archive } from "./archive.js";
 import { DigestIndex } from "./compare/digest-index.js";
 import { LaterSteps } from "./entries/later-steps.js";
-import { inSlices, type Steps } from "./entries/steps.js";
 import { type FoundStrays, findLosing, type Given, type Losing } from "./lost-entries.js";
 import type { Retention } from "./retention.js";
 import { keepAside } from "./snapshots/aside.js";
@@ -173,7 +174,7 @@ export class Handover {
   async #adopt(coming: Coming): Promise<void> {
     const { staged, owner } = coming;
     const { failed } = this.#parts;
-    const given = await inSlices(this.#check(coming), this.#parts);
+    const given = await inTurns(this.#check(coming), this.#parts);
     if (!owner.isWanted()) throw new Error("it is not needed any more");
     const { setOpen } = this.#parts;
     let losing: Losing | null = null;

@@ -3,6 +3,7 @@
  * loop, so that nobody waits long however many come at once. What belongs below the tail, or affects too much, at once or
  * all together, makes a refold.
  */
+import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
 import type { Entry } from "./entries/entry.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 import type { Waiting } from "./waiting.js";
@@ -11,8 +12,6 @@ import type { Waiting } from "./waiting.js";
 export const REDO_MOST = 5000;
 /** Nor more than this for all that waits, merge by merge: a refold is cheaper then, and its turns are short. */
 const REDO_ALL_MOST = 4 * REDO_MOST;
-/** Milliseconds of one turn, but for a merge, which cannot be interrupted. */
-const TURN_MS = 2;
 /** Units of the tail that are got ready in one turn at most: some 2 ms; and between two looks at the clock. */
 export const UNITS_A_TURN = 512;
 const UNITS_A_LOOK = 128;
@@ -63,7 +62,7 @@ export class LateMerges {
     if (fold === null || first === null) return;
     if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MOST)
       this.#refold();
-    else if (this.#prepares(fold, first, startedAt + TURN_MS)) this.#mergeSome(fold);
+    else if (this.#prepares(fold, first, startedAt + BACKGROUND_TURN_MS)) this.#mergeSome(fold);
     else this.#schedule();
   }
 
@@ -102,9 +101,9 @@ export class LateMerges {
    * @param last  its late commands, and units that it did again: where these are more, fewer commands take as long
    */
   #pace(took: number, last: { readonly commands: number; readonly redone: number }): void {
-    if (2 * took < TURN_MS || last.redone >= last.commands)
+    if (2 * took < BACKGROUND_TURN_MS || last.redone >= last.commands)
       this.#commands = Math.min(COMMANDS_MOST, this.#commands << 1);
-    else if (took > TURN_MS) this.#commands = Math.max(COMMANDS_LEAST, this.#commands >> 1);
+    else if (took > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_LEAST, this.#commands >> 1);
   }
 
   /** Of all that is late. */

@@ -3,13 +3,13 @@
  * as dead letters. Source: docs/consistency.md, "When things go wrong".
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { straysOf } from "./compare/strays.js";
 import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "./dead-letters.js";
 import { type Entry, readPlace, writePlace } from "./entries/entry.js";
-import { inSlices, type Steps } from "./entries/steps.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
 import { findUnverifiable } from "./unverifiable.js";
@@ -72,9 +72,9 @@ export interface Losing {
 export async function findLosing(parts: LosingParts, given: Given, cutAt: number): Promise<Losing> {
   const { archive, storage, hash, openLetters } = parts;
   const most = openLetters === null ? TOLD_MOST : LETTERS_MOST;
-  const { unknown, damaged } = await inSlices(findUnverifiable(parts, given.ring, cutAt), parts);
+  const { unknown, damaged } = await inTurns(findUnverifiable(parts, given.ring, cutAt), parts);
   const found = straysOf(archive.index, given.index, { cutAt, prunedTo: archive.prunedTo, most });
-  const { count, places, possible } = await inSlices(found, parts);
+  const { count, places, possible } = await inTurns(found, parts);
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);
   const read = (some: readonly Buffer[]) => readFirst(some, storage, hash);
@@ -107,7 +107,7 @@ async function keepAll(
   wanted: readonly Wanted[],
 ): Promise<Mark | null> {
   try {
-    await inSlices(keepSteps(parts.storage, letters, wanted), parts);
+    await inTurns(keepSteps(parts.storage, letters, wanted), parts);
     return await letters.commit();
   } catch (problem) {
     letters.discard();

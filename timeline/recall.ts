@@ -3,6 +3,7 @@
  * in slices. So it knows of each unit what came of it, and the state as it was then. Changes nothing.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { turnOf } from "../protocol/steps.js";
 import { dateText } from "../protocol/version-2/envelope.js";
 import type { Entry } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
@@ -16,8 +17,6 @@ import { heldSnapshots } from "./snapshots/snapshot-making.js";
 export const RECALLS_MOST = 2;
 /** Milliseconds: a client's longest deadline; afterwards nobody waits for the answer. */
 export const RECALL_MOST_MS = 20_000;
-/** Milliseconds of one slice; others are served between two. */
-const SLICE_MS = 5;
 
 export interface RecallParts extends Pick<RefoldParts, "hash" | "genesis" | "databases"> {
   readonly storage: Storage;
@@ -147,11 +146,11 @@ export class Recalls {
         return;
       }
       try {
-        const fold = current.refold.step(SLICE_MS, uptime);
-        if (fold !== null) {
+        const folded = turnOf(current.refold.steps, uptime);
+        if (folded !== null) {
           const snapshot = beginnings[attempt] as number | null;
           if (prunedTo(storage) > (snapshot ?? -1)) end(new RecallFailure(GONE));
-          else done({ fold, snapshot, damaged: current.damaged() });
+          else done({ fold: folded.value, snapshot, damaged: current.damaged() });
           return;
         }
       } catch (problem) {

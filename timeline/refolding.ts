@@ -3,6 +3,7 @@
  * what comes meanwhile.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { BACKGROUND_TURN_MS, turnOf } from "../protocol/steps.js";
 import { Database } from "../store/database.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
@@ -15,8 +16,6 @@ import { Refold, type RefoldParts } from "./snapshots/refold.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
 
-/** Milliseconds of one slice; others are served between two. */
-const SLICE_MS = 2;
 /** Commands that came meanwhile, and are merged in one turn; or twice as many as came in the last one, so that it ends. */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two lines of the log. */
@@ -146,9 +145,9 @@ export class Refolding {
     const step = (): void => {
       if (this.#isStopped) return;
       try {
-        const fold = refold.step(SLICE_MS, uptime);
-        if (fold !== null) {
-          this.#mergeMissed(fold, plan, 0, done);
+        const folded = turnOf(refold.steps, uptime, BACKGROUND_TURN_MS);
+        if (folded !== null) {
+          this.#mergeMissed(folded.value, plan, 0, done);
           return;
         }
       } catch (problem) {

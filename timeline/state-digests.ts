@@ -4,12 +4,12 @@
  * is never wrong. Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import type { Steps } from "../protocol/steps.js";
 import type { Database } from "../store/database.js";
 import { type Digest64, digestOfEntry, hashOfKey } from "../store/entry-digest.js";
 import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
 import type { Archive } from "./archive.js";
 import { firstPlace, type Place } from "./entries/entry.js";
-import type { Steps } from "./entries/steps.js";
 import type { Fold } from "./fold/fold.js";
 import type { Waiting } from "./waiting.js";
 

@@ -3,10 +3,10 @@
  * and it does not know them. Found by what members find out as well: what the bytes name, whoever gave them and when.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import type { Steps } from "../protocol/steps.js";
 import type { Envelope } from "../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
 import { type Entry, firstPlaceAt, readPlace } from "./entries/entry.js";
-import type { Steps } from "./entries/steps.js";
 import type { Storage } from "./entries/storage.js";
 import { viewEntry } from "./entries/stored-value.js";
 import { unitsOf } from "./fold/unit.js";

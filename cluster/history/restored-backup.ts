@@ -9,6 +9,7 @@ import { placeOver, stage } from "../../keys/atomic-file.js";
 import { unwritable } from "../../keys/unwritable.js";
 import { loadWith } from "../../net/process/optional-package.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { finish } from "../../protocol/steps.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
@@ -187,7 +188,7 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   if (genesis !== null) compareGenesis(genesis, signers.genesis);
   const source = at === null ? view : asOf(view, at);
   const until = at ?? view.end.last ?? 0;
-  const fold = new Refold({
+  const { steps } = new Refold({
     storage: source,
     snapshots: source,
     from: source.list().at(-1) ?? null,
@@ -201,7 +202,8 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     skips: () => false,
     damaged: () => {},
     found: () => {},
-  }).finish();
+  });
+  const fold = finish(steps);
   const standstill = reaches(fold, until) ? null : standstillOf(fold);
   if (standstill !== null)
     throw new NotRestored(

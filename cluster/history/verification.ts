@@ -5,13 +5,13 @@
 import { createHash } from "node:crypto";
 import type { Signers } from "../../engine/trust/signers.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { finish } from "../../protocol/steps.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { Database } from "../../store/database.js";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry, firstPlaceAt, type Place, readPlace } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
-import { finish } from "../../timeline/entries/steps.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { readEntry, readValue } from "../../timeline/entries/stored-value.js";
 import { Fold } from "../../timeline/fold/fold.js";

@@ -6,10 +6,10 @@
 import { hashOf } from "../../engine/trust/identity.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { finish } from "../../protocol/steps.js";
 import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { finish } from "../../timeline/entries/steps.js";
 import { readValue, writeValue } from "../../timeline/entries/stored-value.js";
 import { applyToRing } from "../../timeline/fold/apply.js";
 import { unitsOf } from "../../timeline/fold/unit.js";

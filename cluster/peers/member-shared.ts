@@ -1,4 +1,6 @@
 /** What the members of a daemon have in common, and whom they tell. */
+
+import type { Turns } from "../../net/process/turns.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CutVote } from "../../protocol/members/cut-votes.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
@@ -13,12 +15,11 @@ import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { FarewellCode } from "./shared/farewells.js";
 import type { MessageFigures } from "./shared/message-figures.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
-import type { Slices } from "./shared/slices.js";
 
 /** What all members share. */
 export interface MemberShared<Member> {
   readonly peering: PeeringParts;
-  readonly slices: Slices;
+  readonly slices: Turns;
   readonly spreading: Spreading;
   readonly intake: Intake;
   readonly clocks: MemberClocks;

@@ -1,4 +1,6 @@
 /** A member that is connected and has proved who it is: what it says goes to the part that it concerns. */
+
+import type { Work } from "../../net/process/turns.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { stackOf } from "../../protocol/errors.js";
 import type { PushMessage, StatusMessage } from "../../protocol/members/member-messages.js";
@@ -17,7 +19,6 @@ import { MemberSpeech } from "./member-speech.js";
 import { SnapshotGiving } from "./past/snapshot-giving.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { MemberStatus } from "./shared/peering-parts.js";
-import type { Work } from "./shared/slices.js";
 import { isSameTotals, totalsOf } from "./shared/totals.js";
 
 /** A push that has come, or a step that is to run behind those before it. */

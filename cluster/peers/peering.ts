@@ -5,6 +5,7 @@
  */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
+import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
@@ -26,7 +27,6 @@ import type { Revocation } from "./revocation.js";
 import { Roster } from "./roster.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
-import { Slices } from "./shared/slices.js";
 import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
@@ -41,7 +41,7 @@ export class Peering {
   readonly #parts: PeeringParts;
   readonly #notices: LogThrottle;
   readonly #roster: Roster;
-  readonly #slices: Slices;
+  readonly #slices: Turns;
   readonly #spreading: Spreading;
   readonly #intake: Intake;
   readonly #clock: OwnClock;
@@ -65,7 +65,7 @@ export class Peering {
     this.#parts = parts;
     this.#notices = new LogThrottle({ log, uptime, periodMs: NOTICE_MS });
     this.speaking = new Speaking(this.#notices, () => this.#listening());
-    this.#slices = new Slices({ uptime, soon, sliceMs: limits.sliceMs });
+    this.#slices = new Turns({ uptime, defer: soon, milliseconds: limits.sliceMs });
     this.#spreading = new Spreading(parts, () => this.#listening());
     this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
     this.#clock = new OwnClock(parts, () => this.#catchingUp.size);

@@ -112,7 +112,8 @@ export class Replica implements KeptWrites {
     const { environment, log, signers } = parts;
     this.#secret = secret;
     const turns = new Turns({ uptime: environment.uptime, defer });
-    const soon = (this.#soon = (step: () => void) => turns.soon(step));
+    const { soon } = turns;
+    this.#soon = soon;
     this.#snapshots = snapshotParts({
       data: parts.settings.data,
       storage,

@@ -4,7 +4,7 @@ import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { makeSnapshotInSlices } from "../../timeline/snapshots/make-snapshot.js";
+import { makeSnapshotInTurns } from "../../timeline/snapshots/make-snapshot.js";
 import { MemorySnapshots } from "../../timeline/snapshots/memory-snapshots.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
@@ -32,7 +32,7 @@ export function snapshotParts({ data, ...parts }: SnapshotsParts): SnapshotParts
   if (data === null) {
     const snapshots = new MemorySnapshots(() => SHARE_OF_MEMORY * process.availableMemory());
     const make = (from: number | null, to: number) =>
-      makeSnapshotInSlices({ storage, snapshots, from, to, databases, genesis, hash: hashOf }, parts);
+      makeSnapshotInTurns({ storage, snapshots, from, to, databases, genesis, hash: hashOf }, parts);
     return { snapshots, make, retainMs, every };
   }
   const folder = snapshotFolder(data);

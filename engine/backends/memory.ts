@@ -4,6 +4,7 @@ import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
+import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../protocol/steps.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
@@ -20,8 +21,8 @@ import type { WriteObserver } from "./write-observer.js";
 
 /** Milliseconds between two rounds of dropping expired keys. */
 const SWEEP_INTERVAL_MS = 100;
-/** Keys dropped in one turn of the event loop: well under a millisecond. */
-const KEYS_PER_SWEEP = 500;
+/** Keys dropped in one step: well under a millisecond. */
+const KEYS_PER_STEP = 500;
 
 export class MemoryBackend implements Backend {
   readonly name = "memory";
@@ -57,7 +58,12 @@ export class MemoryBackend implements Backend {
   }
 
   async start(): Promise<void> {
-    this.#timer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
+    const clock = {
+      uptime: this.#environment.uptime,
+      soon: (step: () => void) => void setImmediate(step).unref(),
+    };
+    const options = { milliseconds: BACKGROUND_TURN_MS };
+    this.#timer = setInterval(() => void inTurns(this.#sweep(), clock, options), SWEEP_INTERVAL_MS).unref();
   }
 
   async stop(): Promise<void> {
@@ -125,13 +131,14 @@ export class MemoryBackend implements Backend {
     return { at: this.#readDate(now), db, id, step };
   }
 
-  /** In slices, so that a million keys that expire together hold nobody up. */
-  #sweep(): void {
-    if (this.#timer === null) return;
-    const now = this.#environment.clock();
-    this.#database.tellExpired(now);
-    const dropped = this.#database.dropExpired(now - this.#past, KEYS_PER_SWEEP);
-    if (dropped >= KEYS_PER_SWEEP) setImmediate(() => this.#sweep()).unref();
+  /** In turns, because a million keys may expire together. */
+  *#sweep(): Steps<void> {
+    while (this.#timer !== null) {
+      const now = this.#environment.clock();
+      this.#database.tellExpired(now);
+      if (this.#database.dropExpired(now - this.#past, KEYS_PER_STEP) < KEYS_PER_STEP) return;
+      yield;
+    }
   }
 }
 

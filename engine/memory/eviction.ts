@@ -5,14 +5,14 @@
 
 import type { Environment } from "../../net/process/environment.js";
 import type { Evicting } from "../../options/eviction-policy.js";
+import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../protocol/steps.js";
 import type { Database } from "../../store/database.js";
 import type { Entry, Keyspace } from "../../store/keyspace/keyspace.js";
 import { estimatedBytes } from "../../store/keyspace/size-estimate.js";
 import type { Usage } from "../../store/keyspace/usage.js";
 
-/** Milliseconds of dropping in one turn of the event loop; looked at after so many keys. */
-const SLICE_MS = 2;
-const KEYS_PER_LOOK = 16;
+/** Keys dropped in one step. */
+const KEYS_PER_STEP = 16;
 /** Elements of a collection that are looked at to say what it takes. */
 const SAMPLES = 5;
 /** Keys of which the least used goes: with so many it is close to the least used of all. */
@@ -69,20 +69,20 @@ export class Evictor {
     const isAtIt = this.#left > 0;
     this.#left = bytes;
     this.#exhausted = exhausted;
-    if (!isAtIt) this.#slice();
+    if (isAtIt) return;
+    const { uptime } = this.#parts.environment;
+    void inTurns(this.#evict(), { uptime, soon: inLaterTurn }, { milliseconds: BACKGROUND_TURN_MS });
   }
 
   stop(): void {
     this.#left = 0;
   }
 
-  #slice(): void {
-    const { environment } = this.#parts;
-    const end = environment.uptime() + SLICE_MS;
-    do {
-      for (let i = 0; i < KEYS_PER_LOOK && this.#left > 0; i++) this.#evictOne();
-    } while (this.#left > 0 && environment.uptime() < end);
-    if (this.#left > 0) setImmediate(() => this.#slice()).unref();
+  *#evict(): Steps<void> {
+    while (this.#left > 0) {
+      for (let i = 0; i < KEYS_PER_STEP && this.#left > 0; i++) this.#evictOne();
+      yield;
+    }
   }
 
   #evictOne(): void {
@@ -98,6 +98,9 @@ export class Evictor {
     this.#evicted++;
   }
 }
+
+/** Runs a step in the next turn of the event loop; does not keep the process running. */
+const inLaterTurn = (step: () => void): void => void setImmediate(step).unref();
 
 /** Of some that are chosen. */
 function leastUsed(choose: Choice): Choice {

@@ -8,10 +8,10 @@ import type { Limits } from "../../options/limits.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { commands, resolveCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command.js";
-import { inTurns } from "../turns.js";
 import type { Action, ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
@@ -176,7 +176,8 @@ export class JsonSession implements ActionHost {
   }
 
   inTurns<A>(work: Iterator<void, A>): A | Promise<A> {
-    return inTurns(work, this.#host.environment.uptime, () => !this.#isGone);
+    const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
+    return inTurns(work, clock, { isWanted: () => !this.#isGone });
   }
 
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {

@@ -12,11 +12,11 @@ import type { Reply } from "../../protocol/reply.js";
 import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
 import { readAside, type SqlAside } from "../../protocol/sql-statement.js";
 import { StepReply } from "../../protocol/step-reply.js";
+import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";
-import { inTurns } from "../turns.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
 import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
 
@@ -81,7 +81,10 @@ export class SqlSession {
 
   #told(text: ByteString, reply: Reply): ByteString | Promise<ByteString> {
     if (reply.kind === "error") return errorOf(reply.text);
-    if (reply.kind === "map") return inTurns(this.#frameOf(reply), this.#host.environment.uptime);
+    if (reply.kind === "map") {
+      const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
+      return inTurns(this.#frameOf(reply), clock);
+    }
     const { statement } = parseEither(text);
     if (statement instanceof SqlMistake) return messageFrame("");
     if (statement.kind === "use") this.#database = statement.name;

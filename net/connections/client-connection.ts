@@ -4,6 +4,7 @@
  * read no further while nothing more may be served. What its bytes mean is its dialect's.
  */
 import { stackOf } from "../../protocol/errors.js";
+import { TURN_MS } from "../../protocol/steps.js";
 import { traceFrame } from "../process/log.js";
 import { ClientOutput } from "./client-output.js";
 import type { ClientSocket } from "./client-socket.js";
@@ -14,9 +15,6 @@ import { HeldBytes } from "./held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "./linger.js";
 import type { PushedTo } from "./pushes.js";
 import { listenTo } from "./socket-events.js";
-
-/** Milliseconds a connection may work before others get their turn. */
-const TURN_MS = 5;
 
 export class ClientConnection<Request> implements Hosted, PushedTo {
   readonly remote: string;

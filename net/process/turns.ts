@@ -1,50 +1,90 @@
 /**
- * Steps of work that can wait, of all parts of a daemon: in the order they were asked for, for some milliseconds a turn
- * of the event loop. If each part had a slice in each turn, a client's command would wait for the sum of them.
+ * Work that no client waits for, of all parts of a daemon: in the order in which it was added, some milliseconds a turn of
+ * the event loop in total. If each part had a slice in each turn, a client's command would wait for the sum of them.
  */
+import { BACKGROUND_TURN_MS } from "../../protocol/steps.js";
 import { Queue } from "./queue.js";
 
-/** Milliseconds after which the rest waits for the next turn. A step that is longer is a turn of its own. */
-const TURN_MS = 2;
+/** Yields wherever it may be interrupted; a promise, which never rejects: it goes on after that has settled. */
+export type Work = Generator<Promise<unknown> | undefined, void, undefined>;
 
-export interface TurnsParts {
+export interface TurnsOptions {
+  /** Milliseconds since some moment; never jumps. */
   readonly uptime: () => number;
-  /** Runs something behind the next look for what has come over the network. */
+  /** Runs something after the event loop has received what came over the network. */
   readonly defer: (run: () => void) => void;
+  /** Milliseconds after which the rest waits for the next turn; a longer step is a turn of its own. */
+  readonly milliseconds?: number;
 }
 
 export class Turns {
-  readonly #parts: TurnsParts;
-  readonly #steps = new Queue<() => void>();
+  readonly #options: TurnsOptions;
+  readonly #waiting = new Queue<(() => void) | Work>();
   #isDeferred = false;
+  /** Calls of `clear`: work that awaited a promise before one does not go on. */
+  #cleared = 0;
 
-  constructor(parts: TurnsParts) {
-    this.#parts = parts;
+  constructor(options: TurnsOptions) {
+    this.#options = options;
   }
 
   /** Runs a step in a later turn. */
-  soon(step: () => void): void {
-    this.#steps.push(step);
+  readonly soon = (step: () => void): void => this.#add(step);
+
+  /** Runs long work in later turns. */
+  add(work: Work): void {
+    this.#add(work);
+  }
+
+  /** Drops all that waits. */
+  clear(): void {
+    while (this.#waiting.shift() !== undefined);
+    this.#cleared++;
+  }
+
+  #add(step: (() => void) | Work): void {
+    this.#waiting.push(step);
     this.#defer();
   }
 
   #defer(): void {
-    if (this.#isDeferred || this.#steps.first === undefined) return;
+    if (this.#isDeferred || this.#waiting.first === undefined) return;
     this.#isDeferred = true;
-    this.#parts.defer(() => {
+    this.#options.defer(() => {
       this.#isDeferred = false;
       this.#run();
     });
   }
 
-  /** What the steps ask for meanwhile comes in the next turn at the earliest. */
+  /** What is added meanwhile runs in the next turn at the earliest. */
   #run(): void {
-    const { uptime } = this.#parts;
-    const until = uptime() + TURN_MS;
-    for (let left = this.#steps.size; left > 0; left--) {
-      this.#steps.shift()?.();
+    const { uptime, milliseconds = BACKGROUND_TURN_MS } = this.#options;
+    const until = uptime() + milliseconds;
+    for (let left = this.#waiting.size; left > 0; left--) {
+      const step = this.#waiting.shift();
+      if (typeof step === "function") step();
+      else if (step !== undefined) this.#goOn(step, until);
       if (uptime() >= until) break;
     }
     this.#defer();
+  }
+
+  #goOn(work: Work, until: number): void {
+    for (let step = work.next(); !step.done; step = work.next()) {
+      if (step.value !== undefined) {
+        this.#await(work, step.value);
+        return;
+      }
+      if (this.#options.uptime() < until) continue;
+      this.#waiting.push(work);
+      return;
+    }
+  }
+
+  #await(work: Work, until: Promise<unknown>): void {
+    const cleared = this.#cleared;
+    void until.then(() => {
+      if (cleared === this.#cleared) this.add(work);
+    });
   }
 }

@@ -10,7 +10,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import { makeSnapshotInSlices } from "../../timeline/snapshots/make-snapshot.js";
+import { makeSnapshotInTurns } from "../../timeline/snapshots/make-snapshot.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { type KeyPair, signCommands } from "../support/envelope-client.js";
@@ -68,7 +68,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
       snapshots,
       every: EVERY,
       retainMs,
-      make: (from, to) => makeSnapshotInSlices({ ...parts, from, to }, time),
+      make: (from, to) => makeSnapshotInTurns({ ...parts, from, to }, time),
     },
     refusesRing: () => null,
     openAside: null,

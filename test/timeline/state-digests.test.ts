@@ -1,7 +1,7 @@
 /** What is said of single keys as of a date: exactly that, or nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { finish } from "../../timeline/entries/steps.js";
+import { finish } from "../../protocol/steps.js";
 import { type Look, UNCOMPARED } from "../../timeline/state-digests.js";
 import { entryAt, HeldStorage, MEMBER, MINUTE_MS, TimelineSubject } from "./support/timeline-subject.js";
 

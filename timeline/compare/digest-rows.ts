@@ -1,7 +1,7 @@
 /** What an index says of rows of seconds, in small steps; made from the places where the index has no row that fine. */
 
+import type { Steps } from "../../protocol/steps.js";
 import { dateOf } from "../entries/entry.js";
-import type { Steps } from "../entries/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { highOf, lowOf, PlaceWalk } from "./place-walk.js";
 import { ROW_SECONDS, type SumRow } from "./reconcile-message.js";

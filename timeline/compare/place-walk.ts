@@ -1,7 +1,7 @@
 /** Looks at the places of a stretch of time in small steps, and what comparisons take from a place. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import type { Steps } from "../../protocol/steps.js";
 import { firstPlaceAt, PLACE_BYTES } from "../entries/entry.js";
-import type { Steps } from "../entries/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { nextPlace } from "./gives.js";
 

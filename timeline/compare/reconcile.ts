@@ -9,7 +9,7 @@
  * side has nothing, the other gives all; where one has few, it tells their ids at once. Source: docs/architecture.md "How daemons agree".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import type { Steps } from "../entries/steps.js";
+import type { Steps } from "../../protocol/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
 import { type Give, GiveList } from "./gives.js";

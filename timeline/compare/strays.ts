@@ -3,8 +3,8 @@
  * others only sums. Of a stretch whose sums differ so many are certain to be missing in it as it has fewer; the others may be in it.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
+import type { Steps } from "../../protocol/steps.js";
 import { dateOf, firstPlaceAt, type Place, readPlace } from "../entries/entry.js";
-import type { Steps } from "../entries/steps.js";
 import { type DigestIndex, LEVEL_SECONDS } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
 import { PlaceWalk } from "./place-walk.js";

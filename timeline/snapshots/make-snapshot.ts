@@ -1,13 +1,12 @@
-/** Makes a snapshot from the entries that are kept: all at once in a worker, or in slices beside everything else. */
+/** Makes a snapshot from the entries that are kept: in one go in a worker, or in turns of the event loop. */
+import { finish, inTurns, type Steps, type TurnClock } from "../../protocol/steps.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DigestIndex } from "../compare/digest-index.js";
 import type { Entry, Place } from "../entries/entry.js";
+import type { Fold } from "../fold/fold.js";
 import { Refold, type RefoldParts } from "./refold.js";
 import { writeSnapshot } from "./snapshot.js";
 import type { Snapshots } from "./snapshot-files.js";
-
-/** Milliseconds of one slice; others are served between two. */
-const SLICE_MS = 5;
 
 /** No snapshot can be made: an entry that it is to be made of cannot be read. */
 export class DamagedEntry extends Error {
@@ -30,36 +29,23 @@ export interface MakeSnapshotParts
 /** @throws DamagedEntry  what is missing must not be taken for what never was */
 export function makeSnapshot(parts: MakeSnapshotParts): void {
   const begun = begin(parts);
-  parts.snapshots.write(parts.to, chunksOf(parts, begun.refold.finish(), begun));
+  parts.snapshots.write(parts.to, chunksOf(parts, finish(begun.refold.steps), begun));
 }
 
-/** The same in slices. The entries up to its date must not change meanwhile. */
-export function makeSnapshotInSlices(
-  parts: MakeSnapshotParts,
-  { soon, uptime }: { soon: (step: () => void) => void; uptime: () => number },
-): Promise<void> {
+/** Makes it in turns of the event loop. The entries up to its date must not change meanwhile. */
+export async function makeSnapshotInTurns(parts: MakeSnapshotParts, clock: TurnClock): Promise<void> {
+  parts.snapshots.write(parts.to, await inTurns(snapshotSteps(parts), clock));
+}
+
+function* snapshotSteps(parts: MakeSnapshotParts): Steps<Buffer[]> {
   const begun = begin(parts);
+  const fold = yield* begun.refold.steps;
   const written: Buffer[] = [];
-  let chunks: Iterator<Buffer> | null = null;
-  return new Promise((resolve, reject) => {
-    const step = (): void => {
-      try {
-        if (chunks === null) {
-          const fold = begun.refold.step(SLICE_MS, uptime);
-          if (fold !== null) chunks = chunksOf(parts, fold, begun)[Symbol.iterator]();
-        } else if (takeSome(chunks, written, uptime)) {
-          parts.snapshots.write(parts.to, written);
-          resolve();
-          return;
-        }
-      } catch (problem) {
-        reject(problem);
-        return;
-      }
-      soon(step);
-    };
-    step();
-  });
+  for (const chunk of chunksOf(parts, fold, begun)) {
+    written.push(chunk);
+    yield;
+  }
+  return written;
 }
 
 /** A snapshot that is being made, and what its entries are. */
@@ -90,20 +76,9 @@ function begin({ to, ...parts }: MakeSnapshotParts): Begun {
 
 function chunksOf(
   { to, hash }: MakeSnapshotParts,
-  { database, end }: ReturnType<Refold["finish"]>,
+  { database, end }: Fold,
   { index, ringEntries }: Begun,
 ): Iterable<Buffer> {
   if (end !== null && end.at <= to) throw new Error("this release does not know what commands mean by then");
   return writeSnapshot({ database, ringEntries, cutAt: to, index }, hash);
-}
-
-/** @returns whether that was all */
-function takeSome(chunks: Iterator<Buffer>, written: Buffer[], uptime: () => number): boolean {
-  const end = uptime() + SLICE_MS;
-  do {
-    const { done, value } = chunks.next();
-    if (done === true) return true;
-    written.push(value);
-  } while (uptime() < end);
-  return false;
 }

@@ -3,6 +3,7 @@
  * when so many units would have to be done again that it would hold others up, and to make a snapshot.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Steps } from "../../protocol/steps.js";
 import { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { DigestIndex } from "../compare/digest-index.js";
@@ -50,7 +51,8 @@ export interface RefoldParts {
 
 export class Refold {
   readonly #parts: RefoldParts;
-  readonly #steps: Generator<void, Fold>;
+  /** Folds some entries a step. */
+  readonly steps: Steps<Fold>;
   /** Entries folded so far. */
   entries = 0;
   /** Everything before it is folded; null: nothing yet. */
@@ -58,7 +60,7 @@ export class Refold {
 
   constructor(parts: RefoldParts) {
     this.#parts = parts;
-    this.#steps = this.#run();
+    this.steps = this.#run();
   }
 
   /** Whether it has come past a place. */
@@ -66,25 +68,7 @@ export class Refold {
     return this.#next !== null && writePlace(place).compare(this.#next) < 0;
   }
 
-  /** Goes on for some milliseconds. @returns the fold, when it is done */
-  step(budgetMs: number, uptime: () => number): Fold | null {
-    const end = uptime() + budgetMs;
-    do {
-      const { done, value } = this.#steps.next();
-      if (done === true) return value;
-    } while (uptime() < end);
-    return null;
-  }
-
-  /** All at once. */
-  finish(): Fold {
-    for (;;) {
-      const { done, value } = this.#steps.next();
-      if (done === true) return value;
-    }
-  }
-
-  *#run(): Generator<void, Fold> {
+  *#run(): Steps<Fold> {
     const { until, horizon } = this.#parts;
     const fold = yield* this.#begin();
     this.#parts.begun?.(fold);
@@ -98,7 +82,7 @@ export class Refold {
     return fold;
   }
 
-  *#begin(): Generator<void, Fold> {
+  *#begin(): Steps<Fold> {
     const { from, snapshots, genesis, databases, hash, index, foundRing } = this.#parts;
     if (from === null) {
       const ring = genesis();

@@ -5,10 +5,10 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
+import type { Steps } from "../../protocol/steps.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import { compareEntries, type Entry } from "../entries/entry.js";
-import type { Steps } from "../entries/steps.js";
 import { applyToRing } from "../fold/apply.js";
 import { unitsOf } from "../fold/unit.js";
 import {

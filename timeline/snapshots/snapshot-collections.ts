@@ -1,9 +1,10 @@
 /** Collections in snapshots: the indexes that were asked for, and the documents, all as BSON's bytes. */
+
+import type { Steps } from "../../protocol/steps.js";
 import { BsonFault } from "../../store/values/collections/bson.js";
 import { readBson } from "../../store/values/collections/bson-reader.js";
 import { Collection } from "../../store/values/collections/collection.js";
 import { type IndexSpec, indexBytes, indexOfBytes } from "../../store/values/collections/collection-index.js";
-import type { Steps } from "../entries/steps.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
 /** @param fullFrame  what gives away what has been written, once it is enough */

@@ -1,5 +1,6 @@
 /** Streams in snapshots: what they remember, their entries, and of those with groups of consumers these. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Steps } from "../../protocol/steps.js";
 import {
   Consumer,
   ConsumerGroup,
@@ -8,7 +9,6 @@ import {
 } from "../../store/values/streams/consumer-group.js";
 import { Stream } from "../../store/values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
-import type { Steps } from "../entries/steps.js";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-stream.js";
 
 /** Gives away what has been written, once it is enough. */

@@ -1,9 +1,9 @@
 /** Tables in snapshots: columns with what they take, and rows, each cell with a number that says what it is. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Steps } from "../../protocol/steps.js";
 import type { Cell } from "../../store/values/relations/cell.js";
 import { domainOfText, domainText } from "../../store/values/relations/domain.js";
 import { Table, type TableColumn } from "../../store/values/relations/table.js";
-import type { Steps } from "../entries/steps.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
 /** Numbers on disk: only ever added to. */

@@ -5,6 +5,7 @@
  * left out.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Steps } from "../../protocol/steps.js";
 import { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
@@ -20,7 +21,6 @@ import { typeName, type Value } from "../../store/values/value.js";
 import type { DigestIndex } from "../compare/digest-index.js";
 import { type Entry, placeOf } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded.js";
-import type { Steps } from "../entries/steps.js";
 import { type RingEntriesParts, readRingEntries, writeRingEntries } from "./ring-entries.js";
 import { readCollection, writeCollection } from "./snapshot-collections.js";
 import {

@@ -2,13 +2,14 @@
  * Takes the entries that members push: unpacks, verifies in slices, hands what is good to the timeline some at a time, and
  * keeps back what has an unknown signer.
  */
+
+import type { Turns, Work } from "../../../net/process/turns.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PushMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
+import type { Steps } from "../../../protocol/steps.js";
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
-import type { Steps } from "../../../timeline/entries/steps.js";
 import type { PeeringParts, ProvedEntry } from "../shared/peering-parts.js";
-import type { Slices, Work } from "../shared/slices.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
 import { NOTHING_PROVED, Proofs } from "./proofs.js";
@@ -54,7 +55,7 @@ export interface IntakeParts {
     PeeringParts,
     "timeline" | "checkEntry" | "signatureThreads" | "hash" | "clock" | "uptime" | "limits"
   >;
-  readonly slices: Slices;
+  readonly slices: Turns;
   readonly traces: Traces;
 }
 

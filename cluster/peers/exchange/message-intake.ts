@@ -4,17 +4,17 @@
  */
 
 import { Queue } from "../../../net/process/queue.js";
+import type { Turns, Work } from "../../../net/process/turns.js";
 import type { SpeakMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, packedBytes, readEntries } from "../../../protocol/members/member-packing.js";
 import type { MessageFigures } from "../shared/message-figures.js";
 import type { HearMessages, PeeringParts } from "../shared/peering-parts.js";
-import type { Slices, Work } from "../shared/slices.js";
 
 export interface MessageIntakeParts {
   readonly hear: HearMessages;
   readonly limits: PeeringParts["limits"];
   readonly uptime: () => number;
-  readonly slices: Slices;
+  readonly slices: Turns;
   readonly figures: MessageFigures;
   /** Some will not be heard here. */
   readonly missed: () => void;

@@ -3,6 +3,8 @@
  * An exchange is begun by one side and is over for both when each has pushed all it had to give and has dealt with all it
  * was given. What timeline/compare/reconcile.ts compares is carried in its messages; here is whose turn it is.
  */
+
+import type { Turns, Work } from "../../../net/process/turns.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
@@ -10,7 +12,6 @@ import { GiveCursor } from "../../../timeline/compare/gives.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
 import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { PeeringParts } from "../shared/peering-parts.js";
-import type { Slices, Work } from "../shared/slices.js";
 import type { Outbox } from "./outbox.js";
 
 /** An exchange that moved fewer entries has found what there was; the rest is what came meanwhile. */
@@ -23,7 +24,7 @@ const STEPS_MOST = 4;
 
 export interface ReconcilingParts {
   readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "random" | "limits">;
-  readonly slices: Slices;
+  readonly slices: Turns;
   readonly outbox: Outbox;
   /** Begins first when both could. */
   readonly isOpener: boolean;

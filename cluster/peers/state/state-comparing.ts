@@ -11,7 +11,7 @@ import {
   KNOWS_STATES,
   type StateSumsMessage,
 } from "../../../protocol/members/state-messages.js";
-import type { Steps } from "../../../timeline/entries/steps.js";
+import { type Steps, turnOf } from "../../../protocol/steps.js";
 import {
   type KeyDigest,
   type Look,
@@ -103,10 +103,7 @@ export class StateComparing {
       this.#work = this.#wanted();
       this.#wanted = null;
     }
-    for (const end = now + share; this.#work !== null; ) {
-      if (this.#work.next().done === true) this.#work = null;
-      if (uptime() >= end) break;
-    }
+    if (this.#work !== null && turnOf(this.#work, uptime, share) !== null) this.#work = null;
   }
 
   left(id: ByteString): void {

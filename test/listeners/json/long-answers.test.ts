@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Pieces } from "../../../listeners/json/piece-output.js";
-import { inTurns } from "../../../listeners/turns.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { phpFormOf, phpFormPieces, writeJson } from "../../../protocol/json/json-writer.js";
-import { finish } from "../../../protocol/steps.js";
+import { finish, inTurns } from "../../../protocol/steps.js";
 import { RawClient } from "../../support/raw-client.js";
 import { ask, startJson } from "./scene.js";
 
@@ -23,13 +22,16 @@ test("work that takes longer than a turn lets others have theirs", async () => {
   }
   let others = 0;
   const count = setInterval(() => others++, 0);
-  const answer = inTurns(work(), () => clock);
+  const answer = inTurns(work(), { uptime: () => clock, soon: setImmediate });
   assert.ok(answer instanceof Promise);
   assert.equal(await answer, "done");
   clearInterval(count);
   assert.equal(turns.slice(0, 3).join(), "0,0,0");
   assert.equal(
-    inTurns([][Symbol.iterator]() as unknown as Iterator<void, string>, () => 0),
+    inTurns([][Symbol.iterator]() as unknown as Iterator<void, string>, {
+      uptime: () => 0,
+      soon: setImmediate,
+    }),
     undefined,
   );
 });
@@ -41,7 +43,7 @@ test("what work throws in a later turn is not lost", async () => {
     yield;
     assert.fail("late");
   }
-  await assert.rejects(async () => inTurns(work(), () => clock), /late/);
+  await assert.rejects(async () => inTurns(work(), { uptime: () => clock, soon: setImmediate }), /late/);
 });
 
 test("pieces fill buffers to the last byte, whatever their lengths", () => {

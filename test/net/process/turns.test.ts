@@ -50,3 +50,38 @@ test("what a step asks for comes in a later turn, behind what was asked for befo
   assert.deepEqual(loop.turn(), ["c"]);
   assert.deepEqual(loop.turn(), ["then"]);
 });
+
+test("long work ends a turn, and goes on after what waited before it", () => {
+  const loop = new Loop();
+  loop.turns.add(
+    (function* () {
+      for (const name of ["one", "two", "three"]) {
+        loop.done.push(name);
+        loop.now += 1;
+        yield;
+      }
+    })(),
+  );
+  loop.step("a", 0);
+  assert.deepEqual(loop.turn(), ["one", "two"]);
+  assert.deepEqual(loop.turn(), ["a", "three"]);
+  assert.deepEqual(loop.turn(), []);
+});
+
+test("what waits, and work that awaits a promise, is dropped by clear", async () => {
+  const loop = new Loop();
+  loop.turns.add(
+    (function* () {
+      loop.done.push("one");
+      yield Promise.resolve();
+      loop.done.push("two");
+    })(),
+  );
+  assert.deepEqual(loop.turn(), ["one"]);
+  loop.step("a", 0);
+  loop.turns.clear();
+  await Promise.resolve();
+  assert.deepEqual(loop.turn(), []);
+  loop.step("b", 0);
+  assert.deepEqual(loop.turn(), ["b"]);
+});

@@ -1,11 +1,11 @@
 /** Counts and sums of what a timeline holds: equal to those made from all places, at any date, saved or not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { finish } from "../../../protocol/steps.js";
 import { DigestIndex, type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
 import { ownRows } from "../../../timeline/compare/digest-rows.js";
 import { ROW_SECONDS } from "../../../timeline/compare/reconcile-message.js";
 import { type Place, readPlace } from "../../../timeline/entries/entry.js";
-import { finish } from "../../../timeline/entries/steps.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { Holder, randomId } from "../support/members.js";
 

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MalformedFrame } from "../../../protocol/errors.js";
+import { finish } from "../../../protocol/steps.js";
 import { isSameDigest } from "../../../timeline/compare/digest-index.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
-import { finish } from "../../../timeline/entries/steps.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { exchange, Holder, randomId } from "../support/members.js";

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ringEntryCheck } from "../../../cluster/replica/check-entry.js";
 import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
+import { finish } from "../../../protocol/steps.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
 import { canonicalRing } from "../../../store/digest.js";
 import type { KeyRing } from "../../../store/key-ring.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { compareEntries, type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
-import { finish } from "../../../timeline/entries/steps.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import type { Fold } from "../../../timeline/fold/fold.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
@@ -46,7 +46,7 @@ function keep(entries: readonly Entry[], genesis = () => genesisRing({ hasRoots:
 
 /** What the entries make without a snapshot. */
 function foldOf(kept: Kept, until: number): Fold {
-  return new Refold({
+  const { steps } = new Refold({
     ...kept,
     snapshots: null,
     from: null,
@@ -57,7 +57,8 @@ function foldOf(kept: Kept, until: number): Fold {
     skips: () => false,
     found: () => {},
     damaged: () => assert.fail("an entry is damaged"),
-  }).finish();
+  });
+  return finish(steps);
 }
 
 /** What comes back from a snapshot of them. @param by  of which an earlier one is made first */

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { bytesOf } from "../../../protocol/byte-string.js";
+import { finish } from "../../../protocol/steps.js";
 import type { Bson } from "../../../store/values/collections/bson.js";
 import { writeBson } from "../../../store/values/collections/bson-writer.js";
 import { Collection } from "../../../store/values/collections/collection.js";
-import { finish } from "../../../timeline/entries/steps.js";
 import { readCollection, writeCollection } from "../../../timeline/snapshots/snapshot-collections.js";
 import {
   DamagedSnapshot,

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { bytesOf } from "../../../protocol/byte-string.js";
+import { finish } from "../../../protocol/steps.js";
 import type { Cell } from "../../../store/values/relations/cell.js";
 import { Table } from "../../../store/values/relations/table.js";
-import { finish } from "../../../timeline/entries/steps.js";
 import {
   DamagedSnapshot,
   SnapshotReader,

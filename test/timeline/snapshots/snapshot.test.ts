@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { finish } from "../../../protocol/steps.js";
 import { hexOf, signedBytes, unitId } from "../../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
 import { canonicalState } from "../../../store/digest.js";
@@ -10,7 +11,6 @@ import { KeyRing } from "../../../store/key-ring.js";
 import { pemOfSpki } from "../../../store/rights/spki.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { type Entry, placeOf } from "../../../timeline/entries/entry.js";
-import { finish } from "../../../timeline/entries/steps.js";
 import {
   DamagedSnapshot,
   type ReadState,

@@ -1,10 +1,10 @@
 /** Two timelines without anything around them, and an exchange between them, for tests of reconciliation. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Steps } from "../../../protocol/steps.js";
 import { DigestIndex, type DigestSet } from "../../../timeline/compare/digest-index.js";
 import { GiveCursor } from "../../../timeline/compare/gives.js";
 import { answer, type Outcome, start } from "../../../timeline/compare/reconcile.js";
 import { type Place, readPlace, writePlace } from "../../../timeline/entries/entry.js";
-import type { Steps } from "../../../timeline/entries/steps.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 

@@ -13,7 +13,7 @@ import { readEntry } from "../../../timeline/entries/stored-value.js";
 import type { FoldedEntry } from "../../../timeline/fold/fold.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { OpenAside } from "../../../timeline/snapshots/aside.js";
-import { makeSnapshotInSlices } from "../../../timeline/snapshots/make-snapshot.js";
+import { makeSnapshotInTurns } from "../../../timeline/snapshots/make-snapshot.js";
 import { MemorySnapshots } from "../../../timeline/snapshots/memory-snapshots.js";
 import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.js";
 import type { SnapshotStore } from "../../../timeline/snapshots/snapshot-files.js";
@@ -101,7 +101,7 @@ export class TimelineSubject {
     const soon = (step: () => void) => void this.#steps.push(step);
     const uptime = () => (this.isSlow ? (this.#uptime += LOOK_MS) : this.#uptime);
     const make = (from: number | null, to: number) =>
-      makeSnapshotInSlices({ storage, snapshots, from, to, databases: 16, genesis, hash }, { soon, uptime });
+      makeSnapshotInTurns({ storage, snapshots, from, to, databases: 16, genesis, hash }, { soon, uptime });
     this.timeline = new Timeline({
       storage,
       hash,

@@ -6,7 +6,7 @@ import { type Giver, Intake } from "../../../../cluster/peers/exchange/intake.js
 import { Traces } from "../../../../cluster/peers/exchange/traces.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { SignatureThreads } from "../../../../cluster/peers/shared/peering-parts.js";
-import { Slices, type Work } from "../../../../cluster/peers/shared/slices.js";
+import { Turns, type Work } from "../../../../net/process/turns.js";
 import { writeEntries } from "../../../../protocol/members/member-packing.js";
 import type { Entry } from "../../../../timeline/entries/entry.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";
@@ -54,7 +54,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
       ...clocks,
       checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
     },
-    slices: new Slices({ ...clocks, soon, sliceMs: 1 }),
+    slices: new Turns({ ...clocks, defer: soon, milliseconds: 1 }),
     traces: new Traces(PEERING_LIMITS, () => false),
   });
   const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
@@ -117,7 +117,7 @@ test("a long push waits for the threads that check its signatures, and is handed
   const { threads, answers } = threadsOf();
   const { work, taken } = push(MANY, threads);
   const soon = (step: () => void) => void setImmediate(step);
-  const slices = new Slices({ uptime: () => 0, soon, sliceMs: 1 });
+  const slices = new Turns({ uptime: () => 0, defer: soon, milliseconds: 1 });
   slices.add(work);
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   await turn();
@@ -132,7 +132,7 @@ test("a long push waits for the threads that check its signatures, and is handed
 test("what waits for a thread does not go on once all work was cleared", async () => {
   const { threads, answers } = threadsOf();
   const { work, taken } = push(MANY, threads);
-  const slices = new Slices({ uptime: () => 0, soon: (step) => step(), sliceMs: 1 });
+  const slices = new Turns({ uptime: () => 0, defer: (step) => step(), milliseconds: 1 });
   slices.add(work);
   slices.clear();
   for (const answer of answers) answer();

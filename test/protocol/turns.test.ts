@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { inTurns, TURN_MS } from "../../listeners/turns.js";
+import { inTurns, TURN_MS } from "../../protocol/steps.js";
 
 /** Work of which each step takes a whole turn. */
 function scene(steps: number) {
@@ -15,11 +15,7 @@ function scene(steps: number) {
     return "done";
   }
   const run = () =>
-    inTurns(
-      work(),
-      () => state.now,
-      () => state.isWanted,
-    );
+    inTurns(work(), { uptime: () => state.now, soon: setImmediate }, { isWanted: () => state.isWanted });
   return { state, run };
 }
 
