@@ -41,6 +41,10 @@ export interface StartFloorParts {
 const ASK_AGAIN_MS = 250;
 /** Clocks that NTP keeps differ by less, and an answer takes less. */
 const BEHIND_TOLD_MS = 1000;
+/** Milliseconds by which a client on the same machine may date its envelope early: it counts from a whole one. */
+const DATED_EARLY_MS = 1;
+/** Milliseconds for which a start waits at most, whatever the clock does. */
+const PASS_MS_MAX = 20;
 
 export class StartFloor implements Floor, Service {
   date: number;
@@ -62,9 +66,20 @@ export class StartFloor implements Floor, Service {
     }
   }
 
-  /** Asks in the background: a database that is down at the start may come up later. */
+  /**
+   * Asks in the background: a database that is down at the start may come up later. Without databases it returns when the
+   * date has passed, so that the first client's envelope is not refused as too old.
+   */
   async start(): Promise<void> {
     for (const database of this.#parts.databases) void this.#ask(database);
+    if (this.#parts.databases.length === 0) await this.#pass();
+  }
+
+  async #pass(): Promise<void> {
+    const { environment } = this.#parts;
+    const until = environment.uptime() + PASS_MS_MAX;
+    while (environment.clock() <= this.date + DATED_EARLY_MS && environment.uptime() < until)
+      await new Promise<void>((resolve) => void environment.setTimer(1, resolve));
   }
 
   async stop(): Promise<void> {

@@ -5,6 +5,7 @@ import { Databases } from "../../engine/pipeline/databases.js";
 import { NOBODY, type Observer } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
 import { Unrecorded } from "../../engine/pipeline/recording.js";
+import { StartFloor } from "../../engine/pipeline/start-floor.js";
 import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { DbsyncListener, type DbsyncParts } from "../../listeners/dbsync/listener.js";
@@ -64,7 +65,8 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
   const settings = { signKey: keys, rootKey: rootKeys, clusterName };
   const daemon = makeIdentity().id;
   const bounds = { ...defaultLimits, ...limits };
-  const floor = { date: environment.clock(), pending: null };
+  const floor = new StartFloor({ databases: [], future: 0, environment, log });
+  await floor.start();
   const pipeline = new Pipeline({
     databases: new Databases(backends),
     signers: keys.length + rootKeys.length === 0 ? null : loadSigners(settings, log),

@@ -4,7 +4,7 @@ import { after, test } from "node:test";
 import { RedisBackend } from "../../../engine/backends/redis/redis.js";
 import { Databases } from "../../../engine/pipeline/databases.js";
 import { StartFloor } from "../../../engine/pipeline/start-floor.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import { parseSpecifications, type RedisSpecification } from "../../../options/database-list.js";
 import { integer } from "../../../protocol/reply.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
@@ -205,4 +205,47 @@ test("a Redis that is busy is asked again", options, async () => {
   await script;
   await until(() => front.floor.pending === null);
   assert.equal(front.said().length, 1);
+});
+
+test("a daemon without Redis has started when a client's next envelope is later than its floor", async () => {
+  const clock = { now: Date.now(), uptime: 0 };
+  const steps: (() => void)[] = [];
+  const environment: Environment = {
+    ...realEnvironment,
+    clock: () => clock.now,
+    uptime: () => clock.uptime,
+    setTimer(milliseconds, step) {
+      clock.uptime += milliseconds;
+      steps.push(step);
+      return () => {};
+    },
+  };
+  const { log } = keepLog("info");
+  const floor = new StartFloor({ databases: [], future: 0, environment, log });
+  let hasStarted = false;
+  const started = floor.start().then(() => {
+    hasStarted = true;
+  });
+  const next = async () => {
+    steps.shift()?.();
+    await new Promise(setImmediate);
+  };
+  // A client on the same machine counts from a whole millisecond: it dates one early at most.
+  for (; clock.now - 1 <= floor.date; clock.now++) {
+    await next();
+    assert.equal(hasStarted, false);
+  }
+  await next();
+  await started;
+
+  // A clock that stands still or goes back holds up no start.
+  clock.now -= 10 * SECOND;
+  const again = new StartFloor({ databases: [], future: 0, environment, log });
+  hasStarted = false;
+  const startedAgain = again.start().then(() => {
+    hasStarted = true;
+  });
+  clock.now -= 10 * SECOND;
+  while (!hasStarted) await next();
+  await startedAgain;
 });
