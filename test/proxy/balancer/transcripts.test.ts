@@ -64,9 +64,7 @@ class Pair implements AsyncDisposable {
     ];
     const pair = new Pair({ m1: s1, m2: s2 }, { m1: argsOf("m1", p1, s1, p2), m2: argsOf("m2", p2, s2, p1) });
     await Promise.all(NAMES.map((name) => pair.begin(name)));
-    await until("daemons take writes", async () =>
-      (await Promise.all([s1, s2].map(takesWrites))).every(Boolean),
-    );
+    await pair.takeWrites();
     return pair;
   }
 
@@ -79,9 +77,20 @@ class Pair implements AsyncDisposable {
     this.#running.delete(name);
   }
 
+  get #ports(): readonly number[] {
+    return [...this.#running.keys()].map((name) => this.sql[name] as number);
+  }
+
+  /** Returns once every daemon that runs takes writes. */
+  async takeWrites(): Promise<void> {
+    await until("daemons take writes", async () =>
+      (await Promise.all(this.#ports.map(takesWrites))).every(Boolean),
+    );
+  }
+
   /** Until all that run hold the same. */
   async alike(): Promise<void> {
-    const ports = [...this.#running.keys()].map((name) => this.sql[name] as number);
+    const ports = this.#ports;
     await until("daemons hold the same", async () => {
       const held = await Promise.all(ports.map(contents));
       return held.every((one) => one === held[0]);
@@ -147,10 +156,15 @@ class Play {
     this.compared++;
   }
 
+  /** Ends or starts a daemon; returns when the balancer has noticed, and what runs takes writes. */
   async #event(event: string): Promise<void> {
     const [name = "", what] = event.split(" ");
-    if (what === "killed") await this.#pair.end(name);
-    else await this.#pair.begin(name);
+    const runs = what !== "killed";
+    if (runs) await this.#pair.begin(name);
+    else await this.#pair.end(name);
+    const server = this.#scene.balancer.servers.find(({ id }) => id === name);
+    await until(`the balancer notices: ${event}`, () => server?.isUp === runs);
+    await this.#pair.takeWrites();
   }
 
   async #client(key: string, target: string): Promise<LineClient> {
@@ -169,7 +183,10 @@ test("the balancer's recorded conversations, with one daemon stopped and started
   using folder = makeFolder();
   await using pair = await Pair.start(folder.path);
   const servers = NAMES.map((id) => ({ id, port: pair.sql[id] as number }));
-  await using scene = await startBalancer(servers, { settings: { settleTime: 2_000 } });
+  await using scene = await startBalancer(servers, {
+    settings: { settleTime: 2_000 },
+    upstream: { heartbeatInterval: 100 },
+  });
   using play = new Play(pair, scene);
   for (const { name, steps } of scenarios)
     for (const [number, step] of steps.entries()) await play.step(name, number, step);
