@@ -1,9 +1,8 @@
 /** From the command line, the environment and the configuration file to what is to be done. */
 import { type Command, CommanderError } from "commander";
-import { loadWith } from "../net/process/optional-package.js";
 import { version } from "../net/process/version.js";
 import { attributeOf, environmentNameOf, nameOf, type OptionRow } from "../options/option-row.js";
-import { type Actions, optionTable, parseArguments } from "../options/options.js";
+import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/options.js";
 import { settingsOf, valuesOf } from "../options/read-settings.js";
 import type { OptionValues, Settings } from "../options/settings.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/table.js";
@@ -34,19 +33,12 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
     if (!(problem instanceof CommanderError)) throw problem;
     return { kind: "print", text: printed };
   }
-  const { config, checkConfig, helpAll } = program.opts<Actions>();
+  const { checkConfig, helpAll } = program.opts<Actions>();
   if (helpAll) {
     optionTable({ version, everything: true, print }).outputHelp();
     return { kind: "print", text: printed };
   }
-  if (config !== undefined) {
-    const { applyConfigFile } = await loadWith(
-      "smol-toml",
-      "--config",
-      () => import("../options/config-file.js"),
-    );
-    applyConfigFile(program, config);
-  }
+  await applyNamedFile(program);
   const settings = settingsOf(program);
   if (!checkConfig) return { kind: "run", settings };
   await checkFiles(settings);

@@ -1,5 +1,6 @@
 /** The command line of dbsyncd and its environment, by the rows of the options. */
 import { Command, CommanderError, Option } from "commander";
+import { loadWith } from "../net/process/optional-package.js";
 import { StartError } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
 import { explained, parsePath } from "./forms.js";
@@ -94,6 +95,14 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
     const text = env[option.envVar ?? ""] ?? "";
     program.setOptionValueWithSource(option.attributeName(), parseSwitch(option.envVar ?? "", text), "env");
   }
+}
+
+/** Applies the file that --config names, if it is given. @throws StartError */
+export async function applyNamedFile(program: Command): Promise<void> {
+  const { config } = program.opts<Actions>();
+  if (config === undefined) return;
+  const { applyConfigFile } = await loadWith("smol-toml", "--config", () => import("./config-file.js"));
+  applyConfigFile(program, config);
 }
 
 /** Of commander's own there is none for options that the short help leaves out. */

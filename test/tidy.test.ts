@@ -19,17 +19,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   cluster: ["engine", "options", "net", "timeline", "store", "keys", "protocol"],
   listeners: ["engine", "options", "net", "timeline", "store", "protocol"],
   daemon: ["listeners", "cluster", "engine", "options", "net", "timeline", "store", "keys", "protocol"],
-  cli: ["client", "keys", "protocol"],
+  cli: ["cluster", "engine", "client", "options", "net", "timeline", "store", "keys", "protocol"],
   proxy: ["cli", "net", "client", "store", "protocol"],
   dashboard: ["protocol"],
 };
-
-/** Programs that are started by a folder that may not import them. */
-const programs: readonly string[] = [
-  "daemon/verify-main.ts",
-  "daemon/backup-main.ts",
-  "daemon/letters-main.ts",
-];
 
 /** Folders without IO, clock or randomness. */
 const pure = ["protocol", "store"];
@@ -37,6 +30,9 @@ const impure =
   /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|process\.)\b/;
 
 const FUNCTION_LINES_MAX = 70;
+
+/** The modules of `dbsync` that know the daemon's folders. */
+const heavy = "cli/folder/";
 
 const tracked = ownFiles();
 const sources = [...texts.keys()];
@@ -47,11 +43,23 @@ test("folders import only along the arrows", () => {
   for (const file of sources) {
     const allowed = arrows[folderOf(file)];
     if (allowed === undefined) continue;
-    const started = startedBy(file).filter((program) => !programs.includes(program));
-    for (const imported of [...importsOf(file), ...started]) {
+    for (const imported of [...importsOf(file), ...startedBy(file)]) {
       const folder = folderOf(imported);
       assert.ok(folder === folderOf(file) || allowed.includes(folder), `${file} must not import ${imported}`);
     }
+  }
+});
+
+test("the program dbsync loads what reads a daemon's folder on use, and nothing else of the daemon", () => {
+  const light = ["cli", "client", "keys", "protocol"];
+  for (const file of sources) {
+    if (folderOf(file) !== "cli" || file.startsWith(heavy)) continue;
+    for (const imported of importsOf(file))
+      assert.ok(light.includes(folderOf(imported)), `${file} must not import ${imported}: ${heavy} may`);
+    for (const [, path] of (texts.get(file) ?? "").matchAll(
+      /^(?:import|export) (?!type )[^;]*? from "([^"]+)"/gm,
+    ))
+      assert.doesNotMatch(path ?? "", /\/folder\//, `${file}: load it by import()`);
   }
 });
 

@@ -1,25 +1,14 @@
 /** `dbsync backup`: what a daemon has recorded, as one file; the daemon may run. */
 import type { Command } from "commander";
+import type { BackupReport } from "../folder/backups.js";
 import { formatDate } from "../shared/dates.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
+import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { runProgram } from "./backup-program.js";
-import { addFolderOption, type FolderFlags, ProgramFailure } from "./folder-program.js";
 
 interface BackupFlags extends FolderFlags {
   readonly json?: boolean;
   readonly incomplete?: boolean;
-}
-
-/** As cluster/history/backup-file.ts tells it. */
-interface Made {
-  readonly file: string;
-  readonly bytes: number;
-  readonly entries: number;
-  readonly last: number | null;
-  readonly snapshots: readonly number[];
-  readonly seal: string;
-  readonly incomplete: boolean;
 }
 
 const MEBIBYTE = 1_048_576;
@@ -53,21 +42,18 @@ ${exitCodeHelp("the file is there already, the daemon is catching up (--incomple
 }
 
 async function backup(file: string, { json, incomplete = false, ...flags }: BackupFlags): Promise<void> {
-  try {
-    for await (const line of runProgram({ task: "backup", file, incomplete }, flags)) {
-      if (json) printJson(line);
-      else tell(line as Made);
-    }
-  } catch (problem) {
-    if (!(problem instanceof ProgramFailure)) throw problem;
-    process.exitCode = problem.exitCode;
-  }
+  const { backUp } = await import("../folder/backups.js");
+  const report = await backUp(file, incomplete, flags);
+  if (json) printJson(report);
+  else for (const line of linesOf(report)) printLine(line);
 }
 
-function tell({ file, bytes, entries, last, snapshots, seal, incomplete }: Made): void {
+function linesOf({ file, bytes, entries, last, snapshots, seal, incomplete }: BackupReport): string[] {
   const upTo = last === null ? "" : ` up to ${formatDate(last)}`;
   const from = snapshots.length === 0 ? "" : `, snapshots: ${snapshots.length}`;
-  printLine(`${file}: ${entries} entries${upTo}${from}, ${(bytes / MEBIBYTE).toFixed(1)} MiB`);
-  printLine(`seal ${seal}`);
-  if (incomplete) printLine("incomplete: its daemon was catching up, so entries may be missing");
+  return [
+    `${file}: ${entries} entries${upTo}${from}, ${(bytes / MEBIBYTE).toFixed(1)} MiB`,
+    `seal ${seal}`,
+    ...(incomplete ? ["incomplete: its daemon was catching up, so entries may be missing"] : []),
+  ];
 }

@@ -1,5 +1,5 @@
-/** Dead letters as the daemon's program tells them, and as people are shown them. */
-import type { ToldEnvelope, ToldLetter, ToldUnread } from "../../protocol/told-letter.js";
+/** Dead letters as users see them, and as JSON. */
+import type { DeadLetter, LetterEnvelope, ListedLetters } from "../folder/letters.js";
 import { formatDate, formatMoment } from "../shared/dates.js";
 import { shown } from "../shared/shown-text.js";
 import { formatHeadedTable } from "../shared/table.js";
@@ -7,39 +7,22 @@ import { formatHeadedTable } from "../shared/table.js";
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
 
-/** A letter with bytes instead of base64. */
-export interface DeadLetter extends Omit<ToldLetter, "envelope"> {
-  readonly envelope: LetterEnvelope | null;
-}
-
-interface LetterEnvelope extends Omit<ToldEnvelope, "as" | "conditions" | "commands"> {
-  readonly as: Buffer | null;
-  /** `writer` null: the key was to be absent. */
-  readonly conditions: readonly {
-    readonly db: number;
-    readonly key: Buffer;
-    readonly writer: string | null;
-  }[];
-  readonly commands: readonly (readonly Buffer[])[];
-}
-
-/** @param line  of the program's output */
-export function readLetter(line: unknown): DeadLetter {
-  const { envelope, ...facts } = line as ToldLetter;
+/** As `--json` prints it: arguments as base64, and `writer` empty where the key was to be absent. */
+export function jsonLetter({ envelope, ...facts }: DeadLetter): object {
   if (envelope === null) return { ...facts, envelope };
-  const { as, commands, conditions } = envelope;
+  const { as, conditions, commands } = envelope;
   return {
     ...facts,
     envelope: {
       ...envelope,
-      as: as === null ? null : bytes(as),
-      commands: commands.map((argv) => argv.map(bytes)),
-      conditions: conditions.map(({ db, key, writer }) => ({ db, key: bytes(key), writer: writer || null })),
+      as: as === null ? null : base64(as),
+      conditions: conditions.map(({ db, key, writer }) => ({ db, key: base64(key), writer: writer ?? "" })),
+      commands: commands.map((argv) => argv.map(base64)),
     },
   };
 }
 
-export function formatLetters(letters: readonly DeadLetter[], unread: readonly ToldUnread[]): string {
+export function formatLetters({ letters, unread }: ListedLetters): string {
   const rows = letters.map(({ id, at, state, reason, envelope }) => [
     id.slice(0, SHORT_DIGITS),
     formatDate(at),
@@ -51,9 +34,7 @@ export function formatLetters(letters: readonly DeadLetter[], unread: readonly T
     rows.length === 0
       ? "no dead letters\n"
       : formatHeadedTable([["ID", "DATE", "STATE", "WHY", "COMMAND"], ...rows]);
-  const remarks = unread.map(
-    ({ unread: file, bytes }) => `${shown(file)}: its last ${bytes} bytes cannot be read\n`,
-  );
+  const remarks = unread.map(({ file, bytes }) => `${shown(file)}: its last ${bytes} bytes cannot be read\n`);
   return table + remarks.join("");
 }
 
@@ -95,4 +76,4 @@ function shownWord(word: Buffer): string {
   return shown(/^[^\s"'\p{C}]+$/u.test(text) ? text : JSON.stringify(text));
 }
 
-const bytes = (base64: string): Buffer => Buffer.from(base64, "base64");
+const base64 = (bytes: Buffer): string => bytes.toString("base64");

@@ -3,19 +3,18 @@ import type { Command } from "commander";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { LetterOutcome, ToldUnread } from "../../protocol/told-letter.js";
+import type { DeadLetter, LetterOutcome } from "../folder/letters.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { shownLines } from "../shared/shown-text.js";
-import { type DeadLetter, formatLetter, formatLetters, readLetter } from "./dead-letter.js";
-import { addFindOptions, findLetters } from "./find-letters.js";
-import { addFolderOption, type FolderFlags, ProgramFailure, talkTo } from "./folder-program.js";
+import { formatLetter, formatLetters, jsonLetter } from "./dead-letter.js";
+import { addFindOptions, find } from "./find-letters.js";
 
 type LetterFlags = FolderFlags & { readonly json?: boolean };
 type WriteFlags = LetterFlags & ClientFlags & { readonly all?: boolean; readonly anyway?: boolean };
 
-const LETTERS = new URL("../../daemon/letters-main.js", import.meta.url);
 const COMMAND_MS = 20_000;
 
 export function addDeadLetters(program: Command): void {
@@ -65,12 +64,12 @@ Examples:
   dbsync dead-letters list --config /etc/dbsync/dbsyncd.toml --json
 ${exitCodeHelp("the folder cannot be read, or a part of a file of letters")}`,
     )
-    .action(telling(list));
+    .action(list);
 }
 
 function addFind(letters: Command): void {
   addFindOptions(subcommand(letters, "find", "find what an evicted daemon had, and no member has")).action(
-    telling((flags) => findLetters(LETTERS, flags)),
+    find,
   );
 }
 
@@ -81,7 +80,7 @@ function addShow(letters: Command): void {
       "after",
       `\nExamples:\n  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, or the folder cannot be read")}`,
     )
-    .action((ids: readonly string[], flags: LetterFlags) => telling(show)({ ...flags, ids }));
+    .action(show);
 }
 
 function addRemove(letters: Command): void {
@@ -90,7 +89,7 @@ function addRemove(letters: Command): void {
       "after",
       `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, and none is removed; or the folder cannot be read")}`,
     )
-    .action((ids: readonly string[], flags: LetterFlags) => telling(remove)({ ...flags, ids }));
+    .action(remove);
 }
 
 function addWriteAgain(letters: Command): void {
@@ -110,78 +109,59 @@ Examples:
   dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
 ${exitCodeHelp("one was not written, or may not have been; or the folder cannot be read")}`,
     )
-    .action((ids: readonly string[], flags: WriteFlags) => telling(writeAgain)({ ...flags, ids }));
-}
-
-/** What the program has said on standard error is not said twice. */
-function telling<Flags>(action: (flags: Flags) => Promise<void>): (flags: Flags) => Promise<void> {
-  return async (flags) => {
-    try {
-      await action(flags);
-    } catch (problem) {
-      if (!(problem instanceof ProgramFailure)) throw problem;
-      process.exitCode = problem.exitCode;
-    }
-  };
+    .action(writeAgain);
 }
 
 async function list(flags: LetterFlags): Promise<void> {
-  const found: DeadLetter[] = [];
-  const unread: ToldUnread[] = [];
-  for await (const line of talkTo(LETTERS, { task: "list" }, flags).lines) {
-    if (flags.json) printJson(line);
-    else if ("unread" in (line as object)) unread.push(line as ToldUnread);
-    else found.push(readLetter(line));
-    if ("unread" in (line as object)) process.exitCode = EXIT.failed;
-  }
-  if (!flags.json) process.stdout.write(formatLetters(found, unread));
+  const { listLetters } = await import("../folder/letters.js");
+  const found = await listLetters(flags);
+  if (flags.json) {
+    for (const letter of found.letters) printJson(jsonLetter(letter));
+    for (const { file, bytes } of found.unread) printJson({ unread: file, bytes });
+  } else process.stdout.write(formatLetters(found));
+  if (found.unread.length > 0) process.exitCode = EXIT.failed;
 }
 
-async function show({ ids, ...flags }: LetterFlags & { readonly ids: readonly string[] }): Promise<void> {
-  for await (const line of talkTo(LETTERS, { task: "show", ids }, flags).lines)
-    if (flags.json) printJson(line);
-    else process.stdout.write(formatLetter(readLetter(line)));
+async function show(ids: readonly string[], flags: LetterFlags): Promise<void> {
+  const { showLetters } = await import("../folder/letters.js");
+  for (const letter of await showLetters(ids, flags))
+    if (flags.json) printJson(jsonLetter(letter));
+    else process.stdout.write(formatLetter(letter));
 }
 
-async function remove({ ids, ...flags }: LetterFlags & { readonly ids: readonly string[] }): Promise<void> {
-  for await (const line of talkTo(LETTERS, { task: "remove", ids }, flags).lines)
-    if (flags.json) printJson(line);
-    else printLine(`removed ${readLetter(line).id}`);
+async function remove(ids: readonly string[], flags: LetterFlags): Promise<void> {
+  const { removeLetters } = await import("../folder/letters.js");
+  for (const letter of await removeLetters(ids, flags))
+    if (flags.json) printJson(jsonLetter(letter));
+    else printLine(`removed ${letter.id}`);
 }
 
-async function writeAgain({
-  ids,
-  ...flags
-}: WriteFlags & { readonly ids: readonly string[] }): Promise<void> {
+async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<void> {
   if ((ids.length === 0) === (flags.all !== true))
     throw new DbsyncError("bad-option", "name the letters by their ids, or all of them by --all");
   const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   if (key.signer === null)
     throw new DbsyncError("bad-key", "letters are signed anew: name a private key (-k)");
-  const task = { task: "write-again", ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
-  const { lines, answer } = talkTo(LETTERS, task, flags);
+  const { writeLettersAgain } = await import("../folder/letters.js");
+  const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
   let count = 0;
-  for await (const line of lines) {
+  await writeLettersAgain(wanted, flags, async (letter, id) => {
     count++;
-    if ("damaged" in (line as object)) {
-      tell(flags, { id: String((line as { damaged: string }).damaged), outcome: "unwritten", text: DAMAGED });
-      continue;
-    }
-    const letter = readLetter(line);
-    const told = await writeOne(client, letter);
-    answer({ outcome: told.outcome });
-    tell(flags, { id: letter.id, ...told });
-  }
+    const sent = letter === null ? UNREADABLE : await writeOne(client, letter);
+    report(flags, letter?.id ?? id, sent);
+    return sent.outcome;
+  });
   if (count === 0 && !flags.json) printLine("no dead letter waits that is certain to be missing");
 }
 
-interface Told extends LetterOutcome {
+interface Sent {
+  readonly outcome: LetterOutcome;
   /** The answer, or what went wrong. */
   readonly text: string;
 }
 
-async function writeOne(client: ListeningClient, { envelope }: DeadLetter): Promise<Told> {
-  if (envelope === null) return { outcome: "unwritten", text: DAMAGED };
+async function writeOne(client: ListeningClient, { envelope }: DeadLetter): Promise<Sent> {
+  if (envelope === null) return UNREADABLE;
   const { db, commands, conditions, multi } = envelope;
   try {
     const condition = conditions.length === 0 ? {} : { if: conditions };
@@ -196,7 +176,7 @@ async function writeOne(client: ListeningClient, { envelope }: DeadLetter): Prom
   }
 }
 
-function tell(flags: LetterFlags, { id, outcome, text }: Told & { readonly id: string }): void {
+function report(flags: LetterFlags, id: string, { outcome, text }: Sent): void {
   if (outcome !== "written") process.exitCode = EXIT.failed;
   if (flags.json) printJson({ id, outcome, text });
   else printLine(shownLines(`${id.slice(0, SHORT_DIGITS)} ${OUTCOMES[outcome]}: ${text}`));
@@ -215,4 +195,7 @@ const OUTCOMES = {
   unknown: "perhaps written, and not tried a second time without --anyway",
 } as const;
 const UNMET = "(nil): if its condition did not hold, nothing has changed";
-const DAMAGED = "its bytes are damaged; they are in what is kept in replaced/ too, if that is still there";
+const UNREADABLE = {
+  outcome: "unwritten",
+  text: "its bytes are damaged; they are in what is kept in replaced/ too, if that is still there",
+} as const;

@@ -2,12 +2,12 @@
 import type { Command } from "commander";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { Fate, FateAnswer, FateQuestion, FoundFates } from "../../protocol/told-letter.js";
+import type { Fate, FoundFates } from "../folder/letters.js";
 import { askEach } from "../keys/key-ring.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import type { FolderFlags } from "../shared/folder-options.js";
 import { printJson, printLine } from "../shared/output.js";
-import { type FolderFlags, type Talk, talkTo } from "./folder-program.js";
 
 type FindFlags = FolderFlags & ClientFlags & { readonly json?: boolean };
 
@@ -31,8 +31,7 @@ ${exitCodeHelp("not all could be told, or no member answers")}`,
   );
 }
 
-/** @param program  of the daemon, which reads the folder */
-export async function findLetters(program: URL, flags: FindFlags): Promise<void> {
+export async function find(flags: FindFlags): Promise<void> {
   const settings = readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS });
   const { key } = openFrom(settings);
   const ask = async (words: readonly string[]): Promise<Fate[]> => {
@@ -44,22 +43,11 @@ export async function findLetters(program: URL, flags: FindFlags): Promise<void>
       (_, index) => FATES.find((fate) => told.some((one) => one[index] === fate)) ?? "undecided",
     );
   };
-  const found = await talk(talkTo(program, { task: "find" }, flags), ask);
+  const { findLetters } = await import("../folder/letters.js");
+  const found = await findLetters(flags, ask);
   if (flags.json) printJson(found);
   else for (const line of linesOf(found)) printLine(line);
   if (found.fates.undecided > 0 || found.unread > 0) process.exitCode = EXIT.failed;
-}
-
-async function talk(
-  { lines, answer }: Talk,
-  ask: (words: readonly string[]) => Promise<readonly Fate[]>,
-): Promise<FoundFates> {
-  for await (const line of lines) {
-    if (!("places" in (line as object))) return line as FoundFates;
-    const { daemon, places } = line as FateQuestion;
-    answer({ fates: await ask([daemon, ...places]) } satisfies FateAnswer);
-  }
-  throw new DbsyncError("bad-command", "the program that reads the folder has ended too early");
 }
 
 const fatesIn = (reply: ReplyValue): readonly string[] => (Array.isArray(reply) ? reply.map(String) : []);

@@ -1,14 +1,8 @@
-/**
- * `dbsync log verify`: checks the data folder of a daemon, which may run meanwhile. The daemon's own program does it, as a
- * child process, since the client has no store.
- */
-import { spawn } from "node:child_process";
-import { type Command, Option } from "commander";
+/** `dbsync log verify`: checks the data folder of a daemon, which may run meanwhile, or a backup. */
+import type { Command } from "commander";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
-import { JSON_FLAG } from "../shared/output.js";
-import { type FolderFlags, folderProgram, folderWords } from "./folder-program.js";
-
-const PROGRAM = new URL("../../daemon/verify-main.js", import.meta.url);
+import { addKeyOptions, type FolderFlags } from "../shared/folder-options.js";
+import { JSON_FLAG, printJson } from "../shared/output.js";
 
 interface VerifyFlags extends FolderFlags {
   readonly backup?: string;
@@ -16,23 +10,14 @@ interface VerifyFlags extends FolderFlags {
 }
 
 export function addLogVerify(log: Command): void {
-  const append = (text: string, before: readonly string[] = []) => [...before, text];
-  log
+  const command = log
     .command("verify")
     .description(
       "check a data folder or a backup, and change nothing: every byte, id and signature, and the states they make",
     )
     .option("--data <folder>", "the folder (default: DBSYNCD_DATA, or the configuration's)")
-    .option("--backup <file>", "a file of dbsync backup instead")
-    .addOption(
-      new Option(
-        "-s, --sign-key <file>",
-        "public key that its daemon is started with (repeatable)",
-      ).argParser(append),
-    )
-    .addOption(new Option("--root-key <file>", "administrator's public key, likewise").argParser(append))
-    .option("--cluster-name <text>", "as its daemon's")
-    .option("--config <file>", "its daemon's configuration file, instead of all these")
+    .option("--backup <file>", "a file of dbsync backup instead");
+  addKeyOptions(command, "-s, --sign-key <file>")
     .option(JSON_FLAG, "print JSON: what was counted, and the faults")
     .addHelpText(
       "after",
@@ -51,18 +36,13 @@ ${exitCodeHelp("something is wrong in the folder")}
     .action(verify);
 }
 
-/** The child says everything, and its exit code is ours. */
 async function verify(_: unknown, command: Command): Promise<void> {
   // An option that both have, such as --json, may stand before or behind the word verify.
   const { backup, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
-  const words = [
-    ...folderWords(flags),
-    ...(backup === undefined ? [] : ["--backup", backup]),
-    ...(json ? [JSON_FLAG] : []),
-  ];
-  const child = spawn(process.execPath, [folderProgram(PROGRAM), ...words], { stdio: "inherit" });
-  process.exitCode = await new Promise<number>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve(code ?? EXIT.unchecked));
-  });
+  const { verify: check } = await import("../folder/verification.js");
+  const report = await check(flags, backup);
+  if (report.faultCount > 0) process.exitCode = EXIT.failed;
+  if (json) return printJson(report);
+  const { describeVerification } = await import("../folder/verification-report.js");
+  process.stdout.write(describeVerification(report));
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -11,11 +12,9 @@ import {
 } from "../shared/client-options.js";
 import { formatDate, parsePastDate } from "../shared/dates.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
-import { inParallel } from "../shared/in-parallel.js";
+import { addFolderOptions, type FolderFlags } from "../shared/folder-options.js";
 import { printLine } from "../shared/output.js";
 import { shownLines } from "../shared/shown-text.js";
-import { addFolderOptions, runProgram } from "./backup-program.js";
-import { type FolderFlags, ProgramFailure } from "./folder-program.js";
 
 type RestoreFlags = FolderFlags &
   ClientFlags & {
@@ -25,17 +24,7 @@ type RestoreFlags = FolderFlags &
     readonly replace?: boolean;
   };
 
-/** As cluster/history/restored-backup.ts tells it; bytes are base64. */
-interface RestoredKey {
-  readonly key: string;
-  readonly expires: number;
-  readonly payload: string | null;
-  readonly left: string | null;
-}
-
 const COMMAND_MS = 20_000;
-/** Keys on their way at once: so many values are in memory. */
-const ON_THE_WAY = 64;
 const NAMED_MOST = 10;
 
 export function addRestore(program: Command): void {
@@ -78,25 +67,19 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
   const at = asked === undefined ? null : parsePastDate(asked, { option: "--at", now, end: false });
   if (only !== undefined && prefix !== undefined)
     throw new DbsyncError("bad-option", "--only names one key, and --prefix many: give one of the two");
-  try {
-    if (only === undefined && prefix === undefined) await restoreFolder(file, at, flags);
-    else await restoreKeys(file, at, flags);
-  } catch (problem) {
-    if (!(problem instanceof ProgramFailure)) throw problem;
-    process.exitCode = problem.exitCode;
-  }
+  if (only === undefined && prefix === undefined) await restoreFolder(file, at, flags);
+  else await restoreKeys(file, at, flags);
 }
 
 async function restoreFolder(file: string, at: number | null, flags: RestoreFlags): Promise<void> {
-  for await (const line of runProgram({ task: "folder", file, at }, flags)) {
-    const { last, incomplete = false } = line as { last: number | null; incomplete?: boolean };
-    const upTo = at ?? last;
-    printLine(
-      `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the keys it was begun with, and the others of ` +
-        "its cluster with empty ones",
-    );
-    if (incomplete) printLine(INCOMPLETE);
-  }
+  const backups = await import("../folder/backups.js");
+  const { last, incomplete = false } = await backups.restoreFolder(file, at, flags);
+  const upTo = at ?? last;
+  printLine(
+    `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the keys it was begun with, and the others of ` +
+      "its cluster with empty ones",
+  );
+  if (incomplete) printLine(INCOMPLETE);
 }
 
 const INCOMPLETE =
@@ -104,25 +87,19 @@ const INCOMPLETE =
 
 async function restoreKeys(file: string, at: number | null, flags: RestoreFlags): Promise<void> {
   const { only, prefix = "", replace = false, db = 0 } = flags;
-  const base64 = (text: string) => Buffer.from(text).toString("base64");
-  const key = only === undefined ? null : base64(only);
   const { client } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
+  const exact = only === undefined ? null : bytesOfText(only);
+  const start = bytesOfText(prefix);
+  const wanted =
+    exact === null ? (key: ByteString) => key.startsWith(start) : (key: ByteString) => key === exact;
   const tally = { given: 0, there: 0, expired: 0, left: [] as string[] };
-  const task = { task: "keys", file, at, db, key, prefix: base64(prefix) };
-  await inParallel(runProgram(task, flags) as AsyncGenerator<RestoredKey>, ON_THE_WAY, async (found) => {
-    const name = Buffer.from(found.key, "base64");
-    if (found.payload === null) tally.left.push(`  ${JSON.stringify(name.toString())}: ${found.left ?? ""}`);
-    else if (found.expires > 0 && found.expires <= realEnvironment.wallClock()) tally.expired++;
+  const backups = await import("../folder/backups.js");
+  await backups.restoreKeys({ file, at, db, wanted }, flags, async ({ key, expires, payload, left }) => {
+    if (payload === null) tally.left.push(`  ${JSON.stringify(textOfBytes(key))}: ${left ?? ""}`);
+    else if (expires > 0 && expires <= realEnvironment.wallClock()) tally.expired++;
     else {
-      const payload = Buffer.from(found.payload, "base64");
-      const command = [
-        "RESTORE",
-        name,
-        String(found.expires),
-        payload,
-        "ABSTTL",
-        ...(replace ? ["REPLACE"] : []),
-      ];
+      const [name, value] = [key, payload].map((bytes) => Buffer.from(bytes, "latin1")) as [Buffer, Buffer];
+      const command = ["RESTORE", name, String(expires), value, "ABSTTL", ...(replace ? ["REPLACE"] : [])];
       try {
         await client.call(command, { policy: "all" });
         tally.given++;

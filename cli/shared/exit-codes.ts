@@ -14,7 +14,19 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
   "bad-key": EXIT.configuration,
 };
 
+/** A failure whose exit code is known where it is thrown. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  readonly exitCode: ExitCode;
+
+  constructor(message: string, exitCode: ExitCode, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
 export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof Failure) return error.exitCode;
   if (error instanceof KeyFileError) return EXIT.configuration;
   return error instanceof DbsyncError ? (BY_ERROR[error.code] ?? EXIT.failed) : EXIT.failed;
 }

@@ -2,7 +2,7 @@
 
 /** The first that fails ends all; what is on its way then is waited for. */
 export async function inParallel<T>(
-  items: AsyncGenerator<T>,
+  items: AsyncGenerator<T> | Generator<T>,
   atOnce: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {

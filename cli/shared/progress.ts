@@ -16,6 +16,26 @@ export function showProgress(text: () => string): Disposable {
   };
 }
 
+export interface CountProgress extends Disposable {
+  show(count: number): void;
+}
+
+/** Shows how far work is that leaves no time to timers; on a terminal alone. @returns  what ends it, and clears the line */
+export function countProgress(what: string): CountProgress {
+  const { isTTY } = process.stderr;
+  let next = 0;
+  return {
+    show: (count) => {
+      if (!isTTY || performance.now() < next) return;
+      next = performance.now() + EVERY_MS;
+      process.stderr.write(`${CLEAR_LINE}${shown(count)} ${what} …`);
+    },
+    [Symbol.dispose]: () => {
+      if (isTTY) process.stderr.write(CLEAR_LINE);
+    },
+  };
+}
+
 /** `1,200 of 9,000 keys, 800 a second, 10 s left`. @param since  of `performance.now()` */
 export function progressOf(done: number, all: number, what: string, since: number): string {
   const seconds = (performance.now() - since) / SECOND_MS;

@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Fate, FoundFates } from "../../protocol/told-letter.js";
 import type { LetterWriter } from "../../timeline/dead-letters.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
+import type { Fate } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetters } from "./kept-letters.js";
 import { LettersFolder } from "./letters-folder.js";
 
@@ -23,6 +23,14 @@ export interface FindingParts {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly wait: (milliseconds: number) => Promise<void>;
+}
+
+export interface FoundFates {
+  /** Letters that are new. */
+  readonly kept: number;
+  /** Pages of the folder that cannot be read: their entries are not known. */
+  readonly unread: number;
+  readonly fates: Readonly<Record<Fate, number>>;
 }
 
 type Stored = readonly [place: Buffer, value: Buffer];

@@ -10,7 +10,6 @@ import { errnoOf } from "../../keys/key-source.js";
 import { writingFailure } from "../../keys/unwritable.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { ToldLetter } from "../../protocol/told-letter.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { comparePlaces, type Entry } from "../../timeline/entries/entry.js";
 import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
@@ -30,7 +29,11 @@ const FRESH_MS = 2000;
 
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
 
-export type LetterState = ToldLetter["state"];
+/**
+ * `undecided`: its daemon was stopped while it took a snapshot over, and its next start decides. `begun`: it was written again, or
+ * not: the program was stopped, or no daemon has confirmed it.
+ */
+export type LetterState = "waiting" | "undecided" | "begun" | "written";
 
 export interface Letter extends LetterHead {
   readonly file: string;

@@ -4,11 +4,10 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../protocol/reply.js";
-import type { Fate } from "../../protocol/told-letter.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { custom, echoed } from "../../store/arguments/errors.js";
 import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
-import { fateOf } from "../../timeline/members/dead-letter-rule.js";
+import { type Fate, fateOf } from "../../timeline/members/dead-letter-rule.js";
 import type { ReplicaFace } from "./replica-figures.js";
 
 /** Of one command: some 84 kB. */

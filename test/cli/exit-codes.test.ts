@@ -22,11 +22,11 @@ after(() => rmSync(folder, { recursive: true }));
 /** Words, the exit code, and what is said. */
 type Case = readonly [words: string, code: number, text: RegExp];
 
-/** Each program of the daemon's, and each way to its end. */
+/** Each subcommand that reads a folder, and each way to its end. */
 const FOLDERS: readonly Case[] = [
   ["backup new --config nope", 3, /^dbsync: nope does not exist/],
   ["dead-letters list --config broken.toml", 3, /^dbsync: broken\.toml, line 1/],
-  ["log verify --data empty --config nope", 3, /^dbsync log verify: nope does not exist/],
+  ["log verify --data empty --config nope", 3, /^dbsync: nope does not exist/],
   ["dead-letters list --data nope", 1, /there is no such folder/],
   ["log verify --backup made.dbsync --sign-key nope.pem", 3, /nope\.pem does not exist/],
   ["backup new --data empty", 1, /no timeline in it/],

@@ -3,7 +3,7 @@
  * It lies in `packages/client/` of the build, ready for `npm pack`. docs/decisions/0031 tells why there are two packages.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import type { Plugin } from "esbuild";
 import { browserModule } from "./make-browser-module.js";
 import { CLIENT_BUNDLES, joinFiles, writeRequired } from "./make-bundles.js";
@@ -32,7 +32,7 @@ export async function makeClientPackage(): Promise<void> {
   rmSync(clientPackage, { recursive: true, force: true });
   mkdirSync(clientPackage, { recursive: true });
   const lib = join(clientPackage, "lib");
-  await joinFiles(CLIENT_BUNDLES, lib, [ownName]);
+  await joinFiles(CLIENT_BUNDLES, lib, [ownName, withoutDaemon]);
   writeRequired(lib, ["client"]);
   copyTypes(["client/entry", "client/browser/entry"], join(clientPackage, "types"));
   cpSync(browserModule, join(clientPackage, "browser/dbsync.js"));
@@ -77,5 +77,16 @@ const ownName: Plugin = {
     bundler.onLoad({ filter: /\/(cli\/program|keygen-command)\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, "utf8").replace('"dbsyncd/package.json"', `"${NAME}/package.json"`),
     }));
+  },
+};
+
+/** Has `absent.js` in place of what reads a daemon's folder. */
+const withoutDaemon: Plugin = {
+  name: "without daemon",
+  setup(bundler) {
+    const folder = join(buildRoot, "cli", "folder") + sep;
+    bundler.onResolve({ filter: /\/folder\/[\w-]+\.js$/ }, ({ resolveDir, path }) =>
+      join(resolveDir, path).startsWith(folder) ? { path: join(folder, "absent.js") } : null,
+    );
   },
 };

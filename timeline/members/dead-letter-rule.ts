@@ -2,10 +2,12 @@
  * What became of something that a daemon took before it was left out. It can be told only when what members hold up to there
  * can change no more, and as long as they know the ids of what they keep no more.
  */
-import type { Fate } from "../../protocol/told-letter.js";
 
 /** How long the ids of what is kept no more are remembered; milliseconds. */
 export const KEPT_IDS_MS = 30 * 86_400_000;
+
+/** `held`: by the member. `forgotten`: too old for the member to know. */
+export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 
 export interface MembersPast {
   /** Of a member that is live: what it holds of dates before that can change no more. */

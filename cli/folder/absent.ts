@@ -1,0 +1,7 @@
+/** What the package dbsync-client has in place of the modules of this folder. */
+import { EXIT, Failure } from "../shared/exit-codes.js";
+
+throw new Failure(
+  "only the dbsync of the package dbsyncd can read a daemon's folder or a backup: npm install dbsyncd",
+  EXIT.usage,
+);

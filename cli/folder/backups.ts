@@ -1,0 +1,83 @@
+/** Backups of a daemon's folder: made, restored as a folder, or read key by key. */
+import { pino } from "pino";
+import { type BackupReport, backUp as writeBackup } from "../../cluster/history/backup-file.js";
+import { KEYS_MISSING } from "../../cluster/history/keys-missing.js";
+import {
+  type RestoredKey,
+  restoredKeys,
+  restoreFolder as restoreInto,
+} from "../../cluster/history/restored-backup.js";
+import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
+import { loadSigners } from "../../engine/trust/load-signers.js";
+import { StartError } from "../../net/process/start-error.js";
+import { isSigned } from "../../options/settings.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
+import type { BackupView } from "../../timeline/backup/backup-view.js";
+import type { FolderFlags } from "../shared/folder-options.js";
+import { inParallel } from "../shared/in-parallel.js";
+import { countProgress } from "../shared/progress.js";
+import { onFolder } from "./folder-failures.js";
+import { daemonSettings, folderPath } from "./folder-settings.js";
+
+export type { BackupReport };
+
+/** Keys that are restored at the same time: that many values are in memory. */
+const KEYS_AT_ONCE = 64;
+
+const log = pino({ level: "silent" });
+
+/** Makes a backup. @param incomplete  also if the daemon is catching up @throws Failure, NoBackup */
+export function backUp(file: string, incomplete: boolean, flags: FolderFlags): Promise<BackupReport> {
+  return onFolder(async () => {
+    const data = await folderPath(flags);
+    using progress = countProgress("entries");
+    return await writeBackup({
+      data,
+      file,
+      incomplete,
+      functionsName: FUNCTIONS_NAME,
+      now: Date.now(),
+      progress: (entries) => progress.show(entries),
+    });
+  });
+}
+
+/** Makes a data folder. @param at  milliseconds since 1970; null: all of the backup @throws Failure, NotRestored */
+export function restoreFolder(
+  file: string,
+  at: number | null,
+  flags: FolderFlags,
+): Promise<BackupView["end"]> {
+  return onFolder(async () =>
+    restoreInto({ data: await folderPath(flags), file, at, functionsName: FUNCTIONS_NAME, log }),
+  );
+}
+
+export interface WantedKeys {
+  readonly file: string;
+  /** Milliseconds since 1970; null: as it was at the backup. */
+  readonly at: number | null;
+  readonly db: number;
+  readonly wanted: (key: ByteString) => boolean;
+}
+
+/**
+ * Folds a backup, and gives its keys to `restore`, several at the same time.
+ * @throws Failure, NotRestored, and what `restore` throws
+ */
+export function restoreKeys(
+  { file, at, db, wanted }: WantedKeys,
+  flags: FolderFlags,
+  restore: (found: RestoredKey) => Promise<void>,
+): Promise<void> {
+  return onFolder(async () => {
+    const settings = await daemonSettings(flags);
+    if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
+    const signers = loadSigners(settings, log);
+    const databases = DATABASES_DEFAULT;
+    const noticed = (text: string) => void process.stderr.write(`dbsync: ${text}\n`);
+    const found = restoredKeys({ file, at, db, wanted, signers, databases, noticed });
+    await inParallel(found, KEYS_AT_ONCE, restore);
+  });
+}

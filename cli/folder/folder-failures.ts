@@ -1,0 +1,43 @@
+/** Problems of a daemon's folder as `dbsync` reports them: a sentence, and the exit code that its help names. */
+import { DbsyncError } from "../../client/shared/errors.js";
+import { KeyFileError } from "../../keys/errors.js";
+import { writingFailure } from "../../keys/unwritable.js";
+import { StartError, UnusableFile } from "../../net/process/start-error.js";
+import { EXIT, type ExitCode, Failure } from "../shared/exit-codes.js";
+
+type ErrorClass = abstract new (...parts: never) => Error;
+
+export interface Expected {
+  /** Problems of the folder, besides those of the operating system. */
+  readonly kinds?: readonly ErrorClass[];
+  /** The exit code where neither the options nor a file that they name are at fault. */
+  readonly failed?: ExitCode;
+}
+
+/** Runs work on a folder. @throws Failure  for problems of the folder, of the options and of the operating system */
+export async function onFolder<T>(
+  work: () => Promise<T>,
+  { kinds = [], failed = EXIT.failed }: Expected = {},
+): Promise<T> {
+  try {
+    return await work();
+  } catch (problem) {
+    // The client's own.
+    if (problem instanceof DbsyncError || problem instanceof KeyFileError) throw problem;
+    const isExpected = [StartError, ...kinds].some((kind) => problem instanceof kind);
+    if (!(problem instanceof Error) || !(isExpected || isSystems(problem))) throw problem;
+    const reason = isSystems(problem) ? writingFailure(problem) : null;
+    const sentence = reason === null ? problem.message : `${problem.message} (${reason})`;
+    throw new Failure(sentence, codeOf(problem, failed), { cause: problem });
+  }
+}
+
+/** Whether it is the operating system's, or has such a cause: no space, no permission, a folder that is a mount. */
+function isSystems(problem: unknown): boolean {
+  return problem instanceof Error && ("syscall" in problem || isSystems(problem.cause));
+}
+
+function codeOf(problem: Error, failed: ExitCode): ExitCode {
+  if (problem instanceof UnusableFile) return EXIT.configuration;
+  return problem instanceof StartError && problem.exitCode === EXIT.usage ? EXIT.usage : failed;
+}

@@ -1,0 +1,196 @@
+/** Dead letters in a daemon's folder: listed, found, removed, and marked while they are written again. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type FoundFates, findLetters as findIn } from "../../cluster/dead-letters/found-letters.js";
+import {
+  checkRemovable,
+  checkWritable,
+  chosen,
+  doubtOf,
+  shortId,
+} from "../../cluster/dead-letters/letter-choice.js";
+import { type Letter, LettersFolder, type UnreadLetters } from "../../cluster/dead-letters/letters-folder.js";
+import { ownerOf } from "../../engine/trust/data-folder.js";
+import { StartError } from "../../net/process/start-error.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { Fate } from "../../timeline/members/dead-letter-rule.js";
+import type { FolderFlags } from "../shared/folder-options.js";
+import { onFolder } from "./folder-failures.js";
+import { folderPath } from "./folder-settings.js";
+
+export type { Fate, FoundFates };
+
+/** Of lists: arguments of a command, and bytes of an argument. */
+const MAX_BRIEF_ARGUMENTS = 3;
+const MAX_BRIEF_BYTES = 32;
+
+/** A dead letter as users see it. */
+export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | "file"> {
+  /** Hexadecimal. */
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Bytes that it takes. */
+  readonly bytes: number;
+  /** null: its bytes are damaged. */
+  readonly envelope: LetterEnvelope | null;
+}
+
+export interface LetterEnvelope {
+  /** Hexadecimal. */
+  readonly signer: string;
+  readonly as: Buffer | null;
+  readonly db: number;
+  readonly multi: boolean;
+  /** `writer` hexadecimal; null: the key was to be absent. */
+  readonly conditions: readonly {
+    readonly db: number;
+    readonly key: Buffer;
+    readonly writer: string | null;
+  }[];
+  /** Number of commands. */
+  readonly count: number;
+  /** In a list: the beginning of the first alone. */
+  readonly commands: readonly (readonly Buffer[])[];
+}
+
+export interface ListedLetters {
+  readonly letters: readonly DeadLetter[];
+  readonly unread: readonly UnreadLetters[];
+}
+
+/** Outcome of a letter that was sent again; `unknown`: no daemon has confirmed it. */
+export type LetterOutcome = "written" | "unwritten" | "unknown";
+
+/** @throws Failure */
+export function listLetters(flags: FolderFlags): Promise<ListedLetters> {
+  return onFolder(async () => {
+    const folder = new LettersFolder(await daemonFolder(flags));
+    const { letters, unread } = folder.list();
+    return { letters: letters.map((letter) => deadLetter(letter, folder.entry(letter), true)), unread };
+  });
+}
+
+/** @param ids  hexadecimal, or their first digits @throws Failure, NotChosen */
+export function showLetters(ids: readonly string[], flags: FolderFlags): Promise<DeadLetter[]> {
+  return onFolder(async () => {
+    const folder = new LettersFolder(await daemonFolder(flags));
+    const letters = chosen(folder.list().letters, ids);
+    return letters.map((letter) => deadLetter(letter, folder.entry(letter), false));
+  });
+}
+
+/** Removes letters. @returns them, as they were @throws Failure, NotChosen, LettersNotWritten */
+export function removeLetters(ids: readonly string[], flags: FolderFlags): Promise<DeadLetter[]> {
+  return onFolder(async () => {
+    const folder = new LettersFolder(await daemonFolder(flags));
+    const letters = chosen(folder.list().letters, ids);
+    checkRemovable(letters);
+    const shown = letters.map((letter) => deadLetter(letter, folder.entry(letter), false));
+    folder.remove(letters);
+    return shown;
+  });
+}
+
+/**
+ * Stores as dead letters what a daemon had taken and no member has.
+ * @param ask  sends TIMELINE FATE to the members: the daemon's id, then positions, hexadecimal
+ * @throws Failure, and what `ask` throws; then no letter is stored
+ */
+export function findLetters(
+  flags: FolderFlags,
+  ask: (words: readonly string[]) => Promise<readonly Fate[]>,
+): Promise<FoundFates> {
+  return onFolder(async () => {
+    const data = await daemonFolder(flags);
+    const owner = ownerOf(data);
+    if (owner === null || !existsSync(join(data, "timeline")))
+      throw new StartError(
+        `--data ${data}: it has no daemon's key, or no timeline. Name the whole folder.`,
+        1,
+      );
+    const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+    const id = hexOf(owner.id);
+    return await findIn({ data, ask: (places) => ask([id, ...places]), now: Date.now(), wait });
+  });
+}
+
+export interface LettersToWrite {
+  /** null: all that are certain to be missing. */
+  readonly ids: readonly string[] | null;
+  /** Also what was written again before, or may be in the state. */
+  readonly isAnyway: boolean;
+}
+
+/**
+ * Marks letters as begun, one after the other, and then as `write` says. A letter stays begun where `write` throws.
+ * @param write  receives the short id too, and null for a letter whose bytes are damaged
+ * @throws Failure, NotChosen, LetterTaken
+ */
+export function writeLettersAgain(
+  { ids, isAnyway }: LettersToWrite,
+  flags: FolderFlags,
+  write: (letter: DeadLetter | null, id: string) => Promise<LetterOutcome>,
+): Promise<void> {
+  return onFolder(async () => {
+    const folder = new LettersFolder(await daemonFolder(flags));
+    const { letters } = folder.list();
+    const wanted =
+      ids === null
+        ? letters.filter((letter) => letter.state !== "undecided" && doubtOf(letter) === null)
+        : chosen(letters, ids);
+    checkWritable(wanted, isAnyway);
+    for (const letter of wanted) {
+      const entry = folder.entry(letter);
+      if (entry === null) {
+        await write(null, shortId(letter));
+        continue;
+      }
+      folder.begin(letter, isAnyway);
+      const outcome = await write(deadLetter(letter, entry, false), shortId(letter));
+      if (outcome === "written") folder.written(letter);
+      else if (outcome === "unwritten") folder.unwritten(letter);
+    }
+  });
+}
+
+/** @throws StartError  it is not there, or not a daemon's */
+async function daemonFolder(flags: FolderFlags): Promise<string> {
+  const data = await folderPath(flags);
+  if (!existsSync(data)) throw new StartError(`--data ${data}: there is no such folder.`, 1);
+  if (["timeline", "dead-letters"].some((name) => existsSync(join(data, name)))) return data;
+  throw new StartError(
+    `--data ${data}: there is no timeline in it, or it may not be read. Name the folder of a daemon.`,
+    1,
+  );
+}
+
+function deadLetter(letter: Letter, entry: Entry | null, isBrief: boolean): DeadLetter {
+  const { place, from, to, reason, state, since, file } = letter;
+  const envelope = entry === null ? null : letterEnvelope(entry, isBrief);
+  return { id: hexOf(place.id), at: place.at, bytes: to - from, reason, state, since, file, envelope };
+}
+
+function letterEnvelope({ envelope }: Entry, isBrief: boolean): LetterEnvelope {
+  const { key, as, db, multi, commands } = envelope;
+  const brief = commands
+    .slice(0, 1)
+    .map((argv) => argv.slice(0, MAX_BRIEF_ARGUMENTS).map((word) => word.slice(0, MAX_BRIEF_BYTES)));
+  return {
+    signer: hexOf(key),
+    as: as === null ? null : bytes(as),
+    db,
+    multi,
+    conditions: (envelope.if ?? []).map(({ db, key, writer }) => ({
+      db,
+      key: bytes(key),
+      writer: hexOf(writer) || null,
+    })),
+    count: commands.length,
+    commands: (isBrief ? brief : commands).map((argv) => argv.map(bytes)),
+  };
+}
+
+const bytes = (text: ByteString): Buffer => Buffer.from(text, "latin1");

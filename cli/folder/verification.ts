@@ -1,0 +1,49 @@
+/** The check of a daemon's folder, or of a backup. */
+import { type BackupVerification, verifyBackup } from "../../cluster/history/backup-verification.js";
+import { type FolderReport, verifyFolder } from "../../cluster/history/folder-verification.js";
+import { KEYS_MISSING } from "../../cluster/history/keys-missing.js";
+import { NotChecked } from "../../cluster/history/verification.js";
+import { StartError } from "../../net/process/start-error.js";
+import { isSigned, type Settings } from "../../options/settings.js";
+import { NoWriters } from "../../options/timeline-rules.js";
+import { EXIT } from "../shared/exit-codes.js";
+import type { FolderFlags } from "../shared/folder-options.js";
+import { countProgress } from "../shared/progress.js";
+import { onFolder } from "./folder-failures.js";
+import { daemonSettings } from "./folder-settings.js";
+
+/** Checks a folder. @param backup  a file that is checked instead; undefined: none @throws Failure */
+export function verify(
+  flags: FolderFlags,
+  backup: string | undefined,
+): Promise<FolderReport | BackupVerification> {
+  // What cannot be opened is not what is wrong in the folder.
+  return onFolder(async () => verifyWith(await settingsFor(flags), backup), {
+    kinds: [NotChecked],
+    failed: EXIT.unchecked,
+  });
+}
+
+/** @throws StartError */
+async function settingsFor(flags: FolderFlags): Promise<Settings> {
+  try {
+    return await daemonSettings(flags);
+  } catch (problem) {
+    throw problem instanceof NoWriters ? new StartError(KEYS_MISSING, problem.exitCode) : problem;
+  }
+}
+
+/** @throws StartError, NotChecked */
+async function verifyWith(
+  settings: Settings,
+  backup: string | undefined,
+): Promise<FolderReport | BackupVerification> {
+  const { data } = settings;
+  if (data === null && backup === undefined)
+    throw new StartError("--data is missing: name the folder that is to be checked.", 2);
+  if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
+  using progress = countProgress("entries");
+  const show = (entries: number) => progress.show(entries);
+  if (backup !== undefined || data === null) return verifyBackup(settings, backup ?? "", show);
+  return await verifyFolder(settings, data, show);
+}
