@@ -75,9 +75,9 @@ export class JsonSession implements ActionHost {
   }
 
   get ids(): ActionHost["ids"] {
-    const { records, others, carries } = this.#host.path;
+    const { records, carries } = this.#host.path;
     if (!records) return "moving";
-    return others === null && !carries ? "counted" : "long";
+    return carries ? "long" : "counted";
   }
 
   /** Whether nobody has logged in who has to. */

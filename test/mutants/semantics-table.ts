@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/semantics.test.js";
+const IDS = "test/timeline/fold/document-ids.test.js";
 const DOCUMENTS = "test/timeline/fold/document-semantics.test.js";
 const EQUALITY = "test/store/commands/documents/loose-equality.test.js";
 const TIMELINE = "test/timeline/standstill.test.js";
@@ -104,6 +105,48 @@ export const semanticsMutants: readonly Mutant[] = [
     find: "selectionOf(options, form)",
     replace: "selectionOf(options)",
     test: DOCUMENTS,
+  },
+  {
+    name: "ids: recorded inserts that count on from the highest number succeed before the switch",
+    file: "store/commands/documents/documents.js",
+    find: '["DOC.INSERT", insertAsRecorded],',
+    replace: "",
+    test: IDS,
+  },
+  {
+    name: "ids: an acknowledged insert fails behind the highest number",
+    file: "store/commands/documents/document-inserts.js",
+    find: 'if (!isFolded || form === "recorded")',
+    replace: "if (true)",
+    test: IDS,
+  },
+  {
+    name: "ids: spare numbers replace each other's entries",
+    file: "store/commands/documents/document-inserts.js",
+    find: "let number = NUMBERS_END + placeOf(unit);",
+    replace: "let number = NUMBERS_END; document = { get: () => undefined };",
+    test: IDS,
+  },
+  {
+    name: "ids: counting gives deleted numbers again",
+    file: "store/values/documents/document.js",
+    find: "return this.#keyed?.next ?? this.#texts.length;",
+    replace: "return this.size;",
+    test: IDS,
+  },
+  {
+    name: "ids: an insert that is undone keeps its number",
+    file: "store/keyspace/undo.js",
+    find: "document.pop(next)",
+    replace: "document.pop(document.next)",
+    test: IDS,
+  },
+  {
+    name: "ids: peers do not count",
+    file: "listeners/json/session.js",
+    find: 'carries ? "long" : "counted"',
+    replace: '"long"',
+    test: "test/listeners/json/recorded.test.js",
   },
   {
     name: "equality: an integer of more than 64 bits is compared as a double",

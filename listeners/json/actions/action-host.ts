@@ -13,8 +13,8 @@ export interface Written {
 /** How an action reaches the databases: with its user's rights. */
 export interface ActionHost {
   /**
-   * Ids of entries without keys: `moving`, counted, and moved up by deletions; `counted`, and theirs for good; `long`, numbers of 19
-   * digits that no other daemon gives.
+   * Ids of entries without keys. `moving`: 0, 1, 2, …; a deletion moves the later ones down. `counted`: the same, but no deletion changes
+   * another entry's id. `long`: numbers of 19 digits, of a sidecar, whose writes are not dated after everything that the daemons have applied.
    */
   readonly ids: "moving" | "counted" | "long";
   read(argv: readonly ByteString[]): Reply | Promise<Reply>;

@@ -1,6 +1,6 @@
 /**
- * DOC.INSERT. Entries without keys are numbered: in memory, or if COUNT says so, as the original does, one behind the highest; else, where a
- * fold may move the unit, by a number that follows from the unit, so that a client that was told one can rely on it.
+ * DOC.INSERT. Entries without keys are numbered: in memory, or with COUNT (as the JSON listener records it), one above the highest number; else,
+ * where a fold may move the unit, by a number that follows from the unit and stays.
  * Source: docs/consistency.md "Ids of a document's entries"; stream-add.ts does the same.
  */
 import { type ByteString, isAscii } from "../../../protocol/byte-string.js";
@@ -52,6 +52,15 @@ interface NewEntry {
  * all entries, or none; all have the members of the first one unless NOCHECK says that they need not.
  */
 export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return insertBy(data, argv, unit, "standard");
+}
+
+/** As DOC.INSERT was before CLUSTER SEMANTICS 2. */
+export function insertAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return insertBy(data, argv, unit, "recorded");
+}
+
+function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: NumberForm): Reply {
   const { options, end } = leadingOptions(argv, {
     from: 2,
     allowed: [...LIFETIME, "NOCHECK", "COUNT"],
@@ -77,7 +86,8 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
     added.push({ key, text });
     if (at + 1 < argv.length) expected ??= expectedOf(text);
   }
-  const next = numbersOf(entry.value, unit, { count: hasKeys ? 0 : added.length, isCounted: options.counts });
+  const count = hasKeys ? 0 : added.length;
+  const next = numbersOf(entry.value, unit, { count, isCounted: options.counts, form });
   const keys = added.map(({ key, text }) => {
     const given = key ?? next();
     if (entry.value.get(given) === undefined) data.documents.push(entry, given, text);
@@ -119,18 +129,40 @@ function checkNames(value: JsonValue, first: JsonValue): void {
   if (!hasNames(value, names)) throw wrongMembers(names, memberNames(value));
 }
 
-/**
- * @param count  how many are needed @param isCounted  whether they are counted where a fold may move the unit, too
- * @returns what tells the next entry's number; @throws CommandFailure  there are not so many
- */
+/** `recorded`: before CLUSTER SEMANTICS 2 a unit fails that counts on from the highest number there is. */
+export type NumberForm = "standard" | "recorded";
+
+interface Numbered {
+  /** How many numbers are needed. */
+  readonly count: number;
+  /** Whether entries are counted where a fold may move the unit, too. */
+  readonly isCounted?: boolean | undefined;
+  readonly form: NumberForm;
+}
+
+/** Returns a function that returns the next entry's number. @throws CommandFailure  not enough numbers are left */
 export function numbersOf(
   document: Document,
   unit: Unit,
-  { count, isCounted = false }: { readonly count: number; readonly isCounted?: boolean | undefined },
+  { count, isCounted = false, form }: Numbered,
 ): () => ByteString {
-  if (unit.seq !== undefined && !isCounted) return numbering(document, unit);
-  if (count > 0 && document.next + count > NUMBERS_END) throw noNumber();
-  return () => String(document.next);
+  const isFolded = unit.seq !== undefined;
+  if (isFolded && !isCounted) return numbering(document, unit);
+  if (count === 0 || document.next + count <= NUMBERS_END) return () => String(document.next);
+  if (!isFolded || form === "recorded") throw noNumber();
+  return spareNumbers(document, unit);
+}
+
+/**
+ * Returns a function that returns numbers which counting never reaches, below 2^53. An insert was acknowledged before an entry with the highest
+ * number got its place before it: it must not fail.
+ */
+function spareNumbers(document: Pick<Document, "get">, unit: Unit): () => ByteString {
+  let number = NUMBERS_END + placeOf(unit);
+  return () => {
+    while (document.get(String(number)) !== undefined) number++;
+    return String(number++);
+  };
 }
 
 /** @returns what tells the next entry's number, which the document does not have */

@@ -116,7 +116,7 @@ function updateChosen(update: Update): Reply {
     throw notMembers();
   const keys = choiceOf(data, { document: entry.value, at: unit.at, options, form });
   if (keys.length > 0 || options.upsert !== true) return apply(update, keys);
-  return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })());
+  return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts, form })());
 }
 
 /** Changes entries: what becomes of them is known of all before the first is changed. */

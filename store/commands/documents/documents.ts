@@ -16,7 +16,7 @@ import { Document } from "../../values/documents/document.js";
 import { deleteEntries, deleteEntriesAsRecorded, empty } from "./document-deletions.js";
 import { documentOf, namesOf, noEntry } from "./document-entries.js";
 import { createIndex, dropIndex, listIndexes } from "./document-indexes.js";
-import { insert } from "./document-inserts.js";
+import { insert, insertAsRecorded } from "./document-inserts.js";
 import { addMember, dropMember } from "./document-members.js";
 import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
@@ -179,10 +179,11 @@ export const documents = family("document", {
 
 const RECORDED: ReadonlyMap<string, Handler> = new Map([
   ["DOC.DELETE", deleteEntriesAsRecorded],
+  ["DOC.INSERT", insertAsRecorded],
   ["DOC.UPDATE", updateDocumentAsRecorded],
 ]);
 
-/** What writes mean before CLUSTER SEMANTICS 2, where they compare members: by another equality. No timeline records reads alone. */
+/** What writes mean before CLUSTER SEMANTICS 2: they compare members by another equality, and numbers run out. No timeline records reads alone. */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);
   return run === undefined ? [] : [{ ...command, run }];
