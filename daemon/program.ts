@@ -31,7 +31,8 @@ export async function main(hangUps: HangUps, known?: Semantics): Promise<void> {
 }
 
 async function run(settings: Settings, hangUps: HangUps, known?: Semantics): Promise<void> {
-  seedNameHash(randomBytes(4).readInt32LE());
+  const nameKey = randomBytes(8);
+  seedNameHash(nameKey.readInt32LE(0), nameKey.readInt32LE(4));
   boundYoungGeneration([...process.execArgv, process.env["NODE_OPTIONS"]].join(" "));
   const { logLevel, logFormat } = settings;
   const daemon = await runService(

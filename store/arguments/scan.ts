@@ -1,8 +1,4 @@
-/**
- * Cursors over dense arrays. A scan walks from the last place down to the first: removal moves the last element into
- * the hole, so what has not been visited can only move to places that are still to come, and whatever is present
- * throughout is returned. The cursor is the number of places still to visit; 0 begins and ends a scan.
- */
+/** The arguments and the answers of SCAN, HSCAN, SSCAN and ZSCAN. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, type Reply } from "../../protocol/reply.js";
 import { GlobSteps, globMatches, type StepCounter } from "../patterns/glob.js";
@@ -74,36 +70,6 @@ export function matcherOf(pattern: ByteString, { effort }: Counting): (name: Byt
       throw custom("TOOMUCH the pattern takes too many steps on these names: use a shorter one");
     return isMatch;
   };
-}
-
-/** The places that a page visits, `from` ≤ place < `to`, to be walked downwards, and the cursor behind it. */
-export function scanPage(
-  size: number,
-  { cursor, count }: ScanOptions,
-): { from: number; to: number; next: number } {
-  const to = cursor === 0 ? size : Math.min(cursor, size);
-  const from = Math.max(0, to - count);
-  return { from, to, next: from };
-}
-
-/**
- * Visits the places of a page.
- * @param isSmall  all at once, in their order, whatever the cursor: as Redis does with what it keeps compactly
- * @returns the cursor behind them
- */
-export function visitPage(
-  size: number,
-  options: ScanOptions,
-  isSmall: boolean,
-  visit: (place: number) => void,
-): number {
-  if (isSmall) {
-    for (let place = 0; place < size; place++) visit(place);
-    return 0;
-  }
-  const { from, to, next } = scanPage(size, options);
-  for (let place = to - 1; place >= from; place--) visit(place);
-  return next;
 }
 
 /** The answer of a scan: cursor and what was found. */

@@ -12,13 +12,14 @@ import {
 } from "../arguments/errors.js";
 import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
 import { INT64_MAX, int32Argument, parseInteger } from "../arguments/numbers.js";
-import { matcherOf, scanCursor, scanOptions, scanPage, scanReply } from "../arguments/scan.js";
+import { matcherOf, scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
 import { isExpired, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
 import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
+import { visitPage } from "../values/tables/scan-page.js";
 import { cloneValue, typeName } from "../values/value.js";
 
 const SECONDS = { ms: 1000, absolute: false } as const;
@@ -400,14 +401,14 @@ function rename(data: Data, argv: readonly ByteString[], over: boolean): boolean
 
 function scan(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const options = scanOptions(data, argv, { first: 2, cursor: scanCursor(argv[1]!), allowType: true });
-  const { entries } = data.keyspace();
-  const { from, to, next } = scanPage(entries.length, options);
+  const keyspace = data.keyspace();
+  const { entries } = keyspace;
   const found: ByteString[] = [];
-  for (let place = to - 1; place >= from; place--) {
+  const next = visitPage(keyspace, options, false, (place) => {
     const entry = entries[place]!;
-    if (isExpired(entry, unit.at) || !options.matches(entry.key)) continue;
+    if (isExpired(entry, unit.at) || !options.matches(entry.key)) return;
     if (options.type === undefined || typeName(entry.value) === options.type) found.push(entry.key);
-  }
+  });
   return scanReply(next, found);
 }
 

@@ -13,13 +13,14 @@ import {
   ZERO,
 } from "../../protocol/reply.js";
 import { wrongArity } from "../arguments/errors.js";
-import { scanCursor, scanOptions, scanReply, visitPage } from "../arguments/scan.js";
+import { scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
 import { look, read, update, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
+import { visitPage } from "../values/tables/scan-page.js";
 import { hincrby, hincrbyfloat } from "./hash-increments.js";
 import { hrandfield } from "./random-fields.js";
 
@@ -223,7 +224,7 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
     const field = fields[place]!;
     if (options.matches(field)) found.push(field, values[place]!);
   };
-  return scanReply(visitPage(hash.size, options, isCompact(hash, encoding), visit), found);
+  return scanReply(visitPage(hash, options, isCompact(hash, encoding), visit), found);
 }
 
 function hset(data: Data, argv: readonly ByteString[]): Reply {

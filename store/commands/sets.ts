@@ -4,7 +4,7 @@ import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
 import { custom, mustBePositive, syntaxError } from "../arguments/errors.js";
 import { integerFrom } from "../arguments/numbers.js";
-import { scanCursor, scanOptions, scanReply, visitPage } from "../arguments/scan.js";
+import { scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
@@ -13,6 +13,7 @@ import { family } from "../rows/command.js";
 import { counted, look, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed.js";
+import { visitPage } from "../values/tables/scan-page.js";
 import { chosenPlaces, signedCount } from "./random-count.js";
 import {
   countOperation,
@@ -294,7 +295,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const visit = (place: number) => {
     if (options.matches(members[place]!)) found.push(members[place]!);
   };
-  return scanReply(visitPage(members.length, options, isSmall, visit), found);
+  return scanReply(visitPage(value, options, isSmall, visit), found);
 }
 
 function inOrder(integers: readonly ByteString[]): readonly ByteString[] {

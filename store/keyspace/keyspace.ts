@@ -6,6 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
 import { StringDraft } from "../values/string-draft.js";
 import { DenseTable } from "../values/tables/dense-table.js";
+import type { PageRequest, ScanPage } from "../values/tables/scan-page.js";
 import type { Value } from "../values/value.js";
 import { ExpiryTimes } from "./expiry-times.js";
 import type { Unit } from "./unit.js";
@@ -141,9 +142,14 @@ export class Keyspace {
     return this.#times.isDue(expire);
   }
 
-  /** All entries, densely; what SCAN and RANDOMKEY walk. Not to be changed. */
+  /** All entries, densely; what KEYS and RANDOMKEY walk. Not to be changed. */
   get entries(): readonly Entry[] {
     return this.#table.items;
+  }
+
+  /** Returns a page of a scan, by the entries' indexes. */
+  page(request: PageRequest): ScanPage {
+    return this.#table.page(request);
   }
 
   /** How many keys have an expiry time. */

@@ -16,6 +16,7 @@ import {
   splicePacked,
   unpacked,
 } from "./tables/packed.js";
+import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.js";
 
 const FIELDS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 
@@ -47,6 +48,12 @@ export class Hash {
     const content = this.#content;
     if (typeof content !== "string") return content.values;
     return unpacked(content, 1, 2);
+  }
+
+  /** Returns a page of a scan. */
+  page(request: PageRequest): ScanPage {
+    const content = this.#content;
+    return typeof content === "string" ? smallPage(this.fields, request) : content.fields.page(request);
   }
 
   /** The field's place, or -1. */

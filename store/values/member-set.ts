@@ -16,6 +16,7 @@ import {
   splicePacked,
   unpacked,
 } from "./tables/packed.js";
+import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.js";
 
 export class MemberSet {
   #content: ByteString | DenseTable<ByteString> = "";
@@ -29,6 +30,12 @@ export class MemberSet {
   get members(): readonly ByteString[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content) : content.items;
+  }
+
+  /** Returns a page of a scan. */
+  page(request: PageRequest): ScanPage {
+    const content = this.#content;
+    return typeof content === "string" ? smallPage(this.members, request) : content.page(request);
   }
 
   has(member: ByteString): boolean {

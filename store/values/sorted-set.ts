@@ -17,6 +17,7 @@ import {
   splicePacked,
   unpacked,
 } from "./tables/packed.js";
+import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.js";
 
 const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 
@@ -52,6 +53,12 @@ export class SortedSet {
   get scores(): readonly number[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content, 1, 2).map(Number) : content.scores;
+  }
+
+  /** Returns a page of a scan. */
+  page(request: PageRequest): ScanPage {
+    const content = this.#content;
+    return typeof content === "string" ? smallPage(this.members, request) : content.table.page(request);
   }
 
   /** The member's score. */

@@ -14,6 +14,7 @@ import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
 import { proxyMutants } from "./proxy-table.js";
 import { recipeMutants } from "./recipe-table.js";
+import { scanMutants } from "./scan-table.js";
 import { scriptMutants } from "./script-table.js";
 import { semanticsMutants } from "./semantics-table.js";
 import { sqlMutants } from "./sql-table.js";
@@ -308,6 +309,7 @@ export const mutants: readonly Mutant[] = [
   ...semanticsMutants,
   ...listMutants,
   ...noticeMutants,
+  ...scanMutants,
   ...scriptMutants,
   ...sqlMutants,
   ...budgetMutants,

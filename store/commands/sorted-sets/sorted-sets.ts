@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
-import { scanCursor, scanOptions, scanReply, visitPage } from "../../arguments/scan.js";
+import { scanCursor, scanOptions, scanReply } from "../../arguments/scan.js";
 import { isCompact } from "../../keyspace/encoding-name.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/random.js";
@@ -14,6 +14,7 @@ import type { Unit } from "../../keyspace/unit.js";
 import { family } from "../../rows/command.js";
 import { counted, look, read, update, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
+import { visitPage } from "../../values/tables/scan-page.js";
 import { chosenPlaces, signedCount } from "../random-count.js";
 import { blockingSortedSets } from "./blocking-sorted-sets.js";
 import { zadd } from "./sorted-set-add.js";
@@ -205,7 +206,7 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
     const member = members[place]!;
     if (options.matches(member)) found.push(member, scoreText(scores[place]!));
   };
-  return scanReply(visitPage(value.size, options, false, visit), found);
+  return scanReply(visitPage(value, options, false, visit), found);
 }
 
 /** ZSCAN's scores are texts already, and whole numbers have all their digits in them. */

@@ -6,6 +6,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hashOfName } from "./name-hash.js";
 import { PlaceIndex } from "./place-index.js";
+import { indexedPage, type PageRequest, type ScanPage, smallPage } from "./scan-page.js";
 
 /** Up to here a linear search beats a hash table, in time and in memory. */
 const LINEAR_SEARCH_ITEMS_MAX = 12;
@@ -40,6 +41,12 @@ export class DenseTable<T> {
     }
     for (let place = 0; place < items.length; place++) if (nameOf(items[place] as T) === name) return place;
     return -1;
+  }
+
+  /** Returns a page of a scan. */
+  page(request: PageRequest): ScanPage {
+    if (this.#index !== null) return indexedPage(this.#index, request);
+    return smallPage(this.items.map(this.#nameOf), request);
   }
 
   /** Appends an item whose name is absent. Inverse: `pop`. */

@@ -12,6 +12,15 @@ const CELLS_MAX = 4096;
 /** The directory has at most 2 to this many places; then segments grow instead (all but impossible unless hashes are equal). */
 const DEPTH_MAX = 20;
 
+/** The number of hashes. */
+export const HASHES = 2 ** 32;
+
+/** A place, and the hash of its name as an unsigned number. */
+export interface HashedPlace {
+  readonly hash: number;
+  readonly place: number;
+}
+
 /** Cells are pairs of numbers: place + 1 (0: free), hash. */
 export class Segment {
   cells: Int32Array;
@@ -74,6 +83,16 @@ export class Segment {
     this.used--;
   }
 
+  /** Collects the places of hashes, `low` ≤ hash < `high`, both unsigned. */
+  collect(low: number, high: number, found: HashedPlace[]): void {
+    const { cells } = this;
+    for (let i = 0; i < cells.length; i += 2) {
+      if (cells[i] === 0) continue;
+      const hash = cells[i + 1]! >>> 0;
+      if (hash >= low && hash < high) found.push({ hash, place: cells[i]! - 1 });
+    }
+  }
+
   resize(capacity: number): void {
     const { cells } = this;
     this.cells = new Int32Array(2 * capacity);
@@ -116,6 +135,20 @@ export class PlaceIndex {
   move(hash: number, from: number, to: number): void {
     const segment = this.segment(hash);
     segment.cells[2 * segment.cellOf(hash, from)] = to + 1;
+  }
+
+  /**
+   * Collects the places of about `wanted` hashes from `low` on, all of a hash or none.
+   * @returns the hash that follows: HASHES at the end
+   */
+  collect(low: number, wanted: number, found: HashedPlace[]): number {
+    const segment = this.segment(low | 0);
+    const width = HASHES / 2 ** segment.depth;
+    const end = Math.floor(low / width + 1) * width;
+    const share = Math.min(1, wanted / Math.max(1, segment.used));
+    const high = Math.min(end, low + Math.ceil(share * width));
+    segment.collect(low, high, found);
+    return high;
   }
 
   #split(segment: Segment, hash: number): void {

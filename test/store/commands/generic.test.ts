@@ -52,6 +52,18 @@ test("SCAN of a database that stays the same finds each key once", () => {
   }
 });
 
+test("a cursor that this process did not give begins the scan again", () => {
+  for (let i = 0; i < 100; i++) store.run(`SET k${i} v`);
+  const first = store.run("SCAN 0 COUNT 10");
+  assert.equal(store.run("SCAN 5 COUNT 10"), first);
+  const cursor = BigInt(/^\["(\d+)"/.exec(first)?.[1] as string);
+  assert.notEqual(store.run(`SCAN ${cursor} COUNT 10`), first);
+  // The same position, by another process.
+  const other = cursor ^ (1n << 40n);
+  assert.equal(store.run(`SCAN ${other} COUNT 10`), first);
+  assert.ok(cursor < 2n ** 52n, "languages with doubles alone read it exactly");
+});
+
 test("SCAN filters by pattern and type, and leaves expired keys out", () => {
   store.run("MSET a1 v a2 v b1 v");
   store.run("RPUSH a3 v");

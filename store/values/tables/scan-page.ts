@@ -1,0 +1,96 @@
+/**
+ * Scans, in the order of the names' hashes. A name keeps its position in that order, whatever is added, removed, undone or made again
+ * meanwhile, so a scan returns each name that is there from its first page to its last. An index in the table would not do: late entries
+ * undo and redo writes, and names change their places. A cursor is the hash with which the next page begins, after a number of
+ * the process that gave it; 0 begins and ends a scan. A cursor of another process begins again.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { cursorTag, hashOfName } from "./name-hash.js";
+import { HASHES, type HashedPlace, type PlaceIndex } from "./place-index.js";
+
+export interface ScanPage {
+  readonly places: readonly number[];
+  /** The hash with which the next page begins; 0: there is none. */
+  readonly next: number;
+}
+
+/** The part of a scan that one page covers. */
+export interface PageRequest {
+  /** The hash with which the page begins, unsigned. */
+  readonly from: number;
+  /** The number of places, at least 1; more are returned where names have the same hash. */
+  readonly count: number;
+}
+
+/** What is scanned. */
+interface Scanned {
+  readonly size: number;
+  page(request: PageRequest): ScanPage;
+}
+
+/**
+ * Visits the places of a page. One page that takes everything goes by place, so that daemons with the same elements in the same order answer alike.
+ * @param isSmall  all in their order, whatever the cursor: as Redis does with values that it stores compactly
+ * @returns the cursor of the next page
+ */
+export function visitPage(
+  scanned: Scanned,
+  { cursor, count }: { readonly cursor: number; readonly count: number },
+  isSmall: boolean,
+  visit: (place: number) => void,
+): number {
+  const { size } = scanned;
+  const from = positionOf(cursor);
+  if (isSmall) for (let place = 0; place < size; place++) visit(place);
+  else if (from === 0 && count >= size) for (let place = size - 1; place >= 0; place--) visit(place);
+  else {
+    const { places, next } = scanned.page({ from, count });
+    for (const place of places) visit(place);
+    return next === 0 ? 0 : cursorTag() * HASHES + next;
+  }
+  return 0;
+}
+
+/** Returns the hash that a cursor stands at; the first one for a cursor of another process, whose hashes are different ones. */
+function positionOf(cursor: number): number {
+  return Math.floor(cursor / HASHES) === cursorTag() ? cursor % HASHES : 0;
+}
+
+/** Returns a page of an indexed table. */
+export function indexedPage(index: PlaceIndex, { from, count }: PageRequest): ScanPage {
+  const places: number[] = [];
+  let low = from;
+  // Aims at twice the number, so that one pass over a segment mostly suffices.
+  for (let factor = 2; low < HASHES && places.length < count; factor *= 2) {
+    const found: HashedPlace[] = [];
+    low = cut(found, index.collect(low, factor * (count - places.length), found), count - places.length);
+    for (const { place } of found) places.push(place);
+  }
+  return { places, next: low % HASHES };
+}
+
+/** Returns a page of a few names, each of which is hashed. */
+export function smallPage(names: readonly ByteString[], { from, count }: PageRequest): ScanPage {
+  const found: HashedPlace[] = [];
+  for (const [place, name] of names.entries()) {
+    const hash = hashOfName(name) >>> 0;
+    if (hash >= from) found.push({ hash, place });
+  }
+  const next = cut(found, HASHES, count);
+  return { places: found.map(({ place }) => place), next: next % HASHES };
+}
+
+/**
+ * Removes what is more than `count`, except for what has the last hash too.
+ * @param end  the hash that follows those of `found`
+ * @returns the hash that follows what is left
+ */
+function cut(found: HashedPlace[], end: number, count: number): number {
+  if (found.length <= count) return end;
+  found.sort((a, b) => a.hash - b.hash);
+  let size = count;
+  while (found[size]?.hash === found[size - 1]!.hash) size++;
+  const next = found[size]?.hash ?? end;
+  found.length = size;
+  return next;
+}

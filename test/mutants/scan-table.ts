@@ -1,0 +1,37 @@
+/** The order of scans, broken in one place each: what makes pages skip elements that are there. */
+import type { Mutant } from "./mutant.js";
+
+const PAGE = "store/values/tables/scan-page.js";
+const TABLE = "test/store/values/tables/dense-table.test.js";
+
+export const scanMutants: readonly Mutant[] = [
+  {
+    name: "scans: the next page of an index begins where its pass over a segment ended",
+    file: PAGE,
+    find: "return next;\n}",
+    replace: "return end;\n}",
+    test: TABLE,
+  },
+  {
+    name: "scans: names of one hash are parted by a page's end",
+    file: PAGE,
+    find: "while (found[size]?.hash === found[size - 1].hash)\n        size++;\n    const next = found[size]?.hash ?? end;",
+    replace: "const next = found[size].hash + 1;",
+    test: TABLE,
+  },
+  {
+    name: "scans: a cursor of another process goes on among this one's hashes",
+    file: PAGE,
+    find: "Math.floor(cursor / HASHES) === cursorTag() ? cursor % HASHES : 0",
+    replace: "cursor % HASHES",
+    test: "test/store/commands/generic.test.js",
+  },
+  {
+    name: "scans: a table is scanned by place",
+    file: "store/values/tables/dense-table.js",
+    find: "return indexedPage(this.#index, request);",
+    replace:
+      "{ const at = request.from || this.items.length; const to = Math.max(0, at - request.count); return { places: Array.from({ length: at - to }, (_, i) => to + i), next: to }; }",
+    test: "test/timeline/fold/scan-order.test.js",
+  },
+];
