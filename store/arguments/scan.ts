@@ -1,6 +1,7 @@
 /** The arguments and the answers of SCAN, HSCAN, SSCAN and ZSCAN. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, type Reply } from "../../protocol/reply.js";
+import type { Effort } from "../keyspace/effort.js";
 import { GlobSteps, globMatches, type StepCounter } from "../patterns/glob.js";
 import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
@@ -26,10 +27,13 @@ export function scanCursor(bytes: ByteString): number {
   return cursor;
 }
 
-/** Where the steps of patterns are counted. */
+/** Where the steps of patterns, and the places that a page visits, are counted. */
 interface Counting {
-  readonly effort: StepCounter;
+  readonly effort: StepCounter & Pick<Effort, "work">;
 }
+
+/** Steps of an element that a page of a scan visits. */
+export const VISITED_STEPS = 6;
 
 /** @param first  place of the first option in `argv` */
 export function scanOptions(
@@ -70,6 +74,16 @@ export function matcherOf(pattern: ByteString, { effort }: Counting): (name: Byt
       throw custom("TOOMUCH the pattern takes too many steps on these names: use a shorter one");
     return isMatch;
   };
+}
+
+/** Counts the visits of a page of a collection of `size` elements. @param isSmall  a page has all of them, whatever COUNT says */
+export function countPage(
+  { effort }: Counting,
+  size: number,
+  { count }: ScanOptions,
+  isSmall: boolean,
+): void {
+  effort.work(VISITED_STEPS * (isSmall ? size : Math.min(count, size)));
 }
 
 /** The answer of a scan: cursor and what was found. */

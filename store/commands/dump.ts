@@ -3,6 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, NIL, OK, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { integerArgument } from "../arguments/numbers.js";
+import { BYTES_A_STEP } from "../keyspace/effort.js";
 import { NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
@@ -34,9 +35,16 @@ export const dumps = family("keyspace", {
 
 const FREQUENCY_MAX = 255;
 
+/** Steps of an element that DUMP writes, and of `BYTES_A_STEP` bytes, with their checksum. */
+const DUMPED_STEPS = 6;
+const DUMPED_BYTES_STEPS = 6;
+
 function dump(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.get(argv[1]!);
-  return entry === undefined ? NIL : bulk(dumpPayload(entry.value));
+  if (entry === undefined) return NIL;
+  const { value } = entry;
+  if (typeof value !== "string") data.effort.work(DUMPED_STEPS * value.size);
+  return bulk(dumpPayload(value, (bytes) => data.effort.work((DUMPED_BYTES_STEPS * bytes) / BYTES_A_STEP)));
 }
 
 interface RestoreOptions {

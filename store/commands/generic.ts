@@ -12,7 +12,7 @@ import {
 } from "../arguments/errors.js";
 import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
 import { INT64_MAX, int32Argument, parseInteger } from "../arguments/numbers.js";
-import { matcherOf, scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
+import { countPage, matcherOf, scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
 import { isExpired, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
@@ -343,7 +343,7 @@ function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
   const matches = matcherOf(pattern, data);
   const found: ByteString[] = [];
-  data.effort.work(data.keyspace().size);
+  data.effort.answer(data.keyspace().size);
   for (const entry of data.keyspace().entries) {
     const { key } = entry;
     if (pattern !== "*" && (!key.startsWith(literal) || !matches(key))) continue;
@@ -403,6 +403,7 @@ function scan(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const options = scanOptions(data, argv, { first: 2, cursor: scanCursor(argv[1]!), allowType: true });
   const keyspace = data.keyspace();
   const { entries } = keyspace;
+  countPage(data, entries.length, options, false);
   const found: ByteString[] = [];
   const next = visitPage(keyspace, options, false, (place) => {
     const entry = entries[place]!;

@@ -13,7 +13,7 @@ import {
   ZERO,
 } from "../../protocol/reply.js";
 import { wrongArity } from "../arguments/errors.js";
-import { scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
+import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
@@ -86,7 +86,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
     summary: "All fields, without their values.",
-    run: (data, argv) => bulksReply("array", data.getAs(Hash, argv[1]!)?.value.fields ?? []),
+    run: (data, argv) => hashPart(data, argv, "fields"),
   },
   HLEN: {
     arity: 2,
@@ -167,7 +167,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
     summary: "All values, without their fields.",
-    run: (data, argv) => bulksReply("array", data.getAs(Hash, argv[1]!)?.value.values ?? []),
+    run: (data, argv) => hashPart(data, argv, "values"),
   },
 });
 
@@ -186,8 +186,16 @@ function hdel(data: Data, argv: readonly ByteString[]): Reply {
   return integer(removed);
 }
 
+/** Returns all fields or all values of a hash. */
+function hashPart(data: Data, argv: readonly ByteString[], part: "fields" | "values"): Reply {
+  const hash = data.getAs(Hash, argv[1]!)?.value ?? NO_FIELDS;
+  data.effort.answer(hash.fields.length);
+  return bulksReply("array", hash[part]);
+}
+
 function hgetall(data: Data, argv: readonly ByteString[]): Reply {
   const { fields, values } = data.getAs(Hash, argv[1]!)?.value ?? NO_FIELDS;
+  data.effort.answer(fields.length);
   const both: ByteString[] = [];
   for (let place = 0; place < fields.length; place++) both.push(fields[place]!, values[place]!);
   return bulksReply("map", both);
@@ -224,7 +232,9 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
     const field = fields[place]!;
     if (options.matches(field)) found.push(field, values[place]!);
   };
-  return scanReply(visitPage(hash, options, isCompact(hash, encoding), visit), found);
+  const isSmall = isCompact(hash, encoding);
+  countPage(data, hash.size, options, isSmall);
+  return scanReply(visitPage(hash, options, isSmall, visit), found);
 }
 
 function hset(data: Data, argv: readonly ByteString[]): Reply {

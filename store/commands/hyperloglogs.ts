@@ -70,10 +70,14 @@ function told(run: () => Reply): Reply {
   }
 }
 
-/** A copy of a key's sketch. @throws CommandFailure */
+/** Steps of a sketch that is copied, and estimated or merged. */
+const SKETCH_STEPS = 1700;
+
+/** Counts and returns a copy of a key's sketch. @throws CommandFailure, TooMuch */
 function sketchAt(data: Data, key: ByteString): Sketch | undefined {
   const bytes = data.getString(key)?.value;
   if (bytes === undefined) return undefined;
+  data.effort.work(SKETCH_STEPS);
   const sketch = Sketch.of(bytes);
   if (sketch === undefined) throw custom("WRONGTYPE Key is not a valid HyperLogLog string value.");
   return sketch;
@@ -151,7 +155,6 @@ function highest(data: Data, keys: readonly ByteString[]): { registers: Uint8Arr
   for (const key of keys) {
     const sketch = sketchAt(data, key);
     if (sketch === undefined) continue;
-    data.effort.look(REGISTERS);
     isDense ||= sketch.isDense;
     const others = sketch.registers;
     for (let i = 0; i < REGISTERS; i++) if (others[i]! > registers[i]!) registers[i] = others[i]!;

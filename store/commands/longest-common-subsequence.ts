@@ -22,6 +22,9 @@ interface Range {
   bEnd: number;
 }
 
+/** Cells of the table that count as one step. */
+const CELLS_A_STEP = 8;
+
 export function longestCommonSubsequence(data: Data, argv: readonly ByteString[]): Reply {
   const a = data.get(argv[1]!)?.value ?? "";
   const b = data.get(argv[2]!)?.value ?? "";
@@ -32,7 +35,7 @@ export function longestCommonSubsequence(data: Data, argv: readonly ByteString[]
   if ((a.length + 1) * (b.length + 1) * 4 > TABLE_BYTES_MAX) {
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
-  data.effort.look((a.length + 1) * (b.length + 1));
+  data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_A_STEP);
   const lengths = table(a, b);
   const length = lengths[(a.length + 1) * (b.length + 1) - 1] as number;
   if (options.output === "length") return integer(length);

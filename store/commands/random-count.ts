@@ -14,6 +14,9 @@ import { distinctChoices } from "../keyspace/random.js";
  */
 const REPETITIONS_MAX = 1_000_000;
 
+/** Steps of a choice, besides those of the reply's items. */
+const CHOSEN_STEPS = 15;
+
 /** A count of either sign. @throws CommandFailure */
 export function signedCount(bytes: ByteString): number {
   const count = integerArgument(bytes);
@@ -34,7 +37,8 @@ export function chosenPlaces(
   n: number,
   count: number,
 ): number[] {
-  effort.work(Math.min(Math.abs(count), REPETITIONS_MAX));
+  const chosen = count < 0 ? Math.min(-count, REPETITIONS_MAX) : Math.min(count, n);
+  effort.work(CHOSEN_STEPS * chosen);
   if (count >= 0) return distinctChoices(choose, n, count);
   if (count < -REPETITIONS_MAX)
     throw custom(`ERR value is out of range, at most ${REPETITIONS_MAX} repetitions are answered`);

@@ -4,7 +4,7 @@ import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
 import { custom, mustBePositive, syntaxError } from "../arguments/errors.js";
 import { integerFrom } from "../arguments/numbers.js";
-import { scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
+import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
@@ -105,7 +105,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members",
     summary: "All members of a set.",
-    run: (data, argv) => bulksReply("set", data.getAs(MemberSet, argv[1]!)?.value.members ?? []),
+    run: (data, argv) => allMembers(data, "set", data.getAs(MemberSet, argv[1]!)?.value.members ?? []),
   },
   SMISMEMBER: {
     arity: -3,
@@ -261,6 +261,11 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return count === undefined ? popped[0]! : set(popped);
 }
 
+function allMembers({ effort }: Data, kind: "array" | "set", members: readonly ByteString[]): Reply {
+  effort.answer(members.length);
+  return bulksReply(kind, members);
+}
+
 function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (argv.length > 3) throw syntaxError();
   const count = argv[2] === undefined ? undefined : signedCount(argv[2]);
@@ -268,7 +273,7 @@ function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   if (members === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
   const choose = seededChoice(unit);
   if (count === undefined) return bulk(members[choose(members.length)]!);
-  if (count >= members.length) return bulksReply("array", members);
+  if (count >= members.length) return allMembers(data, "array", members);
   return bulksReply(
     "array",
     chosenPlaces(data, choose, members.length, count).map((place) => members[place]!),
@@ -295,6 +300,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const visit = (place: number) => {
     if (options.matches(members[place]!)) found.push(members[place]!);
   };
+  countPage(data, members.length, options, isSmall);
   return scanReply(visitPage(value, options, isSmall, visit), found);
 }
 

@@ -8,6 +8,7 @@ import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError, wrongType } from "../arguments/errors.js";
 import { doubleArgument, indexArgument } from "../arguments/numbers.js";
+import { BYTES_A_STEP } from "../keyspace/effort.js";
 import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command.js";
 import { read, type Touch, touchesOf, write } from "../rows/key-spec.js";
@@ -155,6 +156,8 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
 /** Steps of an element: fetched, and put in order by its number or its text. */
 const FETCHED_STEPS = 9;
 const ORDERED_STEPS = { number: 11, text: 32 };
+/** Steps of `BYTES_A_STEP` bytes of an element's text, which is compared several times. */
+const COMPARED_BYTES_STEPS = 2;
 
 function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const value = data.get(key)?.value;
@@ -207,7 +210,11 @@ function ordered(data: Data, elements: readonly ByteString[], request: SortReque
   const sign = descending ? -1 : 1;
   const textOf = (element: ByteString) => (by === null ? element : valueAt(data, by, element));
   if (alpha) {
-    const weighed = elements.map((element) => ({ element, weight: textOf(element) }));
+    const weighed = elements.map((element) => {
+      const weight = textOf(element);
+      data.effort.work((COMPARED_BYTES_STEPS * (weight?.length ?? 0)) / BYTES_A_STEP);
+      return { element, weight };
+    });
     return weighed.sort((a, b) => sign * compareTexts(a.weight, b.weight)).map(({ element }) => element);
   }
   const weighed = elements.map((element) => ({ element, weight: score(textOf(element)) }));

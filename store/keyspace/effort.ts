@@ -17,6 +17,8 @@ export const MEMBER_STEPS = 4;
 export const SORTED_MEMBER_STEPS = 12;
 /** Steps of copying a list's element that goes, which brings it back, besides the step that counts it as produced. */
 export const REMOVED_ELEMENT_STEPS = 7;
+/** Steps for each element that is read into a reply, besides the step of the reply's item. */
+export const ANSWERED_ELEMENT_STEPS = 3;
 /** Steps for each element or `BYTES_A_STEP` bytes of the arguments. */
 export const STEPS_GRANTED = 4;
 /** Steps that a unit may produce wherever it is folded, from CLUSTER SEMANTICS 2 on. */
@@ -130,6 +132,11 @@ export class Effort {
   /** Counts elements and bytes that are about to be read. @throws TooMuch */
   look(elements: number, bytes = 0): void {
     this.work((elements + bytes / BYTES_A_STEP) / LOOKS_A_STEP);
+  }
+
+  /** Counts elements that are about to be read into a reply, besides the reply's items. @throws TooMuch */
+  answer(elements: number): void {
+    this.work(elements * ANSWERED_ELEMENT_STEPS);
   }
 
   /** Counts steps that produce nothing. @throws TooMuch */

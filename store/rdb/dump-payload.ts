@@ -8,7 +8,7 @@ import { STRING_BYTES_MAX, type Value } from "../values/value.js";
 import { crc64 } from "./crc64.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import { type Expand, RdbReader } from "./rdb-reader.js";
-import { RdbWriter } from "./rdb-writer.js";
+import { type CountBytes, RdbWriter } from "./rdb-writer.js";
 import { readValue } from "./value-reader.js";
 import { writeValue } from "./value-writer.js";
 
@@ -17,9 +17,13 @@ const RDB_VERSION = 10;
 const CHECKSUM_BYTES = 8;
 const FOOTER_BYTES = 2 + CHECKSUM_BYTES;
 
-/** @throws CommandFailure  it is longer than any string can be */
-export function dumpPayload(value: Value): ByteString {
-  const writer = new RdbWriter();
+/**
+ * Returns a value's payload.
+ * @throws CommandFailure  it is longer than any string can be
+ * @throws what `count` throws
+ */
+export function dumpPayload(value: Value, count: CountBytes | null = null): ByteString {
+  const writer = new RdbWriter(count);
   writeValue(writer, value);
   if (writer.written.length + FOOTER_BYTES > STRING_BYTES_MAX) throw stringTooLong();
   return sealed(writer);

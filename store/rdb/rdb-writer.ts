@@ -9,9 +9,18 @@ const CAPACITY_MIN = 256;
 const LENGTH_6_MAX = 0x3f;
 const LENGTH_14_MAX = 0x3fff;
 
+/** Counts bytes that are about to be written. */
+export type CountBytes = (bytes: number) => void;
+
 export class RdbWriter {
+  readonly #count: CountBytes | null;
   #buffer = Buffer.allocUnsafe(CAPACITY_MIN);
   #size = 0;
+
+  /** @param count  of the bytes of strings; what it throws ends the writing; null: they are not counted */
+  constructor(count: CountBytes | null = null) {
+    this.#count = count;
+  }
 
   /** What has been written; valid until more is. */
   get written(): Buffer {
@@ -54,6 +63,7 @@ export class RdbWriter {
   }
 
   bytes(bytes: ByteString): void {
+    this.#count?.(bytes.length);
     const at = this.#grow(bytes.length);
     this.#buffer.write(bytes, at, "latin1");
   }

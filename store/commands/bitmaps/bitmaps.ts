@@ -139,15 +139,27 @@ function unitArgument(bytes: ByteString | undefined): number {
 function bitcount(data: Data, argv: readonly ByteString[]): Reply {
   const bytes = data.getString(argv[1]!)?.value;
   if (bytes === undefined) return ZERO;
-  if (argv.length === 2) return integer(countOnes(bytes, 0, bytes.length * 8));
+  if (argv.length === 2) return integer(onesIn(data, bytes, { from: 0, to: bytes.length * 8 }));
   if (argv.length < 4 || argv.length > 5) throw syntaxError();
   const start = indexArgument(argv[2]!);
   const end = indexArgument(argv[3]!);
   // The order is Redis's: no unit is looked at where the range is the wrong way round.
   if (start < 0 && end < 0 && start > end) return ZERO;
   const unit = unitArgument(argv[4]);
-  const { from, to } = partOf(bytes, start, end, unit);
-  return integer(countOnes(bytes, from, to));
+  return integer(onesIn(data, bytes, partOf(bytes, start, end, unit)));
+}
+
+/** Steps of `BYTES_A_STEP` bytes whose bits are counted or compared. */
+const BITS_STEPS = 2;
+
+/** Counts the bytes of a part that are about to be read. @throws TooMuch */
+function countPart({ effort }: Data, { from, to }: Part): void {
+  effort.work((BITS_STEPS * Math.max(0, to - from)) / 8 / BYTES_A_STEP);
+}
+
+function onesIn(data: Data, bytes: ByteString, part: Part): number {
+  countPart(data, part);
+  return countOnes(bytes, part.from, part.to);
 }
 
 /** `BITPOS key bit [start [end [BYTE|BIT]]]` */
@@ -161,6 +173,7 @@ function bitpos(data: Data, argv: readonly ByteString[]): Reply {
   const end = argv[4] === undefined ? -1 : indexArgument(argv[4]);
   const { from, to } = partOf(bytes, start, end, unit);
   if (from >= to) return integer(-1);
+  countPart(data, { from, to });
   const found = findBit(bytes, bit, from, to);
   // Behind a string that is all ones the zeros begin, unless the caller says where to end.
   return integer(found < 0 && bit === 0 && argv[4] === undefined ? to : found);

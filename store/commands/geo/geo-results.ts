@@ -32,10 +32,14 @@ interface Found {
   readonly metres: number;
 }
 
-/** The members in an area, in the order wanted. */
-export function find(value: SortedSet, search: Search): Found[] {
+/** Steps of a member whose distance is calculated, and of one that is found, answered and put in order. */
+const CHECKED_STEPS = 45;
+const FOUND_STEPS = 60;
+
+/** Counts and returns the members in an area, in the order wanted. @throws TooMuch */
+export function find(data: Data, value: SortedSet, search: Search): Found[] {
   const { order, count, any } = search;
-  const found = inArea(value, search, any ? count : 0);
+  const found = inArea(data, value, search, any ? count : 0);
   // Members at one distance stay in the order of the search; in Redis theirs is anyhow.
   if (order === "desc") found.sort((one, other) => other.metres - one.metres);
   else if (order === "asc" || (count > 0 && !any)) found.sort((one, other) => one.metres - other.metres);
@@ -43,15 +47,17 @@ export function find(value: SortedSet, search: Search): Found[] {
 }
 
 /** @param limit  0: none */
-function inArea(value: SortedSet, { centre, area }: Search, limit: number): Found[] {
+function inArea({ effort }: Data, value: SortedSet, { centre, area }: Search, limit: number): Found[] {
   const found: Found[] = [];
   for (const cell of cellsCovering(area.shape, centre)) {
     const { from, to } = scoresOf(cell);
     const first = value.countBelowScore(from, false);
     const end = value.countBelowScore(to, false);
     for (const [member, score] of value.range(first, end)) {
+      effort.work(CHECKED_STEPS);
       const inside = within(area.shape, centre, score);
       if (inside === undefined) continue;
+      effort.work(FOUND_STEPS);
       found.push({ member, score, ...inside });
       if (found.length === limit) return found;
     }

@@ -11,9 +11,6 @@ import { type Area, boxArguments, circleArguments, placeArgument } from "./geo-a
 import { find, type Search, searchReply, storeFound } from "./geo-results.js";
 import { type Place, placeOf } from "./geohash.js";
 
-/** Steps of a member that is found. */
-const FOUND_STEPS = 85;
-
 /** What has been read so far; of an absent key no member can be the centre, and yet all else is judged. */
 interface Draft {
   readonly value: SortedSet | undefined;
@@ -209,8 +206,7 @@ function run(data: Data, draft: Draft, name: string): Reply {
     withScore: flags.has("WITHHASH"),
     withPlace: flags.has("WITHCOORD"),
   };
-  const found = find(value, search);
-  data.effort.work(FOUND_STEPS * found.length);
+  const found = find(data, value, search);
   if (target === undefined) return searchReply(found, search);
   return storeFound(data, target, found, { area, asDistances: flags.has("STOREDIST") });
 }

@@ -206,6 +206,7 @@ function lrange(data: Data, argv: readonly ByteString[]): Reply {
   const list = data.getAs(List, argv[1]!)?.value;
   if (list === undefined) return EMPTY_ARRAY;
   const { from, to } = placesBetween(start, end, list.size);
+  data.effort.answer(Math.max(0, to - from));
   return bulksReply("array", list.slice(from, to));
 }
 

@@ -5,6 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom } from "../../arguments/errors.js";
 import { indexArgument, parseDouble } from "../../arguments/numbers.js";
+import type { Data } from "../../keyspace/mutators.js";
 import type { SortedSet } from "../../values/sorted-set.js";
 
 /** Ranks `from` ≤ rank < `to`. */
@@ -21,8 +22,11 @@ export interface View {
   readonly offset: number;
 }
 
+/** Steps of a member that is compared in a sorted set that is not ordered by its members. */
+const WALKED_STEPS = 4;
+
 /** @returns the ranks within the bounds and behind the offset; `from` ≤ `to` */
-export type Bounds = (zset: SortedSet, view: View) => Span;
+export type Bounds = (zset: SortedSet, view: View, data: Pick<Data, "effort">) => Span;
 
 const EMPTY: Span = { from: 0, to: 0 };
 
@@ -61,8 +65,11 @@ function scoreBound(bytes: ByteString): { score: number; exclusive: boolean } {
 export function lexBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
   const min = lexBound(minBytes);
   const max = lexBound(maxBytes);
-  return (zset, view) => {
-    if (!zset.hasOneScore()) return spanByWalk(zset, min, max, view);
+  return (zset, view, { effort }) => {
+    if (!zset.hasOneScore()) {
+      effort.work(WALKED_STEPS * zset.size);
+      return spanByWalk(zset, min, max, view);
+    }
     return behindOffset(countBelow(zset, min, min.exclusive), countBelow(zset, max, !max.exclusive), view);
   };
 }

@@ -10,7 +10,14 @@ import type { Data } from "../../keyspace/mutators.js";
 import type { Row } from "../../rows/command.js";
 import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
-import { type Bounds, lexBounds, rankBounds, scoreBounds, type View } from "./sorted-set-bounds.js";
+import {
+  type Bounds,
+  lexBounds,
+  rankBounds,
+  type Span,
+  scoreBounds,
+  type View,
+} from "./sorted-set-bounds.js";
 import { pairsReply, removeRange, storeSortedSet } from "./sorted-set-results.js";
 
 const reader = (since: string, summary: string, run: Row["run"]): Row => ({
@@ -108,7 +115,7 @@ function count(data: Data, [, key, min, max]: readonly ByteString[], readBounds:
   const bounds = readBounds(min!, max!);
   const entry = data.getAs(SortedSet, key!);
   if (entry === undefined) return ZERO;
-  const { from, to } = bounds(entry.value, WHOLE);
+  const { from, to } = bounds(entry.value, WHOLE, data);
   return integer(to - from);
 }
 
@@ -116,19 +123,23 @@ function remove(data: Data, [, key, min, max]: readonly ByteString[], readBounds
   const bounds = readBounds(min!, max!);
   const entry = data.getAs(SortedSet, key!);
   if (entry === undefined) return ZERO;
-  return integer(removeRange(data, entry, bounds(entry.value, WHOLE)).length);
+  return integer(removeRange(data, entry, bounds(entry.value, WHOLE, data)).length);
 }
 
 function range(data: Data, argv: readonly ByteString[], fixed: Fixed): Reply {
   const query = rangeQuery(argv.slice(2), fixed);
   const entry = data.getAs(SortedSet, argv[1]!);
-  return entry === undefined ? EMPTY_ARRAY : pairsReply(selected(entry.value, query), query.withScores);
+  if (entry === undefined) return EMPTY_ARRAY;
+  const span = spanOf(data, entry.value, query);
+  data.effort.answer(span.to - span.from);
+  return pairsReply(selected(entry.value, query, span), query.withScores);
 }
 
 function rangeStore(data: Data, argv: readonly ByteString[]): Reply {
   const query = rangeQuery(argv.slice(3), { store: true });
   const entry = data.getAs(SortedSet, argv[2]!);
-  return storeSortedSet(data, argv[1]!, entry === undefined ? [] : selected(entry.value, query));
+  if (entry === undefined) return storeSortedSet(data, argv[1]!, []);
+  return storeSortedSet(data, argv[1]!, selected(entry.value, query, spanOf(data, entry.value, query)));
 }
 
 /** @param argv  both ends and the options behind them */
@@ -164,8 +175,13 @@ function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixe
   return { bounds: BOUNDS_READERS[by](min!, max!), reverse, offset, limit, withScores };
 }
 
-function selected(zset: SortedSet, query: Query): Iterable<[ByteString, number]> {
-  const { from, to } = query.bounds(zset, query);
+/** Returns the ranks that a query selects, its limit considered. */
+function spanOf(data: Data, zset: SortedSet, query: Query): Span {
+  const { from, to } = query.bounds(zset, query, data);
   const taken = query.limit < 0 ? to - from : Math.min(query.limit, to - from);
-  return query.reverse ? zset.reverseRange(to - taken, to) : zset.range(from, from + taken);
+  return query.reverse ? { from: to - taken, to } : { from, to: from + taken };
+}
+
+function selected(zset: SortedSet, { reverse }: Query, { from, to }: Span): Iterable<[ByteString, number]> {
+  return reverse ? zset.reverseRange(from, to) : zset.range(from, to);
 }

@@ -44,7 +44,7 @@ export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair
 }
 
 /** Steps of a member that is read to be removed, besides its removal. */
-const REMOVED_STEPS = 12;
+const REMOVED_STEPS = 20;
 
 /** Removes a span of ranks. @returns what was removed, lowest first */
 export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {

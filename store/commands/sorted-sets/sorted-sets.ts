@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
-import { scanCursor, scanOptions, scanReply } from "../../arguments/scan.js";
+import { countPage, scanCursor, scanOptions, scanReply, VISITED_STEPS } from "../../arguments/scan.js";
 import { isCompact } from "../../keyspace/encoding-name.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/random.js";
@@ -197,6 +197,7 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const options = scanOptions(data, argv, { first: 3, cursor });
   const found: ByteString[] = [];
   if (value.isSmall || isCompact(value, encoding)) {
+    data.effort.work(VISITED_STEPS * value.size);
     for (const [member, score] of value.range(0, value.size))
       if (options.matches(member)) found.push(member, scoreText(score));
     return scanReply(0, found);
@@ -206,6 +207,7 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
     const member = members[place]!;
     if (options.matches(member)) found.push(member, scoreText(scores[place]!));
   };
+  countPage(data, value.size, options, false);
   return scanReply(visitPage(value, options, false, visit), found);
 }
 

@@ -23,8 +23,8 @@ const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
 const UNCLAIMED = { deliveries: 1 };
 
 /** Steps of an entry that is answered to a consumer, and of one that is pending and only checked. */
-const ANSWERED_STEPS = 30;
-const LOOKED_AT_STEPS = 20;
+const ANSWERED_STEPS = 50;
+const LOOKED_AT_STEPS = 50;
 
 /** Counts an entry that is about to change hands, and its reply. @param entry  undefined: it is gone @throws TooMuch */
 export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {
@@ -88,8 +88,8 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
       break;
     }
     const entry = stream.find(id);
-    data.effort.work(LOOKED_AT_STEPS);
-    if (entry === undefined || !isTooYoung(pending, at, minIdle)) countHandedOut(data, entry);
+    if (entry !== undefined && isTooYoung(pending, at, minIdle)) data.effort.work(LOOKED_AT_STEPS);
+    else countHandedOut(data, entry);
     if (entry === undefined) {
       gone.push(bulk(streamIdText(id)));
       changes.push([id, undefined]);

@@ -22,7 +22,7 @@ import { endArgument, startArgument } from "./stream-arguments.js";
 export function xpending(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   const options = argv.length === 3 ? null : pendingOptions(argv);
   const { group } = groupArgument(data, argv[1]!, argv[2]!);
-  return options === null ? summary(group) : listed(group, options, at);
+  return options === null ? summary(group) : listed(data, group, options, at);
 }
 
 interface PendingOptions {
@@ -62,7 +62,11 @@ function summary({ pending, consumers }: ConsumerGroup): Reply {
   ]);
 }
 
+/** Steps of a pending entry that is read. */
+export const LISTED_STEPS = 20;
+
 function listed(
+  data: Data,
   group: ConsumerGroup,
   { minIdle, start, end, count, consumer: name }: PendingOptions,
   at: number,
@@ -71,6 +75,7 @@ function listed(
   if (of === undefined || count === 0) return EMPTY_ARRAY;
   const items: Reply[] = [];
   for (const [id, { consumer, deliveredAt, deliveries }] of of.pending.range(start, end)) {
+    data.effort.work(LISTED_STEPS);
     const idle = at - deliveredAt;
     if (minIdle !== 0 && idle < minIdle) continue;
     items.push(

@@ -10,6 +10,7 @@ import { lagOf } from "../../values/streams/read-counter.js";
 import { Stream } from "../../values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "../../values/streams/stream-id.js";
 import { noGroup } from "./group-arguments.js";
+import { LISTED_STEPS } from "./group-pending.js";
 import { entriesReply, entryReply } from "./stream-reads.js";
 
 /** Entries that FULL shows unless COUNT says otherwise. */
@@ -20,7 +21,7 @@ const NODE_ENTRIES = 100;
 export function xinfoStream(data: Data, argv: readonly ByteString[]): Reply {
   const stream = streamAt(data, argv[2]!);
   const count = fullCount(argv);
-  return map([...summary(stream), ...(count === null ? edges(stream) : contents(stream, count))]);
+  return map([...summary(stream), ...(count === null ? edges(stream) : contents(data, stream, count))]);
 }
 
 export function xinfoGroups(data: Data, argv: readonly ByteString[]): Reply {
@@ -112,10 +113,10 @@ function edges(stream: Stream): Reply[] {
   });
 }
 
-function contents(stream: Stream, count: number): Reply[] {
+function contents(data: Data, stream: Stream, count: number): Reply[] {
   return named({
-    entries: entriesReply(stream.range(0n, STREAM_ID_MAX), count),
-    groups: array(stream.groups.map((group) => groupReply(stream, group, count))),
+    entries: entriesReply(data, stream.range(0n, STREAM_ID_MAX), count),
+    groups: array(stream.groups.map((group) => groupReply(data, stream, group, count))),
   });
 }
 
@@ -131,13 +132,13 @@ function progress(stream: Stream, { marks }: ConsumerGroup): Readonly<Record<str
 const counterReply = (count: bigint | null): Reply => (count === null ? NIL : integer(narrow(count)));
 
 /** @param count  entries that are shown at most; 0: all */
-function groupReply(stream: Stream, group: ConsumerGroup, count: number): Reply {
+function groupReply(data: Data, stream: Stream, group: ConsumerGroup, count: number): Reply {
   return map(
     named({
       name: bulk(group.name),
       ...progress(stream, group),
       "pel-count": integer(group.pending.size),
-      pending: pendingReply(group, count, ({ consumer }) => [bulk(consumer.name)]),
+      pending: pendingReply(data, group, count, ({ consumer }) => [bulk(consumer.name)]),
       consumers: array(
         group.consumers.map((consumer) =>
           map(
@@ -145,7 +146,7 @@ function groupReply(stream: Stream, group: ConsumerGroup, count: number): Reply 
               name: bulk(consumer.name),
               "seen-time": integer(consumer.seenAt),
               "pel-count": integer(consumer.pending.size),
-              pending: pendingReply(consumer, count, () => []),
+              pending: pendingReply(data, consumer, count, () => []),
             }),
           ),
         ),
@@ -155,12 +156,14 @@ function groupReply(stream: Stream, group: ConsumerGroup, count: number): Reply 
 }
 
 function pendingReply(
+  data: Data,
   { pending }: Pick<ConsumerGroup, "pending">,
   count: number,
   holder: (one: Pending) => readonly Reply[],
 ): Reply {
   const items: Reply[] = [];
   for (const [id, one] of pending) {
+    data.effort.work(LISTED_STEPS);
     items.push(
       array([bulk(streamIdText(id)), ...holder(one), integer(one.deliveredAt), integer(one.deliveries)]),
     );

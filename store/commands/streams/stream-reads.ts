@@ -23,10 +23,14 @@ export function entryReply({ id, fields }: StreamEntry): Reply {
   return array([bulk(streamIdText(id)), bulks(fields)]);
 }
 
-/** The first entries that there are. @param count  0: all */
-export function entriesReply(entries: Iterable<StreamEntry>, count: number): Reply {
+/** Steps of an entry that is answered, besides one for each of its fields. */
+const ENTRY_STEPS = 20;
+
+/** Returns the first entries that there are, and counts them. @param count  0: all @throws TooMuch */
+export function entriesReply({ effort }: Data, entries: Iterable<StreamEntry>, count: number): Reply {
   const items: Reply[] = [];
   for (const entry of entries) {
+    effort.work(ENTRY_STEPS + entry.fields.length);
     items.push(entryReply(entry));
     if (items.length === count) break;
   }
@@ -45,7 +49,7 @@ export function xrange(data: Data, argv: readonly ByteString[], reverse: boolean
   const value = data.getAs(Stream, argv[1]!)?.value;
   if (value === undefined) return EMPTY_ARRAY;
   if (count === 0) return NIL_ARRAY;
-  return entriesReply(reverse ? value.reverseRange(start, end) : value.range(start, end), count ?? 0);
+  return entriesReply(data, reverse ? value.reverseRange(start, end) : value.range(start, end), count ?? 0);
 }
 
 /** Answers what is there. Whoever asks to wait for more (BLOCK) is not kept waiting here, as in MULTI. */
@@ -58,7 +62,7 @@ export function xread(data: Data, argv: readonly ByteString[]): Reply {
   });
   streams.forEach(([stream, after], i) => {
     if (stream?.topId === undefined || stream.topId <= after) return;
-    found.push(bulk(keys[i]!), entriesReply(stream.range(after + 1n, STREAM_ID_MAX), count));
+    found.push(bulk(keys[i]!), entriesReply(data, stream.range(after + 1n, STREAM_ID_MAX), count));
   });
   return found.length === 0 ? NIL_ARRAY : mapInPairs(found);
 }
