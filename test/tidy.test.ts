@@ -111,6 +111,58 @@ function functionsOf(lines: readonly string[]): { name: string; length: number }
   });
 }
 
+/** Files that make arguments of an array, and why it is short: a call with some 120,000 arguments ends in a RangeError. */
+const spreading: Readonly<Record<string, string>> = {
+  "client/browser/byte-buffer.ts": "slices of CODES_AT_ONCE bytes",
+  "client/browser/web-key.ts": "the bytes of one public key",
+  "engine/backends/redis/cluster-spread.ts": "one reply of each node",
+  "engine/mirror/looking.ts": "the commands that compare one key",
+  "engine/pipeline/databases.ts": "the configured backends",
+  "cluster/history/folder-verification.ts": "one fault at most",
+  "cluster/peers/joining.ts": "two clocks at most",
+  "cluster/peers/past/cut-voting.ts": "VOTES_MOST of each member",
+  "store/commands/collections/updates/update.ts": "the two changes of a $rename",
+  "store/commands/documents/document-options.ts": "a constant",
+  "store/commands/generic.ts": "the touches of one word",
+  "store/commands/relations/plan.ts": "COLUMNS_MAX columns, and their sources",
+  "store/commands/sort.ts": "the touches of one key, and the operands of one option",
+  "store/values/list-chunks.ts": "CHUNK_ELEMENTS elements",
+  "store/values/list.ts": "END_ELEMENTS_MAX elements",
+  "store/values/ranked-tree.ts": "one node",
+  "store/values/streams/id-map.ts": "JOINED_MAX ids",
+  "timeline/fold/fold.ts": "two dates at most",
+  "timeline/members/skew-rule.ts": "one watermark of each member",
+  "timeline/members/stable-rule.ts": "one watermark of each member",
+  "protocol/members/succession.ts": "the parents of one list",
+  "keys/key-set.ts": "the warnings about one file",
+  "cli/bench/bench-report.ts": "the bands of a histogram",
+  "cli/json/json-test-report.ts": "a constant number of samples",
+  "cli/shared/table.ts": "the columns of a table",
+  "cli/sql/completion.ts": "the columns of a table",
+  "cli/status/explanation.ts": "the steps of one explanation",
+  "cli/status/timeline-status.ts": "one status of each daemon",
+  "cli/status/watched-report.ts": "the width of a terminal",
+  "dashboard/chart.ts": "the points of a chart",
+  "dashboard/strip.ts": "the columns of a strip",
+};
+
+test("no call has as many arguments as an input has items", () => {
+  const spread = /\.(?:push|unshift|splice|min|max|fromCharCode|fromCodePoint)\([^()[\]{};'"`]*\.\.\./g;
+  const found = new Set<string>();
+  for (const [file, text] of texts) {
+    if (arrows[folderOf(file)] === undefined) continue;
+    for (const { index } of text.matchAll(spread)) {
+      const line = text.slice(0, index).split("\n").length;
+      assert.ok(
+        spreading[file] !== undefined,
+        `${file}:${line}: add the items one by one, or say why they are few`,
+      );
+      found.add(file);
+    }
+  }
+  assert.deepEqual([...found].sort(), Object.keys(spreading).sort(), "files that spread an array");
+});
+
 test("nothing is left over", () => {
   // Written in pieces, or this file would find itself.
   const leftOver = new RegExp(

@@ -183,10 +183,10 @@ export class Refolding {
     if (this.#isStopped) return;
     const came = before === 0 ? 0 : this.#missedCommands - before;
     const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * came));
-    this.#below.push(...slice.filter(({ envelope: { at } }) => at <= fold.cutAt));
     const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
     // What the fold has left out counts now: it has to be folded once more, with these.
-    if (fold.mergeWithin(Number.POSITIVE_INFINITY, above) === null) this.#below.push(...above);
+    const isMerged = fold.mergeWithin(Number.POSITIVE_INFINITY, above) !== null;
+    for (const entry of slice) if (!isMerged || entry.envelope.at <= fold.cutAt) this.#below.push(entry);
     trim(fold, plan.tailBytes, this.#cutTo(plan));
     const left = this.#missedCommands;
     if (this.#missed.length > 0) {

@@ -27,7 +27,7 @@ export function draftOf(
   const commands: ByteString[] = [];
   for (const { bytes } of batch.calls) {
     if (typeof bytes === "string") commands.push(bytes);
-    else commands.push(...bytes);
+    else for (const each of bytes) commands.push(each);
   }
   const { at, seq, cluster } = header;
   const { options } = batch;

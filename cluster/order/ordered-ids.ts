@@ -58,7 +58,8 @@ export class OrderedIds {
   }
 
   #makeRoom(): void {
-    const number = Math.min(...this.#buckets.keys());
+    let number = Number.POSITIVE_INFINITY;
+    for (const each of this.#buckets.keys()) if (each < number) number = each;
     this.#drop(number);
     this.floor = Math.max(this.floor, (number + 1) * BUCKET_MS - 1);
   }

@@ -135,7 +135,7 @@ export class Gateway {
     const named = conditions.length === 0 ? null : conditions;
     const isRing = commands.some(isKeyCommand);
     const group = this.#addGroup({ db, as, isRing, multi: true, conditions: named });
-    group.commands.push(...commands);
+    for (const argv of commands) group.commands.push(argv);
     group.bytes += bytes;
     this.#pace.came(commands.length);
     return answerTo(user, (waiter) => {

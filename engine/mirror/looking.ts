@@ -42,8 +42,8 @@ export async function lookAt(
     from += piece.keys.length;
     const answers = await line.ask(piece.commands);
     const { different, unreadable, bytes } = scene.timed(() => compareAll(piece.keys, answers, scene));
-    looked.different.push(...different);
-    looked.unreadable.push(...unreadable);
+    for (const key of different) looked.different.push(key);
+    for (const key of unreadable) looked.unreadable.push(key);
     looked.bytes += bytes;
   }
   return looked;

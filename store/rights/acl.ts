@@ -68,10 +68,15 @@ export class Acl {
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
     const touches = touchesOf(command.keys, argv);
-    const places = this.#sets.map((set) =>
-      set.permitsCommand(command) ? touches.findIndex((touch) => !set.permitsTouch(touch)) : -1,
-    );
-    const touch = touches[Math.max(...places)];
+    let last = -1;
+    for (const set of this.#sets) {
+      if (!set.permitsCommand(command)) continue;
+      last = Math.max(
+        last,
+        touches.findIndex((each) => !set.permitsTouch(each)),
+      );
+    }
+    const touch = touches[last];
     return touch === undefined
       ? WHOLE_COMMAND
       : { what: "key", key: touch.key ?? `${touch.beginning ?? ""}*` };

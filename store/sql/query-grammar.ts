@@ -187,7 +187,7 @@ function standardGrouping(reader: TokenReader): readonly Expression[] {
       reader.expectSign(")");
       const isWhole = listed.length > 1 || !isOperator(reader);
       if (!isWhole) [reader.token, reader.parameters] = [token, parameters];
-      keys.push(...(isWhole ? listed : [expression(reader)]));
+      for (const key of isWhole ? listed : [expression(reader)]) keys.push(key);
     }
   } while (reader.acceptSign(","));
   return keys;

@@ -1,7 +1,11 @@
 /** What comes from a refold's begin to its end is in the state once: the refold may find it on the disk, and leaves it out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bulk, entryAt, fiveMinutes, MEMBER, START } from "./support/timeline-subject.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import { Refolding } from "../../timeline/refolding.js";
+import { genesisRing } from "./support/random-timeline.js";
+import { bulk, entryAt, fiveMinutes, hash, MEMBER, START } from "./support/timeline-subject.js";
 
 /** Turns after which it comes: before the first of its entries is read, and while it is at them. */
 for (const turns of [0, 2, 4]) {
@@ -21,3 +25,34 @@ for (const turns of [0, 2, 4]) {
     for (const key of ["below", "own", "given"]) assert.deepEqual(subject.get(key), bulk("1"), key);
   });
 }
+
+test("a refold hands back more entries that came below its fold than a call has arguments", async () => {
+  const turns: (() => void)[] = [];
+  const refolding = new Refolding({
+    storage: new MemoryStorage(),
+    archive: { isGone: () => false },
+    genesis: () => genesisRing({ hasRoots: true }),
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    hash,
+    databases: 16,
+    damaged: () => {},
+    uptime: () => 0,
+    soon: (step) => void turns.push(step),
+    making: null,
+  });
+  const many = 70_000;
+  const one = entryAt(START - 1, "INCR k");
+  const came = () => refolding.missed(Array<Entry>(many).fill(one));
+  const plan = { horizon: START, until: START, tailBytes: 1e9, index: null, found: () => {} };
+  const fold = refolding.run(plan);
+  came();
+  // A turn merges twice as many as came since the last one.
+  while (refolding.isRunning) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (turns.length === 1) came();
+    turns.shift()?.();
+    for (const step of turns.splice(0)) step();
+  }
+  assert.equal((await fold).cutAt, START);
+  assert.equal(refolding.takeBelow().length, 2 * many);
+});

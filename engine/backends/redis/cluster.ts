@@ -71,7 +71,7 @@ class ClusterFinder implements Finder {
     const keys: ByteString[] = [];
     for (const argv of commands) {
       const own = keysOf(argv);
-      keys.push(...own);
+      for (const key of own) keys.push(key);
       if (own.length > 0) continue;
       const spread = spreadOf(argv);
       if (spread.kind === "refused") return error(`ERR ${spread.reason}`);

@@ -144,7 +144,7 @@ export class WaitingClients {
       const number = touch.db ?? db;
       if (touch.key === null) {
         for (const [of, keys] of this.#awaited.entries())
-          if (keys !== undefined && (number < 0 || number === of)) named.push(...keys.values());
+          if (number < 0 || number === of) for (const awaited of keys?.values() ?? []) named.push(awaited);
         continue;
       }
       const awaited = this.#find(number, touch.key);

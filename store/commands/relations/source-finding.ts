@@ -16,7 +16,8 @@ export function findSources(query: Query, evaluation: Evaluation): void {
     if (sources.has(name)) continue;
     const found = sourceNamed(name, evaluation);
     sources.set(name, found);
-    if (found.kind === "view") wanted.push(...namesIn(found.view.parsed.statement.query));
+    if (found.kind !== "view") continue;
+    for (const each of namesIn(found.view.parsed.statement.query)) wanted.push(each);
   }
 }
 

@@ -15,6 +15,13 @@ test("an id is remembered until its date has left the window", () => {
   assert.equal(ids.has("a", NOW), false);
 });
 
+test("the earliest date is found among more dates than a call has arguments", () => {
+  const most = 150_000;
+  const ids = new OrderedIds(undefined, most);
+  for (let second = 0; second <= most; second++) ids.add(String(second), NOW + second * 1000);
+  assert.deepEqual([ids.has("0", NOW), ids.has("1", NOW + 1000)], [false, true]);
+});
+
 test("with too many the earliest dates are forgotten, and nothing of then is taken any more", () => {
   const ids = new OrderedIds(undefined, 2);
   for (const [id, at] of [

@@ -1,6 +1,7 @@
 /** Commands that wait, with redis-server's clients in the same places; and on a daemon with a timeline. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { integer, OK } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -360,4 +361,16 @@ test("where commands are recorded, what one takes is recorded, and each element 
     ],
   });
   for (const waiter of waiters) waiter[Symbol.dispose]();
+});
+
+test("a command that may write every key finds all that one client waits for", async () => {
+  await using scene = await startResp();
+  using waiter = await RawClient.open(scene.port);
+  const keys = Array.from({ length: 150_000 }, (_, i) => `k${i}`);
+  waiter.send(writeCommand(["BLPOP", ...keys, "0"]));
+  using admin = await RedisConnection.open(scene.port);
+  await until("the client waits", async () => (await waitingAt(admin)) === 1);
+  assert.deepEqual(await admin.call("FLUSHALL"), OK);
+  assert.deepEqual(await admin.call("RPUSH", "k149999", "a"), integer(1));
+  assert.equal(await waiter.read(1), "*");
 });

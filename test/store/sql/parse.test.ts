@@ -215,3 +215,14 @@ test("a statement is read once, however often it is looked at, as long as it is 
   for (let i = 0; i < 60; i++) parse(`select ${i}`);
   assert.equal(parse("select 1 first").statement, tree);
 });
+
+test("a list in parentheses has as many keys of groups as fit into a statement", () => {
+  const keys = 200_000;
+  const { statement } = parse(
+    bytesOfText(`select count(*) from t group by (${Array(keys).fill("k").join()})`),
+  );
+  assert.ok(
+    !(statement instanceof SqlMistake) && statement.kind === "query" && statement.query.kind === "select",
+  );
+  assert.equal(statement.query.groupBy?.length, keys);
+});
