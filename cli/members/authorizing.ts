@@ -2,9 +2,8 @@
  * Authorizes the keys of daemons that a list adds, which sign for clients without keys (Redis, SQL, JSON, MongoDB, version 1): a replaced
  * daemon has a new key, and refuses their writes until an administrator has signed `CLUSTER ADD` for it.
  */
-import { hexOf } from "../../protocol/version-2/envelope.js";
+import { authorizationOf } from "../keys/authorization.js";
 import type { MemberView } from "./member-views.js";
-import { sha256 } from "./told-list.js";
 
 /** The command that a daemon's key needs; "unknown": no daemon that answered has seen the key yet. */
 export type Needed = readonly string[] | "nothing" | "unknown";
@@ -15,15 +14,12 @@ export type Needed = readonly string[] | "nothing" | "unknown";
  * whatever command a daemon reports.
  * @param id  hexadecimal
  */
-export function authorizationOf(id: string, views: readonly MemberView[]): Needed {
+export function neededBy(id: string, views: readonly MemberView[]): Needed {
   const own = views.find((view) => view.id === id);
   if (own !== undefined && own.authorize === null) return "nothing";
   const seen = views.flatMap(({ peers }) => peers.filter((peer) => peer.id === id).map(({ key }) => key));
-  const keys = [own?.authorize?.split(" ")[2] ?? null, ...seen].flatMap((key) =>
-    key === null ? [] : [Buffer.from(key, "base64")],
-  );
-  const key = keys.find((spki) => hexOf(sha256(spki)) === id);
-  return key === undefined ? "unknown" : ["CLUSTER", "ADD", key.toString("base64")];
+  const keys = [own?.authorize?.split(" ")[2] ?? null, ...seen].filter((key) => key !== null);
+  return authorizationOf(id, keys) ?? "unknown";
 }
 
 const RETRY_MS = 250;
@@ -73,7 +69,7 @@ export async function authorizeAdded(
   const done = new Map<string, Authorization>();
   for (let seen = views; ; seen = await ask().catch(() => seen)) {
     for (const id of ids.filter((one) => done.get(one)?.problem !== null)) {
-      const needed = authorizationOf(id, seen);
+      const needed = neededBy(id, seen);
       if (needed === "nothing") {
         done.delete(id);
         continue;

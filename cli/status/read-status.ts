@@ -40,8 +40,8 @@ const mayBeAsked = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
 /** The same, and those that have a timeline are asked about it. */
 export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readWorkStatus(settings);
-  const asked = daemons.map((daemon) => daemon.members !== null && mayBeAsked(daemon));
-  const answers = await readTimelines(settings, asked);
+  const ids = daemons.map((one) => (one.members !== null && mayBeAsked(one) ? one.daemon : null));
+  const answers = await readTimelines(settings, ids);
   const timelines = answers.map(({ timeline }) => timeline);
   const now = realEnvironment.wallClock();
   return daemons.map((daemon, index) => {

@@ -2,7 +2,7 @@
 
 import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
-import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
+import { type MemberStatus, NOT_ITS_OWN, type TimelineStatus } from "./timeline-status.js";
 
 /** `fix`: what to do. `isPassing`: it may end by itself. */
 export interface Problem {
@@ -187,8 +187,13 @@ function diagnoseList(
       `it takes no writes: ${unlisted}`,
       "if it is left out: dbsync dead-letters find there, then a new data folder, and dbsync members replace; else dbsync members add it",
     );
+  if (authorize === NOT_ITS_OWN)
+    bad(
+      "the command that it reports to authorize its key is not CLUSTER ADD of its own key",
+      "do not sign it; take the daemon's key from the machine itself, and see what runs there",
+    );
   // Not a failure: clients that sign are served, and the daemon may have no others.
-  if (authorize !== null)
+  else if (authorize !== null)
     passing(
       "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
       `as administrator: dbsync send -k root-private.pem ${authorize}`,

@@ -10,6 +10,7 @@ import {
   type TimelineReport,
   UPTO_FIGURES,
 } from "../../protocol/figures/timeline-figures.js";
+import { authorizationOf } from "../keys/authorization.js";
 import { askEach } from "../keys/key-ring.js";
 import { fieldsOf } from "../shared/output.js";
 import { readFigures } from "./read-figures.js";
@@ -18,6 +19,11 @@ export type MemberStatus = MemberReport;
 
 /** What a daemon reports, and what follows from it. */
 export interface TimelineStatus extends TimelineReport {
+  /**
+   * The command that authorizes its key, by which it signs for clients without keys; null: there are none, or it is authorized;
+   * NOT_ITS_OWN: the command that it reports does not authorize its own key.
+   */
+  readonly authorize: string | null;
   /** Numbers of the lists of members that it knows: more than one exclude each other. */
   readonly lists: readonly number[];
   readonly entries: number;
@@ -43,29 +49,29 @@ const NOTHING: TimelineAnswer = { timeline: null, note: null };
 
 /**
  * Asks those of the daemons that can know.
- * @param asked  for each server whether it is to be asked
+ * @param ids  of each server's daemon, hexadecimal; null: it is not to be asked
  * @returns one for each server
  */
 export async function readTimelines(
   settings: Settings,
-  asked: readonly boolean[],
+  ids: readonly (string | null)[],
 ): Promise<readonly TimelineAnswer[]> {
-  const servers = settings.servers.filter((_, index) => asked[index]);
-  if (servers.length === 0) return asked.map(() => NOTHING);
+  const servers = settings.servers.filter((_, index) => (ids[index] ?? null) !== null);
+  if (servers.length === 0) return ids.map(() => NOTHING);
   const key = keyOf(settings);
   if (typeof key === "string")
-    return asked.map((isAsked) => (isAsked ? { timeline: null, note: key } : NOTHING));
+    return ids.map((id) => (id === null ? NOTHING : { timeline: null, note: key }));
   const ask = (command: readonly string[]) => askEach({ ...settings, servers }, key, command);
   const answers = await ask(COMMAND);
   const settled = settledOf(answers.flatMap(({ error, reply }) => (error === null ? [fieldsOf(reply)] : [])));
   const last = settled === null ? answers : await ask([...COMMAND, "UPTO", String(settled)]);
   let next = 0;
-  return asked.map((isAsked) => {
-    if (!isAsked) return NOTHING;
+  return ids.map((id) => {
+    if (id === null) return NOTHING;
     const answer = last[next++];
     if (answer === undefined) return NOTHING;
     return answer.error === null
-      ? { timeline: timelineOf(answer.reply), note: null }
+      ? { timeline: timelineOf(answer.reply, id), note: null }
       : { timeline: null, note: noteOn(answer.error) };
   });
 }
@@ -99,13 +105,21 @@ function noteOn(error: Error): string | null {
 export const FOR_ADMINISTRATORS =
   "of software, memory, timelines and members, daemons tell administrators: sign with an administrator's key (-k root-private.pem)";
 
-/** @param reply  of TIMELINE STATUS, with or without UPTO */
-export function timelineOf(reply: ReplyValue): TimelineStatus {
+/** As `authorize`: an administrator would sign whatever the daemon likes. */
+export const NOT_ITS_OWN = "";
+
+/** Returns the command that authorizes a daemon's own key, given the command that the daemon reports. */
+export const checkedAuthorization = (reported: string, id: string): string =>
+  authorizationOf(id, reported.split(" ").slice(2, 3))?.join(" ") ?? NOT_ITS_OWN;
+
+/** @param reply  of TIMELINE STATUS, with or without UPTO @param id  the daemon's, hexadecimal */
+export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {
   const report = readFigures(TIMELINE_FIGURES, reply);
   const { upto, ringUpto, dataUpto } = readFigures(UPTO_FIGURES, reply);
   const { list, ringEntries, dataEntries, ringSum, dataSum, takingFrom, takingBytes, takingTotal } = report;
   return {
     ...report,
+    authorize: report.authorize === null ? null : checkedAuthorization(report.authorize, id),
     lists: list === null ? [] : list.split(" ").map(Number),
     entries: ringEntries + dataEntries,
     fingerprint: `${dataSum}${ringSum}`,

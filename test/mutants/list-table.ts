@@ -49,10 +49,17 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "lists: a daemon chooses which command authorizes it",
-    file: "cli/members/authorizing.js",
-    find: "hexOf(sha256(spki)) === id",
+    file: "cli/keys/authorization.js",
+    find: 'hexOf(hash("sha256", spki, "binary")) === id',
     replace: "true",
     test: "test/cli/members/authorizing.test.js",
+  },
+  {
+    name: "status: a daemon chooses which command the status tells an administrator to sign",
+    file: "cli/status/timeline-status.js",
+    find: "?? NOT_ITS_OWN",
+    replace: "?? reported",
+    test: "test/cli/status/timeline-problems.test.js",
   },
   {
     name: "lists: a new daemon's key that is late is not authorized",

@@ -1,11 +1,19 @@
 /** What `dbsync status` finds bad about a timeline: each with what to do. */
 import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import type { DaemonStatus } from "../../../cli/status/daemon-status.js";
 import { withTimeline } from "../../../cli/status/read-status.js";
 import { diagnose } from "../../../cli/status/timeline-problems.js";
-import type { MemberStatus, TimelineStatus } from "../../../cli/status/timeline-status.js";
+import {
+  checkedAuthorization,
+  type MemberStatus,
+  NOT_ITS_OWN,
+  type TimelineStatus,
+} from "../../../cli/status/timeline-status.js";
 import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
 import { MEMBER, NOW, WELL } from "./well-timeline.js";
 
 const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => ({
@@ -133,6 +141,27 @@ for (const [name, bad, expected] of problems) {
     assert.match(`${found[0]?.text}; ${found[0]?.fix}`, expected);
   });
 }
+
+test("only the daemon's own key is shown to be authorized, whatever the daemon reports", () => {
+  const { id, privateKey } = makeKeyPair();
+  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+  const command = `CLUSTER ADD ${spki.toString("base64")}`;
+  const other = createPublicKey(makeKeyPair().privateKey).export({ type: "spki", format: "der" });
+  const reported = (text: string) => checkedAuthorization(text, hexOf(id));
+  assert.equal(reported(command), command);
+  // What follows the key is not shown.
+  assert.equal(reported(`KEY ADD ${spki.toString("base64")} ROOT; reboot`), command);
+  for (const text of ["", "FLUSHALL", `CLUSTER ADD ${other.toString("base64")}`, "CLUSTER ADD \x1b[2J"])
+    assert.equal(reported(text), NOT_ITS_OWN, text);
+  const shown = (authorize: string) => diagnose({ ...WELL, authorize }, [WELL], NOW);
+  assert.match(
+    shown(command).remarks[0]?.fix ?? "",
+    new RegExp(`-k root-private.pem ${command.replaceAll("+", "\\+")}$`),
+  );
+  const { problems, remarks } = shown(NOT_ITS_OWN);
+  assert.deepEqual(remarks, []);
+  assert.match(`${problems[0]?.text}; ${problems[0]?.fix}`, /not CLUSTER ADD of its own key; do not sign it/);
+});
 
 const remarks: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; wait/],

@@ -4,7 +4,7 @@ import { type MemberStatus, type TimelineStatus, timelineOf } from "../../../cli
 export const NOW = 1_790_000_000_000;
 
 export const MEMBER: MemberStatus = {
-  ...timelineOf(["members", [[]]]).members[0]!,
+  ...timelineOf(["members", [[]]], "").members[0]!,
   address: "10.0.0.2:1111",
   id: "ab",
   connection: "connected",
@@ -19,7 +19,7 @@ export const MEMBER: MemberStatus = {
 };
 
 export const WELL: TimelineStatus = {
-  ...timelineOf([]),
+  ...timelineOf([], ""),
   started: NOW - 3_600_000,
   durable: true,
   watermark: NOW - 30_000,
