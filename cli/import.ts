@@ -4,6 +4,7 @@
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { DbsyncError } from "../client/shared/errors.js";
+import type { ServerAddress } from "../client/shared/server-url.js";
 import { importDocuments } from "./json/import-documents.js";
 import { JSON_URL_HELP, readJsonUrl } from "./json/json-server.js";
 import { importRedis } from "./redis/import-redis.js";
@@ -20,7 +21,7 @@ import {
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { oneDaemon } from "./shared/one-daemon.js";
 import type { SendToAll } from "./shared/send-to-all.js";
-import { type ServerAddress, trusted } from "./shared/server-url.js";
+import { trusted } from "./shared/server-url.js";
 import { importFolder } from "./sql/import-folder.js";
 
 /** For a command of some hundred entries; daemons may be far away. */

@@ -2,10 +2,10 @@
 /** The program `dbsync`: the one place where errors become text and exit codes. Its subcommands are in program.ts. */
 import { CommanderError } from "commander";
 import { writingFailure } from "../keys/unwritable.js";
+import { shownLines } from "../net/terminal/shown-text.js";
 import { makeProgram } from "./program.js";
 import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeOf } from "./shared/exit-codes.js";
-import { shownLines } from "./shared/shown-text.js";
 
 const program = makeProgram();
 

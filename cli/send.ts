@@ -5,6 +5,7 @@ import type { CallingClient } from "../client/client.js";
 import type { Argument, CommandInput } from "../client/shared/command.js";
 import { DbsyncError, type Outcome } from "../client/shared/errors.js";
 import { asksForWriters } from "../client/writers.js";
+import { shownLines } from "../net/terminal/shown-text.js";
 import { didYouMean } from "../protocol/nearest-name.js";
 import {
   addClientOptions,
@@ -28,7 +29,6 @@ import {
   printValue,
 } from "./shared/output.js";
 import { tellHint } from "./shared/probe.js";
-import { shownLines } from "./shared/shown-text.js";
 import { showWaiting } from "./status/waiting.js";
 
 interface SendFlags extends ClientFlags {

@@ -1,7 +1,7 @@
 /** `dbsync-proxy status`: what a balancer or a cache with --admin says of itself and its servers, for people or as JSON. */
 import type { Command } from "commander";
-import { formatTable } from "../cli/shared/table.js";
 import { StartError } from "../net/process/start-error.js";
+import { formatTable } from "../net/terminal/table.js";
 import type { BalancerHealth } from "./admin/balancer-health.js";
 import type { CacheHealth } from "./admin/cache-health.js";
 

@@ -1,6 +1,6 @@
 /** What `dbsync bench` prints: figures, a histogram, what failed. */
 
-import { formatHeadedTable, formatTable } from "../shared/table.js";
+import { formatHeadedTable, formatTable } from "../../net/terminal/table.js";
 import type { LatencyHistogram } from "./latency-histogram.js";
 import type { LoadResult } from "./load.js";
 

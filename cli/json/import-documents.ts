@@ -1,9 +1,9 @@
 /** Documents of a running server of JSON documents, moved to all daemons. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { ServerAddress } from "../../client/shared/server-url.js";
 import { printLine } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
-import type { ServerAddress } from "../shared/server-url.js";
 import { DocumentWriter } from "./document-writer.js";
 import { JsonServer } from "./json-server.js";
 import { documentsOf } from "./json-source.js";

@@ -3,8 +3,9 @@
  * an answer ends with LF CR. Source: docs/json-documents.md "Lines".
  */
 import type { Socket } from "node:net";
+import type { ServerAddress } from "../../client/shared/server-url.js";
 import { isTlsAlert } from "../../client/shared/tls.js";
-import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
+import { readServerUrl } from "../shared/server-url.js";
 import { connected } from "../shared/text-socket.js";
 
 const SCHEME = "json";

@@ -1,9 +1,10 @@
 /** `dbsync test`: whether a server of JSON documents does what its clients expect, and how fast. */
 import type { Command } from "commander";
+import type { ServerAddress } from "../../client/shared/server-url.js";
 import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG } from "../shared/output.js";
-import { type ServerAddress, trusted } from "../shared/server-url.js";
+import { trusted } from "../shared/server-url.js";
 import { connected } from "../shared/text-socket.js";
 import { JSON_URL_HELP, JsonServer, readJsonUrl } from "./json-server.js";
 import { testJsonServer } from "./json-test.js";

@@ -1,6 +1,7 @@
 /** Keys of the ring, as people are shown them. */
+
+import { formatHeadedTable, formatTable } from "../../net/terminal/table.js";
 import { formatDate } from "../shared/dates.js";
-import { formatHeadedTable, formatTable } from "../shared/table.js";
 import type { RingKey } from "./key-ring.js";
 
 /** Hexadecimal digits of an id in a table: enough to name it by. */

@@ -1,7 +1,8 @@
 /** The list of members as people are shown it, and as JSON. */
+
+import { formatHeadedTable } from "../../net/terminal/table.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { printJson, printLine } from "../shared/output.js";
-import { formatHeadedTable } from "../shared/table.js";
 import { type MemberView, rawId } from "./member-views.js";
 import { hexIds, shown } from "./next-members.js";
 import type { ToldList } from "./told-list.js";

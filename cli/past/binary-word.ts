@@ -1,7 +1,7 @@
 /** Strings that are not UTF-8, as people and programs are shown them: no byte is lost. */
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { escaped } from "../shared/shown-text.js";
+import { escaped } from "../../net/terminal/shown-text.js";
 
 /** As redis-cli writes them. */
 const NAMED: Readonly<Record<string, string>> = {

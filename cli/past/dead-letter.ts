@@ -1,8 +1,9 @@
 /** Dead letters as users see them, and as JSON. */
+
+import { shown } from "../../net/terminal/shown-text.js";
+import { formatHeadedTable } from "../../net/terminal/table.js";
 import type { DeadLetter, LetterEnvelope, ListedLetters } from "../folder/letters.js";
 import { formatDate, formatMoment } from "../shared/dates.js";
-import { shown } from "../shared/shown-text.js";
-import { formatHeadedTable } from "../shared/table.js";
 
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;

@@ -3,12 +3,12 @@ import type { Command } from "commander";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { shownLines } from "../../net/terminal/shown-text.js";
 import type { DeadLetter, LetterOutcome } from "../folder/letters.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { shownLines } from "../shared/shown-text.js";
 import { formatLetter, formatLetters, jsonLetter } from "./dead-letter.js";
 import { addFindOptions, find } from "./find-letters.js";
 

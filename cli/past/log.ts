@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
+import { shown } from "../../net/terminal/shown-text.js";
 import { askEach, idOf, ringsOf } from "../keys/key-ring.js";
 import {
   addClientOptions,
@@ -13,7 +14,6 @@ import {
 import { parsePastDate } from "../shared/dates.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { shown } from "../shared/shown-text.js";
 import { followLog } from "./log-following.js";
 import { addLogVerify } from "./log-verify.js";
 import { formatPast, type Past, readPast } from "./past-report.js";

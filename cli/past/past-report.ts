@@ -1,9 +1,9 @@
 /** Units of the past as TIMELINE tells them, and as people are shown them. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { Tone } from "../shared/colours.js";
+import type { Tone } from "../../net/terminal/colours.js";
+import { formatTable } from "../../net/terminal/table.js";
 import { formatMoment } from "../shared/dates.js";
 import { fieldsOf } from "../shared/output.js";
-import { formatTable } from "../shared/table.js";
 import { BinaryWord } from "./binary-word.js";
 
 /** Hexadecimal digits of an id that people are shown. */

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
+import { shownLines } from "../../net/terminal/shown-text.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import {
   addClientOptions,
@@ -14,7 +15,6 @@ import { formatDate, parsePastDate } from "../shared/dates.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOptions, type FolderFlags } from "../shared/folder-options.js";
 import { printLine } from "../shared/output.js";
-import { shownLines } from "../shared/shown-text.js";
 
 type RestoreFlags = FolderFlags &
   ClientFlags & {

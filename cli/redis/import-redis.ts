@@ -1,10 +1,11 @@
 /** `dbsync import redis://…`: all keys of one database of a Redis, written to all daemons as signed commands. */
+
+import { shown } from "../../net/terminal/shown-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
-import { shown } from "../shared/shown-text.js";
 import { type Copied, KeyCopier } from "./key-copier.js";
 import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";

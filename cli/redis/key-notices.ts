@@ -1,6 +1,7 @@
 /** Whether a Redis tells which keys are written (notify-keyspace-events): turned on for as long as an import follows it. */
+
+import { shown } from "../../net/terminal/shown-text.js";
 import { printLine } from "../shared/output.js";
-import { shown } from "../shared/shown-text.js";
 import { bulksOf, RedisError, type RedisSource } from "./redis-source.js";
 
 const SETTING = "notify-keyspace-events";

@@ -1,6 +1,7 @@
 /** Where a Redis is: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`; `resp://` and `resps://` are the same. */
 import { InvalidArgumentError } from "commander";
-import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
+import type { ServerAddress } from "../../client/shared/server-url.js";
+import { readServerUrl } from "../shared/server-url.js";
 
 const SCHEME = "redis";
 const DEFAULT_PORT = 6379;

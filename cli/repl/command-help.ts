@@ -1,10 +1,10 @@
 /** What a command is for, in a line: asked of the daemons once (COMMAND DOCS), then known. */
 
 import type { CommandInput } from "../../client/shared/command.js";
+import { shown } from "../../net/terminal/shown-text.js";
 import { textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { isCommandName } from "../shared/command-names.js";
-import { shown } from "../shared/shown-text.js";
 
 const GENERAL = `Each line is a command: SET greeting "good morning"
 help NAME   what a command is for

@@ -2,10 +2,10 @@
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import { DbsyncError } from "../../client/shared/errors.js";
+import { shownLines } from "../../net/terminal/shown-text.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { completeCommand } from "../shared/command-names.js";
 import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
-import { shownLines } from "../shared/shown-text.js";
 import { isQuoteOpen, splitWords } from "../shared/words.js";
 import type { ReplSession } from "./repl-session.js";
 import { quoted } from "./typed-text.js";

@@ -1,8 +1,9 @@
 /** A reply as people read it at a terminal: typed, lists numbered. Source: redis-cli's own form, Redis 7. */
+
+import { escaped, shownLines } from "../../net/terminal/shown-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double.js";
-import { escaped, shownLines } from "../shared/shown-text.js";
 
 const NAMED: Readonly<Record<string, string>> = {
   "\n": "\\n",

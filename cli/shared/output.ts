@@ -3,11 +3,11 @@ import { isUtf8 } from "node:buffer";
 import { describeOutcome } from "../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { painted, type Tone } from "../../net/terminal/colours.js";
+import { shownLines } from "../../net/terminal/shown-text.js";
+import { terminalColumns, wrapped } from "../../net/terminal/table.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
-import { painted, type Tone } from "./colours.js";
 import { type ExitCode, exitCodeOf } from "./exit-codes.js";
-import { shownLines } from "./shown-text.js";
-import { terminalColumns, wrapped } from "./table.js";
 
 export const JSON_FLAG = "--json";
 

@@ -1,6 +1,7 @@
 /** What `dbsync sql` prints: answers as tables or as JSON of a line each and what went wrong on standard error. */
+
+import { shown, shownLines } from "../../net/terminal/shown-text.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
-import { shown, shownLines } from "../shared/shown-text.js";
 import type { SqlAnswer } from "./answer.js";
 import { tableOf } from "./relation-table.js";
 

@@ -1,5 +1,5 @@
 /** Relations as tables for people. */
-import { shown } from "../shared/shown-text.js";
+import { shown } from "../../net/terminal/shown-text.js";
 import type { Cell, Relation } from "./answer.js";
 
 /** Columns as wide as what stands in them, numbers on the right; the last line counts the rows. */

@@ -1,8 +1,9 @@
 /** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or what stands in front of one. */
 import type { Socket } from "node:net";
+import type { ServerAddress } from "../../client/shared/server-url.js";
 import { isTlsAlert } from "../../client/shared/tls.js";
 import { ended, forTheOriginal, isOpen } from "../../protocol/sql-statement.js";
-import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
+import { readServerUrl } from "../shared/server-url.js";
 import { connected } from "../shared/text-socket.js";
 import { readAnswer, type SqlAnswer } from "./answer.js";
 

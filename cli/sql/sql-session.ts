@@ -1,5 +1,5 @@
 /** What one run of `dbsync sql` says to its server: connected when first needed, and anew after a connection was lost. */
-import type { ServerAddress } from "../shared/server-url.js";
+import type { ServerAddress } from "../../client/shared/server-url.js";
 import type { SqlAnswer } from "./answer.js";
 import { SqlServer } from "./sql-server.js";
 import { databaseChosenBy } from "./statement.js";

@@ -1,10 +1,11 @@
 /** `dbsync sql`: statements for a server of the SQL line protocol, typed at a terminal or piped in. */
 import type { Command } from "commander";
+import type { ServerAddress } from "../../client/shared/server-url.js";
 import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp } from "../shared/exit-codes.js";
 import { HistoryFile } from "../shared/history-file.js";
 import { JSON_FLAG } from "../shared/output.js";
-import { type ServerAddress, trusted } from "../shared/server-url.js";
+import { trusted } from "../shared/server-url.js";
 import { printAnswer } from "./print-answer.js";
 import { DEFAULT_PLACE, readSqlPlace } from "./sql-server.js";
 import { SqlSession } from "./sql-session.js";

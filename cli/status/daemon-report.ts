@@ -1,8 +1,8 @@
 /** Tables of what daemons say of themselves, for people. */
 import type { Stage } from "../../client/shared/errors.js";
+import { fitted, formatHeadedTable } from "../../net/terminal/table.js";
 import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
-import { fitted, formatHeadedTable } from "../shared/table.js";
 import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
 /** Hexadecimal digits of an id that people are shown. */

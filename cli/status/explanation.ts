@@ -1,7 +1,7 @@
 /** `dbsync status --explain`: what the columns of all its tables mean. */
-import { painted } from "../shared/colours.js";
+import { painted } from "../../net/terminal/colours.js";
+import { wrapped } from "../../net/terminal/table.js";
 import type { Column } from "../shared/column.js";
-import { wrapped } from "../shared/table.js";
 import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "./daemon-report.js";
 import { FLEET_COLUMNS, FLEET_SERVER_COLUMNS } from "./fleet-report.js";
 import { MEMBER_COLUMNS, timelineColumns } from "./timeline-report.js";

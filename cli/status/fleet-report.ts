@@ -1,7 +1,8 @@
 /** Tables of what daemons of --json-replica say of each other, for people. */
+
+import { fitted, formatHeadedTable } from "../../net/terminal/table.js";
 import type { FleetFigures, FleetServer } from "../../protocol/json/fleet-figures.js";
 import { type Column, rowsOf } from "../shared/column.js";
-import { fitted, formatHeadedTable } from "../shared/table.js";
 import type { FleetStatus } from "./fleet-status.js";
 
 const toldOf =

@@ -1,7 +1,8 @@
 /** What daemons of --json-replica say of each other, asked by the JSON protocol, and what of that is bad. */
+
+import type { ServerAddress } from "../../client/shared/server-url.js";
 import type { FleetFigures } from "../../protocol/json/fleet-figures.js";
 import { JsonServer } from "../json/json-server.js";
-import type { ServerAddress } from "../shared/server-url.js";
 import type { Problem } from "./timeline-problems.js";
 
 /** One server, as --json prints it. */

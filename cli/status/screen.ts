@@ -1,6 +1,6 @@
 /** A terminal on which lines are drawn again and again in the same place. It is left as it was, with the last of them on it. */
 import type { WriteStream } from "node:tty";
-import { painted } from "../shared/colours.js";
+import { painted } from "../../net/terminal/colours.js";
 import type { ShownLine } from "./watched-report.js";
 
 const ESCAPE = "\x1b[";

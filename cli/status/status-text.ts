@@ -1,8 +1,8 @@
 /** What `dbsync status` prints for people: tables, and below them what is wrong. */
 import { realEnvironment } from "../../client/shared/environment.js";
-import { painted, type Tone } from "../shared/colours.js";
-import { shown } from "../shared/shown-text.js";
-import { wrapped } from "../shared/table.js";
+import { painted, type Tone } from "../../net/terminal/colours.js";
+import { shown } from "../../net/terminal/shown-text.js";
+import { wrapped } from "../../net/terminal/table.js";
 import { formatDaemons } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { formatFleets } from "./fleet-report.js";

@@ -2,12 +2,13 @@
 import type { Command } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
+import type { ServerAddress } from "../../client/shared/server-url.js";
+import { terminalColumns } from "../../net/terminal/table.js";
 import { JSON_URL_HELP, readJsonUrl } from "../json/json-server.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
-import { type ServerAddress, trusted } from "../shared/server-url.js";
-import { terminalColumns } from "../shared/table.js";
+import { trusted } from "../shared/server-url.js";
 import { explanation } from "./explanation.js";
 import { readFleets } from "./fleet-status.js";
 import { readFullStatus } from "./read-status.js";

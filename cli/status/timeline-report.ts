@@ -1,7 +1,8 @@
 /** Tables of timelines and members, for people. */
+
+import { fitted, formatHeadedTable } from "../../net/terminal/table.js";
 import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
-import { fitted, formatHeadedTable } from "../shared/table.js";
 import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
 
 /** Hexadecimal digits of a fingerprint. */

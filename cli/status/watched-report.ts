@@ -1,9 +1,10 @@
 /** What `dbsync status --watch` shows on a terminal: as much as fits, and no line longer than it is wide. */
+
+import type { Tone } from "../../net/terminal/colours.js";
+import { shown as shownText } from "../../net/terminal/shown-text.js";
+import { clip, fitted, tableLines, wrapped } from "../../net/terminal/table.js";
 import { bytesText, countText, millisecondsText, spanText } from "../shared/amounts.js";
-import type { Tone } from "../shared/colours.js";
 import { rowsOf } from "../shared/column.js";
-import { shown as shownText } from "../shared/shown-text.js";
-import { clip, fitted, tableLines, wrapped } from "../shared/table.js";
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { FLEET_COLUMNS, FLEET_SERVER_COLUMNS, serversOf } from "./fleet-report.js";

@@ -1,9 +1,10 @@
 /** What `dbsync top` shows: a table that fits 80 columns, and on a terminal how it has been of late. */
+
+import type { Tone } from "../../net/terminal/colours.js";
+import { shown } from "../../net/terminal/shown-text.js";
+import { clip, fitted, formatHeadedTable, wrapped } from "../../net/terminal/table.js";
 import { bytesText, countText, spanText } from "../shared/amounts.js";
-import type { Tone } from "../shared/colours.js";
 import { type Column, rowsOf } from "../shared/column.js";
-import { shown } from "../shared/shown-text.js";
-import { clip, fitted, formatHeadedTable, wrapped } from "../shared/table.js";
 import { stateOf } from "../status/daemon-report.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { sentencesOf } from "../status/status-text.js";

@@ -1,12 +1,12 @@
 /** `dbsync top`: what each daemon is doing, again and again. */
 import { type Command, Option } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
+import { painted } from "../../net/terminal/colours.js";
+import { shownLines } from "../../net/terminal/shown-text.js";
+import { terminalColumns } from "../../net/terminal/table.js";
 import { addClientOptions, type ClientFlags, readCount, readSettings } from "../shared/client-options.js";
-import { painted } from "../shared/colours.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
-import { shownLines } from "../shared/shown-text.js";
-import { terminalColumns } from "../shared/table.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { columnLines } from "../status/explanation.js";
 import { readFullStatus } from "../status/read-status.js";

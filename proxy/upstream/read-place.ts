@@ -1,6 +1,6 @@
 /** Where a server is, as options and configuration files say it. */
 import { InvalidArgumentError } from "commander";
-import { readServerUrl } from "../../cli/shared/server-url.js";
+import { parseServerUrl, type ServerAddress } from "../../client/shared/server-url.js";
 import type { UpstreamPlace } from "./place.js";
 
 const PLAIN = "sql://";
@@ -8,7 +8,7 @@ const PLAIN = "sql://";
 /** @param text  `[sql://]host[:port]`, `sqls://host[:port]#sha256:…` @throws InvalidArgumentError */
 export function readPlace(text: string, port: number): UpstreamPlace {
   const url = text.includes("://") ? text : PLAIN + text;
-  const { host, port: its, tls, login } = readServerUrl(url, { scheme: "sql", port });
+  const { host, port: its, tls, login } = addressOf(url, port);
   if (/^\d+$/.test(host))
     throw new InvalidArgumentError(
       `"${host}" is a port without a host: 127.0.0.1:${host}, if it is on this machine.`,
@@ -16,4 +16,13 @@ export function readPlace(text: string, port: number): UpstreamPlace {
   // The place is shown in logs and to clients, who log in themselves.
   if (login !== null) throw new InvalidArgumentError("No user and no password: clients log in themselves.");
   return { host, port: its, tls, text: text.startsWith(PLAIN) ? text.slice(PLAIN.length) : text };
+}
+
+/** @throws InvalidArgumentError */
+function addressOf(url: string, port: number): ServerAddress {
+  try {
+    return parseServerUrl(url, { scheme: "sql", port });
+  } catch (problem) {
+    throw problem instanceof RangeError ? new InvalidArgumentError(problem.message) : problem;
+  }
 }

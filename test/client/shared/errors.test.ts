@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { formatTable } from "../../../cli/shared/table.js";
 import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
 import { REFUSAL_CURES } from "../../../client/shared/refusal-cures.js";
 import { STAGES } from "../../../client/shared/sentences.js";
+import { formatTable } from "../../../net/terminal/table.js";
 import { repositoryRoot } from "../../support/repository.js";
 
 const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");

@@ -1,0 +1,57 @@
+/** URLs of servers that speak other protocols: SQL, JSON lines, Redis. */
+import type { Place } from "./environment.js";
+import { DbsyncError } from "./errors.js";
+import { parsePins } from "./servers.js";
+
+export interface ServerAddress extends Place {
+  /** null: without a login. */
+  readonly login: { readonly user: string; readonly password: string } | null;
+}
+
+/** The form of a protocol's URLs: the scheme without TLS (an s follows it with TLS), and the default port. */
+export interface UrlForm {
+  readonly scheme: string;
+  readonly port: number;
+}
+
+/** Parses `scheme://[user:password@]host[:port]`, `schemes://…#sha256:…`. @throws RangeError  what is expected */
+export function parseServerUrl(text: string, { scheme, port }: UrlForm): ServerAddress {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isKnown = url?.protocol === `${scheme}:` || url?.protocol === `${scheme}s:`;
+  if (!isKnown || url.hostname === "" || !["", "/"].includes(url.pathname) || url.search !== "") {
+    throw new RangeError(
+      `It is ${scheme}://host or ${scheme}://host:port (${port} unless said otherwise), with user:password@ before the host if need be; with TLS ${scheme}s://…`,
+    );
+  }
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? port : Number(url.port),
+    tls: tlsOf(url.protocol === `${scheme}s:`, text),
+    login: loginOf(url),
+  };
+}
+
+/** @throws RangeError */
+function tlsOf(isEncrypted: boolean, text: string): Place["tls"] {
+  const [before = "", ...pins] = text.split("#");
+  if (!isEncrypted) {
+    if (pins.length === 0) return null;
+    const [scheme = ""] = text.split(":");
+    throw new RangeError(`A fingerprint stands with TLS only: ${scheme}s://…`);
+  }
+  try {
+    return parsePins(text.slice(before.length), text, "the address");
+  } catch (problem) {
+    throw new RangeError(problem instanceof DbsyncError ? `${problem.message}.` : String(problem));
+  }
+}
+
+/** Returns the login; a password alone is the user default's, as with auth. @throws RangeError */
+function loginOf({ username, password }: URL): ServerAddress["login"] {
+  if (username === "" && password === "") return null;
+  try {
+    return { user: decodeURIComponent(username) || "default", password: decodeURIComponent(password) };
+  } catch {
+    throw new RangeError("In user and password a % is written as %25.");
+  }
+}
