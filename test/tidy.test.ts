@@ -24,6 +24,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   dashboard: ["protocol"],
 };
 
+/** Files of the client that the daemon may import: its entry, and the class that passes commands on. */
+const clientEntries = ["client/entry.ts", "client/carrier.ts"];
+
 /** Folders without IO, clock or randomness. */
 const pure = ["protocol", "store"];
 const impure =
@@ -47,6 +50,14 @@ test("folders import only along the arrows", () => {
       const folder = folderOf(imported);
       assert.ok(folder === folderOf(file) || allowed.includes(folder), `${file} must not import ${imported}`);
     }
+  }
+});
+
+test("the daemon imports the client's entries, and nothing inside it", () => {
+  for (const file of sources) {
+    if (folderOf(file) !== "engine") continue;
+    for (const imported of importsOf(file))
+      assert.ok(folderOf(imported) !== "client" || clientEntries.includes(imported), `${file}: ${imported}`);
   }
 });
 

@@ -1,5 +1,6 @@
 /** What a typed line does: a command for the daemons, or a word that is the session's own (SELECT, MULTI, help). */
 
+import { repliedError } from "../../client/carrier.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
 import type { Settings } from "../../client/settings/options.js";
@@ -11,7 +12,6 @@ import {
   isReadCommand,
 } from "../../client/shared/command.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
-import { repliedError } from "../../client/shared/replied-error.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../protocol/reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";

@@ -1,5 +1,5 @@
 /** The reply to a command that is on its way to the daemons, and who waits for it. */
-import type { Carrying } from "../../client/calls/pending-call.js";
+import type { Carrying } from "../../client/carrier.js";
 import type { Reply } from "../../protocol/reply.js";
 import { replyOf } from "./failure-replies.js";
 

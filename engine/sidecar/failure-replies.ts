@@ -2,8 +2,8 @@
  * What a Redis client is told when no daemon gave a good answer: the daemons' own error where there is one, else whether the
  * command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and what each daemon said.
  */
-import { DbsyncError } from "../../client/shared/errors.js";
-import { repliedError } from "../../client/shared/replied-error.js";
+import { repliedError } from "../../client/carrier.js";
+import { DbsyncError } from "../../client/entry.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { BackendFailure } from "../backends/backend.js";

@@ -1,4 +1,5 @@
 /** The way of a Redis client's commands to the daemons of a cluster: signed with this daemon's key, to all of them. */
+import type { Carrier } from "../../client/carrier.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { COMMANDS_MAX, type Condition } from "../../protocol/version-2/envelope.js";
@@ -15,7 +16,6 @@ import type {
   Writers,
 } from "../users/command-path.js";
 import { CarriedReply } from "./carried-reply.js";
-import type { Carrier } from "./carrier.js";
 import { FOREIGN_CURSOR, isForeignCursor, SCANS, wholeScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
 import { refusalOfForm, UNCARRIED } from "./uncarried.js";

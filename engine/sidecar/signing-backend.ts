@@ -1,11 +1,11 @@
 /** The daemons of a cluster as a backend: each command goes out signed to all of them. For version 1, and the life of it all. */
+import type { Carrier } from "../../client/carrier.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
 import { isolationOf } from "../backends/isolation.js";
-import type { Carrier } from "./carrier.js";
 import { outcomeOf } from "./failure-replies.js";
 
 /** Why a command that Redis would run on a connection of its own is not carried. */

@@ -30,10 +30,10 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "conditions: what is read behind WATCH is any daemon's",
-    file: "engine/sidecar/carrier.js",
+    file: "client/carrier.js",
     find: 'settings.policy === "usual"',
     replace: "false",
-    test: "test/engine/sidecar/carrier.test.js",
+    test: "test/client/carrier.test.js",
   },
   {
     name: "own writes: a daemon that refused one has to prove nothing",

@@ -1,10 +1,10 @@
 /** By which policy a sidecar's commands go out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FanOutClient } from "../../../client/fan-out-client.js";
-import type { CallSettings } from "../../../client/settings/call-options.js";
-import type { GivenPolicy } from "../../../client/shared/policy.js";
-import { Carrier } from "../../../engine/sidecar/carrier.js";
+import { Carrier } from "../../client/carrier.js";
+import type { FanOutClient } from "../../client/fan-out-client.js";
+import type { CallSettings } from "../../client/settings/call-options.js";
+import type { GivenPolicy } from "../../client/shared/policy.js";
 
 /** The policies of what is sent: each command with the number of keys that its connection watches. */
 function policiesOf(policy: GivenPolicy, sent: readonly (readonly [command: string, watched: number])[]) {

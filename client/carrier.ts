@@ -1,28 +1,44 @@
 /**
- * The client library as this daemon uses it: commands go out signed with its key to all daemons, those that come together in
- * one envelope, in the order in which they came.
+ * The client of a program that passes commands on as bytes, such as `dbsyncd -d dbsync`: signed with its key to all daemons, those that
+ * come together in one envelope, in the order in which they came.
  */
-import type { Carrying } from "../../client/calls/pending-call.js";
-import type { FanOutClient } from "../../client/fan-out-client.js";
-import type { CallSettings } from "../../client/settings/call-options.js";
-import type { EnvelopeOptions } from "../../client/settings/header-options.js";
-import { companyOf, isReadCommand } from "../../client/shared/command.js";
-import type { ByteString } from "../../protocol/byte-string.js";
-import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import type { Condition } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
+import { type ByteString, bytesOfText } from "../protocol/byte-string.js";
+import { type ErrorReply, error } from "../protocol/reply.js";
+import { writeCommand } from "../protocol/resp/resp-writer.js";
+import type { Condition } from "../protocol/version-2/envelope.js";
+import type { Carrying } from "./calls/pending-call.js";
+import { openClient } from "./dbsync-send.js";
+import type { FanOutClient } from "./fan-out-client.js";
+import type { CallSettings } from "./settings/call-options.js";
+import { readDefaults } from "./settings/defaults.js";
+import type { EnvelopeOptions } from "./settings/header-options.js";
+import { readOptions, type SendOptions } from "./settings/options.js";
+import { companyOf, isReadCommand } from "./shared/command.js";
+import { type Environment, realEnvironment } from "./shared/environment.js";
+import { DbsyncError } from "./shared/errors.js";
+
+export type { Carrying };
 
 type Argv = readonly ByteString[];
 
 /** Until what is to be final is given up: the daemons' window, and then their reports. */
 const STABLE_TIMEOUT_MS = 60_000;
 
-/** For whom a command goes out. */
+/** Databases whose settings are kept. */
+const KEPT_DATABASES = 16;
+
+/** The commands that all clients have sent by now are read before any of them is signed: an envelope for many is far cheaper than one for each. */
+const ENVIRONMENT: Environment = { ...realEnvironment, soon: (run) => void setImmediate(run) };
+
+/** Neither variables nor dbsync.ini. */
+const NOTHING = { folder: "", home: "", system: "" };
+
+/** The connection that a command comes from. */
 export interface CarriedFor {
   readonly db: number;
   /** Whether the answer waits until the place of the write is final. */
   readonly isStable: boolean;
-  /** As of CommandSender. */
+  /** Keys that the connection watches. */
   readonly watched?: { readonly size: number };
 }
 
@@ -33,6 +49,21 @@ export class Carrier {
   #ofDatabases: CallSettings[] = [];
   /** Milliseconds that a command may take. */
   #timeout = 0;
+
+  /**
+   * Opens a client by these options alone: DBSYNC_SERVERS, and its like, and dbsync.ini are not read.
+   * @param warned  receives warnings about the key
+   * @throws DbsyncError  an option or a key that cannot be used
+   */
+  static open(
+    options: SendOptions & { readonly servers: string },
+    warned: (warning: string) => void,
+  ): { carrier: Carrier; fingerprint: string | null } {
+    const variables = { DBSYNC_SERVERS: options.servers };
+    const settings = readOptions(options, () => readDefaults({ ...NOTHING, variables }));
+    const { client, key } = openClient(settings, warned, ENVIRONMENT, true);
+    return { carrier: new Carrier(client, settings), fingerprint: key.fingerprint };
+  }
 
   constructor(client: FanOutClient, settings: CallSettings) {
     this.#client = client;
@@ -46,7 +77,7 @@ export class Carrier {
 
   set timeout(timeout: number) {
     this.#timeout = timeout;
-    this.#ofDatabases = Array.from({ length: DATABASES_DEFAULT }, (_, db) => ({
+    this.#ofDatabases = Array.from({ length: KEPT_DATABASES }, (_, db) => ({
       ...this.#settings,
       timeout,
       envelope: db === 0 ? null : headerOf(db),
@@ -102,3 +133,10 @@ function headerOf(db: number): EnvelopeOptions {
  */
 const watching = (settings: CallSettings): CallSettings =>
   settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;
+
+/** Returns the error that daemons replied with, in their words; null: the call has failed otherwise. */
+export function repliedError(problem: Error): ErrorReply | null {
+  if (!(problem instanceof DbsyncError) || problem.code !== "reply") return null;
+  const failed = problem.outcomes.find((outcome) => outcome.status === "failed" && outcome.stage === "reply");
+  return failed?.status === "failed" ? error(bytesOfText(failed.detail)) : null;
+}
