@@ -12,7 +12,6 @@ import { typeTree } from "./folder-type.js";
 import { type JacksonValue, jacksonText } from "./jackson-text.js";
 import { domainType } from "./kept-domain.js";
 import { cellsOf, textOf } from "./typed-rows.js";
-import { readView } from "./view-reader.js";
 import { viewTree } from "./view-tree.js";
 
 /** What is made stands beside until it is whole. */
@@ -105,6 +104,7 @@ async function exportKept(
   asking: TypedAsking,
   tell: Tell,
 ): Promise<number> {
+  const { readView } = await import("./parsed-statements.js");
   let views = 0;
   for (const [field, text] of pairsOf(await asking.ask(["HGETALL", `sql:${database}`]))) {
     const [kind, name = ""] = field.split(" ", 2);

@@ -2,7 +2,6 @@
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import type { SqlAnswer } from "./answer.js";
 import { SqlServer } from "./sql-server.js";
-import { databaseChosenBy } from "./statement.js";
 
 export class SqlSession implements Disposable {
   readonly #address: ServerAddress;
@@ -63,6 +62,7 @@ export class SqlSession implements Disposable {
     this.#isBusy = true;
     try {
       const answer = await server.ask(statement);
+      const { databaseChosenBy } = await import("./parsed-statements.js");
       const database = databaseChosenBy(statement);
       if (database !== null && answer.kind === "message") this.#chosen = { statement, database };
       return answer;

@@ -4,7 +4,6 @@ import { SqlLineParser } from "../../protocol/sql-lines.js";
 
 /** More than a server takes: it says so itself. This is about what is no file of statements at all. */
 const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
-const USE = /^(?:ampiasao|use)\s+([\p{L}_][\p{L}\p{N}_]*)\s*$/iu;
 
 /** Statements out of what is typed or piped in. */
 export class StatementReader {
@@ -39,9 +38,4 @@ export class StatementReader {
       statements.push(textOfBytes(next));
     return statements;
   }
-}
-
-/** The database that it chooses; null: it is no such statement. */
-export function databaseChosenBy(statement: string): string | null {
-  return USE.exec(statement)?.[1] ?? null;
 }

@@ -67,7 +67,7 @@ function readSource(tree: unknown): ViewSource | null {
   return query === null || alias === null ? null : { kind: "derived", query, alias };
 }
 
-const isName = (name: unknown): name is string => typeof name === "string" && NAME.test(name);
+export const isName = (name: unknown): name is string => typeof name === "string" && NAME.test(name);
 
 const fieldsOf = (tree: unknown): Fields => (typeof tree === "object" && tree !== null ? tree : {}) as Fields;
 

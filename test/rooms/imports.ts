@@ -11,11 +11,16 @@ export const texts: ReadonlyMap<string, string> = new Map(
 );
 
 const IMPORT = /\b(?:from|import)\s*\(?\s*"(\.[^"]+)\.js"/g;
+/** Of values, with the file; types leave nothing behind. */
+const AT_START = /^(?:import|export) (?!type\b)[^;]*?"(\.[^"]+)\.js"/gm;
 /** A worker's file, or a program's. */
 const STARTED = /\bnew URL\(\s*"(\.[^"]+)\.js",\s*import\.meta\.url/g;
 
 /** Files of ours that a file imports, as paths from the root. */
 export const importsOf = (file: string): string[] => foundIn(file, IMPORT);
+
+/** Files of ours that are loaded with a file, whatever is called. */
+export const importsAtStart = (file: string): string[] => foundIn(file, AT_START);
 
 /** Files of ours that a file starts. */
 export const startedBy = (file: string): string[] => foundIn(file, STARTED);

@@ -1,8 +1,8 @@
 /** Views' queries as text and as trees: what the earlier server can read back, and nothing else. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { databaseChosenBy, readView } from "../../../cli/sql/parsed-statements.js";
 import { sourcesOf, type ViewQuery, type ViewSource, viewText } from "../../../cli/sql/view-query.js";
-import { readView } from "../../../cli/sql/view-reader.js";
 import { readViewTree, viewTree } from "../../../cli/sql/view-tree.js";
 import { parse } from "../../../store/sql/parse.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
@@ -81,6 +81,26 @@ test("queries that name a column, or have more, are others", () => {
   ])
     assert.equal(readView(text), null, text);
   for (const tree of [null, 1, [], {}, { "@class": "x.SelectRqst" }]) assert.equal(readViewTree(tree), null);
+});
+
+test("names that the earlier server does not know make another query", () => {
+  for (const text of ['select * from "a b"', 'select * from a as "x-y"', 'select * from a natural join "1"'])
+    assert.equal(readView(text), null, text);
+});
+
+test("the database that a statement chooses", () => {
+  for (const [text, database] of [
+    ["use shop", "shop"],
+    ["USE fianarana ", "fianarana"],
+    ["ampiasao trano", "trano"],
+    ["#ampiasao@ trano", "trano"],
+    ["/* first */ use shop", "shop"],
+    ["use", null],
+    ["select * from use", null],
+    ["user shop", null],
+    ["", null],
+  ] as const)
+    assert.equal(databaseChosenBy(text), database, text);
 });
 
 test("what a query reads", () => {
