@@ -1,19 +1,7 @@
 /** Strings that are not UTF-8, as people and programs are shown them: no byte is lost. */
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { escaped } from "../../net/terminal/shown-text.js";
-
-/** As redis-cli writes them. */
-const NAMED: Readonly<Record<string, string>> = {
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\x07": "\\a",
-  "\b": "\\b",
-  "\\": "\\\\",
-  '"': '\\"',
-};
-const UNPRINTABLE = /[\\"\u0000-\u001f\u007f-\u00ff]/g;
+import { quotedWord } from "../../protocol/resp/inline-command.js";
 
 export class BinaryWord {
   readonly bytes: Buffer;
@@ -24,7 +12,7 @@ export class BinaryWord {
 
   /** In quotation marks, with `\xHH` for bytes that are not printable ASCII. */
   toString(): string {
-    return `"${this.bytes.toString("latin1").replace(UNPRINTABLE, (char) => escaped(char, NAMED))}"`;
+    return quotedWord(this.bytes.toString("latin1"));
   }
 
   toJSON(): { readonly base64: string } {

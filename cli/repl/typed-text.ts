@@ -1,24 +1,13 @@
 /** A reply as people read it at a terminal: typed, lists numbered. Source: redis-cli's own form, Redis 7. */
 
-import { escaped, shownLines } from "../../net/terminal/shown-text.js";
+import { shownLines } from "../../net/terminal/shown-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double.js";
-
-const NAMED: Readonly<Record<string, string>> = {
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\b": "\\b",
-  "\x07": "\\a",
-  '"': '\\"',
-  "\\": "\\\\",
-};
+import { escapedByte, quotedWord } from "../../protocol/resp/inline-command.js";
 
 /** Control characters, quotes and backslashes. */
 const UNSHOWN = /[\x00-\x1f\x7f-\x9f"\\]/g;
-/** Of bytes that are no UTF-8. */
-const UNSHOWN_BYTE = /[^\x20-\x7e]|["\\]/g;
 
 /** @returns lines without the end of the last one */
 export function typedText(reply: Reply): string {
@@ -60,9 +49,5 @@ function list(items: readonly Reply[]): string {
 /** In quotes, as a line that is typed takes it; bytes that are no UTF-8 text as `\xff`. */
 export function quoted(bytes: ByteString): string {
   const text = textOfBytes(bytes);
-  const isText = !text.includes("\ufffd");
-  const shown = isText ? text.replace(UNSHOWN, quotedChar) : bytes.replace(UNSHOWN_BYTE, quotedChar);
-  return `"${shown}"`;
+  return text.includes("\ufffd") ? quotedWord(bytes) : `"${text.replace(UNSHOWN, escapedByte)}"`;
 }
-
-const quotedChar = (char: string): string => escaped(char, NAMED);

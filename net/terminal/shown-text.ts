@@ -6,13 +6,11 @@ const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t"
 
 /** On one line, without what a terminal would obey. */
 export function shown(text: string): string {
-  return text.replace(CONTROL, (char) => escaped(char));
+  return text.replace(CONTROL, escaped);
 }
 
-/** A character in a form that moves nothing. @param named  those that have a letter of their own */
-export function escaped(char: string, named: Readonly<Record<string, string>> = NAMED): string {
-  return named[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
-}
+const escaped = (char: string): string =>
+  NAMED[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
 
 /** As `shown`, line by line. */
 export function shownLines(text: string): string {

@@ -12,22 +12,50 @@ const ESCAPES: Readonly<Record<string, ByteString>> = {
   b: "\b",
   a: "\x07",
 };
+const LETTERS: ReadonlyMap<ByteString, string> = new Map(
+  Object.entries(ESCAPES).map(([letter, byte]) => [byte, letter]),
+);
 
-/** The line's words; null: a quotation is not closed, or goes on behind its closing. */
-export function splitLine(line: ByteString): ByteString[] | null {
+/** A quotation that is not closed, or that is closed within a word. */
+export interface QuoteMistake {
+  readonly quote: string;
+  /** Whether it is not closed. */
+  readonly isOpen: boolean;
+}
+
+interface Read {
+  readonly word: ByteString;
+  /** Where the line goes on. */
+  readonly end: number;
+}
+
+/** Returns the line's words, or why there are none. */
+export function splitLine(line: ByteString): ByteString[] | QuoteMistake {
   const words: ByteString[] = [];
   for (let at = 0; ; ) {
     while (at < line.length && BLANK.test(line[at] as string)) at++;
     if (at === line.length) return words;
     const read = readWord(line, at);
-    if (read === null) return null;
+    if ("quote" in read) return read;
     // Put together of characters, each of which would cost 32 bytes as long as the word is kept.
     words.push(detached(read.word));
     at = read.end;
   }
 }
 
-function readWord(line: ByteString, start: number): { word: ByteString; end: number } | null {
+/** Returns a word in double quotes, as `splitLine` reads it: of its bytes those that are no printable ASCII are escaped. */
+export function quotedWord(word: ByteString): ByteString {
+  return `"${word.replace(/["\\]|[^ -~]/g, escapedByte)}"`;
+}
+
+/** Returns a byte as it stands in double quotes: by its letter, or by its number. */
+export function escapedByte(byte: ByteString): ByteString {
+  if (byte === '"' || byte === "\\") return `\\${byte}`;
+  const letter = LETTERS.get(byte);
+  return letter === undefined ? `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}` : `\\${letter}`;
+}
+
+function readWord(line: ByteString, start: number): Read | QuoteMistake {
   let word = "";
   let at = start;
   while (at < line.length && !WORD_END.test(line[at] as string)) {
@@ -38,14 +66,16 @@ function readWord(line: ByteString, start: number): { word: ByteString; end: num
       continue;
     }
     const quoted = char === '"' ? readDoubleQuoted(line, at + 1) : readSingleQuoted(line, at + 1);
-    // Behind a closing quote the word has to end.
-    if (quoted === null || (quoted.end < line.length && !BLANK.test(line[quoted.end] as string))) return null;
+    if (quoted === null) return { quote: char, isOpen: true };
+    // After a closing quote the word has to end.
+    if (quoted.end < line.length && !BLANK.test(line[quoted.end] as string))
+      return { quote: char, isOpen: false };
     return { word: word + quoted.word, end: quoted.end };
   }
   return { word, end: at };
 }
 
-function readDoubleQuoted(line: ByteString, start: number): { word: ByteString; end: number } | null {
+function readDoubleQuoted(line: ByteString, start: number): Read | null {
   let word = "";
   for (let at = start; at < line.length; at++) {
     const char = line[at] as string;
@@ -66,7 +96,7 @@ function readDoubleQuoted(line: ByteString, start: number): { word: ByteString; 
   return null;
 }
 
-function readSingleQuoted(line: ByteString, start: number): { word: ByteString; end: number } | null {
+function readSingleQuoted(line: ByteString, start: number): Read | null {
   let word = "";
   for (let at = start; at < line.length; at++) {
     if (line[at] === "'") return { word, end: at + 1 };

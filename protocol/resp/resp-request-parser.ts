@@ -264,7 +264,7 @@ export class RespRequestParser {
       return this.#end - this.#at > LINE_BYTES_MAX ? this.#fail("too big inline request") : null;
     const last = end > this.#at && buffer[end - 1] === CR ? end - 1 : end;
     const argv = splitLine(bytesOf(buffer, this.#at, last));
-    if (argv === null) return this.#fail("unbalanced quotes in request");
+    if (!Array.isArray(argv)) return this.#fail("unbalanced quotes in request");
     this.#at = end + 1;
     return argv.length === 0 ? undefined : argv;
   }

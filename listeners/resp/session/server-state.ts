@@ -5,6 +5,7 @@ import { shortened } from "../../../engine/slow-log/slow-log.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { Limits } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { quotedWord } from "../../../protocol/resp/inline-command.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command.js";
@@ -107,7 +108,7 @@ export class ServerState {
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
     const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortened(argv) : argv;
-    const words = withoutSecrets(command, shown).map(quoted).join(" ");
+    const words = withoutSecrets(command, shown).map(quotedWord).join(" ");
     const line = `+${at} [${db} ${from}] ${words}\r\n`;
     for (const monitor of this.monitors) monitor.push(line);
   }
@@ -143,20 +144,4 @@ export class ServerState {
 /** What only stands for others is not in the slow log. */
 function isLogged({ name }: Command): boolean {
   return name !== "EXEC";
-}
-
-/** As C would write it. */
-function quoted(word: ByteString): ByteString {
-  const inside = word.replace(/["\\]|[^ -~]/g, (char) => {
-    const plain: Readonly<Record<string, string>> = {
-      "\n": "\\n",
-      "\r": "\\r",
-      "\t": "\\t",
-      "\x07": "\\a",
-      "\b": "\\b",
-    };
-    if (char === '"' || char === "\\") return `\\${char}`;
-    return plain[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
-  return `"${inside}"`;
 }

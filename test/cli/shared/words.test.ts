@@ -36,8 +36,8 @@ for (const [line, message] of [
   ['SET k "a\\"', /the quote " is not closed/],
   ['SET k "a\\', /the quote " is not closed/],
   ["SET k 'a\\'", /the quote ' is not closed/],
-  ['SET k "a"b', /a blank has to follow the closing ", found "b"/],
-  ["SET 'k''v'", /a blank has to follow the closing ', found "'"/],
+  ['SET k "a"b', /a space has to follow the closing "/],
+  ["SET 'k''v'", /a space has to follow the closing '/],
 ] as const) {
   test(`${JSON.stringify(line)} is refused`, () => {
     assert.throws(

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeapGauge } from "../../../engine/memory/memory-gauge.js";
-import { splitLine } from "../../../protocol/resp/inline-command.js";
+import { quotedWord, splitLine } from "../../../protocol/resp/inline-command.js";
 import { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
@@ -152,7 +152,17 @@ test("before the login only short requests are read", () => {
 test("a line's words are quoted as in Redis", () => {
   assert.deepEqual(splitLine(' a  "b\\x41\\n" \'c\\\'\' ""'), ["a", "bA\n", "c'", ""]);
   assert.deepEqual(splitLine('a"b"'), ["ab"]);
-  for (const open of ['"a', "'a", '"a"b', "'a'b", '"a\\"']) assert.equal(splitLine(open), null, open);
+  for (const [line, quote, isOpen] of [
+    ['"a', '"', true],
+    ["'a", "'", true],
+    ['"a\\"', '"', true],
+    ['"a"b', '"', false],
+    ["'a'b", "'", false],
+  ] as const)
+    assert.deepEqual(splitLine(line), { quote, isOpen }, line);
+  const bytes = String.fromCharCode(...Array(256).keys());
+  assert.deepEqual(splitLine(`a ${quotedWord(bytes)} ""`), ["a", bytes, ""]);
+  assert.equal(quotedWord('a"\\\n\x7f\xe9'), '"a\\"\\\\\\n\\x7f\\xe9"');
 });
 
 test("a request above the bound is told wherever its pieces end", () => {
