@@ -9,7 +9,7 @@ const ORDER = "test/cluster/order/order-recorder.test.js";
 export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: elements that an array is filled up with are not counted",
-    file: "store/commands/collections/updates/update-paths.js",
+    file: "store/queries/bson/update-paths.js",
     find: "produce(work, 2 * padding);",
     replace: "",
     test: STORE,

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { WORK_MAX as MONGO_WORK_MAX } from "../../store/commands/collections/queries/mongo-failure.js";
 import { SOURCE_WORK, WORK_MAX } from "../../store/commands/relations/evaluation.js";
 import { PAIRS_MAX } from "../../store/commands/relations/joining.js";
 import type { Database } from "../../store/database.js";
@@ -19,6 +18,7 @@ import {
 } from "../../store/keyspace/effort.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
+import { WORK_MAX as MONGO_WORK_MAX } from "../../store/queries/bson/mongo-failure.js";
 import { repositoryRoot } from "../support/repository.js";
 import { type Argv, made, SIZE, unit } from "./effort-state.js";
 

@@ -1,13 +1,13 @@
 /** Answers of MDB commands: documents, as BSON, or as Extended JSON where the question was. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
+import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
+import { isJson } from "../../queries/bson/spec.js";
 import type { Handler } from "../../rows/command.js";
 import { type BsonDocument, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
-import { guarded, MongoFailure } from "./queries/mongo-failure.js";
-import { isJson } from "./queries/spec.js";
 
 /** What is told around documents lies deeper than they may, and what has been done is told whatever its length. */
 const ANSWER_DEPTH = DEPTH_MAX + 8;

@@ -1,11 +1,11 @@
 /** Which documents of a collection a filter can mean, by its indexes, and which it does. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Filter } from "../../queries/bson/filter.js";
+import { isOperators } from "../../queries/bson/filter.js";
+import { costOf, looked, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { Collection } from "../../values/collections/collection.js";
-import type { Filter } from "./queries/filter.js";
-import { isOperators } from "./queries/filter.js";
-import { costOf, looked, spend, type Work } from "./queries/mongo-failure.js";
 
 /** Combinations of values that are looked up; of more, all documents are looked at. */
 const LOOKUPS_MAX = 10_000;

@@ -3,14 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import type { Bson, BsonDocument } from "../../values/collections/bson.js";
-import { isNumber } from "../../values/collections/bson-numbers.js";
-import { Collection } from "../../values/collections/collection.js";
-import { answered, bytesOf, count, stepByStep } from "./answers.js";
-import { type Found, matching } from "./candidates.js";
-import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
-import { checkedId } from "./inserts.js";
-import { filterOf } from "./queries/filter.js";
+import { filterOf } from "../../queries/bson/filter.js";
 import {
   badValue,
   costOf,
@@ -20,10 +13,17 @@ import {
   spend,
   type Work,
   workOf,
-} from "./queries/mongo-failure.js";
-import { countAt, documentAt, specOf, truthAt } from "./queries/spec.js";
+} from "../../queries/bson/mongo-failure.js";
+import { countAt, documentAt, specOf, truthAt } from "../../queries/bson/spec.js";
+import { documentOfQuery, isReplacement, updateOf, withId } from "../../queries/bson/update.js";
+import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { isNumber } from "../../values/collections/bson-numbers.js";
+import { Collection } from "../../values/collections/collection.js";
+import { answered, bytesOf, count, stepByStep } from "./answers.js";
+import { type Found, matching } from "./candidates.js";
+import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
+import { checkedId } from "./inserts.js";
 import { Uniqueness } from "./uniqueness.js";
-import { documentOfQuery, isReplacement, updateOf, withId } from "./updates/update.js";
 
 /** Where documents are changed. */
 export interface Place {

@@ -2,6 +2,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
+import { MongoFailure, mismatch } from "../../queries/bson/mongo-failure.js";
+import { documentAt, isJson, specOf, stringAt, truthAt } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
@@ -15,8 +17,6 @@ import {
 import { isPlace } from "../../values/collections/index-keys.js";
 import { answered, answeredAll, count } from "./answers.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
-import { MongoFailure, mismatch } from "./queries/mongo-failure.js";
-import { documentAt, isJson, specOf, stringAt, truthAt } from "./queries/spec.js";
 import { duplicate, keysOf } from "./uniqueness.js";
 
 /** Indexes of a collection, with that of _id, and fields of one; as in MongoDB. */

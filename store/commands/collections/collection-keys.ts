@@ -1,10 +1,10 @@
 /** What MDB commands may touch, from their bytes. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
+import { documentOf } from "../../queries/bson/spec.js";
 import type { KeySpec, Permission, Touch } from "../../rows/key-spec.js";
 import { collectionKey, databaseBeginning, PREFIX } from "./collection-names.js";
 import { collectionsIn } from "./pipeline.js";
-import { documentOf } from "./queries/spec.js";
 
 const touch = (argv: readonly ByteString[], access: Touch["access"], needs: Permission): Touch => ({
   db: null,

@@ -3,8 +3,8 @@ import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byt
 import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { Collection } from "../../values/collections/collection.js";
-import { MongoFailure } from "./queries/mongo-failure.js";
 
 export const PREFIX = "mongo:";
 /** Stands in no database's name, so that no database's collections begin as another's do. */

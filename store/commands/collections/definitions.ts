@@ -4,6 +4,9 @@ import { OK, type Reply } from "../../../protocol/reply.js";
 import { UNCOUNTED_EFFORT } from "../../keyspace/effort.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { filterOf } from "../../queries/bson/filter.js";
+import { MongoFailure } from "../../queries/bson/mongo-failure.js";
+import { documentAt, specOf, truthAt } from "../../queries/bson/spec.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { Collection } from "../../values/collections/collection.js";
@@ -16,9 +19,6 @@ import {
   collectionsOf,
   namespaceOf,
 } from "./collection-names.js";
-import { filterOf } from "./queries/filter.js";
-import { MongoFailure } from "./queries/mongo-failure.js";
-import { documentAt, specOf, truthAt } from "./queries/spec.js";
 
 /** `MDB.CREATE db collection` */
 export function create(data: Data, argv: readonly ByteString[]): Reply {

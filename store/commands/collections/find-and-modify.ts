@@ -3,13 +3,13 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { failedToParse } from "../../queries/bson/mongo-failure.js";
+import { projectionOf } from "../../queries/bson/projection.js";
+import { documentAt, specOf, truthAt } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, Int32 } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { answered } from "./answers.js";
 import { changedBy, type Place, placeOf, removed, upsertedBy } from "./changes.js";
-import { failedToParse } from "./queries/mongo-failure.js";
-import { projectionOf } from "./queries/projection.js";
-import { documentAt, specOf, truthAt } from "./queries/spec.js";
 import { chosen } from "./reads.js";
 
 const FIELDS = ["query", "sort", "remove", "update", "new", "fields", "upsert", "upsertId"];

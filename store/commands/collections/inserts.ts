@@ -2,15 +2,15 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
+import { MongoFailure } from "../../queries/bson/mongo-failure.js";
+import { documentOf, isJson } from "../../queries/bson/spec.js";
+import { withId } from "../../queries/bson/update.js";
 import { type Bson, type BsonDocument, isArray, Regex } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Collection } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
-import { MongoFailure } from "./queries/mongo-failure.js";
-import { documentOf, isJson } from "./queries/spec.js";
 import { Uniqueness } from "./uniqueness.js";
-import { withId } from "./updates/update.js";
 
 /** `MDB.INSERT db collection ordered document …` */
 export function insert(data: Data, argv: readonly ByteString[]): Reply {

@@ -1,12 +1,12 @@
 /** $lookup by equality: documents of another collection whose field equals this one's. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { costOf, looked, notHere, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import { stringAt } from "../../queries/bson/spec.js";
+import { isAny, wayTo } from "../../queries/bson/ways.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { Place } from "./changes.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
-import { costOf, looked, notHere, spend, type Work } from "./queries/mongo-failure.js";
-import { stringAt } from "./queries/spec.js";
-import { isAny, wayTo } from "./queries/ways.js";
 import { replaced } from "./stages/unwinding.js";
 
 /** @throws CommandFailure */

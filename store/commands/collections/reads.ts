@@ -3,17 +3,17 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { looked, spend } from "../../queries/bson/mongo-failure.js";
+import { projectionOf } from "../../queries/bson/projection.js";
+import { sortingOf } from "../../queries/bson/sorting.js";
+import { countAt, documentAt, specOf, stringAt } from "../../queries/bson/spec.js";
+import { isAny, type Search, wayTo } from "../../queries/bson/ways.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import { answered, answeredAll, bytesOf } from "./answers.js";
 import type { Found } from "./candidates.js";
 import { foundBy, type Place, placeOf } from "./changes.js";
 import { collectionAt } from "./collection-names.js";
-import { looked, spend } from "./queries/mongo-failure.js";
-import { projectionOf } from "./queries/projection.js";
-import { sortingOf } from "./queries/sorting.js";
-import { countAt, documentAt, specOf, stringAt } from "./queries/spec.js";
-import { isAny, type Search, wayTo } from "./queries/ways.js";
 
 const NOTHING: BsonDocument = new Map();
 

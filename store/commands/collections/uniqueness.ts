@@ -1,5 +1,6 @@
 /** What unique indexes forbid. Everything that a statement would change is looked at before anything changes. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, Int32, ObjectId } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import type { Collection } from "../../values/collections/collection.js";
@@ -7,7 +8,6 @@ import { type CollectionIndex, ID_INDEX } from "../../values/collections/collect
 import { Decimal, decimalText } from "../../values/collections/decimal.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
 import { type IndexKey, ParallelArrays, TooManyKeys } from "../../values/collections/index-keys.js";
-import { MongoFailure } from "./queries/mongo-failure.js";
 
 export class Uniqueness {
   readonly #namespace: ByteString;

@@ -1,11 +1,11 @@
 /** $group: one document for each value of an expression, in the order in which the first of each came. Source: MongoDB's manual, "$group". */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type Expression, expressionOf, type Scope } from "../../../queries/bson/expressions.js";
+import { MongoFailure, spend } from "../../../queries/bson/mongo-failure.js";
+import { unknownName } from "../../../queries/bson/names-elsewhere.js";
 import { type Bson, type BsonDocument, isDocument } from "../../../values/collections/bson.js";
 import { keyOf } from "../../../values/collections/bson-order.js";
-import { type Expression, expressionOf, type Scope } from "../queries/expressions.js";
-import { MongoFailure, spend } from "../queries/mongo-failure.js";
-import { unknownName } from "../queries/names-elsewhere.js";
 import { ACCUMULATORS, type Accumulator } from "./accumulators.js";
 
 interface Field {

@@ -1,10 +1,10 @@
 /** $unwind: a document for each element of an array. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { MongoFailure, spend, type Work } from "../../../queries/bson/mongo-failure.js";
+import { truthAt, unknownField } from "../../../queries/bson/spec.js";
+import { wayTo } from "../../../queries/bson/ways.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
 import type { FieldPath } from "../../../values/collections/index-keys.js";
-import { MongoFailure, spend, type Work } from "../queries/mongo-failure.js";
-import { truthAt, unknownField } from "../queries/spec.js";
-import { wayTo } from "../queries/ways.js";
 
 interface Unwinding {
   readonly path: FieldPath;

@@ -1,11 +1,11 @@
 /** What collections make of hostile documents: a failure that has changed nothing, and before it has cost much. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { filterOf } from "../../../../store/commands/collections/queries/filter.js";
-import { WORK_MAX, type Work } from "../../../../store/commands/collections/queries/mongo-failure.js";
-import { UPDATE_OPERATORS } from "../../../../store/commands/collections/updates/update-operators.js";
-import { putAt } from "../../../../store/commands/collections/updates/update-paths.js";
 import { Effort } from "../../../../store/keyspace/effort.js";
+import { filterOf } from "../../../../store/queries/bson/filter.js";
+import { WORK_MAX, type Work } from "../../../../store/queries/bson/mongo-failure.js";
+import { UPDATE_OPERATORS } from "../../../../store/queries/bson/update-operators.js";
+import { putAt } from "../../../../store/queries/bson/update-paths.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
 import { Asked } from "./asked.js";

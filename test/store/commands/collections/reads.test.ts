@@ -1,7 +1,7 @@
 /** What mingo cannot tell: types of results, values that are no JavaScript's, what is refused by name, and limits. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { WORK_MAX } from "../../../../store/commands/collections/queries/mongo-failure.js";
+import { WORK_MAX } from "../../../../store/queries/bson/mongo-failure.js";
 import { Asked } from "./asked.js";
 
 let store: Asked;

@@ -1,10 +1,10 @@
 /** What a command is told in documents: each field known by name, all others refused. */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
-import { integerOf, isNumber } from "../../../values/collections/bson-numbers.js";
-import { readBson } from "../../../values/collections/bson-reader.js";
-import { typeOf } from "../../../values/collections/bson-type.js";
-import { readExtendedJson } from "../../../values/collections/extended-json.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
+import { readBson } from "../../values/collections/bson-reader.js";
+import { typeOf } from "../../values/collections/bson-type.js";
+import { readExtendedJson } from "../../values/collections/extended-json.js";
 import { badValue, guarded, MongoFailure, mismatch } from "./mongo-failure.js";
 
 /** A document as an argument has it: BSON, or Extended JSON, which begins as no BSON does. @throws CommandFailure */

@@ -1,9 +1,9 @@
 /** Sorting: by fields, arrays by their least element, or by their greatest one backwards. Source: MongoDB's manual, "cursor.sort()". */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Bson, BsonDocument } from "../../../values/collections/bson.js";
-import { isNumber } from "../../../values/collections/bson-numbers.js";
-import { compareBson } from "../../../values/collections/bson-order.js";
-import { indexKeys, ParallelArrays, TooManyKeys } from "../../../values/collections/index-keys.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { isNumber } from "../../values/collections/bson-numbers.js";
+import { compareBson } from "../../values/collections/bson-order.js";
+import { indexKeys, ParallelArrays, TooManyKeys } from "../../values/collections/index-keys.js";
 import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { integerIn } from "./spec.js";
 import { wayTo } from "./ways.js";

@@ -2,7 +2,7 @@
  * Names that MongoDB 7.0 knows, whether they are here or not: one that is not here is refused as NotImplemented, so that it is told
  * from a slip of the pen, which has the error that MongoDB has for it.
  */
-import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { type MongoFailure, notHere } from "./mongo-failure.js";
 
 const named = (names: string): ReadonlySet<ByteString> => new Set(names.split(" ").map((name) => `$${name}`));

@@ -1,27 +1,13 @@
 /** Updates: what a statement makes of a document. Source: MongoDB's manual, "Update Documents". */
 
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import {
-  type Bson,
-  type BsonDocument,
-  isArray,
-  isDocument,
-  Regex,
-} from "../../../values/collections/bson.js";
-import { compareBson } from "../../../values/collections/bson-order.js";
-import { typeOf } from "../../../values/collections/bson-type.js";
-import type { FieldPath } from "../../../values/collections/index-keys.js";
-import { isOperators } from "../queries/filter.js";
-import {
-  badValue,
-  failedToParse,
-  MongoFailure,
-  notHere,
-  spend,
-  type Work,
-} from "../queries/mongo-failure.js";
-import { unknownName } from "../queries/names-elsewhere.js";
-import { wayTo } from "../queries/ways.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
+import { compareBson } from "../../values/collections/bson-order.js";
+import { typeOf } from "../../values/collections/bson-type.js";
+import type { FieldPath } from "../../values/collections/index-keys.js";
+import { isOperators } from "./filter.js";
+import { badValue, failedToParse, MongoFailure, notHere, spend, type Work } from "./mongo-failure.js";
+import { unknownName } from "./names-elsewhere.js";
 import {
   type Change,
   comparePaths,
@@ -31,6 +17,7 @@ import {
   updatePath,
 } from "./update-operators.js";
 import { putAt, valueAt } from "./update-paths.js";
+import { wayTo } from "./ways.js";
 
 /** Changes a document that is the caller's own, or gives another. @throws CommandFailure */
 export type Update = (document: BsonDocument) => BsonDocument;

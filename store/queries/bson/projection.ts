@@ -1,7 +1,7 @@
 /** What is shown of a document. Source: MongoDB's manual, "Projection". */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
-import { isNumber } from "../../../values/collections/bson-numbers.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { isNumber } from "../../values/collections/bson-numbers.js";
 import { type Expression, expressionOf, type Scope } from "./expressions.js";
 import { filterOf } from "./filter.js";
 import { badValue, MongoFailure, notHere, type Work } from "./mongo-failure.js";

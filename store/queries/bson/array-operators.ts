@@ -1,11 +1,11 @@
 /** What $push, $addToSet, $pull and $pop make of an array. Source: MongoDB's manual, "Array Update Operators". */
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
-import { isNumber } from "../../../values/collections/bson-numbers.js";
-import { compareBson, keyOf } from "../../../values/collections/bson-order.js";
-import { elementTest } from "../queries/filter.js";
-import { badValue, ELEMENTS_A_UNIT, failedToParse, spend, type Work } from "../queries/mongo-failure.js";
-import { sortingOf } from "../queries/sorting.js";
-import { integerIn } from "../queries/spec.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { isNumber } from "../../values/collections/bson-numbers.js";
+import { compareBson, keyOf } from "../../values/collections/bson-order.js";
+import { elementTest } from "./filter.js";
+import { badValue, ELEMENTS_A_UNIT, failedToParse, spend, type Work } from "./mongo-failure.js";
+import { sortingOf } from "./sorting.js";
+import { integerIn } from "./spec.js";
 
 export type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
 

@@ -1,17 +1,11 @@
 /** What MDB commands answer instead of a result: MongoDB's number and name of an error, and a sentence. */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { CommandFailure } from "../../../arguments/errors.js";
-import type { Effort } from "../../../keyspace/effort.js";
-import type { Data } from "../../../keyspace/mutators.js";
-import {
-  type Bson,
-  type BsonDocument,
-  BsonFault,
-  DEPTH_MAX,
-  Int32,
-} from "../../../values/collections/bson.js";
-import { countedBson } from "../../../values/collections/bson-reader.js";
-import { writeBson } from "../../../values/collections/bson-writer.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { CommandFailure } from "../../arguments/errors.js";
+import type { Effort } from "../../keyspace/effort.js";
+import type { Data } from "../../keyspace/mutators.js";
+import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
+import { countedBson } from "../../values/collections/bson-reader.js";
+import { writeBson } from "../../values/collections/bson-writer.js";
 
 /** As MongoDB numbers them. Others are `Location` and their number. */
 const NAMES: ReadonlyMap<number, string> = new Map([

@@ -1,16 +1,9 @@
 /** Places in a document that updates change: the way is taken as it stands, an array's elements have numbers. The document is its owner's own. */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
-import { typeOf } from "../../../values/collections/bson-type.js";
-import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
-import {
-  badValue,
-  ELEMENTS_A_UNIT,
-  MongoFailure,
-  produce,
-  spend,
-  type Work,
-} from "../queries/mongo-failure.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { typeOf } from "../../values/collections/bson-type.js";
+import { type FieldPath, isPlace } from "../../values/collections/index-keys.js";
+import { badValue, ELEMENTS_A_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 
 /** Elements that an array may be filled up with to reach a place; as in MongoDB. */
 const PADDING_MAX = 1_500_000;

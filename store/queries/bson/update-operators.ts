@@ -1,5 +1,5 @@
 /** The operators of updates, each for one place of a document. Source: MongoDB's manual, "Update Operators". */
-import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type Bson,
   BsonDate,
@@ -9,16 +9,16 @@ import {
   isArray,
   isDocument,
   Timestamp,
-} from "../../../values/collections/bson.js";
-import { type BsonNumber, isNumber, productOf, sumOf } from "../../../values/collections/bson-numbers.js";
-import { compareBson } from "../../../values/collections/bson-order.js";
-import { typeOf } from "../../../values/collections/bson-type.js";
-import { Decimal, decimalOf } from "../../../values/collections/decimal.js";
-import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
-import { badValue, failedToParse, mismatch, notHere, type Work } from "../queries/mongo-failure.js";
-import { wayTo } from "../queries/ways.js";
+} from "../../values/collections/bson.js";
+import { type BsonNumber, isNumber, productOf, sumOf } from "../../values/collections/bson-numbers.js";
+import { compareBson } from "../../values/collections/bson-order.js";
+import { typeOf } from "../../values/collections/bson-type.js";
+import { Decimal, decimalOf } from "../../values/collections/decimal.js";
+import { type FieldPath, isPlace } from "../../values/collections/index-keys.js";
 import { addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
+import { badValue, failedToParse, mismatch, notHere, type Work } from "./mongo-failure.js";
 import { putAt, removeAt, valueAt } from "./update-paths.js";
+import { wayTo } from "./ways.js";
 
 export interface UpdateContext {
   /** Of the unit; milliseconds since 1970. */

@@ -1,13 +1,13 @@
 /** Expressions of $project and $group: ways to fields, and values as they stand. Source: MongoDB's manual, "Aggregation Expressions". */
 
-import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type Bson,
   BsonDate,
   type BsonDocument,
   isArray,
   isDocument,
-} from "../../../values/collections/bson.js";
+} from "../../values/collections/bson.js";
 import { MongoFailure, type Work } from "./mongo-failure.js";
 import { unknownName } from "./names-elsewhere.js";
 import { checkedWay } from "./ways.js";

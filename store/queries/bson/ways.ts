@@ -2,9 +2,9 @@
  * Ways through documents, as filters go them: an array stands for its elements, a number for one of them.
  * Source: MongoDB's manual, "Query an Array of Embedded Documents".
  */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
-import { type FieldPath, isPlace, pathOf } from "../../../values/collections/index-keys.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { type FieldPath, isPlace, pathOf } from "../../values/collections/index-keys.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
 
 /** Names in a way; as in MongoDB. Documents are not so deep. */

@@ -1,14 +1,8 @@
 /** Filters: which documents are meant. Source: MongoDB's manual, "Query Predicates". What is not here is refused by name. */
 
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import {
-  type Bson,
-  type BsonDocument,
-  isArray,
-  isDocument,
-  Regex,
-} from "../../../values/collections/bson.js";
-import type { FieldPath } from "../../../values/collections/index-keys.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
+import type { FieldPath } from "../../values/collections/index-keys.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./names-elsewhere.js";
 import { isTrue } from "./spec.js";
