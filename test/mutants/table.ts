@@ -13,6 +13,7 @@ import { memberMutants } from "./member-table.js";
 import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
 import { proxyMutants } from "./proxy-table.js";
+import { queryMutants } from "./query-table.js";
 import { recipeMutants } from "./recipe-table.js";
 import { scanMutants } from "./scan-table.js";
 import { scriptMutants } from "./script-table.js";
@@ -316,5 +317,6 @@ export const mutants: readonly Mutant[] = [
   ...collectionMutants,
   ...webMutants,
   ...proxyMutants,
+  ...queryMutants,
   ...recipeMutants,
 ];

@@ -15,7 +15,6 @@ import { phpInteger, phpNumeric } from "../../../protocol/json/php-number.js";
 import { CommandFailure, custom, echoed } from "../../arguments/errors.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { Document } from "../../values/documents/document.js";
-import { PATH_NAMES_MAX } from "../../values/documents/member-value.js";
 
 const NAMES_SHOWN_BYTES_MAX = 4096;
 
@@ -65,12 +64,6 @@ export function textOfEntry(value: JsonValue): ByteString {
 /** @param text  as `textOfEntry` made it */
 export function valueOfEntry(text: ByteString): JsonValue {
   return parseJson(textOfBytes(text));
-}
-
-/** @throws CommandFailure  a path leads through too many members */
-export function checkPath(name: string): void {
-  if (name.length > PATH_NAMES_MAX && name.split(".").length > PATH_NAMES_MAX)
-    throw custom(`ERR A path has ${PATH_NAMES_MAX} names at most: '${echoed(bytesOfText(name))}'`);
 }
 
 /** The names of a document's first entry, which all others share; undefined: there is none. @throws CommandFailure  it has no members */

@@ -16,8 +16,8 @@ import {
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { phpNumberOf } from "../../../protocol/json/php-number.js";
 import { type CommandFailure, custom, echoed } from "../../arguments/errors.js";
-import { conditionOf, testOf } from "./document-conditions.js";
-import { checkPath, wrongMembers } from "./document-entries.js";
+import { checkPath, elementTest } from "../../queries/json/filter.js";
+import { wrongMembers } from "./document-entries.js";
 
 const INTEGER = /^-?\d+$/;
 const INT64_MIN = -(2n ** 63n);
@@ -42,11 +42,6 @@ const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>([
 
 const fault = (text: string): CommandFailure => custom(`ERR ${bytesOfText(text)}`);
 const shown = (name: string) => `'${echoed(bytesOfText(name))}'`;
-
-/** Whether data holds operators, as an object of a condition does. */
-export function isOperators(data: JsonValue): data is JsonObject {
-  return data instanceof JsonObject && data.names[0]?.startsWith("$") === true;
-}
 
 /**
  * What becomes of an entry.
@@ -169,19 +164,12 @@ function pushed(old: JsonValue | undefined, operand: JsonValue, where: string): 
 
 /** All values of a list that are the same, or meet operators of conditions. */
 function pulled(old: JsonValue | undefined, operand: JsonValue, where: string): JsonValue | undefined {
-  const meets = testOf(conditionOf(pulling(operand)));
+  const isMeant = elementTest(operand);
   // An empty object is an empty list to PHP.
   if (old instanceof JsonObject && old.names.length === 0) return old;
   if (old === undefined || !isContainer(old) || old instanceof JsonObject)
     throw fault(`${where}: the member is no list`);
-  return old.filter((one) => !meets(bytesOfText(writeJson(pulling(one)))));
-}
-
-/** As a member of an entry, for conditions are about these. */
-function pulling(value: JsonValue): JsonObject {
-  const entry = new JsonObject();
-  entry.set("value", value);
-  return entry;
+  return old.filter((one) => !isMeant(one));
 }
 
 function depthOf(value: JsonValue): number {

@@ -4,9 +4,9 @@ import { isContainer, JsonObject, type JsonValue } from "../../../protocol/json/
 import { custom, echoed, syntaxError } from "../../arguments/errors.js";
 import { expireTime, expireUnits } from "../../arguments/expire-options.js";
 import { parseInteger } from "../../arguments/numbers.js";
+import { checkPath, conditionOf, type JsonCondition } from "../../queries/json/filter.js";
 import { memberName } from "../../values/documents/member-value.js";
-import { type Condition, conditionOf } from "./document-conditions.js";
-import { checkPath, jsonArgument } from "./document-entries.js";
+import { jsonArgument } from "./document-entries.js";
 import type { SortKey } from "./document-selection.js";
 
 /** Members that entries can be sorted by at once. */
@@ -17,7 +17,7 @@ const FIELDS_MAX = 1000;
 export interface Options {
   id?: ByteString;
   query?: JsonValue;
-  where?: Condition;
+  where?: JsonCondition;
   sort?: readonly SortKey[];
   limit?: { readonly offset: number; readonly count: number };
   /** Names of the members that are answered. */

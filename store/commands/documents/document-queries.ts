@@ -13,6 +13,8 @@ import {
   memberValues,
 } from "../../../protocol/json/json-value.js";
 import { phpNumberOf, phpNumeric } from "../../../protocol/json/php-number.js";
+import type { JsonCondition } from "../../queries/json/filter.js";
+import { equalTo } from "../../queries/json/spans.js";
 import { type Alike, markOf } from "../../values/documents/document-columns.js";
 import type { Span } from "../../values/documents/document-index.js";
 import {
@@ -22,7 +24,6 @@ import {
   memberValueOf,
   valueAt,
 } from "../../values/documents/member-value.js";
-import { type Condition, equalTo } from "./document-conditions.js";
 import { valueOfEntry } from "./document-entries.js";
 import { type EqualityForm, isLooselyEqual, isTrue } from "./loose-equality.js";
 
@@ -49,7 +50,7 @@ const TRUE = 0x74;
 export interface Query {
   readonly test: (text: ByteString) => boolean;
   /** Holds for all entries that match, and perhaps for others: what an index can find. */
-  readonly condition: Condition;
+  readonly condition: JsonCondition;
   /** A value that all have which match; undefined: none is known. */
   readonly alike?: Alike | undefined;
 }
@@ -67,9 +68,10 @@ export function queryOf(query: JsonValue, form: EqualityForm = "standard"): Quer
     for (const one of asked) if (!hasSame(text, one)) return false;
     return true;
   };
-  const parts = asked.flatMap(({ name, value }): Condition[] => {
+  const parts = asked.flatMap(({ name, value }): JsonCondition[] => {
     const spans = spansOf(value);
-    return spans === undefined ? [] : [{ kind: "member", field: bytesOfText(name.name), name, spans }];
+    if (spans === undefined) return [];
+    return [{ kind: "member", place: { field: bytesOfText(name.name), name }, test: { spans } }];
   });
   const scalar = asked.find(({ value }) => typeof value === "string" || value instanceof JsonNumber);
   return { test, condition: { kind: "all", parts }, alike: scalar && alikeTo(scalar) };

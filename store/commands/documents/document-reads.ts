@@ -6,9 +6,9 @@ import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../../proto
 import { custom } from "../../arguments/errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { alikeOf, testOf } from "../../queries/json/filter.js";
 import { Document } from "../../values/documents/document.js";
 import { memberAt } from "../../values/documents/member-value.js";
-import { alikeOf, testOf } from "./document-conditions.js";
 import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";
 import { explained, explainedCount } from "./document-explain.js";
 import { type Options, onlyOptions } from "./document-options.js";

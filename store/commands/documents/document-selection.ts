@@ -6,6 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
+import type { JsonCondition } from "../../queries/json/filter.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Alike } from "../../values/documents/document-columns.js";
 import type { DocumentEntry } from "../../values/documents/document-entry.js";
@@ -16,7 +17,6 @@ import {
   type MemberValue,
   memberIn,
 } from "../../values/documents/member-value.js";
-import type { Condition } from "./document-conditions.js";
 
 export interface SortKey {
   readonly field: ByteString;
@@ -27,7 +27,7 @@ export interface SortKey {
 export interface Selection {
   readonly test: (text: ByteString) => boolean;
   /** Holds for all entries that pass the test; those for which it holds pass if `isExact`. */
-  readonly condition: Condition;
+  readonly condition: JsonCondition;
   readonly isExact: boolean;
   /** A value that all have which pass; undefined: none is known. */
   readonly alike?: Alike | undefined;
@@ -264,22 +264,22 @@ export function sortIndex(
   return index !== undefined && worthwhile(document, condition) === null ? index : undefined;
 }
 
-export function worthwhile(document: Document, condition: Condition): Access | null {
+export function worthwhile(document: Document, condition: JsonCondition): Access | null {
   if (document.indexed.length === 0) return null;
   const access = accessOf(document, condition);
   return access !== null && access.count <= document.size * WORTH ? access : null;
 }
 
 /** The fewest entries among which all are that meet a condition; null: no index knows. */
-function accessOf(document: Document, condition: Condition): Access | null {
+function accessOf(document: Document, condition: JsonCondition): Access | null {
   switch (condition.kind) {
     case "not":
-    case "passes":
       return null;
     case "member": {
-      const index = document.index(condition.field);
+      if (!("spans" in condition.test)) return null;
+      const index = document.index(condition.place.field);
       if (index === undefined) return null;
-      const { spans } = condition;
+      const { spans } = condition.test;
       return { parts: [{ index, spans }], count: spans.reduce((sum, span) => sum + index.count(span), 0) };
     }
     case "all": {

@@ -16,6 +16,7 @@ import { bulk, bulks, map, NIL, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { isOperators } from "../../queries/json/filter.js";
 import type { Document } from "../../values/documents/document.js";
 import { choiceOf, isChoosing } from "./document-choice.js";
 import {
@@ -32,7 +33,7 @@ import {
   wrongMembers,
 } from "./document-entries.js";
 import { numbersOf } from "./document-inserts.js";
-import { differing, isOperators, operated } from "./document-operators.js";
+import { differing, operated } from "./document-operators.js";
 import { CHOICE, LIFETIME, type Options, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
 import { type EqualityForm, isLooselyEqual } from "./loose-equality.js";

@@ -1,8 +1,10 @@
-/** Filters: which documents are meant. Source: MongoDB's manual, "Query Predicates". What is not here is refused by name. */
+/** Filters of MDB.*: of BSON values. Source: MongoDB's manual, "Query Predicates". Operators that are not here are refused by name. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
+import { allOf, type Condition, type Predicate, predicateOf, visitPlaces } from "../condition.js";
+import { type Comparison, type FilterAlgebra, FilterCompiler, type OperatorCall } from "../filter.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./names-elsewhere.js";
 import { isTrue } from "./spec.js";
@@ -10,54 +12,59 @@ import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from
 import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
 
 export interface Filter {
-  readonly isMet: (document: BsonDocument) => boolean;
-  /** The fields in which its ways begin: no others need be read. */
+  readonly isMet: Predicate<BsonDocument>;
+  /** The first fields of its paths: no others need to be read. */
   readonly roots: ReadonlySet<ByteString>;
-  /** How many things it asks: each is as much work as looking at a document. */
+  /** Its conditions: each is as much work as reading a document. */
   readonly tests: number;
 }
 
-/** Things that a filter may ask. */
+/** Conditions of one filter. */
 const TESTS_MAX = 10_000;
 
-/** What one operator, or several, ask: of the values at the end of a way, or of one value by itself. */
-interface Condition {
-  readonly onPath: (document: BsonDocument, path: FieldPath) => boolean;
-  readonly onValue: ValueTest;
+/** Of a field: that one of the values at the end of its path passes. */
+interface BsonTest {
+  readonly leaf: Leaf;
+  readonly test: ValueTest;
 }
 
-/** @throws CommandFailure  an operator that there is not, or one that is misused */
+type BsonCondition = Condition<FieldPath, BsonTest>;
+type Call = OperatorCall<Bson, FieldPath>;
+type Compiler = FilterCompiler<Bson, FieldPath, BsonTest>;
+
+/** @throws CommandFailure  an operator does not exist here, or its operand is wrong */
 export function filterOf(query: BsonDocument, work: Work): Filter {
-  const compiling = new Compiling(work);
-  const isMet = compiling.all(query);
-  return { isMet, roots: compiling.roots, tests: compiling.tests };
+  const compiler: Compiler = new FilterCompiler(new BsonFilters(work));
+  const condition = compiler.filter(query);
+  const roots = new Set<ByteString>();
+  visitPlaces(condition, ([root]) => roots.add(root as ByteString));
+  return { isMet: ofDocuments(condition, work), roots, tests: compiler.conditions };
 }
 
-/** What an element has to be that $pull takes out: of documents the fields, of others the value. */
+const ofDocuments = (condition: BsonCondition, work: Work): Predicate<BsonDocument> =>
+  predicateOf(condition, (path, { leaf, test }) => {
+    const search = { path, leaf, test, work };
+    return (document) => isAny(document, search);
+  });
+
+/** Of values by themselves, whatever the path. */
+const ofValues = (condition: BsonCondition): ValueTest => predicateOf(condition, (_, { test }) => test);
+
+/** Returns whether $pull removes an element: documents are tested by their fields, other values by themselves. @throws CommandFailure */
 export function elementTest(
   wanted: Bson,
   work: Work,
 ): { readonly isMeant: ValueTest; readonly tests: number } {
-  const compiling = new Compiling(work);
-  if (!isDocument(wanted))
-    return { isMeant: wanted instanceof Regex ? matches(wanted, work) : equals(wanted), tests: 1 };
+  const algebra = new BsonFilters(work);
+  if (!isDocument(wanted)) return { isMeant: algebra.same(wanted).test, tests: 1 };
+  const compiler: Compiler = new FilterCompiler(algebra);
   if (isOperators(wanted)) {
-    const { onValue } = compiling.operators(wanted);
-    return { isMeant: onValue, tests: compiling.tests };
+    const isMeant = ofValues(compiler.operators([], wanted));
+    return { isMeant, tests: compiler.conditions };
   }
-  const isMet = compiling.all(wanted);
-  return { isMeant: (value) => isDocument(value) && isMet(value), tests: compiling.tests };
+  const isMet = ofDocuments(compiler.filter(wanted), work);
+  return { isMeant: (value) => isDocument(value) && isMet(value), tests: compiler.conditions };
 }
-
-const not = ({ onPath, onValue }: Condition): Condition => ({
-  onPath: (document, path) => !onPath(document, path),
-  onValue: (value) => !onValue(value),
-});
-
-const every = (conditions: readonly Condition[]): Condition => ({
-  onPath: (document, path) => conditions.every(({ onPath }) => onPath(document, path)),
-  onValue: (value) => conditions.every(({ onValue }) => onValue(value)),
-});
 
 /** Whether a document is one of operators; references to other documents are values. */
 export function isOperators(value: Bson): value is BsonDocument {
@@ -66,157 +73,142 @@ export function isOperators(value: Bson): value is BsonDocument {
   return first?.startsWith("$") === true && !REFERENCE.includes(first);
 }
 const REFERENCE = ["$ref", "$id", "$db"];
+const LOGICAL: readonly string[] = ["$and", "$or", "$nor"];
 
-class Compiling {
-  readonly roots = new Set<ByteString>();
-  tests = 0;
+class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
+  readonly conditionsMax = TESTS_MAX;
+  readonly countsEmpty = false;
+  readonly clauses = [...LOGICAL, "$comment"];
+  readonly isThere = both((value) => value !== undefined);
   readonly #work: Work;
 
   constructor(work: Work) {
     this.#work = work;
   }
 
-  all(query: BsonDocument): (document: BsonDocument) => boolean {
-    const clauses = [...query].flatMap(([name, operand]) => this.#clause(name, operand));
-    const [only] = clauses;
-    if (clauses.length === 1 && only !== undefined) return only;
-    return (document) => clauses.every((isMet) => isMet(document));
+  tooManyConditions(): Error {
+    return badValue(`a filter asks ${TESTS_MAX} things at most`);
   }
 
-  #clause(name: ByteString, operand: Bson): readonly ((document: BsonDocument) => boolean)[] {
-    this.#count();
-    if (name === "$comment") return [];
-    if (LOGICAL.includes(name)) return [this.#logical(name, operand)];
-    if (name.startsWith("$"))
-      throw unknownName("filter", name, badValue(`unknown top level operator: ${name}`));
-    const path = wayTo(name);
-    this.roots.add(path[0] as ByteString);
-    const { onPath } = isOperators(operand) ? this.operators(operand) : this.#leaf(this.#same(operand));
-    return [(document) => onPath(document, path)];
+  unknownClause(name: string): Error {
+    return unknownName("filter", name, badValue(`unknown top level operator: ${name}`));
   }
 
-  #leaf(test: ValueTest, kind: Leaf = "both"): Condition {
-    const work = this.#work;
-    return {
-      onPath: (document, path) => isAny(document, { path, leaf: kind, test, work }),
-      onValue: test,
-    };
+  fieldsOf(filter: Bson, clause: string): readonly (readonly [string, Bson])[] {
+    if (!isDocument(filter)) throw badValue(`${clause} entries need to be full objects`);
+    return [...filter];
   }
 
-  #count(): void {
-    if (++this.tests > TESTS_MAX) throw badValue(`a filter asks ${TESTS_MAX} things at most`);
+  filtersOf(operand: Bson, clause: string): readonly Bson[] {
+    if (!isArray(operand) || operand.length === 0) throw badValue(`${clause} must be a nonempty array`);
+    return operand;
   }
 
-  #logical(name: ByteString, operand: Bson): (document: BsonDocument) => boolean {
-    if (!isArray(operand) || operand.length === 0) throw badValue(`${name} must be a nonempty array`);
-    const tests = operand.map((query) => {
-      if (!isDocument(query)) throw badValue(`${name} entries need to be full objects`);
-      return this.all(query);
-    });
-    if (name === "$and") return (document) => tests.every((isMet) => isMet(document));
-    const isOr = name === "$or";
-    return (document) => tests.some((isMet) => isMet(document)) === isOr;
+  placeOf(name: string): FieldPath {
+    return wayTo(name);
   }
 
-  /** A value where operators might stand: a pattern is looked for. */
-  #same(operand: Bson): ValueTest {
-    return operand instanceof Regex ? matches(operand, this.#work) : equals(operand);
+  hasOperators(operand: Bson): boolean {
+    return isOperators(operand);
   }
 
-  operators(operand: BsonDocument): Condition {
-    const conditions = [...operand].flatMap(([name, value]) => {
-      this.#count();
-      if (name === "$options") {
-        if (!operand.has("$regex")) throw badValue("$options needs a $regex");
-        return [];
-      }
-      return [this.#operator(name, value, operand)];
-    });
-    const [only] = conditions;
-    return conditions.length === 1 && only !== undefined ? only : every(conditions);
+  negatesOperators(operand: Bson): boolean {
+    if (operand instanceof Regex) return false;
+    if (!isDocument(operand)) throw badValue("$not needs a regex or a document");
+    if (operand.size === 0) throw badValue("$not cannot be empty");
+    for (const name of operand.keys()) if (!name.startsWith("$")) throw badValue(`unknown operator: ${name}`);
+    return true;
   }
 
-  #operator(name: ByteString, value: Bson, siblings: BsonDocument): Condition {
-    switch (name) {
-      case "$eq":
-        return this.#leaf(equals(value));
-      case "$ne":
-        if (value instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
-        return not(this.#leaf(equals(value)));
-      case "$lt":
-      case "$lte":
-      case "$gt":
-      case "$gte":
-        if (value instanceof Regex)
-          throw badValue(`Can't have RegEx as arg to predicate over field '${name}'.`);
-        return this.#leaf(compares(name, value));
-      case "$in":
-      case "$nin":
-        if (!isArray(value)) throw badValue(`${name} needs an array`);
-        return name === "$in"
-          ? this.#leaf(isIn(value, this.#work))
-          : not(this.#leaf(isIn(value, this.#work)));
-      case "$exists":
-        return isTrue(value) ? this.#leaf(isThere) : not(this.#leaf(isThere));
+  /** A pattern is looked for. */
+  same(value: Bson): BsonTest {
+    return both(value instanceof Regex ? matches(value, this.#work) : equals(value));
+  }
+
+  equals({ operator, operand }: Call): BsonTest {
+    if (operator === "$ne" && operand instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
+    return both(equals(operand));
+  }
+
+  compares(comparison: Comparison, { operand }: Call): BsonTest {
+    if (operand instanceof Regex)
+      throw badValue(`Can't have RegEx as arg to predicate over field '${comparison}'.`);
+    return both(compares(comparison, operand));
+  }
+
+  isOneOf({ operator, operand }: Call): BsonTest {
+    if (!isArray(operand)) throw badValue(`${operator} needs an array`);
+    return both(isIn(operand, this.#work));
+  }
+
+  matches({ operand, siblings }: Call): BsonTest {
+    const options = isDocument(siblings) ? siblings.get("$options") : undefined;
+    return both(matches(regexOf(operand, options), this.#work));
+  }
+
+  asksForMember({ operand }: Call): boolean {
+    return isTrue(operand);
+  }
+
+  /** Null: of an array's elements some may pass and others not. */
+  complement(): null {
+    return null;
+  }
+
+  /** Each operator for itself: of an array, other elements may pass each. */
+  joined(_: FieldPath, parts: readonly BsonCondition[]): BsonCondition {
+    return allOf(parts);
+  }
+
+  operator({ operator, operand, siblings, place }: Call, compiler: Compiler): BsonCondition | null {
+    const leaf = (test: BsonTest): BsonCondition => ({ kind: "member", place, test });
+    switch (operator) {
       case "$type":
-        return this.#leaf(isOfType(value));
+        return leaf(both(isOfType(operand)));
       case "$size":
-        return this.#leaf(hasSize(value), "itself");
+        return leaf({ leaf: "itself", test: hasSize(operand) });
       case "$mod":
-        return this.#leaf(hasRemainder(value));
-      case "$regex":
-        return this.#leaf(matches(regexOf(value, siblings.get("$options")), this.#work));
-      case "$not":
-        return not(this.#negated(value));
+        return leaf(both(hasRemainder(operand)));
       case "$all":
-        return this.#allOf(value);
+        return this.#allOf(operand, place, compiler);
       case "$elemMatch":
-        return this.#element(value);
+        return leaf({ leaf: "itself", test: this.#element(operand, compiler) });
+      case "$options":
+        if (!(siblings as BsonDocument).has("$regex")) throw badValue("$options needs a $regex");
+        return null;
       default:
-        throw unknownName("filter", name, badValue(`unknown operator: ${name}`));
+        throw unknownName("filter", operator, badValue(`unknown operator: ${operator}`));
     }
   }
 
-  #negated(value: Bson): Condition {
-    if (value instanceof Regex) return this.#leaf(matches(value, this.#work));
-    if (!isDocument(value)) throw badValue("$not needs a regex or a document");
-    if (value.size === 0) throw badValue("$not cannot be empty");
-    for (const name of value.keys()) if (!name.startsWith("$")) throw badValue(`unknown operator: ${name}`);
-    return this.operators(value);
-  }
-
-  #allOf(value: Bson): Condition {
-    if (!isArray(value)) throw badValue("$all needs an array");
-    if (value.length === 0) return this.#leaf(() => false);
+  #allOf(operand: Bson, place: FieldPath, compiler: Compiler): BsonCondition {
+    if (!isArray(operand)) throw badValue("$all needs an array");
+    if (operand.length === 0) return { kind: "member", place, test: both(() => false) };
     const isElementMatch = (one: Bson) => isDocument(one) && [...one.keys()][0] === "$elemMatch";
-    if (value.some(isElementMatch)) {
-      if (!value.every(isElementMatch)) throw badValue("$all/$elemMatch has to be consistent");
-      return every(value.map((one) => this.operators(one as BsonDocument)));
+    if (operand.some(isElementMatch)) {
+      if (!operand.every(isElementMatch)) throw badValue("$all/$elemMatch has to be consistent");
+      return { kind: "all", parts: operand.map((one) => compiler.operators(place, one)) };
     }
-    return every(
-      value.map((one) => {
-        this.#count();
-        if (isOperators(one)) throw badValue("no $ expressions in $all");
-        return this.#leaf(this.#same(one));
-      }),
-    );
+    const parts = operand.map((one): BsonCondition => {
+      compiler.count();
+      if (isOperators(one)) throw badValue("no $ expressions in $all");
+      return { kind: "member", place, test: this.same(one) };
+    });
+    return { kind: "all", parts };
   }
 
-  #element(value: Bson): Condition {
-    if (!isDocument(value)) throw badValue("$elemMatch needs an Object");
-    const [first] = value.keys();
-    const isOfValues = isOperators(value) && !LOGICAL.includes(first ?? "");
-    if (isOfValues) {
-      const { onValue } = this.operators(value);
-      return this.#leaf(this.#some(onValue, value.size), "itself");
-    }
-    // Its ways begin in the elements.
-    const inside = new Compiling(this.#work);
-    const isMet = inside.all(value);
-    this.tests += inside.tests;
+  #element(operand: Bson, compiler: Compiler): ValueTest {
+    if (!isDocument(operand)) throw badValue("$elemMatch needs an Object");
+    const [first] = operand.keys();
+    if (isOperators(operand) && !LOGICAL.includes(first ?? ""))
+      return this.#some(ofValues(compiler.operators([], operand)), operand.size);
+    // Its paths begin in the elements.
+    const inside: Compiler = new FilterCompiler(this);
+    const isMet = ofDocuments(inside.filter(operand), this.#work);
+    compiler.conditions += inside.conditions;
     const isMetBy: ValueTest = (one) =>
       isDocument(one) ? isMet(one) : isArray(one) && isMet(new Map(one.map((each, i) => [String(i), each])));
-    return this.#leaf(this.#some(isMetBy, inside.tests), "itself");
+    return this.#some(isMetBy, inside.conditions);
   }
 
   /** @param tests  of each element */
@@ -230,8 +222,10 @@ class Compiling {
   }
 }
 
-const LOGICAL: readonly string[] = ["$and", "$or", "$nor"];
-const isThere: ValueTest = (value) => value !== undefined;
+/** Of an array's elements, and of the array itself. */
+function both(test: ValueTest): BsonTest {
+  return { leaf: "both", test };
+}
 
 function regexOf(pattern: Bson, options: Bson | undefined): Regex {
   if (options !== undefined && typeof options !== "string") throw badValue("$options has to be a string");

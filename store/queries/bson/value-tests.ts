@@ -6,6 +6,7 @@ import { doubleOf, integerOf, isNumber } from "../../values/collections/bson-num
 import { compareBson, keyOf } from "../../values/collections/bson-order.js";
 import { rankOf, TYPES, typeNamed, typeNumbered, typeOf } from "../../values/collections/bson-type.js";
 import { Decimal } from "../../values/collections/decimal.js";
+import type { Comparison } from "../filter.js";
 import { badValue, notHere, spend, type Work } from "./mongo-failure.js";
 import { integerIn } from "./spec.js";
 import type { ValueTest } from "./ways.js";
@@ -19,7 +20,6 @@ export function equals(wanted: Bson): ValueTest {
   return (value) => rankOf(value) === rank && compareBson(value, wanted) === 0;
 }
 
-type Comparison = "$lt" | "$lte" | "$gt" | "$gte";
 const PASSES: Readonly<Record<Comparison, (order: number) => boolean>> = {
   $lt: (order) => order < 0,
   $lte: (order) => order <= 0,

@@ -1,0 +1,44 @@
+/** What a filter says, as a tree; how a value at a place is reached and tested is each algebra's own. */
+
+export type Condition<Place, Test> =
+  | { readonly kind: "all" | "any"; readonly parts: readonly Condition<Place, Test>[] }
+  | { readonly kind: "not"; readonly part: Condition<Place, Test> }
+  | { readonly kind: "member"; readonly place: Place; readonly test: Test };
+
+export type Predicate<Subject> = (subject: Subject) => boolean;
+
+/** Returns the only part itself, or the conjunction of several. */
+export function allOf<Place, Test>(parts: readonly Condition<Place, Test>[]): Condition<Place, Test> {
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : { kind: "all", parts };
+}
+
+/** Returns a function that decides a condition, part by part from the first. @param reach  decides a single member's test */
+export function predicateOf<Place, Test, Subject>(
+  condition: Condition<Place, Test>,
+  reach: (place: Place, test: Test) => Predicate<Subject>,
+): Predicate<Subject> {
+  if (condition.kind === "member") return reach(condition.place, condition.test);
+  if (condition.kind === "not") {
+    const predicate = predicateOf(condition.part, reach);
+    return (subject) => !predicate(subject);
+  }
+  const predicates = condition.parts.map((part) => predicateOf(part, reach));
+  const [only] = predicates;
+  if (predicates.length === 1 && only !== undefined) return only;
+  const isAny = condition.kind === "any";
+  return (subject) => {
+    for (const predicate of predicates) if (predicate(subject) === isAny) return isAny;
+    return !isAny;
+  };
+}
+
+/** Calls `visit` for each member that a condition is about, in the condition's order. */
+export function visitPlaces<Place, Test>(
+  condition: Condition<Place, Test>,
+  visit: (place: Place) => void,
+): void {
+  if (condition.kind === "member") visit(condition.place);
+  else if (condition.kind === "not") visitPlaces(condition.part, visit);
+  else for (const part of condition.parts) visitPlaces(part, visit);
+}

@@ -1,0 +1,37 @@
+/** The rules of filters and updates that DOC.* and MDB.* share, each broken in one place. */
+import type { Mutant } from "./mutant.js";
+
+const QUERIES = "test/store/queries/queries.test.js";
+const DOCUMENTS = "test/store/commands/documents/document-queries.test.js";
+const ORACLE = "test/store/commands/collections/oracle.test.js";
+
+export const queryMutants: readonly Mutant[] = [
+  {
+    name: "queries: $nin of an array holds when one element is none of the values",
+    file: "store/queries/filter.js",
+    find: 'return { kind: "not", part: { kind: "member", place, test } };',
+    replace: 'return { kind: "member", place, test: { ...test, test: (value) => !test.test(value) } };',
+    test: QUERIES,
+  },
+  {
+    name: "queries: $nor means $or",
+    file: "store/queries/filter.js",
+    find: 'name === "$or" ? any : { kind: "not", part: any }',
+    replace: "any",
+    test: ORACLE,
+  },
+  {
+    name: "queries: operators of a member hold if the last one does",
+    file: "store/queries/json/filter.js",
+    find: "spans = inBoth(spans, part.test.spans)",
+    replace: "spans = part.test.spans",
+    test: DOCUMENTS,
+  },
+  {
+    name: "queries: an empty filter of JSON is no condition",
+    file: "store/queries/json/filter.js",
+    find: "countsEmpty = true",
+    replace: "countsEmpty = false",
+    test: QUERIES,
+  },
+];
