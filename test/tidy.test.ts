@@ -146,7 +146,7 @@ const spreading: Readonly<Record<string, string>> = {
   "keys/key-set.ts": "the warnings about one file",
   "cli/bench/bench-report.ts": "the bands of a histogram",
   "cli/json/json-test-report.ts": "a constant number of samples",
-  "cli/shared/table.ts": "the columns of a table",
+  "net/terminal/table.ts": "the columns of a table",
   "cli/sql/completion.ts": "the columns of a table",
   "cli/status/explanation.ts": "the steps of one explanation",
   "cli/status/timeline-status.ts": "one status of each daemon",

@@ -1,7 +1,6 @@
 /** The arguments and the answers of SCAN, HSCAN, SSCAN and ZSCAN. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, type Reply } from "../../protocol/reply.js";
-import type { Effort } from "../keyspace/effort.js";
 import { GlobSteps, globMatches, type StepCounter } from "../patterns/glob.js";
 import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
@@ -27,9 +26,12 @@ export function scanCursor(bytes: ByteString): number {
   return cursor;
 }
 
-/** Where the steps of patterns, and the places that a page visits, are counted. */
+/** Where the steps of patterns, and the elements that a page visits, are counted. */
 interface Counting {
-  readonly effort: StepCounter & Pick<Effort, "work">;
+  readonly effort: StepCounter & {
+    /** @throws TooMuch */
+    work(steps: number): void;
+  };
 }
 
 /** Steps of an element that a page of a scan visits. */
