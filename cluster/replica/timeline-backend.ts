@@ -7,6 +7,7 @@ import type { Backend } from "../../engine/backends/backend.js";
 import { Changes } from "../../engine/backends/changes.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
+import { foreignCursor } from "../../engine/backends/scan-cursor.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -111,7 +112,8 @@ export class TimelineBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
     const command = this.database.table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
-    const other = this.#refusalOf(command) ?? this.#ofPast(command, argv, unit);
+    const other =
+      this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     return other ?? settled(this.#timeline.database.run(command, argv, this.#dated(unit)));
   }
 

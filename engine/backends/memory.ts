@@ -17,6 +17,7 @@ import type { Backend } from "./backend.js";
 import { Changes } from "./changes.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
+import { foreignCursor } from "./scan-cursor.js";
 import type { WriteObserver } from "./write-observer.js";
 
 /** Milliseconds between two rounds of dropping expired keys. */
@@ -74,6 +75,8 @@ export class MemoryBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Reply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
+    const foreign = foreignCursor(command, argv);
+    if (foreign !== null) return foreign;
     const dated = command.reads ? this.#dated(unit, this.#environment.clock()) : unit;
     return settled(this.#run(command, argv, dated));
   }

@@ -5,14 +5,6 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
 
-/** The index of the cursor in each command. */
-export const SCANS: ReadonlyMap<string, number> = new Map([
-  ["SCAN", 1],
-  ["HSCAN", 2],
-  ["SSCAN", 2],
-  ["ZSCAN", 2],
-]);
-
 /** More elements than a daemon holds. */
 const ALL = String(2 ** 31 - 1);
 const BEGINS = /^[+-]?0*$/;

@@ -8,6 +8,7 @@ import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Called } from "../backends/called.js";
 import type { KeyCounts } from "../backends/key-counts.js";
+import { SCANS } from "../backends/scan-cursor.js";
 import type {
   CommandPath,
   CommandSender,
@@ -16,7 +17,7 @@ import type {
   Writers,
 } from "../users/command-path.js";
 import { CarriedReply } from "./carried-reply.js";
-import { FOREIGN_CURSOR, isForeignCursor, SCANS, wholeScan } from "./scans.js";
+import { FOREIGN_CURSOR, isForeignCursor, wholeScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
 import { refusalOfForm, UNCARRIED } from "./uncarried.js";
 

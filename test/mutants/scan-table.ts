@@ -22,8 +22,8 @@ export const scanMutants: readonly Mutant[] = [
   {
     name: "scans: a cursor of another process goes on among this one's hashes",
     file: PAGE,
-    find: "Math.floor(cursor / HASHES) === cursorTag() ? cursor % HASHES : 0",
-    replace: "cursor % HASHES",
+    find: "return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;",
+    replace: "return cursor % HASHES;",
     test: "test/store/commands/generic.test.js",
   },
   {

@@ -51,9 +51,14 @@ export function visitPage(
   return 0;
 }
 
-/** Returns the hash that a cursor stands at; the first one for a cursor of another process, whose hashes are different ones. */
+/** Whether a cursor goes on with a scan that began at another process, whose hashes are different ones. */
+export function isOfOtherProcess(cursor: number): boolean {
+  return cursor !== 0 && Math.floor(cursor / HASHES) !== cursorTag();
+}
+
+/** Returns the hash that a cursor stands at; the first one for a cursor of another process. */
 function positionOf(cursor: number): number {
-  return Math.floor(cursor / HASHES) === cursorTag() ? cursor % HASHES : 0;
+  return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;
 }
 
 /** Returns a page of an indexed table. */

@@ -1,0 +1,29 @@
+/**
+ * Cursors in signed commands, which a client sends to several daemons. A cursor is valid at the daemon that gave it; every other daemon answers
+ * with an error, which loses to the answer of that daemon, and is the answer when that daemon is gone.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error } from "../../protocol/reply.js";
+import type { Command } from "../../store/rows/command.js";
+import { isOfOtherProcess } from "../../store/values/tables/scan-page.js";
+
+/** The index of the cursor in the arguments of each scan. */
+export const SCANS: ReadonlyMap<string, number> = new Map([
+  ["SCAN", 1],
+  ["HSCAN", 2],
+  ["SSCAN", 2],
+  ["ZSCAN", 2],
+]);
+
+const CURSOR = /^\d+$/;
+
+const FOREIGN = error(
+  "ERR invalid cursor: another daemon gave it, or this one before it restarted. Begin again with 0, at one daemon or with a COUNT that takes everything",
+);
+
+/** Returns the error for a scan that goes on with another daemon's cursor; null: the command is none. */
+export function foreignCursor({ name }: Command, argv: readonly ByteString[]): ErrorReply | null {
+  const index = SCANS.get(name);
+  const cursor = index === undefined ? undefined : argv[index];
+  return cursor !== undefined && CURSOR.test(cursor) && isOfOtherProcess(Number(cursor)) ? FOREIGN : null;
+}
