@@ -1,44 +1,51 @@
 /**
- * Equalities that a condition demands before anything in it can fail: by them an index says which rows to look at, and nobody sees a
- * difference to looking at them all.
+ * Parts of a condition that may be checked before the rest of it: an index finds the rows that meet them. In the recorded form a part that can
+ * fail, and the parts after it, stay where they are written, so that a plan fails wherever checking all rows fails. In the standard form all
+ * parts move: a failure counts only if no other part rejects the row.
  */
-import type { Binary, Expression } from "../../sql/tree.js";
+import type { Binary, Expression, Form } from "../../sql/tree.js";
 
-/** Parts of a condition that must all hold, and are checked before anything in it can fail. */
+/** Parts of a condition that must all hold, and may be checked before the rest of it. */
 export interface Demands {
   readonly parts: readonly Expression[];
-  /** Whether these are all its parts. */
-  readonly isAll: boolean;
+  /** The same, and in the recorded form the first part that can fail: what precedes it cannot. */
+  readonly leading: readonly Expression[];
+  /** Whether no part of the condition can fail. */
+  readonly isSafe: boolean;
 }
 
-export function demandsOf(condition: Expression): Demands {
-  const all = conjuncts(condition);
+export function demandsOf(condition: Expression, form: Form): Demands {
+  const all = conjuncts(condition, form);
   const end = all.findIndex((part) => !isSafe(part));
-  return { parts: end < 0 ? all : all.slice(0, end), isAll: end < 0 };
+  if (end < 0 || form === "standard") return { parts: all, leading: all, isSafe: end < 0 };
+  return { parts: all.slice(0, end), leading: all.slice(0, end + 1), isSafe: false };
 }
 
 export type Equality = Binary & { readonly operator: "=" };
 
 /** In their order. */
-export function leadingEqualities(condition: Expression): readonly Equality[] {
-  return demandsOf(condition).parts.filter(isEquality);
+export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
+  return demandsOf(condition, form).parts.filter(isEquality);
 }
 
 export const isEquality = (part: Expression): part is Equality =>
   part.kind === "binary" && part.operator === "=";
 
-/** The parts that must all hold, in the order in which they are looked at. */
-function conjuncts(condition: Expression): readonly Expression[] {
+/** The parts that must all hold, in the order in which they are checked. */
+function conjuncts(condition: Expression, form: Form): readonly Expression[] {
   const parts: Expression[] = [];
-  let rest = condition;
-  for (; rest.kind === "binary" && rest.operator === "and"; rest = rest.left) parts.push(rest.right);
-  parts.push(rest);
-  // What stands on the right of an AND may be one itself, in parentheses: it stays one part.
+  const open = [condition];
+  for (let part = open.pop(); part !== undefined; part = open.pop()) {
+    // In the recorded form the right side of an AND stays one part, also if it is one itself, in parentheses.
+    const isOpened = form === "standard" || open.length === 0;
+    if (isOpened && part.kind === "binary" && part.operator === "and") open.push(part.left, part.right);
+    else parts.push(part);
+  }
   return parts.reverse();
 }
 
 /** Whether a part cannot fail, as arithmetic can. */
-function isSafe(part: Expression): boolean {
+export function isSafe(part: Expression): boolean {
   switch (part.kind) {
     case "literal":
     case "parameter":

@@ -126,7 +126,7 @@ function candidatesBy(
 ): Candidates | null {
   const columns: readonly RelationColumn[] = [...left.columns, ...right.columns];
   const width = left.columns.length;
-  for (const equality of leadingEqualities(on)) {
+  for (const equality of leadingEqualities(on, "recorded")) {
     if (equality.left.kind !== "column" || equality.right.kind !== "column") continue;
     if (isText(equality.left, columns) || isText(equality.right, columns)) continue;
     const places = [equality.left, equality.right].map((column) => placeOf(column, columns, evaluation));

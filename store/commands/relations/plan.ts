@@ -1,16 +1,20 @@
 /**
  * Plans where the conditions of a select are checked: as soon as their columns are available, so that rows outside the result are not joined.
- * Only parts of conditions that cannot fail move, and only where everything that is checked before them cannot fail either, so that the
- * result, its order and its errors are those of checking each condition where it is written. Stage 0 is the first source, stage n the rows of
- * the n-th join; a column has the same index in all stages that contain it.
+ * Rows and their order are those of checking each condition where it is written; what may move is in equalities.ts. A part that fails early
+ * keeps its row, and is checked again where it is written: a plan fails only where the written order fails. Stage 0 is the first source,
+ * stage n the rows of the n-th join; a column has the same index in all stages that contain it.
  */
-import type { Binary, Expression, Join, Select } from "../../sql/tree.js";
+import { CommandFailure } from "../../arguments/errors.js";
+import type { Binary, Expression, Join, JoinKind, Select } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { condition, constantOf, type Scope } from "./compiled.js";
-import { demandsOf, isEquality } from "./equalities.js";
+import { numberOfText } from "../../values/relations/domain.js";
+import { type Compiled, compiled, condition, constantOf, type Scope } from "./compiled.js";
+import { demandsOf, isEquality, isSafe } from "./equalities.js";
 import { checkColumns, type Evaluation, failure } from "./evaluation.js";
 import { isText, placeOf, type Relation, type RelationColumn } from "./relation.js";
+import { isEqual } from "./scalars.js";
 import type { Demand } from "./selection.js";
+import { standardOrder } from "./standard-values.js";
 
 export type Holds = (row: readonly Scalar[]) => boolean;
 
@@ -23,6 +27,21 @@ export interface SourceConditions {
   readonly demands: Demand[];
 }
 
+/** A value of each row of one side of a join. */
+export interface Key {
+  readonly expression: Expression;
+  /** The index of the column that it is; null: it is calculated. */
+  readonly place: number | null;
+  /** Returns undefined if the calculation fails. */
+  readonly value: (row: readonly Scalar[]) => Scalar | undefined;
+}
+
+/** Values that an `on` requires to be equal: of a row of the previous stage, and of one of the source. */
+export interface EqualKeys {
+  readonly left: Key;
+  readonly right: Key;
+}
+
 export interface Stage {
   /** The columns of its rows. */
   readonly columns: readonly RelationColumn[];
@@ -30,8 +49,8 @@ export interface Stage {
   readonly holds: Holds[];
   /** The same as expressions. */
   readonly parts: Expression[];
-  /** Columns that its `on` requires to be equal: an index in the previous stage, and one in the source. */
-  readonly equal: { readonly left: number; readonly right: number } | null;
+  /** In the order of its `on`. */
+  readonly equal: EqualKeys[];
 }
 
 export interface Plan {
@@ -46,112 +65,233 @@ interface Origin {
   readonly place: number;
 }
 
+/** A part of a condition, which may be checked wherever its columns are available. */
+interface Part {
+  readonly expression: Expression;
+  readonly sources: readonly number[];
+  /** @param local  the index of a column in the rows that are checked */
+  holds(local: (place: number) => number): Holds;
+  readonly demands: readonly Demand[];
+}
+
+/** Two columns that the `on` of a join requires to be equal. */
+interface EqualColumns {
+  readonly stage: number;
+  readonly kind: JoinKind;
+  readonly left: number;
+  readonly right: number;
+}
+
+/** A value that a column has in all rows of a stage, or null if a later join adds the row. */
+interface Fact extends Demand {
+  readonly stage: number;
+}
+
 export class Planner {
   readonly #evaluation: Evaluation;
   readonly #joins: readonly Join[];
+  readonly #relations: readonly Relation[];
   readonly #sources: readonly SourceConditions[];
-  readonly #stages: Stage[];
+  readonly #stages: readonly Stage[];
   /** By column index of the last stage. */
   readonly #origins: readonly Origin[];
+  readonly #equalColumns: EqualColumns[] = [];
+  readonly #facts: Fact[] = [];
 
   /** @param relations  one more than joins @throws CommandFailure  too many columns */
   constructor(relations: readonly Relation[], joins: readonly Join[], evaluation: Evaluation) {
     this.#evaluation = evaluation;
     this.#joins = joins;
+    this.#relations = relations;
     this.#sources = relations.map(() => ({ holds: [], parts: [], demands: [] }));
     let columns = (relations[0] as Relation).columns;
     const origins = columns.map((_, place): Origin => ({ source: 0, place }));
-    const stages: Stage[] = [{ columns, holds: [], parts: [], equal: null }];
+    const stages: Stage[] = [{ columns, holds: [], parts: [], equal: [] }];
     for (const [i, { kind }] of joins.entries()) {
       const right = (relations[i + 1] as Relation).columns;
       const names = new Set(kind === "natural" ? columns.map(({ name }) => name) : []);
       const added = [...right.keys()].filter((place) => !names.has((right[place] as RelationColumn).name));
       checkColumns(evaluation, columns.length + right.length);
-      origins.push(...added.map((place) => ({ source: i + 1, place })));
+      for (const place of added) origins.push({ source: i + 1, place });
       columns = [...columns, ...added.map((place) => right[place] as RelationColumn)];
-      stages.push({ columns, holds: [], parts: [], equal: null });
+      stages.push({ columns, holds: [], parts: [], equal: [] });
     }
     this.#origins = origins;
     this.#stages = stages;
   }
 
   plan({ where }: Pick<Select, "where">): Plan {
-    let areSafe = true;
+    const { form } = this.#evaluation;
+    let mayMove = true;
     for (const [i, { kind, on }] of this.#joins.entries()) {
       if (on === null) continue;
       const stage = i + 1;
-      const { parts, isAll } = demandsOf(on);
-      for (const part of parts) {
-        this.#findEqual(part, stage);
-        if (areSafe) this.#placeOn(part, kind, stage);
-      }
-      areSafe &&= isAll;
+      const demands = demandsOf(on, form);
+      for (const part of demands.leading) this.#findEqual(part, stage);
+      if (mayMove) for (const part of demands.parts) this.#placeOn(part, kind, stage);
+      mayMove &&= form === "standard" || demands.isSafe;
     }
     const last = this.#joins.length;
-    if (where === null) return { sources: this.#sources, stages: this.#stages, hasWhere: true };
-    const { parts, isAll } = demandsOf(where);
-    if (areSafe) for (const part of parts) this.#put(part, last, last);
-    return { sources: this.#sources, stages: this.#stages, hasWhere: areSafe && isAll };
+    let hasWhere = where === null;
+    if (where !== null && mayMove) {
+      const demands = demandsOf(where, form);
+      for (const part of demands.parts) this.#put(this.#partOf(part, last), last);
+      hasWhere = demands.isSafe;
+    }
+    this.#deduce();
+    return { sources: this.#sources, stages: this.#stages, hasWhere };
   }
 
   /** Checks a part of `on` that names one side alone at that side, unless the join keeps unmatched rows of that side. */
-  #placeOn(part: Expression, kind: Join["kind"], stage: number): void {
-    const used = this.#sourcesOf(part, stage);
-    if (used.length === 0) return;
-    const [isRight, isLeft] = [used.every((source) => source === stage), !used.includes(stage)];
-    if (kind === "inner" || kind === "natural") {
-      if (isRight || isLeft) this.#put(part, stage, stage);
-    } else if (kind === "left" && isRight) this.#putAtSource(part, stage, stage);
-    else if (kind === "right" && isLeft) this.#put(part, stage, stage - 1);
+  #placeOn(expression: Expression, kind: JoinKind, stage: number): void {
+    const part = this.#partOf(expression, stage);
+    const { sources } = part;
+    const isInner = kind === "inner" || kind === "natural";
+    if (isInner || kind === "left" || kind === "right") this.#findEqualColumns(expression, kind, stage);
+    if (sources.length === 0) return;
+    const [isRight, isLeft] = [sources.every((source) => source === stage), !sources.includes(stage)];
+    if (isInner) {
+      if (isRight || isLeft) this.#put(part, stage);
+    } else if (kind === "left" && isRight) this.#putAtSource(part, stage);
+    else if (kind === "right" && isLeft) this.#put(part, stage - 1);
   }
 
-  /** Checks a part as early as it may be. @param stage  whose columns it names @param top  after which it must have been checked */
-  #put(part: Expression, stage: number, top: number): void {
-    const used = this.#sourcesOf(part, stage);
+  /** Checks a part as early as it may be. @param top  the stage after which it must have been checked */
+  #put(part: Part, top: number): void {
+    const { sources, demands } = part;
+    for (const demand of demands) this.#facts.push({ ...demand, stage: top });
     // A part without columns is checked at the end.
-    let earliest = used.length === 0 ? top : Math.max(...used);
+    let earliest = sources.length === 0 ? top : Math.max(...sources);
     for (let join = top; join > earliest; join--) {
       const kind = this.#joins[join - 1]?.kind;
       // This join adds rows whose left side is null.
       if (kind === "right" || kind === "full") earliest = join;
     }
     const kind = this.#joins[earliest - 1]?.kind;
-    const isOfSource = used.length === 1 && used[0] === earliest;
+    const isOfSource = sources.length === 1 && sources[0] === earliest;
     if (isOfSource && (earliest === 0 || kind === "inner" || kind === "natural" || kind === "right"))
-      this.#putAtSource(part, stage, earliest);
+      this.#putAtSource(part, earliest);
     else {
       const { holds, parts } = this.#stages[earliest] as Stage;
-      holds.push(this.#holds(part, stage, (place) => place));
-      parts.push(part);
+      holds.push(part.holds((place) => place));
+      parts.push(part.expression);
     }
   }
 
-  #putAtSource(part: Expression, stage: number, source: number): void {
+  #putAtSource(part: Part, source: number): void {
     const { holds, parts, demands } = this.#sources[source] as SourceConditions;
     const local = (place: number) => (this.#origins[place] as Origin).place;
-    holds.push(this.#holds(part, stage, local));
-    parts.push(part);
-    if (!isEquality(part)) return;
-    for (const [one, other] of [
-      [part.left, part.right],
-      [part.right, part.left],
-    ] as const) {
-      const place = this.#placeOf(one, stage);
-      const value = constantOf(other, this.#evaluation);
-      if (place !== null && value !== undefined) demands.push({ place: local(place), value });
+    holds.push(part.holds(local));
+    parts.push(part.expression);
+    for (const { place, value } of part.demands) demands.push({ place: local(place), value });
+  }
+
+  /** Moves values through the columns that joins require to be equal. */
+  #deduce(): void {
+    const known = new Set<string>();
+    for (let fact = this.#facts.pop(); fact !== undefined; fact = this.#facts.pop()) {
+      const { place, stage } = fact;
+      const value = this.#equalValue(fact.value);
+      const name = JSON.stringify([place, stage, value]);
+      if (value === undefined || known.has(name)) continue;
+      known.add(name);
+      this.#shareNaturally(place, value, stage);
+      for (const { left, right, ...join } of this.#equalColumns) {
+        const { kind } = join;
+        // A row of the stage whose column is not null has a partner in a join that may add nulls to the other side.
+        const isEarlier = join.stage <= stage;
+        if (place === left && (kind === "inner" || (kind === "right" && isEarlier)))
+          this.#put(this.#equalPart(right, value), Math.max(stage, join.stage));
+        else if (place === right && isEarlier && (kind === "inner" || kind === "left"))
+          this.#put(this.#equalPart(left, value), stage);
+      }
     }
+  }
+
+  /** Checks the value of a column that natural joins share in their sources, too. */
+  #shareNaturally(place: number, value: Scalar, stage: number): void {
+    for (const [i, { kind }] of this.#joins.slice(0, stage).entries()) {
+      const { columns } = this.#stages[i] as Stage;
+      if (kind !== "natural" || place >= columns.length) continue;
+      const { name } = columns[place] as RelationColumn;
+      const other = (this.#relations[i + 1] as Relation).columns.findIndex((column) => column.name === name);
+      if (other < 0) continue;
+      const { holds, parts, demands } = this.#sources[i + 1] as SourceConditions;
+      const part = this.#equalPart(place, value);
+      holds.push(part.holds(() => other));
+      parts.push(part.expression);
+      demands.push({ place: other, value });
+    }
+  }
+
+  /**
+   * Returns the value that a column has if it equals a column that equals `value`; undefined: it may have several. A text that writes a number
+   * equals the number, which equals other texts; in the recorded form numbers equal other texts, too.
+   */
+  #equalValue(value: Scalar): Scalar | undefined {
+    if (typeof value !== "string") return value;
+    return this.#evaluation.form === "recorded" ? undefined : (numberOfText(value) ?? value);
+  }
+
+  #equalPart(place: number, value: Scalar): Part {
+    const isStandard = this.#evaluation.form === "standard";
+    const { source } = this.#origins[place] as Origin;
+    const { name } = (this.#stages.at(-1) as Stage).columns[place] as RelationColumn;
+    const operand = { kind: "column", origin: null, name } as const;
+    return {
+      expression: { kind: "is-null", operand, isNegated: true },
+      sources: [source],
+      holds: (local) => {
+        const at = local(place);
+        if (isStandard) return (row) => standardOrder(row[at] as Scalar, value) === 0;
+        return (row) => isEqual(row[at] as Scalar, value);
+      },
+      demands: [{ place, value }],
+    };
+  }
+
+  #findEqualColumns(part: Expression, kind: JoinKind, stage: number): void {
+    if (kind === "natural" || !isEquality(part)) return;
+    const [left, right] = this.#sidesOf(part, stage) ?? [];
+    if (left === undefined || right === undefined) return;
+    const places = [left, right].map((side) => this.#placeOf(side, stage));
+    const [one, other] = places;
+    if (typeof one === "number" && typeof other === "number")
+      this.#equalColumns.push({ stage, kind, left: one, right: other });
+  }
+
+  /** Returns the side of the previous stage, and that of the source; null: one names columns of both, or of neither. */
+  #sidesOf({ left, right }: Binary, stage: number): readonly [Expression, Expression] | null {
+    const [one, other] = [left, right].map((side) => {
+      const sources = this.#sourcesOf(side, stage);
+      if (sources.length === 0) return null;
+      if (!sources.includes(stage)) return "left";
+      return sources.length === 1 ? "right" : null;
+    });
+    if (one === "left" && other === "right") return [left, right];
+    return one === "right" && other === "left" ? [right, left] : null;
   }
 
   #findEqual(part: Expression, stage: number): void {
-    const found = this.#stages[stage] as Stage;
-    if (found.equal !== null || !isEquality(part) || this.#joins[stage - 1]?.kind === "natural") return;
-    const places = [part.left, part.right].map((side) => this.#placeOf(side, stage));
-    const [one, other] = places;
-    if (one === null || one === undefined || other === null || other === undefined) return;
-    const [left, right] = one < other ? [one, other] : [other, one];
+    if (!isEquality(part) || this.#joins[stage - 1]?.kind === "natural") return;
+    const [left, right] = this.#sidesOf(part, stage) ?? [];
+    if (left === undefined || right === undefined) return;
     const width = (this.#stages[stage - 1] as Stage).columns.length;
-    if (left >= width || right < width) return;
-    this.#stages[stage] = { ...found, equal: { left, right: right - width } };
+    const { equal } = this.#stages[stage] as Stage;
+    equal.push({
+      left: this.#keyOf(left, stage, (place) => place),
+      right: this.#keyOf(right, stage, (place) => place - width),
+    });
+  }
+
+  #keyOf(expression: Expression, stage: number, local: (place: number) => number): Key {
+    const place = this.#placeOf(expression, stage);
+    const value = compiled(expression, this.#scope(stage, local), this.#evaluation);
+    return {
+      expression,
+      place: place === null ? null : local(place),
+      value: isSafe(expression) ? value : (row) => unlessFailed(value, row),
+    };
   }
 
   /** Returns the column index; null: the expression is no column. */
@@ -168,7 +308,7 @@ export class Planner {
       if (each.kind === "column") {
         const place = this.#placeOf(each, stage);
         if (place !== null) found.add((this.#origins[place] as Origin).source);
-      } else if (each.kind === "binary") for (const side of sidesOf(each)) visit(side);
+      } else if (each.kind === "binary") for (const side of [each.left, each.right]) visit(side);
       else if (each.kind === "not" || each.kind === "negative" || each.kind === "is-null")
         visit(each.operand);
     };
@@ -176,10 +316,33 @@ export class Planner {
     return [...found];
   }
 
-  #holds(part: Expression, stage: number, local: (place: number) => number): Holds {
+  /** @param stage  whose columns the part names */
+  #partOf(expression: Expression, stage: number): Part {
+    return {
+      expression,
+      sources: this.#sourcesOf(expression, stage),
+      holds: (local) => {
+        const holds = condition(expression, this.#scope(stage, local), this.#evaluation);
+        return isSafe(expression) ? holds : (row) => unlessFailed(holds, row) ?? true;
+      },
+      demands: this.#demandsOf(expression, stage),
+    };
+  }
+
+  #demandsOf(part: Expression, stage: number): readonly Demand[] {
+    if (!isEquality(part)) return [];
+    const sides = [[part.left, part.right] as const, [part.right, part.left] as const];
+    return sides.flatMap(([one, other]) => {
+      const place = this.#placeOf(one, stage);
+      const value = constantOf(other, this.#evaluation);
+      return place === null || value === undefined ? [] : [{ place, value }];
+    });
+  }
+
+  #scope(stage: number, local: (place: number) => number): Scope {
     const { columns } = this.#stages[stage] as Stage;
-    const scope: Scope = {
-      column: (column) => {
+    return {
+      column: (column): Compiled => {
         if (isText(column, columns)) return () => column.name;
         const place = local(placeOf(column, columns, this.#evaluation));
         return (row) => row[place] as Scalar;
@@ -188,8 +351,18 @@ export class Planner {
         throw failure(this.#evaluation, "notByRow", name);
       },
     };
-    return condition(part, scope, this.#evaluation);
   }
 }
 
-const sidesOf = ({ left, right }: Binary) => [left, right];
+/** Returns undefined if the calculation fails. */
+function unlessFailed<Value>(
+  value: (row: readonly Scalar[]) => Value,
+  row: readonly Scalar[],
+): Value | undefined {
+  try {
+    return value(row);
+  } catch (problem) {
+    if (problem instanceof CommandFailure) return undefined;
+    throw problem;
+  }
+}

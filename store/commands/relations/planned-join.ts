@@ -1,20 +1,22 @@
 /**
  * Joins the sources of a select by its plan: the partners of a row are found by the index of a table, or else by a hash. The rows and their
  * order are those of joining.ts: by the rows of the left side, then by those of the right one. Limits count the rows that are made; every
- * row that is checked counts for the statement's work.
+ * row that is checked counts for the statement's work. Which index is used depends on the tables' rows and keys alone, not on the indexes that
+ * exist: whether a statement is refused is the same everywhere.
  */
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Join, Select } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { HashIndex } from "../../values/relations/hash-index.js";
-import { condition, countCalculated, rowScope } from "./compiled.js";
+import type { TableReading } from "../../values/relations/table-reading.js";
+import { condition, countCalculated, rowScope, rowsAStep } from "./compiled.js";
 import { checkSize, type Evaluation, failure, spend } from "./evaluation.js";
 import { naturallyJoined, ofJoin, PAIRS_MAX } from "./joining.js";
-import { type Holds, Planner, type SourceConditions, type Stage } from "./plan.js";
+import { type EqualKeys, type Holds, type Key, Planner, type SourceConditions, type Stage } from "./plan.js";
 import type { Relation, RelationRow } from "./relation.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./selection.js";
 
-/** A side's rows are looked up in an index of the other side if that has at least this many times as many rows. */
+/** A side's rows are found by an index of the other side if that has at least this many times as many rows. */
 const MUCH_LARGER = 8;
 
 export function* plannedSources(
@@ -76,15 +78,16 @@ class Side {
 
   *#found(): Generator<void, readonly RelationRow[]> {
     const { table } = this.relation;
-    const [demand] = this.conditions.demands;
+    const { demands, parts } = this.conditions;
+    const demand = table === null ? undefined : mostSelective(demands, table, ({ place }) => place);
     const all =
       table !== null && demand !== undefined && this.isTable
         ? (yield* table.equal(demand.place, demand.value)).map((number) => table.row(number))
         : this.relation.rows;
     const { holds } = this;
     spend(this.#evaluation, all.length);
-    countCalculated(this.#evaluation, all.length, this.conditions.parts);
-    return holds === null ? all : yield* filtered(all, holds);
+    countCalculated(this.#evaluation, all.length, parts);
+    return holds === null ? all : yield* filtered(all, holds, rowsAStep(parts));
   }
 }
 
@@ -96,6 +99,8 @@ class StagedJoin {
   readonly #holds: Holds | null;
   readonly #evaluation: Evaluation;
   readonly #width: number;
+  /** Rows that are checked in one step. */
+  readonly #step: number;
   #made: RelationRow[] = [];
   /** Rows checked since the last step ended. */
   #checked = 0;
@@ -115,53 +120,66 @@ class StagedJoin {
     const { on, kind } = join;
     const isChecked = on !== null && kind !== "natural";
     this.#holds = isChecked ? condition(on, rowScope(stage.columns, evaluation), evaluation) : null;
+    this.#step = on === null ? STEP_ITEMS : rowsAStep([on]);
   }
 
   *relation(): Generator<void, Relation> {
-    const { kind } = this.#join;
     const [left, right] = [this.#left.relation, this.#right.relation];
-    if (kind === "natural") {
+    if (this.#join.kind === "natural") {
       const sides = [
         { ...left, rows: yield* this.#left.rows(), table: null },
         { ...right, rows: yield* this.#right.rows(), table: null },
       ] as const;
       return yield* naturallyJoined(...sides, this.#evaluation);
     }
-    if (yield* this.#isFoundByLeftIndex()) yield* this.#byIndex("left");
-    else if (this.#equal !== null && this.#right.isLargeTable && (kind === "inner" || kind === "left"))
-      yield* this.#byIndex("right");
+    const [byLeft, byRight] = [this.#equalByIndex("left"), this.#equalByIndex("right")];
+    if (byLeft !== null && (yield* this.#hasFewOnTheRight())) yield* this.#byIndex("left", byLeft);
+    else if (byRight !== null) yield* this.#byIndex("right", byRight);
     else yield* this.#byRows();
     return yield* ofJoin({ left, right }, this.#join, this.#made, this.#evaluation);
   }
 
-  /** Returns whether the right side has so few rows that their partners are found by the index of a large left table. */
-  *#isFoundByLeftIndex(): Generator<void, boolean> {
+  /** Returns the keys of which one is a column of a large table on this side, whose unmatched rows the join drops; null: there are none. */
+  #equalByIndex(side: "left" | "right"): EqualKeys | null {
     const { kind } = this.#join;
-    if (this.#equal === null || !this.#left.isLargeTable || (kind !== "inner" && kind !== "right"))
-      return false;
+    const indexed = side === "left" ? this.#left : this.#right;
+    const { table } = indexed.relation;
+    if (table === null || !indexed.isLargeTable) return null;
+    if (kind !== "inner" && kind !== (side === "left" ? "right" : "left")) return null;
+    const columns = this.#equal.filter((each) => each[side].place !== null);
+    return mostSelective(columns, table, (each) => each[side].place) ?? null;
+  }
+
+  /** Returns whether the right side has so few rows that their partners are found by the index of the left table. */
+  *#hasFewOnTheRight(): Generator<void, boolean> {
+    const leftSize = this.#left.relation.table?.size ?? 0;
     if (this.#right.isLargeTable && this.#right.conditions.holds.length === 0) {
       const { size } = this.#right.relation.table ?? { size: 0 };
-      if (size * MUCH_LARGER > (this.#left.relation.table?.size ?? 0)) return false;
+      if (size * MUCH_LARGER > leftSize) return false;
     }
     const rows = yield* this.#right.rows();
-    return rows.length * MUCH_LARGER <= (this.#left.relation.table?.size ?? 0);
+    return rows.length * MUCH_LARGER <= leftSize;
   }
 
   /** Joins the rows of one side with their partners on the other side, which its index finds. @param side  of the index */
-  *#byIndex(side: "left" | "right"): Generator<void, void> {
+  *#byIndex(side: "left" | "right", equal: EqualKeys): Generator<void, void> {
     const isLeft = side === "left";
     const [indexed, few] = isLeft ? [this.#left, this.#right] : [this.#right, this.#left];
+    const { place } = equal[side];
+    const key = equal[isLeft ? "right" : "left"];
     const { table } = indexed.relation;
     const rows = yield* few.rows();
-    if (table === null || this.#equal === null) return;
-    const { left, right } = this.#equal;
-    const [place, other] = isLeft ? [left, right] : [right, left];
+    if (table === null || place === null) return;
+    countCalculated(this.#evaluation, rows.length, [key.expression]);
     const { holds } = indexed;
     /** The index's row of each pair. */
     const numbers: number[] = [];
     const isMatched = new Uint8Array(rows.length);
     for (const [at, row] of rows.entries()) {
-      for (const number of yield* table.equal(place, row[other] as Scalar)) {
+      const value = key.value(row);
+      // All are checked where the key cannot be calculated.
+      const partners = value === undefined ? table.numbers : yield* table.equal(place, value);
+      for (const number of partners) {
         if (this.#check()) yield;
         const one = table.row(number);
         if (holds !== null && !holds(one)) continue;
@@ -184,31 +202,58 @@ class StagedJoin {
     this.#made = order.map((at) => this.#made[at] as RelationRow);
   }
 
-  /** Joins the rows of both sides, by a hash of the right ones where two columns must be equal. */
+  /** Joins the rows of both sides, by a hash of the right ones, or of the left ones if they are few, where two keys must be equal. */
   *#byRows(): Generator<void, void> {
     const { kind } = this.#join;
-    const rows = yield* this.#left.rows();
-    const others = yield* this.#right.rows();
-    const index = this.#equal === null ? null : yield* hashOf(others, this.#equal.right);
-    const everywhere = index === null ? [...others.keys()] : [];
-    const [isMatchedLeft, isMatchedRight] = [new Uint8Array(rows.length), new Uint8Array(others.length)];
+    const [left, right] = [yield* this.#left.rows(), yield* this.#right.rows()];
+    const isMatched = { left: new Uint8Array(left.length), right: new Uint8Array(right.length) };
+    const equal = this.#equalOfRows();
+    const isOfLeft = equal !== null && left.length * MUCH_LARGER <= right.length;
+    const [rows, others] = isOfLeft ? [right, left] : [left, right];
+    const [one, other] = isOfLeft ? (["right", "left"] as const) : (["left", "right"] as const);
+    const hash = equal === null ? null : new KeyHash(equal[other]);
+    if (equal !== null) {
+      countCalculated(this.#evaluation, left.length, [equal.left.expression]);
+      countCalculated(this.#evaluation, right.length, [equal.right.expression]);
+      yield* hash?.fill(others) ?? [];
+    }
+    let everywhere: readonly number[] | null = null;
+    /** The left row of each pair. */
+    const lefts: number[] = [];
     for (const [at, row] of rows.entries()) {
-      const places = index === null ? everywhere : index.equal(row[this.#equal?.left ?? 0] as Scalar);
+      const value = equal?.[one].value(row);
+      if (hash === null || value === undefined) everywhere ??= [...others.keys()];
+      const places = hash === null || value === undefined ? (everywhere ?? []) : hash.equal(value);
       for (const place of places) {
         if (this.#check()) yield;
-        if (!this.#add([...row, ...(others[place] as RelationRow)])) continue;
-        isMatchedLeft[at] = 1;
-        isMatchedRight[place] = 1;
+        const found = others[place] as RelationRow;
+        if (!this.#add(isOfLeft ? [...found, ...row] : [...row, ...found])) continue;
+        isMatched[one][at] = 1;
+        isMatched[other][place] = 1;
+        if (isOfLeft) lefts.push(place);
       }
       if (this.#check()) yield;
     }
-    if (kind === "left" || kind === "full") yield* this.#addUnmatched("left", rows, isMatchedLeft);
-    if (kind === "right" || kind === "full") yield* this.#addUnmatched("right", others, isMatchedRight);
+    if (isOfLeft) yield* this.#sortMade(lefts);
+    if (kind === "left" || kind === "full") yield* this.#addUnmatched("left", left, isMatched.left);
+    if (kind === "right" || kind === "full") yield* this.#addUnmatched("right", right, isMatched.right);
+  }
+
+  /** Returns the keys by which rows are hashed: of a column without equal values if there is one; null: there are none. */
+  #equalOfRows(): EqualKeys | null {
+    for (const side of ["right", "left"] as const) {
+      const { table } = (side === "right" ? this.#right : this.#left).relation;
+      const unique = this.#equal.find(
+        ({ [side]: { place } }) => place !== null && table?.isUnique(place) === true,
+      );
+      if (unique !== undefined) return unique;
+    }
+    return this.#equal[0] ?? null;
   }
 
   /** Counts a row that is checked, and returns whether the step ends. */
   #check(): boolean {
-    if (++this.#checked < STEP_ITEMS) return false;
+    if (++this.#checked < this.#step) return false;
     spend(this.#evaluation, this.#checked);
     countCalculated(this.#evaluation, this.#checked, this.#join.on === null ? [] : [this.#join.on]);
     this.#checked = 0;
@@ -242,12 +287,43 @@ class StagedJoin {
   }
 }
 
-function* hashOf(rows: readonly RelationRow[], place: number): Generator<void, HashIndex> {
-  const index = new HashIndex();
-  for (const [at, row] of rows.entries()) {
-    const value = row[place] as Scalar;
-    index.add(at, typeof value === "boolean" ? Number(value) : value);
-    if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
+/** Returns the first item whose column has no equal values, else the first one. */
+function mostSelective<Item>(
+  items: readonly Item[],
+  table: TableReading,
+  placeOf: (item: Item) => number | null,
+): Item | undefined {
+  const unique = items.find((item) => {
+    const place = placeOf(item);
+    return place !== null && table.isUnique(place);
+  });
+  return unique ?? items[0];
+}
+
+/** Rows by the value of a key. */
+class KeyHash {
+  readonly #key: Key;
+  readonly #index = new HashIndex();
+  /** Rows whose key cannot be calculated: all rows of the other side are their possible partners. */
+  readonly #failed: number[] = [];
+
+  constructor(key: Key) {
+    this.#key = key;
   }
-  return index;
+
+  *fill(rows: readonly RelationRow[]): Generator<void, void> {
+    const step = rowsAStep([this.#key.expression]);
+    for (const [at, row] of rows.entries()) {
+      const value = this.#key.value(row);
+      if (value === undefined) this.#failed.push(at);
+      else this.#index.add(at, typeof value === "boolean" ? Number(value) : value);
+      if (at % step === step - 1) yield;
+    }
+  }
+
+  /** Returns the possible partners, rising. */
+  equal(value: Scalar): readonly number[] {
+    const found = this.#index.equal(value);
+    return this.#failed.length === 0 ? found : [...found, ...this.#failed].sort((a, b) => a - b);
+  }
 }

@@ -124,7 +124,7 @@ function* together(
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   const isKept = operator === "intersection";
-  const rows = yield* filtered(left.rows, (row) => others.has(rowKey(row)) === isKept);
+  const rows = yield* filtered(left.rows, (row) => others.has(rowKey(row)) === isKept, STEP_ITEMS);
   // In the recorded form a difference keeps equal rows.
   if (operator === "difference" && form === "recorded")
     return { name, columns, rows, table: null, isSet: left.isSet };
@@ -265,7 +265,7 @@ function* grouped(relation: Relation, select: Select, evaluation: Evaluation): G
     select.orderBy.length > 0 ? sortKeys({ orderBy: select.orderBy, fields }, scope, evaluation) : null;
   const all = yield* groups.rows();
   if (having !== null) countCalculated(evaluation, all.length, [having]);
-  const kept = holds === null ? all : yield* filtered(all, holds);
+  const kept = holds === null || having === null ? all : yield* filtered(all, holds, rowsAStep([having]));
   const rows = keys === null ? kept : yield* sortedBy(kept, keys, evaluation);
   const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${keys === null ? "" : "_order"}`;
   return { ...(yield* projected(name, rows, { fields, made }, evaluation)), name };

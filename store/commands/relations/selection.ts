@@ -1,9 +1,8 @@
 /** Rows that meet a condition; of a table by an index where the condition demands a value of a column. */
-import { STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
-import { condition, constantOf, countCalculated, rowScope } from "./compiled.js";
+import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled.js";
 import { leadingEqualities } from "./equalities.js";
 import { type Evaluation, lookAt, spend } from "./evaluation.js";
 import {
@@ -27,14 +26,17 @@ export function* selected(
   const { columns, table } = relation;
   const holds = condition(where, rowScope(columns, evaluation), evaluation);
   const demand =
-    table === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation);
+    table === null || table.size < INDEXED_ROWS_MIN
+      ? null
+      : demanded(columns, where, evaluation, (place) => table.isUnique(place));
   const candidates =
     table === null || demand === null
       ? relation.rows
       : (yield* table.equal(demand.place, demand.value)).map((number) => table.row(number));
   spend(evaluation, candidates.length);
   countCalculated(evaluation, candidates.length, [where]);
-  return yield* ofSelection(relation, yield* filtered(candidates, holds), evaluation);
+  const rows = yield* filtered(candidates, holds, rowsAStep([where]));
+  return yield* ofSelection(relation, rows, evaluation);
 }
 
 /** What is left of a relation by its condition. */
@@ -53,14 +55,16 @@ export function* ofSelection(
   };
 }
 
+/** @param step  rows that are checked in one step */
 export function* filtered<R extends RelationRow>(
   rows: readonly R[],
   holds: (row: R) => boolean,
+  step: number,
 ): Generator<void, readonly R[]> {
-  if (rows.length <= STEP_ITEMS) return rows.filter(holds);
+  if (rows.length <= step) return rows.filter(holds);
   const found: R[] = [];
-  for (let from = 0; from < rows.length; from += STEP_ITEMS) {
-    const end = Math.min(rows.length, from + STEP_ITEMS);
+  for (let from = 0; from < rows.length; from += step) {
+    const end = Math.min(rows.length, from + step);
     for (let i = from; i < end; i++) if (holds(rows[i] as R)) found.push(rows[i] as R);
     yield;
   }
@@ -78,7 +82,9 @@ export function matching(
   const rows: Row[] = [];
   const holds = where === null ? () => true : condition(where, rowScope(columns, evaluation), evaluation);
   const demand =
-    where === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation);
+    where === null || table.size < INDEXED_ROWS_MIN
+      ? null
+      : demanded(columns, where, evaluation, (place) => table.columns[place]?.uniqueness !== "none");
   lookAt(evaluation, demand === null ? table.size : 0);
   const candidates =
     demand === null
@@ -104,21 +110,25 @@ export interface Demand {
   readonly value: Scalar;
 }
 
-/** null: it demands no value of a column. */
+/** Returns the first demand, in the standard form the first one of a column without equal values if there is one; null: there is none. */
 function demanded(
   columns: readonly RelationColumn[],
   where: Expression,
   evaluation: Evaluation,
+  isUnique: (place: number) => boolean,
 ): Demand | null {
-  for (const { left, right } of leadingEqualities(where)) {
+  let first: Demand | null = null;
+  for (const { left, right } of leadingEqualities(where, evaluation.form)) {
     for (const [one, other] of [
       [left, right],
       [right, left],
     ] as const) {
       const value: Scalar | undefined = constantOf(other, evaluation);
       if (one.kind !== "column" || value === undefined || isText(one, columns)) continue;
-      return { place: placeOf(one, columns, evaluation), value };
+      const demand = { place: placeOf(one, columns, evaluation), value };
+      if (evaluation.form === "recorded" || isUnique(demand.place)) return demand;
+      first ??= demand;
     }
   }
-  return null;
+  return first;
 }

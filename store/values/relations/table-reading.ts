@@ -13,6 +13,7 @@ interface State {
   /** null: they are the places. */
   readonly numbers: readonly number[] | null;
   readonly size: number;
+  readonly columns: readonly { readonly uniqueness: "none" | "unique" | "primary" }[];
 }
 
 /** The indexes of a table as it is now. */
@@ -49,6 +50,20 @@ export class TableReading {
   get rows(): readonly Row[] {
     const { rows, size } = this.#state;
     return rows.length === size ? (rows as readonly Row[]) : rows.filter((row) => row !== null);
+  }
+
+  /** Whether a column has no equal values. */
+  isUnique(column: number): boolean {
+    return this.#state.columns[column]?.uniqueness !== "none";
+  }
+
+  /** The numbers of all rows, rising. */
+  get numbers(): readonly number[] {
+    const { rows, numbers } = this.#state;
+    const found: number[] = [];
+    for (const [place, row] of rows.entries())
+      if (row !== null) found.push(numbers === null ? place : (numbers[place] as number));
+    return found;
   }
 
   /** The row of a number that an index reports. */

@@ -62,7 +62,8 @@ export class Table {
 
   /** The rows as they are now, whatever changes later. To be released by its reader. */
   reading(): TableReading {
-    const reading = new TableReading(this, { rows: this.#rows, numbers: this.#numbers, size: this.size });
+    const state = { rows: this.#rows, numbers: this.#numbers, size: this.size, columns: this.columns };
+    const reading = new TableReading(this, state);
     this.#readings.add(reading);
     return reading;
   }

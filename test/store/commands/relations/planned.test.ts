@@ -1,6 +1,7 @@
 /**
  * A planned query gives the rows, in the order, that checking each condition where it is written gives: random joins over tables with and
- * without keys, in both forms. DBSYNC_SEED replays a run.
+ * without keys, in both forms. In the standard form a calculation that fails counts only if no other part of the conditions rejects the row:
+ * if the written order fails, a planned query fails, or gives what it gives where the calculation is null. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +10,7 @@ import { integer } from "../../../../protocol/reply.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 import { commandTable } from "../../../../store/command-table.js";
-import type { Evaluation } from "../../../../store/commands/relations/evaluation.js";
+import { type Evaluation, SOURCE_WORK } from "../../../../store/commands/relations/evaluation.js";
 import { answered, answering } from "../../../../store/commands/relations/queries.js";
 import { Sources } from "../../../../store/commands/relations/sources.js";
 import { Database } from "../../../../store/database.js";
@@ -75,6 +76,12 @@ function outcomeOf(run: () => ReturnType<typeof answered>): Outcome | string {
 
 const TABLES = ["t", "u", "w"];
 const COLUMNS = ["k", "v", "s"];
+const TEXTS = ["'a'", "'1'", "'1.0'", "'true'", "null", "''"];
+
+/** Fails where the column is not 1. */
+const LARGE = "b.b * 10";
+/** The same, and null where that fails. */
+const withNulls = (text: string) => text.replaceAll(/(\w+)\.b \* 10/g, "$1.c");
 
 class Writer {
   readonly #random: SeededRandom;
@@ -130,10 +137,30 @@ class Writer {
     const right = this.#aliases.at(-1) as string;
     const head = ` ${this.#words(english as string, `#${malagasy}`)} ${source}`;
     if (kind === 13 || this.#random.chance(0.07)) return head;
-    const equal = `${left}.${this.#random.oneOf(COLUMNS)} = ${right}.${this.#random.oneOf(COLUMNS)}`;
+    const sides = [this.#keyOf(left), this.#keyOf(right)];
+    const equal = (this.#random.chance(0.5) ? sides : sides.reverse()).join(" = ");
     const on = this.#random.chance(0.75) ? equal : this.#test();
     const more = this.#random.chance(0.5) ? this.#words(" and ", " ary ") + this.#test() : "";
-    return `${head} ${this.#words("on", "#ka")} ${on}${more}`;
+    const nested = this.#random.chance(0.15)
+      ? this.#words(" and (", " ary (") + this.#test() + this.#words(" and ", " ary ") + this.#test() + ")"
+      : "";
+    return `${head} ${this.#words("on", "#ka")} ${on}${more}${nested}`;
+  }
+
+  /** A column of a source, or what is calculated from its columns. */
+  #keyOf(alias: string): string {
+    const random = this.#random;
+    const column = () => `${alias}.${random.oneOf(COLUMNS)}`;
+    if (random.chance(0.5)) return column();
+    return random.oneOf([
+      `${column()} + ${random.oneOf(["1", "0", "'1'"])}`,
+      `${column()} - ${column()}`,
+      `2 * ${column()}`,
+      // It may be null, or fail.
+      `${column()} / ${column()}`,
+      `(${column()} = ${column()})`,
+      LARGE.replace("b.", `${alias}.`),
+    ]);
   }
 
   #condition(most: number): string {
@@ -144,7 +171,10 @@ class Writer {
 
   #test(): string {
     const random = this.#random;
-    const kind = random.below(12);
+    const kind = random.below(14);
+    if (kind === 12) return `${LARGE.replace("b.", `${random.oneOf(this.#aliases)}.`)} > ${this.#value()}`;
+    if (kind === 13)
+      return `${this.#keyOf(random.oneOf(this.#aliases))} = ${this.#keyOf(random.oneOf(this.#aliases))}`;
     if (kind < 5) return `${this.#column()} = ${this.#value()}`;
     if (kind < 7) return `${this.#column()} = ${this.#column()}`;
     if (kind < 9) return `${this.#column()} ${random.oneOf(["<", ">=", "!="])} ${this.#value()}`;
@@ -159,7 +189,7 @@ class Writer {
   }
 
   #value(): string {
-    return this.#random.oneOf(["0", "1", "2", "3", "5", "'1'", "'a'", "null", "'true'"]);
+    return this.#random.oneOf(["0", "1", "2", "3", "5", "'1'", "'1.0'", "'a'", "null", "'true'"]);
   }
 }
 
@@ -170,15 +200,16 @@ function filled(random: SeededRandom): Database {
   execute("create database d");
   for (const name of TABLES) {
     const key = random.oneOf(["", " primary key", " unique"]);
-    execute(`create table ${name} (k number:text${key}, v number, s text)`);
+    execute(`create table ${name} (k number:text${key}, v number, s text, b number, c number)`);
     // Fewer rows than an index is used for, and more.
     const rows = random.oneOf([0, 3, 15, 40]);
     for (let row = 0; row < rows; row++) {
-      const k = random.chance(0.9) ? String(random.below(key === "" ? 8 : 60)) : "'1'";
+      const k = random.chance(0.9)
+        ? String(random.below(key === "" ? 8 : 60))
+        : random.oneOf(["'1'", "'1.0'"]);
       const v = random.oneOf(["0", "1", "2", "null", "3"]);
-      execute(
-        `insert into ${name} values (${k}, ${v}, ${random.oneOf(["'a'", "'1'", "'true'", "null", "''"])})`,
-      );
+      const large = random.chance(0.15) ? "1e308, null" : "1, 10";
+      execute(`insert into ${name} values (${k}, ${v}, ${random.oneOf(TEXTS)}, ${large})`);
     }
     if (random.chance(0.5)) execute(`delete from ${name} where v = 1`);
   }
@@ -186,7 +217,7 @@ function filled(random: SeededRandom): Database {
 }
 
 test(`${RUNS * QUERIES} planned queries give what their conditions give where they are written (seed ${seed})`, () => {
-  let [rows, refused] = [0, 0];
+  let [rows, refused, moved] = [0, 0, 0];
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const database = filled(random);
@@ -195,36 +226,47 @@ test(`${RUNS * QUERIES} planned queries give what their conditions give where th
       const text = new Writer(random, isEnglish).query();
       const form = random.oneOf(["standard", "recorded"] as const);
       const [due, planned] = outcomes(database, text, form);
-      assert.deepEqual(planned, due, `seed ${seed}, run ${run}, query ${i}, ${form}: ${text}`);
+      const where = `seed ${seed}, run ${run}, query ${i}, ${form}: ${text}`;
+      if (isEnglish && form === "standard" && due === "refused" && planned !== due) {
+        const [lenient] = outcomes(database, withNulls(text), form);
+        assert.deepEqual(planned, lenient, where);
+        moved++;
+        continue;
+      }
+      assert.deepEqual(planned, due, where);
       if (typeof due === "string") refused++;
       else rows += due?.rows.length ?? 0;
     }
   }
   assert.ok(rows > amount(2_000, 20_000) && refused > amount(20, 200), `${rows} rows, ${refused} errors`);
+  assert.ok(moved > amount(5, 50), `${moved} failures of rows that another part rejects`);
 });
 
-/** How many steps a query takes, between which other requests are served, and how many rows it has. */
-function stepsOf(database: Database, text: string): { steps: number; rows: number } {
+/** Counts the steps of a query, between which other requests are served, its rows, and the rows that it checks. */
+function stepsOf(database: Database, text: string): { steps: number; rows: number; checked: number } {
   const { statement, language } = parse(bytesOfText(text));
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`${text}: no query`);
   const { query } = statement;
-  const found = { steps: 0, rows: 0 };
+  const found = { steps: 0, rows: 0, checked: 0 };
+  const work = { rows: 0 };
+  const sources = new Sources();
   const run: Command["run"] = (data) => {
-    const work = answering(query, {
+    const answer = answering(query, {
       data,
       database: "d",
       language,
       parameters: [],
       at: UNIT.at,
-      work: { rows: 0 },
-      form: "standard",
+      work,
+      form: formOf(language, "standard"),
       english: "standard",
       isPlanned: true,
-      sources: new Sources(),
+      sources,
     });
-    let step = work.next();
-    for (; step.done !== true; step = work.next()) found.steps++;
+    let step = answer.next();
+    for (; step.done !== true; step = answer.next()) found.steps++;
     found.rows = step.value.rows.length;
+    found.checked = work.rows % SOURCE_WORK;
     return integer(0);
   };
   database.run({ ...sql, run }, ["SQL", "d", text], UNIT);
@@ -257,6 +299,7 @@ test("every part of a query ends its step after a bounded number of rows and ope
   assert.equal(one.rows, many);
   assert.ok(one.steps >= 4 * turns, `natural: ${one.steps} steps`);
   const wide = Array.from({ length: 100 }, () => `v${"+1".repeat(100)}`).join(",");
+  const wideCondition = `v${"+1".repeat(480)} > 0`;
   const rows = 100;
   for (const text of [
     `select ${wide} from few`,
@@ -265,4 +308,100 @@ test("every part of a query ends its step after a bounded number of rows and ope
     `select ${wide.replaceAll(/[^,]+/g, "sum($&)")} from few`,
   ])
     assert.ok(found(text).steps >= rows, `${text.slice(0, 30)}: ${found(text).steps} steps`);
+  // One step has operators of some 34 rows.
+  for (const text of [
+    `select k from t where ${wideCondition}`,
+    `select t.k from t join few f on t.v = f.v and t.${wideCondition}`,
+    `select v from t group by v, k having max(${wideCondition.replace(" > 0", "")}) > 0`,
+  ])
+    assert.ok(found(text).steps >= many / 40, `${text.slice(0, 30)}: ${found(text).steps} steps`);
+});
+
+const LARGE_TABLE = 5000;
+
+/** Two tables of 5,000 rows: `f` has 5 values, `k` is of another row. */
+function largeTables(): Database {
+  const database = new Database();
+  const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
+  execute("create database d");
+  for (const name of ["a", "c"]) {
+    execute(`create table ${name} (id number primary key, k number, f number, v number)`);
+    const rows = Array.from(
+      { length: LARGE_TABLE },
+      (_, i) => `(${i},${(i * 7) % LARGE_TABLE},${i % 5},${i})`,
+    );
+    execute(`insert into ${name} values ${rows}`);
+  }
+  return database;
+}
+
+/** By each query its rows. */
+const SELECTIVE: readonly (readonly [rows: number, text: string])[] = [
+  [1, "select y.v from a x join c y on x.k = y.id where x.id = 5"],
+  [1, "select y.v from a x join c y on x.k + 1 = y.id where x.id = 5"],
+  [1, "select y.v from a x join c y on y.id = x.k + 1 where x.id = 5"],
+  [1, "select y.v from a x join c y on (2 * x.k) - x.k = y.k where 5 = x.id"],
+  [1, "select y.v from a x join c y on x.k = y.id and y.id = 5"],
+  [1, "select y.v from a x left join c y on x.k + 1 = y.id where x.id = 5"],
+  [1, "select y.v from a x right join c y on x.k = y.id + 1 where y.id = 5"],
+  [1, "select y.v from a x join c y on x.f + 1 = y.f and x.k + 1 = y.id where x.id = 5"],
+  [1, "select z.v from a x join c y on x.k = y.id join a z on y.k + 1 = z.id where x.id = 5"],
+  [1, "select z.v from a x join c y on x.k = y.id join a z on y.k = z.id where z.id = 5"],
+  [1, "select z.v from a x join c y on x.k = y.id join a z on y.k = z.id and z.id = 5"],
+  [1, "select z.v from a x join c y on x.k = y.id left join a z on y.k = z.id where z.id = 5"],
+  [1, "select y.v from a x join c y on x.k = y.id and (x.f + 1 > 0 and y.id = 5)"],
+  [1, "select y.v from a x join c y on 1 / x.v > 0 and x.k + 1 = y.id where x.id = 5"],
+  [
+    5,
+    "select y.v from (select id from a where id = 1 or id = 2 union select 3 union select 4 union select 5) x join c y on x.id + 1 = y.id",
+  ],
+  [1, "select x.v from a x natural join c y where x.id = 5"],
+  [1, "select id from a where f = 0 and id = 5"],
+  [1, "select id from a where k / 2 >= 0 and id = 5"],
+  [1, "alaivo y.v #ao@ a x #tonona@ c y #ka x.k + 1 = y.id ary x.k > 0 #rehefa x.id = 5"],
+];
+
+test("a join by equal values, calculated ones too, checks about as many rows as it makes", () => {
+  const database = largeTables();
+  for (const [rows, text] of SELECTIVE) {
+    const found = stepsOf(database, text);
+    assert.equal(found.rows, rows, text);
+    // What a Malagasy statement calculates may fail, so that its `on` is checked for all rows on the left.
+    const due = text.startsWith("alaivo") ? 2 * LARGE_TABLE : text.includes("union") ? LARGE_TABLE + 50 : 50;
+    assert.ok(found.checked <= due, `${found.checked} rows checked: ${text}`);
+  }
+});
+
+test("a calculation that fails is an error unless another part rejects the row", () => {
+  const database = new Database();
+  const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
+  execute("create database d");
+  for (const name of ["t", "u"]) {
+    execute(`create table ${name} (k number primary key, b number)`);
+    const rows = Array.from(
+      { length: name === "t" ? 20 : 300 },
+      (_, i) => `(${i},${i === 7 ? "1e308" : "1"})`,
+    );
+    execute(`insert into ${name} values ${rows}`);
+  }
+  const isRefused = (text: string) => execute(text).kind === "error";
+  const froms = ["t x join u y", "u x join t y", "(select * from t) x join (select * from u) y"];
+  for (const from of [...froms, "(select * from u) x join (select * from t) y"]) {
+    for (const [condition, due] of [
+      ["on x.k = y.k where x.b * 10 > 5", true],
+      ["on x.k = y.k where y.b * 10 > 5", true],
+      ["on x.k = y.k where x.b * 10 > 5 and x.k != 7", false],
+      ["on x.k = y.k and x.b * 10 > 5", true],
+      ["on x.k = y.k and x.b * 10 > 5 and y.k < 7", false],
+      ["on x.b * 10 = y.k", true],
+      ["on x.k = y.b * 10", true],
+      ["on x.b * 10 = y.b * 10", true],
+      ["on x.b * 10 = y.k where x.k = 7", true],
+      ["on x.b * 10 = y.k where x.k = 8", false],
+      ["on x.k = y.b * 10 where y.k < 7", false],
+    ] as const) {
+      const text = `select count(*) from ${from} ${condition}`;
+      assert.equal(isRefused(text), due, text);
+    }
+  }
 });
