@@ -142,7 +142,7 @@ class Writer {
     const on = this.#random.chance(0.75) ? equal : this.#test();
     const more = this.#random.chance(0.5) ? this.#words(" and ", " ary ") + this.#test() : "";
     const nested = this.#random.chance(0.15)
-      ? this.#words(" and (", " ary (") + this.#test() + this.#words(" and ", " ary ") + this.#test() + ")"
+      ? `${this.#words(" and (", " ary (") + this.#test() + this.#words(" and ", " ary ") + this.#test()})`
       : "";
     return `${head} ${this.#words("on", "#ka")} ${on}${more}${nested}`;
   }
