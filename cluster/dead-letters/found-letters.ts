@@ -3,13 +3,14 @@
  * folder, and kept there as dead letters. The folder's timeline is only read. Source: timeline/members/dead-letter-rule.ts.
  */
 import { join } from "node:path";
+import { writingFailure } from "../../keys/unwritable.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { LetterWriter } from "../../timeline/dead-letters.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
 import type { Fate } from "../../timeline/members/dead-letter-rule.js";
-import { DeadLetters } from "./kept-letters.js";
-import { LettersFolder } from "./letters-folder.js";
+import { DeadLetters, LettersNotKept } from "./kept-letters.js";
+import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
 
 /** What is asked of in one go: as many as TIMELINE FATE takes, as long as they are short. */
 const PLACES_MOST = 1000;
@@ -55,7 +56,10 @@ export async function findLetters({ data, ask, now, wait }: FindingParts): Promi
     return { kept: await settled(writer), unread, fates };
   } catch (problem) {
     writer.discard();
-    throw problem;
+    const reason = problem instanceof LettersNotKept ? writingFailure(problem) : null;
+    throw reason === null
+      ? problem
+      : new LettersNotWritten(lettersFolder(data), reason, "No letter was made");
   } finally {
     view.close();
   }

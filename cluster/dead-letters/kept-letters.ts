@@ -192,8 +192,13 @@ class LettersOfSnapshot implements LetterWriter {
   }
 }
 
+/** Letters that could not be written; its cause is the system's error. */
+export class LettersNotKept extends Error {
+  override readonly name = "LettersNotKept";
+}
+
 const failure = (path: string, problem: unknown) =>
-  new Error(
+  new LettersNotKept(
     `what the snapshot may lack cannot be kept as dead letters in ${dirname(path)} (${errnoOf(problem)}): make room, or correct its rights`,
     { cause: problem },
   );

@@ -3,7 +3,16 @@
  * never changed, only written anew without some of them. What became of a letter stands beside it: `written/ID.begun` while it is
  * being written again, or if that came to no certain end, `written/ID.written` behind that.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
@@ -115,16 +124,19 @@ export class LettersFolder {
    * It is about to be written again. On the disk before this returns.
    * @param isAgain  whatever has begun before
    * @throws LetterTaken
+   * @throws LettersNotWritten
    */
   begin({ place }: Letter, isAgain: boolean): void {
-    mkdirSync(this.#marks, { recursive: true, mode: FOLDER_MODE });
     const path = this.#mark(place.id, BEGUN);
-    if (isAgain) rmSync(path, { force: true });
     try {
+      mkdirSync(this.#marks, { recursive: true, mode: FOLDER_MODE });
+      if (isAgain) rmSync(path, { force: true });
       writeSafely(path);
     } catch (problem) {
-      if (errnoOf(problem) !== "EEXIST") throw problem;
-      throw new LetterTaken("another program is just writing it again, or was stopped meanwhile");
+      if (errnoOf(problem) === "EEXIST")
+        throw new LetterTaken("another program is just writing it again, or was stopped meanwhile");
+      const reason = writingFailure(problem);
+      throw reason === null ? problem : new LettersNotWritten(path, reason, "The letter was not sent");
     }
     // Looked at behind the own mark: another program makes this one before it lets go of its own.
     if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
@@ -134,12 +146,9 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** It is certain to have been written again. */
+  /** Notes that a letter that was begun is certain to have been written again; needs no room on the disk. */
   written({ place }: Letter): void {
-    const path = this.#mark(place.id, WRITTEN);
-    rmSync(path, { force: true });
-    writeSafely(path);
-    rmSync(this.#mark(place.id, BEGUN), { force: true });
+    renameSync(this.#mark(place.id, BEGUN), this.#mark(place.id, WRITTEN));
     syncFolder(this.#marks);
   }
 
@@ -234,12 +243,13 @@ function removeFrom(file: string, gone: ReadonlySet<ByteString>): void {
   }
 }
 
-/** A file of letters that could not be replaced by a shorter one. */
+/** A file in the folder of letters that could not be written. */
 export class LettersNotWritten extends Error {
   override readonly name = "LettersNotWritten";
 
-  constructor(file: string, reason: string) {
-    super(`${file} cannot be written (${reason}). It is as it was. Make room there, and run the same again`);
+  /** @param left  what is so all the same */
+  constructor(file: string, reason: string, left = "It is as it was") {
+    super(`${file} cannot be written (${reason}). ${left}. Make room there, and run the same again`);
   }
 }
 

@@ -1,21 +1,36 @@
 /** Subcommands that write files, where the system does not let them: one sentence that says what, why and what to do, and nothing that looks complete. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DeadLetters } from "../../cluster/dead-letters/kept-letters.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { unwritable } from "../../keys/unwritable.js";
+import { bulk, type Reply } from "../../protocol/reply.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writePlace } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
 import { type Cluster, startCluster } from "../cli/cluster.js";
+import { ServedDaemon } from "../client/served-daemon.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair, signCommands } from "../support/envelope-client.js";
 import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
 
 /** The process may write no longer file: EFBIG, the same path through the programs as ENOSPC. */
 const FILE_BYTES = 16_384;
@@ -170,6 +185,75 @@ test("dead-letters remove on a disk without room says so, and removes none", {
   assert.match(stderr, LETTERS_SENTENCE);
   assert.equal(stdout, "");
   assert.deepEqual({ told: list().stdout, files: letterFiles() }, before);
+});
+
+test("dead-letters find on a disk without room says so, and makes none", {
+  skip: skipWithout("prlimit"),
+}, async () => {
+  // A member that has nothing of what is in the folder.
+  const reply = ([, , , ...places]: readonly string[]): Reply => ({
+    kind: "array",
+    items: places.map(() => bulk("dead-letter")),
+  });
+  await using member = await ServedDaemon.start({ reply });
+  const words = [...dbsync, "dead-letters", "find", "--data", at("data")];
+  const given = [...words, "-s", member.address, "-k", at("root.pem")];
+  const { code, stdout, stderr } = await run("prlimit", [`--fsize=${FILE_BYTES}`, ...given]);
+  assert.equal(code, 1, stderr);
+  assert.match(
+    stderr,
+    /^dbsync: \S+dead-letters cannot be written \(EFBIG: [^)]+\)\. No letter was made\. Make room there, and run the same again\n$/,
+  );
+  assert.equal(stdout, "");
+  assert.deepEqual(readdirSync(join(at("data"), "dead-letters")), []);
+  // With room.
+  const found = await run(given[0] ?? "", given.slice(1));
+  assert.match(found.stdout, /^[1-9]\d* new dead letters/, found.stderr);
+});
+
+/** A file system of root's alone with room for these files, and none for another. @returns whether it is there */
+function mountFull(path: string, files: string): boolean {
+  mkdirSync(path);
+  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", path]).status !== 0) return false;
+  cpSync(files, path, { recursive: true });
+  const isFull = (name: string, bytes: number): boolean => {
+    try {
+      appendFileSync(join(path, name), "x".repeat(bytes));
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  while (!isFull("filler", 4096));
+  // Neither is there room for an empty file.
+  const remount = ["-o", `remount,nr_inodes=${statfsSync(path).files - statfsSync(path).ffree}`, path];
+  return spawnSync("mount", remount).status === 0;
+}
+
+test("dead-letters write-again on a full disk says so, and sends none", async (context) => {
+  await using member = await ServedDaemon.start();
+  const disk = at("disk");
+  try {
+    if (!mountFull(disk, lettersAt())) return context.skip("this user cannot mount a small disk");
+    const writeAgain = () => {
+      const words = ["dead-letters", "write-again", "--all", "--data", disk];
+      return cluster.run([...words, "-s", member.address, "-k", at("app.pem")]);
+    };
+    const { code, stdout, stderr } = await writeAgain();
+    assert.equal(code, 1, stderr);
+    assert.match(
+      stderr,
+      /^dbsync: \S+written\S* cannot be written \(ENOSPC: [^)]+\)\. The letter was not sent\. Make room there, and run the same again\n$/,
+    );
+    assert.equal(stdout, "");
+    assert.deepEqual(member.envelopes, []);
+    assert.equal(spawnSync("mount", ["-o", "remount,size=2m,nr_inodes=100", disk]).status, 0);
+    const again = await writeAgain();
+    assert.equal(again.code, 0, again.stdout + again.stderr);
+    assert.equal(member.envelopes.length, 3);
+  } finally {
+    spawnSync("umount", [disk]);
+  }
 });
 
 for (const name of ["backup", "export resp"])
