@@ -1,6 +1,7 @@
 /** docs/first-contact.md: three lines at most in each language from a clone to an answer, as they are printed. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { skipUnlessFull } from "./support/amount.js";
 import { firstContacts, lackOf, meet } from "./support/first-contact.js";
 import { repositoryRoot } from "./support/repository.js";
 
@@ -16,7 +17,7 @@ test("the page has these languages, three lines each, the first of which test/do
   }
 });
 
-describe("the lines are answered", () => {
+describe("the lines are answered", { skip: skipUnlessFull }, () => {
   for (const contact of firstContacts()) {
     test(contact.name, { skip: lackOf(contact) }, async () => {
       const { code, stdout, stderr } = (await meet(contact, repositoryRoot)).answer;
