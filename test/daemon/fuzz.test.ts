@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { type DaemonProcess, type LogLine, startDaemon } from "../support/daemon-process.js";
 import { RawClient } from "../support/raw-client.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -132,6 +132,13 @@ async function residentBytes(daemon: DaemonProcess): Promise<number> {
   return line["rss"] as number;
 }
 
+/** Lines that report an exception which only a mistake of the daemon's own explains; bad input has other codes, and no error. */
+function mistakesIn({ log }: DaemonProcess): readonly LogLine[] {
+  return log.filter(
+    ({ level, reason }) => level === "error" || level === "fatal" || reason === "internal-error",
+  );
+}
+
 async function ask(port: number, line: string): Promise<string> {
   using client = await RawClient.open(port);
   return await client.ask(line);
@@ -164,6 +171,7 @@ test(`${FRAMES} random and mutated frames leave the daemon as it was`, async () 
   assert.ok(tally.framed >= tally.frames / 2, `${tally.framed} of ${tally.frames} frames passed framing`);
   assert.ok(after <= before + MEMORY_MORE, `resident memory went from ${before} to ${after} bytes`);
   assert.equal((await daemon.stop()).code, 0);
+  assert.deepEqual(mistakesIn(daemon), []);
 });
 
 test(`${FRAMES_SIGNED} mutated signed frames are refused, and a good one is served`, async () => {
@@ -194,4 +202,5 @@ test(`${FRAMES_SIGNED} mutated signed frames are refused, and a good one is serv
       assert.ok(at < "ds:268:ds:7:".length, `byte ${at} became ${byte.charCodeAt(0)}, and was taken`);
   }
   assert.match(await send(good), /^ds:10:redis:2:\d\0$/);
+  assert.deepEqual(mistakesIn(daemon), []);
 });

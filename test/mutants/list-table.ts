@@ -111,6 +111,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/cluster/peers/listed-members.test.js",
   },
   {
+    name: "lists: an unlisted daemon logs the same trouble at each attempt to connect",
+    file: "cluster/peers/roster.js",
+    find: 'message.kind !== "list" && this.#unheard',
+    replace: "this.#unheard",
+    test: "test/cluster/peers/listed-members.test.js",
+  },
+  {
     name: "lists: a daemon that lets this one go does not vouch",
     file: "cluster/peers/listed-members.js",
     find: "this.#takeFrom(id, body, signature);",

@@ -208,7 +208,7 @@ async function sendMutated(port: number, bytes: Buffer): Promise<Socket> {
 }
 
 /** One line of the daemon's own log that tells of an exception. */
-const EXCEPTION = /uncaught|TypeError|RangeError|ReferenceError|unhandled/i;
+const EXCEPTION = /internal-error|uncaught|TypeError|RangeError|ReferenceError|unhandled/i;
 
 describe("mutated bytes", { timeout: 600_000 }, () => {
   async function startAll(

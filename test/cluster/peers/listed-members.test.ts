@@ -1,6 +1,7 @@
 /** Members by list: whose reports count for what is final, and when a daemon that was added has joined. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import type { MemberListsFace } from "../../../cluster/peers/shared/peering-parts.js";
 import { EPOCH, entryOf, keyOf } from "./entries.js";
 import { World } from "./support.js";
@@ -151,6 +152,27 @@ test("a daemon that learns that no list names it says so in its log", () => {
   [lists.isOutside, lists.refusal] = [true, "left out"];
   b.peering.listsChanged();
   assert.ok(isTold());
+});
+
+test("a daemon that no list names logs one trouble of a peer once, however often it connects; another after it was admitted", () => {
+  const world = new World();
+  const listed = new Lists("a", HASH, ["a"]);
+  let isListed = false;
+  const refusal = (id: string) => (id === keyOf("b").id && !isListed ? ("not-listed" as const) : null);
+  const a = world.add("a", { peers: [], parts: { lists: listed, refusal } });
+  const own = new Lists("b", "", []);
+  [own.others, own.told] = [null, { hash: "", lists: [] }];
+  const b = world.add("b", { peers: ["a"], parts: { lists: own } });
+  const connections = () => world.seen.filter(({ from, kind }) => from === "b" && kind === "proof").length;
+  const reports = () => b.lines.filter(({ text }) => text === FAREWELLS["not-listed"]).length;
+  world.runUntil(() => connections() >= 6);
+  assert.equal(reports(), 1);
+  isListed = true;
+  world.runUntil(() => a.peering.members.some(({ connection }) => connection === "connected"));
+  world.run(5000);
+  isListed = false;
+  a.peering.listsChanged();
+  world.runUntil(() => reports() > 1);
 });
 
 test("a list whose signer's key is not known is taken once most of the configured peers go by it", () => {

@@ -26,7 +26,7 @@ import {
 } from "../random-unit.js";
 
 /** Random states, and calls of each command in each. */
-const STATES = amount(1, 12);
+const STATES = amount(3, 12);
 const CALLS_PER_STATE = amount(1, 2);
 /** States in which a command that has not yet changed anything is tried, and how often; before that its kin make what it may find. */
 const STATES_MAX = 1000;
