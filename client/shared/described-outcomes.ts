@@ -37,7 +37,8 @@ export function describeOutcome(outcome: Told): string {
 }
 
 function describeWithoutAddress(outcome: Told): string {
-  if (outcome.status === "ok") return `answered ${outcome.value === null ? "nil" : shown(outcome.value)}`;
+  if (outcome.status === "ok")
+    return `answered ${outcome.value === null ? "nil" : shown(outcome.value).replace(CONTROL, "?")}`;
   const { meaning } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL, "?")})`;
   return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effectText(outcome)}]`;

@@ -3,6 +3,7 @@
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainValue } from "../../protocol/reply.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Outcome, Stage } from "./errors.js";
 
 /** `text`: the value. `php-dbsync`: what the original's driver hands to PHP, `redis:5:PONG`. */
@@ -77,13 +78,19 @@ export function outcomeOf(
   const format = of.format === "bytes" && shape !== "outcomes" ? "text" : of.format;
   const ms = Math.max(0, report.at - startedAt);
   if (report.ok) {
-    const values = format === "bytes" ? report.values : report.values.map(textOfBytes);
+    const bytes = shape === "outcomes" ? report.values : report.values.map(legible);
+    const values = format === "bytes" ? bytes : bytes.map(textOfBytes);
     const version = report.reply === null ? 1 : 2;
     const flags = report.flags === "" ? [] : report.flags.split(" ");
-    return { address, status: "ok", value: valueText(report.values, format), values, version, flags, ms };
+    return { address, status: "ok", value: valueText(bytes, format), values, version, flags, ms };
   }
   const effect = report.written && !isRead ? "unknown" : "not-applied";
   return { address, status: "failed", stage: report.stage, detail: report.detail, effect, ms };
+}
+
+/** Returns the bytes, or hexadecimal digits where they are no text: writers, digests, numbers in binary. */
+function legible(bytes: ByteString): ByteString {
+  return textOfBytes(bytes).includes("\ufffd") ? `0x${hexOf(bytes)}` : bytes;
 }
 
 /** The text of the first error that a command replied. */

@@ -77,4 +77,16 @@ describe("three daemons of which one is behind", () => {
     assert.equal(await redis.get("c"), "old", "one answer is enough for a read by itself");
     signal(CURRENT, "SIGCONT");
   });
+
+  test("the error of WATCH shows the writers on which the daemons differ as hexadecimal digits", async () => {
+    await writeUnequal("d");
+    const redis = await open();
+    signal([0], "SIGSTOP");
+    await assert.rejects(redis.watch("d"), ({ message }: Error) => {
+      assert.match(message, /^NOTAPPLIED .*answered "0x[0-9a-f]{70,}/);
+      assert.match(message, /^[\x20-\x7e…]+$/);
+      return true;
+    });
+    signal([0], "SIGCONT");
+  });
 });
