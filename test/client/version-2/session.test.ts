@@ -119,6 +119,29 @@ test("a daemon behind a new connection has to prove that it has the newest write
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
+test("daemons that miss different writes prove one each, and no read is answered by one that has not", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two], { isSession: true });
+  await client.send("SET k old", { policy: "all" });
+  const missed: (string | null)[] = [];
+  // Each refuses the write that the other one takes.
+  for (const daemon of [two, one]) {
+    daemon.daemon.refusal = { code: "catching-up", effect: "not-applied" };
+    await errorOf(client.send("SET k new", { policy: "all" }));
+    missed.push(client.lastWrite);
+    daemon.daemon.refusal = null;
+  }
+  const before = one.daemon.applied.length;
+  // One call: it is signed again until both have proved.
+  await client.sendAll("GET k");
+  const named = one.daemon.applied.slice(before).map(({ envelope }) => hexOf(envelope.after ?? ""));
+  assert.deepEqual(new Set(named), new Set(missed));
+  await client.sendAll("GET k");
+  assert.deepEqual(afterOf(one, two), [null, null]);
+});
+
 test("a read that was under way when its daemon was lost is signed again, and names the write", async () => {
   const [one, two] = await startPair();
   await using _one = one;
@@ -177,6 +200,19 @@ test("a unit with conditions names the write as well, and what its caller names 
   const own = `${"0".repeat(15)}1${"0".repeat(76)}`;
   await client.sendAll("GET k", { after: own });
   assert.deepEqual(afterOf(one, two), [own, own]);
+});
+
+test("one daemon's report does not settle a unit with conditions, although it waited until its place was final", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two]);
+  await client.send("SET k old", { policy: "all" });
+  two.passes = () => [];
+  const options = { if: [{ key: "k", writer: null }], timeout: 700 };
+  const error = await errorOf(client.send("SET k new", { ...options, stable: true }));
+  assert.equal(error.code, "too-few-answers");
+  assert.equal(error.effect, "unknown");
 });
 
 test("a read is answered after all connections were lost, whether it was signed before or after that", async () => {
