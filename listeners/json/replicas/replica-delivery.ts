@@ -80,7 +80,7 @@ export class ReplicaDelivery {
     if (answer.startsWith(DONE)) return true;
     if (!this.isFollowing(answer)) return false;
     this.#missed.refuse(document);
-    const message = String(objectOf(answer).get("message"));
+    const message = String(objectOf(answer).get("message") ?? "an answer without a message");
     this.#host.log.warn(
       { replica: this.#contact.name, document: textOfBytes(document), message },
       "a JSON replica refuses what was written here; the document will be sent as a whole",
