@@ -21,6 +21,8 @@ import { expiredWrites, lookFor, noteUse } from "./looked-for.js";
 import type { Command } from "./rows/command.js";
 import type { CommandIndex } from "./rows/command-index.js";
 
+const isBounded = ({ writes, isQuery }: Command): boolean => writes || isQuery;
+
 /** As many as Redis has by default. */
 export const DATABASES_DEFAULT = 16;
 
@@ -99,7 +101,7 @@ export class Database {
     }
     const { at, seq, db, id, readsAll, encoding } = unit;
     const effort = this.#effort;
-    const isCounted = resolved.some(({ writes }) => writes) && effort.begin(table.producedMax);
+    const isCounted = resolved.some(isBounded) && effort.begin(table.producedMax);
     return array(
       // Later commands of the unit may change the data that a reply in steps would still read.
       commands.map((argv, step) => {
@@ -124,9 +126,12 @@ export class Database {
     return this.#effort.admitting(stepsMax, run);
   }
 
-  /** Runs the commands of a transaction or a script, where units are not folded, under one budget: those beyond it get an error. */
-  sharing<Result>(run: () => Result): Result {
-    return this.#effort.sharing(run);
+  /**
+   * Runs the commands of a transaction or a script, none of which is folded, under one budget: those beyond it get an error.
+   * @param stepsMax  default: that of all units
+   */
+  sharing<Result>(run: () => Result, stepsMax?: number): Result {
+    return this.#effort.sharing(run, stepsMax);
   }
 
   /**
@@ -209,7 +214,8 @@ export class Database {
     records: UndoRecord[] | null = null,
     table: CommandIndex | null = null,
   ): Reply {
-    if (command.writes && !command.isLinear && this.#effort.begin((table ?? this.table).producedMax))
+    const isCounted = command.writes ? !command.isLinear : command.isQuery && unit.takesSteps !== true;
+    if (isCounted && this.#effort.begin((table ?? this.table).producedMax))
       return this.#applyBounded(command, argv, unit, records ?? []);
     return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
   }
@@ -222,7 +228,7 @@ export class Database {
     this.#data.lookups.missed = null;
     this.undo(records.splice(before));
     if (this.#effort.isAdmitting) throw reply;
-    return tooMuch().reply;
+    return tooMuch(command).reply;
   }
 
   /** Applies a command: directly in the usual case, in which no listener waits for changes and a write counts no look-ups. */

@@ -86,7 +86,9 @@ export class RecordedPath implements CommandPath {
       return this.#parts.gateway.executeTogether(commands, conditions, sender).then(replyOf);
     }
     if (!this.hold(conditions)) return NIL_ARRAY;
-    const replies = calls.map(({ command, argv }) => this.#read(command, argv, sender));
+    const { backend } = this.#parts;
+    const read = () => calls.map(({ command, argv }) => this.#read(command, argv, sender));
+    const replies = backend.database.sharing(read, backend.unitSteps);
     return replies.some((reply) => reply instanceof Promise)
       ? Promise.all(replies).then(array)
       : array(replies as Reply[]);

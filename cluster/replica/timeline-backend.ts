@@ -8,6 +8,7 @@ import { Changes } from "../../engine/backends/changes.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
 import { foreignCursor } from "../../engine/backends/scan-cursor.js";
+import { foundInTurns } from "../../engine/backends/steps-in-turns.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -61,7 +62,7 @@ export class TimelineBackend implements Backend {
   /** Steps that a unit may make this daemon do in one go. */
   readonly unitSteps: number;
   readonly #timeline: TimelineState;
-  readonly #environment: Pick<Environment, "clock">;
+  readonly #environment: Pick<Environment, "clock" | "uptime">;
   readonly #past: PastCommands | null;
   #hasToldStandstill = false;
   /** The latest time that a read was judged by. */
@@ -69,7 +70,7 @@ export class TimelineBackend implements Backend {
 
   constructor(
     timeline: TimelineState,
-    environment: Pick<Environment, "clock">,
+    environment: Pick<Environment, "clock" | "uptime">,
     { past = null, unitSteps = UNIT_STEPS_DEFAULT }: TimelineBackendOptions = {},
   ) {
     this.unitSteps = unitSteps;
@@ -114,7 +115,11 @@ export class TimelineBackend implements Backend {
     if (command instanceof CommandFailure) return command.reply;
     const other =
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
-    return other ?? settled(this.#timeline.database.run(command, argv, this.#dated(unit)));
+    if (other !== null) return other;
+    const { database } = this.#timeline;
+    if (!command.isQuery) return settled(database.run(command, argv, this.#dated(unit)));
+    const { uptime } = this.#environment;
+    return foundInTurns(database.run(command, argv, { ...this.#dated(unit), takesSteps: true }), uptime);
   }
 
   /**
@@ -150,7 +155,9 @@ export class TimelineBackend implements Backend {
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
-    return this.standstill ?? this.#timeline.database.executeMulti(commands, this.#dated(unit));
+    const { database } = this.#timeline;
+    const run = () => database.executeMulti(commands, this.#dated(unit));
+    return this.standstill ?? database.sharing(run, this.unitSteps);
   }
 
   /** While it stands still they are not what refuses a unit. */

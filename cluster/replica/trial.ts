@@ -71,7 +71,7 @@ export class Trial {
     // Programs know the newest table alone; what they choose is folded by the one of its place.
     const command = rowIn(table, named, argv);
     if (command instanceof CommandFailure) return command.reply;
-    if (!command.writes) return settled(this.#database.run(command, argv, this.#unit(db)));
+    if (!command.writes) return this.#bounded(command, argv, db);
     if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
@@ -89,7 +89,7 @@ export class Trial {
     try {
       return settled(this.#database.run(command, argv, this.#unit(db), this.#records));
     } catch (problem) {
-      if (problem instanceof TooMuch) return tooMuch().reply;
+      if (problem instanceof TooMuch) return tooMuch(command).reply;
       throw problem;
     }
   }

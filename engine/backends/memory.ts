@@ -1,4 +1,4 @@
-/** The in-memory database as a backend: answers in the same turn. */
+/** The in-memory database as a backend: answers in the same turn, except for long queries. */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -18,6 +18,7 @@ import { Changes } from "./changes.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
 import { foreignCursor } from "./scan-cursor.js";
+import { foundInTurns } from "./steps-in-turns.js";
 import type { WriteObserver } from "./write-observer.js";
 
 /** Milliseconds between two rounds of dropping expired keys. */
@@ -72,13 +73,18 @@ export class MemoryBackend implements Backend {
     this.#timer = null;
   }
 
-  execute(argv: readonly ByteString[], unit: Unit): Reply {
+  execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
     const foreign = foreignCursor(command, argv);
     if (foreign !== null) return foreign;
-    const dated = command.reads ? this.#dated(unit, this.#environment.clock()) : unit;
-    return settled(this.#run(command, argv, dated));
+    const { clock, uptime } = this.#environment;
+    if (command.isQuery)
+      return foundInTurns(
+        this.#run(command, argv, { ...this.#dated(unit, clock()), takesSteps: true }),
+        uptime,
+      );
+    return settled(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
   }
 
   /**

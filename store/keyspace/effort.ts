@@ -6,6 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/errors.js";
+import type { Command } from "../rows/command.js";
 
 /** Bytes that count as one element. */
 export const BYTES_A_STEP = 64;
@@ -31,10 +32,12 @@ export class TooMuch extends Error {
   override readonly name = "TooMuch";
 }
 
-/** Returns the error reply of a single command that exceeds a budget. */
-export const tooMuch = (): CommandFailure =>
+/** Returns the error of a single command that exceeds a budget. */
+export const tooMuch = ({ isQuery }: Pick<Command, "isQuery">): CommandFailure =>
   new CommandFailure(
-    "TOOMUCH the command would produce or go through too much in one step: do it in parts, or raise --max-unit-steps",
+    isQuery
+      ? "TOOMUCH the query would go through too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
+      : "TOOMUCH the command would produce or go through too much in one step: do it in parts, or raise --max-unit-steps",
   );
 
 export class Effort {
@@ -82,13 +85,16 @@ export class Effort {
     }
   }
 
-  /** Runs the commands of a transaction or a script, which are applied one by one, under one budget. */
-  sharing<Result>(run: () => Result): Result {
+  /** Runs the commands of a transaction or a script, which are applied one by one, under one budget of `stepsMax` steps. */
+  sharing<Result>(run: () => Result, stepsMax = this.stepsMax): Result {
+    const before = this.stepsMax;
     this.#reset();
+    this.stepsMax = stepsMax;
     this.#isSharing = true;
     try {
       return run();
     } finally {
+      this.stepsMax = before;
       this.#isSharing = false;
     }
   }

@@ -7,7 +7,7 @@ import type { Reply } from "../../protocol/reply.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import type { KeySpec } from "./key-spec.js";
-import { isLinear } from "./linear-commands.js";
+import { isLinear, isQuery } from "./linear-commands.js";
 import { type LookedUp, lookedUpBy } from "./looked-up.js";
 
 /** Redis's own words. `write` xor `readonly` says whether a command is recorded; one with neither touches no data. */
@@ -68,6 +68,8 @@ export interface Command extends Row {
   readonly lookedUp: LookedUp | null;
   /** Whether it does no more than its arguments are long, so that budgets do not count it. */
   readonly isLinear: boolean;
+  /** Whether it is a query of any length over many keys, which budgets bound wherever it cannot yield. */
+  readonly isQuery: boolean;
 }
 
 /** All commands, handed to what cannot import them: rows that tell of the table, rules that name commands. */
@@ -86,6 +88,7 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
     const does = {
       writes,
       isLinear: isLinear(name, writes),
+      isQuery: isQuery(name),
       reads: flags.includes("readonly"),
       writesElsewhere,
       lookedUp: lookedUpBy(name),

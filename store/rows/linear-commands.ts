@@ -27,3 +27,6 @@ const LINEAR: ReadonlySet<string> = new Set([
 
 /** @param writes  whether its flags say so */
 export const isLinear = (name: string, writes: boolean): boolean => writes && LINEAR.has(name);
+
+/** Whether budgets count a command that reads although nothing in its unit writes, unless it yields: its cost does not follow from its keys. */
+export const isQuery = (name: string): boolean => name === "SQL_RO";

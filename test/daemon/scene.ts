@@ -88,7 +88,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
       signCommands(pair, commands, { cluster: signers.cluster, at: clock.now, ...header }),
     get(key) {
       const reply = backend.execute(["GET", key], reader);
-      return reply.kind === "bulk" ? reply.bytes : null;
+      return !(reply instanceof Promise) && reply.kind === "bulk" ? reply.bytes : null;
     },
   };
 }

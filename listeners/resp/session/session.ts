@@ -3,6 +3,7 @@
  * bytes. Order of the checks and texts: redis-server 7.0, processCommand; test/listeners/resp.
  */
 
+import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
 import type { Channels } from "../../../engine/channels/channels.js";
 import type { Scripts } from "../../../engine/scripts/scripts.js";
 import type {
@@ -18,6 +19,7 @@ import type { Environment } from "../../../net/process/environment.js";
 import type { Limits } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
+import { StepReply } from "../../../protocol/step-reply.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command.js";
@@ -164,6 +166,11 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     return this.guest.readsAll;
   }
 
+  /** Whether a query may yield to other clients; not in EXEC. */
+  get takesSteps(): boolean {
+    return !this.isExecuting;
+  }
+
   get encoding(): EncodingLimits {
     return this.host.state.encoding;
   }
@@ -231,13 +238,21 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     if (handler === null)
       return mayWait && !this.isExecuting
         ? runOrWait(this.host, command, argv, this)
-        : this.host.path.send(command, argv, this);
+        : this.#sent(command, argv);
     try {
       return handler(this, argv);
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;
     }
+  }
+
+  #sent(command: Command, argv: readonly ByteString[]): Served {
+    const reply = this.host.path.send(command, argv, this);
+    // EXEC takes the steps itself: no other command comes between.
+    return reply instanceof StepReply && !this.isExecuting
+      ? foundInTurns(reply, this.host.environment.uptime)
+      : reply;
   }
 
   /** For the latest command. */

@@ -14,7 +14,7 @@ import { LocalPath } from "../../../engine/users/local-path.js";
 import { Users } from "../../../engine/users/users.js";
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
 import { RespListener } from "../../../listeners/resp/listener.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import { NO_EVENTS } from "../../../options/event-flags.js";
 import type { Limits } from "../../../options/limits.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../../options/settings.js";
@@ -46,6 +46,8 @@ export interface SceneOptions {
   readonly enableDebugCommand?: DaemonFace["settings"]["enableDebugCommand"];
   /** Default: a memory. */
   readonly path?: CommandPath;
+  /** Default: the process's own. */
+  readonly environment?: Environment;
 }
 
 export async function startResp({
@@ -55,9 +57,9 @@ export async function startResp({
   copies = null,
   enableDebugCommand = "no",
   path,
+  environment = realEnvironment,
 }: SceneOptions = {}): Promise<RespScene> {
   const { log, lines } = keepLog("debug");
-  const environment = realEnvironment;
   const backend = new MemoryBackend(environment);
   const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));
   const port = () => listener.address.port;

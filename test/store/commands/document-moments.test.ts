@@ -52,7 +52,11 @@ test("in an envelope of many units, in the fold", () => {
 test("in an envelope of many units, in memory", () => {
   const backend = new MemoryBackend(realEnvironment);
   const units = new LocalUnits(realEnvironment, new Newest());
-  const run = (argv: readonly string[]) => backend.execute(argv, units.next(0));
+  const run = (argv: readonly string[]) => {
+    const reply = backend.execute(argv, units.next(0));
+    assert.ok(!(reply instanceof Promise));
+    return reply;
+  };
   filled(run);
   const [getAll, list] = [["DOC.GETALL"], ["DOC.LIST"], ...LATER].map(run);
   expectEarly(getAll, list);

@@ -1,0 +1,24 @@
+/** Replies whose items are found in steps, found in turns of the event loop, so that a long query does not keep other clients waiting. */
+import type { Reply } from "../../protocol/reply.js";
+import { StepReply } from "../../protocol/step-reply.js";
+import { inTurns } from "../../protocol/steps.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+
+/**
+ * Returns a reply with all its items; a failure while they are found is an error reply.
+ * @param uptime  milliseconds
+ * @returns a promise if finding the items takes longer than a turn
+ */
+export function foundInTurns(reply: Reply, uptime: () => number): Reply | Promise<Reply> {
+  return reply instanceof StepReply ? inTurns(found(reply), { uptime, soon: setImmediate }) : reply;
+}
+
+function* found(reply: StepReply<"array"> | StepReply<"map">): Generator<void, Reply> {
+  try {
+    yield* reply.steps();
+    return reply;
+  } catch (problem) {
+    if (problem instanceof CommandFailure) return problem.reply;
+    throw problem;
+  }
+}

@@ -1,0 +1,45 @@
+/** SQL queries sent over RESP: they yield to other connections, except in a transaction. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { TURN_MS } from "../../../net/process/in-turns.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { RawClient } from "../../support/raw-client.js";
+import { startResp } from "./scene.js";
+
+const ROWS = 100_000;
+const BATCH = 1000;
+
+test("a long query does not keep another connection waiting; what its own connection sends next is answered after it", async () => {
+  let now = 0;
+  const uptime = () => {
+    now += TURN_MS;
+    return now;
+  };
+  await using scene = await startResp({ environment: { ...realEnvironment, uptime } });
+  using querying = await RawClient.open(scene.port);
+  using other = await RawClient.open(scene.port);
+  querying.send(writeCommand(["SQL", "", "create database d"]));
+  querying.send(writeCommand(["SQL", "d", "create table t (a number)"]));
+  await querying.read("+OK\r\n+OK\r\n".length);
+  for (let from = 0; from < ROWS; from += BATCH) {
+    const values = Array.from({ length: BATCH }, (_, i) => `(${from + i})`).join(",");
+    querying.send(writeCommand(["SQL", "d", `insert into t values ${values}`]));
+    await querying.read(`:${BATCH}\r\n`.length);
+  }
+  const order: string[] = [];
+  querying.send(
+    writeCommand(["SQL", "d", "select count(*) from t where a + 1 > 0"]) + writeCommand(["PING"]),
+  );
+  const answered = querying.readTo("+PONG\r\n").then((bytes) => {
+    order.push("query");
+    return bytes;
+  });
+  other.send(writeCommand(["ECHO", "meanwhile"]));
+  await other.readTo("meanwhile\r\n");
+  order.push("other");
+  const answer = await answered;
+  assert.deepEqual(order, ["other", "query"]);
+  assert.ok(answer.includes(`${ROWS}\r\n`), answer.slice(0, 300));
+  assert.ok(answer.endsWith("+PONG\r\n"));
+});
