@@ -1,6 +1,8 @@
 /** Answers of MDB commands: documents, as BSON, or as Extended JSON where the question was. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
+import { BYTES_A_STEP } from "../../keyspace/effort.js";
+import type { Data } from "../../keyspace/mutators.js";
 import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { isJson } from "../../queries/bson/spec.js";
 import type { Handler } from "../../rows/command.js";
@@ -22,10 +24,23 @@ export function answered(
   return bulk(isJson(asked) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
 }
 
-/** @param documents  as BSON */
-export function answeredAll(documents: readonly ByteString[], asked: ByteString): Reply {
+/** Steps of a document that is written. */
+export const WRITTEN_STEPS = 20;
+/** Steps of a document that is answered as Extended JSON, and of `BYTES_A_STEP` bytes of it. */
+const JSON_STEPS = 30;
+
+/** Counts and returns documents as they were asked for. @param documents  as BSON @throws TooMuch */
+export function answeredAll(
+  documents: readonly ByteString[],
+  asked: ByteString,
+  { effort }: Pick<Data, "effort">,
+): Reply {
+  if (!isJson(asked)) return array(documents.map(bulk));
   return array(
-    documents.map((bytes) => bulk(isJson(asked) ? writeExtendedJson(readKnownBson(bytes)) : bytes)),
+    documents.map((bytes) => {
+      effort.work(JSON_STEPS * (1 + bytes.length / BYTES_A_STEP));
+      return bulk(writeExtendedJson(readKnownBson(bytes)));
+    }),
   );
 }
 

@@ -139,5 +139,5 @@ export function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
   const held = collectionAt(data, namespace);
   if (held === undefined) throw missing(namespace);
   if (asked !== "" && !isJson(asked)) specOf(asked, []);
-  return answeredAll([ID_INDEX, ...held.value.specs].map(indexBytes), asked);
+  return answeredAll([ID_INDEX, ...held.value.specs].map(indexBytes), asked, data);
 }

@@ -12,7 +12,7 @@ import { sortingOf } from "../../queries/bson/sorting.js";
 import { arrayAt, countOf, specOf } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
-import { answeredAll, bytesOf, count } from "./answers.js";
+import { answeredAll, bytesOf, count, WRITTEN_STEPS } from "./answers.js";
 import { foundBy, type Place, placeOf } from "./changes.js";
 import { lookedUp } from "./lookup.js";
 import { grouping } from "./stages/grouping.js";
@@ -48,13 +48,14 @@ export function aggregate(data: Data, argv: readonly ByteString[], unit: Unit): 
   }
   let size = 0;
   const answers = documents.map((document) => {
+    place.work.effort.work(WRITTEN_STEPS);
     const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
     size += bytes.length;
     if (size > ANSWER_BYTES_MAX)
       throw new MongoFailure(146, `a pipeline answers ${ANSWER_BYTES_MAX} bytes at most`);
     return bytes;
   });
-  return answeredAll(answers, asked);
+  return answeredAll(answers, asked, place.work);
 }
 
 /** Fields that a stage looks at, if it passes no document on; null: all of them. Counting a collection need not read it. */

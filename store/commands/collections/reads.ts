@@ -10,7 +10,7 @@ import { countAt, documentAt, specOf, stringAt } from "../../queries/bson/spec.j
 import { isAny, type Search, wayTo } from "../../queries/bson/ways.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import { answered, answeredAll, bytesOf } from "./answers.js";
+import { answered, answeredAll, bytesOf, WRITTEN_STEPS } from "./answers.js";
 import type { Found } from "./candidates.js";
 import { foundBy, type Place, placeOf } from "./changes.js";
 import { collectionAt } from "./collection-names.js";
@@ -28,10 +28,12 @@ export function find(data: Data, argv: readonly ByteString[], unit: Unit): Reply
     skip: countAt(spec, "skip"),
     limit: countAt(spec, "limit"),
   });
-  const documents = found.map(({ bytes }) =>
-    project === null ? bytes : bytesOf(project(looked(bytes, place.work))),
-  );
-  return answeredAll(documents, asked);
+  const documents = found.map(({ bytes }) => {
+    if (project === null) return bytes;
+    place.work.effort.work(WRITTEN_STEPS);
+    return bytesOf(project(looked(bytes, place.work)));
+  });
+  return answeredAll(documents, asked, place.work);
 }
 
 /** Documents that a filter means, in an order, from one on. @param limit  0: all of them */
@@ -60,6 +62,9 @@ export function countDocuments(data: Data, argv: readonly ByteString[], unit: Un
   return integer(limit === 0 ? rest : Math.min(rest, limit));
 }
 
+/** Steps of a value that is compared with those found before, besides its unit. */
+const DISTINCT_STEPS = 8;
+
 /** `MDB.DISTINCT db collection spec` */
 export function distinct(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const place = placeOf(data, argv, unit);
@@ -70,6 +75,7 @@ export function distinct(data: Data, argv: readonly ByteString[], unit: Unit): R
   const values = new Map<ByteString, Bson>();
   const test = (value: Bson | undefined) => {
     spend(place.work, 1);
+    place.work.effort.work(DISTINCT_STEPS);
     if (value !== undefined) {
       const key = keyOf(value);
       if (!values.has(key)) values.set(key, value);

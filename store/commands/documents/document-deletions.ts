@@ -66,11 +66,16 @@ interface Removal {
   readonly unit: Unit;
 }
 
+/** Steps of an entry that is removed, or copied because many are. */
+const REMOVED_STEPS = 14;
+
 /** To take back the removal of most entries one by one would take by the square of how many there are. */
 function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   const { value } = entry;
+  const isOneByOne = seq !== undefined && value.staysOpen(keys.length);
+  data.effort.work(REMOVED_STEPS * (isOneByOne ? keys.length : value.size));
   if (seq === undefined) data.put(entry.key, renumbered(value, new Set(keys)), entry.expire);
-  else if (value.staysOpen(keys.length)) for (const key of keys) data.documents.remove(entry, key);
+  else if (isOneByOne) for (const key of keys) data.documents.remove(entry, key);
   else data.put(entry.key, remaining(value, new Set(keys)), entry.expire);
 }
 

@@ -18,6 +18,7 @@ import {
   countAll,
   countSelected,
   isPresent,
+  isScan,
   presentEntries,
   type Selection,
   selected,
@@ -32,7 +33,10 @@ export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Re
   const document = data.getAs(Document, argv[1]!)?.value;
   if (document === undefined) return ZERO;
   const isAll = options.query === undefined && options.where === undefined;
-  return isAll ? integer(countAll(document, at)) : countSelected(document, at, selectionOf(options));
+  if (isAll) return integer(countAll(document, at));
+  const selection = selectionOf(options);
+  countScan(data, document, selection);
+  return countSelected(document, at, selection);
 }
 
 /** `DOC.GET document [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [FIELDS json] [DETAILS] [EXPLAIN]` */
@@ -51,12 +55,15 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
     return explained(document, selectionOf(options));
   }
   const isAll = (query ?? where ?? sort ?? limit) === undefined;
-  if (id === undefined)
+  if (id === undefined) {
+    const selection = isAll ? null : selectionOf(options);
+    countScan(data, document, selection);
     return shaped(
-      isAll ? presentEntries(document, at) : selected(document, at, selectionOf(options)),
+      selection === null ? presentEntries(document, at) : selected(document, at, selection),
       document,
       options,
     );
+  }
   const key = keyOf(document, id);
   if (key === undefined || !isPresent(document, at, key)) return map([]);
   return shaped(
@@ -64,6 +71,14 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
     document,
     options,
   );
+}
+
+/** Steps of an entry that a read checks and answers. */
+const READ_STEPS = 12;
+
+/** Counts the entries that a read is about to check; by an index it counts those that it finds alone. @param selection  null: all @throws TooMuch */
+function countScan({ effort }: Data, document: Document, selection: Selection | null): void {
+  if (selection === null || isScan(document, selection)) effort.work(READ_STEPS * document.size);
 }
 
 /** @param form  of the equality of QUERY */

@@ -57,8 +57,8 @@ export function selected(document: Document, at: number, selection: Selection): 
   return new EntriesReply({ keys, texts });
 }
 
-/** Whether all entries are looked at. */
-function isScan(document: Document, { condition, sort, limit }: Selection): boolean {
+/** Whether finding the entries checks all of them. */
+export function isScan(document: Document, { condition, sort, limit }: Selection): boolean {
   if (worthwhile(document, condition) !== null) return false;
   if (limit === null) return true;
   const [first] = sort;

@@ -53,7 +53,7 @@ interface Update {
 /** An entry that is read, changed and written counts for so many steps. */
 const ENTRY_STEPS = 16;
 /** Steps of reading it, and of what brings it back. */
-const CHANGE_STEPS = 100;
+const CHANGE_STEPS = 130;
 
 /** An entry as it is to be. */
 interface Changed {

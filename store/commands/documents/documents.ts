@@ -7,6 +7,7 @@ import { array, bulk, bulks, integer, OK, type Reply } from "../../../protocol/r
 import { StepReply, settled } from "../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import { custom, wrongType } from "../../arguments/errors.js";
+import type { Effort } from "../../keyspace/effort.js";
 import { type Entry, isExpired } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
@@ -224,7 +225,7 @@ function* named(work: Generator<void, readonly Entry[]>): Generator<void, readon
 }
 
 function getAll(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
-  return soonSettled(data, new StepReply("map", allOf(documentsOf(data, at), at)));
+  return soonSettled(data, new StepReply("map", allOf(data.effort, documentsOf(data, at), at)));
 }
 
 /** What takes no time is found at once: nobody's command comes between. */
@@ -232,10 +233,17 @@ function soonSettled(data: Data, reply: Reply): Reply {
   return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
 }
 
-function* allOf(work: Generator<void, readonly Entry[]>, at: number): Generator<void, readonly Reply[]> {
+function* allOf(
+  effort: Effort,
+  work: Generator<void, readonly Entry[]>,
+  at: number,
+): Generator<void, readonly Reply[]> {
   const items: Reply[] = [];
   for (const { key, value } of yield* work) {
-    if (value instanceof Document) items.push(bulk(key), presentEntries(value, at));
+    if (value instanceof Document) {
+      effort.answer(value.size);
+      items.push(bulk(key), presentEntries(value, at));
+    }
     if (items.length % STEP_ITEMS === 0) yield;
   }
   return items;

@@ -50,13 +50,16 @@ export const sortKeys = (
     return { value: compiled(expression, scope, evaluation), expression, sign: isFalling ? -1 : 1 };
   });
 
+/** Rows that a row counts for that is put in order. */
+const SORTED_ROWS = 2;
+
 export function* sortedBy(
   rows: readonly RelationRow[],
   keys: readonly SortKey[],
   evaluation: Evaluation,
 ): Generator<void, readonly RelationRow[]> {
   spend(evaluation, rows.length);
-  countRows(evaluation, rows.length);
+  countRows(evaluation, SORTED_ROWS * rows.length);
   const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
   const expressions = keys.map(({ expression }) => expression);
   countCalculated(evaluation, rows.length, expressions);

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../../net/process/environment.js";
-import { TURN_MS } from "../../../net/process/in-turns.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { TURN_MS } from "../../../protocol/steps.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startResp } from "./scene.js";
 

@@ -19,6 +19,9 @@ interface Group {
   readonly accumulators: readonly Accumulator[];
 }
 
+/** Steps of a document that is put into its group, besides its units. */
+const GROUPED_STEPS = 20;
+
 /** @throws CommandFailure */
 export function grouping(
   spec: BsonDocument,
@@ -31,6 +34,7 @@ export function grouping(
   return (documents) => {
     const groups = new Map<ByteString, Group>();
     spend(scope.work, documents.length * fields.length);
+    scope.work.effort.work(documents.length * GROUPED_STEPS);
     for (const document of documents) {
       const value = idOf(document) ?? null;
       const key = keyOf(value);
