@@ -158,11 +158,16 @@ function factor(reader: TokenReader): Expression {
   return reader.following.text === "(" && reader.following.kind === "sign" ? call(reader) : column(reader);
 }
 
-/** @throws SqlMistake  it is too large to be one */
+const HEXADECIMAL = /^0x/i;
+
+/** @throws SqlMistake  it is too large to be one; a hexadecimal one is a whole number up to 2^53 */
 export function numberToken(reader: TokenReader): number {
   if (reader.token.kind !== "number") throw reader.mistake("a number");
-  const value = Number(reader.token.text);
-  if (!Number.isFinite(value)) throw new SqlMistake("limit", reader.place, "a number that is too large");
+  const { text } = reader.token;
+  const value = Number(text);
+  const isExact = !HEXADECIMAL.test(text) || Number.isSafeInteger(value);
+  if (!Number.isFinite(value) || !isExact)
+    throw new SqlMistake("limit", reader.place, "a number that is too large");
   reader.advance();
   return value;
 }

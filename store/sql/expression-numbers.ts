@@ -1,16 +1,21 @@
 /** Numbers of expressions: two have the same number if they mean the same, whatever the row. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Expression } from "./tree.js";
+import type { Column, Expression } from "./tree.js";
 
 export class ExpressionNumbers {
   readonly #parameters: readonly ByteString[];
+  readonly #columnOf: (column: Column) => number | ByteString;
   readonly #known = new Map<Expression, number>();
   /** By what an expression consists of, with the numbers of its parts. */
   readonly #numbers = new Map<string, number>();
 
-  /** @param parameters  the values of each `?` */
-  constructor(parameters: readonly ByteString[]) {
+  /**
+   * @param parameters  the values of each `?`
+   * @param columnOf  returns the index of the column that is meant, or the text that a name in double quotes is
+   */
+  constructor(parameters: readonly ByteString[], columnOf: (column: Column) => number | ByteString) {
     this.#parameters = parameters;
+    this.#columnOf = columnOf;
   }
 
   /** Visits each part once, also where parts are asked for again. */
@@ -31,7 +36,7 @@ export class ExpressionNumbers {
       case "parameter":
         return ["value", this.#parameters[expression.number] ?? null];
       case "column":
-        return ["column", expression.origin, expression.name];
+        return ["column", this.#columnOf(expression)];
       case "binary":
         return [expression.operator, this.of(expression.left), this.of(expression.right)];
       case "not":

@@ -93,6 +93,13 @@ export const ENGLISH_WORDS: ReadonlySet<string> = new Set(
   Object.values(PHRASES.english).flatMap((phrases) => phrases.map(([first]) => first as string)),
 );
 
+/** The first words of Malagasy statements. */
+export const MALAGASY_BEGINNINGS: ReadonlySet<string> = new Set(
+  (["create", "drop", "show", "use", "describe", "insert", "update", "delete", "select"] as const).flatMap(
+    (name) => PHRASES.malagasy[name].map(([first]) => first as string),
+  ),
+);
+
 /** Words that name nothing in standard statements, unless in double quotes; some have no meaning yet. */
 export const RESERVED_WORDS: ReadonlySet<string> = new Set(
   (

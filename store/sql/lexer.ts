@@ -124,14 +124,20 @@ function behindComments(statement: ByteString, at: number): number {
 const isNumberStart = (statement: ByteString, at: number) =>
   isDigit(statement.charCodeAt(at)) || (statement[at] === "." && isDigit(statement.charCodeAt(at + 1)));
 
-/** Digits with or without a point, then an exponent or none. */
-const STANDARD_NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
+/** Hexadecimal digits; or digits with or without a point, then an exponent or none. */
+const STANDARD_NUMBER = /0x[\da-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
 const RECORDED_NUMBER = /^\d+(?:\.\d+)?$/;
 
 function standardNumberAt(statement: ByteString, at: number): Token {
   STANDARD_NUMBER.lastIndex = at;
   const [text = ""] = STANDARD_NUMBER.exec(statement) ?? [];
   const end = at + text.length;
+  if (isLetter(statement.charCodeAt(end)))
+    throw new SqlMistake(
+      "unexpected",
+      { at, found: `${text}${wordAt(statement, end).text}` },
+      "a number such as 12, 1.5, 1e5 or 0x1f",
+    );
   const token = { kind: "number", text, lower: text, at, end, next: null } as const;
   return RECORDED_NUMBER.test(text) ? token : { ...token, isOfForm: true };
 }

@@ -115,7 +115,7 @@ export function sqlFailure(
 }
 
 const MISTAKES: Readonly<Record<MistakeKind, Message>> = {
-  "unknown-command": message("Commande valide non trouvé (no statement)", "no statement"),
+  "unknown-command": message("Commande valide non trouvé", "no such statement"),
   unexpected: message("Diso ny fanontaniana", "syntax"),
   "only-null": message(
     "After 'is' or 'is not' must be 'null' ",

@@ -1,6 +1,6 @@
 /** A statement's tree, by its bytes alone; of short ones the last are kept, since each is looked at several times, and the same come again. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { ENGLISH_WORDS } from "./keywords.js";
+import { ENGLISH_WORDS, MALAGASY_BEGINNINGS } from "./keywords.js";
 import { tokensOf } from "./lexer.js";
 import { SqlMistake } from "./mistake.js";
 import { statement } from "./statement-grammar.js";
@@ -93,15 +93,17 @@ const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
 
 /**
- * Returns the language of the first word after comments, which English statements alone may have. What cannot be read further is answered in
- * the same language.
+ * Returns the language of the first word after comments, which English statements alone may have: English also if no statement begins with the
+ * word. What cannot be read further is answered in the same language.
  */
 function languageOf(text: ByteString): Language {
   let at = afterBlanks(text, 0);
   for (let end = afterComment(text, at); end > at; end = afterComment(text, at)) at = afterBlanks(text, end);
   WORD.lastIndex = at;
   const [word = ""] = WORD.exec(text) ?? [];
-  return ENGLISH_WORDS.has(word.toLowerCase()) ? "english" : "malagasy";
+  const lower = word.toLowerCase();
+  if (ENGLISH_WORDS.has(lower)) return "english";
+  return word === "" || MALAGASY_BEGINNINGS.has(lower) ? "malagasy" : "english";
 }
 
 function afterBlanks(text: ByteString, at: number): number {

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Cell } from "../values/relations/cell.js";
 import { expression, numberToken } from "./expression-grammar.js";
-import type { KeywordName } from "./keywords.js";
+import { KEYWORDS, type KeywordName } from "./keywords.js";
 import { SqlMistake } from "./mistake.js";
 import { query, select } from "./query-grammar.js";
 import type { TokenReader } from "./token-reader.js";
@@ -28,7 +28,10 @@ export function statement(reader: TokenReader): Statement {
   const found = reader.sees("select")
     ? ({ kind: "query", query: query(reader) } as const)
     : STATEMENTS.find(([keyword]) => reader.accept(keyword))?.[1](reader);
-  if (found === undefined) throw new SqlMistake("unknown-command", place, "a statement");
+  if (found === undefined) {
+    const first = ["select" as const, ...STATEMENTS.map(([keyword]) => keyword)];
+    throw new SqlMistake("unknown-command", place, wordsOf(first, reader));
+  }
   while (reader.acceptSign(";"));
   if (reader.token.kind !== "end") throw reader.mistake("the end of the statement");
   return found;
@@ -36,9 +39,12 @@ export function statement(reader: TokenReader): Statement {
 
 function kindOf<Kind extends ObjectKind | "database">(reader: TokenReader, kinds: readonly Kind[]): Kind {
   const kind = kinds.find((each) => reader.accept(each));
-  if (kind === undefined) throw new SqlMistake("unknown-command", reader.place, kinds.join(", "));
+  if (kind === undefined) throw new SqlMistake("unknown-command", reader.place, wordsOf(kinds, reader));
   return kind;
 }
+
+const wordsOf = (keywords: readonly KeywordName[], { language }: TokenReader): string =>
+  keywords.map((keyword) => KEYWORDS[keyword][language][0]).join(", ");
 
 function create(reader: TokenReader): Statement {
   const what = kindOf(reader, [...OBJECTS, "database"]);

@@ -77,7 +77,9 @@ export function groupsOf(relation: Relation, select: Select, evaluation: Evaluat
   const given = groupKeys(select.groupBy ?? [], select.fields ?? [], evaluation);
   const keys = given.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
   const places = given.map((key) => (key.kind === "column" ? placeOf(key, columns, evaluation) : null));
-  const numbers = new ExpressionNumbers(evaluation.parameters);
+  const numbers = new ExpressionNumbers(evaluation.parameters, (column) =>
+    isText(column, columns) ? column.name : placeOf(column, columns, evaluation),
+  );
   const slots = new Map<number, number>();
   for (const [slot, key] of given.entries()) {
     const number = key.kind === "column" ? null : numbers.of(key);

@@ -17,6 +17,7 @@ import {
   type Relation,
   type RelationColumn,
   type RelationRow,
+  sharedColumns,
   withoutDuplicates,
 } from "./relation.js";
 
@@ -182,7 +183,10 @@ export function* naturallyJoined(
   }
   return {
     name: `${left.name}_natural_join_${right.name}`,
-    columns: [...left.columns, ...added.map((place) => right.columns[place] as RelationColumn)],
+    columns: [
+      ...sharedColumns(left.columns, right.columns),
+      ...added.map((place) => right.columns[place] as RelationColumn),
+    ],
     rows,
     table: null,
     isSet: left.isSet && right.isSet,

@@ -11,7 +11,7 @@ import { numberOfText } from "../../values/relations/domain.js";
 import { type Compiled, compiled, condition, constantOf, type Scope } from "./compiled.js";
 import { demandsOf, isEquality, isSafe } from "./equalities.js";
 import { checkColumns, type Evaluation, failure } from "./evaluation.js";
-import { isText, placeOf, type Relation, type RelationColumn } from "./relation.js";
+import { isText, placeOf, type Relation, type RelationColumn, sharedColumns } from "./relation.js";
 import { isEqual } from "./scalars.js";
 import type { Demand } from "./selection.js";
 import { standardOrder } from "./standard-values.js";
@@ -113,7 +113,8 @@ export class Planner {
       const added = [...right.keys()].filter((place) => !names.has((right[place] as RelationColumn).name));
       checkColumns(evaluation, columns.length + right.length);
       for (const place of added) origins.push({ source: i + 1, place });
-      columns = [...columns, ...added.map((place) => right[place] as RelationColumn)];
+      const before = kind === "natural" ? sharedColumns(columns, right) : columns;
+      columns = [...before, ...added.map((place) => right[place] as RelationColumn)];
       stages.push({ columns, holds: [], parts: [], equal: [] });
     }
     this.#origins = origins;

@@ -13,6 +13,8 @@ export interface RelationColumn {
   readonly name: ByteString;
   /** The table, the view or the name given to it that the column is from; null: an expression, or nobody has asked. */
   readonly origin: ByteString | null;
+  /** Origins of the other columns that a natural join made one with this. */
+  readonly otherOrigins?: readonly ByteString[];
 }
 
 export type RelationRow = readonly Scalar[];
@@ -72,15 +74,19 @@ export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void
 type Naming = Pick<Evaluation, "language" | "form">;
 
 /**
- * Returns the place of the column that is meant. An origin that no column has is ignored where the name says enough. In the standard form
- * the case of letters does not matter if no column has the name as it is written.
+ * Returns the index of the column that is meant. In the recorded form an origin that no column has is ignored if one column alone has the
+ * name. In the standard form the case of letters does not matter if no column has the name as it is written.
  * @throws CommandFailure
  */
 export function placeOf(column: Column, columns: readonly RelationColumn[], naming: Naming): number {
   const place = placeOfExact(column, columns, naming);
   if (place !== undefined) return place;
   if (naming.form === "standard") {
-    const folded = columns.map(({ name, origin }) => ({ name: fold(name), origin: origin && fold(origin) }));
+    const folded = columns.map((each) => ({
+      name: fold(each.name),
+      origin: each.origin && fold(each.origin),
+      otherOrigins: each.otherOrigins?.map(fold) ?? [],
+    }));
     const { origin, name } = column;
     const wanted = { ...column, name: fold(name), origin: origin && fold(origin) };
     const other = placeOfExact(wanted, folded, naming);
@@ -88,6 +94,18 @@ export function placeOf(column: Column, columns: readonly RelationColumn[], nami
   }
   const { origin, name } = column;
   throw sqlFailure(naming.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
+}
+
+/** Returns the columns of a natural join's left side: those that it shares have the right side's origin, too. */
+export function sharedColumns(
+  left: readonly RelationColumn[],
+  right: readonly RelationColumn[],
+): readonly RelationColumn[] {
+  return left.map((column) => {
+    const other = right.find(({ name }) => name === column.name);
+    if (other === undefined || other.origin === null) return column;
+    return { ...column, otherOrigins: [...(column.otherOrigins ?? []), other.origin] };
+  });
 }
 
 /** ASCII alone: names are bytes. */
@@ -104,15 +122,18 @@ export function isText({ isQuoted, name }: Column, columns: readonly RelationCol
 function placeOfExact(
   { origin, name }: Column,
   columns: readonly RelationColumn[],
-  { language }: Naming,
+  { language, form }: Naming,
 ): number | undefined {
   let [count, place, exactCount, exactPlace] = [0, -1, 0, -1];
   for (let at = columns.length - 1; at >= 0; at--) {
     const column = columns[at] as RelationColumn;
     if (column.name !== name) continue;
+    const isShared = form === "standard" && origin !== null && column.otherOrigins?.includes(origin) === true;
+    const isExact = column.origin === origin || isShared;
+    if (!isExact && form === "standard" && origin !== null && column.origin !== null) continue;
     count++;
     place = at;
-    if (column.origin !== origin) continue;
+    if (!isExact) continue;
     exactCount++;
     exactPlace = at;
   }

@@ -3,6 +3,7 @@
  * asked for and kept up from then on; part of no state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import { firstPlaceFrom } from "../tables/first-place.js";
 import type { Cell } from "./cell.js";
 import { numberForText } from "./text-number.js";
@@ -15,13 +16,16 @@ const NONE: readonly number[] = [];
 export class HashIndex {
   readonly #numbers = new Map<number, Bucket>();
   readonly #texts = new Map<ByteString, Bucket>();
-  /** Rows with texts, by the numbers that these stand for; null: nobody has compared the column with a number. */
+  /** Rows with texts, by the numbers that these equal; null: no statement has compared the column with a number. */
   #textNumbers: Map<number, Bucket> | null = null;
+  /** Counts additions and removals of texts. */
+  #changes = 0;
 
   /** @param row  its number: above those of all rows with the value, or put among them */
   add(row: number, cell: Cell | undefined): void {
     if (typeof cell === "number") addTo(this.#numbers, cell, row);
     else if (typeof cell === "string") {
+      this.#changes++;
       addTo(this.#texts, cell, row);
       if (this.#textNumbers !== null) addTo(this.#textNumbers, numberForText(cell), row);
     }
@@ -30,6 +34,7 @@ export class HashIndex {
   remove(row: number, cell: Cell | undefined): void {
     if (typeof cell === "number") removeFrom(this.#numbers, cell, row);
     else if (typeof cell === "string") {
+      this.#changes++;
       removeFrom(this.#texts, cell, row);
       if (this.#textNumbers !== null) removeFrom(this.#textNumbers, numberForText(cell), row);
     }
@@ -45,6 +50,14 @@ export class HashIndex {
     return merged(others, texts);
   }
 
+  /** Does in steps what the first comparison with a number would do in one; without an effect if the rows change meanwhile. */
+  *prepareFor(value: Cell | boolean): Generator<void, void> {
+    if (typeof value === "string" || value === null || this.#textNumbers !== null) return;
+    const before = this.#changes;
+    const made = yield* this.#textsByNumber(() => this.#changes !== before);
+    if (made !== null) this.#textNumbers ??= made;
+  }
+
   /** A row whose cell is the same value of the same type; undefined: there is none. */
   same(cell: Cell): number | undefined {
     const bucket =
@@ -53,21 +66,37 @@ export class HashIndex {
   }
 
   #byNumber(): ReadonlyMap<number, Bucket> {
-    if (this.#textNumbers === null) {
-      const found = new Map<number, number[]>();
-      for (const [text, bucket] of this.#texts) {
-        const number = numberForText(text);
-        const rows = found.get(number);
-        if (rows === undefined) found.set(number, [...rowsOf(bucket)]);
-        else for (const row of rowsOf(bucket)) rows.push(row);
-      }
-      this.#textNumbers = new Map();
-      // Put among the others one by one, the rows of many texts for one number would take a time that grows with their square.
-      for (const [number, rows] of found)
-        this.#textNumbers.set(number, rows.length === 1 ? (rows[0] as number) : rows.sort((a, b) => a - b));
-    }
+    this.#textNumbers ??= finish(this.#textsByNumber(() => false)) as Map<number, Bucket>;
     return this.#textNumbers;
   }
+
+  /** Returns null if the rows have changed between two steps. */
+  *#textsByNumber(hasChanged: () => boolean): Generator<void, Map<number, Bucket> | null> {
+    const found = new Map<number, number[]>();
+    let done = 0;
+    for (const [text, bucket] of this.#texts) {
+      const number = numberForText(text);
+      const rows = found.get(number);
+      if (rows === undefined) found.set(number, [...rowsOf(bucket)]);
+      else for (const row of rowsOf(bucket)) rows.push(row);
+      if (++done % STEP_ITEMS !== 0) continue;
+      yield;
+      if (hasChanged()) return null;
+    }
+    const made = new Map<number, Bucket>();
+    // Put among the others one by one, the rows of many texts for one number would take a time that grows with their square.
+    for (const [number, rows] of found) {
+      made.set(number, rows.length === 1 ? (rows[0] as number) : yield* sortedNumbers(rows));
+      if (++done % STEP_ITEMS === 0) yield;
+      if (hasChanged()) return null;
+    }
+    return made;
+  }
+}
+
+function* sortedNumbers(rows: number[]): Generator<void, number[]> {
+  if (rows.length <= STEP_ITEMS) return rows.sort((a, b) => a - b);
+  return (yield* sortedInSteps(rows, (a, b) => a - b)) as number[];
 }
 
 const rowsOf = (bucket: Bucket | undefined): readonly number[] =>
@@ -91,5 +120,10 @@ function removeFrom<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
 function merged(one: readonly number[], other: readonly number[]): readonly number[] {
   if (one.length === 0) return other;
   if (other.length === 0) return one;
-  return [...one, ...other].sort((a, b) => a - b);
+  const all: number[] = [];
+  for (let i = 0, j = 0; i < one.length || j < other.length; ) {
+    const isFirst = j === other.length || (i < one.length && (one[i] as number) < (other[j] as number));
+    all.push((isFirst ? one[i++] : other[j++]) as number);
+  }
+  return all;
 }

@@ -90,7 +90,14 @@ export class TableReading {
 
   /** Numbers of the rows whose cell equals a value, rising, of an index that `index` has made. */
   *equal(column: number, value: Parameters<HashIndex["equal"]>[0]): Generator<void, readonly number[]> {
-    const found = (this.#known(column) ?? (yield* this.index(column))).equal(value);
+    let index = this.#known(column) ?? (yield* this.index(column));
+    yield* index.prepareFor(value);
+    // If the table changes in a step, its index does, too.
+    if (index !== this.#known(column)) {
+      index = yield* this.index(column);
+      yield* index.prepareFor(value);
+    }
+    const found = index.equal(value);
     // The table's index changes with it.
     return found.length > 1 && this.#table !== null ? found.slice() : found;
   }

@@ -112,10 +112,53 @@ test("a mistake names the word, the line, the column and shows the place", () =>
     mistakeOf("select 'é☃', k frm t"),
     "ERR syntax: line 1, column 20: 't', where this is expected: the end of the statement: select 'é☃', k frm ^t",
   );
-  assert.match(mistakeOf("selct 1"), /toerana 1: 'selct', .*: \^selct 1$/);
+  const words = "select, insert into, update, delete from, create, drop, show, use, describe";
+  assert.equal(
+    mistakeOf("selct 1"),
+    `ERR no such statement: line 1, column 1: 'selct', where this is expected: ${words}: ^selct 1`,
+  );
+  assert.equal(
+    mistakeOf("create index i"),
+    "ERR no such statement: line 1, column 8: 'index', where this is expected: table, domain, view, database: create ^index i",
+  );
+  assert.equal(
+    mistakeOf("manamboara zavatra x"),
+    "ERR Commande valide non trouvé: andalana 1, toerana 12: 'zavatra', nandrasana tabilao, efitra, jery, tahiry: manamboara ^zavatra x",
+  );
   assert.match(mistakeOf("select (1"), /the end, where this is expected: '\)': select \(1\^$/);
   assert.match(mistakeOf("select $"), /column 8: '\$'/);
   assert.match(mistakeOf(`select ${"x ".repeat(100)}`), /: …?[^:]*\^x/);
+});
+
+function fieldOfRecorded(text: string) {
+  const { statement } = parse(bytesOfText(text), "recorded");
+  const isSelect =
+    !(statement instanceof SqlMistake) && statement.kind === "query" && statement.query.kind === "select";
+  return isSelect ? statement.query.fields?.[0] : null;
+}
+
+test("a number is hexadecimal, too, and no name follows it without a space", () => {
+  const fieldOf = (text: string) => {
+    const tree = treeOf(`select ${text}`);
+    return tree.kind === "query" && tree.query.kind === "select" ? tree.query.fields?.[0] : null;
+  };
+  const literal = (value: number) => ({ value: { kind: "literal", value }, alias: null });
+  assert.deepEqual(fieldOf("0x10"), literal(16));
+  assert.deepEqual(fieldOf("0XfF"), literal(255));
+  assert.deepEqual(fieldOf("1e5"), literal(100_000));
+  assert.deepEqual(fieldOf("0x1fffffffffffff"), literal(2 ** 53 - 1));
+  assert.match(
+    mistakeOf("select 0x20000000000000"),
+    /^ERR too much: line 1, column 8: a number that is too large/,
+  );
+  for (const wrong of ["0x", "0xg", "12abc", "1_000", "1e5e", "1.5x", "5.x", "1e"])
+    assert.match(
+      mistakeOf(`select ${wrong}`),
+      new RegExp(`^ERR syntax: line 1, column 8: '${wrong}', where this is expected: a number such as`),
+      wrong,
+    );
+  // What was recorded keeps its meaning.
+  assert.deepEqual(fieldOfRecorded("select 0x10"), { ...literal(0), alias: "x10" });
 });
 
 test("digits may follow a Malagasy word at once, and no others", () => {

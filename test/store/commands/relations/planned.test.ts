@@ -298,6 +298,11 @@ test("every part of a query ends its step after a bounded number of rows and ope
   const one = found("select v from (select 1 a) s natural join (select 1 a, v from t) u");
   assert.equal(one.rows, many);
   assert.ok(one.steps >= 4 * turns, `natural: ${one.steps} steps`);
+  // The index, and its texts by their numbers.
+  execute("create table words (s text)");
+  execute(`insert into words values ${Array.from({ length: many }, (_, i) => `('w${i}')`)}`);
+  const byNumber = found("select s from words where s = 5");
+  assert.ok(byNumber.steps >= 2 * turns, `texts by number: ${byNumber.steps} steps`);
   const wide = Array.from({ length: 100 }, () => `v${"+1".repeat(100)}`).join(",");
   const wideCondition = `v${"+1".repeat(480)} > 0`;
   const rows = 100;

@@ -56,13 +56,20 @@ export class SqlWriter {
     const random = this.#random;
     const other = random.oneOf(["t", "u"]);
     if (random.chance(0.1) && other !== table) {
-      this.#aliases = [table];
+      this.#aliases = [table, other];
       return `${table} natural join ${other}`;
     }
     const kind = random.oneOf(["join", "inner join", "left join", "right join", "full join"]);
     this.#aliases = ["a", "b"];
-    const first = random.chance(0.7) ? `a.${random.oneOf(NUMBERS)} = b.${random.oneOf(NUMBERS)} and ` : "";
+    const first = random.chance(0.7) ? `${this.#key("a")} = ${this.#key("b")} and ` : "";
     return `${table} a ${kind} ${other} as b on ${first}${this.#condition(2)}`;
+  }
+
+  /** A column of a source, or what is calculated from its columns. */
+  #key(alias: string): string {
+    const random = this.#random;
+    const column = () => `${alias}.${random.oneOf(NUMBERS)}`;
+    return random.chance(0.6) ? column() : `${column()} ${random.oneOf(["+", "-", "*", "/"])} ${column()}`;
   }
 
   #grouped(table: string): string {
@@ -71,7 +78,8 @@ export class SqlWriter {
     const calls = this.#list(1, 3, (i) => `${this.#call()}${this.#alias(i)}`);
     const where = this.#where();
     if (random.chance(0.3)) return `select ${calls} from ${table}${where}`;
-    const by = random.oneOf(["1", key]);
+    const ofTable = key.replaceAll(/\b[kvs]\b|"order"/g, `${table}.$&`);
+    const by = random.oneOf(["1", key, ofTable]);
     const having = this.#chance(
       0.4,
       () => ` having ${this.#call()} ${this.#comparison()} ${this.#literal()}`,
@@ -147,7 +155,19 @@ export class SqlWriter {
   }
 
   #literal(): string {
-    return this.#random.oneOf(["0.0", "1.0", "2.0", "3.", ".5", "1e1", "2E-1", "+1.0", "null", "10.0"]);
+    return this.#random.oneOf([
+      "0.0",
+      "1.0",
+      "2.0",
+      "3.",
+      ".5",
+      "1e1",
+      "2E-1",
+      "+1.0",
+      "null",
+      "10.0",
+      "(0x1F + 0.0)",
+    ]);
   }
 
   #name(): string {

@@ -114,6 +114,32 @@ test("an expression is a group's own only where it means what the group is made 
   refused("select k + 1, count(*) from t group by k + '1'", /must be in group by/);
 });
 
+test("a table that has another name is called by that alone in English", () => {
+  call("SQL", "", "create database origins");
+  call("SQL", "origins", "create table t (k number, v number)");
+  call("SQL", "origins", "create table u (k number, w number)");
+  call("SQL", "origins", "insert into t values (1, 2)");
+  call("SQL", "origins", "insert into u values (1, 3)");
+  const isRefused = (statement: string) => call("SQL", "origins", statement).kind === "error";
+  for (const statement of [
+    "select t.k from t x",
+    "select x.k from t",
+    "select k from t x where t.k = 1",
+    "select k from t x order by t.k",
+    "select u.v from t natural join u",
+    "select t.k from (select k from t) s",
+    "delete from t where x.k = 1",
+  ])
+    assert.ok(isRefused(statement), statement);
+  for (const statement of [
+    "select x.k, X.v from t x where x.k = 1 order by x.v",
+    "select t.k, u.k, w from t natural join u where u.k = 1",
+    "select s.k from (select t.k from t) s",
+    "alaivo t.k #ao@ t x",
+  ])
+    assert.ok(!isRefused(statement), statement);
+});
+
 test("a column without an alias is called by its expression: as SQL in English, as recorded in Malagasy", () => {
   const namesOf = (statement: string, ...bound: readonly string[]) => {
     const outcome = outcomeOfReply(sql(statement, ...bound));

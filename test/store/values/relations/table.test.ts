@@ -1,6 +1,7 @@
 /** Tables against arrays: rows in their order, indexes that say what a walk says, and inverses that leave nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import type { Cell, Row } from "../../../../store/values/relations/cell.js";
 import {
   boundCell,
@@ -147,4 +148,32 @@ test("what is bound becomes what the first type that takes it makes of it", () =
   assert.equal(boundCell([number], "-1.5"), -1.5);
   for (const given of ["1000", "1e1", " 1", "", "x"])
     assert.equal(boundCell([number], given), undefined, given);
+});
+
+test("a table that changes while a reading looks for a number in its texts is found as it was, and as it is", () => {
+  const rows = 3 * STEP_ITEMS;
+  const textOf = (i: number) => (i % 2 === 0 ? `w${i}` : String(i % 7));
+  for (let changedAt = 0; changedAt < 12; changedAt++) {
+    const table = new Table([column("a")]);
+    for (let i = 0; i < rows; i++) table.push([textOf(i)]);
+    table.index(0);
+    const reading = table.reading();
+    const work = reading.equal(0, 3);
+    const due = [...Array(rows).keys()].filter((i) => textOf(i) === "3");
+    for (let step = 0; ; step++) {
+      const { done, value } = work.next();
+      if (done === true) {
+        assert.deepEqual(value, due, `changed at step ${changedAt}`);
+        break;
+      }
+      if (step === changedAt) table.push(["3"]);
+    }
+    const isChanged = table.size > rows;
+    assert.deepEqual(
+      table.index(0).equal(3),
+      isChanged ? [...due, rows] : due,
+      `changed at step ${changedAt}`,
+    );
+    reading.release();
+  }
 });
