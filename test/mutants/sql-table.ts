@@ -102,8 +102,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a row whose key cannot be calculated has no partner by an index",
     file: "store/commands/relations/planned-join.js",
-    find: "value === undefined ? table.numbers",
-    replace: "value === undefined ? []",
+    find: "everywhere ??= table.numbers;",
+    replace: "everywhere ??= [];",
     test: PLANNED,
   },
   {

@@ -7,7 +7,7 @@
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Join, Select } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { HashIndex } from "../../values/relations/hash-index.js";
+import { HashIndex, merged } from "../../values/relations/hash-index.js";
 import type { TableReading } from "../../values/relations/table-reading.js";
 import { condition, countCalculated, rowScope, rowsAStep } from "./compiled.js";
 import { checkSize, type Evaluation, failure, spend } from "./evaluation.js";
@@ -175,10 +175,12 @@ class StagedJoin {
     /** The index's row of each pair. */
     const numbers: number[] = [];
     const isMatched = new Uint8Array(rows.length);
+    let everywhere: readonly number[] | null = null;
     for (const [at, row] of rows.entries()) {
       const value = key.value(row);
       // All are checked where the key cannot be calculated.
-      const partners = value === undefined ? table.numbers : yield* table.equal(place, value);
+      if (value === undefined) everywhere ??= table.numbers;
+      const partners = value === undefined ? (everywhere ?? []) : yield* table.equal(place, value);
       for (const number of partners) {
         if (this.#check()) yield;
         const one = table.row(number);
@@ -324,6 +326,6 @@ class KeyHash {
   /** Returns the possible partners, rising. */
   equal(value: Scalar): readonly number[] {
     const found = this.#index.equal(value);
-    return this.#failed.length === 0 ? found : [...found, ...this.#failed].sort((a, b) => a - b);
+    return merged(found, this.#failed);
   }
 }

@@ -117,7 +117,8 @@ function removeFrom<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
   else bucket.splice(firstPlaceFrom(bucket, row), 1);
 }
 
-function merged(one: readonly number[], other: readonly number[]): readonly number[] {
+/** Returns the numbers of two lists, which rise, in one that rises. */
+export function merged(one: readonly number[], other: readonly number[]): readonly number[] {
   if (one.length === 0) return other;
   if (other.length === 0) return one;
   const all: number[] = [];

@@ -141,9 +141,17 @@ function randomSelect(random: SeededRandom): Select {
 const equality = (random: SeededRandom): Test => ({
   kind: "compare",
   sign: "=",
-  left: { kind: "column", of: "a", name: random.oneOf(COLUMNS) },
-  right: { kind: "column", of: "b", name: random.oneOf(COLUMNS) },
+  left: keyOf(random, "a"),
+  right: keyOf(random, "b"),
 });
+
+/** A column of a table, or what is calculated from its columns. */
+function keyOf(random: SeededRandom, of: string): Term {
+  const column = (): Term => ({ kind: "column", of, name: random.oneOf(COLUMNS) });
+  if (random.chance(0.7)) return column();
+  const right: Term = random.chance(0.5) ? column() : { kind: "value", value: random.oneOf(NUMBERS) };
+  return { kind: "sum", sign: random.oneOf(["+", "-", "*", "/"]), left: column(), right };
+}
 
 function where(random: SeededRandom, names: readonly string[] | null, chance: number): Condition | null {
   return random.chance(chance) ? condition(random, names) : null;
