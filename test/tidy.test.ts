@@ -72,6 +72,11 @@ test("the program dbsync loads what it shares with the daemon on use", () => {
   }
 });
 
+test("the program dbsync does its work in its own process", () => {
+  for (const [file, text] of texts)
+    if (folderOf(file) === "cli") assert.doesNotMatch(text, /"node:(child_process|worker_threads)"/, file);
+});
+
 test("there is no import cycle", () => {
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
