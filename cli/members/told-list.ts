@@ -4,8 +4,10 @@ import { verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { listHash, parseMemberList } from "../../protocol/members/member-list.js";
+import { readListAlone } from "../../protocol/members/signed-list.js";
 import type { KnownList } from "../../protocol/members/succession.js";
-import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
+import { signedBytes } from "../../protocol/version-2/envelope.js";
+import { type EnvelopeHead, readHead } from "../../protocol/version-2/envelope-head.js";
 
 /** Who has signed it, as far as that is known here: `doubt` null: an administrator, by a key of which we have the public half. */
 export interface ToldList extends KnownList {
@@ -38,31 +40,20 @@ export function toldList(
 ): ToldList | null {
   const list = parseMemberList(text);
   if (typeof list === "string") return null;
-  const known = {
-    list,
-    hash: listHash(text, sha256),
-  };
+  const known = { list, hash: listHash(text, sha256) };
   const bytes = Buffer.from(body, "base64");
-  const head = headOf(bytes, text, list.cluster);
+  const head = headOf(bytes, known);
   if (head === null) return { ...known, signedAt: null, signer: "", doubt: "no-proof" };
   const facts = { ...known, signedAt: head.at, signer: head.key };
   const holds = verifies(head.key, signedBytes(bytes), Buffer.from(signature, "base64"));
   return { ...facts, doubt: holds ? null : holds === null ? "unknown-key" : "bad-signature" };
 }
 
-/** Of an envelope that holds this list alone, for its cluster. */
-function headOf(
-  body: Buffer,
-  text: string,
-  cluster: ByteString,
-): { readonly key: ByteString; readonly at: number } | null {
+/** Returns the head of an envelope that holds this list alone, for its cluster; null: it holds something else. */
+function headOf(body: Buffer, { list, hash }: KnownList): EnvelopeHead | null {
   try {
-    const envelope = readBody(body);
-    const { key, at, commands, multi, only, as } = envelope;
-    const [name = "", sub = "", told] = commands[0] ?? [];
-    const isList = `${name} ${sub}`.toUpperCase() === "CLUSTER MEMBERS" && told === text;
-    const isAlone = commands.length === 1 && !multi && envelope.if === null && only === null && as === null;
-    return isList && isAlone && envelope.cluster === cluster ? { key, at } : null;
+    const found = readListAlone(body, Buffer.alloc(0), list.cluster, sha256);
+    return "refused" in found || found.hash !== hash ? null : readHead(body);
   } catch (problem) {
     if (problem instanceof MalformedFrame) return null;
     throw problem;

@@ -10,10 +10,10 @@ import { hashOf } from "../../engine/trust/identity.js";
 import type { SignersFace } from "../../engine/trust/signers.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { listHash, parseMemberList, writeMemberList } from "../../protocol/members/member-list.js";
+import { isListCommand } from "../../protocol/members/signed-list.js";
 import { array, bulk, type ErrorReply, error, integer, map, NIL, type Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { refusalOf } from "../../store/judgement.js";
-import { isListCommand } from "./list-proof.js";
 import type { MemberLists } from "./member-lists.js";
 
 export interface ListCommandsParts {

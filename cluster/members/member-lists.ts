@@ -9,12 +9,13 @@ import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
 import { readEntries, writeEntries } from "../../protocol/members/member-packing.js";
+import type { SignedList } from "../../protocol/members/signed-list.js";
 import { type Standing, standingOf } from "../../protocol/members/succession.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/taking-rule.js";
-import { type CheckedList, checkList, listOf, readVouched, type SignedList } from "./list-proof.js";
+import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
 export interface MemberListsParts {
   readonly storage: Pick<Storage, "mark" | "put" | "synced" | "isDurable">;

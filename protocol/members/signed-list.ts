@@ -1,0 +1,70 @@
+/**
+ * A list of members as an administrator signs it: `CLUSTER MEMBERS text`, alone in an envelope. Daemons and administrators read it by the
+ * same rules. Source: docs/protocol-v2.md "Members by list".
+ */
+import type { ByteString } from "../byte-string.js";
+import { readBody } from "../version-2/envelope.js";
+import { LIST_BODY_BYTES_MAX } from "./list-message.js";
+import { listHash, parseMemberList } from "./member-list.js";
+import type { KnownList } from "./succession.js";
+
+/** A list, and the envelope that proves it. */
+export interface SignedList extends KnownList {
+  readonly body: Buffer;
+  readonly signature: Buffer;
+}
+
+/** Why an envelope proves no list. */
+export interface RefusedList {
+  readonly refused: string;
+}
+
+type Hash = (bytes: Buffer) => ByteString;
+
+/** The number of daemons that can be told apart: this one, and a bit of a number for each other. */
+const MAX_DAEMONS = 32;
+
+/** Whether it is the command that a list comes by, and is read by. */
+export function isListCommand([name = "", sub = ""]: readonly ByteString[]): boolean {
+  return sub.toUpperCase() === "MEMBERS" && name.toUpperCase() === "CLUSTER";
+}
+
+/** Reads the list of an envelope for a cluster that holds nothing else; its signature is not checked. @throws MalformedFrame */
+export function readListAlone(
+  body: Buffer,
+  signature: Buffer,
+  cluster: ByteString,
+  hash: Hash,
+): SignedList | RefusedList {
+  const tooLong = refusalOfLength(body);
+  if (tooLong !== null) return tooLong;
+  const { commands, cluster: meant, multi, if: conditions, only, as } = readBody(body);
+  if (meant !== cluster) return { refused: "it is for another cluster" };
+  if (multi || conditions !== null || only !== null || as !== null || commands.length !== 1)
+    return { refused: "it does not stand alone in its envelope" };
+  return listIn(commands[0] ?? [], body, signature, hash);
+}
+
+/** Reads the list of an envelope that was checked before. @throws MalformedFrame */
+export function readCheckedList(body: Buffer, signature: Buffer, hash: Hash): SignedList | RefusedList {
+  return listIn(readBody(body).commands[0] ?? [], body, signature, hash);
+}
+
+/** Returns a refusal of what no list takes; null: it may be read. */
+export const refusalOfLength = (body: Buffer): RefusedList | null =>
+  body.length > LIST_BODY_BYTES_MAX ? { refused: "it is too long" } : null;
+
+function listIn(
+  argv: readonly ByteString[],
+  body: Buffer,
+  signature: Buffer,
+  hash: Hash,
+): SignedList | RefusedList {
+  const [, , text] = argv;
+  if (text === undefined || argv.length !== 3 || !isListCommand(argv))
+    return { refused: "it holds no list of members" };
+  const list = parseMemberList(text);
+  if (typeof list === "string") return { refused: list };
+  if (list.members.length > MAX_DAEMONS) return { refused: `a cluster has at most ${MAX_DAEMONS} daemons` };
+  return { list, hash: listHash(text, hash), body, signature };
+}
