@@ -2,7 +2,7 @@
 import type { MalformedFrame } from "./errors.js";
 import { FrameParser, type Version } from "./frame.js";
 
-/** What a received piece of a frame costs besides its bytes: single bytes must not be free. */
+/** Bytes that a received piece counts besides its own: single bytes must not be free. */
 const PIECE_BYTES = 200;
 
 export class FrameQueue {
@@ -24,7 +24,7 @@ export class FrameQueue {
 
   /** Of the frames that wait, and of the one that is not complete. */
   get heldBytes(): number {
-    return this.#wholeBytes + this.#unfinishedBytes;
+    return this.#wholeBytes + Math.max(this.#unfinishedBytes, this.#parser.heldBytes);
   }
 
   get isMidRequest(): boolean {

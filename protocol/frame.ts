@@ -5,6 +5,7 @@
  */
 import type { ByteString } from "./byte-string.js";
 import { MalformedFrame } from "./errors.js";
+import { ReceiveBuffer } from "./receive-buffer.js";
 
 /** The original reads at most ten characters between the two colons. */
 const MAX_LENGTH_CHARS = 10;
@@ -58,7 +59,8 @@ export class FrameParser {
   #lengthStart = 0;
   /** Payload bytes still to come, or -1 while the header is being read. */
   #missing = -1;
-  #parts: Buffer[] = [];
+  /** Bytes of the unfinished payload. */
+  readonly #unfinished = new ReceiveBuffer();
 
   /**
    * @param maxPayloadBytes  a longer announced payload is malformed, before any of it is kept
@@ -72,6 +74,11 @@ export class FrameParser {
   /** Whether a frame has begun that is not complete. */
   get midFrame(): boolean {
     return this.#headerChars > 0 || this.#missing >= 0;
+  }
+
+  /** Bytes of memory that the unfinished payload takes. */
+  get heldBytes(): number {
+    return this.#unfinished.held;
   }
 
   /**
@@ -91,13 +98,12 @@ export class FrameParser {
       this.#missing -= end - at;
       this.#offset += end - at;
       at = end;
-      if (this.#missing > 0) {
-        this.#parts.push(part);
-      } else {
-        payloads.push(this.#parts.length === 0 ? part : Buffer.concat([...this.#parts, part]));
-        this.#parts = [];
-        this.#missing = -1;
-      }
+      const unfinished = this.#unfinished;
+      if (this.#missing === 0 && unfinished.length === 0) payloads.push(part);
+      else unfinished.append(part, part.length, unfinished.length + part.length + this.#missing);
+      if (this.#missing > 0) continue;
+      if (unfinished.length > 0) payloads.push(unfinished.take(unfinished.length));
+      this.#missing = -1;
     }
     return payloads;
   }
@@ -159,7 +165,7 @@ export class FrameParser {
 
   #fail(chunk: Buffer, problem: string): number {
     this.malformed = new MalformedFrame(problem, this.#offset);
-    this.#parts = [];
+    this.#unfinished.clear();
     return chunk.length;
   }
 }

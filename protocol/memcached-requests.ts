@@ -3,6 +3,7 @@
  * Source: memcached's doc/protocol.txt; test/vectors/memcached holds what memcached 1.6.18 answers.
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
+import { ReceiveBuffer } from "./receive-buffer.js";
 
 /** Of a line: `get` may name many keys. */
 const LINE_BYTES_MAX = 256 * 1024;
@@ -14,8 +15,6 @@ const LENGTH_MAX = 2 ** 31 - 3;
 const BINARY_MAGIC = 0x80;
 const UINT64_MAX = 2n ** 64n - 1n;
 const LINE_FEED = 0x0a;
-/** A larger buffer is given back once it is empty. */
-const BUFFER_BYTES_KEPT = 64 * 1024;
 
 export type StoreVerb = "set" | "add" | "replace" | "cas";
 
@@ -89,10 +88,8 @@ function refused(refusal: Wrong, isSilent: boolean): Wrong {
 export class MemcachedParser {
   /** Of an item's data. May be changed between two chunks. */
   maxItemBytes: number;
-  #buffer: Buffer = Buffer.alloc(0);
-  #from = 0;
-  #to = 0;
-  /** Before it there is no line's end. */
+  readonly #input = new ReceiveBuffer();
+  /** Of those that wait: in the first ones there is no line's end. */
   #scanned = 0;
   /** Its data have not come whole. */
   #announced: Announced | null = null;
@@ -107,11 +104,11 @@ export class MemcachedParser {
 
   /** Bytes that have come and belong to no request that was taken. */
   get heldBytes(): number {
-    return this.#to - this.#from;
+    return this.#input.held;
   }
 
   get isMidRequest(): boolean {
-    return this.heldBytes > 0 || this.#announced !== null || this.#skipped > 0;
+    return this.#input.length > 0 || this.#announced !== null || this.#skipped > 0;
   }
 
   /** Whether the client speaks the binary protocol: nothing can be taken. */
@@ -121,25 +118,21 @@ export class MemcachedParser {
 
   /** Whether a line is longer than any may be: nothing more can be taken. */
   get isTooLong(): boolean {
-    return this.#announced === null && this.#scanned - this.#from > LINE_BYTES_MAX;
+    return this.#announced === null && this.#scanned > LINE_BYTES_MAX;
   }
 
-  /** Takes bytes as they came; they are copied. */
+  /** Takes bytes as they came, which must not be changed before `keep`. */
   push(chunk: Buffer): void {
     this.#isBinary ??= chunk[0] === BINARY_MAGIC;
     const skipped = Math.min(this.#skipped, chunk.length);
     this.#skipped -= skipped;
-    const bytes = chunk.subarray(skipped);
-    if (this.#buffer.length - this.#to < bytes.length) {
-      const held = this.heldBytes;
-      // Twice as much, so that an item in small pieces is not copied each time.
-      const next = Buffer.allocUnsafeSlow(Math.max(2 * held, held + bytes.length));
-      this.#buffer.copy(next, 0, this.#from, this.#to);
-      this.#scanned -= this.#from;
-      [this.#buffer, this.#from, this.#to] = [next, 0, held];
-    }
-    bytes.copy(this.#buffer, this.#to);
-    this.#to += bytes.length;
+    const announced = this.#announced;
+    this.#input.push(chunk.subarray(skipped), announced === null ? undefined : announced.bytes + 2);
+  }
+
+  /** Copies what is left of the last chunk, which may then be changed. */
+  keep(): void {
+    this.#input.keep();
   }
 
   /** The next whole request; null: it has not come. */
@@ -161,37 +154,36 @@ export class MemcachedParser {
 
   #line(): ByteString | null {
     if (this.isTooLong) return null;
-    const at = this.#buffer.subarray(0, this.#to).indexOf(LINE_FEED, this.#scanned);
-    this.#scanned = at < 0 ? this.#to : at;
-    if (at < 0 || this.isTooLong) return null;
-    const line = bytesOf(this.#buffer, this.#from, at);
-    this.#consume(at + 1 - this.#from);
+    const { bytes, at, end } = this.#input;
+    const found = bytes.subarray(at, end).indexOf(LINE_FEED, this.#scanned);
+    this.#scanned = found < 0 ? end - at : found;
+    if (found < 0 || this.isTooLong) return null;
+    const line = bytesOf(bytes, at, at + found);
+    this.#consume(found + 1);
     return line.endsWith("\r") ? line.slice(0, -1) : line;
   }
 
-  #stored({ bytes, verb, ...request }: Announced): MemcachedRequest | null {
-    if (this.heldBytes < bytes + 2) return null;
-    const end = this.#from + bytes;
-    const data = bytesOf(this.#buffer, this.#from, end);
-    const isWhole = bytesOf(this.#buffer, end, end + 2) === "\r\n";
-    this.#consume(bytes + 2);
+  #stored({ bytes: length, verb, ...request }: Announced): MemcachedRequest | null {
+    if (this.#input.length < length + 2) return null;
+    const { bytes, at } = this.#input;
+    const end = at + length;
+    const data = bytesOf(bytes, at, end);
+    const isWhole = bytesOf(bytes, end, end + 2) === "\r\n";
+    this.#consume(length + 2);
     this.#announced = null;
     if (verb === "append" || verb === "prepend") return refused(ERROR, request.isSilent);
     return isWhole ? { ...request, verb, data } : refused(BAD_CHUNK, request.isSilent);
   }
 
   #skip(bytes: number): void {
-    const here = Math.min(bytes, this.heldBytes);
+    const here = Math.min(bytes, this.#input.length);
     this.#consume(here);
     this.#skipped = bytes - here;
   }
 
   #consume(bytes: number): void {
-    this.#from += bytes;
-    this.#scanned = this.#from;
-    if (this.#from < this.#to) return;
-    [this.#from, this.#to, this.#scanned] = [0, 0, 0];
-    if (this.#buffer.length > BUFFER_BYTES_KEPT) this.#buffer = Buffer.alloc(0);
+    this.#input.skip(bytes);
+    this.#scanned = 0;
   }
 }
 

@@ -3,6 +3,7 @@
  * error, or pages of a relation with a message behind them. Source: test/vectors/sql/GRAMMAR.md "Wire".
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
+import { ReceiveBuffer } from "./receive-buffer.js";
 
 /** Before what went wrong; clients look for it, whatever the language. */
 export const ERROR_HEAD = "Hadisoana : ";
@@ -41,8 +42,7 @@ export class SqlFrameReader {
   problem: "no-answer" | "too-long" | null = null;
   readonly #maxBytes: number;
   /** Of the frame that has not ended: what came before the chunk that is being read. */
-  #parts: ByteString[] = [];
-  #held = 0;
+  readonly #unfinished = new ReceiveBuffer();
   /** The beginning of the line that has not ended. */
   #line: ByteString = "";
   #place: Place = "head";
@@ -57,7 +57,7 @@ export class SqlFrameReader {
 
   /** Of the frame that has not ended. */
   get heldBytes(): number {
-    return this.#held;
+    return this.#unfinished.length;
   }
 
   /** The next whole frame; null: it has not come. */
@@ -76,10 +76,10 @@ export class SqlFrameReader {
       if (end < 0) break;
       at = end + 1;
       if (!this.#endLine()) continue;
-      this.#endFrame(text.slice(frameAt, at));
+      this.#endFrame(text.slice(frameAt, at), chunk.subarray(frameAt, at));
       frameAt = at;
     }
-    this.#keep(frameAt === 0 ? text : text.slice(frameAt));
+    this.#keep(chunk.subarray(frameAt));
   }
 
   /** @returns whether the frame ends with it */
@@ -110,23 +110,24 @@ export class SqlFrameReader {
     } else if (line !== PAGES_END) this.problem = "no-answer";
   }
 
-  #endFrame(rest: ByteString): void {
-    const bytes = this.#parts.length === 0 ? rest : this.#parts.join("") + rest;
+  /** @param text  the last part of the frame, and the same as bytes */
+  #endFrame(text: ByteString, part: Buffer): void {
+    const unfinished = this.#unfinished;
+    if (unfinished.length > 0) unfinished.append(part, part.length);
+    const bytes = unfinished.length === 0 ? text : bytesOf(unfinished.bytes, unfinished.at, unfinished.end);
     if (bytes.length > this.#maxBytes) this.problem = "too-long";
     else this.#whole.push({ bytes, isError: this.#isError });
-    this.#parts = [];
-    this.#held = 0;
+    unfinished.clear();
     this.#place = "head";
     this.#isError = false;
     this.#hasPages = false;
   }
 
-  #keep(part: ByteString): void {
-    if (part === "") return;
-    this.#held += part.length;
+  #keep(part: Buffer): void {
+    if (part.length === 0) return;
+    this.#unfinished.append(part, part.length);
     // What is being read of a head that is none may go on for ever.
     if (this.#place === "head" && this.#line.length === LINE_KEPT) this.problem ??= "no-answer";
-    if (this.#held > this.#maxBytes) this.problem ??= "too-long";
-    if (this.problem === null) this.#parts.push(part);
+    if (this.#unfinished.length > this.#maxBytes) this.problem ??= "too-long";
   }
 }

@@ -2,7 +2,8 @@
  * Statements of the SQL line protocol out of a stream of bytes: each ends with a `;` that is in no text, and in no comment of an English
  * statement. Source: test/vectors/sql/GRAMMAR.md "Wire"; there a `;` within a text ends the statement, which is fixed here.
  */
-import { type ByteString, bytesOf, trimmed } from "./byte-string.js";
+import { type ByteString, bytesOf, isBlank, trimmed } from "./byte-string.js";
+import { ReceiveBuffer } from "./receive-buffer.js";
 
 const SEMICOLON = 0x3b;
 const BACKSLASH = 0x5c;
@@ -24,8 +25,7 @@ export class SqlLineParser {
   /** Of a statement. May be changed whenever one has been taken: it holds for the next. */
   maxBytes: number;
   /** What has come of the statement that has not ended. */
-  #parts: ByteString[] = [];
-  #held = 0;
+  readonly #unfinished = new ReceiveBuffer();
   /** Statements that have come whole. */
   #whole: ByteString[] = [];
   #wholeBytes = 0;
@@ -48,16 +48,16 @@ export class SqlLineParser {
   }
 
   get heldBytes(): number {
-    return this.#held + this.#wholeBytes;
+    return this.#unfinished.length + this.#wholeBytes;
   }
 
   get isMidRequest(): boolean {
-    return this.#whole.length > 0 || this.#parts.some((part) => trimmed(part) !== "");
+    return this.#whole.length > 0 || !this.#isBlank;
   }
 
   /** Whether the next statement is longer than any may be: nothing more can be taken. */
   get isTooLong(): boolean {
-    return (this.#whole[0]?.length ?? this.#held) > this.maxBytes;
+    return (this.#whole[0]?.length ?? this.#unfinished.length) > this.maxBytes;
   }
 
   /** Takes bytes as they came; they are copied. */
@@ -73,17 +73,17 @@ export class SqlLineParser {
       } else if (this.#beginsComment(byte)) this.#hasComment = true;
       else if (byte === SINGLE || byte === DOUBLE) this.#quote = byte;
       else if (byte === SEMICOLON) {
-        this.#keep(bytesOf(chunk, from, at));
-        this.#endStatement();
+        this.#endStatement(chunk.subarray(from, at));
         from = at + 1;
       }
     }
-    this.#keep(bytesOf(chunk, from));
+    const rest = chunk.subarray(from);
+    this.#unfinished.append(rest, rest.length);
   }
 
   /** Nothing more comes: what has begun is a statement, as it is. */
   end(): void {
-    this.#endStatement();
+    this.#endStatement(Buffer.alloc(0));
   }
 
   /** The next whole statement, without blanks around it; null: it has not come. */
@@ -93,6 +93,17 @@ export class SqlLineParser {
     this.#whole.shift();
     this.#wholeBytes -= statement.length;
     return statement;
+  }
+
+  /** The statement of which this is the rest. */
+  #joined(rest: Buffer): ByteString {
+    const unfinished = this.#unfinished;
+    if (unfinished.length === 0) return bytesOf(rest);
+    unfinished.append(rest, rest.length);
+    const { bytes, at, end } = unfinished;
+    const text = bytesOf(bytes, at, end);
+    unfinished.clear();
+    return text;
   }
 
   #passComment(byte: number): void {
@@ -132,14 +143,14 @@ export class SqlLineParser {
     } else if (byte > 0x20) this.#mayHaveComments = false;
   }
 
-  #keep(part: ByteString): void {
-    if (part === "") return;
-    this.#parts.push(part);
-    this.#held += part.length;
+  get #isBlank(): boolean {
+    const { bytes, at, end } = this.#unfinished;
+    for (let i = at; i < end; i++) if (!isBlank(bytes[i] as number)) return false;
+    return true;
   }
 
-  #endStatement(): void {
-    const text = trimmed(this.#parts.join(""));
+  #endStatement(rest: Buffer): void {
+    const text = trimmed(this.#joined(rest));
     const statement = this.#hasComment && !this.#hasCode ? "" : text;
     this.#comment = 0;
     this.#mayHaveComments = null;
@@ -149,8 +160,6 @@ export class SqlLineParser {
     this.#hasComment = false;
     this.#quote = 0;
     this.#isEscaped = false;
-    this.#parts = [];
-    this.#held = 0;
     if (statement === "") return;
     this.#whole.push(statement);
     this.#wholeBytes += statement.length;

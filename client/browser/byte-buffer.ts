@@ -84,6 +84,7 @@ export const Buffer = {
   from,
   alloc,
   allocUnsafe: alloc,
+  allocUnsafeSlow: alloc,
   concat,
   byteLength: (text: string): number => new TextEncoder().encode(text).length,
   isBuffer: (value: unknown): boolean => value instanceof Uint8Array,

@@ -4,6 +4,7 @@
  * So is one over several lines that come in one piece.
  * Source: docs/json-documents.md "Lines"; test/vectors/json.
  */
+import { ReceiveBuffer } from "../receive-buffer.js";
 
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
@@ -12,8 +13,6 @@ const BACKSLASH = 0x5c;
 const BLANK = new Set([0x00, 0x09, 0x0a, 0x0b, 0x0d, 0x20]);
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
-/** Pieces of a line that are shorter are put together: each takes some hundred bytes besides its own. */
-const PIECE_BYTES_MIN = 64 * 1024;
 /** After this many bytes of a string indexOf finds the next byte that is not plain: it takes a while to begin. */
 const LONG_STRING = 64;
 /** The request that is not JSON. */
@@ -27,10 +26,7 @@ export class JsonLineParser {
   /** Of the first request that was not taken. */
   #next = 0;
   #lineBytes = 0;
-  #pieces: Buffer[] = [];
-  #pieceBytes = 0;
-  /** Whether the last piece is part of a chunk that was only lent. */
-  #isLent = false;
+  readonly #unfinished = new ReceiveBuffer();
   /** Brackets that are open in the unfinished line. */
   #depth = 0;
   #inString = false;
@@ -50,11 +46,11 @@ export class JsonLineParser {
 
   /** Bytes of the unfinished line and of requests that wait. */
   get heldBytes(): number {
-    return this.#lineBytes + this.#pieceBytes;
+    return this.#lineBytes + this.#unfinished.length;
   }
 
   get isMidRequest(): boolean {
-    return this.#pieceBytes > 0;
+    return this.#unfinished.length > 0;
   }
 
   /** The next whole request; null: it has not come. */
@@ -73,8 +69,7 @@ export class JsonLineParser {
   keep(): void {
     for (let at = this.#next; at < this.#lines.length; at++)
       this.#lines[at] = Buffer.from(this.#lines[at] as Buffer);
-    if (this.#isLent) this.#pieces.push(Buffer.from(this.#pieces.pop() as Buffer));
-    this.#isLent = false;
+    this.#unfinished.keep();
   }
 
   /** Takes bytes as they came; not copied, so not to be changed before `keep`. */
@@ -85,7 +80,7 @@ export class JsonLineParser {
     while (!this.#isTooLong) {
       let end = chunk.indexOf(LINE_FEED, from);
       if (end < 0) break;
-      if (joins && this.#pieceBytes === 0 && isBegun(chunk, from, end)) {
+      if (joins && this.#unfinished.length === 0 && isBegun(chunk, from, end)) {
         const whole = wholeEnd(chunk, from);
         // Looked for once: else each of many lines that are never closed would have all others looked through.
         if (whole < 0) joins = false;
@@ -104,39 +99,32 @@ export class JsonLineParser {
 
   /** The whole line of which this is the rest. */
   #take(rest: Buffer): Buffer {
-    if (this.#pieceBytes + rest.length > this.maxBytes) this.#isTooLong = true;
-    const line = this.#pieceBytes === 0 ? rest : Buffer.concat([...this.#pieces, rest]);
+    if (this.#unfinished.length + rest.length > this.maxBytes) this.#isTooLong = true;
+    const line = this.#isTooLong ? Buffer.alloc(0) : this.#joined(rest);
     this.#forget();
-    return this.#isTooLong ? Buffer.alloc(0) : trimmed(line);
+    return trimmed(line);
   }
 
   #keep(piece: Buffer): void {
-    if (this.#pieceBytes + piece.length > this.maxBytes) {
+    if (this.#unfinished.length + piece.length > this.maxBytes) {
       this.#isTooLong = true;
       return;
     }
-    this.#pieces.push(piece);
-    this.#isLent = true;
-    this.#pieceBytes += piece.length;
-    this.#mergePieces();
+    this.#unfinished.push(piece);
     const last = trimmed(piece).at(-1) ?? 0;
     const isClosed = this.#isClosedBy(piece) && CLOSING.has(last);
     if (!isClosed && !this.#isQuit()) return;
-    const line = trimmed(Buffer.concat(this.#pieces));
+    const line = trimmed(this.#unfinished.take(this.#unfinished.length));
     this.#forget();
     this.#add(line);
     this.#awaitsBreak = true;
   }
 
-  /** As in a counter of bits: no byte is copied more often than PIECE_BYTES_MIN has bits. */
-  #mergePieces(): void {
-    const pieces = this.#pieces;
-    for (;;) {
-      const [before, last] = pieces.slice(-2);
-      if (before === undefined || last === undefined) return;
-      if (before.length > last.length || before.length >= PIECE_BYTES_MIN) return;
-      pieces.splice(-2, 2, Buffer.concat([before, last]));
-    }
+  #joined(rest: Buffer): Buffer {
+    const unfinished = this.#unfinished;
+    if (unfinished.length === 0) return rest;
+    unfinished.append(rest, rest.length, unfinished.length + rest.length);
+    return unfinished.take(unfinished.length);
   }
 
   #add(line: Buffer): void {
@@ -145,9 +133,8 @@ export class JsonLineParser {
   }
 
   #isQuit(): boolean {
-    return (
-      this.#pieceBytes <= 2 * QUIT.length && trimmed(Buffer.concat(this.#pieces)).equals(Buffer.from(QUIT))
-    );
+    const { bytes, at, end, length } = this.#unfinished;
+    return length <= 2 * QUIT.length && trimmed(bytes.subarray(at, end)).equals(Buffer.from(QUIT));
   }
 
   /** Whether all brackets are closed behind a piece. */
@@ -179,9 +166,9 @@ export class JsonLineParser {
   }
 
   #forget(): void {
-    this.#pieces = [];
-    this.#pieceBytes = this.#depth = 0;
-    this.#inString = this.#isEscaped = this.#isLent = false;
+    this.#unfinished.clear();
+    this.#depth = 0;
+    this.#inString = this.#isEscaped = false;
   }
 }
 

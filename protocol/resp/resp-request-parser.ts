@@ -3,6 +3,7 @@
  * What is wrong with a stream is told in Redis's own words. Source: redis-server 7.0, test/listeners/resp.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
+import { ReceiveBuffer } from "../receive-buffer.js";
 import { splitLine } from "./inline-command.js";
 import type { ShortStrings } from "./short-strings.js";
 
@@ -26,7 +27,6 @@ const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
 const DIGITS_MAX = 15;
 /** What an argument costs besides its bytes: empty ones must not be free. */
 const ARGUMENT_BYTES = 16;
-const NOTHING = Buffer.alloc(0);
 
 export interface RequestBounds {
   /** Bytes of one argument. */
@@ -41,12 +41,7 @@ export class RespRequestParser {
   /** Whether the client has logged in, or need not. */
   trusted = true;
   readonly #bounds: RequestBounds;
-  /** What has come and was not handed out stands in it from `#at` to `#end`. */
-  #buffer: Buffer = NOTHING;
-  #at = 0;
-  #end = 0;
-  /** Whether the buffer is ours to write into, behind `#end`. */
-  #isOwn = false;
+  readonly #input = new ReceiveBuffer();
   /** Arguments of the request that are whole; null: between two requests. */
   #argv: ByteString[] | null = null;
   #missing = 0;
@@ -63,59 +58,34 @@ export class RespRequestParser {
 
   /** Bytes that were received and not yet handed out. */
   get heldBytes(): number {
-    return this.#buffer.length - this.#at + this.#argvBytes;
+    return this.#input.held + this.#argvBytes;
   }
 
   /** Whether a request has begun and is not complete. */
   get isMidRequest(): boolean {
-    return this.#argv !== null || this.#at < this.#end;
+    return this.#argv !== null || this.#input.length > 0;
   }
 
   /** @param chunk  as it came; not copied if nothing waits, so not to be changed before `keep` */
   push(chunk: Buffer): void {
-    if (this.#at < this.#end) this.#join(chunk);
-    else this.#lend(chunk, 0);
+    if (this.#input.length > 0) this.#join(chunk);
+    else this.#input.lend(chunk, 0);
   }
 
   #join(chunk: Buffer): void {
-    const missing = this.#bulk < 0 ? 0 : this.#bulk + 2 - (this.#end - this.#at);
+    const input = this.#input;
+    const missing = this.#bulk < 0 ? 0 : this.#bulk + 2 - input.length;
     if (missing > 0 && missing <= chunk.length) {
-      // What stands behind a long argument need not be copied as well.
-      this.#append(chunk, missing);
+      // What follows a long argument need not be copied as well.
+      input.append(chunk, missing, this.#bulk + 2);
       this.#takeArgument();
-      this.#lend(chunk, missing);
-    } else this.#append(chunk, chunk.length);
-  }
-
-  #lend(chunk: Buffer, at: number): void {
-    this.#buffer = chunk;
-    this.#at = at;
-    this.#end = chunk.length;
-    this.#isOwn = false;
-  }
-
-  #append(chunk: Buffer, bytes: number): void {
-    if (!this.#isOwn || this.#end + bytes > this.#buffer.length) this.#makeRoom(bytes);
-    chunk.copy(this.#buffer, this.#end, 0, bytes);
-    this.#end += bytes;
+      input.lend(chunk, missing);
+    } else input.append(chunk, chunk.length, this.#bulk < 0 ? undefined : this.#bulk + 2);
   }
 
   /** Copies what is left of a chunk, which may then be changed. */
   keep(): void {
-    if (!this.#isOwn && this.#at < this.#end) this.#makeRoom(0);
-  }
-
-  /** Twice as much as is there, so that many small pieces are not copied again and again; of a long argument no more. */
-  #makeRoom(bytes: number): void {
-    const rest = this.#end - this.#at;
-    const least = rest + bytes;
-    const enough = this.#bulk < 0 ? 2 * least : Math.min(2 * least, this.#bulk + 2);
-    const buffer = Buffer.allocUnsafeSlow(Math.max(least, enough));
-    this.#buffer.copy(buffer, 0, this.#at, this.#end);
-    this.#buffer = buffer;
-    this.#at = 0;
-    this.#end = rest;
-    this.#isOwn = true;
+    this.#input.keep();
   }
 
   /** The next whole request, name first; null: more bytes have to come, or `problem` says what is wrong. */
@@ -123,8 +93,8 @@ export class RespRequestParser {
     if (this.problem !== null) return null;
     for (;;) {
       if (this.#argv === null) {
-        if (this.#at === this.#end) return this.#release();
-        const isArray = this.#buffer[this.#at] === STAR;
+        if (this.#input.at === this.#input.end) return this.#release();
+        const isArray = this.#input.bytes[this.#input.at] === STAR;
         const whole = isArray ? this.#readWhole() : null;
         if (whole !== null) return whole;
         const argv = isArray ? this.#startArray() : this.#readLine();
@@ -140,12 +110,12 @@ export class RespRequestParser {
    * and takes nothing that step by step would not be taken.
    */
   #readWhole(): readonly ByteString[] | null {
-    const buffer = this.#buffer;
-    const end = this.#end;
-    const count = (buffer[this.#at + 1] as number) - DIGIT_0;
-    if (!(count >= 1 && count <= 9) || buffer[this.#at + 2] !== CR) return null;
+    const buffer = this.#input.bytes;
+    const end = this.#input.end;
+    const count = (buffer[this.#input.at + 1] as number) - DIGIT_0;
+    if (!(count >= 1 && count <= 9) || buffer[this.#input.at + 2] !== CR) return null;
     const argv: ByteString[] = new Array(count);
-    let at = this.#at + 4;
+    let at = this.#input.at + 4;
     for (let i = 0; i < count; i++) {
       let length = (buffer[at + 1] as number) - DIGIT_0;
       if (buffer[at] !== DOLLAR || !(length >= 0 && length <= 9)) return null;
@@ -160,7 +130,7 @@ export class RespRequestParser {
       argv[i] = this.#strings.take(buffer, start, start + length);
       at = start + length + 2;
     }
-    this.#at = at;
+    this.#input.at = at;
     return argv;
   }
 
@@ -168,11 +138,11 @@ export class RespRequestParser {
   #startArray(): null | undefined {
     const end = this.#headEnd("mbulk");
     if (end < 0) return null;
-    const count = this.#number(this.#at + 1, end);
+    const count = this.#number(this.#input.at + 1, end);
     if (count === null || count > ARGUMENTS_MAX) return this.#fail("invalid multibulk length");
     if (count > UNAUTHENTICATED_ARGUMENTS_MAX && !this.trusted)
       return this.#fail("unauthenticated multibulk length");
-    this.#at = end + 2;
+    this.#input.at = end + 2;
     if (count <= 0) return undefined;
     // Not sized beforehand: the length is the sender's word.
     this.#argv = [];
@@ -185,7 +155,7 @@ export class RespRequestParser {
     const argv = this.#argv as ByteString[];
     while (this.#missing > 0) {
       if (this.#bulk < 0 && !this.#readBulkHead()) return this.problem === null ? this.#checkSize() : null;
-      if (this.#at + this.#bulk + 2 > this.#end) return this.#checkSize();
+      if (this.#input.at + this.#bulk + 2 > this.#input.end) return this.#checkSize();
       this.#takeArgument();
     }
     this.#argv = null;
@@ -195,10 +165,10 @@ export class RespRequestParser {
 
   /** The argument that is being read is all there. */
   #takeArgument(): void {
-    const end = this.#at + this.#bulk;
-    (this.#argv as ByteString[]).push(this.#strings.take(this.#buffer, this.#at, end));
+    const end = this.#input.at + this.#bulk;
+    (this.#argv as ByteString[]).push(this.#strings.take(this.#input.bytes, this.#input.at, end));
     this.#argvBytes += this.#bulk + ARGUMENT_BYTES;
-    this.#at = end + 2;
+    this.#input.at = end + 2;
     this.#bulk = -1;
     this.#missing--;
   }
@@ -206,13 +176,13 @@ export class RespRequestParser {
   #readBulkHead(): boolean {
     const end = this.#headEnd("bulk");
     if (end < 0) return false;
-    const buffer = this.#buffer;
-    if (buffer[this.#at] !== DOLLAR) {
-      const got = String.fromCharCode(buffer[this.#at] as number).replace(/[\r\n]/, " ");
+    const buffer = this.#input.bytes;
+    if (buffer[this.#input.at] !== DOLLAR) {
+      const got = String.fromCharCode(buffer[this.#input.at] as number).replace(/[\r\n]/, " ");
       this.#fail(`expected '$', got '${got}'`);
       return false;
     }
-    const length = this.#number(this.#at + 1, end);
+    const length = this.#number(this.#input.at + 1, end);
     if (length === null || length < 0 || length > this.#bounds.bulkBytes) {
       this.#fail("invalid bulk length");
       return false;
@@ -221,27 +191,27 @@ export class RespRequestParser {
       this.#fail("unauthenticated bulk length");
       return false;
     }
-    this.#at = end + 2;
+    this.#input.at = end + 2;
     this.#bulk = length;
     return true;
   }
 
   /** Where the head that begins here ends: its CR, with a byte behind it. -1: it is not all there. */
   #headEnd(what: "mbulk" | "bulk"): number {
-    const buffer = this.#buffer;
-    const last = this.#end - 1;
-    let at = this.#at;
+    const buffer = this.#input.bytes;
+    const last = this.#input.end - 1;
+    let at = this.#input.at;
     // C ends a string at a NUL, and so do heads.
     while (at < last && buffer[at] !== CR && buffer[at] !== NUL) at++;
     if (at < last && buffer[at] === CR) return at;
-    if (buffer[at] !== CR && this.#end - this.#at > LINE_BYTES_MAX)
+    if (buffer[at] !== CR && this.#input.end - this.#input.at > LINE_BYTES_MAX)
       this.#fail(`too big ${what} count string`);
     return -1;
   }
 
   /** A canonical decimal between two places; null: it is none. What is too long is infinite. */
   #number(from: number, end: number): number | null {
-    const buffer = this.#buffer;
+    const buffer = this.#input.bytes;
     const isNegative = buffer[from] === MINUS;
     const start = isNegative ? from + 1 : from;
     if (end === start || (buffer[start] === DIGIT_0 && (end - start > 1 || isNegative))) return null;
@@ -257,22 +227,21 @@ export class RespRequestParser {
 
   /** @returns an inline request; undefined: the line was empty; null: wait */
   #readLine(): readonly ByteString[] | null | undefined {
-    const buffer = this.#buffer;
-    let end = this.#at;
-    while (end < this.#end && buffer[end] !== LF && buffer[end] !== NUL) end++;
-    if (end === this.#end || buffer[end] === NUL)
-      return this.#end - this.#at > LINE_BYTES_MAX ? this.#fail("too big inline request") : null;
-    const last = end > this.#at && buffer[end - 1] === CR ? end - 1 : end;
-    const argv = splitLine(bytesOf(buffer, this.#at, last));
+    const buffer = this.#input.bytes;
+    let end = this.#input.at;
+    while (end < this.#input.end && buffer[end] !== LF && buffer[end] !== NUL) end++;
+    if (end === this.#input.end || buffer[end] === NUL)
+      return this.#input.end - this.#input.at > LINE_BYTES_MAX ? this.#fail("too big inline request") : null;
+    const last = end > this.#input.at && buffer[end - 1] === CR ? end - 1 : end;
+    const argv = splitLine(bytesOf(buffer, this.#input.at, last));
     if (!Array.isArray(argv)) return this.#fail("unbalanced quotes in request");
-    this.#at = end + 1;
+    this.#input.at = end + 1;
     return argv.length === 0 ? undefined : argv;
   }
 
   /** Nothing is left: a buffer that is kept would cost each idle client its last piece. */
   #release(): null {
-    this.#buffer = NOTHING;
-    this.#at = this.#end = 0;
+    this.#input.clear();
     return null;
   }
 
