@@ -1,8 +1,8 @@
 /** What is remembered of a JSON connection: who has logged in. Requests in, answers out; knows nothing of bytes. */
 import { isUtf8 } from "node:buffer";
-import type { CommandPath } from "../../engine/users/command-path.js";
-import { Guest, type GuestParts } from "../../engine/users/guest.js";
+import type { Denial, Guest } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
+import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { Limits } from "../../options/limits.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
@@ -11,7 +11,6 @@ import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { commands, resolveCommand } from "../../store/command-table.js";
-import type { Command } from "../../store/rows/command.js";
 import type { Action, ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
@@ -24,8 +23,7 @@ import { REPLICA_ACTION } from "./replicas/fleet-messages.js";
 import { ReplicaAnswers, type ReplicaAnswersHost } from "./replicas/replica-answers.js";
 import { AnsweredByLeader, type JsonReplicas, type Led } from "./replicas/replicas.js";
 
-export interface JsonSessionHost extends GuestParts {
-  readonly path: CommandPath;
+export interface JsonSessionHost extends UserCommandsParts {
   readonly environment: Environment;
   /** Servers of the original's kind; null: none. */
   readonly replicas: JsonReplicas | null;
@@ -59,6 +57,7 @@ const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 export class JsonSession implements ActionHost {
   readonly #host: JsonSessionHost;
   readonly #guest: Guest;
+  readonly #commands: UserCommands;
   readonly #sender: GuestSender;
   /** Whether errors are told with codes, which the client has asked for. */
   #hasCodes = false;
@@ -70,7 +69,8 @@ export class JsonSession implements ActionHost {
 
   constructor(host: JsonSessionHost) {
     this.#host = host;
-    this.#guest = new Guest(host);
+    this.#commands = new UserCommands(host, denied);
+    this.#guest = this.#commands.guest;
     this.#sender = new GuestSender(this.#guest, host.environment);
   }
 
@@ -181,13 +181,12 @@ export class JsonSession implements ActionHost {
   }
 
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {
-    const command = this.#permitted(argv);
-    return "kind" in command ? command : this.#host.path.execute(command, argv, this.#sender);
+    return this.#commands.run(argv, this.#sender);
   }
 
   write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
-    const command = this.#permitted(argv);
-    if ("kind" in command) return { reply: command, replicated: null };
+    const called = this.#commands.permitted(argv);
+    if ("kind" in called) return { reply: called, replicated: null };
     const { path, replicas } = this.#host;
     const isLocal = request.isOff("replicate");
     if (replicas !== null && !isLocal)
@@ -197,7 +196,7 @@ export class JsonSession implements ActionHost {
     let replicated: boolean | null = isLocal || path.others !== null ? false : null;
     const waits = !isLocal && path.others !== null && path.others > 0;
     const sender = waits ? this.#sender.awaiting((came) => (replicated = came)) : this.#sender;
-    const reply = path.execute(command, argv, sender);
+    const reply = path.execute(called.command, argv, sender);
     return reply instanceof Promise
       ? reply.then((settled) => ({ reply: settled, replicated }))
       : { reply, replicated };
@@ -230,8 +229,8 @@ export class JsonSession implements ActionHost {
         const run = actions.get(request.action ?? "");
         if (run === undefined) return failure(`The action '${request.action}' provided is not valid.`);
         const write = (argv: readonly ByteString[]): Written => {
-          const command = this.#permitted(argv);
-          if ("kind" in command) return { reply: command, replicated: null };
+          const called = this.#commands.permitted(argv);
+          if ("kind" in called) return { reply: called, replicated: null };
           const { reply, forwarded } = (replicas as JsonReplicas).lead(argv, request, from);
           return { reply, replicated: forwarded === null ? null : true };
         };
@@ -248,15 +247,9 @@ export class JsonSession implements ActionHost {
       },
     };
   }
-
-  #permitted(argv: readonly ByteString[]): Command | ErrorReply {
-    const command = resolveCommand(argv);
-    if (command instanceof CommandFailure) return command.reply;
-    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
-    if (denial === null) return command;
-    return denial === "no-memory" ? OUT_OF_MEMORY : NOT_PERMITTED;
-  }
 }
+
+const denied = (denial: Denial): ErrorReply => (denial === "no-memory" ? OUT_OF_MEMORY : NOT_PERMITTED);
 
 /** @throws the problem, if it is another */
 function answerOfLeader(problem: unknown): string {

@@ -3,22 +3,19 @@
  * nothing of bytes. Who has to log in does it as with `memcached -Y`: by a first `set` whose data are name and password.
  */
 
-import type { Called } from "../../engine/backends/called.js";
-import type { CommandPath } from "../../engine/users/command-path.js";
-import { type Denial, Guest, type GuestParts } from "../../engine/users/guest.js";
+import type { Denial } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
+import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
 import type { Environment } from "../../net/process/environment.js";
 import { version } from "../../net/process/version.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type MemcachedRequest, type StoreRequest, uint64 } from "../../protocol/memcached-requests.js";
-import type { Reply } from "../../protocol/reply.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
-import { findCommand, resolveCommand } from "../../store/command-table.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { findCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command.js";
 import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
 
-export interface MemcachedSessionHost extends GuestParts {
-  readonly path: CommandPath;
+export interface MemcachedSessionHost extends UserCommandsParts {
   readonly environment: Pick<Environment, "clock">;
   readonly limits: { readonly maxOutputBytes: number };
 }
@@ -35,24 +32,26 @@ const WRITERS = findCommand("WRITERS") as Command;
 const COUNT_TRIES = 100;
 /** In place of an answer. */
 const OTHERS_DID = "";
+const NO_MEMORY = error("out of memory storing object");
+const NOT_PERMITTED = error("this user has no permissions for this command or key");
 const NOT_FOUND = "NOT_FOUND\r\n";
 const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
 export class MemcachedSession {
   readonly #host: MemcachedSessionHost;
-  readonly #guest: Guest;
+  readonly #commands: UserCommands;
   readonly #sender: GuestSender;
 
   constructor(host: MemcachedSessionHost) {
     this.#host = host;
-    this.#guest = new Guest(host);
-    this.#sender = new GuestSender(this.#guest, host.environment);
+    this.#commands = new UserCommands(host, denied);
+    this.#sender = new GuestSender(this.#commands.guest, host.environment);
   }
 
   /** Whether nobody has logged in who has to. */
   get isStranger(): boolean {
-    return this.#guest.user === null;
+    return this.#commands.guest.user === null;
   }
 
   /** @returns the answer, "" if none is wanted; null: the connection is to be closed */
@@ -60,7 +59,7 @@ export class MemcachedSession {
     if (request.kind === "quit" || request.kind === "http") return null;
     if (request.kind === "wrong") return request.answer;
     if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
-    this.#guest.renew();
+    this.#commands.guest.renew();
     const answer = this.isStranger ? this.#logIn(request) : this.#answer(request);
     if (request.kind === "get" || !request.isSilent) return answer;
     return answer instanceof Promise ? answer.then(() => "") : "";
@@ -69,7 +68,9 @@ export class MemcachedSession {
   #logIn(request: CommandRequest): string {
     if (request.kind !== "store" || request.verb !== "set") return "CLIENT_ERROR unauthenticated\r\n";
     const [, name = "", password = ""] = /^(\S+) (\S+)\s*$/.exec(request.data) ?? [];
-    return this.#guest.logIn(name, password) ? "STORED\r\n" : "CLIENT_ERROR authentication failure\r\n";
+    return this.#commands.guest.logIn(name, password)
+      ? "STORED\r\n"
+      : "CLIENT_ERROR authentication failure\r\n";
   }
 
   #answer(request: CommandRequest): string | Promise<string> {
@@ -155,8 +156,8 @@ export class MemcachedSession {
     keys: readonly ByteString[],
     told: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
   ): string | Promise<string> {
-    const values = this.#permitted(["MGET", ...keys]);
-    if (typeof values === "string") return values;
+    const values = this.#commands.permitted(["MGET", ...keys]);
+    if ("kind" in values) return answerOf(values, () => "");
     const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
     const reply = this.#host.path.executeTogether([writers, values], [], this.#sender);
     const read = (both: Reply): string | Promise<string> => {
@@ -169,9 +170,7 @@ export class MemcachedSession {
 
   /** @param told  the answer to a reply that is no error */
   #run(argv: readonly ByteString[], told: (reply: Reply) => string): string | Promise<string> {
-    const called = this.#permitted(argv);
-    if (typeof called === "string") return called;
-    const reply = this.#host.path.execute(called.command, argv, this.#sender);
+    const reply = this.#commands.run(argv, this.#sender);
     return reply instanceof Promise
       ? reply.then((settled) => answerOf(settled, told))
       : answerOf(reply, told);
@@ -183,8 +182,8 @@ export class MemcachedSession {
     writer: ByteString,
     told: (reply: Reply | null) => string,
   ): string | Promise<string> {
-    const called = this.#permitted(argv);
-    if (typeof called === "string") return called;
+    const called = this.#commands.permitted(argv);
+    if ("kind" in called) return answerOf(called, () => "");
     const conditions = [{ db: this.#sender.db, key: argv[1] ?? "", writer }];
     const reply = this.#host.path.executeTogether([called], conditions, this.#sender);
     const ofOne = (all: Reply) => {
@@ -193,22 +192,12 @@ export class MemcachedSession {
     };
     return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
   }
-
-  #permitted(argv: readonly ByteString[]): Called | string {
-    const command = resolveCommand(argv);
-    if (command instanceof CommandFailure) return answerOf(command.reply, () => "");
-    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
-    return denial === null ? { command, argv } : denied(denial);
-  }
 }
 
-function denied(denial: Denial): string {
-  return denial === "no-memory"
-    ? "SERVER_ERROR out of memory storing object\r\n"
-    : "CLIENT_ERROR this user has no permissions for this command or key\r\n";
-}
+const denied = (denial: Denial): ErrorReply => (denial === "no-memory" ? NO_MEMORY : NOT_PERMITTED);
 
 function answerOf(reply: Reply, told: (reply: Reply) => string): string {
+  if (reply === NOT_PERMITTED) return `CLIENT_ERROR ${NOT_PERMITTED.text}\r\n`;
   return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : told(reply);
 }
 

@@ -3,25 +3,23 @@
  * Statements in, frames out; knows nothing of sockets. Who has to log in sends `login name password` first.
  */
 
-import type { CommandPath } from "../../engine/users/command-path.js";
-import { Guest, type GuestParts } from "../../engine/users/guest.js";
+import type { Denial } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
+import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Reply } from "../../protocol/reply.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
 import { readAside, type SqlAside } from "../../protocol/sql-statement.js";
 import { StepReply } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
 import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
 import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
 
-export interface SqlSessionHost extends GuestParts {
-  readonly path: CommandPath;
+export interface SqlSessionHost extends UserCommandsParts {
   readonly environment: Pick<Environment, "clock" | "uptime">;
   readonly limits: { readonly maxOutputBytes: number };
   readonly language: SqlLanguage;
@@ -29,7 +27,7 @@ export interface SqlSessionHost extends GuestParts {
 
 export class SqlSession {
   readonly #host: SqlSessionHost;
-  readonly #guest: Guest;
+  readonly #commands: UserCommands;
   readonly #sender: GuestSender;
   /** Empty: none is chosen. */
   #database: ByteString = "";
@@ -37,29 +35,21 @@ export class SqlSession {
 
   constructor(host: SqlSessionHost) {
     this.#host = host;
-    this.#guest = new Guest(host);
-    this.#sender = new SteppedSender(this.#guest, host.environment);
+    this.#commands = new UserCommands(host, (denial) => this.#denied(denial));
+    this.#sender = new SteppedSender(this.#commands.guest, host.environment);
   }
 
   /** Whether nobody has logged in who has to. */
   get isStranger(): boolean {
-    return this.#guest.user === null;
+    return this.#commands.guest.user === null;
   }
 
   /** @returns the answer; null: the connection is to be closed */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
-    this.#guest.renew();
+    this.#commands.guest.renew();
     const aside = readAside(statement);
     if (aside !== null) return this.#setUp(aside);
-    const argv = ["SQL", this.#database, statement];
-    const command = resolveCommand(argv);
-    if (command instanceof CommandFailure) return errorOf(command.reply.text);
-    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
-    if (denial !== null)
-      return this.#refuses(
-        denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission",
-      );
-    const reply = this.#host.path.execute(command, argv, this.#sender);
+    const reply = this.#commands.run(["SQL", this.#database, statement], this.#sender);
     return reply instanceof Promise
       ? reply.then((settled) => this.#told(statement, settled))
       : this.#told(statement, reply);
@@ -70,7 +60,7 @@ export class SqlSession {
       case "http":
         return null;
       case "login": {
-        const isIn = this.#guest.logIn(aside.name, aside.password);
+        const isIn = this.#commands.guest.logIn(aside.name, aside.password);
         return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
       }
       case "pages":
@@ -103,6 +93,11 @@ export class SqlSession {
       if (problem instanceof RangeError) return this.#refuses("tooMuch");
       throw problem;
     }
+  }
+
+  #denied(denial: Denial): ErrorReply {
+    const what = denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission";
+    return error(this.#says(what));
   }
 
   #says(what: keyof typeof MESSAGES): ByteString {

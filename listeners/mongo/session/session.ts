@@ -3,15 +3,11 @@
  * nothing of sockets.
  */
 
-import type { MemoryFace } from "../../../engine/memory/memory-limit.js";
-import type { CommandPath } from "../../../engine/users/command-path.js";
-import { type Denial, Guest } from "../../../engine/users/guest.js";
+import type { Denial, Guest } from "../../../engine/users/guest.js";
+import { UserCommands, type UserCommandsParts } from "../../../engine/users/user-commands.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
-import { resolveCommand } from "../../../store/command-table.js";
-import type { Command } from "../../../store/rows/command.js";
 import { doneAnswer, refusedAnswer, written } from "../messages/answers.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure.js";
@@ -21,9 +17,7 @@ import { GuestLogin } from "./login.js";
 import { MongoSender } from "./sender.js";
 import { waited, writeConcernOf } from "./write-concern.js";
 
-export interface MongoSessionHost extends MongoServer {
-  readonly path: CommandPath;
-  readonly memory: MemoryFace;
+export interface MongoSessionHost extends MongoServer, UserCommandsParts {
   /** By their names, all of them. */
   readonly commands: ReadonlyMap<string, MongoCommand>;
 }
@@ -46,6 +40,7 @@ export class MongoSession implements CommandHost {
   readonly id: number;
   readonly #host: MongoSessionHost;
   readonly #guest: Guest;
+  readonly #commands: UserCommands;
   readonly #sender: MongoSender;
   /** Of what an answer waits for besides its write. */
   #endWait = () => {};
@@ -53,7 +48,8 @@ export class MongoSession implements CommandHost {
   constructor(host: MongoSessionHost, { remote, id, isPrivate }: MongoConnection) {
     this.#host = host;
     this.server = host;
-    this.#guest = new Guest(host);
+    this.#commands = new UserCommands(host, denied);
+    this.#guest = this.#commands.guest;
     this.#sender = new MongoSender(this.#guest, host.environment);
     this.login = new GuestLogin(this.#guest, host.users, isPrivate);
     [this.remote, this.id] = [remote, id];
@@ -78,7 +74,8 @@ export class MongoSession implements CommandHost {
   }
 
   check(argv: readonly ByteString[]): void {
-    this.#allowed(argv);
+    const called = this.#commands.permitted(argv);
+    if ("kind" in called) throw failureOf(called);
   }
 
   run<Answer>(
@@ -86,8 +83,7 @@ export class MongoSession implements CommandHost {
     told: (reply: Reply) => Answer,
     sender = this.#sender,
   ): Answer | Promise<Answer> {
-    const command = this.#allowed(argv);
-    const reply = this.#host.path.execute(command, argv, sender);
+    const reply = this.#commands.run(argv, sender);
     return reply instanceof Promise ? reply.then((one) => good(one, told)) : good(reply, told);
   }
 
@@ -105,15 +101,6 @@ export class MongoSession implements CommandHost {
       });
     const answer = this.run(argv, told, sender);
     return typeof answer === "string" ? wait(answer) : answer.then(wait);
-  }
-
-  /** @throws MongoFailure  there is no such command, or the user may not give it */
-  #allowed(argv: readonly ByteString[]): Command {
-    const command = resolveCommand(argv);
-    if (command instanceof CommandFailure) throw failureOf(command.reply);
-    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
-    if (denial !== null) throw denied(denial);
-    return command;
   }
 
   #answer(request: MongoMessage): ByteString | Promise<ByteString> {
@@ -152,8 +139,9 @@ function refusalOf(problem: unknown, { kind }: MongoMessage): ByteString {
   throw problem;
 }
 
-function denied(denial: Denial): MongoFailure {
-  return denial === "no-memory"
+/** @throws MongoFailure */
+function denied(denial: Denial): never {
+  throw denial === "no-memory"
     ? failure(146, "no memory is left for more data")
     : failure(13, "not authorized: this user has no permission for this command or collection");
 }

@@ -1,0 +1,39 @@
+/** The commands of one connection of a listener with users: each is looked up, permitted, given memory, and run. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { ErrorReply, Reply } from "../../protocol/reply.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { resolveCommand } from "../../store/command-table.js";
+import type { Called } from "../backends/called.js";
+import type { CommandPath, CommandSender } from "./command-path.js";
+import { type Denial, Guest, type GuestParts } from "./guest.js";
+
+export interface UserCommandsParts extends GuestParts {
+  readonly path: CommandPath;
+}
+
+export class UserCommands {
+  readonly guest: Guest;
+  readonly #path: CommandPath;
+  readonly #denied: (denial: Denial) => ErrorReply;
+
+  /** @param denied  returns, or throws, a denial in the listener's own words */
+  constructor(parts: UserCommandsParts, denied: (denial: Denial) => ErrorReply) {
+    this.guest = new Guest(parts);
+    this.#path = parts.path;
+    this.#denied = denied;
+  }
+
+  /** Returns the call, or why it cannot be run: there is no such command, or it is denied. */
+  permitted(argv: readonly ByteString[]): Called | ErrorReply {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const denial = this.guest.denial(command, argv, command.flags.includes("denyoom"));
+    return denial === null ? { command, argv } : this.#denied(denial);
+  }
+
+  /** Runs a command. Errors are replies; a promise never rejects. */
+  run(argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    const called = this.permitted(argv);
+    return "kind" in called ? called : this.#path.execute(called.command, argv, sender);
+  }
+}
