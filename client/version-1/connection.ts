@@ -13,6 +13,7 @@ import { unreadable } from "../../protocol/errors.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { readResponsePayload } from "../../protocol/version-1/response-v1.js";
 import type { Delivery } from "../calls/call.js";
+import { closeReason } from "../shared/close-reason.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { ClientSocket, Environment, SocketError } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
@@ -149,16 +150,12 @@ export class Connection {
   }
 
   #closed(error: SocketError | null): void {
-    const seen = error === null ? "" : (error.code ?? error.message);
-    if (error?.stage !== undefined) {
-      this.#lose(error.stage, error.message);
-    } else if (this.state === "connecting") {
-      this.#lose(error?.syscall?.startsWith("getaddr") ? "dns" : "connect", seen);
-    } else if (this.#parser.midFrame) {
+    const isConnecting = this.state === "connecting";
+    const open = error?.syscall === "write" ? "send" : "no-reason";
+    const { stage, detail } = closeReason(error, isConnecting ? null : open);
+    if (!isConnecting && error?.stage === undefined && this.#parser.midFrame)
       this.#lose("garbage", "closed in the middle of an answer");
-    } else {
-      this.#lose(error?.syscall === "write" ? "send" : "no-reason", seen);
-    }
+    else this.#lose(stage, detail);
   }
 
   #lose(stage: Stage, detail: string): void {

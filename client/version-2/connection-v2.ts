@@ -8,6 +8,7 @@
 import { MalformedFrame, unreadable } from "../../protocol/errors.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { type DaemonMessage, type EventMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
+import { closeReason } from "../shared/close-reason.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { ClientSocket, Environment, SocketError } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
@@ -47,7 +48,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   readonly #knows: readonly string[] | undefined;
   readonly #trace: FrameTracer | null;
   readonly #socket: ClientSocket;
-  readonly #parser = new FrameParser(MAX_MESSAGE_BYTES, 2);
+  readonly #parser: FrameParser;
 
   constructor(parts: {
     address: Address;
@@ -59,6 +60,8 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     knows?: readonly string[] | undefined;
     trace: FrameTracer | null;
     now: number;
+    /** Default `MAX_MESSAGE_BYTES`. */
+    maxMessageBytes?: number;
   }) {
     this.#address = parts.address;
     this.#environment = parts.environment;
@@ -67,6 +70,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#knows = parts.knows;
     this.#trace = parts.trace;
     this.since = parts.now;
+    this.#parser = new FrameParser(parts.maxMessageBytes ?? MAX_MESSAGE_BYTES, 2);
     this.#socket = this.#environment.openSocket(parts.address, {
       opened: () => this.#opened(),
       received: (chunk) => this.#received(chunk),
@@ -133,11 +137,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   }
 
   #closed(error: SocketError | null): void {
-    const now = this.#environment.now();
-    const seen = error === null ? "" : (error.code ?? error.message);
-    if (error?.stage !== undefined) this.#owner.gone(error.stage, error.message, now);
-    else if (this.state === "connecting") {
-      this.#owner.gone(error?.syscall?.startsWith("getaddr") ? "dns" : "connect", seen, now);
-    } else this.#owner.gone("lost", seen, now);
+    const { stage, detail } = closeReason(error, this.state === "connecting" ? null : "lost");
+    this.#owner.gone(stage, detail, this.#environment.now());
   }
 }
