@@ -3,10 +3,13 @@
  * an answer ends with LF CR. Source: docs/json-documents.md "Lines".
  */
 import type { Socket } from "node:net";
+import { StringDecoder } from "node:string_decoder";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { isTlsAlert } from "../../client/shared/tls.js";
+import { bytesOfText } from "../../protocol/byte-string.js";
+import { type AnswerReader, RequestClient } from "../../protocol/request-client.js";
 import { readServerUrl } from "../shared/server-url.js";
-import { connected } from "../shared/text-socket.js";
+import { connected, setTimer } from "../shared/text-socket.js";
 
 const SCHEME = "json";
 const DEFAULT_PORT = 8888;
@@ -24,13 +27,11 @@ export function readJsonUrl(text: string): ServerAddress {
 }
 
 export class JsonServer implements Disposable {
-  readonly #socket: Socket;
-  /** One for all answers: each would listen to the socket, and never leave it. */
-  readonly #received: AsyncIterator<string>;
+  readonly #client: RequestClient<JsonPart>;
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    this.#received = socket[Symbol.asyncIterator]();
+  private constructor(socket: Socket, silenceMs: number) {
+    const reader = new JsonPartReader();
+    this.#client = new RequestClient({ socket, reader, setTimer, answerMs: silenceMs, isSilence: true });
   }
 
   /**
@@ -41,16 +42,11 @@ export class JsonServer implements Disposable {
   static async open(address: ServerAddress, silenceMs: number): Promise<JsonServer> {
     const { host, port, login } = address;
     const socket = await connected(address, silenceMs, `${SCHEME}://`);
-    socket.setTimeout(silenceMs, () =>
-      socket.destroy(new Error(`the server said nothing for ${silenceMs} ms`)),
-    );
-    // Told by whoever reads next.
-    socket.on("error", () => {});
-    const server = new JsonServer(socket);
+    const server = new JsonServer(socket, silenceMs);
     if (login !== null) {
       const { status, message } = await server.ask({ action: "auth", ...login });
       if (status !== "success") {
-        socket.destroy();
+        server[Symbol.dispose]();
         throw new Error(`${host}:${port} does not let ${login.user} in: ${String(message)}`);
       }
     }
@@ -68,25 +64,41 @@ export class JsonServer implements Disposable {
 
   /** One request, and its answer piece by piece, without its end. @throws Error  the connection */
   async *pieces(request: object): AsyncGenerator<string, void, undefined> {
-    this.#socket.write(`${JSON.stringify(request)}\n`);
-    let held = "";
-    for (;;) {
-      const { done, value: piece } = await this.#received.next();
-      if (done) throw new Error("the server closed the connection");
-      if (isTlsAlert(Buffer.from(piece.slice(0, 2)))) throw new Error(TLS_ONLY);
-      const text = held + piece;
-      if (text.endsWith(ANSWER_END)) {
-        yield text.slice(0, -ANSWER_END.length);
-        return;
-      }
-      // The end may come in two pieces.
-      held = text.endsWith("\n") ? "\n" : "";
-      yield text.slice(0, text.length - held.length);
-    }
+    const parts = this.#client.askParts(bytesOfText(`${JSON.stringify(request)}\n`), ({ isLast }) => isLast);
+    for await (const { text } of parts) yield text;
   }
 
   [Symbol.dispose](): void {
-    this.#socket.destroy();
+    this.#client.close();
+  }
+}
+
+/** Characters of an answer. */
+interface JsonPart {
+  readonly text: string;
+  readonly isLast: boolean;
+}
+
+class JsonPartReader implements AnswerReader<JsonPart> {
+  problem: string | null = null;
+  isMidAnswer = false;
+  readonly #decoder = new StringDecoder("utf8");
+  #text = "";
+
+  push(chunk: Buffer): void {
+    if (isTlsAlert(chunk)) this.problem = TLS_ONLY;
+    else this.#text += this.#decoder.write(chunk);
+  }
+
+  next(): JsonPart | null {
+    if (this.problem !== null) return null;
+    const end = this.#text.indexOf(ANSWER_END);
+    // The end may come in two pieces.
+    const length = end >= 0 ? end : this.#text.length - (this.#text.endsWith("\n") ? 1 : 0);
+    if (end < 0 && length === 0) return null;
+    const text = this.#text.slice(0, length);
+    this.#text = this.#text.slice(end >= 0 ? end + ANSWER_END.length : length);
+    return { text, isLast: end >= 0 };
   }
 }
 

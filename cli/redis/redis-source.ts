@@ -2,19 +2,14 @@
 import type { Socket } from "node:net";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
-import { RespReplyCutter } from "../../protocol/resp/reply-cutter.js";
-import { RespReader } from "../../protocol/resp/resp-reader.js";
+import { RequestClient } from "../../protocol/request-client.js";
+import { RespReplyStream } from "../../protocol/resp/reply-stream.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { connected } from "../shared/text-socket.js";
+import { connected, setTimer } from "../shared/text-socket.js";
 import type { RedisAddress } from "./redis-url.js";
 
 /** Redis's own bound of a string. */
 const REPLY_MOST_BYTES = 600 * 1024 * 1024;
-
-interface Waiter {
-  readonly resolve: (reply: PlainReply) => void;
-  readonly reject: (problem: Error) => void;
-}
 
 /** The server answered a command with an error. */
 export class RedisError extends Error {
@@ -22,14 +17,9 @@ export class RedisError extends Error {
 }
 
 export class RedisSource implements Disposable {
-  readonly #socket: Socket;
-  readonly #waiting: Waiter[] = [];
-  readonly #cutter = new RespReplyCutter(REPLY_MOST_BYTES, (reply) => this.#take(reply));
+  readonly #client: RequestClient<PlainReply>;
   /** Where it is, for messages: never the password. */
   readonly #where: string;
-  /** Told of keys that are written, once it is subscribed to that; null: replies alone come. */
-  readonly #heard: ((key: ByteString) => void) | null;
-  #failure: Error | null = null;
 
   private constructor(
     socket: Socket,
@@ -37,15 +27,20 @@ export class RedisSource implements Disposable {
     silenceMs: number,
     heard: ((key: ByteString) => void) | null,
   ) {
-    this.#socket = socket;
     this.#where = where;
-    this.#heard = heard;
-    socket.setEncoding("latin1");
-    socket.on("data", (chunk: string) => this.#received(chunk));
-    socket.on("error", (problem: Error) => this.#fail(problem.message));
-    socket.on("close", () => this.#fail("it closed the connection"));
-    socket.setTimeout(silenceMs, () => {
-      if (this.#waiting.length > 0) this.#fail(`it said nothing for ${silenceMs / 1000} s`);
+    this.#client = new RequestClient({
+      socket,
+      reader: new RespReplyStream(REPLY_MOST_BYTES),
+      setTimer,
+      answerMs: silenceMs,
+      isSilence: true,
+      hasMessages: heard !== null,
+      takesAside(reply) {
+        const [kind, , , message] = heard === null ? [] : bulksOf(reply);
+        if (kind !== "pmessage") return false;
+        heard?.(message ?? "");
+        return true;
+      },
     });
   }
 
@@ -84,50 +79,15 @@ export class RedisSource implements Disposable {
 
   /** @throws RedisError  it is answered so. @throws Error  the connection */
   async ask(argv: readonly ByteString[]): Promise<PlainReply> {
-    const reply = await new Promise<PlainReply>((resolve, reject) => {
-      if (this.#failure !== null) {
-        reject(this.#failure);
-        return;
-      }
-      this.#waiting.push({ resolve, reject });
-      this.#socket.write(writeCommand(argv), "latin1");
+    const reply = await this.#client.ask(writeCommand(argv)).catch(({ message }: Error) => {
+      throw new Error(`${this.#where}: ${message}`);
     });
     if (reply.kind === "error") throw new RedisError(textOfBytes(reply.text));
     return reply;
   }
 
   [Symbol.dispose](): void {
-    this.#failure ??= new Error("the connection was let go");
-    this.#socket.destroy();
-  }
-
-  #received(chunk: string): void {
-    this.#cutter.push(chunk);
-    if (this.#cutter.problem !== null)
-      this.#fail("what it says is no answer of a Redis; with TLS write rediss://");
-  }
-
-  #take(reply: ByteString): void {
-    let waiter: Waiter | undefined;
-    try {
-      const read = new RespReader(Buffer.from(reply, "latin1")).readReply();
-      const [kind, , , message] = this.#heard === null ? [] : bulksOf(read);
-      if (kind === "pmessage") {
-        this.#heard?.(message ?? "");
-        return;
-      }
-      waiter = this.#waiting.shift();
-      waiter?.resolve(read);
-    } catch {
-      waiter ??= this.#waiting.shift();
-      waiter?.reject(new Error(`${this.#where}: what it says is no answer of a Redis`));
-    }
-  }
-
-  #fail(reason: string): void {
-    this.#failure ??= new Error(`${this.#where}: ${reason}`);
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
-    this.#socket.destroy();
+    this.#client.close();
   }
 }
 

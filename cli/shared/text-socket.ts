@@ -1,4 +1,4 @@
-/** Connections to servers of lines of text, encrypted or not; why there is none is told as C programs tell it. */
+/** Connections to servers of other protocols, encrypted or not; why there is none is told as C programs tell it. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
@@ -6,15 +6,21 @@ import { getSystemErrorMap } from "node:util";
 import type { Place } from "../../client/shared/environment.js";
 import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls.js";
 
+/** Runs a step once, after milliseconds; returns a function that cancels it. */
+export function setTimer(milliseconds: number, step: () => void): () => void {
+  const timer = setTimeout(step, milliseconds);
+  return () => clearTimeout(timer);
+}
+
 /**
- * Text in UTF-8 comes from it; with TLS the server has proved who it is.
+ * Connects; with TLS the server has proved who it is.
  * @param ms  for the connection and the handshake
  * @param plain  how an address without TLS begins, for messages: `json://`
  * @throws Error  as the system says it, with its number: `Connection refused (111)`
  */
 export async function connected({ host, port, tls }: Place, ms: number, plain: string): Promise<Socket> {
-  if (tls !== null) return (await secured({ host, port, tls }, ms, plain)).setEncoding("utf8");
-  const socket = connect({ host, port, noDelay: true }).setEncoding("utf8");
+  if (tls !== null) return secured({ host, port, tls }, ms, plain);
+  const socket = connect({ host, port, noDelay: true });
   const timer = setTimeout(() => socket.destroy(new Error(systemMessage("ETIMEDOUT"))), ms);
   try {
     await once(socket, "connect");

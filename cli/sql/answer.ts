@@ -1,4 +1,7 @@
 /** Answers of the SQL line protocol: messages, errors, and relations in pages. Source: test/vectors/sql/GRAMMAR.md "Wire". */
+import { isTlsAlert } from "../../client/shared/tls.js";
+import { ReceiveBuffer } from "../../protocol/receive-buffer.js";
+import type { AnswerReader } from "../../protocol/request-client.js";
 import { BALANCER_ERROR, ERROR_HEAD } from "../../protocol/sql-frames.js";
 
 export type Cell = string | number | boolean | null;
@@ -12,52 +15,95 @@ export interface Relation {
 export type SqlAnswer = Relation | { readonly kind: "message" | "error"; readonly text: string };
 
 const SHOWN_CHARS = 100;
+const END = "END";
+const LINE_FEED = 0x0a;
+const TLS_ONLY = "it takes TLS only: write sqls:// in front";
 
 interface Page {
   readonly columns: readonly { readonly name: string }[];
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/**
- * The next answer.
- * @param line  gives one line after the other, without its end
- * @throws Error  what comes is none; what `line` throws
- */
-export async function readAnswer(line: () => Promise<string>): Promise<SqlAnswer> {
-  let columns: string[] | null = null;
-  const rows: (readonly Cell[])[] = [];
-  for (;;) {
-    const head = await line();
-    if (head.startsWith("RELATION_JSON_PAGE ")) {
-      const page = pageOf(await line());
-      columns ??= page.columns.map(({ name }) => name);
-      for (const row of page.rows) rows.push(row);
-    } else if (head === "RESULT_MESSAGE") {
-      const text = await readText(line);
-      if (text.startsWith(ERROR_HEAD)) return { kind: "error", text: text.slice(ERROR_HEAD.length) };
-      if (text === BALANCER_ERROR) return { kind: "error", text };
-      return columns === null ? { kind: "message", text } : { kind: "relation", columns, rows };
-    } else if (head !== "RELATION_JSON_END") throw noAnswer(head);
+/** Cuts a stream into answers. */
+export class SqlAnswerReader implements AnswerReader<SqlAnswer> {
+  problem: string | null = null;
+  readonly #input = new ReceiveBuffer();
+  /** Bytes in which there is no line's end. */
+  #scanned = 0;
+  #place: "head" | "page" | "text" = "head";
+  #columns: string[] | null = null;
+  #rows: (readonly Cell[])[] = [];
+  #text: string[] = [];
+
+  get isMidAnswer(): boolean {
+    return this.#input.length > 0 || this.#place !== "head" || this.#columns !== null;
+  }
+
+  /** Takes a chunk, which must not be changed afterwards. */
+  push(chunk: Buffer): void {
+    if (isTlsAlert(chunk)) this.problem = TLS_ONLY;
+    this.#input.push(chunk);
+  }
+
+  next(): SqlAnswer | null {
+    while (this.problem === null) {
+      const line = this.#line();
+      if (line === null) return null;
+      if (this.#place === "text") {
+        if (line === END) return this.#answer();
+        this.#text.push(line);
+      } else if (this.#place === "page") this.#page(line);
+      else if (line.startsWith("RELATION_JSON_PAGE ")) this.#place = "page";
+      else if (line === "RESULT_MESSAGE") this.#place = "text";
+      else if (line !== "RELATION_JSON_END") this.problem = noAnswer(line);
+    }
+    return null;
+  }
+
+  #line(): string | null {
+    const input = this.#input;
+    const end = input.bytes.subarray(input.at, input.end).indexOf(LINE_FEED, this.#scanned);
+    if (end < 0) {
+      this.#scanned = input.length;
+      return null;
+    }
+    const line = input.bytes.toString("utf8", input.at, input.at + end);
+    input.skip(end + 1);
+    this.#scanned = 0;
+    return line;
+  }
+
+  #page(text: string): void {
+    this.#place = "head";
+    const page = pageOf(text);
+    if (page === null) this.problem = noAnswer(text);
+    else {
+      this.#columns ??= page.columns.map(({ name }) => name);
+      for (const row of page.rows) this.#rows.push(row);
+    }
+  }
+
+  #answer(): SqlAnswer {
+    const [text, columns, rows] = [this.#text.join("\n"), this.#columns, this.#rows];
+    this.#place = "head";
+    this.#columns = null;
+    this.#rows = [];
+    this.#text = [];
+    if (text.startsWith(ERROR_HEAD)) return { kind: "error", text: text.slice(ERROR_HEAD.length) };
+    if (text === BALANCER_ERROR) return { kind: "error", text };
+    return columns === null ? { kind: "message", text } : { kind: "relation", columns, rows };
   }
 }
 
-async function readText(line: () => Promise<string>): Promise<string> {
-  const lines: string[] = [];
-  for (let next = await line(); next !== "END"; next = await line()) lines.push(next);
-  return lines.join("\n");
-}
-
-function pageOf(text: string): Page {
+function pageOf(text: string): Page | null {
   try {
     const page = JSON.parse(text) as Partial<Page>;
     if (Array.isArray(page.columns) && Array.isArray(page.rows)) return page as Page;
   } catch {
-    // Told below.
+    // No page.
   }
-  throw noAnswer(text);
+  return null;
 }
 
 const noAnswer = (text: string) =>
-  new Error(
-    `this is no answer of an SQL server, as dbsyncd --sql is one: ${JSON.stringify(text.slice(0, SHOWN_CHARS))}`,
-  );
+  `this is no answer of an SQL server, as dbsyncd --sql is one: ${JSON.stringify(text.slice(0, SHOWN_CHARS))}`;

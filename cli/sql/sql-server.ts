@@ -1,18 +1,18 @@
 /** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or what stands in front of one. */
 import type { Socket } from "node:net";
 import type { ServerAddress } from "../../client/shared/server-url.js";
-import { isTlsAlert } from "../../client/shared/tls.js";
+import { bytesOfText } from "../../protocol/byte-string.js";
+import { RequestClient } from "../../protocol/request-client.js";
 import { ended, forTheOriginal, isOpen } from "../../protocol/sql-statement.js";
 import { readServerUrl } from "../shared/server-url.js";
-import { connected } from "../shared/text-socket.js";
-import { readAnswer, type SqlAnswer } from "./answer.js";
+import { connected, setTimer } from "../shared/text-socket.js";
+import { type SqlAnswer, SqlAnswerReader } from "./answer.js";
 
 const SCHEME = "sql";
 const DEFAULT_PORT = 3948;
 const CONNECT_MS = 10_000;
 /** Columns are told anew on each page: the original's have 20 rows. */
 const PAGE_ROWS = 1_000;
-const TLS_ONLY = "it takes TLS only: write sqls:// in front";
 
 export const DEFAULT_PLACE = `127.0.0.1:${DEFAULT_PORT}`;
 
@@ -23,24 +23,17 @@ export function readSqlPlace(text: string): ServerAddress {
 }
 
 export class SqlServer implements Disposable {
-  readonly #socket: Socket;
-  readonly #received: AsyncIterator<string>;
-  /** What has come and was not read, from `#from` on. */
-  #held = "";
-  #from = 0;
+  readonly #client: RequestClient<SqlAnswer>;
   /** Whether it is a dbsyncd: the original knows no pages of other lengths. */
   #isOurs = false;
 
   private constructor(socket: Socket) {
-    this.#socket = socket;
-    this.#received = socket[Symbol.asyncIterator]();
+    this.#client = new RequestClient({ socket, reader: new SqlAnswerReader(), setTimer, answerMs: 0 });
   }
 
   /** Connects, and logs in. @throws Error  nobody listens, it is no such server, or the login is refused */
   static async open(address: ServerAddress): Promise<SqlServer> {
     const socket = await connected(address, CONNECT_MS, `${SCHEME}://`);
-    // Told by whoever reads next.
-    socket.on("error", () => {});
     const server = new SqlServer(socket);
     try {
       await server.#begin(address.login);
@@ -80,31 +73,12 @@ export class SqlServer implements Disposable {
     this.#isOurs = (await this.#send(`pages ${PAGE_ROWS}`)).kind === "message";
   }
 
-  async #send(statement: string): Promise<SqlAnswer> {
-    this.#socket.write(`${ended(statement)}\n`);
-    return await readAnswer(() => this.#line());
-  }
-
-  async #line(): Promise<string> {
-    for (let sought = this.#from; ; ) {
-      const end = this.#held.indexOf("\n", sought);
-      if (end >= 0) {
-        const line = this.#held.slice(this.#from, end);
-        this.#from = end + 1;
-        return line;
-      }
-      this.#held = this.#held.slice(this.#from);
-      this.#from = 0;
-      sought = this.#held.length;
-      const { done, value: piece } = await this.#received.next();
-      if (done) throw new Error("the server closed the connection");
-      if (isTlsAlert(Buffer.from(piece.slice(0, 2)))) throw new Error(TLS_ONLY);
-      this.#held += piece;
-    }
+  #send(statement: string): Promise<SqlAnswer> {
+    return this.#client.ask(bytesOfText(`${ended(statement)}\n`));
   }
 
   [Symbol.dispose](): void {
-    this.#socket.destroy();
+    this.#client.close();
   }
 }
 

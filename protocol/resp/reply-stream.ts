@@ -1,0 +1,107 @@
+/** RESP2 replies out of a stream of bytes. Each byte is looked at once until a reply is complete, long strings not at all. */
+import { bytesOf } from "../byte-string.js";
+import { MalformedFrame } from "../errors.js";
+import { ReceiveBuffer } from "../receive-buffer.js";
+import type { PlainReply } from "../reply.js";
+import { RespReader } from "./resp-reader.js";
+
+const END = "\r\n";
+const DOLLAR = 0x24;
+const STAR = 0x2a;
+/** Of replies that are one line: a status, an error, an integer. */
+const LINES: ReadonlySet<number> = new Set([0x2b, 0x2d, 0x3a]);
+/** Deeper ones no server sends. */
+const NESTING_MAX = 32;
+const LENGTH = /^(?:-1|0|[1-9]\d{0,9})$/;
+const MALFORMED = "what it sends is no answer of a Redis";
+
+export class RespReplyStream {
+  /** Why the rest of the stream cannot be read; null: it can. */
+  problem: string | null = null;
+  readonly #input = new ReceiveBuffer();
+  readonly #maxBytes: number;
+  /** Bytes of the reply up to the next line: it may lie behind a string that has not come whole. */
+  #scanned = 0;
+  /** Whether an element ends there. */
+  #hasElement = false;
+  /** Elements still to come, of arrays within arrays. */
+  readonly #missing: number[] = [];
+
+  /** @param maxBytes  of a reply */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get isMidAnswer(): boolean {
+    return this.#input.length > 0;
+  }
+
+  /** Takes a chunk, which must not be changed afterwards. */
+  push(chunk: Buffer): void {
+    this.#input.push(chunk, this.#hasElement ? this.#scanned : undefined);
+  }
+
+  /** The next complete reply; null: it has not come, or the stream cannot be read. */
+  next(): PlainReply | null {
+    while (this.problem === null) {
+      if (!this.#hasElement && !this.#readLine()) break;
+      if (!this.#hasElement) continue;
+      if (this.#scanned > this.#input.length) break;
+      this.#hasElement = false;
+      if (this.#endsReply()) return this.#read();
+    }
+    if (Math.max(this.#scanned, this.#input.length) > this.#maxBytes)
+      this.problem ??= `a reply is longer than ${this.#maxBytes} bytes`;
+    return null;
+  }
+
+  /** Reads the line that begins an element. Returns false if it has not come. */
+  #readLine(): boolean {
+    const { bytes, at, end } = this.#input;
+    const start = at + this.#scanned;
+    const cr = start < end ? bytes.subarray(start, end).indexOf(END) : -1;
+    if (cr < 0) return false;
+    this.#scanned += cr + END.length;
+    this.#hasElement = true;
+    const type = bytes[start] as number;
+    if (type === DOLLAR || type === STAR) {
+      const digits = bytesOf(bytes, start + 1, start + cr);
+      if (!LENGTH.test(digits)) this.problem = MALFORMED;
+      else if (type === DOLLAR) this.#scanned += digits === "-1" ? 0 : Number(digits) + END.length;
+      else if (Number(digits) > 0) this.#begin(Number(digits));
+    } else if (!LINES.has(type)) this.problem = MALFORMED;
+    return true;
+  }
+
+  #begin(elements: number): void {
+    this.#hasElement = false;
+    if (this.#missing.length >= NESTING_MAX) this.problem = MALFORMED;
+    this.#missing.push(elements);
+  }
+
+  /** Ends an element. Returns whether the reply ends with it. */
+  #endsReply(): boolean {
+    const missing = this.#missing;
+    for (let last = missing.length - 1; last >= 0; last--) {
+      const left = (missing[last] as number) - 1;
+      missing[last] = left;
+      if (left > 0) return false;
+      missing.pop();
+    }
+    return true;
+  }
+
+  #read(): PlainReply | null {
+    const { bytes, at } = this.#input;
+    try {
+      return new RespReader(bytes.subarray(at, at + this.#scanned)).readReply();
+    } catch (problem) {
+      if (!(problem instanceof MalformedFrame)) throw problem;
+      this.problem = MALFORMED;
+      return null;
+    } finally {
+      this.#input.skip(this.#scanned);
+      this.#scanned = 0;
+    }
+  }
+}
