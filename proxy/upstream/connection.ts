@@ -4,12 +4,12 @@
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { stackOf } from "../../protocol/errors.js";
+import { type ConnectionEnd, RequestClient } from "../../protocol/request-client.js";
 import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
 import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
 import type { UpstreamLimits } from "./limits.js";
 import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
-import { codeOf, connectTo, type UpstreamPlace } from "./place.js";
+import { connectTo, type UpstreamPlace } from "./place.js";
 import {
   isSameClient,
   isSameSession,
@@ -24,8 +24,7 @@ import {
 const ARE_YOU_OURS = "pages 20";
 /** Of a server, or of all between it and us, that neither accepts nor refuses. */
 export const NO_CONNECTION = "no answer to the attempt";
-/** What came is not shown: it may be anybody's data. */
-const UNASKED = "an answer that was not asked for";
+const CLOSED = "closed by the server";
 
 /** What the connections to one server have learnt of it. */
 export interface ServerManners {
@@ -52,10 +51,10 @@ export class UpstreamConnection {
   #session: UpstreamSession = NEW_SESSION;
   /** null: it has not been used. */
   #socket: Socket | null = null;
-  #isGone = false;
-  /** Who waits for the answer that comes next. */
-  #told: ((outcome: UpstreamOutcome) => void) | null = null;
-  #answers = 0;
+  #client: RequestClient<SqlFrame> | null = null;
+  /** Why it is gone; null: it is not. */
+  #failure: UpstreamFailure | null = null;
+  #hasAnswered = false;
   #heldBytes = 0;
   /** Whether it is a dbsyncd, which knows where texts end; null: it has not been asked. */
   #isOurs: boolean | null = null;
@@ -66,7 +65,7 @@ export class UpstreamConnection {
   }
 
   get isGone(): boolean {
-    return this.#isGone;
+    return this.#failure !== null;
   }
 
   /** Of the answer that is coming in. */
@@ -98,19 +97,16 @@ export class UpstreamConnection {
   }
 
   close(why: FailureKind = "closed", detail = "", reached: UpstreamFailure["reached"] = "unknown"): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    this.#socket?.destroy();
+    if (this.isGone) return;
+    this.#failure = failed(why, reached, detail);
+    this.#client?.close();
     this.#hold(0);
-    const told = this.#told;
-    this.#told = null;
     this.#parts.gone(this);
-    told?.(failed(why, reached, detail));
   }
 
   /** @returns why it is not connected; null: it is */
   #open(): Promise<UpstreamFailure | null> | null {
-    if (this.#isGone) return Promise.resolve(failed("closed", "no", ""));
+    if (this.isGone) return Promise.resolve(failed("closed", "no", ""));
     if (this.#socket !== null) return null;
     const { place, limits, setTimer } = this.#parts;
     return new Promise((resolve) => {
@@ -123,13 +119,50 @@ export class UpstreamConnection {
       const cancel = setTimer(limits.connectTimeout, () => fail(NO_CONNECTION));
       const socket = connectTo(place, { connected: () => end(null), failed: fail });
       this.#socket = socket;
-      socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-      socket.on("error", (problem) => this.close("lost", codeOf(problem)));
-      socket.on("close", () => {
-        this.close("lost", "closed by the server");
-        fail("closed by the server");
-      });
+      this.#client = this.#clientOf(socket);
+      socket.on("close", () => fail(CLOSED));
     });
+  }
+
+  #clientOf(socket: Socket): RequestClient<SqlFrame> {
+    const reader = this.#reader;
+    return new RequestClient({
+      socket,
+      reader: {
+        get problem() {
+          return reader.problem;
+        },
+        get isMidAnswer() {
+          return reader.heldBytes > 0;
+        },
+        push: (chunk) => {
+          reader.push(chunk);
+          this.#hold(reader.heldBytes);
+        },
+        next: () => reader.next(),
+      },
+      setTimer: this.#parts.setTimer,
+      answerMs: this.#parts.limits.replyTimeout,
+      takesAside: (frame) => this.#isFull(frame),
+      ended: (end) => this.#ended(end),
+    });
+  }
+
+  /** Whether the server has no room for this connection, which it says before it reads anything. */
+  #isFull({ bytes }: SqlFrame): boolean {
+    const isFull = !this.#hasAnswered && bytes === FULL_FRAME;
+    this.#hasAnswered = true;
+    if (isFull) this.close("busy", "the server has too many connections", "no");
+    return isFull;
+  }
+
+  #ended({ why, message }: ConnectionEnd): void {
+    const { problem } = this.#reader;
+    if (why === "closed") this.close("lost", CLOSED);
+    else if (why === "broken") this.close("lost", message);
+    else if (why === "late") this.close("timeout", message);
+    else if (problem === "too-long") this.close("too-long", "the answer is longer than any may be");
+    else this.close("garbage", problem === null ? message : "what came is no answer");
   }
 
   /** @returns what stands in the way of a statement of this session; null: nothing */
@@ -194,52 +227,11 @@ export class UpstreamConnection {
   }
 
   #send(statement: ByteString): Promise<UpstreamOutcome> {
-    const socket = this.#socket;
-    if (this.#isGone || socket === null) return Promise.resolve(failed("lost", "no", "closed by the server"));
-    return new Promise((resolve) => {
-      const { limits, setTimer } = this.#parts;
-      const late = () => this.close("timeout", `no answer in ${limits.replyTimeout} ms`);
-      const cancel = setTimer(limits.replyTimeout, late);
-      this.#told = (outcome) => {
-        cancel();
-        resolve(outcome);
-      };
-      socket.write(`${ended(statement)}\n`, "latin1");
-    });
-  }
-
-  /** Takes bytes of the server. An exception that they cause closes this connection alone: what is done here only reads them. */
-  #receive(chunk: Buffer): void {
-    if (this.#isGone) return;
-    try {
-      this.#take(chunk);
-    } catch (problem) {
-      this.close("garbage", `reading it failed by an error in the proxy: ${stackOf(problem)}`);
-    }
-  }
-
-  #take(chunk: Buffer): void {
-    const reader = this.#reader;
-    reader.push(chunk);
-    this.#hold(reader.heldBytes);
-    const frame = this.#isGone ? null : reader.next();
-    if (frame !== null) this.#answered(frame);
-    if (reader.problem === "too-long") this.close("too-long", "the answer is longer than any may be");
-    else if (reader.problem !== null) this.close("garbage", "what came is no answer");
-    // Nobody asked for more: it would be taken for the next answer.
-    else if (this.#told === null && (reader.heldBytes > 0 || reader.next() !== null))
-      this.close("garbage", UNASKED);
-  }
-
-  #answered(frame: SqlFrame): void {
-    if (this.#answers++ === 0 && frame.bytes === FULL_FRAME) {
-      this.close("busy", "the server has too many connections", "no");
-      return;
-    }
-    const told = this.#told;
-    this.#told = null;
-    if (told === null) this.close("garbage", UNASKED);
-    else told({ kind: "answered", frame, isOfSession: false });
+    if (this.isGone || this.#client === null) return Promise.resolve(failed("lost", "no", CLOSED));
+    return this.#client.ask(`${ended(statement)}\n`).then(
+      (frame) => ({ kind: "answered", frame, isOfSession: false }),
+      () => this.#failure as UpstreamFailure,
+    );
   }
 
   #hold(bytes: number): void {

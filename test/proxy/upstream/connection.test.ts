@@ -175,7 +175,7 @@ for (const method of ["push", "next"] as const)
         assert.match(shown(outcome), /^garbage, reached: unknown/);
         assert.match(
           outcome.kind === "failed" ? outcome.detail : "",
-          /an error in the proxy: TypeError: Cannot/,
+          /an error in this program: TypeError: Cannot/,
         );
         assert.ok(connection.isGone);
       },
