@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const QUERIES = "test/store/queries/queries.test.js";
+const UPDATES = "test/store/queries/updates.test.js";
 const DOCUMENTS = "test/store/commands/documents/document-queries.test.js";
 const ORACLE = "test/store/commands/collections/oracle.test.js";
 
@@ -33,5 +34,26 @@ export const queryMutants: readonly Mutant[] = [
     find: "countsEmpty = true",
     replace: "countsEmpty = false",
     test: QUERIES,
+  },
+  {
+    name: "updates: $unset makes what it removes",
+    file: "store/queries/update.js",
+    find: "const REMOVAL = { makes: false",
+    replace: "const REMOVAL = { makes: true",
+    test: UPDATES,
+  },
+  {
+    name: "updates: $pull of a member that is not there is an error",
+    file: "store/queries/update.js",
+    find: "makes: false,\n                become(old)",
+    replace: "makes: true,\n                become(old)",
+    test: UPDATES,
+  },
+  {
+    name: "updates: an operand of JSON's $pull is read where there is no list",
+    file: "store/queries/json/update.js",
+    find: "let known = null;",
+    replace: "let known = elementTest(operand);",
+    test: UPDATES,
   },
 ];

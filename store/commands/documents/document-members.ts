@@ -12,8 +12,8 @@ import {
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
 import type { Data } from "../../keyspace/mutators.js";
+import { checkDepth } from "../../queries/json/update.js";
 import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
-import { checkDepth } from "./document-operators.js";
 
 /** `DOC.MEMBER ADD document name value`: entries that have such a member keep theirs. @returns how many entries have it new */
 export function addMember(data: Data, argv: readonly ByteString[]): Reply {

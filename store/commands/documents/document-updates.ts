@@ -11,12 +11,14 @@ import {
   memberOf,
   memberValues,
 } from "../../../protocol/json/json-value.js";
+import { writeJson } from "../../../protocol/json/json-writer.js";
 import { phpInteger, phpNumeric } from "../../../protocol/json/php-number.js";
 import { bulk, bulks, map, NIL, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { isOperators } from "../../queries/json/filter.js";
+import { changed, type JsonChange, jsonChangesOf } from "../../queries/json/update.js";
 import type { Document } from "../../values/documents/document.js";
 import { choiceOf, isChoosing } from "./document-choice.js";
 import {
@@ -33,7 +35,6 @@ import {
   wrongMembers,
 } from "./document-entries.js";
 import { numbersOf } from "./document-inserts.js";
-import { differing, operated } from "./document-operators.js";
 import { CHOICE, LIFETIME, type Options, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
 import { type EqualityForm, isLooselyEqual } from "./loose-equality.js";
@@ -124,14 +125,16 @@ function updateChosen(update: Update): Reply {
 function apply({ data, entry, given, options, form }: Update, keys: readonly ByteString[]): Reply {
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(given)) throw notMembers();
-  const changes = keys.map((key) => {
+  // Without entries nothing is wrong with operators, as ever.
+  const changes = keys.length > 0 && isOperators(given) ? jsonChangesOf(given) : null;
+  const results = keys.map((key) => {
     data.effort.work(CHANGE_STEPS);
-    const changed = changeOf({ document: entry.value, key, given, names, form });
-    data.effort.produce(ENTRY_STEPS, changed.text.length);
-    return changed;
+    const result = changeOf({ document: entry.value, key, given, changes, names, form });
+    data.effort.produce(ENTRY_STEPS, result.text.length);
+    return result;
   });
   const shown: Reply[] = [];
-  for (const { key, members, text } of changes) {
+  for (const { key, members, text } of results) {
     if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);
     if (members.names.length === 0) continue;
     data.documents.set(entry, key, text);
@@ -144,16 +147,20 @@ interface Change {
   readonly document: Document;
   readonly key: ByteString;
   readonly given: JsonContainer;
+  /** null: the data has no operators. */
+  readonly changes: readonly JsonChange[] | null;
   /** Of the members that entries may have. */
   readonly names: readonly string[];
   readonly form: EqualityForm;
 }
 
-function changeOf({ document, key, given, names, form }: Change): Changed {
+function changeOf({ document, key, given, changes, names, form }: Change): Changed {
   const old = valueOfEntry(document.get(key) as ByteString);
-  if (isOperators(given)) {
+  if (changes !== null) {
     if (!isContainer(old)) throw notMembers();
-    const value = operated(old, given, names);
+    const value = changed(old, changes, (name) => {
+      if (!names.includes(name)) throw wrongMembers(names, [name]);
+    });
     return { key, members: differing(old, value), text: textOfEntry(value) };
   }
   if (!isSubset(memberNames(given), names)) throw wrongMembers(names, memberNames(given));
@@ -166,12 +173,19 @@ function changeOf({ document, key, given, names, form }: Change): Changed {
 function insertNew({ data, entry, given, options }: Update, key: ByteString): Reply {
   if (!isContainer(given)) throw notMembers();
   const names = namesOf(entry.value.first);
-  const value = isOperators(given) ? operated(new JsonObject(), given, names ?? null) : given;
+  const value = isOperators(given) ? made(given, names) : given;
   if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
   const text = textOfEntry(value);
   data.documents.push(entry, key, text);
   if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);
   return answer(names ?? [], map([bulk(key), bulk(text)]), key);
+}
+
+/** What operators make of an entry without members. @param names  of the members that it may have; undefined: any */
+function made(given: JsonObject, names: readonly string[] | undefined): JsonContainer {
+  return changed(new JsonObject(), jsonChangesOf(given), (name) => {
+    if (names?.includes(name) === false) throw wrongMembers(names, [name]);
+  });
 }
 
 /** The key that an id names where no entry has it: numbers in one form, as they are looked for. */
@@ -222,4 +236,17 @@ function merged(old: JsonContainer, { names, values }: JsonObject): JsonValue {
   for (const [at, name] of memberNames(old).entries()) object.set(name, memberValues(old)[at] as JsonValue);
   for (const [at, name] of names.entries()) object.set(name, values[at] as JsonValue);
   return old instanceof JsonObject || !isListLike(object.names) ? object : object.values;
+}
+
+/** The entry's own members that are not as they were. */
+function differing(old: JsonContainer, result: JsonContainer): JsonObject {
+  const different = new JsonObject();
+  const values = memberValues(result);
+  for (const [at, name] of memberNames(result).entries()) {
+    const value = values[at] as JsonValue;
+    const before = memberOf(old, name);
+    if (before !== value && (before === undefined || writeJson(before) !== writeJson(value)))
+      different.set(name, value);
+  }
+  return different;
 }

@@ -1,4 +1,4 @@
-/** The operators of updates, each for one place of a document. Source: MongoDB's manual, "Update Operators". */
+/** The algebra of BSON for updates, and the operators that only MDB.* have. Source: MongoDB's manual, "Update Operators". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -15,9 +15,16 @@ import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Decimal, decimalOf } from "../../values/collections/decimal.js";
 import { type FieldPath, isPlace } from "../../values/collections/index-keys.js";
-import { addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
+import {
+  assignment,
+  type Change,
+  type PlacedChange,
+  type UpdateAlgebra,
+  type UpdateCall,
+} from "../update.js";
+import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { badValue, failedToParse, mismatch, notHere, type Work } from "./mongo-failure.js";
-import { putAt, removeAt, valueAt } from "./update-paths.js";
+import { unknownName } from "./names-elsewhere.js";
 import { wayTo } from "./ways.js";
 
 export interface UpdateContext {
@@ -28,56 +35,107 @@ export interface UpdateContext {
   readonly isInsert: boolean;
 }
 
-/** Changes a document at a place. */
-export type Change = (document: BsonDocument, path: FieldPath, context: UpdateContext) => void;
-/** Looks at an operand before any document is changed. @throws CommandFailure */
-type Operator = (operand: Bson, name: ByteString, context: UpdateContext) => Change;
+/** $rename: the field takes its value from another one, which is removed. */
+export interface Renaming {
+  readonly from: FieldPath;
+}
 
-const put =
-  (operand: Bson): Change =>
-  (document, path, { work }) =>
-    putAt(document, path, operand, work);
+export type BsonChange = PlacedChange<Bson, FieldPath, Renaming>;
+type Call = UpdateCall<Bson, FieldPath>;
 
-export const UPDATE_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
-  ["$set", put],
-  ["$unset", () => (document, path) => void removeAt(document, path)],
-  ["$setOnInsert", (operand, _, { isInsert }) => (isInsert ? put(operand) : () => {})],
-  ["$inc", (operand, name) => counted("$inc", operand, name, sumOf, (amount) => amount)],
-  ["$mul", (operand, name) => counted("$mul", operand, name, productOf, zeroLike)],
-  ["$min", (operand) => chosen(operand, (order) => order < 0)],
-  ["$max", (operand) => chosen(operand, (order) => order > 0)],
-  ["$currentDate", (operand, _, { at }) => put(dateOf(operand, at))],
-  ["$push", (operand, _, { work }) => onArray("$push", pushed(operand, work))],
-  ["$addToSet", (operand) => onArray("$addToSet", addedToSet(operand))],
-  ["$pull", (operand, _, { work }) => onArrayThere("$pull", pulled(operand, work))],
-  ["$pullAll", (operand) => onArrayThere("$pullAll", pulledAll(operand))],
-  ["$pop", (operand) => onArrayThere("$pop", popped(operand))],
+const UNCHANGED: Change<Bson> = { makes: false, become: (old) => old };
+
+const RENAME = "$rename";
+type Operator = (call: Call, algebra: BsonUpdates, context: UpdateContext) => Change<Bson>;
+const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
+  ["$setOnInsert", ({ operand }, _, { isInsert }) => (isInsert ? assignment(operand) : UNCHANGED)],
+  ["$mul", (call) => ({ makes: true, become: counted(call, "multiply", productOf, zeroLike) })],
+  ["$min", ({ operand }) => chosen(operand, (order) => order < 0)],
+  ["$max", ({ operand }) => chosen(operand, (order) => order > 0)],
+  ["$currentDate", ({ operand }, _, { at }) => assignment(dateOf(operand, at))],
+  ["$addToSet", (call, algebra) => ofArray(call, algebra, addedToSet(call.operand), true)],
+  ["$pullAll", (call, algebra) => ofArray(call, algebra, pulledAll(call.operand), false)],
+  ["$pop", (call, algebra) => ofArray(call, algebra, popped(call.operand), false)],
 ]);
 
+const OPERATOR_NAMES = [...OPERATORS.keys(), RENAME];
+
+export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
+  readonly operators = OPERATOR_NAMES;
+  readonly #context: UpdateContext;
+
+  constructor(context: UpdateContext) {
+    this.#context = context;
+  }
+
+  unknownOperator(operator: string): Error {
+    const about = operator.startsWith("$") ? "is not there" : "is no operator: a replacement has none";
+    return unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
+  }
+
+  membersOf(_: string, operands: Bson): BsonDocument {
+    if (isDocument(operands)) return operands;
+    throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(operands).name} instead`);
+  }
+
+  pathOf(name: string): FieldPath {
+    return updatePath(name);
+  }
+
+  add(call: Call): (old: Bson | undefined) => Bson {
+    return counted(call, "increment", sumOf, (amount) => amount);
+  }
+
+  append({ operand }: Call): ArrayChange {
+    return pushed(operand, this.#context.work);
+  }
+
+  pull({ operand }: Call): ArrayChange {
+    return pulled(operand, this.#context.work);
+  }
+
+  listOf(value: Bson, { operator, name }: Call): readonly Bson[] {
+    if (isArray(value)) return value;
+    throw badValue(`The field '${name}' must be an array but is of type ${typeOf(value).name} (${operator})`);
+  }
+
+  changesOf(call: Call): readonly BsonChange[] {
+    const { operator, path, operand } = call;
+    if (operator !== RENAME) {
+      const make = OPERATORS.get(operator) as Operator;
+      return [{ operator, path, change: make(call, this, this.#context) }];
+    }
+    if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
+    return [
+      { operator, path: updatePath(operand), change: { from: path } },
+      // No other change may be about the place that it comes from either.
+      { operator, path, change: UNCHANGED },
+    ];
+  }
+}
+
+/** @throws BsonFault  from `combine`: the result is no number of the kind */
 function counted(
-  operator: string,
-  operand: Bson,
-  name: ByteString,
+  { operator, operand, name }: Call,
+  verb: string,
   combine: (a: BsonNumber, b: BsonNumber) => BsonNumber,
   first: (amount: BsonNumber) => BsonNumber,
-): Change {
-  const verb = operator === "$inc" ? "increment" : "multiply";
+): (old: Bson | undefined) => Bson {
   if (!isNumber(operand))
     throw mismatch(`Cannot ${verb} with non-numeric argument: {${name}: ${typeOf(operand).name}}`);
-  return (document, path, { work }) => {
-    const old = valueAt(document, path);
-    if (old !== undefined && !isNumber(old))
+  return (old) => {
+    if (old === undefined) return first(operand);
+    if (!isNumber(old))
       throw mismatch(
         `Cannot apply ${operator} to a value of non-numeric type: the field '${name}' is of type ${typeOf(old).name}`,
       );
     try {
-      putAt(document, path, old === undefined ? first(operand) : combine(old, operand), work);
+      return combine(old, operand);
     } catch (fault) {
-      if (fault instanceof BsonFault)
-        throw badValue(
-          `Failed to apply ${operator} operations to current value of '${name}': ${fault.message}`,
-        );
-      throw fault;
+      if (!(fault instanceof BsonFault)) throw fault;
+      throw badValue(
+        `Failed to apply ${operator} operations to current value of '${name}': ${fault.message}`,
+      );
     }
   };
 }
@@ -88,12 +146,10 @@ function zeroLike(amount: BsonNumber): BsonNumber {
   return typeof amount === "bigint" ? 0n : 0;
 }
 
-function chosen(operand: Bson, isBetter: (order: number) => boolean): Change {
-  return (document, path, { work }) => {
-    const old = valueAt(document, path);
-    if (old === undefined || isBetter(compareBson(operand, old))) putAt(document, path, operand, work);
-  };
-}
+const chosen = (operand: Bson, isBetter: (order: number) => boolean): Change<Bson> => ({
+  makes: true,
+  become: (old) => (old === undefined || isBetter(compareBson(operand, old)) ? operand : old),
+});
 
 const MILLISECONDS = 1000;
 
@@ -104,43 +160,13 @@ function dateOf(operand: Bson, at: number): Bson {
   throw badValue("$currentDate takes true, {$type: 'date'} or {$type: 'timestamp'}");
 }
 
-function onArray(operator: string, next: (array: readonly Bson[]) => readonly Bson[]): Change {
-  return (document, path, { work }) =>
-    putAt(document, path, next(arrayIn(document, path, operator) ?? []), work);
-}
-
-function onArrayThere(operator: string, next: (array: readonly Bson[]) => readonly Bson[]): Change {
-  return (document, path, { work }) => {
-    const array = arrayIn(document, path, operator);
-    if (array !== undefined) putAt(document, path, next(array), work);
-  };
-}
-
-function arrayIn(document: BsonDocument, path: FieldPath, operator: string): readonly Bson[] | undefined {
-  const old = valueAt(document, path);
-  if (old === undefined || isArray(old)) return old;
-  throw badValue(
-    `The field '${path.join(".")}' must be an array but is of type ${typeOf(old).name} (${operator})`,
-  );
-}
-
-/** @param from  where the value comes from */
-export function renamed(from: FieldPath): Change {
-  return (document, path, { work }) => {
-    const value = valueAt(document, from);
-    if (value === undefined) return;
-    for (const way of [from, path]) {
-      for (let length = 1; length < way.length; length++)
-        if (isArray(valueAt(document, way.slice(0, length))))
-          throw badValue(`$rename: the way '${way.join(".")}' goes through an array`);
-    }
-    removeAt(document, from);
-    putAt(document, path, value, work);
-  };
-}
+const ofArray = (call: Call, algebra: BsonUpdates, next: ArrayChange, makes: boolean): Change<Bson> => ({
+  makes,
+  become: (old) => next(old === undefined ? [] : algebra.listOf(old, call)),
+});
 
 /** @throws CommandFailure  no field can have the name, or it names elements by what a filter has found */
-export function updatePath(name: ByteString): FieldPath {
+function updatePath(name: ByteString): FieldPath {
   const path = wayTo(name);
   for (const part of path) {
     if (part === "") throw failedToParse(`The update path '${name}' contains an empty field name`);
@@ -152,7 +178,7 @@ export function updatePath(name: ByteString): FieldPath {
   return path;
 }
 
-/** Order of ways in an update: by names, elements by their numbers. */
+/** Order of paths in an update: by names, elements by their numbers. */
 export function comparePaths(a: FieldPath, b: FieldPath): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const [x, y] = [a[i] as ByteString, b[i] as ByteString];

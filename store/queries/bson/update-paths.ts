@@ -3,6 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { type FieldPath, isPlace } from "../../values/collections/index-keys.js";
+import type { Change } from "../update.js";
 import { badValue, ELEMENTS_A_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 
 /** Elements that an array may be filled up with to reach a place; as in MongoDB. */
@@ -19,6 +20,33 @@ export function valueAt(document: BsonDocument, path: FieldPath): Bson | undefin
     else return undefined;
   }
   return value;
+}
+
+/** Changes the value at a place. @throws CommandFailure */
+export function changeAt(
+  document: BsonDocument,
+  path: FieldPath,
+  { makes, become }: Change<Bson>,
+  work: Work,
+): void {
+  const old = valueAt(document, path);
+  if (old === undefined && !makes) return;
+  const value = become(old);
+  if (value === undefined) removeAt(document, path);
+  else putAt(document, path, value, work);
+}
+
+/** Moves a value to another place. @throws CommandFailure */
+export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath, work: Work): void {
+  const value = valueAt(document, from);
+  if (value === undefined) return;
+  for (const way of [from, to]) {
+    for (let length = 1; length < way.length; length++)
+      if (isArray(valueAt(document, way.slice(0, length))))
+        throw badValue(`$rename: the way '${way.join(".")}' goes through an array`);
+  }
+  removeAt(document, from);
+  putAt(document, to, value, work);
 }
 
 /** Puts a value at a place; documents on the way are made. @throws CommandFailure  something else is in the way */
@@ -64,12 +92,11 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, 
   array[place] = value;
 }
 
-/** Takes a field away, or makes an element null. @returns whether anything was there */
-export function removeAt(document: BsonDocument, path: FieldPath): boolean {
+/** Removes a field, or makes an element null. */
+function removeAt(document: BsonDocument, path: FieldPath): void {
   const inside = path.length === 1 ? document : valueAt(document, path.slice(0, -1));
   const name = path.at(-1) as ByteString;
-  if (isDocument(inside)) return (inside as Writable).delete(name);
-  if (!isArray(inside) || !isPlace(name) || Number(name) >= inside.length) return false;
-  (inside as Bson[])[Number(name)] = null;
-  return true;
+  if (isDocument(inside)) (inside as Writable).delete(name);
+  else if (isArray(inside) && isPlace(name) && Number(name) < inside.length)
+    (inside as Bson[])[Number(name)] = null;
 }

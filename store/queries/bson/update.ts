@@ -5,27 +5,15 @@ import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../
 import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
+import { changesOf } from "../update.js";
 import { isOperators } from "./filter.js";
 import { badValue, failedToParse, MongoFailure, notHere, spend, type Work } from "./mongo-failure.js";
-import { unknownName } from "./names-elsewhere.js";
-import {
-  type Change,
-  comparePaths,
-  renamed,
-  UPDATE_OPERATORS,
-  type UpdateContext,
-  updatePath,
-} from "./update-operators.js";
-import { putAt, valueAt } from "./update-paths.js";
+import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "./update-operators.js";
+import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
 import { wayTo } from "./ways.js";
 
 /** Changes a document that is the caller's own, or gives another. @throws CommandFailure */
 export type Update = (document: BsonDocument) => BsonDocument;
-
-interface PlacedChange {
-  readonly path: FieldPath;
-  readonly change: Change;
-}
 
 /** Places that one update changes. */
 const PLACES_MAX = 10_000;
@@ -64,28 +52,18 @@ const changedId = () =>
   new MongoFailure(66, "the update was found to have altered the immutable field '_id'");
 
 function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
-  const changes: PlacedChange[] = [];
-  for (const [operator, fields] of update) {
-    const make = UPDATE_OPERATORS.get(operator);
-    if (make === undefined && operator !== "$rename") {
-      const about = operator.startsWith("$") ? "is not there" : "is no operator: a replacement has none";
-      throw unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
-    }
-    if (!isDocument(fields))
-      throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(fields).name} instead`);
-    for (const [name, operand] of fields) {
-      const path = updatePath(name);
-      if (make !== undefined) changes.push({ path, change: make(operand, name, context) });
-      else changes.push(...renaming(path, operand));
-    }
-  }
+  const { work } = context;
+  const changes = changesOf(update, new BsonUpdates(context));
   if (changes.length > PLACES_MAX) throw badValue(`an update changes ${PLACES_MAX} places at most`);
   changes.sort((a, b) => comparePaths(a.path, b.path));
   checkConflicts(changes);
   return (document) => {
-    spend(context.work, changes.length);
+    spend(work, changes.length);
     const id = document.get("_id");
-    for (const { path, change } of changes) change(document, path, context);
+    for (const { path, change } of changes) {
+      if ("from" in change) renameAt(document, change.from, path, work);
+      else changeAt(document, path, change, work);
+    }
     if (id === undefined) return document;
     const after = document.get("_id");
     if (after === undefined || !isSame(id, after)) throw changedId();
@@ -93,18 +71,8 @@ function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
   };
 }
 
-function renaming(path: FieldPath, operand: Bson): readonly PlacedChange[] {
-  if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
-  const to = updatePath(operand);
-  // The place that it comes from must be no other's either.
-  return [
-    { path: to, change: renamed(path) },
-    { path, change: () => {} },
-  ];
-}
-
 /** In order, a place comes right before those inside it. */
-function checkConflicts(changes: readonly PlacedChange[]): void {
+function checkConflicts(changes: readonly BsonChange[]): void {
   for (const [i, { path }] of changes.entries()) {
     const before = changes[i - 1]?.path;
     if (before?.every((name, at) => name === path[at]) === true)

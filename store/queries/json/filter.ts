@@ -127,10 +127,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   }
 
   fieldsOf(filter: JsonValue): readonly (readonly [string, JsonValue])[] {
-    if (filter instanceof JsonObject) {
-      const { names, values } = filter;
-      return names.map((name, at) => [name, values[at] as JsonValue] as const);
-    }
+    if (filter instanceof JsonObject) return fieldsOf(filter);
     // An empty object is an empty list to PHP.
     if (isContainer(filter) && memberValues(filter).length === 0) return [];
     throw fault('an object is asked for, as in {"age":{"$gte":18},"name":"Ann"}');
@@ -224,6 +221,10 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
 }
 
 const jsonFilters = new JsonFilters();
+
+export function fieldsOf({ names, values }: JsonObject): readonly (readonly [string, JsonValue])[] {
+  return names.map((name, at) => [name, values[at] as JsonValue] as const);
+}
 
 /** Whether an object is one of operators. */
 export function isOperators(value: JsonValue): value is JsonObject {

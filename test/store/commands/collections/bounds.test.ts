@@ -4,7 +4,7 @@ import { beforeEach, test } from "node:test";
 import { Effort } from "../../../../store/keyspace/effort.js";
 import { filterOf } from "../../../../store/queries/bson/filter.js";
 import { WORK_MAX, type Work } from "../../../../store/queries/bson/mongo-failure.js";
-import { UPDATE_OPERATORS } from "../../../../store/queries/bson/update-operators.js";
+import { updateOf } from "../../../../store/queries/bson/update.js";
 import { putAt } from "../../../../store/queries/bson/update-paths.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
@@ -91,13 +91,12 @@ test("what an array costs is counted for each thing that is asked of it", () => 
     assert.throws(() => met(filter, rest(120)), /a command looks at/, filter);
     met(filter, rest(100_000));
   }
-  const pulled = UPDATE_OPERATORS.get("$pull");
   const pull = (work: Work) =>
-    pulled?.(readExtendedJson('{"$gt":1,"$gte":1,"$ne":5}'), "a", { at: 1, work, isInsert: false })(
-      document,
-      ["a"],
-      { at: 1, work, isInsert: false },
-    );
+    updateOf(readExtendedJson('{"$pull":{"a":{"$gt":1,"$gte":1,"$ne":5}}}'), {
+      at: 1,
+      work,
+      isInsert: false,
+    })(document);
   assert.throws(() => pull(rest(120)), /a command looks at/);
   pull(rest(1000));
 });

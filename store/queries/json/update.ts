@@ -1,0 +1,204 @@
+/**
+ * `$set`, `$unset`, `$inc`, `$push`, `$pull` of DOC.UPDATE: what entries become follows from them and the data alone.
+ * Source: docs/json-documents.md "Changing and deleting by condition".
+ */
+
+import { bytesOfText } from "../../../protocol/byte-string.js";
+import {
+  isContainer,
+  type JsonContainer,
+  JsonNumber,
+  JsonObject,
+  type JsonValue,
+  memberNames,
+  memberOf,
+  memberValues,
+} from "../../../protocol/json/json-value.js";
+import { phpNumberOf } from "../../../protocol/json/php-number.js";
+import { type CommandFailure, custom, echoed } from "../../arguments/errors.js";
+import {
+  type Change,
+  COMMON_OPERATORS,
+  changesOf,
+  type PlacedChange,
+  type UpdateAlgebra,
+  type UpdateCall,
+} from "../update.js";
+import { checkPath, elementTest, fieldsOf } from "./filter.js";
+
+export type JsonChange = PlacedChange<JsonValue, string>;
+type Call = UpdateCall<JsonValue, string>;
+
+const INTEGER = /^-?\d+$/;
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+/** Lists and objects within each other in an entry, as deep as a request can bring one. */
+const DEPTH_MAX = 509;
+
+/** @throws CommandFailure  says which operator, and what is wrong with it */
+export function jsonChangesOf(update: JsonObject): readonly JsonChange[] {
+  return changesOf(fieldsOf(update), jsonUpdates);
+}
+
+/**
+ * Returns what changes make of an entry, one after the other.
+ * @param checkMember  called with the entry's own member that a change is about, which it may refuse
+ * @throws CommandFailure
+ */
+export function changed(
+  entry: JsonContainer,
+  changes: readonly JsonChange[],
+  checkMember: (name: string) => void,
+): JsonContainer {
+  let result = entry;
+  for (const { operator, path, change } of changes) {
+    const name = headOf(result, path);
+    checkMember(name);
+    if (operator === "$unset" && name === path) throw ownMember(path);
+    result = changedAt(result, path, change);
+  }
+  return result;
+}
+
+/** Checks that an entry could be read again with a value in it. @param names  of the path that leads to it @throws CommandFailure */
+export function checkDepth(value: JsonValue, names: number, path: string): void {
+  if (names + depthOf(value) > DEPTH_MAX)
+    throw fault(`${shown(path)} would be more than ${DEPTH_MAX} levels deep`);
+}
+
+function depthOf(value: JsonValue): number {
+  if (!isContainer(value)) return 0;
+  let most = 0;
+  for (const one of memberValues(value)) most = Math.max(most, depthOf(one));
+  return most + 1;
+}
+
+const fault = (text: string): CommandFailure => custom(`ERR ${bytesOfText(text)}`);
+const shown = (name: string) => `'${echoed(name)}'`;
+const whereOf = ({ operator, name }: Call) => `${operator} of ${shown(name)}`;
+
+const ownMember = (path: string) =>
+  fault(
+    `$unset of ${shown(path)}: all entries have the members of their document; DOC.MEMBER DROP (dropmember) takes one away`,
+  );
+
+class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
+  readonly operators: readonly string[] = [];
+
+  unknownOperator(operator: string): Error {
+    return fault(
+      `there is no ${shown(operator)}: beside each other there are ${COMMON_OPERATORS.join(", ")}`,
+    );
+  }
+
+  membersOf(operator: string, operands: JsonValue): Iterable<readonly [string, JsonValue]> {
+    if (operands instanceof JsonObject) return fieldsOf(operands);
+    throw fault(`${operator} asks for an object of members, as in {"${operator}":{"views":1}}`);
+  }
+
+  pathOf(name: string, operand: JsonValue): string {
+    checkPath(name);
+    checkDepth(operand, name.split(".").length, name);
+    return name;
+  }
+
+  /** Integers of 64 bits exactly, others as doubles. */
+  add(call: Call): (old: JsonValue | undefined) => JsonValue {
+    const { operand } = call;
+    if (!(operand instanceof JsonNumber)) throw fault(`${whereOf(call)} asks for a number`);
+    return (old) => {
+      if (old === undefined) return operand;
+      if (!(old instanceof JsonNumber)) throw fault(`${whereOf(call)}: the member is no number`);
+      return sumOf(old, operand, call);
+    };
+  }
+
+  append({ operand }: Call): (list: readonly JsonValue[]) => readonly JsonValue[] {
+    return (list) => [...list, operand];
+  }
+
+  /** An operand that is wrong is an error only where there is a list, as ever: entries without the member are changed by what else there is. */
+  pull({ operand }: Call): (list: readonly JsonValue[]) => readonly JsonValue[] {
+    let known: ((element: JsonValue) => boolean) | null = null;
+    return (list) => {
+      const isMeant = (known ??= elementTest(operand));
+      return list.filter((one) => !isMeant(one));
+    };
+  }
+
+  listOf(value: JsonValue, call: Call): readonly JsonValue[] {
+    // An empty object is an empty list to PHP.
+    if (value instanceof JsonObject && value.names.length === 0) return [];
+    if (isContainer(value) && !(value instanceof JsonObject)) return value;
+    throw fault(`${whereOf(call)}: the member is no list`);
+  }
+
+  changesOf({ operator }: Call): never {
+    throw this.unknownOperator(operator);
+  }
+}
+
+const jsonUpdates = new JsonUpdates();
+
+function sumOf(old: JsonNumber, operand: JsonNumber, call: Call): JsonNumber {
+  if (isInteger(old) && isInteger(operand)) {
+    const sum = BigInt(old.text) + BigInt(operand.text);
+    if (sum < INT64_MIN || sum > INT64_MAX)
+      throw fault(`${whereOf(call)} would leave the integers of 64 bits`);
+    return new JsonNumber(String(sum));
+  }
+  const sum = Number(old.text) + Number(operand.text);
+  if (!Number.isFinite(sum)) throw fault(`${whereOf(call)} would leave the numbers`);
+  return new JsonNumber(String(sum));
+}
+
+function isInteger({ text }: JsonNumber): boolean {
+  if (!INTEGER.test(text)) return false;
+  const number = phpNumberOf(text);
+  return typeof number === "bigint" || Number.isSafeInteger(number);
+}
+
+/** The container's own member that a path is about: one whose name has points goes before a path. */
+function headOf(container: JsonContainer, path: string): string {
+  const point = path.indexOf(".");
+  return point < 0 || memberOf(container, path) !== undefined ? path : path.slice(0, point);
+}
+
+function changedAt(container: JsonContainer, path: string, change: Change<JsonValue>): JsonContainer {
+  const name = headOf(container, path);
+  const old = memberOf(container, name);
+  if (old === undefined && !change.makes) return container;
+  if (name === path) {
+    const value = change.become(old);
+    return value === undefined ? without(container, name) : replaced(container, name, value);
+  }
+  const within = old === undefined ? new JsonObject() : old;
+  if (isContainer(within))
+    return replaced(container, name, changedAt(within, path.slice(name.length + 1), change));
+  if (!change.makes) return container;
+  throw fault(`${shown(name)} of ${shown(path)} is neither list nor object`);
+}
+
+function without(container: JsonContainer, name: string): JsonContainer {
+  if (!(container instanceof JsonObject))
+    throw fault(`${shown(name)} is a place of a list: $pull takes values out of lists`);
+  const copy = new JsonObject();
+  for (const [at, one] of container.names.entries())
+    if (one !== name) copy.set(one, container.values[at] as JsonValue);
+  return copy;
+}
+
+/** The same with another value for a member, which may be new; a list stays one as long as it has no gap. */
+function replaced(container: JsonContainer, name: string, value: JsonValue): JsonContainer {
+  if (!(container instanceof JsonObject)) {
+    const place = Number(name);
+    const isPlace = String(place) === name && place >= 0 && place <= container.length;
+    if (isPlace) return [...container.slice(0, place), value, ...container.slice(place + 1)];
+    if (container.length > 0) throw fault(`a list has no place ${shown(name)} to be changed or added`);
+  }
+  const copy = new JsonObject();
+  const values = memberValues(container);
+  for (const [at, one] of memberNames(container).entries()) copy.set(one, values[at] as JsonValue);
+  copy.set(name, value);
+  return copy;
+}
