@@ -10,8 +10,9 @@ import { exchange, Holder } from "../test/timeline/support/members.js";
 import { cpuSeconds, mainThreadSeconds, verifySeconds } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
-import { residentMiB, Scene, stopAll } from "./timeline-daemons.js";
+import { Scene, stopAll } from "./timeline-daemons.js";
 import { type DataPlan, signedEntries, writeFolders } from "./timeline-data.js";
+import { memoryUse } from "./usage.js";
 
 const smoke = process.argv.includes("--smoke");
 const full = process.argv.includes("--full");
@@ -100,7 +101,7 @@ async function catchUp(plan: DataPlan, goal: number, threads: string | null = nu
         taken.toFixed(1),
         mainThread.toFixed(1),
         verifying.toFixed(1),
-        residentMiB(taker),
+        memoryUse(taker.process.pid as number).resident,
       ],
     ];
     return { row, folder };
@@ -115,7 +116,12 @@ const cpuOf = (servers: readonly Server[]) =>
 /** A daemon starts on a folder that has no snapshot. */
 async function ownTimeline(folder: string, commands: number, what: string): Promise<Start> {
   await using daemon = await startDaemon(scene.args(folder));
-  return { what, commands, startMs: daemon.startMs, residentMiB: residentMiB(daemon) };
+  return {
+    what,
+    commands,
+    startMs: daemon.startMs,
+    residentMiB: memoryUse(daemon.process.pid as number).resident,
+  };
 }
 
 /** Two timelines in this process. */

@@ -2,7 +2,6 @@
  * Channels beside redis-server, alternating in one run: PUBLISH to 1, 100 and 1,000 subscribers of one daemon, and the memory of
  * 10,000 subscribers. Counted is what has reached the subscribers, not what was answered. `--smoke`: seconds.
  */
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
@@ -10,6 +9,7 @@ import { startRedis } from "../test/support/redis-server.js";
 import { median } from "./measure.js";
 import { startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
+import { memoryUse } from "./usage.js";
 
 const smoke = process.argv.includes("--smoke");
 const ROUNDS = smoke ? 1 : 5;
@@ -86,12 +86,9 @@ async function measureAt(port: number, count: number): Promise<number> {
   return (sent * count) / seconds;
 }
 
-const residentKib = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? Number.NaN);
-
 /** KiB that each of many subscribers takes, each on a channel of its own. */
 async function memoryAt(port: number, pid: number): Promise<number> {
-  const before = residentKib(pid);
+  const before = memoryUse(pid).resident;
   const all: Hearer[] = [];
   for (let number = 0; number < HELD; number++) {
     const hearer = new Hearer(port);
@@ -100,9 +97,9 @@ async function memoryAt(port: number, pid: number): Promise<number> {
     if (number % 100 === 99) await hearer.until(1);
   }
   await Promise.all(all.map((hearer) => hearer.until(1)));
-  const taken = residentKib(pid) - before;
+  const taken = memoryUse(pid).resident - before;
   for (const { socket } of all) socket.destroy();
-  return taken / HELD;
+  return (taken * 1024) / HELD;
 }
 
 async function figures(): Promise<string> {

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { type Figures, measure } from "./measure.js";
+import { type Figures, measureOver } from "./measure.js";
 
 const END = "\n\r";
 const CR = 0x0d;
@@ -68,14 +68,9 @@ async function load<Client extends Disposable>(
 ): Promise<Figures> {
   const clients: Client[] = [];
   await Promise.all(Array.from({ length: callers }, () => open().then((client) => clients.push(client))));
-  const free = [...clients];
   let turn = 0;
   try {
-    return await measure({ callers, seconds }, async () => {
-      const client = free.pop() as Client;
-      await call(client, turn++);
-      free.push(client);
-    });
+    return await measureOver(clients, seconds, (client) => call(client, turn++));
   } finally {
     for (const client of clients) client[Symbol.dispose]();
   }

@@ -1,6 +1,6 @@
 /**
  * Version 2 under load: signed calls from one client to three daemons, closed and open loop, beside ioredis with automatic
- * pipelining to three redis-servers; and many client processes with a key each. `--smoke`: short, RESULTS.md stays.
+ * pipelining to three redis-servers. `--smoke`: short, RESULTS.md stays.
  */
 
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
@@ -11,8 +11,6 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { type Client, createClient } from "../client/entry.js";
 import { type RedisServer, startRedis } from "../test/support/redis-server.js";
-import { manyProcesses } from "./client-processes.js";
-import { daemonAlone } from "./daemon-alone.js";
 import { type Figures, measure, measureOpen } from "./measure.js";
 import { type Server, startDaemon } from "./processes.js";
 import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
@@ -23,9 +21,6 @@ const CALLERS = smoke ? [1, 64] : [1, 16, 64, 256, 1024];
 const DAEMONS = 3;
 /** Part of the closed loop's throughput at which calls arrive in the open loop. */
 const OPEN_LOAD = 0.5;
-const PROCESSES = smoke ? 4 : 64;
-/** For each of as many connections: signed beforehand, so they cost more to make than to send. */
-const SIGNED_BEFOREHAND = smoke ? 20 : 400;
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
 const address = ({ port }: { port: number }) => `127.0.0.1:${port}`;
@@ -50,93 +45,56 @@ async function main(): Promise<void> {
   const redises = await Promise.all(Array.from({ length: DAEMONS }, () => startRedis()));
   try {
     const rows = [
-      ...(await compared("RSA-2048", rsa.privateKey, daemons, redises)),
-      ...(await alone("Ed25519", ed25519.privateKey, daemons)),
+      ...(await measured("RSA-2048", rsa.privateKey, daemons, redises)),
+      ...(await measured("Ed25519", ed25519.privateKey, daemons, [])),
     ];
     report("envelopes", rowsText(rows), smoke);
     report("one-daemon-stopped-under-load", await stoppedUnderLoad(rsa.privateKey, daemons), smoke);
   } finally {
     await Promise.all([...daemons, ...redises].map((server) => server[Symbol.asyncDispose]()));
   }
-  report(
-    "client-processes",
-    await manyProcesses({ processes: PROCESSES, seconds: SECONDS, daemons: DAEMONS }),
-    smoke,
-  );
-  report(
-    "daemon-alone",
-    await daemonAlone({ connections: PROCESSES, envelopesEach: SIGNED_BEFOREHAND }),
-    smoke,
-  );
 }
 
 function clientOf(key: KeyObject, daemons: readonly Server[]): Client {
   return createClient({ servers: daemons.map(address), key, versions: "2" });
 }
 
-/** Each load of ours followed by the same of ioredis, in one run. */
-async function compared(
+/** @param redises  to which each load goes as well, by ioredis and in turn; none: ours alone */
+async function measured(
   name: string,
   key: KeyObject,
   daemons: readonly Server[],
   redises: readonly RedisServer[],
-) {
+): Promise<Row[]> {
   await using client = clientOf(key, daemons);
   const connections = redises.map(
     ({ port }) => new Redis({ port, host: "127.0.0.1", enableAutoPipelining: true }),
   );
+  const first = (call: (connection: Redis, key: string) => Promise<unknown>) => () => {
+    const key = nextKey();
+    return Promise.any(connections.map((connection) => call(connection, key)));
+  };
   const rows: Row[] = [];
   for (const bytes of smoke ? [16] : [16, 1024]) {
     const value = "x".repeat(bytes);
     const set = () => client.send(["SET", nextKey(), value]);
     const get = () => client.send(["GET", nextKey()]);
-    const redisSet = () => {
-      const key = nextKey();
-      return Promise.any(connections.map((connection) => connection.set(key, value)));
-    };
-    const redisGet = () => {
-      const key = nextKey();
-      return Promise.any(connections.map((connection) => connection.get(key)));
-    };
+    const redisSet = first((connection, key) => connection.set(key, value));
+    const redisGet = first((connection, key) => connection.get(key));
     await measure({ callers: 64, seconds: SECONDS / 2 }, set);
-    await measure({ callers: 64, seconds: SECONDS / 2 }, redisSet);
+    if (connections.length > 0) await measure({ callers: 64, seconds: SECONDS / 2 }, redisSet);
     for (const [command, call, redisCall] of [
       ["SET", set, redisSet],
       ["GET", get, redisGet],
     ] as const) {
       for (const callers of CALLERS) {
-        rows.push(
-          await loaded(`${name} ${command} ${bytes} B, ${callers} in flight`, callers, call, redisCall),
-        );
+        const what = `${name} ${command} ${bytes} B, ${callers} in flight`;
+        rows.push(await loaded(what, callers, call, connections.length > 0 ? redisCall : null));
       }
-    }
-    if (bytes === 16) {
-      rows.push(await openLoop(`${name} SET 16 B`, set, rows));
-      rows.push(await openLoop(`${name} GET 16 B`, get, rows));
-    }
-  }
-  for (const connection of connections) connection.disconnect();
-  return rows;
-}
-
-/** The same loads without ioredis beside them. */
-async function alone(name: string, key: KeyObject, daemons: readonly Server[]): Promise<Row[]> {
-  await using client = clientOf(key, daemons);
-  const rows: Row[] = [];
-  for (const bytes of smoke ? [16] : [16, 1024]) {
-    const value = "x".repeat(bytes);
-    const set = () => client.send(["SET", nextKey(), value]);
-    const get = () => client.send(["GET", nextKey()]);
-    await measure({ callers: 64, seconds: SECONDS / 2 }, set);
-    for (const [command, call] of [
-      ["SET", set],
-      ["GET", get],
-    ] as const) {
-      for (const callers of CALLERS)
-        rows.push(await loaded(`${name} ${command} ${bytes} B, ${callers} in flight`, callers, call, null));
       if (bytes === 16) rows.push(await openLoop(`${name} ${command} 16 B`, call, rows));
     }
   }
+  for (const connection of connections) connection.disconnect();
   return rows;
 }
 

@@ -12,7 +12,6 @@ import { type Client, createClient } from "../client/entry.js";
 import { type RedisServer, startRedis } from "../test/support/redis-server.js";
 import { type Figures, figuresOf, measure, median } from "./measure.js";
 import { type Server, startDaemon, startEcho } from "./processes.js";
-import { profiled } from "./profile.js";
 import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
 
 const smoke = process.argv.includes("--smoke");
@@ -50,9 +49,7 @@ async function main(): Promise<void> {
     smoke,
   );
 
-  report("connection-per-call", await connectionPerCall(servers), smoke);
   report("one-daemon-stopped", await oneStopped(client, daemons.all), smoke);
-  report("profile", await profileText(client, servers), smoke);
 }
 
 async function startDaemons() {
@@ -157,14 +154,6 @@ together. Goal: at most 1.5 × signature + one round trip = ${goal.toFixed(0)} �
 (${sequential <= goal ? "met" : "missed"}).`;
 }
 
-async function connectionPerCall(servers: readonly string[]): Promise<string> {
-  await using client = createClient({ servers: [...servers], key: privateKey, keepalive: false });
-  const figures = await measure({ callers: 1, seconds: SECONDS }, () => client.send(command()));
-  return `## A new connection for each call, as PHP-FPM has it
-
-${table(["", ...FIGURE_HEAD], [["dbsyncSend, keepalive: false", ...figureCells(figures)]])}`;
-}
-
 /** Alternating pairs: all three daemons running, then one of them stopped by SIGSTOP. */
 async function oneStopped(client: Client, daemons: readonly Server[]): Promise<string> {
   const victim = daemons.at(-1) as Server;
@@ -200,16 +189,6 @@ ${table(
 
 Goal: p99 at most ${goal.toFixed(0)} µs (${stopped <= goal ? "met" : "missed"}), no call above a tenth of its deadline, 300,000 µs
 (${slowest <= 300_000 ? "met" : "missed"}).`;
-}
-
-async function profileText(client: Client, servers: readonly string[]): Promise<string> {
-  const ours = await profiled(() => measure({ callers: 1, seconds: SECONDS }, () => client.send(command())));
-  const rows = ours.map(({ name, share }) => [name, `${(share * 100).toFixed(1)} %`]);
-  return `## Where the client's time goes
-
-The ten biggest self-times of a CPU profile, sequential signed SETs to ${servers.length} daemons.
-
-${table(["function", "self"], rows)}`;
 }
 
 await main();

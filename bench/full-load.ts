@@ -3,10 +3,8 @@
  * seconds. Commands are dropped after a minute, so what is there to be reached is reached within four. `--smoke`: seconds, RESULTS.md stays.
  */
 import { loadavg } from "node:os";
-import { freePort } from "../test/support/free-port.js";
 import { SeededRandom } from "../test/support/seeded-random.js";
 import { type Argv, BoundedWorkload, KINDS } from "./bounded-workload.js";
-import { type Server, startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
 import { Scene, stopAll } from "./timeline-daemons.js";
 import { diskUse, growthOf, inRows, meanOf, memoryUse } from "./usage.js";
@@ -40,25 +38,12 @@ interface Sample {
 
 const scene = new Scene();
 
-async function start(count: number): Promise<{ servers: Server[]; folders: string[] }> {
-  const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
-  const folders = ports.map(() => scene.newFolder());
-  const servers = await Promise.all(
-    ports.map((port, i) => {
-      const peers = ports.filter((other) => other !== port);
-      const args = [...scene.args(folders[i] as string, peers), ...LIMITS];
-      return startDaemon([...args, "-p", String(port)]);
-    }),
-  );
-  for (const server of servers) await scene.until(server, ({ state }) => state === "live");
-  return { servers, folders };
-}
-
 const sumOf = <Name extends string>(uses: readonly Readonly<Record<Name, number>>[], name: Name): number =>
   uses.reduce((sum, use) => sum + use[name], 0);
 
 async function loaded(count: number): Promise<Sample[]> {
-  const { servers, folders } = await start(count);
+  const folders = Array.from({ length: count }, () => scene.newFolder());
+  const servers = await scene.cluster(folders, { options: LIMITS });
   const samples: Sample[] = [];
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;

@@ -1,13 +1,12 @@
 /**
- * The cost of the timeline and its peers for commands: three daemons with and without them, signed SETs of one client, and the
- * memory of the tail. Prints the daemons' CPU per command as well as rates, which say little on a shared machine. `--smoke`:
- * short, RESULTS.md stays. `--minutes N`: the memory alone, for N minutes; fails when the tail exceeds its limit.
+ * The cost of the timeline and its peers for commands: three daemons with and without them, signed SETs of one client. Prints the
+ * daemons' CPU per command as well as rates, which say little on a shared machine. `--smoke`: short, RESULTS.md stays.
  */
 import { cpuSeconds } from "./daemon-cpu.js";
 import { type Figures, measure, median } from "./measure.js";
 import type { Server } from "./processes.js";
 import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
-import { type Keeping, residentMiB, Scene, stopAll } from "./timeline-daemons.js";
+import { type Keeping, Scene, stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.3 : 4;
@@ -15,14 +14,6 @@ const SECONDS = smoke ? 0.3 : 4;
 const ROUNDS = smoke ? 1 : 5;
 const CALLERS = 256;
 const KEYS = 100_000;
-const GIVEN_MINUTES = minutesGiven();
-const MINUTES = GIVEN_MINUTES ?? (smoke ? 0.03 : 1);
-const SAMPLE_MS = 500;
-const MIB = 2 ** 20;
-/** The default of --max-tail-bytes. */
-const TAIL_BYTES = 256 * MIB;
-/** It is cut every 100 ms, and may be above its cap by what comes between. */
-const TAIL_MOST = TAIL_BYTES * 1.05;
 const FAN_OUT_GOAL = 0.7;
 
 const scene = new Scene();
@@ -32,11 +23,6 @@ interface Run {
   readonly figures: Figures;
   /** Microseconds of a daemon's CPU for each command. */
   readonly cpu: number;
-}
-
-async function main(): Promise<void> {
-  if (GIVEN_MINUTES === null) report("hot-path", await fanOut(), smoke);
-  report("tail-memory", await tailMemory(), smoke);
 }
 
 async function fanOut(): Promise<string> {
@@ -99,55 +85,8 @@ async function loaded(servers: readonly Server[]): Promise<Run> {
 const cpuOf = (servers: readonly Server[]): number =>
   servers.reduce((sum, { process: { pid } }) => sum + cpuSeconds(pid as number), 0);
 
-/** As much as they take, for minutes. */
-async function tailMemory(): Promise<string> {
-  return await withDaemons("interval", async (servers) => {
-    await using client = scene.client(servers);
-    const [watched] = servers as [Server];
-    let [tail, resident, units] = [0, 0, 0];
-    let isOver = false;
-    const watching = (async () => {
-      while (!isOver) {
-        const status = await scene.status(watched);
-        tail = Math.max(tail, status.tailBytes);
-        units = Math.max(units, status.tailUnits);
-        resident = Math.max(resident, residentMiB(watched));
-        await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-      }
-    })();
-    const { perSecond } = await measure({ callers: CALLERS, seconds: MINUTES * 60 }, () =>
-      client.send(["SET", `key:${++counter % KEYS}`, "x".repeat(16)]),
-    );
-    isOver = true;
-    await watching;
-    if (tail > TAIL_MOST) process.exitCode = 1;
-    return `## Memory of the tail under load
-
-${machine()} ${MINUTES} minutes of SETs of 16 bytes, ${Math.round(perSecond).toLocaleString("en")} a second, --data, --fsync interval=100, --peer; the highest of
-samples every ${SAMPLE_MS} ms.
-
-${table(
-  ["", "measured", "goal"],
-  [
-    [
-      "tail by its own count, MiB",
-      tail / MIB,
-      `≤ ${TAIL_BYTES / MIB} (${tail <= TAIL_MOST ? "met" : "missed"})`,
-    ],
-    ["commands in the tail", units.toLocaleString("en"), ""],
-    ["resident memory of the daemon, MiB", resident, ""],
-  ],
-)}`;
-  });
-}
-
-function minutesGiven(): number | null {
-  const at = process.argv.indexOf("--minutes");
-  return at < 0 ? null : Number(process.argv[at + 1]);
-}
-
 try {
-  await main();
+  report("hot-path", await fanOut(), smoke);
 } finally {
   scene[Symbol.dispose]();
 }

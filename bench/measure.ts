@@ -34,6 +34,20 @@ export async function measure(
   return figuresOf(latencies, (performance.now() - start) / 1000);
 }
 
+/** The same over connections, one for each caller. */
+export function measureOver<Client>(
+  clients: readonly Client[],
+  seconds: number,
+  call: (client: Client) => Promise<unknown>,
+): Promise<Figures> {
+  const free = [...clients];
+  return measure({ callers: clients.length, seconds }, async () => {
+    const client = free.pop() as Client;
+    await call(client);
+    free.push(client);
+  });
+}
+
 export function figuresOf(latencies: number[], seconds: number): Figures {
   latencies.sort((a, b) => a - b);
   const at = (share: number) =>

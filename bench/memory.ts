@@ -2,7 +2,6 @@
  * Memory of a million of each, in a daemon behind --resp and in a redis-server that is given the same commands. `--smoke`:
  * fewer, RESULTS.md stays.
  */
-import { readFileSync } from "node:fs";
 import { freePort } from "../test/support/free-port.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
@@ -10,6 +9,7 @@ import { DATA_SETS, type DataSet } from "./data-sets.js";
 import type { MemoryProbe } from "./memory-probe.js";
 import { probeOf, startProbed } from "./probed-daemon.js";
 import { machine, report, table } from "./report.js";
+import { memoryUse } from "./usage.js";
 
 const smoke = process.argv.includes("--smoke");
 const COUNT = smoke ? 20_000 : 1_000_000;
@@ -88,8 +88,7 @@ async function ofRedis(name: DataSet): Promise<Taken> {
 async function redisMemory(connection: RedisConnection, pid: number): Promise<Taken> {
   const info = JSON.stringify(await connection.call("INFO", "memory"));
   const [, used] = /used_memory:(\d+)/.exec(info) ?? [];
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return { used: Number(used), resident: Number(kilobytes) * 1024 };
+  return { used: Number(used), resident: memoryUse(pid).resident * 2 ** 20 };
 }
 
 async function ofDaemon(name: DataSet): Promise<MemoryProbe> {

@@ -13,20 +13,20 @@ export interface Server extends AsyncDisposable {
 
 export function startDaemon(args: readonly string[], nodeArgs: readonly string[] = []): Promise<Server> {
   const program = programPaths.dbsyncd;
-  return startNode([...nodeArgs, program, "-p", "0", "--log-format", "json", ...args]);
+  return startProgram([...nodeArgs, program, "-p", "0", "--log-format", "json", ...args]);
 }
 
 /** @param answer  to each chunk; else the echo's own */
 export function startEcho(...answer: readonly string[]): Promise<Server> {
-  return startNode([join(buildRoot, "bench/echo-server.js"), ...answer]);
+  return startProgram([join(buildRoot, "bench/echo-server.js"), ...answer]);
 }
 
 export function startBareLoop(): Promise<Server> {
-  return startNode([join(buildRoot, "bench/bare-loop.js")]);
+  return startProgram([join(buildRoot, "bench/bare-loop.js")]);
 }
 
 /** Starts a program that prints a line of JSON with "listening" and its port. */
-function startNode(args: readonly string[]): Promise<Server> {
+export function startProgram(args: readonly string[]): Promise<Server> {
   const before = performance.now();
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   return new Promise((resolve, reject) => {

@@ -2,12 +2,11 @@
  * `npm run bench -- proxy`: the SQL cache of dbsync-proxy. Reads that are cached, reads that are not, and whole tables, next to the
  * recorded figures of the original.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
 import { programPaths } from "../test/support/programs.js";
-import { measure, median } from "./measure.js";
-import { startDaemon } from "./processes.js";
+import { measureOver, median } from "./measure.js";
+import { type Server, startDaemon, startProgram } from "./processes.js";
 import { machine, report, table } from "./report.js";
 import { makeDatabase, SqlClient } from "./sql-client.js";
 
@@ -19,36 +18,10 @@ const ROWS = 1_000;
 const HIT_GOAL = 80_000;
 const load = loadavg()[0]?.toFixed(1);
 
-interface Program extends AsyncDisposable {
-  readonly port: number;
+function startCache(args: readonly string[]): Promise<Server> {
+  const options = ["--listen", "0", "--log-level", "info", "--log-format", "json"];
+  return startProgram([programPaths["dbsync-proxy"], "cache", ...args, ...options]);
 }
-
-async function startCache(args: readonly string[]): Promise<Program> {
-  const port = await freePort();
-  const main = programPaths["dbsync-proxy"];
-  const options = ["--listen", String(port), "--log-level", "info", "--log-format", "json"];
-  return started(run(process.execPath, [main, "cache", ...args, ...options]), port, "listening");
-}
-
-function run(program: string, args: readonly string[]): ChildProcess {
-  return spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-}
-
-function started(child: ChildProcess, port: number, word: string): Promise<Program> {
-  return new Promise((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`dbsync-proxy ended with ${code}`)));
-    child.stdout?.on("data", (chunk: Buffer) => {
-      if (!chunk.toString().includes(word)) return;
-      resolve({ port, [Symbol.asyncDispose]: () => ended(child) });
-    });
-  });
-}
-
-const ended = (child: ChildProcess): Promise<void> =>
-  new Promise((resolve) => {
-    child.once("exit", () => resolve());
-    child.kill("SIGTERM");
-  });
 
 async function sqlTable(): Promise<string> {
   const sql = await freePort();
@@ -64,12 +37,9 @@ async function sqlTable(): Promise<string> {
   const rate = async (callers: number, together: number, statement: () => string) => {
     const rates: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const free = clients.slice(0, callers);
-      const figures = await measure({ callers, seconds: SECONDS }, async () => {
-        const client = free.pop() as SqlClient;
-        await client.ask(Array.from({ length: together }, statement));
-        free.push(client);
-      });
+      const figures = await measureOver(clients.slice(0, callers), SECONDS, (client) =>
+        client.ask(Array.from({ length: together }, statement)),
+      );
       rates.push(figures.perSecond * together);
     }
     return median(rates);

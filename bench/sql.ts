@@ -4,7 +4,7 @@
  */
 import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
-import { type Figures, measure, median } from "./measure.js";
+import { type Figures, measureOver, median } from "./measure.js";
 import { startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
 import { makeDatabase, SqlClient } from "./sql-client.js";
@@ -89,15 +89,12 @@ async function fill(client: SqlClient): Promise<void> {
 }
 
 async function load(port: number, { clients, together, statement }: Case): Promise<Figures> {
-  const free = await Promise.all(Array.from({ length: clients }, () => SqlClient.open(port)));
-  const all = [...free];
+  const all = await Promise.all(Array.from({ length: clients }, () => SqlClient.open(port)));
   let turn = 0;
   try {
-    return await measure({ callers: clients, seconds: SECONDS }, async () => {
-      const client = free.pop() as SqlClient;
-      await client.ask(Array.from({ length: together }, () => statement(turn++)));
-      free.push(client);
-    });
+    return await measureOver(all, SECONDS, (client) =>
+      client.ask(Array.from({ length: together }, () => statement(turn++))),
+    );
   } finally {
     for (const client of all) client[Symbol.dispose]();
   }

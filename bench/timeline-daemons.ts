@@ -1,5 +1,5 @@
 /** Daemons with a timeline, and what they say of it: three that know each other, or some on folders made beforehand. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type ReplyValue } from "../client/entry.js";
@@ -53,21 +53,28 @@ export class Scene implements Disposable {
 
   /** Three daemons. */
   async start(keeping: Keeping): Promise<Server[]> {
-    const ports = await Promise.all(Array.from({ length: DAEMONS }, () => freePort()));
     const fsync = keeping === "interval" ? "interval=100" : "always";
-    const inMemory = keeping === "plain" || keeping === "memory";
+    const folders = Array.from({ length: DAEMONS }, () =>
+      keeping === "plain" || keeping === "memory" ? null : this.newFolder(),
+    );
+    if (keeping === "plain") return Promise.all(folders.map(() => startDaemon(this.args(null))));
+    return this.cluster(folders, { fsync });
+  }
+
+  /** Daemons that name each other, once they are live. @param folders  one for each; null: in memory */
+  async cluster(
+    folders: readonly (string | null)[],
+    { fsync = "always", options = [] }: { fsync?: string; options?: readonly string[] } = {},
+  ): Promise<Server[]> {
+    const ports = await Promise.all(folders.map(() => freePort()));
     const servers = await Promise.all(
-      ports.map((port) => {
-        const peers = keeping === "plain" ? [] : ports.filter((other) => other !== port);
-        return startDaemon([
-          ...this.args(inMemory ? null : this.newFolder(), peers, fsync),
-          "-p",
-          String(port),
-        ]);
+      ports.map((port, i) => {
+        const peers = ports.filter((other) => other !== port);
+        const args = this.args(folders[i] as string | null, peers, fsync);
+        return startDaemon([...args, ...options, "-p", String(port)]);
       }),
     );
-    if (keeping !== "plain")
-      for (const server of servers) await this.until(server, ({ state }) => state === "live");
+    for (const server of servers) await this.until(server, ({ state }) => state === "live");
     return servers;
   }
 
@@ -106,11 +113,6 @@ export class Scene implements Disposable {
     }
   }
 
-  async status(server: Server): Promise<TimelineStatus> {
-    await using client = this.client([server], this.#root.keys[0]);
-    return statusOf(await client.call(["TIMELINE", "STATUS"]));
-  }
-
   [Symbol.dispose](): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -120,9 +122,6 @@ export interface TimelineStatus {
   readonly state: string;
   readonly entries: number;
   readonly waiting: number;
-  readonly redone: number;
-  readonly tailUnits: number;
-  readonly tailBytes: number;
 }
 
 function statusOf(reply: ReplyValue): TimelineStatus {
@@ -134,17 +133,9 @@ function statusOf(reply: ReplyValue): TimelineStatus {
     state: String(fields.get("state")),
     entries: number("data-entries"),
     waiting: number("waiting"),
-    redone: number("redone"),
-    tailUnits: number("tail-units"),
-    tailBytes: number("tail-bytes"),
   };
 }
 
 export async function stopAll(servers: readonly Server[]): Promise<void> {
   await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
-}
-
-export function residentMiB({ process: { pid } }: Server): number {
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kilobytes) / 1024;
 }
