@@ -78,12 +78,13 @@ export class FilterCompiler<Value, Place, Test> {
   filter(filter: Value, clause = ""): Condition<Place, Test> {
     const fields = this.#algebra.fieldsOf(filter, clause);
     if (fields.length === 0 && this.#algebra.countsEmpty) this.count();
-    return allOf(
-      fields.flatMap(([name, operand]) => {
-        this.count();
-        return name.startsWith("$") ? this.#clause(name, operand) : [this.member(name, operand)];
-      }),
-    );
+    const parts: Condition<Place, Test>[] = [];
+    for (const [name, operand] of fields) {
+      this.count();
+      const part = name.startsWith("$") ? this.#clause(name, operand) : this.member(name, operand);
+      if (part !== null) parts.push(part);
+    }
+    return allOf(parts);
   }
 
   /** Compiles what a filter says of one member, operators or a value. @throws CommandFailure */
@@ -110,14 +111,15 @@ export class FilterCompiler<Value, Place, Test> {
     if (++this.conditions > this.#algebra.conditionsMax) throw this.#algebra.tooManyConditions();
   }
 
-  #clause(name: string, operand: Value): readonly Condition<Place, Test>[] {
+  /** @returns null: it says nothing */
+  #clause(name: string, operand: Value): Condition<Place, Test> | null {
     if (!this.#algebra.clauses.includes(name)) throw this.#algebra.unknownClause(name);
-    if (name === "$comment") return [];
-    if (name === "$not") return [{ kind: "not", part: this.filter(operand, name) }];
+    if (name === "$comment") return null;
+    if (name === "$not") return { kind: "not", part: this.filter(operand, name) };
     const parts = this.#algebra.filtersOf(operand, name).map((filter) => this.filter(filter, name));
-    if (name === "$and") return [{ kind: "all", parts }];
+    if (name === "$and") return { kind: "all", parts };
     const any = { kind: "any", parts } as const;
-    return [name === "$or" ? any : { kind: "not", part: any }];
+    return name === "$or" ? any : { kind: "not", part: any };
   }
 
   #operator(call: OperatorCall<Value, Place>): Condition<Place, Test> | null {

@@ -74,12 +74,14 @@ export function isOperators(value: Bson): value is BsonDocument {
 }
 const REFERENCE = ["$ref", "$id", "$db"];
 const LOGICAL: readonly string[] = ["$and", "$or", "$nor"];
+const CLAUSES = [...LOGICAL, "$comment"];
+const IS_THERE = both((value) => value !== undefined);
 
 class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   readonly conditionsMax = TESTS_MAX;
   readonly countsEmpty = false;
-  readonly clauses = [...LOGICAL, "$comment"];
-  readonly isThere = both((value) => value !== undefined);
+  readonly clauses = CLAUSES;
+  readonly isThere = IS_THERE;
   readonly #work: Work;
 
   constructor(work: Work) {
