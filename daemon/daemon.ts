@@ -115,13 +115,13 @@ export class Daemon implements Service {
   get health(): Health {
     const backends = (this.#wired?.backends ?? []).map(healthOf);
     const state = this.#wired?.pipeline.shownState ?? "live";
-    const jsonFleet = this.#wired?.userListeners?.jsonFleet ?? null;
-    const isFetching = jsonFleet?.isReady === false;
+    const jsonReplicas = this.#wired?.userListeners?.jsonReplicas ?? null;
+    const isFetching = jsonReplicas?.isReady === false;
     return {
       version,
       state: this.#phase !== "running" ? this.#phase : isFetching ? "starting" : state,
       backends,
-      ...(jsonFleet === null ? {} : { jsonFleet }),
+      ...(jsonReplicas === null ? {} : { jsonReplicas }),
     };
   }
 

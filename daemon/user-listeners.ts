@@ -20,6 +20,7 @@ import { readersOf, readUsers, readUsersAgain } from "../engine/users/read-users
 import type { Users } from "../engine/users/users.js";
 import type { DaemonFace } from "../listeners/daemon-face.js";
 import type { DaemonListener, DaemonListenerParts, FamilyCounts } from "../listeners/daemon-listener.js";
+import type { JsonReplicaFigures } from "../listeners/replica-figures.js";
 import type { UserListenerParts } from "../listeners/user-listener.js";
 import type { Environment } from "../net/process/environment.js";
 import type { LogLevel } from "../net/process/log.js";
@@ -29,7 +30,6 @@ import { StartError } from "../net/process/start-error.js";
 import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
 import { OPTIONS } from "../options/table.js";
 import { allUserListeners } from "../options/user-listener-rules.js";
-import type { FleetFigures } from "../protocol/json/fleet-figures.js";
 
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
 
@@ -86,7 +86,7 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
       daemon: faceOf(
         parts,
         () => listener.address,
-        () => listeners.get("json")?.jsonFleet ?? null,
+        () => listeners.get("json")?.jsonReplicas ?? null,
       ),
     });
     listeners.set(name, listener);
@@ -134,8 +134,8 @@ export class UserListeners implements Service {
   }
 
   /** null: none has --json-replica. */
-  get jsonFleet(): FleetFigures | null {
-    return this.#listeners.get("json")?.jsonFleet ?? null;
+  get jsonReplicas(): JsonReplicaFigures | null {
+    return this.#listeners.get("json")?.jsonReplicas ?? null;
   }
 
   async start(): Promise<void> {
@@ -180,7 +180,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 function faceOf(
   { settings, replica, pipeline, shutDown, memory, slowLog, log, channels }: UserListenersParts,
   place: () => DaemonListener["address"],
-  fleet: () => FleetFigures | null,
+  fleet: () => JsonReplicaFigures | null,
 ): DaemonFace {
   return {
     settings,
@@ -205,7 +205,7 @@ function faceOf(
     get members() {
       return pipeline.members ?? 0;
     },
-    get jsonFleet() {
+    get jsonReplicas() {
       return fleet();
     },
     get state() {

@@ -269,7 +269,7 @@ async function makeAdmin(
       [late.listener, late.ws, late.userListeners].reduce((sum, one) => sum + (one?.bufferedBytes ?? 0), 0),
     replica: () => late.replica?.figures ?? null,
     order: () => late.replica?.order ?? null,
-    jsonFleet: () => late.userListeners?.jsonFleet ?? null,
+    jsonReplicas: () => late.userListeners?.jsonReplicas ?? null,
     keys: () => late.keys,
     families: () => late.userListeners?.families ?? null,
     memory: () => ({ used: late.memory?.used ?? 0, limit: late.memory?.bytes ?? 0 }),

@@ -6,7 +6,7 @@ import type { Copies } from "../engine/users/copies.js";
 import type { LogLevel } from "../net/process/log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings, UserListenerName } from "../options/settings.js";
-import type { FleetFigures } from "../protocol/json/fleet-figures.js";
+import type { JsonReplicaFigures } from "./replica-figures.js";
 
 /** What CONFIG and INFO know of the limit of memory. */
 export interface MemorySettings {
@@ -49,7 +49,7 @@ export interface DaemonFace {
   /** Daemons that are connected. */
   readonly members: number;
   /** Servers of --json-replica; null: none. */
-  readonly jsonFleet: FleetFigures | null;
+  readonly jsonReplicas: JsonReplicaFigures | null;
   /** What other daemons have of the writes; null: nothing is recorded. */
   readonly copies: Pick<Copies, "isAlone" | "count" | "wait"> | null;
   /** As clients are told. */

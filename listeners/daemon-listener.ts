@@ -5,7 +5,7 @@ import type { Observer } from "../engine/pipeline/observer.js";
 import type { SocketHost } from "../net/connections/connection-host.js";
 import { SocketListener, type SocketListenerParts } from "../net/connections/socket-listener.js";
 import type { Limits } from "../options/limits.js";
-import type { FleetFigures } from "../protocol/json/fleet-figures.js";
+import type { JsonReplicaFigures } from "./replica-figures.js";
 
 /** What every connection of the daemon's listeners is given. */
 export type DaemonSocketHost = SocketHost<Limits, Observer>;
@@ -34,7 +34,7 @@ export class DaemonListener extends SocketListener<Limits, Observer> {
   }
 
   /** Servers that are sent what clients write; null: the listener has none. */
-  get jsonFleet(): FleetFigures | null {
+  get jsonReplicas(): JsonReplicaFigures | null {
     return null;
   }
 }

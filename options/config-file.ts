@@ -10,6 +10,7 @@ import { UnusableFile } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
 import { WrongType } from "./forms.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
+import { insteadOf } from "./removed-options.js";
 import { OPTIONS } from "./table.js";
 
 /**
@@ -24,6 +25,8 @@ export function applyConfigFile(program: Command, file: string): void {
     const row = rows.find((one) => nameOf(one) === name);
     const place = `${file}, line ${lineOf(text, name)}`;
     if (row === undefined) {
+      const instead = insteadOf(name);
+      if (instead !== null) throw new UnusableFile(`${place}: ${name}. ${instead}`, 2);
       const meant = nearestName(name, rows.map(nameOf));
       throw new UnusableFile(
         `${place}: unknown name "${name}". ${meant === null ? "" : `Did you mean ${meant}? `}` +

@@ -114,25 +114,6 @@ export const LIMITS = {
     summary: "how long a write waits for a server of --json-replica that says nothing",
     reason: "the original waits a minute, once for each write; what a server misses is sent later",
   },
-  jsonReplicaKept: {
-    flag: "json-replica-kept-writes",
-    unit: "count",
-    fallback: 10_000,
-    least: 0,
-    most: 1_000_000,
-    summary:
-      "writes kept for servers of --json-replica, so that those of a leader that was cut off are not lost",
-    reason: "10 s of 1,000 writes a second; each costs its words and some 200 bytes",
-  },
-  jsonReplicaKeptBytes: {
-    flag: "json-replica-kept-bytes",
-    unit: "bytes",
-    fallback: 16 * MIB,
-    least: 0,
-    most: 128 * MIB,
-    summary: "bytes of these writes; a quarter of --max-output-bytes at most",
-    reason: "they are handed over in one answer, in which they may take twice as much",
-  },
   respIdleTimeout: {
     flag: "resp-idle-timeout",
     unit: "time",

@@ -5,6 +5,7 @@ import { StartError } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
 import { explained, parsePath } from "./forms.js";
 import { environmentNameOf, type OptionRow, ENVIRONMENT_PREFIX as PREFIX } from "./option-row.js";
+import { insteadOf } from "./removed-options.js";
 import { SECTIONS } from "./table.js";
 
 const EXIT_CODES = `
@@ -108,6 +109,8 @@ export async function applyNamedFile(program: Command): Promise<void> {
 /** Of commander's own there is none for options that the short help leaves out. */
 function suggestion(program: Command, message: string): string {
   const [, name] = /^unknown option '(--[^'=]+)/.exec(message) ?? [];
+  const instead = name === undefined ? null : insteadOf(name.replace("--", ""));
+  if (instead !== null) return `\n(${instead})`;
   const names = program.options.flatMap(({ long }) => long ?? []);
   const meant = name === undefined ? null : nearestName(name, names);
   return meant === null ? "" : `\n(Did you mean ${meant}?)`;
@@ -118,6 +121,8 @@ function refuseNearlyNamed(program: Command, env: NodeJS.ProcessEnv): void {
   const names = program.options.flatMap(({ envVar }) => envVar ?? []);
   for (const name of Object.keys(env)) {
     if (!name.startsWith(PREFIX) || names.includes(name)) continue;
+    const instead = insteadOf(name.slice(PREFIX.length).toLowerCase().replaceAll("_", "-"));
+    if (instead !== null) throw new StartError(`the variable ${name} is no option's. ${instead}`, 2);
     const meant = nearestName(
       name.slice(PREFIX.length),
       names.map((known) => known.slice(PREFIX.length)),

@@ -86,7 +86,7 @@ export const USER_LISTENERS = {
     example: "en",
     needs: ["sql"],
   }),
-  /** Servers that are sent what JSON clients write, in the original's protocol. */
+  /** Original servers that are sent what JSON clients write. */
   jsonReplicas: row({
     flags: "--json-replica <host:port>",
     help: "an original server that is sent what JSON clients write (repeatable)",

@@ -22,8 +22,8 @@ export function validateUserListeners(settings: Settings): void {
     fail("--json-replica passes on what JSON clients write: give --json too.");
   if (jsonReplicas.length > 0 && hasTimeline(settings))
     fail(
-      "--json-replica stands with the database in memory alone: with --data or --peer entries have ids of 19 digits, " +
-        "which the original does not keep. Leave it out, and move over with dbsync import.",
+      "--json-replica needs the database in memory alone: an original numbers all entries again at each deletion, and a daemon with --data or " +
+        "--peer does not. Leave it out: --peer replicates between dbsyncd daemons, dbsync import json: takes over an original's documents.",
     );
   if (allowAnonymous && asked.length === 0)
     fail(

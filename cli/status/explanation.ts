@@ -3,7 +3,6 @@ import { painted } from "../../net/terminal/colours.js";
 import { wrapped } from "../../net/terminal/table.js";
 import type { Column } from "../shared/column.js";
 import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "./daemon-report.js";
-import { FLEET_COLUMNS, FLEET_SERVER_COLUMNS } from "./fleet-report.js";
 import { MEMBER_COLUMNS, timelineColumns } from "./timeline-report.js";
 
 type Named = Pick<Column<never>, "head" | "about">;
@@ -14,8 +13,6 @@ const TABLES: readonly (readonly [title: string, columns: readonly Named[]])[] =
   ["Of daemons with --order, with an administrator's key", ORDER_COLUMNS],
   ["Of daemons with --data or --peer, with an administrator's key", timelineColumns(0, true)],
   ["What they say of their members", MEMBER_COLUMNS],
-  ["Of daemons with --json-replica", FLEET_COLUMNS],
-  ["What they say of the servers of their lists", FLEET_SERVER_COLUMNS],
 ];
 
 /** @param columns  how wide lines may be */

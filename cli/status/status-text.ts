@@ -5,8 +5,6 @@ import { shown } from "../../net/terminal/shown-text.js";
 import { wrapped } from "../../net/terminal/table.js";
 import { formatDaemons } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { formatFleets } from "./fleet-report.js";
-import type { FleetStatus } from "./fleet-status.js";
 import { formatTimelines } from "./timeline-report.js";
 
 export interface Paper {
@@ -16,21 +14,14 @@ export interface Paper {
   readonly stream: Pick<NodeJS.WriteStream, "isTTY">;
 }
 
-export function formatStatus(
-  daemons: readonly DaemonStatus[],
-  fleets: readonly FleetStatus[],
-  { columns, stream }: Paper,
-): string {
+export function formatStatus(daemons: readonly DaemonStatus[], { columns, stream }: Paper): string {
   const told = daemons.flatMap(({ address, timeline }) => (timeline === null ? [] : [{ address, timeline }]));
   const timelines = formatTimelines(told, realEnvironment.wallClock(), columns);
-  const tables = [
-    ...(daemons.length === 0 ? [] : [`${formatDaemons(daemons, columns)}${timelines}`]),
-    ...(fleets.length === 0 ? [] : [formatFleets(fleets, columns)]),
-  ];
-  const sentences = sentencesOf(daemons, fleets).flatMap(({ text, tone }) =>
+  const tables = `${formatDaemons(daemons, columns)}${timelines}`;
+  const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     (stream.isTTY ? wrapped(shown(text), columns) : [shown(text)]).map((line) => `${painted(line, tone)}\n`),
   );
-  return [...tables, ...(sentences.length === 0 ? [] : [sentences.join("")])].join("\n");
+  return sentences.length === 0 ? tables : `${tables}\n${sentences.join("")}`;
 }
 
 export interface Sentence {
@@ -41,9 +32,8 @@ export interface Sentence {
 /** What is wrong, what need not be, and why more is not known. As it came: not yet to be shown. */
 export function sentencesOf(
   daemons: readonly Pick<DaemonStatus, "address" | "problems" | "remarks" | "timelineNote">[],
-  fleets: readonly FleetStatus[],
 ): readonly Sentence[] {
-  const found = [...daemons, ...fleets].flatMap(({ address, problems, remarks }): Sentence[] => [
+  const found = daemons.flatMap(({ address, problems, remarks }): Sentence[] => [
     ...problems.map(({ text, fix }) => ({ text: `FAIL  ${address}: ${text}; ${fix}`, tone: "bad" as const })),
     ...remarks.map(({ text, fix }) => ({ text: `WARN  ${address}: ${text}; ${fix}`, tone: "warn" as const })),
   ]);

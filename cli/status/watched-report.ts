@@ -4,11 +4,8 @@ import type { Tone } from "../../net/terminal/colours.js";
 import { shown as shownText } from "../../net/terminal/shown-text.js";
 import { clip, fitted, tableLines, wrapped } from "../../net/terminal/table.js";
 import { bytesText, countText, millisecondsText, spanText } from "../shared/amounts.js";
-import { rowsOf } from "../shared/column.js";
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { FLEET_COLUMNS, FLEET_SERVER_COLUMNS, serversOf } from "./fleet-report.js";
-import type { FleetStatus } from "./fleet-status.js";
 import { sentencesOf } from "./status-text.js";
 
 /** Looks of which rates are shown. */
@@ -52,7 +49,6 @@ export class Rates {
 
 export interface WatchedScene {
   readonly daemons: readonly DaemonStatus[];
-  readonly fleets: readonly FleetStatus[];
   readonly rates: Rates;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -60,17 +56,15 @@ export interface WatchedScene {
   readonly columns: number;
 }
 
-export function watchedLines({ daemons, fleets, rates, now, columns }: WatchedScene): ShownLine[] {
+export function watchedLines({ daemons, rates, now, columns }: WatchedScene): ShownLine[] {
   const time = new Date(now).toTimeString().slice(0, 8);
-  const all = [...daemons, ...fleets];
-  const well = all.filter(({ ok }) => ok).length;
+  const well = daemons.filter(({ ok }) => ok).length;
   const lines = [
-    line(`dbsync status: ${well} of ${all.length} well, ${time}, every 2 s, Ctrl-C ends`, "head"),
+    line(`dbsync status: ${well} of ${daemons.length} well, ${time}, every 2 s, Ctrl-C ends`, "head"),
     ...(daemons.length === 0 ? [] : daemonLines(daemons, rates, columns)),
     ...timelineLines(daemons, rates, { now, columns }),
     ...memberLines(daemons, columns),
-    ...fleetLines(fleets, columns),
-    ...troubleLines(daemons, fleets, columns),
+    ...troubleLines(daemons, columns),
   ];
   return lines.map(({ text, tone }) => ({ text: clip(shownText(text), columns), tone }));
 }
@@ -132,25 +126,8 @@ function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLi
   return headedLines([head, ...rows], columns, (row) => (isAway(row) ? "bad" : "plain"));
 }
 
-function fleetLines(fleets: readonly FleetStatus[], columns: number): ShownLine[] {
-  if (fleets.length === 0) return [];
-  const servers = serversOf(fleets);
-  return [
-    ...headedLines(rowsOf(FLEET_COLUMNS, fleets), columns, (row) => (fleets[row]?.ok ? "plain" : "bad")),
-    ...(servers.length === 0
-      ? []
-      : headedLines(rowsOf(FLEET_SERVER_COLUMNS, servers), columns, (row) =>
-          servers[row]?.server.isConnected ? "plain" : "bad",
-        )),
-  ];
-}
-
-function troubleLines(
-  daemons: readonly DaemonStatus[],
-  fleets: readonly FleetStatus[],
-  columns: number,
-): ShownLine[] {
-  const whole = sentencesOf(daemons, fleets).flatMap(({ text, tone }) =>
+function troubleLines(daemons: readonly DaemonStatus[], columns: number): ShownLine[] {
+  const whole = sentencesOf(daemons).flatMap(({ text, tone }) =>
     wrapped(shownText(text), columns).map((part) => line(part, tone)),
   );
   return whole.length === 0 ? [] : [line(""), ...whole];

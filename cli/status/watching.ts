@@ -1,11 +1,10 @@
 /** What is shown again and again: on a terminal in its place, until a signal ends it, and then the cursor is back. */
 import { realEnvironment } from "../../client/shared/environment.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import type { FleetStatus } from "./fleet-status.js";
 import { isScreen, Screen } from "./screen.js";
 import { Rates, watchedLines } from "./watched-report.js";
 
-export type Show = (daemons: readonly DaemonStatus[], fleets: readonly FleetStatus[]) => void;
+export type Show = (daemons: readonly DaemonStatus[]) => void;
 
 /**
  * Ctrl-C ends it with the code of the last look; a signal that ends it finds the terminal as it was, too.
@@ -33,15 +32,15 @@ export function beginWatching(once: Show, isJson: boolean): Show {
   if (isJson) return once;
   const screen = openScreen();
   if (screen === null) {
-    return (daemons, fleets) => {
-      once(daemons, fleets);
+    return (daemons) => {
+      once(daemons);
       process.stdout.write("\n");
     };
   }
   const rates = new Rates();
-  return (daemons, fleets) => {
+  return (daemons) => {
     const now = realEnvironment.wallClock();
     rates.look(daemons, now);
-    screen.draw(watchedLines({ daemons, fleets, rates, now, columns: screen.columns }));
+    screen.draw(watchedLines({ daemons, rates, now, columns: screen.columns }));
   };
 }

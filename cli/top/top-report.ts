@@ -112,7 +112,7 @@ export function topLines({ rows, every, now, columns }: TopScene): readonly Show
   const daemons = rows.map(({ daemon }) => daemon);
   const well = daemons.filter(({ ok }) => ok).length;
   const title = `dbsync top: ${well} of ${daemons.length} well, ${time}, every ${every} s, Ctrl-C ends`;
-  const sentences = sentencesOf(daemons, []).flatMap(({ text, tone }) =>
+  const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     wrapped(shown(text), columns).map((part) => line(part, tone)),
   );
   const list = listLine(daemons);

@@ -1,6 +1,6 @@
 /** What the daemon says of itself over --admin. Nothing of it is secret. */
 
-import type { FleetFigures } from "../../protocol/json/fleet-figures.js";
+import type { JsonReplicaFigures } from "../../listeners/replica-figures.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 
 export const STATES = [
@@ -30,11 +30,11 @@ export interface Health {
   readonly state: State;
   readonly backends: readonly BackendHealth[];
   /** Of --json-replica; absent: there is none. */
-  readonly jsonFleet?: FleetFigures;
+  readonly jsonReplicas?: JsonReplicaFigures;
 }
 
 /** Whether clients should be sent here. An isolated daemon still answers. */
-export function isHealthy({ state, backends, jsonFleet }: Health): boolean {
-  if (jsonFleet?.isReady === false) return false;
+export function isHealthy({ state, backends, jsonReplicas }: Health): boolean {
+  if (jsonReplicas?.isReady === false) return false;
   return (state === "live" || state === "isolated") && backends.every(({ up }) => up);
 }

@@ -3,10 +3,10 @@
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { MessageFigures } from "../../cluster/peers/shared/message-figures.js";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
+import type { JsonReplicaFigures, JsonReplicaServer } from "../../listeners/replica-figures.js";
 import type { Histogram } from "../../net/admin/histogram.js";
 import type { HistogramMetric, Sample, ValueMetric } from "../../net/admin/metric.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
-import type { FleetFigures, FleetServer } from "../../protocol/json/fleet-figures.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { Health } from "./health.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";
@@ -25,7 +25,7 @@ export interface Sources {
   /** null: no --resp. */
   readonly families: () => readonly CountedFamily[] | null;
   /** null: no --json-replica. */
-  readonly jsonFleet: () => FleetFigures | null;
+  readonly jsonReplicas: () => JsonReplicaFigures | null;
 }
 
 export type ValueRow = ValueMetric<Sources>;
@@ -86,14 +86,14 @@ export function whereThere(
 export function perJsonReplica(
   type: ValueType,
   help: string,
-  read: (figures: FleetServer) => number,
+  read: (figures: JsonReplicaServer) => number,
 ): ValueRow {
   return {
     type,
     labels: ["replica"],
     help,
-    read: ({ jsonFleet }) =>
-      (jsonFleet()?.servers ?? []).map((figures) => ({
+    read: ({ jsonReplicas }) =>
+      (jsonReplicas()?.servers ?? []).map((figures) => ({
         labels: { replica: figures.replica },
         value: read(figures),
       })),
@@ -101,13 +101,13 @@ export function perJsonReplica(
 }
 
 /** One number, and none without --json-replica. */
-export function ofJsonFleet(
+export function ofJsonReplicas(
   type: ValueType,
   help: string,
-  read: (figures: FleetFigures) => number,
+  read: (figures: JsonReplicaFigures) => number,
 ): ValueRow {
-  const samples = ({ jsonFleet }: Sources) => {
-    const figures = jsonFleet();
+  const samples = ({ jsonReplicas }: Sources) => {
+    const figures = jsonReplicas();
     return figures === null ? [] : [{ labels: {}, value: read(figures) }];
   };
   return { type, labels: [], help, read: samples };

@@ -44,7 +44,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
   }
 
   override get heldBytes(): number {
-    return this.parser.heldBytes + this.#session.heldBytes;
+    return this.parser.heldBytes;
   }
 
   override push(chunk: Buffer): boolean {

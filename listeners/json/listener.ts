@@ -4,8 +4,8 @@ import { ClientConnection } from "../../net/connections/client-connection.js";
 import { SharedInput } from "../../net/connections/shared-input.js";
 import type { Limits } from "../../options/limits.js";
 import type { Settings } from "../../options/settings.js";
-import type { FleetFigures } from "../../protocol/json/fleet-figures.js";
 import { DaemonListener } from "../daemon-listener.js";
+import type { JsonReplicaFigures } from "../replica-figures.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { RefusedRequests } from "./actions/passed-on.js";
 import { JSON_LISTENER, JsonDialect } from "./dialect.js";
@@ -14,11 +14,8 @@ import { PieceOutput } from "./piece-output.js";
 import { DocumentStore } from "./replicas/document-store.js";
 import { JsonReplicas } from "./replicas/replicas.js";
 
-/** So many that no two daemons draw the same ones. */
-const ID_BYTES = 12;
 const PASSED_ON_REFUSED =
   'a request with "replicate":false is refused: if another server has passed it on, the two differ now';
-const REPLICA_REFUSED = "what somebody says as a server of --json-replica is refused";
 
 export interface JsonListenerParts extends Omit<UserListenerParts, "daemon"> {
   readonly daemon: { readonly settings: Pick<Settings, "jsonReplicas"> };
@@ -31,11 +28,9 @@ export class JsonListener extends DaemonListener {
     const { path, users, memory, daemon } = parts;
     const { jsonReplicas: places } = daemon.settings;
     const { environment } = parts;
-    const store = new DocumentStore(path, environment);
     const refused = new RefusedRequests(parts.log, environment, PASSED_ON_REFUSED);
-    const refusedReplicas = new RefusedRequests(parts.log, environment, REPLICA_REFUSED);
-    const id = Buffer.from(environment.randomBytes(ID_BYTES), "latin1").toString("hex");
-    const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, places, store, id });
+    const store = new DocumentStore(path, environment);
+    const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, places, store });
     super({
       ...parts,
       name: JSON_LISTENER,
@@ -48,9 +43,7 @@ export class JsonListener extends DaemonListener {
           users,
           memory,
           replicas,
-          store,
           refused,
-          refusedReplicas,
           output,
         });
         const input = new SharedInput();
@@ -65,7 +58,7 @@ export class JsonListener extends DaemonListener {
     if (this.#replicas !== null) this.#replicas.limits = limits;
   }
 
-  override get jsonFleet(): FleetFigures | null {
+  override get jsonReplicas(): JsonReplicaFigures | null {
     return this.#replicas?.figures ?? null;
   }
 

@@ -196,6 +196,12 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     /Expected host:port: the original knows no encryption/,
   ],
   [["--json", "--json-replica", "old:1,old:1"], 2, /A server is named twice/],
+  [
+    ["--json", "--json-replica-kept-writes", "5"],
+    2,
+    /unknown option '--json-replica-kept-writes'\n\(This option was removed: .*--peer\. Leave it out\.\)/,
+  ],
+  [["--json", "--data", "d", "--json-replica", "old:1"], 2, /--peer replicates between dbsyncd daemons/],
   [["--log-level", "loud"], 2, /Allowed choices are trace, debug/],
   [["--config", "nowhere.toml"], 1, /nowhere\.toml does not exist\. Correct --config/],
 ];

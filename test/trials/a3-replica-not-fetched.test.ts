@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Original } from "../listeners/json/original.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
 import { Gate } from "./gate.js";
@@ -33,7 +34,7 @@ describe("a server of --json-replica that, at the other daemon's start,", () => 
     test(`${trouble} keeps its documents`, { timeout: 300_000 }, async () => {
       const ports = [await freePort(), await freePort(), await freePort()] as const;
       const [first, second, admin] = ports;
-      await using _first = await startDaemon(["--json", String(first)]);
+      await using _first = await Original.start(first, []);
       using source = await JsonLine.open(first);
       await source.ask({ action: "create", document: "users" });
       const data = Array.from({ length: ENTRIES }, (_, number) => ({ name: `user ${number}` }));

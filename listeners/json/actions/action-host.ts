@@ -22,8 +22,6 @@ export interface ActionHost {
   /** What long work returns: at once if it takes no longer than a turn, else others are served between its steps. */
   inTurns<A>(work: Iterator<void, A>): A | Promise<A>;
   logIn(user: ByteString, password: ByteString): boolean;
-  /** What a daemon of --json-replica says. */
-  replica(request: JsonRequest): Answer;
 }
 
 export type Answer = Text | Promise<Text>;

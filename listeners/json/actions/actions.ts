@@ -17,7 +17,6 @@ import {
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
 import { filterWords, hasDetails, orderWords, shapeWords } from "../messages/selection.js";
-import { REPLICA_ACTION } from "../replicas/fleet-messages.js";
 import {
   documentsPieces,
   entriesJson,
@@ -61,7 +60,6 @@ export const actions: ReadonlyMap<string, Action> = new Map(
     addmember: (host, request) => changeMember(host, request, "ADD"),
     dropmember: (host, request) => changeMember(host, request, "DROP"),
     auth: logIn,
-    [REPLICA_ACTION]: (host, request) => host.replica(request),
   } satisfies Record<string, Action>),
 );
 

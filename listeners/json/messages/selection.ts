@@ -60,23 +60,3 @@ export function revisionWords(request: JsonRequest): ByteString[] {
   const revision = request.get("revision");
   return revision === undefined ? [] : ["REVISION", wordOf(revision)];
 }
-
-/** Where the options of a command begin that may say how long an entry stays. */
-const OPTIONS_FROM: Readonly<Record<string, number>> = { "DOC.INSERT": 2, "DOC.UPDATE": 3 };
-/** Options before a lifetime, and how many words each is with what stands behind it. */
-const WORDS: ReadonlyMap<string, number> = new Map([
-  ...["UPSERT", "COUNT"].map((word) => [word, 1] as const),
-  ...["ID", "REVISION", "QUERY", "WHERE", "SORT"].map((word) => [word, 2] as const),
-  ["LIMIT", 3],
-]);
-
-/** A command with a lifetime's end in place of its length: it means the same whenever it is done. @param now  milliseconds since 1970 */
-export function datedWords(argv: readonly ByteString[], now: number): readonly ByteString[] {
-  let at = OPTIONS_FROM[argv[0] as string];
-  if (at === undefined) return argv;
-  for (let count = WORDS.get(argv[at] as string); count !== undefined; count = WORDS.get(argv[at] as string))
-    at += count;
-  const seconds = Number(argv[at + 1]);
-  if (argv[at] !== "EX" || !Number.isSafeInteger(seconds)) return argv;
-  return argv.with(at, "PXAT").with(at + 1, String(now + 1000 * seconds));
-}

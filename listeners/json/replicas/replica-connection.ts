@@ -1,6 +1,6 @@
 /**
- * A connection to a server that takes the JSON protocol: answers come in the order of the requests. One of the original's kind takes
- * all that it reads at once for one request, so it gets one at a time; a daemon of ours many, those of a turn in one write.
+ * A connection to an original server. Answers come in the order of the requests. The original takes everything that it reads in one go for one
+ * request, so it is sent one request at a time. A dbsyncd is recognized by its answer to an action that the original does not have.
  */
 import { connect, type Socket } from "node:net";
 import type { ReplicaPlace } from "../../../net/process/place.js";
@@ -19,13 +19,13 @@ export interface ReplicaBounds {
 /** It may be reached, and says nothing. */
 export class SilentReplica extends Error {}
 
-/** Requests that a daemon of ours is sent before it has answered the first of them. */
-const UNANSWERED_MOST = 64;
 /** The last character of an answer, and of no part of one. */
 const END = "\r";
-/** An action that we have and the original has not. */
-const PROBE = '{"action":"listindexes"}';
-const NO_ACTION = "is not valid";
+/** An action that a dbsyncd has and the original does not have. */
+export const PROBE_ACTION = "listindexes";
+const ORIGINAL_ANSWER = `The action '${PROBE_ACTION}' provided is not valid.`;
+/** What a dbsyncd answers to it when no document is named. */
+const DBSYNCD_ANSWERS: readonly string[] = ["No document provided.", "Authentication required."];
 
 interface Asked {
   readonly request: string;
@@ -38,13 +38,13 @@ export class ReplicaConnection {
   #bounds: ReplicaBounds;
   #silence: NodeJS.Timeout;
   readonly #unsent = new Queue<Asked>();
-  readonly #sent = new Queue<Asked>();
-  #sentMost = 1;
-  #isSending = false;
+  /** The request that is being answered. */
+  #sent: Asked | null = null;
   /** Of the answer that is coming. */
   #pieces: string[] = [];
   #pieceChars = 0;
   #problem: Error | null = null;
+  #isDbsyncd = false;
   readonly #closed: () => void;
 
   private constructor(socket: Socket, bounds: ReplicaBounds, closed: () => void) {
@@ -58,17 +58,28 @@ export class ReplicaConnection {
     socket.on("close", () => this.#fail(new Error("it closed the connection")));
   }
 
-  /** @param closed  called once it is lost @throws Error  nobody listens there */
+  /**
+   * @param mark  sent with the first request: a daemon whose own listener receives it has connected to itself
+   * @param closed  called once the connection is lost
+   * @throws Error  no server listens there, or it is neither an original nor a dbsyncd
+   */
   static async open(
     { host, port }: ReplicaPlace,
+    mark: string,
     bounds: ReplicaBounds,
     closed: () => void,
   ): Promise<ReplicaConnection> {
     const socket = connect({ host, port, noDelay: true });
     const connection = new ReplicaConnection(socket, bounds, closed);
-    // Asked before it stands: so the time of silence counts from here on.
-    connection.isDaemon = !(await connection.ask(PROBE)).includes(NO_ACTION);
-    return connection;
+    // Sent before the socket is connected: the time limit counts from here on.
+    try {
+      const answer = await connection.ask(JSON.stringify({ action: PROBE_ACTION, id: mark }));
+      connection.#isDbsyncd = isFromDbsyncd(answer);
+      return connection;
+    } catch (problem) {
+      connection.destroy();
+      throw problem;
+    }
   }
 
   /** From now on: what has been asked has that time from here on. */
@@ -83,13 +94,9 @@ export class ReplicaConnection {
     return this.#problem !== null;
   }
 
-  /** Whether a daemon of ours is there, which takes lines. */
-  get isDaemon(): boolean {
-    return this.#sentMost > 1;
-  }
-
-  set isDaemon(isDaemon: boolean) {
-    this.#sentMost = isDaemon ? UNANSWERED_MOST : 1;
+  /** Whether a dbsyncd answers there, not an original. */
+  get isDbsyncd(): boolean {
+    return this.#isDbsyncd;
   }
 
   /** @param request  a line @returns the answer, JSON. @throws Error  the connection */
@@ -99,9 +106,9 @@ export class ReplicaConnection {
         fail(this.#problem);
         return;
       }
-      if (this.#sent.size + this.#unsent.size === 0) this.#silence.refresh();
+      if (this.#isIdle) this.#silence.refresh();
       this.#unsent.push({ request, answer, fail });
-      if (!this.#isSending) this.#sendSoon();
+      this.#sendNext();
     });
   }
 
@@ -110,19 +117,14 @@ export class ReplicaConnection {
     this.#fail(new Error("given up"));
   }
 
-  /** At the end of the turn: what several clients wrote in it leaves together. */
-  #sendSoon(): void {
-    this.#isSending = true;
-    setImmediate(() => {
-      this.#isSending = false;
-      let lines = "";
-      while (this.#unsent.size > 0 && this.#sent.size < this.#sentMost) {
-        const asked = this.#unsent.shift() as Asked;
-        this.#sent.push(asked);
-        lines += `${asked.request}\n`;
-      }
-      if (lines !== "") this.#socket.write(lines);
-    });
+  get #isIdle(): boolean {
+    return this.#sent === null && this.#unsent.size === 0;
+  }
+
+  #sendNext(): void {
+    if (this.#sent !== null) return;
+    this.#sent = this.#unsent.shift() ?? null;
+    if (this.#sent !== null) this.#socket.write(`${this.#sent.request}\n`);
   }
 
   /** Takes characters of the server. An exception that they cause closes this connection alone. */
@@ -142,7 +144,8 @@ export class ReplicaConnection {
       this.#pieces = [];
       this.#pieceChars = 0;
       from = end + 1;
-      this.#sent.shift()?.answer(text);
+      this.#sent?.answer(text);
+      this.#sent = null;
     }
     if (from < piece.length) {
       this.#pieces.push(piece.slice(from));
@@ -150,7 +153,7 @@ export class ReplicaConnection {
       const { maxBytes } = this.#bounds;
       if (this.#pieceChars > maxBytes) this.#fail(new Error(`an answer is longer than ${maxBytes} bytes`));
     }
-    if (this.#unsent.size > 0 && !this.#isSending) this.#sendSoon();
+    this.#sendNext();
   }
 
   #awaitSilence(): NodeJS.Timeout {
@@ -158,7 +161,7 @@ export class ReplicaConnection {
   }
 
   #checkSilence(): void {
-    if (this.#sent.size + this.#unsent.size === 0) return;
+    if (this.#isIdle) return;
     this.#fail(new SilentReplica(`no answer for ${this.#bounds.silenceMs} ms`));
   }
 
@@ -167,8 +170,10 @@ export class ReplicaConnection {
     this.#problem = problem;
     clearTimeout(this.#silence);
     this.#socket.destroy();
-    for (const queue of [this.#sent, this.#unsent])
-      for (let asked = queue.shift(); asked !== undefined; asked = queue.shift()) asked.fail(problem);
+    this.#sent?.fail(problem);
+    this.#sent = null;
+    for (let asked = this.#unsent.shift(); asked !== undefined; asked = this.#unsent.shift())
+      asked.fail(problem);
     this.#closed();
   }
 }
@@ -178,4 +183,12 @@ export function objectOf(answer: string): JsonObject {
   const value = parseJson(answer);
   if (value instanceof JsonObject) return value;
   throw new Error("an answer is no object");
+}
+
+/** @throws Error  the answer is neither an original's nor a dbsyncd's */
+function isFromDbsyncd(answer: string): boolean {
+  const message = String(objectOf(answer).get("message"));
+  if (message === ORIGINAL_ANSWER) return false;
+  if (DBSYNCD_ANSWERS.includes(message)) return true;
+  throw new Error(`it answers: ${message}`);
 }

@@ -1,63 +1,53 @@
-/** What is known of a server of --json-replica, and the connection to it: of which kind it is, whom it follows. */
+/** What is known of a server of --json-replica, and the connection to it. Only an original server is sent anything. */
 import type { Logger } from "pino";
+import type { Environment } from "../../../net/process/environment.js";
 import { placeName, type ReplicaPlace } from "../../../net/process/place.js";
-import type { Fleet } from "./fleet.js";
-import { type Leader, type Met, meet, metIn } from "./fleet-messages.js";
-import { objectOf, type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
+import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 
-/**
- * `original`: takes the original's words. `alone`: a daemon that has no list, or none with this one in it. `follower`: one that this one leads.
- * `other`: one that has another leader, or leads. `self`: this daemon.
- */
-export type ReplicaKind = "original" | "alone" | "follower" | "other" | "self";
-
-export interface ContactHost {
-  readonly log: Logger;
-  readonly fleet: Fleet;
-  /** Unlike any other, and not to be guessed. */
-  newMark(): string;
-  /** Another daemon says whom it follows, and gives what is lacking here. */
-  met(met: Met): void;
-}
+/** `self`: the daemon's own listener. */
+export type ReplicaKind = "original" | "dbsyncd" | "self";
 
 export interface ContactParts {
   readonly place: ReplicaPlace;
   readonly bounds: ReplicaBounds;
-  readonly host: ContactHost;
-  /** The other side has ended the connection that stands. */
+  readonly log: Logger;
+  readonly environment: Pick<Environment, "randomBytes">;
+  /** Called when the server has closed the connection. */
   readonly closed: () => void;
 }
 
-/** What is known of the server. */
-export type KnownContact = Pick<
-  ReplicaContact,
-  | "place"
-  | "name"
-  | "memberId"
-  | "kind"
-  | "isDaemon"
-  | "isConnected"
-  | "met"
-  | "bears"
-  | "hasGiven"
-  | "problem"
-  | "withPatience"
->;
+/** The port of -p unless it is given. */
+const DAEMON_PORT = 1111;
+/** Bytes of a mark, which no other program guesses. */
+const MARK_BYTES = 16;
+
+/** A dbsyncd listens at an address of --json-replica. */
+export class DbsyncdReplica extends Error {
+  constructor({ host }: ReplicaPlace) {
+    const peer = placeName({ host, port: DAEMON_PORT });
+    super(
+      `it is a dbsyncd, and --json-replica is for original servers. Instead of --json-replica, start both with: ` +
+        `--data FOLDER --peer ${peer} (the address of the other daemon and the port of its -p)`,
+    );
+  }
+}
+
+/** The connection goes to this daemon itself. */
+class OwnAddress extends Error {}
 
 export class ReplicaContact {
   readonly #parts: ContactParts;
   #bounds: ReplicaBounds;
   #connection: ReplicaConnection | null = null;
-  /** Of the connection: by it the other side finds out whose it is. */
-  #mark: string | null = null;
   #kind: ReplicaKind | null = null;
-  #memberId: string | null = null;
-  #met: Met | null = null;
-  /** The log says that it is away. */
+  /** Sent with the first request of the connection that is being opened; null: none is. */
+  #mark: string | null = null;
+  #isOwn = false;
+  /** Whether the log says that the server is away. */
   #isAway = false;
-  /** Whether its contents have been compared since it was met. */
+  /** Whether its contents have been compared since it was reached. */
   isCompared = false;
-  /** Whether it has given its documents since the start: nothing is sent to it before. */
+  /** Whether it has sent its documents since the daemon's start: it is sent nothing before. */
   hasGiven = false;
   /** Why it was not reached. */
   problem: unknown = new Error("not reached yet");
@@ -67,14 +57,10 @@ export class ReplicaContact {
     this.#bounds = parts.bounds;
   }
 
-  /** From now on, on a connection that stands too. */
+  /** Holds for the open connection, too. */
   set bounds(bounds: ReplicaBounds) {
     this.#bounds = bounds;
     if (this.#connection !== null) this.#connection.bounds = bounds;
-  }
-
-  get place(): ReplicaPlace {
-    return this.#parts.place;
   }
 
   /** Runs work during which the server may be silent for longer. @param factor  by which its time limit is multiplied */
@@ -100,121 +86,75 @@ export class ReplicaContact {
     return this.#connection;
   }
 
-  /** Whether the connection that stands bears a mark. */
-  bears(mark: string): boolean {
-    return this.#connection?.isLost === false && this.#mark === mark;
-  }
-
-  /** null: not known yet, or not any more. */
+  /** null: not known, or the server was lost. */
   get kind(): ReplicaKind | null {
     return this.#kind;
   }
 
-  /** Of the daemon that was met last. */
-  get memberId(): string | null {
-    return this.#memberId;
-  }
-
-  /** What it said when it was met; null: it has no list. */
-  get met(): Met | null {
-    return this.#met;
-  }
-
-  /** Whether it is a daemon of ours, as far as is known. */
-  get isDaemon(): boolean {
-    return this.#kind !== null && this.#kind !== "original";
+  get isSelf(): boolean {
+    return this.#kind === "self";
   }
 
   get isConnected(): boolean {
-    return this.#connection !== null && !this.#connection.isLost && this.#kind !== null;
+    return this.#kind === "original" && this.#connection?.isLost === false;
   }
 
-  /** Whether it is a daemon to which writes are told as they come. */
-  get isOpen(): boolean {
-    const isLed = this.#kind === "follower" || this.#kind === "alone";
-    return isLed && this.isCompared && this.#connection?.isLost === false;
-  }
-
-  /** Whether it takes writes from here, as far as is known. */
+  /** Whether it may be sent writes. */
   get isTaking(): boolean {
-    return this.hasGiven && this.#kind !== null && this.#kind !== "other" && this.#kind !== "self";
+    return this.hasGiven && this.#kind === "original";
   }
 
-  /** Whose order it knows, as a follower; null: none. */
-  get leader(): Leader | null {
-    return this.#kind === "follower" ? this.#parts.host.fleet.claim : null;
+  /** Compares the mark that this daemon's own listener has received. */
+  recognize(mark: string): void {
+    if (mark === this.#mark) this.#isOwn = true;
   }
 
-  /** Another one leads from now on. */
-  renew(): void {
-    if (this.#kind === "self") return;
-    if (this.#kind !== "original") this.#kind = null;
-    this.isCompared = false;
-  }
-
-  /** Reached and met. @throws Error  the connection */
+  /** Returns a connection to an original. @throws DbsyncdReplica @throws Error  the connection */
   async connected(): Promise<ReplicaConnection> {
-    // It may have been closed while there was nothing to say.
+    // It may have been closed while nothing was sent.
     if (this.#connection?.isLost) this.disconnect();
-    const { place, host } = this.#parts;
-    if (this.#connection === null) {
-      this.#mark = host.newMark();
-      this.#connection = await ReplicaConnection.open(place, this.#bounds, () => this.#closed());
-      this.#kind = null;
-    }
-    const connection = this.#connection;
-    if (this.#kind === null) {
-      this.isCompared = false;
-      this.#kind = connection.isDaemon ? await this.#meet(connection) : "original";
-    }
-    return connection;
+    this.#connection ??= await this.#open();
+    return this.#connection;
   }
 
-  /** Once, until it has taken something again. */
-  tellAway(problem: unknown): void {
+  /** Reports once, until the server answers again, that it is away. */
+  reportAway(problem: unknown): void {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
-    if (!this.#isAway)
-      this.#parts.host.log.warn(
-        { replica: this.name, reason },
-        "a JSON replica is away; what it misses will be sent",
-      );
+    const { log } = this.#parts;
+    if (!this.#isAway && problem instanceof DbsyncdReplica)
+      log.error({ replica: this.name, reason }, "nothing is sent to a server of --json-replica");
+    else if (!this.#isAway)
+      log.warn({ replica: this.name, reason }, "a JSON replica is away; what it misses will be sent");
     this.#isAway = true;
   }
 
-  /** It has answered to something that it was to take. */
-  tellThere(): void {
+  /** The server has answered a write. */
+  reportThere(): void {
     this.#isAway = false;
   }
 
   disconnect(): void {
     const connection = this.#connection;
     this.#connection = null;
-    this.#kind = null;
+    if (this.#kind === "original") this.#kind = null;
     connection?.destroy();
   }
 
-  async #meet(connection: ReplicaConnection): Promise<ReplicaKind> {
-    const { host } = this.#parts;
-    const { fleet } = host;
-    const meeting = { id: fleet.id, claim: fleet.claim, counts: fleet.counts };
-    const answer = objectOf(await connection.ask(meet(meeting, this.#mark as string)));
-    // One whose users may not do everything, or that records what it does, is told in the original's words.
-    if (answer.get("status") !== "success") {
-      connection.isDaemon = false;
-      return "original";
-    }
-    const met = metIn(answer);
-    this.#met = met;
-    this.#memberId = met?.id ?? null;
-    if (met === null) return "alone";
-    if (met.id === fleet.id) return "self";
-    host.met(met);
-    if (fleet.leads && met.claim.id === fleet.id && met.isProven) return "follower";
-    return fleet.leads && !met.isListed ? "alone" : "other";
-  }
-
-  #closed(): void {
-    if (this.#connection?.isLost === true) this.#parts.closed();
+  async #open(): Promise<ReplicaConnection> {
+    const { place, environment, closed } = this.#parts;
+    this.#mark = Buffer.from(environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
+    this.#isOwn = false;
+    this.isCompared = false;
+    const connection = await ReplicaConnection.open(place, this.#mark, this.#bounds, () => {
+      if (this.#connection?.isLost === true) closed();
+    }).catch((problem) => {
+      this.#kind = null;
+      throw problem;
+    });
+    this.#kind = this.#isOwn ? "self" : connection.isDbsyncd ? "dbsyncd" : "original";
+    if (this.#kind === "original") return connection;
+    connection.destroy();
+    throw this.isSelf ? new OwnAddress("it is this daemon") : new DbsyncdReplica(place);
   }
 }

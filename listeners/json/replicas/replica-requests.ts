@@ -19,7 +19,7 @@ import {
 } from "../../../protocol/json/json-writer.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
 import type { JsonRequest } from "../messages/request.js";
-import type { Contents } from "./document-store.js";
+import type { Contents, Entry } from "./document-store.js";
 
 /** Characters of a request: the original takes what one read brings, 64 KiB at most, for one. */
 export const REQUEST_CHARS_MAX = 60_000;
@@ -86,12 +86,11 @@ export function wholeDocument(document: ByteString, contents: Contents): Forward
   const name = textOfBytes(document);
   const drop = asked("drop", name);
   if (contents === null) return { requests: [drop], dropsFirst: true };
-  const { entries } = contents;
-  const names = isNumbered(contents) ? null : entries.map(({ key }) => textOfBytes(key));
+  const names = isNumbered(contents) ? null : contents.map(({ key }) => textOfBytes(key));
   const inserts = inserting(
     name,
     names,
-    entries.map(({ text }) => phpFormOf(text)),
+    contents.map(({ text }) => phpFormOf(text)),
   );
   return { requests: [drop, asked("create", name), ...inserts], dropsFirst: true };
 }
@@ -109,8 +108,7 @@ function insertOf(request: JsonRequest, document: string): string[] {
   );
 }
 
-const isNumbered = ({ entries }: Exclude<Contents, null>) =>
-  entries.every(({ key }, place) => key === String(place));
+const isNumbered = (entries: readonly Entry[]) => entries.every(({ key }, place) => key === String(place));
 
 /** @param names  null: they are numbered */
 function inserting(document: string, names: readonly string[] | null, texts: readonly string[]): string[] {

@@ -206,27 +206,29 @@ function replicationFields({ host }: RespSession): Fields {
     master_repl_offset: 0,
     dbsync_state: daemon.state,
     dbsync_members: daemon.members,
-    ...jsonFields(daemon.jsonFleet),
+    ...jsonFields(daemon.jsonReplicas),
   };
 }
 
-/** Of --json-replica: who orders the writes, and who lacks some. */
-function jsonFields(fleet: RespSession["host"]["state"]["daemon"]["jsonFleet"]): Fields {
-  if (fleet === null) return {};
-  const { isReady, isLeading, term, isLevel, refused, servers } = fleet;
-  const leader = servers.find(({ isLeader }) => isLeader)?.replica ?? "unknown";
-  const rows = servers.map(({ replica, isConnected, missing, refused, different }, place) => [
+/** Of the servers of --json-replica. */
+function jsonFields(figures: RespSession["host"]["state"]["daemon"]["jsonReplicas"]): Fields {
+  if (figures === null) return {};
+  const rows = figures.servers.map(({ replica, missing, refused, different, ...server }, place) => [
     `json_replica${place}`,
-    `server=${replica},state=${isConnected ? "online" : "away"},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
+    `server=${replica},state=${stateOf(server)},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
   ]);
-  return {
-    json_ready: Number(isReady),
-    json_leader: isLeading ? "this" : leader,
-    json_term: term,
-    json_level: Number(isLevel),
-    json_refused_documents: refused,
-    ...Object.fromEntries(rows),
-  };
+  return { json_ready: Number(figures.isReady), ...Object.fromEntries(rows) };
+}
+
+/** `dbsyncd`: the server is no original, and is sent nothing. */
+function stateOf({
+  isConnected,
+  isDbsyncd,
+}: {
+  readonly isConnected: boolean;
+  readonly isDbsyncd: boolean;
+}): string {
+  return isDbsyncd ? "dbsyncd" : isConnected ? "online" : "away";
 }
 
 function cpuFields(): Fields {

@@ -117,7 +117,7 @@ test("in a pipe each look stands below the other, without escapes, and a closed 
 test("what a server says moves no cursor", () => {
   const problems = [{ text: "its disk \x1b[2J", fix: "look" }];
   const daemon = { ...NOT_HEARD, problems } as unknown as DaemonStatus;
-  const scene = { daemons: [daemon], fleets: [], rates: new Rates(), now: 0, columns: 80 };
+  const scene = { daemons: [daemon], rates: new Rates(), now: 0, columns: 80 };
   const text = watchedLines(scene).map((line) => line.text);
   assert.ok(text.includes("FAIL  a:1: its disk \\x1b[2J; look"), text.join("\n"));
 });
@@ -130,7 +130,7 @@ test("lines are cut and wrapped to the width, bars are as high as their values",
     "      away; start it",
   ]);
   assert.equal(bars([0, 5, 10]), "▁▅█");
-  const lines = watchedLines({ daemons: [], fleets: [], rates: new Rates(), now: 0, columns: 20 });
+  const lines = watchedLines({ daemons: [], rates: new Rates(), now: 0, columns: 20 });
   assert.deepEqual(
     lines.map(({ text }) => text.length),
     [20],

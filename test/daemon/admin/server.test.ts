@@ -42,7 +42,7 @@ async function startAdmin(
     bufferedBytes: () => 77,
     replica: () => null,
     order: () => null,
-    jsonFleet: () => null,
+    jsonReplicas: () => null,
     keys: () => null,
     families: () => null,
   };

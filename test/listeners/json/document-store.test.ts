@@ -1,85 +1,60 @@
-/** --json-replica: a document that another server gives as a whole takes the place of the one that is here, or nothing changes. */
+/** --json-replica: a document that a server sends takes the place of the one that is here, or nothing changes. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { RawClient } from "../../support/raw-client.js";
-import { ask, startJson } from "./scene.js";
+import { beforeEach, test } from "node:test";
+import { LocalUnits } from "../../../engine/backends/local-units.js";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { Newest } from "../../../engine/backends/newest.js";
+import { LocalPath } from "../../../engine/users/local-path.js";
+import { DocumentStore } from "../../../listeners/json/replicas/document-store.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { shown } from "../../conformance/resp2-fold.js";
 
-const DONE = '{"status":"success"}';
-const HOUR_MS = 3_600_000;
+let store: DocumentStore;
+beforeEach(() => {
+  const backend = new MemoryBackend(realEnvironment);
+  store = new DocumentStore(
+    new LocalPath(backend, new LocalUnits(realEnvironment, new Newest())),
+    realEnvironment,
+  );
+});
 
-/** Entries as daemons tell them: key, text, and when it expires. */
-const put = (client: RawClient, entries: readonly unknown[], more: object = {}) =>
-  ask(client, {
-    action: "replica",
-    does: "put",
-    name: "b",
-    entries,
-    indexes: ["m"],
-    isNew: false,
-    ...more,
-  });
+const run = (line: string) => shown(store.run(line.split(" ")));
+const entry = (key: string, text: string) => ({ key, text });
 
-async function fill(client: RawClient): Promise<void> {
+function fill(): void {
   for (const document of ["a", "b", "c"]) {
-    await ask(client, { action: "create", document });
-    await ask(client, { action: "insert", document, data: [{ n: 1 }, { n: 2 }, { n: 3 }] });
+    run(`DOC.CREATE ${document}`);
+    run(`DOC.INSERT ${document} {"n":1} {"n":2}`);
   }
-  await ask(client, { action: "createindex", document: "b", field: "n" });
-  await ask(client, { action: "update", document: "b", id: 1, data: { n: 2 }, ttl: 3600 });
+  run("DOC.INDEX CREATE b n");
 }
 
-/** All that clients see, and in which order. */
-async function seen(client: RawClient): Promise<readonly string[]> {
-  const requests = [
-    { action: "getall" },
-    { action: "listindexes", document: "b" },
-    { action: "get", document: "b", details: true },
-  ];
-  const answers = [];
-  for (const request of requests) answers.push(await ask(client, request));
-  return answers;
-}
+const seen = () => ["DOC.GETALL", "DOC.INDEX LIST b"].map(run);
 
-test("a document that is refused in its middle leaves the one that was there as it was", async () => {
-  const later = Date.now() + HOUR_MS;
-  const refused = [
-    { entries: ["0", "no JSON", null] },
-    { entries: ["0", '{"m":1}', null, "1", "no JSON", later] },
-    { entries: ["0", '{"m":1}', null, "1", '{"m":1}', later, "2", '{"m":', null] },
-    { entries: ["0", '{"m":1}', null], indexes: Array.from({ length: 17 }, (_, n) => `m${n}`) },
-  ];
-  for (const isNew of [false, true])
-    for (const whole of refused) {
-      await using server = await startJson();
-      using client = await RawClient.open(server.port);
-      await fill(client);
-      const before = await seen(client);
-      assert.match(await put(client, whole.entries, { ...whole, isNew }), /^\{"status":"error"/);
-      assert.deepEqual(await seen(client), before);
-      await ask(client, { action: "insert", document: "b", data: [{ n: 4 }] });
-      assert.match(await ask(client, { action: "get", document: "b", id: 3 }), /"n":4/);
-    }
+test("a document that is refused in its middle leaves the one that was there as it was", () => {
+  fill();
+  const before = seen();
+  const refused = store.replace("b", [entry("0", '{"m":1}'), entry("1", "no JSON")]);
+  assert.equal(refused.kind, "error");
+  assert.deepEqual(seen(), before);
+  assert.equal(run('DOC.INSERT b {"n":4}'), '["2"]');
 });
 
-test("a document that is refused where there was none is not there", async () => {
-  await using server = await startJson();
-  using client = await RawClient.open(server.port);
-  const later = Date.now() + HOUR_MS;
-  assert.match(await put(client, ["0", '{"m":1}', null, "1", "no JSON", later]), /^\{"status":"error"/);
-  assert.equal(await ask(client, { action: "list" }), '{"status":"success","documents":[]}');
+test("a document that is refused where there was none is not there", () => {
+  assert.equal(store.replace("b", [entry("0", "no JSON")]).kind, "error");
+  assert.equal(store.has("b"), false);
+  assert.equal(run("DOC.LIST"), "[]");
 });
 
-test("a document that is taken has the entries and indexes that were given, and its place among all", async () => {
-  for (const isNew of [false, true]) {
-    await using server = await startJson();
-    using client = await RawClient.open(server.port);
-    await fill(client);
-    assert.equal(await put(client, ["x", '{"m":1}', null], { isNew }), DONE);
-    const names = JSON.parse(await ask(client, { action: "list" })) as { documents: string[] };
-    assert.deepEqual(names.documents, isNew ? ["a", "c", "b"] : ["a", "b", "c"]);
-    assert.match(await ask(client, { action: "get", document: "b" }), /"data":\{"x":\{"m":1\}\}/);
-    assert.match(await ask(client, { action: "listindexes", document: "b" }), /"indexes":\["m"\]/);
-    assert.equal(await put(client, [], { entries: undefined }), DONE);
-    assert.equal(await ask(client, { action: "list" }), '{"status":"success","documents":["a","c"]}');
-  }
+test("a document that is taken has the entries that were sent, its indexes, and its place among all", () => {
+  fill();
+  const contents = [entry("x", '{"m":1}'), entry("0", '{"n":2}')];
+  assert.notEqual(store.replace("b", contents).kind, "error");
+  assert.deepEqual(store.contentsOf("b"), contents);
+  assert.equal(run("DOC.LIST"), '["a" "b" "c"]');
+  assert.equal(run("DOC.INDEX LIST b"), '["n"]');
+  store.replace("b", null);
+  assert.equal(run("DOC.LIST"), '["a" "c"]');
+  store.replace("e", []);
+  assert.deepEqual(store.contentsOf("e"), []);
 });

@@ -1,4 +1,4 @@
-/** --json-replica: what a server refuses it is given later; contents that are others are told, and among members healed. */
+/** --json-replica: a server is sent later what it refuses; other contents there are reported. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
@@ -6,6 +6,7 @@ import { until } from "../../daemon/replicas.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
+import { startAsOriginal } from "./as-original.js";
 import { Original } from "./original.js";
 import { ask, type JsonScene, startJson } from "./scene.js";
 
@@ -23,7 +24,7 @@ test("what a server refuses it has missed: it is given the document as a whole, 
     },
     refuses: (needsMemory: boolean) => needsMemory,
   };
-  await using replica = await startJson({ memory });
+  await using replica = await startAsOriginal({ memory });
   await using ours = await startJson({ replicas: [replica.port] });
   using client = await RawClient.open(ours.port);
   using reader = await RawClient.open(replica.port);
@@ -36,32 +37,6 @@ test("what a server refuses it has missed: it is given the document as a whole, 
   const count = () => ask(reader, { action: "count", document });
   await until("it has the entry", async () => (await count()) === '{"status":"success","count":1}');
   assert.match(await ask(client, insert), /"replicated":true/);
-});
-
-test("a member with other contents is given the leader's, and that is told", async () => {
-  const port = await freePort();
-  await using relay = await CuttablePort.open(() => port);
-  await using leader = await startJson({ replicas: [relay.port] });
-  using client = await RawClient.open(leader.port);
-  await using member = await startJson({ port, replicas: [leader.port] });
-  using other = await RawClient.open(port);
-  await ask(client, { action: "create", document });
-  // It is handed to the leader, and done here before it is answered.
-  await until("it follows", async () => {
-    const text = await ask(other, { action: "insert", document, data: [{ n: 1 }] });
-    return (
-      text.includes('"replicated":true') &&
-      leader.log.some(({ msg }) => /the same documents/.test(String(msg)))
-    );
-  });
-  await ask(other, { action: "insert", document, data: [{ n: "here alone" }], replicate: false });
-  assert.equal(told(leader), 0);
-  relay.cut();
-  await until("it is told", () => told(leader) === 1);
-  const whole = { action: "getall" };
-  await until("both have the same", async () => (await ask(client, whole)) === (await ask(other, whole)));
-  assert.doesNotMatch(await ask(client, whole), /here alone/);
-  assert.equal(told(member), 0);
 });
 
 test("an original with other contents is left as it is, and that is told", async () => {

@@ -10,7 +10,8 @@ import { until } from "../../daemon/replicas.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
-import { answer, ask, type JsonScene, startJson } from "./scene.js";
+import { startAsOriginal } from "./as-original.js";
+import { answer, type JsonScene, startJson } from "./scene.js";
 
 interface Step {
   /** Where it is sent, or what is started or stopped. */
@@ -103,7 +104,7 @@ function inOrderOfStart({ topology }: Scenario): readonly (readonly [string, rea
   return [...ordered];
 }
 
-/** The servers of a scenario, by name. */
+/** The servers of a scenario, by name. Each takes the others for originals. */
 class Nodes implements AsyncDisposable {
   readonly #ports = new Map<string, number>();
   readonly #running = new Map<string, JsonScene>();
@@ -116,12 +117,15 @@ class Nodes implements AsyncDisposable {
   /** @param replicas  names; "!" before one says that the original is given it by another address */
   async start(name: string, replicas: readonly string[]): Promise<void> {
     const ports = replicas.map((one) => this.port(one.replace("!", "")));
-    const started = await startJson({ port: this.port(name), replicas: ports });
+    const started = await startAsOriginal({ port: this.port(name), replicas: ports });
     const askers = [...this.#running].filter(([one]) => this.#lists.get(one)?.includes(name));
     this.#running.set(name, started);
     this.#lists.set(name, replicas);
     for (const [one] of askers)
-      await until(`${one} has fetched the documents of ${name}`, () => this.#isReady(one));
+      await until(
+        `${one} has fetched the documents of ${name}`,
+        () => this.#running.get(one)?.figures?.isReady !== false,
+      );
   }
 
   /** Runs a step that a server refuses because it has not fetched its documents, without the usual wait. */
@@ -141,11 +145,6 @@ class Nodes implements AsyncDisposable {
       (text, [name, port]) => text.replaceAll(`<${name}>`, `127.0.0.1:${port}`),
       answer,
     );
-  }
-
-  async #isReady(name: string): Promise<boolean> {
-    using client = await RawClient.open(this.port(name));
-    return JSON.parse(await ask(client, { action: "replica", does: "figures" })).isReady !== false;
   }
 
   async stop(name: string): Promise<void> {

@@ -6,6 +6,9 @@ import { ReplicaConnection } from "../../../listeners/json/replicas/replica-conn
 import { Queue } from "../../../net/process/queue.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
+const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\r';
+const isProbe = (request: Buffer) => String(request).includes("listindexes");
+
 test("an exception while an answer is read fails what was asked on that connection, and nothing else", async (context) => {
   const server = createServer((socket) => {
     socket.on("error", () => {});
@@ -19,15 +22,22 @@ test("an exception while an answer is read fails what was asked on that connecti
           },
           { times: 1 },
         );
-      socket.write('{"ok":true}\r');
+      socket.write(isProbe(request) ? NOT_VALID : '{"ok":true}\r');
     });
   });
   const port = await listenAtFreePort(server);
   let closed = 0;
   const bounds = { silenceMs: 60_000, maxBytes: 1000 };
-  const connection = await ReplicaConnection.open({ host: "127.0.0.1", port }, bounds, () => closed++);
+  const connection = await ReplicaConnection.open(
+    { host: "127.0.0.1", port },
+    "mark",
+    bounds,
+    () => closed++,
+  );
   assert.equal(await connection.ask("fine"), '{"ok":true}');
-  await assert.rejects(connection.ask("fail"), /an error in the daemon: TypeError: Cannot read/);
+  const [fail, next] = [connection.ask("fail"), connection.ask("next")];
+  await fail;
+  await assert.rejects(next, /an error in the daemon: TypeError: Cannot read/);
   assert.deepEqual([closed, connection.isLost], [1, true]);
   server.close();
 });

@@ -6,6 +6,7 @@ import { until } from "../../daemon/replicas.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
+import { startAsOriginal } from "./as-original.js";
 import { ask, startJson, startJsonAlone } from "./scene.js";
 
 const CUTS = 30;
@@ -123,7 +124,7 @@ test("what a server missed is sent by itself when it is back, whatever the size"
   // The link is tried each second, which the log need not tell each time.
   const said = (words: RegExp) => ours.log.filter(({ msg }) => words.test(String(msg))).length;
   assert.equal(said(/is away/), 1);
-  await using replica = await startJson({ port });
+  await using replica = await startAsOriginal({ port });
   using reader = await RawClient.open(replica.port);
   const count = () => ask(reader, { action: "count", document: "täble" });
   await until("it has all", async () => (await count()) === '{"status":"success","count":300}');
@@ -133,7 +134,7 @@ test("what a server missed is sent by itself when it is back, whatever the size"
 });
 
 test("a server that was started anew gets all that it had with the next write", async () => {
-  for (const start of [startJson, startOriginal] as const) {
+  for (const start of [startAsOriginal, startOriginal] as const) {
     const port = await freePort();
     await using ours = await startJsonAlone({ replicas: [port] });
     const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.open(ours.port)));
@@ -145,7 +146,7 @@ test("a server that was started anew gets all that it had with the next write", 
       const first = await ask(client, { action: "insert", document: "d", data: [{ n: 0 }, { n: 1 }] });
       assert.match(first, /"replicated":true/);
     }
-    await using replica = await startJson({ port });
+    await using replica = await startAsOriginal({ port });
     using reader = await RawClient.open(replica.port);
     const inserts = clients.map((one, n) => ask(one, { action: "insert", document: "e", data: [{ n }] }));
     for (const one of await Promise.all(inserts)) assert.match(one, /"replicated":true/);
@@ -176,7 +177,7 @@ test("a connection that was closed meanwhile is opened again, and nothing is sen
 });
 
 test("writes of several clients reach a server once each, in their order", async () => {
-  await using replica = await startJson();
+  await using replica = await startAsOriginal();
   await using ours = await startJson({ replicas: [replica.port] });
   using first = await RawClient.open(ours.port);
   using second = await RawClient.open(ours.port);
@@ -210,63 +211,8 @@ test("a server of the original's kind is sent one request at a time, in its own 
   assert.deepEqual(actions, ["listindexes", "getall", "create", ...inserts.map(() => "insert"), "update"]);
 });
 
-test("a daemon is sent what the client has sent: indexes, lifetimes and revisions as well", async () => {
-  await using replica = await startJson();
-  await using ours = await startJson({ replicas: [replica.port] });
-  using client = await RawClient.open(ours.port);
-  using reader = await RawClient.open(replica.port);
-  await ask(client, { action: "create", document: "täble" });
-  await ask(client, { action: "createindex", document: "täble", field: "é" });
-  await ask(client, { action: "insert", document: "täble", data: [{ é: 1 }, { é: 2 }], ttl: 1000 });
-  const get = { action: "get", document: "täble", details: true };
-  const { details } = JSON.parse(await ask(client, get)) as {
-    details: readonly { readonly revision: string; readonly expires: number }[];
-  };
-  const update = { action: "update", document: "täble", id: 1, data: { é: 3 } };
-  const right = await ask(client, { ...update, revision: details[1]?.revision });
-  assert.match(right, /"replicated":true/);
-  await ask(client, { action: "delete", document: "täble", id: 0 });
-  const indexes = { action: "listindexes", document: "täble" };
-  assert.equal(await ask(reader, indexes), '{"status":"success","indexes":["\\u00e9"]}');
-  const left = JSON.parse(await ask(reader, get)) as {
-    data: unknown;
-    details: { expires: number }[];
-  };
-  assert.deepEqual(left.data, [{ é: 3 }]);
-  assert.ok(Math.abs((left.details[0]?.expires ?? 0) - (details[0]?.expires ?? 0)) < 10_000);
-});
-
-test("lifetimes and indexes are given back with documents, and come along at a start", async () => {
-  const port = await freePort();
-  await using ours = await startJsonAlone({ replicas: [port] });
-  using client = await RawClient.open(ours.port);
-  const document = "d";
-  const does = (request: object) => ask(client, { document, ...request });
-  await does({ action: "create" });
-  for (const field of ["n", "é"]) await does({ action: "createindex", field });
-  await does({ action: "insert", data: [{ n: 1 }, { n: 2 }], ttl: 1000 });
-  await does({ action: "insert", data: [{ n: 3 }] });
-  await does({ action: "insert", data: [{ n: 4 }], ttl: 2000 });
-  const toldBy = async (one: RawClient) => {
-    const indexes = await ask(one, { action: "listindexes", document });
-    const told = JSON.parse(await ask(one, { action: "get", document, details: true })) as {
-      data: unknown;
-      details: { revision: string; expires: number | null }[];
-    };
-    const times = told.details.map(({ expires }) => (expires === null ? null : Math.round(expires / 60_000)));
-    return [indexes, told.data, told.details.map(({ revision }) => revision), times];
-  };
-  await using replica = await startJson({ port });
-  using reader = await RawClient.open(replica.port);
-  const list = () => ask(reader, { action: "count", document });
-  await until("it has all", async () => (await list()).includes('"count":4'));
-  await using third = await startJson({ replicas: [port] });
-  using other = await RawClient.open(third.port);
-  for (const one of [reader, other]) assert.deepEqual(await toldBy(one), await toldBy(client));
-});
-
 test("a server whose connection is cut again and again while many clients write has all in the end", async () => {
-  await using replica = await startJson();
+  await using replica = await startAsOriginal();
   await using relay = await CuttablePort.open(() => replica.port);
   await using ours = await startJson({ replicas: [relay.port] });
   using control = await RawClient.open(ours.port);

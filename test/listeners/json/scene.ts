@@ -1,5 +1,6 @@
 /** A JSON listener in the test's own process, before a memory of its own. */
 import { JsonListener } from "../../../listeners/json/listener.js";
+import type { JsonReplicaFigures } from "../../../listeners/replica-figures.js";
 import type { Limits } from "../../../options/limits.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { until } from "../../daemon/replicas.js";
@@ -11,6 +12,8 @@ import { Original } from "./original.js";
 export interface JsonScene extends AsyncDisposable {
   readonly port: number;
   readonly log: readonly LogLine[];
+  /** Of its --json-replica; null: none. */
+  readonly figures: JsonReplicaFigures | null;
   /** Other limits, as after SIGHUP. */
   reload(limits: Partial<Limits>): void;
 }
@@ -30,11 +33,17 @@ export async function startJson({
   const servers = replicas.map((one) => ({ host: "127.0.0.1", port: one }));
   const daemon = { settings: { jsonReplicas: servers } };
   const scene = await startUserListener(options, (parts) => new JsonListener({ ...parts, port, daemon }));
-  return Object.assign(scene, {
+  return {
+    port: scene.port,
+    log: scene.log,
+    get figures() {
+      return scene.listener.jsonReplicas;
+    },
     reload(others: Partial<Limits>) {
       scene.listener.limits = { ...defaultLimits, ...options.limits, ...others };
     },
-  });
+    [Symbol.asyncDispose]: () => scene[Symbol.asyncDispose](),
+  };
 }
 
 /** The servers of the list have given their documents, none, and are gone. */

@@ -1,7 +1,6 @@
 /** What the JSON listener takes beyond the original: conditions, order, parts, indexes, expiry, revisions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { datedWords } from "../../../listeners/json/messages/selection.js";
 import { RawClient } from "../../support/raw-client.js";
 import { ask, startJson } from "./scene.js";
 
@@ -221,20 +220,4 @@ test("members are added to all entries later, and taken away from all", async ()
   ];
   for (const [request, told] of cases)
     assert.ok((await send(request)).endsWith(told), JSON.stringify(request));
-});
-
-test("a lifetime is dated whatever words stand before it", () => {
-  for (const words of ["ID 1", "QUERY {} WHERE EX SORT EX LIMIT 0 1 UPSERT COUNT", "ID 1 UPSERT REVISION EX"])
-    assert.deepEqual(
-      datedWords(`DOC.UPDATE d {} ${words} EX 2`.split(" "), 5000),
-      `DOC.UPDATE d {} ${words} PXAT 7000`.split(" "),
-    );
-  assert.deepEqual(datedWords(["DOC.INSERT", "d", "EX", "2", "{}"], 1), [
-    "DOC.INSERT",
-    "d",
-    "PXAT",
-    "2001",
-    "{}",
-  ]);
-  assert.deepEqual(datedWords(["DOC.INSERT", "EX", "2"], 1), ["DOC.INSERT", "EX", "2"]);
 });

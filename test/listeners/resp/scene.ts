@@ -88,7 +88,7 @@ export async function startResp({
       return port();
     },
     members: 0,
-    jsonFleet: null,
+    jsonReplicas: null,
     copies,
     state: "live",
     failure: null,

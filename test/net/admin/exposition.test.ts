@@ -127,7 +127,7 @@ test("promtool finds nothing in the daemon's metrics", { skip: skipWithout("prom
     bufferedBytes: () => 77,
     replica: () => null,
     order: () => null,
-    jsonFleet: () => null,
+    jsonReplicas: () => null,
     keys: () => null,
     families: () => null,
   }).text();

@@ -1,0 +1,47 @@
+/** A JSON listener of ours that daemons with --json-replica take for an original: it does not have the action by which they recognize a dbsyncd. */
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { type JsonScene, type SceneOptions, startJson } from "./scene.js";
+
+const PROBE = '{"action":"listindexes","id":';
+const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\n\r';
+
+/** @param port  where it listens; else at a free one */
+export async function startAsOriginal({ port = 0, ...options }: SceneOptions = {}): Promise<JsonScene> {
+  const scene = await startJson(options);
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    const other = connect(scene.port, "127.0.0.1");
+    for (const [from, to] of [
+      [socket, other],
+      [other, socket],
+    ] as const) {
+      sockets.add(from.on("error", () => {}));
+      from.on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+    other.on("data", (chunk) => socket.write(chunk));
+    socket.on("end", () => other.end());
+    socket.on("data", (chunk) => {
+      if (chunk.toString("latin1").startsWith(PROBE)) socket.write(NOT_VALID);
+      else other.write(chunk);
+    });
+  });
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address() as { readonly port: number };
+  return {
+    ...scene,
+    port: address.port,
+    get figures() {
+      return scene.figures;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+      await scene[Symbol.asyncDispose]();
+    },
+  };
+}

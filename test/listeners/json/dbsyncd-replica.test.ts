@@ -1,0 +1,75 @@
+/** --json-replica names a dbsyncd: the daemon says to use --peer, sends nothing there and does not begin to serve. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { until } from "../../daemon/replicas.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { Original } from "./original.js";
+import { ask, startJson } from "./scene.js";
+
+const PEER =
+  /is a dbsyncd, and --json-replica is for original servers\..*--data FOLDER --peer 127\.0\.0\.1:1111/;
+const limits = { jsonReplicaTimeout: 60 };
+
+for (const [kind, users] of [
+  ["a dbsyncd", undefined],
+  ["a dbsyncd with logins", ["user default off", "user ann on >secret ~* +@all"]],
+] as const)
+  test(`${kind} is sent nothing, and the log, the clients' error and the figures say so`, async () => {
+    await using other = await startJson({ ...(users && { users }) });
+    await using ours = await startJson({ replicas: [other.port], limits });
+    const found = ours.log.find(({ msg }) => String(msg).startsWith("nothing is sent to"));
+    assert.equal(found?.level, "error", JSON.stringify(ours.log));
+    assert.match(String(found["reason"]), PEER);
+    assert.equal(ours.figures?.isReady, false);
+    assert.deepEqual(
+      ours.figures.servers.map(({ isDbsyncd, isConnected }) => [isDbsyncd, isConnected]),
+      [[true, false]],
+    );
+    using client = await RawClient.open(ours.port);
+    assert.match(await ask(client, { action: "create", document: "d" }), PEER);
+    using login = await RawClient.open(other.port);
+    if (users !== undefined) await ask(login, { action: "auth", user: "ann", password: "secret" });
+    assert.equal(await ask(login, { action: "list" }), '{"status":"success","documents":[]}');
+  });
+
+test("two daemons that name each other take nothing from each other", async () => {
+  const port = await freePort();
+  await using first = await startJson({ replicas: [port], limits });
+  await using second = await startJson({ port, replicas: [first.port], limits });
+  const isFound = (one: typeof first) => one.figures?.servers[0]?.isDbsyncd === true;
+  await until("each has recognized the other", () => isFound(first) && isFound(second));
+  for (const one of [first, second]) {
+    using client = await RawClient.open(one.port);
+    assert.match(await ask(client, { action: "create", document: "d" }), /has not fetched yet.*--peer/);
+  }
+});
+
+test("the daemon's own address in the list does no harm", async () => {
+  const port = await freePort();
+  await using original = await Original.start(await freePort(), []);
+  await using ours = await startJson({ port, replicas: [port, original.port] });
+  using client = await RawClient.open(port);
+  const create = { action: "create", document: "d" };
+  await until("it is ready", () => ours.figures?.isReady === true);
+  assert.equal(await ask(client, create), '{"status":"success","replicated":true}');
+  assert.deepEqual([...original.documents.keys()], ["d"]);
+  assert.equal(ours.figures?.servers.length, 1);
+  assert.ok(ours.log.every(({ level }) => level !== "warn" && level !== "error"));
+});
+
+test("an original that a dbsyncd replaces later is sent nothing any more, and clients are still served", async () => {
+  const port = await freePort();
+  const original = await Original.start(port, []);
+  await using ours = await startJson({ replicas: [port], limits });
+  using client = await RawClient.open(ours.port);
+  assert.match(await ask(client, { action: "create", document: "d" }), /"replicated":true/);
+  await original[Symbol.asyncDispose]();
+  await using other = await startJson({ port });
+  await until("it is recognized", () => ours.figures?.servers[0]?.isDbsyncd === true);
+  const insert = { action: "insert", document: "d", data: [{ n: 1 }] };
+  assert.match(await ask(client, insert), /"replicated":false/);
+  assert.match(await ask(client, { action: "count", document: "d" }), /"count":1/);
+  using reader = await RawClient.open(other.port);
+  assert.equal(await ask(reader, { action: "list" }), '{"status":"success","documents":[]}');
+});
