@@ -6,7 +6,6 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/errors.js";
-import type { Command } from "../rows/command.js";
 
 /** Bytes that count as one element. */
 export const BYTES_A_STEP = 64;
@@ -33,7 +32,7 @@ export class TooMuch extends Error {
 }
 
 /** Returns the error of a single command that exceeds a budget. */
-export const tooMuch = ({ isQuery }: Pick<Command, "isQuery">): CommandFailure =>
+export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
   new CommandFailure(
     isQuery
       ? "TOOMUCH the query would go through too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"

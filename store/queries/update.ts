@@ -69,7 +69,7 @@ export function changesOf<Value, Path, Own>(
       const path = algebra.pathOf(name, operand);
       const call = { operator, name, path, operand };
       const change = commonChange(call, algebra);
-      if (change === null) changes.push(...algebra.changesOf(call));
+      if (change === null) for (const own of algebra.changesOf(call)) changes.push(own);
       else changes.push({ operator, path, change });
     }
   }
