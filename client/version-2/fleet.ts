@@ -130,6 +130,14 @@ export class Fleet implements LinkOwner<Link> {
     for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
   }
 
+  /** Returns when the first daemon that is being left alone may be greeted again; infinity: none is. */
+  nextGreeting(): number {
+    let time = Number.POSITIVE_INFINITY;
+    for (const { state, version, nextAttempt } of this.links)
+      if (state === "closed" && version.known !== 1) time = Math.min(time, nextAttempt);
+    return time;
+  }
+
   /** Whether no connection is there or being made. */
   get isUnreachable(): boolean {
     return this.links.every(({ state }) => state === "closed");

@@ -68,6 +68,11 @@ export class Link implements ConnectionV2Owner {
     return this.state === "closed" && this.#backOff.refusal(now) !== null;
   }
 
+  /** When the next attempt to connect may be made. */
+  get nextAttempt(): number {
+    return this.#backOff.until;
+  }
+
   /** The last failure to connect, as what is said of a sending. */
   failure(now: number): Failure {
     const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
@@ -140,7 +145,7 @@ export class Link implements ConnectionV2Owner {
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
     else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
     else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
-    if (this.state === "closed" && this.#queue.length > 0) time = Math.min(time, this.#backOff.until);
+    if (this.state === "closed" && this.#queue.length > 0) time = Math.min(time, this.nextAttempt);
     return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.owingSince + OVERDUE_MS);
   }
 

@@ -10,7 +10,6 @@ import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
 import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
-import { ASK_AGAIN_MS } from "../shared/link-times.js";
 import type { Sealer } from "../shared/sealer.js";
 import { toldCall } from "../shared/told-command.js";
 import { Batch, type BatchOwner } from "./batch.js";
@@ -132,13 +131,13 @@ export class Outbox implements BatchOwner, FleetOwner {
   tick(now: number): void {
     for (const batch of this.#live) if (batch.dueAt <= now) batch.judgeDue(now);
     this.fleet.tick(now);
-    if (this.#isPatient && this.fleet.cluster === "" && this.#waiting.length > 0)
-      this.fleet.greet(now, false);
+    if (this.#waitsForCluster) this.fleet.greet(now, false);
     this.#flush();
   }
 
   nextTick(): number {
     let time = this.fleet.nextTick();
+    if (this.#waitsForCluster) time = Math.min(time, this.fleet.nextGreeting());
     for (const batch of this.#live) time = Math.min(time, batch.dueAt);
     return time;
   }
@@ -186,8 +185,13 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#planFlush();
   }
 
+  /** Whether calls are kept until a daemon is reached and names the cluster to sign them for. */
+  get #waitsForCluster(): boolean {
+    return this.#isPatient && this.fleet.cluster === "" && this.#waiting.length > 0;
+  }
+
   unreachable(now: number): void {
-    if (this.#isPatient) this.#alarm.ringBy(now + ASK_AGAIN_MS);
+    if (this.#isPatient) this.#alarm.ringBy(this.nextTick());
     else if (this.fleet.cluster === "")
       for (const batch of [...this.#waiting]) this.fleet.abandon(batch, now);
     this.#planFlush();

@@ -31,6 +31,13 @@ export const webMutants: readonly Mutant[] = [
     test: "test/listeners/reading-faults.test.js",
   },
   {
+    name: "calls that wait for a daemon: nobody wakes the client when an attempt may be made again",
+    file: "client/version-2/outbox.js",
+    find: "if (this.#waitsForCluster)\n            time = Math.min(time, this.fleet.nextGreeting());",
+    replace: "",
+    test: "test/client/browser/web-client.test.js",
+  },
+  {
     name: "contained: an exception while a WebSocket message is read ends the process",
     file: "listeners/ws/message-socket.js",
     find: "this.failure = problem;",
