@@ -3,15 +3,18 @@
  * run. The original's figures are recorded ones: it does not run here. `--smoke`: seconds, small documents.
  */
 import { loadavg } from "node:os";
+import { knowsSecret } from "../test/support/cluster-secret.js";
 import { freePort } from "../test/support/free-port.js";
+import { until } from "../test/support/redis-cluster.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { JsonClient, loadJson, loadRedis } from "./document-clients.js";
 import { DOCUMENT, entryOf, fillDocument, queryOf, whereOf } from "./document-entries.js";
 import { type Imported, measureImport } from "./document-import.js";
 import type { Figures } from "./measure.js";
-import { startDaemon, startEcho } from "./processes.js";
+import { type Server, startDaemon, startEcho } from "./processes.js";
 import { machine, report, table } from "./report.js";
+import { stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const ROUNDS = smoke ? 1 : 3;
@@ -152,13 +155,23 @@ async function alone(): Promise<(string | number)[][]> {
 }
 
 async function replicated(): Promise<(string | number)[][]> {
-  const [port, replicaPort] = [await freePort(), await freePort()];
-  await using _replica = await startDaemon(["--json", String(replicaPort)]);
-  await using _ = await startDaemon(["--json", String(port), "--json-replica", `127.0.0.1:${replicaPort}`]);
-  await fillDocument(port, DOCUMENT, 1);
+  const [port, otherPort] = [await freePort(), await freePort()];
+  const ports = [await freePort(), await freePort()];
+  const [daemon, other] = await Promise.all(
+    [port, otherPort].map((json, index) => {
+      const [own, peer] = index === 0 ? ports : ports.toReversed();
+      return startDaemon([
+        ...["-p", String(own), "--peer", `127.0.0.1:${peer}`, ...knowsSecret],
+        ...["--json", String(json)],
+      ]);
+    }),
+  );
+  // Refused until the daemons have found each other.
+  await until(() => fillDocument(port, DOCUMENT, 1).then(() => true));
   await fillDocument(port, "added", 0);
   const rows = [];
   for (const one of REPLICATED) rows.push(...(await measureCase(one, port, null)));
+  await stopAll([daemon as Server, other as Server]);
   return rows;
 }
 
@@ -261,7 +274,7 @@ async function main(): Promise<void> {
 ${machine()} \`node dist/bench/documents.js\`. Requests a second through \`--json\`, each client waiting for its answer; entries of 4 members;
 medians of ${ROUNDS} rounds of ${SECONDS} s, the clients on the same cores. The original's figures were recorded once, on 2 shared cores with PHP 8.2, and are
 not of this run: trust large ratios only. redis-server's are of this run, in turn with ours (HSET and HGETALL of a hash an entry;
-it has no queries). The replica is a second daemon behind \`--json-replica\`. A bare Node socket loop that answers these clients at once, and does
+it has no queries). The replica is a second daemon by \`--peer\`, both in memory as the original is. A bare Node socket loop that answers these clients at once, and does
 nothing else: ${most}. Load average of the machine before the run: ${waiting}; where it
 is above 1 others had the cores as well, and rates and verdicts are too low by that: p50 suffers less.
 

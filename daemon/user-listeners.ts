@@ -180,7 +180,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 function faceOf(
   { settings, replica, pipeline, shutDown, memory, slowLog, log, channels }: UserListenersParts,
   place: () => DaemonListener["address"],
-  fleet: () => JsonReplicaFigures | null,
+  jsonReplicas: () => JsonReplicaFigures | null,
 ): DaemonFace {
   return {
     settings,
@@ -206,7 +206,7 @@ function faceOf(
       return pipeline.members ?? 0;
     },
     get jsonReplicas() {
-      return fleet();
+      return jsonReplicas();
     },
     get state() {
       return pipeline.state;

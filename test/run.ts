@@ -33,7 +33,6 @@ const LONG = [
   "daemon/false-members",
   "client/unsigned.test",
   "run.test",
-  "listeners/json/fleet",
   "simulation/",
   "engine/sidecar/",
   "cli/",

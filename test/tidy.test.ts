@@ -135,7 +135,6 @@ const spreading: Readonly<Record<string, string>> = {
   "cluster/history/folder-verification.ts": "one fault at most",
   "cluster/peers/joining.ts": "two clocks at most",
   "cluster/peers/past/cut-voting.ts": "VOTES_MOST of each member",
-  "store/queries/bson/update.ts": "the two changes of a $rename",
   "store/commands/documents/document-options.ts": "a constant",
   "store/commands/generic.ts": "the touches of one word",
   "store/commands/relations/plan.ts": "COLUMNS_MAX columns, and their sources",

@@ -51,7 +51,7 @@ ${exitCodeHelp("there is a FAIL: a daemon is not reached, not live, of another c
     .action(status);
 }
 
-/** @throws InvalidArgumentError  servers of documents were asked for their fleet by earlier versions */
+/** @throws InvalidArgumentError  earlier versions asked servers of documents by their URLs */
 function refuseUrl(): never {
   throw new InvalidArgumentError(
     "status asks the daemons of -s. For --json-replica read /healthz or /metrics of --admin, or INFO replication of --resp.",

@@ -71,8 +71,6 @@ export const FULL_ONLY: readonly string[] = [
   "faults/scripts.test",
   "faults/staying-live.test",
   "keys/unusable-files.test",
-  "listeners/json/fleet-faults.test",
-  "listeners/json/fleet.test",
   "listeners/json/hostile.test",
   "listeners/json/long-answers.test",
   "listeners/json/moving.test",
