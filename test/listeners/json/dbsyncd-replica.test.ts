@@ -9,7 +9,7 @@ import { ask, startJson } from "./scene.js";
 
 const PEER =
   /is a dbsyncd, and --json-replica is for original servers\..*--data FOLDER --peer 127\.0\.0\.1:1111/;
-const limits = { jsonReplicaTimeout: 60 };
+const limits = { jsonReplicaTimeout: 300 };
 
 for (const [kind, users] of [
   ["a dbsyncd", undefined],
@@ -18,9 +18,10 @@ for (const [kind, users] of [
   test(`${kind} is sent nothing, and the log, the clients' error and the figures say so`, async () => {
     await using other = await startJson({ ...(users && { users }) });
     await using ours = await startJson({ replicas: [other.port], limits });
-    const found = ours.log.find(({ msg }) => String(msg).startsWith("nothing is sent to"));
-    assert.equal(found?.level, "error", JSON.stringify(ours.log));
-    assert.match(String(found["reason"]), PEER);
+    const find = () => ours.log.find(({ msg }) => String(msg).startsWith("nothing is sent to"));
+    await until("it is recognized", () => find() !== undefined);
+    assert.equal(find()?.level, "error", JSON.stringify(ours.log));
+    assert.match(String(find()?.["reason"]), PEER);
     assert.equal(ours.figures?.isReady, false);
     assert.deepEqual(
       ours.figures.servers.map(({ isDbsyncd, isConnected }) => [isDbsyncd, isConnected]),
