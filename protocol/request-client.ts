@@ -71,16 +71,24 @@ const PARTS_MAX = 16;
 export class RequestClient<Answer> {
   readonly #options: RequestClientOptions<Answer>;
   readonly #waiting: Waiter<Answer>[] = [];
+  #answerMs: number;
   #end: ConnectionEnd | null = null;
   #cancel: (() => void) | null = null;
 
   /** @param options.socket  connected, or connecting; nobody else reads it */
   constructor(options: RequestClientOptions<Answer>) {
     this.#options = options;
+    this.#answerMs = options.answerMs;
     const { socket } = options;
     socket.on("data", (chunk) => this.#receive(chunk));
     socket.on("error", ({ code, message }) => this.close("broken", code ?? message));
     socket.on("close", () => this.close("closed", "the server closed the connection"));
+  }
+
+  /** Changes the time for an answer, as of the options; the answer that is awaited has it from now on. */
+  set answerMs(milliseconds: number) {
+    this.#answerMs = milliseconds;
+    if (this.#waiting.length > 0) this.#setTimer();
   }
 
   /** Why it has ended; null: it has not. */
@@ -204,9 +212,11 @@ export class RequestClient<Answer> {
   }
 
   #setTimer(): void {
-    const { answerMs, setTimer } = this.#options;
+    const milliseconds = this.#answerMs;
     this.#cancel?.();
-    if (answerMs > 0)
-      this.#cancel = setTimer(answerMs, () => this.close("late", `no answer in ${answerMs} ms`));
+    if (milliseconds > 0)
+      this.#cancel = this.#options.setTimer(milliseconds, () =>
+        this.close("late", `no answer in ${milliseconds} ms`),
+      );
   }
 }

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { DocumentStore, Entry } from "./document-store.js";
 import { documentsOf } from "./given-documents.js";
-import { SilentReplica } from "./replica-connection.js";
+import { isSilence } from "./replica-connection.js";
 import { DbsyncdReplica } from "./replica-contact.js";
 import type { ReplicaLink } from "./replica-link.js";
 
@@ -110,7 +110,7 @@ export class FirstFetch {
       if (this.#reasons.get(link) !== reason && !(problem instanceof DbsyncdReplica))
         log.warn({ replica: link.contact.name, reason }, "could not give its documents");
       this.#reasons.set(link, reason);
-      if (problem instanceof SilentReplica) this.#silences.set(link, silences + 1);
+      if (isSilence(problem)) this.#silences.set(link, silences + 1);
       const failures = this.#failures.get(link) ?? 0;
       this.#failures.set(link, failures + 1);
       const delay = Math.min(RETRY_MS * 2 ** failures, RETRY_MAX_MS);

@@ -5,19 +5,17 @@
 import { connect, type Socket } from "node:net";
 import type { ReplicaPlace } from "../../../net/process/place.js";
 import { Queue } from "../../../net/process/queue.js";
-import { stackOf } from "../../../protocol/errors.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { JsonObject } from "../../../protocol/json/json-value.js";
+import { type AnswerReader, ConnectionEnd, RequestClient } from "../../../protocol/request-client.js";
 
 export interface ReplicaBounds {
-  /** Milliseconds: a server that says nothing for so long is given up. */
+  /** Milliseconds: a server that sends nothing for so long is given up. */
   readonly silenceMs: number;
   /** Of an answer. */
   readonly maxBytes: number;
 }
-
-/** It may be reached, and says nothing. */
-export class SilentReplica extends Error {}
 
 /** The last character of an answer, and of no part of one. */
 const END = "\r";
@@ -27,35 +25,27 @@ const ORIGINAL_ANSWER = `The action '${PROBE_ACTION}' provided is not valid.`;
 /** What a dbsyncd answers to it when no document is named. */
 const DBSYNCD_ANSWERS: readonly string[] = ["No document provided.", "Authentication required."];
 
-interface Asked {
-  readonly request: string;
-  answer(text: string): void;
-  fail(reason: Error): void;
-}
+/** Returns whether the server may be reached, and sends nothing. */
+export const isSilence = (problem: unknown): boolean =>
+  problem instanceof ConnectionEnd && problem.why === "late";
 
 export class ReplicaConnection {
-  readonly #socket: Socket;
-  #bounds: ReplicaBounds;
-  #silence: NodeJS.Timeout;
-  readonly #unsent = new Queue<Asked>();
-  /** The request that is being answered. */
-  #sent: Asked | null = null;
-  /** Of the answer that is coming. */
-  #pieces: string[] = [];
-  #pieceChars = 0;
-  #problem: Error | null = null;
+  readonly #reader: OriginalAnswers;
+  readonly #client: RequestClient<ByteString>;
   #isDbsyncd = false;
-  readonly #closed: () => void;
+  /** Settles when the request before the next one has its answer. */
+  #before: Promise<unknown> = Promise.resolve();
 
   private constructor(socket: Socket, bounds: ReplicaBounds, closed: () => void) {
-    this.#socket = socket;
-    this.#bounds = bounds;
-    this.#closed = closed;
-    this.#silence = this.#awaitSilence();
-    socket.setEncoding("latin1");
-    socket.on("data", (piece) => this.#receive(piece as unknown as string));
-    socket.on("error", (reason) => this.#fail(reason));
-    socket.on("close", () => this.#fail(new Error("it closed the connection")));
+    this.#reader = new OriginalAnswers(bounds.maxBytes);
+    this.#client = new RequestClient({
+      socket,
+      reader: this.#reader,
+      answerMs: bounds.silenceMs,
+      isSilence: true,
+      setTimer,
+      ended: closed,
+    });
   }
 
   /**
@@ -83,15 +73,14 @@ export class ReplicaConnection {
   }
 
   /** From now on: what has been asked has that time from here on. */
-  set bounds(bounds: ReplicaBounds) {
-    this.#bounds = bounds;
-    clearTimeout(this.#silence);
-    this.#silence = this.#awaitSilence();
+  set bounds({ silenceMs, maxBytes }: ReplicaBounds) {
+    this.#reader.maxBytes = maxBytes;
+    this.#client.answerMs = silenceMs;
   }
 
   /** Whether nothing can be asked any more. */
   get isLost(): boolean {
-    return this.#problem !== null;
+    return this.#client.end !== null;
   }
 
   /** Whether a dbsyncd answers there, not an original. */
@@ -99,82 +88,56 @@ export class ReplicaConnection {
     return this.#isDbsyncd;
   }
 
-  /** @param request  a line @returns the answer, JSON. @throws Error  the connection */
+  /** @param request  a line @returns the answer, JSON. @throws ConnectionEnd */
   ask(request: string): Promise<string> {
-    return new Promise((answer, fail) => {
-      if (this.#problem !== null) {
-        fail(this.#problem);
-        return;
-      }
-      if (this.#isIdle) this.#silence.refresh();
-      this.#unsent.push({ request, answer, fail });
-      this.#sendNext();
-    });
+    const answer = this.#before.then(() => this.#client.ask(`${request}\n`));
+    this.#before = answer.catch(() => {});
+    return answer;
   }
 
   destroy(): void {
-    this.#socket.destroy();
-    this.#fail(new Error("given up"));
+    this.#client.close();
+  }
+}
+
+function setTimer(milliseconds: number, step: () => void): () => void {
+  const timer = setTimeout(step, milliseconds).unref();
+  return () => clearTimeout(timer);
+}
+
+class OriginalAnswers implements AnswerReader<ByteString> {
+  maxBytes: number;
+  problem: string | null = null;
+  readonly #answers = new Queue<ByteString>();
+  /** Of the answer that is coming. */
+  #pieces: ByteString[] = [];
+  #pieceBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
   }
 
-  get #isIdle(): boolean {
-    return this.#sent === null && this.#unsent.size === 0;
+  get isMidAnswer(): boolean {
+    return this.#pieceBytes > 0;
   }
 
-  #sendNext(): void {
-    if (this.#sent !== null) return;
-    this.#sent = this.#unsent.shift() ?? null;
-    if (this.#sent !== null) this.#socket.write(`${this.#sent.request}\n`);
-  }
-
-  /** Takes characters of the server. An exception that they cause closes this connection alone. */
-  #receive(piece: string): void {
-    try {
-      this.#take(piece);
-    } catch (problem) {
-      this.#fail(new Error(`reading its answer failed by an error in the daemon: ${stackOf(problem)}`));
-    }
-  }
-
-  #take(piece: string): void {
-    this.#silence.refresh();
+  push(chunk: Buffer): void {
+    const piece = chunk.toString("latin1");
     let from = 0;
     for (let end = piece.indexOf(END); end >= 0; end = piece.indexOf(END, from)) {
-      const text = this.#pieces.join("") + piece.slice(from, end);
+      this.#answers.push(this.#pieces.join("") + piece.slice(from, end));
       this.#pieces = [];
-      this.#pieceChars = 0;
+      this.#pieceBytes = 0;
       from = end + 1;
-      this.#sent?.answer(text);
-      this.#sent = null;
     }
-    if (from < piece.length) {
-      this.#pieces.push(piece.slice(from));
-      this.#pieceChars += piece.length - from;
-      const { maxBytes } = this.#bounds;
-      if (this.#pieceChars > maxBytes) this.#fail(new Error(`an answer is longer than ${maxBytes} bytes`));
-    }
-    this.#sendNext();
+    if (from === piece.length) return;
+    this.#pieces.push(piece.slice(from));
+    this.#pieceBytes += piece.length - from;
+    if (this.#pieceBytes > this.maxBytes) this.problem = `an answer is longer than ${this.maxBytes} bytes`;
   }
 
-  #awaitSilence(): NodeJS.Timeout {
-    return setTimeout(() => this.#checkSilence(), this.#bounds.silenceMs).unref();
-  }
-
-  #checkSilence(): void {
-    if (this.#isIdle) return;
-    this.#fail(new SilentReplica(`no answer for ${this.#bounds.silenceMs} ms`));
-  }
-
-  #fail(problem: Error): void {
-    if (this.#problem !== null) return;
-    this.#problem = problem;
-    clearTimeout(this.#silence);
-    this.#socket.destroy();
-    this.#sent?.fail(problem);
-    this.#sent = null;
-    for (let asked = this.#unsent.shift(); asked !== undefined; asked = this.#unsent.shift())
-      asked.fail(problem);
-    this.#closed();
+  next(): ByteString | null {
+    return this.#answers.shift() ?? null;
   }
 }
 

@@ -11,7 +11,7 @@ import type { DocumentStore } from "./document-store.js";
 import type { ForwardedWrite } from "./forwarded-write.js";
 import { MissedDocuments } from "./missed-documents.js";
 import { differing } from "./replica-comparison.js";
-import { objectOf, type ReplicaBounds, type ReplicaConnection, SilentReplica } from "./replica-connection.js";
+import { isSilence, objectOf, type ReplicaBounds, type ReplicaConnection } from "./replica-connection.js";
 import { ReplicaContact } from "./replica-contact.js";
 import { ReplicaDelivery } from "./replica-delivery.js";
 import type { Forwarded } from "./replica-requests.js";
@@ -213,7 +213,7 @@ export class ReplicaLink {
     this.contact.reportAway(problem);
     this.missed.retry();
     this.contact.disconnect();
-    this.#isSilent = problem instanceof SilentReplica;
+    this.#isSilent = isSilence(problem);
     this.#retrySoon();
   }
 

@@ -36,8 +36,8 @@ test("an exception while an answer is read fails what was asked on that connecti
   );
   assert.equal(await connection.ask("fine"), '{"ok":true}');
   const [fail, next] = [connection.ask("fail"), connection.ask("next")];
-  await fail;
-  await assert.rejects(next, /an error in the daemon: TypeError: Cannot read/);
+  await assert.rejects(fail, /an error in this program: TypeError: Cannot read/);
+  await assert.rejects(next, /an error in this program: TypeError: Cannot read/);
   assert.deepEqual([closed, connection.isLost], [1, true]);
   server.close();
 });
