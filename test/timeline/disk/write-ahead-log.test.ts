@@ -15,10 +15,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { LOG_END_FILE } from "../../../timeline/disk/log-end.js";
-import { MARKER_BYTES } from "../../../timeline/disk/log-record.js";
+import { MARKER_BYTES, recordBytes } from "../../../timeline/disk/log-record.js";
 import { readLog, WriteAheadLog, type WriteAheadLogParts } from "../../../timeline/disk/write-ahead-log.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
 import type { Operation } from "../../../timeline/entries/operation.js";
+import { until } from "../../daemon/replicas.js";
 
 const marker = randomBytes(MARKER_BYTES);
 /** LMDB has so many groups, of other times. */
@@ -32,6 +33,9 @@ const put = (number: number, bytes = 30): readonly Operation[] => [
     value: Buffer.alloc(bytes, number),
   },
 ];
+
+/** Bytes of a group of `put`. */
+const EACH = recordBytes(put(FILED));
 
 async function withLog(
   safety: WriteAheadLogParts["safety"],
@@ -79,8 +83,20 @@ test("what was written is there, numbered on from what LMDB has", () =>
     );
     assert.deepEqual(remains(folder, 50), { numbers: [], lost: 0 });
     assert.deepEqual(readLog(folder, { marker: randomBytes(MARKER_BYTES), sequence: 0 }).groups, []);
+    await until("zeros are written ahead", () => log.bytes > 100 * EACH);
     assert.equal(log.bytes, statSync(join(folder, "log-1")).size);
   }));
+
+test("zeros that are written ahead replace no group, however long it is", async () => {
+  for (const bytes of [1, 100, 1000, 300_000, 3 * MIB])
+    await withLog("written-to-disk", async (log, folder) => {
+      let written = (await log.write(put(41))).bytes;
+      // While the zeros are on their way.
+      for (const number of range(42, 45)) written += (await log.write(put(number, bytes))).bytes;
+      await until("the last zeros are written", () => log.bytes > written);
+      assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 }, `${bytes} bytes`);
+    });
+});
 
 /** As if the machine had been started anew; then only what was synced is promised. @param end  of the log, as it was on the disk */
 function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE))): void {
@@ -98,8 +114,7 @@ test("a group that a kill has torn while it was written is cut off without a wor
     await log.write(put(44));
     writeFileSync(join(folder, LOG_END_FILE), end);
     const path = join(folder, "log-1");
-    const { size } = statSync(path);
-    for (let length = size - 1; length >= (size / 4) * 3; length--) {
+    for (let length = 4 * EACH - 1; length >= 3 * EACH; length--) {
       truncateSync(path, length);
       assert.deepEqual(remains(folder), { numbers: range(41, 43), lost: 0 }, `${length} bytes`);
     }
@@ -110,10 +125,9 @@ for (const safety of SAFETIES)
     withLog(safety, async (log, folder) => {
       for (const number of range(41, 46)) await log.write(put(number));
       const path = join(folder, "log-1");
-      const bytes = readFileSync(path);
-      const each = bytes.length / 6;
+      const bytes = readFileSync(path).subarray(0, 6 * EACH);
       for (let length = bytes.length; length >= 0; length--) {
-        const whole = Math.floor(length / each);
+        const whole = Math.floor(length / EACH);
         const told = { numbers: range(41, 40 + whole), lost: 6 - whole };
         writeFileSync(path, bytes.subarray(0, length));
         assert.deepEqual(remains(folder), told, `${length} bytes left`);
@@ -136,10 +150,10 @@ test("after a power failure only what was on the disk is missed", async () => {
       await log.sync();
       for (const number of range(46, 50)) await log.write(put(number));
       const path = join(folder, "log-1");
-      const bytes = readFileSync(path);
+      const bytes = readFileSync(path).subarray(0, 10 * EACH);
       failPower(folder);
       for (let whole = 10; whole >= 0; whole--) {
-        writeFileSync(path, bytes.subarray(0, (bytes.length / 10) * whole));
+        writeFileSync(path, bytes.subarray(0, EACH * whole));
         const last = 40 + whole;
         const lost = Math.max(0, promised[safety] - last);
         assert.deepEqual(remains(folder), { numbers: range(41, last), lost }, `${safety}, up to ${last}`);
