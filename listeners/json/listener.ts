@@ -1,12 +1,9 @@
 /** The JSON listener: what clients of the replicated memory database connect to. */
 
-import { ClientConnection } from "../../net/connections/client-connection.js";
-import { SharedInput } from "../../net/connections/shared-input.js";
 import type { Limits } from "../../options/limits.js";
 import type { Settings } from "../../options/settings.js";
-import { DaemonListener } from "../daemon-listener.js";
 import type { JsonReplicaFigures } from "../replica-figures.js";
-import type { UserListenerParts } from "../user-listener.js";
+import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { RefusedRequests } from "./actions/passed-on.js";
 import { JSON_LISTENER, JsonDialect } from "./dialect.js";
 import { ANSWER_END, failure } from "./messages/answers.js";
@@ -21,33 +18,21 @@ export interface JsonListenerParts extends Omit<UserListenerParts, "daemon"> {
   readonly daemon: { readonly settings: Pick<Settings, "jsonReplicas"> };
 }
 
-export class JsonListener extends DaemonListener {
+export class JsonListener extends UserListener<Buffer> {
   readonly #replicas: JsonReplicas | null;
 
   constructor(parts: JsonListenerParts) {
-    const { path, users, memory, daemon } = parts;
+    const { path, daemon, environment } = parts;
     const { jsonReplicas: places } = daemon.settings;
-    const { environment } = parts;
     const refused = new RefusedRequests(parts.log, environment, PASSED_ON_REFUSED);
     const store = new DocumentStore(path, environment);
     const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, places, store });
-    super({
-      ...parts,
+    super(parts, {
       name: JSON_LISTENER,
-      options: { address: "--json", port: "--json" },
       fullText: failure("Too many clients.") + ANSWER_END,
-      connector(host) {
-        const output = new PieceOutput();
-        const whole = Object.assign(host, {
-          path,
-          users,
-          memory,
-          replicas,
-          refused,
-          output,
-        });
-        const input = new SharedInput();
-        return (socket) => new ClientConnection(input.take(socket), whole, () => new JsonDialect(whole));
+      dialects(host) {
+        const whole = Object.assign(host, { replicas, refused, output: new PieceOutput() });
+        return () => new JsonDialect(whole);
       },
     });
     this.#replicas = replicas;

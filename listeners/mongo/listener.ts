@@ -1,11 +1,8 @@
 /** The listener of --mongo. */
 
-import { ClientConnection } from "../../net/connections/client-connection.js";
-import { SharedInput } from "../../net/connections/shared-input.js";
 import { isLoopback } from "../../net/process/loopback.js";
 import type { MongoMessage } from "../../protocol/mongo/message.js";
-import { DaemonListener } from "../daemon-listener.js";
-import type { UserListenerParts } from "../user-listener.js";
+import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { mongoCommandsByName } from "./commands/command-table.js";
 import { MONGO_LISTENER, MongoDialect } from "./dialect.js";
 import type { MongoDaemon } from "./session/command-host.js";
@@ -15,17 +12,14 @@ import { ObjectIds } from "./session/object-ids.js";
 /** Of connections, as they are told. */
 const IDS = 2 ** 31;
 
-export class MongoListener extends DaemonListener {
+export class MongoListener extends UserListener<MongoMessage> {
   #cursors: Cursors | null = null;
 
   constructor(parts: Omit<UserListenerParts, "daemon"> & { readonly daemon: MongoDaemon }) {
-    const { path, users, memory, daemon, gate, environment } = parts;
+    const { daemon, gate, environment } = parts;
     let cursors: Cursors | null = null;
     let id = 0;
     const own = {
-      path,
-      users,
-      memory,
       daemon,
       commands: mongoCommandsByName,
       objectIds: new ObjectIds(environment),
@@ -35,21 +29,13 @@ export class MongoListener extends DaemonListener {
       },
       isPrivate: ({ address }: { readonly address: string }) => gate !== null || isLoopback(address) === true,
     };
-    super({
-      ...parts,
+    super(parts, {
       name: MONGO_LISTENER,
-      options: { address: "--mongo", port: "--mongo" },
       fullText: "",
-      connector(host) {
+      dialects(host) {
         cursors = new Cursors(host);
         const whole = Object.assign(host, { ...own, cursors });
-        const input = new SharedInput();
-        return (socket) =>
-          new ClientConnection<MongoMessage>(
-            input.take(socket),
-            whole,
-            (one) => new MongoDialect(whole, one),
-          );
+        return (one) => new MongoDialect(whole, one);
       },
     });
     this.#cursors = cursors;

@@ -1,13 +1,11 @@
 /** The RESP listener: what Redis clients connect to. */
 
 import { Scripts } from "../../engine/scripts/scripts.js";
-import { ClientConnection } from "../../net/connections/client-connection.js";
-import { SharedInput } from "../../net/connections/shared-input.js";
 import { error } from "../../protocol/reply.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";
 import { ShortStrings } from "../../protocol/resp/short-strings.js";
-import { DaemonListener, type FamilyCounts } from "../daemon-listener.js";
-import type { UserListenerParts } from "../user-listener.js";
+import type { FamilyCounts } from "../daemon-listener.js";
+import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
 import { type Argv, RespDialect } from "./dialect.js";
@@ -24,13 +22,13 @@ import { SharedOutput } from "./shared-output.js";
 const KEEP_ALIVE_SECONDS = 300;
 const MILLISECONDS = 1000;
 
-export class RespListener extends DaemonListener {
+export class RespListener extends UserListener<Argv> {
   readonly #pulse: Pulse;
   readonly #counts: ServerState["counts"];
   readonly #keepFunctions: () => Promise<void>;
 
   constructor(parts: UserListenerParts) {
-    const { path, users, memory, daemon, environment } = parts;
+    const { path, daemon, environment } = parts;
     let id = 0;
     const routes = new CommandRoutes(sessionHandlers, path.uncarried);
     const state = new ServerState(environment, daemon, routes.counts);
@@ -42,7 +40,7 @@ export class RespListener extends DaemonListener {
     const scripts = new Scripts(environment.uptime);
     const tracking = new TrackingTable(path.changes, (id) => state.clients.find(id));
     const heard = { channels, notices, tracking };
-    const shared = { path, ...heard, scripts, users, memory, routes, state, waiters, absentKeys };
+    const shared = { ...heard, scripts, routes, state, waiters, absentKeys };
     const own = { ...shared, strings: new ShortStrings(), output: new SharedOutput(), nextId: () => ++id };
     path.tellOf({
       written(command, argv, db, reply) {
@@ -58,21 +56,17 @@ export class RespListener extends DaemonListener {
         waiters.changed();
       },
     });
-    super({
-      ...parts,
+    super(parts, {
       name: RESP_LISTENER,
-      options: { address: "--resp", port: "--resp" },
       fullText: writeReply(error("ERR max number of clients reached")),
-      connector(host) {
+      dialects(host) {
         const whole = Object.assign(host, own);
-        const input = new SharedInput();
-        return (socket) => {
-          const taken = input.take(socket);
-          const seconds = state.numberOf("tcp-keepalive", KEEP_ALIVE_SECONDS);
-          // Who has gone without a word, and waits for data here, is to be found out.
-          if (seconds > 0) taken.setKeepAlive(true, seconds * 1000);
-          return new ClientConnection<Argv>(taken, whole, (one) => new RespDialect(whole, one));
-        };
+        return (one) => new RespDialect(whole, one);
+      },
+      // Finds clients that wait for data here and have disappeared.
+      prepare(socket) {
+        const seconds = state.numberOf("tcp-keepalive", KEEP_ALIVE_SECONDS);
+        if (seconds > 0) socket.setKeepAlive(true, seconds * 1000);
       },
     });
     this.#pulse = state.pulse;

@@ -1,10 +1,7 @@
 /** The listener of --sql. */
-
-import { ClientConnection } from "../../net/connections/client-connection.js";
-import { SharedInput } from "../../net/connections/shared-input.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import { FULL_FRAME } from "../../protocol/sql-frames.js";
-import { DaemonListener } from "../daemon-listener.js";
-import type { UserListenerParts } from "../user-listener.js";
+import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { SQL_LISTENER, SqlDialect } from "./dialect.js";
 import type { SqlLanguage } from "./words.js";
 
@@ -12,18 +9,15 @@ type SqlListenerParts = Omit<UserListenerParts, "daemon"> & {
   readonly daemon: { readonly settings: { readonly sqlLanguage: SqlLanguage } };
 };
 
-export class SqlListener extends DaemonListener {
+export class SqlListener extends UserListener<ByteString> {
   constructor(parts: SqlListenerParts) {
-    const { path, users, memory, daemon } = parts;
-    super({
-      ...parts,
+    const { sqlLanguage: language } = parts.daemon.settings;
+    super(parts, {
       name: SQL_LISTENER,
-      options: { address: "--sql", port: "--sql" },
       fullText: FULL_FRAME,
-      connector(host) {
-        const whole = Object.assign(host, { path, users, memory, language: daemon.settings.sqlLanguage });
-        const input = new SharedInput();
-        return (socket) => new ClientConnection(input.take(socket), whole, () => new SqlDialect(whole));
+      dialects(host) {
+        const whole = Object.assign(host, { language });
+        return () => new SqlDialect(whole);
       },
     });
   }
