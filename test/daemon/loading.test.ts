@@ -28,13 +28,15 @@ test("a plain dbsyncSend loads nothing of what listening takes", () => {
   );
 });
 
+/** Of the listeners each daemon has dbsync/ alone. */
+const OPTIONAL =
+  /^(timeline|cluster|client|keys|proxy)\/|^engine\/(sidecar|users)\/|^listeners\/(?!dbsync\/)\w+\/|^daemon\/user-listeners\.js/;
+
 test("a plain daemon loads neither timeline nor peers, nor the client, nor listeners for users, nor what makes keys and TLS", () => {
   const loaded = loadedBy("daemon/program.js");
   assert.ok(loaded.includes("engine/pipeline/pipeline.js"));
-  const optional =
-    /^(timeline|client|keys|proxy)\/|^daemon\/(peers|history|replica|order|sidecar|users)\/|^daemon\/listeners\/(resp|json|sql|memcached|mongo|ws)\/|^daemon\/(user-listeners|tls)\.js/;
   assert.deepEqual(
-    loaded.filter((file) => optional.test(file)),
+    loaded.filter((file) => OPTIONAL.test(file)),
     [],
   );
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type IncomingMessage, request } from "node:http";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { USER_LISTENER_NAMES } from "../../../options/settings.js";
 import { Trio } from "../../faults/trio.js";
 import { amount } from "../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
@@ -23,10 +24,7 @@ const METHODS = ["GET", "GET", "GET", "HEAD", "POST", "OPTIONS"];
 const VISITORS = 12;
 const COMMANDS = 400;
 const UNITS = 20;
-const LISTENERS = ["--ws", "--resp", "--json", "--memcached", "--sql", "--mongo"].flatMap((flag) => [
-  flag,
-  "0",
-]);
+const LISTENERS = ["ws", ...USER_LISTENER_NAMES].flatMap((name) => [`--${name}`, "0"]);
 
 /** Visitors that ask for one path after the other, also while nothing listens there. */
 class Flood {

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
+import { USER_LISTENER_NAMES } from "../../../options/settings.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
 import { type TestCertificate, writeCertificate } from "../../support/certificate-files.js";
@@ -168,9 +169,9 @@ test("where others reach its ports it starts only with passwords: who is in acts
   writeFileSync(users, "user default off\nuser ann on >secret ~* +@all\n", { mode: 0o600 });
   const check = (...args: readonly string[]) =>
     runDaemon(["-d", "dbsync:127.0.0.1:1", "--key", key, ...args, "--check-config"]);
-  for (const name of ["--resp", "--json", "--sql", "--memcached"]) {
-    const { code, stderr } = await check(name, "0.0.0.0:0");
-    assert.match(stderr, new RegExp(`${name} 0\\.0\\.0\\.0 .*anybody there could send commands`));
+  for (const name of USER_LISTENER_NAMES) {
+    const { code, stderr } = await check(`--${name}`, "0.0.0.0:0");
+    assert.match(stderr, new RegExp(`--${name} 0\\.0\\.0\\.0 .*anybody there could send commands`));
     assert.equal(code, 2);
   }
   assert.equal((await check("--resp", "0.0.0.0:0", "--acl-file", users)).code, 0);
