@@ -1,6 +1,7 @@
 /** Clients of other protocols that carry lines which an attacker chose: no listener takes one of them for a request. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { OPTIONS } from "../../options/table.js";
 import { makeFolder, startReplica } from "../daemon/replicas.js";
 import { answerUntilClosed, clientHello } from "../support/client-hello.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
@@ -15,12 +16,6 @@ const WRITES = {
 } as const;
 type Name = keyof typeof WRITES;
 const NAMES = Object.keys(WRITES) as Name[];
-const SERVED: Readonly<Record<Name, string>> = {
-  resp: "serving Redis clients",
-  memcached: "serving memcached clients",
-  json: "serving JSON clients",
-  sql: "serving SQL clients",
-};
 
 let daemon: DaemonProcess;
 before(async () => {
@@ -29,7 +24,9 @@ before(async () => {
 after(async () => await daemon[Symbol.asyncDispose]());
 
 async function portOf(name: Name): Promise<number> {
-  return (await daemon.logged(({ msg }) => msg === SERVED[name]))["port"] as number;
+  return (await daemon.logged(({ msg }) => msg === `serving ${OPTIONS[name].clients} clients`))[
+    "port"
+  ] as number;
 }
 
 const answerTo = async (name: Name, bytes: Buffer | string) =>

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
+import type { UserListenerName } from "../../options/settings.js";
+import { OPTIONS } from "../../options/table.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
@@ -42,56 +44,27 @@ function webSocketInputs(): readonly Buffer[] {
   ];
 }
 
-interface Listener {
-  readonly serving: string;
-  /** Sent as it is before what is mutated, every other time. */
-  readonly begin: string;
-  readonly inputs: readonly Buffer[];
-}
-
-const LISTENERS: Readonly<Record<string, Listener>> = {
-  ws: { serving: "WebSocket", begin: UPGRADE, inputs: [latin1(UPGRADE), ...webSocketInputs()] },
-  resp: {
-    serving: "Redis",
-    begin: "",
-    inputs: [
-      "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n",
-      "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n",
-      "GET k\r\nINFO\r\n",
-    ].map(latin1),
-  },
-  memcached: {
-    serving: "memcached",
-    begin: "",
-    inputs: ["set k 0 0 1\r\nv\r\nget k\r\n", "incr k 1\r\ngets k b\r\n", "cas k 1 2 3 4\r\nabc\r\n"].map(
-      latin1,
-    ),
-  },
-  json: {
-    serving: "JSON",
-    begin: "",
-    inputs: ['["getall","d"]\n', '["set","d",{"a":[1,{"b":null}],"c":"\\u00e9"}]\n', '{"a":"}'].map(latin1),
-  },
-  sql: {
-    serving: "SQL",
-    begin: "",
-    inputs: [
-      "use d; select 'a;b' x, 1 + 2 y;",
-      "create database d; drop database d;",
-      "pages 10;login a b;",
-    ].map(latin1),
-  },
-  mongo: {
-    serving: "MongoDB",
-    begin: "",
-    inputs: ["3a00000001000000000000000d40700000000000", "25000000010000000000000dd070000000000000"].map(
-      (hex) =>
-        Buffer.concat([
-          Buffer.from(hex, "hex"),
-          Buffer.from("0010000000 1068656c6c6f000100000000".replaceAll(" ", ""), "hex"),
-        ]),
-    ),
-  },
+/** What is mutated. */
+const INPUTS_OF: Readonly<Record<"ws" | UserListenerName, readonly Buffer[]>> = {
+  ws: [latin1(UPGRADE), ...webSocketInputs()],
+  resp: [
+    "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n",
+    "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n",
+    "GET k\r\nINFO\r\n",
+  ].map(latin1),
+  memcached: ["set k 0 0 1\r\nv\r\nget k\r\n", "incr k 1\r\ngets k b\r\n", "cas k 1 2 3 4\r\nabc\r\n"].map(
+    latin1,
+  ),
+  json: ['["getall","d"]\n', '["set","d",{"a":[1,{"b":null}],"c":"\\u00e9"}]\n', '{"a":"}'].map(latin1),
+  sql: ["use d; select 'a;b' x, 1 + 2 y;", "create database d; drop database d;", "pages 10;login a b;"].map(
+    latin1,
+  ),
+  mongo: ["3a00000001000000000000000d40700000000000", "25000000010000000000000dd070000000000000"].map((hex) =>
+    Buffer.concat([
+      Buffer.from(hex, "hex"),
+      Buffer.from("0010000000 1068656c6c6f000100000000".replaceAll(" ", ""), "hex"),
+    ]),
+  ),
 };
 
 /** Some of its bytes are others, are missing or are there twice. */
@@ -110,10 +83,12 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
 }
 
 /** Sends an input in one piece or in two, and ends the connection by one of the ways there are. */
-function send(port: number, { begin, inputs }: Listener, random: SeededRandom): Promise<void> {
+function send(port: number, name: keyof typeof INPUTS_OF, random: SeededRandom): Promise<void> {
   const count = random.between(1, 3);
-  const bytes = Buffer.concat(Array.from({ length: count }, () => mutated(random.oneOf(inputs), random)));
-  const start = latin1(random.chance(0.5) ? begin : "");
+  const bytes = Buffer.concat(
+    Array.from({ length: count }, () => mutated(random.oneOf(INPUTS_OF[name]), random)),
+  );
+  const start = latin1(random.chance(0.5) && name === "ws" ? UPGRADE : "");
   const [at, isAbrupt] = [random.below(bytes.length + 1), random.chance(0.5)];
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port, noDelay: true });
@@ -131,22 +106,23 @@ function send(port: number, { begin, inputs }: Listener, random: SeededRandom): 
   });
 }
 
-async function portOf(daemon: DaemonProcess, serving: string): Promise<number> {
-  return (await daemon.logged(({ msg }) => msg === `serving ${serving} clients`))["port"] as number;
+async function portOf(daemon: DaemonProcess, name: keyof typeof INPUTS_OF): Promise<number> {
+  const clients = name === "ws" ? "WebSocket" : OPTIONS[name].clients;
+  return (await daemon.logged(({ msg }) => msg === `serving ${clients} clients`))["port"] as number;
 }
 
-for (const [name, listener] of Object.entries(LISTENERS))
+for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])
   test(`${INPUTS} mutated inputs to --${name} end nothing but their own connections, seed ${seedOfRun()}`, async () => {
     const root = makeKeyPair();
     const flags = name === "ws" ? ["--ws-compress"] : [`--${name}`, "0"];
     const keys = ["-s", pair.file, "--root-key", root.file];
     await using daemon = await startDaemon([...keys, "--ws", "0", ...flags]);
-    using other = await openClient(await portOf(daemon, "WebSocket"));
-    const port = await portOf(daemon, listener.serving);
+    using other = await openClient(await portOf(daemon, "ws"));
+    const port = await portOf(daemon, name);
     const random = new SeededRandom(seedOfRun());
     let left = INPUTS;
     const worker = async () => {
-      while (left-- > 0) await send(port, listener, random);
+      while (left-- > 0) await send(port, name, random);
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, worker));
     assert.deepEqual(await other.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
