@@ -60,6 +60,18 @@ function withoutPasswords(text: string): string {
   return text.replace(/(value '\w+:\/\/[^:@\s]*:)\S*@/g, "$1…@");
 }
 
+/** Width of help that is not printed on a terminal. */
+const HELP_COLUMNS = 120;
+
+/** Breaks paragraphs with a line that is longer than `columns`; what is indented, as examples are, stays as it is. */
+export const broken = (help: string, columns: number): string =>
+  help.replace(new RegExp(`^(?! ).{${columns + 1},}(?:\\n(?! ).+)*`, "gm"), (paragraph) =>
+    paragraph
+      .replaceAll("\n", " ")
+      .replace(new RegExp(`(.{1,${columns}})(?: |$)`, "g"), "$1\n")
+      .trimEnd(),
+  );
+
 /** Nothing is parsed yet. */
 export function makeProgram(): Command {
   const program = new Command("dbsync")
@@ -68,6 +80,7 @@ export function makeProgram(): Command {
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
+      writeOut: (text) => process.stdout.write(broken(text, process.stdout.columns || HELP_COLUMNS)),
       outputError: (text, write) => write(withoutPasswords(text.replace(/^error: /, "dbsync: "))),
     })
     .showHelpAfterError("(--help shows what is possible)")
