@@ -2,6 +2,7 @@
  * What may be wrong with a daemon: `npm run tables` writes it into docs/operations.md, and the alarms into examples/production/alerts.yml as well.
  * The rules by which `dbsync status` finds it are in cli/status/timeline-problems.ts (or read-status.ts); test/operations/alarms.test.ts compares them.
  */
+import { posix } from "node:path";
 
 interface Finding {
   /** What `dbsync status` says, with … for what changes; none: only a rate shows it. */
@@ -17,7 +18,6 @@ export interface Alarm extends Finding {
   readonly lasting: string | null;
   readonly severity: "critical" | "warning";
   readonly summary: string;
-  readonly action: string;
 }
 
 export const ALARMS: Readonly<Record<string, Alarm>> = {
@@ -26,59 +26,51 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "1m",
     severity: "critical",
     summary: "{{ $labels.instance }} does not answer",
-    action:
-      "systemctl status dbsyncd, and its log, there. The others serve; what it misses it gets when it is back.",
     says: ["connect: …"],
-    page: "`systemctl status dbsyncd`, and its log. The others serve; what it misses it gets. [The machine is lost](runbooks.md#a-machine-is-lost), or [all are down](runbooks.md#everything-is-down)",
+    page: "Run `systemctl status dbsyncd` there, and read its log. The others serve; it gets what it misses once it is back. [A machine is lost](runbooks.md#a-machine-is-lost), [everything is down](runbooks.md#everything-is-down)",
   },
   DbsyncNotLive: {
     expr: 'dbsyncd_state{state="live"} == 0',
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} is not live, and takes no writes",
-    action: "dbsync status --watch says why: it catches up, is cut off, or its key was revoked.",
     says: [],
-    page: "`dbsync status --watch` says which of these it is",
+    page: "Run `dbsync status --watch`, which says why",
   },
   DbsyncOrderAway: {
     expr: "dbsyncd_order_connected == 0",
     lasting: "1m",
     severity: "critical",
     summary: "{{ $labels.instance }} cannot read the stream of --order, and takes no writes",
-    action: "Its log says why; look at the NATS servers, and whether the stream is the one that it was.",
     says: ["the stream of its --order: …"],
-    page: "its log says why, and it takes no writes meanwhile: NATS is away, or the stream is gone, was made anew, or [forgets](consistency.md#when-a-stream-orders-the-writes)",
+    page: "Read its log: NATS cannot be reached, or the stream is gone, was created again, or [forgets](consistency.md#when-a-stream-orders-the-writes). It takes no writes meanwhile",
   },
   DbsyncOrderBehind: {
     expr: "dbsyncd_order_behind > 10000",
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} is {{ $value }} messages behind the stream of --order",
-    action: "More is written than it can apply, or it was started a moment ago: dbsync top, and its log.",
     says: ["it is … messages behind the stream of its --order"],
-    page: "more is written than it applies, or it reads the stream after a start: `dbsync top`, and wait",
+    page: "Wait if it was started a moment ago, and reads the stream. Else more is written than it can apply: `dbsync top`, and its log",
   },
   DbsyncDiskFailed: {
     expr: "dbsyncd_timeline_failed == 1",
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} cannot write its data folder, and acknowledges nothing",
-    action: "Make room, or mend the disk, then restart it.",
     says: ["its disk has failed (…)"],
-    page: "make room or mend the disk, restart; [the disk is gone](runbooks.md#a-disk-dies)",
+    page: "Make room or repair the disk, then restart it: [a disk dies](runbooks.md#a-disk-dies)",
   },
   DbsyncWritesLost: {
     expr: "dbsyncd_log_groups_lost > 0 or increase(dbsyncd_strays_total[1h]) > 0",
     lasting: null,
     severity: "critical",
     summary: "Writes that {{ $labels.instance }} had acknowledged are gone there",
-    action:
-      "Its log names them. dbsync log verify its folder, and look at the disk; restore what lacks from a backup.",
     says: [
       "… not in its log when it was started",
       "… of its envelopes were not in a snapshot that it took from a member, and are gone there",
     ],
-    page: "its log names what is gone. Its members send it again; without members, write it again or restore it from a [backup](#backups). Then `dbsync log verify` its folder, and check the disk",
+    page: "Read its log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then `dbsync log verify` its folder, and check the disk",
   },
   DbsyncDeadLetters: {
     expr: "dbsyncd_dead_letters > 0",
@@ -86,48 +78,40 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary:
       "{{ $labels.instance }} keeps {{ $value }} dead letters: acknowledged writes that the others lack, or may lack",
-    action:
-      "dbsync dead-letters list there; write them again, or remove them. docs/operations.md, Dead letters.",
     says: ["it keeps … dead …: envelopes that a snapshot which it took from a member lacks, or may lack"],
-    page: "[Dead letters](#dead-letters)",
+    page: "List them there with `dbsync dead-letters list`; write them again, or remove them: [dead letters](#dead-letters)",
   },
   DbsyncBackendDown: {
     expr: "dbsyncd_backend_up == 0",
     lasting: "1m",
     severity: "critical",
     summary: "{{ $labels.instance }} does not reach its database {{ $labels.backend }}",
-    action: "Start that database, or correct -d.",
     says: ["its database … is down"],
-    page: "start that database, or correct `database`; the daemon's log says [why](redis-behind.md#what-the-log-says-if-it-does-not-start)",
+    page: "Start that database, or correct `database`; the daemon's log says [why](redis-behind.md#what-the-log-says-if-it-does-not-start)",
   },
   DbsyncMirrorAway: {
     expr: "dbsyncd_mirror_connected == 0 or increase(dbsyncd_mirror_refused_keys_total[1h]) > 0",
     lasting: "5m",
     severity: "warning",
     summary: "The Redis that mirrors {{ $labels.instance }} is not written to, or does not take all",
-    action:
-      "dbsync status says why; the daemon answers meanwhile. Mend that Redis: it is brought level by itself.",
     says: ["its mirror … is not written to (…)", "its mirror … did not take … keys"],
-    page: "mend that Redis; it is brought level by itself: [A Redis that follows](#a-redis-that-follows)",
+    page: "Repair that Redis: it is then brought level by itself, and the daemon answers meanwhile. [A Redis that follows](#a-redis-that-follows)",
   },
   DbsyncClockSkewed: {
     expr: "dbsyncd_clock_skewed == 1",
     lasting: "1m",
     severity: "critical",
     summary: "The clock of {{ $labels.instance }} is off, and it takes nothing from clients",
-    action: "chronyc tracking there.",
     says: ["its clock is off the other daemons', so it takes no writes"],
-    page: "`chronyc tracking` there: [A clock is wrong](runbooks.md#a-clock-is-wrong)",
+    page: "Run `chronyc tracking` there: [a clock is wrong](runbooks.md#a-clock-is-wrong)",
   },
   DbsyncMemberAway: {
     expr: "dbsyncd_member_connected == 0",
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} does not reach its member {{ $labels.member }}",
-    action:
-      "Start that one, or take it out of peer everywhere: while it is away nothing newer becomes final.",
     says: ["it does not reach its member …"],
-    page: "ECONNREFUSED: start that one; if it is gone permanently, take it out of `peer` everywhere or [evict](#members) it: while it is named and away nothing newer becomes final. `not-a-member`, `other-secret`: give both the same `cluster-secret`. `not-pinned`: correct `#ed25519:…` in `peer`. `no-peers`: write this one into the other's `peer`",
+    page: "Start that one; if it is gone permanently, take it out of `peer` everywhere or [evict](#members) it: while it is named and away nothing newer becomes final. If `dbsync status` says `not-a-member`, `other-secret`: give both the same `cluster-secret`. `not-pinned`: correct `#ed25519:…` in `peer`. `no-peers`: write this one into the other's `peer`",
   },
   DbsyncNothingFinal: {
     expr: "time() - dbsyncd_timeline_stable_seconds > 120 and on (instance, job) count by (instance, job) (dbsyncd_member_connected) > 0",
@@ -135,97 +119,97 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary:
       "At {{ $labels.instance }} nothing of the last two minutes is final, or nothing ever was since its start",
-    action:
-      "A daemon is away or behind: dbsync status, dbsync members list. One that does not come back: dbsync members evict.",
     says: [
       "what is older than … s is final, and nothing newer",
       "nothing has become final since it was started … s ago",
     ],
-    page: "a daemon is away or behind: `dbsync status`, `dbsync members list`. Start it, take it out of `peer` everywhere, or [evict](#members) it. It also fires if nothing ever became final since the start",
+    page: "See which daemon is away or behind: `dbsync status`, `dbsync members list`. Start it, take it out of `peer` everywhere, or [evict](#members) it. The alarm also fires if nothing ever became final since the start",
   },
   DbsyncMembersDiffer: {
     expr: "max_over_time(dbsyncd_member_equal[10m]) == 0",
     lasting: "5m",
     severity: "critical",
     summary: "{{ $labels.instance }} and {{ $labels.member }} do not come to hold the same",
-    action: "dbsync status; stop one of the two and dbsync log verify its folder.",
     says: [
       "it does not hold the same as the others",
       "it did not hold the same as its member … when that was heard last",
     ],
-    page: "usual for seconds under load; if it stays so, were commands [dropped](#retention)? Stop one of the two, and `dbsync log verify` its folder",
+    page: "Usual for seconds under load. If it stays so, were commands [dropped](#retention)? Stop one of the two, and `dbsync log verify` its folder",
   },
   DbsyncStateDiffers: {
     expr: "dbsyncd_state_differs > 0",
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} and a member hold the same commands, and not the same data",
-    action: "dbsync status names the key, and the daemon to restart: its state is made anew from its folder.",
     says: [
       "its state is not that of most members, …",
       "the state of its member … is not its own, …",
       "its state and that of its member … differ, …",
     ],
-    page: "restart the daemon that `dbsync status` names: [A state that differs](#a-state-that-differs)",
+    page: "Restart the daemon that `dbsync status` names, which makes its state again from its folder: [a state that differs](#a-state-that-differs)",
   },
   DbsyncMemberRefused: {
     expr: "dbsyncd_member_refused_entries > 0",
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} has refused envelopes of {{ $labels.member }}",
-    action: "That one's folder is damaged or false: dbsync log verify there.",
     says: ["it has refused … envelopes of its member …"],
-    page: "`dbsync log verify` the folder of that member",
+    page: "Run `dbsync log verify` on the folder of that member: it is damaged or false",
   },
   DbsyncRefusals: {
     expr: 'sum by (instance, reason) (rate(dbsyncd_refusals_total{reason=~"bad-signature|unknown-key|skew|wrong-cluster"}[5m])) > 1',
     lasting: "10m",
     severity: "warning",
     summary: "{{ $labels.instance }} refuses requests: {{ $labels.reason }}",
-    action:
-      "skew: clocks of clients. bad-signature, unknown-key: keys, or somebody tries. docs/troubleshooting.md.",
     says: [],
-    page: "`skew`: clients' clocks. `bad-signature`, `unknown-key`: keys, or an attacker: [troubleshooting.md](troubleshooting.md)",
+    page: "`skew`: set the clients' clocks. `bad-signature`, `unknown-key`: correct the keys, or find the attacker. [Troubleshooting](troubleshooting.md)",
   },
   DbsyncBusy: {
     expr: "rate(dbsyncd_event_loop_active_seconds_total[5m]) > 0.8",
     lasting: "10m",
     severity: "warning",
     summary: "{{ $labels.instance }} uses most of what one core gives",
-    action: "Answers become slow soon: fewer or larger envelopes, or more daemons for the reads.",
     says: [],
-    page: "fewer or larger envelopes, or more daemons for the reads",
+    page: "Answers become slow soon: send fewer or larger envelopes, or start more daemons for the reads",
   },
   DbsyncMessagesDropped: {
     expr: "increase(dbsyncd_messages_dropped_total[10m]) > 0",
     lasting: null,
     severity: "warning",
     summary: "{{ $labels.instance }} could not hand over what was published",
-    action: "Raise max-relay-bytes, or the line between the daemons is too slow.",
     says: [],
-    page: "raise `max-relay-bytes`; else the line between the daemons is too slow",
+    page: "Raise `max-relay-bytes`; else the line between the daemons is too slow",
   },
   DbsyncRestarts: {
     expr: 'changes(process_start_time_seconds{job="dbsync"}[1h]) > 3',
     lasting: null,
     severity: "warning",
     summary: "{{ $labels.instance }} starts again and again",
-    action: "Its log, and install.md for the exit codes.",
     says: [],
-    page: "its log, and install.md for the exit codes",
+    page: "Read its log, and the exit codes in [the installation guide](../install.md)",
   },
 };
 
+/** Returns the text of a cell of docs/operations.md, each link with the path of its page. */
+const plainText = (page: string): string =>
+  page
+    .replace(
+      /\[([^\]]*)\]\(([^)#]*)(#[^)]*)?\)/g,
+      (_, text: string, file: string, heading = "") =>
+        `${text} (${posix.join("docs", file || "operations.md")}${heading})`,
+    )
+    .replaceAll("`", "");
+
 /** Returns the rules for Prometheus, as lines of YAML below `rules:`. */
 export const alarmRules = (): string[] =>
-  Object.entries(ALARMS).flatMap(([name, { expr, lasting, severity, summary, action }]) => [
+  Object.entries(ALARMS).flatMap(([name, { expr, lasting, severity, summary, page }]) => [
     `      - alert: ${name}`,
     `        expr: ${expr}`,
     ...(lasting === null ? [] : [`        for: ${lasting}`]),
     `        labels: { severity: ${severity} }`,
     "        annotations:",
     `          summary: "${summary}"`,
-    `          action: "${action}"`,
+    `          action: ${JSON.stringify(plainText(page))}`,
   ]);
 
 /** What raises no alarm of its own. */
@@ -236,17 +220,17 @@ export const FINDINGS: readonly (Finding & {
   {
     alarm: "DbsyncNotLive",
     says: ["it is not yet complete"],
-    page: "wait; the log says how far it is",
+    page: "Wait; the log says how far it is",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["it is cut off from most of its peers, or from the stream of --order"],
-    page: "check the network between them; see the lines on its members. With `order`: check its NATS servers",
+    page: "Check the network between them; see the lines on its members. With `order`: check its NATS servers",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["its own key was revoked (… says so), so it takes no writes, and is no member any more"],
-    page: "start it with an empty folder, or stop it and take it out of the lists",
+    page: "Start it with an empty folder, or stop it and take it out of the lists",
   },
   {
     alarm: "DbsyncNotLive",
@@ -256,28 +240,28 @@ export const FINDINGS: readonly (Finding & {
   {
     alarm: "DbsyncNotLive",
     says: ["a list of members has added it, and it has yet to hear from a live one of them"],
-    page: "wait, or start those that are away",
+    page: "Wait, or start those that are away",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["it applies nothing that comes, and answers neither reads nor writes: …"],
-    page: "upgrade it: [Upgrade](#members)",
+    page: "Upgrade it: [Upgrade](#members)",
   },
-  { alarm: null, says: ["its member … is not yet complete"], page: "wait; the log says how far it is" },
-  { alarm: null, says: ["… envelopes are on their way between it and …"], page: "wait" },
-  { alarm: null, says: ["it takes a snapshot from …: … of … bytes"], page: "wait" },
-  { alarm: null, says: ["… envelopes wait to be applied"], page: "wait; the log says how far it is" },
+  { alarm: null, says: ["its member … is not yet complete"], page: "Wait; the log says how far it is" },
+  { alarm: null, says: ["… envelopes are on their way between it and …"], page: "Wait" },
+  { alarm: null, says: ["it takes a snapshot from …: … of … bytes"], page: "Wait" },
+  { alarm: null, says: ["… envelopes wait to be applied"], page: "Wait; the log says how far it is" },
   {
     alarm: null,
     says: [
       "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
     ],
-    page: "type the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` do so by themselves",
+    page: "Type the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` do so by themselves",
   },
   {
     alarm: null,
     says: ["the command that it reports to authorize its key is not CLUSTER ADD of its own key"],
-    page: "do not sign it: that daemon may not be yours. Take its key from the machine itself, and see what runs there",
+    page: "Do not sign it: that daemon may not be yours. Take its key from the machine itself, and see what runs there",
   },
   { alarm: null, says: ["the clock of its member … differs by … ms"], page: "`chronyc tracking` there" },
   {
@@ -293,19 +277,19 @@ export const FINDINGS: readonly (Finding & {
   {
     alarm: "DbsyncNothingFinal",
     says: ["it knows lists of members that stand beside each other (numbers …), so nothing becomes final"],
-    page: "an administrator merges them: `dbsync members merge`, [Members](#members)",
+    page: "Merge them as administrator: `dbsync members merge`, [Members](#members)",
   },
   {
     alarm: null,
     says: [
       "it lacks envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
     ],
-    page: "start those that are away, or give it the option that it names: [Retention](#retention)",
+    page: "Start those that are away, or give it the option that it names: [Retention](#retention)",
   },
   {
     alarm: null,
     says: ["it lacks envelopes that its member … keeps no more (…)"],
-    page: "it takes a snapshot once most members have signed one; if it stays so, see its log",
+    page: "It takes a snapshot once most members have signed one; if it stays so, see its log",
   },
   {
     alarm: null,
@@ -313,12 +297,12 @@ export const FINDINGS: readonly (Finding & {
       "… envelopes of members were let go, since their signer's key did not come",
       "… envelopes wait for their signer's key",
     ],
-    page: "keys differ: `dbsync keys list`",
+    page: "Compare the daemons' keys: `dbsync keys list`",
   },
   {
     alarm: null,
     says: ["it keeps everything in memory, and no other daemon has it"],
-    page: "start it with `data`, or start its peers",
+    page: "Start it with `data`, or start its peers",
   },
   {
     alarm: null,
