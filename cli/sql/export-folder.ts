@@ -8,9 +8,8 @@ import { printLine } from "../shared/output.js";
 import type { TypedAsking } from "../shared/typed-asking.js";
 import { fileOf, isFolderName } from "./data-folder.js";
 import { exportTable } from "./export-table.js";
-import { typeTree } from "./folder-type.js";
+import { domainType, typeTree } from "./folder-type.js";
 import { type JacksonValue, jacksonText } from "./jackson-text.js";
-import { domainType } from "./kept-domain.js";
 import { cellsOf, textOf } from "./typed-rows.js";
 import { viewTree } from "./view-tree.js";
 

@@ -17,6 +17,17 @@ export function typeOf(supports: unknown, place: string): FolderType {
   throw new Error(`${place}: there is no type (supports); mend it by that of a table made alike`);
 }
 
+/** Returns the type of a domain as a catalogue has it: `[["number",0,9],["enumeration","red",3]]`. @throws Error  it is none */
+export function domainType(text: string): FolderType {
+  const atoms = JSON.parse(text) as readonly (readonly [FolderAtom["kind"], ...(string | number | null)[]])[];
+  return atoms.map(([kind, ...rest]): FolderAtom => {
+    if (kind === "date") return { kind };
+    if (kind === "enumeration") return { kind, allowed: rest.filter((value) => value !== null) };
+    const [min = null, max = null] = rest as readonly (number | null)[];
+    return { kind, min, max };
+  });
+}
+
 /** The words of a statement for it. */
 export function typeText(type: FolderType): string {
   return type.map(atomText).join(":");

@@ -2,8 +2,7 @@
 
 import { shown, shownLines } from "../../net/terminal/shown-text.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
-import type { SqlAnswer } from "./answer.js";
-import { tableOf } from "./relation-table.js";
+import type { Cell, Relation, SqlAnswer } from "./answer.js";
 
 export interface Printing {
   readonly isJson: boolean;
@@ -30,3 +29,28 @@ function objectOf(answer: SqlAnswer): object {
   if (answer.kind === "relation") return { columns: answer.columns, rows: answer.rows };
   return answer.kind === "error" ? { error: { message: answer.text } } : { message: answer.text };
 }
+
+/** Returns a relation as a table: columns as wide as what is in them, numbers on the right; the last line counts the rows. */
+export function tableOf({ columns, rows }: Relation): string {
+  const heads = columns.map(shown);
+  const lines = rows.map((row) => row.map(cellText));
+  const widths = heads.map((head, i) =>
+    lines.reduce((w, line) => Math.max(w, widthOf(line[i])), widthOf(head)),
+  );
+  const isNumeric = heads.map((_, i) => rows.some((row) => typeof row[i] === "number"));
+  const place = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => {
+        const blanks = " ".repeat((widths[i] ?? 0) - widthOf(cell));
+        return isNumeric[i] ? blanks + cell : cell + blanks;
+      })
+      .join(" | ")
+      .trimEnd();
+  const rule = widths.map((width) => "-".repeat(width)).join("-+-");
+  const count = `(${rows.length} ${rows.length === 1 ? "row" : "rows"})`;
+  return `${[place(heads), rule, ...lines.map(place), count].join("\n")}\n`;
+}
+
+const cellText = (cell: Cell) => (typeof cell === "string" ? shown(cell) : String(cell));
+
+const widthOf = (text = "") => [...text].length;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Completion } from "../../../cli/sql/completion.js";
-import { tableOf } from "../../../cli/sql/relation-table.js";
+import { tableOf } from "../../../cli/sql/print-answer.js";
 import { readSqlPlace } from "../../../cli/sql/sql-server.js";
 import { SqlSession } from "../../../cli/sql/sql-session.js";
 import { converse } from "../../../cli/sql/terminal.js";
