@@ -8,7 +8,6 @@ import type { ReplicaPlace } from "../../../net/process/place.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { JsonObject } from "../../../protocol/json/json-value.js";
 import type { DocumentStore } from "./document-store.js";
-import type { ForwardedWrite } from "./forwarded-write.js";
 import { MissedDocuments } from "./missed-documents.js";
 import { differing } from "./replica-comparison.js";
 import { isSilence, objectOf, type ReplicaBounds, type ReplicaConnection } from "./replica-connection.js";
@@ -19,6 +18,15 @@ import { SerialWork } from "./serial-work.js";
 
 /** Milliseconds between two attempts to reach it. */
 const RETRY_MS = 1_000;
+
+/** A write of a JSON client, on its way to the servers of --json-replica. */
+export interface ForwardedWrite {
+  readonly document: ByteString;
+  /** Whether the write drops the document. */
+  readonly isDrop: boolean;
+  /** Returns the original's words for it, with the document as it is now. */
+  translated(): Forwarded;
+}
 
 export interface ReplicaLinkParts {
   readonly place: ReplicaPlace;

@@ -3,8 +3,11 @@
  * nothing of sockets.
  */
 
+import type { LastWrite } from "../../../engine/users/command-path.js";
 import type { Denial, Guest } from "../../../engine/users/guest.js";
+import { GuestSender } from "../../../engine/users/guest-sender.js";
 import { UserCommands, type UserCommandsParts } from "../../../engine/users/user-commands.js";
+import type { Environment } from "../../../net/process/environment.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
@@ -14,7 +17,6 @@ import { failure, failureOf, MongoFailure } from "../messages/failure.js";
 import { checkFields } from "../messages/fields.js";
 import type { CommandHost, MongoCommand, MongoServer } from "./command-host.js";
 import { GuestLogin } from "./login.js";
-import { MongoSender } from "./sender.js";
 import { waited, writeConcernOf } from "./write-concern.js";
 
 export interface MongoSessionHost extends MongoServer, UserCommandsParts {
@@ -123,6 +125,21 @@ export class MongoSession implements CommandHost {
       throw failure(13, `Command ${command.names[0]} requires authentication`);
     if (command.fields !== "any") checkFields(document, command.fields);
     return command.run(this, document);
+  }
+}
+
+/** A MongoDB client as the sender of commands. */
+class MongoSender extends GuestSender {
+  readonly #parts: readonly [Guest, Pick<Environment, "clock">];
+
+  constructor(guest: Guest, environment: Pick<Environment, "clock">) {
+    super(guest, environment);
+    this.#parts = [guest, environment];
+  }
+
+  /** The same for one command, whose place is asked for afterwards. */
+  remembering(): MongoSender & { readonly lastWrite: LastWrite } {
+    return Object.assign(new MongoSender(...this.#parts), { lastWrite: { place: null } });
   }
 }
 

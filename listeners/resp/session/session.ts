@@ -29,7 +29,6 @@ import { runOrWait } from "./blocking.js";
 import type { Client } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import type { KeyspaceNotices } from "./keyspace-notices.js";
-import { isPlain } from "./plain.js";
 import { refusalReply } from "./refusals.js";
 import type { ServerState } from "./server-state.js";
 import type { Subscriptions } from "./subscriptions.js";
@@ -336,4 +335,12 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     if (name === "EXEC") return this.queued.some(({ route }) => route.needsMemory);
     return !NEVER_FULL.has(name);
   }
+}
+
+/**
+ * Whether a command is answered without waiting for data, a time or other daemons, in the order in which it is sent.
+ * @param carries  whether reads are, too
+ */
+function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
+  return (writes || carries) && handler === null && !mayWait;
 }
