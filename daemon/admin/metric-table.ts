@@ -3,10 +3,17 @@ import { performance } from "node:perf_hooks";
 import type { RefusalCode } from "../../engine/answers/refusals.js";
 import { MEMBER_METRICS, MIRROR_METRICS, TIMELINE_METRICS } from "./figure-metrics.js";
 import { STATES } from "./health.js";
-import { JSON_REPLICA_METRICS } from "./json-replica-metrics.js";
 import { KEY_METRICS } from "./key-metrics.js";
-import { MESSAGE_METRICS } from "./message-metrics.js";
-import { histogram, type MetricRow, perListener, perMember, single } from "./metric-row.js";
+import {
+  histogram,
+  type MetricRow,
+  ofJsonReplicas,
+  ofMessages,
+  perJsonReplica,
+  perListener,
+  perMember,
+  single,
+} from "./metric-row.js";
 import { MIRROR_STATES } from "./mirror-metrics.js";
 import { ORDER_METRICS } from "./order-metrics.js";
 import { canRefuse } from "./refusal-reasons.js";
@@ -85,7 +92,26 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   },
   ...KEY_METRICS,
   ...TIMELINE_METRICS,
-  ...MESSAGE_METRICS,
+  dbsyncd_messages_given_total: ofMessages(
+    "given",
+    "Envelopes of messages (PUBLISH) that were handed to a member, each counted once a member.",
+  ),
+  dbsyncd_messages_dropped_total: ofMessages(
+    "dropped",
+    "… that were not, as more than --max-relay-bytes waited for it, or as they could not be signed.",
+  ),
+  dbsyncd_messages_heard_total: ofMessages(
+    "heard",
+    "Envelopes of messages that members handed over and that were told here.",
+  ),
+  dbsyncd_messages_missed_total: ofMessages(
+    "missed",
+    "Envelopes of messages that members left out, or that came faster than they could be judged.",
+  ),
+  dbsyncd_messages_refused_total: ofMessages(
+    "refused",
+    "Envelopes of messages that members handed over and that were not proved, too old, or not permitted.",
+  ),
   dbsyncd_member_connected: perMember("gauge", "1 while the member is connected, else 0.", ({ connection }) =>
     Number(connection === "connected"),
   ),
@@ -93,7 +119,31 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ...MIRROR_STATES,
   ...MIRROR_METRICS,
   ...ORDER_METRICS,
-  ...JSON_REPLICA_METRICS,
+  dbsyncd_json_replica_ready: ofJsonReplicas(
+    "gauge",
+    "Whether the servers of --json-replica have given their documents; until then JSON clients are refused.",
+    ({ isReady }) => Number(isReady),
+  ),
+  dbsyncd_json_replica_connected: perJsonReplica(
+    "gauge",
+    "1 while the server of --json-replica is connected, else 0.",
+    ({ isConnected }) => Number(isConnected),
+  ),
+  dbsyncd_json_replica_is_dbsyncd: perJsonReplica(
+    "gauge",
+    "1 if the server of --json-replica is a dbsyncd, which is sent nothing: replicate with --peer; else 0.",
+    ({ isDbsyncd }) => Number(isDbsyncd),
+  ),
+  dbsyncd_json_replica_missing_documents: perJsonReplica(
+    "gauge",
+    "Documents of which the server of --json-replica may not have all: it was away, or refused a write.",
+    ({ missing }) => missing,
+  ),
+  dbsyncd_json_replica_different_documents_total: perJsonReplica(
+    "counter",
+    "Documents of which the server of --json-replica had other contents than this daemon though it missed nothing.",
+    ({ different }) => different,
+  ),
   dbsyncd_build_info: {
     type: "gauge",
     labels: ["version", "node"],

@@ -11,7 +11,6 @@ import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../..
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
-import { clientList } from "./client-list.js";
 import { configValues } from "./config-values.js";
 import { infoText, OWN_SECTION } from "./info-text.js";
 import type { InspectedDaemon } from "./inspected-daemon.js";
@@ -70,4 +69,18 @@ export class Inspection implements Inspecting {
   #isAsked([, section = ""]: readonly ByteString[]): boolean {
     return this.#daemon.hasOwnMemory || section.toLowerCase() === OWN_SECTION;
   }
+}
+
+/** Returns a line for each client of all listeners, in the order in which they connected. */
+function clientList({ listeners, uptime }: InspectedDaemon): ByteString {
+  const now = uptime();
+  const seconds = (since: number) => Math.max(0, Math.floor((now - since) / 1000));
+  return listeners()
+    .flatMap(({ name, clients }) =>
+      [...clients].map(({ remote, openedAt, activeAt, heldBytes }) => {
+        const times = `age=${seconds(openedAt)} idle=${seconds(activeAt)}`;
+        return `addr=${remote} listener=${name} ${times} tot-mem=${heldBytes}\n`;
+      }),
+    )
+    .join("");
 }
