@@ -7,13 +7,6 @@ const TEST = "test/listeners/json/first-fetch.test.js";
 
 export const fetchMutants: readonly Mutant[] = [
   {
-    name: "first fetch: a server that has not given its documents is sent writes",
-    file: "listeners/json/replicas/replica-contact.js",
-    find: "return this.hasGiven && this.#kind",
-    replace: "return this.#kind",
-    test: TEST,
-  },
-  {
     name: "first fetch: ready by one server's documents",
     file: FETCH,
     find: "|| links.some(({ contact }) => !contact.hasGiven)",

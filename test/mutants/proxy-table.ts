@@ -34,9 +34,9 @@ export const proxyMutants: readonly Mutant[] = [
   },
   {
     name: "proxy: an answer that nobody asked for answers the next statement",
-    file: "proxy/upstream/connection.js",
-    find: "this.#told === null && (reader.heldBytes > 0 || reader.next() !== null)",
-    replace: "false",
+    file: "protocol/request-client.js",
+    find: "else if (reader.isMidAnswer && this.#waiting.length === 0 && hasMessages !== true)",
+    replace: "else if (false)",
     test: "test/proxy/upstream/connection.test.js",
   },
   {
@@ -48,8 +48,8 @@ export const proxyMutants: readonly Mutant[] = [
   },
   {
     name: "contained: an exception while a server's answer is read ends the proxy",
-    file: "proxy/upstream/connection.js",
-    find: 'this.close("garbage", `reading',
+    file: "protocol/request-client.js",
+    find: 'this.close("malformed", `reading',
     replace: 'throw problem;\nvoid ("", `reading',
     test: "test/proxy/upstream/connection.test.js",
   },

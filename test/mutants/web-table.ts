@@ -59,13 +59,6 @@ export const webMutants: readonly Mutant[] = [
     test: "test/client/version-2.test.js",
   },
   {
-    name: "contained: an exception while a server of documents answers ends the process",
-    file: "listeners/json/replicas/replica-connection.js",
-    find: "this.#fail(new Error(`reading",
-    replace: "throw problem;\nvoid (String(`reading",
-    test: "test/listeners/json/replica-connection.test.js",
-  },
-  {
     name: "admin: an exception while a page is sent ends the process",
     file: "net/admin/server.js",
     find: 'this.#parts.log.error({ err: problem }, "a page of --admin could not be sent");',

@@ -202,6 +202,7 @@ test("a document that a server made itself is not replaced by one of the same na
 test("a daemon is not ready by the documents of some servers, and sends nothing to the others", async () => {
   const port = await freePort();
   await using original = await Original.start(await freePort(), []);
+  original.documents.set("others", [{ n: 1 }]);
   await using faulty = await startFaulty(port, FAULTS["gives a document that is none"] as Fault);
   await using ours = await startJson({ replicas: [original.port, port], limits });
   assert.equal(ours.figures?.isReady, false);
