@@ -346,24 +346,15 @@ async function openReplica(
   }
   const arrived = (entries: readonly { readonly id: ByteString }[]) =>
     late.pipeline?.arrived(entries.map(({ id }) => id));
+  const context = { settings, identity, signers, environment, log, arrived };
   const { order } = settings;
   if (order !== null) {
     const load = () => import("../cluster/order/ordered-replica.js");
     const { OrderedReplica } = await loadWith("@nats-io/jetstream @nats-io/transport-node", "--order", load);
-    const replica = new OrderedReplica({ settings, order, identity, signers, environment, log, arrived });
-    return { replica, identity };
+    return { replica: new OrderedReplica(context, order), identity };
   }
-  const made = await import("../cluster/replica/replica.js");
-  const replica = await made.openReplica({
-    settings,
-    identity,
-    signers,
-    environment,
-    log,
-    broadcasts,
-    arrived,
-  });
-  return { replica, identity };
+  const { openNode } = await import("../cluster/replica/cluster-node.js");
+  return { replica: await openNode(context, broadcasts), identity };
 }
 
 async function makeBackends(

@@ -1,19 +1,24 @@
 /** The lists of members of a daemon with a timeline, bound to it and to its peering: what each asks of the others. */
+import type { SignersFace } from "../../engine/trust/signers.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
-import { MemberLists, type MemberListsParts } from "./member-lists.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import { MemberLists } from "./member-lists.js";
 
-export interface BoundListsParts extends Omit<MemberListsParts, "hasServed"> {
-  readonly timeline: {
-    /** The low watermark that was told last; 0: none yet. */
-    readonly published: number;
-  };
-  /** Asked for later: it is made with the lists. */
-  readonly peering: () => { readonly state: DaemonState; listsChanged(): void };
+/** What is read of it later: its peering is made with the lists. */
+interface Bound {
+  readonly storage: Storage;
+  readonly signers: SignersFace;
+  readonly identity: { readonly id: ByteString };
+  /** `published`: the low watermark that was told last; 0: none yet. */
+  readonly timeline: { readonly published: number };
+  readonly peering: { readonly state: DaemonState; listsChanged(): void };
 }
 
-export function boundLists({ timeline, peering, ...parts }: BoundListsParts): MemberLists {
-  const hasServed = () => timeline.published > 0 || peering().state !== "catching-up";
-  const lists = new MemberLists({ ...parts, hasServed });
-  lists.changed = () => peering().listsChanged();
+export function boundLists(node: Bound): MemberLists {
+  const { storage, signers, identity } = node;
+  const hasServed = () => node.timeline.published > 0 || node.peering.state !== "catching-up";
+  const lists = new MemberLists({ storage, signers, own: identity.id, hasServed });
+  lists.changed = () => node.peering.listsChanged();
   return lists;
 }

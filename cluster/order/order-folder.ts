@@ -2,14 +2,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { Logger } from "pino";
 import { orderFolder } from "../../engine/trust/data-folder.js";
-import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
 import { FolderInUse, type FolderLock, lockFolder } from "../../timeline/disk/folder-lock.js";
 import { DATA_FILE } from "../../timeline/disk/lmdb-file.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import type { ReplicaContext } from "../replica/replica-context.js";
 import { type MetStream, readMetStream, writeMetStream } from "./met-stream.js";
 import { type Loaded, newestIn } from "./newest-state.js";
 import type { OrderTask } from "./order-worker.js";
@@ -19,22 +19,10 @@ const KEPT = 2;
 /** Milliseconds for which the thread that makes one waits for a message of the stream. */
 const PATIENCE_MS = 60_000;
 
-export interface OrderFolderParts {
-  /** null: there is none, and every start reads the stream from its beginning. */
-  readonly data: string | null;
-  readonly order: OrderAddress;
-  readonly credentials: string | null;
-  readonly signers: Pick<Signers, "makeRing" | "cluster" | "genesis">;
-  readonly databases: number;
-  /** Messages from one snapshot to the next. */
-  readonly every: number;
-  /** Milliseconds without a message, after which there is no snapshot; if not given, a minute. */
-  readonly patience?: number;
-  readonly log: Pick<Logger, "info" | "warn">;
-}
-
 export class OrderFolder {
-  readonly #parts: OrderFolderParts;
+  readonly #context: ReplicaContext;
+  readonly #order: OrderAddress;
+  readonly #patience: number;
   readonly #files: SnapshotFiles | null = null;
   readonly #lock: FolderLock | null = null;
   /** Of the newest snapshot, or of the last attempt. */
@@ -43,10 +31,15 @@ export class OrderFolder {
   /** null: none yet. */
   #met: MetStream | null = null;
 
-  /** @throws StartError  the folder is in use, or holds something else */
-  constructor(parts: OrderFolderParts) {
-    this.#parts = parts;
-    const { data } = parts;
+  /**
+   * @param patience  milliseconds without a message, after which there is no snapshot
+   * @throws StartError  the folder is in use, or holds something else
+   */
+  constructor(context: ReplicaContext, order: OrderAddress, patience = PATIENCE_MS) {
+    this.#context = context;
+    this.#order = order;
+    this.#patience = patience;
+    const { data } = context.settings;
     if (data === null) return;
     if (existsSync(join(data, DATA_FILE)))
       throw new StartError(
@@ -61,9 +54,9 @@ export class OrderFolder {
     }
     this.#files = new SnapshotFiles(orderFolder(data));
     this.#met = readMetStream(orderFolder(data));
-    if (this.#met !== null && this.#met.name !== parts.order.stream)
+    if (this.#met !== null && this.#met.name !== order.stream)
       throw new StartError(
-        `--data ${data}: it goes on with the stream ${this.#met.name}, and --order names ${parts.order.stream}: correct one of them.`,
+        `--data ${data}: it goes on with the stream ${this.#met.name}, and --order names ${order.stream}: correct one of them.`,
         2,
       );
   }
@@ -75,36 +68,46 @@ export class OrderFolder {
 
   /** The newest state that can be read, or none. @throws StartError  it was made with other keys */
   load(): Loaded {
-    const { signers, databases, log } = this.#parts;
+    const { signers, log } = this.#context;
     const { makeRing, cluster } = signers;
-    const loaded = newestIn(this.#files, { makeRing, cluster, databases, log });
+    const loaded = newestIn(this.#files, { makeRing, cluster, databases: DATABASES_DEFAULT, log });
     this.#seq = loaded.past.seq;
     return { ...loaded, created: loaded.created ?? this.#met?.created ?? null };
   }
 
   /** Connected with the stream: the folder belongs to it from now on. @param created  when it was made @throws Error  the disk's */
   met(created: string): void {
-    const { data, order } = this.#parts;
+    const { data } = this.#context.settings;
     if (data === null || this.#met !== null) return;
-    const met = { name: order.stream, created };
+    const met = { name: this.#order.stream, created };
     writeMetStream(orderFolder(data), met);
     this.#met = met;
   }
 
   /** All up to a message has been applied: now and then its state is kept as a whole. @param created  when the stream was made */
   passed(seq: number, created: string): void {
-    const { data, every, order, credentials, signers, databases } = this.#parts;
-    if (data === null || this.#worker !== null || seq - this.#seq < every) return;
+    const { settings, signers } = this.#context;
+    const { data, limits, orderCredentials: credentials } = settings;
+    if (data === null || this.#worker !== null || seq - this.#seq < limits.snapshotEntries) return;
     this.#seq = seq;
     const keys = [...signers.makeRing().all()].map(({ role, spki, label }) => ({ role, spki, label }));
     const folder = orderFolder(data);
     const { genesis } = signers;
-    const { patience = PATIENCE_MS } = this.#parts;
-    this.#run({ folder, order, credentials, created, to: seq, databases, genesis, patience, keys });
+    this.#run({
+      folder,
+      order: this.#order,
+      credentials,
+      created,
+      to: seq,
+      databases: DATABASES_DEFAULT,
+      genesis,
+      patience: this.#patience,
+      keys,
+    });
   }
 
   #run(task: OrderTask): void {
-    const { log } = this.#parts;
+    const { log } = this.#context;
     const worker = new Worker(new URL("./order-worker.js", import.meta.url), { workerData: task });
     this.#worker = worker;
     let reason = "";

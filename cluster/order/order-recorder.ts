@@ -13,65 +13,47 @@ import { finalResultOf, type Standing } from "../../engine/answers/result-writer
 import type { Changes } from "../../engine/backends/changes.js";
 import type { ShownState } from "../../engine/pipeline/recording.js";
 import type { Taken } from "../../engine/pipeline/units.js";
-import { KeyAudit } from "../../engine/trust/key-audit.js";
-import type { Environment } from "../../net/process/environment.js";
-import type { LineLog } from "../../net/process/log-throttle.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import type { DaemonState, EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { answerUnrecorded } from "../replica/denials.js";
+import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
 import { GivenAnswers } from "../replica/given-answers.js";
-import { answerNotKept, NotTaken, type Recorded } from "../replica/recorder.js";
-import type { OrderStream } from "./order-stream.js";
-import type { Ordered, OrderedState } from "./ordered-state.js";
+import { answerNotKept, entryOf, KeptRecording } from "../replica/kept-recording.js";
+import type { OrderStanding } from "./order-standing.js";
+import type { Ordered } from "./ordered-state.js";
 import { type Came, WaitingEntries } from "./waiting-entries.js";
 
-export interface OrderRecorderParts {
-  readonly state: Pick<OrderedState, "seq" | "has" | "exceeds" | "newest" | "ring" | "floor" | "standstill">;
-  /** That an entry may make this daemon do in one go. */
-  readonly unitSteps: number;
-  readonly stream: Pick<OrderStream, "publish" | "facts" | "trouble">;
-  /** Whether all has been applied that stood in the stream when the daemon came to it. */
-  readonly hasCaughtUp: () => boolean;
-  /** Why the stream cannot be read on; null: it can. */
-  readonly failure: () => string | null;
-  /** Told whose commands are being applied. */
-  readonly changes: () => Pick<Changes, "senders">;
-  readonly log: LineLog;
-  readonly environment: Pick<Environment, "clock" | "uptime" | "setTimer">;
-}
-
-export class OrderRecorder {
-  readonly #parts: OrderRecorderParts;
-  readonly #audit: KeyAudit;
-  readonly #given: GivenAnswers;
+export class OrderRecorder extends KeptRecording {
+  readonly #order: OrderStanding;
+  protected readonly given: GivenAnswers;
   readonly waiting: WaitingEntries;
 
-  constructor(parts: OrderRecorderParts) {
-    this.#parts = parts;
-    const { stream, environment } = parts;
-    this.#audit = new KeyAudit(parts);
-    this.#given = new GivenAnswers({
+  constructor(order: OrderStanding) {
+    super(order, order.backend.changes);
+    this.#order = order;
+    const { environment } = order;
+    this.given = new GivenAnswers({
       environment,
       past: ORDER_WINDOW.past,
       resultOf: finalResultOf,
       flushed: async () => {},
     });
-    this.waiting = new WaitingEntries({ stream, environment, seq: () => parts.state.seq });
+    this.waiting = new WaitingEntries(order);
   }
 
   get state(): DaemonState {
-    const { stream, failure, hasCaughtUp } = this.#parts;
-    if (failure() !== null || !hasCaughtUp()) return "catching-up";
+    const { stream, failure, hasCaughtUp } = this.#order;
+    if (failure !== null || !hasCaughtUp) return "catching-up";
     return stream.facts === null ? "isolated" : "live";
   }
 
   get shownState(): ShownState {
-    return this.#parts.state.standstill === null ? this.state : "outdated";
+    return this.#order.state.standstill === null ? this.state : "outdated";
   }
 
   get standing(): Standing {
@@ -81,20 +63,20 @@ export class OrderRecorder {
 
   /** Who else reads the stream, as was last heard. */
   get members(): number {
-    return this.#parts.stream.facts?.others ?? 0;
+    return this.#order.stream.facts?.others ?? 0;
   }
 
   /** How many keep a write for certain: of the stream's servers the smallest majority. */
   get daemons(): number {
-    return 1 + Math.floor((this.#parts.stream.facts?.replicas ?? 1) / 2);
+    return 1 + Math.floor((this.#order.stream.facts?.replicas ?? 1) / 2);
   }
 
   get newest(): EnvelopeDate {
-    return this.#parts.state.newest;
+    return this.#order.state.newest;
   }
 
   get ring(): KeyRing {
-    return this.#parts.state.ring;
+    return this.#order.state.ring;
   }
 
   records(envelope: Pick<Envelope, "commands">): boolean {
@@ -103,34 +85,38 @@ export class OrderRecorder {
 
   /** Whether it stands in the stream; of what is not remembered any more nobody knows, and its date says enough. */
   holds({ id, at }: Place): boolean {
-    return this.#parts.state.has(id, at);
+    return this.#order.state.has(id, at);
+  }
+
+  get floor(): number {
+    return this.#order.state.floor;
   }
 
   /** What is dated so long ago is applied, or never will be. */
-  hasApplied(place: Place): boolean {
-    return this.holds(place) || place.at <= this.#parts.state.floor;
+  protected isSettled(place: Place): boolean {
+    return this.holds(place) || place.at <= this.floor;
   }
 
-  /** The first answer of an envelope that another daemon has brought; null: it is not there. */
-  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null {
-    const { at, seq } = taken.envelope;
-    return this.holds({ at, seq, id: taken.id }) ? this.#heldAnswer(taken) : null;
+  /** The answer is final when it is given. */
+  async confirm(place: Place, wait: Wait): Promise<boolean> {
+    return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
 
-  take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const answer = answerUnrecorded(taken, this, this.#audit);
+  /** The stream has. */
+  give(): void {}
+
+  protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const answer = answerUnrecorded(taken, this, this.audit);
     if (answer !== null) return answer;
-    const { id, envelope, message, room, standing } = taken;
-    // The message's bytes are views of what came over the network.
-    const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
-    const came = this.#add({ id, body, signature, envelope }, null);
+    const { id, room, standing } = taken;
+    const came = this.#add(entryOf(taken), null);
     if (!(came instanceof Promise)) return came;
     return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, standing })));
   }
 
   /** Adds what the daemon itself has signed. */
   record(entry: Entry): Recorded | RefusedEnvelope {
-    const came = this.#add(entry, this.#parts.changes().senders);
+    const came = this.#add(entry, this.#order.backend.changes.senders);
     if (!(came instanceof Promise)) return came;
     let answers: readonly UnitAnswer[] = [];
     const flushed = came.then((one) => {
@@ -146,19 +132,19 @@ export class OrderRecorder {
   }
 
   #add(entry: Entry, senders: Changes["senders"]): ReturnType<WaitingEntries["add"]> {
-    const { state, unitSteps } = this.#parts;
-    return state.exceeds(entry, unitSteps)
+    const { state, backend } = this.#order;
+    return state.exceeds(entry, backend.unitSteps)
       ? notApplied(entry.id, refused("too-much", "on this daemon's state"))
       : this.waiting.add(entry, senders);
   }
 
   /** Why nothing is added now. */
   refusal(): Refused | null {
-    const { stream, failure, hasCaughtUp, state } = this.#parts;
+    const { stream, failure, hasCaughtUp, state } = this.#order;
     if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
-    const reason = failure() ?? (stream.facts === null ? (stream.trouble ?? "not connected") : null);
+    const reason = failure ?? (stream.facts === null ? (stream.trouble ?? "not connected") : null);
     if (reason !== null) return refused("order-unavailable", reason);
-    return hasCaughtUp() ? null : refused("catching-up", "what stands in the stream is not applied yet");
+    return hasCaughtUp ? null : refused("catching-up", "what stands in the stream is not applied yet");
   }
 
   /** A message has been applied, or not. */
@@ -166,19 +152,19 @@ export class OrderRecorder {
     // Whoever waits here for it is answered himself.
     if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
       const { entry, answers } = ordered;
-      this.#given.folded([entry], [{ entry, answers }], this.standing);
+      this.given.folded([entry], [{ entry, answers }], this.standing);
     }
     this.waiting.passed(seq, ordered);
   }
 
-  stop(): void {
-    this.#given.stop();
+  override stop(): void {
+    super.stop();
     this.waiting.stop();
   }
 
   /** Another daemon has brought it before the client. */
-  async #heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
-    return (await this.#given.find(taken)) ?? answerNotKept(taken.id);
+  protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
+    return (await this.given.find(taken)) ?? answerNotKept(taken.id);
   }
 }
 

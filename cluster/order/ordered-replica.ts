@@ -10,21 +10,22 @@ import { Copies } from "../../engine/users/copies.js";
 import type { Environment } from "../../net/process/environment.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
-import { hasUserListener, type Settings } from "../../options/settings.js";
+import type { Settings } from "../../options/settings.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
+import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
 import { StandstillClock } from "../peers/shared/standstill-clock.js";
 import { entryCheck } from "../replica/check-entry.js";
-import { Gateway } from "../replica/gateway.js";
+import type { Gateway } from "../replica/gateway.js";
 import type { KeptWrites } from "../replica/kept-writes.js";
+import type { ReplicaContext } from "../replica/replica-context.js";
 import { tellNotLetIn } from "../replica/start-notes.js";
-import { TimelineBackend } from "../replica/timeline-backend.js";
-import { TimelineRecording } from "../replica/timeline-recording.js";
+import { TimelineBackend, type TimelineState } from "../replica/timeline-backend.js";
 import { NatsStream } from "./nats-stream.js";
 import { OrderFolder } from "./order-folder.js";
 import { OrderRecorder } from "./order-recorder.js";
+import type { OrderStanding } from "./order-standing.js";
 import type { OrderStream, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
 
@@ -40,21 +41,17 @@ const READING_EVERY_MS = 5000;
 const STOOD_STILL =
   "this process stood still, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
 
-export interface OrderedReplicaParts {
+export class OrderedReplica implements KeptWrites, StreamReader, OrderStanding, TimelineState {
   readonly settings: Settings;
-  readonly order: OrderAddress;
   readonly identity: Identity;
   readonly signers: Signers;
   readonly environment: Environment;
   readonly log: Logger;
-  /** Entries have been applied. */
-  readonly arrived: (entries: readonly Pick<Entry, "id">[]) => void;
-}
-
-export class OrderedReplica implements KeptWrites, StreamReader {
+  readonly arrived: ReplicaContext["arrived"];
+  readonly state: OrderedState;
+  readonly stream: OrderStream;
   readonly backend: TimelineBackend;
-  readonly recording: TimelineRecording;
-  readonly gateway: Gateway | null;
+  readonly recording: OrderRecorder;
   readonly copies: Copies;
   readonly figures = null;
   readonly isFinal = true;
@@ -63,10 +60,6 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   watcher: KeptWrites["watcher"] = null;
   /** Why the stream cannot be read on; null: it can, or nothing is known yet. */
   failure: string | null = null;
-  readonly #parts: OrderedReplicaParts;
-  readonly #state: OrderedState;
-  readonly #stream: OrderStream;
-  readonly #recorder: OrderRecorder;
   readonly #folder: OrderFolder;
   /** When the stream was made that has been met so far; null: none has. */
   #created: string | null;
@@ -80,84 +73,74 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   readonly #skipped: LogThrottle;
   #toldReadingAt: number;
 
-  constructor(parts: OrderedReplicaParts) {
-    this.#parts = parts;
-    this.#toldReadingAt = parts.environment.uptime();
-    this.#clock = new StandstillClock(parts.environment);
-    const { settings, signers, environment, log } = parts;
+  constructor(context: ReplicaContext, order: OrderAddress) {
+    const { settings, identity, signers, environment, log, arrived } = context;
+    this.settings = settings;
+    this.identity = identity;
+    this.signers = signers;
+    this.environment = environment;
+    this.log = log;
+    this.arrived = arrived;
+    this.#toldReadingAt = environment.uptime();
+    this.#clock = new StandstillClock(environment);
     this.#skipped = new LogThrottle({ log, uptime: environment.uptime, periodMs: SKIPPED_EVERY_MS });
-    this.#folder = new OrderFolder({
-      data: settings.data,
-      order: parts.order,
-      credentials: settings.orderCredentials,
-      signers,
-      databases: DATABASES_DEFAULT,
-      every: settings.limits.snapshotEntries,
-      log,
-    });
+    this.#folder = new OrderFolder(context, order);
     const { past, created } = this.#folder.load();
     this.#created = created;
-    this.#state = new OrderedState({
+    this.state = new OrderedState({
       check: entryCheck({ signers: this.#checking(), hash: hashOf, databases: DATABASES_DEFAULT }),
       past,
       databases: DATABASES_DEFAULT,
       applying: (id) => {
-        this.backend.changes.senders = this.#recorder.waiting.sendersOf(id);
+        this.backend.changes.senders = this.recording.waiting.sendersOf(id);
       },
     });
-    signers.follow(() => this.#state.ring);
-    this.#stream = new NatsStream({
-      address: parts.order,
+    signers.follow(() => this.state.ring);
+    this.stream = new NatsStream({
+      address: order,
       credentials: settings.orderCredentials,
       reader: this,
       environment,
       log,
     });
-    const unitSteps = settings.limits.maxUnitSteps;
-    const recorder = new OrderRecorder({
-      state: this.#state,
-      stream: this.#stream,
-      environment,
-      log,
-      unitSteps,
-      hasCaughtUp: () => this.hasCaughtUp,
-      failure: () => this.failure,
-      changes: () => this.backend.changes,
-    });
-    this.#recorder = recorder;
-    this.backend = new TimelineBackend(this.#timelineFace(), environment, { unitSteps });
-    const confirmations: Confirming = {
-      confirm: async (place, wait) =>
-        recorder.holds(place) && (wait.kind === "stable" || wait.daemons <= recorder.daemons),
-      stop() {},
-    };
-    const isGateway = settings.v1 === "gateway";
-    this.gateway = isGateway || hasUserListener(settings) ? this.#makeGateway(confirmations) : null;
+    this.backend = new TimelineBackend(this, environment, settings.limits.maxUnitSteps);
+    const recording = new OrderRecorder(this);
+    this.recording = recording;
     this.copies = new Copies({
-      peers: { copies: () => recorder.daemons - 1, replicated: () => new Promise(() => {}) },
-      members: () => recorder.members,
+      peers: { copies: () => recording.daemons - 1, replicated: () => new Promise(() => {}) },
+      members: () => recording.members,
       isAlone: () => false,
       environment,
     });
-    const gateway = isGateway ? this.gateway : null;
-    this.recording = new TimelineRecording({ recorder, confirmations, gateway, environment });
+  }
+
+  get gateway(): Gateway | null {
+    return this.recording.gateway;
+  }
+
+  get database(): Database {
+    return this.state.database;
+  }
+
+  get standstill(): string | null {
+    return this.state.standstill;
   }
 
   /** Resolves when all is applied that stands in the stream, or NATS cannot be reached, which is tried on. */
   async start(): Promise<void> {
-    const { environment, log } = this.#parts;
+    const { environment, log } = this;
     const startedAt = environment.uptime();
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
-    await this.#stream.start();
-    await this.#until(() => this.hasCaughtUp || this.#stream.facts === null, Number.POSITIVE_INFINITY);
+    await this.stream.start();
+    await this.#until(() => this.hasCaughtUp || this.stream.facts === null, Number.POSITIVE_INFINITY);
     const took = Math.round(environment.uptime() - startedAt);
-    if (this.hasCaughtUp) log.info({ milliseconds: took, seq: this.#state.seq }, "the stream is applied");
+    if (this.hasCaughtUp) log.info({ milliseconds: took, seq: this.state.seq }, "the stream is applied");
     await this.#enter();
   }
 
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#stream.stop();
+    await this.stream.stop();
     await this.#folder.close();
   }
 
@@ -166,9 +149,9 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   }
 
   get order(): OrderFigures {
-    const { facts, trouble, connections, newest } = this.#stream;
-    const { seq: applied, skipped } = this.#state;
-    const { size, published, publishing } = this.#recorder.waiting;
+    const { facts, trouble, connections, newest } = this.stream;
+    const { seq: applied, skipped } = this.state;
+    const { size, published, publishing } = this.recording.waiting;
     const away = facts === null ? (trouble ?? "not connected") : null;
     return {
       trouble: this.failure ?? away,
@@ -185,7 +168,7 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   /** Whether all is applied that was in the stream when this daemon came to it, or went on after a standstill. */
   get hasCaughtUp(): boolean {
     this.#noticeStandstill();
-    return this.#goal !== null && this.#state.seq >= this.#goal;
+    return this.#goal !== null && this.state.seq >= this.#goal;
   }
 
   get isNew(): boolean {
@@ -193,11 +176,12 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   }
 
   get next(): number {
-    return this.#state.seq + 1;
+    return this.state.seq + 1;
   }
 
-  connected({ first, last, created }: StreamFacts): string | null {
-    this.failure = this.#lost ?? this.#state.standstill ?? this.#misfit({ first, last, created });
+  connected(facts: StreamFacts): string | null {
+    const { last, created } = facts;
+    this.failure = this.#lost ?? this.state.standstill ?? this.#misfit(facts);
     if (this.failure !== null) return this.failure;
     this.#created = created;
     this.#folder.met(created);
@@ -206,26 +190,26 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   }
 
   again(message: StreamMessage): string | null {
-    if (this.#state.isLast(message)) return null;
-    const folder = this.#parts.settings.data === null ? "" : " without the folder order of --data";
+    if (this.state.isLast(message)) return null;
+    const folder = this.settings.data === null ? "" : " without the folder order of --data";
     this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Start the daemon anew${folder}`;
     this.failure = this.#lost;
     return this.#lost;
   }
 
   message(message: StreamMessage): void {
-    const [{ backend, watcher }, { log }] = [this, this.#parts];
-    const ordered = this.#state.apply(message);
+    const { backend, watcher, log } = this;
+    const ordered = this.state.apply(message);
     backend.changes.senders = null;
-    const { standstill: reason } = this.#state;
+    const { standstill: reason } = this.state;
     if (reason !== null && this.#lost === null) log.error({ reason }, "the stream cannot be read on");
     // No state of it is kept: a release that knows more begins with the last one before.
     if (reason !== null) return void (this.failure = this.#lost = reason);
-    this.#recorder.passed(message.seq, ordered);
+    this.recording.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
       const { entry } = ordered;
       backend.observer?.changed();
-      this.#parts.arrived([entry]);
+      this.arrived([entry]);
       watcher?.([entry.envelope], true);
       if (isRingEntry(entry.envelope)) this.#tellOfRing(entry);
     } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#tellSkipped(message.seq, ordered.reason);
@@ -234,10 +218,10 @@ export class OrderedReplica implements KeptWrites, StreamReader {
   }
 
   /** Why a stream is not the one that this state was made of, or does not go on where it ends; null: it does. */
-  #misfit({ first, last, created }: Pick<StreamFacts, "first" | "last" | "created">): string | null {
-    const { seq } = this.#state;
+  #misfit({ first, last, created }: StreamFacts): string | null {
+    const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
-      return `the stream was made anew since this daemon began to read it: if that was meant, ${this.#parts.settings.data === null ? "" : "take the folder order out of --data, and "}start the daemon anew`;
+      return `the stream was made anew since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "take the folder order out of --data, and "}start the daemon anew`;
     if (last < seq) return `the stream ends at ${last}, and this daemon has applied ${seq} of its messages`;
     if (first > seq + 1)
       return `the stream begins at ${first}, and this daemon has it up to ${seq}: the messages between were removed from it`;
@@ -246,64 +230,29 @@ export class OrderedReplica implements KeptWrites, StreamReader {
 
   /** As the stream's messages are judged: by the ring of their place, and once where a signature has been checked here. */
   #checking(): SignersFace {
-    const { signers } = this.#parts;
-    const ringNow = () => this.#state.ring;
+    const { signers } = this;
     return {
       get ring() {
-        return ringNow();
+        return signers.ring;
       },
       cluster: signers.cluster,
       ofCommand: (text, signature) => signers.ofCommand(text, signature),
       verify: (signer, message, id) =>
-        this.#recorder.waiting.has(id, message.signature) || signers.verify(signer, message, id),
+        this.recording.waiting.has(id, message.signature) || signers.verify(signer, message, id),
     };
-  }
-
-  #timelineFace(): ConstructorParameters<typeof TimelineBackend>[0] {
-    const [state, failure] = [this.#state, () => this.failure];
-    return {
-      get database() {
-        return state.database;
-      },
-      get failure() {
-        return failure();
-      },
-      get standstill() {
-        return state.standstill;
-      },
-    };
-  }
-
-  #makeGateway(confirmations: Confirming): Gateway {
-    const { settings, identity, signers, environment, log } = this.#parts;
-    return new Gateway({
-      identity,
-      recorder: this.#recorder,
-      confirmations,
-      environment,
-      log,
-      soon: (step) => void setImmediate(step),
-      cluster: signers.cluster,
-      changes: this.backend.changes,
-      watermark: () => this.#state.floor,
-      future: settings.window.future,
-      // The stream has.
-      give() {},
-    });
   }
 
   /** Sees to it that the daemon's own key is in the ring before clients come whose writes it signs. */
   async #enter(): Promise<void> {
-    const { gateway } = this;
-    const { identity, log } = this.#parts;
+    const { gateway, identity } = this;
     if (gateway === null || !this.hasCaughtUp) return;
-    if (tellNotLetIn(this.#state.ring, identity, log)) return;
+    if (tellNotLetIn(this.state.ring, this)) return;
     gateway.own.refusal();
-    await this.#until(() => this.#state.ring.find(identity.id) !== undefined, ENTER_MS);
+    await this.#until(() => this.state.ring.find(identity.id) !== undefined, ENTER_MS);
   }
 
   async #until(isSo: () => boolean, milliseconds: number): Promise<void> {
-    const { environment } = this.#parts;
+    const { environment } = this;
     const end = environment.uptime() + milliseconds;
     await new Promise<void>((resolve) => {
       this.#look = () => {
@@ -317,45 +266,40 @@ export class OrderedReplica implements KeptWrites, StreamReader {
 
   /** Requests the end of the stream again after a standstill: sockets are read before timers run, so check it before each answer. */
   #noticeStandstill(): void {
-    const { environment, settings, log } = this.#parts;
+    const { environment, settings, log } = this;
     const stoodFor = this.#clock.elapsed(environment.uptime());
     if (stoodFor <= settings.limits.standstill) return;
     log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);
     this.#goal = null;
-    this.#stream.locateEnd();
+    this.stream.locateEnd();
   }
 
   #tick(): void {
     this.#noticeStandstill();
-    this.#state.dropExpired();
+    this.state.dropExpired();
     this.backend.tick();
     this.#tellReading();
     this.#look();
   }
 
   #tellReading(): void {
-    const { environment, log } = this.#parts;
+    const { environment, log } = this;
     const now = environment.uptime();
     if (this.hasCaughtUp || this.#goal === null) this.#toldReadingAt = now;
     if (now < this.#toldReadingAt + READING_EVERY_MS) return;
     this.#toldReadingAt = now;
-    log.info({ seq: this.#state.seq, of: this.#goal }, "reading the stream");
+    log.info({ seq: this.state.seq, of: this.#goal }, "reading the stream");
   }
 
   #tellOfRing({ id, envelope }: Entry): void {
     // Those of before have been told when they came.
     if (!this.hasCaughtUp) return;
     const by = { by: hexOf(envelope.key), at: dateText(envelope.at), id: hexOf(id) };
-    this.#parts.log.warn(
-      { ...by, commands: envelope.commands.length },
-      "a change of keys came through the stream",
-    );
+    this.log.warn({ ...by, commands: envelope.commands.length }, "a change of keys came through the stream");
   }
 
   #tellSkipped(seq: number, reason: string): void {
-    const facts = { seq, reason, skipped: this.#state.skipped };
+    const facts = { seq, reason, skipped: this.state.skipped };
     this.#skipped.warn("skipped", facts, "a message of the stream is skipped, by all daemons");
   }
 }
-
-type Confirming = ConstructorParameters<typeof TimelineRecording>[0]["confirmations"];

@@ -7,12 +7,12 @@ import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine
 import type { Changes } from "../../engine/backends/changes.js";
 import type { PublishCounts } from "../../engine/pipeline/order-figures.js";
 import { Histogram } from "../../net/admin/histogram.js";
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
-import type { OrderStream, Published } from "./order-stream.js";
+import type { OrderStanding } from "./order-standing.js";
+import type { Published } from "./order-stream.js";
 import type { Ordered } from "./ordered-state.js";
 
 /** Entries that may wait at a time. */
@@ -47,17 +47,10 @@ interface Waiting {
   isNameless: boolean;
 }
 
-export interface WaitingEntriesParts {
-  readonly stream: Pick<OrderStream, "publish" | "facts">;
-  /** Sequence of the last message that was applied. */
-  readonly seq: () => number;
-  readonly environment: Pick<Environment, "uptime" | "setTimer">;
-}
-
 export class WaitingEntries {
   readonly published: PublishCounts = { stored: 0, repeated: 0, refused: 0, unknown: 0 };
   readonly publishing = new Histogram(PUBLISH_BOUNDS);
-  readonly #parts: WaitingEntriesParts;
+  readonly #order: OrderStanding;
   /** By id. */
   readonly #waiting = new Map<ByteString, Waiting>();
   /** Of those that wait. */
@@ -65,8 +58,8 @@ export class WaitingEntries {
   /** What stands under the names of some, by sequence. */
   readonly #awaited = new Map<number, Waiting>();
 
-  constructor(parts: WaitingEntriesParts) {
-    this.#parts = parts;
+  constructor(order: OrderStanding) {
+    this.#order = order;
   }
 
   get size(): number {
@@ -95,7 +88,7 @@ export class WaitingEntries {
     if (this.#waiting.size >= WAITING_MOST || this.#bytes >= WAITING_BYTES_MOST)
       return notApplied(id, refused("order-unavailable", `${this.#waiting.size} commands wait`));
     const data = writeValue(entry.body, entry.signature);
-    const { facts } = this.#parts.stream;
+    const { facts } = this.#order.stream;
     if (facts === null) return notApplied(id, refused("order-unavailable", "not connected"));
     if (data.length > facts.maxBytes)
       return notApplied(id, refused("order-too-long", `${data.length} bytes, of ${facts.maxBytes}`));
@@ -125,7 +118,7 @@ export class WaitingEntries {
   }
 
   #begin(entry: Entry, senders: Senders, data: Buffer): Waiting {
-    const { uptime, setTimer } = this.#parts.environment;
+    const { uptime, setTimer } = this.#order.environment;
     let end: Waiting["end"] = () => {};
     const came = new Promise<Came>((resolve) => {
       end = (one) => {
@@ -143,7 +136,7 @@ export class WaitingEntries {
   }
 
   async #send(waiting: Waiting): Promise<void> {
-    const { stream, environment } = this.#parts;
+    const { stream, environment } = this.#order;
     const { entry, data } = waiting;
     const wasOut = waiting.isOut;
     // From here on it may be there.
@@ -179,7 +172,7 @@ export class WaitingEntries {
 
   /** Something stands under its name: the envelope itself, brought by another daemon or by the attempt before. Or not. */
   #repeated(waiting: Waiting, seq: number): void {
-    if (seq <= this.#parts.seq()) this.#displaced(waiting);
+    if (seq <= this.#order.state.seq) this.#displaced(waiting);
     else this.#awaited.set(seq, waiting);
   }
 

@@ -3,33 +3,9 @@
  * number and time. Source: docs/protocol-v2.md "Waiting".
  */
 
-import type { Environment } from "../../net/process/environment.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Place } from "../../timeline/entries/entry.js";
-import type { Handover } from "../../timeline/handover.js";
-
-/** What is used of the peers. */
-export interface ConfirmingPeers {
-  /** Resolves when everything dated up to it is final. */
-  stable(at: number): Promise<void>;
-  /** Resolves when so many daemons, this one among them, have said that it is on their disk. */
-  replicated(place: Place, daemons: number): Promise<void>;
-}
-
-/** What is used of the timeline. */
-export interface ConfirmingTimeline {
-  /** Whether its state has everything up to a date. */
-  isFolded(at: number): boolean;
-  /** Whether it has an entry, and its state too. */
-  hasFolded(place: Place): boolean;
-  readonly handover: Pick<Handover, "adoptions">;
-}
-
-export interface ConfirmationsParts {
-  readonly peers: ConfirmingPeers;
-  readonly timeline: ConfirmingTimeline;
-  readonly environment: Pick<Environment, "setTimer">;
-}
+import type { NodeState } from "./replica-context.js";
 
 /** Results that may wait at a time. */
 const WAITING_MOST = 10_000;
@@ -41,22 +17,22 @@ const REPLICATED_MOST_MS = 20_000;
 const LOOK_MS = 20;
 
 export class Confirmations {
-  readonly #parts: ConfirmationsParts;
+  readonly #node: NodeState;
   readonly #open = new Set<() => void>();
   /** Final, and not yet part of the state: each looks, and ends when it is. */
   readonly #looking = new Set<() => void>();
   #stopLooking: (() => void) | null = null;
 
-  constructor(parts: ConfirmationsParts) {
-    this.#parts = parts;
+  constructor(node: NodeState) {
+    this.#node = node;
   }
 
   /** Whether it came true in time; at once false if too many wait. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     if (this.#open.size >= WAITING_MOST) return false;
-    const { peers, environment } = this.#parts;
+    const { peering, environment } = this.#node;
     const isStable = wait.kind === "stable";
-    const { handover } = this.#parts.timeline;
+    const { handover } = this.#node.timeline;
     const { adoptions } = handover;
     return await new Promise<boolean>((resolve) => {
       const end = (came: boolean) => {
@@ -64,16 +40,16 @@ export class Confirmations {
         this.#looking.delete(look);
         this.#open.delete(giveUp);
         // What was here before may have gone with a snapshot.
-        resolve(came && (handover.adoptions === adoptions || this.#parts.timeline.hasFolded(place)));
+        resolve(came && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(place)));
       };
       const giveUp = () => end(false);
       const cancel = environment.setTimer(isStable ? STABLE_MOST_MS : REPLICATED_MOST_MS, giveUp);
       this.#open.add(giveUp);
       const look = () => {
-        if (this.#parts.timeline.isFolded(place.at)) end(true);
+        if (this.#node.timeline.isFolded(place.at)) end(true);
         else if (this.#open.has(giveUp)) this.#lookAgain(look);
       };
-      const came = isStable ? peers.stable(place.at) : peers.replicated(place, wait.daemons);
+      const came = isStable ? peering.stable(place.at) : peering.replicated(place, wait.daemons);
       came.then(isStable ? look : () => end(true), giveUp);
     });
   }
@@ -88,7 +64,7 @@ export class Confirmations {
   /** All look together: one timer serves thousands. */
   #lookAgain(look: () => void): void {
     this.#looking.add(look);
-    this.#stopLooking ??= this.#parts.environment.setTimer(LOOK_MS, () => {
+    this.#stopLooking ??= this.#node.environment.setTimer(LOOK_MS, () => {
       this.#stopLooking = null;
       for (const one of [...this.#looking]) one();
     });

@@ -5,7 +5,7 @@ import type { ReplyWaiter } from "../../engine/users/command-path.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
-import type { Confirmations } from "./confirmations.js";
+import type { EntryRecorder } from "./entry-recorder.js";
 
 /** The command's reply, errors among them; or it was not answered, and the code says why. */
 export type GatewayAnswer = Reply | Refused;
@@ -39,7 +39,7 @@ export function answerUnits(
   waiting: readonly GatewayWaiter[],
   answers: readonly UnitAnswer[],
   place: Place,
-  confirmations: Pick<Confirmations, "confirm">,
+  recorder: EntryRecorder,
 ): void {
   let stable: Promise<boolean> | null = null;
   let elsewhere: Promise<boolean> | null = null;
@@ -47,11 +47,11 @@ export function answerUnits(
     const waiter = waiting[i] as GatewayWaiter;
     const { reply } = answers[i] as UnitAnswer;
     if (waiter.isStable) {
-      stable ??= confirmations.confirm(place, { kind: "stable" });
+      stable ??= recorder.confirm(place, { kind: "stable" });
       stable.then((came) => waiter.answered(came ? reply : refused("not-stable", "not in time")));
     } else if (waiter.replicated === undefined || reply.kind === "error") waiter.answered(reply);
     else {
-      elsewhere ??= confirmations.confirm(place, { kind: "replicated", daemons: ITSELF_AND_ANOTHER });
+      elsewhere ??= recorder.confirm(place, { kind: "replicated", daemons: ITSELF_AND_ANOTHER });
       elsewhere.then((came) => {
         waiter.replicated?.(came);
         waiter.answered(reply);

@@ -8,29 +8,17 @@ import { type Refused, refused } from "../../engine/answers/request.js";
 import type { Changes } from "../../engine/backends/changes.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
 import type { LastWrite } from "../../engine/users/command-path.js";
-import type { Environment } from "../../net/process/environment.js";
 import { LIMITS } from "../../options/limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { COMMANDS_MAX, type Condition, unitId } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { placeOf } from "../../timeline/entries/entry.js";
-import type { Confirmations } from "./confirmations.js";
+import { type EntryRecorder, NotTaken } from "./entry-recorder.js";
 import { answerTo, answerUnits, type GatewayAnswer, type GatewayWaiter, tellAll } from "./gateway-waiter.js";
-import { OwnEnvelopes, type OwnEnvelopesParts } from "./own-envelopes.js";
-import { NotTaken, type Recorder } from "./recorder.js";
+import { OwnEnvelopes } from "./own-envelopes.js";
+import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import { SigningPace } from "./signing-pace.js";
-
-export interface GatewayParts extends OwnEnvelopesParts {
-  readonly recorder: Pick<Recorder, "records" | "record" | "refusal" | "newest" | "ring">;
-  readonly environment: Pick<Environment, "clock" | "randomBytes" | "setTimer">;
-  /** Runs a step in the next turn of the event loop. */
-  readonly soon: (step: () => void) => void;
-  /** What answers wait for that are to be final. */
-  readonly confirmations: Pick<Confirmations, "confirm">;
-  /** Told whose commands are being recorded. */
-  readonly changes: Pick<Changes, "senders">;
-}
 
 /** For whom a command is. */
 export interface GatewayUser {
@@ -80,22 +68,26 @@ const ID_BYTES = 32;
 
 export class Gateway {
   readonly own: OwnEnvelopes;
-  readonly #parts: GatewayParts;
+  readonly #recorder: EntryRecorder;
+  readonly #context: ReplicaContext;
+  /** Told whose commands are being recorded. */
+  readonly #changes: Changes;
   #groups: Group[] = [];
   /** The group that a user's next command may join; "": nobody's. */
   #open = new Map<ByteString, Group>();
   readonly #pace: SigningPace;
 
-  constructor(parts: GatewayParts) {
-    this.#parts = parts;
-    this.own = new OwnEnvelopes(parts);
-    const { soon, environment } = parts;
-    this.#pace = new SigningPace({ soon, environment, sign: () => this.#signAll() });
+  constructor(recorder: EntryRecorder, context: ReplicaContext, changes: Changes, defer = nextTurn) {
+    this.#recorder = recorder;
+    this.#context = context;
+    this.#changes = changes;
+    this.own = new OwnEnvelopes(recorder, context);
+    this.#pace = new SigningPace(context.environment, defer, () => this.#signAll());
   }
 
   /** Whether a command has to come this way: others are read. */
   takes(argv: Argv): boolean {
-    return this.#parts.recorder.records({ commands: [argv] });
+    return this.#recorder.records({ commands: [argv] });
   }
 
   /** Records a command. A user's commands are applied in the order in which they came. */
@@ -148,7 +140,7 @@ export class Gateway {
   begin(): GatewayPlace {
     // Once the own key has been let in, which is recorded as well. Why nothing can be signed is told when something is to be.
     this.own.refusal();
-    const { environment } = this.#parts;
+    const { environment } = this.#context;
     return { date: this.own.nextDate, id: unitId(environment.randomBytes(ID_BYTES), 0) };
   }
 
@@ -161,7 +153,7 @@ export class Gateway {
   ): Promise<GatewayAnswer> {
     const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), 0);
     if (bytes > COMMAND_BYTES_MAX) return Promise.resolve(tooLong(bytes));
-    const refusal = this.#parts.recorder.refusal() ?? this.own.refusal();
+    const refusal = this.#recorder.refusal() ?? this.own.refusal();
     if (refusal !== null) return Promise.resolve(refusal);
     const { db, as } = user;
     const named = conditions.length === 0 ? null : conditions;
@@ -195,7 +187,7 @@ export class Gateway {
     // that come after it.
     this.#open = new Map();
     for (const [i, group] of groups.entries()) {
-      const refusal = this.#parts.recorder.refusal() ?? this.own.refusal();
+      const refusal = this.#recorder.refusal() ?? this.own.refusal();
       if (refusal !== null) tellAll(group.waiting, refusal);
       else if (!this.#record(group)) this.#signLater([...apart(group), ...groups.slice(i + 1)]);
       else if (group.isApart === true) this.#signLater(groups.slice(i + 1));
@@ -216,7 +208,7 @@ export class Gateway {
     const entry = this.own.sign(group, group.commands, date);
     // What members would not take of it must not be here either.
     const refusal = group.isRing ? checkRing(entry.envelope, entry.body.length) : null;
-    const { changes, recorder } = this.#parts;
+    const [changes, recorder] = [this.#changes, this.#recorder];
     changes.senders = waiting;
     const recorded = refusal ?? recorder.record(entry);
     changes.senders = null;
@@ -227,13 +219,13 @@ export class Gateway {
     }
     const place = placeOf(entry);
     for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.place = place;
-    this.#parts.give(entry);
+    recorder.give(entry);
     this.#pace.recorded();
     const { length } = group.commands;
     const done = () => this.#pace.flushed(length);
     recorded.flushed.then(
       () => {
-        answerUnits(waiting, recorded.answers, place, this.#parts.confirmations);
+        answerUnits(waiting, recorded.answers, place, recorder);
         done();
       },
       (problem: Error) => {

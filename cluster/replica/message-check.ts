@@ -9,13 +9,12 @@ import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { SignersFace } from "../../engine/trust/signers.js";
-import type { Environment } from "../../net/process/environment.js";
 import type { DateWindow } from "../../options/date-window.js";
-import type { Settings } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
 import { refusalOf } from "../../store/judgement.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import type { HearMessages, PeeringParts } from "../peers/shared/peering-parts.js";
@@ -43,21 +42,18 @@ export function messageCheck(parts: MessageCheckParts): HearMessages {
   };
 }
 
+import type { ReplicaContext } from "./replica-context.js";
+
 /** What a daemon's peers are given to hear messages by. */
-export function heardMessages({
-  signers,
-  broadcasts,
-  environment,
-  settings,
-  databases,
-}: Pick<MessageCheckParts, "signers" | "databases"> & {
-  readonly broadcasts: Broadcasts;
-  readonly environment: Pick<Environment, "clock">;
-  readonly settings: Pick<Settings, "window">;
-}): NonNullable<PeeringParts["messages"]> {
+export function heardMessages(
+  { signers, environment, settings }: ReplicaContext,
+  broadcasts: Broadcasts,
+): NonNullable<PeeringParts["messages"]> {
   const { clock } = environment;
+  const { window } = settings;
+  const databases = DATABASES_DEFAULT;
   return {
-    hear: messageCheck({ signers, hash: hashOf, broadcasts, clock, window: settings.window, databases }),
+    hear: messageCheck({ signers, hash: hashOf, broadcasts, clock, window, databases }),
     missed: () => broadcasts.miss(),
   };
 }

@@ -12,17 +12,16 @@ import type { Settings } from "../../options/settings.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import type { Speaking } from "../peers/speaking.js";
 import type { OwnEnvelopes } from "./own-envelopes.js";
+import { nextTurn } from "./replica-context.js";
 
-export interface MessageRelayParts {
-  readonly own: Pick<OwnEnvelopes, "refusal" | "sign">;
-  readonly speaking: Pick<Speaking, "hasHearers" | "speak" | "figures">;
-  readonly broadcasts: Pick<Broadcasts, "note">;
-  /** Runs a step in the next turn of the event loop. */
-  readonly soon: (step: () => void) => void;
-  /** Bytes that may wait to be signed. */
-  readonly most: number;
-  readonly environment: Pick<Environment, "uptime">;
+export interface MessageRelaying {
+  readonly settings: Settings;
+  readonly environment: Environment;
   readonly log: LineLog;
+  readonly broadcasts: Broadcasts;
+  readonly speaking: Speaking;
+  /** null: nothing comes here without a signature. */
+  readonly own: OwnEnvelopes | null;
 }
 
 /** Milliseconds between two log lines that say that messages are not signed. */
@@ -34,32 +33,37 @@ const MESSAGE_BYTES = 64;
 const HEADER = { db: 0, as: null, multi: false, conditions: null } as const;
 
 export class MessageRelay implements Relay {
-  readonly #parts: MessageRelayParts;
+  readonly #own: OwnEnvelopes;
+  readonly #broadcasts: Broadcasts;
+  readonly #speaking: Speaking;
+  /** Bytes that may wait to be signed. */
+  readonly #most: number;
   #waiting: Said[] = [];
   #bytes = 0;
   readonly #throttle: LogThrottle;
 
-  constructor(parts: MessageRelayParts) {
-    this.#parts = parts;
-    const { log, environment } = parts;
+  constructor(own: OwnEnvelopes, { settings, environment, log, broadcasts, speaking }: MessageRelaying) {
+    this.#own = own;
+    this.#broadcasts = broadcasts;
+    this.#speaking = speaking;
+    this.#most = settings.limits.maxRelayBytes;
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
   }
 
   give(said: Said): void {
-    const { speaking, soon, most } = this.#parts;
-    if (!speaking.hasHearers) return;
+    if (!this.#speaking.hasHearers) return;
     const bytes = bytesOf(said);
-    if (this.#bytes + bytes > most) {
+    if (this.#bytes + bytes > this.#most) {
       this.#drop(1, `${this.#bytes} bytes wait to be signed`);
       return;
     }
-    if (this.#waiting.length === 0) soon(() => this.#signAll());
+    if (this.#waiting.length === 0) nextTurn(this.#signAll);
     this.#waiting.push(said);
     this.#bytes += bytes;
   }
 
-  #signAll(): void {
-    const { own, broadcasts, speaking } = this.#parts;
+  readonly #signAll = (): void => {
+    const own = this.#own;
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;
@@ -72,37 +76,29 @@ export class MessageRelay implements Relay {
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));
       // It may come back.
-      broadcasts.note(entry.id, entry.envelope.at);
-      speaking.speak(entry);
+      this.#broadcasts.note(entry.id, entry.envelope.at);
+      this.#speaking.speak(entry);
     }
-  }
+  };
 
   #drop(count: number, reason: string): void {
-    this.#parts.speaking.figures.dropped += count;
+    this.#speaking.figures.dropped += count;
     this.#throttle.warn("not signed", { reason }, NOT_SIGNED);
   }
 }
 
 /**
  * What is said at this daemon goes to the members: what a client has signed as it is, and the rest signed here.
- * @param parts.own  null: nothing comes here without a signature
  */
-export function relayMessages(
-  parts: Pick<MessageRelayParts, "speaking" | "soon" | "environment" | "log"> & {
-    readonly own: MessageRelayParts["own"] | null;
-    readonly broadcasts: Broadcasts;
-    readonly settings: Pick<Settings, "limits">;
-  },
-): void {
-  const { own, speaking, broadcasts, settings, soon, environment, log } = parts;
+export function relayMessages(parts: MessageRelaying): void {
+  const { own, speaking, broadcasts } = parts;
   broadcasts.passOn = ({ body, signature }) => {
     if (!speaking.hasHearers) return;
     // The message's bytes are views of what came over the network.
     speaking.speak({ body: Buffer.from(body), signature: Buffer.from(signature) });
   };
   if (own === null) return;
-  const most = settings.limits.maxRelayBytes;
-  broadcasts.channels.relay = new MessageRelay({ own, speaking, broadcasts, soon, most, environment, log });
+  broadcasts.channels.relay = new MessageRelay(own, parts);
 }
 
 function* envelopesOf(all: readonly Said[]): Generator<readonly Said[]> {

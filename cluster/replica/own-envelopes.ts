@@ -1,9 +1,7 @@
 /** Envelopes that the daemon signs itself, by a key that it sees to being let in, each dated behind all that it has applied or signed. */
-import type { Logger } from "pino";
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { hashOf, type Identity } from "../../engine/trust/identity.js";
 import { signEnvelope } from "../../keys/sign.js";
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
   bodyOf,
@@ -16,22 +14,8 @@ import { writeSigned } from "../../protocol/version-2/envelope-body.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import type { Recorder } from "./recorder.js";
-
-export interface OwnEnvelopesParts {
-  readonly identity: Identity;
-  /** 32 bytes. */
-  readonly cluster: ByteString;
-  readonly recorder: Pick<Recorder, "record" | "refusal" | "newest" | "ring">;
-  /** Nothing dated at or before it would be taken. */
-  readonly watermark: () => number;
-  readonly environment: Pick<Environment, "clock" | "randomBytes">;
-  /** Milliseconds ahead of the clock that a date may lie. */
-  readonly future: number;
-  /** Hands an entry to the peers, once it is on the disk. */
-  readonly give: (entry: Entry) => void;
-  readonly log: Pick<Logger, "warn">;
-}
+import type { EntryRecorder } from "./entry-recorder.js";
+import type { ReplicaContext } from "./replica-context.js";
 
 type Argv = readonly ByteString[];
 
@@ -45,11 +29,13 @@ export interface OwnHeader {
 }
 
 export class OwnEnvelopes {
-  readonly #parts: OwnEnvelopesParts;
+  readonly #recorder: EntryRecorder;
+  readonly #context: ReplicaContext;
   #last: EnvelopeDate = { at: 0, seq: 0 };
 
-  constructor(parts: OwnEnvelopesParts) {
-    this.#parts = parts;
+  constructor(recorder: EntryRecorder, context: ReplicaContext) {
+    this.#recorder = recorder;
+    this.#context = context;
   }
 
   /** Why nothing can be signed, once the own key has been let in where that can be done; null: it can. */
@@ -59,13 +45,14 @@ export class OwnEnvelopes {
 
   /** The command by which an administrator has yet to authorize the own key; null: it is authorized, or authorizes itself. */
   get introduction(): Argv | null {
-    const { identity, recorder } = this.#parts;
-    return isNotLetIn(recorder.ring, identity) ? introductionOf(identity) : null;
+    const { identity } = this.#context;
+    return isNotLetIn(this.#recorder.ring, identity) ? introductionOf(identity) : null;
   }
 
   /** @param date  default: the next one */
   sign({ db, as, multi, conditions }: OwnHeader, commands: readonly Argv[], date = this.nextDate): Entry {
-    const { identity, cluster, environment } = this.#parts;
+    const { identity, signers, environment } = this.#context;
+    const { cluster } = signers;
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = date;
     const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
@@ -77,19 +64,19 @@ export class OwnEnvelopes {
 
   /** Behind everything that was applied here or dated before. */
   get nextDate(): EnvelopeDate {
-    const { environment, recorder, watermark } = this.#parts;
-    const { newest } = recorder;
+    const { newest, floor } = this.#recorder;
     const last = this.#last;
     const isNewer = newest.at > last.at || (newest.at === last.at && newest.seq > last.seq);
     const { at, seq } = isNewer ? newest : last;
-    const first = Math.max(environment.clock(), watermark() + 1);
+    const first = Math.max(this.#context.environment.clock(), floor + 1);
     if (first > at) return { at: first, seq: 0 };
     return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
   }
 
   /** Sees to it that the own key is in the ring. @returns why it cannot be */
   #enter(): Refused | null {
-    const { identity, recorder, log } = this.#parts;
+    const { identity, log } = this.#context;
+    const recorder = this.#recorder;
     const known = recorder.ring.find(identity.id);
     if (known?.revokedAt === null) return null;
     if (known !== undefined) return refused("not-let-in", "its key was revoked");
@@ -100,15 +87,18 @@ export class OwnEnvelopes {
     const entry = this.sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
-    this.#parts.give(entry);
+    recorder.give(entry);
     recorded.flushed.catch((problem: Error) => log.warn({ reason: problem.message }, "not let in"));
     return null;
   }
 
   /** What it would date is not to lie further ahead than a client may date. */
   #checkClock(): Refused | null {
-    const ahead = this.nextDate.at - this.#parts.environment.clock();
-    return ahead > this.#parts.future ? refused("clock-off", `it would be dated ${ahead} ms ahead`) : null;
+    const { environment, settings } = this.#context;
+    const ahead = this.nextDate.at - environment.clock();
+    return ahead > settings.window.future
+      ? refused("clock-off", `it would be dated ${ahead} ms ahead`)
+      : null;
   }
 }
 

@@ -2,7 +2,6 @@
  * Envelopes that change something, on a daemon with a timeline: recorded, folded, and answered once that is as safe as
  * --fsync says. What the pipeline checks has been checked.
  */
-import type { Logger } from "pino";
 import {
   type EnvelopeAnswer,
   notApplied,
@@ -14,157 +13,101 @@ import {
 import { resultOf, type Standing } from "../../engine/answers/result-writer.js";
 import type { ShownState } from "../../engine/pipeline/recording.js";
 import type { Taken } from "../../engine/pipeline/units.js";
-import { KeyAudit } from "../../engine/trust/key-audit.js";
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
-import type { DaemonState, EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
-import type { Timeline } from "../../timeline/timeline.js";
-import type { MemberLists } from "../members/member-lists.js";
-import type { StandingStill } from "../peers/standing-still.js";
+import { Confirmations } from "./confirmations.js";
 import { answerUnrecorded } from "./denials.js";
+import type { Recorded } from "./entry-recorder.js";
 import { GivenAnswers } from "./given-answers.js";
+import { answerNotKept, entryOf, KeptRecording } from "./kept-recording.js";
+import { ListCommands } from "./list-commands.js";
+import { type NodeState, nextTurn } from "./replica-context.js";
 
-/** What is used of a timeline. */
-export type RecorderTimeline = Pick<
-  Timeline,
-  | "prepare"
-  | "take"
-  | "holds"
-  | "hasFolded"
-  | "prunedTo"
-  | "newest"
-  | "ring"
-  | "state"
-  | "failure"
-  | "standstill"
-> & { readonly waiting: Pick<Timeline["waiting"], "isBehind" | "has"> };
-
-/** What is used of the peers. */
-export interface RecorderPeers {
-  readonly state: DaemonState;
-  /** Why it is `catching-up`. */
-  readonly reason: string;
-  /** Whether this daemon's clock is off those of the others. */
-  readonly isSkewed: boolean;
-  /** Whether the state may be an old one although it is live. */
-  readonly standing: Pick<StandingStill, "isBehind" | "isCutOff">;
-  /** What a member has said of this daemon, and which: that its own key was revoked, or that no list names it; null: nothing. */
-  readonly word: { readonly code: string; readonly by: string } | null;
-  /** The other daemons as far as they are known; one may stand there twice until it is connected. */
-  readonly members: readonly { readonly id: ByteString | null; readonly connection: string }[];
-}
-
-export interface RecorderParts {
-  /** The daemon's own. */
-  readonly id: ByteString;
-  readonly timeline: RecorderTimeline;
-  readonly peers: RecorderPeers;
-  /** Not there: it knows none. */
-  readonly lists?: Pick<MemberLists, "refusal">;
-  readonly log: Pick<Logger, "warn" | "error">;
-  readonly environment: Pick<Environment, "uptime" | "clock" | "setTimer">;
-  /** Milliseconds that an envelope's date may lie behind the clock. */
-  readonly past: number;
-  /** When all that was put on the disk is as safe as --fsync says. */
-  readonly flushed: () => Promise<void>;
-  /** Runs a step in a later turn of the event loop. */
-  readonly soon: (step: () => void) => void;
-}
-
-/** An entry was recorded: what its units were answered, to be given when it is flushed. */
-export interface Recorded {
-  /** To be read when it is. */
-  readonly answers: readonly UnitAnswer[];
-  /** Rejects with `NotTaken` where it is known what became of it. */
-  readonly flushed: Promise<void>;
-}
-
-/** An entry that was on its way to be recorded is not, or nobody knows. */
-export class NotTaken extends Error {
-  readonly refusal: RefusedEnvelope;
-
-  constructor(refusal: RefusedEnvelope) {
-    super(refusal.detail);
-    this.refusal = refusal;
-  }
-}
-
-export class Recorder {
-  readonly #parts: RecorderParts;
-  readonly #audit: KeyAudit;
-  readonly #given: GivenAnswers;
+export class Recorder extends KeptRecording {
+  readonly #node: NodeState;
+  protected readonly given: GivenAnswers;
+  readonly #confirmations: Confirmations;
+  /** What is asked and told of the list of members; null: nothing is. */
+  readonly #lists: ListCommands | null;
   #hasToldStandstill = false;
 
-  constructor(parts: RecorderParts) {
-    this.#parts = parts;
-    this.#audit = new KeyAudit(parts);
-    this.#given = new GivenAnswers(parts);
+  constructor(node: NodeState, defer = nextTurn) {
+    super(node, node.backend.changes, defer);
+    this.#node = node;
+    const { environment, settings, storage, lists } = node;
+    this.given = new GivenAnswers({
+      environment,
+      past: settings.window.past,
+      flushed: () => storage.flushed(),
+    });
+    this.#confirmations = new Confirmations(node);
+    this.#lists = lists === null ? null : new ListCommands(lists, node, this);
   }
 
   get state(): DaemonState {
-    const { timeline, peers } = this.#parts;
+    const { timeline, peering } = this.#node;
     if (timeline.failure !== null || timeline.state !== "live") return "catching-up";
     if (timeline.standstill !== null) return "catching-up";
     if (this.revoked !== null || this.unlisted !== null) return "catching-up";
-    return peers.state === "live" && peers.standing.isBehind ? "catching-up" : peers.state;
+    return peering.state === "live" && peering.standing.isBehind ? "catching-up" : peering.state;
   }
 
   /** As operators are told, who have to do something else about a key that was revoked. */
   get shownState(): ShownState {
     if (this.revoked !== null) return "revoked";
-    if (this.#parts.timeline.standstill !== null) return "outdated";
+    if (this.#node.timeline.standstill !== null) return "outdated";
     return this.unlisted === null ? this.state : "not-listed";
   }
 
   /** Who tells that the daemon's own key was revoked, so that what it takes would reach nobody; null: it was not. */
   get revoked(): string | null {
-    const { id, timeline, peers } = this.#parts;
-    const record = timeline.ring.find(id);
+    const { identity, timeline, peering } = this.#node;
+    const record = timeline.ring.find(identity.id);
     if (record !== undefined && record.revokedAt !== null) return "the key ring";
-    return peers.word?.code === "revoked" ? peers.word.by : null;
+    return peering.word?.code === "revoked" ? peering.word.by : null;
   }
 
   /** Why it is no member of the list that there is; null: it is one, or there is none. */
   get unlisted(): string | null {
-    const { lists, peers } = this.#parts;
+    const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
-    if (own !== null || peers.word === null || peers.word.code === "revoked") return own;
-    return `${peers.word.by} says that the list of members does not name it`;
+    if (own !== null || peering.word === null || peering.word.code === "revoked") return own;
+    return `${peering.word.by} says that the list of members does not name it`;
   }
 
   /** What answers are marked with. */
   get standing(): Standing {
     const { state } = this;
     if (state !== "live") return state;
-    const { peers, timeline, environment } = this.#parts;
+    const { peering, timeline, environment } = this.#node;
     // What is dated ahead of a clock that is behind waits: the others have more. So they may where they are not heard from.
-    return peers.isSkewed || peers.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
+    return peering.isSkewed || peering.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
       ? "catching-up"
       : "";
   }
 
   /** How many other daemons are connected. */
   get members(): number {
-    const connected = this.#parts.peers.members.filter(({ connection }) => connection === "connected");
+    const connected = this.#node.peering.members.filter(({ connection }) => connection === "connected");
     return new Set(connected.map(({ id }) => id)).size;
   }
 
   /** How many there are in the cluster at most, as far as is known here: this one, those of --peer, and those connected besides. */
   get daemons(): number {
-    return 1 + this.#parts.peers.members.length;
+    return 1 + this.#node.peering.members.length;
   }
 
   get newest(): EnvelopeDate {
-    return this.#parts.timeline.newest;
+    return this.#node.timeline.newest;
   }
 
   get ring(): KeyRing {
-    return this.#parts.timeline.ring;
+    return this.#node.timeline.ring;
   }
 
   /** Whether an envelope is recorded; others are read. */
@@ -174,55 +117,62 @@ export class Recorder {
 
   /** Whether it was recorded; of what is not kept any more nobody knows, and its date says enough. */
   holds(place: Place): boolean {
-    const { timeline } = this.#parts;
+    const { timeline } = this.#node;
     return place.at > timeline.prunedTo && timeline.holds(place);
   }
 
+  /** Nothing dated at or before it is taken any more. */
+  get floor(): number {
+    return this.#node.timeline.watermark;
+  }
+
   /** Whether what is read now knows of it, or did before it was forgotten; what else is dated up to it may still wait. */
-  hasApplied(place: Place): boolean {
-    const { timeline } = this.#parts;
+  protected isSettled(place: Place): boolean {
+    const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
     return isOpen && timeline.holds(place) && !timeline.waiting.has(place);
   }
 
   /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
-    this.#given.folded(entries, answered, this.standing);
+    this.given.folded(entries, answered, this.standing);
   }
 
   /** Says, once, that the timeline stands still. */
   tellStandstill(): void {
-    const { timeline, log } = this.#parts;
+    const { timeline, log } = this.#node;
     const { standstill } = timeline;
     if (standstill !== null && !this.#hasToldStandstill) log.error({ reason: standstill }, STANDS_STILL);
     this.#hasToldStandstill = standstill !== null;
   }
 
-  /** Envelopes that wait are answered. */
-  stop(): void {
-    this.#given.stop();
+  override stop(): void {
+    this.#confirmations.stop();
+    super.stop();
   }
 
-  /** The first answer of an envelope that the pipeline has not answered; null: it is not recorded. */
-  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null {
-    const { at, seq } = taken.envelope;
-    return this.holds({ at, seq, id: taken.id }) ? this.#heldAnswer(taken) : null;
+  override apply(taken: Taken, here: () => Answered): Answered {
+    return super.apply(taken, () => this.#lists?.answer(taken) ?? here());
   }
 
-  /** Records an envelope of a client. */
-  take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const answer = answerUnrecorded(taken, this, this.#audit);
+  confirm(place: Place, wait: Wait): Promise<boolean> {
+    return this.#confirmations.confirm(place, wait);
+  }
+
+  give(entry: Entry): void {
+    this.#node.peering.giveAtOnce(entry);
+  }
+
+  protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const answer = answerUnrecorded(taken, this, this.audit);
     if (answer !== null) return answer;
-    const { id, envelope, message } = taken;
-    // The message's bytes are views of what came over the network.
-    const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
-    const entry = { id, body, signature, envelope };
-    return this.#parts.timeline.prepare(entry) ? this.#take(taken, entry) : this.#takePrepared(taken, entry);
+    const entry = entryOf(taken);
+    return this.#node.timeline.prepare(entry) ? this.#take(taken, entry) : this.#takePrepared(taken, entry);
   }
 
   /** The same of one that needs long to get ready for: others are served meanwhile. */
   async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
-    const { timeline, soon } = this.#parts;
+    const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
     // A member may have given it, and the daemon may have lost its disk or its clock.
@@ -244,16 +194,16 @@ export class Recorder {
 
   /** Why nothing is taken first-hand now. */
   refusal(): Refused | null {
-    const { timeline, peers } = this.#parts;
+    const { timeline, peering } = this.#node;
     if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
     if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);
     if (this.state === "catching-up") {
       const { revoked, unlisted } = this;
       if (revoked !== null) return refused("daemon-revoked", `as ${revoked} says`);
       if (unlisted !== null) return refused("not-listed", unlisted);
-      return refused("catching-up", peers.reason);
+      return refused("catching-up", peering.reason);
     }
-    return peers.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;
+    return peering.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;
   }
 
   /** Records what is certain to be an entry. */
@@ -261,7 +211,7 @@ export class Recorder {
     const { id } = entry;
     const { ring } = this;
     const { changes } = ring;
-    const taking = this.#parts.timeline.take(entry);
+    const taking = this.#node.timeline.take(entry);
     switch (taking.kind) {
       case "taken":
         if (this.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);
@@ -278,15 +228,15 @@ export class Recorder {
   }
 
   /** A member has given it before the client. */
-  async #heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
+  protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     const { at, seq } = taken.envelope;
     const { id } = taken;
     try {
-      const found = await this.#given.find(taken);
+      const found = await this.given.find(taken);
       if (found !== null) return found;
-      const { timeline } = this.#parts;
+      const { timeline } = this.#node;
       const isWaiting = timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
-      return (isWaiting ? await this.#given.wait(taken) : null) ?? answerNotKept(id);
+      return (isWaiting ? await this.given.wait(taken) : null) ?? answerNotKept(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);
     }
@@ -300,13 +250,12 @@ export class Recorder {
       const answer = answers[multi ? 0 : index];
       const unit = { at, id: unitId(id, multi ? 0 : index) };
       if (answer?.outcome === "applied" && answer.reply.kind !== "error")
-        this.#audit.changed(argv, unit, signer);
+        this.audit.changed(argv, unit, signer);
     }
   }
 }
 
-export const answerNotKept = (id: ByteString): RefusedEnvelope =>
-  unknown(notApplied(id, refused("answer-not-kept", "seen before")));
+type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
   unknown(notApplied(id, refused("storage-failed", message)));

@@ -11,16 +11,10 @@ const WAIT_MS = 1;
 /** After waiting for nothing nobody is waited for before so many envelopes. */
 const ENVELOPES_AT_ONCE = 16;
 
-export interface SigningPaceParts {
-  /** Runs a step in the next turn of the event loop. */
-  readonly soon: (step: () => void) => void;
-  readonly environment: Pick<Environment, "setTimer">;
-  /** Signs all that waits. */
-  readonly sign: () => void;
-}
-
 export class SigningPace {
-  readonly #parts: SigningPaceParts;
+  readonly #environment: Environment;
+  readonly #defer: (step: () => void) => void;
+  readonly #signAll: () => void;
   #isScheduled = false;
   /** Commands that wait. */
   #waiting = 0;
@@ -33,8 +27,14 @@ export class SigningPace {
   #atOnce = 0;
   #stopWaiting: () => void = () => {};
 
-  constructor(parts: SigningPaceParts) {
-    this.#parts = parts;
+  /**
+   * @param defer    runs a step in the next turn of the event loop
+   * @param signAll  signs all that waits
+   */
+  constructor(environment: Environment, defer: (step: () => void) => void, signAll: () => void) {
+    this.#environment = environment;
+    this.#defer = defer;
+    this.#signAll = signAll;
   }
 
   /** So many commands have come. */
@@ -61,7 +61,7 @@ export class SigningPace {
   #wait(): void {
     this.#wanted = Math.min(ENOUGH, this.#waiting + this.#answered);
     const some = (this.#waiting + this.#wanted) / 2;
-    this.#stopWaiting = this.#parts.environment.setTimer(WAIT_MS, () => {
+    this.#stopWaiting = this.#environment.setTimer(WAIT_MS, () => {
       this.#wanted = 0;
       if (this.#waiting < some) this.#atOnce = ENVELOPES_AT_ONCE;
       this.#schedule();
@@ -73,12 +73,12 @@ export class SigningPace {
       return;
     this.#isScheduled = true;
     this.#stopWaiting();
-    this.#parts.soon(this.#sign);
+    this.#defer(this.#sign);
   }
 
   readonly #sign = (): void => {
     this.#isScheduled = false;
     this.#waiting = this.#wanted = 0;
-    this.#parts.sign();
+    this.#signAll();
   };
 }

@@ -2,37 +2,30 @@
 import { Worker } from "node:worker_threads";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import type { KeyRing } from "../../store/key-ring.js";
-import type { Storage } from "../../timeline/entries/storage.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
 import { makeSnapshotInTurns } from "../../timeline/snapshots/make-snapshot.js";
 import { MemorySnapshots } from "../../timeline/snapshots/memory-snapshots.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
+import type { NodeState } from "./replica-context.js";
 import type { SnapshotTask } from "./snapshot-worker.js";
-
-export interface SnapshotsParts {
-  /** The data folder; null: the timeline is in memory. */
-  readonly data: string | null;
-  readonly storage: Storage;
-  readonly genesis: () => KeyRing;
-  readonly databases: number;
-  /** Milliseconds for which entries are kept. */
-  readonly retainMs: number;
-  /** Entries after which the next one is made. */
-  readonly every: number;
-  readonly uptime: () => number;
-  readonly soon: (step: () => void) => void;
-}
 
 /** Of what is free, a member's may take so much: what is made of it has to have room as well. */
 const SHARE_OF_MEMORY = 0.5;
 
-export function snapshotParts({ data, ...parts }: SnapshotsParts): SnapshotParts {
-  const { storage, genesis, databases, retainMs, every } = parts;
+export function snapshotParts(node: NodeState): SnapshotParts {
+  const { storage, settings, signers, soon, environment } = node;
+  const { data, retain: retainMs } = settings;
+  const every = settings.limits.snapshotEntries;
+  const genesis = signers.makeRing;
+  const databases = DATABASES_DEFAULT;
   if (data === null) {
     const snapshots = new MemorySnapshots(() => SHARE_OF_MEMORY * process.availableMemory());
     const make = (from: number | null, to: number) =>
-      makeSnapshotInTurns({ storage, snapshots, from, to, databases, genesis, hash: hashOf }, parts);
+      makeSnapshotInTurns(
+        { storage, snapshots, from, to, databases, genesis, hash: hashOf },
+        { uptime: environment.uptime, soon },
+      );
     return { snapshots, make, retainMs, every };
   }
   const folder = snapshotFolder(data);

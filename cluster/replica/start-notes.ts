@@ -1,33 +1,27 @@
 /** What those who run daemons have to know when one starts: its pin, what it forgets, whom it does not let in, and what it cannot sign. */
-import type { Logger } from "pino";
-import type { Identity } from "../../engine/trust/identity.js";
 import { pinText } from "../../options/peer-address.js";
-import type { Settings } from "../../options/settings.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import type { Gateway } from "./gateway.js";
 import { introductionOf, isNotLetIn } from "./own-envelopes.js";
+import type { NodeState, ReplicaContext } from "./replica-context.js";
 
-export interface StartNotesParts {
-  readonly identity: Identity;
-  readonly settings: Pick<Settings, "data" | "peers">;
-  readonly log: Logger;
-  readonly ring: KeyRing;
-  /** Whether members may know each other by the cluster's secret. */
-  readonly hasSecret: boolean;
-  /** Whether it signs for clients without keys. */
-  readonly signs: boolean;
-}
-
-export function tellAtStart({ identity, settings, log, ring, hasSecret, signs }: StartNotesParts): void {
+/** @param hasSecret  whether members may know each other by the cluster's secret */
+export function tellAtStart(
+  node: NodeState & { readonly gateway: Gateway | null },
+  hasSecret: boolean,
+): void {
+  const { identity, settings, log, timeline, gateway } = node;
   log.info({ pin: `--peer host:port${pinText(identity.id)}` }, "to pin this daemon, others are started with");
   if (settings.data === null) log.warn(IN_MEMORY);
   for (const { host, port, pin } of settings.peers) {
     if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
   }
-  if (signs) tellNotLetIn(ring, identity, log);
+  // It signs for clients without keys.
+  if (gateway !== null) tellNotLetIn(timeline.ring, node);
 }
 
 /** Whether only an administrator can let the daemon's key in, which is told. */
-export function tellNotLetIn(ring: KeyRing, identity: Identity, log: Pick<Logger, "warn">): boolean {
+export function tellNotLetIn(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
   if (!isNotLetIn(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
   return true;

@@ -45,38 +45,28 @@ export interface PastCommands {
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
 }
 
-export interface TimelineBackendOptions {
-  /** null: TIMELINE commands are answered as where nothing is kept. */
-  readonly past?: PastCommands | null;
-  readonly unitSteps?: number;
-}
-
 export class TimelineBackend implements Backend {
   readonly name = "memory";
   readonly databases = DATABASES_DEFAULT;
   /** Not used: the answer comes at once. */
   timeout = 0;
   /** Is told when the state has changed; null: nobody wants to know. */
-  observer: Pick<WriteObserver, "awaits" | "sent" | "changed"> | null = null;
+  observer: WriteObserver | null = null;
+  /** Answers TIMELINE commands; null: they are answered as where nothing is kept. */
+  past: PastCommands | null = null;
   readonly changes: Changes;
   /** Steps that a unit may make this daemon do in one go. */
   readonly unitSteps: number;
   readonly #timeline: TimelineState;
-  readonly #environment: Pick<Environment, "clock" | "uptime">;
-  readonly #past: PastCommands | null;
+  readonly #environment: Environment;
   #hasToldStandstill = false;
   /** The latest time that a read was judged by. */
   #readAt = 0;
 
-  constructor(
-    timeline: TimelineState,
-    environment: Pick<Environment, "clock" | "uptime">,
-    { past = null, unitSteps = UNIT_STEPS_DEFAULT }: TimelineBackendOptions = {},
-  ) {
+  constructor(timeline: TimelineState, environment: Environment, unitSteps = UNIT_STEPS_DEFAULT) {
     this.unitSteps = unitSteps;
     this.#timeline = timeline;
     this.changes = new Changes(() => timeline.database);
-    this.#past = past;
     this.#environment = environment;
   }
 
@@ -150,8 +140,8 @@ export class TimelineBackend implements Backend {
   /** The answer to a command that looks back; null: it does not. */
   #ofPast(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
     if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
-    if (this.#past === null || command.group !== PAST_GROUP) return null;
-    return this.#past.execute(command.name, argv, unit);
+    if (this.past === null || command.group !== PAST_GROUP) return null;
+    return this.past.execute(command.name, argv, unit);
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {

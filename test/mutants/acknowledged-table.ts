@@ -73,7 +73,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "standing still: not noticed where a stream orders",
     file: "cluster/order/ordered-replica.js",
-    find: "this.#goal = null;\n        this.#stream.locateEnd();",
+    find: "this.#goal = null;\n        this.stream.locateEnd();",
     replace: "",
     test: "test/cluster/order/ordered-replica.test.js",
   },
@@ -108,7 +108,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "standing still: answers say nothing of it",
     file: "cluster/replica/recorder.js",
-    find: 'peers.state === "live" && peers.standing.isBehind',
+    find: 'peering.state === "live" && peering.standing.isBehind',
     replace: "false",
     test: "test/cluster/replica/recorder.test.js",
   },

@@ -52,7 +52,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: with --order a unit that does too much is added to the stream",
     file: "cluster/order/order-recorder.js",
-    find: "return state.exceeds(entry, unitSteps)",
+    find: "return state.exceeds(entry, backend.unitSteps)",
     replace: "return false",
     test: ORDER,
   },

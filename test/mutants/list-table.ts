@@ -5,7 +5,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: one that has just come to be live joins",
     file: "cluster/members/bound-lists.js",
-    find: ' || peering().state !== "catching-up"',
+    find: ' || node.peering.state !== "catching-up"',
     replace: "",
     killer: "lists",
     from: 938_013,

@@ -187,7 +187,15 @@ export function startDaemon(host: Host, world: World): Daemon {
   });
   const signers = signersOf(timeline, genesis.cluster);
   const lists: MemberLists | null = settings.lists
-    ? boundLists({ storage, signers, own: identity.id, timeline, peering: () => peering })
+    ? boundLists({
+        storage,
+        signers,
+        identity,
+        timeline,
+        get peering() {
+          return peering;
+        },
+      })
     : null;
   const refusesRing: RefuseRingEntry = ringEntryCheck({ signers, databases: DATABASES_DEFAULT });
   const ports = new Ports(host, world, {
@@ -252,7 +260,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     cluster: genesis.cluster,
     window: settings.window,
     remembered: settings.remembered,
-    flushed: () => storage.flushed(),
+    storage,
     taken: take,
     signed: (entry, flushed) => {
       // Also when it has just died: what was put may have reached the disk.

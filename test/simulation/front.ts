@@ -1,14 +1,12 @@
 /** What stands between clients and a simulated daemon's timeline: the daemon's own pipeline, with signatures that cost a hash. */
 import type { Logger } from "pino";
-import { ListCommands } from "../../cluster/members/list-commands.js";
 import type { MemberLists } from "../../cluster/members/member-lists.js";
 import type { Peering } from "../../cluster/peers/peering.js";
-import { Confirmations } from "../../cluster/replica/confirmations.js";
-import { Gateway } from "../../cluster/replica/gateway.js";
+import type { Gateway } from "../../cluster/replica/gateway.js";
 import { RecordedPath } from "../../cluster/replica/recorded-path.js";
 import { Recorder } from "../../cluster/replica/recorder.js";
+import type { NodeState } from "../../cluster/replica/replica-context.js";
 import { TimelineBackend } from "../../cluster/replica/timeline-backend.js";
-import { TimelineRecording } from "../../cluster/replica/timeline-recording.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { Newest } from "../../engine/backends/newest.js";
@@ -22,7 +20,9 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Entry } from "../../timeline/entries/entry.js";
+import type { Storage } from "../../timeline/entries/storage.js";
 import type { Timeline } from "../../timeline/timeline.js";
+import { double } from "../support/double.js";
 import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
 
 export interface FrontParts {
@@ -38,8 +38,7 @@ export interface FrontParts {
   /** Envelopes whose answers are remembered. */
   readonly remembered: number;
   readonly soon: (step: () => void) => void;
-  /** When the disk has all that was put. */
-  readonly flushed: () => Promise<void>;
+  readonly storage: Storage;
   /** Told in the step in which an entry is taken first-hand. */
   readonly taken: (entry: Entry) => void;
   /** An entry that the daemon itself has signed. @param flushed  when it is acknowledged */
@@ -60,7 +59,7 @@ const ROOM = 1 << 20;
 
 export function makeFront(parts: FrontParts): Front {
   const { timeline, peering, lists, identity, cluster, environment, window, remembered, soon } = parts;
-  const { taken, signed, flushed } = parts;
+  const { taken, signed, storage } = parts;
   const log = parts.log as Logger;
   const watched: Pick<Timeline, "take"> = {
     take: (entry) => {
@@ -69,39 +68,24 @@ export function makeFront(parts: FrontParts): Front {
       return taking;
     },
   };
-  const recorder = new Recorder({
-    timeline: facing(timeline, watched),
-    peers: peering,
-    log,
-    environment,
-    flushed,
-    soon,
-    past: window.past,
-    id: identity.id,
-    ...(lists === null ? {} : { lists }),
-  });
   const backend = new TimelineBackend(timeline, environment);
-  const confirmations = new Confirmations({ peers: peering, timeline, environment });
-  const gateway = new Gateway({
-    identity,
-    cluster,
-    environment,
-    soon,
-    log,
-    confirmations,
-    recorder: facing(recorder, {
-      record: (entry: Entry) => {
-        const recorded = recorder.record(entry);
-        if (!("kind" in recorded)) signed(entry, recorded.flushed);
-        return recorded;
-      },
-    }),
-    changes: backend.changes,
-    watermark: () => timeline.watermark,
-    future: window.future,
-    give: (entry) => peering.giveAtOnce(entry),
-  });
   const signers = signersOf(timeline, cluster);
+  const node = double<NodeState>({
+    settings: { v1: "gateway", window },
+    identity,
+    signers,
+    environment,
+    log,
+    storage,
+    timeline: facing(timeline, watched),
+    backend,
+    peering,
+    lists,
+    soon,
+  });
+  const recorder = new WatchedRecorder(node, soon);
+  recorder.signed = signed;
+  const gateway = recorder.gateway as Gateway;
   const pipeline = new Pipeline({
     memory: UNBOUNDED,
     signers,
@@ -114,13 +98,7 @@ export function makeFront(parts: FrontParts): Front {
     hash: (...pieces) => sha256(Buffer.concat(pieces)),
     remembered: { most: remembered, mostBytes: 100_000 },
     floor: { date: environment.clock(), pending: null },
-    recording: new TimelineRecording({
-      recorder,
-      confirmations,
-      gateway,
-      environment,
-      ...(lists === null ? {} : { lists: listCommands(lists, { ...parts, recorder, signers }) }),
-    }),
+    recording: recorder,
   });
   return {
     pipeline,
@@ -137,20 +115,21 @@ export function makeFront(parts: FrontParts): Front {
   };
 }
 
-function listCommands(
-  lists: MemberLists,
-  { identity, peering, recorder, signers }: FrontParts & { recorder: Recorder; signers: SignersFace },
-): ListCommands {
-  return new ListCommands({
-    lists,
-    own: identity.id,
-    signers,
-    state: () => recorder.shownState,
-    stable: () => peering.stablePoint,
-    peers: () => peering.members,
-    spkiOf: (id) => peering.spkiOf(id),
-    introduction: () => null,
-  });
+/** Tells of what the daemon itself has signed. */
+class WatchedRecorder extends Recorder {
+  signed: FrontParts["signed"] = () => {};
+  readonly #own: ByteString;
+
+  constructor(node: NodeState, defer: (step: () => void) => void) {
+    super(node, defer);
+    this.#own = node.identity.id;
+  }
+
+  override record(entry: Entry): ReturnType<Recorder["record"]> {
+    const recorded = super.record(entry);
+    if (entry.envelope.key === this.#own && !("kind" in recorded)) this.signed(entry, recorded.flushed);
+    return recorded;
+  }
 }
 
 /** The daemon's own way to know who signed, with cheap signatures. */

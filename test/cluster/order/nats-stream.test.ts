@@ -9,11 +9,13 @@ import { pino } from "pino";
 import { NatsStream } from "../../../cluster/order/nats-stream.js";
 import { OrderFolder } from "../../../cluster/order/order-folder.js";
 import type { StreamReader } from "../../../cluster/order/order-stream.js";
+import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { orderFolder } from "../../../engine/trust/data-folder.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { parseOrder } from "../../../options/addresses/order-address.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { NatsServer } from "../../support/nats-server.js";
@@ -177,18 +179,14 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const address = (name: string) => parseOrder(`nats://127.0.0.1:${port}/${name}`);
   const port = await freePort();
-  const partsOf = (name: string) => ({
-    data: data.path,
-    order: address(name),
-    credentials: null,
+  const context = double<ReplicaContext>({
+    settings: { data: data.path, orderCredentials: null, limits: { snapshotEntries: 10 } },
     signers,
-    databases: 16,
-    every: 10,
     log,
-    // Longer than it takes to be refused, however busy the machine is.
-    patience: 3000,
   });
-  const folder = new OrderFolder(partsOf("writes"));
+  // Longer than it takes to be refused, however busy the machine is.
+  const folderOf = (name: string) => new OrderFolder(context, address(name), 3000);
+  const folder = folderOf("writes");
   assert.equal(folder.load().created, null);
   const order = orderFolder(data.path);
   renameSync(order, `${order}.away`);
@@ -201,11 +199,8 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
   assert.match(reason, /nothing of the stream came for 3000 ms: .*refused/i);
   await folder.close();
   // Nothing but the name of its stream is there, and by that it is known.
-  const again = new OrderFolder(partsOf("writes"));
+  const again = folderOf("writes");
   assert.equal(again.load().created, "today");
   await again.close();
-  assert.throws(
-    () => new OrderFolder(partsOf("wrtes")),
-    /goes on with the stream writes, and --order names wrtes/,
-  );
+  assert.throws(() => folderOf("wrtes"), /goes on with the stream writes, and --order names wrtes/);
 });

@@ -2,16 +2,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OrderRecorder } from "../../../cluster/order/order-recorder.js";
+import type { OrderStanding } from "../../../cluster/order/order-standing.js";
 import type { OrderStream } from "../../../cluster/order/order-stream.js";
 import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
+import { TimelineBackend, type TimelineState } from "../../../cluster/replica/timeline-backend.js";
 import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../../store/digest.js";
 import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort.js";
+import { settingsFrom } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 
 const NOW = Date.UTC(2026, 0);
@@ -31,7 +35,7 @@ function sceneOf(unitSteps: number) {
   });
   signers.follow(() => state.ring);
   const published: Buffer[] = [];
-  const stream: Pick<OrderStream, "publish" | "facts" | "trouble"> = {
+  const stream = double<OrderStream>({
     facts,
     trouble: null,
     async publish(_, data) {
@@ -40,17 +44,18 @@ function sceneOf(unitSteps: number) {
       recorder.passed(seq, state.apply({ seq, at: NOW, data }));
       return { kind: "stored", seq, isRepeated: false };
     },
-  };
-  const recorder = new OrderRecorder({
+  });
+  const order = double<OrderStanding>({
+    settings: settingsFrom([]),
     state,
-    unitSteps,
     stream,
     log,
     environment: realEnvironment,
-    hasCaughtUp: () => true,
-    failure: () => null,
-    changes: () => ({ senders: null }),
+    hasCaughtUp: true,
+    failure: null,
   });
+  const backend = new TimelineBackend(double<TimelineState>(state), realEnvironment, unitSteps);
+  const recorder: OrderRecorder = new OrderRecorder({ ...order, backend });
   const record = async (...commands: readonly (readonly string[])[]) => {
     const { id, body, signature } = signCommands(pair, commands, { cluster: signers.cluster, at: NOW });
     const recorded = recorder.record({ id, body, signature, envelope: readBody(body) });

@@ -30,15 +30,8 @@ function makeReplica(
   const signers = signersOf();
   const { order } = settings;
   assert.ok(order !== null);
-  return new OrderedReplica({
-    settings,
-    order,
-    identity: makeIdentity(),
-    signers,
-    environment,
-    log,
-    arrived() {},
-  });
+  const context = { settings, identity: makeIdentity(), signers, environment, log, arrived() {} };
+  return new OrderedReplica(context, order);
 }
 
 const factsUpTo = (last: number) => ({

@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Confirmations } from "../../../cluster/replica/confirmations.js";
+import type { NodeState } from "../../../cluster/replica/replica-context.js";
+import { double } from "../../support/double.js";
 
 test("results whose dates are final wait together until the state has them", async () => {
   let [isFolded, looks, timers] = [false, 0, 0];
-  const confirmations = new Confirmations({
-    peers: { stable: () => Promise.resolve(), replicated: () => Promise.resolve() },
+  const node = double<NodeState>({
+    peering: { stable: () => Promise.resolve(), replicated: () => Promise.resolve() },
     timeline: {
       isFolded: () => {
         looks++;
@@ -23,6 +25,7 @@ test("results whose dates are final wait together until the state has them", asy
       },
     },
   });
+  const confirmations = new Confirmations(node);
   const place = { at: 1, seq: 0, id: "" };
   const all = Array.from({ length: 100 }, () => confirmations.confirm(place, { kind: "stable" }));
   while (looks < 500) await new Promise((resolve) => setImmediate(resolve));
@@ -42,11 +45,12 @@ test("what was here before a snapshot was taken over is confirmed only if it sti
       const handover = { adoptions: 0 };
       let come = () => {};
       const coming = new Promise<void>((resolve) => (come = resolve));
-      const confirmations = new Confirmations({
-        peers: { stable: () => coming, replicated: () => coming },
+      const node = double<NodeState>({
+        peering: { stable: () => coming, replicated: () => coming },
         timeline: { isFolded: () => true, hasFolded: () => isHere, handover },
         environment: { setTimer: () => () => {} },
       });
+      const confirmations = new Confirmations(node);
       const wait = kind === "stable" ? { kind } : { kind, daemons: 2 };
       const confirmed = confirmations.confirm({ at: 1, seq: 0, id: "" }, wait);
       handover.adoptions = adoptions;

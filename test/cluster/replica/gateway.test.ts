@@ -1,9 +1,11 @@
 /** Commands without a signature of version 2, on their way into the timeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Gateway, type GatewayParts } from "../../../cluster/replica/gateway.js";
-import type { Recorded } from "../../../cluster/replica/recorder.js";
+import type { EntryRecorder, Recorded } from "../../../cluster/replica/entry-recorder.js";
+import { Gateway } from "../../../cluster/replica/gateway.js";
+import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { notApplied, type Refused, type RefusedEnvelope, refused } from "../../../engine/answers/request.js";
+import type { Changes } from "../../../engine/backends/changes.js";
 import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
 import { makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
@@ -13,6 +15,7 @@ import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { mayChange } from "../../../timeline/entries/recorded.js";
 import { log } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 
 const pair = makeKeyPair();
@@ -47,12 +50,17 @@ function fixture(rootKey: readonly string[] = []): Fixture {
   };
   const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
   const identity = makeIdentity();
-  const recorder: GatewayParts["recorder"] = {
+  const recorder: EntryRecorder = {
     ring: signers.ring,
     records: mayChange,
     get newest() {
       return state.newest;
     },
+    get floor() {
+      return state.watermark;
+    },
+    give: (entry) => void given.push(entry),
+    confirm: () => state.final,
     refusal: () => state.refusal,
     record(entry) {
       if (state.record !== null) return state.record(entry);
@@ -67,19 +75,14 @@ function fixture(rootKey: readonly string[] = []): Fixture {
       return { answers, flushed: Promise.resolve() };
     },
   };
-  const gateway = new Gateway({
+  const context = double<ReplicaContext>({
     identity,
-    recorder,
     log,
-    cluster: signers.cluster,
-    soon: setImmediate,
+    signers,
     environment: { ...realEnvironment, clock: () => state.now },
-    changes: { senders: null },
-    watermark: () => state.watermark,
-    future: 6001,
-    give: (entry) => given.push(entry),
-    confirmations: { confirm: () => state.final },
+    settings: { window: { future: 6001 } },
   });
+  const gateway = new Gateway(recorder, context, double<Changes>({ senders: null }));
   return { gateway, entries, given, state };
 }
 

@@ -1,9 +1,9 @@
 /** Envelopes on their way through the pipeline of a daemon with a timeline, which is the test's own. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Confirmations } from "../../../cluster/replica/confirmations.js";
-import { Recorder, type RecorderPeers, type RecorderTimeline } from "../../../cluster/replica/recorder.js";
-import { TimelineRecording } from "../../../cluster/replica/timeline-recording.js";
+import type { Peering } from "../../../cluster/peers/peering.js";
+import { Recorder } from "../../../cluster/replica/recorder.js";
+import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { bulk, integer, OK } from "../../../protocol/reply.js";
@@ -13,14 +13,17 @@ import { KeyRing } from "../../../store/key-ring.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
 import type { Taking } from "../../../timeline/timeline-owner.js";
+import { settingsFrom } from "../../daemon/replicas.js";
 import { log, makeScene, type Scene } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair, type SignedEnvelope } from "../../support/envelope-client.js";
 
 const pair = makeKeyPair();
 const NOW = 1_790_000_000_000;
 const applied: UnitAnswer = { reply: OK, outcome: "applied", late: false };
 
-class FakeTimeline implements RecorderTimeline {
+class FakeTimeline {
+  readonly handover = { adoptions: 0 };
   readonly waiting = { isBehind: () => this.isBehind, has: ({ id }: Place) => this.unfolded.has(id) };
   isBehind = false;
   state: "live" | "catching-up" = "live";
@@ -56,57 +59,68 @@ class FakeTimeline implements RecorderTimeline {
   hasFolded(place: Place): boolean {
     return this.holds(place) && !this.unfolded.has(place.id);
   }
+
+  isFolded(): boolean {
+    return true;
+  }
 }
+
+/** What a daemon is told by its peers. */
+const quietPeers = () => ({
+  state: "live" as DaemonState,
+  reason: "it has started",
+  isSkewed: false,
+  standing: { isBehind: false, isCutOff: false },
+  word: null as { code: "revoked" | "not-listed"; by: string } | null,
+  members: [] as { id: string; connection: "connected" | "waiting" }[],
+});
 
 interface Fixture {
   readonly scene: Scene;
   readonly timeline: FakeTimeline;
-  readonly peers: { -readonly [Name in keyof RecorderPeers]: RecorderPeers[Name] };
+  readonly peers: ReturnType<typeof quietPeers>;
   readonly clock: { now: number };
   readonly recorder: Recorder;
   /** When the disk has what members gave. */
   readonly disk: { flushed: Promise<void> };
 }
 
+const NOTHING_HEARD = { floor: 0, isApplied: () => false };
+/** Milliseconds from which on somebody waits for what is to be certain. */
+const CERTAIN_MS = 60_000;
 /** The daemon's, which no key ring here has. */
 const OWN_ID = "o".repeat(32);
 
-function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>[0]["peers"]> = {}): Fixture {
+function fixture(confirming: Partial<Pick<Peering, "stable" | "replicated">> = {}): Fixture {
   const clock = { now: NOW };
   const timeline = new FakeTimeline();
-  const peers = {
-    state: "live" as DaemonState,
-    reason: "it has started",
-    isSkewed: false,
-    standing: { isBehind: false, isCutOff: false },
-    word: null as { code: string; by: string } | null,
-    members: [],
-  };
   const never = () => new Promise<void>(() => {});
-  const confirmations = new Confirmations({
-    peers: { stable: never, replicated: never, ...confirming },
-    timeline: { isFolded: () => true, hasFolded: () => true, handover: { adoptions: 0 } },
-    environment: {
-      setTimer: (_, step) => {
-        const timer = setTimeout(step, 5);
-        return () => clearTimeout(timer);
-      },
-    },
-  });
+  const peers = Object.assign(quietPeers(), { stable: never, replicated: never }, confirming);
   const disk = { flushed: Promise.resolve() };
-  const environment = { ...realEnvironment, clock: () => clock.now };
-  const recorder = new Recorder({
-    id: OWN_ID,
+  const node = double<NodeState>({
+    settings: settingsFrom(["-s", pair.file]),
+    identity: { id: OWN_ID },
     timeline,
-    peers,
+    peering: peers,
+    lists: null,
+    backend: { changes: {} },
+    storage: { flushed: () => disk.flushed },
     log,
-    environment,
-    past: 30_000,
-    flushed: () => disk.flushed,
+    environment: {
+      ...realEnvironment,
+      clock: () => clock.now,
+      // What is to be certain is given up at once.
+      setTimer: (milliseconds, step) =>
+        realEnvironment.setTimer(milliseconds < CERTAIN_MS ? milliseconds : 5, step),
+    },
     soon: setImmediate,
   });
-  const recording = new TimelineRecording({ recorder, confirmations, gateway: null, environment });
-  const scene = makeScene({ clock, pair, parts: { recording, floor: { date: NOW - 1, pending: null } } });
+  const recorder = new Recorder(node);
+  const scene = makeScene({
+    clock,
+    pair,
+    parts: { recording: recorder, floor: { date: NOW - 1, pending: null } },
+  });
   const { ring } = makeScene({ clock, pair }).pipeline.signers ?? assert.fail();
   timeline.ring = ring;
   return { scene, timeline, peers, clock, recorder, disk };
@@ -412,13 +426,13 @@ test("a wait that cannot be is refused as certain only if the envelope was not a
 test("an entry is applied when its fold is done, whatever else waits; one that waits, or is not there, is not", () => {
   const { timeline, recorder } = fixture();
   const place = { at: NOW, seq: 0, id: "i" };
-  assert.equal(recorder.hasApplied(place), false);
+  assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);
   timeline.taken.push({ id: "i" } as Entry);
   timeline.unfolded.add("i");
-  assert.equal(recorder.hasApplied(place), false);
+  assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);
   timeline.unfolded.delete("i");
   timeline.unfolded.add("another");
-  assert.equal(recorder.hasApplied(place), true);
+  assert.equal(recorder.hasApplied(place, NOTHING_HEARD), true);
   timeline.state = "catching-up";
-  assert.equal(recorder.hasApplied(place), false);
+  assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);
 });

@@ -1,7 +1,8 @@
 /** What a daemon with a timeline hands on to its pipeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openReplica, type ReplicaParts } from "../../../cluster/replica/replica.js";
+import { openNode } from "../../../cluster/replica/cluster-node.js";
+import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
 import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
@@ -17,24 +18,21 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 async function openOn(
   folder: string,
   args: readonly string[] = [],
-  arrived: ReplicaParts["arrived"] = () => {},
+  arrived: ReplicaContext["arrived"] = () => {},
 ) {
   const settings = settingsFrom(["-s", makeKeyPair().file, "--data", folder, ...args]);
   const identity = makeIdentity();
-  return await openReplica({
-    settings,
-    identity,
-    signers: loadSigners(settings, log),
-    log,
-    arrived,
+  const broadcasts = new Broadcasts({
+    channels: new Channels(),
     environment: realEnvironment,
-    broadcasts: new Broadcasts({
-      channels: new Channels(),
-      environment: realEnvironment,
-      window: settings.window,
-      most: 100,
-    }),
+    window: settings.window,
+    most: 100,
   });
+  const signers = loadSigners(settings, log);
+  return await openNode(
+    { settings, identity, signers, log, arrived, environment: realEnvironment },
+    broadcasts,
+  );
 }
 
 test("what waits for a write of the gateway is told when that is on the disk", async () => {

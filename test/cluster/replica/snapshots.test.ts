@@ -1,14 +1,15 @@
 /** Snapshots of a data folder are made in a thread of their own: what that comes across is told to the timeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import { snapshotParts } from "../../../cluster/replica/snapshots.js";
-import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import type { DamagedEntry } from "../../../timeline/snapshots/make-snapshot.js";
 import { makeFolder } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { genesisRing } from "../../timeline/support/random-timeline.js";
 import { entryAt, START } from "../../timeline/support/timeline-subject.js";
 
@@ -22,16 +23,18 @@ test("the thread that makes a snapshot tells which entry is damaged, and leaves 
       storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
     storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
     await storage.settled();
-    const { snapshots, make } = snapshotParts({
-      data: folder.path,
+    const node = double<NodeState>({
+      settings: {
+        data: folder.path,
+        retain: Number.POSITIVE_INFINITY,
+        limits: { snapshotEntries: 200_000 },
+      },
       storage,
-      databases: DATABASES_DEFAULT,
-      every: 200_000,
-      retainMs: Number.POSITIVE_INFINITY,
-      genesis: () => genesisRing({ hasRoots: true }),
-      uptime: () => 0,
+      signers: { makeRing: () => genesisRing({ hasRoots: true }) },
+      environment: { uptime: () => 0 },
       soon: setImmediate,
     });
+    const { snapshots, make } = snapshotParts(node);
     const isTold = (problem: Error & Partial<DamagedEntry>) => {
       assert.deepEqual(problem.damaged, placeOf(damaged));
       return true;

@@ -1,12 +1,12 @@
 /** What is said of an envelope that is to be certain, where nothing of it had an effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TimelineRecording } from "../../../cluster/replica/timeline-recording.js";
 import { denialOf, resultOf } from "../../../engine/answers/result-writer.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import type { Recording } from "../../../engine/pipeline/recording.js";
 import { error } from "../../../protocol/reply.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
 import { makeScene } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 
 const NOW = 1_790_000_000_000;
@@ -16,17 +16,19 @@ test("an answer of errors alone is confirmed only while its entry can be read, a
   let isDenied = false;
   let isHeld = true;
   const options = { room: 1000, standing: "" } as const;
-  const recorder = {
+  const recording = double<Recording>({
+    seenTo: Number.NEGATIVE_INFINITY,
+    state: "live",
     records: () => true,
     holds: () => isHeld && !isDenied,
+    hasApplied: () => false,
     standing: "",
     firstAnswer: () => null,
-    take: ({ id }: { id: string }) =>
+    apply: ({ id }) =>
       isDenied ? denialOf(id, [error("NOPERM no")], options) : resultOf(id, [failed], options),
-  } as unknown as ConstructorParameters<typeof TimelineRecording>[0]["recorder"];
-  const confirmations = { confirm: () => Promise.resolve(true), stop: () => {} };
-  const environment = realEnvironment;
-  const recording = new TimelineRecording({ recorder, confirmations, gateway: null, environment });
+    confirm: () => Promise.resolve(true),
+    stop() {},
+  });
   const { pipeline, sign } = makeScene({
     clock: { now: NOW },
     pair: makeKeyPair(),

@@ -18,161 +18,126 @@ import type { Environment } from "../../net/process/environment.js";
 import { StartError } from "../../net/process/start-error.js";
 import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
-import { hasUserListener, type Settings } from "../../options/settings.js";
+import type { Settings } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import { Timeline } from "../../timeline/timeline.js";
-import type { History } from "../history/history.js";
+import { History, type HistoryParts } from "../history/history.js";
 import { StateMark } from "../history/state-mark.js";
 import { boundLists } from "../members/bound-lists.js";
-import { ListCommands } from "../members/list-commands.js";
 import type { MemberLists } from "../members/member-lists.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
 import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { type Keeping, keepingIn } from "./aside-folders.js";
 import { entryCheck, ringEntryCheck } from "./check-entry.js";
-import { Confirmations } from "./confirmations.js";
-import { Gateway } from "./gateway.js";
+import type { Gateway } from "./gateway.js";
 import type { KeptWrites } from "./kept-writes.js";
 import { heardMessages } from "./message-check.js";
 import { relayMessages } from "./message-relay.js";
 import { openStorage } from "./open-storage.js";
 import { Recorder } from "./recorder.js";
-import { replicaHistory } from "./replica-history.js";
+import { type NodeState, nextTurn, type ReplicaContext } from "./replica-context.js";
 import { snapshotParts } from "./snapshots.js";
 import { tellAtStart } from "./start-notes.js";
 import { TimelineBackend } from "./timeline-backend.js";
-import { TimelineRecording } from "./timeline-recording.js";
 
 /** Milliseconds between two looks at the time. */
 const PEERS_TICK_MS = 25;
 const TIMELINE_TICK_MS = 100;
 
-export interface ReplicaParts {
-  readonly settings: Settings;
-  readonly identity: Identity;
-  readonly signers: Signers;
-  readonly environment: Environment;
-  readonly log: Logger;
-  /** Messages on channels. */
-  readonly broadcasts: Broadcasts;
-  /** Entries are on the disk. */
-  readonly arrived: (entries: readonly Pick<Entry, "id">[]) => void;
-}
-
 /** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
-export async function openReplica(parts: ReplicaParts): Promise<Replica> {
-  const secret = loadClusterSecret(parts.settings, parts.log);
-  const storage = await openStorage(parts.settings, parts.log);
+export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
+  const secret = loadClusterSecret(context.settings, context.log);
+  const storage = await openStorage(context.settings, context.log);
   try {
-    if (storage.isDurable) await keepGenesis(storage, parts.signers.genesis);
-    return new Replica(parts, storage, secret);
+    if (storage.isDurable) await keepGenesis(storage, context.signers.genesis);
+    return new ClusterNode(context, { storage, secret, broadcasts });
   } catch (problem) {
     await storage.close();
     throw problem;
   }
 }
 
-export class Replica implements KeptWrites {
+export class ClusterNode implements KeptWrites, NodeState {
+  readonly settings: Settings;
+  readonly identity: Identity;
+  readonly signers: Signers;
+  readonly environment: Environment;
+  readonly log: Logger;
+  readonly arrived: ReplicaContext["arrived"];
+  readonly storage: Storage;
+  readonly soon: NodeState["soon"];
   readonly timeline: Timeline;
+  readonly lists: MemberLists;
   readonly peering: Peering;
-  readonly history: History;
   readonly backend: TimelineBackend;
-  readonly recording: TimelineRecording;
-  readonly #recorder: Recorder;
-  readonly #stateMark: StateMark;
-  readonly #lists: MemberLists;
-  /** For listeners without signatures; null: there is none. */
-  readonly gateway: Gateway | null;
+  readonly recording: Recorder;
+  readonly history: History;
   readonly copies: Copies;
   readonly isFinal = false;
   readonly mirrored = this;
   /** Receives what has been recorded, for subscribers. */
-  watcher: ((entries: readonly Pick<Place, "at">[], isFromClients: boolean) => void) | null = null;
-  readonly #parts: ReplicaParts;
+  watcher: KeptWrites["watcher"] = null;
+  readonly #stateMark: StateMark;
   readonly #snapshots: SnapshotParts;
   readonly #keeping: Keeping;
-  /** Runs steps of work that can wait, beside which clients are served. */
-  readonly #soon: (step: () => void) => void;
   #peers: readonly PeerAddress[];
   #secret: ClusterSecret | null;
   /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
   #order: ByteString | null;
   #timers: NodeJS.Timeout[] = [];
 
-  constructor(parts: ReplicaParts, storage: Storage, secret: ClusterSecret | null) {
-    this.#parts = parts;
-    this.#peers = parts.settings.peers;
-    this.#order = parts.settings.adopt;
-    const { environment, log, signers } = parts;
+  constructor(
+    context: ReplicaContext,
+    {
+      storage,
+      secret,
+      broadcasts,
+    }: { storage: Storage; secret: ClusterSecret | null; broadcasts: Broadcasts },
+  ) {
+    const { settings, identity, signers, environment, log, arrived } = context;
+    this.settings = settings;
+    this.identity = identity;
+    this.signers = signers;
+    this.environment = environment;
+    this.log = log;
+    this.arrived = arrived;
+    this.storage = storage;
+    this.#peers = settings.peers;
+    this.#order = settings.adopt;
     this.#secret = secret;
-    const turns = new Turns({ uptime: environment.uptime, defer });
-    const { soon } = turns;
-    this.#soon = soon;
-    this.#snapshots = snapshotParts({
-      data: parts.settings.data,
-      storage,
-      genesis: signers.makeRing,
-      soon,
-      databases: DATABASES_DEFAULT,
-      uptime: environment.uptime,
-      retainMs: parts.settings.retain,
-      every: parts.settings.limits.snapshotEntries,
-    });
-    this.#keeping = keepingIn(parts.settings, storage, log);
-    this.timeline = this.#makeTimeline(storage);
+    this.soon = new Turns({ uptime: environment.uptime, defer: nextTurn }).soon;
+    this.#snapshots = snapshotParts(this);
+    this.#keeping = keepingIn(settings, storage, log);
+    this.timeline = this.#makeTimeline();
     signers.follow(() => this.timeline.ring);
-    const { id } = parts.identity;
-    const { timeline } = this;
-    this.#lists = boundLists({ storage, signers, own: id, timeline, peering: () => this.peering });
-    this.peering = this.#makePeering();
-    const recorder = this.#makeRecorder(storage);
-    this.history = replicaHistory({
-      storage,
-      recorder,
-      lists: this.#lists,
-      timeline: this.timeline,
-      peering: this.peering,
-      snapshots: this.#snapshots.snapshots,
-      soon,
-      signers,
-      environment,
-      keeping: this.#keeping,
-      introduction: () => this.gateway?.own.introduction ?? null,
-    });
-    const options = { past: this.history, unitSteps: parts.settings.limits.maxUnitSteps };
-    this.backend = new TimelineBackend(this.timeline, environment, options);
-    const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
-    const isGateway = parts.settings.v1 === "gateway";
-    const gateway =
-      isGateway || hasUserListener(parts.settings) ? this.#makeGateway(recorder, confirmations) : null;
-    this.gateway = gateway;
-    const { speaking } = this.peering;
-    relayMessages({ ...parts, speaking, soon: defer, own: gateway?.own ?? null });
+    this.lists = boundLists(this);
+    this.peering = this.#makePeering(broadcasts);
+    this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
+    this.recording = new Recorder(this);
+    this.history = new History(this.#pastOf());
+    this.backend.past = this.history;
+    const own = this.gateway?.own ?? null;
+    relayMessages({ settings, environment, log, broadcasts, speaking: this.peering.speaking, own });
     this.copies = new Copies({
       peers: this.peering,
-      members: () => recorder.members,
+      members: () => this.recording.members,
       isAlone: () => this.#isAlone,
       environment,
     });
-    this.#recorder = recorder;
-    this.#stateMark = new StateMark({ storage, recorder, timeline: this.timeline });
-    this.recording = new TimelineRecording({
-      recorder,
-      confirmations,
-      gateway: isGateway ? gateway : null,
-      environment,
-      lists: this.#listCommands(recorder),
-    });
+    this.#stateMark = new StateMark({ storage, recorder: this.recording, timeline: this.timeline });
+  }
+
+  get gateway(): Gateway | null {
+    return this.recording.gateway;
   }
 
   async start(): Promise<void> {
-    const { environment, log } = this.#parts;
+    const { environment, log } = this;
     const startedAt = environment.uptime();
     await this.timeline.open().catch((problem: Error) => {
       throw new StartError(`--data: the timeline cannot be read: ${problem.message}.`, 1);
@@ -184,8 +149,7 @@ export class Replica implements KeptWrites {
       setInterval(() => this.peering.tick(), PEERS_TICK_MS).unref(),
       setInterval(() => this.#tickTimeline(), TIMELINE_TICK_MS).unref(),
     ];
-    const hasSecret = this.#secret !== null;
-    tellAtStart({ ...this.#parts, ring: this.timeline.ring, signs: this.gateway !== null, hasSecret });
+    tellAtStart(this, this.#secret !== null);
   }
 
   /** The peers first: what they gave is kept. */
@@ -206,9 +170,8 @@ export class Replica implements KeptWrites {
 
   /** Takes connections of other daemons, behind their hello; null: none, as they would be told what is not on the disk. */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
-    const { settings, log } = this.#parts;
-    if (settings.fsync === "never") return null;
-    return (socket, hello) => adoptSocket(socket, log, (member) => this.peering.accept(member, hello));
+    if (this.settings.fsync === "never") return null;
+    return (socket, hello) => adoptSocket(socket, this.log, (member) => this.peering.accept(member, hello));
   }
 
   /**
@@ -217,8 +180,8 @@ export class Replica implements KeptWrites {
    * @throws StartError  the secret's file cannot be used
    */
   reread(settings: Pick<Settings, "peers" | "adopt" | "clusterSecret">): () => void {
-    if (this.#parts.settings.fsync === "never") return () => {};
-    const secret = loadClusterSecret(settings, this.#parts.log);
+    if (this.settings.fsync === "never") return () => {};
+    const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
       // Who has proved to know another one is let go.
@@ -234,18 +197,18 @@ export class Replica implements KeptWrites {
     this.timeline.tick();
     this.backend.tick();
     this.#stateMark.tick();
-    this.#recorder.tellStandstill();
+    this.recording.tellStandstill();
   }
 
-  #makeTimeline(storage: Storage): Timeline {
-    const { settings, signers, environment, log, arrived } = this.#parts;
+  #makeTimeline(): Timeline {
+    const { settings, signers, environment, log, arrived, storage } = this;
     const { clock, uptime } = environment;
     return new Timeline({
       storage,
       clock,
       uptime,
       log,
-      soon: this.#soon,
+      soon: this.soon,
       hash: hashOf,
       genesis: signers.makeRing,
       databases: DATABASES_DEFAULT,
@@ -272,7 +235,7 @@ export class Replica implements KeptWrites {
           else arrived(entries);
         },
         folded: (entries, answered) => {
-          this.#recorder.folded(entries, answered);
+          this.recording.folded(entries, answered);
           this.backend.observer?.changed();
           arrived(entries);
         },
@@ -287,8 +250,8 @@ export class Replica implements KeptWrites {
     );
   }
 
-  #makePeering(): Peering {
-    const { settings, identity, signers, environment, log } = this.#parts;
+  #makePeering(broadcasts: Broadcasts): Peering {
+    const { settings, identity, signers, environment, log } = this;
     const { id, spki, key } = identity;
     return new Peering({
       timeline: this.timeline,
@@ -301,69 +264,48 @@ export class Replica implements KeptWrites {
         refusalOfMember(member, knowsSecret, {
           ring: this.timeline.ring,
           peers: this.#peers,
-          standing: this.#lists.standing,
+          standing: this.lists.standing,
         }),
-      lists: this.#lists,
+      lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
       signatureThreads: signatureThreads(settings.verifyThreads, { signers, log }),
-      messages: heardMessages({ ...this.#parts, databases: DATABASES_DEFAULT }),
+      messages: heardMessages(this, broadcasts),
       hash: hashOf,
       connect: openTransport(log),
       ...environment,
-      soon: this.#soon,
+      soon: this.soon,
       log,
       limits: peeringLimits(settings),
     });
   }
 
-  #makeRecorder(storage: Storage): Recorder {
-    const { settings, identity, environment, log } = this.#parts;
-    return new Recorder({
-      id: identity.id,
-      lists: this.#lists,
-      timeline: this.timeline,
-      peers: this.peering,
-      log,
+  /** What TIMELINE commands are answered from. */
+  #pastOf(): HistoryParts {
+    const { storage, environment, recording } = this;
+    return {
+      recall: {
+        storage,
+        snapshots: this.#snapshots.snapshots,
+        soon: this.soon,
+        uptime: environment.uptime,
+        hash: hashOf,
+        genesis: this.signers.makeRing,
+        databases: DATABASES_DEFAULT,
+      },
+      replica: {
+        timeline: this.timeline,
+        peering: this.peering,
+        lists: this.lists,
+        state: () => recording.state,
+        revoked: () => recording.revoked,
+        unlisted: () => recording.unlisted,
+        isDurable: storage.isDurable,
+        lostGroups: storage.lostGroups,
+        deadLetters: () => this.#keeping.waitingLetters(environment.clock()),
+        introduction: () => recording.introduction,
+      },
       environment,
-      soon: this.#soon,
-      past: settings.window.past,
-      flushed: () => storage.flushed(),
-    });
-  }
-
-  #listCommands(recorder: Recorder): ListCommands {
-    const { peering } = this;
-    const { identity, signers } = this.#parts;
-    return new ListCommands({
-      lists: this.#lists,
-      own: identity.id,
-      signers,
-      state: () => recorder.shownState,
-      stable: () => peering.stablePoint,
-      peers: () => peering.members,
-      spkiOf: (id) => peering.spkiOf(id),
-      introduction: () => this.gateway?.own.introduction ?? null,
-    });
-  }
-
-  #makeGateway(recorder: Recorder, confirmations: Confirmations): Gateway {
-    const { settings, identity, signers, environment, log } = this.#parts;
-    return new Gateway({
-      identity,
-      recorder,
-      confirmations,
-      environment,
-      log,
-      // Clients wait for what it collects.
-      soon: defer,
-      cluster: signers.cluster,
-      changes: this.backend.changes,
-      watermark: () => this.timeline.watermark,
-      future: settings.window.future,
-      give: (entry) => this.peering.giveAtOnce(entry),
-    });
+    };
   }
 }
-
-const defer = (run: () => void) => void setImmediate(run);

@@ -7,39 +7,25 @@ import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/
 import { ResultWriter } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { listHash, parseMemberList, writeMemberList } from "../../protocol/members/member-list.js";
 import { isListCommand } from "../../protocol/members/signed-list.js";
 import { array, bulk, type ErrorReply, error, integer, map, NIL, type Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { refusalOf } from "../../store/judgement.js";
-import type { MemberLists } from "./member-lists.js";
-
-export interface ListCommandsParts {
-  readonly lists: MemberLists;
-  /** The daemon's own id. */
-  readonly own: ByteString;
-  readonly signers: Pick<SignersFace, "ring" | "cluster">;
-  readonly state: () => string;
-  /** Everything dated before it is final here; milliseconds since 1970. */
-  readonly stable: () => number;
-  readonly peers: () => readonly {
-    readonly id: ByteString | null;
-    readonly address: string;
-    readonly connection: string;
-  }[];
-  /** SubjectPublicKeyInfo of a daemon's key; null: not known. */
-  readonly spkiOf: (id: ByteString) => ByteString | null;
-  /** The command that authorizes the daemon's own key, which signs for clients without keys; null: there are none, or it is. */
-  readonly introduction: () => readonly ByteString[] | null;
-}
+import type { MemberLists } from "../members/member-lists.js";
+import type { KeptRecording } from "./kept-recording.js";
+import type { NodeState } from "./replica-context.js";
 
 export class ListCommands {
-  readonly #parts: ListCommandsParts;
+  readonly #lists: MemberLists;
+  readonly #node: NodeState;
+  readonly #recording: KeptRecording;
 
-  constructor(parts: ListCommandsParts) {
-    this.#parts = parts;
+  constructor(lists: MemberLists, node: NodeState, recording: KeptRecording) {
+    this.#lists = lists;
+    this.#node = node;
+    this.#recording = recording;
   }
 
   /** @returns null: the envelope is for the databases, or the ring says what is wrong with it */
@@ -49,7 +35,7 @@ export class ListCommands {
     const [argv = []] = commands;
     if (signer === null || multi || conditions !== null || commands.length !== 1 || !isListCommand(argv))
       return null;
-    const denial = refusalOf({ key, at, commands, conditions, as }, signer, this.#parts.signers.ring);
+    const denial = refusalOf({ key, at, commands, conditions, as }, signer, this.#node.signers.ring);
     if (denial !== null) return answered(taken, denial);
     if (argv.length === 2) return answered(taken, this.#told());
     return this.#take(taken, argv, Buffer.from(message.body), Buffer.from(message.signature));
@@ -61,10 +47,11 @@ export class ListCommands {
     body: Buffer,
     signature: Buffer,
   ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { lists, own } = this.#parts;
+    const lists = this.#lists;
     const list = parseMemberList(text);
     if (typeof list === "string") return answered(taken, problem(list));
-    if (list.members.includes(own) && !lists.isDurable) return answered(taken, problem(NO_DATA));
+    if (list.members.includes(this.#node.identity.id) && !lists.isDurable)
+      return answered(taken, problem(NO_DATA));
     const outcome = lists.take(body, signature);
     const done = bulk(hexOf(listHash(text, hashOf)));
     if (outcome === "old") return answered(taken, done);
@@ -77,26 +64,27 @@ export class ListCommands {
   }
 
   #told(): Reply {
-    const { lists, own, signers, state, stable, peers, spkiOf, introduction } = this.#parts;
-    const command = introduction();
+    const lists = this.#lists;
+    const { identity, signers, peering } = this.#node;
+    const { introduction: command, shownState } = this.#recording;
     const { isDurable, isJoining, isReporting, refusal } = lists;
-    const known = peers().filter(({ id, connection }) => id !== null && connection !== "self");
+    const known = peering.members.filter(({ id, connection }) => id !== null && connection !== "self");
     return map(
       Object.entries<Reply>({
-        id: bulk(hexOf(own)),
+        id: bulk(hexOf(identity.id)),
         cluster: bulk(hexOf(signers.cluster)),
-        state: bulk(state()),
+        state: bulk(shownState),
         durable: flag(isDurable),
         joining: flag(isJoining),
         reporting: flag(isReporting),
         refusal: refusal === null ? NIL : bulk(bytesOfText(refusal)),
-        stable: integer(stable()),
+        stable: integer(peering.stablePoint),
         lists: array(lists.heads.map(({ list }) => bulk(writeMemberList(list)))),
         proofs: array(lists.heads.map(({ body, signature }) => array([body, signature].map(base64)))),
         authorize: command === null ? NIL : bulk(command.join(" ")),
         peers: array(
           known.map(({ id, address, connection }) => {
-            const spki = spkiOf(id ?? "");
+            const spki = peering.spkiOf(id ?? "");
             const key = spki === null ? NIL : base64(Buffer.from(spki, "latin1"));
             return array([bulk(hexOf(id ?? "")), bulk(bytesOfText(address)), bulk(connection), key]);
           }),

@@ -1,0 +1,111 @@
+/** Envelopes of clients where writes are kept: what is the same whether a timeline or a stream keeps them. */
+import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
+import { notApplied, refused, unknown } from "../../engine/answers/request.js";
+import type { Standing } from "../../engine/answers/result-writer.js";
+import type { Changes } from "../../engine/backends/changes.js";
+import { LocalUnits } from "../../engine/backends/local-units.js";
+import { Newest } from "../../engine/backends/newest.js";
+import type { Heard, Recording, ShownState } from "../../engine/pipeline/recording.js";
+import type { Taken } from "../../engine/pipeline/units.js";
+import { KeyAudit } from "../../engine/trust/key-audit.js";
+import { hasUserListener } from "../../options/settings.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { Entry, Place } from "../../timeline/entries/entry.js";
+import type { EntryRecorder, Recorded } from "./entry-recorder.js";
+import { Gateway } from "./gateway.js";
+import type { GivenAnswers } from "./given-answers.js";
+import { nextTurn, type ReplicaContext } from "./replica-context.js";
+
+export abstract class KeptRecording implements Recording, EntryRecorder {
+  /** The timeline, or the stream, tells itself what it holds, from before this start too. */
+  readonly seenTo = Number.NEGATIVE_INFINITY;
+  readonly localUnits: LocalUnits;
+  /** For listeners without signatures; null: there is none. */
+  readonly gateway: Gateway | null;
+  protected readonly audit: KeyAudit;
+  protected abstract readonly given: GivenAnswers;
+  /** Whether what version 1 writes comes by the gateway; else it writes nothing. */
+  readonly #isVersion1: boolean;
+
+  constructor(context: ReplicaContext, changes: Changes, defer = nextTurn) {
+    const { environment, settings } = context;
+    this.localUnits = new LocalUnits(environment, new Newest());
+    this.audit = new KeyAudit(context);
+    this.#isVersion1 = settings.v1 === "gateway";
+    const isSigning = this.#isVersion1 || hasUserListener(settings);
+    this.gateway = isSigning ? new Gateway(this, context, changes, defer) : null;
+  }
+
+  abstract get state(): DaemonState;
+  abstract get shownState(): ShownState;
+  abstract get standing(): Standing;
+  abstract get members(): number;
+  abstract get daemons(): number;
+  abstract get newest(): EnvelopeDate;
+  abstract get ring(): KeyRing;
+  abstract get floor(): number;
+  abstract records(envelope: Pick<Envelope, "commands">): boolean;
+  abstract holds(place: Place): boolean;
+  abstract refusal(): Refused | null;
+  abstract record(entry: Entry): Recorded | RefusedEnvelope;
+  abstract give(entry: Entry): void;
+  abstract confirm(place: Place, wait: Wait): Promise<boolean>;
+  /** Records an envelope of a client. */
+  protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
+  /** The first answer of an envelope that is held. */
+  protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
+  /** Whether what is read now knows of it, or never will. */
+  protected abstract isSettled(place: Place): boolean;
+
+  /** The command by which an administrator has yet to authorize the own key, which signs for clients without keys; null: none. */
+  get introduction(): readonly ByteString[] | null {
+    return this.gateway?.own.introduction ?? null;
+  }
+
+  /** What was answered here and is not recorded is read by nobody. */
+  hasApplied(place: Place, heard: Heard): boolean {
+    return this.isSettled(place) || heard.isApplied(place.id, place.at);
+  }
+
+  /** From another daemon, whatever its date. */
+  mayCome(): boolean {
+    return true;
+  }
+
+  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null {
+    const { at, seq } = taken.envelope;
+    return this.holds({ at, seq, id: taken.id }) ? this.heldAnswer(taken) : null;
+  }
+
+  apply(
+    taken: Taken,
+    here: () => EnvelopeAnswer | Promise<EnvelopeAnswer>,
+  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    return taken.isRecorded ? this.take(taken) : here();
+  }
+
+  execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null {
+    const { gateway } = this;
+    return this.#isVersion1 && gateway?.takes(argv) ? gateway.execute(argv, { db: 0, as }) : null;
+  }
+
+  /** Envelopes that wait are answered. */
+  stop(): void {
+    this.given.stop();
+  }
+}
+
+export const answerNotKept = (id: ByteString): RefusedEnvelope =>
+  unknown(notApplied(id, refused("answer-not-kept", "seen before")));
+
+/** The entry of an envelope of a client, whose bytes are views of what came over the network. */
+export const entryOf = ({ id, envelope, message }: Taken): Entry => ({
+  id,
+  body: Buffer.from(message.body),
+  signature: Buffer.from(message.signature),
+  envelope,
+});

@@ -1,0 +1,37 @@
+/** What a daemon that keeps its writes is opened with, and what it is made of. */
+import type { Logger } from "pino";
+import type { Identity } from "../../engine/trust/identity.js";
+import type { Signers } from "../../engine/trust/signers.js";
+import type { Environment } from "../../net/process/environment.js";
+import type { Settings } from "../../options/settings.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import type { Timeline } from "../../timeline/timeline.js";
+import type { MemberLists } from "../members/member-lists.js";
+import type { Peering } from "../peers/peering.js";
+import type { TimelineBackend } from "./timeline-backend.js";
+
+export interface ReplicaContext {
+  readonly settings: Settings;
+  readonly identity: Identity;
+  readonly signers: Signers;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Entries are on the disk, or have been applied. */
+  readonly arrived: (entries: readonly { readonly id: Entry["id"] }[]) => void;
+}
+
+/** One of each that a daemon with a timeline has: its parts are handed all of it. */
+export interface NodeState extends ReplicaContext {
+  readonly storage: Storage;
+  readonly timeline: Timeline;
+  readonly backend: TimelineBackend;
+  readonly peering: Peering;
+  /** null: it knows none. */
+  readonly lists: MemberLists | null;
+  /** Runs steps of work that can wait, beside which clients are served. */
+  readonly soon: (step: () => void) => void;
+}
+
+/** Runs a step in the next turn of the event loop: clients wait for it. */
+export const nextTurn = (step: () => void): void => void setImmediate(step);
