@@ -1,6 +1,6 @@
 /** From -d redis beside a timeline to the mirror of its fold. ioredis is loaded only then. */
 import type { Logger } from "pino";
-import type { KeptWrites } from "../cluster/replica/kept-writes.js";
+import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import type { Mirror } from "../engine/mirror/mirror.js";
 import type { Identity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";

@@ -3,7 +3,7 @@
  * module, and with it each listener's own, only if it is asked for. A new listener is a line of LISTENERS.
  */
 import type { Logger } from "pino";
-import type { KeptWrites } from "../cluster/replica/kept-writes.js";
+import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import { RecordedPath } from "../cluster/replica/recorded-path.js";
 import type { Backend } from "../engine/backends/backend.js";
 import { MemoryBackend } from "../engine/backends/memory.js";

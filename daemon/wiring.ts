@@ -1,6 +1,6 @@
 /** Makes a daemon's parts and puts them together; the only file that knows every one of them. Nothing is started here. */
 import type { Logger } from "pino";
-import type { KeptWrites } from "../cluster/replica/kept-writes.js";
+import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import type { Backend } from "../engine/backends/backend.js";
 import { Channels } from "../engine/channels/channels.js";
 import { type KeyChanges, KeyWatchers } from "../engine/channels/key-watchers.js";
@@ -353,7 +353,7 @@ async function openReplica(
     const { OrderedReplica } = await loadWith("@nats-io/jetstream @nats-io/transport-node", "--order", load);
     return { replica: new OrderedReplica(context, order), identity };
   }
-  const { openNode } = await import("../cluster/replica/cluster-node.js");
+  const { openNode } = await import("../cluster/node/cluster-node.js");
   return { replica: await openNode(context, broadcasts), identity };
 }
 

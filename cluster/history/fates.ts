@@ -8,26 +8,27 @@ import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { custom, echoed } from "../../store/arguments/errors.js";
 import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
 import { type Fate, fateOf } from "../../timeline/members/dead-letter-rule.js";
-import type { ReplicaFace } from "./replica-figures.js";
+import type { Recorder } from "../replica/recorder.js";
+import type { NodeState } from "../replica/replica-context.js";
 
 /** Of one command: some 84 kB. */
 export const PLACES_MOST = 1000;
 
 /** @param argv  `TIMELINE FATE daemon place …`, hexadecimal. @throws CommandFailure */
-export function fates(argv: readonly ByteString[], replica: ReplicaFace): Reply {
+export function fates(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
   const [, , daemon = "", ...places] = argv;
   if (places.length > PLACES_MOST)
     throw custom(`ERR ${places.length} places are named, and ${PLACES_MOST} may be`);
   const id = bytesOfHex(daemon, HASH_BYTES);
   if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is no daemon's id of 64 hexadecimal digits`);
-  const state = replica.state();
+  const { state } = recorder;
   if (state !== "live") throw custom(`ERR this daemon is ${state}: ask one that is live`);
   // Others give what they have when they are back: written again it would be there twice.
-  if (!replica.lists.standing.left.has(id)) throw custom(NOT_LEFT);
-  return array(places.map((text) => bulk(fateAt(text, replica))));
+  if (node.lists?.standing.left.has(id) !== true) throw custom(NOT_LEFT);
+  return array(places.map((text) => bulk(fateAt(text, node))));
 }
 
-function fateAt(text: ByteString, { timeline, peering }: ReplicaFace): Fate {
+function fateAt(text: ByteString, { timeline, peering }: NodeState): Fate {
   const bytes = bytesOfHex(text, PLACE_BYTES);
   if (bytes === undefined)
     throw custom(`ERR '${echoed(text)}' is no place of ${2 * PLACE_BYTES} hexadecimal digits`);

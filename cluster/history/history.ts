@@ -4,56 +4,71 @@
  */
 
 import type { MirrorFace } from "../../engine/mirror/mirror-parts.js";
-import type { Environment } from "../../net/process/environment.js";
+import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import { type RecallParts, Recalls } from "../../timeline/recall.js";
+import { Recalls } from "../../timeline/recall.js";
 import { DUE_AHEAD_MS } from "../../timeline/waiting.js";
+import type { Recorder } from "../replica/recorder.js";
+import type { NodeState } from "../replica/replica-context.js";
 import { blame } from "./blame.js";
 import { fates } from "./fates.js";
 import { log } from "./log.js";
 import { pastState } from "./past-state.js";
 import { repair } from "./repair.js";
-import { figuresOf, type ReplicaFace, type ReplicaFigures } from "./replica-figures.js";
+import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
 import { status } from "./status.js";
-
-export interface HistoryParts {
-  readonly recall: RecallParts;
-  readonly replica: Omit<ReplicaFace, "recalls" | "mirror" | "startedAt">;
-  readonly environment: Pick<Environment, "clock">;
-}
 
 type Handler = (argv: readonly ByteString[], unit: Unit) => Reply | Promise<Reply>;
 
 export class History {
-  readonly #recalls: Recalls;
-  readonly #replica: ReplicaFace;
+  readonly recalls: Recalls;
+  readonly node: NodeState;
+  readonly recorder: Recorder;
+  /** When the daemon was started, by its clock then; milliseconds since 1970. */
+  readonly startedAt: number;
   /** The Redis that follows the fold; null: none does. */
   mirror: MirrorFace | null = null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
-  constructor({ recall, replica, environment }: HistoryParts) {
-    const recalls = new Recalls(recall);
-    this.#recalls = recalls;
-    const startedAt = Math.floor(environment.clock());
-    this.#replica = { ...replica, recalls, startedAt, mirror: () => this.mirror };
+  constructor(node: NodeState, recorder: Recorder) {
+    const { storage, snapshots, soon, environment, signers } = node;
+    const recalls = new Recalls({
+      storage,
+      snapshots: snapshots.snapshots,
+      soon,
+      uptime: environment.uptime,
+      hash: hashOf,
+      genesis: signers.makeRing,
+      databases: DATABASES_DEFAULT,
+    });
+    this.recalls = recalls;
+    this.node = node;
+    this.recorder = recorder;
+    this.startedAt = Math.floor(environment.clock());
     const now = () => Math.floor(environment.clock());
     const scene = ({ db }: Unit) => ({ recalls, db, last: now() + DUE_AHEAD_MS });
     this.#handlers = new Map<string, Handler>([
       ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
-      ["TIMELINE|FATE", (argv) => fates(argv, this.#replica)],
+      ["TIMELINE|FATE", (argv) => fates(argv, this.node, this.recorder)],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
       ["TIMELINE|REPAIR", (argv) => repair(argv, this.mirror)],
-      ["TIMELINE|STATUS", (argv) => status(argv, this.#replica)],
+      ["TIMELINE|STATUS", (argv) => status(argv, figuresOf(this), this.node.timeline.index)],
     ]);
   }
 
   /** For metrics. */
   get figures(): ReplicaFigures {
-    return figuresOf(this.#replica);
+    return figuresOf(this);
+  }
+
+  /** Dead letters that wait for an operator. */
+  get deadLetters(): number {
+    return this.node.keeping.waitingLetters(this.node.environment.clock());
   }
 
   /**
@@ -74,7 +89,7 @@ export class History {
 
   /** Ends what runs. */
   stop(): void {
-    this.#recalls.stop();
+    this.recalls.stop();
   }
 }
 

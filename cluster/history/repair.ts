@@ -6,7 +6,7 @@ import { integer, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../../store/arguments/errors.js";
 
 /** @param argv  `TIMELINE REPAIR [TAKEOVER]`. @returns the number of the comparison. @throws CommandFailure */
-export function repair(argv: readonly ByteString[], mirror: Pick<MirrorFace, "repair"> | null): Reply {
+export function repair(argv: readonly ByteString[], mirror: MirrorFace | null): Reply {
   const [option, ...others] = argv.slice(2);
   if (others.length > 0 || (option !== undefined && option.toUpperCase() !== "TAKEOVER")) throw syntaxError();
   if (mirror === null) throw custom("ERR no Redis mirrors this daemon: it was started without -d redis");

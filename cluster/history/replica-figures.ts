@@ -1,59 +1,15 @@
 /** How a daemon's timeline and members are, as plain facts: for TIMELINE STATUS and for metrics. */
 
 import type { MirrorFace, MirrorFigures } from "../../engine/mirror/mirror-parts.js";
-import type { ByteString } from "../../protocol/byte-string.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "../../protocol/figures/timeline-figures.js";
+import { type Standing, standingOf } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
+import type { Recalls } from "../../timeline/recall.js";
 import type { Timeline } from "../../timeline/timeline.js";
-import type { MemberLists } from "../members/member-lists.js";
-import type { Peering } from "../peers/peering.js";
 import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
-
-/** What is read. */
-export interface ReplicaFace {
-  readonly timeline: Pick<
-    Timeline,
-    | "figures"
-    | "index"
-    | "watermark"
-    | "published"
-    | "failure"
-    | "newest"
-    | "state"
-    | "holds"
-    | "prunedTo"
-    | "standstill"
-    | "ring"
-  > & { readonly waiting: Pick<Timeline["waiting"], "isLevel"> };
-  readonly peering: Pick<
-    Peering,
-    "members" | "isSkewed" | "state" | "stablePoint" | "quarantine" | "snapshots" | "order"
-  > & {
-    readonly speaking: Pick<Peering["speaking"], "figures">;
-    readonly states: Pick<Peering["states"], "comparedAt"> & {
-      readonly differences: Pick<Peering["states"]["differences"], "all">;
-    };
-  };
-  /** As clients are told. */
-  readonly state: () => DaemonState;
-  readonly revoked: () => string | null;
-  readonly unlisted: () => string | null;
-  /** The command by which an administrator has yet to authorize the own key, which signs for clients without keys; null: none. */
-  readonly introduction: () => readonly ByteString[] | null;
-  readonly lists: Pick<MemberLists, "standing" | "isJoining">;
-  /** When the daemon was started, by its clock then; milliseconds since 1970. */
-  readonly startedAt: number;
-  readonly isDurable: boolean;
-  readonly lostGroups: number;
-  /** Dead letters that wait for an operator. */
-  readonly deadLetters: () => number;
-  /** How many look back now. */
-  readonly recalls: { readonly running: number };
-  /** The Redis that follows the fold; null: none does. */
-  readonly mirror: () => Pick<MirrorFace, "figures"> | null;
-}
+import type { Recorder } from "../replica/recorder.js";
+import type { NodeState } from "../replica/replica-context.js";
 
 /** The figures of TIMELINE STATUS, and those that only metrics show. */
 export interface ReplicaFigures extends TimelineReport {
@@ -61,34 +17,46 @@ export interface ReplicaFigures extends TimelineReport {
   readonly messages: Readonly<MessageFigures>;
 }
 
-export function figuresOf(face: ReplicaFace): ReplicaFigures {
-  const { timeline, peering, isDurable, lostGroups, recalls, startedAt, lists } = face;
+/** What is told of the looks back, and what only their owner knows. */
+interface Looks {
+  readonly node: NodeState;
+  readonly recorder: Recorder;
+  readonly recalls: Recalls;
+  /** When the daemon was started, by its clock then; milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly deadLetters: number;
+  readonly mirror: MirrorFace | null;
+}
+
+export function figuresOf(looks: Looks): ReplicaFigures {
+  const { node, recorder, recalls, startedAt, deadLetters, mirror } = looks;
+  const { timeline, peering, storage } = node;
+  const standing = node.lists?.standing ?? standingOf([]);
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
-  const { heads } = lists.standing;
+  const { heads } = standing;
   const { size, dropped } = peering.quarantine;
   const { taken, strays, possibleStrays, progress } = peering.snapshots;
   const [ring, data] = [index.total("ring"), index.total("data")];
-  const mirror = face.mirror()?.figures ?? null;
   return {
     ...figures,
     failure,
     watermark,
     published,
-    lostGroups,
+    lostGroups: storage.lostGroups,
     dropped,
     strays,
     possibleStrays,
     standstill,
-    durable: isDurable,
-    deadLetters: face.deadLetters(),
-    state: face.state(),
+    durable: storage.isDurable,
+    deadLetters,
+    state: recorder.state,
     semantics: timeline.ring.semantics,
-    revoked: face.revoked(),
-    unlisted: face.unlisted(),
-    authorize: face.introduction()?.join(" ") ?? null,
+    revoked: recorder.revoked,
+    unlisted: recorder.unlisted,
+    authorize: recorder.introduction?.join(" ") ?? null,
     list: heads.length === 0 ? null : heads.map(({ list }) => list.number).join(" "),
     listHash: heads[0] === undefined ? null : hexOf(heads[0].hash),
-    joining: lists.isJoining,
+    joining: node.lists?.isJoining ?? false,
     skewed: peering.isSkewed,
     newest: newest.at,
     stable: peering.stablePoint,
@@ -107,14 +75,13 @@ export function figuresOf(face: ReplicaFace): ReplicaFigures {
     order: peering.order,
     differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
     compared: peering.states.comparedAt,
-    mirror: mirror === null ? null : mirrorReport(mirror),
-    members: peering.members.map((member) => memberReport(member, face)),
+    mirror: mirror === null ? null : mirrorReport(mirror.figures),
+    members: peering.members.map((member) => memberReport(member, standing, timeline)),
   };
 }
 
-function memberReport(member: MemberStatus, { lists, timeline }: ReplicaFace): MemberReport {
+function memberReport(member: MemberStatus, { heads, members }: Standing, timeline: Timeline): MemberReport {
   const { id, isLacking } = member;
-  const { heads, members } = lists.standing;
   return {
     ...member,
     id: id === null ? null : hexOf(id),

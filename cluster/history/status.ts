@@ -5,20 +5,20 @@ import { figuresReply } from "../../protocol/figures/figures-reply.js";
 import { TIMELINE_FIGURES, UPTO_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import type { Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { DigestIndex } from "../../timeline/compare/digest-index.js";
 import { readStatusUpTo } from "./query.js";
-import { figuresOf, type ReplicaFace } from "./replica-figures.js";
+import type { ReplicaFigures } from "./replica-figures.js";
 
 /** @param argv  `TIMELINE STATUS [UPTO ms]`. @throws CommandFailure */
-export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply {
+export function status(argv: readonly ByteString[], figures: ReplicaFigures, index: DigestIndex): Reply {
   const upTo = readStatusUpTo(argv);
-  const figures = figuresOf(replica);
   if (upTo === null) return figuresReply(TIMELINE_FIGURES, figures);
   const table = { ...TIMELINE_FIGURES, ...UPTO_FIGURES };
-  return figuresReply(table, { ...figures, ...upToFigures(upTo, replica) });
+  return figuresReply(table, { ...figures, ...upToFigures(upTo, index) });
 }
 
 /** Returns what is held up to a whole second, so that daemons can be compared while clients write to them. */
-function upToFigures(upTo: number, { timeline: { index } }: ReplicaFace): Figures<typeof UPTO_FIGURES> {
+function upToFigures(upTo: number, index: DigestIndex): Figures<typeof UPTO_FIGURES> {
   const upto = Math.floor(upTo / 1000) * 1000;
   const sumOf = (set: "ring" | "data") => {
     const { count, sum } = index.digestUpTo(upto, set);

@@ -6,9 +6,11 @@ import type { Environment } from "../../net/process/environment.js";
 import type { Settings } from "../../options/settings.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
+import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Peering } from "../peers/peering.js";
+import type { Keeping } from "./aside-folders.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
 export interface ReplicaContext {
@@ -29,6 +31,10 @@ export interface NodeState extends ReplicaContext {
   readonly peering: Peering;
   /** null: it knows none. */
   readonly lists: MemberLists | null;
+  /** How it makes snapshots, and those that it has. */
+  readonly snapshots: SnapshotParts;
+  /** Where it keeps what leaves its timeline. */
+  readonly keeping: Keeping;
   /** Runs steps of work that can wait, beside which clients are served. */
   readonly soon: (step: () => void) => void;
 }

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { pino } from "pino";
 import { History } from "../../../cluster/history/history.js";
-import type { ReplicaFace } from "../../../cluster/history/replica-figures.js";
 import { noMessages } from "../../../cluster/peers/shared/message-figures.js";
+import type { Recorder } from "../../../cluster/replica/recorder.js";
+import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -21,6 +22,7 @@ import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { Snapshots } from "../../../timeline/snapshots/snapshot-files.js";
 import { folded } from "../../conformance/resp2-fold.js";
+import { double } from "../../support/double.js";
 import { type KeyPair, makeKeyPair, signCommands } from "../../support/envelope-client.js";
 
 export const AT = 1_790_000_000_000;
@@ -69,19 +71,8 @@ export class PastScene {
   }: { snapshots?: Pick<Snapshots, "list" | "read"> | null; known?: Semantics } = {}) {
     const settings = { signKey: [this.app.file], rootKey: [this.root.file], clusterName: "test" };
     this.signers = loadSigners(settings, pino({ level: "silent" }), known);
-    this.history = new History({
-      recall: {
-        storage: this.storage,
-        snapshots,
-        hash: hashOf,
-        genesis: this.signers.makeRing,
-        databases: DATABASES_DEFAULT,
-        uptime: () => performance.now(),
-        soon: (step) => void setImmediate(step),
-      },
-      replica: this.#replica(),
-      environment: { clock: () => NOW },
-    });
+    const recorder = double<Recorder>({ state: "live", revoked: null, unlisted: null, introduction: null });
+    this.history = new History(this.#node(snapshots), recorder);
   }
 
   get recallParts() {
@@ -139,10 +130,14 @@ export class PastScene {
     return answer.units.map((unit) => names.map((name) => unit[name] as Plain));
   }
 
-  #replica(): Omit<ReplicaFace, "recalls" | "mirror" | "startedAt"> {
+  #node(snapshots: Pick<Snapshots, "list" | "read"> | null): NodeState {
     const { index } = this;
     const tail = { tailUnits: 1, tailBytes: 2, redone: 3, waiting: 4, bytes: 5 };
-    return {
+    return double<NodeState>({
+      ...this.recallParts,
+      signers: this.signers,
+      environment: { clock: () => NOW, uptime: () => performance.now() },
+      snapshots: { snapshots: snapshots as Snapshots },
       timeline: {
         index,
         watermark: 10,
@@ -171,15 +166,9 @@ export class PastScene {
         members: [],
         speaking: { figures: noMessages() },
       },
-      state: () => "live",
-      isDurable: false,
-      lostGroups: 0,
-      deadLetters: () => 9,
-      revoked: () => null,
-      unlisted: () => null,
-      introduction: () => null,
+      keeping: { waitingLetters: () => 9 },
       lists: { standing: { ...standingOf([]), left: new Set([LEFT_OUT]) }, isJoining: false },
-    };
+    });
   }
 }
 

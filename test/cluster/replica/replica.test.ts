@@ -1,7 +1,7 @@
 /** What a daemon with a timeline hands on to its pipeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openNode } from "../../../cluster/replica/cluster-node.js";
+import { openNode } from "../../../cluster/node/cluster-node.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
@@ -76,7 +76,7 @@ test("with --fsync never a daemon has no members: they would be told what a cras
     const replica = await openOn(folder.path, ["--fsync", fsync]);
     assert.equal(replica.takeMember !== null, takes);
     const peers = [{ host: "127.0.0.1", port: 9, pin: null, tls: false }];
-    replica.reread({ peers, adopt: null, clusterSecret: null })();
+    replica.reread({ ...settingsFrom([]), peers, adopt: null, clusterSecret: null })();
     assert.equal(replica.peering.members.length, takes ? 1 : 0);
     await replica.stop();
   }

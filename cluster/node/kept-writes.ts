@@ -1,6 +1,6 @@
 /**
  * What keeps a daemon's writes and has the state that they make, as the wiring and the listeners know it: a timeline of its own
- * (replica.ts), or a stream that orders them (order/).
+ * (cluster-node.ts), or a stream that orders them (order/).
  */
 import type { Socket } from "node:net";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
@@ -13,13 +13,13 @@ import type { Place } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { History } from "../history/history.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
-import type { Gateway } from "./gateway.js";
-import type { TimelineBackend } from "./timeline-backend.js";
+import type { Gateway } from "../replica/gateway.js";
+import type { TimelineBackend } from "../replica/timeline-backend.js";
 
 export interface MirroredTimeline {
   readonly timeline: Timeline;
   readonly backend: TimelineBackend;
-  readonly history: Pick<History, "mirror">;
+  readonly history: History;
 }
 
 export interface KeptWrites extends Service {
@@ -49,5 +49,5 @@ export interface KeptWrites extends Service {
    * @returns what makes it so
    * @throws StartError  it cannot be used
    */
-  reread(settings: Pick<Settings, "peers" | "adopt" | "clusterSecret">): () => void;
+  reread(settings: Settings): () => void;
 }

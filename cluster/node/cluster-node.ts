@@ -25,25 +25,25 @@ import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import { Timeline } from "../../timeline/timeline.js";
-import { History, type HistoryParts } from "../history/history.js";
+import { History } from "../history/history.js";
 import { StateMark } from "../history/state-mark.js";
 import { boundLists } from "../members/bound-lists.js";
 import type { MemberLists } from "../members/member-lists.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
 import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
-import { type Keeping, keepingIn } from "./aside-folders.js";
-import { entryCheck, ringEntryCheck } from "./check-entry.js";
-import type { Gateway } from "./gateway.js";
+import { type Keeping, keepingIn } from "../replica/aside-folders.js";
+import { entryCheck, ringEntryCheck } from "../replica/check-entry.js";
+import type { Gateway } from "../replica/gateway.js";
+import { heardMessages } from "../replica/message-check.js";
+import { relayMessages } from "../replica/message-relay.js";
+import { openStorage } from "../replica/open-storage.js";
+import { Recorder } from "../replica/recorder.js";
+import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
+import { snapshotParts } from "../replica/snapshots.js";
+import { tellAtStart } from "../replica/start-notes.js";
+import { TimelineBackend } from "../replica/timeline-backend.js";
 import type { KeptWrites } from "./kept-writes.js";
-import { heardMessages } from "./message-check.js";
-import { relayMessages } from "./message-relay.js";
-import { openStorage } from "./open-storage.js";
-import { Recorder } from "./recorder.js";
-import { type NodeState, nextTurn, type ReplicaContext } from "./replica-context.js";
-import { snapshotParts } from "./snapshots.js";
-import { tellAtStart } from "./start-notes.js";
-import { TimelineBackend } from "./timeline-backend.js";
 
 /** Milliseconds between two looks at the time. */
 const PEERS_TICK_MS = 25;
@@ -83,8 +83,8 @@ export class ClusterNode implements KeptWrites, NodeState {
   /** Receives what has been recorded, for subscribers. */
   watcher: KeptWrites["watcher"] = null;
   readonly #stateMark: StateMark;
-  readonly #snapshots: SnapshotParts;
-  readonly #keeping: Keeping;
+  readonly snapshots: SnapshotParts;
+  readonly keeping: Keeping;
   #peers: readonly PeerAddress[];
   #secret: ClusterSecret | null;
   /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
@@ -111,15 +111,15 @@ export class ClusterNode implements KeptWrites, NodeState {
     this.#order = settings.adopt;
     this.#secret = secret;
     this.soon = new Turns({ uptime: environment.uptime, defer: nextTurn }).soon;
-    this.#snapshots = snapshotParts(this);
-    this.#keeping = keepingIn(settings, storage, log);
+    this.snapshots = snapshotParts(this);
+    this.keeping = keepingIn(settings, storage, log);
     this.timeline = this.#makeTimeline();
     signers.follow(() => this.timeline.ring);
     this.lists = boundLists(this);
     this.peering = this.#makePeering(broadcasts);
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
     this.recording = new Recorder(this);
-    this.history = new History(this.#pastOf());
+    this.history = new History(this, this.recording);
     this.backend.past = this.history;
     const own = this.gateway?.own ?? null;
     relayMessages({ settings, environment, log, broadcasts, speaking: this.peering.speaking, own });
@@ -129,7 +129,7 @@ export class ClusterNode implements KeptWrites, NodeState {
       isAlone: () => this.#isAlone,
       environment,
     });
-    this.#stateMark = new StateMark({ storage, recorder: this.recording, timeline: this.timeline });
+    this.#stateMark = new StateMark(this, this.recording);
   }
 
   get gateway(): Gateway | null {
@@ -179,7 +179,7 @@ export class ClusterNode implements KeptWrites, NodeState {
    * @returns what makes it so
    * @throws StartError  the secret's file cannot be used
    */
-  reread(settings: Pick<Settings, "peers" | "adopt" | "clusterSecret">): () => void {
+  reread(settings: Settings): () => void {
     if (this.settings.fsync === "never") return () => {};
     const secret = loadClusterSecret(settings, this.log);
     return () => {
@@ -220,9 +220,9 @@ export class ClusterNode implements KeptWrites, NodeState {
         retainMs: settings.retain,
         retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
       },
-      snapshots: this.#snapshots,
+      snapshots: this.snapshots,
       refusesRing: ringEntryCheck({ signers, databases: DATABASES_DEFAULT }),
-      ...this.#keeping,
+      ...this.keeping,
       isAlone: () => this.#isAlone,
       isJoining: () => this.peering.isJoining,
       owner: {
@@ -278,34 +278,5 @@ export class ClusterNode implements KeptWrites, NodeState {
       log,
       limits: peeringLimits(settings),
     });
-  }
-
-  /** What TIMELINE commands are answered from. */
-  #pastOf(): HistoryParts {
-    const { storage, environment, recording } = this;
-    return {
-      recall: {
-        storage,
-        snapshots: this.#snapshots.snapshots,
-        soon: this.soon,
-        uptime: environment.uptime,
-        hash: hashOf,
-        genesis: this.signers.makeRing,
-        databases: DATABASES_DEFAULT,
-      },
-      replica: {
-        timeline: this.timeline,
-        peering: this.peering,
-        lists: this.lists,
-        state: () => recording.state,
-        revoked: () => recording.revoked,
-        unlisted: () => recording.unlisted,
-        isDurable: storage.isDurable,
-        lostGroups: storage.lostGroups,
-        deadLetters: () => this.#keeping.waitingLetters(environment.clock()),
-        introduction: () => recording.introduction,
-      },
-      environment,
-    };
   }
 }
