@@ -58,7 +58,7 @@ export interface FolderRestoring {
   /** Milliseconds since 1970: what came later is left out; null: nothing is. */
   readonly at: number | null;
   readonly functionsName: string;
-  readonly log: Pick<TimelineLog, "error" | "warn">;
+  readonly log: TimelineLog;
 }
 
 /** Makes the data folder, which is there when it is whole. @returns how many entries were left out @throws NotRestored */

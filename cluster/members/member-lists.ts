@@ -18,7 +18,7 @@ import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
 export interface MemberListsParts {
-  readonly storage: Pick<Storage, "mark" | "put" | "synced" | "isDurable">;
+  readonly storage: Storage;
   readonly signers: SignersFace;
   /** The daemon's own id. */
   readonly own: ByteString;

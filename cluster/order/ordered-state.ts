@@ -19,7 +19,7 @@ import { exceeds, isCounted } from "../../timeline/fold/admission.js";
 import { Fold, type UnitAnswer } from "../../timeline/fold/fold.js";
 import { concernsRing } from "../../timeline/snapshots/ring-entries.js";
 import { standstillOf } from "../../timeline/standstill.js";
-import type { CheckEntry } from "../peers/shared/peering-parts.js";
+import type { CheckEntry } from "../peers/shared/cluster-state.js";
 import type { StreamMessage } from "./order-stream.js";
 import { OrderedIds } from "./ordered-ids.js";
 

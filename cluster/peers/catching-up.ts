@@ -5,7 +5,7 @@ import type { Joining } from "./joining.js";
 import type { Member } from "./member.js";
 import type { Gaps } from "./past/gaps.js";
 import type { Roster } from "./roster.js";
-import type { PeeringParts } from "./shared/peering-parts.js";
+import type { ClusterState } from "./shared/cluster-state.js";
 import { holdsLess, totalsOf } from "./shared/totals.js";
 
 /** Reasons for catching up, after "This daemon takes no writes yet: ". */
@@ -17,7 +17,7 @@ const REASONS = {
 } as const;
 
 export interface CatchingUpParts {
-  readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline" | "lists">;
+  readonly peering: ClusterState;
   readonly roster: () => Roster;
   readonly gaps: Gaps;
   readonly joining: Joining;

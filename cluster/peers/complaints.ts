@@ -3,18 +3,14 @@
 import type { LogThrottle } from "../../net/process/log-throttle.js";
 import { hexOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import type { Member } from "./member.js";
-import type { PeeringParts } from "./shared/peering-parts.js";
+import type { ClusterState } from "./shared/cluster-state.js";
 
 export class Complaints {
-  readonly #peering: Pick<PeeringParts, "hash" | "limits">;
+  readonly #peering: ClusterState;
   readonly #notices: LogThrottle;
   readonly #ban: (member: Member, why: string) => void;
 
-  constructor(
-    peering: Pick<PeeringParts, "hash" | "limits">,
-    notices: LogThrottle,
-    ban: (member: Member, why: string) => void,
-  ) {
+  constructor(peering: ClusterState, notices: LogThrottle, ban: (member: Member, why: string) => void) {
     this.#peering = peering;
     this.#notices = notices;
     this.#ban = ban;

@@ -17,15 +17,15 @@ import { SnapshotChoice } from "./past/snapshot-choice.js";
 import { SnapshotTaking } from "./past/snapshot-taking.js";
 import { type Report, reporterOf } from "./past/stable-point.js";
 import type { Roster } from "./roster.js";
-import type { PeeringParts } from "./shared/peering-parts.js";
+import type { ClusterState } from "./shared/cluster-state.js";
 
 export interface ForgottenPastParts {
-  readonly peering: PeeringParts;
+  readonly peering: ClusterState;
   readonly notices: LogThrottle;
   readonly roster: () => Roster;
   /** Members that have said something: before that they take no long messages. */
   readonly listening: () => Iterable<Member>;
-  readonly catchingUp: () => Pick<CatchingUp, "beganEmpty" | "isEverybodyHere">;
+  readonly catchingUp: () => CatchingUp;
   /** Of this daemon. */
   readonly state: () => DaemonState;
   /** A snapshot has taken the place of what was here. */

@@ -5,8 +5,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { StatusMessage } from "../../protocol/members/member-messages.js";
+import type { Timeline } from "../../timeline/timeline.js";
 import type { Electorate } from "./past/electorate.js";
-import type { TimelineFace } from "./shared/peering-parts.js";
 
 /** What a member says of itself. */
 export type JoinedStatus = Pick<StatusMessage, "watermark" | "clock" | "skewed">;
@@ -15,7 +15,7 @@ export type JoinedStatus = Pick<StatusMessage, "watermark" | "clock" | "skewed">
 const BELIEVED_AHEAD_MS = 86_400_000;
 
 export interface JoiningParts {
-  readonly timeline: Pick<TimelineFace, "published" | "raise" | "index" | "forgotten">;
+  readonly timeline: Timeline;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }

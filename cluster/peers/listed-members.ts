@@ -5,16 +5,17 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
 import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
+import type { MemberLists } from "../members/member-lists.js";
 import type { Member } from "./member.js";
 import type { Electorate } from "./past/electorate.js";
-import type { MemberListsFace, PeeringParts } from "./shared/peering-parts.js";
+import type { ClusterState } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
 /** Lists of one member that are looked at between two statuses: an honest one has one, or two that stand beside each other. */
 const CHECKS_MOST = 16;
 
 export interface ListedMembersParts {
-  readonly peering: Pick<PeeringParts, "lists" | "timeline" | "limits" | "log" | "clock" | "hash">;
+  readonly peering: ClusterState;
   /** Connected and proven. */
   readonly members: () => ReadonlyMap<ByteString, Member>;
   /** The peers of --peer, without those that a list leaves out. */
@@ -173,7 +174,7 @@ export class ListedMembers {
   }
 
   /** Takes a list that its signature proves, or most of the configured peers. @param body  with the signature, views of what came */
-  #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberListsFace["take"]> {
+  #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
     const { lists, hash, log } = this.#parts.peering;
     if (lists === undefined) return "old";
     const [kept, keptSignature] = [Buffer.from(body), Buffer.from(signature)];

@@ -4,23 +4,23 @@ import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { Outbox } from "./exchange/outbox.js";
 import type { MemberShared } from "./member-shared.js";
-import type { MemberStatus } from "./shared/peering-parts.js";
+import type { MemberStatus } from "./shared/cluster-state.js";
 
 /** What is described. */
 export interface DescribedMember {
   readonly id: ByteString;
   readonly bit: number;
   readonly status: StatusMessage | null;
-  readonly connection: Pick<MemberConnection, "heardAt">;
+  readonly connection: MemberConnection;
   readonly connectedSince: number;
   readonly isEqual: boolean | null;
-  readonly outbox: Pick<Outbox, "behind">;
+  readonly outbox: Outbox;
   readonly refusals: number;
 }
 
 export function describeMember(
   member: DescribedMember,
-  shared: Pick<MemberShared<unknown>, "peering" | "clocks" | "spreading" | "gaps">,
+  shared: MemberShared<never>,
   { address, roundTrip }: Pick<MemberStatus, "address" | "roundTrip">,
 ): MemberStatus {
   const { peering, clocks, spreading, gaps } = shared;

@@ -11,14 +11,14 @@ import type { Packer } from "./exchange/packing.js";
 import type { Spreading } from "./exchange/spreading.js";
 import type { MemberClocks } from "./member-clocks.js";
 import type { Gaps } from "./past/gaps.js";
+import type { ClusterState } from "./shared/cluster-state.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { FarewellCode } from "./shared/farewells.js";
 import type { MessageFigures } from "./shared/message-figures.js";
-import type { PeeringParts } from "./shared/peering-parts.js";
 
 /** What all members share. */
 export interface MemberShared<Member> {
-  readonly peering: PeeringParts;
+  readonly peering: ClusterState;
   readonly slices: Turns;
   readonly spreading: Spreading;
   readonly intake: Intake;

@@ -17,8 +17,8 @@ import { describeMember } from "./member-description.js";
 import type { MemberShared } from "./member-shared.js";
 import { MemberSpeech } from "./member-speech.js";
 import { SnapshotGiving } from "./past/snapshot-giving.js";
+import type { MemberStatus } from "./shared/cluster-state.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
-import type { MemberStatus } from "./shared/peering-parts.js";
 import { isSameTotals, totalsOf } from "./shared/totals.js";
 
 /** A push that has come, or a step that is to run behind those before it. */

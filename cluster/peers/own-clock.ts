@@ -1,17 +1,17 @@
 /** Whether this machine's clock is right, as far as the members' tell: said in the log when that changes. */
 import { skewedWatermark } from "../../timeline/members/skew-rule.js";
 import { MemberClocks } from "./member-clocks.js";
-import type { PeeringParts } from "./shared/peering-parts.js";
+import type { ClusterState } from "./shared/cluster-state.js";
 
 export class OwnClock {
   readonly clocks: MemberClocks;
-  readonly #parts: Pick<PeeringParts, "clock" | "uptime" | "limits" | "log">;
+  readonly #parts: ClusterState;
   readonly #size: () => number;
   /** What was last told. */
   #wasSkewed = false;
 
   /** @param size  how many daemons there are, this one included */
-  constructor(parts: Pick<PeeringParts, "clock" | "uptime" | "limits" | "log">, size: () => number) {
+  constructor(parts: ClusterState, size: () => number) {
     this.#parts = parts;
     this.#size = size;
     this.clocks = new MemberClocks(parts.limits);

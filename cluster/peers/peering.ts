@@ -25,8 +25,8 @@ import type { SnapshotTaking } from "./past/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./past/stable-point.js";
 import type { Revocation } from "./revocation.js";
 import { Roster } from "./roster.js";
+import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
-import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
@@ -38,7 +38,7 @@ const LOOK_EVERY_MS = 1000;
 const NOTICE_MS = 600_000;
 
 export class Peering {
-  readonly #parts: PeeringParts;
+  readonly #parts: ClusterState;
   readonly #notices: LogThrottle;
   readonly #roster: Roster;
   readonly #slices: Turns;
@@ -60,7 +60,7 @@ export class Peering {
   #nextLookAt = 0;
   #ringChanged = false;
 
-  constructor(parts: PeeringParts) {
+  constructor(parts: ClusterState) {
     const { log, uptime, soon, limits, timeline } = parts;
     this.#parts = parts;
     this.#notices = new LogThrottle({ log, uptime, periodMs: NOTICE_MS });
@@ -240,7 +240,7 @@ export class Peering {
   }
 
   /** Snapshots taken from members; what is on its way; own entries that they are not made of, or may not be. */
-  get snapshots(): Pick<SnapshotTaking, "taken" | "strays" | "possibleStrays" | "progress"> {
+  get snapshots(): SnapshotTaking {
     return this.#past.snapshots;
   }
 
@@ -255,7 +255,7 @@ export class Peering {
   }
 
   /** What has been found of this daemon's state and members'. */
-  get states(): Pick<StateComparing, "comparedAt" | "differences"> {
+  get states(): StateComparing {
     return this.#states;
   }
 

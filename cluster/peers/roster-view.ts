@@ -3,8 +3,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { awayMember, type Dialer } from "./connections/dialer.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
+import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
-import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 
 /** Why a member that the list names is not connected, if no address is known of it. */
 const NO_ADDRESS = "No address of --peer leads to it.";
@@ -47,7 +47,7 @@ export function statusesOf(
 export function isHeard(
   { id, refusal }: MemberConnection,
   { kind }: ExchangeMessage,
-  lists: PeeringParts["lists"],
+  lists: ClusterState["lists"],
 ): boolean {
   if (lists === undefined || kind === "list" || kind === "status") return true;
   return refusal === null && lists.mayTakeFrom(id);

@@ -19,13 +19,13 @@ import { type Electorate, electorateOf, everybody } from "./past/electorate.js";
 import { Revocation } from "./revocation.js";
 import { isHeard, statusesOf } from "./roster-view.js";
 import { Seats } from "./seats.js";
+import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import { FAREWELLS, type FarewellCode, isOfWord } from "./shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
-import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 
 export interface RosterParts {
-  readonly peering: PeeringParts;
+  readonly peering: ClusterState;
   readonly notices: LogThrottle;
   /** Of this daemon. */
   readonly state: () => DaemonState;
@@ -103,7 +103,7 @@ export class Roster {
   }
 
   /** Other addresses: connections opened to those that are left out are closed. */
-  setPeers(addresses: PeeringParts["peers"]): void {
+  setPeers(addresses: ClusterState["peers"]): void {
     for (const connection of this.#dialers.set(addresses, this.#parts.peering))
       this.#close(connection, "stopping");
     this.recheck();

@@ -4,11 +4,11 @@
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
 import type { Roster } from "./roster.js";
-import type { PeeringParts } from "./shared/peering-parts.js";
+import type { ClusterState } from "./shared/cluster-state.js";
 import { StandstillClock } from "./shared/standstill-clock.js";
 
 export class StandingStill {
-  readonly #peering: PeeringParts;
+  readonly #peering: ClusterState;
   readonly #roster: Roster;
   readonly #clock: StandstillClock;
   /** The end of the last standstill, in milliseconds of uptime; null: it has compared itself since. */
@@ -16,7 +16,7 @@ export class StandingStill {
   #isMarked = false;
   #isCutOff = false;
 
-  constructor(peering: PeeringParts, roster: Roster) {
+  constructor(peering: ClusterState, roster: Roster) {
     this.#peering = peering;
     this.#roster = roster;
     this.#clock = new StandstillClock(peering);

@@ -40,7 +40,7 @@ export const DAMAGED_BYTES_MOST = 64 * MEBIBYTE;
  */
 export function asideOf(
   data: string | null,
-  log: Pick<TimelineLog, "error" | "warn">,
+  log: TimelineLog,
   freeBytes: (folder: string) => number = freeBytesOf,
 ): OpenAside | null {
   if (data === null) return null;
@@ -91,11 +91,7 @@ export interface Keeping extends Pick<TimelineParts, "openAside" | "keepDamaged"
 }
 
 /** What an earlier process left undecided is decided. */
-export function keepingIn(
-  { data, limits }: Pick<Settings, "data" | "limits">,
-  storage: Pick<Storage, "mark">,
-  log: Pick<TimelineLog, "error" | "warn">,
-): Keeping {
+export function keepingIn({ data, limits }: Settings, storage: Storage, log: TimelineLog): Keeping {
   const letters = data === null ? null : new DeadLetters({ data, most: limits.maxDeadLetterBytes, log });
   letters?.decide(storage);
   return {

@@ -15,7 +15,7 @@ import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
-import type { CheckEntry, CheckedEntry, ProvedEntry, TimelineFace } from "../peers/shared/peering-parts.js";
+import type { CheckEntry, CheckedEntry, Holder, ProvedEntry } from "../peers/shared/cluster-state.js";
 
 /** A daemon that lets itself in has a body of some 300 bytes. */
 const INTRODUCTION_BYTES_MAX = 4096;
@@ -66,7 +66,7 @@ function wrongIn(
 function check(
   { signers, hash, databases }: EntryCheckParts,
   { body, signature, proved }: PackedEntry & { readonly proved: ProvedEntry | null },
-  timeline: Pick<TimelineFace, "holds" | "hasRoom">,
+  timeline: Holder,
 ): CheckedEntry {
   const { ring } = signers;
   // Before the signature holds no more is read than whose it is and its date: most of what is not new is told by that.

@@ -21,7 +21,7 @@ interface Recording {
 export function answerUnrecorded(
   { id, envelope, signer, room, standing }: Taken,
   recording: Recording,
-  audit: Pick<KeyAudit, "denied">,
+  audit: KeyAudit,
 ): EnvelopeAnswer | null {
   // The pipeline lets none through where there are keys, and whatever is recorded proves whose it is.
   if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
@@ -39,7 +39,7 @@ function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
   signer: KeyRecord,
   ring: KeyRing,
-  audit: Pick<KeyAudit, "denied">,
+  audit: KeyAudit,
 ): ErrorReply[] | null {
   if (signer.acl.isUnlimited) return null;
   const isWhole = multi || conditions !== null;

@@ -25,7 +25,7 @@ interface Given {
 }
 
 export interface GivenAnswersParts {
-  readonly environment: Pick<Environment, "clock" | "setTimer">;
+  readonly environment: Environment;
   /** Milliseconds that an envelope's date may lie behind the clock. */
   readonly past: number;
   /** When all that was put on the disk is as safe as --fsync says. */

@@ -17,13 +17,13 @@ import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import { refusalOf } from "../../store/judgement.js";
 import type { KeyRecord } from "../../store/key-ring.js";
-import type { HearMessages, PeeringParts } from "../peers/shared/peering-parts.js";
+import type { ClusterState, HearMessages } from "../peers/shared/cluster-state.js";
 import { UNSIGNED } from "./check-entry.js";
 
 export interface MessageCheckParts {
   readonly signers: SignersFace;
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
-  readonly broadcasts: Pick<Broadcasts, "isKnown" | "wasTold" | "tell">;
+  readonly broadcasts: Broadcasts;
   readonly clock: () => number;
   readonly window: DateWindow;
   readonly databases: number;
@@ -48,7 +48,7 @@ import type { ReplicaContext } from "./replica-context.js";
 export function heardMessages(
   { signers, environment, settings }: ReplicaContext,
   broadcasts: Broadcasts,
-): NonNullable<PeeringParts["messages"]> {
+): NonNullable<ClusterState["messages"]> {
   const { clock } = environment;
   const { window } = settings;
   const databases = DATABASES_DEFAULT;

@@ -13,10 +13,7 @@ import { MemoryStorage } from "../../timeline/memory-storage.js";
  * @param log  told of damage that costs something, and keeps nobody from starting
  * @throws StartError  the folder cannot be used, or another daemon has it
  */
-export async function openStorage(
-  { data, fsync }: Pick<Settings, "data" | "fsync">,
-  log: Pick<TimelineLog, "error" | "warn">,
-): Promise<Storage> {
+export async function openStorage({ data, fsync }: Settings, log: TimelineLog): Promise<Storage> {
   if (data === null) return new MemoryStorage();
   if (existsSync(orderFolder(data)))
     throw new StartError(

@@ -13,6 +13,7 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import { makeSnapshotInTurns } from "../../timeline/snapshots/make-snapshot.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { Timeline } from "../../timeline/timeline.js";
+import { double } from "../support/double.js";
 import { type KeyPair, signCommands } from "../support/envelope-client.js";
 
 const MINUTE_MS = 60_000;
@@ -45,7 +46,7 @@ export function signPast(
 /** Some of what is recorded first is left as a snapshot only. */
 export async function makePastFolder(folder: string, { keys, retainMs, entries }: Past): Promise<void> {
   const signers = loadSigners(keys, SILENT);
-  const storage = await openStorage({ data: folder, fsync: "always" }, SILENT);
+  const storage = await openStorage(double<Settings>({ data: folder, fsync: "always" }), SILENT);
   await keepGenesis(storage, signers.genesis);
   const snapshots = new SnapshotFiles(snapshotFolder(folder));
   const parts = { storage, snapshots, genesis: signers.makeRing, databases: DATABASES_DEFAULT, hash: hashOf };

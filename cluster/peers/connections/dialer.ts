@@ -6,9 +6,9 @@
 import { placeName } from "../../../net/process/place.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { MemberStatus } from "../shared/cluster-state.js";
 import type { FarewellCode } from "../shared/farewells.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
-import type { MemberStatus } from "../shared/peering-parts.js";
 import type { MemberConnection } from "./member-connection.js";
 
 /** Longest wait after a connection that was one too many: when the other one breaks, this is the next. */
@@ -113,7 +113,7 @@ export class Dialer {
   }
 
   /** Who is there has proved it, as a member or as a daemon that the list of members does not name. */
-  proved({ id, spki }: Pick<MemberConnection, "id" | "spki">): void {
+  proved({ id, spki }: MemberConnection): void {
     this.id = id;
     this.spki = spki;
   }

@@ -1,6 +1,6 @@
 /** The addresses of --peer: who has proved to be at each, and the connections that were opened there. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { Dialer, dialingKey } from "./dialer.js";
 import type { MemberConnection } from "./member-connection.js";
 
@@ -8,10 +8,7 @@ export class Dialers implements Iterable<Dialer> {
   #all: readonly Dialer[] = [];
 
   /** Takes other addresses. @returns connections to addresses that are no longer among them */
-  set(
-    addresses: PeeringParts["peers"],
-    { limits, random }: Pick<PeeringParts, "limits" | "random">,
-  ): MemberConnection[] {
+  set(addresses: ClusterState["peers"], { limits, random }: ClusterState): MemberConnection[] {
     const before = new Map(this.#all.map((dialer) => [dialingKey(dialer.address), dialer]));
     this.#all = addresses.map((address) => {
       const kept = before.get(dialingKey(address));

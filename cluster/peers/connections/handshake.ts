@@ -8,7 +8,7 @@ import { KNOWS_LISTS } from "../../../protocol/members/list-message.js";
 import { KNOWS_SPEAK, type ProofMessage } from "../../../protocol/members/member-messages.js";
 import { KNOWS_STATES } from "../../../protocol/members/state-messages.js";
 import { type DaemonState, writeHello } from "../../../protocol/version-2/messages-v2.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 
 export const VERSION = 2;
 const DOMAIN = "dbsync2\0member\0";
@@ -37,7 +37,7 @@ const NO_MAC = Buffer.alloc(0);
 export function makeProof(
   challenges: Challenges,
   side: Side,
-  { identity, secret }: Pick<PeeringParts, "identity" | "secret">,
+  { identity, secret }: ClusterState,
 ): ProofMessage {
   const bytes = proofBytes(challenges, side);
   const mac = secret()?.mac(bytes) ?? NO_MAC;
@@ -45,10 +45,7 @@ export function makeProof(
 }
 
 /** What a member says first. */
-export function helloOf(
-  parts: Pick<PeeringParts, "identity" | "cluster" | "clock" | "messages" | "lists">,
-  state: DaemonState,
-): Buffer {
+export function helloOf(parts: ClusterState, state: DaemonState): Buffer {
   const { identity, cluster, clock, messages, lists } = parts;
   const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
   const knows = [

@@ -8,12 +8,12 @@ import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
 export class Handshakes {
-  readonly #limits: Pick<PeeringLimits, "maxHandshakes" | "maxHandshakesOfAddress">;
+  readonly #limits: PeeringLimits;
   /** Of each subnet the oldest first. */
   readonly #subnets = new Map<string, Set<MemberConnection>>();
   #size = 0;
 
-  constructor(limits: Pick<PeeringLimits, "maxHandshakes" | "maxHandshakesOfAddress">) {
+  constructor(limits: PeeringLimits) {
     this.#limits = limits;
   }
 

@@ -22,10 +22,10 @@ import {
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
 import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
 import { FAREWELLS, type FarewellCode, isOfWord } from "../shared/farewells.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
-import type { MemberSecret, PeeringParts } from "../shared/peering-parts.js";
 import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
 import { HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES, partingLists, toldText } from "./parting.js";
 
@@ -69,7 +69,7 @@ export class MemberConnection implements MemberSocketOwner {
   #known: MemberSecret | null = null;
   /** When the last byte came, or it began; `uptime` milliseconds. */
   heardAt: number;
-  readonly #parts: PeeringParts;
+  readonly #parts: ClusterState;
   readonly #owner: ConnectionOwner;
   readonly #socket: MemberSocket;
   readonly #nonce: ByteString;
@@ -83,7 +83,7 @@ export class MemberConnection implements MemberSocketOwner {
   readonly #since: number;
 
   private constructor(
-    parts: PeeringParts,
+    parts: ClusterState,
     owner: ConnectionOwner,
     from: { address: PeerAddress; connect: Connect } | { socket: MemberSocket },
   ) {
@@ -105,12 +105,12 @@ export class MemberConnection implements MemberSocketOwner {
     }
   }
 
-  static open(parts: PeeringParts, owner: ConnectionOwner, address: PeerAddress): MemberConnection {
+  static open(parts: ClusterState, owner: ConnectionOwner, address: PeerAddress): MemberConnection {
     return new MemberConnection(parts, owner, { address, connect: parts.connect });
   }
 
   /** @param socket  of a connection that came in; its first frame was a hello, which `greet` is to be given */
-  static answer(parts: PeeringParts, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
+  static answer(parts: ClusterState, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
     return new MemberConnection(parts, owner, { socket });
   }
 

@@ -4,8 +4,8 @@ import {
   LIST_BODY_BYTES_MAX,
   type ListMessage,
 } from "../../../protocol/members/list-message.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import type { FarewellCode } from "../shared/farewells.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
 
 /** A hello, challenge, proof or status is shorter: a stranger cannot make us keep more. */
 export const HANDSHAKE_FRAME_BYTES = 8192;
@@ -16,7 +16,7 @@ export const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTE
 export function partingLists(
   code: FarewellCode,
   knows: ReadonlySet<string>,
-  lists: PeeringParts["lists"],
+  lists: ClusterState["lists"],
 ): readonly ListMessage[] {
   const isOfList = code === "left-out" || code === "not-listed";
   if (!isOfList || lists === undefined || !knows.has(KNOWS_LISTS)) return [];

@@ -9,7 +9,7 @@ import type { PushMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
-import type { PeeringParts, ProvedEntry } from "../shared/peering-parts.js";
+import type { ClusterState, ProvedEntry } from "../shared/cluster-state.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
 import { NOTHING_PROVED, Proofs } from "./proofs.js";
@@ -51,10 +51,7 @@ interface Checked {
 }
 
 export interface IntakeParts {
-  readonly peering: Pick<
-    PeeringParts,
-    "timeline" | "checkEntry" | "signatureThreads" | "hash" | "clock" | "uptime" | "limits"
-  >;
+  readonly peering: ClusterState;
   readonly slices: Turns;
   readonly traces: Traces;
 }

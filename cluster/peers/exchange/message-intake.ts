@@ -7,12 +7,12 @@ import { Queue } from "../../../net/process/queue.js";
 import type { Turns, Work } from "../../../net/process/turns.js";
 import type { SpeakMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, packedBytes, readEntries } from "../../../protocol/members/member-packing.js";
+import type { ClusterState, HearMessages } from "../shared/cluster-state.js";
 import type { MessageFigures } from "../shared/message-figures.js";
-import type { HearMessages, PeeringParts } from "../shared/peering-parts.js";
 
 export interface MessageIntakeParts {
   readonly hear: HearMessages;
-  readonly limits: PeeringParts["limits"];
+  readonly limits: ClusterState["limits"];
   readonly uptime: () => number;
   readonly slices: Turns;
   readonly figures: MessageFigures;

@@ -6,7 +6,7 @@
 import { Queue } from "../../../net/process/queue.js";
 import { type PackedEntry, packedBytes, writeEntries } from "../../../protocol/members/member-packing.js";
 import type { MemberConnection } from "../connections/member-connection.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 
 interface Waiting {
   readonly entry: PackedEntry;
@@ -14,8 +14,8 @@ interface Waiting {
 }
 
 export class MessageOutbox {
-  readonly #connection: Pick<MemberConnection, "send" | "unsentBytes">;
-  readonly #limits: PeeringParts["limits"];
+  readonly #connection: MemberConnection;
+  readonly #limits: ClusterState["limits"];
   readonly #waiting = new Queue<Waiting>();
   /** Of those that wait. */
   #bytes = 0;
@@ -23,7 +23,7 @@ export class MessageOutbox {
   /** Whether something was left out that the member has not been told of, as all was that was said before it could be told anything. */
   #lacks = true;
 
-  constructor(connection: Pick<MemberConnection, "send" | "unsentBytes">, limits: PeeringParts["limits"]) {
+  constructor(connection: MemberConnection, limits: ClusterState["limits"]) {
     this.#connection = connection;
     this.#limits = limits;
   }

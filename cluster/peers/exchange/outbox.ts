@@ -7,7 +7,7 @@ import { Queue } from "../../../net/process/queue.js";
 import { type PackedEntry, packedBytes } from "../../../protocol/members/member-packing.js";
 import { type Place, readPlace } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import type { Packer } from "./packing.js";
 import type { AtOnce, Traces } from "./traces.js";
 
@@ -18,7 +18,7 @@ export interface PlaceCursor {
 }
 
 export interface OutboxParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "soon" | "limits">;
+  readonly peering: ClusterState;
   readonly connection: MemberConnection;
   readonly traces: Traces;
   readonly packer: Packer;
@@ -41,7 +41,7 @@ interface Giving {
 const WALK_PLACES = 128;
 
 export class Outbox {
-  readonly #parts: Pick<PeeringParts, "timeline" | "soon" | "limits">;
+  readonly #parts: ClusterState;
   readonly #connection: MemberConnection;
   readonly #traces: Traces;
   readonly #bit: number;

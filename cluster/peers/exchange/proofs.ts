@@ -1,6 +1,6 @@
 /** What other threads find of the signatures of a push: they are some entries ahead of the main thread, which takes the entries in order. */
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
-import type { ProvedEntry, SignatureThreads } from "../shared/peering-parts.js";
+import type { ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
 
 type Found = readonly (ProvedEntry | null)[];
 

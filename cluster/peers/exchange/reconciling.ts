@@ -10,8 +10,8 @@ import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
 import { GiveCursor } from "../../../timeline/compare/gives.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import type { ExchangeMessage } from "../shared/exchange-message.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
 import type { Outbox } from "./outbox.js";
 
 /** An exchange that moved fewer entries has found what there was; the rest is what came meanwhile. */
@@ -23,7 +23,7 @@ const SALT_MOST = 2 ** 31;
 const STEPS_MOST = 4;
 
 export interface ReconcilingParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "random" | "limits">;
+  readonly peering: ClusterState;
   readonly slices: Turns;
   readonly outbox: Outbox;
   /** Begins first when both could. */

@@ -1,6 +1,6 @@
 /** Answers a member that asks what is held here up to a date: seldom, and for whole seconds, as summing up is work. */
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
 
 const SECOND = 1000;
@@ -8,12 +8,12 @@ const SECOND = 1000;
 const REPORTS_MOST = 8;
 
 export class ReportAnswers {
-  readonly #parts: Pick<PeeringParts, "timeline" | "uptime">;
+  readonly #parts: ClusterState;
   /** Answered since. */
   #count = 0;
   #since = 0;
 
-  constructor(parts: Pick<PeeringParts, "timeline" | "uptime">) {
+  constructor(parts: ClusterState) {
     this.#parts = parts;
   }
 

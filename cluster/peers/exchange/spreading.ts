@@ -5,7 +5,7 @@
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import type { Outbox } from "./outbox.js";
 import { Replications } from "./replications.js";
 import { type AtOnce, oldestSpread, type Trace, Traces } from "./traces.js";
@@ -15,7 +15,7 @@ import { Wants } from "./wants.js";
 export interface Receiver {
   /** Stands for it in sets of members. */
   readonly bit: number;
-  readonly connection: Pick<MemberConnection, "send" | "unsentBytes">;
+  readonly connection: MemberConnection;
   readonly outbox: Outbox;
   /** What it is to be told that we have. */
   readonly owed: Place[];
@@ -29,7 +29,7 @@ const ASK_AGAIN_MS = 2000;
 export class Spreading {
   readonly traces: Traces;
   readonly wants: Wants;
-  readonly #parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">;
+  readonly #parts: ClusterState;
   /** Those that are connected. */
   readonly #members: () => Iterable<Receiver>;
   readonly #replications: Replications;
@@ -39,10 +39,7 @@ export class Spreading {
   #tellsSoon = false;
   #askAgainAt = 0;
 
-  constructor(
-    parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">,
-    members: () => Iterable<Receiver>,
-  ) {
+  constructor(parts: ClusterState, members: () => Iterable<Receiver>) {
     this.#parts = parts;
     this.#members = members;
     this.wants = new Wants(parts.limits);

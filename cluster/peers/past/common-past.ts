@@ -3,7 +3,7 @@
  * them lacks could be given to it by nobody. Found as the stable point is, without those that are away.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { type Report, type Reporter, StablePoint } from "./stable-point.js";
 
 /** Between two looks at who has reported, and who lags; at once where a member has come. */
@@ -15,7 +15,7 @@ export interface CommonReporter extends Reporter {
 }
 
 export class CommonPast {
-  readonly #parts: Pick<PeeringParts, "timeline" | "limits">;
+  readonly #parts: ClusterState;
   #point: StablePoint;
   /** Since when members have been catching up, without a break. */
   readonly #behind = new Map<ByteString, number>();
@@ -26,7 +26,7 @@ export class CommonPast {
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
-  constructor(parts: Pick<PeeringParts, "timeline" | "limits">) {
+  constructor(parts: ClusterState) {
     this.#parts = parts;
     this.#point = new StablePoint(parts.timeline, parts.limits);
   }

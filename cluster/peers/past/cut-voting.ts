@@ -15,7 +15,7 @@ import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { Cut } from "../../../timeline/snapshots/snapshot-making.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { Contradictions } from "./contradictions.js";
 import { type Electorate, majorityOf } from "./electorate.js";
 
@@ -34,10 +34,7 @@ interface Voter {
 }
 
 export interface CutVotingParts {
-  readonly peering: Pick<
-    PeeringParts,
-    "timeline" | "identity" | "cluster" | "verifySignature" | "hash" | "uptime" | "limits" | "log"
-  >;
+  readonly peering: ClusterState;
   readonly electorate: () => Electorate;
   readonly state: () => DaemonState;
   /** Everything dated before it is held alike by all that are connected; milliseconds since 1970. */

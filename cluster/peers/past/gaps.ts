@@ -8,7 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { MemberConnection } from "../connections/member-connection.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
 import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
@@ -22,10 +22,10 @@ const AGAIN_MS = 600_000;
 /** A member, as far as it matters here. */
 interface Pruner {
   readonly id: ByteString;
-  readonly connection: Pick<MemberConnection, "send" | "remote">;
+  readonly connection: MemberConnection;
 }
 
-export type GapsParts = Witnesses & Pick<PeeringParts, "timeline" | "clock" | "uptime" | "log" | "limits">;
+export type GapsParts = Witnesses & ClusterState;
 
 /** What a member has pruned, compared with what is here. Times are `uptime` milliseconds where not said otherwise. */
 interface Gap {

@@ -5,12 +5,12 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
 import { type Electorate, majorityOf } from "./electorate.js";
 import type { Report } from "./stable-point.js";
 
-export interface OwnPastParts extends Pick<PeeringParts, "timeline" | "clock" | "uptime" | "limits"> {
+export interface OwnPastParts extends ClusterState {
   readonly electorate: () => Electorate;
   /** Whether a member says that it lacks nothing. */
   readonly isLive: (id: ByteString) => boolean;

@@ -4,13 +4,13 @@
  * past, as what is written meanwhile is never the same everywhere. A daemon without members has nobody to wait for.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { endOfPruned, isSameTotals, totalsUpTo } from "../shared/totals.js";
 import { type Electorate, majorityOf } from "./electorate.js";
 import type { Report, Reporter } from "./stable-point.js";
 
 export class SettlingDamage {
-  readonly #parts: Pick<PeeringParts, "timeline" | "limits" | "clock">;
+  readonly #parts: ClusterState;
   /** Everything dated before it was asked for last; milliseconds since 1970. */
   #at = 0;
   /** When; `uptime` milliseconds; null: nothing is damaged, or that was just found. */
@@ -20,7 +20,7 @@ export class SettlingDamage {
   /** Since when most agree; `uptime` milliseconds; null: they do not. */
   #since: number | null = null;
 
-  constructor(parts: Pick<PeeringParts, "timeline" | "limits" | "clock">) {
+  constructor(parts: ClusterState) {
     this.#parts = parts;
   }
 

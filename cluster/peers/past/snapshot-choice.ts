@@ -10,7 +10,7 @@ import type { CutVote } from "../../../protocol/members/cut-votes.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import type { CutVoting } from "./cut-voting.js";
 import type { Electorate } from "./electorate.js";
 import type { Gaps } from "./gaps.js";
@@ -24,9 +24,9 @@ export interface Candidate extends SnapshotGiver {
 }
 
 export interface SnapshotChoiceParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "clock" | "limits" | "order">;
-  readonly gaps: Pick<Gaps, "isOpen" | "isStuck">;
-  readonly voting: Pick<CutVoting, "agreedOn" | "from" | "haveSigned">;
+  readonly peering: ClusterState;
+  readonly gaps: Gaps;
+  readonly voting: CutVoting;
   readonly electorate: () => Electorate;
   readonly state: () => DaemonState;
   /** Whether this daemon began with nothing, and has not served since. */
@@ -37,7 +37,7 @@ export interface SnapshotChoiceParts {
   readonly missingOf: (id: ByteString) => number;
   /** Whether one was taken since this daemon last served. */
   readonly wasTaken: (vote: CutVote) => boolean;
-  readonly notices: Pick<LogThrottle, "warn">;
+  readonly notices: LogThrottle;
 }
 
 export class SnapshotChoice {

@@ -3,10 +3,10 @@
  */
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 
 export interface SnapshotGivingParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "limits" | "log">;
+  readonly peering: ClusterState;
   /** Of this daemon: who is not live itself gives none. */
   readonly state: () => DaemonState;
   /** Bytes on the way to the member that the system has not taken. */

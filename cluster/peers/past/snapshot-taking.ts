@@ -11,7 +11,7 @@ import type { KeptLetters } from "../../../timeline/dead-letters.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { StagedSnapshot } from "../../../timeline/snapshots/snapshot-files.js";
-import type { PeeringParts } from "../shared/peering-parts.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
@@ -31,7 +31,7 @@ export interface Choice {
 }
 
 export interface SnapshotTakingParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "limits" | "log">;
+  readonly peering: ClusterState;
   /** Whether this daemon serves: then it keeps what it has. */
   readonly isServing: () => boolean;
   /** The timeline has begun anew. */

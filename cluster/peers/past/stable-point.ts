@@ -11,7 +11,7 @@ import {
   type Report as RuledReport,
   stableCandidate,
 } from "../../../timeline/members/stable-rule.js";
-import type { TimelineFace } from "../shared/peering-parts.js";
+import type { Timeline } from "../../../timeline/timeline.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 
 /** A cluster without a list: each member is one because it is connected. */
@@ -61,16 +61,13 @@ interface Waiting {
 export class StablePoint {
   /** Everything dated before it is final. */
   value = 0;
-  readonly #timeline: Pick<TimelineFace, "index" | "published">;
+  readonly #timeline: Timeline;
   readonly #limits: { readonly reportEveryMs: number; readonly waitMostMs: number };
   #round: Round | null = null;
   #nextAt = 0;
   #waiting: Waiting[] = [];
 
-  constructor(
-    timeline: Pick<TimelineFace, "index" | "published">,
-    limits: { readonly reportEveryMs: number; readonly waitMostMs: number },
-  ) {
+  constructor(timeline: Timeline, limits: { readonly reportEveryMs: number; readonly waitMostMs: number }) {
     this.#timeline = timeline;
     this.#limits = limits;
   }

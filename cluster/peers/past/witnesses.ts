@@ -7,7 +7,7 @@ import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import type { TimelineFace } from "../shared/peering-parts.js";
+import type { Timeline } from "../../../timeline/timeline.js";
 import { holdsLess, isSameTotals } from "../shared/totals.js";
 import { type Electorate, majorityOf } from "./electorate.js";
 
@@ -28,8 +28,8 @@ export interface Witnesses {
   readonly haveSigned: (id: ByteString, at: number) => boolean;
   /** Id of the member whom an operator has ordered to be believed; null: none. */
   readonly order: () => ByteString | null;
-  readonly notices: Pick<LogThrottle, "warn">;
-  readonly timeline: Pick<TimelineFace, "handover">;
+  readonly notices: LogThrottle;
+  readonly timeline: Timeline;
 }
 
 /** That a member has pruned what lacks here. */

@@ -110,7 +110,7 @@ export const PEERING_LIMITS = {
 export type PeeringLimits = { readonly [Name in keyof typeof PEERING_LIMITS]: number };
 
 /** As the options have them. */
-export const peeringLimits = ({ window, limits }: Pick<Settings, "window" | "limits">): PeeringLimits => ({
+export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
   ...PEERING_LIMITS,
   past: window.past,
   relayBytes: limits.maxRelayBytes,

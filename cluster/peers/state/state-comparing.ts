@@ -20,7 +20,8 @@ import {
   type StateSums,
   UNCOMPARED,
 } from "../../../timeline/state-digests.js";
-import type { PeeringParts, TimelineFace } from "../shared/peering-parts.js";
+import type { Timeline } from "../../../timeline/timeline.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 import { StateDifferences } from "./state-differences.js";
 
@@ -61,7 +62,7 @@ interface Asking {
 }
 
 export interface StateComparingParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "limits" | "log" | "uptime" | "random">;
+  readonly peering: ClusterState;
   /** Everything dated before it is final. */
   readonly stablePoint: () => number;
   readonly members: () => Iterable<ComparedMember>;
@@ -74,7 +75,7 @@ export class StateComparing {
   /** The last date whose states have been compared with a member's; 0: none. */
   comparedAt = 0;
   readonly #parts: StateComparingParts;
-  readonly #digests: TimelineFace["digests"];
+  readonly #digests: Timeline["digests"];
   #work: Steps<void> | null = null;
   #own: OwnSums[] = [];
   readonly #theirs = new Map<ByteString, StateSumsMessage[]>();
@@ -184,7 +185,7 @@ export class StateComparing {
     this.#wanted = () => this.#search({ wanted, shares, buckets, salt, most: KEYS_MAX });
   }
 
-  *#search(wanted: Parameters<TimelineFace["digests"]["keysIn"]>[0]): Steps<void> {
+  *#search(wanted: Parameters<Timeline["digests"]["keysIn"]>[0]): Steps<void> {
     const keys = yield* this.#digests.keysIn(wanted);
     this.#askFor(
       wanted.salt,

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type NamedKey, nameOf } from "../../../timeline/state-digests.js";
-import type { PeeringLog } from "../shared/peering-parts.js";
+import type { PeeringLog } from "../shared/cluster-state.js";
 
 /** Keys that are kept: whoever sees some of them knows what to do. */
 const KEYS_MOST = 128;

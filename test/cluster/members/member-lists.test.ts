@@ -6,7 +6,7 @@ import { loadSigners } from "../../../engine/trust/load-signers.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeMemberList } from "../../../protocol/members/member-list.js";
 import { type KnownList, nextList } from "../../../protocol/members/succession.js";
-import type { Mark } from "../../../timeline/entries/storage.js";
+import type { Mark, Storage } from "../../../timeline/entries/storage.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { idOf, idsOf, known } from "../../timeline/members/lists.js";
@@ -46,7 +46,7 @@ class Disk {
 }
 
 function open(own: ByteString, disk: Disk, hasServed = true): MemberLists {
-  return new MemberLists({ storage: disk, signers, own, hasServed: () => hasServed });
+  return new MemberLists({ storage: disk as unknown as Storage, signers, own, hasServed: () => hasServed });
 }
 
 function after(parents: readonly KnownList[], add: string, leave = ""): KnownList {

@@ -9,7 +9,7 @@ import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { refusalOfMember } from "../../../engine/trust/membership.js";
 import { writeMemberList } from "../../../protocol/members/member-list.js";
 import { type KnownList, nextList } from "../../../protocol/members/succession.js";
-import type { Mark } from "../../../timeline/entries/storage.js";
+import type { Mark, Storage } from "../../../timeline/entries/storage.js";
 import { log } from "../../daemon/scene.js";
 import { amount } from "../../support/amount.js";
 import { type KeyPair, makeKeyPair, signCommands } from "../../support/envelope-client.js";
@@ -65,7 +65,7 @@ function start(world: World, name: string, isEmpty: boolean): Listed {
   const signers = isEmpty
     ? started
     : { cluster, ring: rotated.ring, verify: rotated.verify.bind(rotated), ofCommand: () => undefined };
-  const lists = new MemberLists({ storage: new Disk(), signers, own, hasServed });
+  const lists = new MemberLists({ storage: new Disk() as unknown as Storage, signers, own, hasServed });
   const peers = NAMES.filter((other) => other !== name);
   const pins = peers.map((peer) => ({ pin: keyOf(peer).id }));
   const refusal = (id: string) =>

@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BANS_MOST, Bans } from "../../../cluster/peers/connections/bans.js";
 import { MemberBits } from "../../../cluster/peers/member-bits.js";
+import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import { GUESTS_MOST, MEMBERS_MOST } from "../../../cluster/peers/shared/peering-limits.js";
-import type { PeeringParts } from "../../../cluster/peers/shared/peering-parts.js";
 import { ClusterSecret } from "../../../engine/trust/cluster-secret.js";
 import { type Node, World } from "./support.js";
 
 const secret = new ClusterSecret(Buffer.alloc(32, 1));
 /** It lets in who knows the secret. */
-const parts: Partial<PeeringParts> = {
+const parts: Partial<ClusterState> = {
   secret: () => secret,
   refusal: (_id, knows) => (knows ? null : "not-a-member"),
 };

@@ -1,5 +1,4 @@
 /** As much of a timeline as members see, on a disk that a test holds up. */
-import type { TimelineFace } from "../../../cluster/peers/shared/peering-parts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { flushedEntry } from "../../../timeline/archive.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
@@ -13,17 +12,18 @@ import {
 } from "../../../timeline/entries/entry.js";
 import { readEntry, writeValue } from "../../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import type { Timeline } from "../../../timeline/timeline.js";
 import { sha256 } from "./entries.js";
 
 /** Puts reach the "disk" when the test's time goes on. */
-export class FakeTimeline implements TimelineFace {
+export class FakeTimeline {
   readonly storage = new MemoryStorage();
   readonly index = new DigestIndex(this.storage);
   readonly unflushed = new Map<ByteString, Entry>();
   readonly state = "live";
   published = 0;
   prunedTo = -1;
-  handover: TimelineFace["handover"] = null;
+  handover: Timeline["handover"] | null = null;
   isSkewed = false;
   readonly waiting = { marks: 0, isMarkPast: true, mark: () => void this.waiting.marks++ };
   readonly damagedEntries = {
@@ -33,7 +33,7 @@ export class FakeTimeline implements TimelineFace {
   };
   readonly forgotten = { clear() {} };
   /** There is no state. */
-  readonly digests: TimelineFace["digests"] = {
+  readonly digests: Pick<Timeline["digests"], "isExact" | "digests" | "sums" | "keysIn"> = {
     isExact: () => false,
     digests: () => null,
     *sums() {
@@ -55,6 +55,11 @@ export class FakeTimeline implements TimelineFace {
   constructor(soon: (step: () => void) => void, flushed: FakeTimeline["flush"]) {
     this.#soon = soon;
     this.#flushed = flushed;
+  }
+
+  /** For parts that take one. */
+  get real(): Timeline {
+    return this as unknown as Timeline;
   }
 
   flush(entries: readonly FlushedEntry[], from: ByteString | null): void {

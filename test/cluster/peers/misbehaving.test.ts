@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { Spreading } from "../../../cluster/peers/exchange/spreading.js";
+import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
-import type { PeeringParts } from "../../../cluster/peers/shared/peering-parts.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import {
   type MemberMessage,
@@ -17,6 +17,8 @@ import {
 import { writeEntries } from "../../../protocol/members/member-packing.js";
 import { writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { ITEMS_MAX } from "../../../timeline/compare/reconcile-message.js";
+import type { Timeline } from "../../../timeline/timeline.js";
+import { double } from "../../support/double.js";
 import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
 
@@ -91,7 +93,7 @@ class Hand implements MemberSocket {
   }
 }
 
-function joined(world: World, parts: Partial<PeeringParts> = {}): { node: Node; hand: Hand } {
+function joined(world: World, parts: Partial<ClusterState> = {}): { node: Node; hand: Hand } {
   const node = world.add("a", { limits: { maxEnvelopeBytes: 65_536 }, parts });
   const hand = new Hand(node);
   hand.prove();
@@ -185,7 +187,7 @@ function checkContained(world: World, node: Node, hand: Hand): void {
 
 interface Fault {
   readonly say: OwnMessage;
-  readonly parts?: Partial<PeeringParts>;
+  readonly parts?: Partial<ClusterState>;
   /** Where the exception is thrown, once. */
   readonly at: (node: Node) => { readonly object: object; readonly method: string };
 }
@@ -339,7 +341,7 @@ test("what a member asks for that is not there is passed over", () => {
 /** A daemon that has a snapshot of some parts to give. */
 function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
   const { node, hand } = joined(new World());
-  node.timeline.handover = {
+  node.timeline.handover = double<Timeline["handover"]>({
     givable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }),
     hold: () => {},
     keepFrom: () => {},
@@ -352,7 +354,7 @@ function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
     hasLost: () => false,
     stage: () => assert.fail("nothing is taken"),
     adopt: () => assert.fail("nothing is taken"),
-  };
+  });
   return { node, hand };
 }
 

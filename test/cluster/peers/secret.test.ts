@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
+import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";
-import type { PeeringParts } from "../../../cluster/peers/shared/peering-parts.js";
 import { ClusterSecret } from "../../../engine/trust/cluster-secret.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import {
@@ -20,7 +20,7 @@ import { type Node, World } from "./support.js";
 const bytes = Buffer.alloc(32, 1);
 
 /** A daemon that lets in who knows its secret, and nobody else. */
-function partsOf(secret: ClusterSecret | null): Partial<PeeringParts> {
+function partsOf(secret: ClusterSecret | null): Partial<ClusterState> {
   return { secret: () => secret, refusal: (_id, knows) => (knows ? null : "not-a-member") };
 }
 

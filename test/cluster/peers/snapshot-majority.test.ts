@@ -1,10 +1,15 @@
 /** Whom a snapshot may be taken from: only one that most have signed, which a single member's word is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CutVoting } from "../../../cluster/peers/past/cut-voting.js";
+import type { Gaps } from "../../../cluster/peers/past/gaps.js";
 import { SnapshotChoice } from "../../../cluster/peers/past/snapshot-choice.js";
+import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
-import type { TimelineFace } from "../../../cluster/peers/shared/peering-parts.js";
+import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
+import type { Timeline } from "../../../timeline/timeline.js";
+import { double } from "../../support/double.js";
 import { EPOCH, keyOf } from "./entries.js";
 import { FakeTimeline } from "./fake-timeline.js";
 
@@ -12,7 +17,7 @@ const GIVER = keyOf("a");
 const AT = EPOCH - 10_000;
 
 /** It is there; whom to take from is all that is asked here. */
-const HANDOVER: NonNullable<TimelineFace["handover"]> = {
+const HANDOVER = double<Timeline["handover"]>({
   adoptions: 0,
   cuts: [],
   votes: null,
@@ -25,7 +30,7 @@ const HANDOVER: NonNullable<TimelineFace["handover"]> = {
   keepVotes() {},
   adopt() {},
   stage: () => assert.fail("nothing is taken"),
-};
+});
 
 const voteOf = (seal: string): CutVote => ({
   at: AT,
@@ -44,21 +49,25 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   timeline.handover = HANDOVER;
   const warned: string[] = [];
   const choice = new SnapshotChoice({
-    peering: {
-      timeline,
+    peering: double<ClusterState>({
+      timeline: timeline.real,
       clock: () => EPOCH,
       limits: PEERING_LIMITS,
       order: () => (order ? GIVER.id : null),
-    },
-    gaps: { isOpen: () => true, isStuck: () => true },
-    voting: { agreedOn: () => majority, from: () => [voteOf("s")], haveSigned: () => haveSigned },
+    }),
+    gaps: double<Gaps>({ isOpen: () => true, isStuck: () => true }),
+    voting: double<CutVoting>({
+      agreedOn: () => majority,
+      from: () => [voteOf("s")],
+      haveSigned: () => haveSigned,
+    }),
     electorate: () => ({ ids: new Set([GIVER.id, keyOf("b").id]), others: 2 }),
     state: () => "catching-up",
     beganEmpty: () => true,
     isEverybodyHere: () => true,
     missingOf: () => -1,
     wasTaken: () => false,
-    notices: { warn: (_kind, _facts, text) => warned.push(text) > 0 },
+    notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),
   });
   const connection = { remote: "a:1", send: () => {} };
   const status = { pruned: AT, state: "live" } as const;

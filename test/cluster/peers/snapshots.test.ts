@@ -5,6 +5,8 @@ import { PLACE_BYTES, readPlace } from "../../../timeline/entries/entry.js";
 import type { AdoptionOwner } from "../../../timeline/handover.js";
 import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
+import type { Timeline } from "../../../timeline/timeline.js";
+import { double } from "../../support/double.js";
 import { EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
 import type { FakeTimeline } from "./fake-timeline.js";
 import { isLevel, type Line, type Node, World } from "./support.js";
@@ -128,7 +130,7 @@ const sealOf = (content: Buffer): SnapshotSeal => ({ bytes: content.length, seal
 
 function handoverOf({ timeline }: Node): FakeHandover {
   const handover = new FakeHandover(timeline);
-  timeline.handover = handover;
+  timeline.handover = double<Timeline["handover"]>(handover);
   return handover;
 }
 

@@ -4,13 +4,13 @@
  */
 
 import { Peering } from "../../../cluster/peers/peering.js";
+import type { CheckEntry, ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import type {
   Connect,
   MemberSocket,
   MemberSocketOwner,
 } from "../../../cluster/peers/shared/member-socket.js";
 import { PEERING_LIMITS, type PeeringLimits } from "../../../cluster/peers/shared/peering-limits.js";
-import type { CheckEntry, PeeringParts } from "../../../cluster/peers/shared/peering-parts.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
@@ -45,7 +45,7 @@ export interface NodeOptions {
   readonly peers?: readonly string[];
   readonly cluster?: ByteString;
   readonly limits?: Partial<PeeringLimits>;
-  readonly parts?: Partial<PeeringParts>;
+  readonly parts?: Partial<ClusterState>;
   readonly pin?: ByteString;
   readonly isUnknown?: boolean;
 }
@@ -152,7 +152,7 @@ export class World {
     const clock = () => EPOCH + this.now + node.offset;
     const peers = (options.peers ?? []).map((peer) => this.addressOf(peer));
     const peering = new Peering({
-      timeline,
+      timeline: timeline.real,
       identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) },
       cluster: options.cluster ?? CLUSTER,
       peers,

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Handshakes, subnetOf } from "../../../../cluster/peers/connections/handshakes.js";
 import type { MemberConnection } from "../../../../cluster/peers/connections/member-connection.js";
 import type { MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
+import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { Hello } from "../../../../protocol/version-2/messages-v2.js";
 import { CLUSTER, EPOCH, keyOf } from "../entries.js";
 import { World } from "../support.js";
@@ -11,7 +12,7 @@ import { World } from "../support.js";
 const from = (remote: string) => ({ remote }) as MemberConnection;
 
 test("the oldest of an address that has its share gives way, and of the one that has most where all is full", () => {
-  const handshakes = new Handshakes({ maxHandshakes: 5, maxHandshakesOfAddress: 3 });
+  const handshakes = new Handshakes({ ...PEERING_LIMITS, maxHandshakes: 5, maxHandshakesOfAddress: 3 });
   const crowd = ["1", "2", "3", "4"].map((port) => from(`192.0.2.1:${port}`));
   const [first, second] = crowd;
   assert.deepEqual(

@@ -45,7 +45,7 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
   const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
   const peering = new Peering({
     ...realEnvironment,
-    timeline,
+    timeline: timeline.real,
     peers,
     order: () => null,
     soon,

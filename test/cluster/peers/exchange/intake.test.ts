@@ -4,11 +4,12 @@ import { test } from "node:test";
 import type { IncomingBatch } from "../../../../cluster/peers/exchange/incoming-batch.js";
 import { type Giver, Intake } from "../../../../cluster/peers/exchange/intake.js";
 import { Traces } from "../../../../cluster/peers/exchange/traces.js";
+import type { ClusterState, SignatureThreads } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import type { SignatureThreads } from "../../../../cluster/peers/shared/peering-parts.js";
 import { Turns, type Work } from "../../../../net/process/turns.js";
 import { writeEntries } from "../../../../protocol/members/member-packing.js";
 import type { Entry } from "../../../../timeline/entries/entry.js";
+import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 
@@ -46,14 +47,14 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
   const byBody = new Map(entries.map((entry) => [entry.body.toString("latin1"), entry]));
   const clocks = { clock: () => EPOCH, uptime: () => 0 };
   const intake = new Intake({
-    peering: {
-      timeline,
+    peering: double<ClusterState>({
+      timeline: timeline.real,
       hash: sha256,
       limits: PEERING_LIMITS,
       signatureThreads,
       ...clocks,
       checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
-    },
+    }),
     slices: new Turns({ ...clocks, defer: soon, milliseconds: 1 }),
     traces: new Traces(PEERING_LIMITS, () => false),
   });

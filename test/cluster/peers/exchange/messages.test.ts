@@ -1,7 +1,7 @@
 /** Messages between members, on simulated time: once each, in order, bounded, and what lacks is known to lack. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { HearMessages } from "../../../../cluster/peers/shared/peering-parts.js";
+import type { HearMessages } from "../../../../cluster/peers/shared/cluster-state.js";
 import type { PackedEntry } from "../../../../protocol/members/member-packing.js";
 import { type Node, type NodeOptions, World } from "../support.js";
 

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommonPast } from "../../../../cluster/peers/past/common-past.js";
+import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import type { TimelineFace } from "../../../../cluster/peers/shared/peering-parts.js";
+import type { Timeline } from "../../../../timeline/timeline.js";
+import { double } from "../../../support/double.js";
 import { EPOCH } from "../entries.js";
 
 const { catchUpStuckMs, snapshotHoldMs } = PEERING_LIMITS;
@@ -25,8 +27,8 @@ class Scene {
       },
       index: { digestUpTo: () => EMPTY },
       handover: { keepFrom: (date: number) => void (this.keepsFrom = date) },
-    } as unknown as TimelineFace;
-    this.past = new CommonPast({ timeline, limits: PEERING_LIMITS });
+    } as unknown as Timeline;
+    this.past = new CommonPast(double<ClusterState>({ timeline, limits: PEERING_LIMITS }));
   }
 
   run(ms: number): void {

@@ -4,14 +4,16 @@ import { test } from "node:test";
 import { PROOFS_MOST } from "../../../../cluster/peers/past/contradictions.js";
 import { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
 import type { Electorate } from "../../../../cluster/peers/past/electorate.js";
+import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import type { TimelineFace } from "../../../../cluster/peers/shared/peering-parts.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { bytesOf } from "../../../../protocol/byte-string.js";
 import { type CutVote, cutVoteBytes, readCutVotes } from "../../../../protocol/members/cut-votes.js";
 import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import type { Cut } from "../../../../timeline/snapshots/snapshot-making.js";
+import type { Timeline } from "../../../../timeline/timeline.js";
+import { double } from "../../../support/double.js";
 import { CLUSTER, EPOCH, isSignedBy, sha256, signWith } from "../entries.js";
 
 const spkiOf = (name: string): ByteString => `key of ${name}`;
@@ -63,17 +65,17 @@ class Scene {
         scene.wanted++;
         scene.wantedAfter = after;
       },
-    } as unknown as TimelineFace["handover"];
+    } as unknown as Timeline["handover"];
     const timeline = {
       handover,
       published: Number.POSITIVE_INFINITY,
       get prunedTo() {
         return scene.prunedTo;
       },
-    } as TimelineFace;
+    } as unknown as Timeline;
     const note = (_: object, text: string) => void this.errors.push(text);
     this.voting = new CutVoting({
-      peering: {
+      peering: double<ClusterState>({
         timeline,
         cluster: CLUSTER,
         hash: sha256,
@@ -85,7 +87,7 @@ class Scene {
           return isSignedBy(...args);
         },
         log: { info: note, warn: note, error: note },
-      },
+      }),
       electorate: () => this.electorate,
       state: () => this.state,
       commonPast: () => this.commonPast,

@@ -1,10 +1,12 @@
 /** What members have pruned cannot be given any more: who lacks it is not live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Gaps } from "../../../../cluster/peers/past/gaps.js";
+import type { MemberConnection } from "../../../../cluster/peers/connections/member-connection.js";
+import { Gaps, type GapsParts } from "../../../../cluster/peers/past/gaps.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import { DigestIndex } from "../../../../timeline/compare/digest-index.js";
 import { placeOf } from "../../../../timeline/entries/entry.js";
+import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, keyOf, signWith } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 import { entriesOf, isLevel, type Node, World } from "../support.js";
@@ -143,8 +145,8 @@ function subject() {
   );
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const clocks = { clock: () => EPOCH, uptime: () => time.uptime };
-  const gaps = new Gaps({
-    timeline,
+  const parts = double<GapsParts>({
+    timeline: timeline.real,
     log,
     limits: PEERING_LIMITS,
     ...clocks,
@@ -158,6 +160,7 @@ function subject() {
     ask: (at: number) => void asked.push(at),
     notices: { warn: () => assert.fail("it is believed") },
   });
+  const gaps = new Gaps(parts);
   const entry = entryOf(-60_000);
   const given = new DigestIndex();
   given.add(placeOf(entry), false);
@@ -165,7 +168,11 @@ function subject() {
   const connection = { remote: "a:1", send: () => {} };
   const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
   const hears = (pruned: number) =>
-    gaps.heard({ id: "a", connection }, { kind: "status", ...numbers, ...held, pruned, state: "live" }, true);
+    gaps.heard(
+      { id: "a", connection: double<MemberConnection>(connection) },
+      { kind: "status", ...numbers, ...held, pruned, state: "live" },
+      true,
+    );
   const reports = () => gaps.reported("a", { at: EPOCH - 50_000, watermark: 0, ...held });
   return { gaps, time, asked, timeline, entry, hears, reports };
 }

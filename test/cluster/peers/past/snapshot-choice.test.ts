@@ -1,13 +1,18 @@
 /** Which snapshot of a member is asked for, where it has signed several. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
+import type { Gaps } from "../../../../cluster/peers/past/gaps.js";
 import { SnapshotChoice } from "../../../../cluster/peers/past/snapshot-choice.js";
 import { SnapshotTaking } from "../../../../cluster/peers/past/snapshot-taking.js";
+import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import type { TimelineFace } from "../../../../cluster/peers/shared/peering-parts.js";
+import type { LogThrottle } from "../../../../net/process/log-throttle.js";
 import type { CutVote } from "../../../../protocol/members/cut-votes.js";
 import { DigestIndex } from "../../../../timeline/compare/digest-index.js";
 import type { AdoptionOwner } from "../../../../timeline/handover.js";
+import type { Timeline } from "../../../../timeline/timeline.js";
+import { double } from "../../../support/double.js";
 import { EPOCH, sha256 } from "../entries.js";
 
 const [FIRST, SECOND, THIRD] = [EPOCH - 3000, EPOCH - 2000, EPOCH - 1000] as const;
@@ -29,29 +34,29 @@ function chosen(
 ): number | undefined {
   const handover = { cuts: base === null ? [] : [base] };
   const choice = new SnapshotChoice({
-    peering: {
+    peering: double<ClusterState>({
       timeline: {
         prunedTo: base?.at ?? -1,
         handover,
         index: new DigestIndex(),
-      } as unknown as TimelineFace,
+      } as unknown as Timeline,
       clock: () => EPOCH,
       limits: PEERING_LIMITS,
       order: () => order,
-    },
-    gaps: { isOpen: () => true, isStuck: () => true },
-    voting: {
+    }),
+    gaps: double<Gaps>({ isOpen: () => true, isStuck: () => true }),
+    voting: double<CutVoting>({
       from: (_, needed) => [FIRST, SECOND, THIRD].filter((at) => at >= needed).map(voteOf),
       agreedOn: (at) => (agreed.includes(at) ? voteOf(at) : null),
       haveSigned: () => false,
-    },
+    }),
     electorate: () => ({ ids: new Set(["b", "c"]), others: 2 }),
     state: () => "catching-up",
     beganEmpty: () => false,
     isEverybodyHere: () => true,
     missingOf: () => missing,
     wasTaken: ({ at }) => taken.includes(at),
-    notices: { warn: () => true },
+    notices: double<LogThrottle>({ warn: () => true }),
   });
   const connection = { remote: "b", send: () => {} };
   const status = { pruned: FIRST, state: "live" } as const;
@@ -88,12 +93,12 @@ function takingOf(adopt: (owner: AdoptionOwner) => void, isServing: () => boolea
     adopt: (_staged: object, _agreed: object, owner: AdoptionOwner) => adopt(owner),
   };
   const taking = new SnapshotTaking({
-    peering: {
-      timeline: { handover } as unknown as TimelineFace,
+    peering: double<ClusterState>({
+      timeline: { handover } as unknown as Timeline,
       uptime: () => 0,
       limits: PEERING_LIMITS,
       log: { info: () => {}, warn: () => {}, error: () => {} },
-    },
+    }),
     isServing,
     taken: () => {},
   });

@@ -68,7 +68,7 @@ for (const [difference, entries] of [
         return timeline;
       }) as [FakeTimeline, FakeTimeline];
       own.published = EPOCH + 5000;
-      const point = new StablePoint(own, PEERING_LIMITS);
+      const point = new StablePoint(own.real, PEERING_LIMITS);
       const { id } = keyOf("b");
       const asked: number[] = [];
       const member = { id, watermark: own.published, ask: (at: number) => void asked.push(at) };

@@ -4,61 +4,12 @@ import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
-import type { DigestIndex } from "../../../timeline/compare/digest-index.js";
-import type { DamagedEntries } from "../../../timeline/damaged-entries.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
-import type { Forgotten } from "../../../timeline/forgotten.js";
-import type { Handover } from "../../../timeline/handover.js";
-import type { StateDigests } from "../../../timeline/state-digests.js";
-import type { Waiting } from "../../../timeline/waiting.js";
+import type { Timeline } from "../../../timeline/timeline.js";
+import type { MemberLists } from "../../members/member-lists.js";
 import type { FarewellCode } from "./farewells.js";
 import type { Connect } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";
-
-/** The part of the timeline that members need. */
-export interface TimelineFace {
-  /** Of what is on disk. */
-  readonly index: DigestIndex;
-  /** The watermark as it is on disk. */
-  readonly published: number;
-  /** No entry dated at or before it is kept any more; -1: all are. Milliseconds since 1970. */
-  readonly prunedTo: number;
-  /** Told whether the own clock is off. */
-  isSkewed: boolean;
-  /** @returns those that were new; `Peering.flushed` is told of them, together and in this order, when they are on disk */
-  receive(entries: readonly Entry[], from: ByteString): readonly Entry[];
-  /** On disk or not. */
-  holds(place: Place): boolean;
-  /** Whether one that it does not hold can be kept now; else comparison brings it again. @param bytes  of body and signature */
-  hasRoom(place: Place, bytes: number): boolean;
-  /** Only what is on disk. */
-  read(place: Place): { readonly body: Buffer; readonly signature: Buffer } | null;
-  raise(to: number): void;
-  readonly waiting: Pick<Waiting, "mark" | "isMarkPast">;
-  readonly damagedEntries: Pick<DamagedEntries, "lastAt" | "letGo">;
-  /** What it may have answered before its start. */
-  readonly forgotten: Pick<Forgotten, "clear">;
-  /** Of the state that is served, for comparison with members. */
-  readonly digests: Pick<StateDigests, "isExact" | "sums" | "keysIn" | "digests">;
-  /** Snapshots that are given and taken; null: none are. */
-  readonly handover: Pick<
-    Handover,
-    | "adoptions"
-    | "givable"
-    | "hold"
-    | "keepFrom"
-    | "stage"
-    | "adopt"
-    | "cuts"
-    | "certify"
-    | "hasLost"
-    | "votes"
-    | "want"
-    | "keepVotes"
-  > | null;
-  /** Whether it is open: while it begins anew it takes nothing, and what it says it holds is no more true. */
-  readonly state: "live" | "catching-up";
-}
 
 /** What a member's envelope is: verified and of this cluster; or here already; or to wait for; or not to be taken. */
 export type CheckedEntry =
@@ -74,6 +25,14 @@ export interface ProvedEntry {
   readonly spki: ByteString;
 }
 
+/** What already has entries: a timeline, or the state of a stream. */
+export interface Holder {
+  /** On disk or not. */
+  holds(place: Place): boolean;
+  /** Whether one that it does not hold can be kept now. @param bytes  of body and signature */
+  hasRoom(place: Place, bytes: number): boolean;
+}
+
 /**
  * @param timeline  asked before the signature is looked at: what is here has been verified before
  * @param proved  what a thread has found of these bytes already
@@ -81,7 +40,7 @@ export interface ProvedEntry {
 export type CheckEntry = (
   body: Buffer,
   signature: Buffer,
-  timeline: Pick<TimelineFace, "holds" | "hasRoom">,
+  timeline: Holder,
   proved?: ProvedEntry | null,
 ) => CheckedEntry;
 
@@ -101,44 +60,6 @@ export type HearMessages = (
   signature: Buffer,
 ) => "told" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
 
-/** The lists of members that are known here. */
-export interface MemberListsFace {
-  /** What may be told of them: empty and none where there is no list. */
-  readonly told: {
-    readonly hash: ByteString;
-    readonly lists: readonly { readonly body: Buffer; readonly signature: Buffer }[];
-  };
-  /** Whether all that was seen is on the disk. */
-  readonly isSettled: boolean;
-  /** The other members; null: there is no list. */
-  readonly others: ReadonlySet<ByteString> | null;
-  /** Daemons that any list leaves out, permanently. */
-  readonly left: ReadonlySet<ByteString>;
-  /** Whether there is a list, and this daemon not in it: it takes nothing but lists. */
-  readonly isOutside: boolean;
-  /** Whether entries are taken from a daemon: there is no list, or all that are known name it and this one. */
-  mayTakeFrom(id: ByteString): boolean;
-  /** Why nothing is taken from clients then. */
-  readonly refusal: string | null;
-  /** Whether this daemon is a member that has yet to hear from a live one what is final. */
-  readonly isJoining: boolean;
-  /** Whether its reports count. */
-  readonly isReporting: boolean;
-  /** It has heard all others. */
-  joined(): void;
-  /** What a member gives to be one; the buffers may be kept. */
-  take(body: Buffer, signature: Buffer): object | "old" | "unknown-signer" | { readonly refused: string };
-  /**
-   * Takes a list whose signer's key is not known here, as most of the configured peers go by it.
-   * @param peers  how many of them do
-   */
-  takeVouched(
-    body: Buffer,
-    signature: Buffer,
-    peers: number,
-  ): object | "old" | "unknown-signer" | { readonly refused: string };
-}
-
 /** What members know each other by that have it in common. */
 export interface MemberSecret {
   /** 32 bytes that nobody else could make. */
@@ -153,8 +74,8 @@ export interface PeeringLog {
   error(facts: object, text: string): void;
 }
 
-export interface PeeringParts {
-  readonly timeline: TimelineFace;
+export interface ClusterState {
+  readonly timeline: Timeline;
   readonly identity: {
     /** SHA-256 of `spki`. */
     readonly id: ByteString;
@@ -182,7 +103,7 @@ export interface PeeringParts {
     readonly missed: () => void;
   };
   /** Not there: this daemon knows none, as those of older versions. */
-  readonly lists?: MemberListsFace;
+  readonly lists?: MemberLists;
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
   readonly connect: Connect;
