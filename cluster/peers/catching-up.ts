@@ -1,11 +1,11 @@
 /** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
 
-import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Joining } from "./joining.js";
 import type { Member } from "./member.js";
 import type { Gaps } from "./past/gaps.js";
 import type { Roster } from "./roster.js";
-import type { ClusterState } from "./shared/cluster-state.js";
+import { type ClusterState, isEverybodyHere } from "./shared/cluster-state.js";
+import { electorateIn } from "./shared/electorate.js";
 import { holdsLess, totalsOf } from "./shared/totals.js";
 
 /** Reasons for catching up, after "This daemon takes no writes yet: ". */
@@ -16,76 +16,63 @@ const REASONS = {
   joining: "a list of members has admitted it, and it has yet to receive what they have",
 } as const;
 
-export interface CatchingUpParts {
-  readonly peering: ClusterState;
-  readonly roster: () => Roster;
-  readonly gaps: Gaps;
-  readonly joining: Joining;
-}
-
 export class CatchingUp {
-  /** As of the last tick. */
-  state: DaemonState = "catching-up";
   /** Why it is catching up, or last was. */
   reason: string = REASONS.started;
   /** Until what members had at the start is here, or nobody can be reached. */
   isUnderWay = true;
-  /** Daemons, this one included, as of the last tick. */
-  size: number;
-  readonly #parts: CatchingUpParts;
+  readonly #cluster: ClusterState<Member>;
+  readonly #roster: Roster;
+  readonly #gaps: Gaps;
+  readonly #joining: Joining;
   /** Whether the log says that it is over. */
   #isTold = false;
   /** When it began, or a member last gave something new; `uptime` milliseconds. */
   #progressAt = 0;
-  /** When it was last in another state, or began. */
-  #since = 0;
   /** Whether what was here when it had caught up is marked: all of it has to be folded before it is live. */
   #isMarked = false;
   /** Whether it was cut off, reaches most members again, and goes on taking writes while it compares itself with them. */
   #isReturning = false;
   /** When it was last cut off; `uptime` milliseconds. */
   #cutOffAt = 0;
-  /** Whether it began with nothing, and has not served since: before that it tells no watermark, a restart or not. */
-  beganEmpty = false;
 
-  /** @param size  daemons that are configured */
-  constructor(parts: CatchingUpParts, size: number) {
-    this.#parts = parts;
-    this.size = size;
+  constructor(
+    cluster: ClusterState<Member>,
+    roster: Roster,
+    { gaps, joining }: { gaps: Gaps; joining: Joining },
+  ) {
+    this.#cluster = cluster;
+    this.#roster = roster;
+    this.#gaps = gaps;
+    this.#joining = joining;
   }
 
   start(): void {
-    this.#progressAt = this.#since = this.#parts.peering.uptime();
-    this.isUnderWay = this.#parts.roster().hasOthers;
-    const { published, prunedTo } = this.#parts.peering.timeline;
-    this.beganEmpty = prunedTo < 0 && published === 0;
+    this.#progressAt = this.#cluster.settledAt = this.#cluster.uptime();
+    this.isUnderWay = this.#roster.hasOthers;
+    const { published, prunedTo } = this.#cluster.timeline;
+    this.#cluster.beganEmpty = prunedTo < 0 && published === 0;
     this.#isTold = !this.isUnderWay;
   }
 
   /** What is here is not what was compared. */
   again(): void {
-    this.#progressAt = this.#parts.peering.uptime();
+    this.#progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
     this.#isTold = false;
   }
 
-  /** Whether all that are configured are connected, or have had their time to come. */
-  isEverybodyHere(now: number): boolean {
-    const { peering, roster } = this.#parts;
-    return roster().all !== null || now - this.#since > peering.limits.catchUpMs;
-  }
-
   /** A member gave something new. */
   progressed(): void {
-    this.#progressAt = this.#parts.peering.uptime();
+    this.#progressAt = this.#cluster.uptime();
   }
 
   tick(now: number): void {
-    const { peering, roster, gaps } = this.#parts;
-    const { size, heard } = roster().count(now - peering.limits.silenceMs);
-    this.size = size;
+    const [peering, gaps] = [this.#cluster, this.#gaps];
+    const { size, heard } = this.#roster.count(now - peering.limits.silenceMs);
+    this.#cluster.size = size;
     const isMajority = 2 * heard > size;
-    if (this.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
+    if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
     if (this.isUnderWay) this.#consider(now);
     gaps.tick(now);
     if (this.#isLeft(now)) {
@@ -97,38 +84,38 @@ export class CatchingUp {
 
   /** Takes the state of this tick. */
   #step(now: number, isMajority: boolean): void {
-    const { peering, gaps } = this.#parts;
-    const isLacking = gaps.isLacking(now, this.state === "catching-up", this.#since);
+    const [peering, gaps] = [this.#cluster, this.#gaps];
+    const isLacking = gaps.isLacking(now, this.#cluster.state === "catching-up", this.#cluster.settledAt);
     const isJoining = peering.lists?.isJoining === true;
     this.#isTold &&= !isLacking;
     if (this.isUnderWay || isLacking) this.#isMarked = false;
     if (isLacking || isJoining) this.#leave(isLacking ? REASONS.missing : REASONS.joining);
     else if (this.#isReturning) {
       if (this.#isBehindLive()) this.#leave(REASONS.cutOff);
-      else if (!this.isUnderWay && !gaps.isLacking(now, true, this.#since) && this.#isLevel())
+      else if (!this.isUnderWay && !gaps.isLacking(now, true, this.#cluster.settledAt) && this.#isLevel())
         this.#complete(now, isMajority);
     } else if (this.isUnderWay) this.#leave(this.reason);
-    else if (this.state !== "catching-up" || this.#isLevel()) this.#complete(now, isMajority);
+    else if (this.#cluster.state !== "catching-up" || this.#isLevel()) this.#complete(now, isMajority);
   }
 
   #leave(reason: string): void {
     this.reason = reason;
     this.#isReturning = false;
-    this.state = "catching-up";
+    this.#cluster.state = "catching-up";
   }
 
   #complete(now: number, isMajority: boolean): void {
-    const { roster, joining, peering } = this.#parts;
-    this.#since = now;
+    const peering = this.#cluster;
+    this.#cluster.settledAt = now;
     this.#isReturning = false;
     const state = isMajority ? "live" : "isolated";
-    if (state !== this.state) this.#cutOffAt = now;
-    this.state = state;
-    this.beganEmpty = false;
-    const { voices, electorate } = roster();
-    joining.caughtUp(
+    if (state !== this.#cluster.state) this.#cutOffAt = now;
+    this.#cluster.state = state;
+    this.#cluster.beganEmpty = false;
+    const { voices } = this.#roster;
+    this.#joining.caughtUp(
       voices.flatMap(({ status }) => status ?? []),
-      electorate,
+      electorateIn(peering),
     );
     if (!this.#isTold) peering.log.info({}, "caught up with the members");
     this.#isTold = true;
@@ -155,7 +142,7 @@ export class CatchingUp {
   #isBehindLive(): boolean {
     const isAhead = ({ metAs, status, since }: Member) =>
       metAs === "live" && status?.state === "live" && since >= this.#cutOffAt;
-    return this.size > 2 && this.#parts.roster().voices.some(isAhead);
+    return this.#cluster.size > 2 && this.#roster.voices.some(isAhead);
   }
 
   /**
@@ -163,7 +150,7 @@ export class CatchingUp {
    * however long it goes on, and whatever its dates are.
    */
   #isLevel(): boolean {
-    const { timeline } = this.#parts.peering;
+    const { timeline } = this.#cluster;
     if (!this.#isMarked) timeline.waiting.mark();
     this.#isMarked = true;
     return timeline.state === "live" && timeline.waiting.isMarkPast;
@@ -174,11 +161,12 @@ export class CatchingUp {
    * are here it holds most. It goes on with what it has, and the others take its snapshot.
    */
   #isLeft(now: number): boolean {
-    const { peering, gaps } = this.#parts;
-    if (this.state !== "catching-up" || !gaps.areOldAndStuck(now) || !this.isEverybodyHere(now)) return false;
+    const [peering, gaps] = [this.#cluster, this.#gaps];
+    if (this.#cluster.state !== "catching-up" || !gaps.areOldAndStuck(now) || !isEverybodyHere(peering, now))
+      return false;
     const { index } = peering.timeline;
     const own = totalsOf(index);
-    return [...this.#parts.roster().members.values()].every(
+    return [...this.#roster.members.values()].every(
       ({ status, compared }) =>
         status !== null && status.state === "catching-up" && compared !== null && !holdsLess(own, status),
     );
@@ -186,8 +174,11 @@ export class CatchingUp {
 
   /** Whether some give something new again and again, and come to no end, while most of the cluster have. */
   #isHeldUp(now: number): boolean {
-    const compared = this.#parts.roster().voices.filter((member) => member.compared !== null).length;
-    return now - this.#since > this.#parts.peering.limits.catchUpMostMs && 2 * (1 + compared) > this.size;
+    const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
+    return (
+      now - this.#cluster.settledAt > this.#cluster.limits.catchUpMostMs &&
+      2 * (1 + compared) > this.#cluster.size
+    );
   }
 
   /**
@@ -196,13 +187,13 @@ export class CatchingUp {
    * others have had their time, which has an end whatever they give. Who reaches nobody serves with what it has.
    */
   #consider(now: number): void {
-    const { peering } = this.#parts;
+    const peering = this.#cluster;
     const { catchUpMs, catchUpStuckMs } = peering.limits;
-    const roster = this.#parts.roster();
+    const roster = this.#roster;
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
     // It is cut off once more, which the next ticks notice; of a list that names it alone it is the majority.
-    if (isAlone && this.#isReturning && this.size > 1) return;
+    if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
     const isWhole = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
@@ -212,7 +203,7 @@ export class CatchingUp {
     const isDone =
       isWhole ||
       (members.some(({ compared }) => compared === "live") &&
-        (isLiveCompared || now - this.#since > catchUpMs));
+        (isLiveCompared || now - this.#cluster.settledAt > catchUpMs));
     if (isDone) this.isUnderWay = false;
     else if (isLate) {
       this.isUnderWay = false;

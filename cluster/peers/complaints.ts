@@ -1,40 +1,38 @@
 /** What is said in the log of entries that are not as they should be, and what follows for the member that gave them. */
 
-import type { LogThrottle } from "../../net/process/log-throttle.js";
 import { hexOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import type { Member } from "./member.js";
+import type { Roster } from "./roster.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 
 export class Complaints {
-  readonly #peering: ClusterState;
-  readonly #notices: LogThrottle;
-  readonly #ban: (member: Member, why: string) => void;
+  readonly #cluster: ClusterState;
+  readonly #roster: Roster;
 
-  constructor(peering: ClusterState, notices: LogThrottle, ban: (member: Member, why: string) => void) {
-    this.#peering = peering;
-    this.#notices = notices;
-    this.#ban = ban;
+  constructor(cluster: ClusterState, roster: Roster) {
+    this.#cluster = cluster;
+    this.#roster = roster;
   }
 
   tooLong(body: Buffer): void {
-    const id = this.#peering.hash(signedBytes(body));
-    this.#notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
+    const id = this.#cluster.hash(signedBytes(body));
+    this.#cluster.notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
   }
 
   /** Nothing follows for the member: it may have taken the list before its signer was revoked. */
   listRefused(member: Member, reason: string): void {
-    this.#notices.warn(`list of ${member.id}`, factsOf(member, reason), LIST_REFUSED);
+    this.#cluster.notices.warn(`list of ${member.id}`, factsOf(member, reason), LIST_REFUSED);
   }
 
   refused(member: Member, reason: string): void {
-    this.#notices.warn(
+    this.#cluster.notices.warn(
       `entry of ${member.id}`,
       factsOf(member, reason),
       "an entry that a member gave was refused",
     );
     const { refusals } = member;
-    if (refusals < this.#peering.limits.maxRefusals || member.connection.isClosed) return;
-    this.#ban(member, `${refusals} entries were refused, the last: ${reason}`);
+    if (refusals < this.#cluster.limits.maxRefusals || member.connection.isClosed) return;
+    this.#roster.ban(member, `${refusals} entries were refused, the last: ${reason}`);
   }
 }
 

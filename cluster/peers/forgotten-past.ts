@@ -4,10 +4,7 @@
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
-import type { LogThrottle } from "../../net/process/log-throttle.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
-import type { CatchingUp } from "./catching-up.js";
 import type { Member } from "./member.js";
 import { CommonPast } from "./past/common-past.js";
 import { CutVoting } from "./past/cut-voting.js";
@@ -19,76 +16,28 @@ import { type Report, reporterOf } from "./past/stable-point.js";
 import type { Roster } from "./roster.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 
-export interface ForgottenPastParts {
-  readonly peering: ClusterState;
-  readonly notices: LogThrottle;
-  readonly roster: () => Roster;
-  /** Members that have said something: before that they take no long messages. */
-  readonly listening: () => Iterable<Member>;
-  readonly catchingUp: () => CatchingUp;
-  /** Of this daemon. */
-  readonly state: () => DaemonState;
-  /** A snapshot has taken the place of what was here. */
-  readonly taken: () => void;
-}
-
 export class ForgottenPast {
   readonly gaps: Gaps;
   readonly snapshots: SnapshotTaking;
   readonly voting: CutVoting;
-  readonly #parts: ForgottenPastParts;
+  readonly #cluster: ClusterState<Member>;
   readonly #common: CommonPast;
   readonly #damage: SettlingDamage;
   readonly #choice: SnapshotChoice;
 
-  constructor(parts: ForgottenPastParts) {
-    this.#parts = parts;
-    const { peering, notices, roster, listening, catchingUp, state } = parts;
-    const electorate = () => roster().electorate;
-    const beganEmpty = () => catchingUp().beganEmpty;
-    this.#common = new CommonPast(peering);
-    this.#damage = new SettlingDamage(peering);
-    this.gaps = new Gaps({
-      ...peering,
-      notices,
-      electorate,
-      beganEmpty,
-      isLiveHere: () => state() === "live",
-      haveSigned: (id, at) => this.voting.haveSigned(id, at),
-      hasServed: (id) => (roster().members.get(id)?.status?.watermark ?? 0) > 0,
-      isLive: (id) => roster().members.get(id)?.status?.state === "live",
-      ask: (at) => {
-        for (const { connection } of listening()) connection.send({ kind: "report-request", at });
-      },
+  /** @param onTaken  a snapshot has taken the place of what was here */
+  constructor(cluster: ClusterState<Member>, roster: Roster, onTaken: () => void) {
+    this.#cluster = cluster;
+    this.#common = new CommonPast(cluster);
+    this.#damage = new SettlingDamage(cluster);
+    this.voting = new CutVoting(cluster, this.#common, (id) => roster.banForGood(id));
+    const gaps = new Gaps(cluster, this.voting);
+    this.gaps = gaps;
+    this.snapshots = new SnapshotTaking(cluster, () => {
+      onTaken();
+      gaps.changed();
     });
-    this.voting = new CutVoting({
-      peering,
-      electorate,
-      state,
-      voters: listening,
-      commonPast: () => this.#common.value,
-      contradicted: (id) => roster().banForGood(id),
-    });
-    this.#choice = new SnapshotChoice({
-      peering,
-      notices,
-      electorate,
-      state,
-      beganEmpty,
-      gaps: this.gaps,
-      voting: this.voting,
-      isEverybodyHere: (now) => catchingUp().isEverybodyHere(now),
-      missingOf: (id) => this.snapshots.missingOf(id),
-      wasTaken: (vote) => this.snapshots.wasTaken(vote),
-    });
-    this.snapshots = new SnapshotTaking({
-      peering,
-      isServing: () => state() !== "catching-up",
-      taken: () => {
-        parts.taken();
-        this.gaps.changed();
-      },
-    });
+    this.#choice = new SnapshotChoice(cluster, { gaps, voting: this.voting, taking: this.snapshots });
   }
 
   start(): void {
@@ -100,17 +49,13 @@ export class ForgottenPast {
   }
 
   tick(now: number): void {
-    const members = [...this.#parts.roster().members.values()];
+    const members = [...this.#cluster.members.values()];
     this.snapshots.tick(now, this.#choice.choices(now, members));
     this.#common.tick(now, () =>
       members.map((member) => ({ ...reporterOf(member), isCatchingUp: member.isCatchingUp })),
     );
     this.voting.tick(now);
-    this.#damage.tick(
-      now,
-      () => this.#parts.roster().electorate,
-      () => members.map(reporterOf),
-    );
+    this.#damage.tick(now, () => members.map(reporterOf));
   }
 
   /** A member has connected: what it holds is not known. */

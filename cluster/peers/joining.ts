@@ -5,8 +5,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { StatusMessage } from "../../protocol/members/member-messages.js";
-import type { Timeline } from "../../timeline/timeline.js";
-import type { Electorate } from "./past/electorate.js";
+import type { ClusterState } from "./shared/cluster-state.js";
+import type { Electorate } from "./shared/electorate.js";
 
 /** What a member says of itself. */
 export type JoinedStatus = Pick<StatusMessage, "watermark" | "clock" | "skewed">;
@@ -14,28 +14,22 @@ export type JoinedStatus = Pick<StatusMessage, "watermark" | "clock" | "skewed">
 /** So far ahead of the own clock one member alone may be believed; milliseconds. */
 const BELIEVED_AHEAD_MS = 86_400_000;
 
-export interface JoiningParts {
-  readonly timeline: Timeline;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
-}
-
 export class Joining {
   /** Whether it has begun with nothing, and has not caught up. */
   isUnderWay = false;
-  readonly #parts: JoiningParts;
+  readonly #cluster: ClusterState;
   /** Whether the cluster may be new: no entry was here when this daemon became live, and no member has reported one. */
   #mayBeNew = false;
   /** Members whose first status since the start reported no entries. */
   readonly #empty = new Set<ByteString>();
 
-  constructor(parts: JoiningParts) {
-    this.#parts = parts;
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster;
   }
 
   /** @param hasOthers  whether there are members to ask */
   start(hasOthers: boolean): void {
-    this.isUnderWay = hasOthers && this.#parts.timeline.published === 0;
+    this.isUnderWay = hasOthers && this.#cluster.timeline.published === 0;
     this.#mayBeNew = this.isUnderWay && this.#isEmpty;
   }
 
@@ -54,7 +48,7 @@ export class Joining {
    * @param electorate  those that are configured, or listed
    */
   caughtUp(members: readonly JoinedStatus[], { ids, others }: Electorate): void {
-    const { timeline, clock } = this.#parts;
+    const { timeline, clock } = this.#cluster;
     if (this.isUnderWay) {
       timeline.raise(joiningWatermark(members, clock()));
       this.#mayBeNew &&= this.#isEmpty;
@@ -66,7 +60,7 @@ export class Joining {
   }
 
   get #isEmpty(): boolean {
-    return this.#parts.timeline.index.total("data").count === 0;
+    return this.#cluster.timeline.index.total("data").count === 0;
   }
 }
 

@@ -6,23 +6,14 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
 import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
 import type { MemberLists } from "../members/member-lists.js";
+import type { Complaints } from "./complaints.js";
 import type { Member } from "./member.js";
-import type { Electorate } from "./past/electorate.js";
+import type { Roster } from "./roster.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
 /** Lists of one member that are looked at between two statuses: an honest one has one, or two that stand beside each other. */
 const CHECKS_MOST = 16;
-
-export interface ListedMembersParts {
-  readonly peering: ClusterState;
-  /** Connected and proven. */
-  readonly members: () => ReadonlyMap<ByteString, Member>;
-  /** The peers of --peer, without those that a list leaves out. */
-  readonly configured: () => Electorate;
-  /** A list that a member has given is not taken: an honest one may have it, whose signer was revoked since. */
-  readonly refused: (member: Member, reason: string) => void;
-}
 
 /** What a member has told. */
 interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
@@ -42,7 +33,9 @@ const NOTHING: Pick<Told, "list" | "isReporting" | "statusThen"> = {
 };
 
 export class ListedMembers {
-  readonly #parts: ListedMembersParts;
+  readonly #cluster: ClusterState<Member>;
+  readonly #roster: Roster;
+  readonly #complaints: Complaints;
   readonly #told = new Map<Member, Told>();
   readonly #vouched = new VouchedLists();
   /** Lists of members that let this daemon go, of late. */
@@ -50,9 +43,11 @@ export class ListedMembers {
   #nextAt = 0;
   #wasOutside: boolean;
 
-  constructor(parts: ListedMembersParts) {
-    this.#parts = parts;
-    this.#wasOutside = parts.peering.lists?.isOutside ?? false;
+  constructor(cluster: ClusterState<Member>, roster: Roster, complaints: Complaints) {
+    this.#cluster = cluster;
+    this.#roster = roster;
+    this.#complaints = complaints;
+    this.#wasOutside = cluster.lists?.isOutside ?? false;
     if (this.#wasOutside) this.#tellOutside();
   }
 
@@ -63,15 +58,15 @@ export class ListedMembers {
 
   tick(now: number): void {
     if (now < this.#nextAt) return;
-    this.#nextAt = now + this.#parts.peering.limits.statusEveryMs;
+    this.#nextAt = now + this.#cluster.limits.statusEveryMs;
     this.#checks = 0;
-    for (const member of this.#parts.members().values()) this.tell(member);
+    for (const member of this.#cluster.members.values()) this.tell(member);
     this.#join();
   }
 
   /** The lists known here have changed. @returns whether what has come so far was not taken, as no list named this daemon */
   changed(): boolean {
-    const { isOutside = false, isSettled = false, isJoining = false } = this.#parts.peering.lists ?? {};
+    const { isOutside = false, isSettled = false, isJoining = false } = this.#cluster.lists ?? {};
     const wasOutside = this.#wasOutside;
     this.#wasOutside = isOutside;
     if (isOutside && !wasOutside) this.#tellOutside();
@@ -80,12 +75,12 @@ export class ListedMembers {
   }
 
   #tellOutside(): void {
-    const { lists, log } = this.#parts.peering;
+    const { lists, log } = this.#cluster;
     log.error({}, `no writes are taken: ${lists?.refusal ?? "no list names this daemon"}. ${CURE}`);
   }
 
   #tellAll(isJoining: boolean): void {
-    for (const member of this.#parts.members().values()) {
+    for (const member of this.#cluster.members.values()) {
       if (isJoining) member.compareAgain();
       this.tell(member);
       this.#give(member);
@@ -94,7 +89,7 @@ export class ListedMembers {
 
   /** Says by which list this daemon goes. */
   tell(member: Member): void {
-    const { lists } = this.#parts.peering;
+    const { lists } = this.#cluster;
     if (lists === undefined || !takesLists(member)) return;
     const told = this.#of(member);
     told.checks = 0;
@@ -103,7 +98,7 @@ export class ListedMembers {
   }
 
   heard(member: Member, { hash, isReporting, body, signature }: ListMessage): void {
-    const { lists } = this.#parts.peering;
+    const { lists } = this.#cluster;
     if (lists === undefined) return;
     const told = this.#of(member);
     const isNew = told.list !== hash;
@@ -122,7 +117,7 @@ export class ListedMembers {
 
   /** Whether what a member reports is said under the same list as what this daemon would. */
   isUnderOwn(member: Member): boolean {
-    const { lists } = this.#parts.peering;
+    const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return true;
     const { list, isReporting } = this.#told.get(member) ?? NOTHING;
     return lists.isReporting && isReporting && list === lists.told.hash;
@@ -130,7 +125,7 @@ export class ListedMembers {
 
   /** Those whose reports are counted. @param all  the others; null: one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
-    const { lists } = this.#parts.peering;
+    const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return all;
     if (all === null || !lists.isReporting) return null;
     return all.every((member) => this.isUnderOwn(member)) ? all : null;
@@ -144,7 +139,7 @@ export class ListedMembers {
 
   /** All lists that are known here, once between two statuses. */
   #give(member: Member): void {
-    const { lists } = this.#parts.peering;
+    const { lists } = this.#cluster;
     const told = this.#of(member);
     if (lists === undefined || told.isGiven || !takesLists(member)) return;
     told.isGiven = true;
@@ -153,7 +148,7 @@ export class ListedMembers {
   }
 
   #message(body: Buffer, signature: Buffer): ListMessage {
-    const { lists } = this.#parts.peering;
+    const { lists } = this.#cluster;
     const { hash = "" } = lists?.told ?? {};
     return {
       kind: "list",
@@ -170,12 +165,13 @@ export class ListedMembers {
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
-      this.#parts.refused(member, outcome.refused);
+      // An honest one may have it, whose signer was revoked since.
+      this.#complaints.listRefused(member, outcome.refused);
   }
 
   /** Takes a list that its signature proves, or most of the configured peers. @param body  with the signature, views of what came */
   #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
-    const { lists, hash, log } = this.#parts.peering;
+    const { lists, hash, log } = this.#cluster;
     if (lists === undefined) return "old";
     const [kept, keptSignature] = [Buffer.from(body), Buffer.from(signature)];
     const outcome = lists.take(kept, keptSignature);
@@ -183,7 +179,7 @@ export class ListedMembers {
     const peers = this.#vouched.vouch(
       id,
       hash(Buffer.concat([kept, keptSignature])),
-      this.#parts.configured(),
+      this.#roster.configured,
     );
     if (peers === null) return outcome;
     const taken = lists.takeVouched(kept, keptSignature, peers);
@@ -193,10 +189,10 @@ export class ListedMembers {
 
   /** A daemon that a list has added takes nothing before it knows from which date on. */
   #join(): void {
-    const { lists, timeline, log, clock } = this.#parts.peering;
+    const { lists, timeline, log, clock } = this.#cluster;
     if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;
     const heard = new Map<ByteString, Heard>();
-    for (const [id, member] of this.#parts.members()) {
+    for (const [id, member] of this.#cluster.members) {
       const { list, isReporting, statusThen } = this.#told.get(member) ?? NOTHING;
       const watermark = member.status?.watermark ?? 0;
       const isPulled = member.compared !== null && member.status !== statusThen;

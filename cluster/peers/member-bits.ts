@@ -1,24 +1,22 @@
 /** Which bit stands for which member, so that sets of them are numbers: as many as there are bits, the last ones heard. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { ClusterState } from "./shared/cluster-state.js";
+import { electorateIn } from "./shared/electorate.js";
 import { MEMBERS_MOST } from "./shared/peering-limits.js";
-
-export interface MemberBitsParts {
-  readonly isConnected: (id: ByteString) => boolean;
-  /** Bits of those that are not connected and have a voice are given to others last. */
-  readonly hasVoice: (id: ByteString) => boolean;
-  /** Told of a bit that is to stand for another member from now on. */
-  readonly forgotten: (bit: number) => void;
-  /** By id; those of a member without a bit go. */
-  readonly notes: Map<ByteString, unknown>;
-}
 
 export class MemberBits {
   /** Of those that are not connected, who was longest ago comes first. */
   readonly #bits = new Map<ByteString, number>();
-  readonly #parts: MemberBitsParts;
+  readonly #cluster: ClusterState;
+  /** By id; those of a member without a bit go. */
+  readonly #notes: Map<ByteString, unknown>;
+  readonly #onForgotten: (bit: number) => void;
 
-  constructor(parts: MemberBitsParts) {
-    this.#parts = parts;
+  /** @param onForgotten  told of a bit that is to stand for another member from now on */
+  constructor(cluster: ClusterState, notes: Map<ByteString, unknown>, onForgotten: (bit: number) => void) {
+    this.#cluster = cluster;
+    this.#notes = notes;
+    this.#onForgotten = onForgotten;
   }
 
   /** @throws RangeError  all stand for others that are connected */
@@ -38,14 +36,15 @@ export class MemberBits {
 
   #free(): number {
     if (this.#bits.size < MEMBERS_MOST) return 1 << this.#bits.size;
-    const { isConnected, hasVoice, notes, forgotten } = this.#parts;
-    const idle = [...this.#bits].filter(([id]) => !isConnected(id));
-    const gone = idle.find(([id]) => !hasVoice(id)) ?? idle[0];
+    const idle = [...this.#bits].filter(([id]) => !this.#cluster.members.has(id));
+    // Those that have a voice are given to others last.
+    const { ids } = electorateIn(this.#cluster);
+    const gone = idle.find(([id]) => !ids.has(id)) ?? idle[0];
     if (gone === undefined) throw new RangeError("all bits stand for members that are connected");
     const [id, bit] = gone;
     this.#bits.delete(id);
-    notes.delete(id);
-    forgotten(bit);
+    this.#notes.delete(id);
+    this.#onForgotten(bit);
     return bit;
   }
 }

@@ -23,9 +23,9 @@ export function describeMember(
   shared: MemberShared<never>,
   { address, roundTrip }: Pick<MemberStatus, "address" | "roundTrip">,
 ): MemberStatus {
-  const { peering, clocks, spreading, gaps } = shared;
+  const { cluster, clock, spreading, gaps } = shared;
   const { id, status, connection, outbox } = member;
-  const now = peering.uptime();
+  const now = cluster.uptime();
   return {
     address,
     id,
@@ -35,7 +35,7 @@ export function describeMember(
     skewed: status?.skewed ?? false,
     connectedSince: member.connectedSince,
     roundTrip,
-    skew: clocks.skewOf(id, peering.clock(), now),
+    skew: clock.clocks.skewOf(id, cluster.clock(), now),
     watermark: status?.watermark ?? null,
     prunedTo: status?.pruned ?? null,
     isLacking: gaps.isOpen(id),

@@ -24,8 +24,8 @@ export class MemberSpeech<Member extends Speaker> {
   constructor(member: Member, shared: MemberShared<Member>) {
     this.#member = member;
     this.#shared = shared;
-    const { peering, slices, messageFigures: figures } = shared;
-    const { limits, uptime, messages } = peering;
+    const { cluster, messageFigures: figures } = shared;
+    const { limits, uptime, messages, slices } = cluster;
     const { connection } = member;
     this.#outbox = connection.knows.has(KNOWS_SPEAK) ? new MessageOutbox(connection, limits) : null;
     this.#intake =
@@ -38,7 +38,7 @@ export class MemberSpeech<Member extends Speaker> {
             uptime,
             slices,
             figures,
-            refused: (reason, isLie) => shared.unheard(member, reason, isLie),
+            refused: (reason, isLie) => shared.onUnheard(member, reason, isLie),
             malformed: (detail) => member.malformed(detail),
             failed: (problem) => member.failed(problem),
           });

@@ -10,14 +10,15 @@ import { RoundTrips } from "./connections/round-trips.js";
 import type { IncomingBatch } from "./exchange/incoming-batch.js";
 import type { Giver } from "./exchange/intake.js";
 import { Outbox } from "./exchange/outbox.js";
-import { Reconciling } from "./exchange/reconciling.js";
+import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import { ReportAnswers } from "./exchange/report-answers.js";
-import { parts } from "./exchange/spreading.js";
+import { parts, type Receiver } from "./exchange/spreading.js";
 import { describeMember } from "./member-description.js";
 import type { MemberShared } from "./member-shared.js";
 import { MemberSpeech } from "./member-speech.js";
 import { SnapshotGiving } from "./past/snapshot-giving.js";
-import type { MemberStatus } from "./shared/cluster-state.js";
+import type { ConnectedMember, MemberStatus } from "./shared/cluster-state.js";
+import { electorateIn } from "./shared/electorate.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import { isSameTotals, totalsOf } from "./shared/totals.js";
 
@@ -29,7 +30,7 @@ interface Received extends IncomingBatch {
   readonly then: (() => void) | null;
 }
 
-export class Member implements Giver {
+export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   readonly connection: MemberConnection;
   readonly id: ByteString;
   /** Which bit stands for it. */
@@ -43,6 +44,8 @@ export class Member implements Giver {
   /** Its state in its first status, before this daemon sent it anything; null: none yet. */
   metAs: StatusMessage["state"] | null = null;
   refusals = 0;
+  /** New ones that it has given. */
+  entriesGiven = 0;
   /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
   compared: "live" | "other" | null = null;
   /** By the own clock. */
@@ -56,8 +59,6 @@ export class Member implements Giver {
   readonly #giving: SnapshotGiving;
   #nextStatusAt = 0;
   #freshFromEcho = 0;
-  /** New entries it has given. */
-  #entries = 0;
   #received: Received[] = [];
   #receivedBytes = 0;
   #number = 0;
@@ -66,48 +67,29 @@ export class Member implements Giver {
   #isReading = false;
 
   constructor(shared: MemberShared<Member>, connection: MemberConnection, bit: number) {
-    const { peering, slices, spreading, tooLong, packer, state } = shared;
+    const { cluster, spreading, onTooLong, packer } = shared;
     this.#shared = shared;
     this.connection = connection;
     this.id = connection.id;
     this.bit = bit;
-    this.connectedSince = peering.clock();
-    this.since = peering.uptime();
-    this.#trips = new RoundTrips(peering.uptime);
-    this.#reports = new ReportAnswers(peering);
-    this.#giving = new SnapshotGiving({
-      peering,
-      state,
-      unsentBytes: () => connection.unsentBytes,
-      send: (message) => connection.send(message),
-    });
+    this.connectedSince = cluster.clock();
+    this.since = cluster.uptime();
+    this.#trips = new RoundTrips(cluster.uptime);
+    this.#reports = new ReportAnswers(cluster);
+    this.#giving = new SnapshotGiving(cluster, connection);
     this.speech = new MemberSpeech<Member>(this, shared);
-    this.outbox = new Outbox({ peering, connection, traces: spreading.traces, packer, bit, tooLong });
-    this.#reconciling = new Reconciling({
-      peering,
-      slices,
-      outbox: this.outbox,
-      isOpener: connection.side === "opener",
-      send: (message) => connection.send(message),
-      malformed: (detail) => this.malformed(detail),
-      failed: (problem) => this.failed(problem),
-      afterReceived: (step) => this.#queue(null, step),
-      received: () => this.#entries,
-      caughtUp: () => {
-        this.compared = this.status?.state === "live" ? "live" : "other";
-      },
-      done: () => this.#sendStatus(peering.uptime()),
-    });
+    this.outbox = new Outbox({ cluster, connection, traces: spreading.traces, packer, bit, onTooLong });
+    this.#reconciling = new Reconciling(cluster, this);
   }
 
   /** The first words: they allow the other side to send more than statuses. */
   start(): void {
-    this.#sendStatus(this.#shared.peering.uptime());
+    this.#sendStatus(this.#shared.cluster.uptime());
   }
 
   receive(message: ExchangeMessage): void {
-    const { spreading, peering } = this.#shared;
-    if ("places" in message && message.places.length > peering.limits.maxPlaces) {
+    const { spreading, cluster } = this.#shared;
+    if ("places" in message && message.places.length > cluster.limits.maxPlaces) {
       this.malformed(`${message.places.length} places in one message`);
       return;
     }
@@ -143,10 +125,10 @@ export class Member implements Giver {
         this.speech.receive(message);
         break;
       case "cuts":
-        this.#shared.voted(this, message.votes);
+        this.#shared.onVoted(this, message.votes);
         break;
       case "list":
-        this.#shared.listed(this, message);
+        this.#shared.onListed(this, message);
         break;
       case "snapshot-pull":
         this.#giving.pull(message.at, message.number);
@@ -155,10 +137,10 @@ export class Member implements Giver {
         if (!this.#shared.given(this, message)) this.malformed("a part of a snapshot that was not asked for");
         break;
       case "report":
-        this.#shared.reported(this, message);
+        this.#shared.onReported(this, message);
         break;
       default:
-        this.#shared.compared(this, message);
+        this.#shared.onCompared(this, message);
     }
   }
 
@@ -171,14 +153,14 @@ export class Member implements Giver {
   /** Compares from the beginning: the member's totals count when it has received the status that is sent now. */
   compareAgain(): void {
     this.compared = null;
-    this.#sendStatus(this.#shared.peering.uptime());
+    this.#sendStatus(this.#shared.cluster.uptime());
     this.#freshFromEcho = this.#trips.serial;
     this.#reconciling.again();
   }
 
   tick(now: number): void {
     const { unsentBytes } = this.connection;
-    if (unsentBytes > this.#shared.peering.limits.mostUnsentBytes + this.outbox.unackedBytes) {
+    if (unsentBytes > this.#shared.cluster.limits.mostUnsentBytes + this.outbox.unackedBytes) {
       this.#shared.drop(this, "not-reading", `${unsentBytes} bytes wait for it`);
       return;
     }
@@ -195,7 +177,7 @@ export class Member implements Giver {
     const places = this.owed;
     this.owed = [];
     this.#toldAcked = this.#acked;
-    const { maxPlaces } = this.#shared.peering.limits;
+    const { maxPlaces } = this.#shared.cluster.limits;
     if (places.length === 0) this.connection.send({ kind: "have", number: this.#acked, places });
     for (const part of parts(places, maxPlaces)) {
       this.connection.send({ kind: "have", number: this.#acked, places: part });
@@ -205,7 +187,7 @@ export class Member implements Giver {
   /** Whether it holds what this daemon holds, as of its last status. */
   get isEqual(): boolean | null {
     if (this.status === null) return null;
-    return isSameTotals(totalsOf(this.#shared.peering.timeline.index), this.status);
+    return isSameTotals(totalsOf(this.#shared.cluster.timeline.index), this.status);
   }
 
   get isCatchingUp(): boolean {
@@ -216,9 +198,21 @@ export class Member implements Giver {
     return describeMember(this, this.#shared, { address, roundTrip: this.#trips.last });
   }
 
+  onCaughtUp(): void {
+    this.compared = this.status?.state === "live" ? "live" : "other";
+  }
+
+  onExchanged(): void {
+    this.#sendStatus(this.#shared.cluster.uptime());
+  }
+
+  afterReceived(step: () => void): void {
+    this.#queue(null, step);
+  }
+
   gave(entries: number): void {
-    this.#entries += entries;
-    if (entries > 0) this.#shared.progressed();
+    this.entriesGiven += entries;
+    if (entries > 0) this.#shared.onProgressed();
   }
 
   owe(place: Place): void {
@@ -227,7 +221,7 @@ export class Member implements Giver {
 
   refused(reason: string): void {
     this.refusals++;
-    this.#shared.refused(this, reason);
+    this.#shared.onRefused(this, reason);
   }
 
   unknown(): void {
@@ -244,7 +238,7 @@ export class Member implements Giver {
   }
 
   #push(message: PushMessage): void {
-    const { windowBytes, maxEnvelopeBytes, batchBytes } = this.#shared.peering.limits;
+    const { windowBytes, maxEnvelopeBytes, batchBytes } = this.#shared.cluster.limits;
     if (message.number !== this.#number + 1) {
       this.malformed(`push ${message.number} behind ${this.#number}`);
       return;
@@ -272,7 +266,7 @@ export class Member implements Giver {
     if (message === null) this.#advance();
     else if (!this.#isReading) {
       this.#isReading = true;
-      this.#shared.slices.add(this.#read());
+      this.#shared.cluster.slices.add(this.#read());
     }
   }
 
@@ -305,34 +299,35 @@ export class Member implements Giver {
   }
 
   #heardStatus(status: StatusMessage): void {
-    const { peering, clocks, gaps, hasVoice } = this.#shared;
-    const now = peering.uptime();
+    const { cluster, clock, gaps } = this.#shared;
+    const now = cluster.uptime();
     const before = this.status;
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
     this.#trips.heard(status);
-    if (hasVoice(this.id)) clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
+    if (electorateIn(cluster).ids.has(this.id))
+      clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
     gaps.heard(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.heard(status);
     // At once on connecting.
     if (before !== null) return;
     this.metAs = status.state;
     this.#reconciling.tick(now, status);
-    this.#shared.spoke(this);
+    this.#shared.onSpoke(this);
   }
 
   #sendStatus(now: number): void {
-    const { peering, state, isSkewed } = this.#shared;
-    this.#nextStatusAt = now + peering.limits.statusEveryMs;
+    const { cluster, clock } = this.#shared;
+    this.#nextStatusAt = now + cluster.limits.statusEveryMs;
     this.connection.send({
       kind: "status",
       ...this.#trips.next(),
-      clock: peering.clock(),
-      watermark: peering.timeline.published,
-      pruned: Math.max(0, peering.timeline.prunedTo),
-      state: state(),
-      skewed: isSkewed(),
-      ...totalsOf(peering.timeline.index),
+      clock: cluster.clock(),
+      watermark: cluster.timeline.published,
+      pruned: Math.max(0, cluster.timeline.prunedTo),
+      state: cluster.state,
+      skewed: clock.isSkewed,
+      ...totalsOf(cluster.timeline.index),
     });
   }
 }

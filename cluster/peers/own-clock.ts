@@ -5,21 +5,18 @@ import type { ClusterState } from "./shared/cluster-state.js";
 
 export class OwnClock {
   readonly clocks: MemberClocks;
-  readonly #parts: ClusterState;
-  readonly #size: () => number;
+  readonly #cluster: ClusterState;
   /** What was last told. */
   #wasSkewed = false;
 
-  /** @param size  how many daemons there are, this one included */
-  constructor(parts: ClusterState, size: () => number) {
-    this.#parts = parts;
-    this.#size = size;
-    this.clocks = new MemberClocks(parts.limits);
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster;
+    this.clocks = new MemberClocks(cluster.limits);
   }
 
   /** Whether it is off the members' median. Computed anew each time. */
   get isSkewed(): boolean {
-    return this.clocks.isSkewed(this.#parts.clock(), this.#parts.uptime(), this.#size());
+    return this.clocks.isSkewed(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
   }
 
   /** As `isSkewed`, and says in the log when that has changed. */
@@ -39,15 +36,15 @@ export class OwnClock {
     const watermarks = members.flatMap(({ status }) =>
       status === null || status.skewed ? [] : [status.watermark],
     );
-    return skewedWatermark(median, this.#parts.limits.past, watermarks);
+    return skewedWatermark(median, this.#cluster.limits.past, watermarks);
   }
 
   get #median(): number | null {
-    return this.clocks.median(this.#parts.clock(), this.#parts.uptime(), this.#size());
+    return this.clocks.median(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
   }
 
   #tell(isSkewed: boolean): void {
-    const { log, clock } = this.#parts;
+    const { log, clock } = this.#cluster;
     const median = this.#median;
     if (!isSkewed) log.info({}, "this machine's clock is right again");
     else log.warn(median === null ? {} : { aheadMs: Math.round(clock() - median) }, SKEWED);

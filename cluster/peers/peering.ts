@@ -8,10 +8,12 @@ import { LogThrottle } from "../../net/process/log-throttle.js";
 import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { ListMessage } from "../../protocol/members/list-message.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
 import { CatchingUp } from "./catching-up.js";
 import { Complaints } from "./complaints.js";
+import type { MemberConnection } from "./connections/member-connection.js";
 import { Intake } from "./exchange/intake.js";
 import { Packer } from "./exchange/packing.js";
 import { Spreading } from "./exchange/spreading.js";
@@ -24,8 +26,8 @@ import { OwnClock } from "./own-clock.js";
 import type { SnapshotTaking } from "./past/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./past/stable-point.js";
 import type { Revocation } from "./revocation.js";
-import { Roster } from "./roster.js";
-import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
+import { Roster, type RosterEvents } from "./roster.js";
+import type { ClusterState, MemberStatus, PeeringContext } from "./shared/cluster-state.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
@@ -37,11 +39,9 @@ const LOOK_EVERY_MS = 1000;
 /** Milliseconds after which the same line about a member is logged again. */
 const NOTICE_MS = 600_000;
 
-export class Peering {
-  readonly #parts: ClusterState;
-  readonly #notices: LogThrottle;
+export class Peering implements RosterEvents {
+  readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
-  readonly #slices: Turns;
   readonly #spreading: Spreading;
   readonly #intake: Intake;
   readonly #clock: OwnClock;
@@ -50,81 +50,61 @@ export class Peering {
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
   readonly #complaints: Complaints;
-  readonly #states: StateComparing;
+  /** What has been found of this daemon's state and members'. */
+  readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** Messages on channels. */
   readonly speaking: Speaking;
   /** Whether the state may be an old one although it is live. */
   readonly standing: StandingStill;
+  readonly #shared: MemberShared<Member>;
   #isRunning = false;
   #nextLookAt = 0;
   #ringChanged = false;
 
-  constructor(parts: ClusterState) {
-    const { log, uptime, soon, limits, timeline } = parts;
-    this.#parts = parts;
-    this.#notices = new LogThrottle({ log, uptime, periodMs: NOTICE_MS });
-    this.speaking = new Speaking(this.#notices, () => this.#listening());
-    this.#slices = new Turns({ uptime, defer: soon, milliseconds: limits.sliceMs });
-    this.#spreading = new Spreading(parts, () => this.#listening());
-    this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
-    this.#clock = new OwnClock(parts, () => this.#catchingUp.size);
-    this.#stable = new StablePoint(timeline, limits);
-    this.#joining = new Joining(parts);
-    this.#past = new ForgottenPast({
-      peering: parts,
-      notices: this.#notices,
-      roster: () => this.#roster,
-      listening: () => this.#listening(),
-      catchingUp: () => this.#catchingUp,
-      state: () => this.state,
-      taken: () => this.#beganAnew(),
-    });
-    this.#catchingUp = new CatchingUp(
-      {
-        peering: parts,
-        roster: () => this.#roster,
-        gaps: this.#past.gaps,
-        joining: this.#joining,
-      },
-      1 + parts.peers.length,
-    );
-    this.#states = new StateComparing({
-      peering: parts,
-      stablePoint: () => this.stablePoint,
-      members: () => this.#listening(),
-      hasVoice: (id) => this.#roster.electorate.ids.has(id),
-    });
-    this.#complaints = new Complaints(parts, this.#notices, (member, why) => this.#roster.ban(member, why));
-    this.#listed = new ListedMembers({
-      peering: parts,
-      members: () => this.#roster.members,
-      configured: () => this.#roster.configured,
-      refused: (member, reason) => this.#complaints.listRefused(member, reason),
-    });
-    const shared = this.#makeShared();
-    this.#roster = new Roster({
-      peering: parts,
-      notices: this.#notices,
-      state: () => this.state,
-      joined: (connection, bit) => {
-        this.#stable.discard();
-        this.#past.joined();
-        return new Member(shared, connection, bit);
-      },
-      leftOut: (id, message) => this.#listed.leftOut(id, message),
-      left: (member) => {
-        this.#stable.discard();
-        this.#past.left(member.id);
-        this.#states.left(member.id);
-        parts.messages?.missed();
-        member.stop();
-        this.#listed.left(member);
-        this.#spreading.disconnected(member);
-      },
-      forgotten: (bit) => this.#spreading.forget(bit),
-    });
-    this.standing = new StandingStill(parts, this.#roster);
+  constructor(context: PeeringContext) {
+    const cluster = clusterOf(context);
+    this.#cluster = cluster;
+    const roster = new Roster(cluster, this);
+    this.#roster = roster;
+    this.speaking = new Speaking(cluster);
+    this.#spreading = new Spreading(cluster);
+    this.#intake = new Intake(cluster, this.#spreading.traces);
+    this.#clock = new OwnClock(cluster);
+    this.#stable = new StablePoint(cluster.timeline, cluster.limits);
+    this.#joining = new Joining(cluster);
+    this.#past = new ForgottenPast(cluster, roster, () => this.#beginAnew());
+    this.#catchingUp = new CatchingUp(cluster, roster, { gaps: this.#past.gaps, joining: this.#joining });
+    this.states = new StateComparing(cluster, this.#stable);
+    this.#complaints = new Complaints(cluster, roster);
+    this.#listed = new ListedMembers(cluster, roster, this.#complaints);
+    this.standing = new StandingStill(cluster, roster);
+    this.#shared = this.#makeShared();
+  }
+
+  /** Both have proved who they are. */
+  onJoined(connection: MemberConnection, bit: number): Member {
+    this.#stable.discard();
+    this.#past.joined();
+    return new Member(this.#shared, connection, bit);
+  }
+
+  onLeft(member: Member): void {
+    this.#stable.discard();
+    this.#past.left(member.id);
+    this.states.left(member.id);
+    this.#cluster.messages?.missed();
+    member.stop();
+    this.#listed.left(member);
+    this.#spreading.disconnected(member);
+  }
+
+  onLeftOut(id: ByteString, message: ListMessage): void {
+    this.#listed.leftOut(id, message);
+  }
+
+  onForgotten(bit: number): void {
+    this.#spreading.forget(bit);
   }
 
   start(): void {
@@ -138,8 +118,8 @@ export class Peering {
 
   stop(): void {
     this.#isRunning = false;
-    this.#slices.clear();
-    this.#parts.signatureThreads?.stop();
+    this.#cluster.slices.clear();
+    this.#cluster.signatureThreads?.stop();
     this.#past.stop();
     this.#roster.stop();
   }
@@ -147,17 +127,17 @@ export class Peering {
   /** Every 25 ms. */
   tick(): void {
     if (!this.#isRunning) return;
-    const now = this.#parts.uptime();
+    const now = this.#cluster.uptime();
     this.standing.tick(now);
     this.#roster.tick(now);
     this.#spreading.tick(now);
-    for (const member of [...this.#roster.members.values()]) member.tick(now);
+    for (const member of [...this.#cluster.members.values()]) member.tick(now);
     this.#catchingUp.tick(now);
     this.#past.tick(now);
     this.watchClock();
     this.#listed.tick(now);
     this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all)?.map(reporterOf) ?? null);
-    this.#states.tick(now);
+    this.states.tick(now);
     if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
   }
 
@@ -166,7 +146,7 @@ export class Peering {
    * jump at any time, and the watermark never goes back. Not before the members' clocks are known.
    */
   watchClock(): void {
-    this.#parts.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
+    this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
   }
 
   /** Other addresses; connections opened to those that are left out are closed. */
@@ -193,7 +173,7 @@ export class Peering {
 
   /** Entries are on disk. @param from  the member that gave them; null: first-hand */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
-    const giver = from === null ? null : (this.#roster.members.get(from) ?? null);
+    const giver = from === null ? null : (this.#cluster.members.get(from) ?? null);
     this.#spreading.flushed(entries, giver, from === null);
     if (from !== null) this.#intake.flushed(entries);
     if (this.#intake.quarantine.size > 0 && entries.some(({ ring }) => ring !== null))
@@ -212,16 +192,16 @@ export class Peering {
 
   /** Other daemons that are known to have it on disk: all, if it is final. */
   copies(place: Place): number {
-    return place.at < this.stablePoint ? this.#roster.members.size : this.#spreading.copies(place);
+    return place.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(place);
   }
 
   /** When everything dated at or before `at` is final. The caller bounds the time. */
   stable(at: number): Promise<void> {
-    return this.#stable.wait(at, this.#parts.uptime());
+    return this.#stable.wait(at, this.#cluster.uptime());
   }
 
   get state(): DaemonState {
-    return this.#catchingUp.state;
+    return this.#cluster.state;
   }
 
   /** Why it takes no writes while it is catching up. */
@@ -254,11 +234,6 @@ export class Peering {
     return this.#stable.value;
   }
 
-  /** What has been found of this daemon's state and members'. */
-  get states(): StateComparing {
-    return this.#states;
-  }
-
   /** Whether the own clock is off the members' median: then nothing is taken first-hand. Computed anew each time. */
   get isSkewed(): boolean {
     return this.#clock.isSkewed;
@@ -280,49 +255,40 @@ export class Peering {
     return this.#roster.spkiOf(id);
   }
 
-  /** Members that have said something: before that they take no long messages. What they miss comparing finds. */
-  *#listening(): Generator<Member> {
-    for (const member of this.#roster.members.values()) if (member.status !== null) yield member;
-  }
-
   #makeShared(): MemberShared<Member> {
     return {
-      peering: this.#parts,
-      slices: this.#slices,
+      cluster: this.#cluster,
       spreading: this.#spreading,
       intake: this.#intake,
-      clocks: this.#clock.clocks,
+      clock: this.#clock,
       gaps: this.#past.gaps,
-      state: () => this.state,
-      isSkewed: () => this.isSkewed,
-      packer: new Packer(this.#parts.limits),
-      reported: (member, report) => {
+      packer: new Packer(this.#cluster.limits),
+      onReported: (member, report) => {
         if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, report);
         this.#past.reported(member.id, report);
       },
-      progressed: () => this.#catchingUp.progressed(),
-      hasVoice: (id) => this.#roster.electorate.ids.has(id),
-      compared: (member, message) => this.#states.heard(member, message),
-      voted: ({ id }, votes) => this.#past.voting.heard(id, votes),
-      listed: (member, message) => this.#listed.heard(member, message),
-      spoke: (member) => {
+      onProgressed: () => this.#catchingUp.progressed(),
+      onCompared: (member, message) => this.states.heard(member, message),
+      onVoted: ({ id }, votes) => this.#past.voting.heard(id, votes),
+      onListed: (member, message) => this.#listed.heard(member, message),
+      onSpoke: (member) => {
         if (member.status !== null) this.#joining.met(member.id, member.status);
         this.#listed.tell(member);
         this.#past.voting.joined(member);
       },
       given: (member, part) => this.#past.snapshots.part(member, part),
-      tooLong: (body) => this.#complaints.tooLong(body),
-      refused: (member, reason) => this.#complaints.refused(member, reason),
+      onTooLong: (body) => this.#complaints.tooLong(body),
+      onRefused: (member, reason) => this.#complaints.refused(member, reason),
       messageFigures: this.speaking.figures,
-      unheard: (member, reason, isLie) => this.speaking.unheard(member, reason, isLie),
+      onUnheard: (member, reason, isLie) => this.speaking.unheard(member, reason, isLie),
       drop: (member, code, detail) => this.#roster.drop(member, code, detail),
     };
   }
 
   /** A snapshot has taken the place of what was here. */
-  #beganAnew(): void {
+  #beginAnew(): void {
     this.#catchingUp.again();
-    for (const member of this.#roster.members.values()) member.compareAgain();
+    for (const member of this.#cluster.members.values()) member.compareAgain();
   }
 
   #look(now: number): void {
@@ -332,13 +298,29 @@ export class Peering {
     this.#past.gaps.keep((id) => this.#roster.has(id));
     this.#ringChanged = false;
     const entries = this.#intake.takeHeldBack();
-    if (entries > 0) this.#notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);
+    if (entries > 0) this.#cluster.notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);
     if (this.#intake.quarantine.size > 0) {
-      this.#intake.retry((id) => this.#roster.members.get(id) ?? null);
+      this.#intake.retry((id) => this.#cluster.members.get(id) ?? null);
     }
     const watermark = this.#clock.watermarkIfSkewed(this.#roster.voices);
-    if (watermark !== null) this.#parts.timeline.raise(watermark);
+    if (watermark !== null) this.#cluster.timeline.raise(watermark);
   }
+}
+
+/** As it is before the first tick. */
+function clusterOf(context: PeeringContext): ClusterState<Member> {
+  const { log, uptime, soon, limits, peers } = context;
+  return {
+    ...context,
+    notices: new LogThrottle({ log, uptime, periodMs: NOTICE_MS }),
+    slices: new Turns({ uptime, defer: soon, milliseconds: limits.sliceMs }),
+    members: new Map(),
+    addresses: [],
+    state: "catching-up",
+    size: 1 + peers.length,
+    beganEmpty: false,
+    settledAt: 0,
+  };
 }
 
 const TOO_FAR_AHEAD =

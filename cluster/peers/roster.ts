@@ -3,47 +3,42 @@
  * says in the log what is wrong. Source: docs/protocol-v2.md "Members".
  */
 
-import type { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
+import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { Bans } from "./connections/bans.js";
 import { isBetter } from "./connections/better-connection.js";
 import { Dialers } from "./connections/dialers.js";
 import { Handshakes } from "./connections/handshakes.js";
 import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
-import { type Electorate, electorateOf, everybody } from "./past/electorate.js";
+import { MemberBits } from "./member-bits.js";
 import { Revocation } from "./revocation.js";
 import { isHeard, statusesOf } from "./roster-view.js";
 import { Seats } from "./seats.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
+import { type Electorate, electorateIn, electorateOf, everybody } from "./shared/electorate.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import { FAREWELLS, type FarewellCode, isOfWord } from "./shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 
-export interface RosterParts {
-  readonly peering: ClusterState;
-  readonly notices: LogThrottle;
-  /** Of this daemon. */
-  readonly state: () => DaemonState;
-  /** Both have proved who they are. @param bit  stands for it until `forgotten` */
-  readonly joined: (connection: MemberConnection, bit: number) => Member;
-  readonly left: (member: Member) => void;
+/** What others do when members come and go. */
+export interface RosterEvents {
+  /** Both have proved who they are. @param bit  stands for it until `onForgotten` */
+  onJoined(connection: MemberConnection, bit: number): Member;
+  onLeft(member: Member): void;
   /** What a member sends as it closes the connection. @param id  the member's */
-  readonly leftOut: (id: ByteString, message: ListMessage) => void;
+  onLeftOut(id: ByteString, message: ListMessage): void;
   /** A bit is to stand for another member from now on. */
-  readonly forgotten: (bit: number) => void;
+  onForgotten(bit: number): void;
 }
 
-export class Roster {
+export class Roster implements ConnectionOwner {
   readonly revocation: Revocation;
-  /** Connected and proven, by id. */
-  readonly members = new Map<ByteString, Member>();
-  readonly #parts: RosterParts;
-  readonly #owner: ConnectionOwner;
+  readonly #cluster: ClusterState<Member>;
+  readonly #events: RosterEvents;
   readonly #dialers = new Dialers();
   /** Proven connections over which nothing but lists has come. */
   readonly #unheard = new WeakSet<MemberConnection>();
@@ -54,28 +49,19 @@ export class Roster {
   readonly #bans = new Bans((id) => this.#seats.hasVoice(id));
   #isRunning = false;
 
-  constructor(parts: RosterParts) {
-    this.#parts = parts;
-    const electorate = () => this.electorate;
-    const { forgotten } = parts;
-    this.#seats = new Seats({ members: this.members, electorate, forgotten, notes: this.#heard });
-    this.revocation = new Revocation(parts.notices);
-    this.#handshakes = new Handshakes(parts.peering.limits);
-    this.#owner = {
-      get state() {
-        return parts.state();
-      },
-      doubt: (connection, id) => this.#doubt(connection, id),
-      proven: (connection) => this.#proven(connection),
-      message: (connection, message) => this.#receive(connection, message),
-      leftOut: (connection, message) => {
-        const dialer = this.#dialers.of(connection);
-        dialer?.proved(connection);
-        parts.leftOut(connection.id, message);
-      },
-      lost: (connection, code, detail) => this.#lost(connection, code, detail),
-    };
-    this.setPeers(parts.peering.peers);
+  constructor(cluster: ClusterState<Member>, events: RosterEvents) {
+    this.#cluster = cluster;
+    this.#events = events;
+    const bits = new MemberBits(cluster, this.#heard, (bit) => events.onForgotten(bit));
+    this.#seats = new Seats(cluster, bits);
+    this.revocation = new Revocation(cluster.notices);
+    this.#handshakes = new Handshakes(cluster.limits);
+    this.setPeers(cluster.peers);
+  }
+
+  /** Connected and proven, by id. */
+  get members(): ReadonlyMap<ByteString, Member> {
+    return this.#cluster.members;
   }
 
   start(): void {
@@ -84,52 +70,52 @@ export class Roster {
 
   stop(): void {
     this.#isRunning = false;
-    for (const { connection } of this.members.values()) connection.close("stopping");
+    for (const { connection } of this.#cluster.members.values()) connection.close("stopping");
     for (const { connection } of this.#dialers) connection?.close("stopping");
     for (const connection of [...this.#handshakes]) this.#close(connection, "stopping");
-    this.members.clear();
+    this.#cluster.members.clear();
   }
 
   /** Opens what is due, closes what is silent. */
   tick(now: number): void {
     for (const dialer of this.#dialers) {
       if (dialer.isDue(now, this.#dialers.isCovered(dialer, this.members))) {
-        dialer.connection = MemberConnection.open(this.#parts.peering, this.#owner, dialer.address);
+        dialer.connection = MemberConnection.open(this.#cluster, this, dialer.address);
       }
       dialer.connection?.checkTime(now);
     }
     for (const connection of [...this.#handshakes]) connection.checkTime(now);
-    for (const { connection } of [...this.members.values()]) connection.checkTime(now);
+    for (const { connection } of [...this.#cluster.members.values()]) connection.checkTime(now);
   }
 
   /** Other addresses: connections opened to those that are left out are closed. */
   setPeers(addresses: ClusterState["peers"]): void {
-    for (const connection of this.#dialers.set(addresses, this.#parts.peering))
-      this.#close(connection, "stopping");
+    for (const connection of this.#dialers.set(addresses, this.#cluster)) this.#close(connection, "stopping");
+    this.#cluster.addresses = this.#dialers.all;
     this.recheck();
   }
 
   /** Every connection begins again, behind a comparison of all that both hold. */
   connectAnew(): void {
-    for (const { connection } of [...this.members.values()]) this.#close(connection, "duplicate");
+    for (const { connection } of [...this.#cluster.members.values()]) this.#close(connection, "duplicate");
   }
 
   /** Lets go of those that are no members any more. */
   recheck(): void {
-    for (const member of [...this.members.values()]) {
+    for (const member of [...this.#cluster.members.values()]) {
       const { refusal } = member.connection;
       if (refusal !== null) this.drop(member, refusal, FAREWELLS[refusal]);
     }
   }
 
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
-    const connection = MemberConnection.answer(this.#parts.peering, this.#owner, socket);
+    const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");
     // The hello alone may tell that it is no member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
-    if (oldest !== null) this.#lost(oldest, "too-many-handshakes", FAREWELLS["too-many-handshakes"]);
+    if (oldest !== null) this.lost(oldest, "too-many-handshakes", FAREWELLS["too-many-handshakes"]);
     return connection;
   }
 
@@ -140,12 +126,7 @@ export class Roster {
 
   /** Whether it is configured, or connected. */
   has(id: ByteString): boolean {
-    return this.members.has(id) || this.#dialers.has(id);
-  }
-
-  /** Who has a voice where members have to agree. */
-  get electorate(): Electorate {
-    return electorateOf(this.#dialers.all, this.#listed);
+    return this.#cluster.members.has(id) || this.#dialers.has(id);
   }
 
   /**
@@ -153,12 +134,12 @@ export class Roster {
    * false peer could replay an earlier list that names few, and be the majority of these.
    */
   get configured(): Electorate {
-    const left = this.#parts.peering.lists?.left;
+    const left = this.#cluster.lists?.left;
     return electorateOf(this.#dialers.all.filter(({ id }) => id === null || left?.has(id) !== true));
   }
 
   get #listed(): ReadonlySet<ByteString> | null {
-    return this.#parts.peering.lists?.others ?? null;
+    return this.#cluster.lists?.others ?? null;
   }
 
   /** Those of them that are connected. */
@@ -173,10 +154,10 @@ export class Roster {
 
   /** How many daemons have a voice, and how many of them were heard since a time; this one is one of both. */
   count(since: number): { readonly size: number; readonly heard: number } {
-    const { ids, others } = this.electorate;
+    const { ids, others } = electorateIn(this.#cluster);
     let heard = 1;
     for (const id of ids) {
-      const heardAt = this.members.get(id)?.connection.heardAt ?? this.#heard.get(id);
+      const heardAt = this.#cluster.members.get(id)?.connection.heardAt ?? this.#heard.get(id);
       if (heardAt !== undefined && heardAt >= since) heard++;
     }
     return { size: others + 1, heard };
@@ -189,19 +170,19 @@ export class Roster {
 
   /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
   spkiOf(id: ByteString): ByteString | null {
-    return this.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
+    return this.#cluster.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
   }
 
   /** Closes a connection to a member, and says why in the log. */
   drop({ connection }: Member, code: FarewellCode, detail: string): void {
     if (connection.isClosed) return;
     connection.close(code);
-    this.#lost(connection, code, detail);
+    this.lost(connection, code, detail);
   }
 
   /** Drops a member, and refuses its connections for a while. */
   ban(member: Member, detail: string): void {
-    const { uptime, limits } = this.#parts.peering;
+    const { uptime, limits } = this.#cluster;
     this.#banUntil(uptime() + limits.banMs, member.id, "too-many-refused", detail);
   }
 
@@ -211,8 +192,8 @@ export class Roster {
   }
 
   #banUntil(until: number, id: ByteString, code: FarewellCode, detail: string): void {
-    this.#bans.add(id, until, this.#parts.peering.uptime());
-    const member = this.members.get(id);
+    this.#bans.add(id, until, this.#cluster.uptime());
+    const member = this.#cluster.members.get(id);
     if (member === undefined) return;
     const dialer = this.#dialers.of(member.connection);
     this.drop(member, code, detail);
@@ -220,28 +201,27 @@ export class Roster {
   }
 
   /** What a hello alone tells, before any proof is made or checked. */
-  #doubt(connection: MemberConnection, id: ByteString): FarewellCode | null {
-    const { refusal, secret, uptime, identity } = this.#parts.peering;
+  doubt(connection: MemberConnection, id: ByteString): FarewellCode | null {
+    const { refusal, secret, uptime, identity } = this.#cluster;
     // That it is this daemon itself has to be proved as well.
     if (id === identity.id) return null;
     const stranger = refusal(id, secret() !== null);
     if (stranger !== null && !isOfWord(stranger)) return stranger;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
-    const other = this.members.get(id)?.connection;
+    const other = this.#cluster.members.get(id)?.connection;
     // Who has proved nothing at this address may be somebody else, and is no reason to leave it alone.
     if (other === undefined || this.#dialers.of(connection)?.id !== id) return null;
-    return isBetter(connection, other, this.#parts.peering.identity.id) ? null : "duplicate";
+    return isBetter(connection, other, this.#cluster.identity.id) ? null : "duplicate";
   }
 
-  #proven(connection: MemberConnection): void {
+  proven(connection: MemberConnection): void {
     this.#handshakes.delete(connection);
     const { id } = connection;
     const dialer = this.#dialers.of(connection);
     dialer?.proved(connection);
-    const other = this.members.get(id);
-    const isSpare =
-      other !== undefined && !isBetter(connection, other.connection, this.#parts.peering.identity.id);
+    const other = this.#cluster.members.get(id);
+    const isSpare = other !== undefined && !isBetter(connection, other.connection, this.#cluster.identity.id);
     if (isSpare || !this.#seats.hasOneFor(id, dialer !== undefined)) {
       this.#close(connection, isSpare ? "duplicate" : "too-many-members");
       return;
@@ -250,26 +230,34 @@ export class Roster {
     if (inTheWay !== null) this.drop(inTheWay, "too-many-members", FAREWELLS["too-many-members"]);
     const bit = this.#seats.take(id);
     if (other !== undefined) this.#close(other.connection, "duplicate");
-    const member = this.#parts.joined(connection, bit);
-    this.members.set(id, member);
+    const member = this.#events.onJoined(connection, bit);
+    this.#cluster.members.set(id, member);
     this.#heard.delete(id);
     if (dialer !== undefined) dialer.trouble = null;
     const address = dialer?.name ?? connection.name;
     this.#unheard.add(connection);
     if (other === undefined) {
-      this.#parts.peering.log.info({ address, member: hexOf(id) }, "member connected");
+      this.#cluster.log.info({ address, member: hexOf(id) }, "member connected");
     }
     member.start();
   }
 
-  #receive(connection: MemberConnection, message: ExchangeMessage): void {
-    const member = this.members.get(connection.id);
+  message(connection: MemberConnection, message: ExchangeMessage): void {
+    const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
     // A daemon that no list names receives lists alone, each time that it connects: its trouble is not over.
     if (message.kind !== "list" && this.#unheard.delete(connection))
-      this.#parts.notices.clear(subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name));
-    if (isHeard(connection, message, this.#parts.peering.lists)) member.receive(message);
+      this.#cluster.notices.clear(
+        subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),
+      );
+    if (isHeard(connection, message, this.#cluster.lists)) member.receive(message);
+  }
+
+  /** A member says by which list it lets this daemon go. */
+  leftOut(connection: MemberConnection, message: ListMessage): void {
+    this.#dialers.of(connection)?.proved(connection);
+    this.#events.onLeftOut(connection.id, message);
   }
 
   /** Closes a connection, which is no news. */
@@ -278,7 +266,7 @@ export class Roster {
     this.#forget(connection, code, FAREWELLS[code]);
   }
 
-  #lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void {
+  lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void {
     const address = this.#forget(connection, code, detail);
     // That it calls itself is said by the side that opened it.
     const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
@@ -286,27 +274,27 @@ export class Roster {
     const member = connection.id === "" ? {} : { member: hexOf(connection.id) };
     const text = code === null ? "a member is not reached" : FAREWELLS[code];
     const facts = { address, ...member, ...(detail === text ? {} : { detail }) };
-    this.#parts.notices.warn(subjectOf(connection, address), facts, text);
+    this.#cluster.notices.warn(subjectOf(connection, address), facts, text);
   }
 
   /** @returns what the connection is called in the log */
   #forget(connection: MemberConnection, code: FarewellCode | null, detail: string): string {
-    const now = this.#parts.peering.uptime();
+    const now = this.#cluster.uptime();
     this.#handshakes.delete(connection);
-    const member = this.members.get(connection.id);
+    const member = this.#cluster.members.get(connection.id);
     let openFor = 0;
     if (member?.connection === connection) {
       openFor = Math.max(1, now - member.since);
-      this.members.delete(connection.id);
+      this.#cluster.members.delete(connection.id);
       this.#heard.set(connection.id, connection.heardAt);
       this.#seats.left(connection.id);
-      this.#parts.left(member);
+      this.#events.onLeft(member);
     }
     const dialer = this.#dialers.of(connection);
     // Of a proof that came in one piece with the farewell nobody has been told.
     if (connection.spki !== "") dialer?.proved(connection);
-    this.revocation.left(connection, this.members.size);
-    const isSelf = connection.id === this.#parts.peering.identity.id;
+    this.revocation.left(connection, this.#cluster.members.size);
+    const isSelf = connection.id === this.#cluster.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
     dialer?.lost(isCertain ? code : null, detail, openFor, now);
     return dialer?.name ?? connection.name;
@@ -314,7 +302,7 @@ export class Roster {
 
   #lastHeard(id: ByteString | null): number | null {
     const heardAt = id === null ? undefined : this.#heard.get(id);
-    return heardAt === undefined ? null : this.#parts.peering.uptime() - heardAt;
+    return heardAt === undefined ? null : this.#cluster.uptime() - heardAt;
   }
 }
 

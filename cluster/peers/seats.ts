@@ -5,33 +5,22 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Member } from "./member.js";
-import { MemberBits } from "./member-bits.js";
-import { type Electorate, guestsMost } from "./past/electorate.js";
+import type { MemberBits } from "./member-bits.js";
+import type { ClusterState } from "./shared/cluster-state.js";
+import { electorateIn, guestsMost } from "./shared/electorate.js";
 import { MEMBERS_MOST } from "./shared/peering-limits.js";
 
-export interface SeatsParts {
-  /** Connected and proven. */
-  readonly members: ReadonlyMap<ByteString, Member>;
-  readonly electorate: () => Electorate;
-  /** A bit is to stand for another member from now on. */
-  readonly forgotten: (bit: number) => void;
-  /** By id; those of a member without a bit go. */
-  readonly notes: Map<ByteString, unknown>;
-}
-
 export class Seats {
-  readonly #parts: SeatsParts;
+  readonly #cluster: ClusterState<Member>;
   readonly #bits: MemberBits;
 
-  constructor(parts: SeatsParts) {
-    this.#parts = parts;
-    const { members, forgotten, notes } = parts;
-    const hasVoice = (id: ByteString) => this.hasVoice(id);
-    this.#bits = new MemberBits({ isConnected: (id) => members.has(id), hasVoice, forgotten, notes });
+  constructor(cluster: ClusterState<Member>, bits: MemberBits) {
+    this.#cluster = cluster;
+    this.#bits = bits;
   }
 
   hasVoice(id: ByteString): boolean {
-    return this.#parts.electorate().ids.has(id);
+    return electorateIn(this.#cluster).ids.has(id);
   }
 
   /**
@@ -39,16 +28,16 @@ export class Seats {
    * @param isDialed  it is there at an address of --peer, and so has a voice when it has proved who it is
    */
   hasOneFor(id: ByteString, isDialed: boolean): boolean {
-    const { members } = this.#parts;
+    const { members } = this.#cluster;
     if (members.has(id)) return true;
     const guests = this.#guests.length;
     if (isDialed || this.hasVoice(id)) return members.size - guests < MEMBERS_MOST;
-    return guests < guestsMost(this.#parts.electorate()) && members.size < MEMBERS_MOST;
+    return guests < guestsMost(electorateIn(this.#cluster)) && members.size < MEMBERS_MOST;
   }
 
   /** The guest that came last, if it has to go before this one takes a place. */
   guestInTheWayOf(id: ByteString): Member | null {
-    const { members } = this.#parts;
+    const { members } = this.#cluster;
     return members.has(id) || members.size < MEMBERS_MOST ? null : (this.#guests.at(-1) ?? null);
   }
 
@@ -64,17 +53,17 @@ export class Seats {
 
   /** Members with a voice. */
   get voices(): readonly Member[] {
-    return [...this.#parts.members.values()].filter(this.#isVoice());
+    return [...this.#cluster.members.values()].filter(this.#isVoice());
   }
 
   /** Who came last is the last. */
   get #guests(): readonly Member[] {
     const isVoice = this.#isVoice();
-    return [...this.#parts.members.values()].filter((member) => !isVoice(member));
+    return [...this.#cluster.members.values()].filter((member) => !isVoice(member));
   }
 
   #isVoice(): (member: Member) => boolean {
-    const { ids } = this.#parts.electorate();
+    const { ids } = electorateIn(this.#cluster);
     return ({ id }) => ids.has(id);
   }
 }

@@ -1,39 +1,36 @@
 /** Messages on channels: handed to every member that is connected, once; what is not told of theirs is said in the log. */
 
-import type { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Member } from "./member.js";
+import { type ClusterState, listening } from "./shared/cluster-state.js";
 import { noMessages } from "./shared/message-figures.js";
 
 export class Speaking {
   readonly figures = noMessages();
-  readonly #notices: LogThrottle;
-  readonly #listening: () => Iterable<Member>;
+  readonly #cluster: ClusterState<Member>;
 
-  /** @param listening  those that are connected, and take long messages */
-  constructor(notices: LogThrottle, listening: () => Iterable<Member>) {
-    this.#notices = notices;
-    this.#listening = listening;
+  constructor(cluster: ClusterState<Member>) {
+    this.#cluster = cluster;
   }
 
   /** Whether anybody takes messages. */
   get hasHearers(): boolean {
-    for (const { speech } of this.#listening()) if (speech.isHeard) return true;
+    for (const { speech } of listening(this.#cluster)) if (speech.isHeard) return true;
     return false;
   }
 
   /** Hands an envelope of messages to all that are connected now, without waiting for any. */
   speak(message: PackedEntry): void {
-    for (const member of this.#listening())
+    for (const member of listening(this.#cluster))
       if (member.speech.isHeard && !member.speech.give(message))
-        this.#notices.warn(`messages to ${member.id}`, factsOf(member), DROPPED);
+        this.#cluster.notices.warn(`messages to ${member.id}`, factsOf(member), DROPPED);
   }
 
   /** One of a member is not told. @param isLie  no honest member would give it */
   unheard(member: Member, reason: string, isLie: boolean): void {
     if (isLie) member.refused(reason);
-    else this.#notices.warn(`message of ${member.id}`, { ...factsOf(member), reason }, UNHEARD);
+    else this.#cluster.notices.warn(`message of ${member.id}`, { ...factsOf(member), reason }, UNHEARD);
   }
 }
 

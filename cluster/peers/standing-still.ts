@@ -3,12 +3,13 @@
  * and is not yet known to be cut off. Until it has compared itself with most of the cluster again, its state may be an old one.
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
+import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { StandstillClock } from "./shared/standstill-clock.js";
 
 export class StandingStill {
-  readonly #peering: ClusterState;
+  readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #clock: StandstillClock;
   /** The end of the last standstill, in milliseconds of uptime; null: it has compared itself since. */
@@ -16,15 +17,15 @@ export class StandingStill {
   #isMarked = false;
   #isCutOff = false;
 
-  constructor(peering: ClusterState, roster: Roster) {
-    this.#peering = peering;
+  constructor(cluster: ClusterState<Member>, roster: Roster) {
+    this.#cluster = cluster;
     this.#roster = roster;
-    this.#clock = new StandstillClock(peering);
+    this.#clock = new StandstillClock(cluster);
   }
 
   /** Whether its state may be stale since a standstill. Check it before each answer: sockets are read before timers run. */
   get isBehind(): boolean {
-    this.#look(this.#peering.uptime());
+    this.#look(this.#cluster.uptime());
     return this.#wokeAt !== null;
   }
 
@@ -35,7 +36,7 @@ export class StandingStill {
 
   tick(now: number): void {
     this.#look(now);
-    const { standstillMs, statusEveryMs, catchUpMs } = this.#peering.limits;
+    const { standstillMs, statusEveryMs, catchUpMs } = this.#cluster.limits;
     const { size, heard } = this.#roster.count(now - standstillMs - statusEveryMs);
     this.#isCutOff = 2 * heard <= size;
     if (this.#wokeAt === null) return;
@@ -46,7 +47,7 @@ export class StandingStill {
   }
 
   #look(now: number): void {
-    const { limits, log } = this.#peering;
+    const { limits, log } = this.#cluster;
     const stoodFor = this.#clock.elapsed(now);
     // A daemon alone misses nothing.
     if (stoodFor <= limits.standstillMs || this.#roster.count(now).size === 1) return;
@@ -62,14 +63,14 @@ export class StandingStill {
 
   /** Whether the state includes all entries that were here when most members had been compared with. */
   #isLevel(): boolean {
-    const { waiting } = this.#peering.timeline;
+    const { waiting } = this.#cluster.timeline;
     if (!this.#isMarked) waiting.mark();
     this.#isMarked = true;
     return waiting.isMarkPast;
   }
 
   #done(now: number, how: "compared" | "alone"): void {
-    const { log } = this.#peering;
+    const { log } = this.#cluster;
     log.info({ milliseconds: Math.round(now - (this.#wokeAt ?? now)) }, DONE[how]);
     this.#wokeAt = null;
   }

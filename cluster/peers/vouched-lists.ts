@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { HEADS_MOST } from "../../protocol/members/known-lists.js";
-import { type Electorate, majorityOf } from "./past/electorate.js";
+import { type Electorate, majorityOf } from "./shared/electorate.js";
 
 export class VouchedLists {
   /** Hashes of envelopes, the newest last, by the id of the peer that has sent them. */

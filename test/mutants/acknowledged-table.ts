@@ -87,7 +87,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "standing still: noticed by the timer alone",
     file: STANDING,
-    find: "this.#look(this.#peering.uptime());",
+    find: "this.#look(this.#cluster.uptime());",
     replace: "",
     test: STANDING_STILL,
   },

@@ -125,14 +125,14 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a daemon that was cut off is live before it knows what a member has pruned",
     file: "cluster/peers/catching-up.js",
-    find: "!gaps.isLacking(now, true, this.#since) && ",
+    find: "!gaps.isLacking(now, true, this.#cluster.settledAt) && ",
     replace: "",
     test: "test/cluster/peers/staying-live.test.js",
   },
   {
     name: "a daemon that was cut off is live before what it received is in its state",
     file: "cluster/peers/catching-up.js",
-    find: "this.#since) && this.#isLevel()",
+    find: "this.#cluster.settledAt) && this.#isLevel()",
     replace: "this.#since)",
     test: "test/cluster/peers/catching-up.test.js",
   },

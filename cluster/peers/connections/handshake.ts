@@ -7,7 +7,7 @@ import { writeFrame } from "../../../protocol/frame.js";
 import { KNOWS_LISTS } from "../../../protocol/members/list-message.js";
 import { KNOWS_SPEAK, type ProofMessage } from "../../../protocol/members/member-messages.js";
 import { KNOWS_STATES } from "../../../protocol/members/state-messages.js";
-import { type DaemonState, writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { writeHello } from "../../../protocol/version-2/messages-v2.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
 export const VERSION = 2;
@@ -45,8 +45,7 @@ export function makeProof(
 }
 
 /** What a member says first. */
-export function helloOf(parts: ClusterState, state: DaemonState): Buffer {
-  const { identity, cluster, clock, messages, lists } = parts;
+export function helloOf({ identity, cluster, clock, messages, lists, state }: ClusterState): Buffer {
   const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
   const knows = [
     ...(messages === undefined ? [] : [KNOWS_SPEAK]),

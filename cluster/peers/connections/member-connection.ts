@@ -21,7 +21,7 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
-import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
 import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
 import { FAREWELLS, type FarewellCode, isOfWord } from "../shared/farewells.js";
@@ -37,8 +37,6 @@ const EARLY_MOST = 1024;
 
 /** Whom a connection tells. */
 export interface ConnectionOwner {
-  /** What the own hello says. */
-  readonly state: DaemonState;
   /** Why a daemon that says it has this id is not let in; null: it is. It has proved nothing yet. */
   doubt(connection: MemberConnection, id: ByteString): FarewellCode | null;
   /** Both have proved who they are. Closing it here is a refusal. */
@@ -69,7 +67,7 @@ export class MemberConnection implements MemberSocketOwner {
   #known: MemberSecret | null = null;
   /** When the last byte came, or it began; `uptime` milliseconds. */
   heardAt: number;
-  readonly #parts: ClusterState;
+  readonly #cluster: ClusterState;
   readonly #owner: ConnectionOwner;
   readonly #socket: MemberSocket;
   readonly #nonce: ByteString;
@@ -83,14 +81,14 @@ export class MemberConnection implements MemberSocketOwner {
   readonly #since: number;
 
   private constructor(
-    parts: ClusterState,
+    cluster: ClusterState,
     owner: ConnectionOwner,
     from: { address: PeerAddress; connect: Connect } | { socket: MemberSocket },
   ) {
-    this.#parts = parts;
+    this.#cluster = cluster;
     this.#owner = owner;
-    this.#nonce = parts.randomBytes(NONCE_BYTES);
-    this.#since = this.heardAt = parts.uptime();
+    this.#nonce = cluster.randomBytes(NONCE_BYTES);
+    this.#since = this.heardAt = cluster.uptime();
     if ("socket" in from) {
       this.side = "answerer";
       this.address = null;
@@ -105,13 +103,13 @@ export class MemberConnection implements MemberSocketOwner {
     }
   }
 
-  static open(parts: ClusterState, owner: ConnectionOwner, address: PeerAddress): MemberConnection {
-    return new MemberConnection(parts, owner, { address, connect: parts.connect });
+  static open(cluster: ClusterState, owner: ConnectionOwner, address: PeerAddress): MemberConnection {
+    return new MemberConnection(cluster, owner, { address, connect: cluster.connect });
   }
 
   /** @param socket  of a connection that came in; its first frame was a hello, which `greet` is to be given */
-  static answer(parts: ClusterState, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
-    return new MemberConnection(parts, owner, { socket });
+  static answer(cluster: ClusterState, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
+    return new MemberConnection(cluster, owner, { socket });
   }
 
   get remote(): string {
@@ -128,7 +126,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   /** Why it is no member now; null: it is one. */
   get refusal(): FarewellCode | null {
-    return this.#parts.refusal(this.id, this.#known !== null && this.#known === this.#parts.secret());
+    return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret());
   }
 
   get unsentBytes(): number {
@@ -143,7 +141,7 @@ export class MemberConnection implements MemberSocketOwner {
   close(code: FarewellCode | null): void {
     if (this.#state === "closed") return;
     if (code !== null && this.#state !== "connecting") {
-      for (const list of partingLists(code, this.knows, this.#parts.lists)) this.send(list);
+      for (const list of partingLists(code, this.knows, this.#cluster.lists)) this.send(list);
       this.send({ kind: "bye", code, sentence: FAREWELLS[code] });
     }
     this.#state = "closed";
@@ -152,7 +150,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   checkTime(now: number): void {
     if (this.#state === "closed") return;
-    const { handshakeMs, silenceMs } = this.#parts.limits;
+    const { handshakeMs, silenceMs } = this.#cluster.limits;
     if (this.#state !== "open" && now - this.#since > handshakeMs) {
       // A daemon that serves clients only answers the hello, and then waits for envelopes.
       const code = this.#state === "challenging" && this.side === "opener" ? "not-a-daemon" : "silent";
@@ -170,7 +168,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   received(chunk: Buffer): void {
     if (this.#state === "closed") return;
-    this.heardAt = this.#parts.uptime();
+    this.heardAt = this.#cluster.uptime();
     this.#contain(() => this.#take(chunk));
   }
 
@@ -225,14 +223,14 @@ export class MemberConnection implements MemberSocketOwner {
 
   #doubt({ daemon, cluster, role, versions }: Hello): FarewellCode | null {
     if (role !== "daemon" || daemon === "" || !versions.includes(VERSION)) return "not-a-daemon";
-    if (cluster !== this.#parts.cluster) return "wrong-cluster";
+    if (cluster !== this.#cluster.cluster) return "wrong-cluster";
     const pin = this.address?.pin ?? null;
     if (pin !== null && pin !== daemon) return "not-pinned";
     return this.#owner.doubt(this, daemon);
   }
 
   #sendHello(): void {
-    this.#socket.write(helloOf(this.#parts, this.#owner.state));
+    this.#socket.write(helloOf(this.#cluster));
   }
 
   #receive(payload: Buffer): void {
@@ -271,7 +269,7 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   #prove(): void {
-    this.send(makeProof(this.#challenges(), this.side, this.#parts));
+    this.send(makeProof(this.#challenges(), this.side, this.#cluster));
   }
 
   #proved(message: ProofMessage): void {
@@ -283,7 +281,7 @@ export class MemberConnection implements MemberSocketOwner {
       return;
     }
     this.isProven = true;
-    if (this.id === this.#parts.identity.id) {
+    if (this.id === this.#cluster.identity.id) {
       this.#lose("self", FAREWELLS.self);
       return;
     }
@@ -293,7 +291,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   /** What costs most to check is checked last. */
   #refusalOf({ spki, signature, mac }: ProofMessage): FarewellCode | null {
-    const { hash, verifySignature, identity, secret } = this.#parts;
+    const { hash, verifySignature, identity, secret } = this.#cluster;
     if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
     const bytes = proofBytes(this.#challenges(), this.side === "opener" ? "answerer" : "opener");
     const own = secret();
@@ -310,7 +308,7 @@ export class MemberConnection implements MemberSocketOwner {
   /** The owner's first message allows the other side to send long frames, so the parser must take them by then. */
   #widen(): void {
     this.#isWide = true;
-    this.#parser = new FrameParser(this.#parts.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, VERSION);
+    this.#parser = new FrameParser(this.#cluster.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, VERSION);
     this.#owner.proven(this);
     const early = this.#early;
     this.#early = [];
@@ -318,7 +316,7 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   #challenges(): Challenges {
-    const { identity, cluster } = this.#parts;
+    const { identity, cluster } = this.#cluster;
     const own = { id: identity.id, nonce: this.#nonce };
     const other = { id: this.id, nonce: this.#otherNonce };
     const [opener, answerer] = this.side === "opener" ? [own, other] : [other, own];

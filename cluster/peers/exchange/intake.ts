@@ -3,7 +3,7 @@
  * keeps back what has an unknown signer.
  */
 
-import type { Turns, Work } from "../../../net/process/turns.js";
+import type { Work } from "../../../net/process/turns.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PushMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
@@ -50,22 +50,18 @@ interface Checked {
   readonly unknown: number;
 }
 
-export interface IntakeParts {
-  readonly peering: ClusterState;
-  readonly slices: Turns;
-  readonly traces: Traces;
-}
-
 export class Intake {
   readonly quarantine: Quarantine;
-  readonly #parts: IntakeParts;
+  readonly #cluster: ClusterState;
+  readonly #traces: Traces;
   /** What was handed to the timeline together and is not on disk yet, by the id of its first entry. */
   readonly #unflushed = new Map<ByteString, IncomingBatch>();
   #heldBack = 0;
 
-  constructor(parts: IntakeParts) {
-    this.#parts = parts;
-    this.quarantine = new Quarantine(parts.peering.limits, parts.peering.hash);
+  constructor(cluster: ClusterState, traces: Traces) {
+    this.#cluster = cluster;
+    this.#traces = traces;
+    this.quarantine = new Quarantine(cluster.limits, cluster.hash);
   }
 
   /** How many were dated so far ahead, since it was asked last, that there was no room for them: they come again. */
@@ -79,7 +75,7 @@ export class Intake {
   *push(message: PushMessage, giver: Giver, batch: IncomingBatch): Work {
     const entries = this.#entriesOf(message, giver);
     if (entries === null) giver.malformed(`push ${message.number} holds no entries`);
-    else yield* this.#read(entries, giver, batch, this.#parts.peering.uptime());
+    else yield* this.#read(entries, giver, batch, this.#cluster.uptime());
     batch.isRead = true;
     batch.changed();
   }
@@ -87,7 +83,7 @@ export class Intake {
   /** @returns null: there are none in it */
   #entriesOf({ entries, isDeflated, bytes }: PushMessage, giver: Giver): readonly PackedEntry[] | null {
     try {
-      const unpacked = unpack(entries, isDeflated, bytes, this.#parts.peering.limits.deflateMostBytes);
+      const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMostBytes);
       return unpacked === null ? null : readEntries(unpacked);
     } catch (problem) {
       giver.failed(problem);
@@ -97,7 +93,7 @@ export class Intake {
 
   /** Tries again what has an unknown signer. @param giverOf  null: not connected any more */
   retry(giverOf: (id: ByteString) => Giver | null): void {
-    const held = this.quarantine.take(this.#parts.peering.uptime());
+    const held = this.quarantine.take(this.#cluster.uptime());
     const groups = new Map<ByteString, (typeof held)[number][]>();
     for (const one of held) {
       const group = groups.get(one.from);
@@ -106,13 +102,13 @@ export class Intake {
     }
     for (const [id, group] of groups) {
       const giver = giverOf(id) ?? { ...STRANGER, id };
-      this.#parts.slices.add(this.#retry(group, giver));
+      this.#cluster.slices.add(this.#retry(group, giver));
     }
   }
 
   *#retry(held: readonly (PackedEntry & { since: number })[], giver: Giver): Work {
     const batch: IncomingBatch = { pending: 0, isRead: true, changed: () => {} };
-    const { batchEntries } = this.#parts.peering.limits;
+    const { batchEntries } = this.#cluster.limits;
     for (let i = 0; i < held.length; i += batchEntries) {
       const part = held.slice(i, i + batchEntries);
       yield* this.#read(part, giver, batch, (part[0] as { since: number }).since);
@@ -120,7 +116,7 @@ export class Intake {
   }
 
   *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
-    const { timeline, signatureThreads: threads } = this.#parts.peering;
+    const { timeline, signatureThreads: threads } = this.#cluster;
     const adoptions = timeline.handover?.adoptions;
     const proofs = threads && areForThreads(entries) ? new Proofs(entries, ENTRIES_A_STEP, threads) : null;
     for (let i = 0; i < entries.length; i += ENTRIES_A_STEP) {
@@ -149,7 +145,7 @@ export class Intake {
     giver: Giver,
     since: number,
   ): Steps<Checked> {
-    const { checkEntry, timeline } = this.#parts.peering;
+    const { checkEntry, timeline } = this.#cluster;
     // By id: what was wanted may also have been given by a comparison, in one push.
     const good = new Map<ByteString, Entry>();
     const held: Place[] = [];
@@ -171,7 +167,7 @@ export class Intake {
 
   /** @param held  places of others that it gave as well, and that were here before */
   #store(entries: readonly Entry[], held: readonly Place[], giver: Giver, batch: IncomingBatch): void {
-    const { timeline } = this.#parts.peering;
+    const { timeline } = this.#cluster;
     this.#note(entries, giver);
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, giver.id);
     giver.gave(fresh.length);
@@ -189,14 +185,14 @@ export class Intake {
 
   /** Before they are handed over: what others say of those that are spread counts from now on. */
   #note(entries: readonly Entry[], giver: Giver): void {
-    const oldest = oldestSpread(this.#parts.peering);
+    const oldest = oldestSpread(this.#cluster);
     for (const entry of entries)
-      if (entry.envelope.at >= oldest) this.#parts.traces.of(placeOf(entry)).has |= giver.bit;
+      if (entry.envelope.at >= oldest) this.#traces.of(placeOf(entry)).has |= giver.bit;
   }
 
   /** Those that were here before: on disk, or just on the way there. */
   #settleHeld(places: readonly Place[], giver: Giver): void {
-    const { traces, peering } = this.#parts;
+    const [traces, peering] = [this.#traces, this.#cluster];
     for (const place of places) {
       const trace = traces.of(place);
       trace.has |= giver.bit;

@@ -18,13 +18,13 @@ export interface PlaceCursor {
 }
 
 export interface OutboxParts {
-  readonly peering: ClusterState;
+  readonly cluster: ClusterState;
   readonly connection: MemberConnection;
   readonly traces: Traces;
   readonly packer: Packer;
   readonly bit: number;
   /** An entry is longer than any member takes, and was left out. */
-  readonly tooLong: (body: Buffer) => void;
+  readonly onTooLong: (body: Buffer) => void;
 }
 
 interface Giving {
@@ -41,11 +41,11 @@ interface Giving {
 const WALK_PLACES = 128;
 
 export class Outbox {
-  readonly #parts: ClusterState;
+  readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
   readonly #traces: Traces;
   readonly #bit: number;
-  readonly #tooLong: (body: Buffer) => void;
+  readonly #onTooLong: (body: Buffer) => void;
   readonly #packer: Packer;
   #number = 0;
   /** Pushes on the way. */
@@ -60,11 +60,11 @@ export class Outbox {
   #isScheduled = false;
 
   constructor(parts: OutboxParts) {
-    this.#parts = parts.peering;
+    this.#cluster = parts.cluster;
     this.#connection = parts.connection;
     this.#traces = parts.traces;
     this.#bit = parts.bit;
-    this.#tooLong = parts.tooLong;
+    this.#onTooLong = parts.onTooLong;
     this.#packer = parts.packer;
   }
 
@@ -80,7 +80,7 @@ export class Outbox {
 
   /** @returns false: there is no room, and it should be offered */
   pushAtOnce(entry: AtOnce): boolean {
-    if (this.#atOnceBytes >= this.#parts.limits.maxAtOnceBytes) return false;
+    if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);
     this.#atOnceBytes += packedBytes(entry);
     this.#schedule();
@@ -89,7 +89,7 @@ export class Outbox {
 
   /** What the member asks for. */
   pushWanted(places: readonly Place[]): void {
-    const room = Math.max(0, this.#parts.limits.maxWanted - this.#wantedCount);
+    const room = Math.max(0, this.#cluster.limits.maxWanted - this.#wantedCount);
     const taken = places.slice(0, room);
     for (const place of taken) this.#wanted.push(place);
     this.#wantedCount += taken.length;
@@ -134,7 +134,7 @@ export class Outbox {
   #schedule(): void {
     if (this.#isScheduled || !this.#hasRoom() || !this.#hasWork()) return;
     this.#isScheduled = true;
-    this.#parts.soon(() => {
+    this.#cluster.soon(() => {
       this.#isScheduled = false;
       if (this.#connection.isClosed) return;
       this.#pushBatch();
@@ -143,7 +143,7 @@ export class Outbox {
   }
 
   #hasRoom(): boolean {
-    const { windowBytes, maxUnsentBytes } = this.#parts.limits;
+    const { windowBytes, maxUnsentBytes } = this.#cluster.limits;
     return this.#unackedBytes < windowBytes && this.#connection.unsentBytes < maxUnsentBytes;
   }
 
@@ -152,7 +152,7 @@ export class Outbox {
   }
 
   #pushBatch(): void {
-    const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#parts.limits;
+    const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#cluster.limits;
     const entries: PackedEntry[] = [];
     let bytes = 0;
     // Bounded by places looked at, since some are gone.
@@ -161,7 +161,7 @@ export class Outbox {
       if (entry === null) continue;
       const length = packedBytes(entry);
       if (length > maxEnvelopeBytes) {
-        this.#tooLong(entry.body);
+        this.#onTooLong(entry.body);
         continue;
       }
       entries.push(entry);
@@ -188,7 +188,7 @@ export class Outbox {
     if (wanted !== undefined) {
       this.#wantedCount--;
       this.#traces.of(wanted).sent |= this.#bit;
-      return this.#parts.timeline.read(wanted);
+      return this.#cluster.timeline.read(wanted);
     }
     return this.#nextGiven();
   }
@@ -202,7 +202,7 @@ export class Outbox {
       giving.isWalked = walked.first === undefined;
     }
     const place = walked.shift();
-    const entry = place === undefined ? null : this.#parts.timeline.read(place);
+    const entry = place === undefined ? null : this.#cluster.timeline.read(place);
     if (entry !== null) giving.pushed();
     return entry;
   }

@@ -4,7 +4,7 @@
  * was given. What timeline/compare/reconcile.ts compares is carried in its messages; here is whose turn it is.
  */
 
-import type { Turns, Work } from "../../../net/process/turns.js";
+import type { Work } from "../../../net/process/turns.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
@@ -22,24 +22,21 @@ const SALT_MOST = 2 ** 31;
 /** Steps that wait for their turn: a member sends the next one when it has been answered, or has given the exchange up. */
 const STEPS_MOST = 4;
 
-export interface ReconcilingParts {
-  readonly peering: ClusterState;
-  readonly slices: Turns;
+/** The member with which is compared. */
+export interface Reconciled {
+  readonly connection: { readonly side: "opener" | "answerer"; send(message: ExchangeMessage): void };
   readonly outbox: Outbox;
-  /** Begins first when both could. */
-  readonly isOpener: boolean;
-  readonly send: (message: ExchangeMessage) => void;
-  readonly malformed: (detail: string) => void;
-  /** Answering a step of the member threw an exception. */
-  readonly failed: (problem: unknown) => void;
+  /** New entries that it has given on this connection. */
+  readonly entriesGiven: number;
+  malformed(detail: string): void;
+  /** Answering a step of it threw an exception. */
+  failed(problem: unknown): void;
   /** Runs a step once everything that has come before is on disk, or refused. */
-  readonly afterReceived: (step: () => void) => void;
-  /** New entries that the member has given on this connection. */
-  readonly received: () => number;
+  afterReceived(step: () => void): void;
   /** Data has been compared, and nothing much was missing here. */
-  readonly caughtUp: () => void;
+  onCaughtUp(): void;
   /** An exchange is over: the totals may be told. */
-  readonly done: () => void;
+  onExchanged(): void;
 }
 
 interface Exchange {
@@ -65,7 +62,8 @@ interface Exchange {
 }
 
 export class Reconciling {
-  readonly #parts: ReconcilingParts;
+  readonly #cluster: ClusterState;
+  readonly #member: Reconciled;
   #exchange: Exchange | null = null;
   /** When something last moved. */
   #movedAt = 0;
@@ -81,12 +79,18 @@ export class Reconciling {
   #ringAt = Number.POSITIVE_INFINITY;
   #ringAgainAt = 0;
 
-  constructor(parts: ReconcilingParts) {
-    this.#parts = parts;
+  constructor(cluster: ClusterState, member: Reconciled) {
+    this.#cluster = cluster;
+    this.#member = member;
     // Odd and even, so that the two sides never mean different exchanges by one number.
-    this.#session = parts.isOpener ? -1 : 0;
-    const now = parts.peering.uptime();
-    this.#nextAt = parts.isOpener ? now : now + parts.peering.limits.reconcileLeastMs / 4;
+    this.#session = this.#isOpener ? -1 : 0;
+    const now = cluster.uptime();
+    this.#nextAt = this.#isOpener ? now : now + cluster.limits.reconcileLeastMs / 4;
+  }
+
+  /** Begins first when both could. */
+  get #isOpener(): boolean {
+    return this.#member.connection.side === "opener";
   }
 
   get isBusy(): boolean {
@@ -95,12 +99,12 @@ export class Reconciling {
 
   /** @param theirs  as the member said last; null: it has said nothing yet */
   tick(now: number, theirs: Totals | null): void {
-    const { reconcileMs } = this.#parts.peering.limits;
+    const { reconcileMs } = this.#cluster.limits;
     if (this.#exchange !== null && now - this.#movedAt > reconcileMs) {
       this.#giveUp();
       this.#nextAt = now + this.#pause();
     }
-    if (this.#exchange !== null || theirs === null || this.#parts.peering.timeline.state !== "live") return;
+    if (this.#exchange !== null || theirs === null || this.#cluster.timeline.state !== "live") return;
     if (now >= this.#ringAt) this.#begin("ring", now);
     else if (now >= this.#nextAt && this.#differing >= DIFFERING_STATUSES && !this.#isEqual(theirs)) {
       this.#begin(this.#isSame("ring", theirs) ? "data" : "ring", now);
@@ -110,7 +114,7 @@ export class Reconciling {
   /** The member has said what it holds. */
   heard(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
-    if (isEqual) this.#parts.caughtUp();
+    if (isEqual) this.#member.onCaughtUp();
     // What is new on one side only is on its way; but who has just connected has missed something.
     this.#differing = isEqual ? 0 : this.#hasHeard ? this.#differing + 1 : DIFFERING_STATUSES;
     this.#hasHeard = true;
@@ -122,18 +126,18 @@ export class Reconciling {
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
     else this.#giveUp();
     this.#differing = DIFFERING_STATUSES;
-    this.#nextAt = this.#parts.peering.uptime();
+    this.#nextAt = this.#cluster.uptime();
   }
 
   /** An envelope came whose signer is not known. */
   compareRing(): void {
-    const now = this.#parts.peering.uptime();
+    const now = this.#cluster.uptime();
     this.#ringAt = Math.min(this.#ringAt, Math.max(now, this.#ringAgainAt));
   }
 
   /** A push has come, or was taken: it may be one of an exchange. */
   moved(): void {
-    this.#movedAt = this.#parts.peering.uptime();
+    this.#movedAt = this.#cluster.uptime();
   }
 
   /** One at a time is answered. */
@@ -143,13 +147,13 @@ export class Reconciling {
     if (exchange === null) return;
     exchange.hasHeard = true;
     if (this.#steps.length >= STEPS_MOST) {
-      this.#parts.malformed("reconciliation: it does not wait for answers");
+      this.#member.malformed("reconciliation: it does not wait for answers");
       return;
     }
     this.#steps.push({ exchange, step });
     if (this.#isAnswering) return;
     this.#isAnswering = true;
-    this.#parts.slices.add(this.#answerAll());
+    this.#cluster.slices.add(this.#answerAll());
   }
 
   /** The connection is gone. */
@@ -161,7 +165,7 @@ export class Reconciling {
   given(session: number): void {
     this.moved();
     if (this.#exchange?.session === session) this.#exchange.hasHeard = true;
-    this.#parts.afterReceived(() => {
+    this.#member.afterReceived(() => {
       const exchange = this.#exchange;
       if (exchange === null || exchange.session !== session) return;
       exchange.hasHeardGiven = true;
@@ -171,7 +175,7 @@ export class Reconciling {
   }
 
   #isSame(set: DigestSet, theirs: Totals): boolean {
-    return isSameDigest(this.#parts.peering.timeline.index.total(set), theirs[set]);
+    return isSameDigest(this.#cluster.timeline.index.total(set), theirs[set]);
   }
 
   #isEqual(theirs: Totals): boolean {
@@ -181,18 +185,19 @@ export class Reconciling {
   #begin(set: DigestSet, now: number): void {
     if (set === "ring") {
       this.#ringAt = Number.POSITIVE_INFINITY;
-      this.#ringAgainAt = now + this.#parts.peering.limits.reconcileLeastMs;
+      this.#ringAgainAt = now + this.#cluster.limits.reconcileLeastMs;
     }
     this.#session += 2;
     const exchange = this.#take(this.#session, true, set);
-    this.#parts.slices.add(this.#start(exchange));
+    this.#cluster.slices.add(this.#start(exchange));
   }
 
   *#start(exchange: Exchange): Work {
-    const { peering, send } = this.#parts;
+    const peering = this.#cluster;
     const salt = Math.floor(peering.random() * SALT_MOST);
     const step = yield* start(peering.timeline.index, exchange.set, salt);
-    if (this.#exchange === exchange) send({ kind: "reconcile", session: exchange.session, step });
+    if (this.#exchange === exchange)
+      this.#member.connection.send({ kind: "reconcile", session: exchange.session, step });
   }
 
   *#answerAll(): Work {
@@ -204,18 +209,18 @@ export class Reconciling {
   }
 
   *#answer(exchange: Exchange, step: Buffer): Work {
-    const { index } = this.#parts.peering.timeline;
+    const { index } = this.#cluster.timeline;
     try {
       const { set, reply, gives } = yield* answer(index, step);
       if (this.#exchange !== exchange) return;
       exchange.set = set;
       if (reply === null) exchange.isCompared = true;
-      else this.#parts.send({ kind: "reconcile", session: exchange.session, step: reply });
+      else this.#member.connection.send({ kind: "reconcile", session: exchange.session, step: reply });
       if (gives.length > 0) this.#give(exchange, new GiveCursor(index, set, gives));
       this.#consider(exchange);
     } catch (problem) {
-      if (problem instanceof MalformedFrame) this.#parts.malformed(`reconciliation: ${problem.message}`);
-      else this.#parts.failed(problem);
+      if (problem instanceof MalformedFrame) this.#member.malformed(`reconciliation: ${problem.message}`);
+      else this.#member.failed(problem);
     }
   }
 
@@ -229,16 +234,16 @@ export class Reconciling {
       exchange.giving--;
       this.#consider(exchange);
     };
-    exchange.cancels.push(this.#parts.outbox.give(cursor, pushed, done));
+    exchange.cancels.push(this.#member.outbox.give(cursor, pushed, done));
   }
 
   /** The exchange that a message belongs to; null: one that has been given up. */
   #exchangeOf(session: number): Exchange | null {
-    const isOwn = session % 2 === (this.#parts.isOpener ? 1 : 0);
+    const isOwn = session % 2 === (this.#isOpener ? 1 : 0);
     const current = this.#exchange;
     if (current?.session === session) return current;
     // Of two that began at once the opener's goes on. Who knows of it and begins another has given it up.
-    if (isOwn || (current?.isOwn && this.#parts.isOpener && !current.hasHeard)) return null;
+    if (isOwn || (current?.isOwn && this.#isOpener && !current.hasHeard)) return null;
     return this.#take(session, false, "data");
   }
 
@@ -257,7 +262,7 @@ export class Reconciling {
       hasHeard: false,
       isStale: false,
       cancels: [],
-      receivedBefore: this.#parts.received(),
+      receivedBefore: this.#member.entriesGiven,
     };
     return this.#exchange;
   }
@@ -273,25 +278,25 @@ export class Reconciling {
     if (this.#exchange !== exchange) return;
     if (exchange.isCompared && exchange.giving === 0 && !exchange.hasSaidGiven) {
       exchange.hasSaidGiven = true;
-      this.#parts.send({ kind: "given", session: exchange.session });
+      this.#member.connection.send({ kind: "given", session: exchange.session });
     }
     if (exchange.hasSaidGiven && exchange.hasHeardGiven) this.#end(exchange);
   }
 
   #end({ set, isOwn, given, receivedBefore, isStale }: Exchange): void {
-    const now = this.#parts.peering.uptime();
-    const received = this.#parts.received() - receivedBefore;
+    const now = this.#cluster.uptime();
+    const received = this.#member.entriesGiven - receivedBefore;
     this.#exchange = null;
-    this.#parts.done();
+    this.#member.onExchanged();
     this.#nextAt = isStale ? now : now + this.#pause();
-    if (set === "data" && received < FEW && !isStale) this.#parts.caughtUp();
+    if (set === "data" && received < FEW && !isStale) this.#member.onCaughtUp();
     // Who began goes on; the other would begin at the same time.
     if (isOwn && (set === "ring" || received + given >= FEW)) this.#begin("data", now);
   }
 
   /** Milliseconds to the next comparison, not the same for all. */
   #pause(): number {
-    const { reconcileLeastMs, reconcileMostMs } = this.#parts.peering.limits;
-    return reconcileLeastMs + this.#parts.peering.random() * (reconcileMostMs - reconcileLeastMs);
+    const { reconcileLeastMs, reconcileMostMs } = this.#cluster.limits;
+    return reconcileLeastMs + this.#cluster.random() * (reconcileMostMs - reconcileLeastMs);
   }
 }

@@ -4,18 +4,14 @@
  * and says when it has it. Source: docs/architecture.md "How daemons agree".
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
-import type { MemberConnection } from "../connections/member-connection.js";
-import type { ClusterState } from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
 import type { Outbox } from "./outbox.js";
 import { Replications } from "./replications.js";
 import { type AtOnce, oldestSpread, type Trace, Traces } from "./traces.js";
 import { Wants } from "./wants.js";
 
 /** A member, as far as entries are spread to it. */
-export interface Receiver {
-  /** Stands for it in sets of members. */
-  readonly bit: number;
-  readonly connection: MemberConnection;
+export interface Receiver extends ConnectedMember {
   readonly outbox: Outbox;
   /** What it is to be told that we have. */
   readonly owed: Place[];
@@ -29,9 +25,7 @@ const ASK_AGAIN_MS = 2000;
 export class Spreading {
   readonly traces: Traces;
   readonly wants: Wants;
-  readonly #parts: ClusterState;
-  /** Those that are connected. */
-  readonly #members: () => Iterable<Receiver>;
+  readonly #cluster: ClusterState<Receiver>;
   readonly #replications: Replications;
   /** On disk since the last tick, and since the one before. */
   #fresh: Trace[] = [];
@@ -39,17 +33,17 @@ export class Spreading {
   #tellsSoon = false;
   #askAgainAt = 0;
 
-  constructor(parts: ClusterState, members: () => Iterable<Receiver>) {
-    this.#parts = parts;
-    this.#members = members;
-    this.wants = new Wants(parts.limits);
-    this.#replications = new Replications(parts.limits);
-    this.traces = new Traces(parts.limits, (id) => this.#replications.isWaitedFor(id));
+  constructor(cluster: ClusterState<Receiver>) {
+    this.#cluster = cluster;
+    const { limits } = cluster;
+    this.wants = new Wants(limits);
+    this.#replications = new Replications(limits);
+    this.traces = new Traces(limits, (id) => this.#replications.isWaitedFor(id));
   }
 
   /** @param from  the member that gave them; null: first-hand */
   flushed(places: readonly Place[], from: Receiver | null, isOwn: boolean): void {
-    const oldest = isOwn ? 0 : oldestSpread(this.#parts);
+    const oldest = isOwn ? 0 : oldestSpread(this.#cluster);
     for (const place of places) {
       this.wants.arrived(place.id);
       const isOld = place.at < oldest;
@@ -80,9 +74,9 @@ export class Spreading {
   /** When so many daemons, this one included, have said that it is on their disk. */
   replicated(place: Place, count: number): Promise<void> {
     const trace = this.traces.of(place);
-    trace.isFlushed ||= this.#parts.timeline.read(place) !== null;
+    trace.isFlushed ||= this.#cluster.timeline.read(place) !== null;
     trace.isUrgent = true;
-    const done = this.#replications.wait(trace, count, this.#parts.uptime());
+    const done = this.#replications.wait(trace, count, this.#cluster.uptime());
     if (trace.isFlushed) this.#offer([trace]);
     return done;
   }
@@ -94,7 +88,7 @@ export class Spreading {
 
   /** A member has these on its disk. */
   offered(places: readonly Place[], member: Receiver): void {
-    const { timeline, uptime } = this.#parts;
+    const { timeline, uptime } = this.#cluster;
     const wanted: Place[] = [];
     const now = uptime();
     for (const place of places) {
@@ -129,15 +123,15 @@ export class Spreading {
   tellSoon(): void {
     if (this.#tellsSoon) return;
     this.#tellsSoon = true;
-    this.#parts.soon(() => {
+    this.#cluster.soon(() => {
       this.#tellsSoon = false;
-      for (const member of this.#members()) member.tell();
+      for (const member of listening(this.#cluster)) member.tell();
     });
   }
 
   disconnected(member: Receiver): void {
     this.traces.disconnected(member.bit);
-    this.#ask(this.wants.disconnected(member.bit, this.#parts.uptime(), this.#live()));
+    this.#ask(this.wants.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
   }
 
   /** A bit is to stand for another member, of which nothing is known. */
@@ -171,15 +165,15 @@ export class Spreading {
 
   #live(): number {
     let bits = 0;
-    for (const { bit } of this.#members()) bits |= bit;
+    for (const { bit } of listening(this.#cluster)) bits |= bit;
     return bits;
   }
 
   #ask(asked: ReadonlyMap<number, readonly Place[]>): void {
     if (asked.size === 0) return;
-    for (const member of this.#members()) {
+    for (const member of listening(this.#cluster)) {
       const places = asked.get(member.bit) ?? [];
-      for (const part of parts(places, this.#parts.limits.maxPlaces)) {
+      for (const part of parts(places, this.#cluster.limits.maxPlaces)) {
         member.connection.send({ kind: "want", places: part });
       }
     }
@@ -193,7 +187,7 @@ export class Spreading {
 
   #settle(trace: Trace): void {
     if (trace.owed !== 0) {
-      for (const member of this.#members()) {
+      for (const member of listening(this.#cluster)) {
         if ((trace.owed & member.bit) !== 0) this.owe(trace.place, member);
       }
       trace.owed = 0;
@@ -204,7 +198,7 @@ export class Spreading {
   #pushAtOnce(trace: Trace, given: AtOnce): void {
     trace.atOnce = null;
     let isToOffer = false;
-    for (const { bit, outbox } of this.#members()) {
+    for (const { bit, outbox } of listening(this.#cluster)) {
       if (((trace.has | trace.sent) & bit) === 0 && !outbox.pushAtOnce(given)) isToOffer = true;
     }
     if (isToOffer) this.#fresh.push(trace);
@@ -212,8 +206,8 @@ export class Spreading {
 
   /** To each member what it is not known to have. Offers may be lost: reconciliation finds what they would have told. */
   #offer(traces: readonly Trace[]): void {
-    const { maxPlaces, maxUnsentBytes } = this.#parts.limits;
-    for (const { bit, connection } of this.#members()) {
+    const { maxPlaces, maxUnsentBytes } = this.#cluster.limits;
+    for (const { bit, connection } of listening(this.#cluster)) {
       if (connection.unsentBytes > maxUnsentBytes) continue;
       const places: Place[] = [];
       for (const { has, sent, place } of traces) if (((has | sent) & bit) === 0) places.push(place);

@@ -15,7 +15,7 @@ export interface CommonReporter extends Reporter {
 }
 
 export class CommonPast {
-  readonly #parts: ClusterState;
+  readonly #cluster: ClusterState;
   #point: StablePoint;
   /** Since when members have been catching up, without a break. */
   readonly #behind = new Map<ByteString, number>();
@@ -26,14 +26,14 @@ export class CommonPast {
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
-  constructor(parts: ClusterState) {
-    this.#parts = parts;
-    this.#point = new StablePoint(parts.timeline, parts.limits);
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster;
+    this.#point = new StablePoint(cluster.timeline, cluster.limits);
   }
 
   /** A member has connected: what it holds is not known. */
   joined(): void {
-    this.#point = new StablePoint(this.#parts.timeline, this.#parts.limits);
+    this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     this.#common = 0;
     this.#nextAt = Number.NEGATIVE_INFINITY;
   }
@@ -60,7 +60,7 @@ export class CommonPast {
     const all = connected();
     const level = all.filter((member) => !this.#lags(member, now));
     this.#point.tick(now, () => level);
-    const { timeline, limits } = this.#parts;
+    const { timeline, limits } = this.#cluster;
     const { value } = this.#point;
     // What it holds alone is not to be forgotten by the others before it has given it.
     if (level.length === all.length) this.#common = Math.max(this.#common, value);
@@ -73,11 +73,11 @@ export class CommonPast {
 
   #lags({ id, isCatchingUp }: CommonReporter, now: number): boolean {
     const since = isCatchingUp ? (this.#behind.get(id) ?? now) : now;
-    const lagged = now - (this.#behind.get(id) ?? now) > this.#parts.limits.catchUpStuckMs;
+    const lagged = now - (this.#behind.get(id) ?? now) > this.#cluster.limits.catchUpStuckMs;
     if (isCatchingUp) this.#behind.set(id, since);
     else this.#behind.delete(id);
     // What was found without it need not be so with it.
-    if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#parts.timeline, this.#parts.limits);
+    if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     return lagged && isCatchingUp;
   }
 }

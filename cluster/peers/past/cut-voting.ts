@@ -11,13 +11,12 @@ import {
   VOTES_MOST,
   writeCutVotes,
 } from "../../../protocol/members/cut-votes.js";
-import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
-import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { Cut } from "../../../timeline/snapshots/snapshot-making.js";
-import type { ClusterState } from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
+import { electorateIn, majorityOf } from "../shared/electorate.js";
+import type { CommonPast } from "./common-past.js";
 import { Contradictions } from "./contradictions.js";
-import { type Electorate, majorityOf } from "./electorate.js";
 
 /** What is kept of one member: more than an honest one has snapshots. */
 const VOTES_EACH = 64;
@@ -25,27 +24,10 @@ const VOTES_EACH = 64;
 const CHECKS_MOST = 64;
 const SECOND = 1000;
 
-/** A member that is connected. */
-interface Voter {
-  readonly id: ByteString;
-  readonly connection: { send(message: OwnMessage): void };
-  /** Whether it may need what others have signed. */
-  readonly isCatchingUp: boolean;
-}
-
-export interface CutVotingParts {
-  readonly peering: ClusterState;
-  readonly electorate: () => Electorate;
-  readonly state: () => DaemonState;
-  /** Everything dated before it is held alike by all that are connected; milliseconds since 1970. */
-  readonly commonPast: () => number;
-  readonly voters: () => Iterable<Voter>;
-  /** A member has signed two states of one date: it is let in no more. */
-  readonly contradicted: (id: ByteString) => void;
-}
-
 export class CutVoting {
-  readonly #parts: CutVotingParts;
+  readonly #cluster: ClusterState;
+  readonly #common: CommonPast;
+  readonly #onContradicted: (id: ByteString) => void;
   /** By who has signed, and date. */
   readonly #votes = new Map<ByteString, Map<number, CutVote>>();
   /** Who has signed two states of one date: what else they have signed is worth nothing. */
@@ -66,28 +48,31 @@ export class CutVoting {
   /** The last date that was signed here, whether the disk has it or not: none is signed twice. */
   #last = -1;
 
-  constructor(parts: CutVotingParts) {
-    this.#parts = parts;
+  /** @param onContradicted  a member has signed two states of one date: it is let in no more */
+  constructor(cluster: ClusterState, common: CommonPast, onContradicted: (id: ByteString) => void) {
+    this.#cluster = cluster;
+    this.#common = common;
+    this.#onContradicted = onContradicted;
   }
 
   /** What was kept before the start. */
   start(): void {
-    const kept = this.#parts.peering.timeline.handover?.votes ?? null;
+    const kept = this.#cluster.timeline.handover?.votes ?? null;
     for (const vote of (kept === null ? null : readCutVotes(kept)) ?? []) this.#takeIn(vote);
-    const { id } = this.#parts.peering.identity;
+    const { id } = this.#cluster.identity;
     this.#last = Math.max(-1, ...(this.#votes.get(id)?.keys() ?? []));
   }
 
   /** A member has connected, and has said something. */
-  joined(voter: Voter): void {
+  joined(voter: ConnectedMember): void {
     const votes = this.#toTell();
     if (votes.length > 0) voter.connection.send({ kind: "cuts", votes });
   }
 
   /** A member has sent votes, its own and others'. Those whose signers have no voice are nobody's. */
   heard(from: ByteString, votes: readonly CutVote[]): void {
-    const { peering, electorate } = this.#parts;
-    const { ids } = electorate();
+    const peering = this.#cluster;
+    const { ids } = electorateIn(peering);
     for (const vote of votes) {
       const id = peering.hash(Buffer.from(vote.spki, "latin1"));
       const known = this.#votes.get(id)?.get(vote.at);
@@ -101,7 +86,7 @@ export class CutVoting {
 
   /** One whose signature holds. */
   #takeIn(vote: CutVote): void {
-    const id = this.#parts.peering.hash(Buffer.from(vote.spki, "latin1"));
+    const id = this.#cluster.hash(Buffer.from(vote.spki, "latin1"));
     const known = this.#votes.get(id)?.get(vote.at);
     if (this.#guilty.has(id)) return;
     if (known === undefined || isSame(known, vote)) this.#keep(id, vote);
@@ -110,15 +95,15 @@ export class CutVoting {
 
   tick(now: number): void {
     if (now < this.#nextAt) return;
-    this.#nextAt = now + this.#parts.peering.limits.reportEveryMs;
-    const { handover } = this.#parts.peering.timeline;
+    this.#nextAt = now + this.#cluster.limits.reportEveryMs;
+    const { handover } = this.#cluster.timeline;
     if (handover === null) return;
     this.#forgetVoiceless();
     const { cuts } = handover;
     const signed = this.#sign(cuts);
     for (const cut of cuts) this.#count(cut);
     if (signed.length > 0 || this.#isChanged) this.#save(signed);
-    for (const voter of this.#parts.voters()) if (voter.isCatchingUp) this.joined(voter);
+    for (const voter of listening(this.#cluster)) if (voter.isCatchingUp) this.joined(voter);
     this.#help(now);
   }
 
@@ -128,10 +113,10 @@ export class CutVoting {
    * up must not keep everybody at it, so that comes ever more seldom.
    */
   #help(now: number): void {
-    const { peering, electorate, voters } = this.#parts;
-    const { ids } = electorate();
+    const peering = this.#cluster;
+    const { ids } = electorateIn(peering);
     const { catchUpStuckMs, snapshotHoldMs } = peering.limits;
-    const isStuck = [...voters()].some(({ id, isCatchingUp }) => isCatchingUp && ids.has(id));
+    const isStuck = [...listening(peering)].some(({ id, isCatchingUp }) => isCatchingUp && ids.has(id));
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
@@ -145,7 +130,7 @@ export class CutVoting {
 
   /** What most of the others have signed of a date; null: nothing is. */
   agreedOn(at: number): CutVote | null {
-    const voices = this.#parts.electorate();
+    const voices = electorateIn(this.#cluster);
     const found = [...voices.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
     const needed = majorityOf(voices);
     return found.find((one) => found.filter((other) => isSame(one, other)).length >= needed) ?? null;
@@ -165,7 +150,7 @@ export class CutVoting {
 
   /** Whether a member and this daemon have signed the same state of a date. */
   haveSigned(id: ByteString, at: number): boolean {
-    const own = this.#votes.get(this.#parts.peering.identity.id)?.get(at);
+    const own = this.#votes.get(this.#cluster.identity.id)?.get(at);
     const other = this.#votes.get(id)?.get(at);
     return own !== undefined && other !== undefined && isSame(own, other);
   }
@@ -176,10 +161,9 @@ export class CutVoting {
    * @returns what is new
    */
   #sign(cuts: readonly Cut[]): CutVote[] {
-    const { state, commonPast, peering } = this.#parts;
-    const { identity, cluster, timeline } = peering;
-    if (state() === "catching-up") return [];
-    const until = Math.max(Math.min(commonPast() - 1, timeline.published), timeline.prunedTo);
+    const { state, identity, cluster, timeline } = this.#cluster;
+    if (state === "catching-up") return [];
+    const until = Math.max(Math.min(this.#common.value - 1, timeline.published), timeline.prunedTo);
     const due = cuts.filter(({ at }) => at > this.#last && at <= until);
     this.#last = due.at(-1)?.at ?? this.#last;
     return due.map((cut) => {
@@ -193,8 +177,8 @@ export class CutVoting {
    * before may have come since, here or there.
    */
   #count(cut: Cut): void {
-    const { electorate, peering } = this.#parts;
-    const voices = electorate();
+    const peering = this.#cluster;
+    const voices = electorateIn(peering);
     const alike = [...this.#votes].filter(([id, votes]) => {
       const vote = votes.get(cut.at);
       return vote !== undefined && isSame(vote, cut) && (id === peering.identity.id || voices.ids.has(id));
@@ -204,7 +188,7 @@ export class CutVoting {
 
   /** On the own disk before anybody is told, or it counts here: after a crash another state could be signed of its date. */
   #save(signed: readonly CutVote[]): void {
-    const { peering } = this.#parts;
+    const peering = this.#cluster;
     const { handover } = peering.timeline;
     this.#isChanged = false;
     // What is written now takes the place of what may still be on its way.
@@ -213,7 +197,7 @@ export class CutVoting {
       if (signed.length === 0) return;
       this.#unsaved = this.#unsaved.filter((vote) => !signed.includes(vote));
       for (const vote of signed) this.#keep(peering.identity.id, vote);
-      for (const { connection } of this.#parts.voters()) connection.send({ kind: "cuts", votes: signed });
+      for (const { connection } of listening(peering)) connection.send({ kind: "cuts", votes: signed });
     });
   }
 
@@ -223,7 +207,7 @@ export class CutVoting {
     votes.set(vote.at, vote);
     this.#isChanged = true;
     if (votes.size <= VOTES_EACH) return;
-    const held = new Set(this.#parts.peering.timeline.handover?.cuts.map(({ at }) => at));
+    const held = new Set(this.#cluster.timeline.handover?.cuts.map(({ at }) => at));
     const dates = [...votes.keys()].sort((a, b) => a - b);
     votes.delete(dates.find((at) => !held.has(at)) ?? (dates[0] as number));
   }
@@ -233,8 +217,8 @@ export class CutVoting {
    * there are addresses where nobody is known to be yet.
    */
   #forgetVoiceless(): void {
-    const { ids, others } = this.#parts.electorate();
-    const { id: own } = this.#parts.peering.identity;
+    const { ids, others } = electorateIn(this.#cluster);
+    const { id: own } = this.#cluster.identity;
     const voiceless = [...this.#votes.keys()].filter((id) => id !== own && !ids.has(id));
     const excess = Math.max(0, voiceless.length - (others - ids.size));
     for (const id of voiceless.slice(0, excess)) this.#votes.delete(id);
@@ -242,7 +226,7 @@ export class CutVoting {
 
   /** Own ones, so that nothing is signed twice, what others have signed of what is held here, and what proves a guilt. */
   #toKeep(): CutVote[] {
-    const { peering } = this.#parts;
+    const peering = this.#cluster;
     const own = [...(this.#votes.get(peering.identity.id)?.values() ?? [])].slice(-VOTES_EACH);
     const others = this.#ofHeld().filter(({ spki }) => spki !== peering.identity.spki);
     return [...own, ...others, ...this.#guilty.votes];
@@ -254,8 +238,8 @@ export class CutVoting {
 
   /** What anybody with a voice has signed of the snapshots that hold here, by date. */
   #ofHeld(): CutVote[] {
-    const { peering, electorate } = this.#parts;
-    const { ids } = electorate();
+    const peering = this.#cluster;
+    const { ids } = electorateIn(peering);
     const cuts = peering.timeline.handover?.cuts ?? [];
     return cuts.flatMap(({ at }) =>
       [...this.#votes].flatMap(([id, votes]) =>
@@ -265,7 +249,7 @@ export class CutVoting {
   }
 
   #mayCheck(from: ByteString): boolean {
-    const now = this.#parts.peering.uptime();
+    const now = this.#cluster.uptime();
     if (now - this.#checksSince >= SECOND) {
       this.#checks.clear();
       this.#checksSince = now;
@@ -277,11 +261,11 @@ export class CutVoting {
 
   #contradicted(id: ByteString, one: CutVote, other: CutVote): void {
     const seals = [one, other].map(({ seal }) => hexOf(seal));
-    this.#parts.peering.log.error({ member: hexOf(id), upTo: dateText(one.at), seals }, CONTRADICTED);
+    this.#cluster.log.error({ member: hexOf(id), upTo: dateText(one.at), seals }, CONTRADICTED);
     this.#guilty.add(id, one, other);
     this.#votes.delete(id);
     this.#isChanged = true;
-    this.#parts.contradicted(id);
+    this.#onContradicted(id);
   }
 }
 

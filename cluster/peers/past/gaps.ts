@@ -7,25 +7,17 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
-import type { MemberConnection } from "../connections/member-connection.js";
-import type { ClusterState } from "../shared/cluster-state.js";
+import { askAll, type ClusterState, type ConnectedMember } from "../shared/cluster-state.js";
 import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
+import type { CutVoting } from "./cut-voting.js";
 import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
-import { isBelieved, type Witnesses } from "./witnesses.js";
+import { isBelieved } from "./witnesses.js";
 
 /** How often all are asked about what one member says, in the time of a round of reports. */
 const ASKS_A_ROUND = 8;
 /** Milliseconds after which the same is said again. */
 const AGAIN_MS = 600_000;
-
-/** A member, as far as it matters here. */
-interface Pruner {
-  readonly id: ByteString;
-  readonly connection: MemberConnection;
-}
-
-export type GapsParts = Witnesses & ClusterState;
 
 /** What a member has pruned, compared with what is here. Times are `uptime` milliseconds where not said otherwise. */
 interface Gap {
@@ -62,21 +54,23 @@ interface Gap {
 }
 
 export class Gaps {
-  readonly #parts: GapsParts;
+  readonly #cluster: ClusterState;
+  readonly #voting: CutVoting;
   readonly #gaps = new Map<ByteString, Gap>();
   readonly #own: OwnPast;
   #nextAt = 0;
 
-  constructor(parts: GapsParts) {
-    this.#parts = parts;
-    this.#own = new OwnPast(parts);
+  constructor(cluster: ClusterState, voting: CutVoting) {
+    this.#cluster = cluster;
+    this.#voting = voting;
+    this.#own = new OwnPast(cluster);
   }
 
   /**
    * A member has said what it has pruned.
    * @param isFirst  of its connection
    */
-  heard({ id, connection }: Pruner, status: StatusMessage, isFirst: boolean): void {
+  heard({ id, connection }: ConnectedMember, status: StatusMessage, isFirst: boolean): void {
     this.#own.heard(id, status);
     const known = this.#gaps.get(id);
     if (status.pruned === 0) {
@@ -95,13 +89,13 @@ export class Gaps {
     gap.isWhole = status.state !== "catching-up";
     gap.isHere = true;
     if (isFirst) gap.isNew = true;
-    const { index, prunedTo } = this.#parts.timeline;
+    const { index, prunedTo } = this.#cluster.timeline;
     if (isSameTotals(totalsOf(index), status)) {
       close(gap);
       return;
     }
     // Of two that have both pruned each compares at the same date: else both could hold less, or neither.
-    gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#parts.clock());
+    gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
 
@@ -124,10 +118,10 @@ export class Gaps {
 
   /** However often a member reports. */
   #askAll(gap: Gap, { at }: Report): void {
-    const now = this.#parts.uptime();
-    if (now < gap.askedAt + this.#parts.limits.reportEveryMs / ASKS_A_ROUND) return;
+    const now = this.#cluster.uptime();
+    if (now < gap.askedAt + this.#cluster.limits.reportEveryMs / ASKS_A_ROUND) return;
     gap.askedAt = now;
-    this.#parts.ask(at);
+    askAll(this.#cluster, at);
   }
 
   /** A member is no longer connected. */
@@ -153,7 +147,7 @@ export class Gaps {
    * healed.
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
-    const { snapshotHoldMs } = this.#parts.limits;
+    const { snapshotHoldMs } = this.#cluster.limits;
     // Who gives a little again and again does not put it off for ever.
     const isStuck = ({ isOpen, shrunkAt, since }: Gap) =>
       isOpen && (now - shrunkAt >= forMs || now - since >= snapshotHoldMs);
@@ -166,7 +160,7 @@ export class Gaps {
   /** Whether something lacks, and none of it has come for long. */
   areOldAndStuck(now: number): boolean {
     const open = [...this.#gaps.values()].filter(({ isOpen }) => isOpen);
-    return open.length > 0 && open.every(({ shrunkAt }) => now - shrunkAt >= this.#parts.limits.catchUpMs);
+    return open.length > 0 && open.every(({ shrunkAt }) => now - shrunkAt >= this.#cluster.limits.catchUpMs);
   }
 
   /** What lacks is not waited for any more, until its members hold something else. */
@@ -180,7 +174,7 @@ export class Gaps {
 
   /** What is here is another set than before: what lacks is found anew. */
   changed(): void {
-    const now = this.#parts.uptime();
+    const now = this.#cluster.uptime();
     this.#nextAt = now;
     for (const gap of this.#gaps.values()) gap.shrunkAt = now;
     this.#own.changed();
@@ -189,7 +183,7 @@ export class Gaps {
   /** Compares anew what members have reported that may be away by now, and says what stays. */
   tick(now: number): void {
     if (now < this.#nextAt) return;
-    const { reportEveryMs, catchUpMs } = this.#parts.limits;
+    const { reportEveryMs, catchUpMs } = this.#cluster.limits;
     this.#nextAt = now + reportEveryMs;
     this.#own.tick();
     for (const gap of this.#gaps.values()) {
@@ -201,13 +195,13 @@ export class Gaps {
       if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.saidAt < AGAIN_MS) continue;
       gap.saidAt = now;
       const keepsFrom = dateText(gap.pruned + 1);
-      this.#parts.log.error({ member: hexOf(gap.member), address: gap.address, keepsFrom }, LACKING);
+      this.#cluster.log.error({ member: hexOf(gap.member), address: gap.address, keepsFrom }, LACKING);
     }
   }
 
   /** Whether too much lacks to be live. @param isCatchingUp  as of the last tick: who has not been live has to be sure */
   isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
-    const { catchUpMs, catchUpStuckMs } = this.#parts.limits;
+    const { catchUpMs, catchUpStuckMs } = this.#cluster.limits;
     if (this.#own.isLacking(now, isCatchingUp)) return true;
     return [...this.#gaps.values()].some((gap) =>
       gap.isKnown
@@ -218,7 +212,7 @@ export class Gaps {
   }
 
   #compare(gap: Gap, report: Report): void {
-    const { timeline, uptime } = this.#parts;
+    const { timeline, uptime } = this.#cluster;
     const own = totalsUpTo(timeline.index, report.at);
     const isLess = holdsLess(own, report);
     // Of two that differ and both have pruned, or of which the other lacks something, the one that holds less is not live.
@@ -227,7 +221,7 @@ export class Gaps {
       isSameTotals(own, report) ||
       isSameReport(report, gap.forgiven) ||
       (!isLess && (isOlder || !gap.isWhole)) ||
-      !isBelieved({ ...gap, report, own }, this.#parts)
+      !isBelieved({ ...gap, report, own }, this.#cluster, this.#voting)
     ) {
       close(gap);
       return;
@@ -243,7 +237,7 @@ export class Gaps {
   }
 
   #differs(report: Report): boolean {
-    return !isSameTotals(totalsUpTo(this.#parts.timeline.index, report.at), report);
+    return !isSameTotals(totalsUpTo(this.#cluster.timeline.index, report.at), report);
   }
 }
 

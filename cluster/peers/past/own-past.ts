@@ -5,21 +5,13 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
-import type { ClusterState } from "../shared/cluster-state.js";
+import { askAll, type ClusterState } from "../shared/cluster-state.js";
+import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
-import { type Electorate, majorityOf } from "./electorate.js";
 import type { Report } from "./stable-point.js";
 
-export interface OwnPastParts extends ClusterState {
-  readonly electorate: () => Electorate;
-  /** Whether a member says that it lacks nothing. */
-  readonly isLive: (id: ByteString) => boolean;
-  /** Asks all that are connected what they hold up to a date. */
-  readonly ask: (at: number) => void;
-}
-
 export class OwnPast {
-  readonly #parts: OwnPastParts;
+  readonly #cluster: ClusterState;
   /** The date up to which the others were asked last, the end of what this daemon has pruned; since 1970. */
   #at = -1;
   /** When they were; `uptime` milliseconds. */
@@ -28,13 +20,13 @@ export class OwnPast {
   /** What most of them hold, and since when it is something else than here; null: it is not. */
   #other: { readonly report: Report; readonly since: number } | null = null;
 
-  constructor(parts: OwnPastParts) {
-    this.#parts = parts;
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster;
   }
 
   /** A member has said what it holds. If that is something else than here, all are asked where the difference is. */
   heard(id: ByteString, held: Totals): void {
-    const { timeline, ask, clock, uptime, limits } = this.#parts;
+    const { timeline, clock, uptime, limits } = this.#cluster;
     const { prunedTo, index } = timeline;
     if (prunedTo < 0) return;
     if (isSameTotals(totalsOf(index), held)) {
@@ -48,7 +40,7 @@ export class OwnPast {
     else if (now < this.#askedAt + limits.reportEveryMs) return;
     this.#askedAt = now;
     this.#at = at;
-    ask(at);
+    askAll(this.#cluster, at);
   }
 
   reported(id: ByteString, report: Report): void {
@@ -71,15 +63,15 @@ export class OwnPast {
   /** Compares anew. */
   tick(): void {
     const report = this.#ofMost();
-    if (report === null || isSameTotals(totalsUpTo(this.#parts.timeline.index, report.at), report))
+    if (report === null || isSameTotals(totalsUpTo(this.#cluster.timeline.index, report.at), report))
       this.#other = null;
-    else this.#other = { report, since: this.#other?.since ?? this.#parts.uptime() };
+    else this.#other = { report, since: this.#other?.since ?? this.#cluster.uptime() };
   }
 
   /** Whether too much differs to be live. @param isCatchingUp  as of the last tick */
   isLacking(now: number, isCatchingUp: boolean): boolean {
     const other = this.#other;
-    return other !== null && (isCatchingUp || now - other.since >= this.#parts.limits.catchUpMs);
+    return other !== null && (isCatchingUp || now - other.since >= this.#cluster.limits.catchUpMs);
   }
 
   /** Whether a member holds what most others hold, and has for a while. */
@@ -91,8 +83,8 @@ export class OwnPast {
 
   /** What most of the others, two at least, report alike; null: nothing. Who says that it lacks something is no witness. */
   #ofMost(): Report | null {
-    const { electorate, isLive } = this.#parts;
-    const voices = electorate();
+    const voices = electorateIn(this.#cluster);
+    const isLive = (id: ByteString) => this.#cluster.members.get(id)?.status?.state === "live";
     if (voices.others < 2) return null;
     const heard = [...this.#reports].flatMap(([id, report]) =>
       voices.ids.has(id) && isLive(id) ? [report] : [],

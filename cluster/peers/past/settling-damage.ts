@@ -5,12 +5,12 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
+import { type Electorate, electorateIn, majorityOf } from "../shared/electorate.js";
 import { endOfPruned, isSameTotals, totalsUpTo } from "../shared/totals.js";
-import { type Electorate, majorityOf } from "./electorate.js";
 import type { Report, Reporter } from "./stable-point.js";
 
 export class SettlingDamage {
-  readonly #parts: ClusterState;
+  readonly #cluster: ClusterState;
   /** Everything dated before it was asked for last; milliseconds since 1970. */
   #at = 0;
   /** When; `uptime` milliseconds; null: nothing is damaged, or that was just found. */
@@ -20,21 +20,21 @@ export class SettlingDamage {
   /** Since when most agree; `uptime` milliseconds; null: they do not. */
   #since: number | null = null;
 
-  constructor(parts: ClusterState) {
-    this.#parts = parts;
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster;
   }
 
   /** @param connected  all members that are */
-  tick(now: number, electorate: () => Electorate, connected: () => Iterable<Reporter>): void {
-    const { timeline, limits, clock } = this.#parts;
+  tick(now: number, connected: () => readonly Reporter[]): void {
+    const { timeline, limits, clock } = this.#cluster;
     if (this.#askedAt !== null && now < this.#askedAt + limits.reportEveryMs) return;
     const { lastAt } = timeline.damagedEntries;
     if (lastAt === null) {
       this.#since = this.#askedAt = null;
       return;
     }
-    const members = [...connected()];
-    if (this.#askedAt === null || !this.#isAgreed(electorate(), members)) this.#since = null;
+    const members = connected();
+    if (this.#askedAt === null || !this.#isAgreed(electorateIn(this.#cluster), members)) this.#since = null;
     else if (now - (this.#since ??= this.#askedAt) > limits.catchUpStuckMs) {
       this.#since = null;
       timeline.damagedEntries.letGo();
@@ -50,7 +50,7 @@ export class SettlingDamage {
   }
 
   #isAgreed(voices: Electorate, members: readonly Reporter[]): boolean {
-    const own = totalsUpTo(this.#parts.timeline.index, this.#at);
+    const own = totalsUpTo(this.#cluster.timeline.index, this.#at);
     const isEqual = ({ id }: Reporter) => {
       const report = this.#reports.get(id);
       return report !== undefined && voices.ids.has(id) && isSameTotals(report, own);

@@ -1,18 +1,8 @@
 /**
  * Gives a member the snapshot of a date, part by part as it asks, and keeps what comes behind it until the member is live.
  */
-import type { OwnMessage } from "../../../protocol/members/member-messages.js";
-import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
+import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
-
-export interface SnapshotGivingParts {
-  readonly peering: ClusterState;
-  /** Of this daemon: who is not live itself gives none. */
-  readonly state: () => DaemonState;
-  /** Bytes on the way to the member that the system has not taken. */
-  readonly unsentBytes: () => number;
-  readonly send: (message: OwnMessage) => void;
-}
 
 /** What is being given. Times are `uptime` milliseconds. */
 interface Giving {
@@ -27,20 +17,22 @@ interface Giving {
 }
 
 export class SnapshotGiving {
-  readonly #parts: SnapshotGivingParts;
+  readonly #cluster: ClusterState;
+  readonly #connection: MemberConnection;
   #giving: Giving | null = null;
   /** Since when the member needs what this daemon keeps; null: it does not. */
   #helpsSince: number | null = null;
 
-  constructor(parts: SnapshotGivingParts) {
-    this.#parts = parts;
+  constructor(cluster: ClusterState, connection: MemberConnection) {
+    this.#cluster = cluster;
+    this.#connection = connection;
   }
 
   /** The member asks for a part. @param at  the snapshot's date @param number  0: from the beginning */
   pull(at: number, number: number): void {
-    const { unsentBytes, peering } = this.#parts;
+    const peering = this.#cluster;
     // Who asks for a thousand parts in one piece is closed at the next tick, and gets no gigabyte before.
-    if (unsentBytes() > peering.limits.mostUnsentBytes) return;
+    if (this.#connection.unsentBytes > peering.limits.mostUnsentBytes) return;
     try {
       this.#give(at, number);
     } catch (problem) {
@@ -52,7 +44,7 @@ export class SnapshotGiving {
   }
 
   #give(at: number, number: number): void {
-    const { send, peering } = this.#parts;
+    const peering = this.#cluster;
     if (number === 0) this.#begin(at);
     const giving = this.#giving;
     if (giving === null || giving.next === null || at !== giving.at || number !== giving.number) {
@@ -65,17 +57,24 @@ export class SnapshotGiving {
     giving.next = done === true ? null : value;
     giving.pulledAt = peering.uptime();
     giving.number++;
-    send({ kind: "snapshot-part", at: giving.at, number, total: giving.total, isLast: done === true, bytes });
+    this.#connection.send({
+      kind: "snapshot-part",
+      at: giving.at,
+      number,
+      total: giving.total,
+      isLast: done === true,
+      bytes,
+    });
   }
 
   #giveNone(number: number): void {
     const bytes = Buffer.alloc(0);
-    this.#parts.send({ kind: "snapshot-part", at: 0, number, total: 0, isLast: true, bytes });
+    this.#connection.send({ kind: "snapshot-part", at: 0, number, total: 0, isLast: true, bytes });
   }
 
   /** @param isLive  whether the member needs no more help */
   tick(now: number, isLive: boolean): void {
-    const { timeline, limits } = this.#parts.peering;
+    const { timeline, limits } = this.#cluster;
     if (this.#giving !== null && now - this.#giving.pulledAt > limits.snapshotStuckMs) this.#end();
     if (this.#helpsSince === null) return;
     if (isLive || now - this.#helpsSince > limits.snapshotHoldMs) this.#helpsSince = null;
@@ -89,8 +88,9 @@ export class SnapshotGiving {
 
   #begin(at: number): void {
     this.#end();
-    const { peering, state } = this.#parts;
-    const given = state() === "live" ? (peering.timeline.handover?.givable(at) ?? null) : null;
+    const peering = this.#cluster;
+    // Who is not live itself gives none.
+    const given = peering.state === "live" ? (peering.timeline.handover?.givable(at) ?? null) : null;
     if (given === null) return;
     const now = peering.uptime();
     this.#helpsSince ??= now;

@@ -30,14 +30,6 @@ export interface Choice {
   readonly agreed: CutVote;
 }
 
-export interface SnapshotTakingParts {
-  readonly peering: ClusterState;
-  /** Whether this daemon serves: then it keeps what it has. */
-  readonly isServing: () => boolean;
-  /** The timeline has begun anew. */
-  readonly taken: () => void;
-}
-
 /** How far it is. */
 export interface SnapshotProgress {
   /** Whom it is from. */
@@ -68,7 +60,8 @@ export class SnapshotTaking {
   strays = 0;
   /** Own entries of which that is not known. */
   possibleStrays = 0;
-  readonly #parts: SnapshotTakingParts;
+  readonly #cluster: ClusterState;
+  readonly #onTaken: () => void;
   #taking: Taking | null = null;
   /** Until when a member is not asked again; `uptime` milliseconds. */
   readonly #rests = new Map<ByteString, number>();
@@ -77,8 +70,15 @@ export class SnapshotTaking {
   /** Seals of those that were taken since this daemon last served. */
   readonly #seals = new Set<ByteString>();
 
-  constructor(parts: SnapshotTakingParts) {
-    this.#parts = parts;
+  /** @param onTaken  the timeline has begun anew */
+  constructor(cluster: ClusterState, onTaken: () => void) {
+    this.#cluster = cluster;
+    this.#onTaken = onTaken;
+  }
+
+  /** Whether this daemon serves: then it keeps what it has. */
+  get #isServing(): boolean {
+    return this.#cluster.state !== "catching-up";
   }
 
   get progress(): SnapshotProgress | null {
@@ -93,7 +93,7 @@ export class SnapshotTaking {
   }
 
   /** Whether the very one was taken since this daemon last served: if that did not mend what lacks, it does not a second time. */
-  wasTaken({ seal }: Pick<CutVote, "seal">): boolean {
+  wasTaken({ seal }: CutVote): boolean {
     return this.#seals.has(seal);
   }
 
@@ -105,7 +105,7 @@ export class SnapshotTaking {
   /** @param choices  whom one may be taken from, and which, the best one first; none: there is no need */
   tick(now: number, choices: readonly Choice[]): void {
     const taking = this.#taking;
-    if (this.#parts.isServing()) this.#seals.clear();
+    if (this.#isServing) this.#seals.clear();
     if (taking === null) {
       const choice = choices.find(({ giver }) => now >= (this.#rests.get(giver.id) ?? 0));
       if (choice !== undefined) this.#begin(choice, now);
@@ -114,11 +114,11 @@ export class SnapshotTaking {
     if (taking.isWhole) return;
     if (!choices.some(({ giver }) => giver === taking.giver))
       this.#giveUp("it is not needed any more, or the member has gone");
-    else if (now - taking.movedAt > this.#parts.peering.limits.snapshotStuckMs) this.#giveUp("nothing comes");
+    else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("nothing comes");
     else if (now - taking.saidAt > PROGRESS_EVERY_MS) {
       taking.saidAt = now;
       const { received, agreed } = taking;
-      this.#parts.peering.log.info({ received, total: agreed.bytes }, "taking a snapshot");
+      this.#cluster.log.info({ received, total: agreed.bytes }, "taking a snapshot");
     }
   }
 
@@ -157,7 +157,7 @@ export class SnapshotTaking {
 
   /** A byte now and then is nothing: another member may give all. */
   #moved(taking: Taking, bytes: number): void {
-    const { uptime, limits } = this.#parts.peering;
+    const { uptime, limits } = this.#cluster;
     taking.fresh += bytes;
     if (taking.fresh < limits.snapshotLeastBytes && taking.received < taking.agreed.bytes) return;
     taking.fresh = 0;
@@ -184,30 +184,30 @@ export class SnapshotTaking {
       saidAt: now,
     };
     this.#rests.delete(giver.id);
-    this.#parts.peering.log.warn({ ...factsOf(giver), upTo: dateText(agreed.at) }, TAKING);
+    this.#cluster.log.warn({ ...factsOf(giver), upTo: dateText(agreed.at) }, TAKING);
     this.#ask(this.#taking);
   }
 
   /** For the first part alone, as the member may have none to give. */
   #ask(taking: Taking): void {
     const { staged, giver, number, agreed } = taking;
-    const until = staged === null ? 1 : number + this.#parts.peering.limits.snapshotParts;
+    const until = staged === null ? 1 : number + this.#cluster.limits.snapshotParts;
     for (; taking.asked < until; taking.asked++)
       giver.connection.send({ kind: "snapshot-pull", at: agreed.at, number: taking.asked });
   }
 
   #stage(cutAt: number): StagedSnapshot {
-    const { handover } = this.#parts.peering.timeline;
+    const { handover } = this.#cluster.timeline;
     if (handover === null) throw new Error("there is no place for it");
     return handover.stage(cutAt);
   }
 
   #adopt(taking: Taking, staged: StagedSnapshot): void {
-    const { timeline, log } = this.#parts.peering;
+    const { timeline, log } = this.#cluster;
     taking.isWhole = true;
     const upTo = dateText(staged.cutAt);
     timeline.handover?.adopt(staged, taking.agreed, {
-      isWanted: () => this.#taking === taking && !this.#parts.isServing(),
+      isWanted: () => this.#taking === taking && !this.#isServing,
       aside: (name) =>
         log.warn(
           { ...factsOf(taking.giver), upTo, ...(name === null ? {} : { name }) },
@@ -226,7 +226,7 @@ export class SnapshotTaking {
         this.taken++;
         this.#seals.add(taking.agreed.seal);
         log.warn({ ...factsOf(taking.giver), upTo, bytes: taking.received }, TAKEN);
-        this.#parts.taken();
+        this.#onTaken();
       },
       failed: (problem) => {
         if (this.#taking !== taking) return;
@@ -243,11 +243,11 @@ export class SnapshotTaking {
     taking.staged?.discard();
     this.#taking = null;
     this.#rest(taking.giver);
-    this.#parts.peering.log.warn({ ...factsOf(taking.giver), reason }, GIVEN_UP);
+    this.#cluster.log.warn({ ...factsOf(taking.giver), reason }, GIVEN_UP);
   }
 
   #rest({ id }: SnapshotGiver): void {
-    const { uptime, limits } = this.#parts.peering;
+    const { uptime, limits } = this.#cluster;
     this.#rests.set(id, uptime() + limits.snapshotStuckMs);
   }
 
@@ -255,12 +255,12 @@ export class SnapshotTaking {
   #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
     this.strays += count;
-    const { log } = this.#parts.peering;
+    const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
   }
 
   #tellLetters(letters: KeptLetters | null): void {
-    const { log } = this.#parts.peering;
+    const { log } = this.#cluster;
     if (letters === null || letters.kept + letters.left === 0) return;
     const { name, kept, left } = letters;
     if (kept > 0) log.warn({ kept, file: name }, KEPT);
@@ -271,7 +271,7 @@ export class SnapshotTaking {
   #tellPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
     this.possibleStrays += count;
-    const { log } = this.#parts.peering;
+    const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.info({ count, upTo, entries: some }, POSSIBLE);
   }
 }

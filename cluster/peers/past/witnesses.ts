@@ -3,34 +3,13 @@
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
-import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import type { Timeline } from "../../../timeline/timeline.js";
+import type { ClusterState } from "../shared/cluster-state.js";
+import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { holdsLess, isSameTotals } from "../shared/totals.js";
-import { type Electorate, majorityOf } from "./electorate.js";
-
-/** What of the other members is asked about what one of them says. */
-export interface Witnesses {
-  readonly electorate: () => Electorate;
-  /** Whether this daemon is live: then most of the others have to say that something lacks. */
-  readonly isLiveHere: () => boolean;
-  /** Whether it began with nothing, and has not served since: then others may have as little. */
-  readonly beganEmpty: () => boolean;
-  /** Whether a member says that it lacks nothing. */
-  readonly isLive: (id: ByteString) => boolean;
-  /** Whether a member has ever served with what it has: before that it tells no watermark. */
-  readonly hasServed: (id: ByteString) => boolean;
-  /** Asks all that are connected what they hold up to a date. */
-  readonly ask: (at: number) => void;
-  /** Whether a member and this daemon itself have signed the same state of a date. */
-  readonly haveSigned: (id: ByteString, at: number) => boolean;
-  /** Id of the member whom an operator has ordered to be believed; null: none. */
-  readonly order: () => ByteString | null;
-  readonly notices: LogThrottle;
-  readonly timeline: Timeline;
-}
+import type { CutVoting } from "./cut-voting.js";
 
 /** That a member has pruned what lacks here. */
 export interface Claim {
@@ -51,20 +30,24 @@ export interface Claim {
  */
 export function isBelieved(
   { member, address, pruned, report, own, witnesses }: Claim,
-  parts: Witnesses,
+  cluster: ClusterState,
+  voting: CutVoting,
 ): boolean {
-  const { electorate, isLiveHere, beganEmpty, isLive, hasServed, notices, haveSigned, order, timeline } =
-    parts;
+  const { members, notices, order, timeline } = cluster;
   if (order() === member) return true;
   // What was here when both signed it, and cannot be read any more, is lost here: that needs nobody's word.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
-  if (hasLost && haveSigned(member, pruned) && holdsLess(own, report)) return true;
-  const voices = electorate();
+  if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
+  const voices = electorateIn(cluster);
   const reports = [...witnesses, [member, report] as const].filter(([id]) => voices.ids.has(id));
   const count = (isOne: (id: ByteString, totals: Totals) => boolean) =>
     reports.filter(([id, totals]) => isOne(id, totals)).length;
-  if (!isLiveHere()) {
-    const speaks = (id: ByteString) => isLive(id) || (hasServed(id) && !beganEmpty());
+  if (cluster.state !== "live") {
+    // Who has never served with what it has tells no watermark; beside one that began empty others may have as little.
+    const speaks = (id: ByteString) => {
+      const { state, watermark = 0 } = members.get(id)?.status ?? {};
+      return state === "live" || (watermark > 0 && !cluster.beganEmpty);
+    };
     const alike = count((id, totals) => isSameTotals(totals, own) && speaks(id));
     return 2 * (1 + alike) <= voices.others + 1;
   }

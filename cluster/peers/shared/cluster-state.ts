@@ -1,12 +1,16 @@
-/** What Peering is handed, and what it tells of each member. */
+/** What Peering is handed, what its parts know together, and what it tells of each member. */
 
+import type { LogThrottle } from "../../../net/process/log-throttle.js";
+import type { Turns } from "../../../net/process/turns.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { OwnMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import type { MemberLists } from "../../members/member-lists.js";
+import { everybody } from "./electorate.js";
 import type { FarewellCode } from "./farewells.js";
 import type { Connect } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";
@@ -74,7 +78,7 @@ export interface PeeringLog {
   error(facts: object, text: string): void;
 }
 
-export interface ClusterState {
+export interface PeeringContext {
   readonly timeline: Timeline;
   readonly identity: {
     /** SHA-256 of `spki`. */
@@ -119,6 +123,64 @@ export interface ClusterState {
   readonly soon: (step: () => void) => void;
   readonly log: PeeringLog;
   readonly limits: PeeringLimits;
+}
+
+/** A member that is connected and has proved who it is, as all parts know it. */
+export interface ConnectedMember {
+  readonly id: ByteString;
+  /** Stands for it in sets of members. */
+  readonly bit: number;
+  readonly connection: {
+    /** Where it is, for the log. */
+    readonly remote: string;
+    /** What it says that it knows. */
+    readonly knows: ReadonlySet<string>;
+    readonly unsentBytes: number;
+    send(message: OwnMessage): void;
+  };
+  /** Its last; null: none yet. */
+  readonly status: StatusMessage | null;
+  /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
+  readonly compared: "live" | "other" | null;
+  readonly isCatchingUp: boolean;
+}
+
+/** What the parts of peering know together: one record, which they are handed, and write to where it says so. */
+export interface ClusterState<Member extends ConnectedMember = ConnectedMember> extends PeeringContext {
+  /** Log lines that are not repeated. */
+  readonly notices: LogThrottle;
+  /** Long work, in slices. */
+  readonly slices: Turns;
+  /** Connected and proven, by id. The roster's. */
+  readonly members: Map<ByteString, Member>;
+  /** Those of --peer, and who proved to be there last. The roster's. */
+  addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
+  /** Of this daemon, as of the last tick. CatchingUp's, as the next three are. */
+  state: DaemonState;
+  /** Daemons, this one included, as of the last tick. */
+  size: number;
+  /** Whether it began with nothing, and has not served since: before that it tells no watermark, a restart or not. */
+  beganEmpty: boolean;
+  /** When it was last in another state than catching up, or began; `uptime` milliseconds. */
+  settledAt: number;
+}
+
+/** Members that have said something: before that they take no long messages. What they miss comparing finds. */
+export function* listening<Member extends ConnectedMember>({
+  members,
+}: ClusterState<Member>): Generator<Member> {
+  for (const member of members.values()) if (member.status !== null) yield member;
+}
+
+/** Asks all that are connected what they hold up to a date. */
+export function askAll(cluster: ClusterState, at: number): void {
+  for (const { connection } of listening(cluster)) connection.send({ kind: "report-request", at });
+}
+
+/** Whether all that are configured are connected, or have had their time to come. */
+export function isEverybodyHere(cluster: ClusterState, now: number): boolean {
+  const { addresses, lists, members, settledAt, limits } = cluster;
+  return everybody(addresses, lists?.others ?? null, members) !== null || now - settledAt > limits.catchUpMs;
 }
 
 /** For `dbsync status` and metrics. Times are milliseconds; null: not known. */

@@ -21,7 +21,8 @@ import {
   UNCOMPARED,
 } from "../../../timeline/state-digests.js";
 import type { Timeline } from "../../../timeline/timeline.js";
-import type { ClusterState } from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
+import { electorateIn } from "../shared/electorate.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 import { StateDifferences } from "./state-differences.js";
 
@@ -40,16 +41,15 @@ const TICK_MS_MOST = 100;
 
 type StateKeysMessage = OwnMessage & { kind: "state-keys" };
 
-/** A member that is connected. */
-export interface ComparedMember {
-  readonly id: ByteString;
-  readonly connection: {
-    readonly knows: ReadonlySet<string>;
-    readonly unsentBytes: number;
-    send(message: OwnMessage): void;
-  };
-  readonly status: { readonly state: string } | null;
+/** A member that has said something of its state. */
+export interface ComparedMember extends ConnectedMember {
   malformed(detail: string): void;
+}
+
+/** How far everything is final. */
+interface Final {
+  /** Everything dated before it is. */
+  readonly value: number;
 }
 
 interface OwnSums extends Look, StateSums {}
@@ -61,20 +61,12 @@ interface Asking {
   at: number;
 }
 
-export interface StateComparingParts {
-  readonly peering: ClusterState;
-  /** Everything dated before it is final. */
-  readonly stablePoint: () => number;
-  readonly members: () => Iterable<ComparedMember>;
-  /** Whether a member's word counts. */
-  readonly hasVoice: (id: ByteString) => boolean;
-}
-
 export class StateComparing {
   readonly differences: StateDifferences;
   /** The last date whose states have been compared with a member's; 0: none. */
   comparedAt = 0;
-  readonly #parts: StateComparingParts;
+  readonly #cluster: ClusterState;
+  readonly #stable: Final;
   readonly #digests: Timeline["digests"];
   #work: Steps<void> | null = null;
   #own: OwnSums[] = [];
@@ -88,14 +80,15 @@ export class StateComparing {
   /** What each member has said in this second, and milliseconds that went into it. */
   readonly #heard = new Map<ByteString, { count: number; spent: number }>();
 
-  constructor(parts: StateComparingParts) {
-    this.#parts = parts;
-    this.#digests = parts.peering.timeline.digests;
-    this.differences = new StateDifferences(parts.peering);
+  constructor(cluster: ClusterState, stable: Final) {
+    this.#cluster = cluster;
+    this.#stable = stable;
+    this.#digests = cluster.timeline.digests;
+    this.differences = new StateDifferences(cluster);
   }
 
   tick(now: number): void {
-    const { limits, uptime } = this.#parts.peering;
+    const { limits, uptime } = this.#cluster;
     const share = (Math.min(now - this.#tickedAt, TICK_MS_MOST) * limits.comparePercent) / 100;
     this.#tickedAt = now;
     if (limits.comparePercent === 0) return;
@@ -119,13 +112,13 @@ export class StateComparing {
       member.malformed(`a state as of ${at}, which is no whole second`);
       return;
     }
-    const { limits, uptime } = this.#parts.peering;
+    const { limits, uptime } = this.#cluster;
     const heard = this.#heard.get(member.id) ?? { count: 0, spent: 0 };
     this.#heard.set(member.id, heard);
     if (++heard.count > MESSAGES_MOST || heard.spent >= (SECOND * limits.comparePercent) / 100) return;
     const from = uptime();
     if (message.kind === "state-keys") this.#heardKeys(member, message);
-    else if (this.#parts.hasVoice(member.id)) {
+    else if (electorateIn(this.#cluster).ids.has(member.id)) {
       const kept = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_KEPT);
       this.#theirs.set(member.id, kept);
       for (const own of this.#own) this.#compare(own, message);
@@ -139,7 +132,7 @@ export class StateComparing {
     this.differences.tick(now);
     for (const asking of this.#asking) if (now >= asking.at) this.#ask(asking, now);
     this.#asking = this.#asking.filter(({ left }) => left > 0);
-    const { limits } = this.#parts.peering;
+    const { limits } = this.#cluster;
     const at = Math.floor(this.#settled / limits.compareEveryMs) * limits.compareEveryMs;
     if (this.#work !== null || at <= this.#lastAt || this.#comparable.length === 0) return;
     if (!this.#digests.isExact(at)) return;
@@ -149,12 +142,12 @@ export class StateComparing {
 
   /** Nothing dated before it is to come here, or to anybody. */
   get #settled(): number {
-    return Math.min(this.#parts.stablePoint(), this.#parts.peering.timeline.published);
+    return Math.min(this.#stable.value, this.#cluster.timeline.published);
   }
 
-  get #comparable(): ComparedMember[] {
-    const { limits } = this.#parts.peering;
-    return [...this.#parts.members()].filter(
+  get #comparable(): ConnectedMember[] {
+    const { limits } = this.#cluster;
+    return [...listening(this.#cluster)].filter(
       ({ connection: { knows, unsentBytes }, status }) =>
         knows.has(KNOWS_STATES) && status?.state === "live" && unsentBytes < limits.maxUnsentBytes,
     );
@@ -179,7 +172,7 @@ export class StateComparing {
       if (sum !== there[bucket] && sum !== UNCOMPARED && there[bucket] !== UNCOMPARED) differing.push(bucket);
     if (differing.length === 0 || this.#wanted !== null) return;
     // Not always the same ones, should they be of keys that cannot be asked about.
-    const first = Math.floor(this.#parts.peering.random() * differing.length);
+    const first = Math.floor(this.#cluster.random() * differing.length);
     const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_ASKED));
     const { salt, shares } = own;
     this.#wanted = () => this.#search({ wanted, shares, buckets, salt, most: KEYS_MAX });
@@ -205,19 +198,19 @@ export class StateComparing {
     const at = Math.floor(this.#settled / SECOND) * SECOND;
     const told = this.#digests.digests({ at, salt }, keys);
     if (told === null || told.length === 0) return;
-    const totals = totalsUpTo(this.#parts.peering.timeline.index, at);
+    const totals = totalsUpTo(this.#cluster.timeline.index, at);
     for (const { connection } of this.#comparable)
       connection.send({ kind: "state-keys", at, salt, isAnswer: false, ...totals, keys: told });
   }
 
   #heardKeys({ id, connection }: ComparedMember, message: StateKeysMessage): void {
     const { at, salt, keys, isAnswer } = message;
-    const totals = totalsUpTo(this.#parts.peering.timeline.index, at);
+    const totals = totalsUpTo(this.#cluster.timeline.index, at);
     if (!isSameTotals(totals, message)) return;
     const own = this.#digests.digests({ at, salt }, keys);
     if (own === null) return;
     const byName = new Map(own.map((one) => [nameOf(one), one]));
-    if (this.#parts.hasVoice(id))
+    if (electorateIn(this.#cluster).ids.has(id))
       for (const theirs of keys) {
         const here = byName.get(nameOf(theirs));
         if (here !== undefined) this.differences.judged(id, here, salt, isSame(here, theirs));

@@ -7,7 +7,8 @@ import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.j
 import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import { GUESTS_MOST, MEMBERS_MOST } from "../../../cluster/peers/shared/peering-limits.js";
 import { ClusterSecret } from "../../../engine/trust/cluster-secret.js";
-import { type Node, World } from "./support.js";
+import { double } from "../../support/double.js";
+import { addressesOf, type Node, World } from "./support.js";
 
 const secret = new ClusterSecret(Buffer.alloc(32, 1));
 /** It lets in who knows the secret. */
@@ -92,13 +93,8 @@ test("where all places are taken, a stranger gives way to an address that is nam
 test("the bit of a member with a voice is given away last", () => {
   const forgotten: number[] = [];
   const notes = new Map<string, unknown>([["named", 1]]);
-  const isConnected = () => false;
-  const bits = new MemberBits({
-    isConnected,
-    hasVoice: (id) => id === "named",
-    notes,
-    forgotten: (bit) => void forgotten.push(bit),
-  });
+  const cluster = double<ClusterState>({ members: new Map(), addresses: addressesOf(["named"]) });
+  const bits = new MemberBits(cluster, notes, (bit) => void forgotten.push(bit));
   const own = bits.of("named");
   for (const name of namesOf("stranger", 2 * MEMBERS_MOST)) bits.of(name);
   assert.ok(forgotten.length > MEMBERS_MOST && !forgotten.includes(own));

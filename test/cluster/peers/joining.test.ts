@@ -1,12 +1,8 @@
 /** Where a daemon begins that has nothing: not below what its members have called final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type JoinedStatus,
-  Joining,
-  type JoiningParts,
-  joiningWatermark,
-} from "../../../cluster/peers/joining.js";
+import { type JoinedStatus, Joining, joiningWatermark } from "../../../cluster/peers/joining.js";
+import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { double } from "../../support/double.js";
 import { EPOCH, entryOf } from "./entries.js";
@@ -53,7 +49,7 @@ test("a daemon that has told a watermark before, or has no members, joins nobody
       index: new DigestIndex(),
       forgotten: { clear: () => assert.fail("it has joined nobody") },
     };
-    const joining = new Joining(double<JoiningParts>({ timeline, clock: () => 10 }));
+    const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
     joining.start(hasOthers);
     assert.ok(!joining.isUnderWay);
     joining.met("a", { data: { count: 0, sum: "" } });
@@ -70,7 +66,7 @@ function newDaemon() {
   let cleared = 0;
   const forgotten = { clear: () => void cleared++ };
   const timeline = { published: 0, raise: () => {}, index, forgotten };
-  const joining = new Joining(double<JoiningParts>({ timeline, clock: () => 10 }));
+  const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
   joining.start(true);
   const met = (id: string, count: number) => joining.met(id, { data: { count, sum: "" } });
   return { joining, index, met, cleared: () => cleared };

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import type { CutVoting } from "../../../cluster/peers/past/cut-voting.js";
 import type { Gaps } from "../../../cluster/peers/past/gaps.js";
 import { SnapshotChoice } from "../../../cluster/peers/past/snapshot-choice.js";
-import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
+import type { SnapshotTaking } from "../../../cluster/peers/past/snapshot-taking.js";
+import type { ClusterState, ConnectedMember } from "../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
 import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
@@ -12,6 +13,7 @@ import type { Timeline } from "../../../timeline/timeline.js";
 import { double } from "../../support/double.js";
 import { EPOCH, keyOf } from "./entries.js";
 import { FakeTimeline } from "./fake-timeline.js";
+import { addressesOf } from "./support.js";
 
 const GIVER = keyOf("a");
 const AT = EPOCH - 10_000;
@@ -48,30 +50,32 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   );
   timeline.handover = HANDOVER;
   const warned: string[] = [];
-  const choice = new SnapshotChoice({
-    peering: double<ClusterState>({
-      timeline: timeline.real,
-      clock: () => EPOCH,
-      limits: PEERING_LIMITS,
-      order: () => (order ? GIVER.id : null),
-    }),
-    gaps: double<Gaps>({ isOpen: () => true, isStuck: () => true }),
-    voting: double<CutVoting>({
-      agreedOn: () => majority,
-      from: () => [voteOf("s")],
-      haveSigned: () => haveSigned,
-    }),
-    electorate: () => ({ ids: new Set([GIVER.id, keyOf("b").id]), others: 2 }),
-    state: () => "catching-up",
-    beganEmpty: () => true,
-    isEverybodyHere: () => true,
-    missingOf: () => -1,
-    wasTaken: () => false,
+  const cluster = double<ClusterState>({
+    timeline: timeline.real,
+    clock: () => EPOCH,
+    limits: PEERING_LIMITS,
+    order: () => (order ? GIVER.id : null),
+    addresses: addressesOf([GIVER.id, keyOf("b").id]),
+    state: "catching-up",
+    beganEmpty: true,
+    // They have had their time to come.
+    members: new Map(),
+    settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),
   });
+  const gaps = double<Gaps>({ isOpen: () => true, isStuck: () => true });
+  const voting = double<CutVoting>({
+    agreedOn: () => majority,
+    from: () => [voteOf("s")],
+    haveSigned: () => haveSigned,
+  });
+  const taking = double<SnapshotTaking>({ missingOf: () => -1, wasTaken: () => false });
+  const choice = new SnapshotChoice(cluster, { gaps, voting, taking });
   const connection = { remote: "a:1", send: () => {} };
   const status = { pruned: AT, state: "live" } as const;
-  const choices = choice.choices(0, [{ id: GIVER.id, connection, status, compared: null }]);
+  const choices = choice.choices(0, [
+    double<ConnectedMember>({ id: GIVER.id, connection, status, compared: null }),
+  ]);
   assert.equal(choice.order === null, choices.length === 1, "else an operator may order it");
   assert.equal(warned.length, 1 - choices.length);
   return choices.length === 1;

@@ -1,13 +1,11 @@
 /** What members make a daemon do for the comparison of states is bounded by its share of the time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
-import {
-  type ComparedMember,
-  StateComparing,
-  type StateComparingParts,
-} from "../../../cluster/peers/state/state-comparing.js";
+import { type ComparedMember, StateComparing } from "../../../cluster/peers/state/state-comparing.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
+import { double } from "../../support/double.js";
 
 const KEYS = [{ db: 0, key: "k", digest: { high: 1, low: 1 } }];
 const TOTALS = { ring: { count: 0, sum: "0" }, data: { count: 0, sum: "0" } };
@@ -22,15 +20,22 @@ test("keys that a member asks for cost a share of the time at most, however long
   };
   const timeline = { digests: { digests }, index: { digestUpTo: () => TOTALS.data }, published: 0 };
   const log = { info() {}, warn() {}, error() {} };
-  const peering = { timeline, log, limits: PEERING_LIMITS, uptime: () => now, random: () => 0 };
-  const parts = { peering, stablePoint: () => 0, members: () => [], hasVoice: () => true };
-  const comparing = new StateComparing(parts as unknown as StateComparingParts);
-  const member: ComparedMember = {
+  const cluster = double<ClusterState>({
+    timeline,
+    log,
+    limits: PEERING_LIMITS,
+    uptime: () => now,
+    random: () => 0,
+    members: new Map(),
+    addresses: [],
+  });
+  const comparing = new StateComparing(cluster, { value: 0 });
+  const member = double<ComparedMember>({
     id: "m",
     status: null,
     malformed: () => assert.fail(),
     connection: { knows: new Set(), unsentBytes: 0, send: (message) => void told.push(message) },
-  };
+  });
   for (let i = 0; i < 10; i++) comparing.heard(member, ASKED);
   // 5 % of a second: what is begun is ended.
   assert.equal(told.length, 2);

@@ -374,3 +374,7 @@ export function isLevel(...nodes: readonly Node[]): boolean {
 
 export const entriesOf = ({ timeline: { index } }: Pick<Node, "timeline">): number =>
   index.total("ring").count + index.total("data").count;
+
+/** Addresses of --peer: of daemons that have proved to be there, and of `unknown` others. */
+export const addressesOf = (ids: Iterable<ByteString>, unknown = 0) =>
+  [...ids, ...new Array<null>(unknown).fill(null)].map((id) => ({ id, isSelf: false }));

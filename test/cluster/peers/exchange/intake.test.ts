@@ -46,18 +46,16 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
   const entries = Array.from({ length: count }, (_, i) => entryOf(i, ["SET", "k", value]));
   const byBody = new Map(entries.map((entry) => [entry.body.toString("latin1"), entry]));
   const clocks = { clock: () => EPOCH, uptime: () => 0 };
-  const intake = new Intake({
-    peering: double<ClusterState>({
-      timeline: timeline.real,
-      hash: sha256,
-      limits: PEERING_LIMITS,
-      signatureThreads,
-      ...clocks,
-      checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
-    }),
+  const cluster = double<ClusterState>({
+    timeline: timeline.real,
+    hash: sha256,
+    limits: PEERING_LIMITS,
+    signatureThreads,
+    ...clocks,
+    checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
     slices: new Turns({ ...clocks, defer: soon, milliseconds: 1 }),
-    traces: new Traces(PEERING_LIMITS, () => false),
   });
+  const intake = new Intake(cluster, new Traces(PEERING_LIMITS, () => false));
   const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
   const packed = writeEntries(entries);
   const message = {

@@ -1,20 +1,22 @@
 /** What members have signed of their states: whose word counts, and what nobody signs twice. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CommonPast } from "../../../../cluster/peers/past/common-past.js";
 import { PROOFS_MOST } from "../../../../cluster/peers/past/contradictions.js";
 import { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
-import type { Electorate } from "../../../../cluster/peers/past/electorate.js";
-import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
+import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
+import type { Electorate } from "../../../../cluster/peers/shared/electorate.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { bytesOf } from "../../../../protocol/byte-string.js";
 import { type CutVote, cutVoteBytes, readCutVotes } from "../../../../protocol/members/cut-votes.js";
-import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
+import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import type { Cut } from "../../../../timeline/snapshots/snapshot-making.js";
 import type { Timeline } from "../../../../timeline/timeline.js";
 import { double } from "../../../support/double.js";
 import { CLUSTER, EPOCH, isSignedBy, sha256, signWith } from "../entries.js";
+import { addressesOf } from "../support.js";
 
 const spkiOf = (name: string): ByteString => `key of ${name}`;
 const idOf = (name: string): ByteString => sha256(spkiOf(name));
@@ -74,30 +76,50 @@ class Scene {
       },
     } as unknown as Timeline;
     const note = (_: object, text: string) => void this.errors.push(text);
-    this.voting = new CutVoting({
-      peering: double<ClusterState>({
-        timeline,
-        cluster: CLUSTER,
-        hash: sha256,
-        limits: PEERING_LIMITS,
-        uptime: () => this.now,
-        identity: { id: idOf("a"), spki: spkiOf("a"), sign: (bytes) => signWith(spkiOf("a"), bytes) },
-        verifySignature: (...args) => {
-          this.checks++;
-          return isSignedBy(...args);
-        },
-        log: { info: note, warn: note, error: note },
-      }),
-      electorate: () => this.electorate,
-      state: () => this.state,
-      commonPast: () => this.commonPast,
-      voters: () => [{ id: idOf("b"), connection: this.#connection, isCatchingUp: this.isCatchingUp }],
-      contradicted: (id) => void this.guilty.push(id),
+    const member: ConnectedMember = {
+      id: idOf("b"),
+      bit: 1,
+      connection: {
+        remote: "b",
+        knows: new Set(),
+        unsentBytes: 0,
+        send: (message) => void this.sent.push(message),
+      },
+      status: {} as StatusMessage,
+      compared: null,
+      get isCatchingUp() {
+        return scene.isCatchingUp;
+      },
+    };
+    const cluster = double<ClusterState>({
+      timeline,
+      cluster: CLUSTER,
+      hash: sha256,
+      limits: PEERING_LIMITS,
+      uptime: () => this.now,
+      identity: { id: idOf("a"), spki: spkiOf("a"), sign: (bytes) => signWith(spkiOf("a"), bytes) },
+      verifySignature: (...args) => {
+        this.checks++;
+        return isSignedBy(...args);
+      },
+      log: { info: note, warn: note, error: note },
+      members: new Map([[member.id, member]]),
+      get addresses() {
+        const { ids, others } = scene.electorate;
+        return addressesOf(ids, others - ids.size);
+      },
+      get state() {
+        return scene.state;
+      },
     });
+    const common = double<CommonPast>({
+      get value() {
+        return scene.commonPast;
+      },
+    });
+    this.voting = new CutVoting(cluster, common, (id) => void this.guilty.push(id));
     this.voting.start();
   }
-
-  readonly #connection = { send: (message: OwnMessage) => void this.sent.push(message) };
 
   pass(): void {
     this.now += PEERING_LIMITS.reportEveryMs;

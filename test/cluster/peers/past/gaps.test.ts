@@ -1,15 +1,17 @@
 /** What members have pruned cannot be given any more: who lacks it is not live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MemberConnection } from "../../../../cluster/peers/connections/member-connection.js";
-import { Gaps, type GapsParts } from "../../../../cluster/peers/past/gaps.js";
+import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
+import { Gaps } from "../../../../cluster/peers/past/gaps.js";
+import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
 import { DigestIndex } from "../../../../timeline/compare/digest-index.js";
 import { placeOf } from "../../../../timeline/entries/entry.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, keyOf, signWith } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
-import { entriesOf, isLevel, type Node, World } from "../support.js";
+import { addressesOf, entriesOf, isLevel, type Node, World } from "../support.js";
 
 const LACKING = /lacks entries that a member does not keep any more/;
 
@@ -145,22 +147,21 @@ function subject() {
   );
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const clocks = { clock: () => EPOCH, uptime: () => time.uptime };
-  const parts = double<GapsParts>({
+  const send = (message: OwnMessage) => void (message.kind === "report-request" && asked.push(message.at));
+  const listener = double<ConnectedMember>({ status: { state: "live", watermark: 1 }, connection: { send } });
+  const cluster = double<ClusterState>({
     timeline: timeline.real,
     log,
     limits: PEERING_LIMITS,
     ...clocks,
-    electorate: () => ({ ids: new Set(["a"]), others: 1 }),
-    isLiveHere: () => false,
-    beganEmpty: () => true,
-    isLive: () => true,
-    hasServed: () => true,
-    haveSigned: () => false,
+    addresses: addressesOf(["a"]),
+    members: new Map([["a", listener]]),
+    state: "catching-up",
+    beganEmpty: true,
     order: () => null,
-    ask: (at: number) => void asked.push(at),
     notices: { warn: () => assert.fail("it is believed") },
   });
-  const gaps = new Gaps(parts);
+  const gaps = new Gaps(cluster, double<CutVoting>({ haveSigned: () => false }));
   const entry = entryOf(-60_000);
   const given = new DigestIndex();
   given.add(placeOf(entry), false);
@@ -169,7 +170,7 @@ function subject() {
   const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
   const hears = (pruned: number) =>
     gaps.heard(
-      { id: "a", connection: double<MemberConnection>(connection) },
+      double<ConnectedMember>({ id: "a", connection }),
       { kind: "status", ...numbers, ...held, pruned, state: "live" },
       true,
     );

@@ -5,7 +5,7 @@ import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
 import type { Gaps } from "../../../../cluster/peers/past/gaps.js";
 import { SnapshotChoice } from "../../../../cluster/peers/past/snapshot-choice.js";
 import { SnapshotTaking } from "../../../../cluster/peers/past/snapshot-taking.js";
-import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
+import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { LogThrottle } from "../../../../net/process/log-throttle.js";
 import type { CutVote } from "../../../../protocol/members/cut-votes.js";
@@ -14,6 +14,7 @@ import type { AdoptionOwner } from "../../../../timeline/handover.js";
 import type { Timeline } from "../../../../timeline/timeline.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, sha256 } from "../entries.js";
+import { addressesOf } from "../support.js";
 
 const [FIRST, SECOND, THIRD] = [EPOCH - 3000, EPOCH - 2000, EPOCH - 1000] as const;
 const voteOf = (at: number): CutVote => ({ at, bytes: 1, seal: sha256(`${at}`), spki: "", signature: "" });
@@ -33,34 +34,38 @@ function chosen(
   } = {},
 ): number | undefined {
   const handover = { cuts: base === null ? [] : [base] };
-  const choice = new SnapshotChoice({
-    peering: double<ClusterState>({
-      timeline: {
-        prunedTo: base?.at ?? -1,
-        handover,
-        index: new DigestIndex(),
-      } as unknown as Timeline,
-      clock: () => EPOCH,
-      limits: PEERING_LIMITS,
-      order: () => order,
-    }),
-    gaps: double<Gaps>({ isOpen: () => true, isStuck: () => true }),
-    voting: double<CutVoting>({
-      from: (_, needed) => [FIRST, SECOND, THIRD].filter((at) => at >= needed).map(voteOf),
-      agreedOn: (at) => (agreed.includes(at) ? voteOf(at) : null),
-      haveSigned: () => false,
-    }),
-    electorate: () => ({ ids: new Set(["b", "c"]), others: 2 }),
-    state: () => "catching-up",
-    beganEmpty: () => false,
-    isEverybodyHere: () => true,
-    missingOf: () => missing,
-    wasTaken: ({ at }) => taken.includes(at),
+  const cluster = double<ClusterState>({
+    timeline: {
+      prunedTo: base?.at ?? -1,
+      handover,
+      index: new DigestIndex(),
+    } as unknown as Timeline,
+    clock: () => EPOCH,
+    limits: PEERING_LIMITS,
+    order: () => order,
+    addresses: addressesOf(["b", "c"]),
+    state: "catching-up",
+    beganEmpty: false,
+    // They have had their time to come.
+    members: new Map(),
+    settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: () => true }),
   });
+  const gaps = double<Gaps>({ isOpen: () => true, isStuck: () => true });
+  const voting = double<CutVoting>({
+    from: (_, needed) => [FIRST, SECOND, THIRD].filter((at) => at >= needed).map(voteOf),
+    agreedOn: (at) => (agreed.includes(at) ? voteOf(at) : null),
+    haveSigned: () => false,
+  });
+  const taking = double<SnapshotTaking>({
+    missingOf: () => missing,
+    wasTaken: ({ at }) => taken.includes(at),
+  });
+  const choice = new SnapshotChoice(cluster, { gaps, voting, taking });
   const connection = { remote: "b", send: () => {} };
   const status = { pruned: FIRST, state: "live" } as const;
-  return choice.choices(0, [{ id: "b", connection, status, compared: "live" }])[0]?.agreed.at;
+  return choice.choices(0, [double<ConnectedMember>({ id: "b", connection, status, compared: "live" })])[0]
+    ?.agreed.at;
 }
 
 test("behind a snapshot that a member has signed and has no more comes the next that is agreed on, then the first again", () => {
@@ -92,16 +97,16 @@ function takingOf(adopt: (owner: AdoptionOwner) => void, isServing: () => boolea
     stage: () => staged,
     adopt: (_staged: object, _agreed: object, owner: AdoptionOwner) => adopt(owner),
   };
-  const taking = new SnapshotTaking({
-    peering: double<ClusterState>({
-      timeline: { handover } as unknown as Timeline,
-      uptime: () => 0,
-      limits: PEERING_LIMITS,
-      log: { info: () => {}, warn: () => {}, error: () => {} },
-    }),
-    isServing,
-    taken: () => {},
+  const cluster = double<ClusterState>({
+    timeline: { handover } as unknown as Timeline,
+    uptime: () => 0,
+    limits: PEERING_LIMITS,
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    get state() {
+      return isServing() ? "live" : "catching-up";
+    },
   });
+  const taking = new SnapshotTaking(cluster, () => {});
   const giver = { id: "b", connection: { remote: "b", send: () => {} } };
   taking.tick(0, [{ giver, agreed: voteOf(FIRST) }]);
   const part = { kind: "snapshot-part", at: FIRST, number: 0, total: 1, isLast: true } as const;

@@ -4,7 +4,7 @@
  * could come as many. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { GUESTS_MOST, MEMBERS_MOST } from "../shared/peering-limits.js";
+import { GUESTS_MOST, MEMBERS_MOST } from "./peering-limits.js";
 
 export interface Electorate {
   /** Of those of the others that are known; this daemon is none of them. */
@@ -45,3 +45,13 @@ export function everybody<Member>(
   if (!members.every((member): member is Member & {} => member !== undefined)) return null;
   return listed === null ? [...connected.values()] : members;
 }
+
+/** What is known of who has a voice. */
+interface Voters {
+  readonly addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
+  readonly lists?: { readonly others: ReadonlySet<ByteString> | null };
+}
+
+/** Who has a voice now. */
+export const electorateIn = ({ addresses, lists }: Voters): Electorate =>
+  electorateOf(addresses, lists?.others ?? null);
