@@ -133,7 +133,7 @@ export const memberMutants: readonly Mutant[] = [
     name: "a daemon that was cut off is live before what it received is in its state",
     file: "cluster/peers/catching-up.js",
     find: "this.#cluster.settledAt) && this.#isLevel()",
-    replace: "this.#since)",
+    replace: "this.#cluster.settledAt)",
     test: "test/cluster/peers/catching-up.test.js",
   },
   {
