@@ -3,18 +3,15 @@
  * daemon loads this module, and with it everything of timeline/ and peers/, only then.
  */
 import type { Socket } from "node:net";
-import type { Logger } from "pino";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import { type ClusterSecret, loadClusterSecret } from "../../engine/trust/cluster-secret.js";
-import { hashOf, type Identity } from "../../engine/trust/identity.js";
+import { hashOf } from "../../engine/trust/identity.js";
 import { tellReceived } from "../../engine/trust/key-audit.js";
 import { refusalOfMember } from "../../engine/trust/membership.js";
 import { keepGenesis } from "../../engine/trust/recorded-genesis.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
-import type { Signers } from "../../engine/trust/signers.js";
 import { Copies } from "../../engine/users/copies.js";
 import { signEnvelope } from "../../keys/sign.js";
-import type { Environment } from "../../net/process/environment.js";
 import { StartError } from "../../net/process/start-error.js";
 import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -34,7 +31,6 @@ import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { type Keeping, keepingIn } from "../replica/aside-folders.js";
 import { entryCheck, ringEntryCheck } from "../replica/check-entry.js";
-import type { Gateway } from "../replica/gateway.js";
 import { heardMessages } from "../replica/message-check.js";
 import { relayMessages } from "../replica/message-relay.js";
 import { openStorage } from "../replica/open-storage.js";
@@ -43,7 +39,7 @@ import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replic
 import { snapshotParts } from "../replica/snapshots.js";
 import { tellAtStart } from "../replica/start-notes.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
-import type { KeptWrites } from "./kept-writes.js";
+import { KeptWrites } from "./kept-writes.js";
 
 /** Milliseconds between two looks at the time. */
 const PEERS_TICK_MS = 25;
@@ -62,13 +58,7 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
   }
 }
 
-export class ClusterNode implements KeptWrites, NodeState {
-  readonly settings: Settings;
-  readonly identity: Identity;
-  readonly signers: Signers;
-  readonly environment: Environment;
-  readonly log: Logger;
-  readonly arrived: ReplicaContext["arrived"];
+export class ClusterNode extends KeptWrites implements NodeState {
   readonly storage: Storage;
   readonly soon: NodeState["soon"];
   readonly timeline: Timeline;
@@ -80,8 +70,6 @@ export class ClusterNode implements KeptWrites, NodeState {
   readonly copies: Copies;
   readonly isFinal = false;
   readonly mirrored = this;
-  /** Receives what has been recorded, for subscribers. */
-  watcher: KeptWrites["watcher"] = null;
   readonly #stateMark: StateMark;
   readonly snapshots: SnapshotParts;
   readonly keeping: Keeping;
@@ -99,13 +87,8 @@ export class ClusterNode implements KeptWrites, NodeState {
       broadcasts,
     }: { storage: Storage; secret: ClusterSecret | null; broadcasts: Broadcasts },
   ) {
-    const { settings, identity, signers, environment, log, arrived } = context;
-    this.settings = settings;
-    this.identity = identity;
-    this.signers = signers;
-    this.environment = environment;
-    this.log = log;
-    this.arrived = arrived;
+    super(context);
+    const { settings, signers, environment, log } = context;
     this.storage = storage;
     this.#peers = settings.peers;
     this.#order = settings.adopt;
@@ -130,10 +113,6 @@ export class ClusterNode implements KeptWrites, NodeState {
       environment,
     });
     this.#stateMark = new StateMark(this, this.recording);
-  }
-
-  get gateway(): Gateway | null {
-    return this.recording.gateway;
   }
 
   async start(): Promise<void> {

@@ -3,17 +3,21 @@
  * (cluster-node.ts), or a stream that orders them (order/).
  */
 import type { Socket } from "node:net";
+import type { Logger } from "pino";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import type { Recording } from "../../engine/pipeline/recording.js";
+import type { Identity } from "../../engine/trust/identity.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import type { Copies } from "../../engine/users/copies.js";
+import type { Environment } from "../../net/process/environment.js";
 import type { Service } from "../../net/process/service.js";
 import type { Settings } from "../../options/settings.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
-import type { Place } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { History } from "../history/history.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { Gateway } from "../replica/gateway.js";
+import type { KeptRecording } from "../replica/kept-recording.js";
+import type { ReplicaContext } from "../replica/replica-context.js";
 import type { TimelineBackend } from "../replica/timeline-backend.js";
 
 export interface MirroredTimeline {
@@ -22,32 +26,57 @@ export interface MirroredTimeline {
   readonly history: History;
 }
 
-export interface KeptWrites extends Service {
-  readonly backend: TimelineBackend;
+export abstract class KeptWrites implements Service, ReplicaContext {
+  readonly settings: Settings;
+  readonly identity: Identity;
+  readonly signers: Signers;
+  readonly environment: Environment;
+  readonly log: Logger;
+  readonly arrived: ReplicaContext["arrived"];
+  abstract readonly backend: TimelineBackend;
   /** For the pipeline. */
-  readonly recording: Recording;
-  /** For listeners without signatures; null: there is none. */
-  readonly gateway: Gateway | null;
+  abstract readonly recording: KeptRecording;
   /** What the other daemons have. */
-  readonly copies: Copies;
+  abstract readonly copies: Copies;
   /** Why nothing is taken any more; null: all is well. */
-  readonly failure: string | null;
+  abstract readonly failure: string | null;
   /** What is shown of a timeline; null: there is none. */
-  readonly figures: ReplicaFigures | null;
-  /** How it stands to the stream that orders the writes; not given: none does. */
-  readonly order?: OrderFigures;
+  abstract readonly figures: ReplicaFigures | null;
   /** Of a timeline, for a Redis that mirrors it; null: there is none. */
-  readonly mirrored: MirroredTimeline | null;
+  abstract readonly mirrored: MirroredTimeline | null;
   /** Whether the order of writes is final when they are answered. */
-  readonly isFinal: boolean;
+  abstract readonly isFinal: boolean;
   /** Told what has been recorded, while somebody looks. */
-  watcher: ((entries: readonly Pick<Place, "at">[], isFromClients: boolean) => void) | null;
+  watcher: ((entries: readonly { readonly at: number }[], isFromClients: boolean) => void) | null = null;
   /** Takes connections of other daemons, behind their hello; null: none. */
-  readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
+  abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
+
+  constructor({ settings, identity, signers, environment, log, arrived }: ReplicaContext) {
+    this.settings = settings;
+    this.identity = identity;
+    this.signers = signers;
+    this.environment = environment;
+    this.log = log;
+    this.arrived = arrived;
+  }
+
+  /** For listeners without signatures; null: there is none. */
+  get gateway(): Gateway | null {
+    return this.recording.gateway;
+  }
+
+  /** How it stands to the stream that orders the writes; undefined: none does. */
+  get order(): OrderFigures | undefined {
+    return undefined;
+  }
+
+  abstract start(): Promise<void>;
+  abstract stop(): Promise<void>;
+
   /**
    * Reads who may be a member from a configuration that was read again.
    * @returns what makes it so
    * @throws StartError  it cannot be used
    */
-  reread(settings: Settings): () => void;
+  abstract reread(settings: Settings): () => void;
 }

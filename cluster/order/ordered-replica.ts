@@ -2,23 +2,19 @@
  * What a daemon with --order has: the stream, the state that its messages make, and what the pipeline and the listeners need of
  * them. The daemon loads this module, and with it NATS's packages, only then.
  */
-import type { Logger } from "pino";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import { hashOf, type Identity } from "../../engine/trust/identity.js";
-import type { Signers, SignersFace } from "../../engine/trust/signers.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import type { SignersFace } from "../../engine/trust/signers.js";
 import { Copies } from "../../engine/users/copies.js";
-import type { Environment } from "../../net/process/environment.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
-import type { Settings } from "../../options/settings.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
-import type { KeptWrites } from "../node/kept-writes.js";
+import { KeptWrites } from "../node/kept-writes.js";
 import { StandstillClock } from "../peers/shared/standstill-clock.js";
 import { entryCheck } from "../replica/check-entry.js";
-import type { Gateway } from "../replica/gateway.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
 import { tellNotLetIn } from "../replica/start-notes.js";
 import { TimelineBackend, type TimelineState } from "../replica/timeline-backend.js";
@@ -41,13 +37,7 @@ const READING_EVERY_MS = 5000;
 const STOOD_STILL =
   "this process stood still, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
 
-export class OrderedReplica implements KeptWrites, StreamReader, OrderStanding, TimelineState {
-  readonly settings: Settings;
-  readonly identity: Identity;
-  readonly signers: Signers;
-  readonly environment: Environment;
-  readonly log: Logger;
-  readonly arrived: ReplicaContext["arrived"];
+export class OrderedReplica extends KeptWrites implements StreamReader, OrderStanding, TimelineState {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;
@@ -57,7 +47,6 @@ export class OrderedReplica implements KeptWrites, StreamReader, OrderStanding, 
   readonly isFinal = true;
   readonly mirrored = null;
   readonly takeMember = null;
-  watcher: KeptWrites["watcher"] = null;
   /** Why the stream cannot be read on; null: it can, or nothing is known yet. */
   failure: string | null = null;
   readonly #folder: OrderFolder;
@@ -74,13 +63,8 @@ export class OrderedReplica implements KeptWrites, StreamReader, OrderStanding, 
   #toldReadingAt: number;
 
   constructor(context: ReplicaContext, order: OrderAddress) {
-    const { settings, identity, signers, environment, log, arrived } = context;
-    this.settings = settings;
-    this.identity = identity;
-    this.signers = signers;
-    this.environment = environment;
-    this.log = log;
-    this.arrived = arrived;
+    super(context);
+    const { settings, signers, environment, log } = context;
     this.#toldReadingAt = environment.uptime();
     this.#clock = new StandstillClock(environment);
     this.#skipped = new LogThrottle({ log, uptime: environment.uptime, periodMs: SKIPPED_EVERY_MS });
@@ -114,10 +98,6 @@ export class OrderedReplica implements KeptWrites, StreamReader, OrderStanding, 
     });
   }
 
-  get gateway(): Gateway | null {
-    return this.recording.gateway;
-  }
-
   get database(): Database {
     return this.state.database;
   }
@@ -148,7 +128,7 @@ export class OrderedReplica implements KeptWrites, StreamReader, OrderStanding, 
     return () => {};
   }
 
-  get order(): OrderFigures {
+  override get order(): OrderFigures {
     const { facts, trouble, connections, newest } = this.stream;
     const { seq: applied, skipped } = this.state;
     const { size, published, publishing } = this.recording.waiting;

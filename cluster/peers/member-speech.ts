@@ -2,18 +2,16 @@
 import { KNOWS_SPEAK, type SpeakMessage } from "../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { MemberConnection } from "./connections/member-connection.js";
-import { MessageIntake } from "./exchange/message-intake.js";
+import { MessageIntake, type Speaker } from "./exchange/message-intake.js";
 import { MessageOutbox } from "./exchange/message-outbox.js";
 import type { MemberShared } from "./member-shared.js";
 
 /** Whose messages they are. */
-interface Speaker {
+interface SpeakingMember extends Speaker {
   readonly connection: MemberConnection;
-  malformed(detail: string): void;
-  failed(problem: unknown): void;
 }
 
-export class MemberSpeech<Member extends Speaker> {
+export class MemberSpeech<Member extends SpeakingMember> {
   readonly #member: Member;
   readonly #shared: MemberShared<Member>;
   /** null: it takes none. */
@@ -25,23 +23,11 @@ export class MemberSpeech<Member extends Speaker> {
     this.#member = member;
     this.#shared = shared;
     const { cluster, messageFigures: figures } = shared;
-    const { limits, uptime, messages, slices } = cluster;
+    const { limits, messages } = cluster;
     const { connection } = member;
     this.#outbox = connection.knows.has(KNOWS_SPEAK) ? new MessageOutbox(connection, limits) : null;
     this.#intake =
-      messages === undefined
-        ? null
-        : new MessageIntake({
-            hear: messages.hear,
-            missed: messages.missed,
-            limits,
-            uptime,
-            slices,
-            figures,
-            refused: (reason, isLie) => shared.onUnheard(member, reason, isLie),
-            malformed: (detail) => member.malformed(detail),
-            failed: (problem) => member.failed(problem),
-          });
+      messages === undefined ? null : new MessageIntake(cluster, messages, { figures, speaker: member });
   }
 
   /** Whether the member takes messages. */

@@ -78,7 +78,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#reports = new ReportAnswers(cluster);
     this.#giving = new SnapshotGiving(cluster, connection);
     this.speech = new MemberSpeech<Member>(this, shared);
-    this.outbox = new Outbox({ cluster, connection, traces: spreading.traces, packer, bit, onTooLong });
+    this.outbox = new Outbox(cluster, this, { traces: spreading.traces, packer, onTooLong });
     this.#reconciling = new Reconciling(cluster, this);
   }
 
@@ -222,6 +222,10 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   refused(reason: string): void {
     this.refusals++;
     this.#shared.onRefused(this, reason);
+  }
+
+  onUnheard(reason: string, isLie: boolean): void {
+    this.#shared.onUnheard(this, reason, isLie);
   }
 
   unknown(): void {

@@ -85,7 +85,12 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     taken: Taken,
     here: () => EnvelopeAnswer | Promise<EnvelopeAnswer>,
   ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    return taken.isRecorded ? this.take(taken) : here();
+    return taken.isRecorded ? this.take(taken) : (this.answerHere(taken) ?? here());
+  }
+
+  /** What is neither recorded nor for the databases. @returns null: it is for them */
+  protected answerHere(_: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+    return null;
   }
 
   execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null {

@@ -151,8 +151,8 @@ export class Recorder extends KeptRecording {
     super.stop();
   }
 
-  override apply(taken: Taken, here: () => Answered): Answered {
-    return super.apply(taken, () => this.#lists?.answer(taken) ?? here());
+  protected override answerHere(taken: Taken): Answered | null {
+    return this.#lists?.answer(taken) ?? null;
   }
 
   confirm(place: Place, wait: Wait): Promise<boolean> {

@@ -121,7 +121,7 @@ export const listMutants: readonly Mutant[] = [
     name: "lists: a daemon that lets this one go does not vouch",
     file: "cluster/peers/listed-members.js",
     find: "this.#takeFrom(id, body, signature);",
-    replace: "this.#parts.peering.lists?.take(Buffer.from(body), Buffer.from(signature));",
+    replace: "this.#cluster.lists?.take(Buffer.from(body), Buffer.from(signature));",
     test: "test/cluster/peers/listed-members.test.js",
   },
   {

@@ -4,25 +4,19 @@
  */
 
 import { Queue } from "../../../net/process/queue.js";
-import type { Turns, Work } from "../../../net/process/turns.js";
+import type { Work } from "../../../net/process/turns.js";
 import type { SpeakMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, packedBytes, readEntries } from "../../../protocol/members/member-packing.js";
-import type { ClusterState, HearMessages } from "../shared/cluster-state.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import type { MessageFigures } from "../shared/message-figures.js";
 
-export interface MessageIntakeParts {
-  readonly hear: HearMessages;
-  readonly limits: ClusterState["limits"];
-  readonly uptime: () => number;
-  readonly slices: Turns;
-  readonly figures: MessageFigures;
-  /** Some will not be heard here. */
-  readonly missed: () => void;
-  /** One is not told. @param isLie  no honest member would give it */
-  readonly refused: (reason: string, isLie: boolean) => void;
-  readonly malformed: (detail: string) => void;
+/** The member whose messages they are. */
+export interface Speaker {
+  malformed(detail: string): void;
   /** Judging one threw an exception. */
-  readonly failed: (problem: unknown) => void;
+  failed(problem: unknown): void;
+  /** One is not told. @param isLie  no honest member would give it */
+  onUnheard(reason: string, isLie: boolean): void;
 }
 
 /** Some take a tenth of a millisecond each. */
@@ -31,7 +25,10 @@ const JUDGED_A_LOOK = 8;
 const WAITS_OFF = 15;
 
 export class MessageIntake {
-  readonly #parts: MessageIntakeParts;
+  readonly #cluster: ClusterState;
+  readonly #messages: NonNullable<ClusterState["messages"]>;
+  readonly #figures: MessageFigures;
+  readonly #speaker: Speaker;
   readonly #waiting = new Queue<PackedEntry>();
   #bytes = 0;
   #next = 1;
@@ -45,15 +42,22 @@ export class MessageIntake {
   /** From when on a key is waited for; `uptime` milliseconds. */
   #waitsFrom = 0;
 
-  constructor(parts: MessageIntakeParts) {
-    this.#parts = parts;
+  constructor(
+    cluster: ClusterState,
+    messages: NonNullable<ClusterState["messages"]>,
+    { figures, speaker }: { figures: MessageFigures; speaker: Speaker },
+  ) {
+    this.#cluster = cluster;
+    this.#messages = messages;
+    this.#figures = figures;
+    this.#speaker = speaker;
   }
 
   receive({ number, entries: packed }: SpeakMessage): void {
-    const { malformed, missed, limits, figures } = this.#parts;
+    const { limits } = this.#cluster;
     const entries = readEntries(packed);
     if (entries === null || number < this.#next) {
-      malformed(`message ${number} where ${this.#next} was due`);
+      this.#speaker.malformed(`message ${number} where ${this.#next} was due`);
       return;
     }
     let lacking = number - this.#next;
@@ -67,8 +71,8 @@ export class MessageIntake {
       this.#bytes += bytes;
       this.#waiting.push(entry);
     }
-    figures.missed += lacking;
-    if (lacking > 0 || !this.#hasBegun) missed();
+    this.#figures.missed += lacking;
+    if (lacking > 0 || !this.#hasBegun) this.#messages.missed();
     this.#hasBegun = true;
     // What waits for a key is tried again by the tick, not as often as its member sends something.
     if (this.#stuckSince === null) this.#judge();
@@ -82,7 +86,7 @@ export class MessageIntake {
   #judge(): void {
     if (this.#isJudging || this.#waiting.size === 0) return;
     this.#isJudging = true;
-    this.#parts.slices.add(this.#judging());
+    this.#cluster.slices.add(this.#judging());
   }
 
   *#judging(): Work {
@@ -98,7 +102,7 @@ export class MessageIntake {
   }
 
   #tellLack(): void {
-    if (this.#lacks) this.#parts.missed();
+    if (this.#lacks) this.#messages.missed();
     this.#lacks = false;
   }
 
@@ -107,15 +111,15 @@ export class MessageIntake {
     try {
       return this.#judgeOne(entry);
     } catch (problem) {
-      this.#parts.failed(problem);
+      this.#speaker.failed(problem);
       return false;
     }
   }
 
   /** @returns false: it waits, and what came behind it too */
   #judgeOne({ body, signature }: PackedEntry): boolean {
-    const { hear, figures, refused } = this.#parts;
-    const heard = hear(body, signature);
+    const figures = this.#figures;
+    const heard = this.#messages.hear(body, signature);
     if (heard === "unknown-signer" && this.#waitsForKey()) return false;
     this.#stuckSince = null;
     if (heard === "told") figures.heard++;
@@ -125,14 +129,14 @@ export class MessageIntake {
       figures.refused++;
       // Too late, say, or by a key that this daemon does not know: others may have told it.
       this.#lacks ||= !isLie;
-      refused(reason, isLie);
+      this.#speaker.onUnheard(reason, isLie);
     }
     return true;
   }
 
   /** A daemon may let itself in with the first thing that it says: its key is on its way as an entry. */
   #waitsForKey(): boolean {
-    const { uptime, limits } = this.#parts;
+    const { uptime, limits } = this.#cluster;
     const now = uptime();
     if (now < this.#waitsFrom) return false;
     this.#stuckSince ??= now;

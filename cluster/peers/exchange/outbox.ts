@@ -17,12 +17,17 @@ export interface PlaceCursor {
   next(count: number): readonly Buffer[];
 }
 
-export interface OutboxParts {
-  readonly cluster: ClusterState;
+/** To whom it is pushed. */
+interface Pushed {
   readonly connection: MemberConnection;
+  /** Stands for it in sets of members. */
+  readonly bit: number;
+}
+
+/** What all outboxes share. */
+interface Pushing {
   readonly traces: Traces;
   readonly packer: Packer;
-  readonly bit: number;
   /** An entry is longer than any member takes, and was left out. */
   readonly onTooLong: (body: Buffer) => void;
 }
@@ -59,13 +64,14 @@ export class Outbox {
   #giving: Giving[] = [];
   #isScheduled = false;
 
-  constructor(parts: OutboxParts) {
-    this.#cluster = parts.cluster;
-    this.#connection = parts.connection;
-    this.#traces = parts.traces;
-    this.#bit = parts.bit;
-    this.#onTooLong = parts.onTooLong;
-    this.#packer = parts.packer;
+  constructor(cluster: ClusterState, member: Pushed, pushing: Pushing) {
+    const { connection, bit } = member;
+    this.#cluster = cluster;
+    this.#connection = connection;
+    this.#bit = bit;
+    this.#traces = pushing.traces;
+    this.#onTooLong = pushing.onTooLong;
+    this.#packer = pushing.packer;
   }
 
   /** Entries that it wants and has not got, and pushes on the way. */
