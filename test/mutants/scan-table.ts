@@ -34,4 +34,12 @@ export const scanMutants: readonly Mutant[] = [
       "{ const at = request.from || this.items.length; const to = Math.max(0, at - request.count); return { places: Array.from({ length: at - to }, (_, i) => to + i), next: to }; }",
     test: "test/timeline/fold/scan-order.test.js",
   },
+  {
+    name: "scans: states are summed up by place, so that keys that move count twice",
+    file: "timeline/state-digests.js",
+    find: "let from = 0;\n    do {",
+    replace:
+      "for (let place = keyspace.size - 1; place >= 0; place--) { if (keyspace.entries[place] !== undefined) see(keyspace.entries[place]); if (place % KEYS_A_STEP === 0) yield; }\n    return;\n    let from = 0;\n    do {",
+    test: "test/timeline/state-digests.test.js",
+  },
 ];
