@@ -2,6 +2,10 @@
 import type { Mutant } from "./mutant.js";
 
 const PAGE = "store/values/tables/scan-page.js";
+const PAGES = "test/timeline/fold/pages.test.js";
+/** What finds keys only as they are now. */
+const FIRST_ENTRIES =
+  "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
 const TABLE = "test/store/values/tables/dense-table.test.js";
 
 export const scanMutants: readonly Mutant[] = [
@@ -33,6 +37,27 @@ export const scanMutants: readonly Mutant[] = [
     replace:
       "{ const at = request.from || this.items.length; const to = Math.max(0, at - request.count); return { places: Array.from({ length: at - to }, (_, i) => to + i), next: to }; }",
     test: "test/timeline/fold/scan-order.test.js",
+  },
+  {
+    name: "scans: DOC.LIST goes on with the entries of its first step",
+    file: "store/commands/documents/documents.js",
+    find: "named(documentsOf(data, { at, db }))",
+    replace: `named(documentsOf(${FIRST_ENTRIES}, { at, db }))`,
+    test: PAGES,
+  },
+  {
+    name: "scans: DOC.GETALL reads the documents of its first step",
+    file: "store/commands/documents/documents.js",
+    find: "allOf(documentsOf(data, { at, db }), effort, data, { at, db })",
+    replace: `allOf(documentsOf(data, { at, db }), effort, ${FIRST_ENTRIES}, { at, db })`,
+    test: PAGES,
+  },
+  {
+    name: "scans: a statement goes on with rows that changed since it began",
+    file: "store/values/relations/table.js",
+    find: "this.#rows = this.#rows.slice();",
+    replace: "",
+    test: PAGES,
   },
   {
     name: "scans: states are summed up by place, so that keys that move count twice",
