@@ -68,6 +68,7 @@ export const FULL_ONLY: readonly string[] = [
   "faults/races-and-kills.test",
   "faults/revoked.test",
   "faults/rolling-upgrade.test",
+  "faults/scans.test",
   "faults/scripts.test",
   "faults/staying-live.test",
   "keys/unusable-files.test",
