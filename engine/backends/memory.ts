@@ -17,7 +17,7 @@ import type { Backend } from "./backend.js";
 import { Changes } from "./changes.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
-import { foreignCursor } from "./scan-cursor.js";
+import { foreignCursor, foreignCursorAmong } from "./scan-cursor.js";
 import { foundInTurns } from "./steps-in-turns.js";
 import type { WriteObserver } from "./write-observer.js";
 
@@ -135,6 +135,8 @@ export class MemoryBackend implements Backend {
       if (refused !== null) return refused;
     }
     const reads = commands.every(isReadOnly);
+    const foreign = reads ? foreignCursorAmong(commands, resolveCommand) : null;
+    if (foreign !== null) return foreign;
     const now = this.#environment.clock();
     const reply = this.#database.executeMulti(commands, reads ? this.#dated(unit, now) : unit);
     if (!reads) this.observer?.changed();

@@ -6,6 +6,7 @@ const PAGES = "test/timeline/fold/pages.test.js";
 /** What finds keys only as they are now. */
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
+const SPREAD = "test/engine/backends/redis/cluster-spread.test.js";
 const TABLE = "test/store/values/tables/dense-table.test.js";
 
 export const scanMutants: readonly Mutant[] = [
@@ -29,6 +30,27 @@ export const scanMutants: readonly Mutant[] = [
     find: "return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;",
     replace: "return cursor % HASHES;",
     test: "test/store/commands/generic.test.js",
+  },
+  {
+    name: "scans: a transaction takes another daemon's cursor",
+    file: "cluster/replica/timeline-backend.js",
+    find: "return refused ?? database.sharing",
+    replace: "return this.standstill ?? database.sharing",
+    test: "test/engine/backends/scan-cursor.test.js",
+  },
+  {
+    name: "scans: a cluster's cursor goes on at the first master when its own is gone",
+    file: "engine/backends/redis/cluster-spread.js",
+    find: "names.indexOf(name);",
+    replace: "Math.max(0, names.indexOf(name));",
+    test: SPREAD,
+  },
+  {
+    name: "scans: two masters of a cluster have one name",
+    file: "engine/backends/redis/cluster-spread.js",
+    find: "name === 0 || taken.has(name)",
+    replace: "name === 0",
+    test: SPREAD,
   },
   {
     name: "scans: a table is scanned by place",
