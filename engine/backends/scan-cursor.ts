@@ -18,7 +18,7 @@ export const SCANS: ReadonlyMap<string, number> = new Map([
 
 const CURSOR = /^\d+$/;
 
-const FOREIGN = error(
+export const FOREIGN = error(
   "ERR invalid cursor: another daemon gave it, or this one before it restarted. Begin again with 0, at one daemon or with a COUNT that takes everything",
 );
 

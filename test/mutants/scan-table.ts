@@ -7,6 +7,7 @@ const PAGES = "test/timeline/fold/pages.test.js";
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
 const SPREAD = "test/engine/backends/redis/cluster-spread.test.js";
+const MARKED = "test/engine/backends/redis/marked-cursors.test.js";
 const TABLE = "test/store/values/tables/dense-table.test.js";
 
 export const scanMutants: readonly Mutant[] = [
@@ -37,6 +38,20 @@ export const scanMutants: readonly Mutant[] = [
     find: "return refused ?? database.sharing",
     replace: "return this.standstill ?? database.sharing",
     test: "test/engine/backends/scan-cursor.test.js",
+  },
+  {
+    name: "scans: a daemon before a Redis takes another one's cursor",
+    file: "engine/backends/redis/marked-cursors.js",
+    find: "if (value / OWN !== mark())",
+    replace: "if (false)",
+    test: MARKED,
+  },
+  {
+    name: "scans: a transaction before a Redis is sent marked cursors",
+    file: "engine/backends/redis/marked-cursors.js",
+    find: "const own = isScan(argv) ? ownScan(argv) : argv;",
+    replace: "const own = argv;",
+    test: MARKED,
   },
   {
     name: "scans: a cluster's cursor goes on at the first master when its own is gone",
