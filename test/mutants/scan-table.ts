@@ -54,6 +54,13 @@ export const scanMutants: readonly Mutant[] = [
     test: MARKED,
   },
   {
+    name: "scans: log --follow leaves out what one answer does not have",
+    file: "cli/past/log-following.js",
+    find: "const asksOn = isMissing && ",
+    replace: "const asksOn = false && ",
+    test: "test/cli/past/log-following.test.js",
+  },
+  {
     name: "scans: a cluster's cursor goes on at the first master when its own is gone",
     file: "engine/backends/redis/cluster-spread.js",
     find: "names.indexOf(name);",
