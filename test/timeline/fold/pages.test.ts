@@ -21,6 +21,8 @@ const ELEMENTS = 700;
 const OTHER_KEYS = 10_050;
 const RUNS = amount(2, 12);
 const NOW = AT + 1_000_000;
+/** After all other writes. */
+const CLAIMED_AT = 900_000;
 /** Milliseconds between two writes, so that late ones go between. */
 const STEP_MS = 10;
 
@@ -88,6 +90,18 @@ const stream = {
   late: (_: string, number: number) => [`XADD x * name late:${number}`],
 };
 
+/** All entries are pending: each is read when it is added. */
+const group = {
+  before: ["XGROUP CREATE x g 0 MKSTREAM"],
+  add: (element: string) => [...stream.add(element), "XREADGROUP GROUP g one STREAMS x >"],
+  late: stream.late,
+};
+
+/** Returns the names of entries by their ids. */
+function namesOf(subject: Subject, ids: readonly string[]): ByteString[] {
+  return ids.map((id) => text(items(items(items(ask(subject, ["XRANGE", "x", id, id]))[0])[1])[1]));
+}
+
 const documents = {
   before: [
     "DOC.CREATE template",
@@ -125,6 +139,38 @@ const walks: readonly Walk[] = [
         (last) => ["XREAD", "COUNT", String(random.between(1, 40)), "STREAMS", "x", last],
         (reply) => (reply.kind === "nil-array" ? [] : items(items(reply)[1])),
       ),
+  },
+  {
+    ...group,
+    name: "XPENDING",
+    *read(subject, random) {
+      const ids: string[] = [];
+      for (let last = "0-0"; ; ) {
+        const argv = ["XPENDING", "x", "g", `(${last}`, "+", String(random.between(1, 40))];
+        const page = items(ask(subject, argv)).map((pending) => text(items(pending)[0]));
+        if (page.length === 0) return namesOf(subject, ids);
+        ids.push(...page);
+        last = page.at(-1) as string;
+        yield;
+      }
+    },
+  },
+  {
+    ...group,
+    name: "XAUTOCLAIM",
+    *read(subject, random) {
+      const ids: string[] = [];
+      for (let [cursor, page] = ["0-0", 0]; ; page++) {
+        const count = String(random.between(1, 40));
+        const claim = ["XAUTOCLAIM", "x", "g", "two", "0", cursor, "COUNT", count, "JUSTID"];
+        const [answer] = subject.merge(entry(`claim${page}`, CLAIMED_AT + page, [claim]));
+        const [next, claimed] = items(answer?.reply);
+        cursor = text(next);
+        ids.push(...items(claimed).map(text));
+        if (cursor === "0-0") return namesOf(subject, ids);
+        yield;
+      }
+    },
   },
   {
     ...documents,
