@@ -83,6 +83,7 @@ export const FULL_ONLY: readonly string[] = [
   "listeners/resp/scripts/bounds.test",
   "listeners/resp/scripts/programs.test",
   "mistakes/",
+  "operations/pages.test",
   "operations/runbooks.test",
   "package.test",
   "proxy/balancer-command.test",
