@@ -26,6 +26,20 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/cluster/peers/joining.test.js",
   },
   {
+    name: "late: answers of a new cluster's daemons stay late",
+    file: "cluster/peers/joining.js",
+    find: "timeline.forgotten.clear();",
+    replace: "",
+    test: "test/cluster/peers/joining.test.js",
+  },
+  {
+    name: "restore: a disk that cannot be written is no sentence",
+    file: "cluster/history/restored-backup.js",
+    find: "if (sentence === null)",
+    replace: "if (data !== null)",
+    test: "test/cluster/history/restored-folder.test.js",
+  },
+  {
     name: "late: a new daemon believes that peers with entries have none",
     file: "cluster/peers/joining.js",
     find: "if (data.count === 0)",
