@@ -276,7 +276,7 @@ interface Aged {
  * and other documents under the same keys: so each step looks the keys up again.
  */
 function documentsOf(data: Data, moment: Moment): Generator<void, readonly ByteString[]> {
-  const keys = data.keyspace(moment.db).entries.map(({ key }) => key);
+  const keys = data.walked().map(({ key }) => key);
   return documentsIn(keys, data, moment);
 }
 

@@ -11,6 +11,9 @@ import { wayTo } from "./ways.js";
 /** Fields that are sorted by; as in MongoDB. */
 const FIELDS_MAX = 32;
 
+/** Steps of an item that is sorted, besides its units. */
+const SORTED_STEPS = 20;
+
 export interface Sorting {
   readonly roots: ReadonlySet<ByteString>;
   /** @param documentOf  what holds an item's fields @returns a new list; what is equal stays in its order */
@@ -42,6 +45,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
     roots: new Set(paths.map(([root]) => root as ByteString)),
     sorted: (items, documentOf) => {
       spend(work, items.length * (1 + Math.floor((32 - Math.clz32(items.length)) / 4)));
+      work.effort.work(SORTED_STEPS * items.length);
       try {
         return items
           .map((item) => ({ item, key: keyOf(documentOf(item)) }))
