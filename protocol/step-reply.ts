@@ -31,8 +31,24 @@ export class StepReply<Kind extends "array" | "map"> {
   }
 }
 
+/** A reply of any kind that is found in steps: until `settled` returns it, an array of it alone. */
+export class SteppedReply extends StepReply<"array"> {
+  constructor(work: Iterator<void, Reply>) {
+    super("array", alone(work));
+  }
+}
+
+function* alone(work: Iterator<void, Reply>): Generator<void, readonly Reply[]> {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return [step.value];
+    yield;
+  }
+}
+
 /** The same reply, from now on what it is now. */
 export function settled(reply: Reply): Reply {
-  if (reply instanceof StepReply) finish(reply.steps());
-  return reply;
+  if (!(reply instanceof StepReply)) return reply;
+  const items = finish(reply.steps());
+  return reply instanceof SteppedReply ? (items[0] as Reply) : reply;
 }

@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.js";
 const STORE = "test/store/effort.test.js";
 const ADMISSION = "test/timeline/fold/admission.test.js";
 const PAGE = "test/store/effort-page.test.js";
+const TURNS = "test/engine/backends/steps-in-turns.test.js";
 const ORDER = "test/cluster/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
@@ -196,6 +197,41 @@ export const budgetMutants: readonly Mutant[] = [
     find: "data.effort.answer(value.size);",
     replace: "",
     test: PAGE,
+  },
+  {
+    name: "budgets: documents that are read in steps are those that there are later",
+    file: "store/commands/collections/changes.js",
+    find: "if (readings === null)",
+    replace: "if (true)",
+    test: TURNS,
+  },
+  {
+    name: "budgets: documents that no reader reads any more are copied",
+    file: "store/commands/collections/reads.js",
+    find: "reading.release();",
+    replace: ";",
+    test: TURNS,
+  },
+  {
+    name: "budgets: documents that a filter does not mean are looked at in one step",
+    file: "store/commands/collections/candidates.js",
+    find: "if (++looks % STEP_ITEMS === 0)",
+    replace: "if (false)",
+    test: TURNS,
+  },
+  {
+    name: "budgets: a MongoDB client's reads take one step",
+    file: "listeners/mongo/session/sender.js",
+    find: "takesSteps = true;",
+    replace: "takesSteps = false;",
+    test: "test/listeners/mongo/long-reads.test.js",
+  },
+  {
+    name: "budgets: LCS compares in one step",
+    file: "store/rows/linear-commands.js",
+    find: '"LCS",',
+    replace: "",
+    test: TURNS,
   },
   {
     name: "budgets: rows that a change looks at are not counted",
