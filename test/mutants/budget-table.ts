@@ -227,6 +227,13 @@ export const budgetMutants: readonly Mutant[] = [
     test: "test/listeners/mongo/long-reads.test.js",
   },
   {
+    name: "budgets: commands are described for nothing",
+    file: "store/commands/introspection.js",
+    find: "effort.work(DESCRIBED_STEPS * commands.length);",
+    replace: "",
+    test: STORE,
+  },
+  {
     name: "budgets: LCS compares in one step",
     file: "store/rows/linear-commands.js",
     find: '"LCS",',

@@ -252,9 +252,9 @@ test("what short reads go through counts for a unit that writes", () => {
   assert.deepEqual(uncounted, []);
 });
 
-test("registers that are raised count, one by one", () => {
+test("registers that are raised and commands that are described count, one by one", () => {
   const database = made();
-  for (const argv of [["PFMERGE", "d", "p"], ["PFSELFTEST"]]) {
+  for (const argv of [["PFMERGE", "d", "p"], ["PFSELFTEST"], ["COMMAND"], ["COMMAND", "DOCS"]]) {
     const commands = [["PERSIST", "none"], argv];
     assert.throws(
       () => database.admitting(STEPS, () => database.executeMulti(commands, unit(1))),
