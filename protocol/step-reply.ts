@@ -46,6 +46,12 @@ function* alone(work: Iterator<void, Reply>): Generator<void, readonly Reply[]> 
   }
 }
 
+/** Takes the first step of work, and returns its reply: that itself if there is no further step. @throws what the step throws */
+export function begun(work: Iterator<void, Reply>): Reply {
+  const step = work.next();
+  return step.done === true ? step.value : new SteppedReply(work);
+}
+
 /** The same reply, from now on what it is now. */
 export function settled(reply: Reply): Reply {
   if (!(reply instanceof StepReply)) return reply;

@@ -1,7 +1,7 @@
 /** LCS: the one string command that is an algorithm. Behaviour: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
-import { SteppedReply } from "../../protocol/step-reply.js";
+import { begun } from "../../protocol/step-reply.js";
 import { finish } from "../../protocol/steps.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { indexArgument } from "../arguments/numbers.js";
@@ -47,7 +47,7 @@ export function longestCommonSubsequence(
   }
   data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_A_STEP);
   const work = found(a, b, options);
-  return takesSteps === true ? new SteppedReply(work) : finish(work);
+  return takesSteps === true ? begun(work) : finish(work);
 }
 
 function* found(a: ByteString, b: ByteString, options: Options): Generator<void, Reply> {

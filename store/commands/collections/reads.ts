@@ -1,7 +1,7 @@
 /** MDB.FIND, MDB.COUNT and MDB.DISTINCT. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
-import { SteppedReply } from "../../../protocol/step-reply.js";
+import { begun } from "../../../protocol/step-reply.js";
 import { finish, mappedInSteps } from "../../../protocol/steps.js";
 import { looked, spend } from "../../queries/bson/mongo-failure.js";
 import { projectionOf } from "../../queries/bson/projection.js";
@@ -27,7 +27,7 @@ export const inSteps =
   (data, argv, unit) => {
     const readings: CollectionReading[] = [];
     const work = released(read(placeOf(data, argv, unit, readings), argv[3] ?? ""), readings);
-    return unit.takesSteps === true ? new SteppedReply(work) : finish(work);
+    return unit.takesSteps === true ? begun(work) : finish(work);
   };
 
 function* released(
