@@ -7,8 +7,6 @@ import { finish } from "./steps.js";
 
 export class StepReply<Kind extends "array" | "map"> {
   readonly kind: Kind;
-  /** Of a map: relations are the only maps that are found in steps. */
-  readonly isRelation = true;
   readonly #work: Iterator<void, readonly Reply[]>;
   #items: readonly Reply[] | null = null;
 
