@@ -131,4 +131,11 @@ export const listMutants: readonly Mutant[] = [
     replace: "if (false)",
     test: "test/cluster/members/member-lists.test.js",
   },
+  {
+    name: "status: the fix for a member that is not reached does not name it",
+    file: "cli/status/timeline-problems.js",
+    find: "start the daemon at",
+    replace: "start that daemon, not",
+    test: "test/cli/status/timeline-problems.test.js",
+  },
 ];
