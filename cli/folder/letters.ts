@@ -10,7 +10,7 @@ import {
   shortId,
 } from "../../cluster/dead-letters/letter-choice.js";
 import { type Letter, LettersFolder, type UnreadLetters } from "../../cluster/dead-letters/letters-folder.js";
-import { ownerOf } from "../../engine/trust/data-folder.js";
+import { noTimeline, ownerOf } from "../../engine/trust/data-folder.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -159,12 +159,8 @@ export function writeLettersAgain(
 /** @throws StartError  it is not there, or not a daemon's */
 async function daemonFolder(flags: FolderFlags): Promise<string> {
   const data = await folderPath(flags);
-  if (!existsSync(data)) throw new StartError(`--data ${data}: there is no such folder.`, 1);
   if (["timeline", "dead-letters"].some((name) => existsSync(join(data, name)))) return data;
-  throw new StartError(
-    `--data ${data}: there is no timeline in it, or it may not be read. Name the folder of a daemon.`,
-    1,
-  );
+  throw new StartError(`--data ${data}: ${noTimeline(data)}`, 1);
 }
 
 function deadLetter(letter: Letter, entry: Entry | null, isBrief: boolean): DeadLetter {

@@ -138,4 +138,11 @@ export const listMutants: readonly Mutant[] = [
     replace: "start that daemon, not",
     test: "test/cli/status/timeline-problems.test.js",
   },
+  {
+    name: "folders: a missing folder is reported as one without a timeline",
+    file: "engine/trust/data-folder.js",
+    find: "!existsSync(folder)",
+    replace: "false",
+    test: "test/engine/trust/data-folder.test.js",
+  },
 ];
