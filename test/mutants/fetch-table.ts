@@ -56,4 +56,11 @@ export const fetchMutants: readonly Mutant[] = [
     replace: "if (true)",
     test: TEST,
   },
+  {
+    name: "fetch: the line that replaces --json-replica is refused at the start for want of a secret",
+    file: "listeners/json/replicas/replica-contact.js",
+    find: " --cluster-secret FILE",
+    replace: "",
+    test: "test/listeners/json/dbsyncd-replica.test.js",
+  },
 ];
