@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import { readCommandLine } from "../../daemon/command-line.js";
 import { writeClusterSecret } from "../../keys/cluster-secret.js";
 import { StartError } from "../../net/process/start-error.js";
+import { breakHelp } from "../../net/terminal/help-text.js";
 import { runDbsync } from "../client/child.js";
 import { some } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
@@ -362,6 +363,7 @@ test("--help shows twelve options at most, --help-all every one, --version the v
   assert.match(all.stdout, /\nLimits:\n[\s\S]*--max-request-bytes <bytes>[\s\S]*\nLog:\n/);
   assert.match(short.stdout, /Exit codes: 0 stopped cleanly, 1 could not start .*, 2 usage/);
   assert.deepEqual([short.code, all.code], [0, 0]);
+  for (const line of breakHelp(short.stdout, 80).split("\n")) assert.ok(line.length <= 80, line);
   assert.match((await runDaemon(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
