@@ -139,6 +139,16 @@ function readBack(staged: string): Pick<BackupView, "end" | "bytes"> {
   return view;
 }
 
+/** Returns why a backup was not opened, and what to do. */
+export function whyUnread(problem: unknown): string {
+  const code = errnoOf(problem);
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return "there is no such file: name a file that dbsync backup wrote";
+  if (code === "EACCES" || code === "EPERM")
+    return "this user may not read it: run this as the user that made it, or as root";
+  return problem instanceof Error ? problem.message : String(problem);
+}
+
 /** The name of an empty file beside the one to be. @throws NoBackup */
 function begun(file: string): string {
   try {

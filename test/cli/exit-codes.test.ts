@@ -43,6 +43,11 @@ const FOLDERS: readonly Case[] = [
   ["restore made.dbsync --only a --sign-key broken.pem", 3, /broken\.pem holds no PEM block/],
   ["restore made.dbsync --only a", 2, /the keys are missing/],
   ["restore made.dbsync --data new", 1, /made\.dbsync/],
+  [
+    "restore nope --data new",
+    1,
+    /^dbsync: nope: there is no such file: name a file that dbsync backup wrote/,
+  ],
 ];
 
 for (const [words, code, text] of some(FOLDERS, 5))
