@@ -22,7 +22,7 @@ import { folderPath } from "./folder-settings.js";
 
 export type { Fate, FoundFates };
 
-/** Of lists: arguments of a command, and bytes of an argument. */
+/** In lists: arguments of a command, and bytes of an argument. */
 const MAX_BRIEF_ARGUMENTS = 3;
 const MAX_BRIEF_BYTES = 32;
 
@@ -95,7 +95,7 @@ export function removeLetters(ids: readonly string[], flags: FolderFlags): Promi
 }
 
 /**
- * Stores as dead letters what a daemon had taken and no member has.
+ * Stores entries of an evicted daemon that no member has as dead letters.
  * @param ask  sends TIMELINE FATE to the members: the daemon's id, then positions, hexadecimal
  * @throws Failure, and what `ask` throws; then no letter is stored
  */
@@ -156,7 +156,7 @@ export function writeLettersAgain(
   });
 }
 
-/** @throws StartError  it is not there, or not a daemon's */
+/** Returns the path of a folder that has a timeline or dead letters. @throws StartError  no such folder, or not a daemon's */
 async function daemonFolder(flags: FolderFlags): Promise<string> {
   const data = await folderPath(flags);
   if (["timeline", "dead-letters"].some((name) => existsSync(join(data, name)))) return data;
