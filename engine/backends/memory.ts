@@ -44,6 +44,8 @@ export class MemoryBackend implements Backend {
   readonly #past: number;
   readonly #database: Database;
   #timer: NodeJS.Timeout | null = null;
+  /** Whether a round of dropping expired keys has not ended. */
+  #isSweeping = false;
   /** The latest time that a read was judged by; it never goes back. */
   #readAt = 0;
 
@@ -69,7 +71,10 @@ export class MemoryBackend implements Backend {
       soon: (step: () => void) => void setImmediate(step).unref(),
     };
     const options = { milliseconds: BACKGROUND_TURN_MS };
-    this.#timer = setInterval(() => void inTurns(this.#sweep(), clock, options), SWEEP_INTERVAL_MS).unref();
+    const sweep = () => {
+      if (!this.#isSweeping) void inTurns(this.#sweep(), clock, options);
+    };
+    this.#timer = setInterval(sweep, SWEEP_INTERVAL_MS).unref();
   }
 
   async stop(): Promise<void> {
@@ -157,14 +162,16 @@ export class MemoryBackend implements Backend {
     return { at: this.#readDate(now), db, id, step };
   }
 
-  /** In turns, because a million keys may expire together. */
+  /** In turns, because a million keys may expire together: one round at a time, or each adds its turn to the time that clients wait. */
   *#sweep(): Steps<void> {
+    this.#isSweeping = true;
     while (this.#timer !== null) {
       const now = this.#environment.clock();
       this.#database.tellExpired(now);
-      if (this.#database.dropExpired(now - this.#past, KEYS_PER_STEP) < KEYS_PER_STEP) return;
+      if (this.#database.dropExpired(now - this.#past, KEYS_PER_STEP) < KEYS_PER_STEP) break;
       yield;
     }
+    this.#isSweeping = false;
   }
 }
 

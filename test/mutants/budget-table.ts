@@ -247,4 +247,11 @@ export const budgetMutants: readonly Mutant[] = [
     replace: "",
     test: PAGE,
   },
+  {
+    name: "turns: rounds of dropping expired keys run beside each other",
+    file: "engine/backends/memory.js",
+    find: "if (!this.#isSweeping)",
+    replace: "if (true)",
+    test: "test/engine/backends/expired-keys.test.js",
+  },
 ];
