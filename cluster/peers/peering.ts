@@ -144,7 +144,12 @@ export class Peering {
     this.#roster.stop();
   }
 
-  /** Every 25 ms. */
+  /** Whether no other daemon is configured or connected. */
+  get isAlone(): boolean {
+    return !this.#roster.hasOthers && this.#roster.members.size === 0;
+  }
+
+  /** Every 25 ms; alone every 100. */
   tick(): void {
     if (!this.#isRunning) return;
     const now = this.#parts.uptime();

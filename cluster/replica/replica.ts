@@ -49,9 +49,10 @@ import { tellAtStart } from "./start-notes.js";
 import { TimelineBackend } from "./timeline-backend.js";
 import { TimelineRecording } from "./timeline-recording.js";
 
-/** Milliseconds between two looks at the time. */
-const PEERS_TICK_MS = 25;
-const TIMELINE_TICK_MS = 100;
+/** Milliseconds between two ticks of the peers, where there are any. */
+const TICK_MS = 25;
+/** The timeline's come with each fourth of them. */
+const TIMELINE_TICKS = 4;
 
 export interface ReplicaParts {
   readonly settings: Settings;
@@ -103,7 +104,8 @@ export class Replica implements KeptWrites {
   #secret: ClusterSecret | null;
   /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
   #order: ByteString | null;
-  #timers: NodeJS.Timeout[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #ticks = 0;
 
   constructor(parts: ReplicaParts, storage: Storage, secret: ClusterSecret | null) {
     this.#parts = parts;
@@ -180,10 +182,7 @@ export class Replica implements KeptWrites {
     const took = Math.round(environment.uptime() - startedAt);
     log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
     this.peering.start();
-    this.#timers = [
-      setInterval(() => this.peering.tick(), PEERS_TICK_MS).unref(),
-      setInterval(() => this.#tickTimeline(), TIMELINE_TICK_MS).unref(),
-    ];
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
     const hasSecret = this.#secret !== null;
     tellAtStart({ ...this.#parts, ring: this.timeline.ring, signs: this.gateway !== null, hasSecret });
   }
@@ -191,7 +190,7 @@ export class Replica implements KeptWrites {
   /** The peers first: what they gave is kept. */
   async stop(): Promise<void> {
     this.history.stop();
-    for (const timer of this.#timers) clearInterval(timer);
+    if (this.#timer !== null) clearInterval(this.#timer);
     this.peering.stop();
     await this.timeline.stop();
   }
@@ -227,6 +226,13 @@ export class Replica implements KeptWrites {
       this.#order = settings.adopt;
       this.peering.setPeers(settings.peers);
     };
+  }
+
+  #tick(): void {
+    this.#ticks++;
+    const isTimelines = this.#ticks % TIMELINE_TICKS === 0;
+    if (isTimelines || !this.peering.isAlone) this.peering.tick();
+    if (isTimelines) this.#tickTimeline();
   }
 
   #tickTimeline(): void {
