@@ -118,9 +118,10 @@ export class OrderRecorder {
   }
 
   take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const answer = answerUnrecorded(taken, this, this.#audit);
+    const { standing } = this;
+    const answer = answerUnrecorded(taken, standing, this, this.#audit);
     if (answer !== null) return answer;
-    const { id, envelope, message, room, standing } = taken;
+    const { id, envelope, message, room } = taken;
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const came = this.#add({ id, body, signature, envelope }, null);

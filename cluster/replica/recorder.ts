@@ -211,13 +211,16 @@ export class Recorder {
 
   /** Records an envelope of a client. */
   take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const answer = answerUnrecorded(taken, this, this.#audit);
+    const { standing } = this;
+    const answer = answerUnrecorded(taken, standing, this, this.#audit);
     if (answer !== null) return answer;
     const { id, envelope, message } = taken;
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const entry = { id, body, signature, envelope };
-    return this.#parts.timeline.prepare(entry) ? this.#take(taken, entry) : this.#takePrepared(taken, entry);
+    return this.#parts.timeline.prepare(entry)
+      ? this.#take(taken, entry, standing)
+      : this.#takePrepared(taken, entry);
   }
 
   /** The same of one that needs long to get ready for: others are served meanwhile. */
@@ -228,11 +231,12 @@ export class Recorder {
     // A member may have given it, and the daemon may have lost its disk or its clock.
     const refusal = this.refusal();
     return (
-      this.firstAnswer(taken) ?? (refusal === null ? this.#take(taken, entry) : notApplied(taken.id, refusal))
+      this.firstAnswer(taken) ??
+      (refusal === null ? this.#take(taken, entry, this.standing) : notApplied(taken.id, refusal))
     );
   }
 
-  #take({ id, room, standing }: Taken, entry: Entry): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #take({ id, room }: Taken, entry: Entry, standing: Standing): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
     const result = resultOf(id, recorded.answers, { room, standing });
@@ -242,8 +246,9 @@ export class Recorder {
     );
   }
 
-  /** Why nothing is taken first-hand now. */
-  refusal(): Refused | null {
+  /** Why nothing is taken first-hand now. @param standing  as of now: what refuses writes marks answers */
+  refusal(standing = this.standing): Refused | null {
+    if (standing === "") return null;
     const { timeline, peers } = this.#parts;
     if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
     if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);
