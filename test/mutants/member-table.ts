@@ -47,6 +47,20 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/cluster/peers/joining.test.js",
   },
   {
+    name: "alone: an entry that is waited for is never said to be on the disk",
+    file: "cluster/peers/peering.js",
+    find: "this.#spreading.flushed(entries",
+    replace: "if (!this.isAlone) this.#spreading.flushed(entries",
+    test: "test/cluster/peers/exchange/spreading.test.js",
+  },
+  {
+    name: "refusal: a daemon whose answers are marked takes writes",
+    file: "cluster/replica/recorder.js",
+    find: 'if (standing === "")',
+    replace: "if (true)",
+    test: "test/cluster/replica/recorder.test.js",
+  },
+  {
     name: "messages of members told without their signature",
     file: "cluster/replica/message-check.js",
     find: 'if (!signers.verify(signer, { kind: "command", body, signature }, id))',

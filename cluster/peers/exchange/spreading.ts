@@ -8,7 +8,7 @@ import type { MemberConnection } from "../connections/member-connection.js";
 import type { PeeringParts } from "../shared/peering-parts.js";
 import type { Outbox } from "./outbox.js";
 import { Replications } from "./replications.js";
-import { type AtOnce, oldestSpread, type Trace, Traces } from "./traces.js";
+import { type AtOnce, type Trace, Traces } from "./traces.js";
 import { Wants } from "./wants.js";
 
 /** A member, as far as entries are spread to it. */
@@ -29,7 +29,7 @@ const ASK_AGAIN_MS = 2000;
 export class Spreading {
   readonly traces: Traces;
   readonly wants: Wants;
-  readonly #parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">;
+  readonly #parts: Pick<PeeringParts, "timeline" | "uptime" | "soon" | "limits">;
   /** Those that are connected. */
   readonly #members: () => Iterable<Receiver>;
   readonly #replications: Replications;
@@ -40,7 +40,7 @@ export class Spreading {
   #askAgainAt = 0;
 
   constructor(
-    parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">,
+    parts: Pick<PeeringParts, "timeline" | "uptime" | "soon" | "limits">,
     members: () => Iterable<Receiver>,
   ) {
     this.#parts = parts;
@@ -50,9 +50,12 @@ export class Spreading {
     this.traces = new Traces(parts.limits, (id) => this.#replications.isWaitedFor(id));
   }
 
-  /** @param from  the member that gave them; null: first-hand */
-  flushed(places: readonly Place[], from: Receiver | null, isOwn: boolean): void {
-    const oldest = isOwn ? 0 : oldestSpread(this.#parts);
+  /**
+   * Entries are on disk.
+   * @param from    the member that gave them; null: first-hand
+   * @param oldest  those dated before it are not offered
+   */
+  flushed(places: readonly Place[], from: Receiver | null, oldest: number): void {
     for (const place of places) {
       this.wants.arrived(place.id);
       const isOld = place.at < oldest;
