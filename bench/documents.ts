@@ -12,9 +12,8 @@ import { JsonClient, loadJson, loadRedis } from "./document-clients.js";
 import { DOCUMENT, entryOf, fillDocument, queryOf, whereOf } from "./document-entries.js";
 import { type Imported, measureImport } from "./document-import.js";
 import type { Figures } from "./measure.js";
-import { type Server, startDaemon, startEcho } from "./processes.js";
+import { startDaemon, startEcho } from "./processes.js";
 import { machine, report, table } from "./report.js";
-import { stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const ROUNDS = smoke ? 1 : 3;
@@ -155,23 +154,18 @@ async function alone(): Promise<(string | number)[][]> {
 }
 
 async function replicated(): Promise<(string | number)[][]> {
-  const [port, otherPort] = [await freePort(), await freePort()];
-  const ports = [await freePort(), await freePort()];
-  const [daemon, other] = await Promise.all(
-    [port, otherPort].map((json, index) => {
-      const [own, peer] = index === 0 ? ports : ports.toReversed();
-      return startDaemon([
-        ...["-p", String(own), "--peer", `127.0.0.1:${peer}`, ...knowsSecret],
-        ...["--json", String(json)],
-      ]);
-    }),
-  );
+  const [port, own, other] = [await freePort(), await freePort(), await freePort()];
+  const start = (at: number, peer: number, json: number) => {
+    const member = ["-p", String(at), "--peer", `127.0.0.1:${peer}`, ...knowsSecret];
+    return startDaemon([...member, "--json", String(json)]);
+  };
+  await using _daemon = await start(own, other, port);
+  await using _peer = await start(other, own, 0);
   // Refused until the daemons have found each other.
   await until(() => fillDocument(port, DOCUMENT, 1).then(() => true));
   await fillDocument(port, "added", 0);
   const rows = [];
   for (const one of REPLICATED) rows.push(...(await measureCase(one, port, null)));
-  await stopAll([daemon as Server, other as Server]);
   return rows;
 }
 

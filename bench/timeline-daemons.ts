@@ -1,4 +1,4 @@
-/** Daemons with a timeline, and what they say of it: three that know each other, or some on folders made beforehand. */
+/** Daemons with a timeline, and their status: three peers, or daemons on prepared folders. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { freePort } from "../test/support/free-port.js";
 import { type KeyPair, makeKeys } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
 
-/** Where the timelines are. */
+/** Storage of the timelines. */
 export type Keeping = "plain" | "memory" | "interval" | "always";
 
 const DAEMONS = 3;
@@ -22,7 +22,7 @@ export class Scene implements Disposable {
   readonly #root = makeKeys(1);
   #folders = 0;
 
-  /** @param keys  how many of applications */
+  /** @param keys  number of application keys */
   constructor(keys = 1) {
     const { keys: made, publicFolder } = makeKeys(keys);
     this.#keys = made;
@@ -41,7 +41,7 @@ export class Scene implements Disposable {
     return join(this.folder, String(++this.#folders));
   }
 
-  /** Of one daemon with a timeline. */
+  /** Returns the arguments of one daemon with a timeline. */
   args(data: string | null, peers: readonly number[] = [], fsync = "always"): string[] {
     return [
       ...["-s", this.publicFolder, "--root-key", this.rootFolder],
@@ -51,7 +51,7 @@ export class Scene implements Disposable {
     ];
   }
 
-  /** Three daemons. */
+  /** Starts three daemons. */
   async start(keeping: Keeping): Promise<Server[]> {
     const fsync = keeping === "interval" ? "interval=100" : "always";
     const folders = Array.from({ length: DAEMONS }, () =>
@@ -61,7 +61,7 @@ export class Scene implements Disposable {
     return this.cluster(folders, { fsync });
   }
 
-  /** Daemons that name each other, once they are live. @param folders  one for each; null: in memory */
+  /** Starts daemons that are peers of each other, and waits until all are live. @param folders  one for each; null: in memory */
   async cluster(
     folders: readonly (string | null)[],
     { fsync = "always", options = [] }: { fsync?: string; options?: readonly string[] } = {},
@@ -79,8 +79,8 @@ export class Scene implements Disposable {
   }
 
   /**
-   * Two that name each other: who names nobody lets nobody in.
-   * @param options  more of the command line, for both
+   * Starts two daemons that are peers of each other, as a daemon without --peer admits no member.
+   * @param options  further arguments for both
    */
   async pair(
     giverData: string,
@@ -102,7 +102,7 @@ export class Scene implements Disposable {
     });
   }
 
-  /** Asks again and again. @returns milliseconds that it took */
+  /** Polls until `holds`. @returns milliseconds that it took */
   async until(server: Server, holds: (status: TimelineStatus) => boolean): Promise<number> {
     await using client = this.client([server], this.#root.keys[0]);
     const startedAt = performance.now();

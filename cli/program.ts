@@ -1,6 +1,7 @@
 /** The subcommands and options of `dbsync`, nothing parsed yet. */
 import { createRequire } from "node:module";
 import { Command } from "commander";
+import { breakHelp } from "../net/terminal/help-text.js";
 import { addBench } from "./bench/bench.js";
 import { addCompletion } from "./completion/completion.js";
 import { addExport } from "./export.js";
@@ -60,18 +61,6 @@ function withoutPasswords(text: string): string {
   return text.replace(/(value '\w+:\/\/[^:@\s]*:)\S*@/g, "$1…@");
 }
 
-/** Width of help that is not printed on a terminal. */
-const HELP_COLUMNS = 120;
-
-/** Breaks paragraphs with a line that is longer than `columns`; what is indented, as examples are, stays as it is. */
-export const broken = (help: string, columns: number): string =>
-  help.replace(new RegExp(`^(?! ).{${columns + 1},}(?:\\n(?! ).+)*`, "gm"), (paragraph) =>
-    paragraph
-      .replaceAll("\n", " ")
-      .replace(new RegExp(`(.{1,${columns}})(?: |$)`, "g"), "$1\n")
-      .trimEnd(),
-  );
-
 /** Nothing is parsed yet. */
 export function makeProgram(): Command {
   const program = new Command("dbsync")
@@ -80,7 +69,7 @@ export function makeProgram(): Command {
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => process.stdout.write(broken(text, process.stdout.columns || HELP_COLUMNS)),
+      writeOut: (text) => process.stdout.write(breakHelp(text)),
       outputError: (text, write) => write(withoutPasswords(text.replace(/^error: /, "dbsync: "))),
     })
     .showHelpAfterError("(--help shows what is possible)")

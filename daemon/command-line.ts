@@ -1,6 +1,7 @@
 /** From the command line, the environment and the configuration file to what is to be done. */
 import { type Command, CommanderError } from "commander";
 import { version } from "../net/process/version.js";
+import { breakHelp } from "../net/terminal/help-text.js";
 import { attributeOf, environmentNameOf, nameOf, type OptionRow } from "../options/option-row.js";
 import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/options.js";
 import { settingsOf, valuesOf } from "../options/read-settings.js";
@@ -24,7 +25,7 @@ const SOURCES: Readonly<Record<string, string>> = {
 export async function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Task> {
   let printed = "";
   const print = (text: string) => {
-    printed += text;
+    printed += breakHelp(text);
   };
   const program = optionTable({ version, everything: false, print });
   try {

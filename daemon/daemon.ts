@@ -8,7 +8,7 @@ import type { Service } from "../net/process/service.js";
 import { StartError } from "../net/process/start-error.js";
 import { version } from "../net/process/version.js";
 import { reloaded, restartNames } from "../options/reload.js";
-import { isSigned, type Settings, tlsFilesOf, type UserListenerName } from "../options/settings.js";
+import { hasKeys, isSigned, type Settings, tlsFilesOf, type UserListenerName } from "../options/settings.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Semantics } from "../store/semantics.js";
 import type { BackendHealth, Health } from "./admin/health.js";
@@ -98,7 +98,8 @@ export class Daemon implements Service {
       this.#log.info({ address: ws.address.address, port: ws.address.port }, "serving WebSocket clients");
     userListeners?.tell();
     this.#log.info({ address, port, daemon: hexOf(identity.id), ...cluster }, "listening");
-    this.#log.info(`ready; try: ${firstCommand(settings, address, port)}`);
+    const readiness = this.#isFetching ? "started, but not yet ready for JSON clients" : "ready";
+    this.#log.info(readiness + firstStep(settings, address, port));
   }
 
   /** The listeners first, so that what is in flight still finds the databases; last who tells that we stop. */
@@ -116,13 +117,17 @@ export class Daemon implements Service {
     const backends = (this.#wired?.backends ?? []).map(healthOf);
     const state = this.#wired?.pipeline.shownState ?? "live";
     const jsonReplicas = this.#wired?.userListeners?.jsonReplicas ?? null;
-    const isFetching = jsonReplicas?.isReady === false;
     return {
       version,
-      state: this.#phase !== "running" ? this.#phase : isFetching ? "starting" : state,
+      state: this.#phase !== "running" ? this.#phase : this.#isFetching ? "starting" : state,
       backends,
       ...(jsonReplicas === null ? {} : { jsonReplicas }),
     };
+  }
+
+  /** Whether servers of --json-replica have yet to send their documents. */
+  get #isFetching(): boolean {
+    return this.#wired?.userListeners?.jsonReplicas?.isReady === false;
   }
 
   /**
@@ -174,13 +179,15 @@ function inOrder({ admin, backends, floor, replica, mirror, memory, certificate 
   return [admin, ...backends, floor, replica, mirror, memory, certificate].filter((part) => part !== null);
 }
 
-/** What somebody on this machine can ask first. */
-function firstCommand(settings: Settings, address: string, port: number): string {
+/** Returns what a client on this machine can send first. Where no client can sign, only the other listeners take commands. */
+function firstStep(settings: Settings, address: string, port: number): string {
+  if (isSigned(settings) && !hasKeys(settings))
+    return " for clients that do not sign; signed commands need -s or --root-key from the first start on";
   const host = isIPv6(address) ? "[::1]" : "127.0.0.1";
   const server = `${tlsFilesOf(settings) === null ? "" : "dbsyncs://"}${isAny(address) ? host : hostOf(address)}:${port}`;
   const isForRoots = settings.signKey.length === 0 && settings.rootKey.length > 0;
   const key = isSigned(settings) ? ` -k ${isForRoots ? "root-private.pem" : "private.pem"}` : "";
-  return `dbsync send -s ${server}${key} PING`;
+  return `; try: dbsync send -s ${server}${key} PING`;
 }
 
 const isAny = (address: string) => address === "0.0.0.0" || address === "::";

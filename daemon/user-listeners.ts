@@ -14,6 +14,7 @@ import type { Pipeline } from "../engine/pipeline/pipeline.js";
 import type { SigningBackend } from "../engine/sidecar/signing-backend.js";
 import type { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { CommandPath } from "../engine/users/command-path.js";
+import { LoadingPath } from "../engine/users/loading-path.js";
 import { LocalPath } from "../engine/users/local-path.js";
 import type { PasswordSecrets } from "../engine/users/password-secrets.js";
 import { readersOf, readUsers, readUsersAgain } from "../engine/users/read-users.js";
@@ -66,6 +67,7 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
   const users = readUsers(settings, await secretsOf(parts));
   warnOfReaders(settings.aclFile, log);
   const path = await pathOf(parts);
+  const loadingPath = loadingPathOf(parts, () => listeners.get("json")?.loading ?? null);
   const { channels } = parts;
   users.whenChanged = () => channels.review();
   const listeners = new Map<UserListenerName, DaemonListener>();
@@ -82,7 +84,8 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
       log,
       limits,
       users,
-      path,
+      // JSON clients are refused in the words of their protocol.
+      path: name === "json" ? path : (loadingPath ?? path),
       daemon: faceOf(
         parts,
         () => listener.address,
@@ -237,6 +240,17 @@ async function pathOf({ settings, backends, replica, pipeline }: UserListenersPa
   if (!(backend instanceof MemoryBackend))
     throw new StartError(`${allUserListeners("and")} need the database in memory.`, 2);
   return new LocalPath(backend, localUnits);
+}
+
+/** Returns the path of clients other than JSON's where documents are fetched at the start; null: they are not. */
+function loadingPathOf(
+  { settings, backends, pipeline }: UserListenersParts,
+  loading: () => string | null,
+): LoadingPath | null {
+  const [backend] = backends;
+  if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;
+  backend.loading = loading;
+  return new LoadingPath(backend, pipeline.localUnits);
 }
 
 const OPEN =

@@ -50,7 +50,8 @@ Sizes:
 Types:
   rsa is the default: version 1 of the protocol, and so php-dbsync, knows no
   other, and daemons check it fastest. ed25519 signs about six times as fast,
-  is checked about six times as slowly, and is for version 2 alone.
+  is checked about six times as slowly, and is for version 2 alone: take it
+  if programs of version 2 send commands one after the other (docs/keys.md).
 
 Examples:
   dbsync-keygen                              private.pem and public.pem, here

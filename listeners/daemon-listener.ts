@@ -33,6 +33,11 @@ export class DaemonListener extends SocketListener<Limits, Observer> {
     return null;
   }
 
+  /** Why documents are neither read nor written; null: they are. */
+  get loading(): string | null {
+    return null;
+  }
+
   /** Servers that are sent what clients write; null: the listener has none. */
   get jsonReplicas(): JsonReplicaFigures | null {
     return null;

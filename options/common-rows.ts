@@ -38,7 +38,7 @@ export const COMMON = {
   }),
   database: row({
     flags: "-d, --database <list>",
-    help: "memory, or redis:host:port, several with commas between; or redis-cluster:host:port,…, redis-sentinel:name@host:port,…; or dbsync:host:port,… to sign for daemons",
+    help: "memory, or redis:host:port, several with commas between; or redis-cluster:host:port,… or redis-sentinel:name@host:port,… or dbsync:host:port,… to sign for daemons",
     form: text<readonly BackendSpecification[]>(parseSpecifications, (all) =>
       all.map(({ name }) => name).join(","),
     ),

@@ -10,19 +10,20 @@ import { SECTIONS } from "./table.js";
 
 const EXIT_CODES = `
 Exit codes: 0 stopped cleanly, 1 could not start (a port, a file), 2 usage or configuration.
+
 Signals: TERM and INT finish what is in flight and stop; HUP reads keys and configuration again.
 `;
 
 const EXAMPLES = `
 Examples:
-  dbsyncd                                     in-memory database on 127.0.0.1:1111, unsigned commands
-  dbsyncd -b 0.0.0.0 -s public.pem            signed commands from other machines
-  dbsyncd -s public.pem --data data           keeps everything in the folder data
-  dbsyncd -s public.pem --data data --cluster-secret cluster.secret --peer db2:1111 --peer db3:1111
-                                              one of three daemons that end in the same state
-  dbsyncd --resp 6379                         any Redis client too, on 127.0.0.1:6379
-  dbsyncd --json                              JSON documents too, on 127.0.0.1:8888
-  dbsyncd --compat php-dbsync                 in front of the Redis on this machine, as php-dbsync's daemon`;
+  dbsyncd                              in memory, on 127.0.0.1:1111, unsigned
+  dbsyncd -b 0.0.0.0 -s public.pem     signed commands from other machines
+  dbsyncd -s public.pem --data data    stores everything in the folder data
+  dbsyncd -s public.pem --data data --cluster-secret cluster.secret \\
+    --peer db2:1111 --peer db3:1111    one of three that end in the same state
+  dbsyncd --resp 6379                  Redis clients too, on 127.0.0.1:6379
+  dbsyncd --json                       JSON documents too, on 127.0.0.1:8888
+  dbsyncd --compat php-dbsync          this machine's Redis, as with php-dbsync`;
 
 export interface TableOptions {
   readonly version: string;

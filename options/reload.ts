@@ -1,11 +1,11 @@
-/** What of new settings holds at once (SIGHUP), and what needs a restart, as each option's row has it. */
+/** Changes of settings that SIGHUP applies immediately, and those that need a restart, by each option's row. */
 import { isDeepStrictEqual } from "node:util";
 import { isLimitName } from "./limits.js";
 import { nameOf } from "./option-row.js";
 import { hasTimeline, type Settings } from "./settings.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 
-/** Names of options whose values differ and need a restart. */
+/** Returns the names of options whose values differ and need a restart. */
 export function restartNames(before: Settings, after: Settings): string[] {
   return OPTION_NAMES.filter(
     (name) =>
@@ -13,7 +13,7 @@ export function restartNames(before: Settings, after: Settings): string[] {
   ).map((name) => nameOf(OPTIONS[name]));
 }
 
-/** What of new settings holds at once, and of the old ones all else. */
+/** Returns `before` with the values of `after` that apply without a restart. */
 export function reloaded(before: Settings, after: Settings): Settings {
   const taken = OPTION_NAMES.filter((name) => holdsAtOnce(name, before));
   const limits = taken.filter(isLimitName).map((name) => [name, after.limits[name]]);

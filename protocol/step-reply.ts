@@ -7,8 +7,6 @@ import { finish } from "./steps.js";
 
 export class StepReply<Kind extends "array" | "map"> {
   readonly kind: Kind;
-  /** Of a map: relations are the only maps that are found in steps. */
-  readonly isRelation = true;
   readonly #work: Iterator<void, readonly Reply[]>;
   #items: readonly Reply[] | null = null;
 
@@ -31,8 +29,30 @@ export class StepReply<Kind extends "array" | "map"> {
   }
 }
 
+/** A reply of any kind that is found in steps: until `settled` returns it, an array of it alone. */
+export class SteppedReply extends StepReply<"array"> {
+  constructor(work: Iterator<void, Reply>) {
+    super("array", alone(work));
+  }
+}
+
+function* alone(work: Iterator<void, Reply>): Generator<void, readonly Reply[]> {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return [step.value];
+    yield;
+  }
+}
+
+/** Takes the first step of work, and returns its reply: that itself if there is no further step. @throws what the step throws */
+export function begun(work: Iterator<void, Reply>): Reply {
+  const step = work.next();
+  return step.done === true ? step.value : new SteppedReply(work);
+}
+
 /** The same reply, from now on what it is now. */
 export function settled(reply: Reply): Reply {
-  if (reply instanceof StepReply) finish(reply.steps());
-  return reply;
+  if (!(reply instanceof StepReply)) return reply;
+  const items = finish(reply.steps());
+  return reply instanceof SteppedReply ? (items[0] as Reply) : reply;
 }

@@ -71,6 +71,16 @@ export function inTurns<A>(
   });
 }
 
+/** Calls a function for each item, and returns what it returned. */
+export function* mappedInSteps<Item, Made>(
+  items: readonly Item[],
+  make: (item: Item) => Made,
+): Generator<void, Made[]> {
+  const made: Made[] = [];
+  for (const item of items) if (made.push(make(item)) % STEP_ITEMS === 0) yield;
+  return made;
+}
+
 /** The same order as `toSorted`, which equal items keep. */
 export function* sortedInSteps<Item>(
   items: readonly Item[],

@@ -1,6 +1,7 @@
 /** The subcommands and options of `dbsync-proxy`. */
 import { Command } from "commander";
 import { version } from "../net/process/version.js";
+import { breakHelp } from "../net/terminal/help-text.js";
 import { addBalancer } from "./balancer-command.js";
 import { addCache } from "./cache-command.js";
 import { addStatus } from "./status-command.js";
@@ -12,7 +13,11 @@ export function makeProxy(): Command {
     .version(version)
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "dbsync-proxy: ")) })
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureOutput({
+      writeOut: (text) => process.stdout.write(breakHelp(text)),
+      outputError: (text, write) => write(text.replace(/^error: /, "dbsync-proxy: ")),
+    })
     .showHelpAfterError("(--help shows what is possible)");
   for (const add of [addBalancer, addCache, addStatus]) add(program);
   return program;

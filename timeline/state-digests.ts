@@ -57,6 +57,8 @@ const BUCKETS_LEAST = 16;
 const BUCKETS_MOST = 65_536;
 /** Keys between two looks at the time, and entries of the tail. */
 const KEYS_A_STEP = 32;
+/** A page reads one segment of the table, whose cells take some microseconds. */
+const KEYS_A_PAGE = 512;
 const ENTRIES_A_STEP = 256;
 
 interface StateDigestsParts {
@@ -178,11 +180,20 @@ function powerOfTwo(least: number, from: number, to: number): number {
   return power;
 }
 
-/** From the end: what goes meanwhile moves the last one into its place, which has been seen then. */
+/**
+ * Visits each key that is there throughout once, in the order of scans: a key that is removed meanwhile moves another one in the table, which
+ * a walk by index visits twice. Keys of a page that change before their turn are changed since the date of the sums.
+ */
 function* eachKey(keyspace: Keyspace, see: (entry: Keyspace["entries"][number]) => void): Steps<void> {
-  for (let place = keyspace.size - 1; place >= 0; place--) {
-    const entry = keyspace.entries[place];
-    if (entry !== undefined) see(entry);
-    if (place % KEYS_A_STEP === 0) yield;
-  }
+  let from = 0;
+  do {
+    const { places, next } = keyspace.page({ from, count: KEYS_A_PAGE });
+    const page = places.map((place) => keyspace.entries[place] as Keyspace["entries"][number]);
+    for (const [index, entry] of page.entries()) {
+      if (index % KEYS_A_STEP === KEYS_A_STEP - 1) yield;
+      see(entry);
+    }
+    yield;
+    from = next;
+  } while (from !== 0);
 }

@@ -10,7 +10,7 @@ import {
   shortId,
 } from "../../cluster/dead-letters/letter-choice.js";
 import { type Letter, LettersFolder, type UnreadLetters } from "../../cluster/dead-letters/letters-folder.js";
-import { ownerOf } from "../../engine/trust/data-folder.js";
+import { noTimeline, ownerOf } from "../../engine/trust/data-folder.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -22,7 +22,7 @@ import { folderPath } from "./folder-settings.js";
 
 export type { Fate, FoundFates };
 
-/** Of lists: arguments of a command, and bytes of an argument. */
+/** In lists: arguments of a command, and bytes of an argument. */
 const MAX_BRIEF_ARGUMENTS = 3;
 const MAX_BRIEF_BYTES = 32;
 
@@ -95,7 +95,7 @@ export function removeLetters(ids: readonly string[], flags: FolderFlags): Promi
 }
 
 /**
- * Stores as dead letters what a daemon had taken and no member has.
+ * Stores entries of an evicted daemon that no member has as dead letters.
  * @param ask  sends TIMELINE FATE to the members: the daemon's id, then positions, hexadecimal
  * @throws Failure, and what `ask` throws; then no letter is stored
  */
@@ -156,15 +156,11 @@ export function writeLettersAgain(
   });
 }
 
-/** @throws StartError  it is not there, or not a daemon's */
+/** Returns the path of a folder that has a timeline or dead letters. @throws StartError  no such folder, or not a daemon's */
 async function daemonFolder(flags: FolderFlags): Promise<string> {
   const data = await folderPath(flags);
-  if (!existsSync(data)) throw new StartError(`--data ${data}: there is no such folder.`, 1);
   if (["timeline", "dead-letters"].some((name) => existsSync(join(data, name)))) return data;
-  throw new StartError(
-    `--data ${data}: there is no timeline in it, or it may not be read. Name the folder of a daemon.`,
-    1,
-  );
+  throw new StartError(`--data ${data}: ${noTimeline(data)}`, 1);
 }
 
 function deadLetter(letter: Letter, entry: Entry | null, isBrief: boolean): DeadLetter {

@@ -1,16 +1,15 @@
-/** Writes documents to all daemons, entry by entry: many entries a command, some commands on the way at once. */
+/** Writes documents to all daemons: many entries per command, several commands in flight. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import type { SourceEntry } from "./json-source.js";
 
-/** Entries of a command, and characters, at most. */
-const BATCH_ENTRIES = 500;
-const BATCH_CHARACTERS = 256 * 1024;
-const ON_THE_WAY = 8;
+const BATCH_ENTRIES_MAX = 500;
+const BATCH_CHARACTERS_MAX = 256 * 1024;
+const COMMANDS_IN_FLIGHT_MAX = 8;
 
 export class DocumentWriter {
   readonly #send: SendToAll;
-  /** Commands on the way, the oldest first. */
+  /** Commands in flight, the oldest first. */
   readonly #sent: Promise<ReplyValue>[] = [];
   #document = "";
   #batch: string[] = [];
@@ -25,11 +24,12 @@ export class DocumentWriter {
     this.#send = send;
   }
 
-  /** Entries that were handed over so far. */
+  /** Number of entries added so far, in all documents. */
   get entries(): number {
     return this.#entries;
   }
 
+  /** Creates a document; following entries belong to it. */
   async begin(document: string): Promise<void> {
     this.#document = document;
     this.#inDocument = this.#mayExpire = 0;
@@ -44,11 +44,11 @@ export class DocumentWriter {
     this.#inDocument++;
     if (expires !== null) this.#mayExpire++;
     this.#entries++;
-    const isFull = this.#batch.length >= 2 * BATCH_ENTRIES || this.#characters >= BATCH_CHARACTERS;
+    const isFull = this.#batch.length >= 2 * BATCH_ENTRIES_MAX || this.#characters >= BATCH_CHARACTERS_MAX;
     if (isFull) await this.#flush();
   }
 
-  /** @throws Error  the daemons have another number of entries */
+  /** Sends the remaining entries and checks their number. @throws Error  the daemons have another number of entries */
   async end(): Promise<void> {
     await this.#flush();
     await Promise.all(this.#sent.splice(0));
@@ -62,14 +62,14 @@ export class DocumentWriter {
 
   async #flush(): Promise<void> {
     if (this.#batch.length === 0) return;
-    if (this.#sent.length >= ON_THE_WAY) await this.#sent.shift();
-    // The original lets entries lack members that the first one has.
+    if (this.#sent.length >= COMMANDS_IN_FLIGHT_MAX) await this.#sent.shift();
+    // At the original, members of the first entry may be missing in later ones.
     const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
     const sending = this.#send([
       ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],
       ...this.#batch,
     ]);
-    // Told by whoever awaits it, and no crash until then.
+    // `#flush` or `end` awaits it later: no unhandled rejection until then.
     sending.catch(() => {});
     this.#sent.push(sending);
     this.#batch = [];

@@ -28,8 +28,11 @@ export function readJsonUrl(text: string): ServerAddress {
 
 export class JsonServer implements Disposable {
   readonly #client: RequestClient<JsonPart>;
+  /** host:port */
+  readonly #name: string;
 
-  private constructor(socket: Socket, silenceMs: number) {
+  private constructor(socket: Socket, silenceMs: number, name: string) {
+    this.#name = name;
     const reader = new JsonPartReader();
     this.#client = new RequestClient({ socket, reader, setTimer, answerMs: silenceMs, isSilence: true });
   }
@@ -42,7 +45,7 @@ export class JsonServer implements Disposable {
   static async open(address: ServerAddress, silenceMs: number): Promise<JsonServer> {
     const { host, port, login } = address;
     const socket = await connected(address, silenceMs, `${SCHEME}://`);
-    const server = new JsonServer(socket, silenceMs);
+    const server = new JsonServer(socket, silenceMs, `${host}:${port}`);
     if (login !== null) {
       const { status, message } = await server.ask({ action: "auth", ...login });
       if (status !== "success") {
@@ -65,7 +68,12 @@ export class JsonServer implements Disposable {
   /** One request, and its answer piece by piece, without its end. @throws Error  the connection */
   async *pieces(request: object): AsyncGenerator<string, void, undefined> {
     const parts = this.#client.askParts(bytesOfText(`${JSON.stringify(request)}\n`), ({ isLast }) => isLast);
-    for await (const { text } of parts) yield text;
+    try {
+      for await (const { text } of parts) yield text;
+    } catch (problem) {
+      const reason = problem instanceof Error ? problem.message : String(problem);
+      throw new Error(`${this.#name}: ${reason}`, { cause: problem });
+    }
   }
 
   [Symbol.dispose](): void {

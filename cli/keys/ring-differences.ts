@@ -1,4 +1,4 @@
-/** Where daemons' rings of keys differ: which daemon lacks a key, and which holds another record of it. */
+/** Differences between the daemons' key rings: daemons that do not know a key, and daemons with another record of it. */
 import type { DaemonRing, RingKey } from "./key-ring.js";
 
 export interface KeyDifference {
@@ -6,10 +6,11 @@ export interface KeyDifference {
   readonly label: string;
   /** Addresses of the daemons that do not know it. */
   readonly lackedBy: readonly string[];
-  /** What each of the others holds, if not all hold the same: names of the fields that differ, with their values. */
+  /** Fields that differ between the remaining daemons, with their values; empty: all hold the same record. */
   readonly held: readonly { readonly address: string; readonly differing: Partial<RingKey> }[];
 }
 
+/** Returns each key that some daemons do not know, or hold with other fields. */
 export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
   const ids = new Set(rings.flatMap(({ keys }) => keys.map(({ id }) => id)));
   return [...ids].flatMap((id) => {
@@ -24,7 +25,7 @@ export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
   });
 }
 
-/** Lines for people. */
+/** Formats differences as lines for a terminal. */
 export function differenceLines(differences: readonly KeyDifference[]): string[] {
   return differences.flatMap(({ id, label, lackedBy, held }) => {
     const key = `${id.slice(0, 16)}${label === "" ? "" : ` (${label})`}`;
@@ -37,11 +38,11 @@ export function differenceLines(differences: readonly KeyDifference[]): string[]
   });
 }
 
-function differingNames([first, ...others]: readonly RingKey[]): (keyof RingKey)[] {
+function differingNames([first, ...remaining]: readonly RingKey[]): (keyof RingKey)[] {
   if (first === undefined) return [];
   const text = (key: RingKey, name: keyof RingKey) => JSON.stringify(key[name]);
   return (Object.keys(first) as (keyof RingKey)[]).filter((name) =>
-    others.some((other) => text(other, name) !== text(first, name)),
+    remaining.some((other) => text(other, name) !== text(first, name)),
   );
 }
 

@@ -11,6 +11,8 @@ const REST_TIMES = 10;
 const LATE_MOST_MS = 60_000;
 /** What one answer may have; TIMELINE LOG's own limit. */
 const UNITS_MOST = 10_000;
+/** Answers that are asked for at one look; what is older is counted. */
+const PAGES_MAX = 50;
 
 export interface FollowParts {
   readonly ask: AskPast;
@@ -29,7 +31,7 @@ export interface FollowParts {
 
 /** Until it is not to go on. Daemons that do not answer are asked again. */
 export async function followLog(parts: FollowParts): Promise<void> {
-  const { ask, filters, first, show, trouble, now, wait, goesOn } = parts;
+  const { ask, first, show, trouble, now, wait, goesOn } = parts;
   const seen = new SeenUnits();
   seen.take(first);
   let held = "";
@@ -39,16 +41,40 @@ export async function followLog(parts: FollowParts): Promise<void> {
       const status = await ask(["TIMELINE", "STATUS"]);
       const holds = `${status.address} ${sumsOf(status.reply)}`;
       if (holds !== held) {
-        const from = ["FROM", String(seen.from), "LIMIT", String(UNITS_MOST)];
-        const { address, reply } = await ask(["TIMELINE", "LOG", ...from, ...filters]);
-        const past = seen.take(readPast(reply));
+        const pages = await newPages(parts, seen);
         held = holds;
-        if (past.units.length > 0) show(past, address);
+        for (const { page, address } of pages) {
+          const past = seen.take(page);
+          if (past.units.length > 0) show(past, address);
+        }
       }
     } catch (error) {
       trouble(error as Error);
     }
     await wait(Math.max(LOOK_EVERY_MS, REST_TIMES * (now() - startedAt)));
+  }
+}
+
+/** An answer of TIMELINE LOG, and the daemon that gave it. */
+interface PageOfLog {
+  readonly page: Past;
+  readonly address: string;
+}
+
+/** Asks for what was not shown, the oldest first: an answer has the newest units, so older answers are asked for until they meet what was shown. */
+async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
+  const pages: PageOfLog[] = [];
+  for (let to: readonly string[] = []; ; ) {
+    const dates = ["FROM", String(seen.from), ...to, "LIMIT", String(UNITS_MOST)];
+    const { address, reply } = await ask(["TIMELINE", "LOG", ...dates, ...filters]);
+    const page = readPast(reply);
+    const oldest = page.units[0]?.at ?? 0;
+    const isMissing = page.left > 0 && oldest > seen.newest;
+    const goesBack = to.length === 0 || oldest < Number(to[1]);
+    const asksOn = isMissing && goesBack && pages.length < PAGES_MAX - 1;
+    pages.unshift({ page: asksOn || !isMissing ? { ...page, left: 0 } : page, address });
+    if (!asksOn) return pages;
+    to = ["TO", String(oldest)];
   }
 }
 
@@ -62,12 +88,13 @@ function sumsOf(reply: ReplyValue): string {
 class SeenUnits {
   /** By id and index: their dates. */
   readonly #units = new Map<string, number>();
-  #newest = 0;
+  /** The date of the newest that was shown. */
+  newest = 0;
   #begin = 0;
 
   /** Milliseconds since 1970: what is asked for. */
   get from(): number {
-    return Math.max(this.#begin, this.#newest - LATE_MOST_MS);
+    return Math.max(this.#begin, this.newest - LATE_MOST_MS);
   }
 
   /** @returns the units that were not there before */
@@ -77,10 +104,10 @@ class SeenUnits {
     if (this.#begin === 0) this.#begin = past.left > 0 ? (units[0]?.at ?? past.from) : past.from;
     for (const unit of units) {
       this.#units.set(nameOf(unit), unit.at);
-      this.#newest = Math.max(this.#newest, unit.at);
+      this.newest = Math.max(this.newest, unit.at);
     }
     for (const [name, at] of this.#units) if (at < this.from) this.#units.delete(name);
-    return { ...past, left: 0, units };
+    return { ...past, units };
   }
 }
 

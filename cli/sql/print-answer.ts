@@ -1,4 +1,4 @@
-/** What `dbsync sql` prints: answers as tables or as JSON of a line each and what went wrong on standard error. */
+/** Output of `dbsync sql`: answers as tables or JSON lines, and errors on standard error. */
 
 import { shown, shownLines } from "../../net/terminal/shown-text.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
@@ -6,12 +6,12 @@ import type { Cell, Relation, SqlAnswer } from "./answer.js";
 
 export interface Printing {
   readonly isJson: boolean;
-  /** Whether what was done is told as well, and not only what was asked for. */
+  /** Whether confirmations of statements without rows are printed too. */
   readonly tellsAll: boolean;
   readonly output: NodeJS.WritableStream;
 }
 
-/** @returns the exit code that it deserves */
+/** Prints an answer. @returns the exit code for it */
 export function printAnswer(answer: SqlAnswer, { isJson, tellsAll, output }: Printing): ExitCode {
   const isWell = answer.kind !== "error";
   if (isJson) output.write(`${JSON.stringify(objectOf(answer))}\n`);

@@ -1,4 +1,4 @@
-/** `dbsync doctor`: looks at everything between this machine and an answer, and names what to mend first. */
+/** `dbsync doctor`: checks everything between this machine and an answer, and names what to fix first. */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { type Defaults, readDefaults, realPlaces } from "../../client/settings/defaults.js";
@@ -20,7 +20,7 @@ export function addDoctor(program: Command): void {
 Looks at the configuration, the key file and its mode, and at each server: is its name resolved, is it
 reached, which versions does it speak, is it of the same cluster as the others, is its clock right, does it
 accept the signature. With an administrator's key also at all that dbsync status finds: disks, members, mirrors,
-dead letters, states that differ. The last line names the first thing to mend.
+dead letters, states that differ. The last line names the first thing to fix.
 
 Examples:
   dbsync doctor
@@ -48,7 +48,7 @@ async function doctor(flags: ClientFlags): Promise<void> {
   else {
     for (const note of notes) printSentence(`(${note})`, "plain");
     if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
-    else printSentence(notes.length === 0 ? "All is well." : "What was looked at is well.", "good");
+    else printSentence(notes.length === 0 ? "All is well." : "All checks that ran passed.", "good");
   }
   // One that cannot be used has set its own.
   if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;

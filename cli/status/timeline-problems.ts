@@ -283,5 +283,5 @@ function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" |
   if (/^Its id is not the one/.test(trouble)) return pin;
   if (trouble.startsWith("No address of --peer leads to it"))
     return `start that daemon, and name it in --peer; or leave it out: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
-  return "start that daemon, or correct --peer (if it was left out for good, take it out of there)";
+  return `start the daemon at ${address}, or correct --peer (if that daemon was removed permanently, take it out of --peer)`;
 }

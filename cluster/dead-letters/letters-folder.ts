@@ -146,9 +146,16 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Notes that a letter that was begun is certain to have been written again; needs no room on the disk. */
+  /** Notes that a letter that was begun is certain to have been written again. It needs no room on the disk. */
   written({ place }: Letter): void {
-    renameSync(this.#mark(place.id, BEGUN), this.#mark(place.id, WRITTEN));
+    const path = this.#mark(place.id, WRITTEN);
+    try {
+      renameSync(this.#mark(place.id, BEGUN), path);
+    } catch (problem) {
+      if (errnoOf(problem) !== "ENOENT") throw problem;
+      // Another program that wrote it again meanwhile (--anyway) has removed the mark.
+      if (!existsSync(path)) writeSafely(path);
+    }
     syncFolder(this.#marks);
   }
 

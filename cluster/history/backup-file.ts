@@ -1,7 +1,7 @@
 /** `dbsync backup`: the timeline of a data folder, whose daemon may run, as one file beside which nothing is needed to restore it. */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { snapshotFolder } from "../../engine/trust/data-folder.js";
+import { noTimeline, snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { discard, placeNew, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
@@ -55,9 +55,7 @@ export async function backUp(parts: BackupParts): Promise<BackupReport> {
   const file = resolve(parts.file);
   if (existsSync(file)) throw taken(file);
   if (!existsSync(join(parts.data, "timeline")))
-    throw new NoBackup(
-      `--data ${parts.data}: there is no timeline in it, or it may not be read. Name the folder of a daemon`,
-    );
+    throw new NoBackup(`--data ${parts.data}: ${noTimeline(parts.data)}`);
   const staged = begun(file);
   try {
     for (let run = 1; run <= RUNS_MOST; run++) {
@@ -139,6 +137,16 @@ function readBack(staged: string): Pick<BackupView, "end" | "bytes"> {
   const view = new BackupView(staged, hashOf);
   view.close();
   return view;
+}
+
+/** Returns why a backup was not opened, and what to do. */
+export function whyUnread(problem: unknown): string {
+  const code = errnoOf(problem);
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return "there is no such file: name a file that dbsync backup wrote";
+  if (code === "EACCES" || code === "EPERM")
+    return "this user may not read it: run this as the user that made it, or as root";
+  return problem instanceof Error ? problem.message : String(problem);
 }
 
 /** The name of an empty file beside the one to be. @throws NoBackup */

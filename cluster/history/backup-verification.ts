@@ -6,6 +6,7 @@ import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Settings } from "../../options/settings.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import { BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
+import { whyUnread } from "./backup-file.js";
 import { FAULTS_MOST, NotChecked, Verification, type VerificationReport } from "./verification.js";
 
 export interface BackupVerification extends VerificationReport {
@@ -55,6 +56,6 @@ function open(file: string): BackupView | DamagedBackup {
     return new BackupView(file, hashOf);
   } catch (problem) {
     if (problem instanceof DamagedBackup) return problem;
-    throw new NotChecked(`${file}: ${problem instanceof Error ? problem.message : String(problem)}`);
+    throw new NotChecked(`${file}: ${whyUnread(problem)}`);
   }
 }

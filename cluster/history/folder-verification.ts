@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
-import { snapshotFolder } from "../../engine/trust/data-folder.js";
+import { noTimeline, snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
@@ -74,7 +74,7 @@ function requireTimeline(data: string): void {
   } catch (problem) {
     const code = errnoOf(problem);
     if (code !== "ENOENT" && code !== "ENOTDIR") throw unreadableBy(data, problem);
-    throw new NotChecked(`--data ${data}: there is no timeline in it. Name the folder of a daemon.`);
+    throw new NotChecked(`--data ${data}: ${noTimeline(data)}`);
   }
 }
 

@@ -21,6 +21,7 @@ import { keepAside } from "../../timeline/snapshots/aside.js";
 import { Refold } from "../../timeline/snapshots/refold.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { reaches, standstillOf } from "../../timeline/standstill.js";
+import { whyUnread } from "./backup-file.js";
 
 /** It cannot be restored: a sentence that says why, and what to do. */
 export class NotRestored extends Error {
@@ -40,7 +41,7 @@ export function openBackup(file: string): BackupView {
   try {
     return new BackupView(file, hashOf);
   } catch (problem) {
-    if (!(problem instanceof DamagedBackup)) throw new NotRestored(`${file}: ${(problem as Error).message}`);
+    if (!(problem instanceof DamagedBackup)) throw new NotRestored(`${file}: ${whyUnread(problem)}`);
     const told = problem.damages
       .slice(0, DAMAGES_TOLD)
       .map((each) => `  bytes ${each.from} to ${each.to}: ${each.problem}`);

@@ -41,9 +41,10 @@ import { tellAtStart } from "../replica/start-notes.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
 import { KeptWrites } from "./kept-writes.js";
 
-/** Milliseconds between two looks at the time. */
-const PEERS_TICK_MS = 25;
-const TIMELINE_TICK_MS = 100;
+/** Milliseconds between two ticks of the peers, where there are any. */
+const TICK_MS = 25;
+/** The timeline's come with each fourth of them. */
+const TIMELINE_TICKS = 4;
 
 /** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
@@ -77,7 +78,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
   #secret: ClusterSecret | null;
   /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
   #order: ByteString | null;
-  #timers: NodeJS.Timeout[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #ticks = 0;
 
   constructor(
     context: ReplicaContext,
@@ -124,17 +126,14 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const took = Math.round(environment.uptime() - startedAt);
     log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
     this.peering.start();
-    this.#timers = [
-      setInterval(() => this.peering.tick(), PEERS_TICK_MS).unref(),
-      setInterval(() => this.#tickTimeline(), TIMELINE_TICK_MS).unref(),
-    ];
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
     tellAtStart(this, this.#secret !== null);
   }
 
   /** The peers first: what they gave is kept. */
   async stop(): Promise<void> {
     this.history.stop();
-    for (const timer of this.#timers) clearInterval(timer);
+    if (this.#timer !== null) clearInterval(this.#timer);
     this.peering.stop();
     await this.timeline.stop();
   }
@@ -169,6 +168,13 @@ export class ClusterNode extends KeptWrites implements NodeState {
       this.#order = settings.adopt;
       this.peering.setPeers(settings.peers);
     };
+  }
+
+  #tick(): void {
+    this.#ticks++;
+    const isTimelines = this.#ticks % TIMELINE_TICKS === 0;
+    if (isTimelines || !this.peering.isAlone) this.peering.tick();
+    if (isTimelines) this.#tickTimeline();
   }
 
   #tickTimeline(): void {

@@ -106,9 +106,10 @@ export class OrderRecorder extends KeptRecording {
   give(): void {}
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const answer = answerUnrecorded(taken, this, this.audit);
+    const { standing } = this;
+    const answer = answerUnrecorded(taken, standing, this, this.audit);
     if (answer !== null) return answer;
-    const { id, room, standing } = taken;
+    const { id, room } = taken;
     const came = this.#add(entryOf(taken), null);
     if (!(came instanceof Promise)) return came;
     return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, standing })));

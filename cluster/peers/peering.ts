@@ -17,6 +17,7 @@ import type { MemberConnection } from "./connections/member-connection.js";
 import { Intake } from "./exchange/intake.js";
 import { Packer } from "./exchange/packing.js";
 import { Spreading } from "./exchange/spreading.js";
+import { oldestSpread } from "./exchange/traces.js";
 import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
 import { ListedMembers } from "./listed-members.js";
@@ -124,7 +125,12 @@ export class Peering implements RosterEvents {
     this.#roster.stop();
   }
 
-  /** Every 25 ms. */
+  /** Whether no other daemon is configured or connected. */
+  get isAlone(): boolean {
+    return !this.#roster.hasOthers && this.#cluster.members.size === 0;
+  }
+
+  /** Every 25 ms; alone every 100. */
   tick(): void {
     if (!this.#isRunning) return;
     const now = this.#cluster.uptime();
@@ -174,15 +180,24 @@ export class Peering implements RosterEvents {
   /** Entries are on disk. @param from  the member that gave them; null: first-hand */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
     const giver = from === null ? null : (this.#cluster.members.get(from) ?? null);
-    this.#spreading.flushed(entries, giver, from === null);
+    this.#spreading.flushed(
+      entries,
+      giver,
+      from === null ? this.#ownSpreadFrom : oldestSpread(this.#cluster),
+    );
     if (from !== null) this.#intake.flushed(entries);
     if (this.#intake.quarantine.size > 0 && entries.some(({ ring }) => ring !== null))
       this.#ringChanged = true;
   }
 
+  /** Entries of clients dated before it are offered to no member: alone none is, as a daemon that connects later compares what both hold. */
+  get #ownSpreadFrom(): number {
+    return this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+  }
+
   /** An entry that the daemon itself has signed: its body is given to all as soon as it is on disk. */
   giveAtOnce(entry: Entry): void {
-    this.#spreading.giveAtOnce(entry);
+    if (!this.isAlone) this.#spreading.giveAtOnce(entry);
   }
 
   /** When `count` daemons, this one included, have it on disk. The caller bounds the time. */

@@ -1,7 +1,7 @@
 /** Envelopes that are not recorded: unsigned, for one daemon alone, at a bad moment, or of which nothing is permitted, or known, by the newest ring. */
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
-import { denialOf } from "../../engine/answers/result-writer.js";
+import { denialOf, type Standing } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { unknownMeaning } from "../../engine/pipeline/unknown-meaning.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
@@ -13,13 +13,14 @@ import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 /** What is asked of what records. */
 interface Recording {
   readonly ring: KeyRing;
-  /** Why nothing is taken first-hand now. */
-  refusal(): Refused | null;
+  /** Why nothing is taken first-hand now. @param standing  as of now */
+  refusal(standing: Standing): Refused | null;
 }
 
-/** Its answer. null: it is to be recorded. */
+/** Its answer. null: it is to be recorded. @param standing  the recording's, as of now */
 export function answerUnrecorded(
-  { id, envelope, signer, room, standing }: Taken,
+  { id, envelope, signer, room }: Taken,
+  standing: Standing,
   recording: Recording,
   audit: KeyAudit,
 ): EnvelopeAnswer | null {
@@ -27,7 +28,7 @@ export function answerUnrecorded(
   if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
   if (envelope.only !== null)
     return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
-  const refusal = recording.refusal();
+  const refusal = recording.refusal(standing);
   if (refusal !== null) return notApplied(id, refusal);
   const { ring } = recording;
   const denials = denialsOf(envelope, signer, ring, audit) ?? unknownMeaning(envelope, ring);

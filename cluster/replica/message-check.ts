@@ -72,7 +72,7 @@ function hear(parts: MessageCheckParts, body: Buffer, signature: Buffer): Verdic
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
   if (!signers.verify(signer, { kind: "command", body, signature }, id)) return lie("bad-signature");
-  const now = checkValidity(signer, ring.validity(signer, clock()));
+  const now = checkValidity(signer, clock());
   if (now !== null) return honest(now);
   return tell(parts, body, id, signer);
 }

@@ -164,10 +164,13 @@ export class Recorder extends KeptRecording {
   }
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const answer = answerUnrecorded(taken, this, this.audit);
+    const { standing } = this;
+    const answer = answerUnrecorded(taken, standing, this, this.audit);
     if (answer !== null) return answer;
     const entry = entryOf(taken);
-    return this.#node.timeline.prepare(entry) ? this.#take(taken, entry) : this.#takePrepared(taken, entry);
+    return this.#node.timeline.prepare(entry)
+      ? this.#take(taken, entry, standing)
+      : this.#takePrepared(taken, entry);
   }
 
   /** The same of one that needs long to get ready for: others are served meanwhile. */
@@ -178,11 +181,12 @@ export class Recorder extends KeptRecording {
     // A member may have given it, and the daemon may have lost its disk or its clock.
     const refusal = this.refusal();
     return (
-      this.firstAnswer(taken) ?? (refusal === null ? this.#take(taken, entry) : notApplied(taken.id, refusal))
+      this.firstAnswer(taken) ??
+      (refusal === null ? this.#take(taken, entry, this.standing) : notApplied(taken.id, refusal))
     );
   }
 
-  #take({ id, room, standing }: Taken, entry: Entry): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #take({ id, room }: Taken, entry: Entry, standing: Standing): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
     const result = resultOf(id, recorded.answers, { room, standing });
@@ -192,8 +196,9 @@ export class Recorder extends KeptRecording {
     );
   }
 
-  /** Why nothing is taken first-hand now. */
-  refusal(): Refused | null {
+  /** Why nothing is taken first-hand now. @param standing  as of now: what refuses writes marks answers */
+  refusal(standing = this.standing): Refused | null {
+    if (standing === "") return null;
     const { timeline, peering } = this.#node;
     if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
     if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);

@@ -7,7 +7,7 @@ import type { Backend } from "../../engine/backends/backend.js";
 import { Changes } from "../../engine/backends/changes.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
-import { foreignCursor } from "../../engine/backends/scan-cursor.js";
+import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
 import { foundInTurns } from "../../engine/backends/steps-in-turns.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Environment } from "../../net/process/environment.js";
@@ -147,7 +147,8 @@ export class TimelineBackend implements Backend {
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
     const { database } = this.#timeline;
     const run = () => database.executeMulti(commands, this.#dated(unit));
-    return this.standstill ?? database.sharing(run, this.unitSteps);
+    const refused = this.standstill ?? foreignCursorAmong(commands, (argv) => database.table.resolve(argv));
+    return refused ?? database.sharing(run, this.unitSteps);
   }
 
   /** While it stands still they are not what refuses a unit. */

@@ -2,7 +2,7 @@
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Reply } from "../../protocol/reply.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../protocol/steps.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
@@ -17,7 +17,7 @@ import type { Backend } from "./backend.js";
 import { Changes } from "./changes.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
-import { foreignCursor } from "./scan-cursor.js";
+import { foreignCursor, foreignCursorAmong } from "./scan-cursor.js";
 import { foundInTurns } from "./steps-in-turns.js";
 import type { WriteObserver } from "./write-observer.js";
 
@@ -25,6 +25,8 @@ import type { WriteObserver } from "./write-observer.js";
 const SWEEP_INTERVAL_MS = 100;
 /** Keys dropped in one step: well under a millisecond. */
 const KEYS_PER_STEP = 500;
+/** The family of the commands that read and write documents. */
+const DOCUMENT_GROUP = "document";
 
 export class MemoryBackend implements Backend {
   readonly name = "memory";
@@ -35,11 +37,15 @@ export class MemoryBackend implements Backend {
   /** Is told of what is written; null: nobody wants to know. */
   observer: WriteObserver | null = null;
   readonly changes: Changes;
+  /** Why commands of documents are refused; null: they are not. */
+  loading: () => string | null = () => null;
   readonly #environment: Environment;
   /** Milliseconds before now at which a unit to come may still be dated. */
   readonly #past: number;
   readonly #database: Database;
   #timer: NodeJS.Timeout | null = null;
+  /** Whether a round of dropping expired keys has not ended. */
+  #isSweeping = false;
   /** The latest time that a read was judged by; it never goes back. */
   #readAt = 0;
 
@@ -65,7 +71,10 @@ export class MemoryBackend implements Backend {
       soon: (step: () => void) => void setImmediate(step).unref(),
     };
     const options = { milliseconds: BACKGROUND_TURN_MS };
-    this.#timer = setInterval(() => void inTurns(this.#sweep(), clock, options), SWEEP_INTERVAL_MS).unref();
+    const sweep = () => {
+      if (!this.#isSweeping) void inTurns(this.#sweep(), clock, options);
+    };
+    this.#timer = setInterval(sweep, SWEEP_INTERVAL_MS).unref();
   }
 
   async stop(): Promise<void> {
@@ -76,8 +85,8 @@ export class MemoryBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
-    const foreign = foreignCursor(command, argv);
-    if (foreign !== null) return foreign;
+    const refused = this.refusalOf(command) ?? foreignCursor(command, argv);
+    if (refused !== null) return refused;
     const { clock, uptime } = this.#environment;
     if (command.isQuery)
       return foundInTurns(
@@ -85,6 +94,12 @@ export class MemoryBackend implements Backend {
         uptime,
       );
     return settled(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
+  }
+
+  /** Returns the error for a command of documents that are not fetched yet; null: it may run. */
+  refusalOf({ group }: Command): ErrorReply | null {
+    const reason = group === DOCUMENT_GROUP ? this.loading() : null;
+    return reason === null ? null : error(`LOADING ${reason}`);
   }
 
   /**
@@ -119,7 +134,14 @@ export class MemoryBackend implements Backend {
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    for (const argv of commands) {
+      const command = resolveCommand(argv);
+      const refused = command instanceof CommandFailure ? null : this.refusalOf(command);
+      if (refused !== null) return refused;
+    }
     const reads = commands.every(isReadOnly);
+    const foreign = reads ? foreignCursorAmong(commands, resolveCommand) : null;
+    if (foreign !== null) return foreign;
     const now = this.#environment.clock();
     const reply = this.#database.executeMulti(commands, reads ? this.#dated(unit, now) : unit);
     if (!reads) this.observer?.changed();
@@ -140,14 +162,16 @@ export class MemoryBackend implements Backend {
     return { at: this.#readDate(now), db, id, step };
   }
 
-  /** In turns, because a million keys may expire together. */
+  /** In turns, because a million keys may expire together: one round at a time, or each adds its turn to the time that clients wait. */
   *#sweep(): Steps<void> {
+    this.#isSweeping = true;
     while (this.#timer !== null) {
       const now = this.#environment.clock();
       this.#database.tellExpired(now);
-      if (this.#database.dropExpired(now - this.#past, KEYS_PER_STEP) < KEYS_PER_STEP) return;
+      if (this.#database.dropExpired(now - this.#past, KEYS_PER_STEP) < KEYS_PER_STEP) break;
       yield;
     }
+    this.#isSweeping = false;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Command } from "../../store/rows/command.js";
 import { isOfOtherProcess } from "../../store/values/tables/scan-page.js";
 
@@ -17,7 +18,7 @@ export const SCANS: ReadonlyMap<string, number> = new Map([
 
 const CURSOR = /^\d+$/;
 
-const FOREIGN = error(
+export const FOREIGN = error(
   "ERR invalid cursor: another daemon gave it, or this one before it restarted. Begin again with 0, at one daemon or with a COUNT that takes everything",
 );
 
@@ -26,4 +27,17 @@ export function foreignCursor({ name }: Command, argv: readonly ByteString[]): E
   const index = SCANS.get(name);
   const cursor = index === undefined ? undefined : argv[index];
   return cursor !== undefined && CURSOR.test(cursor) && isOfOtherProcess(Number(cursor)) ? FOREIGN : null;
+}
+
+/** Returns the same error for commands that only read and get one answer, which could not say of one of them that it is not valid here. */
+export function foreignCursorAmong(
+  commands: readonly (readonly ByteString[])[],
+  resolve: (argv: readonly ByteString[]) => Command | CommandFailure,
+): ErrorReply | null {
+  for (const argv of commands) {
+    const command = resolve(argv);
+    const foreign = command instanceof CommandFailure ? null : foreignCursor(command, argv);
+    if (foreign !== null) return foreign;
+  }
+  return null;
 }

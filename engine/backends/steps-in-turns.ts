@@ -1,6 +1,6 @@
 /** Replies whose items are found in steps, found in turns of the event loop, so that a long query does not keep other clients waiting. */
 import type { Reply } from "../../protocol/reply.js";
-import { StepReply } from "../../protocol/step-reply.js";
+import { StepReply, settled } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 
@@ -16,7 +16,7 @@ export function foundInTurns(reply: Reply, uptime: () => number): Reply | Promis
 function* found(reply: StepReply<"array"> | StepReply<"map">): Generator<void, Reply> {
   try {
     yield* reply.steps();
-    return reply;
+    return settled(reply);
   } catch (problem) {
     if (problem instanceof CommandFailure) return problem.reply;
     throw problem;

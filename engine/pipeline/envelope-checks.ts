@@ -4,6 +4,7 @@ import type { DateWindow } from "../../options/date-window.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
+import { validity } from "../../store/rights/key-record.js";
 import { type Refused, refused } from "../answers/request.js";
 
 /**
@@ -61,15 +62,13 @@ export function checkRing({ commands }: Pick<Envelope, "commands">, bytes: numbe
   return refused("ring-too-long", `${bytes} bytes, of ${RING_BODY_BYTES_MAX}`);
 }
 
-/** Whether a key may sign at a time. @param at  milliseconds since 1970 */
-export function checkValidity(
-  signer: KeyRecord,
-  validity: "valid" | "revoked" | "not-yet-valid" | "expired",
-): Refused | null {
-  if (validity === "valid") return null;
+/** Checks whether a key may sign at a time. @param at  milliseconds since 1970 */
+export function checkValidity(signer: KeyRecord, at: number): Refused | null {
+  const state = validity(signer, at);
+  if (state === "valid") return null;
   const who = `key ${hexOf(signer.id)}${signer.label === "" ? "" : ` (${signer.label})`}`;
-  if (validity === "revoked") return refused("revoked", who);
-  return refused(validity === "expired" ? "key-expired" : "key-not-yet-valid", who);
+  if (state === "revoked") return refused("revoked", who);
+  return refused(state === "expired" ? "key-expired" : "key-not-yet-valid", who);
 }
 
 /** Whether a date lies in the window. @param clock  the daemon's */

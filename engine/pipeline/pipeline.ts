@@ -97,9 +97,20 @@ export class Pipeline {
       return this.#unidentified(message, notApplied(id, identified));
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
-    const { standing } = this.#recording;
     const isRecorded = listener === null && this.#recording.records(envelope);
-    const taken: Taken = { id, envelope, signer: identified, message, isRecorded, room, standing, listener };
+    const standing = isRecorded ? "" : this.#recording.standing;
+    const now = this.#parts.environment.clock();
+    const taken: Taken = {
+      id,
+      envelope,
+      signer: identified,
+      message,
+      now,
+      isRecorded,
+      room,
+      standing,
+      listener,
+    };
     const answer = this.#answer(taken);
     // The commands are garbage from here on, and do not wait for the disk.
     const { at, seq } = envelope;
@@ -109,8 +120,8 @@ export class Pipeline {
   }
 
   #answer(taken: Taken): Answered {
-    const { id, message, signer } = taken;
-    const misdirected = this.#checkKey(signer, this.#parts.environment.clock()) ?? this.#address(taken);
+    const { id, message, signer, now } = taken;
+    const misdirected = (signer && checkValidity(signer, now)) ?? this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
     // It tells nobody anything. Whoever has seen a command must not have it remembered by this before it comes.
     if (taken.listener !== null && taken.envelope.only === null) return this.#apply(taken);
@@ -165,11 +176,6 @@ export class Pipeline {
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }
 
-  #checkKey(signer: KeyRecord | null, at: number): Refused | null {
-    if (signer === null) return null;
-    return checkValidity(signer, this.signers?.ring.validity(signer, at) ?? "revoked");
-  }
-
   /** Whether it is meant for this daemon, and its key was valid at its date. */
   #address({ envelope, signer, message }: Taken): Refused | null {
     const { databases, daemon } = this.#parts;
@@ -180,14 +186,13 @@ export class Pipeline {
       takesConditions: databases.takeConditions,
     };
     const wrong = checkEnvelope(envelope, message.body.length, signer, audience);
-    return wrong ?? this.#checkKey(signer, envelope.at);
+    return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 
   /** What it was answered before. null: it was not seen, or its date has left the window. */
   #firstAnswer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
-    const { id, envelope, isRecorded } = taken;
-    const clock = this.#parts.environment.clock();
-    this.seen.forget(clock, clock - this.#parts.window.past);
+    const { id, envelope, isRecorded, now } = taken;
+    this.seen.forget(now, now - this.#parts.window.past);
     const found = this.seen.find(id, envelope.at);
     if (found !== undefined)
       return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
@@ -205,13 +210,13 @@ export class Pipeline {
   }
 
   #checkDate(taken: Taken): EnvelopeAnswer | null {
-    const { environment, observer, window } = this.#parts;
-    const { at } = taken.envelope;
-    const clock = environment.clock();
-    observer.skewed(at - clock);
-    const skewed = checkDate(at, clock, window);
+    const { observer, window } = this.#parts;
+    const { envelope, now } = taken;
+    const { at } = envelope;
+    observer.skewed(at - now);
+    const skewed = checkDate(at, now, window);
     if (skewed === null) return this.#checkFloor(taken);
-    if (at >= clock) return this.#refuse(taken, skewed);
+    if (at >= now) return this.#refuse(taken, skewed);
     this.seen.floor = Math.max(this.seen.floor, at);
     return notApplied(taken.id, skewed);
   }
@@ -244,7 +249,7 @@ export class Pipeline {
   /** After everything that may refuse it: what is not taken makes nobody else's be forgotten. */
   #makeRoom(taken: Taken): EnvelopeAnswer | null {
     const { seen } = this;
-    const room = seen.makeRoom(this.#parts.environment.clock());
+    const room = seen.makeRoom(taken.now);
     if (room === false) return unknown(notApplied(taken.id, refused("memory-full", `${seen.size} ids`)));
     if (room === true) return null;
     this.#parts.log.warn({ takesFrom: room + 1 }, FORGOTTEN_EARLY);
@@ -278,7 +283,7 @@ export class Pipeline {
     // Looked up anew: it may have been revoked meanwhile.
     const signer = taken.signer === null ? null : this.signers?.ring.find(taken.signer.id);
     if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key is gone"));
-    const invalid = this.#checkKey(signer, this.#parts.environment.clock());
+    const invalid = signer && checkValidity(signer, this.#parts.environment.clock());
     return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
   }
 

@@ -43,7 +43,7 @@ export function senderOfCommand(
       "bad-signature",
       `a signature of ${signature.length} bytes that no key of this daemon made`,
     );
-  return checkValidity(signer, signers.ring.validity(signer, environment.clock())) ?? signer;
+  return checkValidity(signer, environment.clock()) ?? signer;
 }
 
 /** Of an envelope: nothing of it is looked at but the key's id. @throws MalformedFrame */

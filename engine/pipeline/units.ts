@@ -42,10 +42,13 @@ export interface Taken {
   readonly signer: KeyRecord | null;
   /** As it came. */
   readonly message: CommandMessage;
+  /** Milliseconds since 1970 when it came. */
+  readonly now: number;
   /** Whether the timeline keeps it. */
   readonly isRecorded: boolean;
   /** Bytes that its units' replies may have together. */
   readonly room: number;
+  /** The mark of the answers of one that is not recorded. */
   readonly standing: Standing;
   /** Who takes it instead of the databases; null: it is for these. */
   readonly listener: UnitListener | null;

@@ -1,5 +1,5 @@
 /** The data folder (--data): made with the daemon's own key in it, which says for good whose folder it is. */
-import { mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { discard, placeNew, stage } from "../../keys/atomic-file.js";
 import { KeyFileError } from "../../keys/errors.js";
@@ -18,6 +18,16 @@ export const snapshotFolder = (data: string): string => join(data, "snapshots");
 
 /** Where it has the states of a stream (--order), in place of a timeline. */
 export const orderFolder = (data: string): string => join(data, "order");
+
+/** Returns why a folder is not read as a daemon's, and what to do. @param folder  one in which no timeline was found */
+export function noTimeline(folder: string): string {
+  const reason = !existsSync(folder)
+    ? "there is no such folder, or this user cannot see it"
+    : statSync(folder).isDirectory()
+      ? "there is no timeline in it, or this user cannot read it"
+      : "it is a file";
+  return `${reason}. Name the folder of a daemon.`;
+}
 
 /**
  * The key in a folder; both are made where they are missing.

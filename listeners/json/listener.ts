@@ -43,6 +43,10 @@ export class JsonListener extends UserListener<Buffer> {
     if (this.#replicas !== null) this.#replicas.limits = limits;
   }
 
+  override get loading(): string | null {
+    return this.#replicas?.isReady === false ? this.#replicas.notReady : null;
+  }
+
   override get jsonReplicas(): JsonReplicaFigures | null {
     return this.#replicas?.figures ?? null;
   }

@@ -12,7 +12,14 @@ import { inTurns } from "../../protocol/steps.js";
 import type { Action, ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
-import { ERROR_HEAD, failure, faultSentence, type Text, withinStrings } from "./messages/answers.js";
+import {
+  ERROR_HEAD,
+  failure,
+  faultSentence,
+  type Member,
+  type Text,
+  withinStrings,
+} from "./messages/answers.js";
 import { coded } from "./messages/error-codes.js";
 import { memberFault } from "./messages/members.js";
 import { type JsonRequest, readRequest, textOfLine } from "./messages/request.js";
@@ -34,6 +41,8 @@ const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
 /** Milliseconds that a request of another server waits for this daemon to be ready. */
 const PASSED_ON_WAIT_MS = 500;
+/** An original goes through this member of an answer to `getall`, which it does not expect to be an error. */
+const NO_DOCUMENTS: Member = ["documents", "[]"];
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
 export class JsonSession implements ActionHost {
@@ -105,7 +114,7 @@ export class JsonSession implements ActionHost {
     const serve = () => this.#run(action, run, request);
     return this.#isServed(action, request)
       ? serve()
-      : this.#whenServed(request).then((late) => late ?? serve());
+      : this.#whenServed(action, request).then((late) => late ?? serve());
   }
 
   #run(action: string, run: Action, request: JsonRequest): Text | Promise<Text> {
@@ -117,26 +126,22 @@ export class JsonSession implements ActionHost {
     return answer;
   }
 
-  /**
-   * Whether the servers of --json-replica have given their documents, or the action needs none. An original asks for all documents at its start,
-   * in these words, and gets those that are here.
-   */
+  /** Whether the servers of --json-replica have given their documents, or the action needs none. */
   #isServed(action: string, request: JsonRequest): boolean {
     const { replicas } = this.#host;
     if (replicas === null || replicas.isReady || action === "auth") return true;
-    return (
-      request.document === undefined &&
-      (action === "getall" ? request.isOff("replicate") : action === PROBE_ACTION)
-    );
+    return request.document === undefined && action === PROBE_ACTION;
   }
 
   /** Waits until the daemon is ready, for as long as a server may be silent. @returns an error's answer if it is not; null: it is */
-  async #whenServed(request: JsonRequest): Promise<string | null> {
+  async #whenServed(action: string, request: JsonRequest): Promise<string | null> {
     const replicas = this.#host.replicas as JsonReplicas;
     const isPassed = request.isOff("replicate");
-    // An original that passes a write on serves nothing else until it is answered: the fetch waits for it too.
+    // An original that passes a request on, or asks for all documents at its start, serves nothing else until it is answered: the fetch waits for it too.
     if (await replicas.whenReady(isPassed ? PASSED_ON_WAIT_MS : undefined)) return null;
-    if (isPassed) replicas.noteRefused();
+    if (!isPassed) return failure(replicas.notReady);
+    if (action === "getall") return failure(replicas.notReady, NO_DOCUMENTS);
+    replicas.noteRefused();
     return failure(replicas.notReady);
   }
 

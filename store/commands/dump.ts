@@ -10,6 +10,7 @@ import type { Unit } from "../keyspace/unit.js";
 import { dumpPayload, valueOfPayload } from "../rdb/dump-payload.js";
 import { family } from "../rows/command.js";
 import { read, write } from "../rows/key-spec.js";
+import { typeName } from "../values/value.js";
 
 export const dumps = family("keyspace", {
   DUMP: {
@@ -35,15 +36,17 @@ export const dumps = family("keyspace", {
 
 const FREQUENCY_MAX = 255;
 
-/** Steps of an element that DUMP writes, and of `BYTES_A_STEP` bytes, with their checksum. */
+/** Steps of an element that DUMP writes, of a stream's entry, and of `BYTES_A_STEP` bytes, with their checksum. */
 const DUMPED_STEPS = 6;
+const DUMPED_ENTRY_STEPS = 60;
 const DUMPED_BYTES_STEPS = 6;
 
 function dump(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.get(argv[1]!);
   if (entry === undefined) return NIL;
   const { value } = entry;
-  if (typeof value !== "string") data.effort.work(DUMPED_STEPS * value.size);
+  if (typeof value !== "string")
+    data.effort.work((typeName(value) === "stream" ? DUMPED_ENTRY_STEPS : DUMPED_STEPS) * value.size);
   return bulk(dumpPayload(value, (bytes) => data.effort.work((DUMPED_BYTES_STEPS * bytes) / BYTES_A_STEP)));
 }
 

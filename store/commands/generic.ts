@@ -246,6 +246,9 @@ function moveKeys(argv: readonly ByteString[]): Touch[] {
   return [...touchesOf([update(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
 }
 
+/** Steps of a document's entry that is copied, with its keys and ranks, besides those of an element. */
+const COPIED_ENTRY_STEPS = 5;
+
 function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const [, source, destination] = argv as [string, ByteString, ByteString];
   let db = unit.db;
@@ -259,10 +262,13 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (db === unit.db && source === destination) throw sameObject();
   const entry = data.get(source);
   if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
+  const { value } = entry;
   // Strings are shared.
-  data.effort.produce(typeof entry.value === "string" ? 1 : entry.value.size);
-  data.groups.countCopy(entry.value);
-  data.put(destination, cloneValue(entry.value), entry.expire, db);
+  const size = typeof value === "string" ? 1 : value.size;
+  data.effort.produce(size);
+  data.groups.countCopy(value);
+  if (typeName(value) === "document") data.effort.work(COPIED_ENTRY_STEPS * size);
+  data.put(destination, cloneValue(value), entry.expire, db);
   return ONE;
 }
 
@@ -382,7 +388,7 @@ function randomkey(data: Data, _: readonly ByteString[], unit: Unit): Reply {
     const entry = entries[choose(entries.length)]!;
     if (!isExpired(entry, unit.at)) return bulk(entry.key);
   }
-  const entry = entries.find((candidate) => !isExpired(candidate, unit.at));
+  const entry = data.walked().find((candidate) => !isExpired(candidate, unit.at));
   return entry === undefined ? NIL : bulk(entry.key);
 }
 

@@ -2,6 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
+import type { Effort } from "../keyspace/effort.js";
 import { globMatches } from "../patterns/glob.js";
 import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command.js";
 import { tipsOf } from "../rows/command-tips.js";
@@ -20,7 +21,8 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       complexity: "O(N), N: commands",
       categories: ["connection"],
       summary: "What is known of every command.",
-      run: () => array(topLevel(table).map((command) => commandReply(table, command))),
+      run: ({ effort }) =>
+        array(described(effort, topLevel(table), (command) => commandReply(table, command))),
     },
     "COMMAND|COUNT": {
       arity: 2,
@@ -40,7 +42,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       complexity: "O(N), N: names",
       categories: ["connection"],
       summary: "What commands do, since when, at what cost.",
-      run: (_, argv) => docs(table, argv),
+      run: ({ effort }, argv) => docs(table, argv, effort),
     },
     "COMMAND|GETKEYS": {
       arity: -4,
@@ -75,7 +77,8 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       complexity: "O(N), N: names",
       categories: ["connection"],
       summary: "What is known of some commands.",
-      run: (_, argv) => array(namesAsked(table, argv).map((name) => infoReply(table, name))),
+      run: ({ effort }, argv) =>
+        array(described(effort, namesAsked(table, argv), (name) => infoReply(table, name))),
     },
     "COMMAND|LIST": {
       arity: -2,
@@ -106,6 +109,19 @@ function helpOf(table: CommandTable, container: string): Row {
     summary: HELP_SUMMARY,
     run: () => array(helpLines(container, names()).map((line) => status(line))),
   };
+}
+
+/** Steps of a command that is described, besides those of the reply's items. */
+const DESCRIBED_STEPS = 200;
+
+/** Counts and returns descriptions. @throws TooMuch */
+function described<Named, Description>(
+  effort: Effort,
+  commands: readonly Named[],
+  describe: (command: Named) => Description,
+): readonly Description[] {
+  effort.work(DESCRIBED_STEPS * commands.length);
+  return commands.map(describe);
 }
 
 function topLevel(table: CommandTable): Command[] {
@@ -185,10 +201,11 @@ function filterOf(kind: string, value: string): (command: Command) => boolean {
 }
 
 /** Of all commands, or of those named; what is unknown is left out. A container tells of its subcommands. */
-function docs(table: CommandTable, argv: readonly ByteString[]): Reply {
+function docs(table: CommandTable, argv: readonly ByteString[], effort: Effort): Reply {
   const chosen =
     argv.length === 2 ? topLevel(table) : argv.slice(2).flatMap((name) => table.find(name) ?? []);
-  return map(chosen.flatMap((command) => [bulk(lowerName(command)), docsOf(table, command)]));
+  const replies = described(effort, chosen, (command) => [bulk(lowerName(command)), docsOf(table, command)]);
+  return map(replies.flat());
 }
 
 function docsOf(table: CommandTable, command: Command): Reply {

@@ -1,9 +1,12 @@
 /** LCS: the one string command that is an algorithm. Behaviour: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
+import { begun } from "../../protocol/step-reply.js";
+import { finish } from "../../protocol/steps.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { indexArgument } from "../arguments/numbers.js";
 import type { Data } from "../keyspace/mutators.js";
+import type { Unit } from "../keyspace/unit.js";
 
 /** Redis's limit on the table of partial results. */
 const TABLE_BYTES_MAX = 512 * 1024 * 1024;
@@ -25,7 +28,14 @@ interface Range {
 /** Cells of the table that count as one step. */
 const CELLS_A_STEP = 8;
 
-export function longestCommonSubsequence(data: Data, argv: readonly ByteString[]): Reply {
+/** Cells of a step, and places of one that goes back through them. */
+const STEP_CELLS = 65_536;
+
+export function longestCommonSubsequence(
+  data: Data,
+  argv: readonly ByteString[],
+  { takesSteps }: Unit,
+): Reply {
   const a = data.get(argv[1]!)?.value ?? "";
   const b = data.get(argv[2]!)?.value ?? "";
   if (typeof a !== "string" || typeof b !== "string") {
@@ -36,10 +46,15 @@ export function longestCommonSubsequence(data: Data, argv: readonly ByteString[]
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
   data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_A_STEP);
-  const lengths = table(a, b);
+  const work = found(a, b, options);
+  return takesSteps === true ? begun(work) : finish(work);
+}
+
+function* found(a: ByteString, b: ByteString, options: Options): Generator<void, Reply> {
+  const lengths = yield* table(a, b);
   const length = lengths[(a.length + 1) * (b.length + 1) - 1] as number;
   if (options.output === "length") return integer(length);
-  const ranges = walkBack(a, b, lengths);
+  const ranges = yield* walkBack(a, b, lengths);
   if (options.output === "string") {
     return bulk(
       ranges
@@ -75,29 +90,47 @@ function readOptions(argv: readonly ByteString[]): Options {
 }
 
 /** Row i, column j (width: b's length + 1): the length for the first i bytes of a and j bytes of b. */
-function table(a: ByteString, b: ByteString): Uint32Array {
+function* table(a: ByteString, b: ByteString): Generator<void, Uint32Array> {
   const width = b.length + 1;
   const lengths = new Uint32Array((a.length + 1) * width);
-  for (let i = 1; i <= a.length; i++) {
-    for (let j = 1; j <= b.length; j++) {
-      const above = (i - 1) * width + j;
-      lengths[i * width + j] =
-        a.charCodeAt(i - 1) === b.charCodeAt(j - 1)
-          ? lengths[above - 1]! + 1
-          : Math.max(lengths[above]!, lengths[i * width + j - 1]!);
+  let cells = 0;
+  for (let i = 1; i <= a.length; i++)
+    for (let from = 1; from <= b.length; from += STEP_CELLS) {
+      const to = Math.min(b.length, from + STEP_CELLS - 1);
+      fillRow(lengths, a.charCodeAt(i - 1), b, { above: (i - 1) * width, from, to });
+      cells += to - from + 1;
+      if (cells < STEP_CELLS) continue;
+      cells = 0;
+      yield;
     }
-  }
   return lengths;
 }
 
+/** Fills the columns of a row from one to another, both inclusive. @param above  place of the row above */
+function fillRow(
+  lengths: Uint32Array,
+  byte: number,
+  b: ByteString,
+  { above, from, to }: { readonly above: number; readonly from: number; readonly to: number },
+): void {
+  const row = above + b.length + 1;
+  for (let j = from; j <= to; j++)
+    lengths[row + j] =
+      byte === b.charCodeAt(j - 1)
+        ? lengths[above + j - 1]! + 1
+        : Math.max(lengths[above + j]!, lengths[row + j - 1]!);
+}
+
 /** The common stretches, last one first. */
-function walkBack(a: ByteString, b: ByteString, lengths: Uint32Array): Range[] {
+function* walkBack(a: ByteString, b: ByteString, lengths: Uint32Array): Generator<void, Range[]> {
   const width = b.length + 1;
   const ranges: Range[] = [];
   let open: Range | null = null;
   let i = a.length;
   let j = b.length;
+  let moves = 0;
   while (i > 0 && j > 0) {
+    if (++moves % STEP_CELLS === 0) yield;
     if (a.charCodeAt(i - 1) === b.charCodeAt(j - 1)) {
       i--;
       j--;

@@ -88,6 +88,8 @@ const HELP: readonly string[] = [
 ];
 
 const SAMPLES_DEFAULT = 5;
+/** Steps of an element whose bytes MEMORY USAGE estimates. */
+const SAMPLED_STEPS = 4;
 
 /** A name that stands before subcommands only. */
 function container(name: string, since: string, summary: string): Row {
@@ -120,7 +122,9 @@ function usage(data: Data, argv: readonly ByteString[]): Reply {
     if (samples < 0) throw syntaxError();
   }
   const entry = data.get(argv[2]!);
-  return entry === undefined
-    ? NIL
-    : integer(estimatedBytes(entry, samples === 0 ? Number.POSITIVE_INFINITY : samples));
+  if (entry === undefined) return NIL;
+  const { value } = entry;
+  const sampled = samples === 0 ? Number.POSITIVE_INFINITY : samples;
+  if (typeof value !== "string") data.effort.work(SAMPLED_STEPS * Math.min(value.size, sampled));
+  return integer(estimatedBytes(entry, sampled));
 }

@@ -4,6 +4,7 @@
  * Source: docs/decisions/0047-budgets-count-what-is-produced.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { ManyBulks } from "../../protocol/many-bulks.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/errors.js";
 
@@ -19,6 +20,8 @@ export const SORTED_MEMBER_STEPS = 12;
 export const REMOVED_ELEMENT_STEPS = 7;
 /** Steps for each element that is read into a reply, besides the step of the reply's item. */
 export const ANSWERED_ELEMENT_STEPS = 3;
+/** Steps for each key of a database that is passed over to find some of them. */
+export const WALKED_KEY_STEPS = 1;
 /** Steps for each element or `BYTES_A_STEP` bytes of the arguments. */
 export const STEPS_GRANTED = 4;
 /** Steps that a unit may produce wherever it is folded, from CLUSTER SEMANTICS 2 on. */
@@ -38,6 +41,16 @@ export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
       ? "TOOMUCH the query would go through too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
       : "TOOMUCH the command would produce or go through too much in one step: do it in parts, or raise --max-unit-steps",
   );
+
+/** Returns the items of a reply, with those of the replies in it. */
+function itemsOf(reply: Reply): number {
+  // Its items are only made to be counted otherwise.
+  if (reply instanceof ManyBulks) return reply.values.length;
+  if (!("items" in reply)) return 1;
+  let count = 0;
+  for (const item of reply.items) count += itemsOf(item);
+  return count;
+}
 
 export class Effort {
   /** Steps of the unit so far, as every daemon counts them. */
@@ -117,7 +130,7 @@ export class Effort {
       this.work(0);
       this.#grant(argv);
       const reply = run(this);
-      this.work("items" in reply ? reply.items.length : 1);
+      this.work(itemsOf(reply));
       return reply;
     } catch (problem) {
       if (problem instanceof TooMuch) return problem;

@@ -19,6 +19,7 @@ import {
   REMOVED_ELEMENT_STEPS,
   SORTED_MEMBER_STEPS,
   UNCOUNTED_EFFORT,
+  WALKED_KEY_STEPS,
 } from "./effort.js";
 import { GroupMutators } from "./group-mutators.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
@@ -91,6 +92,13 @@ export class Data {
 
   keyspace(db = this.#unit.db): Keyspace {
     return this.#keyspaces[db] as Keyspace;
+  }
+
+  /** Counts and returns all entries of the unit's database, those that have expired too. @throws TooMuch */
+  walked(): readonly Entry[] {
+    const { entries } = this.keyspace();
+    this.effort.work(WALKED_KEY_STEPS * entries.length);
+    return entries;
   }
 
   /** The key's entry, unless it has expired by the unit's date. */

@@ -28,5 +28,15 @@ const LINEAR: ReadonlySet<string> = new Set([
 /** @param writes  whether its flags say so */
 export const isLinear = (name: string, writes: boolean): boolean => writes && LINEAR.has(name);
 
+/** Commands whose replies are found in steps where their sender takes that. */
+const QUERIES: ReadonlySet<string> = new Set([
+  "LCS",
+  "SQL_RO",
+  "MDB.AGGREGATE",
+  "MDB.COUNT",
+  "MDB.DISTINCT",
+  "MDB.FIND",
+]);
+
 /** Whether budgets count a command that reads although nothing in its unit writes, unless it yields: its cost does not follow from its keys. */
-export const isQuery = (name: string): boolean => name === "SQL_RO";
+export const isQuery = (name: string): boolean => QUERIES.has(name);

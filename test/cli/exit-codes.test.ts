@@ -27,7 +27,10 @@ const FOLDERS: readonly Case[] = [
   ["backup new --config nope", 3, /^dbsync: nope does not exist/],
   ["dead-letters list --config broken.toml", 3, /^dbsync: broken\.toml, line 1/],
   ["log verify --data empty --config nope", 3, /^dbsync: nope does not exist/],
-  ["dead-letters list --data nope", 1, /there is no such folder/],
+  ["dead-letters list --data nope", 1, /^dbsync: --data nope: there is no such folder/],
+  ["backup new --data nope", 1, /^dbsync: --data nope: there is no such folder/],
+  ["log verify --data nope --sign-key broken.pem", 4, /^dbsync: --data nope: there is no such folder/],
+  ["backup new --data broken.pem", 1, /^dbsync: --data broken\.pem: it is a file\. Name the folder/],
   ["log verify --backup made.dbsync --sign-key nope.pem", 3, /nope\.pem does not exist/],
   ["backup new --data empty", 1, /no timeline in it/],
   ["backup new", 2, /--data is missing/],
@@ -40,6 +43,11 @@ const FOLDERS: readonly Case[] = [
   ["restore made.dbsync --only a --sign-key broken.pem", 3, /broken\.pem holds no PEM block/],
   ["restore made.dbsync --only a", 2, /the keys are missing/],
   ["restore made.dbsync --data new", 1, /made\.dbsync/],
+  [
+    "restore nope --data new",
+    1,
+    /^dbsync: nope: there is no such file: name a file that dbsync backup wrote/,
+  ],
 ];
 
 for (const [words, code, text] of some(FOLDERS, 5))

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Command } from "commander";
-import { broken, makeProgram } from "../../cli/program.js";
+import { makeProgram } from "../../cli/program.js";
+import { breakHelp } from "../../net/terminal/help-text.js";
 import { runDbsync } from "../client/child.js";
 import { FakeServer } from "../client/fake-server.js";
 import { some } from "../support/amount.js";
@@ -391,7 +392,7 @@ describe("dbsync", () => {
     assert.equal(code, 0);
     for (const [name, help] of [["dbsync", stdout], ...helpsOf(makeProgram())] as const) {
       assert.match(help, /Examples:\n {2}\S[\s\S]*Exit codes:\n {2}0 {2}ok/, name);
-      const lines = broken(help, 100).split("\n");
+      const lines = breakHelp(help, 100).split("\n");
       assert.deepEqual(
         lines.filter((line) => line.length > 100 && !line.startsWith(" ")),
         [],

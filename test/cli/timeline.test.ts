@@ -206,6 +206,7 @@ describe("dbsync status", () => {
     assert.equal(code, 0);
     assert.doesNotMatch(stdout, /TIMELINE OF/);
     assert.match(stdout, /\n\(of software, memory, timelines and members, daemons tell administrators/);
+    assert.match((await run("doctor", "-k", "app.pem")).stdout, /\nAll checks that ran passed\.\n$/);
     assert.doesNotMatch((await plain.run(["status"])).stdout, /administrators/);
   });
 
@@ -271,7 +272,10 @@ describe("a daemon that is away, and its folder", () => {
     const lonely = servers.split(",")[0] ?? "";
     await until("it is missed", async () => {
       const { code, stdout } = await plain.run(["status", "-s", lonely, "-k", "root.pem"]);
-      return code === 1 && /it does not reach its member 127\.0\.0\.1:\d+.*; start that daemon/.test(stdout);
+      return (
+        code === 1 &&
+        /it does not reach its member 127\.0\.0\.1:\d+.*; start the daemon at 127\.0\.0\.1:\d+/.test(stdout)
+      );
     });
     await daemons[0]?.stop();
     const { code, stdout } = await verify("one");
@@ -292,7 +296,7 @@ describe("a daemon that is away, and its folder", () => {
     assert.match(none.stderr, /the keys are missing: give --sign-key and --root-key/);
     const absent = await verify("three");
     assert.equal(absent.code, 4);
-    assert.match(absent.stderr, /there is no timeline in it/);
+    assert.match(absent.stderr, /there is no such folder/);
     assert.ok(!existsSync(join(folder, "three")));
   });
 });

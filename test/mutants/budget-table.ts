@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.js";
 const STORE = "test/store/effort.test.js";
 const ADMISSION = "test/timeline/fold/admission.test.js";
 const PAGE = "test/store/effort-page.test.js";
+const TURNS = "test/engine/backends/steps-in-turns.test.js";
 const ORDER = "test/cluster/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
@@ -107,10 +108,150 @@ export const budgetMutants: readonly Mutant[] = [
     test: STORE,
   },
   {
+    name: "budgets: items of replies in a reply are not counted",
+    file: "store/keyspace/effort.js",
+    find: "count += itemsOf(item);",
+    replace: "count++;",
+    test: PAGE,
+  },
+  {
+    name: "budgets: elements of a list that goes whole are answered for nothing",
+    file: "store/commands/lists/list-moves.js",
+    find: "data.effort.answer(size);",
+    replace: "",
+    test: PAGE,
+  },
+  {
+    name: "budgets: elements that are looked for in a list count as if they were in one place",
+    file: "store/commands/lists/list-search.js",
+    find: "LOOKS_AN_ELEMENT = 8",
+    replace: "LOOKS_AN_ELEMENT = 2",
+    test: STORE,
+  },
+  {
+    name: "budgets: MEMORY USAGE samples for nothing",
+    file: "store/commands/object.js",
+    find: "data.effort.work(SAMPLED_STEPS * Math.min(value.size, sampled));",
+    replace: ";",
+    test: STORE,
+  },
+  {
+    name: "budgets: DUMP of a stream counts an entry as an element",
+    file: "store/commands/dump.js",
+    find: 'typeName(value) === "stream" ? DUMPED_ENTRY_STEPS : DUMPED_STEPS',
+    replace: "DUMPED_STEPS",
+    test: PAGE,
+  },
+  {
+    name: "budgets: an entry of a document is copied as an element",
+    file: "store/commands/generic.js",
+    find: "data.effort.work(COPIED_ENTRY_STEPS * size);",
+    replace: ";",
+    test: PAGE,
+  },
+  {
+    name: "budgets: sorted documents cost what others do",
+    file: "store/queries/bson/sorting.js",
+    find: "work.effort.work(SORTED_STEPS * items.length);",
+    replace: "",
+    test: PAGE,
+  },
+  {
+    name: "budgets: cells that a query answers in one step are not counted",
+    file: "store/commands/relations/sql.js",
+    find: "data.effort.answer(relation.rows.length * relation.columns.length);",
+    replace: "",
+    test: PAGE,
+  },
+  {
+    name: "budgets: registers are raised for nothing",
+    file: "store/commands/hyperloglogs.js",
+    find: "effort.work(RAISED_STEPS * count);",
+    replace: "return;",
+    test: STORE,
+  },
+  {
+    name: "budgets: keys that are passed over are not counted",
+    file: "store/keyspace/mutators.js",
+    find: "this.effort.work(WALKED_KEY_STEPS * entries.length);",
+    replace: "",
+    test: STORE,
+  },
+  {
+    name: "budgets: bytes of documents are added up for nothing",
+    file: "store/commands/collections/definitions.js",
+    find: "data.effort.work(MEASURED_STEPS * collection.size);",
+    replace: "",
+    test: STORE,
+  },
+  {
+    name: "budgets: entries that get another member are not counted",
+    file: "store/commands/documents/document-members.js",
+    find: "data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_A_STEP);",
+    replace: "",
+    test: PAGE,
+  },
+  {
+    name: "budgets: members of a sorted set that are all chosen are answered for nothing",
+    file: "store/commands/sorted-sets/sorted-sets.js",
+    find: "data.effort.answer(value.size);",
+    replace: "",
+    test: PAGE,
+  },
+  {
+    name: "budgets: documents that are read in steps are those that there are later",
+    file: "store/commands/collections/changes.js",
+    find: "if (readings === null)",
+    replace: "if (true)",
+    test: TURNS,
+  },
+  {
+    name: "budgets: documents that no reader reads any more are copied",
+    file: "store/commands/collections/reads.js",
+    find: "reading.release();",
+    replace: ";",
+    test: TURNS,
+  },
+  {
+    name: "budgets: documents that a filter does not mean are looked at in one step",
+    file: "store/commands/collections/candidates.js",
+    find: "if (++looks % STEP_ITEMS === 0)",
+    replace: "if (false)",
+    test: TURNS,
+  },
+  {
+    name: "budgets: a MongoDB client's reads take one step",
+    file: "listeners/mongo/session/sender.js",
+    find: "takesSteps = true;",
+    replace: "takesSteps = false;",
+    test: "test/listeners/mongo/long-reads.test.js",
+  },
+  {
+    name: "budgets: commands are described for nothing",
+    file: "store/commands/introspection.js",
+    find: "effort.work(DESCRIBED_STEPS * commands.length);",
+    replace: "",
+    test: STORE,
+  },
+  {
+    name: "budgets: LCS compares in one step",
+    file: "store/rows/linear-commands.js",
+    find: '"LCS",',
+    replace: "",
+    test: TURNS,
+  },
+  {
     name: "budgets: rows that a change looks at are not counted",
     file: "store/commands/relations/evaluation.js",
     find: "data.effort.work(rows * STEPS_A_ROW);",
     replace: "",
     test: PAGE,
+  },
+  {
+    name: "turns: rounds of dropping expired keys run beside each other",
+    file: "engine/backends/memory.js",
+    find: "if (!this.#isSweeping)",
+    replace: "if (true)",
+    test: "test/engine/backends/expired-keys.test.js",
   },
 ];

@@ -9,6 +9,13 @@ const BSON = "test/store/values/collections/bson.test.js";
 
 export const collectionMutants: readonly Mutant[] = [
   {
+    name: "collections: an upsert makes an id with fields of operators",
+    file: "listeners/mongo/commands/refused-documents.js",
+    find: "if (upsert === null || upsert.every((byte) => byte === 0))",
+    replace: "if (bytes !== null)",
+    test: "test/listeners/mongo/documents.test.js",
+  },
+  {
     name: "collections: $lookup touches its own collection alone",
     file: "store/commands/collections/collection-keys.js",
     find: "return collectionsIn(documentOf(argument));",

@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const FETCH = "listeners/json/replicas/first-fetch.js";
 const LINK = "listeners/json/replicas/replica-link.js";
+const LOADING = "test/listeners/json/loading.test.js";
 const TEST = "test/listeners/json/first-fetch.test.js";
 
 export const fetchMutants: readonly Mutant[] = [
@@ -12,6 +13,27 @@ export const fetchMutants: readonly Mutant[] = [
     find: "|| links.some(({ contact }) => !contact.hasGiven)",
     replace: "",
     test: TEST,
+  },
+  {
+    name: "first fetch: a server that starts gets an empty list of documents before they are fetched",
+    file: "listeners/json/session.js",
+    find: "request.document === undefined && action === PROBE_ACTION",
+    replace: 'request.document === undefined && (action === PROBE_ACTION || action === "getall")',
+    test: TEST,
+  },
+  {
+    name: "first fetch: Redis clients read and write documents before they are fetched",
+    file: "engine/users/loading-path.js",
+    find: "this.#backend.refusalOf(command) ?? ",
+    replace: "",
+    test: LOADING,
+  },
+  {
+    name: "first fetch: signed transactions write documents before they are fetched",
+    file: "engine/backends/memory.js",
+    find: "if (refused !== null)\n                return refused;",
+    replace: "",
+    test: LOADING,
   },
   {
     name: "replicas: a dbsyncd is taken for an original",
@@ -33,5 +55,12 @@ export const fetchMutants: readonly Mutant[] = [
     find: "if (!this.#reported.has(document))",
     replace: "if (true)",
     test: TEST,
+  },
+  {
+    name: "fetch: the line that replaces --json-replica is refused at the start for want of a secret",
+    file: "listeners/json/replicas/replica-contact.js",
+    find: " --cluster-secret FILE",
+    replace: "",
+    test: "test/listeners/json/dbsyncd-replica.test.js",
   },
 ];

@@ -131,4 +131,18 @@ export const listMutants: readonly Mutant[] = [
     replace: "if (false)",
     test: "test/cluster/members/member-lists.test.js",
   },
+  {
+    name: "status: the fix for a member that is not reached does not name it",
+    file: "cli/status/timeline-problems.js",
+    find: "start the daemon at",
+    replace: "start that daemon, not",
+    test: "test/cli/status/timeline-problems.test.js",
+  },
+  {
+    name: "folders: a missing folder is reported as one without a timeline",
+    file: "engine/trust/data-folder.js",
+    find: "!existsSync(folder)",
+    replace: "false",
+    test: "test/engine/trust/data-folder.test.js",
+  },
 ];

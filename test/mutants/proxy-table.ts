@@ -53,4 +53,11 @@ export const proxyMutants: readonly Mutant[] = [
     replace: 'throw problem;\nvoid ("", `reading',
     test: "test/proxy/upstream/connection.test.js",
   },
+  {
+    name: "help: long lines are not broken at the terminal's width",
+    file: "net/terminal/help-text.js",
+    find: "columns + 1",
+    replace: "columns + 99",
+    test: "test/options/options.test.js",
+  },
 ];

@@ -2,6 +2,12 @@
 import type { Mutant } from "./mutant.js";
 
 const PAGE = "store/values/tables/scan-page.js";
+const PAGES = "test/timeline/fold/pages.test.js";
+/** What finds keys only as they are now. */
+const FIRST_ENTRIES =
+  "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
+const SPREAD = "test/engine/backends/redis/cluster-spread.test.js";
+const MARKED = "test/engine/backends/redis/marked-cursors.test.js";
 const TABLE = "test/store/values/tables/dense-table.test.js";
 
 export const scanMutants: readonly Mutant[] = [
@@ -27,11 +33,82 @@ export const scanMutants: readonly Mutant[] = [
     test: "test/store/commands/generic.test.js",
   },
   {
+    name: "scans: a transaction takes another daemon's cursor",
+    file: "cluster/replica/timeline-backend.js",
+    find: "return refused ?? database.sharing",
+    replace: "return this.standstill ?? database.sharing",
+    test: "test/engine/backends/scan-cursor.test.js",
+  },
+  {
+    name: "scans: a daemon before a Redis takes another one's cursor",
+    file: "engine/backends/redis/marked-cursors.js",
+    find: "if (value / OWN !== mark())",
+    replace: "if (false)",
+    test: MARKED,
+  },
+  {
+    name: "scans: a transaction before a Redis is sent marked cursors",
+    file: "engine/backends/redis/marked-cursors.js",
+    find: "const own = isScan(argv) ? ownScan(argv) : argv;",
+    replace: "const own = argv;",
+    test: MARKED,
+  },
+  {
+    name: "scans: log --follow leaves out what one answer does not have",
+    file: "cli/past/log-following.js",
+    find: "const asksOn = isMissing && ",
+    replace: "const asksOn = false && ",
+    test: "test/cli/past/log-following.test.js",
+  },
+  {
+    name: "scans: a cluster's cursor goes on at the first master when its own is gone",
+    file: "engine/backends/redis/cluster-spread.js",
+    find: "names.indexOf(name);",
+    replace: "Math.max(0, names.indexOf(name));",
+    test: SPREAD,
+  },
+  {
+    name: "scans: two masters of a cluster have one name",
+    file: "engine/backends/redis/cluster-spread.js",
+    find: "name === 0 || taken.has(name)",
+    replace: "name === 0",
+    test: SPREAD,
+  },
+  {
     name: "scans: a table is scanned by place",
     file: "store/values/tables/dense-table.js",
     find: "return indexedPage(this.#index, request);",
     replace:
       "{ const at = request.from || this.items.length; const to = Math.max(0, at - request.count); return { places: Array.from({ length: at - to }, (_, i) => to + i), next: to }; }",
     test: "test/timeline/fold/scan-order.test.js",
+  },
+  {
+    name: "scans: DOC.LIST goes on with the entries of its first step",
+    file: "store/commands/documents/documents.js",
+    find: "named(documentsOf(data, { at, db }))",
+    replace: `named(documentsOf(${FIRST_ENTRIES}, { at, db }))`,
+    test: PAGES,
+  },
+  {
+    name: "scans: DOC.GETALL reads the documents of its first step",
+    file: "store/commands/documents/documents.js",
+    find: "allOf(documentsOf(data, { at, db }), effort, data, { at, db })",
+    replace: `allOf(documentsOf(data, { at, db }), effort, ${FIRST_ENTRIES}, { at, db })`,
+    test: PAGES,
+  },
+  {
+    name: "scans: a statement goes on with rows that changed since it began",
+    file: "store/values/relations/table.js",
+    find: "this.#rows = this.#rows.slice();",
+    replace: "",
+    test: PAGES,
+  },
+  {
+    name: "scans: states are summed up by place, so that keys that move count twice",
+    file: "timeline/state-digests.js",
+    find: "let from = 0;\n    do {",
+    replace:
+      "for (let place = keyspace.size - 1; place >= 0; place--) { if (keyspace.entries[place] !== undefined) see(keyspace.entries[place]); if (place % KEYS_A_STEP === 0) yield; }\n    return;\n    let from = 0;\n    do {",
+    test: "test/timeline/state-digests.test.js",
   },
 ];

@@ -5,7 +5,7 @@ const RECORDED = "test/listeners/resp/scripts/recorded.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
-    name: "scripts: what a script did on the state is not taken back before it is recorded",
+    name: "scripts: changes of a script are not undone before they are recorded",
     file: "cluster/replica/trial.js",
     find: "this.#database.undo(this.#records);",
     replace: "",
@@ -19,14 +19,14 @@ export const scriptMutants: readonly Mutant[] = [
     test: RECORDED,
   },
   {
-    name: "scripts: an entry has the fold's id, not the one that the script was told",
+    name: "scripts: an entry has the fold's id, not the one that the script received",
     file: "cluster/replica/as-done.js",
     find: 'case "XADD":',
     replace: 'case "":',
     test: RECORDED,
   },
   {
-    name: "scripts: a user's rights end where his script begins",
+    name: "scripts: a script runs without the rights of its user being checked",
     file: "listeners/resp/session/script-caller.js",
     find: "const refused = session.guest.refusal(command, argv);",
     replace: "const refused = null;",

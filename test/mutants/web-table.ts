@@ -38,6 +38,20 @@ export const webMutants: readonly Mutant[] = [
     test: "test/client/browser/web-client.test.js",
   },
   {
+    name: "contained: clients of --ws are offered compression",
+    file: "listeners/ws/doorway.js",
+    find: "perMessageDeflate: false",
+    replace: "perMessageDeflate: { threshold: 0 }",
+    test: "test/listeners/ws/listener.test.js",
+  },
+  {
+    name: "contained: a broken frame of WebSocket ends the process",
+    file: "listeners/ws/message-socket.js",
+    find: 'messages.on("error", ({ message }) => this.#blame(message, NORMAL));',
+    replace: "",
+    test: "test/listeners/ws/listener.test.js",
+  },
+  {
     name: "contained: an exception while a WebSocket message is read ends the process",
     file: "listeners/ws/message-socket.js",
     find: "this.failure = problem;",

@@ -13,7 +13,7 @@ import { startDaemon } from "../support/daemon-process.js";
 import { programPaths } from "../support/programs.js";
 import { buildRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
-import { type RunbookLine, runbookLines, wordsOf } from "./runbook-text.js";
+import { type ConsoleLine, consoleLines, wordsOf } from "./console-text.js";
 
 const DAY_MS = 86_400_000;
 const ALL = [0, 1, 2];
@@ -83,7 +83,7 @@ async function idOf(index: number): Promise<string> {
   return id;
 }
 
-const lines = runbookLines();
+const lines = consoleLines("docs/runbooks.md");
 const typed = new Set<number>();
 
 /** What the text leaves to the reader. */
@@ -110,7 +110,7 @@ async function type(section: string, block: number, meant: Meant = {}): Promise<
   }
 }
 
-async function typeLine({ command, comment }: RunbookLine, meant: Meant): Promise<void> {
+async function typeLine({ command, comment }: ConsoleLine, meant: Meant): Promise<void> {
   const [, digit] = /\bon db(\d)/.exec(comment) ?? [];
   const machine = digit === undefined ? meant.machine : Number(digit) - 1;
   const [program = "", ...words] = wordsOf(command);

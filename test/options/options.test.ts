@@ -8,11 +8,12 @@ import { after, test } from "node:test";
 import { readCommandLine } from "../../daemon/command-line.js";
 import { writeClusterSecret } from "../../keys/cluster-secret.js";
 import { StartError } from "../../net/process/start-error.js";
+import { breakHelp } from "../../net/terminal/help-text.js";
 import { runDbsync } from "../client/child.js";
 import { some } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { runDaemon, startDaemon } from "../support/daemon-process.js";
-import { listenAtFreePort } from "../support/free-port.js";
+import { freePort, listenAtFreePort } from "../support/free-port.js";
 import { NAMELESS } from "../support/nameless.js";
 import { RawClient } from "../support/raw-client.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -362,6 +363,7 @@ test("--help shows twelve options at most, --help-all every one, --version the v
   assert.match(all.stdout, /\nLimits:\n[\s\S]*--max-request-bytes <bytes>[\s\S]*\nLog:\n/);
   assert.match(short.stdout, /Exit codes: 0 stopped cleanly, 1 could not start .*, 2 usage/);
   assert.deepEqual([short.code, all.code], [0, 0]);
+  for (const line of breakHelp(short.stdout, 80).split("\n")) assert.ok(line.length <= 80, line);
   assert.match((await runDaemon(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
@@ -416,6 +418,14 @@ test("the last line at the start says that the daemon is ready, and a command th
   await using signed = await startDaemon(["-s", publicKey]);
   const told = await signed.logged((line) => line.msg.startsWith("ready"));
   assert.match(told.msg, /-k private\.pem PING$/);
+  await using unsigned = await startDaemon(["--data", join(folder, "unsigned"), "--resp", "0"]);
+  const keyless = await unsigned.logged((line) => line.msg.startsWith("ready"));
+  assert.match(keyless.msg, /^ready for clients that do not sign; signed commands need -s or --root-key/);
+  await using fetching = await startDaemon([
+    ...["--json", "0", "--json-replica", `127.0.0.1:${await freePort()}`],
+  ]);
+  const early = await fetching.logged(({ msg }) => / try: /.test(msg));
+  assert.match(early.msg, /^started, but not yet ready for JSON clients; try: dbsync send /);
 });
 
 test("an unsigned daemon on all addresses starts when that is permitted", async () => {

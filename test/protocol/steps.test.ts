@@ -1,8 +1,8 @@
 /** Work in steps gives what it would give at once. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bulk } from "../../protocol/reply.js";
-import { StepReply, settled } from "../../protocol/step-reply.js";
+import { bulk, integer } from "../../protocol/reply.js";
+import { begun, StepReply, settled } from "../../protocol/step-reply.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
@@ -41,4 +41,16 @@ test("a reply in steps is found once, by whoever asks first", () => {
   assert.deepEqual(reply.items, [bulk("a")]);
   assert.deepEqual(finish(reply.steps()), [bulk("a")]);
   assert.equal(runs, 1);
+});
+
+test("work that needs one step is its reply; other work stands for its reply until it is settled", () => {
+  function* work(steps: number) {
+    while (steps-- > 1) yield;
+    return integer(7);
+  }
+  assert.deepEqual(begun(work(1)), integer(7));
+  const begunWork = begun(work(3));
+  assert.ok(begunWork instanceof StepReply);
+  assert.deepEqual(settled(begunWork), integer(7));
+  assert.deepEqual(settled(begunWork), integer(7));
 });

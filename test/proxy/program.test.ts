@@ -20,6 +20,12 @@ test("a place that is none, or that holds a password, is told, and the password 
   assert.doesNotMatch(stdout + stderr, /secret/);
 });
 
+test("the help fits 80 columns", async () => {
+  const { code, stdout } = await proxy("--help");
+  assert.equal(code, 0);
+  for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
+});
+
 test("a balancer whose --admin cannot listen ends", async () => {
   const taken = createServer();
   await listenAtFreePort(taken);

@@ -15,6 +15,7 @@ import {
   STEPS_GRANTED,
   TooMuch,
   UNIT_STEPS_DEFAULT,
+  WALKED_KEY_STEPS,
 } from "../../store/keyspace/effort.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
@@ -30,6 +31,7 @@ for (const [name, sentence] of Object.entries({
   MEMBER_STEPS: `a member of a set or hash ${MEMBER_STEPS}`,
   SORTED_MEMBER_STEPS: `one of a sorted set ${SORTED_MEMBER_STEPS}`,
   LOOKS_A_STEP: `${LOOKS_A_STEP} elements that are only compared are one`,
+  WALKED_KEY_STEPS: `is ${WALKED_KEY_STEPS}. Commands count`,
   STEPS_GRANTED: `${STEPS_GRANTED} steps for each argument and each ${BYTES_A_STEP} bytes`,
   PRODUCED_MAX: `produces more than ${number(PRODUCED_MAX)} steps`,
   WORK_MAX: `\`WORK_MAX\`, ${number(WORK_MAX)} rows`,
@@ -49,7 +51,7 @@ const ROWS = [...page.matchAll(/\| `([^`]+)` \| (\d+) \| ([\d,]+) \|/g)].map(
 
 const argvOf = (line: string): Argv => {
   const [name = "", database = "", ...words] = line.split(" ");
-  return name === "SQL" ? [name, database, words.join(" ")] : line.split(" ");
+  return name.startsWith("SQL") ? [name, database, words.join(" ")] : line.split(" ");
 };
 
 /** A command that counts nothing: with it in the unit, what a command reads counts as well. */

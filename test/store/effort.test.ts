@@ -15,7 +15,7 @@ import { sealed } from "../../store/rdb/dump-payload.js";
 import { RdbWriter } from "../../store/rdb/rdb-writer.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { type Argv, made, repeated, unit } from "./effort-state.js";
+import { type Argv, made, repeated, SIZE, unit } from "./effort-state.js";
 
 type Make = (random: SeededRandom) => Argv;
 
@@ -79,9 +79,61 @@ const WRITES: readonly Make[] = [
   () => ["MDB.DELETE", "d", "c", "1", '{"q":{"n":7},"limit":0}'],
   () => ["MDB.CREATEINDEXES", "d", "c", '{"key":{"n":1},"name":"n_1"}'],
   () => ["DOC.UPDATE", "doc", '{"$inc":{"a":1}}', "QUERY", '{"b":"x"}'],
+  () => ["DOC.MEMBER", "ADD", "doc", "k", "1"],
+  () => ["DOC.MEMBER", "DROP", "doc", "b"],
+  () => ["DOC.DELETE", "doc", "QUERY", '{"b":"x"}'],
+  () => ["MDB.DROPDATABASE", "d"],
+  (random) => ["LMPOP", "1", "l", "LEFT", "COUNT", offset(random)],
+  (random) => ["ZMPOP", "1", "z", "MIN", "COUNT", offset(random)],
+  () => ["LREM", "l", "0", "e5"],
+  () => ["XAUTOCLAIM", "x", "group", "second", "0", "0", "COUNT", "1000"],
+  () => ["XREADGROUP", "GROUP", "group", "first", "STREAMS", "x", "0"],
+  () => ["XGROUP", "DELCONSUMER", "x", "group", "first"],
+  (random) => ["RENAME", random.oneOf(["l", "m", "h", "z", "x"]), "renamed"],
+  (random) => [random.oneOf(["DEL", "UNLINK"]), "l", "m", "h", "z", "x", "s"],
+  () => ["EXPIRE", "h", "0"],
+  () => ["MOVE", "z", "1"],
+  () => ["FLUSHALL"],
   () => ["SQL", "d", "insert into t select a, v from t"],
   () => ["SQL", "d", "update t set a = a + 1"],
   () => ["SQL", "d", "delete from t where a < 400"],
+];
+
+const EVERYTHING = "1000000000";
+
+/** Short reads that go through `SIZE` elements. */
+const LONG_READS: readonly Argv[] = [
+  ...["l", "m", "h", "z", "x"].map((key): Argv => ["MEMORY", "USAGE", key, "SAMPLES", "0"]),
+  ...["l", "m", "h", "z", "x"].map((key): Argv => ["DUMP", key]),
+  ["LPOS", "l", "none"],
+  ["LRANGE", "l", "0", "-1"],
+  ["SORT_RO", "l", "BY", "nosort"],
+  ["SORT_RO", "z", "ALPHA", "LIMIT", "0", "1"],
+  ["SRANDMEMBER", "m", "400"],
+  ["ZRANDMEMBER", "z", EVERYTHING, "WITHSCORES"],
+  ["HRANDFIELD", "h", EVERYTHING],
+  ["SSCAN", "m", "0", "COUNT", EVERYTHING],
+  ["HSCAN", "h", "0", "COUNT", EVERYTHING],
+  ["ZSCAN", "z", "0", "COUNT", EVERYTHING],
+  ["SINTERCARD", "2", "m", "m"],
+  ["SDIFF", "m", "m"],
+  ["ZDIFF", "2", "z", "z"],
+  ["ZINTERCARD", "2", "z", "z"],
+  ["ZRANGEBYSCORE", "z", "-inf", "+inf"],
+  ["ZLEXCOUNT", "z", "-", "+"],
+  ["GEOSEARCH", "g", "FROMLONLAT", "0", "10", "BYRADIUS", "20000", "km"],
+  ["XRANGE", "x", "-", "+"],
+  ["XREAD", "STREAMS", "x", "0"],
+  ["XPENDING", "x", "group", "-", "+", EVERYTHING],
+  ["XINFO", "STREAM", "x", "FULL", "COUNT", "0"],
+  ["DOC.GETALL"],
+  ["DOC.GET", "doc", "QUERY", '{"b":"y"}'],
+  ["MDB.FIND", "d", "c", '{"filter":{"n":2}}'],
+  ["MDB.COUNT", "d", "c", '{"query":{"n":2}}'],
+  ["MDB.DISTINCT", "d", "c", '{"key":"n"}'],
+  ["MDB.AGGREGATE", "d", "c", '{"pipeline":[{"$count":"n"}]}'],
+  ["MDB.LISTDATABASES", "{}"],
+  ["SQL_RO", "d", "select a from t where a < 0"],
 ];
 
 /** What a unit reads is done on every daemon too, where it writes besides. */
@@ -99,6 +151,12 @@ const READS: readonly Make[] = [
   () => ["PFCOUNT", ...repeated(100, () => "p")],
   () => ["SINTERCARD", "2", "m", "m"],
   () => ["SMEMBERS", "m"],
+  (random) => random.oneOf(LONG_READS),
+  (random) => ["OBJECT", "ENCODING", random.oneOf(["l", "m", "h", "z", "x"])],
+  () => ["GETRANGE", "s", "0", "-1"],
+  () => ["BITCOUNT", "s"],
+  () => ["RANDOMKEY"],
+  () => ["PFSELFTEST"],
 ];
 
 interface Size {
@@ -117,6 +175,10 @@ function sizeOf(database: Database): Size {
     }
   return { elements, bytes };
 }
+
+/** Items of a reply, with those of the replies in it. */
+const itemsOf = (reply: Reply): number =>
+  "items" in reply ? reply.items.reduce((count, item) => count + itemsOf(item), 0) : 1;
 
 /** One to many commands, mostly of one kind, as somebody would who wants much for little. */
 function unitOf(random: SeededRandom): readonly Argv[] {
@@ -137,7 +199,10 @@ test(`a unit does no more than its budget, or is taken back (seed ${seed})`, () 
     const before = sizeOf(database);
     const length = commands.flat().reduce((sum, one) => sum + 1 + one.length, 0);
     try {
-      database.admitting(STEPS, () => database.executeMulti(commands, unit(1e6 + run), records));
+      const reply = database.admitting(STEPS, () =>
+        database.executeMulti(commands, unit(1e6 + run), records),
+      );
+      assert.ok(itemsOf(reply) <= STEPS + 5 * length, `${name}: ${itemsOf(reply)} items`);
       const after = sizeOf(database);
       // What came with it may be worth some steps for each argument and byte.
       assert.ok(
@@ -163,6 +228,71 @@ test(`a unit does no more than its budget, or is taken back (seed ${seed})`, () 
   assert.equal(database.execute(["SPOP", "m", "400"], unit(2)).kind, "error");
   assert.deepEqual(canonicalState(database), initial);
 });
+
+/** Commands of one unit, so that what they go through is more than `LONG_STEPS` even if three elements are one step. */
+const LONG_COUNT = 60;
+const LONG_STEPS = (LONG_COUNT * SIZE) / 3;
+
+test("what short reads go through counts for a unit that writes", () => {
+  const database = made();
+  const uncounted = LONG_READS.filter((argv) => {
+    const commands = [["PERSIST", "none"], ...Array<Argv>(LONG_COUNT).fill(argv)];
+    const alone = database.executeMulti([["PERSIST", "none"], argv], unit(1));
+    assert.ok(alone.kind === "array" && alone.items[1]?.kind !== "error", argv.join(" "));
+    try {
+      database.admitting(LONG_STEPS + 5 * commands.flat().join("").length, () =>
+        database.executeMulti(commands, unit(2)),
+      );
+      return true;
+    } catch (problem) {
+      if (problem instanceof TooMuch) return false;
+      throw problem;
+    }
+  });
+  assert.deepEqual(uncounted, []);
+});
+
+test("registers that are raised and commands that are described count, one by one", () => {
+  const database = made();
+  for (const argv of [["PFMERGE", "d", "p"], ["PFSELFTEST"], ["COMMAND"], ["COMMAND", "DOCS"]]) {
+    const commands = [["PERSIST", "none"], argv];
+    assert.throws(
+      () => database.admitting(STEPS, () => database.executeMulti(commands, unit(1))),
+      TooMuch,
+      argv[0],
+    );
+    database.admitting(5 * STEPS, () => database.executeMulti(commands, unit(2)));
+  }
+});
+
+/** Keys of a database, most of which a command passes over. */
+const KEYS = 3000;
+
+for (const argv of [
+  ["DOC.LIST"],
+  ["DOC.GETALL"],
+  ["KEYS", "x*"],
+  ["SCAN", "0", "COUNT", EVERYTHING],
+  ["MDB.LISTDATABASES", "{}"],
+  ["MDB.LISTCOLLECTIONS", "d", "{}"],
+  ["MDB.DROPDATABASE", "other"],
+  ["SQL_RO", "d", "show tables"],
+  ["RANDOMKEY"],
+])
+  test(`${argv.slice(0, 2).join(" ")} counts the keys that it passes over`, () => {
+    const database = made();
+    const later = { ...unit(9999), at: 1e9 };
+    for (let i = 0; i < KEYS; i++)
+      database.execute(["SET", `k${i}`, "v", ...(argv[0] === "RANDOMKEY" ? ["PX", "5"] : [])], unit(i));
+    if (argv[0] === "RANDOMKEY")
+      database.execute(["DEL", "s", "l", "m", "h", "z", "g", "p", "x", "doc"], unit(1e6));
+    const commands = [["PERSIST", "none"], argv];
+    assert.throws(
+      () => database.admitting(KEYS - 100, () => database.executeMulti(commands, later)),
+      TooMuch,
+    );
+    database.admitting(8 * KEYS, () => database.executeMulti(commands, later));
+  });
 
 test("each command that writes is counted, or does no more than its arguments are long", () => {
   const database = made();
@@ -216,7 +346,7 @@ for (const [name, argv] of Object.entries(OF_GROUPS))
     ];
     for (const [i, each] of before.entries()) database.execute(each, unit(i));
     const state = canonicalState(database);
-    database.unitStepsMax = 3 * ENTRIES;
+    database.unitStepsMax = 10 * ENTRIES;
     const reply = database.execute(argv, unit(9999));
     assert.ok(
       reply.kind === "error" && reply.text.startsWith("TOOMUCH "),

@@ -47,6 +47,7 @@ export class RedisConnection {
   /** Sends what is queued. @returns a reply for each command queued */
   flush(): Promise<Reply[]> {
     if (this.#expected === 0) return Promise.resolve([]);
+    if (this.#socket.destroyed) return Promise.reject(new Error("redis-server closed the connection"));
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
       this.#socket.write(this.#queued, "latin1");

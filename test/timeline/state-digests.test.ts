@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { finish } from "../../protocol/steps.js";
 import { type Look, UNCOMPARED } from "../../timeline/state-digests.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { entryAt, HeldStorage, MEMBER, MINUTE_MS, TimelineSubject } from "./support/timeline-subject.js";
+
+const seed = seedOfRun();
 
 const look = (at: number): Look => ({ at, salt: 1 });
 const named = (...keys: string[]) => keys.map((key) => ({ db: 0, key }));
@@ -99,4 +102,30 @@ test("buckets lead to the keys in them", async () => {
   const found = finish(digests.keysIn({ wanted, shares, buckets: sums.length, salt: 1, most: 1000 }));
   assert.ok(keysOf(found)?.includes("k77"));
   assert.ok(found.length < 60, String(found.length));
+});
+
+test(`sums count each key once that stays, while others go between their steps (seed ${seed})`, async () => {
+  const random = new SeededRandom(seed);
+  const subject = await new TimelineSubject().open();
+  const names = Array.from({ length: 3000 }, (_, number) => `k${number}`);
+  subject.write(`MSET ${names.map((name) => `${name} v`).join(" ")}`);
+  await subject.pass(1000);
+  const { digests } = subject.timeline;
+  const at = subject.now;
+  const before = finish(digests.sums(look(at))).sums;
+  await subject.pass(10);
+  const work = digests.sums(look(at));
+  let removed = 0;
+  let step = work.next();
+  for (; step.done !== true; step = work.next())
+    if (removed < 40 && random.chance(0.5)) {
+      subject.write(`DEL ${random.oneOf(names)}`);
+      removed++;
+    }
+  const { sums } = step.value;
+  const differing = [...sums.keys()].filter(
+    (bucket) => sums[bucket] !== before[bucket] && sums[bucket] !== UNCOMPARED,
+  );
+  assert.ok(removed > 10 && sums.length > 4 * removed, `${removed} removed, ${sums.length} buckets`);
+  assert.deepEqual(differing, []);
 });

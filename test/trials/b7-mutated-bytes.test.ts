@@ -92,7 +92,7 @@ const samples = (hello: Buffer): Readonly<Record<Name, readonly (Buffer | string
   ],
   json: [
     '{"action":"create","document":"users"}\n{"action":"insert","document":"users","data":[{"name":"Ada","n":1.5e3}]}\n',
-    '{"action":"query","document":"users","query":{"name":["\\u00e9\\ud83d\\ude00",null,true]}}\n',
+    '{"action":"get","document":"users","query":{"name":["\\u00e9\\ud83d\\ude00",null,true]}}\n',
   ],
   memcached: [
     "set k 0 0 5\r\nvalue\r\nget k\r\n",

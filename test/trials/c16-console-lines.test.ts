@@ -1,5 +1,5 @@
 /**
- * Number C16, in part. No command that a page prints for a reader to type is a mistake of usage: against servers that refuse connections none
+ * Number C16, the forms. No command that a page prints for a reader to type is a mistake of usage: against servers that refuse connections none
  * ends with 2.
  */
 import assert from "node:assert/strict";

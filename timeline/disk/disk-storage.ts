@@ -133,9 +133,12 @@ export class DiskStorage implements Storage {
     return this.#written();
   }
 
-  async synced(): Promise<void> {
+  synced(): Promise<void> {
+    return typeof this.#fsync === "object" ? this.#syncedOnTime() : this.flushed();
+  }
+
+  async #syncedOnTime(): Promise<void> {
     await this.flushed();
-    if (typeof this.#fsync !== "object") return;
     if (this.#isUnsynced) {
       this.#nextSync ??= newWaiting();
       this.#timer?.ref();

@@ -33,6 +33,7 @@ export type FoundLogEnd = LogEnd | "none" | "damaged";
 export class LogEndWriter {
   readonly #descriptor: number;
   readonly #bytes = Buffer.alloc(BYTES);
+  readonly #checked = this.#bytes.subarray(WRITTEN_AT);
 
   /** @param folder  there already. @param mode  of the file, if it is made */
   constructor(folder: string, mode: number) {
@@ -49,7 +50,7 @@ export class LogEndWriter {
     const bytes = this.#bytes;
     bytes.writeUIntBE(written, WRITTEN_AT, 6);
     bytes.writeUIntBE(synced, SYNCED_AT, 6);
-    bytes.writeUInt32BE(crc32(bytes.subarray(WRITTEN_AT)), 0);
+    bytes.writeUInt32BE(crc32(this.#checked), 0);
     writeSync(this.#descriptor, bytes, 0, BYTES, 0);
   }
 

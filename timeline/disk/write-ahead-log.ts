@@ -82,8 +82,8 @@ export class WriteAheadLog {
   #filed: number;
   #isSyncing = false;
   readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  /** The last write, whatever becomes of it. */
-  #writing: Promise<unknown> = Promise.resolve();
+  /** The last write, whose failure its caller handles; null: none yet. */
+  #writing: Promise<OperationGroup> | null = null;
 
   constructor(parts: WriteAheadLogParts) {
     this.#parts = parts;
@@ -108,9 +108,8 @@ export class WriteAheadLog {
    * @throws Error  the system's, as a rejection
    */
   write(operations: readonly Operation[]): Promise<OperationGroup> {
-    const writing = this.#write(operations);
-    this.#writing = writing.catch(() => {});
-    return writing;
+    this.#writing = this.#write(operations);
+    return this.#writing;
   }
 
   /** When everything written so far is on the disk. */
@@ -133,7 +132,7 @@ export class WriteAheadLog {
 
   /** Not while it syncs. @param isNeeded  whether LMDB does not have all of it */
   async close(isNeeded: boolean): Promise<void> {
-    await this.#writing;
+    await this.#writing?.catch(() => {});
     for (const { descriptor, growing } of this.#files) {
       await growing;
       if (!isNeeded) ftruncateSync(descriptor);

@@ -7,7 +7,7 @@ import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
 import type { Outbox } from "./outbox.js";
 import { Replications } from "./replications.js";
-import { type AtOnce, oldestSpread, type Trace, Traces } from "./traces.js";
+import { type AtOnce, type Trace, Traces } from "./traces.js";
 import { Wants } from "./wants.js";
 
 /** A member, as far as entries are spread to it. */
@@ -41,9 +41,12 @@ export class Spreading {
     this.traces = new Traces(limits, (id) => this.#replications.isWaitedFor(id));
   }
 
-  /** @param from  the member that gave them; null: first-hand */
-  flushed(places: readonly Place[], from: Receiver | null, isOwn: boolean): void {
-    const oldest = isOwn ? 0 : oldestSpread(this.#cluster);
+  /**
+   * Entries are on disk.
+   * @param from    the member that gave them; null: first-hand
+   * @param oldest  those dated before it are not offered
+   */
+  flushed(places: readonly Place[], from: Receiver | null, oldest: number): void {
     for (const place of places) {
       this.wants.arrived(place.id);
       const isOld = place.at < oldest;

@@ -5,8 +5,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";
-import { numberIn, SLOTS } from "./cluster-slots.js";
+import { numberIn, SLOTS, slotOf } from "./cluster-slots.js";
 import type { Argv, RedisLink } from "./link.js";
+import { placeOf } from "./turns.js";
 
 /** @param masters  in the order of their slots, all up */
 type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;
@@ -103,20 +104,43 @@ async function randomKey(masters: readonly RedisLink[], argv: Argv): Promise<Out
   return drawn === -1 ? NIL : await (masters[drawn] as RedisLink).send(argv);
 }
 
-/** Cursors name a master's place among the masters beside its own cursor. */
+/**
+ * Scans one master after the other. A cursor is the master's own one, and the name of that master: when another server has taken its place, it is not
+ * valid there, and a scan that went on would skip keys.
+ */
 async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome> {
   const cursor = argv[1] ?? "";
   if (!/^\d{1,20}$/.test(cursor)) return error("ERR invalid cursor");
-  const [own, place] = [BigInt(cursor) / PLACES, Number(BigInt(cursor) % PLACES)];
-  const link = masters[place];
-  if (link === undefined) return scanned("0", array([]));
+  const [own, name] = [BigInt(cursor) / NAMES, Number(BigInt(cursor) % NAMES)];
+  const names = namesOf(masters);
+  const index = BigInt(cursor) === 0n ? 0 : names.indexOf(name);
+  const link = masters[index];
+  if (link === undefined) return MASTER_GONE;
   const outcome = await link.send([argv[0] as ByteString, String(own), ...argv.slice(2)]);
   const [next, found] = outcome.kind === "array" ? outcome.items : [];
   if (next?.kind !== "bulk" || found === undefined) return outcome;
-  const isDone = next.bytes === "0";
-  if (isDone && place + 1 >= masters.length) return scanned("0", found);
-  return scanned(String(isDone ? BigInt(place + 1) : BigInt(next.bytes) * PLACES + BigInt(place)), found);
+  const following = next.bytes === "0" ? index + 1 : index;
+  const after = names[following];
+  return scanned(after === undefined ? "0" : String(BigInt(next.bytes) * NAMES + BigInt(after)), found);
 }
 
-const PLACES = BigInt(SLOTS);
+/** The number of names, none of which is 0. */
+const NAMES = BigInt(SLOTS);
+const MASTER_GONE = error(
+  "ERR invalid cursor: the server of the cluster that gave it is no master any more. Begin again with 0",
+);
+
+/** Returns a number for each master, from 1 to 16383 and no number twice, that stays as long as it has its address. */
+function namesOf(masters: readonly Pick<RedisLink, "address">[]): number[] {
+  const names = new Map<string, number>();
+  const taken = new Set<number>();
+  for (const place of masters.map(({ address }) => placeOf(address)).sort()) {
+    let name = slotOf(place);
+    while (name === 0 || taken.has(name)) name = (name + 1) % SLOTS;
+    taken.add(name);
+    names.set(place, name);
+  }
+  return masters.map(({ address }) => names.get(placeOf(address)) as number);
+}
+
 const scanned = (cursor: string, found: Reply): Reply => array([bulk(cursor), found]);

@@ -12,6 +12,7 @@ import { isolationOf } from "../isolation.js";
 import { keysOf } from "./keys.js";
 import { type Flight, Lane, type LaneParts } from "./lane.js";
 import { type Address, type Argv, isAscii, type RedisLink } from "./link.js";
+import { isScan, sendScan, sendScans } from "./marked-cursors.js";
 import { notShared, type RedisBackendParts } from "./redis.js";
 import { Traffic } from "./traffic.js";
 import { isScript, type Turn, turnOf } from "./turns.js";
@@ -111,6 +112,12 @@ export class RedisGroupBackend implements Backend {
     if (isolation.kind === "none") return this.#failure("not-carried", `${name}: ${isolation.reason}`);
     const way = this.#finder.wayOf([argv]);
     if (isolation.kind === "own" && typeof way === "number") return this.#executeAlone(argv, way);
+    // A cursor of all masters names one of them.
+    const isOfOne = typeof way === "number" && isScan(argv);
+    return isOfOne ? sendScan(argv, (own) => this.#send(own, way)) : this.#send(argv, way);
+  }
+
+  #send(argv: Argv, way: Way): Outcome | Promise<Outcome> {
     return this.#take(way, {
       keys: () => keysOf(argv),
       isScript: () => isScript(argv),
@@ -122,10 +129,14 @@ export class RedisGroupBackend implements Backend {
   async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
     const refused = notShared(commands);
     if (refused !== null) return refused;
-    const all = [["MULTI"], ...commands, ["EXEC"]];
     const way = this.#finder.wayOf(commands);
     if (typeof way !== "number" && way.kind === "spread") return error(`ERR ${NOT_TOGETHER}`);
-    return await this.#take(way, {
+    return await sendScans(commands, async (own) => this.#sendTogether(own, way));
+  }
+
+  #sendTogether(commands: readonly Argv[], way: Way): Outcome | Promise<Outcome> {
+    const all = [["MULTI"], ...commands, ["EXEC"]];
+    return this.#take(way, {
       keys: () => commands.flatMap(keysOf),
       // What a script in it says stands in the answer of EXEC.
       isScript: () => false,

@@ -8,6 +8,7 @@ import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../isolation.js";
 import { DatabaseLog } from "./database-log.js";
 import { type Argv, isAscii, RedisLink } from "./link.js";
+import { isScan, sendScan, sendScans } from "./marked-cursors.js";
 
 export interface RedisBackendParts<Specification = RedisSpecification> {
   readonly specification: Specification;
@@ -73,6 +74,10 @@ export class RedisBackend implements Backend {
     const isolation = isolationOf(name, argv);
     if (isolation.kind === "none") return this.#link.failure("not-carried", `${name}: ${isolation.reason}`);
     if (isolation.kind === "own") return this.#link.sendAlone([argv]);
+    return isScan(argv) ? sendScan(argv, (own) => this.#send(own)) : this.#send(argv);
+  }
+
+  #send(argv: Argv): Outcome | Promise<Outcome> {
     if (this.#link.isUp) return this.#link.send(argv);
     return this.#whenReady().then((failure) => failure ?? this.#link.send(argv));
   }
@@ -82,7 +87,8 @@ export class RedisBackend implements Backend {
     const refused = notShared(commands);
     if (refused !== null) return refused;
     const failure = this.#link.isUp ? null : await this.#whenReady();
-    return failure ?? this.#link.sendInOrder([["MULTI"], ...commands, ["EXEC"]]);
+    if (failure !== null) return failure;
+    return sendScans(commands, (own) => this.#link.sendInOrder([["MULTI"], ...own, ["EXEC"]]));
   }
 
   async #whenReady(): Promise<BackendFailure | null> {

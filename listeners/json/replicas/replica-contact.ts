@@ -27,7 +27,7 @@ export class DbsyncdReplica extends Error {
     const peer = placeName({ host, port: DAEMON_PORT });
     super(
       `it is a dbsyncd, and --json-replica is for original servers. Instead of --json-replica, start both with: ` +
-        `--data FOLDER --peer ${peer} (the address of the other daemon and the port of its -p)`,
+        `--data FOLDER --peer ${peer} --cluster-secret FILE (--peer: the other daemon's host and the port of its -p)`,
     );
   }
 }

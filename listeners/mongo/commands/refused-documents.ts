@@ -24,8 +24,29 @@ const LENGTH_BYTES = 4;
 
 /** Returns why a document's id is refused; null: it is not, or the bytes are no document, which the store refuses at its place. */
 export function refusedId(bytes: Buffer): MongoFailure | null {
+  return refusedField(() => dollarFieldOf(bytes, ID));
+}
+
+/**
+ * Returns why the id is refused that an upsert's update or query names for the document that it may add; null: it is not, or the statement
+ * adds none.
+ */
+export function refusedUpsertId(bytes: Buffer, query: string, update: string): MongoFailure | null {
+  return refusedField(() => {
+    const upsert = memberOf(bytes, "upsert");
+    if (upsert === null || upsert.every((byte) => byte === 0)) return null;
+    const change = documentOf(bytes, update);
+    for (const named of [change, documentOf(change, "$set"), documentOf(change, "$setOnInsert")]) {
+      const field = named && dollarFieldOf(named, ID);
+      if (field !== null) return field;
+    }
+    return dollarFieldOfQuery(documentOf(bytes, query));
+  });
+}
+
+function refusedField(find: () => ByteString | null): MongoFailure | null {
   try {
-    const field = dollarFieldOfId(bytes);
+    const field = find();
     return field === null
       ? null
       : failure(52, `_id fields may not contain '$'-prefixed fields: ${field} is not valid for storage.`);
@@ -35,13 +56,35 @@ export function refusedId(bytes: Buffer): MongoFailure | null {
   }
 }
 
-/** @throws MalformedBson */
-function dollarFieldOfId(bytes: Buffer): ByteString | null {
-  for (const { name, type, from, end } of membersOf(bytes)) {
-    if (name !== ID || type !== BSON.document) continue;
-    for (const { name: field } of membersOf(bytes.subarray(from, end)))
-      if (field.startsWith("$")) return field;
+/** Returns the first field with a dollar of the id that a query, or one part of its `$and`, is to equal. @throws MalformedBson */
+function dollarFieldOfQuery(query: Buffer | null): ByteString | null {
+  const all = memberOf(query, "$and", BSON.array);
+  const parts = all === null ? [] : [...membersOf(all)].filter(({ type }) => type === BSON.document);
+  for (const part of [query, ...parts.map(({ from, end }) => (all as Buffer).subarray(from, end))]) {
+    const id = documentOf(part, ID);
+    const field = id && dollarFieldOf(id, "$eq");
+    if (field !== null) return field;
   }
+  return null;
+}
+
+/** Returns the first field with a dollar of a document's member that is a document. @throws MalformedBson */
+function dollarFieldOf(bytes: Buffer, name: string): ByteString | null {
+  const value = documentOf(bytes, name);
+  if (value === null) return null;
+  for (const { name: field } of membersOf(value)) if (field.startsWith("$")) return field;
+  return null;
+}
+
+/** @throws MalformedBson */
+const documentOf = (bytes: Buffer | null, name: string): Buffer | null =>
+  memberOf(bytes, name, BSON.document);
+
+/** Returns a member's value; null: there is none, or it is of another type. @throws MalformedBson */
+function memberOf(bytes: Buffer | null, wanted: string, typed?: number): Buffer | null {
+  if (bytes === null) return null;
+  for (const { name, type, from, end } of membersOf(bytes))
+    if (name === wanted && (typed === undefined || type === typed)) return bytes.subarray(from, end);
   return null;
 }
 

@@ -8,7 +8,7 @@ import { failure, type MongoFailure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
 import type { CommandHost, MongoCommand } from "../session/command-host.js";
 import { placeOf } from "./arguments.js";
-import { membersOfReply, Refusals, refusedId } from "./refused-documents.js";
+import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
 
 const ID = "_id";
 const UPSERT_ID = "upsertId";
@@ -74,6 +74,7 @@ export const writeCommands: readonly MongoCommand[] = [
         verb: "MDB.UPDATE",
         field: "updates",
         argument: (bytes) => updateStatement(bytes, host),
+        refusal: (bytes) => refusedUpsertId(bytes, "q", "u"),
       }),
   },
   {
@@ -125,6 +126,8 @@ function batch(
 
 function findAndModify(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
   const names = ["query", "sort", "remove", "update", "new", "fields", "upsert"];
+  const refusal = refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update");
+  if (refusal !== null) throw refusal;
   const spec = upsertable(command, names, host);
   return host.write(command, ["MDB.FINDANDMODIFY", ...placeOf(command), spec], membersOfReply);
 }

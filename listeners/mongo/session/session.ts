@@ -3,6 +3,7 @@
  * nothing of sockets.
  */
 
+import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
 import type { LastWrite } from "../../../engine/users/command-path.js";
 import type { Denial, Guest } from "../../../engine/users/guest.js";
 import { GuestSender } from "../../../engine/users/guest-sender.js";
@@ -85,7 +86,10 @@ export class MongoSession implements CommandHost {
     told: (reply: Reply) => Answer,
     sender = this.#sender,
   ): Answer | Promise<Answer> {
-    const reply = this.#commands.run(argv, sender);
+    const { uptime } = this.#host.environment;
+    const sent = this.#commands.run(argv, sender);
+    const reply =
+      sent instanceof Promise ? sent.then((one) => foundInTurns(one, uptime)) : foundInTurns(sent, uptime);
     return reply instanceof Promise ? reply.then((one) => good(one, told)) : good(reply, told);
   }
 
@@ -130,6 +134,8 @@ export class MongoSession implements CommandHost {
 
 /** A MongoDB client as the sender of commands. */
 class MongoSender extends GuestSender {
+  /** Long answers are found in steps, between which other connections are served. */
+  readonly takesSteps = true;
   readonly #parts: readonly [Guest, Pick<Environment, "clock">];
 
   constructor(guest: Guest, environment: Pick<Environment, "clock">) {

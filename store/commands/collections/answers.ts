@@ -1,6 +1,7 @@
 /** Answers of MDB commands: documents, as BSON, or as Extended JSON where the question was. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
+import { finish, mappedInSteps } from "../../../protocol/steps.js";
 import { BYTES_A_STEP } from "../../keyspace/effort.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
@@ -33,15 +34,23 @@ const JSON_STEPS = 30;
 export function answeredAll(
   documents: readonly ByteString[],
   asked: ByteString,
-  { effort }: Pick<Data, "effort">,
+  data: Pick<Data, "effort">,
 ): Reply {
-  if (!isJson(asked)) return array(documents.map(bulk));
-  return array(
-    documents.map((bytes) => {
-      effort.work(JSON_STEPS * (1 + bytes.length / BYTES_A_STEP));
-      return bulk(writeExtendedJson(readKnownBson(bytes)));
-    }),
-  );
+  return finish(answeringAll(documents, asked, data));
+}
+
+/** The same, in steps. */
+export function* answeringAll(
+  documents: readonly ByteString[],
+  asked: ByteString,
+  { effort }: Pick<Data, "effort">,
+): Generator<void, Reply> {
+  if (!isJson(asked)) return array(yield* mappedInSteps(documents, bulk));
+  const written = (bytes: ByteString) => {
+    effort.work(JSON_STEPS * (1 + bytes.length / BYTES_A_STEP));
+    return bulk(writeExtendedJson(readKnownBson(bytes)));
+  };
+  return array(yield* mappedInSteps(documents, written));
 }
 
 /** @throws CommandFailure  of a document that has become too large */

@@ -1,5 +1,6 @@
 /** Which documents of a collection a filter can mean, by its indexes, and which it does. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Filter } from "../../queries/bson/filter.js";
 import { isOperators } from "../../queries/bson/filter.js";
 import { costOf, looked, spend, type Work } from "../../queries/bson/mongo-failure.js";
@@ -16,22 +17,28 @@ export interface Found {
   readonly bytes: ByteString;
 }
 
-/** In the order of the collection. */
+/** A collection as it is, or as it was. */
+export type Documents = Pick<Collection, "numbered" | "document">;
+
+/** In the order of the collection; null after some documents, so that others can be served. @param documents  of the collection */
 export function* matching(
   collection: Collection,
+  documents: Documents,
   query: BsonDocument,
   filter: Filter,
   work: Work,
-): Generator<Found> {
+): Generator<Found | null> {
   const numbers = candidates(collection, query);
-  for (const [number, bytes] of numbers === null ? collection.numbered() : numbered(collection, numbers)) {
+  let looks = 0;
+  for (const [number, bytes] of numbers === null ? documents.numbered() : numbered(documents, numbers)) {
     spend(work, costOf(bytes) + filter.tests);
     if (filter.tests === 0 || filter.isMet(looked(bytes, work, filter.roots))) yield { number, bytes };
+    if (++looks % STEP_ITEMS === 0) yield null;
   }
 }
 
 function* numbered(
-  collection: Collection,
+  collection: Documents,
   numbers: readonly number[],
 ): Generator<readonly [number, ByteString]> {
   for (const number of numbers) yield [number, collection.document(number)];

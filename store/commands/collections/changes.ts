@@ -1,6 +1,7 @@
 /** MDB.UPDATE and MDB.DELETE: statements one after the other, each of which does all that it means or nothing. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { finish } from "../../../protocol/steps.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { filterOf } from "../../queries/bson/filter.js";
@@ -18,9 +19,9 @@ import { countAt, documentAt, specOf, truthAt } from "../../queries/bson/spec.js
 import { documentOfQuery, isReplacement, updateOf, withId } from "../../queries/bson/update.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
-import { Collection } from "../../values/collections/collection.js";
+import { Collection, type CollectionReading } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
-import { type Found, matching } from "./candidates.js";
+import { type Documents, type Found, matching } from "./candidates.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { checkedId } from "./inserts.js";
 import { Uniqueness } from "./uniqueness.js";
@@ -31,10 +32,18 @@ export interface Place {
   readonly namespace: Namespace;
   readonly at: number;
   readonly work: Work;
+  /** What a command that reads in steps has to release; null: nothing comes between its steps. */
+  readonly readings: CollectionReading[] | null;
 }
 
-export function placeOf(data: Data, argv: readonly ByteString[], { at }: Unit): Place {
-  return { data, namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""), at, work: workOf(data) };
+/** @param readings  receives what has to be released; null: documents are read in one step */
+export function placeOf(
+  data: Data,
+  argv: readonly ByteString[],
+  { at }: Unit,
+  readings: CollectionReading[] | null = null,
+): Place {
+  return { data, namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""), at, work: workOf(data), readings };
 }
 
 /** `MDB.UPDATE db collection ordered statement …` */
@@ -94,23 +103,41 @@ const INDEX_STEPS = 90;
 const REMOVED_STEPS = 10;
 
 /** Documents that a filter means, the first ones. @param steps  each of them counts for besides @throws TooMuch */
-export function foundBy(
-  { data, namespace, work }: Place,
+export function foundBy(place: Place, query: BsonDocument, most: number, steps = 0): readonly Found[] {
+  return finish(finding(place, query, most, steps));
+}
+
+/** The same, in steps. */
+export function* finding(
+  place: Place,
   query: BsonDocument,
   most: number,
   steps = 0,
-): readonly Found[] {
+): Generator<void, readonly Found[]> {
+  const { data, namespace, work } = place;
   // A filter that is wrong is so without documents too.
   const filter = filterOf(query, work);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
   const found: Found[] = [];
-  for (const one of matching(collection, query, filter, work)) {
+  for (const one of matching(collection, documentsAt(place, collection), query, filter, work)) {
+    if (one === null) {
+      yield;
+      continue;
+    }
     work.effort.work(steps);
     found.push(one);
     if (found.length === most) break;
   }
   return found;
+}
+
+/** Returns the documents of a collection: of a command that reads in steps as they are now, whatever changes later. */
+export function documentsAt({ readings }: Pick<Place, "readings">, collection: Collection): Documents {
+  if (readings === null) return collection;
+  const reading = collection.reading();
+  readings.push(reading);
+  return reading;
 }
 
 /** Changes documents, all or none. @param see  is shown the last one's new bytes before anything changes, which it may refuse */

@@ -68,12 +68,9 @@ export function collectionsOf(
   database: ByteString | null,
 ): readonly (readonly [name: ByteString, collection: Collection])[] {
   const start = database === null ? PREFIX : databaseBeginning(database);
-  return data
-    .keyspace()
-    .entries.flatMap((entry) =>
-      entry.key.startsWith(start) && entry.held instanceof Collection && !isExpired(entry, at)
-        ? [[entry.key.slice(start.length), entry.held] as const]
-        : [],
-    )
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const found: [ByteString, Collection][] = [];
+  for (const entry of data.walked())
+    if (entry.key.startsWith(start) && entry.held instanceof Collection && !isExpired(entry, at))
+      found.push([entry.key.slice(start.length), entry.held]);
+  return found.sort(([a], [b]) => (a < b ? -1 : 1));
 }

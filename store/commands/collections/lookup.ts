@@ -1,11 +1,12 @@
 /** $lookup by equality: documents of another collection whose field equals this one's. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { costOf, looked, notHere, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { stringAt } from "../../queries/bson/spec.js";
 import { isAny, wayTo } from "../../queries/bson/ways.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import type { Place } from "./changes.js";
+import { documentsAt, type Place } from "./changes.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
 import { replaced } from "./stages/unwinding.js";
 
@@ -13,7 +14,7 @@ import { replaced } from "./stages/unwinding.js";
 export function lookedUp(
   spec: BsonDocument,
   place: Place,
-): (documents: readonly BsonDocument[]) => readonly BsonDocument[] {
+): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   for (const name of spec.keys())
     if (!["from", "localField", "foreignField", "as"].includes(name))
       throw notHere(`$lookup with '${name}' is not there: it goes by localField and foreignField`);
@@ -22,11 +23,12 @@ export function lookedUp(
   ) as [ByteString, ByteString, ByteString, ByteString];
   const namespace = namespaceOf(place.namespace.database, from);
   const [localPath, foreignPath, asPath] = [wayTo(local), wayTo(foreign), wayTo(as)];
-  return (documents) => {
-    const collection = collectionAt(place.data, namespace)?.value;
+  const collection = collectionAt(place.data, namespace)?.value;
+  const source = collection === undefined ? null : documentsAt(place, collection);
+  return function* (documents) {
     const others: BsonDocument[] = [];
     const byKey = new Map<ByteString, number[]>();
-    for (const bytes of collection?.documents() ?? []) {
+    for (const [, bytes] of source?.numbered() ?? []) {
       spend(place.work, costOf(bytes));
       const other = looked(bytes, place.work);
       const number = others.push(other) - 1;
@@ -35,8 +37,9 @@ export function lookedUp(
         if (numbers === undefined) byKey.set(key, [number]);
         else numbers.push(number);
       }
+      if (others.length % STEP_ITEMS === 0) yield;
     }
-    return documents.map((document) => {
+    return yield* mappedInSteps(documents, (document) => {
       const numbers = new Set<number>();
       for (const key of keysAt(document, localPath, "elements", place.work))
         for (const number of byKey.get(key) ?? []) numbers.add(number);

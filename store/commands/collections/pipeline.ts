@@ -1,9 +1,7 @@
 /** MDB.AGGREGATE: documents through stages. Source: MongoDB's manual, "Aggregation Stages". What is not here is refused by name. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Reply } from "../../../protocol/reply.js";
-import type { Data } from "../../keyspace/mutators.js";
-import type { Unit } from "../../keyspace/unit.js";
+import { mappedInSteps } from "../../../protocol/steps.js";
 import { filterOf } from "../../queries/bson/filter.js";
 import { badValue, looked, MongoFailure, mismatch, spend } from "../../queries/bson/mongo-failure.js";
 import { unknownName } from "../../queries/bson/names-elsewhere.js";
@@ -12,9 +10,10 @@ import { sortingOf } from "../../queries/bson/sorting.js";
 import { arrayAt, countOf, specOf } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
-import { answeredAll, bytesOf, count, WRITTEN_STEPS } from "./answers.js";
-import { foundBy, type Place, placeOf } from "./changes.js";
+import { answeringAll, bytesOf, count, WRITTEN_STEPS } from "./answers.js";
+import { finding, type Place } from "./changes.js";
 import { lookedUp } from "./lookup.js";
+import { inSteps } from "./reads.js";
 import { grouping } from "./stages/grouping.js";
 import { unwound } from "./stages/unwinding.js";
 
@@ -23,15 +22,20 @@ const STAGES_MAX = 1000;
 /** Bytes of all documents that are answered. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
-/** What a stage makes of the documents before it. */
-export type Stage = (documents: readonly BsonDocument[]) => readonly BsonDocument[];
+/** What a stage makes of the documents before it, in steps. */
+export type Stage = (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]>;
+
+/** A stage that takes one step. */
+const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDocument[]): Stage =>
+  function* (documents) {
+    yield;
+    return make(documents);
+  };
 /** @throws CommandFailure  before the first document is looked at */
 type Make = (operand: Bson, place: Place) => Stage;
 
 /** `MDB.AGGREGATE db collection spec` */
-export function aggregate(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const place = placeOf(data, argv, unit);
-  const asked = argv[3] ?? "";
+export const aggregate = inSteps(function* (place, asked) {
   const pipeline = arrayAt(specOf(asked, ["pipeline"]), "pipeline");
   if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has ${STAGES_MAX} stages at most`);
   // Indexes help the first stage, if it chooses.
@@ -39,15 +43,17 @@ export function aggregate(data: Data, argv: readonly ByteString[], unit: Unit): 
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
   const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
   const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => made(one, place));
-  const found = foundBy(place, query, Number.POSITIVE_INFINITY);
+  const found = yield* finding(place, query, Number.POSITIVE_INFINITY);
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
-  let documents: readonly BsonDocument[] = found.map(({ bytes }) => looked(bytes, place.work, roots));
+  let documents: readonly BsonDocument[] = yield* mappedInSteps(found, ({ bytes }) =>
+    looked(bytes, place.work, roots),
+  );
   for (const stage of stages) {
     spend(place.work, documents.length);
-    documents = stage(documents);
+    documents = yield* stage(documents);
   }
   let size = 0;
-  const answers = documents.map((document) => {
+  const answers = yield* mappedInSteps(documents, (document) => {
     place.work.effort.work(WRITTEN_STEPS);
     const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
     size += bytes.length;
@@ -55,8 +61,8 @@ export function aggregate(data: Data, argv: readonly ByteString[], unit: Unit): 
       throw new MongoFailure(146, `a pipeline answers ${ANSWER_BYTES_MAX} bytes at most`);
     return bytes;
   });
-  return answeredAll(answers, asked, place.work);
-}
+  return yield* answeringAll(answers, asked, place.work);
+});
 
 /** Fields that a stage looks at, if it passes no document on; null: all of them. Counting a collection need not read it. */
 function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<ByteString> | null {
@@ -100,9 +106,10 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
     "$match",
     (operand, { work }) => {
       const { isMet, tests } = filterOf(documentFor("$match", operand), work);
-      return (documents) => {
+      return function* (documents) {
         spend(work, documents.length * tests);
-        return documents.filter(isMet);
+        const met = yield* mappedInSteps(documents, isMet);
+        return documents.filter((_, place) => met[place]);
       };
     },
   ],
@@ -120,14 +127,14 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
     (operand) => {
       const most = countOf(operand, "$limit");
       if (most === 0) throw new MongoFailure(15958, "the limit must be positive");
-      return (documents) => documents.slice(0, most);
+      return inOneStep((documents) => documents.slice(0, most));
     },
   ],
   [
     "$skip",
     (operand) => {
       const left = countOf(operand, "$skip");
-      return (documents) => documents.slice(left);
+      return inOneStep((documents) => documents.slice(left));
     },
   ],
   [
@@ -137,7 +144,7 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
       if (spec.size === 0)
         throw new MongoFailure(51272, "projection specification must have at least one field");
       const project = projectionOf(spec, "$project", place);
-      return (documents) => documents.map(project);
+      return (documents) => mappedInSteps(documents, project);
     },
   ],
   ["$group", (operand, place) => grouping(documentFor("$group", operand), place)],
@@ -146,7 +153,9 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
     (operand) => {
       if (typeof operand !== "string" || operand === "" || /[.\0]|^\$/.test(operand))
         throw new MongoFailure(40156, "the count field must be a non-empty string without $ or .");
-      return (documents) => (documents.length === 0 ? [] : [new Map([[operand, count(documents.length)]])]);
+      return inOneStep((documents) =>
+        documents.length === 0 ? [] : [new Map([[operand, count(documents.length)]])],
+      );
     },
   ],
   ["$unwind", (operand, { work }) => unwound(operand, work)],

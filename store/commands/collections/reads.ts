@@ -1,74 +1,109 @@
 /** MDB.FIND, MDB.COUNT and MDB.DISTINCT. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
-import type { Data } from "../../keyspace/mutators.js";
-import type { Unit } from "../../keyspace/unit.js";
+import { begun } from "../../../protocol/step-reply.js";
+import { finish, mappedInSteps } from "../../../protocol/steps.js";
 import { looked, spend } from "../../queries/bson/mongo-failure.js";
 import { projectionOf } from "../../queries/bson/projection.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
 import { countAt, documentAt, specOf, stringAt } from "../../queries/bson/spec.js";
 import { isAny, type Search, wayTo } from "../../queries/bson/ways.js";
+import type { Handler } from "../../rows/command.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import { answered, answeredAll, bytesOf, WRITTEN_STEPS } from "./answers.js";
+import type { CollectionReading } from "../../values/collections/collection.js";
+import { answered, answeringAll, bytesOf, WRITTEN_STEPS } from "./answers.js";
 import type { Found } from "./candidates.js";
-import { foundBy, type Place, placeOf } from "./changes.js";
+import { finding, type Place, placeOf } from "./changes.js";
 import { collectionAt } from "./collection-names.js";
 
 const NOTHING: BsonDocument = new Map();
 
+type Read = (place: Place, asked: ByteString) => Generator<void, Reply>;
+
+/** Returns the handler of a command that reads documents: in steps if its sender takes that, and then what there is when it begins. */
+export const inSteps =
+  (read: Read): Handler =>
+  (data, argv, unit) => {
+    const readings: CollectionReading[] = [];
+    const work = released(read(placeOf(data, argv, unit, readings), argv[3] ?? ""), readings);
+    return unit.takesSteps === true ? begun(work) : finish(work);
+  };
+
+function* released(
+  work: Generator<void, Reply>,
+  readings: readonly CollectionReading[],
+): Generator<void, Reply> {
+  try {
+    return yield* work;
+  } finally {
+    for (const reading of readings) reading.release();
+  }
+}
+
 /** `MDB.FIND db collection spec` */
-export function find(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const place = placeOf(data, argv, unit);
-  const asked = argv[3] ?? "";
+export const find = inSteps(function* (place, asked) {
   const spec = specOf(asked, ["filter", "sort", "projection", "skip", "limit"]);
   const projection = documentAt(spec, "projection") ?? NOTHING;
   const project = projection.size === 0 ? null : projectionOf(projection, "find", place);
-  const found = chosen(place, documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING, {
-    skip: countAt(spec, "skip"),
-    limit: countAt(spec, "limit"),
-  });
-  const documents = found.map(({ bytes }) => {
+  const [query, order] = [documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING];
+  const range = { skip: countAt(spec, "skip"), limit: countAt(spec, "limit") };
+  const found = yield* choosing(place, query, order, range);
+  const documents = yield* mappedInSteps(found, ({ bytes }) => {
     if (project === null) return bytes;
     place.work.effort.work(WRITTEN_STEPS);
     return bytesOf(project(looked(bytes, place.work)));
   });
-  return answeredAll(documents, asked, place.work);
+  return yield* answeringAll(documents, asked, place.work);
+});
+
+interface Range {
+  readonly skip: number;
+  /** 0: all. */
+  readonly limit: number;
 }
 
-/** Documents that a filter means, in an order, from one on. @param limit  0: all of them */
+/** Documents that a filter means, in an order, from one on. */
 export function chosen(
   place: Place,
   query: BsonDocument,
   order: BsonDocument,
-  { skip, limit }: { readonly skip: number; readonly limit: number },
+  range: Range,
 ): readonly Found[] {
+  return finish(choosing(place, query, order, range));
+}
+
+/** The same, in steps. */
+function* choosing(
+  place: Place,
+  query: BsonDocument,
+  order: BsonDocument,
+  { skip, limit }: Range,
+): Generator<void, readonly Found[]> {
   const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
-  if (order.size === 0) return foundBy(place, query, end).slice(skip);
+  if (order.size === 0) return (yield* finding(place, query, end)).slice(skip);
   const sorting = sortingOf(order, place.work);
-  const found = foundBy(place, query, Number.POSITIVE_INFINITY);
-  return sorting.sorted(found, ({ bytes }) => looked(bytes, place.work, sorting.roots)).slice(skip, end);
+  const found = yield* finding(place, query, Number.POSITIVE_INFINITY);
+  const documentOf = ({ bytes }: Found) => looked(bytes, place.work, sorting.roots);
+  return (yield* sorting.sorted(found, documentOf)).slice(skip, end);
 }
 
 /** `MDB.COUNT db collection spec` */
-export function countDocuments(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const place = placeOf(data, argv, unit);
-  const spec = specOf(argv[3] ?? "", ["query", "skip", "limit"]);
+export const countDocuments = inSteps(function* (place, asked) {
+  const spec = specOf(asked, ["query", "skip", "limit"]);
   const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
   const query = documentAt(spec, "query") ?? NOTHING;
-  if (query.size > 0) return integer(chosen(place, query, NOTHING, { skip, limit }).length);
+  if (query.size > 0) return integer((yield* choosing(place, query, NOTHING, { skip, limit })).length);
   // All of them are counted already.
-  const rest = Math.max(0, (collectionAt(data, place.namespace)?.value.size ?? 0) - skip);
+  const rest = Math.max(0, (collectionAt(place.data, place.namespace)?.value.size ?? 0) - skip);
   return integer(limit === 0 ? rest : Math.min(rest, limit));
-}
+});
 
 /** Steps of a value that is compared with those found before, besides its unit. */
 const DISTINCT_STEPS = 8;
 
 /** `MDB.DISTINCT db collection spec` */
-export function distinct(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const place = placeOf(data, argv, unit);
-  const asked = argv[3] ?? "";
+export const distinct = inSteps(function* (place, asked) {
   const spec = specOf(asked, ["key", "query"]);
   const path = wayTo(stringAt(spec, "key"));
   const roots = new Set(path.slice(0, 1));
@@ -83,8 +118,8 @@ export function distinct(data: Data, argv: readonly ByteString[], unit: Unit): R
     return false;
   };
   const search: Search = { path, leaf: "elements", test, work: place.work };
-  for (const { bytes } of foundBy(place, documentAt(spec, "query") ?? NOTHING, Number.POSITIVE_INFINITY)) {
-    isAny(looked(bytes, place.work, roots), search);
-  }
+  const query = documentAt(spec, "query") ?? NOTHING;
+  const found = yield* finding(place, query, Number.POSITIVE_INFINITY);
+  yield* mappedInSteps(found, ({ bytes }) => isAny(looked(bytes, place.work, roots), search));
   return answered(new Map([["values", [...values.values()]]]), asked, DOCUMENT_BYTES_MAX);
-}
+});

@@ -36,6 +36,10 @@ export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
   );
 }
 
+/** Steps of an entry that is read and written again, and how many of its bytes are one more. */
+const REWRITTEN_STEPS = 60;
+const REWRITTEN_BYTES_A_STEP = 8;
+
 /** @param change  null: the entry stays as it is @returns how many have changed: all that should, or none */
 function rewrite(
   data: Data,
@@ -45,6 +49,7 @@ function rewrite(
   const entry = documentToChange(data, document);
   const changed: (readonly [key: ByteString, text: ByteString])[] = [];
   for (const [key, text] of entry.value.entries()) {
+    data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_A_STEP);
     const value = valueOfEntry(text);
     if (!isContainer(value)) throw notMembers();
     const other = change(value);

@@ -8,7 +8,7 @@ import { StepReply, settled } from "../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import { custom, wrongType } from "../../arguments/errors.js";
 import type { Effort } from "../../keyspace/effort.js";
-import { type Entry, isExpired } from "../../keyspace/keyspace.js";
+import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { type Command, family, type Handler } from "../../rows/command.js";
@@ -211,21 +211,28 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-function list(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
-  return soonSettled(data, new StepReply("array", named(documentsOf(data, at))));
+/** What a reply in steps keeps of its unit, which listeners use again for other commands. */
+type Moment = Pick<Unit, "at" | "db">;
+
+function list(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
+  return soonSettled(data, new StepReply("array", named(documentsOf(data, { at, db }))));
 }
 
-function* named(work: Generator<void, readonly Entry[]>): Generator<void, readonly Reply[]> {
+function* named(work: Generator<void, readonly ByteString[]>): Generator<void, readonly Reply[]> {
   const names: Reply[] = [];
-  for (const { key } of yield* work) {
+  for (const key of yield* work) {
     names.push(bulk(key));
     if (names.length % STEP_ITEMS === 0) yield;
   }
   return names;
 }
 
-function getAll(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
-  return soonSettled(data, new StepReply("map", allOf(data.effort, documentsOf(data, at), at)));
+function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
+  const { effort } = data;
+  return soonSettled(
+    data,
+    new StepReply("map", allOf(documentsOf(data, { at, db }), effort, data, { at, db })),
+  );
 }
 
 /** What takes no time is found at once: nobody's command comes between. */
@@ -234,12 +241,14 @@ function soonSettled(data: Data, reply: Reply): Reply {
 }
 
 function* allOf(
+  work: Generator<void, readonly ByteString[]>,
   effort: Effort,
-  work: Generator<void, readonly Entry[]>,
-  at: number,
+  data: Data,
+  { at, db }: Moment,
 ): Generator<void, readonly Reply[]> {
   const items: Reply[] = [];
-  for (const { key, value } of yield* work) {
+  for (const key of yield* work) {
+    const value = data.keyspace(db).find(key)?.value;
     if (value instanceof Document) {
       effort.answer(value.size);
       items.push(bulk(key), presentEntries(value, at));
@@ -256,24 +265,40 @@ function getKeys(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   return array([bulk(first[0]), bulks(names.map(bytesOfText))]);
 }
 
-/** The oldest first; of the keys as they are now, those that have expired are gone. */
-function documentsOf(data: Data, at: number): Generator<void, readonly Entry[]> {
-  return documentsIn([...data.keyspace().entries], at);
+/** A document, and the unit that created it. */
+interface Aged {
+  readonly key: ByteString;
+  readonly born: ByteString;
 }
 
-function* documentsIn(entries: readonly Entry[], at: number): Generator<void, readonly Entry[]> {
-  const found: Entry[] = [];
+/**
+ * Returns the keys of all documents, the oldest first. A late entry may undo and redo units between two steps, which puts other entries
+ * and other documents under the same keys: so each step looks the keys up again.
+ */
+function documentsOf(data: Data, moment: Moment): Generator<void, readonly ByteString[]> {
+  const keys = data.walked().map(({ key }) => key);
+  return documentsIn(keys, data, moment);
+}
+
+function* documentsIn(
+  keys: readonly ByteString[],
+  data: Data,
+  { at, db }: Moment,
+): Generator<void, readonly ByteString[]> {
+  const found: Aged[] = [];
   let isOrdered = true;
-  for (const [place, entry] of entries.entries()) {
-    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
-    if (!(entry.value instanceof Document) || isExpired(entry, at)) continue;
+  for (const [index, key] of keys.entries()) {
+    if (index % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    const entry = data.keyspace(db).find(key);
+    if (!(entry?.value instanceof Document) || isExpired(entry, at)) continue;
+    const aged: Aged = { key, born: entry.value.born };
     const before = found.at(-1);
-    if (before !== undefined && compareAge(before, entry) > 0) isOrdered = false;
-    found.push(entry);
+    if (before !== undefined && compareAge(before, aged) > 0) isOrdered = false;
+    found.push(aged);
   }
-  return isOrdered ? found : yield* sortedInSteps(found, compareAge);
+  const sorted = isOrdered ? found : yield* sortedInSteps(found, compareAge);
+  return sorted.map(({ key }) => key);
 }
 
-const compareAge = (a: Entry, b: Entry) => compare(bornIn(a), bornIn(b)) || compare(a.key, b.key);
-const bornIn = ({ value }: Entry) => (value instanceof Document ? value.born : "");
+const compareAge = (a: Aged, b: Aged) => compare(a.born, b.born) || compare(a.key, b.key);
 const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));

@@ -15,6 +15,7 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
   const list = entry.value;
   const { size } = list;
   if (count >= size) {
+    data.effort.answer(size);
     const elements = list.slice();
     data.delete(entry.key);
     return end === "left" ? elements : elements.reverse();

@@ -16,7 +16,7 @@ import { List } from "../../values/list.js";
 const BLOCK_ELEMENTS = 4096;
 
 /** An element counts as this many that are only compared: what is found is counted with it. */
-const LOOKS_AN_ELEMENT = 2;
+const LOOKS_AN_ELEMENT = 8;
 
 /** Which elements that equal a given one are meant. */
 interface Search {

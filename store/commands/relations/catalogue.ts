@@ -113,8 +113,8 @@ export function namesOf({ data, at }: Evaluation, database: ByteString | null): 
   const kind = database === null ? Hash : Table;
   const isMeant = ({ key, value }: Entry) => value instanceof kind && !key.includes(SEPARATOR, start.length);
   return data
-    .keyspace()
-    .entries.filter((entry) => entry.key.startsWith(start) && !isExpired(entry, at) && isMeant(entry))
+    .walked()
+    .filter((entry) => entry.key.startsWith(start) && !isExpired(entry, at) && isMeant(entry))
     .map(({ key }) => key.slice(start.length))
     .sort();
 }

@@ -11,7 +11,11 @@ export function relationReply(found: Relation): Reply {
 
 /** The same, with all that it takes to find the relation, in steps. Each may throw a CommandFailure. */
 export function relationInSteps(work: Generator<void, Relation>): Reply {
-  return new StepReply("map", foundItems(work));
+  return new RelationInSteps("map", foundItems(work));
+}
+
+class RelationInSteps extends StepReply<"map"> {
+  readonly isRelation = true;
 }
 
 function* foundItems(work: Generator<void, Relation>): Generator<void, readonly Reply[]> {

@@ -121,10 +121,16 @@ function told(problem: unknown, evaluation: Evaluation): unknown {
 
 const TOO_LONG = /invalid string length/i;
 
+/** Counts the cells of a relation that is answered in one step. @throws TooMuch */
+function countedReply(relation: Relation, { data }: Evaluation): Reply {
+  data.effort.answer(relation.rows.length * relation.columns.length);
+  return relationReply(relation);
+}
+
 function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
   switch (statement.kind) {
     case "query":
-      return relationReply(answered(statement.query, evaluation));
+      return countedReply(answered(statement.query, evaluation), evaluation);
     case "insert":
       return integer(insert(statement, evaluation));
     case "update":

@@ -164,7 +164,10 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   if (value === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
   const choose = seededChoice(unit);
   if (count === undefined) return bulk(value.at(choose(value.size))[0]);
-  if (count >= value.size) return pairsReply(value.range(0, value.size), withScores);
+  if (count >= value.size) {
+    data.effort.answer(value.size);
+    return pairsReply(value.range(0, value.size), withScores);
+  }
   return pairsReply(
     chosenPlaces(data, choose, value.size, count).map((place) => value.at(place)),
     withScores,

@@ -1,4 +1,5 @@
 /** What $push, $addToSet, $pull and $pop make of an array. Source: MongoDB's manual, "Array Update Operators". */
+import { finish } from "../../../protocol/steps.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson, keyOf } from "../../values/collections/bson-order.js";
@@ -55,7 +56,7 @@ function elementSort(order: Bson, work: Work): ArrayChange {
   if (!isDocument(order) || order.size === 0) throw badValue("$sort takes 1, -1 or a document of fields");
   const sorting = sortingOf(order, work);
   const none: BsonDocument = new Map();
-  return (array) => sorting.sorted(array, (one) => (isDocument(one) ? one : none));
+  return (array) => finish(sorting.sorted(array, (one) => (isDocument(one) ? one : none)));
 }
 
 export function addedToSet(operand: Bson): ArrayChange {

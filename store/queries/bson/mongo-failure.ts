@@ -104,7 +104,7 @@ export interface Work {
 
 export const workOf = ({ effort }: Pick<Data, "effort">): Work => ({ units: 0, effort });
 
-/** Documents that a command may look at, with what else takes as long: some seconds, for which everybody waits. */
+/** Documents that a command may look at, with what else takes as long: some seconds. */
 export const WORK_MAX = 5_000_000;
 /** Bytes of a document that count as much as the document. */
 const BYTES_A_UNIT = 256;

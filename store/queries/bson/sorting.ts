@@ -1,5 +1,6 @@
 /** Sorting: by fields, arrays by their least element, or by their greatest one backwards. Source: MongoDB's manual, "cursor.sort()". */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { mappedInSteps, sortedInSteps } from "../../../protocol/steps.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
@@ -11,10 +12,13 @@ import { wayTo } from "./ways.js";
 /** Fields that are sorted by; as in MongoDB. */
 const FIELDS_MAX = 32;
 
+/** Steps of an item that is sorted, besides its units. */
+const SORTED_STEPS = 20;
+
 export interface Sorting {
   readonly roots: ReadonlySet<ByteString>;
-  /** @param documentOf  what holds an item's fields @returns a new list; what is equal stays in its order */
-  sorted<T>(items: readonly T[], documentOf: (item: T) => BsonDocument): T[];
+  /** In steps. @param documentOf  what holds an item's fields @returns a new list; what is equal stays in its order */
+  sorted<T>(items: readonly T[], documentOf: (item: T) => BsonDocument): Generator<void, readonly T[]>;
 }
 
 type SortKey = readonly (Bson | undefined)[];
@@ -40,13 +44,13 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
   };
   return {
     roots: new Set(paths.map(([root]) => root as ByteString)),
-    sorted: (items, documentOf) => {
+    *sorted(items, documentOf) {
       spend(work, items.length * (1 + Math.floor((32 - Math.clz32(items.length)) / 4)));
+      work.effort.work(SORTED_STEPS * items.length);
       try {
-        return items
-          .map((item) => ({ item, key: keyOf(documentOf(item)) }))
-          .sort((a, b) => compare(a.key, b.key))
-          .map(({ item }) => item);
+        const keyed = yield* mappedInSteps(items, (item) => ({ item, key: keyOf(documentOf(item)) }));
+        const sorted = yield* sortedInSteps(keyed, (a, b) => compare(a.key, b.key));
+        return yield* mappedInSteps(sorted, ({ item }) => item);
       } catch (fault) {
         if (fault instanceof ParallelArrays) throw badValue("cannot sort with keys that are parallel arrays");
         if (fault instanceof TooManyKeys) throw badValue(`cannot sort: ${fault.message}`);

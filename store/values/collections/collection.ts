@@ -4,12 +4,35 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Table } from "../relations/table.js";
+import type { TableReading } from "../relations/table-reading.js";
 import { CollectionIndex, ID_INDEX, type IndexSpec } from "./collection-index.js";
 
 /** Documents with their numbers, which rise. */
 export interface NumberedDocuments {
   readonly numbers: readonly number[];
   readonly documents: readonly ByteString[];
+}
+
+/** The documents of a collection as they were when a command began to read them. */
+export class CollectionReading {
+  readonly #reading: TableReading;
+
+  constructor(reading: TableReading) {
+    this.#reading = reading;
+  }
+
+  *numbered(): Generator<readonly [number: number, document: ByteString]> {
+    for (const [number, [bytes]] of this.#reading.numbered()) yield [number, bytes as ByteString];
+  }
+
+  /** The document of a number that an index had at the beginning. */
+  document(number: number): ByteString {
+    return this.#reading.row(number)[0] as ByteString;
+  }
+
+  release(): void {
+    this.#reading.release();
+  }
 }
 
 /** Of more changes at once, if they are of so large a part of the documents, indexes are made anew. */
@@ -43,6 +66,16 @@ export class Collection {
   /** The document of a number that an index tells. */
   document(number: number): ByteString {
     return this.#table.row(number)[0] as ByteString;
+  }
+
+  /** The documents as they are now, whatever changes later. To be released by its reader. */
+  reading(): CollectionReading {
+    return new CollectionReading(this.#table.reading());
+  }
+
+  /** Whether a reader has not released it, so that the next change copies the list of documents. */
+  get isRead(): boolean {
+    return this.#table.isRead;
   }
 
   /** Those that were asked for, in that order; that of _id is always there besides. */

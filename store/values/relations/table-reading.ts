@@ -66,6 +66,13 @@ export class TableReading {
     return found;
   }
 
+  /** All rows, in order, with their numbers. */
+  *numbered(): Generator<readonly [number: number, row: Row]> {
+    const { rows, numbers } = this.#state;
+    for (const [place, row] of rows.entries())
+      if (row !== null) yield [numbers === null ? place : (numbers[place] as number), row];
+  }
+
   /** The row of a number that an index reports. */
   row(number: number): Row {
     const { rows, numbers } = this.#state;

@@ -68,6 +68,10 @@ export class Table {
     return reading;
   }
 
+  get isRead(): boolean {
+    return this.#readings.size > 0;
+  }
+
   release(reading: TableReading): void {
     this.#readings.delete(reading);
   }

@@ -136,6 +136,19 @@ describe("dbsync test", () => {
     assert.deepEqual([percent.code, /%25/.test(percent.stderr)], [2, true]);
   });
 
+  test("names a server that closes the connection", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", () => socket.end());
+    });
+    await listenAtFreePort(server);
+    const { port } = server.address() as { port: number };
+    const { code, stderr } = await runDbsync(["test", `json://127.0.0.1:${port}`]);
+    server.close();
+    assert.equal(code, 1);
+    assert.ok(stderr.startsWith(`dbsync: 127.0.0.1:${port}: the server closed the connection`), stderr);
+  });
+
   test("logs in by user and password, or by the default user's password alone", async () => {
     const aclFile = join(keys, "users.acl");
     await writeFile(aclFile, "user default on >secret ~* +@document\nuser ann on >a%b ~* +@document\n");

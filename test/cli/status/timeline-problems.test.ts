@@ -89,7 +89,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that is not reached",
     withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
-    /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start that daemon/,
+    /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
   ],
   [
     "a member that was left out",

@@ -231,6 +231,26 @@ test("what is written again is marked and stays, what was only begun stays a let
   assert.deepEqual(readdirSync(join(folder.path, "written")).length, 1);
 });
 
+test("a letter that two programs write again at the same time is written, whichever ends first", async () => {
+  using data = makeFolder();
+  await keepAll(lettersIn(data.path), some(2));
+  const [first, second] = [new LettersFolder(data.path), new LettersFolder(data.path)];
+  const [one, two] = first.list().letters;
+  assert.ok(one && two);
+  for (const letter of [one, two]) {
+    first.begin(letter, true);
+    second.begin(letter, true);
+  }
+  first.written(one);
+  second.written(one);
+  first.unwritten(two);
+  second.written(two);
+  assert.deepEqual(
+    first.list().letters.map(({ state }) => state),
+    ["written", "written"],
+  );
+});
+
 test("what is removed is gone from each file that holds it: else it would wait once more", async () => {
   using data = makeFolder();
   const entries = some(2);

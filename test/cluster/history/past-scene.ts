@@ -1,5 +1,5 @@
 /** A timeline in memory with what was signed in it, and a history that looks back on it. */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
 import { History } from "../../../cluster/history/history.js";
 import { noMessages } from "../../../cluster/peers/shared/message-figures.js";
@@ -15,6 +15,8 @@ import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import type { Semantics } from "../../../store/semantics.js";
+import { FrameWriter } from "../../../timeline/backup/backup-frames.js";
+import { writeBackup } from "../../../timeline/backup/make-backup.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import { isRingEntry } from "../../../timeline/entries/recorded.js";
@@ -195,3 +197,26 @@ function plain(reply: Reply): Plain {
 }
 
 export const idText = (entry: Entry): string => hexOf(entry.id);
+
+/** Writes a backup of what is recorded. */
+export function backUp(storage: PastScene["storage"], file: string): void {
+  const descriptor = openSync(file, "w");
+  writeBackup({
+    view: {
+      entries: (from: Buffer | null) => storage.entries(from, null),
+      places: () => [...storage.entries(null, null)].map(([place]) => place),
+      mark: (name: Parameters<typeof storage.mark>[0]) => storage.mark(name),
+      hasForgotten: false,
+      log: { lost: 0 },
+    } as unknown as Parameters<typeof writeBackup>[0]["view"],
+    snapshots: null,
+    functions: null,
+    now: AT + 99,
+    hash: hashOf,
+    path: file,
+    progress: () => {},
+    isIncomplete: false,
+    writer: new FrameWriter(hashOf, (bytes) => void writeSync(descriptor, bytes)),
+  });
+  closeSync(descriptor);
+}

@@ -1,6 +1,6 @@
 /** A folder and a backup from behind a CLUSTER SEMANTICS that this release does not know: neither is judged by what it knows. */
 import assert from "node:assert/strict";
-import { mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -8,9 +8,7 @@ import { restoredKeys } from "../../../cluster/history/restored-backup.js";
 import { Verification } from "../../../cluster/history/verification.js";
 import { hashOf } from "../../../engine/trust/identity.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
-import { FrameWriter } from "../../../timeline/backup/backup-frames.js";
-import { writeBackup } from "../../../timeline/backup/make-backup.js";
-import { AT, PastScene } from "./past-scene.js";
+import { AT, backUp, PastScene } from "./past-scene.js";
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-meaning-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -37,24 +35,7 @@ test("dbsync log verify says which version it lacks, and judges nothing", () => 
 test("keys are restored from before the version, and none from behind it", () => {
   const { storage, signers } = sceneOf();
   const file = join(folder, "all.dbsync");
-  const descriptor = openSync(file, "w");
-  writeBackup({
-    view: {
-      entries: (from: Buffer | null) => storage.entries(from, null),
-      places: () => [...storage.entries(null, null)].map(([place]) => place),
-      mark: (name: Parameters<typeof storage.mark>[0]) => storage.mark(name),
-      hasForgotten: false,
-      log: { lost: 0 },
-    } as unknown as Parameters<typeof writeBackup>[0]["view"],
-    snapshots: null,
-    functions: null,
-    now: AT + 99,
-    hash: hashOf,
-    path: file,
-    progress: () => {},
-    isIncomplete: false,
-    writer: new FrameWriter(hashOf, (bytes) => void writeSync(descriptor, bytes)),
-  });
+  backUp(storage, file);
   const keysAt = (at: number | null) => [
     ...restoredKeys({
       file,

@@ -1,10 +1,15 @@
 /** Cursors of other daemons in signed commands: an error, whichever daemon receives them; at 0, and at the daemon that gave it, the scan goes on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
+import type { Backend } from "../../../engine/backends/backend.js";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { foreignCursor } from "../../../engine/backends/scan-cursor.js";
+import { realEnvironment } from "../../../net/process/environment.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
 import { cursorTag } from "../../../store/values/tables/name-hash.js";
+import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 
 const isForeign = (line: string): boolean => {
   const argv = line.split(" ");
@@ -22,4 +27,20 @@ test("a cursor of another daemon is an error, in each family", () => {
     assert.ok(!isForeign(`${scan} nonsense`), "the scan itself reports what is no cursor");
   }
   assert.ok(!isForeign("GET 5"));
+});
+
+/** Pages of a client that signs its scan as one of several commands, which it sends to several daemons. */
+async function isForeignTogether(backend: Backend, write: readonly (readonly string[])[]): Promise<boolean> {
+  const scan = ["SCAN", String((BigInt(cursorTag() ^ 1) << 32n) + 7n)];
+  const unit = { at: START, db: 0, id: "u".repeat(36) };
+  const reply = await backend.executeTogether([["GET", "a"], ...write, scan], unit);
+  return reply.kind === "error";
+}
+
+test("it is one within a transaction that only reads, and not where all daemons have to do the same", async () => {
+  const { timeline } = await new TimelineSubject({ now: START }).open();
+  const memory = new MemoryBackend(realEnvironment);
+  assert.ok(await isForeignTogether(new TimelineBackend(timeline, realEnvironment), []));
+  assert.ok(await isForeignTogether(memory, []));
+  assert.ok(!(await isForeignTogether(memory, [["SET", "a", "1"]])));
 });

@@ -11,12 +11,14 @@ import type { CommandSender } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { settled } from "../../../protocol/step-reply.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import { findCommand } from "../../../store/command-table.js";
 import type { Database } from "../../../store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort.js";
 import type { Unit } from "../../../store/keyspace/unit.js";
 import type { Command } from "../../../store/rows/command.js";
+import { Collection } from "../../../store/values/collections/collection.js";
 import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 
 const ROWS = 5000;
@@ -46,11 +48,43 @@ const insert = (from: number, to: number) => [
   `insert into t values ${Array.from({ length: to - from }, (_, i) => `(${from + i})`).join(",")}`,
 ];
 
+const documents = (from: number, to: number) => [
+  ...["MDB.INSERT", "d", "c", "1"],
+  ...Array.from({ length: to - from }, (_, i) => `{"_id":${from + i},"n":${i % 10},"q":[1,2]}`),
+];
+
+const aggregated = (...pipeline: readonly object[]) => [
+  ...["MDB.AGGREGATE", "d", "c"],
+  JSON.stringify({ pipeline }),
+];
+
+/** Each goes through all documents. */
+const OF_DOCUMENTS: readonly (readonly string[])[] = [
+  ["MDB.FIND", "d", "c", '{"filter":{"n":3}}'],
+  ["MDB.FIND", "d", "c", '{"filter":{"n":-1}}'],
+  ["MDB.FIND", "d", "c", '{"filter":{},"sort":{"n":-1},"projection":{"n":1},"skip":7}'],
+  ["MDB.COUNT", "d", "c", '{"query":{"n":{"$gt":3}}}'],
+  ["MDB.DISTINCT", "d", "c", '{"key":"n"}'],
+  aggregated({ $match: { n: 3 } }),
+  aggregated({ $group: { _id: "$n", count: { $sum: 1 } } }, { $sort: { _id: 1 } }),
+  aggregated({ $unwind: "$q" }, { $match: { n: 3 } }, { $skip: 1 }, { $limit: 700 }),
+  aggregated({ $project: { n: 1 } }, { $count: "n" }),
+  aggregated({ $limit: 3 }, { $lookup: { from: "c", localField: "n", foreignField: "_id", as: "other" } }),
+];
+
+/** Changes each document, and their number. */
+const CHANGES: readonly (readonly string[])[] = [
+  ["MDB.DELETE", "d", "c", "1", '{"q":{"n":5},"limit":0}'],
+  ["MDB.UPDATE", "d", "c", "1", '{"q":{},"u":{"$set":{"n":99,"q":[3]}},"multi":true}'],
+  documents(ROWS, ROWS + 10),
+];
+
 function fill(database: Database): void {
   const statements = [
     ["SQL", "", "create database d"],
     ["SQL", "d", "create table t (a number)"],
     insert(0, ROWS),
+    documents(0, ROWS),
   ];
   for (const argv of statements) assert.notEqual(database.execute(argv, unit).kind, "error");
 }
@@ -102,6 +136,42 @@ for (const [where, open] of Object.entries(SCENES)) {
     assert.equal(rowsOf(await reply), ROWS);
     const failing = backend.execute(["SQL", "d", `${LONG[2]} and none = 1`], unit);
     assert.equal((await failing).kind, "error");
+  });
+
+  test(`${where} a signed read of documents yields, and reads those that there were when it began`, async () => {
+    for (const argv of OF_DOCUMENTS) {
+      const { backend, database } = await open();
+      const expected = settled(database.execute(argv, { ...unit, takesSteps: true }));
+      const reply = backend.execute(argv, unit);
+      assert.ok(reply instanceof Promise, `${argv.join(" ")} was answered in one turn`);
+      for (const change of CHANGES) assert.notEqual(database.execute(change, unit).kind, "error");
+      assert.deepEqual(await reply, expected, argv.join(" "));
+    }
+    const { backend } = await open();
+    const failing = await backend.execute(["MDB.FIND", "d", "c", '{"filter":{"$none":1}}'], unit);
+    assert.equal(failing.kind, "error");
+  });
+
+  test(`${where} LCS yields, and compares the strings that there were when it began`, async () => {
+    const { backend, database } = await open();
+    const texts = ["ab".repeat(400), "ba".repeat(500)] as const;
+    for (const options of [[], ["LEN"], ["IDX", "WITHMATCHLEN"]]) {
+      assert.notEqual(database.execute(["MSET", "a", texts[0], "b", texts[1]], unit).kind, "error");
+      const argv = ["LCS", "a", "b", ...options];
+      const expected = database.execute(argv, unit);
+      const reply = backend.execute(argv, unit);
+      assert.ok(reply instanceof Promise, `${argv.join(" ")} was answered in one turn`);
+      assert.notEqual(database.execute(["MSET", "a", "x", "b", "y"], unit).kind, "error");
+      assert.deepEqual(await reply, expected, argv.join(" "));
+    }
+  });
+
+  test(`${where} a read of documents that has ended leaves nothing to be copied`, async () => {
+    const { backend, database } = await open();
+    for (const argv of OF_DOCUMENTS) await backend.execute(argv, unit);
+    const collection = database.keyspaces[0]?.find("mongo:d.c")?.held;
+    assert.ok(collection instanceof Collection);
+    assert.equal(collection.isRead, false);
   });
 
   test(`${where} a query in MULTI is bounded by --max-unit-steps, and so are several together`, async () => {

@@ -5,7 +5,7 @@ import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { openDataFolder } from "../../../engine/trust/data-folder.js";
+import { noTimeline, openDataFolder } from "../../../engine/trust/data-folder.js";
 import { StartError } from "../../../net/process/start-error.js";
 import { bulk, integer, OK } from "../../../protocol/reply.js";
 import { makeFolder, settingsFrom, startReplica, until } from "../../daemon/replicas.js";
@@ -201,4 +201,13 @@ test("what a key may not do at all is answered and not recorded", async () => {
     ["error", "status"],
   );
   assert.ok(mixed.newest.at >= before);
+});
+
+test("a path without a timeline is reported as missing, as a file or as another folder", () => {
+  using folder = makeFolder();
+  const file = join(folder.path, "file");
+  writeFileSync(file, "");
+  assert.match(noTimeline(join(folder.path, "missing")), /^there is no such folder/);
+  assert.match(noTimeline(file), /^it is a file\. Name the folder of a daemon\.$/);
+  assert.match(noTimeline(folder.path), /^there is no timeline in it/);
 });

@@ -1,10 +1,16 @@
-/** A JSON listener of ours that daemons with --json-replica take for an original: it does not have the action by which they recognize a dbsyncd. */
+/**
+ * A JSON listener of ours that daemons with --json-replica take for an original: it does not have the action by which they recognize a dbsyncd, and
+ * gives the documents that it has while its own servers have not given theirs.
+ */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { type JsonScene, type SceneOptions, startJson } from "./scene.js";
 
 const PROBE = '{"action":"listindexes","id":';
 const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\n\r';
+
+const ALL = '{"action":"getall","replicate":false}\n';
+const NOTHING = '{"status":"success","documents":[],"replicated":false}\n\r';
 
 /** @param port  where it listens; else at a free one */
 export async function startAsOriginal({ port = 0, ...options }: SceneOptions = {}): Promise<JsonScene> {
@@ -25,7 +31,9 @@ export async function startAsOriginal({ port = 0, ...options }: SceneOptions = {
     other.on("data", (chunk) => socket.write(chunk));
     socket.on("end", () => other.end());
     socket.on("data", (chunk) => {
-      if (chunk.toString("latin1").startsWith(PROBE)) socket.write(NOT_VALID);
+      const text = chunk.toString("latin1");
+      if (text.startsWith(PROBE)) socket.write(NOT_VALID);
+      else if (text === ALL && scene.figures?.isReady === false) socket.write(NOTHING);
       else other.write(chunk);
     });
   });

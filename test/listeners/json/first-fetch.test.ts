@@ -100,6 +100,8 @@ test("without the documents of a server that is stopped, clients are refused; wi
     { action: "insert", document: "users", data: [{ n: -1 }] },
     { action: "get", document: "users" },
     { action: "list" },
+    { action: "getall" },
+    { action: "getall", replicate: false },
   ])
     assert.match(await ask(client, request), NOT_READY);
   assert.match(await ask(client, { action: "list" }), /"code":"NOT_NOW"/);
@@ -109,6 +111,16 @@ test("without the documents of a server that is stopped, clients are refused; wi
   await hasAll(ours.port);
   assert.equal(original.documents.get("users")?.length, ENTRIES + 1);
   assert.equal(ours.figures?.isReady, true);
+});
+
+test("an original that asks for all documents at its start gets a refusal with none, and starts", async () => {
+  const [port, absent] = [await freePort(), await freePort()];
+  await using ours = await startJson({ replicas: [port, absent], limits });
+  await using original = await Original.start(port, [ours.port]);
+  assert.deepEqual([...original.documents.keys()], []);
+  using client = await RawClient.open(ours.port);
+  const refused = await ask(client, { action: "getall", replicate: false });
+  assert.match(refused, /^\{"status":"error","documents":\[\],"message":"This daemon has not fetched yet/);
 });
 
 for (const [does, fault] of Object.entries(FAULTS))

@@ -5,6 +5,7 @@ import {
   Binary,
   BSON,
   type Collection,
+  type Db,
   Decimal128,
   type Document,
   Double,
@@ -20,10 +21,13 @@ import { clientOf, startMongo } from "./scene.js";
 const { deserialize, serialize } = BSON;
 
 /** Runs with a collection of an empty database. */
-async function withCollection(run: (collection: Collection<Document>) => Promise<void>): Promise<void> {
+async function withCollection(
+  run: (collection: Collection<Document>, database: Db) => Promise<void>,
+): Promise<void> {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
-  await run(client.db("shop").collection("items"));
+  const database = client.db("shop");
+  await run(database.collection("items"), database);
 }
 
 const KEPT: Document = {
@@ -292,6 +296,39 @@ test("an _id with fields of operators is refused, and the documents beside it ar
       ],
     });
     assert.equal(await items.countDocuments(), 4);
+  }));
+
+test("an upsert makes no document whose _id has fields of operators", () =>
+  withCollection(async (items, database) => {
+    const id = { $a: 1 };
+    const ways: readonly (readonly [query: Document, update: Document])[] = [
+      [{ a: 1 }, { _id: id }],
+      [{ a: 1 }, { $set: { _id: id } }],
+      [{ a: 1 }, { $setOnInsert: { _id: id } }],
+      [{ _id: { $eq: id } }, { $set: { a: 2 } }],
+      [{ $and: [{ a: 1 }, { _id: { $eq: id } }] }, { $set: { b: 2 } }],
+    ];
+    for (const [query, update] of ways) {
+      const updates = [
+        { q: query, u: update, upsert: true },
+        { q: { a: 1 }, u: { $set: { b: 1 } } },
+      ];
+      const { writeErrors } = await database.command({ update: "items", updates, ordered: false });
+      assert.deepEqual(
+        (writeErrors as readonly Document[] | undefined)?.map(({ index, code }) => [index, code]),
+        [[0, 52]],
+        JSON.stringify([query, update]),
+      );
+      const found = { findAndModify: "items", query, update, upsert: true };
+      await assert.rejects(database.command(found), { code: 52, codeName: "DollarPrefixedFieldName" });
+    }
+    assert.equal(await items.countDocuments(), 0);
+    // Other upserts are made, and none where a document is there.
+    await database.command({
+      update: "items",
+      updates: [{ q: { a: 1 }, u: { _id: { a: 1 } }, upsert: true }],
+    });
+    assert.equal(await items.countDocuments({ _id: { a: 1 } as never }), 1);
   }));
 
 test("a duplicate that findAndModify or an index meets is told with its key", () =>

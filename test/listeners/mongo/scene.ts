@@ -2,6 +2,7 @@
 import { MongoClient, type MongoClientOptions } from "mongodb";
 import { MongoListener } from "../../../listeners/mongo/listener.js";
 import type { MongoDaemon } from "../../../listeners/mongo/session/command-host.js";
+import type { Environment } from "../../../net/process/environment.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 
 export type MongoScene = UserScene<MongoListener>;
@@ -14,8 +15,8 @@ const ALONE: MongoDaemon = {
   settings: { data: null, fsync: "always", peers: [] },
 };
 
-export function startMongo(options: UserSceneOptions = {}): Promise<MongoScene> {
-  return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon: ALONE }));
+export function startMongo(options: UserSceneOptions = {}, environment?: Environment): Promise<MongoScene> {
+  return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon: ALONE }), environment);
 }
 
 /** @param who  name and password, and options of the address; "": nobody */

@@ -81,6 +81,14 @@ for (const [what, send, code, detail] of BAD) {
   });
 }
 
+test("messages are not deflated for a client that asks for it", async () => {
+  await using daemon = await startWs();
+  using page = await openClient(daemon.wsPort);
+  assert.equal(page.raw.socket.extensions, "");
+  await page.replies([["SET", "k", "x".repeat(MIB)]]);
+  assert.deepEqual(await page.replies([["GET", "k"]]), [{ kind: "bulk", bytes: "x".repeat(MIB) }]);
+});
+
 const NO_FRAMES: readonly [what: string, bytes: readonly number[], code: number][] = [
   ["reserved bits", [0xff, 0xff, 0xff, 0xff], 1002],
   ["a frame that is not masked", [0x82, 0x01, 0x00], 1002],
@@ -180,14 +188,6 @@ test("units, connections and refusals are counted as of ws", async () => {
   await page.replies([["PING"], ["PING"]]);
   await page.ask([["PING"]], { cluster: "x".repeat(32) });
   assert.deepEqual(counted, ["1 at ws", "2 served at ws", "wrong-cluster at ws"]);
-});
-
-test("messages are not deflated for a client that asks for it", async () => {
-  await using daemon = await startWs();
-  using page = await openClient(daemon.wsPort);
-  assert.equal(page.raw.socket.extensions, "");
-  await page.replies([["SET", "k", "x".repeat(MIB)]]);
-  assert.deepEqual(await page.replies([["GET", "k"]]), [{ kind: "bulk", bytes: "x".repeat(MIB) }]);
 });
 
 test("a daemon that stops answers what has come, and says good-bye", async () => {

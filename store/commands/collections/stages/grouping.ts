@@ -1,6 +1,7 @@
 /** $group: one document for each value of an expression, in the order in which the first of each came. Source: MongoDB's manual, "$group". */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { mappedInSteps } from "../../../../protocol/steps.js";
 import { type Expression, expressionOf, type Scope } from "../../../queries/bson/expressions.js";
 import { MongoFailure, spend } from "../../../queries/bson/mongo-failure.js";
 import { unknownName } from "../../../queries/bson/names-elsewhere.js";
@@ -26,16 +27,16 @@ const GROUPED_STEPS = 20;
 export function grouping(
   spec: BsonDocument,
   scope: Scope,
-): (documents: readonly BsonDocument[]) => readonly BsonDocument[] {
+): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   const id = spec.get("_id");
   if (id === undefined) throw new MongoFailure(15955, "a group specification must include an _id");
   const idOf = expressionOf(id, scope);
   const fields = [...spec].flatMap(([name, value]) => (name === "_id" ? [] : [fieldOf(name, value, scope)]));
-  return (documents) => {
+  return function* (documents) {
     const groups = new Map<ByteString, Group>();
     spend(scope.work, documents.length * fields.length);
     scope.work.effort.work(documents.length * GROUPED_STEPS);
-    for (const document of documents) {
+    yield* mappedInSteps(documents, (document) => {
       const value = idOf(document) ?? null;
       const key = keyOf(value);
       let group = groups.get(key);
@@ -45,8 +46,8 @@ export function grouping(
       }
       for (const [i, accumulator] of group.accumulators.entries())
         accumulator.add((fields[i] as Field).operand(document));
-    }
-    return [...groups.values()].map(({ id: value, accumulators }) => {
+    });
+    return yield* mappedInSteps([...groups.values()], ({ id: value, accumulators }) => {
       const made = new Map<ByteString, Bson>([["_id", value]]);
       for (const [i, accumulator] of accumulators.entries())
         made.set((fields[i] as Field).name, accumulator.result() ?? null);

@@ -1,5 +1,6 @@
 /** $unwind: a document for each element of an array. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { MongoFailure, spend, type Work } from "../../../queries/bson/mongo-failure.js";
 import { truthAt, unknownField } from "../../../queries/bson/spec.js";
 import { wayTo } from "../../../queries/bson/ways.js";
@@ -17,14 +18,21 @@ interface Unwinding {
 const COPY_UNITS = 4;
 
 /** @throws CommandFailure */
-export function unwound(operand: Bson, work: Work): (documents: readonly BsonDocument[]) => BsonDocument[] {
+export function unwound(
+  operand: Bson,
+  work: Work,
+): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   const unwinding = unwindingOf(operand);
-  return (documents) =>
-    documents.flatMap((document) => {
+  return function* (documents) {
+    const made: BsonDocument[] = [];
+    for (const [place, document] of documents.entries()) {
       const value = along(document, unwinding.path);
       if (isArray(value)) spend(work, value.length * (COPY_UNITS + document.size));
-      return each(document, value, unwinding);
-    });
+      for (const one of each(document, value, unwinding)) if (made.push(one) % STEP_ITEMS === 0) yield;
+      if (place % STEP_ITEMS === 0) yield;
+    }
+    return made;
+  };
 }
 
 function unwindingOf(operand: Bson): Unwinding {
@@ -44,18 +52,20 @@ function unwindingOf(operand: Bson): Unwinding {
   };
 }
 
-function each(
+function* each(
   document: BsonDocument,
   value: Bson | undefined,
   { path, index, keepsEmpty }: Unwinding,
-): BsonDocument[] {
+): Generator<BsonDocument> {
   const withIndex = (made: BsonDocument, place: bigint | null) =>
     index === null ? made : replaced(made, index, place);
-  if (isArray(value) && value.length > 0)
-    return value.map((one, i) => withIndex(replaced(document, path, one), BigInt(i)));
+  if (isArray(value) && value.length > 0) {
+    for (const [i, one] of value.entries()) yield withIndex(replaced(document, path, one), BigInt(i));
+    return;
+  }
   const isEmpty = value === undefined || value === null || isArray(value);
-  if (isEmpty && !keepsEmpty) return [];
-  return [withIndex(isArray(value) ? replaced(document, path, undefined) : document, null)];
+  if (isEmpty && !keepsEmpty) return;
+  yield withIndex(isArray(value) ? replaced(document, path, undefined) : document, null);
 }
 
 function along(document: BsonDocument, path: FieldPath): Bson | undefined {

@@ -33,6 +33,30 @@ test("nothing is told before it is on the own disk", () => {
   assert.equal(entriesOf(b), 1);
 });
 
+test("a daemon alone tells that its entries are on its disk, and a daemon that comes later gets them", async () => {
+  const world = new World();
+  const a = world.add("a");
+  world.run(500);
+  a.timeline.isStuck = true;
+  const [first, second] = [entryOf(500), entryOf(501)];
+  a.timeline.take(first);
+  a.timeline.take(second);
+  a.peering.giveAtOnce(second);
+  let isReplicated = false;
+  void a.peering.replicated(placeOf(first), 1).then(() => {
+    isReplicated = true;
+  });
+  await Promise.resolve();
+  assert.equal(isReplicated, false);
+  a.timeline.release();
+  world.run(25);
+  await Promise.resolve();
+  assert.equal(isReplicated, true);
+  const b = world.add("b", { peers: ["a"] });
+  world.run(5000);
+  assert.equal(entriesOf(b), 2);
+});
+
 test("an entry that a client has given to all is neither asked for nor pushed", () => {
   const world = new World();
   const nodes = ["a", "b", "c"].map((name, i, names) => world.add(name, { peers: names.slice(0, i) }));

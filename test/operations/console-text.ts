@@ -1,10 +1,10 @@
-/** The commands of docs/runbooks.md, as they are printed. */
+/** The `console` blocks of the pages, as they are printed. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** One line of a `console` block. */
-export interface RunbookLine {
+/** One line of a `console` block, with those that a backslash joins to it. */
+export interface ConsoleLine {
   /** In the document, from 1. */
   readonly number: number;
   /** The heading that it follows. */
@@ -17,18 +17,22 @@ export interface RunbookLine {
   readonly comment: string;
 }
 
-export function runbookLines(): readonly RunbookLine[] {
-  const lines: RunbookLine[] = [];
-  let [section, block, isBlock] = ["", -1, false];
-  const text = readFileSync(join(repositoryRoot, "docs/runbooks.md"), "utf8");
+/** Returns the lines of a page's console blocks, without those that are only a comment. */
+export function consoleLines(page: string): readonly ConsoleLine[] {
+  const lines: ConsoleLine[] = [];
+  let [section, block, isBlock, begun] = ["", -1, false, ""];
+  const text = readFileSync(join(repositoryRoot, page), "utf8");
   for (const [index, line] of text.split("\n").entries()) {
     const heading = /^#+ (.*)$/.exec(line);
     if (!isBlock && heading !== null) [section, block] = [heading[1] as string, -1];
-    if (line.startsWith("```")) {
-      isBlock = line === "```console";
+    if (line.trim().startsWith("```")) {
+      isBlock = line.trim() === "```console";
       if (isBlock) block++;
-    } else if (isBlock) {
-      const [command = "", comment = ""] = line.split(/\s+# ?/, 2);
+    } else if (isBlock && !line.startsWith("#")) {
+      const joined = begun + line.trim();
+      begun = joined.endsWith("\\") ? joined.slice(0, -1) : "";
+      if (begun !== "") continue;
+      const [command = "", comment = ""] = joined.split(/\s+# ?/, 2);
       lines.push({ number: index + 1, section, block, command, comment });
     }
   }

@@ -1,0 +1,66 @@
+/**
+ * Cursors of a Redis behind the daemon. A Redis hashes names by a key of its own, so a cursor skips keys at another Redis, and a client of several daemons
+ * asks another one's. Clients get the server's cursor after the number of this daemon's process; with another number it is an error.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
+import { cursorTag } from "../../../store/values/tables/name-hash.js";
+import type { Outcome } from "../backend.js";
+import { FOREIGN, SCANS } from "../scan-cursor.js";
+import type { Argv } from "./link.js";
+
+/** Redis's cursors are below the number of places in a table. */
+const OWN = 2n ** 34n;
+/** Some clients read cursors as doubles. Another server's greater cursors are passed on as they are. */
+const MARKED = 2n ** 53n;
+const CURSOR = /^\d{1,20}$/;
+const TOO_LARGE = error("ERR the cursor of this server cannot be passed on: scan the server itself");
+
+export const isScan = (argv: Argv): boolean => SCANS.has((argv[0] as ByteString).toUpperCase());
+
+/** Sends a command with the server's own cursor, and marks the one of its answer. */
+export async function sendScan(
+  argv: Argv,
+  send: (own: Argv) => Outcome | Promise<Outcome>,
+): Promise<Outcome> {
+  const own = ownScan(argv);
+  return "kind" in own ? own : markedIn(await send(own));
+}
+
+/** The same of several commands that get one answer. */
+export async function sendScans(
+  commands: readonly Argv[],
+  send: (own: readonly Argv[]) => Promise<Outcome>,
+): Promise<Outcome> {
+  const all: Argv[] = [];
+  for (const argv of commands) {
+    const own = isScan(argv) ? ownScan(argv) : argv;
+    if ("kind" in own) return own;
+    all.push(own);
+  }
+  const outcome = await send(all);
+  if (outcome.kind !== "array") return outcome;
+  return array(outcome.items.map((reply, i) => (isScan(commands[i] as Argv) ? markedIn(reply) : reply)));
+}
+
+/** Returns the command as the server knows it; an error: the cursor is another daemon's. */
+function ownScan(argv: Argv): Argv | ErrorReply {
+  const index = SCANS.get((argv[0] as ByteString).toUpperCase()) as number;
+  const cursor = argv[index];
+  if (cursor === undefined || !CURSOR.test(cursor)) return argv;
+  const value = BigInt(cursor);
+  if (value === 0n || value >= MARKED) return argv;
+  if (value / OWN !== mark()) return FOREIGN;
+  return [...argv.slice(0, index), String(value % OWN), ...argv.slice(index + 1)];
+}
+
+function markedIn<Answer extends Outcome>(outcome: Answer): Answer | Reply {
+  const [next, found] = outcome.kind === "array" ? outcome.items : [];
+  if (next?.kind !== "bulk" || found === undefined || !CURSOR.test(next.bytes)) return outcome;
+  const value = BigInt(next.bytes);
+  if (value === 0n || value >= MARKED) return outcome;
+  return value >= OWN ? TOO_LARGE : array([bulk(String(mark() * OWN + value)), found]);
+}
+
+/** The number of this process, from 1 to 2^19 - 1. */
+const mark = (): bigint => BigInt(cursorTag() >>> 1 || 1);

@@ -1,0 +1,21 @@
+/** The path of clients that may come before the documents of this daemon were fetched: commands of documents are refused until then. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { Command } from "../../store/rows/command.js";
+import type { LocalUnits } from "../backends/local-units.js";
+import type { MemoryBackend } from "../backends/memory.js";
+import type { CommandSender } from "./command-path.js";
+import { LocalPath } from "./local-path.js";
+
+export class LoadingPath extends LocalPath {
+  readonly #backend: MemoryBackend;
+
+  constructor(backend: MemoryBackend, units: LocalUnits) {
+    super(backend, units);
+    this.#backend = backend;
+  }
+
+  override execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    return this.#backend.refusalOf(command) ?? super.execute(command, argv, sender);
+  }
+}

@@ -1,0 +1,29 @@
+/** A backup that is restored as a data folder, or that cannot be written. */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { restoreFolder } from "../../../cluster/history/restored-backup.js";
+import { scratchFolder } from "../../support/scratch-folder.js";
+import { backUp, PastScene } from "./past-scene.js";
+
+const log = { info() {}, error: () => {}, warn: () => {} };
+
+test("a restore that cannot be written ends with a sentence, and leaves nothing", async () => {
+  const folder = scratchFolder("restored");
+  const scene = new PastScene();
+  scene.write(scene.app, 1, ["SET k v"]);
+  const file = join(folder, "all.dbsync");
+  backUp(scene.storage, file);
+  const restore = (data: string) =>
+    restoreFolder({ file, data, at: null, functionsName: "functions.rdb", log });
+  writeFileSync(join(folder, "file"), "");
+  const data = join(folder, "file/data");
+  await assert.rejects(restore(data), {
+    name: "NotRestored",
+    message: `--data ${data} cannot be written (ENOTDIR: what it would be in is no folder). Nothing of it was left. Make room there, or name another place, and run the same again`,
+  });
+  assert.deepEqual(readdirSync(folder).sort(), ["all.dbsync", "file"]);
+  await restore(join(folder, "data"));
+  assert.ok(existsSync(join(folder, "data/timeline")));
+});

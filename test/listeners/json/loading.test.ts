@@ -1,0 +1,46 @@
+/** Before the documents of --json-replica are fetched, no client reads or writes documents, by whichever listener it comes. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { realEnvironment } from "../../../net/process/environment.js";
+import { startReplica, until } from "../../daemon/replicas.js";
+import { freePort } from "../../support/free-port.js";
+import { RawClient } from "../../support/raw-client.js";
+import { Original } from "./original.js";
+
+const LOADING = /^-LOADING This daemon has not fetched yet the documents of /;
+
+async function say(client: RawClient, line: string): Promise<string> {
+  client.send(`${line}\r\n`);
+  return await client.readTo("\r\n");
+}
+
+test("a Redis client gets LOADING for commands of documents until they are fetched, and for no others", async () => {
+  const port = await freePort();
+  const args = ["--json", "0", "--json-replica", `127.0.0.1:${port}`, "--resp", "0"];
+  await using ours = await startReplica({ args: [...args, "--json-replica-timeout", "60"] });
+  using client = await RawClient.open(ours.daemon.userAddress("resp")?.port ?? 0);
+  for (const line of ["DOC.CREATE users", "DOC.GETALL", "DOC.COUNT users", "DOC.LIST"])
+    assert.match(await say(client, line), LOADING, line);
+  assert.equal(await say(client, "SET key value"), "+OK\r\n");
+  assert.equal(await say(client, "MULTI"), "+OK\r\n");
+  assert.equal(await say(client, "DOC.CREATE users"), "+QUEUED\r\n");
+  assert.equal(await say(client, "EXEC"), "*1\r\n");
+  assert.match(await client.readTo("\r\n"), LOADING);
+  await using original = await Original.start(port, []);
+  original.documents.set("users", [{ n: 1 }, { n: 2 }]);
+  await until("the documents are fetched", async () => (await say(client, "DOC.COUNT users")) === ":2\r\n");
+});
+
+test("a signed command of documents gets it too, alone and with others, none of which is applied", () => {
+  const backend = new MemoryBackend(realEnvironment);
+  const unit = { at: 1, db: 0, id: "u".repeat(36) };
+  backend.loading = () => "not yet";
+  const refused = { kind: "error", text: "LOADING not yet" };
+  const create = ["DOC.CREATE", "users"];
+  assert.deepEqual(backend.execute(create, unit), refused);
+  assert.deepEqual(backend.executeTogether([["SET", "key", "value"], create], unit), refused);
+  assert.equal(backend.database.keyspaces[0]?.size, 0);
+  backend.loading = () => null;
+  assert.equal(backend.executeTogether([["SET", "key", "value"], create], unit).kind, "array");
+});

@@ -1,0 +1,47 @@
+/** Lines of `console` blocks that no test carries out as they are printed, and why. */
+
+export interface ExceptedLine {
+  /** The page, or null: on any page. */
+  readonly page: string | null;
+  /** What the line begins with. */
+  readonly start: string;
+  readonly why: string;
+}
+
+export const EXCEPTED: readonly ExceptedLine[] = [
+  { page: null, start: "apt-get install ", why: "installs packages of Debian, as root, over the network" },
+  {
+    page: null,
+    start: "npm install",
+    why: "npm fetches packages over the network; test/package and test/client-package pack and install the same files",
+  },
+  { page: null, start: "chronyc ", why: "reads and sets the machine's clock" },
+  { page: "install.md", start: "nft ", why: "checks the kernel's packet filter, as root" },
+  {
+    page: "install.md",
+    start: "systemctl reload nftables",
+    why: "loads the kernel's packet filter, as root",
+  },
+  { page: "install.md", start: "systemctl daemon-reload", why: "systemd alone reads the unit again" },
+  { page: "docs/runbooks.md", start: "chown ", why: "the daemon's user is made by systemd" },
+  {
+    page: "docs/docker.md",
+    start: "docker ",
+    why: "needs Docker; the daemons are started without it, with the same options",
+  },
+  {
+    page: "docs/python.md",
+    start: "python3 -m venv ",
+    why: "test/python/package makes such an environment",
+  },
+  {
+    page: "docs/python.md",
+    start: "venv/bin/pip ",
+    why: "test/python/package installs by these options",
+  },
+  {
+    page: "examples/chat/README.md",
+    start: "",
+    why: "test/examples/chat/demo starts it; the other lines of the block are what it prints",
+  },
+];
