@@ -1,5 +1,6 @@
 /**
  * `npm run bench`: every benchmark, one after the other; `npm run bench -- documents resp`: those whose names hold one of the words.
+ * Those that need programs nothing else here needs run by their name alone.
  * `--smoke`: short, and RESULTS.md stays as it is.
  */
 import { spawnSync } from "node:child_process";
@@ -19,13 +20,18 @@ const BENCHMARKS = [
   "proxy",
   "memory",
 ];
+/** Run only when named. */
+const NAMED = ["peers"];
 
 const given = process.argv.slice(2);
 const words = given.filter((word) => !word.startsWith("--"));
 const options = given.filter((word) => word.startsWith("--"));
-const chosen = BENCHMARKS.filter((name) => words.length === 0 || words.some((word) => name.includes(word)));
+const isNamed = (name: string) => words.some((word) => name.includes(word));
+const chosen = words.length === 0 ? BENCHMARKS : [...BENCHMARKS, ...NAMED].filter(isNamed);
 if (chosen.length === 0) {
-  console.error(`There is none of these: ${words.join(", ")}. There are ${BENCHMARKS.join(", ")}.`);
+  console.error(
+    `There is none of these: ${words.join(", ")}. There are ${[...BENCHMARKS, ...NAMED].join(", ")}.`,
+  );
   process.exit(2);
 }
 

@@ -1,4 +1,5 @@
 /** Daemons with a timeline, and their status: three peers, or daemons on prepared folders. */
+import type { KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,11 @@ import { type Server, startDaemon } from "./processes.js";
 
 /** Storage of the timelines. */
 export type Keeping = "plain" | "memory" | "interval" | "always";
+
+/** What a client signs with. */
+export interface PrivateKey {
+  readonly privateKey: KeyObject;
+}
 
 const DAEMONS = 3;
 const POLL_MS = 20;
@@ -93,7 +99,7 @@ export class Scene implements Disposable {
     return { giver, taker: await startDaemon([...args, "-p", String(port)]) };
   }
 
-  client(servers: readonly Server[], key = this.key): Client {
+  client(servers: readonly Server[], key: PrivateKey = this.key): Client {
     return createClient({
       servers: servers.map(({ port }) => `127.0.0.1:${port}`),
       key: key.privateKey,

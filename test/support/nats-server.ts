@@ -27,14 +27,14 @@ export class NatsServer implements AsyncDisposable {
     return server;
   }
 
-  /** So many that are one cluster, started. */
-  static async startCluster(count: number): Promise<readonly NatsServer[]> {
+  /** Starts the given number of servers as one cluster. @param args  further ones of each */
+  static async startCluster(count: number, args: readonly string[] = []): Promise<readonly NatsServer[]> {
     const routes = await Promise.all(Array.from({ length: count }, freePort));
     const all = routes.map((port) => `nats://127.0.0.1:${port}`).join(",");
     const servers = await Promise.all(
       routes.map(async (port, index) => {
         const cluster = ["--cluster", `nats://127.0.0.1:${port}`, "--cluster_name", "tests", "--routes", all];
-        return new NatsServer(await freePort(), `n${index}`, cluster);
+        return new NatsServer(await freePort(), `n${index}`, [...cluster, ...args]);
       }),
     );
     await Promise.all(servers.map((server) => server.start()));

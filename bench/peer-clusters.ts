@@ -1,0 +1,212 @@
+/** Three servers of one kind on folders of their own, and a client that writes to them: etcd, NATS, Redis and dbsyncd. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { connect as connectHttp2 } from "node:http2";
+import { join } from "node:path";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect as connectNats } from "@nats-io/transport-node";
+import type { Policy } from "../client/entry.js";
+import { freePort } from "../test/support/free-port.js";
+import { NatsServer } from "../test/support/nats-server.js";
+import { RedisConnection } from "../test/support/redis-connection.js";
+import { startRedis } from "../test/support/redis-server.js";
+import { scratchFolder } from "../test/support/scratch-folder.js";
+import { type Keeping, type PrivateKey, type Scene, stopAll } from "./timeline-daemons.js";
+
+export const SERVERS = 3;
+const POLL_MS = 50;
+const START_MS = 20_000;
+/** Until a request to NATS is sent again: before a leader is elected there is no answer. */
+const REQUEST_MS = 1000;
+const folder = scratchFolder("peers");
+let folders = 0;
+
+export interface Cluster extends AsyncDisposable {
+  /** Processes of its servers. */
+  readonly pids: readonly number[];
+  /** Writes a key, and resolves when the servers have acknowledged it. */
+  put(key: string, value: string): Promise<unknown>;
+}
+
+/** Runs a check of a starting cluster until it returns a value. @throws Error  none after START_MS; its cause: the last failure */
+async function until<T>(check: () => Promise<T | undefined>): Promise<T> {
+  let cause: unknown;
+  for (const end = performance.now() + START_MS; performance.now() < end; ) {
+    try {
+      const value = await check();
+      if (value !== undefined) return value;
+    } catch (failure) {
+      cause = failure;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  throw new Error("a cluster does not start", { cause });
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  if (child.exitCode === null && child.kill("SIGKILL")) await ended;
+}
+
+/** Starts etcd. The client speaks gRPC to the leader, all calls over one HTTP/2 connection. */
+export async function startEtcd(): Promise<Cluster> {
+  const data = join(folder, `${++folders}`);
+  const address = async () => `http://127.0.0.1:${await freePort()}`;
+  const members = await Promise.all(
+    Array.from({ length: SERVERS }, async (_, i) => ({
+      name: `m${i}`,
+      client: await address(),
+      peer: await address(),
+    })),
+  );
+  const all = members.map(({ name, peer }) => `${name}=${peer}`).join();
+  const children = members.map(({ name, client, peer }) => {
+    const place = ["--name", name, "--data-dir", join(data, name), "--initial-cluster", all];
+    const forClients = ["--listen-client-urls", client, "--advertise-client-urls", client];
+    const forPeers = ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer];
+    const child = spawn("etcd", [...place, ...forClients, ...forPeers], { stdio: "ignore" });
+    const killChild = () => void child.kill("SIGKILL");
+    process.once("exit", killChild);
+    child.once("exit", () => process.off("exit", killChild));
+    return child;
+  });
+  const leader = await until(async () => {
+    for (const { client } of members) {
+      const answer = await fetch(`${client}/v3/maintenance/status`, { method: "POST", body: "{}" });
+      const { header, leader } = (await answer.json()) as { header: { member_id: string }; leader?: string };
+      if (header.member_id === leader) return client;
+    }
+    return undefined;
+  });
+  const session = connectHttp2(leader);
+  return {
+    pids: children.map(({ pid }) => pid as number),
+    put: (key, value) =>
+      new Promise<void>((resolve, reject) => {
+        const head = { ":method": "POST", ":path": "/etcdserverpb.KV/Put", te: "trailers" };
+        const stream = session.request({ ...head, "content-type": "application/grpc" });
+        let status: unknown;
+        stream.once("trailers", (trailers) => (status = trailers["grpc-status"]));
+        stream.once("error", reject);
+        stream.once("close", () =>
+          status === "0" ? resolve() : reject(new Error(`etcd: grpc-status ${status}`)),
+        );
+        stream.resume();
+        stream.end(putRequest(key, value));
+      }),
+    async [Symbol.asyncDispose]() {
+      session.destroy();
+      await Promise.all(children.map(killed));
+    },
+  };
+}
+
+/** Returns a gRPC message with etcd's PutRequest: field 1 is the key, field 2 the value, both shorter than 128 bytes. */
+function putRequest(key: string, value: string): Buffer {
+  const body = Buffer.from(
+    `\x0a${String.fromCharCode(key.length)}${key}\x12${String.fromCharCode(value.length)}${value}`,
+    "latin1",
+  );
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(body.length, 1);
+  return Buffer.concat([head, body]);
+}
+
+/** A configuration with which NATS syncs each write to disk. */
+const syncingNats = join(folder, "nats-syncs-always.conf");
+writeFileSync(syncingNats, "jetstream { sync_interval: always }\n");
+
+/** Whether this version of NATS has the setting. */
+export function natsCanSync(): boolean {
+  return spawnSync("nats-server", ["-t", "-c", syncingNats]).status === 0;
+}
+
+/** Starts NATS with a key-value bucket on file storage. The client publishes to the leader of its stream, as a KV client's put does. */
+export async function startNats(sync: "default" | "always"): Promise<Cluster> {
+  const servers = await NatsServer.startCluster(SERVERS, sync === "always" ? ["-c", syncingNats] : []);
+  const [first] = servers as readonly [NatsServer];
+  const manager = await connectNats({ port: first.port });
+  const leader = await until(async () => {
+    const { streams } = await jetstreamManager(manager, { timeout: REQUEST_MS });
+    const { cluster } = await streams.add({
+      name: "KV_bench",
+      subjects: ["$KV.bench.>"],
+      num_replicas: SERVERS,
+      storage: "file",
+      max_msgs_per_subject: 1,
+      discard: "new",
+      allow_rollup_hdrs: true,
+      deny_delete: true,
+    });
+    return servers.find(({ name }) => name === cluster?.leader);
+  });
+  await manager.close();
+  const connection = await connectNats({ port: leader.port });
+  const stream = jetstream(connection);
+  return {
+    pids: servers.map(({ pid }) => pid),
+    put: (key, value) => stream.publish(`$KV.bench.${key}`, value),
+    async [Symbol.asyncDispose]() {
+      await connection.close();
+      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/**
+ * Starts Redis with two replicas, all of which sync each write. A call is SET and WAIT 1, written together over one of the
+ * connections.
+ * @param connections  as many as there may be calls in flight, since WAIT blocks its connection
+ */
+export async function startRedisReplicas(connections: number): Promise<Cluster> {
+  const syncs = ["--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"];
+  const primary = await startRedis({ args: syncs });
+  const replicaOf = ["--replicaof", "127.0.0.1", String(primary.port)];
+  const replicas = await Promise.all(
+    Array.from({ length: SERVERS - 1 }, () => startRedis({ args: [...syncs, ...replicaOf] })),
+  );
+  const servers = [primary, ...replicas];
+  const free = await Promise.all(
+    Array.from({ length: connections }, () => RedisConnection.open(primary.port)),
+  );
+  const all = [...free];
+  const set = async (key: string, value: string, wait: number) => {
+    const connection = free.pop() as RedisConnection;
+    connection.queue(["SET", key, value]);
+    connection.queue(["WAIT", String(wait), String(START_MS)]);
+    const [stored, acknowledged] = await connection.flush();
+    free.push(connection);
+    const isDone = stored?.kind === "status" && acknowledged?.kind === "integer";
+    if (!isDone || acknowledged.value < wait) throw new Error("redis-server: no replica has acknowledged");
+  };
+  await until(async () => {
+    await set("started", "", SERVERS - 1);
+    return true;
+  });
+  return {
+    pids: servers.map(({ pid }) => pid),
+    put: (key, value) => set(key, value, 1),
+    async [Symbol.asyncDispose]() {
+      for (const connection of all) connection[Symbol.dispose]();
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+/** Starts daemons that are each other's peers. The client sends to all. */
+export async function startDaemons(
+  scene: Scene,
+  { keeping, key, policy }: { keeping: Keeping; key: PrivateKey; policy: Policy },
+): Promise<Cluster> {
+  const servers = await scene.start(keeping);
+  const client = scene.client(servers, key);
+  return {
+    pids: servers.map(({ process: { pid } }) => pid as number),
+    put: (key, value) => client.send(["SET", key, value], { policy }),
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      await stopAll(servers);
+    },
+  };
+}

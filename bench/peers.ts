@@ -1,0 +1,179 @@
+/**
+ * Acknowledged writes of three dbsyncd daemons alongside etcd, NATS and Redis, each with three servers on this machine: one client
+ * process, each cluster started again in each round. Systems whose program is missing are left out. `--smoke`: short, RESULTS.md stays.
+ */
+import { spawnSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { join } from "node:path";
+import type { Policy } from "../client/entry.js";
+import { isOnPath } from "../test/support/requirements.js";
+import { cpuSeconds } from "./daemon-cpu.js";
+import { type Load, measure, median } from "./measure.js";
+import {
+  type Cluster,
+  natsCanSync,
+  SERVERS,
+  startDaemons,
+  startEtcd,
+  startNats,
+  startRedisReplicas,
+} from "./peer-clusters.js";
+import { machine, report, table } from "./report.js";
+import { type PrivateKey, Scene } from "./timeline-daemons.js";
+
+const smoke = process.argv.includes("--smoke");
+const SECONDS = smoke ? 0.2 : 2;
+const ROUNDS = smoke ? 1 : 3;
+/** Part of the seconds measured for which calls are made first. */
+const WARM_UP = 0.25;
+const IN_FLIGHT = [1, 8, 64];
+const KEYS = 10_000;
+const VALUE = "x".repeat(16);
+
+const scene = new Scene();
+const ed25519 = generateKeyPairSync("ed25519");
+writeFileSync(
+  join(scene.publicFolder, "ed25519.pem"),
+  ed25519.publicKey.export({ type: "spki", format: "pem" }),
+);
+const loadBefore = loadavg()[0] as number;
+let counter = 0;
+
+interface Run {
+  readonly perSecond: number;
+  readonly p50: number;
+  /** Microseconds of all servers together for each call. */
+  readonly cpu: number;
+}
+
+interface System {
+  readonly name: string;
+  readonly start: () => Promise<Cluster>;
+  /** A list for each of IN_FLIGHT, of one run a round. */
+  readonly runs: readonly Run[][];
+}
+
+const missing: string[] = [];
+
+function system(name: string, start: () => Promise<Cluster>): System {
+  return { name, start, runs: IN_FLIGHT.map(() => []) };
+}
+
+/** Returns the systems of a program, none if it is missing. */
+function ofProgram(program: string, debianPackage: string, make: () => System[]): System[] {
+  if (isOnPath(program)) return make();
+  missing.push(`${program} is not installed (Debian package ${debianPackage}): left out.`);
+  return [];
+}
+
+const NATS_DEFAULT = "NATS KV, 3 replicas, file storage, synced every two minutes";
+const NATS_ALWAYS = "NATS KV, 3 replicas, file storage, sync_interval always";
+const ETCD = "etcd, 3 members";
+const REDIS = "Redis, appendfsync always, 2 replicas, WAIT 1";
+
+function natsSystems(): System[] {
+  const usual = system(NATS_DEFAULT, () => startNats("default"));
+  if (natsCanSync()) return [usual, system(NATS_ALWAYS, () => startNats("always"))];
+  missing.push("This nats-server does not know sync_interval: it is measured with its default alone.");
+  return [usual];
+}
+
+const ours = (key: string, fsync: string, policy: Policy) => `dbsyncd, ${key}, --fsync ${fsync}, ${policy}`;
+
+function daemonSystems(name: string, key: PrivateKey): System[] {
+  const one = (keeping: "always" | "interval", policy: Policy) =>
+    system(ours(name, keeping === "always" ? "always" : "interval=100", policy), () =>
+      startDaemons(scene, { keeping, key, policy }),
+    );
+  return [one("always", "first"), one("always", "majority"), one("interval", "first")];
+}
+
+const systems = [
+  ...ofProgram("etcd", "etcd-server", () => [system(ETCD, startEtcd)]),
+  ...ofProgram("nats-server", "nats-server", natsSystems),
+  ...ofProgram("redis-server", "redis-server", () => [
+    system(REDIS, () => startRedisReplicas(Math.max(...IN_FLIGHT))),
+  ]),
+  ...daemonSystems("RSA", scene.key),
+  ...daemonSystems("Ed25519", ed25519),
+];
+
+/** Starts a system's cluster, and measures it with each number of calls in flight. */
+async function measureRound({ name, start, runs }: System): Promise<void> {
+  await using cluster = await start();
+  const put = () => cluster.put(`key:${++counter % KEYS}`, VALUE);
+  await measure({ callers: Math.max(...IN_FLIGHT), seconds: SECONDS / 2 }, put);
+  for (const [i, callers] of IN_FLIGHT.entries()) runs[i]?.push(await measureRun(cluster, put, callers));
+  const rates = runs.map((all) => Math.round(all.at(-1)?.perSecond ?? Number.NaN));
+  console.error(`${name}: ${rates.join(", ")} calls a second at ${IN_FLIGHT.join(", ")} in flight`);
+}
+
+async function measureRun({ pids }: Cluster, put: () => Promise<unknown>, callers: number): Promise<Run> {
+  const load: Load = { callers, seconds: SECONDS };
+  await measure({ callers, seconds: SECONDS * WARM_UP }, put);
+  const cpu = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const [cpuBefore, callsBefore] = [cpu(), counter];
+  const { perSecond, p50 } = await measure(load, put);
+  return { perSecond, p50, cpu: ((cpu() - cpuBefore) * 1e6) / (counter - callsBefore) };
+}
+
+const medianOf = (runs: readonly Run[], figure: keyof Run) => median(runs.map((run) => run[figure]));
+
+/** Returns by how much our calls a second are ahead of a peer's, and whether that meets the goal. */
+function ratioCell(ourName: string, peerName: string, i: number): string {
+  const rate = (name: string) => systems.find((one) => one.name === name)?.runs[i];
+  const [mine, theirs] = [rate(ourName), rate(peerName)];
+  if (mine === undefined || theirs === undefined) return "";
+  const ratio = medianOf(mine, "perSecond") / medianOf(theirs, "perSecond");
+  const isGoal = IN_FLIGHT[i] !== 1 || peerName === ETCD || peerName === REDIS;
+  return `${ratio.toFixed(2)}${isGoal ? (ratio > 1 ? " (met)" : " (missed)") : ""}`;
+}
+
+function text(): string {
+  const head = IN_FLIGHT.flatMap((callers) => [`${callers}: per second`, "p50 µs", "CPU µs"]);
+  const rows = systems.map(({ name, runs }) => [
+    name,
+    ...runs.flatMap((all) => [
+      Math.round(medianOf(all, "perSecond")),
+      medianOf(all, "p50"),
+      medianOf(all, "cpu"),
+    ]),
+  ]);
+  const ratios = ["RSA", "Ed25519"].flatMap((key) =>
+    IN_FLIGHT.map((callers, i) => [
+      `${key}, ${callers} in flight`,
+      ...[ETCD, REDIS, NATS_ALWAYS].map((peer) => ratioCell(ours(key, "always", "first"), peer, i)),
+      ratioCell(ours(key, "interval=100", "first"), NATS_DEFAULT, i),
+    ]),
+  );
+  const versions = [["etcd"], ["nats-server"], ["redis-server"]]
+    .map(([program]) => spawnSync(program as string, ["--version"], { encoding: "utf8" }))
+    .flatMap(({ status, stdout }) => (status === 0 ? [stdout.split("\n")[0] as string] : []));
+  return `## Three servers alongside etcd, NATS and Redis
+
+${machine()} \`npm run bench -- peers\`. ${versions.join("; ")}. Writes of ${VALUE.length} bytes to ${KEYS.toLocaleString("en")} keys by one client
+process, which shares the cores with the ${SERVERS} servers. CPU: of all server processes together, for each call. Medians of ${ROUNDS} rounds
+of ${SECONDS} s in turn; one minute's load before the run: ${loadBefore.toFixed(1)}, after it: ${(loadavg()[0] as number).toFixed(1)} (a quiet machine: below 1).
+
+What an acknowledgement means: etcd, a majority has synced the write. NATS, a majority has written it to the page cache, with
+sync_interval always synced it. Redis, the primary has synced it and one replica has received it. dbsyncd, every call is signed and sent to all
+daemons, and with \`first\` one of them, with \`majority\` two have synced it, or with \`--fsync interval=100\` written it.
+
+Clients: etcd by gRPC over one HTTP/2 connection to the leader (node:http2), NATS by @nats-io/jetstream over one connection to the
+stream's leader, Redis by a connection for each call in flight, on which SET and WAIT are written together, dbsyncd by \`createClient\`.
+${missing.map((line) => `\n${line}\n`).join("")}
+${table(["calls in flight", ...head], rows)}
+
+Our calls a second divided by theirs, with policy \`first\` (goal: above 1 of all at 8 and 64 in flight, of etcd and Redis at 1):
+
+${table(["", "etcd", "Redis", "NATS, always", "NATS, default ÷ --fsync interval=100"], ratios)}`;
+}
+
+try {
+  for (let round = 0; round < ROUNDS; round++) for (const one of systems) await measureRound(one);
+  report("peers", text(), smoke);
+} finally {
+  scene[Symbol.dispose]();
+}
