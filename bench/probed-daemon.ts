@@ -1,4 +1,4 @@
-/** Daemons whose live memory can be read at any time. */
+/** Daemons whose live memory, or other figures of a probe loaded into them, can be read at any time. */
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { buildRoot } from "../test/support/repository.js";
@@ -11,12 +11,12 @@ export function startProbed(args: readonly string[]): Promise<Server> {
   return startDaemon(args, ["--expose-gc", "--import", PROBE]);
 }
 
-/** Collects garbage in a daemon that `startProbed` started, and returns its memory. */
-export function probeOf({ process: child }: Server): Promise<MemoryProbe> {
+/** Asks the probe of a daemon, and returns its figures: of one that `startProbed` started the memory after a collection. */
+export function probeOf<Figures = MemoryProbe>({ process: child }: Server): Promise<Figures> {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   return new Promise((resolve) => {
     lines.on("line", (line) => {
-      const { probe } = JSON.parse(line) as { readonly probe?: MemoryProbe };
+      const { probe } = JSON.parse(line) as { readonly probe?: Figures };
       if (probe === undefined) return;
       lines.close();
       resolve(probe);

@@ -19,6 +19,7 @@ const BENCHMARKS = [
   "sql",
   "proxy",
   "memory",
+  "path-length",
 ];
 /** Run only when named. */
 const NAMED = ["peers"];
