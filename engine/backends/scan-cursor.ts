@@ -23,8 +23,8 @@ export const FOREIGN = error(
 );
 
 /** Returns the error for a scan that goes on with another daemon's cursor; null: the command is none. */
-export function foreignCursor({ name }: Command, argv: readonly ByteString[]): ErrorReply | null {
-  const index = SCANS.get(name);
+export function foreignCursor({ name, writes }: Command, argv: readonly ByteString[]): ErrorReply | null {
+  const index = writes ? undefined : SCANS.get(name);
   const cursor = index === undefined ? undefined : argv[index];
   return cursor !== undefined && CURSOR.test(cursor) && isOfOtherProcess(Number(cursor)) ? FOREIGN : null;
 }
