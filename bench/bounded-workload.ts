@@ -3,7 +3,6 @@ import type { SeededRandom } from "../test/support/seeded-random.js";
 
 export type Argv = readonly string[];
 
-/** How much there is of it. */
 export interface WorkloadSize {
   /** Beside those of sessions that live at the time; 100 at least. */
   readonly keys: number;
@@ -15,16 +14,13 @@ export interface WorkloadSize {
 const KEYS = { text: 40_000, count: 20_000, hash: 20_000, set: 8_000, list: 6_000, ranks: 4_000, log: 2_000 };
 /** Elements of a list, members of a set and of a sorted set, entries of a stream. */
 const ELEMENTS = 20;
-/** Of hashes. */
 const FIELDS = 12;
 const KEYS_TOGETHER = 100_000;
 const LONG = "x".repeat(1024);
 
 interface Choice {
   readonly below: (count: number) => number;
-  /** The name of a key of a kind. */
   readonly key: (kind: keyof typeof KEYS) => string;
-  /** Another one each time. */
   readonly number: number;
   readonly name: string;
   readonly sessionSeconds: number;
@@ -76,7 +72,6 @@ export class BoundedWorkload {
     this.#name = name;
   }
 
-  /** So many commands; two that belong together stay so. */
   next(count: number): Argv[] {
     const commands: Argv[] = [];
     const below = (most: number) => this.#random.below(most);

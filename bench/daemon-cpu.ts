@@ -10,7 +10,6 @@ const TICKS = 100;
 export interface KeyPair {
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
-  /** In PEM. */
   readonly privateFile: string;
 }
 
@@ -35,7 +34,6 @@ export function makeKeys(count: number): {
 /** CPU seconds of a process so far, all its threads and the kernel's work for it. */
 export const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`);
 
-/** … of its main thread alone. */
 export const mainThreadSeconds = (pid: number): number => secondsIn(`/proc/${pid}/task/${pid}/stat`);
 
 function secondsIn(file: string): number {

@@ -2,16 +2,28 @@
  * Documents behind --json, beside what was recorded of the original and beside redis-server with a hash an entry in the same
  * run. The original's figures are recorded ones: it does not run here. `--smoke`: seconds, small documents.
  */
+import { execFile } from "node:child_process";
 import { loadavg } from "node:os";
+import { promisify } from "node:util";
 import { knowsSecret } from "../test/support/cluster-secret.js";
 import { freePort } from "../test/support/free-port.js";
+import { programPaths } from "../test/support/programs.js";
 import { until } from "../test/support/redis-cluster.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { JsonClient, loadJson, loadRedis } from "./document-clients.js";
-import { DOCUMENT, entryOf, fillDocument, queryOf, whereOf } from "./document-entries.js";
-import { type Imported, measureImport } from "./document-import.js";
+import { makeKeys } from "./daemon-cpu.js";
+import {
+  DOCUMENT,
+  entryOf,
+  fillDocument,
+  JsonClient,
+  loadJson,
+  loadRedis,
+  queryOf,
+  whereOf,
+} from "./document-clients.js";
 import type { Figures } from "./measure.js";
+import { probeOf, startProbed } from "./probed-daemon.js";
 import { startDaemon, startEcho } from "./processes.js";
 import { machine, report, table } from "./report.js";
 
@@ -234,6 +246,40 @@ async function ceiling(): Promise<string> {
     texts.push(`${perSecond.toFixed(0)} with ${callers} (p50 ${(p50 / 1000).toFixed(2)} ms)`);
   }
   return texts.join(", ");
+}
+
+/** An import that takes longer has failed. */
+const LIMIT_MS = 300_000;
+
+interface Imported {
+  readonly seconds: number;
+  /** Bytes an entry: of live objects, and of the process after a collection. */
+  readonly used: number;
+  readonly resident: number;
+}
+
+/** @param port  of the JSON listener that has so many entries */
+async function measureImport(port: number, count: number): Promise<Imported> {
+  const { keys, publicFolder } = makeKeys(1);
+  await using target = await startProbed(["-s", publicFolder]);
+  const before = await probeOf(target);
+  const start = performance.now();
+  await promisify(execFile)(
+    process.execPath,
+    [
+      programPaths.dbsync,
+      ...["import", `json://127.0.0.1:${port}`],
+      ...["-s", `127.0.0.1:${target.port}`, "-k", keys[0]?.privateFile ?? ""],
+    ],
+    { timeout: LIMIT_MS },
+  );
+  const seconds = (performance.now() - start) / 1000;
+  const after = await probeOf(target);
+  return {
+    seconds,
+    used: (after.used - before.used) / count,
+    resident: (after.resident - before.resident) / count,
+  };
 }
 
 function importText({ seconds, used, resident }: Imported): string {

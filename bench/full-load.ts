@@ -12,7 +12,6 @@ import { diskUse, growthOf, inRows, meanOf, memoryUse } from "./usage.js";
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 2 : 600;
 const SAMPLE_SECONDS = smoke ? 0.2 : 10;
-/** From then on it is to be flat. */
 const LEVEL_SECONDS = smoke ? 1 : 240;
 const CLIENTS = 4;
 /** Calls in flight of each client, which go out together as one envelope. */
@@ -28,7 +27,6 @@ const GOAL = 1.05;
 interface Sample {
   readonly seconds: number;
   readonly commands: number;
-  /** Of all daemons together. */
   readonly disk: number;
   readonly tree: number;
   readonly snapshots: number;

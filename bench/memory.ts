@@ -2,18 +2,36 @@
  * Memory of a million of each, in a daemon behind --resp and in a redis-server that is given the same commands. `--smoke`:
  * fewer, RESULTS.md stays.
  */
+import type { ByteString } from "../protocol/byte-string.js";
 import { freePort } from "../test/support/free-port.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { DATA_SETS, type DataSet } from "./data-sets.js";
 import type { MemoryProbe } from "./memory-probe.js";
 import { probeOf, startProbed } from "./probed-daemon.js";
 import { machine, report, table } from "./report.js";
 import { memoryUse } from "./usage.js";
 
+const DATA_SETS = {
+  strings: (i: number) => ["SET", `key:${digits(i, 12)}`, `value:${digits(i, 8)}`],
+  hashes: (i: number) => [
+    ...["HSET", `user:${digits(i, 8)}`, "name", `name-${i}`, "email", `u${i}@example.org`],
+    ...["age", `${i % 90}`, "city", `city${i % 1000}`, "seen", `${1_700_000_000 + i}`],
+  ],
+  zset: (i: number) => ["ZADD", "board", `${scattered(i)}`, `member:${digits(i, 8)}`],
+  set: (i: number) => ["SADD", "members", `member:${digits(scattered(i), 8)}`],
+  list: (i: number) => ["RPUSH", "queue", `job:${digits(i, 8)}`],
+  expiring: (i: number) => ["SET", `key:${digits(i, 12)}`, `value:${digits(i, 8)}`, "EX", `${86_400 + i}`],
+} as const satisfies Record<string, (i: number) => ByteString[]>;
+
+type DataSet = keyof typeof DATA_SETS;
+
+const digits = (i: number, length: number) => String(i).padStart(length, "0");
+
+/** All numbers below 2²⁰, out of order. */
+const scattered = (i: number) => Math.imul(i, 0x9e3b1) & 0xfffff;
+
 const smoke = process.argv.includes("--smoke");
 const COUNT = smoke ? 20_000 : 1_000_000;
-/** Enough for what a process takes once and for all. */
 const WARM_UP = smoke ? 20_000 : 200_000;
 const PIPELINED = 1000;
 const GOAL = 2;

@@ -15,7 +15,6 @@ export interface Target {
 export interface Setting {
   readonly clients: number;
   readonly pipeline: number;
-  /** Bytes of a value. */
   readonly bytes: number;
   /** Keys, fields and members are drawn from so many. */
   readonly keys: number;

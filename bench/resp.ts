@@ -93,7 +93,6 @@ function rateVerdict(isMet: boolean): string {
 interface RateRow {
   readonly scenario: Scenario;
   readonly side: string;
-  /** null: it is there to be compared with. */
   readonly goal: number | null;
 }
 

@@ -4,7 +4,6 @@ import { connect, type Socket } from "node:net";
 
 const END = "\nEND\n";
 
-/** The one that clients use. */
 export async function makeDatabase(port: number): Promise<void> {
   const made = connect(port, "127.0.0.1");
   made.end("create database d;");

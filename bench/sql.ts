@@ -27,7 +27,6 @@ interface Case {
   readonly together: number;
   /** Statements a second: as it was, and with a client that acknowledges at once. */
   readonly recorded: readonly [string, string];
-  /** Statements a second. */
   readonly goal: number | null;
   readonly statement: (turn: number) => string;
 }

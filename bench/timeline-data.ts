@@ -18,7 +18,6 @@ import type { Scene } from "./timeline-daemons.js";
 
 export interface DataPlan {
   readonly envelopes: number;
-  /** Commands of each. */
   readonly size: number;
   /** Milliseconds since 1970 of the first, and between two. */
   readonly from: number;

@@ -5,9 +5,7 @@ import { join } from "node:path";
 const MIB = 2 ** 20;
 const BLOCK_BYTES = 512;
 
-/** Of a data folder. */
 export interface DiskUse {
-  /** LMDB's file. */
   readonly tree: number;
   /** The log before it. */
   readonly log: number;
@@ -33,9 +31,7 @@ function blocksOf(path: string): number {
   return found?.isFile() ? found.blocks * BLOCK_BYTES : 0;
 }
 
-/** Of a process. */
 export interface MemoryUse {
-  /** Its own. */
   readonly own: number;
   /** Pages of files as well, LMDB's among them, which the system takes back when it needs room. */
   readonly resident: number;
