@@ -33,7 +33,7 @@ export const differences: readonly Difference[] = [
   {
     original: "nil and empty array: nothing is sent",
     ours: 'answered: a payload of one NUL, "no value"',
-    php: "an empty string at once, instead of null after 3 s",
+    php: "an empty string immediately, instead of null after 3 s",
     vectors: {
       "unsigned-get-missing": NO_VALUE,
       "unsigned-lrange-empty": NO_VALUE,
@@ -42,8 +42,8 @@ export const differences: readonly Difference[] = [
   },
   {
     original: "command error: nothing is sent, the connection stays open",
-    ours: "closed at once; the log has the error",
-    php: "null at once, instead of after 3 s",
+    ours: "closed immediately; the log has the error",
+    php: "null immediately, instead of after 3 s",
     vectors: {
       "unsigned-quoted-two-words": CLOSED,
       "unsigned-unknown-command": CLOSED,
@@ -55,14 +55,14 @@ export const differences: readonly Difference[] = [
   },
   {
     original: "debug build: one command ends the daemon",
-    ours: "an unknown command: closed at once, the daemon stays",
-    php: "null at once",
+    ours: "an unknown command: closed immediately, the daemon stays",
+    php: "null immediately",
     vectors: { "debug-quit": { ...CLOSED, afterwards: ["PING", "PONG"] } },
   },
   {
     original: "a database does not answer: nothing is sent, the connection stays open",
-    ours: "closed at once; earlier databases keep the write, as in the original",
-    php: "null at once, instead of after 3 s",
+    ours: "closed immediately; earlier databases keep the write, as in the original",
+    php: "null immediately, instead of after 3 s",
     vectors: { "second-database-down": CLOSED, "only-database-down": CLOSED },
   },
   {
@@ -74,7 +74,7 @@ export const differences: readonly Difference[] = [
   {
     original: "unknown database type: accepted, never answered",
     ours: "the daemon does not start and says why (exit code 2)",
-    php: "null at once: nobody listens",
+    php: "null immediately: no server listens",
     vectors: { "unknown-database-type": CLOSED },
   },
   {
@@ -91,9 +91,9 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    original: "SUBSCRIBE and its like: the daemon dies",
-    ours: "closed at once: version 1 has one answer for a request",
-    php: "null at once",
+    original: "SUBSCRIBE and similar commands: the daemon dies",
+    ours: "closed immediately: version 1 has one answer for a request",
+    php: "null immediately",
     vectors: { "hazard-subscribe": CLOSED },
   },
   {
@@ -108,14 +108,14 @@ export const differences: readonly Difference[] = [
   },
   {
     original: "a value is cut at its first NUL",
-    ours: "whole",
-    php: "the value, whole",
+    ours: "stored completely",
+    php: "the complete value",
     vectors: { "hazard-get-binary": value("ab\0cd") },
   },
   {
     original: "a blocking command blocks the daemon and all its clients",
-    ours: "redis: closed after --backend-timeout, nobody else waits; memory: answered at once, as within MULTI",
-    php: "null after --backend-timeout, at most 3 s; with memory null at once",
+    ours: "redis: closed after --backend-timeout, no other client waits; memory: answered immediately, as within MULTI",
+    php: "null after --backend-timeout, at most 3 s; with memory null immediately",
     vectors: {
       "hazard-blocking-command": [
         { ...CLOSED, only: "redis" },
@@ -124,28 +124,28 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    original: "CONFIG and the like ask the Redis server behind the daemon",
-    ours: "memory: there is no such server, an error, closed at once",
-    php: "null at once",
+    original: "CONFIG and similar commands query the Redis server that the daemon uses",
+    ours: "memory: there is no such server, an error, closed immediately",
+    php: "null immediately",
     vectors: { "hazard-array-with-newline": { ...CLOSED, only: "memory" } },
   },
   {
     original: "empty or blank command: the daemon hangs for ever",
-    ours: "closed at once",
-    php: "null at once",
+    ours: "closed immediately",
+    php: "null immediately",
     vectors: { "blank-command": CLOSED, "empty-command": CLOSED },
   },
   {
     original:
       "a payload without its NUL (also a signed frame to a daemon without a key): " +
       "ignored until the idle limit",
-    ours: "closed at once",
-    php: "null at once, instead of after 3 s",
+    ours: "closed immediately",
+    php: "null immediately, instead of after 3 s",
     vectors: { "no-trailing-nul": CLOSED, "length-zero": CLOSED, "signed-to-plain-daemon": CLOSED },
   },
   {
     original: "a length of ten digits above 2^31 is taken modulo 2^32",
-    ours: "above --max-request-bytes: closed at once",
+    ours: "above --max-request-bytes: closed immediately",
     php: "never sent by the extension",
     vectors: { "length-int-overflow": CLOSED },
   },
@@ -156,7 +156,7 @@ export const differences: readonly Difference[] = [
     vectors: { "garbage-short": CLOSED },
   },
   {
-    original: "the client half-closes behind a whole frame: mostly dropped, not executed",
+    original: "the client half-closes after a complete frame: mostly dropped, not executed",
     ours: "executed and answered, then closed",
     php: "never done by the extension",
     vectors: { "complete-then-halfclose": { response: answer("PONG"), closed: true } },
@@ -168,7 +168,7 @@ export const differences: readonly Difference[] = [
     vectors: { "two-frames-one-segment": { response: answer("1") + answer("2"), closed: false } },
   },
   {
-    original: "a request frame of 10240 bytes or more is cut in silence",
+    original: "a request frame of 10240 bytes or more is cut without an error",
     ours: "executed, up to --max-request-bytes",
     php: "the value",
     vectors: {
