@@ -1,4 +1,4 @@
-/** The table "What is not carried" of docs/sidecar.md, against a sidecar. */
+/** The table "Commands that are not supported" of docs/sidecar.md, against a sidecar. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ const WITH_BLOCK = ["XREAD", "XREADGROUP"];
 /** Commands in the first column, as they are typed. */
 function listed(): readonly string[] {
   const page = readFileSync(join(repositoryRoot, "docs/sidecar.md"), "utf8");
-  const [, section = ""] = page.split("## What is not carried\n");
+  const [, section = ""] = page.split("## Commands that are not supported\n");
   const rows = (section.split("\n## ")[0] ?? "").split("\n").filter((line) => line.startsWith("| `"));
   return rows.flatMap((row) =>
     [...(row.split("|")[1] ?? "").matchAll(/`([A-Z_ ]+)`/g)].map(([, name]) => name as string),
