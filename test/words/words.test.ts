@@ -1,0 +1,80 @@
+/** Holds comments and pages to the words of docs/glossary.md. Limits only ever go down: lower one when its texts have become better. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { texts } from "../rooms/imports.js";
+import { ownFiles, repositoryRoot } from "../support/repository.js";
+import { type Count, countComments, countPage, rateOf } from "./words.js";
+
+/** Folder → replaced words per 1,000 words of comments, at most. The goal is 3 for all. */
+const COMMENTS_MAX: Readonly<Record<string, number>> = {
+  bench: 18,
+  cli: 18,
+  client: 24,
+  cluster: 30,
+  daemon: 27,
+  dashboard: 26,
+  engine: 28,
+  examples: 40,
+  keys: 14,
+  listeners: 29,
+  net: 30,
+  options: 20,
+  protocol: 17,
+  proxy: 23,
+  store: 14,
+  test: 21,
+  timeline: 20,
+};
+
+/** Group of pages → which files, and replaced words per 1,000, at most. The goal is 2 for all. */
+const PAGES: Readonly<Record<string, { readonly files: RegExp; readonly max: number }>> = {
+  "user pages": { files: /^(README|install|SECURITY)\.md$|^docs\/(?!glossary)[^/]+\.md$/, max: 12 },
+  "decision pages": { files: /^docs\/decisions\//, max: 16 },
+  "pages for developers": { files: /^CONTRIBUTING\.md$|^(?!docs\/)[^/]+\/.*\.md$/, max: 17 },
+  "the change log": { files: /^CHANGELOG\.md$/, max: 9 },
+};
+
+const LINES_SHOWN = 20;
+
+function assertRate(what: string, counts: readonly Count[], max: number): void {
+  const rate = rateOf(counts);
+  const lines = counts.flatMap(({ findings }) => findings.map(({ text }) => text));
+  assert.ok(
+    rate <= max,
+    `${what}: ${rate.toFixed(2)} words per 1,000 that docs/glossary.md replaces, at most ${max}:\n${lines.slice(0, LINES_SHOWN).join("\n")}`,
+  );
+}
+
+test("a word is counted in prose and not in code", () => {
+  const page = "Nobody `tell` [who](tell.md)\n```sh\ntell\n```\nlet in";
+  assert.deepEqual(
+    countPage("p.md", page).findings.map(({ text }) => text),
+    ["p.md:1: Nobody, who", "p.md:5: let in"],
+  );
+  const source = '/** Told\n * anew. */\nconst tell = "who"; // behind\ncall("// told");\n';
+  assert.deepEqual(
+    countComments("a.ts", source).findings.map(({ text }) => text),
+    ["a.ts:1: Told", "a.ts:2: anew", "a.ts:3: behind"],
+  );
+});
+
+for (const [folder, max] of Object.entries(COMMENTS_MAX))
+  test(`comments of ${folder} use the words of the glossary`, () => {
+    const files = [...texts].filter(([file]) => file.startsWith(`${folder}/`));
+    assert.notEqual(files.length, 0);
+    assertRate(
+      `comments of ${folder}/`,
+      files.map(([file, source]) => countComments(file, source)),
+      max,
+    );
+  });
+
+for (const [name, { files, max }] of Object.entries(PAGES))
+  test(`${name} use the words of the glossary`, () => {
+    const pages = ownFiles().filter((file) => files.test(file));
+    assert.notEqual(pages.length, 0);
+    const counts = pages.map((file) => countPage(file, readFileSync(join(repositoryRoot, file), "utf8")));
+    assertRate(name, counts, max);
+  });
