@@ -1,6 +1,6 @@
 /** What a daemon's work is weighed against: its own CPU time, and what bare verifications take. */
 import { constants, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -35,6 +35,15 @@ export function makeKeys(count: number): {
 export const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`);
 
 export const mainThreadSeconds = (pid: number): number => secondsIn(`/proc/${pid}/task/${pid}/stat`);
+
+/** The same in microseconds and to the nanosecond, of the threads that run: for spans of some hundred milliseconds. */
+export function cpuMicros(pid: number): number {
+  const folder = `/proc/${pid}/task`;
+  const nanoseconds = readdirSync(folder).map((task) =>
+    Number(readFileSync(`${folder}/${task}/schedstat`, "utf8").split(" ")[0]),
+  );
+  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1000;
+}
 
 function secondsIn(file: string): number {
   const fields = readFileSync(file, "utf8").split(") ")[1]?.split(" ") ?? [];

@@ -20,6 +20,7 @@ const BENCHMARKS = [
   "proxy",
   "memory",
   "path-length",
+  "lone-call",
 ];
 /** Run only when named. */
 const NAMED = ["peers"];

@@ -1,0 +1,162 @@
+/**
+ * What a call costs where calls are rare, as in most applications: one client, one call at a time, 500 a second. At that rate little
+ * code of a server is compiled and every hop counts. Prints the server's CPU for each call, beside a bare loop that reads as many
+ * bytes and writes as many, with and without checking the signature. `--smoke`: short, RESULTS.md stays.
+ */
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { createClient } from "../client/entry.js";
+import { freePort } from "../test/support/free-port.js";
+import { RedisConnection } from "../test/support/redis-connection.js";
+import { cpuMicros } from "./daemon-cpu.js";
+import { median } from "./measure.js";
+import { type Server, startDaemon, startEcho } from "./processes.js";
+import { machine, report, table } from "./report.js";
+
+const smoke = process.argv.includes("--smoke");
+const SECONDS = 0.2;
+const WARM_UP_SECONDS = smoke ? 0.1 : 8;
+/** Short and many, in turn: other work of the machine then falls on all alike. */
+const ROUNDS = smoke ? 1 : 100;
+const IDLE_SECONDS = smoke ? 0.2 : 10;
+const PER_SECOND = 500;
+const GOAL = 3;
+/** Bytes of a signed SET's body, of its frame besides body and signature, and of its result. */
+const BODY_BYTES = 258;
+const FRAME_BYTES = 42;
+const RESULT_BYTES = 158;
+const RESP_SET_BYTES = 45;
+
+type Call = () => Promise<unknown>;
+
+interface Subject {
+  readonly name: string;
+  /** What it is weighed against; null: it is weighed against nothing. */
+  readonly beside: string | null;
+  readonly server: Server;
+  readonly call: Call;
+  readonly micros: number[];
+}
+
+const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
+const closed: (() => unknown)[] = [];
+const subjects: Subject[] = [];
+let counter = 0;
+const argv = () => ["SET", `key:${++counter % 1000}`, "x".repeat(16)];
+
+async function add(name: string, beside: string | null, server: Server, call: Call): Promise<void> {
+  closed.push(() => server[Symbol.asyncDispose]());
+  subjects.push({ name, beside, server, call, micros: [] });
+}
+
+/** Sends the same bytes each time, and waits for as many as the bare loop answers. */
+function bareCall(port: number, bytes: Buffer): Call {
+  const socket = connect(port, "127.0.0.1").setNoDelay();
+  closed.push(() => socket.destroy());
+  let answered: () => void = () => {};
+  socket.on("data", () => answered());
+  return () =>
+    new Promise<void>((resolve) => {
+      answered = resolve;
+      socket.write(bytes);
+    });
+}
+
+async function addSigned(type: string, publicKey: KeyObject, key: KeyObject): Promise<void> {
+  const pem = join(folder, `${type}.pem`);
+  writeFileSync(pem, publicKey.export({ type: "spki", format: "pem" }));
+  const body = Buffer.alloc(BODY_BYTES, "x");
+  const signature = sign(type === "rsa" ? "sha256" : null, body, key);
+  const bytes = Buffer.concat([signature, body, Buffer.alloc(FRAME_BYTES)]);
+  const answer = "x".repeat(RESULT_BYTES);
+  const bare = await startEcho(answer);
+  await add(`bare loop, bytes of a SET (${type})`, null, bare, bareCall(bare.port, bytes));
+  const checking = await startEcho(answer, pem, String(BODY_BYTES));
+  await add(`bare loop that checks (${type})`, null, checking, bareCall(checking.port, bytes));
+  const daemon = await startDaemon(["-s", pem]);
+  const client = createClient({ servers: `127.0.0.1:${daemon.port}`, key, versions: "2" });
+  closed.push(() => client.close());
+  await add(`signed SET (${type})`, type, daemon, () => client.send(argv()));
+}
+
+async function addResp(): Promise<void> {
+  const bare = await startEcho("+OK\r\n");
+  await add(
+    "bare loop, bytes of a SET (Redis)",
+    null,
+    bare,
+    bareCall(bare.port, Buffer.alloc(RESP_SET_BYTES)),
+  );
+  const port = await freePort();
+  const daemon = await startDaemon(["--resp", String(port)]);
+  const connection = await RedisConnection.open(port);
+  closed.push(() => connection[Symbol.dispose]());
+  await add("SET of a Redis client", "Redis", daemon, () => connection.call(...argv()));
+}
+
+/** Calls once in each interval, unless the call before is not answered yet. @returns calls */
+async function paced(call: Call, seconds: number): Promise<number> {
+  const startedAt = performance.now();
+  let calls = 0;
+  for (let slot = 1; slot <= seconds * PER_SECOND; slot++) {
+    const wait = startedAt + (slot * 1000) / PER_SECOND - performance.now();
+    if (wait < 0) continue;
+    await setTimeout(wait);
+    await call();
+    calls++;
+  }
+  return calls;
+}
+
+async function microsACall({ server, call }: Subject): Promise<number> {
+  const pid = server.process.pid as number;
+  const before = cpuMicros(pid);
+  const calls = await paced(call, SECONDS);
+  return (cpuMicros(pid) - before) / calls;
+}
+
+/** Returns microseconds of a server that is asked nothing, for each interval. */
+async function idleMicros({ server }: Subject): Promise<number> {
+  const pid = server.process.pid as number;
+  const before = cpuMicros(pid);
+  await setTimeout(IDLE_SECONDS * 1000);
+  return (cpuMicros(pid) - before) / (IDLE_SECONDS * PER_SECOND);
+}
+
+try {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const ed25519 = generateKeyPairSync("ed25519");
+  await addSigned("ed25519", ed25519.publicKey, ed25519.privateKey);
+  await addSigned("rsa", rsa.publicKey, rsa.privateKey);
+  await addResp();
+  for (const { call } of subjects) await paced(call, WARM_UP_SECONDS);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const subject of subjects) subject.micros.push(await microsACall(subject));
+  const idle = await Promise.all(subjects.map(idleMicros));
+  const figures = new Map(subjects.map(({ name, micros }) => [name, median(micros)]));
+  const cells = subjects.map(({ name, beside, micros }, i) => {
+    const own = median(micros);
+    const ratio = (to: string) => (beside === null ? "" : (own / (figures.get(to) ?? Number.NaN)).toFixed(2));
+    return [
+      name,
+      own,
+      idle[i] as number,
+      ratio(`bare loop, bytes of a SET (${beside})`),
+      ...(beside === "Redis" ? [""] : [ratio(`bare loop that checks (${beside})`)]),
+    ];
+  });
+  const text = `## One call at a time, ${PER_SECOND} a second
+
+${machine()} \`npm run bench -- lone-call\`. CPU µs of the server for each call, all its threads and the kernel's work for it; of these what it
+takes when it is asked nothing. Medians of ${ROUNDS} rounds of ${SECONDS} s in turn. Goal: at most ${GOAL} times the bare loop.
+
+${table(["", "CPU µs a call", "of these idle", "÷ bare loop", "÷ bare loop that checks"], cells)}`;
+  report("lone-call", text, smoke);
+} finally {
+  for (const close of closed.reverse()) await close();
+  rmSync(folder, { recursive: true, force: true });
+}
