@@ -3,6 +3,7 @@
 import type { Pipeline } from "../../engine/pipeline/pipeline.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import { ClientConnection } from "../../net/connections/client-connection.js";
+import { SharedInput } from "../../net/connections/shared-input.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
 import type { TakeMember } from "./connection-host.js";
@@ -46,8 +47,10 @@ export class DbsyncListener extends DaemonListener {
       fullText: "",
       connector(host) {
         const whole = Object.assign(host, own);
-        return (socket) =>
-          new ClientConnection<Buffer>(socket, whole, (connection) => new DbsyncDialect(whole, connection));
+        // Copies: envelopes may wait, be recorded or handed on, and a member's connection goes on to others.
+        const input = new SharedInput(true);
+        const dialectOf = (connection: ClientConnection<Buffer>) => new DbsyncDialect(whole, connection);
+        return (accepted) => new ClientConnection(input.take(accepted), whole, dialectOf);
       },
     });
   }

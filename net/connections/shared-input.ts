@@ -15,18 +15,24 @@ interface Handled {
 
 export class SharedInput {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #copies: boolean;
+
+  /** @param copies  whether each chunk is a copy, which belongs to its receiver; else it is only lent, and the next one overwrites it */
+  constructor(copies = false) {
+    this.#copies = copies;
+  }
 
   /**
    * @param accepted  just now by a server, with half-open connections allowed; not to be used any more
-   * @returns a socket for the same connection, of whose `data` events the chunk is only lent: the next one overwrites it.
-   *          The same socket where it has no handle of its own to give, as in TLS
+   * @returns a socket for the same connection. The same socket where it has no handle of its own to give, as in TLS
    */
   take(accepted: Socket): Socket {
     const { _handle: handle } = accepted as Handled;
     if ("encrypted" in accepted || handle === null || handle === undefined) return accepted;
     (accepted as Handled)._handle = null;
-    const callback = (length: number) => {
-      socket.emit("data", this.#buffer.subarray(0, length));
+    const callback = (length: number, buffer: Uint8Array) => {
+      const chunk = (buffer as Buffer).subarray(0, length);
+      socket.emit("data", this.#copies ? Buffer.from(chunk) : chunk);
       return true;
     };
     const options: SocketConstructorOpts & ConnectOpts & { handle: object } = {

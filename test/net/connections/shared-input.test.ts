@@ -44,6 +44,19 @@ test("two sockets read what was sent to each, into the same memory", async () =>
   assert.equal(memories.size, 1);
 });
 
+test("copies belong to their receiver: what comes later does not overwrite them", async () => {
+  const { client, taken } = await pair(new SharedInput(true));
+  const chunks: Buffer[] = [];
+  taken.on("data", (chunk: Buffer) => chunks.push(chunk));
+  for (const text of ["first", "second"]) {
+    client.write(text);
+    await once(taken, "data");
+  }
+  assert.equal(Buffer.concat(chunks).toString("latin1"), "firstsecond");
+  client.destroy();
+  taken.destroy();
+});
+
 test("a socket that is paused is given nothing until it goes on", async () => {
   const { client, taken } = await pair(new SharedInput());
   let received = 0;
