@@ -248,6 +248,18 @@ export const TIMELINE_LIMITS = {
     reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
     restart: true,
   },
+  inlineWriteMicros: {
+    flag: "inline-write-us",
+    unit: "count",
+    fallback: 1000,
+    least: 0,
+    most: 100_000,
+    summary:
+      "with --fsync always: while disk writes take this many microseconds or less on average, an idle event loop makes them itself; 0: threads always do",
+    reason:
+      "a thread costs some 50 µs of CPU and 100 µs of waiting; a single write of ten times the limit brings the threads back for a second or more",
+    restart: true,
+  },
   maxTailBytes: {
     flag: "max-tail-bytes",
     unit: "bytes",

@@ -13,7 +13,7 @@ import { MemoryStorage } from "../../timeline/memory-storage.js";
  * @param log  told of damage that costs something, and keeps nobody from starting
  * @throws StartError  the folder cannot be used, or another daemon has it
  */
-export async function openStorage({ data, fsync }: Settings, log: TimelineLog): Promise<Storage> {
+export async function openStorage({ data, fsync, limits }: Settings, log: TimelineLog): Promise<Storage> {
   if (data === null) return new MemoryStorage();
   if (existsSync(orderFolder(data)))
     throw new StartError(
@@ -26,7 +26,7 @@ export async function openStorage({ data, fsync }: Settings, log: TimelineLog): 
     () => import("../../timeline/disk/disk-storage.js"),
   );
   try {
-    return new DiskStorage(data, fsync, log);
+    return new DiskStorage(data, fsync, log, limits.inlineWriteMicros);
   } catch (problem) {
     if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
     const reason = problem instanceof Error ? problem.message : String(problem);

@@ -303,6 +303,35 @@ export const mutants: readonly Mutant[] = [
     replace: "if (this.#damaged.has(place.id))",
     test: "test/timeline/archive.test.js",
   },
+  {
+    name: "a slow disk that holds the event loop on",
+    file: "timeline/disk/inline-writes.js",
+    find: "this.#pausedUntil = endedAt +",
+    replace: "this.#pausedUntil = 0 *",
+    test: "test/timeline/disk/inline-writes.test.js",
+  },
+  {
+    name: "a busy event loop that waits for the disk",
+    file: "timeline/disk/inline-writes.js",
+    find: "this.#idleMs >= this.#meanMs && ",
+    replace: "",
+    test: "test/timeline/disk/inline-writes.test.js",
+  },
+  {
+    name: "a failed write of the event loop that is acknowledged",
+    file: "timeline/disk/disk-storage.js",
+    find: `catch (problem) {
+            this.#fail(problem);
+        }
+    }
+    #wrote(`,
+    replace: `catch (problem) {
+            waiting.resolve();
+        }
+    }
+    #wrote(`,
+    test: "test/timeline/disk/disk-storage.test.js",
+  },
   ...acknowledgedMutants,
   ...fetchMutants,
   ...groupMutants,

@@ -5,12 +5,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import type { Operation } from "../entries/operation.js";
+import type { Operation, OperationGroup } from "../entries/operation.js";
 import type { Mark, MarkName, Storage } from "../entries/storage.js";
 import type { TimelineLog } from "../entries/timeline-log.js";
 import { fileRemains } from "./file-remains.js";
 import { Filing } from "./filing.js";
 import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseStrangers } from "./folder-lock.js";
+import { InlineWrites } from "./inline-writes.js";
 import { DATA_FILE } from "./lmdb-file.js";
 import { timelineFolder } from "./lmdb-reader.js";
 import { LmdbTree } from "./lmdb-tree.js";
@@ -65,10 +66,11 @@ export class DiskStorage implements Storage {
   /**
    * @param data  the data folder; "timeline" below it is made if it is not there
    * @param told  of a log that is damaged
+   * @param inlineMicros  microseconds: while writes take less on average, the event loop makes them; 0: threads do
    * @throws FolderInUse  another process has it
    * @throws DamagedFile  LMDB would be lost in it
    */
-  constructor(data: string, fsync: Fsync, told: Pick<TimelineLog, "error" | "warn">) {
+  constructor(data: string, fsync: Fsync, told: Pick<TimelineLog, "error" | "warn">, inlineMicros = 0) {
     this.#folder = timelineFolder(data);
     this.#fsync = fsync;
     this.isSafe = fsync === "always";
@@ -84,7 +86,8 @@ export class DiskStorage implements Storage {
       const marker = randomBytes(MARKER_BYTES);
       const { last, lost } = fileRemains(this.#folder, this.#tree, marker, told);
       this.lostGroups = lost;
-      this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync) });
+      const inline = new InlineWrites(inlineMicros);
+      this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync), inline });
       this.#filing = new Filing({
         tree: this.#tree,
         marker,
@@ -217,18 +220,28 @@ export class DiskStorage implements Storage {
     this.#operations = [];
     this.#next = null;
     this.#current = waiting;
-    this.#log.write(operations).then(
-      (group) => {
-        // A sync has failed meanwhile: what that means for this one is told there.
-        if (this.#failure !== null) return;
-        this.#current = null;
-        this.#isUnsynced = true;
-        this.#filing.add(group);
-        waiting.resolve();
-        this.#write();
-      },
-      (problem: unknown) => void this.#fail(problem),
-    );
+    try {
+      const group = this.#log.write(operations);
+      if (group instanceof Promise)
+        group.then(
+          (one) => this.#wrote(one),
+          (problem: unknown) => void this.#fail(problem),
+        );
+      else this.#wrote(group);
+    } catch (problem) {
+      this.#fail(problem);
+    }
+  }
+
+  #wrote(group: OperationGroup): void {
+    const waiting = this.#current;
+    // A sync has failed meanwhile: what that means for this one is told there.
+    if (this.#failure !== null || waiting === null) return;
+    this.#current = null;
+    this.#isUnsynced = true;
+    this.#filing.add(group);
+    waiting.resolve();
+    this.#write();
   }
 
   #syncOnTime(): void {

@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { LogMark, Operation, OperationGroup } from "../entries/operation.js";
+import type { InlineWrites } from "./inline-writes.js";
 import { type FoundLogEnd, LogEndWriter, readLogEnd } from "./log-end.js";
 import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-record.js";
 
@@ -39,8 +40,10 @@ const ROOM_BYTES = 1024 * 1024;
 /** A write that is on the disk when it is done costs half of a write and a sync. Elsewhere it may end in the disk's own memory. */
 const ON_DISK = process.platform === "linux" ? constants.O_DSYNC : 0;
 
-/** So many bytes are handed to the system at once: that takes it less than waking a thread does. */
-const AT_ONCE_BYTES_MOST = 256 * 1024;
+/** Longer groups are written by a thread: handing shorter ones to the system takes less than waking it does. */
+const INLINE_BYTES_MAX = 256 * 1024;
+/** The same where the write waits for the disk. */
+const INLINE_SYNCED_BYTES_MAX = 32 * 1024;
 
 const ZEROS = Buffer.alloc(ROOM_AHEAD_BYTES);
 
@@ -53,6 +56,8 @@ export interface WriteAheadLogParts {
   readonly last: number;
   /** When a group is as safe as is promised: when it is on the disk, when `sync` says so, or when the system has it. */
   readonly safety: "written-to-disk" | "synced" | "written";
+  /** Whether writes that wait for the disk are made on the event loop. */
+  readonly inline: InlineWrites;
 }
 
 interface LogFile {
@@ -105,11 +110,25 @@ export class WriteAheadLog {
 
   /**
    * Writes a group. Not before the last write is over; after one that failed never again.
-   * @throws Error  the system's, as a rejection
+   * @returns the group, or its promise where a thread writes it
+   * @throws Error  the system's, perhaps as a rejection
    */
-  write(operations: readonly Operation[]): Promise<OperationGroup> {
-    this.#writing = this.#write(operations);
-    return this.#writing;
+  write(operations: readonly Operation[]): OperationGroup | Promise<OperationGroup> {
+    const file = this.#fileForNext();
+    const bytes = recordBytes(operations);
+    const group = { sequence: this.#last + 1, operations, bytes };
+    const target = bytes <= ROOM_BYTES ? this.#room.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
+    writeRecord(target, this.#parts.marker, { sequence: group.sequence, safe: this.#safe, operations });
+    file.last = group.sequence;
+    const { safety, inline } = this.#parts;
+    if (!this.#isInline(file, bytes)) {
+      this.#writing = this.#writeAside(file, target, group);
+      return this.#writing;
+    }
+    if (safety === "written-to-disk") inline.run(() => writeNow(file.descriptor, target, file.end));
+    else writeNow(file.descriptor, target, file.end);
+    this.#wrote(file, group);
+    return group;
   }
 
   /** When everything written so far is on the disk. */
@@ -141,26 +160,22 @@ export class WriteAheadLog {
     this.#end.close();
   }
 
-  async #write(operations: readonly Operation[]): Promise<OperationGroup> {
-    const file = this.#fileForNext();
-    const bytes = recordBytes(operations);
-    const sequence = this.#last + 1;
-    const target = bytes <= ROOM_BYTES ? this.#room.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
-    writeRecord(target, this.#parts.marker, { sequence, safe: this.#safe, operations });
-    file.last = sequence;
-    if (file.end + bytes > file.size) await file.growing;
-    if (this.#isQuick(bytes)) writeNow(file.descriptor, target, file.end);
-    else await writeAside(file.descriptor, target, file.end);
+  async #writeAside(file: LogFile, target: Buffer, group: OperationGroup): Promise<OperationGroup> {
+    if (file.end + group.bytes > file.size) await file.growing;
+    await writeAside(file.descriptor, target, file.end);
+    if (this.#parts.safety === "written-to-disk" && ON_DISK === 0) await syncFile(file);
+    this.#wrote(file, group);
+    return group;
+  }
+
+  #wrote(file: LogFile, { sequence, bytes }: OperationGroup): void {
     this.#last = sequence;
     file.isUnsynced = true;
     file.end += bytes;
     file.size = Math.max(file.size, file.end);
-    const { safety } = this.#parts;
-    if (safety === "written-to-disk" && ON_DISK === 0) await syncFile(file);
-    if (safety !== "synced") this.#safe = sequence;
+    if (this.#parts.safety !== "synced") this.#safe = sequence;
     this.#writeEnd();
     this.#growAhead(file);
-    return { sequence, operations, bytes };
   }
 
   /** Writes zeros beyond the file, beside the groups that come meanwhile. A full disk is reported by the group that finds it. */
@@ -182,9 +197,13 @@ export class WriteAheadLog {
     this.#end.write(this.#last, this.#parts.safety === "written" ? 0 : this.#safe);
   }
 
-  /** Whether the system will only copy it: beside a sync, or if it has to wait for the disk, it may hold up everything. */
-  #isQuick(bytes: number): boolean {
-    return this.#parts.safety !== "written-to-disk" && !this.#isSyncing && bytes <= AT_ONCE_BYTES_MOST;
+  /** Whether a group is written on the event loop: not next to a sync or to zeros of its file, for which it would wait, nor where it makes the file longer. */
+  #isInline(file: LogFile, bytes: number): boolean {
+    if (this.#isSyncing || bytes > INLINE_BYTES_MAX) return false;
+    const { safety, inline } = this.#parts;
+    if (safety !== "written-to-disk") return true;
+    const isAhead = file.growing === null && file.end + bytes <= file.size;
+    return ON_DISK !== 0 && isAhead && bytes <= INLINE_SYNCED_BYTES_MAX && inline.allowsNext();
   }
 
   #fileForNext(): LogFile {

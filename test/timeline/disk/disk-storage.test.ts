@@ -3,10 +3,14 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  closeSync,
   copyFileSync,
   existsSync,
   mkdtempSync,
+  openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -118,7 +122,7 @@ const canContain = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), "true"]).stat
 
 test("a folder that a process of another container has is refused", { skip: !canContain }, () =>
   withFolder(async (folder) => {
-    const { child, acknowledged } = startChild(folder, "always", "small", CONTAINER);
+    const { child, acknowledged } = startChild(folder, { wrapper: CONTAINER });
     try {
       await until(() => acknowledged.length > 0);
       const inUse = /in use by a process of another container/;
@@ -126,7 +130,7 @@ test("a folder that a process of another container has is refused", { skip: !can
       const text = readFileSync(lock, "latin1");
       assert.throws(() => new DiskStorage(folder, "always", untold), inUse);
       // Of the same number: in containers most daemons are 1.
-      const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small"];
+      const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small", "0"];
       const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
       assert.match(second.stderr, inUse);
       assert.equal(readFileSync(lock, "latin1"), text, "it is the first one's again");
@@ -167,11 +171,20 @@ test("a lock that a process of that number left before is no obstacle", () =>
     }
   }));
 
-for (const fsync of ["always", "interval=20", "never"]) {
-  test(`a killed process has left everything whose flush had resolved (--fsync ${fsync})`, () =>
+/** Microseconds: writes are made by the event loop, however slow the disk. */
+const INLINE_MICROS = 1e9;
+
+for (const [fsync, inlineMicros] of [
+  ["always", 0],
+  ["always", INLINE_MICROS],
+  ["interval=20", 0],
+  ["never", 0],
+] as const) {
+  const how = `--fsync ${fsync}, ${inlineMicros === 0 ? "threads" : "inline"}`;
+  test(`a killed process has left everything whose flush had resolved (${how})`, () =>
     withFolder(async (folder) => {
       for (const least of some(ACKNOWLEDGED_MIN)) {
-        const { child, acknowledged } = startChild(folder, fsync);
+        const { child, acknowledged } = startChild(folder, { fsync, inlineMicros });
         await until(() => acknowledged.length >= least);
         child.kill("SIGKILL");
         await once(child, "close");
@@ -295,11 +308,15 @@ test("a folder that was removed acknowledges nothing any more", () =>
 
 const BLOCKS_MAX = { small: 2048, large: 40_000 } as const;
 
-for (const size of ["small", "large"] as const) {
-  test(`a disk that takes no more is told, for good, and what was flushed stays (${size} values)`, () =>
+for (const [size, inlineMicros] of [
+  ["small", 0],
+  ["small", INLINE_MICROS],
+  ["large", 0],
+] as const) {
+  test(`a disk that takes no more is told, for good, and what was flushed stays (${size} values, ${inlineMicros} µs inline)`, () =>
     withFolder(async (folder) => {
       const wrapper = ["sh", "-c", `ulimit -f ${BLOCKS_MAX[size]}; exec "$@"`, "sh"];
-      const { child, acknowledged, lines } = startChild(folder, "always", size, wrapper);
+      const { child, acknowledged, lines } = startChild(folder, { size, wrapper, inlineMicros });
       await once(child, "close");
       const failures = lines.filter((line) => line.startsWith("failed: "));
       assert.equal(failures.length, 2, lines.slice(-3).join("\n"));
@@ -314,14 +331,47 @@ for (const size of ["small", "large"] as const) {
     }));
 }
 
-/** @param wrapper  command line that runs the program behind it */
+test("a write that fails on the event loop is reported, and nothing is acknowledged from then on", () =>
+  withFolder(async (folder) => {
+    const storage = new DiskStorage(folder, "always", untold, INLINE_MICROS);
+    storage.put([[placeOf(1), contentOf(1)]]);
+    await storage.flushed();
+    // The first group made the file longer, which a thread does; zeros follow.
+    await until(() => storage.bytes > 200_000);
+    const log = join(folder, "timeline", "log-1");
+    const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);
+    closeSync(Number(descriptor));
+    storage.put([[placeOf(2), contentOf(2)]]);
+    await assert.rejects(storage.flushed(), /cannot be written any more \(EBADF.*nothing is acknowledged/);
+    await assert.rejects(storage.flushed(), /cannot be written any more/);
+    // It gets the number that was closed, so that the storage closes no other file.
+    assert.equal(openSync(log, "r+"), Number(descriptor));
+    await storage.close();
+  }));
+
+/** null: it was closed meanwhile. */
+function linkOf(descriptor: string): string | null {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return null;
+  }
+}
+
+interface ChildOptions {
+  readonly fsync?: string;
+  readonly size?: ValueSize;
+  /** Command line that runs the program behind it. */
+  readonly wrapper?: readonly string[];
+  readonly inlineMicros?: number;
+}
+
 function startChild(
   folder: string,
-  fsync = "always",
-  size: ValueSize = "small",
-  wrapper: readonly string[] = [],
+  { fsync = "always", size = "small", wrapper = [], inlineMicros = 0 }: ChildOptions = {},
 ) {
-  const [command, ...args] = [...wrapper, process.execPath, CHILD, folder, fsync, size];
+  const program = [process.execPath, CHILD, folder, fsync, size, String(inlineMicros)];
+  const [command, ...args] = [...wrapper, ...program];
   const child = spawn(command as string, args, { stdio: ["ignore", "pipe", "inherit"] });
   const lines: string[] = [];
   const acknowledged: string[] = [];

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
+import { InlineWrites } from "../../../timeline/disk/inline-writes.js";
 import { LOG_END_FILE } from "../../../timeline/disk/log-end.js";
 import { MARKER_BYTES, recordBytes } from "../../../timeline/disk/log-record.js";
 import { readLog, WriteAheadLog, type WriteAheadLogParts } from "../../../timeline/disk/write-ahead-log.js";
@@ -37,17 +38,23 @@ const put = (number: number, bytes = 30): readonly Operation[] => [
 /** Bytes of a group of `put`. */
 const EACH = recordBytes(put(FILED));
 
+/** Whether threads or the event loop write what waits for the disk. */
+const INLINE_MICROS = [0, 1e9];
+
+/** Once for each way of writing. */
 async function withLog(
   safety: WriteAheadLogParts["safety"],
   use: (log: WriteAheadLog, folder: string) => Promise<void>,
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "dbsync-log-"));
-  const log = new WriteAheadLog({ folder, marker, last: FILED, safety });
-  try {
-    await use(log, folder);
-  } finally {
-    await log.close(true);
-    rmSync(folder, { recursive: true, force: true });
+  for (const micros of safety === "written-to-disk" ? INLINE_MICROS : [0]) {
+    const folder = mkdtempSync(join(tmpdir(), "dbsync-log-"));
+    const log = new WriteAheadLog({ folder, marker, last: FILED, safety, inline: new InlineWrites(micros) });
+    try {
+      await use(log, folder);
+    } finally {
+      await log.close(true);
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 }
 
@@ -251,7 +258,9 @@ test("what a file still holds of before is not taken for what is new", () =>
     try {
       for (const name of ["log-1", "log-2"]) copyFileSync(join(folder, name), join(next, name));
       const other = randomBytes(MARKER_BYTES);
-      const again = new WriteAheadLog({ folder: next, marker: other, last: 60, safety: "written-to-disk" });
+      const inline = new InlineWrites(0);
+      const parts = { folder: next, marker: other, last: 60, safety: "written-to-disk", inline } as const;
+      const again = new WriteAheadLog(parts);
       await again.write(put(61, 3 * MIB));
       const { groups, lost } = readLog(next, { marker: other, sequence: 60 });
       assert.deepEqual([groups.map(({ sequence }) => sequence), lost], [[61], 0]);

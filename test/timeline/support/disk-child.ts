@@ -1,5 +1,5 @@
 /**
- * A process that writes to a storage: node disk-child.js FOLDER FSYNC small|large. Eight write in turn: each puts an entry and
+ * A process that writes to a storage: node disk-child.js FOLDER FSYNC small|large INLINE-MICROS. Eight write in turn: each puts an entry and
  * a mark with its number, removes the entry that it put KEPT times before, unless they are large, and prints the number
  * when the flush has resolved. When it fails it prints "failed: " and the reason, twice, and ends; else it ends only when
  * it is killed.
@@ -21,8 +21,8 @@ export const placeOf = (number: number): Buffer => writePlace({ at: number, seq:
 export const contentOf = (number: number, size: ValueSize = "small"): Buffer =>
   Buffer.alloc(size === "small" ? 500 : 50_000, number);
 
-async function main(folder: string, fsync: string, size: ValueSize): Promise<void> {
-  const storage = new DiskStorage(folder, parseFsync(fsync), untold);
+async function main(folder: string, fsync: string, size: ValueSize, inline: number): Promise<void> {
+  const storage = new DiskStorage(folder, parseFsync(fsync), untold, inline);
   const say = (line: string) => writeSync(1, `${line}\n`);
 
   const write = async (worker: number): Promise<void> => {
@@ -45,6 +45,6 @@ async function main(folder: string, fsync: string, size: ValueSize): Promise<voi
   }
 }
 
-const [, program, folder, fsync, size] = process.argv;
+const [, program, folder, fsync, size, inline] = process.argv;
 if (program === fileURLToPath(import.meta.url))
-  await main(folder as string, fsync as string, size as ValueSize);
+  await main(folder as string, fsync as string, size as ValueSize, Number(inline));

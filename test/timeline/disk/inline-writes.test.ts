@@ -1,0 +1,85 @@
+/** Which writes that wait for the disk the event loop makes itself, by a clock of the test's own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { InlineWrites } from "../../../timeline/disk/inline-writes.js";
+
+const LIMIT_MICROS = 1000;
+
+/** A disk and an event loop, in milliseconds. */
+class Machine {
+  now = 0;
+  idle = 0;
+  readonly inline: InlineWrites;
+
+  constructor(limitMicros = LIMIT_MICROS) {
+    this.inline = new InlineWrites(limitMicros, { uptime: () => this.now, idle: () => this.idle });
+  }
+
+  rest(ms: number): void {
+    this.now += ms;
+    this.idle += ms;
+  }
+
+  work(ms: number): void {
+    this.now += ms;
+  }
+
+  /** @returns whether the event loop made the write */
+  write(ms: number): boolean {
+    const isInline = this.inline.allowsNext();
+    if (isInline) this.inline.run(() => this.work(ms));
+    return isInline;
+  }
+}
+
+test("an idle event loop writes itself while the disk is quick", () => {
+  const machine = new Machine();
+  for (let i = 0; i < 1000; i++) {
+    machine.rest(2);
+    assert.ok(machine.write(0.2), `write ${i}`);
+  }
+});
+
+test("a limit of 0 leaves all writes to threads", () => {
+  const machine = new Machine(0);
+  machine.rest(100);
+  assert.ok(!machine.write(0));
+});
+
+test("one slow write brings the threads back, for a hundred times as long", () => {
+  const machine = new Machine();
+  machine.rest(5);
+  assert.ok(machine.write(60));
+  machine.rest(5999);
+  assert.ok(!machine.write(0.1));
+  machine.rest(1);
+  assert.ok(machine.write(0.1), "the disk is tried again");
+});
+
+test("a disk that is always slow holds the event loop for little of the time", () => {
+  for (const ms of [1.5, 3, 30, 300]) {
+    const machine = new Machine();
+    let held = 0;
+    for (let i = 0; i < 20_000; i++) {
+      machine.rest(ms);
+      if (machine.write(ms)) held += ms;
+    }
+    assert.ok(held > 0, `${ms} ms: it is tried`);
+    assert.ok(held < 0.03 * machine.now, `${ms} ms: held up for ${held} of ${machine.now}`);
+  }
+});
+
+test("an event loop that has other work leaves the disk to threads", () => {
+  const machine = new Machine();
+  for (let i = 0; i < 100; i++) {
+    machine.work(1.9);
+    machine.rest(0.1);
+    machine.write(0.3);
+  }
+  assert.ok(!machine.write(0.3));
+  for (let i = 0; i < 100; i++) {
+    machine.rest(1);
+    machine.write(0.3);
+  }
+  assert.ok(machine.write(0.3), "it is idle again");
+});
