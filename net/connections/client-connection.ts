@@ -311,7 +311,8 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     this.#state = "ending";
     this.#output.cease();
     const { idleTimeout } = this.#host.limits;
-    sayGoodBye(this.socket, last, { idleTimeout, isExpected: this.#isStopping || this.#inputEnded });
+    const hasLeft = this.#inputEnded;
+    sayGoodBye(this.socket, last, { idleTimeout, isExpected: this.#isStopping || hasLeft, hasLeft });
     this.#account();
   }
 

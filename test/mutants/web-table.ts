@@ -31,6 +31,20 @@ export const webMutants: readonly Mutant[] = [
     test: "test/listeners/reading-faults.test.js",
   },
   {
+    name: "serving: a connection is closed before what was written has been sent",
+    file: "net/connections/linger.js",
+    find: " && socket.writableLength === 0",
+    replace: "",
+    test: "test/net/connections/linger.test.js",
+  },
+  {
+    name: "serving: a connection is closed while its client may still send",
+    file: "net/connections/linger.js",
+    find: "isPlain && hasLeft",
+    replace: "isPlain",
+    test: "test/net/connections/linger.test.js",
+  },
+  {
     name: "calls that wait for a daemon: nobody wakes the client when an attempt may be made again",
     file: "client/version-2/outbox.js",
     find: "if (this.#waitsForCluster)\n            time = Math.min(time, this.fleet.nextGreeting());",

@@ -1,0 +1,72 @@
+/** The end of a connection: what closes it immediately, and what has to be sent or read before. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { sayGoodBye } from "../../../net/connections/linger.js";
+import { RawClient } from "../../support/raw-client.js";
+
+interface Pair extends AsyncDisposable {
+  readonly client: RawClient;
+  /** The server's end. */
+  readonly socket: Socket;
+}
+
+async function connected(): Promise<Pair> {
+  const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const accepted = once(server, "connection");
+  const client = await RawClient.open((server.address() as { port: number }).port);
+  const [socket] = (await accepted) as [Socket];
+  socket.resume();
+  return {
+    client,
+    socket,
+    async [Symbol.asyncDispose]() {
+      client[Symbol.dispose]();
+      socket.destroy();
+      server.close();
+    },
+  };
+}
+
+const LEFT = { idleTimeout: 60_000, isExpected: true, hasLeft: true };
+
+test("a client that has ended its stream and has been sent everything is closed immediately", async () => {
+  await using pair = await connected();
+  const { client, socket } = pair;
+  socket.write("answer");
+  client.socket.end();
+  await once(socket, "end");
+  sayGoodBye(socket, "", LEFT);
+  assert.equal(socket.destroyed, true);
+  assert.equal(await client.rest(), "answer");
+});
+
+test("what was written and has not been sent goes out before the connection closes", async () => {
+  await using pair = await connected();
+  const { client, socket } = pair;
+  client.socket.end();
+  await once(socket, "end");
+  socket.cork();
+  socket.write("answer");
+  sayGoodBye(socket, "", LEFT);
+  assert.equal(await client.rest(), "answer");
+});
+
+test("last bytes go out before the connection closes", async () => {
+  await using pair = await connected();
+  const { client, socket } = pair;
+  client.socket.end();
+  await once(socket, "end");
+  sayGoodBye(socket, "last", LEFT);
+  assert.equal(await client.rest(), "last");
+});
+
+test("a connection whose client may still send stays open for what it sends", async () => {
+  await using pair = await connected();
+  const { client, socket } = pair;
+  sayGoodBye(socket, "", { ...LEFT, isExpected: false, hasLeft: false });
+  assert.equal(socket.destroyed, false);
+  assert.equal(await client.rest(), "");
+});
