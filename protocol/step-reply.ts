@@ -30,22 +30,23 @@ export class StepReply<Kind extends "array" | "map"> {
 }
 
 /** A reply of any kind that is found in steps: until `settled` returns it, an array of it alone. */
-export class SteppedReply extends StepReply<"array"> {
-  constructor(work: Iterator<void, Reply>) {
+class SteppedReply extends StepReply<"array"> {
+  constructor(work: Generator<void, Reply>) {
     super("array", alone(work));
   }
 }
 
-function* alone(work: Iterator<void, Reply>): Generator<void, readonly Reply[]> {
-  for (;;) {
-    const step = work.next();
-    if (step.done === true) return [step.value];
-    yield;
-  }
+function* alone(work: Generator<void, Reply>): Generator<void, readonly Reply[]> {
+  return [yield* work];
 }
 
-/** Takes the first step of work, and returns its reply: that itself if there is no further step. @throws what the step throws */
-export function begun(work: Iterator<void, Reply>): Reply {
+/**
+ * Returns the reply of work.
+ * @param takesSteps  whether the reply may be found in steps, of which the first is taken here; else all of them are
+ * @throws what the steps throw that are taken here
+ */
+export function repliedBy(work: Generator<void, Reply>, takesSteps: boolean | undefined): Reply {
+  if (takesSteps !== true) return finish(work);
   const step = work.next();
   return step.done === true ? step.value : new SteppedReply(work);
 }

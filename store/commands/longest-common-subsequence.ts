@@ -1,8 +1,7 @@
 /** LCS: the one string command that is an algorithm. Behaviour: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
-import { begun } from "../../protocol/step-reply.js";
-import { finish } from "../../protocol/steps.js";
+import { repliedBy } from "../../protocol/step-reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { indexArgument } from "../arguments/numbers.js";
 import type { Data } from "../keyspace/mutators.js";
@@ -46,8 +45,7 @@ export function longestCommonSubsequence(
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
   data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_A_STEP);
-  const work = found(a, b, options);
-  return takesSteps === true ? begun(work) : finish(work);
+  return repliedBy(found(a, b, options), takesSteps);
 }
 
 function* found(a: ByteString, b: ByteString, options: Options): Generator<void, Reply> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, integer } from "../../protocol/reply.js";
-import { begun, StepReply, settled } from "../../protocol/step-reply.js";
+import { repliedBy, StepReply, settled } from "../../protocol/step-reply.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
@@ -48,8 +48,8 @@ test("work that needs one step is its reply; other work stands for its reply unt
     while (steps-- > 1) yield;
     return integer(7);
   }
-  assert.deepEqual(begun(work(1)), integer(7));
-  const begunWork = begun(work(3));
+  assert.deepEqual(repliedBy(work(1), true), integer(7));
+  const begunWork = repliedBy(work(3), true);
   assert.ok(begunWork instanceof StepReply);
   assert.deepEqual(settled(begunWork), integer(7));
   assert.deepEqual(settled(begunWork), integer(7));

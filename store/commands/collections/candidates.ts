@@ -20,21 +20,25 @@ export interface Found {
 /** A collection as it is, or as it was. */
 export type Documents = Pick<Collection, "numbered" | "document">;
 
-/** In the order of the collection; null after some documents, so that others can be served. @param documents  of the collection */
+/** In the order of the collection; null after some documents, so that others can be served. @param numbers  of those to look at; null: all */
 export function* matching(
-  collection: Collection,
   documents: Documents,
-  query: BsonDocument,
+  numbers: readonly number[] | null,
   filter: Filter,
   work: Work,
 ): Generator<Found | null> {
-  const numbers = candidates(collection, query);
   let looks = 0;
   for (const [number, bytes] of numbers === null ? documents.numbered() : numbered(documents, numbers)) {
-    spend(work, costOf(bytes) + filter.tests);
-    if (filter.tests === 0 || filter.isMet(looked(bytes, work, filter.roots))) yield { number, bytes };
+    const one = met(number, bytes, filter, work);
+    if (one !== null) yield one;
     if (++looks % STEP_ITEMS === 0) yield null;
   }
+}
+
+/** Returns a document if the filter means it. */
+export function met(number: number, bytes: ByteString, filter: Filter, work: Work): Found | null {
+  spend(work, costOf(bytes) + filter.tests);
+  return filter.tests === 0 || filter.isMet(looked(bytes, work, filter.roots)) ? { number, bytes } : null;
 }
 
 function* numbered(
@@ -44,8 +48,8 @@ function* numbered(
   for (const number of numbers) yield [number, collection.document(number)];
 }
 
-/** @returns null: no index tells */
-function candidates(collection: Collection, query: BsonDocument): readonly number[] | null {
+/** Returns the numbers of the documents that a filter can mean, rising; null: no index tells. */
+export function candidates(collection: Collection, query: BsonDocument): readonly number[] | null {
   const wanted = new Map<ByteString, readonly Bson[]>();
   equalities(query, wanted);
   if (wanted.size === 0) return null;
@@ -54,6 +58,8 @@ function candidates(collection: Collection, query: BsonDocument): readonly numbe
     if (!fields.every((field) => wanted.has(field))) continue;
     const keys = combined(fields.map((field) => wanted.get(field) as readonly Bson[]));
     if (keys === null) continue;
+    const [only] = keys;
+    if (keys.length === 1 && only !== undefined) return index.equal(only);
     const numbers = new Set(keys.flatMap((key) => index.equal(key)));
     return [...numbers].sort((a, b) => a - b);
   }

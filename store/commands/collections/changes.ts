@@ -1,7 +1,7 @@
 /** MDB.UPDATE and MDB.DELETE: statements one after the other, each of which does all that it means or nothing. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { finish } from "../../../protocol/steps.js";
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { filterOf } from "../../queries/bson/filter.js";
@@ -21,7 +21,7 @@ import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection, type CollectionReading } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
-import { type Documents, type Found, matching } from "./candidates.js";
+import { candidates, type Documents, type Found, matching, met } from "./candidates.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { checkedId } from "./inserts.js";
 import { Uniqueness } from "./uniqueness.js";
@@ -102,32 +102,60 @@ const INDEX_STEPS = 90;
 /** Steps of a document that is removed, besides those of finding it. */
 const REMOVED_STEPS = 10;
 
-/** Documents that a filter means, the first ones. @param steps  each of them counts for besides @throws TooMuch */
-export function foundBy(place: Place, query: BsonDocument, most: number, steps = 0): readonly Found[] {
-  return finish(finding(place, query, most, steps));
+/** Documents that a filter means: all of them, or, unless there are few to look at, what finds them in steps. */
+export type Findings = readonly Found[] | Generator<void, readonly Found[]>;
+
+export const isComplete = (found: Findings): found is readonly Found[] => Array.isArray(found);
+
+export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
+  return isComplete(found) ? found : yield* found;
 }
 
-/** The same, in steps. */
-export function* finding(
-  place: Place,
-  query: BsonDocument,
-  most: number,
-  steps = 0,
-): Generator<void, readonly Found[]> {
+/** Documents that a filter means, the first ones. @param steps  each of them counts for besides @throws TooMuch */
+function foundBy(place: Place, query: BsonDocument, most: number, steps = 0): readonly Found[] {
+  const found = finding(place, query, most, steps);
+  return isComplete(found) ? found : finish(found);
+}
+
+/** The same; in steps unless there are few. */
+export function finding(place: Place, query: BsonDocument, most: number, steps = 0): Findings {
   const { data, namespace, work } = place;
   // A filter that is wrong is so without documents too.
   const filter = filterOf(query, work);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
+  const numbers = candidates(collection, query);
+  if (numbers === null || numbers.length > STEP_ITEMS)
+    return findingInSteps(
+      place,
+      matching(documentsAt(place, collection), numbers, filter, work),
+      most,
+      steps,
+    );
   const found: Found[] = [];
-  for (const one of matching(collection, documentsAt(place, collection), query, filter, work)) {
+  for (const number of numbers) {
+    const one = met(number, collection.document(number), filter, work);
+    if (one === null) continue;
+    work.effort.work(steps);
+    if (found.push(one) === most) break;
+  }
+  return found;
+}
+
+function* findingInSteps(
+  { work }: Place,
+  matches: Iterable<Found | null>,
+  most: number,
+  steps: number,
+): Generator<void, readonly Found[]> {
+  const found: Found[] = [];
+  for (const one of matches) {
     if (one === null) {
       yield;
       continue;
     }
     work.effort.work(steps);
-    found.push(one);
-    if (found.length === most) break;
+    if (found.push(one) === most) break;
   }
   return found;
 }

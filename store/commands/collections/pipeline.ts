@@ -11,7 +11,7 @@ import { arrayAt, countOf, specOf } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { answeringAll, bytesOf, count, WRITTEN_STEPS } from "./answers.js";
-import { finding, type Place } from "./changes.js";
+import { finding, inStepsOf, type Place } from "./changes.js";
 import { lookedUp } from "./lookup.js";
 import { inSteps } from "./reads.js";
 import { grouping } from "./stages/grouping.js";
@@ -43,7 +43,7 @@ export const aggregate = inSteps(function* (place, asked) {
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
   const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
   const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => made(one, place));
-  const found = yield* finding(place, query, Number.POSITIVE_INFINITY);
+  const found = yield* inStepsOf(finding(place, query, Number.POSITIVE_INFINITY));
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
   let documents: readonly BsonDocument[] = yield* mappedInSteps(found, ({ bytes }) =>
     looked(bytes, place.work, roots),

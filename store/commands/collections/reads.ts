@@ -1,8 +1,8 @@
 /** MDB.FIND, MDB.COUNT and MDB.DISTINCT. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
-import { begun } from "../../../protocol/step-reply.js";
-import { finish, mappedInSteps } from "../../../protocol/steps.js";
+import { repliedBy } from "../../../protocol/step-reply.js";
+import { finish, mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { looked, spend } from "../../queries/bson/mongo-failure.js";
 import { projectionOf } from "../../queries/bson/projection.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
@@ -12,9 +12,9 @@ import type { Handler } from "../../rows/command.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { CollectionReading } from "../../values/collections/collection.js";
-import { answered, answeringAll, bytesOf, WRITTEN_STEPS } from "./answers.js";
+import { answered, answeredAll, answeringAll, bytesOf, WRITTEN_STEPS } from "./answers.js";
 import type { Found } from "./candidates.js";
-import { finding, type Place, placeOf } from "./changes.js";
+import { type Findings, finding, inStepsOf, isComplete, type Place, placeOf } from "./changes.js";
 import { collectionAt } from "./collection-names.js";
 
 const NOTHING: BsonDocument = new Map();
@@ -25,9 +25,9 @@ type Read = (place: Place, asked: ByteString) => Generator<void, Reply>;
 export const inSteps =
   (read: Read): Handler =>
   (data, argv, unit) => {
-    const readings: CollectionReading[] = [];
-    const work = released(read(placeOf(data, argv, unit, readings), argv[3] ?? ""), readings);
-    return unit.takesSteps === true ? begun(work) : finish(work);
+    const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
+    const work = read(placeOf(data, argv, unit, readings), argv[3] ?? "");
+    return repliedBy(readings === null ? work : released(work, readings), unit.takesSteps);
   };
 
 function* released(
@@ -48,13 +48,16 @@ export const find = inSteps(function* (place, asked) {
   const project = projection.size === 0 ? null : projectionOf(projection, "find", place);
   const [query, order] = [documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING];
   const range = { skip: countAt(spec, "skip"), limit: countAt(spec, "limit") };
-  const found = yield* choosing(place, query, order, range);
-  const documents = yield* mappedInSteps(found, ({ bytes }) => {
+  const shown = ({ bytes }: Found) => {
     if (project === null) return bytes;
     place.work.effort.work(WRITTEN_STEPS);
     return bytesOf(project(looked(bytes, place.work)));
-  });
-  return yield* answeringAll(documents, asked, place.work);
+  };
+  const found = choosing(place, query, order, range);
+  // Most reads mean few documents, for which steps cost more than they save.
+  if (isComplete(found) && found.length <= STEP_ITEMS)
+    return answeredAll(found.map(shown), asked, place.work);
+  return yield* answeringAll(yield* mappedInSteps(yield* inStepsOf(found), shown), asked, place.work);
 });
 
 interface Range {
@@ -70,20 +73,30 @@ export function chosen(
   order: BsonDocument,
   range: Range,
 ): readonly Found[] {
-  return finish(choosing(place, query, order, range));
+  return finish(inStepsOf(choosing(place, query, order, range)));
 }
 
-/** The same, in steps. */
-function* choosing(
+/** The same; in steps unless there are few. */
+function choosing(place: Place, query: BsonDocument, order: BsonDocument, { skip, limit }: Range): Findings {
+  const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
+  if (order.size > 0) return sortedOf(place, query, order, { skip, end });
+  const found = finding(place, query, end);
+  if (isComplete(found)) return skip === 0 ? found : found.slice(skip);
+  return skipped(found, skip);
+}
+
+function* skipped(found: Findings, skip: number): Generator<void, readonly Found[]> {
+  return (yield* inStepsOf(found)).slice(skip);
+}
+
+function* sortedOf(
   place: Place,
   query: BsonDocument,
   order: BsonDocument,
-  { skip, limit }: Range,
+  { skip, end }: { readonly skip: number; readonly end: number },
 ): Generator<void, readonly Found[]> {
-  const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
-  if (order.size === 0) return (yield* finding(place, query, end)).slice(skip);
   const sorting = sortingOf(order, place.work);
-  const found = yield* finding(place, query, Number.POSITIVE_INFINITY);
+  const found = yield* inStepsOf(finding(place, query, Number.POSITIVE_INFINITY));
   const documentOf = ({ bytes }: Found) => looked(bytes, place.work, sorting.roots);
   return (yield* sorting.sorted(found, documentOf)).slice(skip, end);
 }
@@ -93,7 +106,8 @@ export const countDocuments = inSteps(function* (place, asked) {
   const spec = specOf(asked, ["query", "skip", "limit"]);
   const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
   const query = documentAt(spec, "query") ?? NOTHING;
-  if (query.size > 0) return integer((yield* choosing(place, query, NOTHING, { skip, limit })).length);
+  if (query.size > 0)
+    return integer((yield* inStepsOf(choosing(place, query, NOTHING, { skip, limit }))).length);
   // All of them are counted already.
   const rest = Math.max(0, (collectionAt(place.data, place.namespace)?.value.size ?? 0) - skip);
   return integer(limit === 0 ? rest : Math.min(rest, limit));
@@ -119,7 +133,7 @@ export const distinct = inSteps(function* (place, asked) {
   };
   const search: Search = { path, leaf: "elements", test, work: place.work };
   const query = documentAt(spec, "query") ?? NOTHING;
-  const found = yield* finding(place, query, Number.POSITIVE_INFINITY);
+  const found = yield* inStepsOf(finding(place, query, Number.POSITIVE_INFINITY));
   yield* mappedInSteps(found, ({ bytes }) => isAny(looked(bytes, place.work, roots), search));
   return answered(new Map([["values", [...values.values()]]]), asked, DOCUMENT_BYTES_MAX);
 });
