@@ -126,7 +126,9 @@ function batch(
 
 function findAndModify(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
   const names = ["query", "sort", "remove", "update", "new", "fields", "upsert"];
-  const refusal = refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update");
+  const refusal = command.flag("upsert")
+    ? refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update")
+    : null;
   if (refusal !== null) throw refusal;
   const spec = upsertable(command, names, host);
   return host.write(command, ["MDB.FINDANDMODIFY", ...placeOf(command), spec], membersOfReply);
