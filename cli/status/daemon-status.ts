@@ -1,6 +1,7 @@
 /** What is known of one daemon. */
+
+import type { Problem } from "../../protocol/figures/timeline-problems.js";
 import type { ShownDaemon } from "./daemon-report.js";
-import type { Problem } from "./timeline-problems.js";
 import type { TimelineStatus } from "./timeline-status.js";
 
 /** One daemon, as --json prints it. Ids are hexadecimal, times milliseconds; null: not known. */

@@ -5,11 +5,11 @@ import { realEnvironment } from "../../client/shared/environment.js";
 import { STAGES } from "../../client/shared/sentences.js";
 import type { Address } from "../../client/shared/servers.js";
 import { type Greeting, greet } from "../../client/version-2/greeting.js";
+import { type Diagnosis, diagnose, type Problem } from "../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { type Diagnosis, diagnose, type Problem } from "./timeline-problems.js";
 import { readTimelines, type TimelineStatus } from "./timeline-status.js";
 
 /** Version 2's clients correct for this machine's clock; two daemons so far apart may not both take an envelope. */

@@ -7,9 +7,9 @@ import type { ReplyValue } from "../../client/shared/reply-value.js";
 import {
   type MemberReport,
   TIMELINE_FIGURES,
-  type TimelineReport,
   UPTO_FIGURES,
 } from "../../protocol/figures/timeline-figures.js";
+import { type DiagnosedTimeline, diagnosed, NOT_ITS_OWN } from "../../protocol/figures/timeline-problems.js";
 import { authorizationOf } from "../keys/authorization.js";
 import { askEach } from "../keys/key-ring.js";
 import { fieldsOf } from "../shared/output.js";
@@ -18,21 +18,15 @@ import { readFigures } from "./read-figures.js";
 export type MemberStatus = MemberReport;
 
 /** What a daemon reports, and what follows from it. */
-export interface TimelineStatus extends TimelineReport {
+export interface TimelineStatus extends DiagnosedTimeline {
   /**
    * The command that authorizes its key, by which it signs for clients without keys; null: there are none, or it is authorized;
    * NOT_ITS_OWN: the command that it reports does not authorize its own key.
    */
   readonly authorize: string | null;
-  /** Numbers of the lists of members that it knows: more than one exclude each other. */
-  readonly lists: readonly number[];
   readonly entries: number;
   /** Of all of them: equal where the same is held. */
   readonly fingerprint: string;
-  /** Of those dated before the same second on all daemons; null: not compared. */
-  readonly settledFingerprint: string | null;
-  /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
-  readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
 }
 
 export interface TimelineAnswer {
@@ -105,9 +99,6 @@ function noteOn(error: Error): string | null {
 export const FOR_ADMINISTRATORS =
   "of software, memory, timelines and members, daemons tell administrators: sign with an administrator's key (-k root-private.pem)";
 
-/** As `authorize`: an administrator would sign whatever the daemon likes. */
-export const NOT_ITS_OWN = "";
-
 /** Returns the command that authorizes a daemon's own key, given the command that the daemon reports. */
 export const checkedAuthorization = (reported: string, id: string): string =>
   authorizationOf(id, reported.split(" ").slice(2, 3))?.join(" ") ?? NOT_ITS_OWN;
@@ -116,15 +107,13 @@ export const checkedAuthorization = (reported: string, id: string): string =>
 export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {
   const report = readFigures(TIMELINE_FIGURES, reply);
   const { upto, ringUpto, dataUpto } = readFigures(UPTO_FIGURES, reply);
-  const { list, ringEntries, dataEntries, ringSum, dataSum, takingFrom, takingBytes, takingTotal } = report;
+  const { ringEntries, dataEntries, ringSum, dataSum } = report;
   return {
-    ...report,
+    ...diagnosed(report),
     authorize: report.authorize === null ? null : checkedAuthorization(report.authorize, id),
-    lists: list === null ? [] : list.split(" ").map(Number),
     entries: ringEntries + dataEntries,
     fingerprint: `${dataSum}${ringSum}`,
     settledFingerprint: upto === 0 ? null : `${dataUpto} ${ringUpto}`,
-    taking: takingFrom === null ? null : { from: takingFrom, received: takingBytes, total: takingTotal },
     members: report.members.map(withAddress),
   };
 }

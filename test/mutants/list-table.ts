@@ -133,7 +133,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "status: the fix for a member that is not reached does not name it",
-    file: "cli/status/timeline-problems.js",
+    file: "protocol/figures/timeline-problems.js",
     find: "start the daemon at",
     replace: "start that daemon, not",
     test: "test/cli/status/timeline-problems.test.js",

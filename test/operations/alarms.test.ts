@@ -7,10 +7,10 @@ import type { DaemonFigures } from "../../cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../cli/status/daemon-status.js";
 import { readFigures } from "../../cli/status/read-figures.js";
 import { problemsOf, withFigures } from "../../cli/status/read-status.js";
-import { diagnose } from "../../cli/status/timeline-problems.js";
 import type { MemberStatus, TimelineStatus } from "../../cli/status/timeline-status.js";
 import type { Greeting } from "../../client/version-2/greeting.js";
 import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
+import { diagnose } from "../../protocol/figures/timeline-problems.js";
 import { MEMBER, NOW, WELL } from "../cli/status/well-timeline.js";
 import { repositoryRoot } from "../support/repository.js";
 import { ALARMS, FINDINGS, sentencesOf } from "../tables/alarms.js";
@@ -21,7 +21,7 @@ const isOneOf = (text: string, rows: readonly string[]): boolean =>
 const rows = [...Object.values(ALARMS), ...FINDINGS].flatMap(({ says }) => says);
 
 test("each sentence of dbsync status on what is bad has its row", () => {
-  const source = readFileSync(join(repositoryRoot, "cli/status/timeline-problems.ts"), "utf8");
+  const source = readFileSync(join(repositoryRoot, "protocol/figures/timeline-problems.ts"), "utf8");
   const sentences = [...source.matchAll(/\b(?:bad|passing)\(\s*(?:`([^`]*)`|"([^"]*)")/g)].map(
     ([, one, other]) => (one ?? other ?? "").replace(/\$\{[^}]*\}/g, "0"),
   );

@@ -1,6 +1,7 @@
 /**
  * What may be wrong with a daemon: `npm run tables` writes it into docs/operations.md, and the alarms into examples/production/alerts.yml as well.
- * The rules by which `dbsync status` finds it are in cli/status/timeline-problems.ts (or read-status.ts); test/operations/alarms.test.ts compares them.
+ * The rules by which `dbsync status` finds it are in protocol/figures/timeline-problems.ts (or cli/status/read-status.ts);
+ * test/operations/alarms.test.ts compares them.
  */
 import { posix } from "node:path";
 

@@ -4,14 +4,13 @@ import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import type { DaemonStatus } from "../../../cli/status/daemon-status.js";
 import { withTimeline } from "../../../cli/status/read-status.js";
-import { diagnose } from "../../../cli/status/timeline-problems.js";
 import {
   checkedAuthorization,
   type MemberStatus,
-  NOT_ITS_OWN,
   type TimelineStatus,
 } from "../../../cli/status/timeline-status.js";
 import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
+import { diagnose, NOT_ITS_OWN } from "../../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { MEMBER, NOW, WELL } from "./well-timeline.js";

@@ -1,8 +1,7 @@
 /** What is bad about a timeline and its members, and what to do. */
 
-import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
-import { dateText } from "../../protocol/version-2/envelope.js";
-import { type MemberStatus, NOT_ITS_OWN, type TimelineStatus } from "./timeline-status.js";
+import { dateText } from "../version-2/envelope.js";
+import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
 
 /** `fix`: what to do. `isPassing`: it may end by itself. */
 export interface Problem {
@@ -20,6 +19,30 @@ const AHEAD_MOST_MS = 120_000;
 /** Envelopes; more are on the way only after an absence. */
 const LAG_MOST = 10_000;
 
+/** What a daemon reports, and what follows from it. */
+export interface DiagnosedTimeline extends TimelineReport {
+  /** Numbers of the lists of members that it knows: more than one exclude each other. */
+  readonly lists: readonly number[];
+  /** Of what is dated before the same second on all daemons; null: not compared. */
+  readonly settledFingerprint: string | null;
+  /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
+  readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
+}
+
+/** As `authorize`: the command that a daemon reports does not authorize its own key. An administrator would sign it. */
+export const NOT_ITS_OWN = "";
+
+/** Returns what follows from a report alone. */
+export function diagnosed(report: TimelineReport): DiagnosedTimeline {
+  const { list, takingFrom, takingBytes, takingTotal } = report;
+  return {
+    ...report,
+    lists: list === null ? [] : list.split(" ").map(Number),
+    settledFingerprint: null,
+    taking: takingFrom === null ? null : { from: takingFrom, received: takingBytes, total: takingTotal },
+  };
+}
+
 /** What is wrong, and what need not be. */
 export interface Diagnosis {
   readonly problems: readonly Problem[];
@@ -31,8 +54,8 @@ export interface Diagnosis {
  * @param now     milliseconds since 1970
  */
 export function diagnose(
-  timeline: TimelineStatus,
-  others: readonly TimelineStatus[],
+  timeline: DiagnosedTimeline,
+  others: readonly DiagnosedTimeline[],
   now: number,
 ): Diagnosis {
   const problems: Problem[] = [];
@@ -102,7 +125,7 @@ const ID_DIGITS = 12;
 const KEY_CHARS = 64;
 
 /** Of keys that differ the first is named: what to do is the same for all. */
-function diagnoseState({ differing, members }: TimelineStatus, bad: Add): void {
+function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): void {
   const [first] = differing;
   if (first === undefined) return;
   const { db, key, verdict, members: ids } = first;
@@ -128,7 +151,7 @@ function diagnoseState({ differing, members }: TimelineStatus, bad: Add): void {
 }
 
 function diagnoseLosses(
-  { strays, deadLetters, durable }: TimelineStatus,
+  { strays, deadLetters, durable }: DiagnosedTimeline,
   bad: (text: string, fix: string) => void,
 ): void {
   if (deadLetters > 0)
@@ -143,13 +166,13 @@ function diagnoseLosses(
     );
 }
 
-const isOther = ({ connection }: MemberStatus): boolean => connection !== "self";
+const isOther = ({ connection }: MemberReport): boolean => connection !== "self";
 
 /** Whether it is not connected since no list names this daemon, or the other. */
-const isLetGo = ({ trouble }: MemberStatus): boolean =>
+const isLetGo = ({ trouble }: MemberReport): boolean =>
   /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
 
-const keptFrom = ({ prunedTo }: MemberStatus): string =>
+const keptFrom = ({ prunedTo }: MemberReport): string =>
   `it keeps those from ${dateText((prunedTo ?? 0) + 1)} on`;
 
 type Add = (text: string, fix: string) => void;
@@ -163,7 +186,7 @@ function diagnoseStandstill(standstill: string, bad: Add): void {
   );
 }
 
-function diagnoseFinal({ stable, started }: TimelineStatus, now: number, bad: Add): void {
+function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad: Add): void {
   const since = stable > 0 ? stable : started;
   if (since === null || now - since <= STABLE_BEHIND_MOST_MS) return;
   const seconds = Math.round((now - since) / 1000);
@@ -177,7 +200,7 @@ function diagnoseFinal({ stable, started }: TimelineStatus, now: number, bad: Ad
 
 /** Why it takes nothing although nothing has failed, and what is to be done about the list of members. */
 function diagnoseList(
-  { unlisted, lists, joining, standstill, authorize }: TimelineStatus,
+  { unlisted, lists, joining, standstill, authorize }: DiagnosedTimeline,
   bad: Add,
   passing: Add,
 ): void {
@@ -210,7 +233,7 @@ function diagnoseList(
     );
 }
 
-function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
+function diagnoseMember(member: MemberReport, bad: Add, passing: Add): void {
   const { address, id, connection, trouble, skew, equal, lag, behind, refusals, state, lacking, listed } =
     member;
   if (listed === false) {
@@ -266,7 +289,7 @@ function diagnoseMirror(
 }
 
 /** What helps where a member is not reached. @param trouble  as daemon/peers says it */
-function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" | "id">): string {
+function cureOf(trouble: string, { address, id }: Pick<MemberReport, "address" | "id">): string {
   if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
     return "start both with the same --cluster-secret";
   if (/^it says: no-peers\b/.test(trouble)) return "there, name this daemon in --peer too";
