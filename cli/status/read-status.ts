@@ -5,6 +5,12 @@ import { realEnvironment } from "../../client/shared/environment.js";
 import { STAGES } from "../../client/shared/sentences.js";
 import type { Address } from "../../client/shared/servers.js";
 import { type Greeting, greet } from "../../client/version-2/greeting.js";
+import {
+  backendProblem,
+  INCOMPLETE,
+  orderProblem,
+  stateProblems,
+} from "../../protocol/figures/daemon-problems.js";
 import { type Diagnosis, diagnose, type Problem } from "../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
@@ -17,15 +23,6 @@ export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 
 export const CLOCK_CURE = "set both clocks by NTP";
 const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
-
-const DATABASE_CURE = "start it, or correct -d there; the daemon's log says why";
-
-const ORDER_CURE = "look at its NATS servers, and at the daemon's log: nothing is written meanwhile";
-
-/** Messages of a stream that a daemon may be behind without a word; the alarm's number. */
-const BEHIND_MOST = 10_000;
-
-const INCOMPLETE = "it is not yet complete";
 
 /** Greets all daemons, and asks them of their work. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
@@ -56,23 +53,15 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
 /** What a daemon says of itself to everybody and to administrators, and whether its databases answer. */
 export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
   if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
-  const problems = [
-    ...daemon.problems,
-    problem(`its database ${missing} is down`.replace("  ", " "), DATABASE_CURE),
-  ];
+  const problems = [...daemon.problems, backendProblem(missing)];
   return { ...daemon, figures, timelineNote: note, lacksDatabase: true, problems, ok: false };
 }
 
 function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
-  if (order === null) return daemon;
-  const { trouble, behind } = order;
-  if (trouble !== null) {
-    const text = `the stream of its --order: ${trouble}`;
-    return { ...daemon, problems: [...daemon.problems, problem(text, ORDER_CURE)], ok: false };
-  }
-  if (behind <= BEHIND_MOST) return daemon;
-  const text = `it is ${behind} messages behind the stream of its --order`;
-  return { ...daemon, remarks: [...daemon.remarks, problem(text, "wait; if it stays so, see dbsync top")] };
+  const found = order === null ? null : orderProblem(order);
+  if (found === null) return daemon;
+  if (found.isPassing) return { ...daemon, remarks: [...daemon.remarks, found] };
+  return { ...daemon, problems: [...daemon.problems, found], ok: false };
 }
 
 /** What a daemon says of itself, and what was found of its timeline. */
@@ -184,15 +173,7 @@ export function problemsOf(
       ),
     );
   const { hello, clockDifference } = greeting;
-  if (hello.state === "catching-up")
-    problems.push({
-      ...problem(INCOMPLETE, "wait; its log says how far it is, or that its disk has failed"),
-      isPassing: true,
-    });
-  if (hello.state === "isolated")
-    problems.push(
-      problem("it is cut off from most of its peers, or from the stream of --order", "see its log"),
-    );
+  for (const found of stateProblems(hello.state)) problems.push(found);
   if (foreign !== null) problems.push(foreign);
   if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
     problems.push(problem(describeClock(clockDifference), CLOCK_CURE));

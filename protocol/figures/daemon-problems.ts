@@ -1,0 +1,49 @@
+/** What is bad about a daemon besides its timeline, and what to do: the sentences of dbsync doctor, of the dashboard too. */
+import type { Problem } from "./timeline-problems.js";
+
+/** Messages of a stream that a daemon may be behind without a problem; the alarm's number. */
+const BEHIND_MAX = 10_000;
+
+export const INCOMPLETE = "it is not yet complete";
+
+/** @param name  of the database; "": not known */
+export const backendProblem = (name: string): Problem =>
+  problem(
+    `its database ${name} is down`.replace("  ", " "),
+    "start it, or correct -d there; the daemon's log says why",
+  );
+
+/** @param state  as its hello says */
+export function stateProblems(state: string): Problem[] {
+  if (state === "catching-up")
+    return [
+      {
+        ...problem(INCOMPLETE, "wait; its log says how far it is, or that its disk has failed"),
+        isPassing: true,
+      },
+    ];
+  if (state === "isolated")
+    return [problem("it is cut off from most of its peers, or from the stream of --order", "see its log")];
+  return [];
+}
+
+/** The state of the stream that orders a daemon's writes. `trouble`: why it cannot be read or written; null: it can. */
+export interface DiagnosedOrder {
+  readonly trouble: string | null;
+  readonly behind: number;
+}
+
+/** Returns what is wrong with the stream of --order; null: nothing. */
+export function orderProblem({ trouble, behind }: DiagnosedOrder): Problem | null {
+  if (trouble !== null) {
+    const cure = "look at its NATS servers, and at the daemon's log: nothing is written meanwhile";
+    return problem(`the stream of its --order: ${trouble}`, cure);
+  }
+  if (behind <= BEHIND_MAX) return null;
+  const text = `it is ${behind} messages behind the stream of its --order`;
+  return { ...problem(text, "wait; if it stays so, see dbsync top"), isPassing: true };
+}
+
+function problem(text: string, fix: string): Problem {
+  return { text, fix, isPassing: false };
+}
