@@ -112,7 +112,8 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const admin = await makeAdmin(parts, observer, late);
   const channels = new Channels();
   const broadcasts = new Broadcasts({ channels, window, environment, most: limits.maxRemembered });
-  const { replica, identity } = await openReplica(parts, { signers, broadcasts }, late);
+  const page = () => admin?.address ?? null;
+  const { replica, identity } = await openReplica(parts, { signers, broadcasts, page }, late);
   const { backends, outliving } = await makeBackends(parts, replica, admin === null ? null : observer);
   const mirror = await makeMirror(parts, replica, { identity, signers });
   const memory = makeMemoryLimit({ settings, backends, ...own });
@@ -335,7 +336,11 @@ async function makeWsListener(
 /** With a data folder the daemon is whose folder it is. */
 async function openReplica(
   { settings, environment, log }: WiringParts,
-  { signers, broadcasts }: { readonly signers: Signers | null; readonly broadcasts: Broadcasts },
+  {
+    signers,
+    broadcasts,
+    page,
+  }: { readonly signers: Signers | null; readonly broadcasts: Broadcasts; readonly page: KeptWrites["page"] },
   late: Late,
 ): Promise<{ replica: KeptWrites | null; identity: Identity }> {
   let identity = makeIdentity();
@@ -346,7 +351,7 @@ async function openReplica(
   }
   const arrived = (entries: readonly { readonly id: ByteString }[]) =>
     late.pipeline?.arrived(entries.map(({ id }) => id));
-  const context = { settings, identity, signers, environment, log, arrived };
+  const context = { settings, identity, signers, environment, log, arrived, page };
   const { order } = settings;
   if (order !== null) {
     const load = () => import("../cluster/order/ordered-replica.js");

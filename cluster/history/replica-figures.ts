@@ -81,9 +81,17 @@ export function figuresOf(looks: Looks): ReplicaFigures {
 }
 
 function memberReport(member: MemberStatus, { heads, members }: Standing, timeline: Timeline): MemberReport {
-  const { id, isLacking } = member;
+  const { id, isLacking, about } = member;
+  // Both are 0 where it has no folder.
+  const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);
   return {
     ...member,
+    software: about?.software ?? null,
+    pagePort: about?.pagePort ?? 0,
+    pageLocal: about?.isPageLocal ?? false,
+    diskFree: known(about?.diskFree),
+    diskSize: known(about?.diskSize),
+    problems: about?.problems ?? [],
     id: id === null ? null : hexOf(id),
     listed: heads.length > 0 && id !== null ? members.has(id) : null,
     lacking: isLacking,

@@ -39,6 +39,7 @@ import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replic
 import { snapshotParts } from "../replica/snapshots.js";
 import { tellAtStart } from "../replica/start-notes.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
+import { aboutOf } from "./about.js";
 import { KeptWrites } from "./kept-writes.js";
 
 /** Milliseconds between two ticks of the peers, where there are any. */
@@ -262,6 +263,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
       soon: this.soon,
       log,
       limits: peeringLimits(settings),
+      about: aboutOf(this),
     });
   }
 }

@@ -33,6 +33,7 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   readonly environment: Environment;
   readonly log: Logger;
   readonly arrived: ReplicaContext["arrived"];
+  readonly page: ReplicaContext["page"];
   abstract readonly backend: TimelineBackend;
   /** For the pipeline. */
   abstract readonly recording: KeptRecording;
@@ -51,13 +52,14 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   /** Takes connections of other daemons, behind their hello; null: none. */
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
-  constructor({ settings, identity, signers, environment, log, arrived }: ReplicaContext) {
+  constructor({ settings, identity, signers, environment, log, arrived, page }: ReplicaContext) {
     this.settings = settings;
     this.identity = identity;
     this.signers = signers;
     this.environment = environment;
     this.log = log;
     this.arrived = arrived;
+    this.page = page;
   }
 
   /** For listeners without signatures; null: there is none. */

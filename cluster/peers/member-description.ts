@@ -1,5 +1,6 @@
 /** How a connected member is, for `dbsync status` and metrics. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { MemberAbout } from "../../protocol/members/about-message.js";
 import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { Outbox } from "./exchange/outbox.js";
@@ -16,6 +17,7 @@ export interface DescribedMember {
   readonly isEqual: boolean | null;
   readonly outbox: Outbox;
   readonly refusals: number;
+  readonly about: MemberAbout | null;
 }
 
 export function describeMember(
@@ -45,5 +47,6 @@ export function describeMember(
     behind: outbox.behind,
     lastHeard: now - connection.heardAt,
     refusals: member.refusals,
+    about: member.about,
   };
 }

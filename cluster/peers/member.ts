@@ -3,6 +3,7 @@
 import type { Work } from "../../net/process/turns.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { stackOf } from "../../protocol/errors.js";
+import { KNOWS_ABOUT, type MemberAbout } from "../../protocol/members/about-message.js";
 import type { PushMessage, StatusMessage } from "../../protocol/members/member-messages.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
@@ -43,6 +44,8 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   status: StatusMessage | null = null;
   /** Its state in its first status, before this daemon sent it anything; null: none yet. */
   metAs: StatusMessage["state"] | null = null;
+  /** What it has reported of itself; null: nothing yet. */
+  about: MemberAbout | null = null;
   refusals = 0;
   /** New ones that it has given. */
   entriesGiven = 0;
@@ -58,6 +61,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   readonly #reports: ReportAnswers;
   readonly #giving: SnapshotGiving;
   #nextStatusAt = 0;
+  #nextAboutAt = 0;
   #freshFromEcho = 0;
   #received: Received[] = [];
   #receivedBytes = 0;
@@ -96,6 +100,9 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     switch (message.kind) {
       case "status":
         this.#heardStatus(message);
+        break;
+      case "about":
+        this.about = message;
         break;
       case "offer":
         spreading.offered(message.places, this);
@@ -165,6 +172,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
       return;
     }
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
+    if (now >= this.#nextAboutAt && this.status !== null) this.#sendAbout(now);
     this.outbox.tick();
     this.speech.tick(this.status !== null);
     this.#giving.tick(now, this.status?.state === "live");
@@ -318,6 +326,13 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.metAs = status.state;
     this.#reconciling.tick(now, status);
     this.#shared.onSpoke(this);
+  }
+
+  #sendAbout(now: number): void {
+    const { about, limits } = this.#shared.cluster;
+    this.#nextAboutAt = now + limits.aboutEveryMs;
+    if (about !== undefined && this.connection.knows.has(KNOWS_ABOUT))
+      this.connection.send({ kind: "about", ...about() });
   }
 
   #sendStatus(now: number): void {

@@ -21,6 +21,8 @@ export interface ReplicaContext {
   readonly log: Logger;
   /** Entries are on the disk, or have been applied. */
   readonly arrived: (entries: readonly { readonly id: Entry["id"] }[]) => void;
+  /** Where the daemon's dashboard listens; null: it has none. */
+  readonly page: () => { readonly address: string; readonly port: number } | null;
 }
 
 /** One of each that a daemon with a timeline has: its parts are handed all of it. */

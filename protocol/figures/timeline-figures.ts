@@ -90,6 +90,23 @@ export const MEMBER_FIGURES = {
       help: "Envelopes of the member that were refused on this connection; 0 unless something is wrong.",
     },
   },
+  software: { kind: "text-or-nil", help: "the version of its program, as it reports" },
+  pagePort: { kind: "number", help: "the port of its `--admin`, as it reports; 0: none" },
+  pageLocal: { kind: "flag", help: "whether only its own machine reaches that port, as it reports" },
+  diskFree: {
+    kind: "number-or-nil",
+    help: "free bytes of the file system of its data folder, as it reports",
+    metric: {
+      name: "dbsyncd_member_disk_free_bytes",
+      type: "gauge",
+      help: "Free bytes of the file system of the member's data folder, as it reports.",
+    },
+  },
+  diskSize: { kind: "number-or-nil", help: "all bytes of that file system, as it reports" },
+  problems: {
+    kind: "bytes-list",
+    help: "what it finds wrong with itself, as it reports: 8 sentences at most",
+  },
 } as const satisfies FigureTable;
 
 /** A key that members hold differently, though they hold the same envelopes. */

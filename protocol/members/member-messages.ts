@@ -7,6 +7,7 @@ import type { ByteString } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
+import { type AboutMessage, aboutElements, readAbout } from "./about-message.js";
 import { type CutVote, readCutVotes, VOTES_MOST, writeCutVotes } from "./cut-votes.js";
 import { type ListMessage, readListMessage } from "./list-message.js";
 import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
@@ -46,6 +47,7 @@ export type MemberMessage =
   /** Why the connection closes. */
   | { readonly kind: "bye"; readonly code: string; readonly sentence: string }
   | StatusMessage
+  | AboutMessage
   /** Places of entries that are on the sender's disk. */
   | { readonly kind: "offer"; readonly places: readonly PackedPlace[] }
   | { readonly kind: "want"; readonly places: readonly PackedPlace[] }
@@ -150,6 +152,8 @@ function elementsOf(message: OwnMessage): Element[] {
       const numbers = [serial, echo, echoAge, clock, watermark, pruned].map(String);
       return [kind, ...numbers, state, skewed ? "1" : "0", ...totalElements(message)];
     }
+    case "about":
+      return [kind, ...aboutElements(message)];
     case "offer":
     case "want":
       return [kind, writePlaces(message.places)];
@@ -194,6 +198,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   proof: 4,
   bye: 3,
   status: 13,
+  about: 7,
   offer: 2,
   want: 2,
   push: 5,
@@ -243,6 +248,8 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       };
     case "status":
       return readStatus(reader);
+    case "about":
+      return readAbout(reader);
     case "offer":
     case "want":
       return { kind, places: readPlaces(reader) };

@@ -41,6 +41,7 @@ export function awayMember(
     prunedTo: null,
     isLacking: false,
     refusals: 0,
+    about: null,
   };
 }
 

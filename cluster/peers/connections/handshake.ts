@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
+import { KNOWS_ABOUT } from "../../../protocol/members/about-message.js";
 import { KNOWS_LISTS } from "../../../protocol/members/list-message.js";
 import { KNOWS_SPEAK, type ProofMessage } from "../../../protocol/members/member-messages.js";
 import { KNOWS_STATES } from "../../../protocol/members/state-messages.js";
@@ -50,6 +51,7 @@ export function helloOf({ identity, cluster, clock, messages, lists, state }: Cl
   const knows = [
     ...(messages === undefined ? [] : [KNOWS_SPEAK]),
     KNOWS_STATES,
+    KNOWS_ABOUT,
     ...(lists === undefined ? [] : [KNOWS_LISTS]),
   ];
   return Buffer.from(writeFrame(writeHello({ ...hello, clock: clock(), state, knows }), VERSION), "latin1");

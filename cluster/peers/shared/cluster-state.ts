@@ -4,6 +4,7 @@ import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { Turns } from "../../../net/process/turns.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import type { OwnMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
@@ -106,6 +107,8 @@ export interface PeeringContext {
     /** Some of other members may not have been heard here. */
     readonly missed: () => void;
   };
+  /** What this daemon reports of itself; not there: nothing, as those of older versions. */
+  readonly about?: () => MemberAbout;
   /** Not there: this daemon knows none, as those of older versions. */
   readonly lists?: MemberLists;
   /** SHA-256, 32 bytes. */
@@ -219,4 +222,6 @@ export interface MemberStatus {
   readonly lastHeard: number | null;
   /** Entries of it that were refused on this connection. */
   readonly refusals: number;
+  /** What it reports of itself; null: it has not. */
+  readonly about: MemberAbout | null;
 }

@@ -24,6 +24,8 @@ export const PEERING_LIMITS = {
   maxHandshakes: 4096,
   maxHandshakesOfAddress: 2048,
   statusEveryMs: 2_000,
+  /** Between two reports of what a daemon says of itself besides. */
+  aboutEveryMs: 5_000,
   /** Without a byte for so long, a connection is dead: five statuses. */
   silenceMs: 10_000,
   /** Above that between two ticks this process stood still (--standstill), and no member is to blame for its silence. */

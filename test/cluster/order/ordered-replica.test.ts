@@ -30,7 +30,15 @@ function makeReplica(
   const signers = signersOf();
   const { order } = settings;
   assert.ok(order !== null);
-  const context = { settings, identity: makeIdentity(), signers, environment, log, arrived() {} };
+  const context = {
+    settings,
+    identity: makeIdentity(),
+    signers,
+    environment,
+    log,
+    arrived() {},
+    page: () => null,
+  };
   return new OrderedReplica(context, order);
 }
 

@@ -30,7 +30,7 @@ async function openOn(
   });
   const signers = loadSigners(settings, log);
   return await openNode(
-    { settings, identity, signers, log, arrived, environment: realEnvironment },
+    { settings, identity, signers, log, arrived, page: () => null, environment: realEnvironment },
     broadcasts,
   );
 }

@@ -1,0 +1,34 @@
+/** What a daemon reports of itself to its members, for their dashboards: no names of keys, and no ids. */
+import { DiskSpace } from "../../net/process/disk-space.js";
+import { isLoopback } from "../../net/process/loopback.js";
+import { version } from "../../net/process/version.js";
+import { publicProblems } from "../../protocol/figures/public-problems.js";
+import type { MemberAbout } from "../../protocol/members/about-message.js";
+import type { KeptWrites } from "./kept-writes.js";
+
+/** Milliseconds for which a report is the same for all members. */
+const SAME_MS = 2000;
+
+export function aboutOf(node: KeptWrites): () => MemberAbout {
+  const { environment, settings } = node;
+  const disk = new DiskSpace(settings.data);
+  let last: MemberAbout | null = null;
+  let madeAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    const now = environment.uptime();
+    if (last !== null && now - madeAt < SAME_MS) return last;
+    madeAt = now;
+    const { free, size } = disk.check() ?? { free: 0, size: 0 };
+    const page = node.page();
+    const { figures } = node;
+    last = {
+      software: version,
+      pagePort: page?.port ?? 0,
+      isPageLocal: page !== null && isLoopback(page.address) === true,
+      diskFree: free,
+      diskSize: size,
+      problems: figures === null ? [] : publicProblems(figures, environment.clock()).map(({ text }) => text),
+    };
+    return last;
+  };
+}

@@ -1,0 +1,23 @@
+/** What is bad about a daemon's timeline, without the names of keys and the ids that only administrators are shown. */
+import type { TimelineReport } from "./timeline-figures.js";
+import { diagnose, diagnosed, type Problem } from "./timeline-problems.js";
+
+const HIDDEN_KEY = "(dbsync doctor names it)";
+const HIDDEN_COMMAND = "CLUSTER ADD … (dbsync doctor shows it)";
+/** Of a key or a daemon, in full or shortened. */
+const ID = /(?:ed25519:|rsa:)\S+|\b[0-9a-f]{12,}\b/gi;
+
+/** @param now  milliseconds since 1970 */
+export function publicProblems(report: TimelineReport, now: number): Problem[] {
+  const hidden = {
+    ...report,
+    differing: report.differing.map((difference) => ({ ...difference, key: HIDDEN_KEY })),
+    authorize: report.authorize === null ? null : HIDDEN_COMMAND,
+  };
+  const { problems, remarks } = diagnose(diagnosed(hidden), [], now);
+  return [...problems, ...remarks].map((problem) => ({
+    ...problem,
+    text: problem.text.replace(ID, "…"),
+    fix: problem.fix.replace(ID, "…"),
+  }));
+}

@@ -1,0 +1,68 @@
+/** What members report of themselves: a claim that is bounded, printable, and takes part in no rule. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readFigures } from "../../../cli/status/read-figures.js";
+import { publicProblems } from "../../../protocol/figures/public-problems.js";
+import { TIMELINE_FIGURES } from "../../../protocol/figures/timeline-figures.js";
+import { FrameParser } from "../../../protocol/frame.js";
+import type { MemberAbout } from "../../../protocol/members/about-message.js";
+import { readMemberMessage, writeMemberMessage } from "../../../protocol/members/member-messages.js";
+import { World } from "./support.js";
+
+const ABOUT: MemberAbout = {
+  software: "0.1.0",
+  pagePort: 9464,
+  isPageLocal: false,
+  diskFree: 10,
+  diskSize: 100,
+  problems: ["its disk has failed (EIO)"],
+};
+
+test("a member shows what another one reports of itself, and nothing of one that reports nothing", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b", "c"], parts: { about: () => ABOUT } });
+  const b = world.add("b", { parts: { about: () => ({ ...ABOUT, pagePort: 1 }) } });
+  const c = world.add("c");
+  world.runUntil(() => a.peering.members.every(({ connection }) => connection === "connected"));
+  world.runUntil(() => a.peering.members.some(({ about }) => about !== null));
+  world.run(6000);
+  const seen = (of: typeof a) => of.peering.members.map(({ about }) => about?.pagePort ?? null);
+  assert.deepEqual(seen(a), [1, null]);
+  assert.deepEqual(b.peering.members[0]?.about?.problems, ABOUT.problems);
+  assert.deepEqual(seen(c), [9464]);
+});
+
+test("what a member reports is cut to its bounds and to printable characters, whoever wrote it", () => {
+  const written = writeMemberMessage({
+    kind: "about",
+    ...ABOUT,
+    software: `1\x1b[2J${"x".repeat(99)}`,
+    problems: Array.from({ length: 20 }, (_, index) => `${index} \u202e<b>\r\n${"y".repeat(1000)}`),
+  });
+  const [payload] = new FrameParser(1 << 20, 2).push(written);
+  const message = readMemberMessage(payload as Buffer);
+  assert.ok(message.kind === "about");
+  assert.equal(message.software.length, 32);
+  assert.equal(message.problems.length, 8);
+  for (const text of [message.software, ...message.problems]) {
+    assert.ok(text.length <= 300);
+    assert.match(text, /^[\x20-\x7e]+$/);
+  }
+});
+
+test("public problems name no key and no id", () => {
+  const id = "0123456789abcdef".repeat(4);
+  const report = {
+    ...readFigures(TIMELINE_FIGURES, []),
+    state: "live",
+    durable: true,
+    authorize: `CLUSTER ADD ${id}`,
+    differing: [{ db: 0, key: "secret-name", verdict: "own", members: [id] }],
+    revoked: id,
+  };
+  const problems = publicProblems(report, 1_790_000_000_000);
+  const text = JSON.stringify(problems);
+  assert.ok(problems.length >= 3, text);
+  assert.doesNotMatch(text, /secret|0123456789ab/);
+  assert.match(text, /its state is not that of most members/);
+});
