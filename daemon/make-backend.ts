@@ -1,23 +1,14 @@
 /** From what -d says to what applies commands. The modules of a kind that is not named are not loaded. */
-import type { Logger } from "pino";
 import type { Backend } from "../engine/backends/backend.js";
 import type { RedisBackendParts } from "../engine/backends/redis/redis.js";
 import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
-import type { Environment } from "../net/process/environment.js";
 import { loadWith } from "../net/process/optional-package.js";
 import type { RedisGroupSpecification } from "../options/addresses/redis-group-list.js";
 import type { BackendSpecification, RedisSpecification } from "../options/database-list.js";
 import { usageKindOf } from "../options/eviction-policy.js";
-import { isSigned, type Settings } from "../options/settings.js";
+import { isSigned } from "../options/settings.js";
 import type { Metrics } from "./admin/metrics.js";
-
-export interface BackendSources {
-  readonly settings: Settings;
-  readonly environment: Environment;
-  readonly log: Logger;
-  /** null: nobody asks for them. */
-  readonly metrics: Metrics | null;
-}
+import type { DaemonOptions } from "./core.js";
 
 export interface MadeBackend {
   readonly backend: Backend;
@@ -25,9 +16,11 @@ export interface MadeBackend {
   readonly outliving: TimedDatabase | null;
 }
 
+/** @param metrics  null: they are not requested */
 export async function makeBackend(
   specification: BackendSpecification,
-  { settings, environment, log, metrics }: BackendSources,
+  { settings, environment, log }: DaemonOptions,
+  metrics: Metrics | null,
 ): Promise<MadeBackend> {
   if (specification.kind === "memory") {
     const { MemoryBackend } = await import("../engine/backends/memory.js");

@@ -3,16 +3,9 @@
  * module, and with it each listener's own, only if it is asked for. A new listener is a line of LISTENERS.
  */
 import type { Logger } from "pino";
-import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import { RecordedPath } from "../cluster/replica/recorded-path.js";
-import type { Backend } from "../engine/backends/backend.js";
 import { MemoryBackend } from "../engine/backends/memory.js";
-import type { Channels } from "../engine/channels/channels.js";
-import type { MemoryLimit } from "../engine/memory/memory-limit.js";
-import type { Observer } from "../engine/pipeline/observer.js";
-import type { Pipeline } from "../engine/pipeline/pipeline.js";
 import type { SigningBackend } from "../engine/sidecar/signing-backend.js";
-import type { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { CommandPath } from "../engine/users/command-path.js";
 import { LoadingPath } from "../engine/users/loading-path.js";
 import { LocalPath } from "../engine/users/local-path.js";
@@ -20,17 +13,16 @@ import type { PasswordSecrets } from "../engine/users/password-secrets.js";
 import { readersOf, readUsers, readUsersAgain } from "../engine/users/read-users.js";
 import type { Users } from "../engine/users/users.js";
 import type { DaemonFace } from "../listeners/daemon-face.js";
-import type { DaemonListener, DaemonListenerParts, FamilyCounts } from "../listeners/daemon-listener.js";
+import type { DaemonListener, FamilyCounts } from "../listeners/daemon-listener.js";
 import type { JsonReplicaFigures } from "../listeners/replica-figures.js";
 import type { UserListenerParts } from "../listeners/user-listener.js";
-import type { Environment } from "../net/process/environment.js";
 import type { LogLevel } from "../net/process/log.js";
 import { isLoopback } from "../net/process/loopback.js";
-import type { Service } from "../net/process/service.js";
 import { StartError } from "../net/process/start-error.js";
 import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
 import { OPTIONS } from "../options/table.js";
 import { allUserListeners } from "../options/user-listener-rules.js";
+import type { Core } from "./core.js";
 
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
 
@@ -42,77 +34,42 @@ const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
   mongo: async () => (await import("../listeners/mongo/listener.js")).MongoListener,
 };
 
-export interface UserListenersParts {
-  readonly settings: Settings;
-  readonly gate: DaemonListenerParts["gate"];
-  readonly pipeline: Pipeline;
-  /** The daemon's only one. */
-  readonly backends: readonly Backend[];
-  /** null: no timeline. */
-  readonly replica: Pick<KeptWrites, "backend" | "gateway" | "failure" | "copies" | "isFinal"> | null;
-  /** Stops the process in its own time; null: it is not ours to stop. */
-  readonly shutDown: (() => void) | null;
-  readonly channels: Channels;
-  readonly memory: MemoryLimit;
-  readonly slowLog: SlowLog;
-  readonly observer: Observer;
-  readonly environment: Environment;
-  readonly log: Logger;
-}
-
 /** Reads the users, starts nothing. @throws StartError */
-export async function openUserListeners(parts: UserListenersParts): Promise<UserListeners> {
-  const { settings, gate, memory, observer, environment, log } = parts;
-  const { limits } = settings;
-  const users = readUsers(settings, await secretsOf(parts));
+export async function openUserListeners(core: Core): Promise<UserListeners> {
+  const { settings, channels, log } = core;
+  const users = readUsers(settings, await secretsOf(core));
   warnOfReaders(settings.aclFile, log);
-  const path = await pathOf(parts);
-  const loadingPath = loadingPathOf(parts, () => listeners.get("json")?.loading ?? null);
-  const { channels } = parts;
+  const path = await pathOf(core);
+  const listeners: UserListeners = new UserListeners(core, users);
+  const loadingPath = loadingPathOf(core, listeners);
   users.whenChanged = () => channels.review();
-  const listeners = new Map<UserListenerName, DaemonListener>();
   for (const name of USER_LISTENER_NAMES) {
     const place = settings[name];
     if (place === null) continue;
     const Listener = await LISTENERS[name]();
-    const listener: DaemonListener = new Listener({
-      ...place,
-      gate,
-      memory,
-      observer,
-      environment,
-      log,
-      limits,
-      users,
-      // JSON clients are refused in the words of their protocol.
-      path: name === "json" ? path : (loadingPath ?? path),
-      daemon: faceOf(
-        parts,
-        () => listener.address,
-        () => listeners.get("json")?.jsonReplicas ?? null,
-      ),
-    });
-    listeners.set(name, listener);
+    // JSON clients are refused in the words of their protocol.
+    const own = { limits: settings.limits, users, path: name === "json" ? path : (loadingPath ?? path) };
+    const daemon = faceOf(core, name, listeners);
+    listeners.add(name, new Listener({ ...core, ...place, ...own, daemon }));
   }
-  return new UserListeners(listeners, users, { settings, log });
+  return listeners;
 }
 
-export class UserListeners implements Service {
-  readonly #listeners: ReadonlyMap<UserListenerName, DaemonListener>;
+export class UserListeners {
+  readonly #listeners = new Map<UserListenerName, DaemonListener>();
   readonly #users: Users;
   /** Those of the start, for where it listens and whether with TLS. */
   readonly #settings: Settings;
   readonly #log: Logger;
 
-  constructor(
-    listeners: ReadonlyMap<UserListenerName, DaemonListener>,
-    users: Users,
-    { settings, log }: Pick<UserListenersParts, "settings" | "log">,
-  ) {
-    this.#listeners = listeners;
+  constructor({ settings, log }: Core, users: Users) {
     this.#users = users;
     this.#settings = settings;
     this.#log = log;
+  }
+
+  add(name: UserListenerName, listener: DaemonListener): void {
+    this.#listeners.set(name, listener);
   }
 
   /** Where one listens, once started; null: there is none. */
@@ -120,15 +77,13 @@ export class UserListeners implements Service {
     return this.#listeners.get(name)?.address ?? null;
   }
 
-  /** Bytes of unfinished requests and untaken answers. */
-  get bufferedBytes(): number {
-    let bytes = 0;
-    for (const listener of this.#listeners.values()) bytes += listener.bufferedBytes;
-    return bytes;
-  }
-
   get all(): readonly DaemonListener[] {
     return [...this.#listeners.values()];
+  }
+
+  /** Why documents are neither read nor written; null: they are. */
+  get loading(): string | null {
+    return this.#listeners.get("json")?.loading ?? null;
   }
 
   /** null: there is no --resp. */
@@ -141,14 +96,6 @@ export class UserListeners implements Service {
     return this.#listeners.get("json")?.jsonReplicas ?? null;
   }
 
-  async start(): Promise<void> {
-    for (const listener of this.#listeners.values()) await listener.start();
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all([...this.#listeners.values()].map((listener) => listener.stop()));
-  }
-
   /** Says in the log where clients are served. */
   tell(): void {
     for (const [name, listener] of this.#listeners) {
@@ -159,16 +106,18 @@ export class UserListeners implements Service {
     }
   }
 
-  /** New limits and users. @throws StartError  and then nothing has changed */
-  reload({ limits, aclFile }: Settings): void {
-    this.#users.become(readUsersAgain(this.#users, { ...this.#settings, aclFile }));
-    warnOfReaders(aclFile, this.#log);
-    for (const listener of this.#listeners.values()) listener.limits = limits;
+  /** Checks new users. @returns what admits them @throws StartError */
+  reload({ aclFile }: Settings): () => void {
+    const users = readUsersAgain(this.#users, { ...this.#settings, aclFile });
+    return () => {
+      this.#users.become(users);
+      warnOfReaders(aclFile, this.#log);
+    };
   }
 }
 
 /** Of passwords, for those who prove theirs; null: only MongoDB clients do. */
-async function secretsOf({ settings, environment }: UserListenersParts): Promise<PasswordSecrets | null> {
+async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
   const { PasswordSecrets } = await import("../engine/users/password-secrets.js");
   return new PasswordSecrets(environment);
@@ -179,15 +128,14 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
   if (warning !== null) log.warn(warning);
 }
 
-/** @param place  where the listener listens that asks */
 function faceOf(
-  { settings, replica, pipeline, shutDown, memory, slowLog, log, channels }: UserListenersParts,
-  place: () => DaemonListener["address"],
-  jsonReplicas: () => JsonReplicaFigures | null,
+  { settings, replica, pipeline, shutDown, memory, slowLog, log, channels }: Core,
+  name: UserListenerName,
+  listeners: UserListeners,
 ): DaemonFace {
   return {
     settings,
-    shutDown,
+    shutDown: shutDown ?? null,
     memory,
     slowLog,
     channels,
@@ -200,16 +148,16 @@ function faceOf(
     },
     say: (level, sentence) => log[level](sentence),
     get address() {
-      return place().address;
+      return listeners.address(name)?.address ?? "";
     },
     get port() {
-      return place().port;
+      return listeners.address(name)?.port ?? 0;
     },
     get members() {
       return pipeline.members ?? 0;
     },
     get jsonReplicas() {
-      return jsonReplicas();
+      return listeners.jsonReplicas;
     },
     get state() {
       return pipeline.state;
@@ -220,7 +168,7 @@ function faceOf(
   };
 }
 
-async function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): Promise<CommandPath> {
+async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<CommandPath> {
   const { localUnits } = pipeline;
   if (replica !== null && replica.gateway !== null) {
     const { backend, gateway, isFinal } = replica;
@@ -243,13 +191,10 @@ async function pathOf({ settings, backends, replica, pipeline }: UserListenersPa
 }
 
 /** Returns the path of clients other than JSON's where documents are fetched at the start; null: they are not. */
-function loadingPathOf(
-  { settings, backends, pipeline }: UserListenersParts,
-  loading: () => string | null,
-): LoadingPath | null {
+function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserListeners): LoadingPath | null {
   const [backend] = backends;
   if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;
-  backend.loading = loading;
+  backend.loading = () => listeners.loading;
   return new LoadingPath(backend, pipeline.localUnits);
 }
 

@@ -8,20 +8,19 @@ import { type FrameSources, Frames } from "./frames.js";
 import { isHealthy } from "./health.js";
 import { METRICS } from "./metric-table.js";
 
-export interface AdminParts {
-  readonly place: ListenPlace;
-  readonly hosts: readonly string[];
-  readonly sources: FrameSources;
-  readonly log: Logger;
-}
-
 /** Not started yet. */
-export function makeAdmin({ place, hosts, sources, log }: AdminParts): AdminServer {
+export function makeAdmin(
+  place: ListenPlace,
+  hosts: readonly string[],
+  sources: FrameSources,
+  log: Logger,
+): AdminServer {
   const health = () => {
     const details = sources.health();
     return { isHealthy: isHealthy(details), details };
   };
-  const site = new DashboardSite(new Frames(sources), sources.ws, (problem) =>
+  const ws = () => sources.ws();
+  const site = new DashboardSite(new Frames(sources), ws, (problem) =>
     log.error({ err: problem }, "an event of --admin could not be made"),
   );
   return new AdminServer({ place, hosts, log, health, exposition: makeExposition(METRICS, sources), site });

@@ -30,7 +30,7 @@ export interface FrameSources extends Sources {
   /** Bytes; `limit` 0: there is none. */
   readonly memory: () => { readonly used: number; readonly limit: number };
   /** null: unsigned commands. */
-  readonly ring: () => Pick<KeyRing, "all" | "validity"> | null;
+  readonly ring: () => KeyRing | null;
   /** Tells somebody what is recorded from now on; null: nobody. */
   readonly watchRecorded: (watcher: RecordedWatcher | null) => void;
   readonly ws: () => DashboardFrame["ws"];

@@ -47,11 +47,11 @@ function oneLine(value: string | number): ByteString {
 
 /** All that dbsync status and dbsync top show, so that one section is asked for. */
 function ownFields(daemon: InspectedDaemon): Fields {
-  const { health, failure, keys, metrics } = daemon;
+  const { health, failure, metrics } = daemon;
   const { version, backends } = health();
   const why = failure();
   const told = backends.map(({ name, up }, place) => [`backend${place}`, `up=${Number(up)},name=${name}`]);
-  const counts = keys?.keyCounts.reduce((sum, { keys }) => sum + keys, 0);
+  const counts = daemon.keys()?.keyCounts.reduce((sum, { keys }) => sum + keys, 0);
   return {
     dbsync_version: version,
     node_version: process.versions.node,
@@ -95,7 +95,7 @@ function serverFields(daemon: InspectedDaemon): Fields {
   const seconds = secondsUp(daemon);
   return {
     dbsync_version: health().version,
-    dbsync_daemon: id,
+    dbsync_daemon: id(),
     dbsync_cluster: cluster(),
     os: `${process.platform} ${process.arch}`,
     node_version: process.versions.node,
@@ -116,12 +116,13 @@ function clientFields(daemon: InspectedDaemon): Fields {
 }
 
 function memoryFields(daemon: InspectedDaemon): Fields {
-  const { policy } = daemon.memory;
+  const { policy } = daemon.eviction();
   return { ...usedFields(daemon), maxmemory_policy: policy, total_system_memory: totalmem() };
 }
 
-function usedFields({ memory: { used, bytes } }: InspectedDaemon): Fields {
-  return { used_memory: used, used_memory_rss: process.memoryUsage.rss(), maxmemory: bytes };
+function usedFields({ memory }: InspectedDaemon): Fields {
+  const { used, limit } = memory();
+  return { used_memory: used, used_memory_rss: process.memoryUsage.rss(), maxmemory: limit };
 }
 
 function persistenceFields({ settings, failure }: InspectedDaemon): Fields {
@@ -136,7 +137,8 @@ function persistenceFields({ settings, failure }: InspectedDaemon): Fields {
 }
 
 function statFields(daemon: InspectedDaemon): Fields {
-  const { keys, memory, metrics } = daemon;
+  const { metrics } = daemon;
+  const keys = daemon.keys();
   const opened = [...metrics.listeners.values()].reduce((sum, { connected }) => sum + connected, 0);
   const refusals: Record<string, number> = {};
   for (const counts of metrics.listeners.values())
@@ -148,7 +150,7 @@ function statFields(daemon: InspectedDaemon): Fields {
     ...countFields(daemon),
     ...refusals,
     ...(keys === null ? {} : { expired_keys: keys.expiredKeys }),
-    evicted_keys: memory.evicted,
+    evicted_keys: daemon.eviction().evicted,
     ...(keys === null ? {} : { keyspace_hits: hits, keyspace_misses: misses }),
   };
 }
@@ -183,7 +185,7 @@ function cpuFields(): Fields {
 
 function keyspaceFields({ keys }: InspectedDaemon): Fields {
   return Object.fromEntries(
-    (keys?.keyCounts ?? []).map(({ db, keys: count, expiring, ttl }) => [
+    (keys()?.keyCounts ?? []).map(({ db, keys: count, expiring, ttl }) => [
       `db${db}`,
       `keys=${count},expires=${expiring},avg_ttl=${ttl}`,
     ]),

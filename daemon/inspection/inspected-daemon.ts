@@ -1,11 +1,8 @@
 /** What is known of a daemon whose administrators ask. Everything as of now. */
 
-import type { KeyCounts } from "../../engine/backends/key-counts.js";
-import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { Settings } from "../../options/settings.js";
-import type { Health } from "../admin/health.js";
-import type { Metrics } from "../admin/metrics.js";
+import type { Sources } from "../admin/metric-row.js";
 
 /** A connection, as its listener knows it. Times are `uptime` milliseconds. */
 export interface InspectedClient {
@@ -23,40 +20,22 @@ export interface InspectedListener {
   readonly clients: Iterable<InspectedClient>;
 }
 
-/** What a database in the daemon's memory tells. */
-export interface InspectedKeys {
-  readonly keyCounts: readonly KeyCounts[];
-  readonly expiredKeys: number;
-  readonly changes: { readonly lookups: { readonly hits: number; readonly misses: number } };
-}
-
-export interface InspectedDaemon {
-  readonly health: () => Health;
+export interface InspectedDaemon extends Sources {
   /** Hexadecimal. */
-  readonly id: string;
+  readonly id: () => string;
   /** `uptime` milliseconds. */
   readonly startedAt: number;
   readonly uptime: () => number;
   readonly settings: () => Settings;
   /** Hexadecimal; "": it has no keys. */
   readonly cluster: () => string;
-  /** How many other daemons are connected; null: it stands alone. */
+  /** The number of other daemons that are connected; null: it stands alone. */
   readonly members: () => number | null;
   /** Why nothing is written any more; null: all is well. */
   readonly failure: () => string | null;
-  /** How it stands to the stream that orders its writes; null: none does. */
-  readonly order: () => OrderFigures | null;
-  /** Whether its memory is all that there is behind it. */
-  readonly hasOwnMemory: boolean;
-  /** null: others have the keys. */
-  readonly keys: InspectedKeys | null;
-  readonly memory: {
-    readonly used: number;
-    readonly bytes: number;
-    readonly policy: string;
-    readonly evicted: number;
-  };
-  readonly metrics: Metrics;
+  /** Bytes; `limit` 0: there is none. */
+  readonly memory: () => { readonly used: number; readonly limit: number };
+  readonly eviction: () => { readonly policy: string; readonly evicted: number };
   readonly listeners: () => readonly InspectedListener[];
   readonly slowLog: SlowLog;
 }

@@ -6,6 +6,7 @@
 
 import type { Inspecting } from "../../engine/pipeline/units.js";
 import { slowLogReply } from "../../engine/slow-log/slow-log-reply.js";
+import { isOwnMemory } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -67,7 +68,7 @@ export class Inspection implements Inspecting {
 
   /** A Redis behind the daemon answers the same commands itself; one section is always the daemon's. */
   #isAsked([, section = ""]: readonly ByteString[]): boolean {
-    return this.#daemon.hasOwnMemory || section.toLowerCase() === OWN_SECTION;
+    return isOwnMemory(this.#daemon.settings()) || section.toLowerCase() === OWN_SECTION;
   }
 }
 

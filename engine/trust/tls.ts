@@ -72,13 +72,15 @@ export class TlsCertificate implements Service {
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** Reads the files whether they have changed or not. @throws StartError  and then the old certificate stays */
-  reload(files: CertificateFiles): void {
+  /** Reads the files, changed or not. @returns what serves with them @throws StartError */
+  reload(files: CertificateFiles): () => void {
     const stamp = stampOf(files);
     const pair = readPair(files);
-    this.#files = files;
-    this.#seen = stamp;
-    this.#take(pair);
+    return () => {
+      this.#files = files;
+      this.#seen = stamp;
+      this.#take(pair);
+    };
   }
 
   #look(): void {

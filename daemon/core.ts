@@ -1,0 +1,39 @@
+/** What a daemon is made of, and what its listeners share. */
+import type { Logger } from "pino";
+import type { KeptWrites } from "../cluster/node/kept-writes.js";
+import type { Backend } from "../engine/backends/backend.js";
+import type { Channels } from "../engine/channels/channels.js";
+import type { MemoryLimit } from "../engine/memory/memory-limit.js";
+import type { Pipeline } from "../engine/pipeline/pipeline.js";
+import type { SlowLog } from "../engine/slow-log/slow-log.js";
+import type { DaemonListenerParts } from "../listeners/daemon-listener.js";
+import type { Environment } from "../net/process/environment.js";
+import type { Settings } from "../options/settings.js";
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Semantics } from "../store/semantics.js";
+import type { Metrics } from "./admin/metrics.js";
+
+export interface DaemonOptions {
+  readonly settings: Settings;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** What commands mean, by number; default: what this release knows. */
+  readonly known?: Semantics | undefined;
+  /** Stops the whole process, as SHUTDOWN requests; default: clients may not request it. */
+  readonly shutDown?: (() => void) | undefined;
+}
+
+export interface Core extends DaemonOptions {
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  /** null: no TLS. */
+  readonly gate: DaemonListenerParts["gate"];
+  readonly observer: Metrics;
+  readonly slowLog: SlowLog;
+  readonly channels: Channels;
+  /** null: nothing is recorded. */
+  readonly replica: KeptWrites | null;
+  readonly backends: readonly Backend[];
+  readonly memory: MemoryLimit;
+  readonly pipeline: Pipeline;
+}
