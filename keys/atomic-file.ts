@@ -1,6 +1,6 @@
 /**
- * Files that are there whole or not at all: written under another name in the same folder, brought to the
- * disk, then put in place in one step.
+ * Writes files atomically: under another name in the same folder, synced to disk, then renamed in one step.
+ * A file is complete or absent, never partial.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -18,13 +18,13 @@ import { errnoOf } from "./key-source.js";
 
 const STAGED_NAME_BYTES = 6;
 
-/** What file systems without hard links answer (FAT, some network shares, Android). */
+/** Error codes of file systems without hard links (FAT, some network shares, Android). */
 const NO_HARD_LINKS = new Set(["EPERM", "EACCES", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL"]);
 
 /**
- * Writes `text` beside `path`, readable by nobody else while it is written.
- * @param mode  what the file has in the end, whatever the umask
- * @returns the path of what was written; hand it to `placeNew` or `placeOver`, then `discard` it
+ * Writes `text` to a new file in the folder of `path`, readable by its owner only until it is complete.
+ * @param mode  the final mode of the file, whatever the umask
+ * @returns the path of the staged file; pass it to `placeNew` or `placeOver`, then to `discard`
  */
 export function stage(path: string, text: string | Uint8Array, mode: number): string {
   const staged = join(
@@ -46,8 +46,8 @@ export function stage(path: string, text: string | Uint8Array, mode: number): st
 }
 
 /**
- * Gives a staged file its name if that is free.
- * @param link  the system's call; handed in because few file systems at hand lack it
+ * Gives a staged file its final name if that name is free.
+ * @param link  the system call; a parameter so that tests can simulate a file system without hard links
  * @throws an error of the system; EEXIST when the name is taken
  */
 export function placeNew(staged: string, path: string, link: typeof linkSync = linkSync): void {
@@ -55,19 +55,19 @@ export function placeNew(staged: string, path: string, link: typeof linkSync = l
     link(staged, path);
   } catch (error) {
     if (!NO_HARD_LINKS.has(errnoOf(error))) throw error;
-    // Taking the name first keeps it exclusive; a crash between the two calls leaves an empty file, never
-    // half a one.
+    // Creating the name first keeps it exclusive; a crash between the two calls leaves an empty file, never
+    // a partial one.
     closeSync(openSync(path, "wx", 0o600));
     renameSync(staged, path);
   }
 }
 
-/** Gives a staged file its name, whatever had it before. */
+/** Gives a staged file its final name, replacing any existing file. */
 export function placeOver(staged: string, path: string): void {
   renameSync(staged, path);
 }
 
-/** Removes what is left of a staged file. Harmless when nothing is. */
+/** Removes a staged file if it still exists. */
 export function discard(staged: string): void {
   rmSync(staged, { force: true });
 }

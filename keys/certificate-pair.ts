@@ -1,7 +1,7 @@
 /**
- * Loading what a TLS server needs: the file of its certificate (with those of its authorities behind it, if
- * any) and that of its private key, RSA or elliptic. All that can be wrong is told with the cure, before a
- * client would see it.
+ * Loads the files that a TLS server needs: its certificate, followed by those of its authorities, if any, and
+ * its private key, RSA or elliptic. Reports every problem with the fix when the server starts, before any client
+ * connects.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { KeyFileError } from "./errors.js";
@@ -12,7 +12,7 @@ import { shellWord } from "./shell-word.js";
 
 const MAKE_ONE = "make one: dbsync-keygen --certificate --san NAME";
 
-/** Where the two are; shown in messages. */
+/** Paths of the two files, as shown in messages. */
 export interface CertificateFiles {
   readonly certificate: string;
   readonly key: string;
@@ -22,23 +22,23 @@ export interface CertificatePair {
   /** Everything in the file: the server's own certificate first. */
   readonly certificatePem: string;
   readonly keyPem: string;
-  /** Of its key; see fingerprint.ts. What clients pin. */
+  /** The key's fingerprint, which clients pin; see fingerprint.ts. */
   readonly fingerprint: string;
   /** Milliseconds since 1970. */
   readonly notBefore: number;
   readonly notAfter: number;
   /** `db1.example.org`, `10.0.0.1`. */
   readonly names: readonly string[];
-  /** Sentences for the person who runs the program, about files that can be used nevertheless. */
+  /** Sentences for the operator about files that are usable but unsafe. */
   readonly warnings: readonly string[];
 }
 
-/** `message` names the file, what is wrong and the cure; no key material is in it. */
+/** A certificate problem. `message` names the file, the problem and the fix; it contains no key material. */
 export class CertificateError extends Error {
   override readonly name = "CertificateError";
 }
 
-/** @throws CertificateError */
+/** Loads and checks both files. @throws CertificateError */
 export function loadCertificatePair(files: CertificateFiles): CertificatePair {
   const certificateFile = read(files.certificate, "public");
   const keyFile = read(files.key, "private");
@@ -57,7 +57,7 @@ export function loadCertificatePair(files: CertificateFiles): CertificatePair {
   };
 }
 
-/** A private key's file alone, for a new certificate of the same key. @throws CertificateError */
+/** Loads the private key alone, to make a new certificate for the same key. @throws CertificateError */
 export function loadCertificateKey(file: string): KeyObject {
   const { object } = privateKeyIn(file, read(file, "private").blocks);
   const { asymmetricKeyType: kind } = object;

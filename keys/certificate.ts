@@ -1,7 +1,6 @@
 /**
- * Making a server's certificate that nobody else has signed: X.509 v3 (RFC 5280) for a list of names, by an
- * RSA key. node-forge puts its bytes in order and is loaded only for that; key and signature are
- * node:crypto's.
+ * Makes a self-signed server certificate: X.509 v3 (RFC 5280) for a list of names, with an RSA key. node-forge
+ * encodes it and is loaded only for that; node:crypto makes the key and the signature.
  */
 import { createPublicKey, generateKeyPair, type KeyObject, randomBytes, sign } from "node:crypto";
 import { createRequire } from "node:module";
@@ -11,14 +10,14 @@ import { CertificateError } from "./certificate-pair.js";
 import { fingerprint } from "./fingerprint.js";
 import { encodePem } from "./pem.js";
 
-/** Names in one certificate; each is sent in every handshake. */
+/** Maximum number of names in one certificate; each is sent in every handshake. */
 export const MAX_NAMES = 100;
 
 const RSA_BITS = 2048;
 const RSA_EXPONENT = 65537;
 const SERIAL_BYTES = 16;
 const DAY_MS = 86_400_000;
-/** Begins so much earlier, for clients whose clocks are behind. */
+/** How much earlier than now the certificate becomes valid, for clients with slow clocks. */
 const EARLIER_MS = 3_600_000;
 /** Longest common name. Source: RFC 5280, A.1, ub-common-name. */
 const MAX_COMMON_NAME = 64;
@@ -30,12 +29,12 @@ export interface CertificatePem {
   /** PKCS#8. */
   readonly keyPem: string;
   readonly certificatePem: string;
-  /** Of its key; see fingerprint.ts. What clients pin. */
+  /** The key's fingerprint, which clients pin; see fingerprint.ts. */
   readonly fingerprint: string;
   readonly notAfter: Date;
 }
 
-/** Whether it can stand in a certificate: a host name (also `*.example.org`), or an address. */
+/** Whether `name` is valid in a certificate: a host name (also `*.example.org`) or an address. */
 export function isCertificateName(name: string): boolean {
   if (isIP(name) !== 0) return !name.includes("%");
   if (name.length > 253 || /^[\d.]+$/.test(name)) return false;
@@ -45,12 +44,12 @@ export function isCertificateName(name: string): boolean {
 }
 
 /**
- * A certificate that is its own authority.
- * @param options.names  at least one for which `isCertificateName` holds; the first is the subject's, too
- * @param options.key    the private RSA key of the certificate it replaces, so that pins stay good; null: a
- * new one
+ * Makes a certificate that is its own authority.
+ * @param options.names  one or more valid names (`isCertificateName`); the first is also the subject's
+ * @param options.key    the private RSA key of the certificate that this one replaces, so that pins stay valid;
+ * null: makes a new key
  * @param options.now    milliseconds since 1970
- * @throws CertificateError  node-forge is not installed, as beside dbsync-client
+ * @throws CertificateError  node-forge is not installed, as with the package dbsync-client
  */
 export async function makeCertificate(options: {
   names: readonly string[];
@@ -99,7 +98,7 @@ async function newKey(): Promise<KeyObject> {
   return (await promisify(generateKeyPair)("rsa", parameters)).privateKey;
 }
 
-/** A positive number of full length. Source: RFC 5280, 4.1.2.2. */
+/** Returns a random positive serial number of full length. Source: RFC 5280, 4.1.2.2. */
 function newSerial(): string {
   const bytes = randomBytes(SERIAL_BYTES);
   bytes[0] = ((bytes[0] as number) & 0x3f) | 0x40;

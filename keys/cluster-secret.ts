@@ -1,6 +1,6 @@
 /**
- * The file of a cluster's secret, by which its daemons know each other: one line of 64 hexadecimal digits, the same file
- * on each machine. Source: docs/protocol-v2.md "Members".
+ * The file of a cluster's secret, by which its daemons authenticate to each other: one line of 64 hexadecimal digits,
+ * the same file on each machine. Source: docs/protocol-v2.md "Members".
  */
 import { randomBytes } from "node:crypto";
 import { discard, placeNew, stage } from "./atomic-file.js";
@@ -12,15 +12,15 @@ import { writingFailure } from "./unwritable.js";
 const SECRET_BYTES = 32;
 const SECRET_MODE = 0o600;
 
-/** Failures whose own sentence sends the reader to a key. */
+/** Sentences for codes whose usual sentence speaks of a key, which this file is not. */
 const NO_SECRET: { readonly [code in KeyFileErrorCode]?: string } = {
   "is-folder": "is a folder",
   "too-big": "is too big",
 };
 
 /**
- * Makes a file with a new secret, which only its owner may read. One that is there is never touched.
- * @returns what to tell the one who asked
+ * Makes a file with a new secret, readable by its owner only. Never changes an existing file.
+ * @returns a message for the user
  * @throws KeyFileError  secret-exists, secret-not-writable
  */
 export function writeClusterSecret(file: string): string {
@@ -45,8 +45,8 @@ Next:
 }
 
 /**
- * The secret in a file, 32 bytes.
- * @returns `warnings`: who else may read the file, with the command that mends it
+ * Reads the secret from a file, 32 bytes.
+ * @returns `warnings`: which other users may read the file, with the command that fixes it
  * @throws KeyFileError  secret-missing, secret-damaged, not-readable
  */
 export function readClusterSecret(file: string): { secret: Buffer; warnings: readonly string[] } {

@@ -1,16 +1,16 @@
-/** Whether bytes are whole DER (X.690): what a key or certificate is written in. What they mean is node:crypto's business. */
+/** Checks that bytes are complete DER (X.690), the encoding of keys and certificates. node:crypto checks their meaning. */
 
 const CONSTRUCTED = 0x20;
-/** The tag goes on in the next bytes, as no key's or certificate's does. */
+/** Marks a tag that continues in the next bytes; keys and certificates have none. */
 const LONG_TAG = 0x1f;
-/** The length is in as many bytes as the lower bits say. */
+/** Marks a length that takes several bytes; the lower bits are their number. */
 const LONG_LENGTH = 0x80;
-/** Of these at most: none of our files is longer. */
+/** Maximum number of length bytes; no key file or certificate needs more. */
 const LENGTH_BYTES_MOST = 4;
 
-/** Whether it is one value, in which each is as long as it says. */
+/** Whether `bytes` are one DER value whose nested values all have their stated lengths. */
 export function isWholeDer(bytes: Buffer): boolean {
-  /** Where the values end that are open, the outermost first. */
+  /** End offsets of the enclosing values, the outermost first. */
   const ends = [bytes.length];
   let place = 0;
   while (place < bytes.length) {
@@ -24,7 +24,7 @@ export function isWholeDer(bytes: Buffer): boolean {
   return bytes.length > 0;
 }
 
-/** null: nothing begins there. */
+/** Reads a value's header; null: there is no valid header. */
 function valueAt(
   bytes: Buffer,
   place: number,

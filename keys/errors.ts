@@ -1,26 +1,26 @@
 /**
- * All that can be wrong with a key file, each with a stable code for programs and a sentence for people: what
- * is wrong, where, and the cure. A command to run stands last, behind a colon.
- * test/keys/unusable-files.test.ts runs these commands and loads what they make.
+ * The problems that a key file can have, each with a stable code for programs and a sentence for people: the
+ * problem, the file, and the fix. A command to run comes last, after a colon.
+ * test/keys/unusable-files.test.ts runs these commands and loads the files that they make.
  */
 import { shellWord } from "./shell-word.js";
 
-/** Which half of a pair. */
+/** The half of a key pair. */
 export type KeyHalf = "private" | "public";
 
-/** Where a key comes from or goes to, as sentences name it. */
+/** The source or target of a key, as named in messages. */
 export interface KeyPlace {
-  /** A path, or words such as `the key given as PEM text`. */
+  /** A path, or a phrase such as `the key given as PEM text`. */
   readonly name: string;
-  /** The path; null when the key is in no file. */
+  /** The path; null: the key is not in a file. */
   readonly file: string | null;
-  /** The half that is due there. */
+  /** The half that is expected there. */
   readonly due: KeyHalf;
 }
 
 interface Facts {
   readonly place: string;
-  /** The file as a word of a shell command. */
+  /** The path, quoted for a shell command. */
   readonly file: string;
   readonly due: KeyHalf;
   readonly detail: string;
@@ -120,14 +120,14 @@ const SENTENCES = {
 
 export type KeyFileErrorCode = keyof typeof SENTENCES;
 
-/** A key file that cannot be used or made. `message` names it and says the cure; no key material is in it. */
+/** A key file that cannot be used or made. `message` names the file and the fix; it contains no key material. */
 export class KeyFileError extends Error {
   override readonly name = "KeyFileError";
   readonly code: KeyFileErrorCode;
-  /** The path; null when the key was in no file. */
+  /** The path; null: the key was not in a file. */
   readonly file: string | null;
 
-  /** @param options  `detail`: what the sentence of `code` leaves open; `cause`: the error underneath */
+  /** @param options  `detail`: completes the sentence of `code`; `cause`: the original error */
   constructor(code: KeyFileErrorCode, place: KeyPlace, options: { detail?: string; cause?: unknown } = {}) {
     const sentence: (facts: Facts) => string = SENTENCES[code];
     const file = place.file === null ? "FILE" : shellWord(place.file);

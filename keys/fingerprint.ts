@@ -1,6 +1,6 @@
 /**
- * A key's name: the SHA-256 of its public part as SubjectPublicKeyInfo (RFC 5280, 4.1). The two halves of a
- * pair have the same one, and so has a key in each of its file formats.
+ * Computes a key's fingerprint: the SHA-256 of its public half as SubjectPublicKeyInfo (RFC 5280, 4.1). Both
+ * halves of a pair have the same fingerprint, in every file format.
  */
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 

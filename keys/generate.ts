@@ -1,15 +1,15 @@
-/** Making a pair of keys, RSA or Ed25519: private as PKCS#8, public as SubjectPublicKeyInfo, both PEM. */
+/** Makes a key pair, RSA or Ed25519: private as PKCS#8, public as SubjectPublicKeyInfo, both PEM. */
 import { generateKeyPair as generate } from "node:crypto";
 import { promisify } from "node:util";
 import { fingerprint } from "./fingerprint.js";
 import { encodePem } from "./pem.js";
 
-/** Types on offer. The first is the default: version 1 knows no other. */
+/** Supported types. The first is the default, because version 1 supports no other. */
 export const KEY_TYPES = ["rsa", "ed25519"] as const;
 
 export type KeyType = (typeof KEY_TYPES)[number];
 
-/** Sizes of RSA keys on offer, in bits. The first is the default: see keygen's help. */
+/** Supported sizes of RSA keys, in bits. The first is the default; see keygen's help. */
 export const KEY_BITS = [2048, 3072, 4096] as const;
 
 export type KeyBits = (typeof KEY_BITS)[number];
@@ -17,16 +17,16 @@ export type KeyBits = (typeof KEY_BITS)[number];
 export interface KeyPairPem {
   readonly privatePem: string;
   readonly publicPem: string;
-  /** Of both; see fingerprint.ts. */
+  /** The pair's fingerprint; see fingerprint.ts. */
   readonly fingerprint: string;
 }
 
 const RSA_EXPONENT = 65537;
 
 /**
- * A new pair. The search for primes (seconds, for 4096 bits) runs on a thread of the pool.
- * @param options.bits        of an RSA key; an Ed25519 key has one size
- * @param options.passphrase  encrypts the private key (AES-256-CBC); at most 1024 bytes, for loading it
+ * Makes a new pair. The search for primes (seconds for 4096 bits) runs on a pool thread.
+ * @param options.bits        the size of an RSA key; an Ed25519 key has one size
+ * @param options.passphrase  encrypts the private key (AES-256-CBC); at most 1024 bytes, or it could not be loaded
  */
 export async function generateKeyPair(options: {
   type?: KeyType;

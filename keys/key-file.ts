@@ -1,7 +1,7 @@
 /**
- * Loading a key: every PEM form that openssl makes of an RSA key (PKCS#1 and PKCS#8, encrypted or not; SPKI),
- * and a plain sentence for everything else. Once at start, so it reads synchronously and checks more than a
- * signature needs.
+ * Loads a key in every PEM format that openssl writes for an RSA key (PKCS#1 and PKCS#8, encrypted or not; SPKI),
+ * and reports any other content in a plain sentence. It runs once at the start, so it reads synchronously and
+ * checks more than a signature needs.
  */
 import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
 import { KeyFileError, type KeyPlace } from "./errors.js";
@@ -13,36 +13,36 @@ import { signCommand } from "./sign.js";
 import { verifyCommand } from "./verify.js";
 import { isWeakPoint } from "./weak-point.js";
 
-/** Kinds of keys that can be allowed, by the names of node:crypto. */
+/** Kinds of keys that callers may allow, with node:crypto's names. */
 export type KeyKind = "rsa" | "ed25519";
 
 export interface LoadKeyOptions {
-  /** Default: RSA only, all that version 1 knows. */
+  /** Allowed kinds; default: RSA only, as version 1 supports no other. */
   readonly kinds?: readonly KeyKind[] | undefined;
 }
 
 export interface LoadPrivateKeyOptions extends LoadKeyOptions {
-  /** Of an encrypted key; ignored for others. */
+  /** The passphrase of an encrypted key; ignored for other keys. */
   readonly passphrase?: string | Buffer | undefined;
 }
 
 export interface LoadedKey {
   readonly key: KeyObject;
-  /** Of the pair; see fingerprint.ts. */
+  /** The pair's fingerprint; see fingerprint.ts. */
   readonly fingerprint: string;
-  /** Sentences for the person who runs the program, about a key that can be used nevertheless. */
+  /** Sentences for the operator about a key that is usable but unsafe. */
   readonly warnings: readonly string[];
 }
 
 const MIN_RSA_BITS = 2048;
 const RSA_EXPONENT = 65537n;
 
-/** What OpenSSL 3 says of ciphers that it has moved to its legacy provider. */
+/** OpenSSL 3's error for ciphers of its legacy provider. */
 const CIPHER_UNSUPPORTED = "ERR_OSSL_EVP_UNSUPPORTED";
 
 /**
- * A private key that can sign.
- * @throws KeyFileError  with the code that fits; see errors.ts
+ * Loads a private key that can sign.
+ * @throws KeyFileError  the codes are in errors.ts
  */
 export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions = {}): LoadedKey {
   const place = placeOf(source, "private");
@@ -52,9 +52,9 @@ export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions
 }
 
 /**
- * A public key that signatures can be checked with. A private key is never taken for its public part: it
- * would lie on machines where it has no business.
- * @throws KeyFileError  with the code that fits; see errors.ts
+ * Loads a public key that can verify signatures. Rejects a private key, although it contains the public half:
+ * private keys do not belong on servers.
+ * @throws KeyFileError  the codes are in errors.ts
  */
 export function loadPublicKey(source: KeySource, options: LoadKeyOptions = {}): LoadedKey {
   const place = placeOf(source, "public");
@@ -67,7 +67,7 @@ export function loadPublicKey(source: KeySource, options: LoadKeyOptions = {}): 
   }
 }
 
-/** The one PEM block of a file or text, of the half that is due. */
+/** Returns the only PEM block of a file or text, which must be the expected half. */
 function readBlock(
   source: Exclude<KeySource, KeyObject>,
   place: KeyPlace,
@@ -117,7 +117,7 @@ function damaged(block: PemBlock, place: KeyPlace, cause: unknown): KeyFileError
 }
 
 /**
- * The last question: is it the right half, of a kind, size and exponent that are allowed, and does it work?
+ * Checks that a key is the expected half, has an allowed kind, size and exponent, and works.
  */
 function accept(
   key: KeyObject,
@@ -154,7 +154,7 @@ function requireRsaParameters(key: KeyObject, place: KeyPlace): void {
   }
 }
 
-/** OpenSSL loads a key whose modulus has changed, and every daemon would refuse what it signs. */
+/** Signs and verifies a test message: OpenSSL also loads a key with a damaged modulus, whose signatures every daemon would refuse. */
 function requireSignature(key: KeyObject, place: KeyPlace): void {
   const text = Buffer.from("PING\0");
   let works = false;

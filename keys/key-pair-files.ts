@@ -1,4 +1,4 @@
-/** The two files of a pair of keys on disk: their names, and writing both or neither. */
+/** Names the two files of a key pair and writes both of them or neither. */
 import { existsSync, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { discard, placeNew, placeOver, stage } from "./atomic-file.js";
@@ -16,8 +16,8 @@ const PRIVATE_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
 
 /**
- * `private.pem` and `public.pem` in a folder.
- * @param name  a plain file name: makes them `name-private.pem` and `name-public.pem`; null: none
+ * Returns the paths of `private.pem` and `public.pem` in a folder.
+ * @param name  a prefix, for `name-private.pem` and `name-public.pem`; null: none
  */
 export function keyPairPaths(folder: string, name: string | null): KeyPairPaths {
   const prefix = name === null ? "" : `${name}-`;
@@ -28,8 +28,8 @@ export function keyPairPaths(folder: string, name: string | null): KeyPairPaths 
 }
 
 /**
- * Refuses names that are taken, and makes the folder if it is missing: what is worth knowing before the work
- * begins.
+ * Checks that both names are free, and makes the folder if it is missing, before the slow search for a key
+ * starts.
  * @throws KeyFileError  exists, not-writable
  */
 export function prepareKeyPairFiles(paths: KeyPairPaths, options: { force: boolean }): void {
@@ -44,10 +44,10 @@ export function prepareKeyPairFiles(paths: KeyPairPaths, options: { force: boole
 }
 
 /**
- * Writes a pair: the private file with mode 0600, the public one with 0644; each is whole or absent at any
- * moment.
- * Without `force` an existing file is never touched, and both are written or neither. With it, a crash
- * between the two can leave the new private file beside the old public one; writing again mends that.
+ * Writes a pair: the private file with mode 0600, the public one with 0644; each is complete or absent at any
+ * time.
+ * Without `force` existing files are never changed, and both files are written or neither. With it, a crash
+ * between the two can leave the new private file with the old public one; writing again repairs that.
  * @throws KeyFileError  exists, not-writable
  */
 export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { force: boolean }): void {
@@ -78,7 +78,7 @@ export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { f
   }
 }
 
-/** A dangling link takes a name, too. */
+/** Whether the name is in use, also by a dangling link. */
 function isTaken(path: string): boolean {
   try {
     lstatSync(path);

@@ -1,6 +1,5 @@
 /**
- * The public keys that a daemon accepts commands from: files and folders of files, as its option `-s` names
- * them.
+ * Loads the public keys whose commands a daemon accepts, from the files and folders of its option `-s`.
  */
 import type { KeyObject } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
@@ -16,15 +15,14 @@ export interface AcceptedKey {
 }
 
 export interface KeySet {
-  /** No key twice; in the order of the paths, within a folder by file name. */
+  /** Each key once, in the order of the paths; within a folder by file name. */
   readonly keys: readonly AcceptedKey[];
   readonly warnings: readonly string[];
 }
 
 /**
- * Loads every path: a file; or a folder, of which each `*.pem` is taken (hidden ones are not, as in a shell).
- * In a folder a file named for a private key is passed over with a warning; any other that cannot be used is
- * an error.
+ * Loads every path: a file, or each `*.pem` of a folder (except hidden ones, as in a shell). In a folder, a file
+ * that is named like a private key is skipped with a warning; any other file that cannot be used is an error.
  * @throws KeyFileError  of the first file that cannot be used; `no-keys` for a folder without a public key
  */
 export function loadPublicKeys(paths: readonly string[], options: LoadKeyOptions = {}): KeySet {
@@ -62,12 +60,12 @@ function filesOf(folder: string, warnings: string[]): string[] {
   return files;
 }
 
-/** Not `private-cloud-public.pem`: keygen's --name may hold anything. */
+/** Whether a file is named like a private key. `private-cloud-public.pem` is not: keygen's --name may be anything. */
 function isNamedForPrivateKey(name: string): boolean {
   return /private/i.test(name) && !/public/i.test(name);
 }
 
-/** What cannot be looked at is no folder here: reading it as a file then says why. */
+/** Whether `path` is a folder. False if it cannot be read: reading it as a file then reports the reason. */
 function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();

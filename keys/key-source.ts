@@ -1,5 +1,5 @@
 /**
- * Where keys are read from: a file, PEM text, or an object of node:crypto; and what a file's mode gives away.
+ * Reads keys from a file, PEM text or a node:crypto object, and warns about unsafe file modes.
  */
 
 import type { KeyObject } from "node:crypto";
@@ -9,7 +9,7 @@ import { shellWord } from "./shell-word.js";
 
 export type KeySource = { readonly file: string } | { readonly pem: string | Buffer } | KeyObject;
 
-/** Far above any key file (RSA-16384, encrypted: 13 KB), far below what would hurt. */
+/** Maximum size of a key file; an encrypted RSA-16384 key has 13 KB. */
 const MAX_FILE_BYTES = 1 << 18;
 
 const GROUP_MAY_READ = 0o040;
@@ -23,9 +23,9 @@ export function placeOf(source: KeySource, due: KeyHalf): KeyPlace {
 }
 
 /**
- * The bytes of a small file.
- * @param due  "private" for whatever has to stay secret
- * @returns `warnings`: sentences about who else may read or change the file, with the command that mends it
+ * Reads a small file.
+ * @param due  "private" for content that must stay secret
+ * @returns `warnings`: which other users may read or change the file, with the command that fixes it
  * @throws KeyFileError  not-found, not-readable, is-folder, too-big
  */
 export function readKeyFile(file: string, due: KeyHalf): { bytes: Buffer; warnings: string[] } {
@@ -47,7 +47,7 @@ export function readKeyFile(file: string, due: KeyHalf): { bytes: Buffer; warnin
   }
 }
 
-/** What a failed call of the system means for the one who named the file or folder. */
+/** Translates the system's error into one that names the user's file or folder. */
 export function readingFailed(place: KeyPlace, error: unknown): KeyFileError {
   const code = errnoOf(error);
   if (code === "ENOENT" || code === "ENOTDIR") return new KeyFileError("not-found", place, { cause: error });
@@ -55,13 +55,13 @@ export function readingFailed(place: KeyPlace, error: unknown): KeyFileError {
   return new KeyFileError("not-readable", place, { detail, cause: error });
 }
 
-/** The system's code of a failed call, `ENOENT`; the message of any other error. */
+/** Returns the system's error code, e.g. `ENOENT`, or the message of any other error. */
 export function errnoOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }
 
-/** All bytes of a file or pipe; null when they are over the limit. */
+/** Reads a file or pipe to its end; null: it is longer than the limit. */
 function readAll(descriptor: number): Buffer | null {
   const room = Buffer.alloc(MAX_FILE_BYTES + 1);
   let length = 0;
@@ -74,7 +74,7 @@ function readAll(descriptor: number): Buffer | null {
 }
 
 function modeWarning(file: string, due: KeyHalf, mode: number): string | null {
-  // Windows has no such bits; what Node.js makes up there would warn of every file.
+  // Windows has no such bits; the mode that Node.js reports there would cause a warning for every file.
   if (process.platform === "win32") return null;
   const octal = `mode ${mode.toString(8).padStart(4, "0")}`;
   if (due === "private") {

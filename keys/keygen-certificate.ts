@@ -1,6 +1,6 @@
 /**
- * `dbsync-keygen --certificate`: two files for a daemon's TLS, and the entry for its clients' lists of
- * servers.
+ * Runs `dbsync-keygen --certificate`: makes two files for a daemon's TLS and prints the entry for its clients'
+ * lists of servers.
  */
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
@@ -21,14 +21,14 @@ const CERTIFICATE_MODE = 0o644;
 export interface CertificateOptions {
   readonly names: readonly string[];
   readonly days: number;
-  /** Uses the key that is there, so that pins stay good. */
+  /** Reuses the existing key, so that pins stay valid. */
   readonly keepKey: boolean;
   readonly out: string;
   readonly name: string | null;
   readonly force: boolean;
 }
 
-/** What the options of `certificateFlags` leave with commander. */
+/** The options of `certificateFlags` as parsed by commander. */
 export interface CertificateFlags {
   readonly certificate?: true;
   readonly san?: string[];
@@ -45,7 +45,7 @@ export function certificateFlags(): Option[] {
   ];
 }
 
-/** @throws KeyFileError, CertificateError */
+/** Makes and writes the certificate and its key. @throws KeyFileError, CertificateError */
 export async function writeCertificate(options: CertificateOptions): Promise<string> {
   const prefix = options.name === null ? "" : `${options.name}-`;
   const paths = {

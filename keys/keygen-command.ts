@@ -1,4 +1,4 @@
-/** What `dbsync-keygen` does: options in, two files and a few lines out, an exit code back. */
+/** Runs `dbsync-keygen`: parses its options, writes two files, prints a few lines, returns an exit code. */
 import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { CertificateError } from "./certificate-pair.js";
@@ -15,13 +15,13 @@ import {
 import { readPassphraseFile } from "./passphrase-file.js";
 import { shellWord } from "./shell-word.js";
 
-/** What the program needs of a process. */
+/** The parts of a process that the program uses. */
 export interface KeygenStreams {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
 }
 
-/** The package refers to itself, wherever it was built or installed. */
+/** The package resolves itself by name, wherever it was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
 
 const EXIT_OK = 0;
@@ -35,9 +35,9 @@ interface Options {
   readonly name: string | null;
   readonly passphraseFile: string | null;
   readonly force: boolean;
-  /** What --certificate asks for; null: a pair of keys. */
+  /** The request of --certificate; null: make a key pair. */
   readonly certificate: CertificateOptions | null;
-  /** Where --cluster-secret is to write; null: nowhere. */
+  /** The file for --cluster-secret; null: none. */
   readonly clusterSecret: string | null;
 }
 
@@ -72,7 +72,7 @@ Exit codes:
 
 /**
  * Runs the program.
- * @param argv  the words behind the program's name
+ * @param argv  the arguments after the program's name
  * @returns the exit code, as the help documents them
  */
 export async function keygen(argv: readonly string[], streams: KeygenStreams): Promise<number> {
@@ -93,7 +93,7 @@ export async function keygen(argv: readonly string[], streams: KeygenStreams): P
   }
 }
 
-/** Its options, nothing parsed yet. */
+/** Defines the options. */
 export function makeKeygen(streams: KeygenStreams): Command {
   const program = new Command("dbsync-keygen")
     .version(version, "--version", "print the version")

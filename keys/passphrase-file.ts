@@ -1,11 +1,11 @@
-/** A file whose first line is the passphrase of a key. */
+/** Reads a passphrase from the first line of a file. */
 import { KeyFileError, type KeyFileErrorCode, type KeyPlace } from "./errors.js";
 import { readKeyFile } from "./key-source.js";
 
-/** What node:crypto takes when it opens a key; a longer one would make a key that nothing here can open. */
+/** Longest passphrase, in bytes, that node:crypto accepts to open a key. */
 export const MAX_PASSPHRASE_BYTES = 1024;
 
-/** Failures whose own sentence sends the reader to a key. */
+/** Sentences for codes whose usual sentence speaks of a key, which this file is not. */
 const NO_SUCH_FILE: { readonly [code in KeyFileErrorCode]?: string } = {
   "not-found": "does not exist",
   "is-folder": "is a folder",
@@ -16,8 +16,8 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /**
- * The bytes of the first line, without what ends it.
- * @returns `warnings`: who else may read the file
+ * Reads the first line, without its line end.
+ * @returns `warnings`: which other users may read the file
  * @throws KeyFileError  passphrase-file, passphrase-empty, passphrase-too-long, not-readable
  */
 export function readPassphraseFile(file: string): { passphrase: Buffer; warnings: readonly string[] } {

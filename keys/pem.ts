@@ -1,14 +1,14 @@
-/** PEM text (RFC 7468): what its labels mean, where its blocks are, what is wrong with one, and writing it. */
+/** Parses and writes PEM text (RFC 7468): finds blocks, interprets their labels, and reports damage. */
 import { isWholeDer } from "./der.js";
 import type { KeyFileErrorCode, KeyHalf } from "./errors.js";
 
-/** `text` is null when the END line is missing. */
+/** A PEM block. `text` is null if the END line is missing. */
 export interface PemBlock {
   readonly label: string;
   readonly text: string | null;
 }
 
-/** What a block is: half of a pair, or the code of the error that says why it cannot be used. */
+/** A block's content: half of a pair, or the error code that says why it cannot be used. */
 export type PemContent = KeyHalf | KeyFileErrorCode;
 
 /** Labels as openssl and ssh-keygen write them. */
@@ -28,35 +28,35 @@ const CONTENT_OF_LABEL: Readonly<Record<string, PemContent>> = {
   "OPENSSH PRIVATE KEY": "openssh-private",
 };
 
-/** How files begin that hold a key but no PEM block. */
+/** The first bytes of files that contain a key in another format. */
 const OTHER_FORMATS: readonly { readonly begins: RegExp; readonly code: KeyFileErrorCode }[] = [
   { begins: /^(ssh-|ecdsa-sha2-|sk-)/, code: "openssh-public" },
   { begins: /^PuTTY-User-Key-File-/, code: "putty" },
   { begins: /^0[\x81-\x84]/, code: "der" },
 ];
 
-/** Between its first and last line: perhaps lines as a mail's head and an empty one, then base64. */
+/** The lines between BEGIN and END: optional headers and an empty line, then base64. */
 const BODY = /^-+BEGIN .*-+\r?\n(?:[\x21-\x7e][^\r\n]*:[\s\S]*?\r?\n\r?\n)?([\s\S]*)-----END /;
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 const LINE_CHARS = 64;
 
-/** More than any of these needs, in bytes. */
+/** Bytes; none of these prefixes is longer. */
 const LONGEST_BEGINNING = 32;
 
-/** What a block holds, told by its label. */
+/** Returns a block's content by its label. */
 export function contentOf(label: string): PemContent {
   return CONTENT_OF_LABEL[label] ?? "other-block";
 }
 
-/** What a file without a PEM block is, told by its first bytes. */
+/** Returns the kind of a file without a PEM block, by its first bytes. */
 export function contentWithoutPem(bytes: Buffer): KeyFileErrorCode {
   const start = bytes.subarray(0, LONGEST_BEGINNING).toString("latin1");
   return OTHER_FORMATS.find(({ begins }) => begins.test(start))?.code ?? "no-pem";
 }
 
 /**
- * The blocks in `bytes`, in order. Not those with a curve's or group's parameters, which openssl puts before
- * a key.
+ * Finds the blocks in `bytes`, in order, except those with the parameters of a curve or group, which openssl
+ * writes before a key.
  */
 export function pemBlocks(bytes: Buffer): PemBlock[] {
   const text = bytes.toString("latin1").replace(/^\xef\xbb\xbf/, "");
@@ -71,23 +71,23 @@ export function pemBlocks(bytes: Buffer): PemBlock[] {
   return blocks;
 }
 
-/** Whether opening the block takes a passphrase; both of openssl's forms. */
+/** Whether the block is encrypted, in either of openssl's formats. */
 export function isEncrypted(block: PemBlock): boolean {
   return block.label === "ENCRYPTED PRIVATE KEY" || /^Proc-Type: *4, *ENCRYPTED/m.test(block.text ?? "");
 }
 
-/** What is wrong with the bytes of a block, before anything is known of keys; null: they are whole. */
+/** Returns what is wrong with a block's bytes, without interpreting the key; null: they are complete. */
 export function damageOf(block: PemBlock): string | null {
   if (block.text === null) return "its last line, which begins with -----END, is missing";
   const body = BODY.exec(block.text)?.[1] ?? "";
   if (!BASE64.test(body)) return "there is something else than base64 between its first and last line";
-  // The traditional encrypted form has a cipher's output there, which has no structure to check.
+  // The traditional encrypted format contains ciphertext, which has no structure to check.
   if (block.label !== "ENCRYPTED PRIVATE KEY" && isEncrypted(block)) return null;
   if (isWholeDer(Buffer.from(body, "base64"))) return null;
   return "bytes are missing or changed between its first and last line";
 }
 
-/** The PEM text of `der`; lines end with a line feed. */
+/** Encodes `der` as PEM text; lines end with a line feed. */
 export function encodePem(label: string, der: Buffer): string {
   const text = der.toString("base64");
   const lines = Array.from({ length: Math.ceil(text.length / LINE_CHARS) }, (_, line) =>

@@ -1,7 +1,7 @@
-/** Sentences for a file or folder that the system does not let a program write: which, why, and what to do. */
+/** Describes a file or folder that cannot be written: which one, why, and what to do. */
 import { constants } from "node:os";
 
-/** Why, by the system's code. */
+/** Reasons by the system's error code. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "no space is left on its disk",
   EDQUOT: "this user's quota on its disk is used up",
@@ -22,7 +22,7 @@ export function writingFailure(problem: unknown): string | null {
   return reason === undefined ? writingFailure(problem.cause) : `${code}: ${reason}`;
 }
 
-/** LMDB has the system's number in place of the code. */
+/** LMDB's errors have the system's number instead of a code. */
 function codeOf(code: unknown): string {
   if (typeof code !== "number") return typeof code === "string" ? code : "";
   return Object.entries(constants.errno).find(([, number]) => number === code)?.[0] ?? "";

@@ -1,6 +1,6 @@
 /**
- * Checking signatures: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 8.2) by RSA keys, in version 1 the only ones;
- * Ed25519 (RFC 8032) by Ed25519 keys. The message has no say in which.
+ * Verifies signatures: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 8.2) for RSA keys, Ed25519 (RFC 8032) for Ed25519
+ * keys. The key determines the algorithm, never the message. Version 1 has RSA only.
  * Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
 import { constants, hash, type KeyObject, publicDecrypt, verify } from "node:crypto";
@@ -10,8 +10,8 @@ const BITS_PER_BYTE = 8;
 const ED25519_SIGNATURE_BYTES = 64;
 
 /**
- * The first of `keys` that made the signature; null: none did.
- * A key whose modulus is not as long as the signature costs nothing.
+ * Returns the first of `keys` that made the signature; null: none did.
+ * A key whose modulus length differs from the signature's is skipped without any computation.
  * @param text       the text with its NUL
  * @param signature  any bytes
  * @param keys       public RSA keys from `loadPublicKey`
@@ -22,10 +22,10 @@ export function verifyCommand(text: Buffer, signature: Buffer, keys: readonly Ke
 }
 
 /**
- * Whether `key` made the signature.
- * @param signed     what protocol/version-2/envelope.ts gives as the bytes that are signed
+ * Checks whether `key` made the signature.
+ * @param signed     the signed bytes, from protocol/version-2/envelope.ts
  * @param signature  any bytes
- * @param key        a public key that `loadPublicKey` would take: others have signatures that hold for any text
+ * @param key        a public key that `loadPublicKey` accepts: weak keys have signatures that are valid for any text
  */
 export function verifyEnvelope(signed: Buffer, signature: Buffer, key: KeyObject): boolean {
   if (key.asymmetricKeyType !== "ed25519")
@@ -33,18 +33,18 @@ export function verifyEnvelope(signed: Buffer, signature: Buffer, key: KeyObject
   return signature.length === ED25519_SIGNATURE_BYTES && verify(null, signed, key, signature);
 }
 
-/** False for every key that is not plain RSA; OpenSSL compares with the one encoding that a text has. */
+/** Verifies an RSA signature; false for any other kind of key. OpenSSL compares with the only valid encoding of the text. */
 function verifyRsa(text: Buffer, signature: Buffer, key: KeyObject): boolean {
   if (!mayBeOf(key, signature)) return false;
   return verify("sha256", text, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
 }
 
 /**
- * As `verifyEnvelope`, for RSA keys, from the digest: an envelope's id, which need not be computed twice. False for
- * other keys.
+ * Verifies as `verifyEnvelope` does, for RSA keys only, from the digest: the envelope's id, which is already computed. False
+ * for other keys.
  *
- * OpenSSL takes 00 01, FFs, 00 off the modulus-long block and nothing else; what is left is compared whole with the one
- * DigestInfo, so there are as many FFs as there have to be, and nothing behind it.
+ * OpenSSL strips 00 01, FFs, 00 from a block as long as the modulus and nothing else. The entire remainder is compared with
+ * the only valid DigestInfo, so the number of FFs is correct and no bytes follow it.
  * @param digest  SHA-256 of what is signed, as latin1 characters
  */
 export function verifyDigest(digest: string, signature: Buffer, key: KeyObject): boolean {
@@ -53,7 +53,7 @@ export function verifyDigest(digest: string, signature: Buffer, key: KeyObject):
   try {
     block = publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, signature);
   } catch {
-    // Not below the modulus, or padded otherwise.
+    // The number is not below the modulus, or the padding is wrong.
     return false;
   }
   return block.toString("latin1") === digestInfo(digest);

@@ -1,13 +1,13 @@
 /**
- * Ed25519 public keys that are no secret's public half: points of small order, with which a signature that holds
- * for every text can be written down by anybody. OpenSSL takes them. Source: RFC 8032, 5.1.3 and 5.1.7.
+ * Detects Ed25519 public keys that have no private half: points of small order, for which any attacker can make a
+ * signature that is valid for every text. OpenSSL accepts them. Source: RFC 8032, 5.1.3 and 5.1.7.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
 
 const POINT_BYTES = 32;
 const SIGN_BIT = 0x80;
 
-/** The y of the points whose order divides 8: 0, 1, -1, and the two of order 8. Little-endian, sign bit clear. */
+/** The y coordinates of the points whose order divides 8: 0, 1, -1, and the two of order 8. Little-endian, sign bit clear. */
 const SMALL_ORDER = new Set([
   "0000000000000000000000000000000000000000000000000000000000000000",
   "0100000000000000000000000000000000000000000000000000000000000000",
@@ -16,10 +16,10 @@ const SMALL_ORDER = new Set([
   "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
 ]);
 
-/** Where a coordinate is written that is not below 2²⁵⁵ − 19, so that a point had two names. */
+/** The bytes of coordinates that are not below 2²⁵⁵ − 19: a second encoding of a point. */
 const NOT_REDUCED = /^(e[d-f]|f[0-9a-f])(ff){30}7f$/;
 
-/** Whether an Ed25519 key, of either half, is such a point, or is written in another way than the only one. */
+/** Whether an Ed25519 key, public or private, is such a point or has a non-canonical encoding. */
 export function isWeakPoint(key: KeyObject): boolean {
   const publicKey = key.type === "private" ? createPublicKey(key) : key;
   const point = Buffer.from(publicKey.export({ type: "spki", format: "der" }).subarray(-POINT_BYTES));

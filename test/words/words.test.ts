@@ -17,7 +17,7 @@ const COMMENTS_MAX: Readonly<Record<string, number>> = {
   dashboard: 26,
   engine: 28,
   examples: 40,
-  keys: 14,
+  keys: 1,
   listeners: 29,
   net: 30,
   options: 20,
