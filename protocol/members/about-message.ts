@@ -1,20 +1,21 @@
 /**
- * What a member reports of itself besides its timeline. It is the member's claim: bounded, printable ASCII, and shown as such.
+ * The message in which a member describes itself, apart from its timeline. These are the member's claims: bounded, printable
+ * ASCII, and shown as claims.
  * Source: docs/protocol-v2.md "Members".
  */
 import type { RespReader } from "../resp/resp-reader.js";
 import { readFlag, readNumber, readShort } from "./member-elements.js";
 
 export interface MemberAbout {
-  /** The version of its program. */
+  /** The program's version. */
   readonly software: string;
-  /** The port of its dashboard (--admin), and whether only its own machine reaches it; 0: it has none. */
+  /** The dashboard's port (--admin) and whether it is on loopback; 0: there is none. */
   readonly pagePort: number;
   readonly isPageLocal: boolean;
-  /** Bytes of the file system of its data folder; size 0: it has none, or they are not known. */
+  /** Bytes of the data folder's file system; size 0: there is no folder, or the size is unknown. */
   readonly diskFree: number;
   readonly diskSize: number;
-  /** What it finds wrong with itself, a sentence each. */
+  /** The problems that it finds with itself, one sentence each. */
   readonly problems: readonly string[];
 }
 
@@ -22,7 +23,7 @@ export interface AboutMessage extends MemberAbout {
   readonly kind: "about";
 }
 
-/** The word of a hello by which a member says that it takes them. */
+/** The capability in a hello: the sender supports this message. */
 export const KNOWS_ABOUT = "about";
 
 const SOFTWARE_CHARS_MAX = 32;
@@ -30,7 +31,7 @@ const PROBLEMS_MAX = 8;
 const PROBLEM_CHARS_MAX = 300;
 const PROBLEMS_CHARS_MAX = PROBLEMS_MAX * (PROBLEM_CHARS_MAX + 1);
 const PORT_MAX = 65_535;
-/** What is no printable ASCII. */
+/** Matches everything except printable ASCII. */
 const OTHER = /[^\x20-\x7e]/g;
 
 /** Returns the elements that follow the name. */
@@ -48,7 +49,7 @@ export function aboutElements(about: MemberAbout): string[] {
   ];
 }
 
-/** Behind the name. @throws MalformedFrame */
+/** Reads the elements after the name. @throws MalformedFrame */
 export function readAbout(reader: RespReader): AboutMessage {
   const software = shown(readShort(reader, SOFTWARE_CHARS_MAX), SOFTWARE_CHARS_MAX);
   const pagePort = readNumber(reader);

@@ -1,36 +1,36 @@
 /**
- * What a member says of its state at a cut: everything dated up to a time makes this very snapshot. Signed by the member's
- * own key, so that others can hand it on. Source: docs/protocol-v2.md "Members".
+ * A member's vote on its state at a cut: all entries dated up to a time result in exactly this snapshot. It is signed by the
+ * member's own key, so other members can forward it. Source: docs/protocol-v2.md "Members".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 
 export interface CutVote {
-  /** Milliseconds since 1970: of everything dated up to it. */
+  /** The cut, milliseconds since 1970: the snapshot contains everything dated up to it. */
   readonly at: number;
-  /** Length of the snapshot. */
+  /** Length of the snapshot in bytes. */
   readonly bytes: number;
-  /** Its last 32 bytes, which stand for all of it. */
+  /** The snapshot's last 32 bytes, a hash of all of it. */
   readonly seal: ByteString;
-  /** Whose it is: SubjectPublicKeyInfo, DER. */
+  /** The voter's key: SubjectPublicKeyInfo, DER. */
   readonly spki: ByteString;
   readonly signature: ByteString;
 }
 
-/** In one message: more than any member has to tell. */
+/** Maximum votes in one message; no member has more. */
 export const VOTES_MOST = 256;
 
 const DOMAIN = "dbsync2\0cut\0";
 const SEAL_BYTES = 32;
 const HEAD_BYTES = 8 + 8 + SEAL_BYTES;
-/** Of a key, and of a signature: lengths that a byte can say. */
+/** Maximum length of a key and of a signature, which fits into one byte. */
 const PART_BYTES_MAX = 255;
 
-/** What is signed. @param cluster  32 bytes */
+/** Returns the bytes that a vote's signature covers. @param cluster  32 bytes */
 export function cutVoteBytes(cluster: ByteString, vote: Omit<CutVote, "spki" | "signature">): Buffer {
   return Buffer.concat([Buffer.from(DOMAIN + cluster, "latin1"), headOf(vote)]);
 }
 
-/** Each: at (8, big-endian) ‖ bytes (8) ‖ seal (32) ‖ length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
+/** Packs votes, each as at (8, big-endian) ‖ bytes (8) ‖ seal (32) ‖ length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
 export function writeCutVotes(votes: Iterable<CutVote>): Buffer {
   const parts: Buffer[] = [];
   for (const vote of votes) {
@@ -41,7 +41,7 @@ export function writeCutVotes(votes: Iterable<CutVote>): Buffer {
   return Buffer.concat(parts);
 }
 
-/** @returns null: these are none, or too many */
+/** Unpacks votes; null: the bytes are invalid, or there are too many votes. */
 export function readCutVotes(packed: Buffer, most = Number.POSITIVE_INFINITY): CutVote[] | null {
   const votes: CutVote[] = [];
   let offset = 0;

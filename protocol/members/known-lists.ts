@@ -1,22 +1,22 @@
 /**
- * Which lists a daemon keeps of those that it has seen: those that no other comes after, as these say all that the others said.
- * A list may come without those before it, to a daemon that was away or is new: then what it says of their daemons has to show
- * that it comes after them.
+ * Decides which of the member lists that it has seen a daemon stores: the newest ones, which no other list follows, because they
+ * contain everything that the earlier ones said. A daemon that was down or is new may receive a list without its predecessors:
+ * then the list's entries about their daemons must show that it follows them.
  */
 import type { ByteString } from "../byte-string.js";
 import { type MemberList, problemOf } from "./member-list.js";
 import { type KnownList, successionProblem } from "./succession.js";
 
-/** Lists beside each other that are kept: more is no slip of two administrators. */
+/** Maximum number of conflicting lists that are stored; two administrators do not produce more by mistake. */
 export const HEADS_MOST = 8;
 
-/** What a list that has come makes of those that are kept; old: they say all that it says. */
+/** The result of receiving a list: the lists to store now; old: the stored ones already follow it. */
 export type Taken<List extends KnownList> =
   | { readonly heads: readonly List[] }
   | "old"
   | { readonly problem: string };
 
-/** @param heads  that are kept @param come  whose signature holds */
+/** Adds a received list. @param heads  the stored lists @param come  the received list, with a valid signature */
 export function takeList<List extends KnownList>(
   heads: readonly List[],
   come: List,
@@ -42,12 +42,12 @@ export function takeList<List extends KnownList>(
   return { heads: [...kept, come] };
 }
 
-/** Of one whose parents are not all known. */
+/** Handles a list whose parents are not all known. */
 function problemOfOrphan(list: MemberList, cluster: ByteString): string | null {
   return list.cluster === cluster ? problemOf(list) : "it is the list of another cluster";
 }
 
-/** Whether a list says of each daemon that an earlier one names what became of it, as each does that comes after that. */
+/** Whether `later` lists every daemon of `earlier`, as a member or as removed, as every successor does. */
 export function accountsFor(later: MemberList, earlier: MemberList): boolean {
   if (later.number <= earlier.number) return false;
   const left = new Set(later.left);

@@ -1,4 +1,4 @@
-/** Which list of members the sender goes by, and an envelope that proves one. Source: docs/protocol-v2.md "Members". */
+/** The message that names the sender's member list, with an envelope that proves a list. Source: docs/protocol-v2.md "Members". */
 import type { ByteString } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
@@ -6,24 +6,24 @@ import { readFlag, readShort } from "./member-elements.js";
 
 export interface ListMessage {
   readonly kind: "list";
-  /** Of what the sender goes by from here on, and has on its disk; empty: it knows no list. */
+  /** Hash of the list that the sender uses from now on and has on disk; empty: it knows no list. */
   readonly hash: ByteString;
-  /** Whether its reports are made under it. */
+  /** Whether its reports are valid under this list. */
   readonly isReporting: boolean;
-  /** An envelope that holds a list, for a member that goes by another; both empty: the hash alone is told. */
+  /** An envelope with a list, for a member that uses another one; both empty: the message has the hash only. */
   readonly body: Buffer;
   readonly signature: Buffer;
 }
 
-/** The word of a hello by which a member says that it takes them. */
+/** The capability in a hello: the sender supports this message. */
 export const KNOWS_LISTS = "lists";
 
-/** As of every envelope with CLUSTER. */
+/** Maximum length of the body, as for every envelope with CLUSTER. */
 export const LIST_BODY_BYTES_MAX = 262_144;
-/** Of an RSA key of 16,384 bits. */
+/** Maximum length of the signature: RSA of 16,384 bits. */
 const SIGNATURE_BYTES_MAX = 2048;
 
-/** Behind the name. @throws MalformedFrame */
+/** Reads the elements after the name. @throws MalformedFrame */
 export function readListMessage(reader: RespReader): ListMessage {
   const hash = readShort(reader, HASH_BYTES);
   const isReporting = readFlag(reader);

@@ -1,39 +1,39 @@
 /**
- * The members of a cluster, as a text that has one form: what roots sign is its bytes, and it is known by their hash.
+ * The list of a cluster's members, as a text with exactly one form: root keys sign its bytes, and the hash of these identifies it.
  * Source: docs/decisions/0038-members-are-a-signed-list.md.
  */
 import type { ByteString } from "../byte-string.js";
 import { HASH_BYTES, hexOf } from "../version-2/envelope.js";
 
 export interface MemberList {
-  /** Whose members these are. */
+  /** The cluster's id. */
   readonly cluster: ByteString;
-  /** One more than the highest of its parents'; 1: it has none. */
+  /** One more than the highest number of its parents; 1: it has none. */
   readonly number: number;
-  /** Hashes of the lists that it comes after: none, one, or two that were signed beside each other. */
+  /** Hashes of the lists that it follows: none, one, or two that were signed independently. */
   readonly parents: readonly ByteString[];
   readonly members: readonly ByteString[];
-  /** All that it or any list before it has left out: they never return. */
+  /** Every daemon that this list or an earlier one removed; they never return. */
   readonly left: readonly ByteString[];
 }
 
 export const LIST_MEMBERS_MOST = 128;
-/** One leaves a day, and a cluster is eleven years old. */
+/** Enough for one removal a day for eleven years. */
 export const LIST_LEFT_MOST = 4096;
 export const LIST_NUMBER_MOST = 999_999_999;
 
 const HEAD = "dbsync members 1";
 const PARENTS_MOST = 2;
 const HEX_CHARACTERS = 2 * HASH_BYTES;
-/** `cluster `, the longest word, and the end of the line. */
+/** `cluster `, the longest keyword, and the line end. */
 const LINE_BYTES_MOST = 8 + HEX_CHARACTERS + 1;
-/** A longer text is no list, and nobody need look at it. */
+/** A longer text is not a list and need not be parsed. */
 export const LIST_BYTES_MOST = LINE_BYTES_MOST * (3 + PARENTS_MOST + LIST_MEMBERS_MOST + LIST_LEFT_MOST);
 
 const LINES =
   /^dbsync members 1\ncluster ([0-9a-f]{64})\nnumber ([1-9][0-9]{0,8})\n((?:parent [0-9a-f]{64}\n)*)((?:member [0-9a-f]{64}\n)*)((?:left [0-9a-f]{64}\n)*)$/;
 
-/** The one text of a list. Its hashes may stand in any order, and are sorted. */
+/** Returns the only text of a list; hashes are sorted, whatever their order in `list`. */
 export function writeMemberList({ cluster, number, parents, members, left }: MemberList): string {
   return [
     HEAD,
@@ -46,7 +46,7 @@ export function writeMemberList({ cluster, number, parents, members, left }: Mem
   ].join("\n");
 }
 
-/** @returns a text: what is wrong with it */
+/** Parses a list. @returns a string: what is wrong with it */
 export function parseMemberList(text: string): MemberList | string {
   if (text.length > LIST_BYTES_MOST) return `a list has at most ${LIST_BYTES_MOST} bytes`;
   const parts = LINES.exec(text);
@@ -59,12 +59,12 @@ export function parseMemberList(text: string): MemberList | string {
   return writeMemberList(list) === text ? list : "the lines of a member list are not sorted";
 }
 
-/** @param hash  SHA-256 */
+/** Computes a list's hash. @param hash  SHA-256 */
 export function listHash(list: MemberList | string, hash: (bytes: Buffer) => ByteString): ByteString {
   return hash(Buffer.from(typeof list === "string" ? list : writeMemberList(list), "latin1"));
 }
 
-/** What is wrong with a list, whatever came before it; null: nothing. */
+/** Returns what is wrong with a list on its own, whatever it follows; null: nothing. */
 export function problemOf({ number, parents, members, left }: MemberList): string | null {
   if (number > LIST_NUMBER_MOST) return `a list's number is at most ${LIST_NUMBER_MOST}`;
   if (parents.length > PARENTS_MOST) return `a list has at most ${PARENTS_MOST} parents`;

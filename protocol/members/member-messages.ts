@@ -1,7 +1,6 @@
 /**
- * What members say to each other once a connection has begun with a hello of role `daemon`: payloads of version 2's
- * frames, RESP2 arrays of bulk strings whose first element names the kind. Many small things (places, entries) travel
- * packed in one bulk string. Source: docs/protocol-v2.md "Members".
+ * Messages between members after a hello of role `daemon`: payloads of version 2 frames, RESP2 arrays of bulk
+ * strings whose first element is the kind. Many small values (order keys, entries) are packed into one bulk string. Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
@@ -24,19 +23,19 @@ import {
 
 export interface StatusMessage extends Totals {
   readonly kind: "status";
-  /** Counts a sender's status messages of a connection, from 1. */
+  /** Number of this status message on the connection, from 1. */
   readonly serial: number;
-  /** The last one received, and for how many milliseconds it has been here; 0: none yet. */
+  /** The last number received, and the milliseconds since then; 0: none yet. */
   readonly echo: number;
   readonly echoAge: number;
   /** Milliseconds since 1970 by the sender's clock. */
   readonly clock: number;
-  /** The published one. */
+  /** The published watermark. */
   readonly watermark: number;
-  /** No entry dated at or before it is kept any more, milliseconds since 1970; 0: all are. */
+  /** Entries dated at or before it have been pruned, milliseconds since 1970; 0: none have. */
   readonly pruned: number;
   readonly state: DaemonState;
-  /** Whether its clock is off the members' median, so that it takes nothing first-hand. */
+  /** Whether its clock differs from the members' median, so that it accepts nothing from clients. */
   readonly skewed: boolean;
 }
 
@@ -48,27 +47,27 @@ export type MemberMessage =
   | { readonly kind: "bye"; readonly code: string; readonly sentence: string }
   | StatusMessage
   | AboutMessage
-  /** Places of entries that are on the sender's disk. */
+  /** Order keys of entries that are on the sender's disk. */
   | { readonly kind: "offer"; readonly places: readonly PackedPlace[] }
   | { readonly kind: "want"; readonly places: readonly PackedPlace[] }
   | PushMessage
-  /** All pushes up to `number` are dealt with; these places are on the sender's disk. */
+  /** All pushes up to `number` have been handled; the entries with these order keys are on the sender's disk. */
   | { readonly kind: "have"; readonly number: number; readonly places: readonly PackedPlace[] }
   /** A step of a reconciliation, from timeline/compare/reconcile.ts. */
   | { readonly kind: "reconcile"; readonly session: number; readonly step: Buffer }
-  /** All that a reconciliation made the sender give has been pushed. */
+  /** The sender has pushed everything that the reconciliation required. */
   | { readonly kind: "given"; readonly session: number }
   | { readonly kind: "report-request"; readonly at: number }
-  /** What is held dated before `at`, and the published watermark, both as of one moment. */
+  /** Totals of the entries dated before `at`, and the published watermark, both at the same moment. */
   | ({ readonly kind: "report"; readonly at: number; readonly watermark: number } & Totals)
-  /** What the sender and others have signed of snapshots. */
+  /** Votes on snapshots, signed by the sender and by other members. */
   | { readonly kind: "cuts"; readonly votes: readonly CutVote[] }
-  /** Asks for a part of the snapshot of a date. number: of the part, from 0. */
+  /** Requests a part of the snapshot of a date. number: index of the part, from 0. */
   | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
   | SnapshotPartMessage
   | SpeakMessage
   | StateSumsMessage
-  /** isAnswer: to such a message, of the same keys. */
+  /** isAnswer: whether it answers such a message about the same keys. */
   | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals)
   | ListMessage;
 
@@ -83,10 +82,10 @@ export interface ProofMessage {
 
 export interface SnapshotPartMessage {
   readonly kind: "snapshot-part";
-  /** The snapshot holds everything dated up to it; 0: there is none to give. */
+  /** The snapshot contains everything dated up to it; 0: the sender has none. */
   readonly at: number;
   readonly number: number;
-  /** Bytes of all parts. */
+  /** Total bytes of all parts. */
   readonly total: number;
   readonly isLast: boolean;
   readonly bytes: Buffer;
@@ -94,7 +93,7 @@ export interface SnapshotPartMessage {
 
 export interface PushMessage {
   readonly kind: "push";
-  /** Counts a sender's pushes of a connection, from 1. */
+  /** Number of this push on the connection, from 1. */
   readonly number: number;
   /** Bytes of the entries, not deflated: see `writeEntries`. */
   readonly bytes: number;
@@ -102,19 +101,19 @@ export interface PushMessage {
   readonly entries: Buffer;
 }
 
-/** Envelopes of messages on channels: told to whoever hears them, and forgotten. */
+/** Envelopes with channel messages: delivered to subscribers and not stored. */
 export interface SpeakMessage {
   readonly kind: "speak";
-  /** Of the first of them, counted from 1 on each connection: what was left out before has its numbers too. */
+  /** Number of the first envelope on the connection, from 1; envelopes that were skipped have numbers too. */
   readonly number: number;
   /** See `writeEntries`. */
   readonly entries: Buffer;
 }
 
-/** The word of a hello by which a member says that it takes them. */
+/** The capability in a hello: the sender supports this message. */
 export const KNOWS_SPEAK = "speak";
 
-/** Kinds that only members use; the hello is everybody's. */
+/** Kinds that only members send; clients send the hello as well. */
 export type OwnMessage = Exclude<MemberMessage, Hello>;
 type OwnKind = OwnMessage["kind"];
 
@@ -123,7 +122,7 @@ const SENTENCE_BYTES_MAX = 1024;
 
 type Element = string | Buffer;
 
-/** A whole frame. */
+/** Returns a message as a complete frame. */
 export function writeMemberMessage(message: OwnMessage): Buffer {
   const elements = elementsOf(message);
   const parts: Element[] = [`*${elements.length}\r\n`];
@@ -192,7 +191,7 @@ function elementsOf(message: OwnMessage): Element[] {
   }
 }
 
-/** Elements of each kind, its name counted. */
+/** Number of elements of each kind, including its name. */
 const LENGTHS: Readonly<Record<OwnKind, number>> = {
   challenge: 2,
   proof: 4,
@@ -218,7 +217,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
 
 const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
 
-/** What a member sent; buffers in it are views of the payload. @throws MalformedFrame */
+/** Parses a member's message; its buffers are views of the payload. @throws MalformedFrame */
 export function readMemberMessage(payload: Buffer): MemberMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();

@@ -1,11 +1,11 @@
 /**
- * Many places, or many entries, in one bulk string: how they travel between members.
+ * Packs many order keys, or many entries, into one bulk string for messages between members.
  * Source: docs/protocol-v2.md "Members".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 
-/** An entry's place in the order of all. */
+/** An entry's position in the total order. */
 export interface PackedPlace {
   readonly at: number;
   readonly seq: number;
@@ -19,16 +19,16 @@ export interface PackedEntry {
   readonly signature: Buffer;
 }
 
-/** Places in one message. */
+/** Maximum order keys in one message. */
 export const PLACES_MAX = 10_000;
-/** Entries in one push. */
+/** Maximum entries in one push. */
 export const ENTRIES_MAX = 512;
 const PLACE_BYTES = 42;
 /** Longest signature: RSA of 16,384 bits. */
 const SIGNATURE_BYTES_MAX = 2048;
 const ENTRY_HEAD_BYTES = 6;
 
-/** Places, each `at` (8, big-endian) ‖ `seq` (2) ‖ id (32). */
+/** Packs order keys, each as `at` (8, big-endian) ‖ `seq` (2) ‖ id (32). */
 export function writePlaces(places: readonly PackedPlace[]): Buffer {
   const bytes = Buffer.allocUnsafe(places.length * PLACE_BYTES);
   let start = 0;
@@ -58,11 +58,11 @@ export function readPlaces(reader: RespReader): PackedPlace[] {
   return places;
 }
 
-/** Bytes that an entry takes in a push. */
+/** Returns the bytes that an entry needs in a push. */
 export const packedBytes = ({ body, signature }: PackedEntry): number =>
   ENTRY_HEAD_BYTES + body.length + signature.length;
 
-/** Entries, each length of its signature (2, big-endian) ‖ length of its body (4) ‖ signature ‖ body. */
+/** Packs entries, each as length of its signature (2, big-endian) ‖ length of its body (4) ‖ signature ‖ body. */
 export function writeEntries(entries: readonly PackedEntry[]): Buffer {
   const bytes = Buffer.allocUnsafe(entries.reduce((sum, entry) => sum + packedBytes(entry), 0));
   let at = 0;
@@ -75,7 +75,7 @@ export function writeEntries(entries: readonly PackedEntry[]): Buffer {
   return bytes;
 }
 
-/** The entries of a push, as views; null: the bytes are none, or too many. */
+/** Unpacks the entries of a push, as views; null: the bytes are invalid, or there are too many entries. */
 export function readEntries(bytes: Buffer): PackedEntry[] | null {
   const entries: PackedEntry[] = [];
   let at = 0;
@@ -85,7 +85,7 @@ export function readEntries(bytes: Buffer): PackedEntry[] | null {
     const start = at + ENTRY_HEAD_BYTES + signatureBytes;
     const end = start + bytes.readUInt32BE(at + 2);
     if (end > bytes.length || signatureBytes > SIGNATURE_BYTES_MAX) return null;
-    // An empty body is none, and would cost far more memory than bytes.
+    // An empty body is invalid, and its entry would need far more memory than its bytes.
     if (end === start || entries.length === ENTRIES_MAX) return null;
     entries.push({
       signature: bytes.subarray(start - signatureBytes, start),

@@ -1,18 +1,18 @@
-/** What a member holds, as counts and sums, and how that travels. */
+/** Counts and sums of the entries that a member has, and their encoding. */
 import type { ByteString } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { readFixed, readNumber } from "./member-elements.js";
 
-/** How much a member holds: a hint, since a signer could grind the sum. */
+/** Count and sum of a set of entries; only a hint, because a signer could search for ids that give a certain sum. */
 export interface Total {
   readonly count: number;
-  /** Ids summed modulo 2²⁵⁶, 32 bytes, big-endian. */
+  /** Sum of the ids modulo 2²⁵⁶, 32 bytes, big-endian. */
   readonly sum: ByteString;
 }
 
 export interface Totals {
-  /** Envelopes that change keys. */
+  /** Envelopes that change the key ring. */
   readonly ring: Total;
   readonly data: Total;
 }

@@ -1,6 +1,6 @@
 /**
- * A list of members as an administrator signs it: `CLUSTER MEMBERS text`, alone in an envelope. Daemons and administrators read it by the
- * same rules. Source: docs/protocol-v2.md "Members by list".
+ * A member list as an administrator signs it: `CLUSTER MEMBERS text`, alone in an envelope. Daemons and administrators' programs
+ * parse it by the same rules. Source: docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../byte-string.js";
 import { readBody } from "../version-2/envelope.js";
@@ -8,28 +8,28 @@ import { LIST_BODY_BYTES_MAX } from "./list-message.js";
 import { listHash, parseMemberList } from "./member-list.js";
 import type { KnownList } from "./succession.js";
 
-/** A list, and the envelope that proves it. */
+/** A list and the envelope that proves it. */
 export interface SignedList extends KnownList {
   readonly body: Buffer;
   readonly signature: Buffer;
 }
 
-/** Why an envelope proves no list. */
+/** The reason why an envelope proves no list. */
 export interface RefusedList {
   readonly refused: string;
 }
 
 type Hash = (bytes: Buffer) => ByteString;
 
-/** The number of daemons that can be told apart: this one, and a bit of a number for each other. */
+/** Maximum members: this daemon, and one bit of a number for each other one. */
 const MAX_DAEMONS = 32;
 
-/** Whether it is the command that a list comes by, and is read by. */
+/** Whether it is the command that contains a list or queries it. */
 export function isListCommand([name = "", sub = ""]: readonly ByteString[]): boolean {
   return sub.toUpperCase() === "MEMBERS" && name.toUpperCase() === "CLUSTER";
 }
 
-/** Reads the list of an envelope for a cluster that holds nothing else; its signature is not checked. @throws MalformedFrame */
+/** Parses the list of an envelope for a cluster, which must contain nothing else; does not check the signature. @throws MalformedFrame */
 export function readListAlone(
   body: Buffer,
   signature: Buffer,
@@ -45,12 +45,12 @@ export function readListAlone(
   return listIn(commands[0] ?? [], body, signature, hash);
 }
 
-/** Reads the list of an envelope that was checked before. @throws MalformedFrame */
+/** Parses the list of an envelope that was checked earlier. @throws MalformedFrame */
 export function readCheckedList(body: Buffer, signature: Buffer, hash: Hash): SignedList | RefusedList {
   return listIn(readBody(body).commands[0] ?? [], body, signature, hash);
 }
 
-/** Returns a refusal of what no list takes; null: it may be read. */
+/** Returns the refusal of an envelope that cannot contain a list; null: it may be parsed. */
 export const refusalOfLength = (body: Buffer): RefusedList | null =>
   body.length > LIST_BODY_BYTES_MAX ? { refused: "it is too long" } : null;
 

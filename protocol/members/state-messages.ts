@@ -1,22 +1,22 @@
-/** What members say of their states: sums of all keys, and digests of single ones. Source: docs/protocol-v2.md "Members". */
+/** Messages by which members compare their states: sums over all keys, and digests of single keys. Source: docs/protocol-v2.md "Members". */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { readNumber } from "./member-elements.js";
 
-/** The word of a hello by which a member says that it compares states. */
+/** The capability in a hello: the sender compares states. */
 export const KNOWS_STATES = "states";
 
-/** Sums of everything that its sender holds dated before `at`, and has not been changed since. */
+/** Sums over the sender's keys as of `at`, without those that have been changed since. */
 export interface StateSumsMessage {
   readonly kind: "state-sums";
   readonly at: number;
-  /** Of so many shares of all keys it is one. */
+  /** The sums cover 1/shares of the keyspace. */
   readonly shares: number;
-  /** By bucket; 2³² − 1: keys of it have been changed. */
+  /** One sum per bucket; 2³² − 1: keys of this bucket have been changed since. */
   readonly sums: Uint32Array;
 }
 
-/** What single keys hold of what is dated before `at`, those left out that have been changed since. */
+/** Digests of single keys as of `at`, without those that have been changed since. */
 export interface StateKeys {
   readonly at: number;
   readonly salt: number;
@@ -30,7 +30,7 @@ export interface PackedKeyDigest {
   readonly digest: { readonly high: number; readonly low: number } | null;
 }
 
-/** Buckets, and keys, in one message; bytes of a key that is told of. */
+/** Maximum buckets and keys in one message; maximum bytes of a key in it. */
 export const BUCKETS_MAX = 65_536;
 export const KEYS_MAX = 128;
 export const KEY_BYTES_MAX = 4096;

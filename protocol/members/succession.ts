@@ -1,10 +1,11 @@
 /**
- * Which member list may come after which, and which of those that are known holds. Lists are known by their hash, and form a
- * graph: a list holds when all others that are known come before it.
+ * Decides which member list may follow which, and which of the known lists is in force. Lists are identified by their hash and
+ * form a graph: a list is in force if it follows all other known lists.
  *
- * Two that were signed beside each other are *doubled*: a daemon that knows both takes only from ids that both name, until one
- * comes that has both as parents. Else one that only the second added could be given, by one that the first left out, what was
- * called final without it (test/simulation/members). Nor does it report under either: which one holds is not settled.
+ * Two lists that were signed independently are *doubled*: a daemon that knows both accepts entries only from ids that both name,
+ * until a list arrives that has both as parents. Otherwise a daemon that only the second list added could receive, from one that
+ * the first list removed, entries that were missing when the order became final (test/simulation/members). Nor does the daemon
+ * report under either list, because it is not settled which one is in force.
  */
 import type { ByteString } from "../byte-string.js";
 import { type MemberList, problemOf } from "./member-list.js";
@@ -14,19 +15,19 @@ export interface KnownList {
   readonly list: MemberList;
 }
 
-/** What all lists that are known together say. */
+/** The combined content of all known lists. */
 export interface Standing {
-  /** Those that no other comes after; none: there is no list. */
+  /** The lists that no other list follows; empty: there is no list. */
   readonly heads: readonly KnownList[];
-  /** null: there is none, or there are doubled ones. */
+  /** The list in force; null: there is none, or there are doubled lists. */
   readonly inForce: KnownList | null;
-  /** Who is in every head. */
+  /** The daemons that every head names. */
   readonly members: ReadonlySet<ByteString>;
-  /** Who was left out by any list. */
+  /** The daemons that any list removed. */
   readonly left: ReadonlySet<ByteString>;
 }
 
-/** Daemons to be let in and to be left out. */
+/** The daemons to add and to remove. */
 export interface MemberChange {
   readonly add?: readonly ByteString[];
   readonly leave?: readonly ByteString[];
@@ -35,8 +36,8 @@ export interface MemberChange {
 const RETURNS = "a daemon that was left out never returns";
 
 /**
- * Why a list cannot come after those that it names; null: it can.
- * @param parents  all that it names
+ * Returns why a list cannot follow the lists that it names; null: it can.
+ * @param parents  all lists that it names
  */
 export function successionProblem(
   list: MemberList,
@@ -62,9 +63,9 @@ export function successionProblem(
 }
 
 /**
- * The list that comes after others.
+ * Makes the list that follows others.
  * @param parents  the heads
- * @returns a text: why there is none
+ * @returns a string: why there can be none
  */
 export function nextList(
   parents: readonly KnownList[],
@@ -87,7 +88,7 @@ export function nextList(
   return successionProblem(list, lists, cluster) ?? list;
 }
 
-/** @param known  each of them with all that it comes after */
+/** Finds the heads and the list in force. @param known  the lists, each with all that it follows */
 export function standingOf(known: Iterable<KnownList>): Standing {
   const all = [...known];
   const followed = new Set(all.flatMap(({ list }) => list.parents));
@@ -103,7 +104,7 @@ const numberAfter = (parents: readonly MemberList[]): number =>
 const inAll = (lists: readonly MemberList[]): readonly ByteString[] =>
   (lists[0]?.members ?? []).filter((id) => lists.every(({ members }) => members.includes(id)));
 
-/** Who was left out before, and who is now. */
+/** Returns the daemons that were removed earlier or are removed now. */
 function leftAfter(parents: readonly MemberList[], members: ReadonlySet<ByteString>): Set<ByteString> {
   const left = new Set(parents.flatMap((parent) => parent.left));
   for (const parent of parents) for (const id of parent.members) if (!members.has(id)) left.add(id);

@@ -1,5 +1,5 @@
 /**
- * Version 2's messages: what a frame's payload holds, a RESP2 array whose first element names the kind.
+ * Version 2 messages: a frame's payload is a RESP2 array whose first element is the kind.
  * Source: docs/protocol.md "Version 2".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
@@ -8,12 +8,12 @@ import { RespReader } from "../resp/resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
 import { HASH_BYTES, SEQ_MAX } from "./envelope.js";
 
-/** What a daemon says of itself: serving, not yet caught up, or cut off from most others. */
+/** A daemon's state: serving, not yet complete, or cut off from most other members. */
 export type DaemonState = "live" | "catching-up" | "isolated";
 
 export interface Hello {
   readonly kind: "hello";
-  /** Versions spoken, as a list of numbers: "1 2". */
+  /** Supported versions, as a list of numbers: "1 2". */
   readonly versions: readonly number[];
   /** The daemon's id, 32 bytes; empty from a client. */
   readonly daemon: ByteString;
@@ -24,9 +24,9 @@ export interface Hello {
   /** Empty from a client. */
   readonly state: DaemonState | "";
   readonly role: "client" | "daemon";
-  /** How many other daemons it is connected with; not there: from a client, or a daemon that stands alone. */
+  /** Number of connected members; absent: from a client, or a daemon without peers. */
   readonly members?: number | undefined;
-  /** Kinds of messages that it takes besides those of version 2's beginning. */
+  /** Further kinds of messages that the sender supports. */
   readonly knows?: readonly string[] | undefined;
 }
 
@@ -35,35 +35,35 @@ export interface CommandMessage {
   readonly kind: "command";
   readonly body: Buffer;
   readonly signature: Buffer;
-  /** What the result is to wait for; not there: nothing. It is not signed: it changes nothing but the answer's time. */
+  /** What the result waits for; absent: nothing. It is not signed, because it affects only when the answer is sent. */
   readonly wait?: Wait | undefined;
 }
 
-/** An envelope of commands that ask to be told: of what is said on channels, and of keys. */
+/** An envelope with subscriptions to channels and keys. */
 export interface ListenMessage {
   readonly kind: "listen";
   readonly body: Buffer;
   readonly signature: Buffer;
 }
 
-/** The word of a hello by which client and daemon say that they know `listen` and `event`. */
+/** The capability in a hello: client and daemon support `listen` and `event`. */
 export const KNOWS_LISTEN = "listen";
 
-/** By which a client says that it has no key, and a daemon, to such a client alone, that it has none either: envelopes go without. */
+/** The capability in a hello: the client has no key. A daemon without keys sends it to such a client only: envelopes are unsigned. */
 export const KNOWS_UNSIGNED = "unsigned";
 
-/** What a daemon that has keys says to such a client. */
+/** The answer of a daemon with keys to such a client. */
 export const KNOWS_SIGNED = "signed";
 
-/** What a client is told that has asked to be: what has happened, and its particulars. */
+/** An event for a subscribed client: its kind and details. */
 export interface EventMessage {
   readonly kind: "event";
   readonly words: readonly ByteString[];
 }
 
 /**
- * `stable`: the order up to the envelope is final. `replicated`: so many daemons have it on disk, the one that answers
- * among them.
+ * `stable`: the order up to the envelope is final. `replicated`: N daemons have it on disk, including the one that
+ * answers.
  */
 export type Wait = { readonly kind: "stable" } | { readonly kind: "replicated"; readonly daemons: number };
 
@@ -71,7 +71,7 @@ export type Wait = { readonly kind: "stable" } | { readonly kind: "replicated"; 
 const WAITED_FOR_MAX = 99;
 const MEMBERS_MAX = 9999;
 
-/** An envelope's place in the order of all, as far as its header tells it. */
+/** The part of an envelope's order key that is in its header. */
 export interface EnvelopeDate {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -79,27 +79,27 @@ export interface EnvelopeDate {
   readonly seq: number;
 }
 
-/** The head of a result; for each unit a RESP reply and its flags follow in the payload, from `replies` on. */
+/** The head of a result; the payload continues, from `replies` on, with a RESP reply and flags for each unit. */
 export interface ResultMessage {
   readonly kind: "result";
   readonly id: ByteString;
   readonly daemon: ByteString;
   readonly clock: number;
-  /** The highest that the daemon has applied; (0, 0) where it has applied nothing. */
+  /** The highest date and number that the daemon has applied; (0, 0): nothing yet. */
   readonly newest: EnvelopeDate;
   readonly units: number;
-  /** Stands at the first unit's reply. */
+  /** A reader positioned at the first unit's reply. */
   readonly replies: RespReader;
 }
 
 export interface RefusedMessage {
   readonly kind: "refused";
   readonly id: ByteString;
-  /** From docs/protocol.md's table. */
+  /** A code from the table in docs/protocol-v2.md "Refusals". */
   readonly code: string;
   readonly sentence: string;
   readonly clock: number;
-  /** Whether the daemon is certain that nothing of it was or will be applied there. */
+  /** Whether the daemon is certain that it has not applied and will not apply any of it. */
   readonly effect: "not-applied" | "unknown";
 }
 
@@ -109,7 +109,7 @@ export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
 export function writeHello(hello: Hello): ByteString {
   const { versions, daemon, cluster, clock, state, role, members, knows } = hello;
   const elements = ["hello", versions.join(" "), daemon, cluster, String(clock), state, role];
-  // Clients that are told of signatures know that nothing may stand there; others are told a number, as ever.
+  // Clients that sent `unsigned` accept an empty element there; older clients need a number.
   const none = role === "daemon" && knows?.at(-1) !== KNOWS_LISTEN ? "" : 0;
   if (members !== undefined || knows !== undefined) elements.push(String(members ?? none));
   if (knows !== undefined) elements.push(knows.join(" "));
@@ -124,7 +124,7 @@ export function writeCommandMessage(body: ByteString, signature: ByteString, wai
 const writeWait = (wait: Wait): ByteString =>
   writeBulk(wait.kind === "stable" ? wait.kind : `${wait.kind} ${wait.daemons}`);
 
-/** The same as a whole frame, from bytes: the body is copied, and converted no more. */
+/** Returns the same as a complete frame, from bytes: copies the body without converting it. */
 export function commandFrame(body: Buffer, signature: Buffer, wait: Wait | null): Buffer {
   const start = `${wait === null ? "*3" : "*4"}\r\n$7\r\ncommand\r\n$${body.length}\r\n`;
   const middle = `\r\n$${signature.length}\r\n`;
@@ -141,7 +141,7 @@ export function commandFrame(body: Buffer, signature: Buffer, wait: Wait | null)
   return frame;
 }
 
-/** @param replies  for each unit its RESP reply and, as a bulk string, its flags */
+/** Writes a result. @param replies  for each unit its RESP reply and, as a bulk string, its flags */
 export function writeResult(
   head: { id: ByteString; daemon: ByteString; clock: number; newest: EnvelopeDate; units: number },
   replies: ByteString,
@@ -167,7 +167,7 @@ export function writeRefused({
   return writeCommand(["refused", id, code, sentence, String(clock), effect]);
 }
 
-/** What a client sent. @throws MalformedFrame */
+/** Parses a client's message. @throws MalformedFrame */
 export function readClientMessage(payload: Buffer): ClientMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
@@ -192,7 +192,7 @@ function readListen(payload: Buffer): ListenMessage {
   return message;
 }
 
-/** What a daemon sent. @throws MalformedFrame */
+/** Parses a daemon's message. @throws MalformedFrame */
 export function readDaemonMessage(payload: Buffer): DaemonMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
@@ -209,7 +209,7 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
   throw reader.malformed("expected a hello, a result or a refusal");
 }
 
-/** The same where something was asked for that is told between the answers. @throws MalformedFrame */
+/** Parses a daemon's message on a connection with subscriptions, where events may arrive. @throws MalformedFrame */
 export function readToldMessage(payload: Buffer): DaemonMessage | EventMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
@@ -220,16 +220,16 @@ export function readToldMessage(payload: Buffer): DaemonMessage | EventMessage {
   return { kind: "event", words };
 }
 
-/** Its name, and what has happened; with room for particulars. */
+/** Elements of an event: its name and kind, and at most this many details. */
 const EVENT_ELEMENTS_MIN = 2;
 const EVENT_ELEMENTS_MAX = 16;
 
 const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
 
-/** Without the number of members; with what later versions may put behind it, which nobody here knows. */
+/** Elements of a hello without the number of members, and at most, with those that later versions may append. */
 const HELLO_ELEMENTS_MIN = 7;
 const HELLO_ELEMENTS_MAX = 64;
-/** With the kinds of messages that are known. */
+/** Elements of a hello with the supported kinds of messages. */
 const KNOWS_ELEMENTS_MIN = 9;
 
 const isHelloLength = (length: number): boolean =>
