@@ -99,6 +99,17 @@ export class Database {
       if (command instanceof CommandFailure) return command.reply;
       resolved.push(command);
     }
+    return this.runMulti(resolved, commands, unit, records, table);
+  }
+
+  /** As `executeMulti`, for commands that were found for these arguments. @param table  the table that they were found in */
+  runMulti(
+    resolved: readonly Command[],
+    commands: readonly (readonly ByteString[])[],
+    unit: Unit,
+    records: UndoRecord[] | null = null,
+    table = this.table,
+  ): Reply {
     const { at, seq, db, id, readsAll, encoding } = unit;
     const effort = this.#effort;
     const isCounted = resolved.some(isBounded) && effort.begin(table.producedMax);

@@ -17,7 +17,7 @@ import type { Backend } from "./backend.js";
 import { Changes } from "./changes.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
-import { foreignCursor, foreignCursorAmong } from "./scan-cursor.js";
+import { foreignCursor } from "./scan-cursor.js";
 import { foundInTurns } from "./steps-in-turns.js";
 import type { WriteObserver } from "./write-observer.js";
 
@@ -37,8 +37,8 @@ export class MemoryBackend implements Backend {
   /** Is told of what is written; null: nobody wants to know. */
   observer: WriteObserver | null = null;
   readonly changes: Changes;
-  /** Why commands of documents are refused; null: they are not. */
-  loading: () => string | null = () => null;
+  /** Returns why commands of documents are refused now; null: they are not. null in its place: they never are. */
+  loading: (() => string | null) | null = null;
   readonly #environment: Environment;
   /** Milliseconds before now at which a unit to come may still be dated. */
   readonly #past: number;
@@ -98,7 +98,8 @@ export class MemoryBackend implements Backend {
 
   /** Returns the error for a command of documents that are not fetched yet; null: it may run. */
   refusalOf({ group }: Command): ErrorReply | null {
-    const reason = group === DOCUMENT_GROUP ? this.loading() : null;
+    if (this.loading === null || group !== DOCUMENT_GROUP) return null;
+    const reason = this.loading();
     return reason === null ? null : error(`LOADING ${reason}`);
   }
 
@@ -134,18 +135,29 @@ export class MemoryBackend implements Backend {
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    const resolved: Command[] = [];
+    let failure: Reply | null = null;
     for (const argv of commands) {
       const command = resolveCommand(argv);
-      const refused = command instanceof CommandFailure ? null : this.refusalOf(command);
+      if (command instanceof CommandFailure) {
+        failure ??= command.reply;
+        continue;
+      }
+      const refused = this.refusalOf(command);
       if (refused !== null) return refused;
+      resolved.push(command);
     }
-    const reads = commands.every(isReadOnly);
-    const foreign = reads ? foreignCursorAmong(commands, resolveCommand) : null;
-    if (foreign !== null) return foreign;
-    const now = this.#environment.clock();
-    const reply = this.#database.executeMulti(commands, reads ? this.#dated(unit, now) : unit);
-    if (!reads) this.observer?.changed();
-    return reply;
+    if (failure !== null) return failure;
+    if (!resolved.every(({ reads }) => reads)) {
+      const reply = this.#database.runMulti(resolved, commands, unit);
+      this.observer?.changed();
+      return reply;
+    }
+    for (const [i, command] of resolved.entries()) {
+      const foreign = foreignCursor(command, commands[i] as readonly ByteString[]);
+      if (foreign !== null) return foreign;
+    }
+    return this.#database.runMulti(resolved, commands, this.#dated(unit, this.#environment.clock()));
   }
 
   holds(conditions: readonly Condition[], unit: Unit): boolean {
@@ -173,9 +185,4 @@ export class MemoryBackend implements Backend {
     }
     this.#isSweeping = false;
   }
-}
-
-function isReadOnly(argv: readonly ByteString[]): boolean {
-  const command = resolveCommand(argv);
-  return !(command instanceof CommandFailure) && command.reads;
 }
