@@ -81,11 +81,8 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return this.holds({ at, seq, id: taken.id }) ? this.heldAnswer(taken) : null;
   }
 
-  apply(
-    taken: Taken,
-    here: () => EnvelopeAnswer | Promise<EnvelopeAnswer>,
-  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    return taken.isRecorded ? this.take(taken) : (this.answerHere(taken) ?? here());
+  apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+    return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
   }
 
   /** What is neither recorded nor for the databases. @returns null: it is for them */

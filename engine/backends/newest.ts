@@ -28,5 +28,5 @@ export class Newest implements EnvelopeDate {
 
 /** What the table does not know may write in a Redis behind the daemon, and KEY in the key ring. */
 function writes(argv: readonly ByteString[]): boolean {
-  return findCommand(argv[0] ?? "") === undefined || mayWrite(argv) === true;
+  return mayWrite(argv) === true || findCommand(argv[0] ?? "") === undefined;
 }

@@ -4,7 +4,8 @@
  * of version 2; every refusal is a value. The order of the checks is that of docs/protocol-v2.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type {
   CommandMessage,
@@ -32,7 +33,7 @@ import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
 import type { Recording, ShownState } from "./recording.js";
 import { Seen } from "./seen.js";
-import { checkSigned, senderOfEnvelope } from "./sender.js";
+import { checkSigned, type Sender, senderOfEnvelope } from "./sender.js";
 import { type Taken, type UnitListener, Units } from "./units.js";
 import { Version1 } from "./version-1.js";
 import { Waiters } from "./waiters.js";
@@ -92,31 +93,34 @@ export class Pipeline {
   /** Version 2. @param room  bytes that the replies may have together @param listener  takes it instead of the databases */
   take(message: CommandMessage, room: number, listener: UnitListener | null = null): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
-    const identified = reading(() => senderOfEnvelope(message, id, this.signers, this.#parts));
-    if (identified !== null && "kind" in identified)
-      return this.#unidentified(message, notApplied(id, identified));
-    const envelope = reading(() => readBody(message.body));
-    if ("kind" in envelope) return notApplied(id, envelope);
+    let signer: Sender;
+    let envelope: Envelope;
+    try {
+      signer = senderOfEnvelope(message, id, this.signers, this.#parts);
+      if (signer !== null && "kind" in signer) return this.#unidentified(message, notApplied(id, signer));
+      envelope = readBody(message.body);
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return notApplied(id, refused("malformed", problem.message));
+      throw problem;
+    }
     const isRecorded = listener === null && this.#recording.records(envelope);
     const standing = isRecorded ? "" : this.#recording.standing;
     const now = this.#parts.environment.clock();
-    const taken: Taken = {
+    const answer = this.#answer({
       id,
       envelope,
-      signer: identified,
+      signer,
       message,
       now,
       isRecorded,
       room,
       standing,
       listener,
-    };
-    const answer = this.#answer(taken);
+    });
+    if (!(answer instanceof Promise)) return this.#asHeld(answer, envelope);
     // The commands are garbage from here on, and do not wait for the disk.
     const { at, seq } = envelope;
-    return answer instanceof Promise
-      ? answer.then((one) => this.#asHeld(one, { at, seq }))
-      : this.#asHeld(answer, envelope);
+    return answer.then((one) => this.#asHeld(one, { at, seq }));
   }
 
   #answer(taken: Taken): Answered {
@@ -303,7 +307,7 @@ export class Pipeline {
     // It is asked again, as it may have waited: for what keeps unsigned writes out one look is too few.
     const undue = checkSigned(taken.signer !== null, signers, "envelope");
     if (undue !== null) return notApplied(taken.id, undue);
-    return this.#recording.apply(taken, () => this.#units.apply(taken, signers?.ring ?? null));
+    return this.#recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);
   }
 }
 

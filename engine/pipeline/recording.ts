@@ -23,8 +23,6 @@ export type Heard = Pick<Seen, "isApplied" | "floor">;
 /** As operators are told: about the last three there is something else to do. */
 export type ShownState = DaemonState | "revoked" | "not-listed" | "outdated";
 
-type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
-
 export interface Recording {
   /** Up to which date nothing is taken at the start. */
   readonly seenTo: number;
@@ -51,8 +49,8 @@ export interface Recording {
   mayCome(place: Place, heard: Heard): boolean;
   /** The first answer of an envelope that the pipeline has not answered; null: it is not recorded. */
   firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null;
-  /** Applies an envelope of a client. @param here  applies one that is not recorded */
-  apply(taken: Taken, here: () => Answered): Answered;
+  /** Applies an envelope of a client. @returns null: it is not recorded, and the databases are to apply it */
+  apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
   /** Whether a record came to be as certain as is waited for, in time. */
   confirm(place: Place, wait: Wait): Promise<boolean>;
   /**
@@ -117,9 +115,9 @@ export class Unrecorded implements Recording {
     return null;
   }
 
-  apply({ envelope }: Taken, here: () => Answered): Answered {
+  apply({ envelope }: Taken): null {
     this.localUnits.note(envelope);
-    return here();
+    return null;
   }
 
   async confirm(): Promise<boolean> {

@@ -87,6 +87,8 @@ export class CommandIndex implements CommandTable {
   /** Whether a call may change data, whatever the number of its arguments; undefined: the table does not know it. */
   mayWrite(argv: readonly ByteString[]): boolean | undefined {
     const [name = "", subcommand = ""] = argv;
+    const usual = this.#simple.get(name);
+    if (usual !== undefined) return usual.writes;
     const own = this.find(name);
     // A container's own row says nothing of its subcommands.
     const isContainer = own === undefined || this.#containers.has(own.name);
