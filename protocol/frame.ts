@@ -90,7 +90,7 @@ export class FrameParser {
     let at = 0;
     while (at < chunk.length && this.malformed === null) {
       if (this.#missing < 0) {
-        at = this.#readHeader(chunk, at);
+        at = this.#readUsualHeader(chunk, at) || this.#readHeader(chunk, at);
         if (this.#missing !== 0) continue;
       }
       const end = Math.min(chunk.length, at + this.#missing);
@@ -106,6 +106,27 @@ export class FrameParser {
       this.#missing = -1;
     }
     return payloads;
+  }
+
+  /**
+   * Reads a header that came whole, in a stream of version 2.
+   * @returns where the payload begins; 0: the header is another one, of which nothing has been read
+   */
+  #readUsualHeader(chunk: Buffer, start: number): number {
+    if (this.version !== 2 || this.#headerChars > 0) return 0;
+    for (let i = 0; i < TAGS[2].length; i++) if (chunk[start + i] !== TAGS[2].charCodeAt(i)) return 0;
+    const digits = start + TAGS[2].length;
+    let at = digits;
+    let length = 0;
+    for (; chunk[at] !== COLON; at++) {
+      const digit = (chunk[at] ?? 0) - ZERO;
+      if (digit < 0 || digit > 9 || at - digits >= MAX_LENGTH_CHARS || chunk[digits] === ZERO) return 0;
+      length = length * 10 + digit;
+    }
+    if (length === 0 || length > this.#maxPayloadBytes) return 0;
+    this.#offset += at + 1 - start;
+    this.#missing = length;
+    return at + 1;
   }
 
   #readHeader(chunk: Buffer, start: number): number {
