@@ -39,7 +39,8 @@ export class DbsyncDialect extends Dialect<Buffer> {
   }
 
   override takes(pending: number): boolean {
-    return this.#session?.takes(pending) ?? true;
+    // Either version serves a request that would wait for none.
+    return pending === 0 || this.#session === null || this.#session.takes(pending);
   }
 
   override get heldBytes(): number {
@@ -68,10 +69,12 @@ export class DbsyncDialect extends Dialect<Buffer> {
   }
 
   problem(isEnded: boolean): Closing | null {
-    const { malformed, isMidRequest } = this.parser;
+    const { malformed } = this.parser;
     if (malformed !== null)
       return { ...this.#sessionOf().malformed(malformed.message), offset: malformed.offset };
-    return isEnded && isMidRequest ? closing("frame-unfinished", "the client ended its stream") : null;
+    return isEnded && this.parser.isMidRequest
+      ? closing("frame-unfinished", "the client ended its stream")
+      : null;
   }
 
   /** Who sends nothing for --idle-timeout is let go, as by the original. */

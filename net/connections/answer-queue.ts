@@ -8,14 +8,12 @@ export interface Slot {
 }
 
 export class AnswerQueue {
+  /** Set here alone: a field, as it is read several times for each request. */
+  length = 0;
   #slots: Slot[] = [];
 
-  get length(): number {
-    return this.#slots.length;
-  }
-
   add(slot: Slot): void {
-    this.#slots.push(slot);
+    this.length = this.#slots.push(slot);
   }
 
   isFirst(slot: Slot): boolean {
@@ -40,11 +38,13 @@ export class AnswerQueue {
       taken = first.answer;
       ready = 1;
     }
-    this.#slots = ready === this.#slots.length ? [] : this.#slots.slice(ready);
+    this.#slots = ready === this.length ? [] : this.#slots.slice(ready);
+    this.length -= ready;
     return taken;
   }
 
   clear(): void {
     this.#slots = [];
+    this.length = 0;
   }
 }

@@ -38,6 +38,8 @@ export interface ClientOutputParts {
 
 /** What sends something returns whether more may be served; else the client has to read first, others have their turn, or it is over. */
 export class ClientOutput implements AnswerListener {
+  /** Whether the client has to read before more is served. Set here alone. */
+  isFull = false;
   /** Answers of this turn that have not been sent. */
   written = "";
   /** What those hold who were told just the same; null: it is not known. */
@@ -49,7 +51,6 @@ export class ClientOutput implements AnswerListener {
   #long: LongAnswer | null = null;
   /** Requests that wait for their answers. */
   #unanswered = 0;
-  #isFull = false;
   #isSending = false;
   #hasCeased = false;
 
@@ -60,11 +61,6 @@ export class ClientOutput implements AnswerListener {
   /** Requests that are not answered, or whose answers are not sent. */
   get pending(): number {
     return Math.max(this.#unanswered, this.#answers.length);
-  }
-
-  /** Whether the client has to read before more is served. */
-  get isFull(): boolean {
-    return this.#isFull;
   }
 
   /** Whether as much is collected as goes out in one write. */
@@ -79,7 +75,7 @@ export class ClientOutput implements AnswerListener {
 
   /** Answers a request, behind those before it. */
   add(answer: string): void {
-    if (this.#isBehind) this.#answers.add({ answer });
+    if (this.#answers.length > 0 && this.#isBehind) this.#answers.add({ answer });
     else this.written += answer;
   }
 
@@ -150,8 +146,8 @@ export class ClientOutput implements AnswerListener {
   /** The system has taken all. @returns whether something waits for that */
   drained(): boolean {
     this.#parts.socket.setTimeout(0);
-    const wasFull = this.#isFull;
-    this.#isFull = false;
+    const wasFull = this.isFull;
+    this.isFull = false;
     return wasFull;
   }
 
@@ -224,7 +220,7 @@ export class ClientOutput implements AnswerListener {
     // After a long write Node wants a pause, also if the system has taken all of it.
     if (lying === 0 && this.#long === null) return true;
     socket.setTimeout(idleTimeout);
-    if (!dialect.readsOn) this.#isFull = true;
+    if (!dialect.readsOn) this.isFull = true;
     else if (lying <= maxOutputBytes) return true;
     else this.#parts.close(closing("answer-too-long", `${lying} bytes wait`, null));
     return false;

@@ -21,6 +21,9 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Milliseconds that closing may wait for a slow reader of standard output. */
 const CLOSE_MOST_MS = 500;
 
+/** pino's number of the level "trace"; those of all others are higher. */
+const TRACE_LEVEL = 10;
+
 /** Bytes of a frame that the trace shows. */
 const MAX_SHOWN_BYTES = 256;
 
@@ -77,7 +80,7 @@ export function traceFrame(
   remote: string,
   frame: Buffer | string,
 ): void {
-  if (!log.isLevelEnabled("trace")) return;
+  if (log.levelVal > TRACE_LEVEL) return;
   const bytes = typeof frame === "string" ? Buffer.from(frame, "latin1") : frame;
   log.trace({ direction, remote, bytes: shownBytes(bytes) }, "frame");
 }
