@@ -148,9 +148,9 @@ export class Archive {
   /**
    * Keeps entries that it does not hold.
    * @param mark  written with them, or not at all
-   * @returns when they are as safe as --fsync says
+   * @returns when they are as safe as --fsync says; null: they are
    */
-  add(entries: readonly Entry[], from: ByteString | null, mark: Mark | null): Promise<void> {
+  add(entries: readonly Entry[], from: ByteString | null, mark: Mark | null): Promise<void> | null {
     const { storage } = this.#parts;
     const values: (readonly [Buffer, Buffer])[] = [];
     for (const entry of entries) {
@@ -161,20 +161,21 @@ export class Archive {
       values.push([writePlace(place), writeValue(entry.body, entry.signature)]);
     }
     storage.put(values, mark === null ? [] : [mark]);
-    this.#tellWhenSynced(entries.map(flushedEntry), from);
-    return storage.flushed();
+    // A client waits for the answer; what members send is written together.
+    const isFlushed = from === null && storage.flushNow();
+    const added = entries.map(flushedEntry);
+    if (isFlushed && storage.isSafe) this.#synced(added, from);
+    else storage.synced().then(() => this.#synced(added, from), this.#parts.failed);
+    return isFlushed ? null : storage.flushed();
   }
 
-  #tellWhenSynced(entries: readonly FlushedEntry[], from: ByteString | null): void {
-    const { storage, flushed, failed } = this.#parts;
-    storage.synced().then(() => {
-      for (const entry of entries) {
-        this.#unflushed.delete(entry.id);
-        // A refold may have found it damaged already: then it is to be given anew.
-        if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
-      }
-      flushed(entries, from);
-    }, failed);
+  #synced(entries: readonly FlushedEntry[], from: ByteString | null): void {
+    for (const entry of entries) {
+      this.#unflushed.delete(entry.id);
+      // A refold may have found it damaged already: then it is to be given anew.
+      if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
+    }
+    this.#parts.flushed(entries, from);
   }
 
   /** The bytes of an entry that is on disk; null: none, or a damaged one, which members will give again. */

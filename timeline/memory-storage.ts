@@ -35,6 +35,10 @@ export class MemoryStorage implements Storage {
     for (const [name, value] of marks) this.#marks.set(name, Buffer.from(value));
   }
 
+  flushNow(): boolean {
+    return true;
+  }
+
   flushed(): Promise<void> {
     return Promise.resolve();
   }

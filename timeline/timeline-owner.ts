@@ -61,7 +61,12 @@ export interface TimelineParts {
 }
 
 export type Taking =
-  | { readonly kind: "taken"; readonly answers: readonly UnitAnswer[]; readonly flushed: Promise<void> }
+  /** `flushed`: when it is as safe as --fsync says; null: it is. */
+  | {
+      readonly kind: "taken";
+      readonly answers: readonly UnitAnswer[];
+      readonly flushed: Promise<void> | null;
+    }
   | { readonly kind: "held" }
   | { readonly kind: "too-old" }
   | { readonly kind: "too-much" }

@@ -222,7 +222,7 @@ export class Timeline {
     const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
     // A refold that is running may have come across them while they could be read, or not.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
-    this.#keep(added, from).catch(() => {});
+    this.#keep(added, from)?.catch(() => {});
     this.waiting.add(unfolded, this.#horizon.dueUntil);
     this.#late.run();
     return added;
@@ -258,7 +258,7 @@ export class Timeline {
   }
 
   /** Snapshots that an entry makes wrong end with it. @param entries  in their order, one at least */
-  #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> {
+  #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     this.#refolding.arrived(entries);
     const [{ envelope }] = entries as readonly [Entry];
     return this.#archive.add(entries, from, this.#making?.outdated(envelope.at) ?? null);

@@ -10,8 +10,8 @@ import type { UnitAnswer } from "../../timeline/fold/fold.js";
 export interface Recorded {
   /** To be read when it is. */
   readonly answers: readonly UnitAnswer[];
-  /** Rejects with `NotTaken` where it is known what became of it. */
-  readonly flushed: Promise<void>;
+  /** Rejects with `NotTaken` where it is known what became of it; null: it is flushed. */
+  readonly flushed: Promise<void> | null;
 }
 
 /** An entry that was on its way to be recorded is not, or nobody knows. */

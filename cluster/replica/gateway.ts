@@ -223,7 +223,7 @@ export class Gateway {
     this.#pace.recorded();
     const { length } = group.commands;
     const done = () => this.#pace.flushed(length);
-    recorded.flushed.then(
+    (recorded.flushed ?? FLUSHED).then(
       () => {
         answerUnits(waiting, recorded.answers, place, recorder);
         done();
@@ -236,6 +236,8 @@ export class Gateway {
     return true;
   }
 }
+
+const FLUSHED = Promise.resolve();
 
 /** A group for each command, so that one that is too much is refused alone. */
 const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>

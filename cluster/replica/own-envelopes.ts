@@ -88,7 +88,7 @@ export class OwnEnvelopes {
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
     recorder.give(entry);
-    recorded.flushed.catch((problem: Error) => log.warn({ reason: problem.message }, "not let in"));
+    recorded.flushed?.catch((problem: Error) => log.warn({ reason: problem.message }, "not let in"));
     return null;
   }
 

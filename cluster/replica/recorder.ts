@@ -190,6 +190,7 @@ export class Recorder extends KeptRecording {
     const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
     const result = resultOf(id, recorded.answers, { room, standing });
+    if (recorded.flushed === null) return result;
     return recorded.flushed.then(
       () => result,
       (problem: Error) => notFlushed(id, problem),

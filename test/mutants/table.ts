@@ -323,13 +323,34 @@ export const mutants: readonly Mutant[] = [
     find: `catch (problem) {
             this.#fail(problem);
         }
-    }
+    };
     #wrote(`,
     replace: `catch (problem) {
-            waiting.resolve();
+            this.#current?.resolve();
         }
-    }
+    };
     #wrote(`,
+    test: "test/timeline/disk/disk-storage.test.js",
+  },
+  {
+    name: "an answer before its write is over",
+    file: "timeline/disk/disk-storage.js",
+    find: "return this.#failure === null && this.#operations.length === 0 && !this.#isWriting;",
+    replace: "return this.#failure === null && this.#operations.length === 0;",
+    test: "test/timeline/disk/disk-storage.test.js",
+  },
+  {
+    name: "an entry that is not on the disk yet is shown to members",
+    file: "timeline/archive.js",
+    find: "if (isFlushed && storage.isSafe)",
+    replace: "if (isFlushed)",
+    test: "test/timeline/archive.test.js",
+  },
+  {
+    name: "a write of its own for each envelope of a turn",
+    file: "timeline/disk/disk-storage.js",
+    find: "if (hasRested && this.#closing === null)",
+    replace: "if (this.#closing === null)",
     test: "test/timeline/disk/disk-storage.test.js",
   },
   ...acknowledgedMutants,

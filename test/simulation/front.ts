@@ -127,7 +127,8 @@ class WatchedRecorder extends Recorder {
 
   override record(entry: Entry): ReturnType<Recorder["record"]> {
     const recorded = super.record(entry);
-    if (entry.envelope.key === this.#own && !("kind" in recorded)) this.signed(entry, recorded.flushed);
+    if (entry.envelope.key === this.#own && !("kind" in recorded))
+      this.signed(entry, recorded.flushed ?? Promise.resolve());
     return recorded;
   }
 }

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import { performance } from "node:perf_hooks";
 import type { Operation, OperationGroup } from "../entries/operation.js";
 import type { Mark, MarkName, Storage } from "../entries/storage.js";
 import type { TimelineLog } from "../entries/timeline-log.js";
@@ -38,6 +39,8 @@ interface Waiting {
 }
 
 const FOLDER_MODE = 0o700;
+/** The event loop has been idle for so many milliseconds: no other envelope came in the same turn, to share a write. */
+const REST_MS = 0.05;
 
 export class DiskStorage implements Storage {
   readonly isDurable = true;
@@ -50,10 +53,12 @@ export class DiskStorage implements Storage {
   readonly #log: WriteAheadLog;
   readonly #filing: Filing;
   #operations: Operation[] = [];
-  /** Of what is in `#operations`. */
+  /** Of what is in `#operations`, if it is waited for. */
   #next: Waiting | null = null;
-  /** Of what is on its way. */
+  #isWriting = false;
+  /** Of what is on its way, if it is waited for. */
   #current: Waiting | null = null;
+  #immediate: NodeJS.Immediate | null = null;
   #failure: StorageFailure | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** Whether something was written since the last sync began. */
@@ -62,6 +67,8 @@ export class DiskStorage implements Storage {
   /** Of those that wait for the sync after that. */
   #nextSync: Waiting | null = null;
   #closing: Promise<void> | null = null;
+  /** Milliseconds that the event loop had been idle when `flushNow` was called last. */
+  #idleBefore = 0;
 
   /**
    * @param data  the data folder; "timeline" below it is made if it is not there
@@ -128,6 +135,14 @@ export class DiskStorage implements Storage {
     for (const place of places) operations.push({ kind: "remove", place });
     for (const [name, value] of marks) operations.push({ kind: "mark", name, value });
     this.#enqueue(operations);
+  }
+
+  flushNow(): boolean {
+    const idle = performance.nodeTiming.idleTime;
+    const hasRested = idle - this.#idleBefore >= REST_MS;
+    this.#idleBefore = idle;
+    if (hasRested && this.#closing === null) this.#write();
+    return this.#failure === null && this.#operations.length === 0 && !this.#isWriting;
   }
 
   flushed(): Promise<void> {
@@ -201,25 +216,26 @@ export class DiskStorage implements Storage {
   /** When everything put so far is written. */
   #written(): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    return (this.#next ?? this.#current)?.promise ?? Promise.resolve();
+    if (this.#operations.length > 0) return (this.#next ??= newWaiting()).promise;
+    return this.#isWriting ? (this.#current ??= newWaiting()).promise : Promise.resolve();
   }
 
   #enqueue(operations: readonly Operation[]): void {
     if (this.#failure !== null || this.#closing !== null || operations.length === 0) return;
     for (const operation of operations) this.#operations.push(operation);
-    if (this.#next !== null) return;
-    this.#next = newWaiting();
-    if (this.#current === null) setImmediate(() => this.#write());
+    if (!this.#isWriting) this.#immediate ??= setImmediate(this.#write);
   }
 
   /** Everything that waits, in one write. */
-  #write(): void {
-    const waiting = this.#next;
-    if (waiting === null || this.#current !== null || this.#failure !== null || this.#filing.isBehind) return;
+  readonly #write = (): void => {
+    if (this.#immediate !== null) clearImmediate(this.#immediate);
+    this.#immediate = null;
     const operations = this.#operations;
+    if (operations.length === 0 || this.#isWriting || this.#failure !== null || this.#filing.isBehind) return;
     this.#operations = [];
+    this.#current = this.#next;
     this.#next = null;
-    this.#current = waiting;
+    this.#isWriting = true;
     try {
       const group = this.#log.write(operations);
       if (group instanceof Promise)
@@ -231,16 +247,17 @@ export class DiskStorage implements Storage {
     } catch (problem) {
       this.#fail(problem);
     }
-  }
+  };
 
   #wrote(group: OperationGroup): void {
-    const waiting = this.#current;
     // A sync has failed meanwhile: what that means for this one is told there.
-    if (this.#failure !== null || waiting === null) return;
+    if (this.#failure !== null) return;
+    const waiting = this.#current;
     this.#current = null;
+    this.#isWriting = false;
     this.#isUnsynced = true;
     this.#filing.add(group);
-    waiting.resolve();
+    waiting?.resolve();
     this.#write();
   }
 
@@ -288,6 +305,7 @@ export class DiskStorage implements Storage {
     this.#next = null;
     this.#nextSync = null;
     this.#current = null;
+    this.#isWriting = false;
     void this.#filing.stop();
     return failure;
   }

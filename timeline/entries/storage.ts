@@ -39,6 +39,12 @@ export interface Storage {
   flushed(): Promise<void>;
 
   /**
+   * Writes what was put in this step, if no other work waits for that.
+   * @returns whether everything put so far is as safe as --fsync says; else `flushed` waits for it, or rejects
+   */
+  flushNow(): boolean;
+
+  /**
    * When everything put so far is on the disk: what members may be told. With --fsync interval that comes later than
    * `flushed`. Rejects as it does.
    */

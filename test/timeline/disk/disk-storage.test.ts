@@ -6,6 +6,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -19,6 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { open } from "lmdb";
 import { DiskStorage, type Fsync } from "../../../timeline/disk/disk-storage.js";
@@ -330,6 +332,45 @@ for (const [size, inlineMicros] of [
       await storage.close();
     }));
 }
+
+test("a thread's write is not called flushed before it is over", () =>
+  withFolder(async (folder) => {
+    const storage = new DiskStorage(folder, "always", untold);
+    assert.ok(storage.flushNow(), "nothing was put");
+    for (let number = 0; number < 20; number++) {
+      await sleep(1);
+      storage.put([[placeOf(number), contentOf(number)]]);
+      assert.ok(!storage.flushNow(), `entry ${number}`);
+      await storage.flushed();
+      assert.ok(storage.flushNow(), `entry ${number}, after it`);
+    }
+    await storage.close();
+  }));
+
+test("what an idle event loop has flushed in one step outlives the process; what comes in the same turn shares a write", () =>
+  withFolder(async (folder) => {
+    const [copied, copy] = [join(folder, "data"), join(folder, "copy")];
+    const storage = new DiskStorage(copied, "always", untold, INLINE_MICROS);
+    storage.put([[placeOf(0), contentOf(0)]]);
+    await until(() => storage.bytes > 200_000);
+    await storage.settled();
+    await sleep(1);
+    storage.put([[placeOf(1), contentOf(1)]]);
+    assert.ok(storage.flushNow());
+    storage.put([[placeOf(2), contentOf(2)]]);
+    assert.ok(!storage.flushNow());
+    storage.put([[placeOf(3), contentOf(3)]]);
+    assert.ok(!storage.flushNow());
+    mkdirSync(join(copy, "timeline"), { recursive: true });
+    for (const name of ["data.mdb", "log-1", "log-2", "log-end"])
+      copyFileSync(join(copied, "timeline", name), join(copy, "timeline", name));
+    await storage.flushed();
+    assert.ok(storage.flushNow());
+    await storage.close();
+    const next = new DiskStorage(copy, "always", untold);
+    assert.deepEqual([...next.places(null, null)], [placeOf(0), placeOf(1)]);
+    await next.close();
+  }));
 
 test("a write that fails on the event loop is reported, and nothing is acknowledged from then on", () =>
   withFolder(async (folder) => {
