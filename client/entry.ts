@@ -1,6 +1,6 @@
 /** What `import … from 'dbsyncd'` gives: all that is public, and nothing else is. */
 
-export type { OutcomeMessage, VersionMessage } from "./calls/channels.js";
+export type { CallMessage, OutcomeMessage, VersionMessage } from "./calls/channels.js";
 export type { Client } from "./client.js";
 // biome-ignore lint/performance/noBarrelFile: the package's one entry; inside, nobody imports it
 export { createClient, dbsyncReset, dbsyncSend } from "./dbsync-send.js";

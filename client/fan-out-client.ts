@@ -5,6 +5,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
 import { Call, type CallOwner, type Delivery } from "./calls/call.js";
+import { isTraced, tracedCall } from "./calls/channels.js";
 import { type Carrying, PendingCall } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
 import type { FanOutParts } from "./fan-out-parts.js";
@@ -41,6 +42,8 @@ import { asksForWriters, writersAsText } from "./writers.js";
  * were not first should get the command too, even from a script that ends right behind its await.
  */
 const DELIVERY_LINGER_MS = 500;
+
+type Executor<Result> = (resolve: (result: Result) => void, reject: (error: Error) => void) => void;
 
 export class FanOutClient implements CallingClient, CallOwner, PoolOwner, OutboxOwner {
   readonly #settings: Settings;
@@ -98,11 +101,13 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
 
   /** As `send`, with options that are read already. */
   sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
-    return new Promise((resolve, reject) => this.#start("text", command, settings, resolve, reject));
+    return this.#promise([command], (resolve, reject) =>
+      this.#start("text", command, settings, resolve, reject),
+    );
   }
 
   call(command: CommandInput, options: TypedCallOptions = {}): Promise<ReplyValue> {
-    return new Promise((resolve, reject) => {
+    return this.#promise([command], (resolve: (reply: ReplyValue) => void, reject) => {
       const settings = readCallOptions(options, this.#settings);
       if (settings.buffers || !asksForWriters(command))
         this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
@@ -111,7 +116,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   }
 
   multi(commands: readonly CommandInput[], options: TypedCallOptions = {}): Promise<ReplyValue[] | null> {
-    return new Promise((resolve, reject) => {
+    return this.#promise(commands, (resolve, reject) => {
       const settings = readCallOptions(options, this.#settings);
       const envelope = { ...settings.envelope, multi: true };
       this.#startMulti(commands, { ...settings, envelope }, resolve, reject);
@@ -119,7 +124,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   }
 
   sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }> {
-    return new Promise((resolve, reject) => {
+    return this.#promise([command], (resolve, reject) => {
       const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
       this.#start("outcomes", command, settings, resolve, reject);
     });
@@ -215,6 +220,13 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
 
   othersAnsweredSince(pool: Pool, time: number): boolean {
     return this.#pools.some((other) => other !== pool && other.lastAnswerAt > time);
+  }
+
+  /** A call's promise, traced if `dbsync:call` has subscribers. */
+  #promise<Result>(commands: readonly CommandInput[], start: Executor<Result>): Promise<Result> {
+    if (!isTraced()) return new Promise(start);
+    const message = { command: toldCommands(commands), servers: this.#addresses.map(({ text }) => text) };
+    return tracedCall(message, () => new Promise(start));
   }
 
   /** Throws before anything is sent, or leaves it all to the call. */

@@ -1,5 +1,5 @@
 /** What Node's diagnostics_channel is told, for who watches; nothing is made for nobody. Documented in README.md. */
-import { channel } from "node:diagnostics_channel";
+import { channel, tracingChannel } from "node:diagnostics_channel";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Stage } from "../shared/errors.js";
 import type { Report } from "../shared/outcome.js";
@@ -8,6 +8,18 @@ import type { Sending } from "./sending.js";
 
 const outcomes = channel("dbsync:outcome");
 const versions = channel("dbsync:version");
+const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
+
+/** One call of a client, from its start to its result: the same object in each event of `dbsync:call`. */
+export interface CallMessage {
+  /** The command's name and its first key, as in errors: never a value. */
+  readonly command: string;
+  /** As they are in the list. */
+  readonly servers: readonly string[];
+  /** What the call resolved with, or its error: set before `asyncStart`. */
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
 
 /** A daemon has answered or failed: one message for an envelope, or for a version 1 command. */
 export interface OutcomeMessage {
@@ -30,6 +42,14 @@ export interface OutcomeMessage {
 export interface VersionMessage {
   readonly address: string;
   readonly version: 1 | 2;
+}
+
+/** Whether calls are traced: only then is a message made for them. */
+export const isTraced = (): boolean => calls.hasSubscribers;
+
+/** Runs a call between the events of `dbsync:call`. */
+export function tracedCall<Result>(message: CallMessage, run: () => Promise<Result>): Promise<Result> {
+  return calls.tracePromise(run, message);
 }
 
 export function publishOutcome(sending: Sending, now: number): void {

@@ -45,6 +45,13 @@ export const webMutants: readonly Mutant[] = [
     test: "test/net/connections/linger.test.js",
   },
   {
+    name: "tracing: subscribers are shown a command's values",
+    file: "client/fan-out-client.js",
+    find: "command: toldCommands(commands), servers",
+    replace: "command: commands.join(), servers",
+    test: "test/examples/recipes/tracing.test.js",
+  },
+  {
     name: "calls that wait for a daemon: nobody wakes the client when an attempt may be made again",
     file: "client/version-2/outbox.js",
     find: "if (this.#waitsForCluster)\n            time = Math.min(time, this.fleet.nextGreeting());",
