@@ -1,0 +1,50 @@
+/** Calls as spans of OpenTelemetry: each is a child of the span that is active where the call is made. */
+import { tracingChannel } from "node:diagnostics_channel";
+import type { CallMessage } from "dbsyncd";
+
+/** What is needed of OpenTelemetry's `Span`. */
+export interface Span {
+  recordException(reason: Error): unknown;
+  setStatus(status: { code: number; message?: string }): unknown;
+  end(): void;
+}
+
+/** What is needed of its `Tracer`: `trace.getTracer("shop")`. */
+export interface Tracer {
+  startSpan(
+    name: string,
+    options: { kind: number; attributes: Readonly<Record<string, string | string[]>> },
+  ): Span;
+}
+
+/** OpenTelemetry's `SpanKind.CLIENT` and `SpanStatusCode.ERROR`. */
+const CLIENT = 2;
+const ERROR = 2;
+
+/** Begins to trace all clients of the process. Returns what ends it. */
+export function traceCalls(tracer: Tracer): () => void {
+  const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
+  const spans = new WeakMap<object, Span>();
+  const subscribers = {
+    start(call: CallMessage) {
+      const [operation = ""] = call.command.split(" ");
+      const attributes = {
+        "db.system.name": "dbsync",
+        "db.operation.name": operation,
+        "db.query.summary": call.command,
+        "dbsync.servers": [...call.servers],
+      };
+      spans.set(call, tracer.startSpan(operation, { kind: CLIENT, attributes }));
+    },
+    error(call: CallMessage) {
+      const reason = call.error as Error;
+      spans.get(call)?.recordException(reason);
+      spans.get(call)?.setStatus({ code: ERROR, message: reason.message });
+    },
+    asyncEnd: (call: CallMessage) => spans.get(call)?.end(),
+    end() {},
+    asyncStart() {},
+  };
+  calls.subscribe(subscribers);
+  return () => void calls.unsubscribe(subscribers);
+}
