@@ -1,10 +1,11 @@
 /** A dialect whose requests a session answers, one after the other: who has to log in does so there. What was served is counted. */
-import { type Answer, Dialect } from "../net/connections/dialect.js";
+import { type Answer, type ClientDoing, Dialect } from "../net/connections/dialect.js";
 import type { DaemonSocketHost } from "./daemon-listener.js";
 
 export interface AnsweringSession<Request, Given> {
   /** Whether nobody has logged in who has to. */
   readonly isStranger: boolean;
+  readonly doing: ClientDoing;
   /** @returns null: the connection is to be closed, without an answer */
   serve(request: Request): Given | Promise<Given> | null;
 }
@@ -23,6 +24,10 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
 
   get silenceMost(): number {
     return this.#host.limits.respIdleTimeout;
+  }
+
+  override get doing(): ClientDoing {
+    return this.#session.doing;
   }
 
   serve(request: Request): Answer | Promise<Answer> {

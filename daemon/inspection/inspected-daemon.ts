@@ -12,6 +12,8 @@ export interface InspectedClient {
   readonly activeAt: number;
   /** Bytes of unfinished requests and untaken answers. */
   readonly heldBytes: number;
+  /** Its user, or its signing key's label or first digits, and its last command; "": not known. */
+  readonly doing: { readonly name: string; readonly command: string };
 }
 
 /** A listener by its name in metrics, and who is connected. */

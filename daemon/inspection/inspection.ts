@@ -78,10 +78,14 @@ function clientList({ listeners, uptime }: InspectedDaemon): ByteString {
   const seconds = (since: number) => Math.max(0, Math.floor((now - since) / 1000));
   return listeners()
     .flatMap(({ name, clients }) =>
-      [...clients].map(({ remote, openedAt, activeAt, heldBytes }) => {
+      [...clients].map(({ remote, openedAt, activeAt, heldBytes, doing }) => {
         const times = `age=${seconds(openedAt)} idle=${seconds(activeAt)}`;
-        return `addr=${remote} listener=${name} ${times} tot-mem=${heldBytes}\n`;
+        const last = `name=${inLine(doing.name)} cmd=${inLine(doing.command) || "NULL"}`;
+        return `addr=${remote} listener=${name} ${times} tot-mem=${heldBytes} ${last}\n`;
       }),
     )
     .join("");
 }
+
+/** A label may hold anything: a space would end its field. */
+const inLine = (name: string): string => name.replace(/[^\x21-\x7e]/g, "_");

@@ -15,6 +15,8 @@ export class UserCommands {
   readonly guest: Guest;
   readonly #path: CommandPath;
   readonly #denied: (denial: Denial) => ErrorReply;
+  /** Whose name an administrator sees. */
+  #last = "";
 
   /** @param denied  returns, or throws, a denial in the listener's own words */
   constructor(parts: UserCommandsParts, denied: (denial: Denial) => ErrorReply) {
@@ -23,10 +25,16 @@ export class UserCommands {
     this.#denied = denied;
   }
 
+  /** The user, and the name of the last command. */
+  get doing(): { readonly name: string; readonly command: string } {
+    return { name: this.guest.name ?? "", command: this.#last.toLowerCase() };
+  }
+
   /** Returns the call, or why it cannot be run: there is no such command, or it is denied. */
   permitted(argv: readonly ByteString[]): Called | ErrorReply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
+    this.#last = command.name;
     const denial = this.guest.denial(command, argv, command.flags.includes("denyoom"));
     return denial === null ? { command, argv } : this.#denied(denial);
   }

@@ -2,7 +2,13 @@
 import { Socket } from "node:net";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ClientSocket } from "../../net/connections/client-socket.js";
-import { type Closing, closing, Dialect, type Served } from "../../net/connections/dialect.js";
+import {
+  type ClientDoing,
+  type Closing,
+  closing,
+  Dialect,
+  type Served,
+} from "../../net/connections/dialect.js";
 import { FrameQueue } from "../../protocol/frame-queue.js";
 import type { ConnectionHost } from "./connection-host.js";
 import type { Session } from "./session.js";
@@ -45,6 +51,10 @@ export class DbsyncDialect extends Dialect<Buffer> {
 
   override get heldBytes(): number {
     return this.parser.heldBytes + (this.#session?.heldBytes ?? 0);
+  }
+
+  override get doing(): ClientDoing {
+    return this.#session?.doing ?? super.doing;
   }
 
   override gone(): void {

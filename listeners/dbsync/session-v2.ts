@@ -6,11 +6,12 @@
 import { REFUSALS } from "../../engine/answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../engine/answers/request.js";
 import { noteSlowEnvelope } from "../../engine/slow-log/slow-envelope.js";
-import { type Closing, closing } from "../../net/connections/dialect.js";
-import type { ByteString } from "../../protocol/byte-string.js";
+import { type ClientDoing, type Closing, closing } from "../../net/connections/dialect.js";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { hexOf, NO_KEY, signerOf } from "../../protocol/version-2/envelope.js";
+import { firstCommandName } from "../../protocol/version-2/envelope-head.js";
 import {
   type ClientMessage,
   type Hello,
@@ -32,6 +33,8 @@ import type { MembersHello, Session, Spoken } from "./session.js";
 const VERSION = 2;
 /** Of a key's id, where it has no label. */
 const KEY_DIGITS = 12;
+/** Of an envelope: its header, and the name of its first command. */
+const HEAD_SHOWN_BYTES = 512;
 /** Bytes of a result besides its replies; 200 would do. */
 const HEAD_BYTES = 1024;
 /** Requests of a connection that may wait for their answers, besides those that wait for other daemons. */
@@ -45,6 +48,8 @@ export class SessionV2 implements Session {
   isProven = false;
   readonly #host: ConnectionHost;
   readonly #connection: LiveConnection;
+  /** The beginning of the last envelope that was taken: a copy, since views keep all of what they came in alive. */
+  #last = "";
   /** null: its client has not asked to be told anything. */
   #live: LiveSession | null = null;
   #hasServed = false;
@@ -55,6 +60,12 @@ export class SessionV2 implements Session {
     this.listener = host.listener;
     this.#host = host;
     this.#connection = connection;
+  }
+
+  get doing(): ClientDoing {
+    const body = Buffer.from(this.#last, "latin1");
+    const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
+    return { name: label, command: firstCommandName(body).toLowerCase() };
   }
 
   get heldBytes(): number {
@@ -158,6 +169,7 @@ export class SessionV2 implements Session {
   #speak(answer: EnvelopeAnswer, body: Buffer): string {
     this.isProven ||= isProof(answer);
     if (answer.kind === "result") {
+      this.#last = bytesOf(body, 0, Math.min(body.length, HEAD_SHOWN_BYTES));
       const { id, units, errors, replies } = answer;
       const { pipeline, environment, daemon, observer } = this.#host;
       observer.served(this.listener, units, errors);

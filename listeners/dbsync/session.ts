@@ -1,6 +1,6 @@
 /** What a connection speaks: payloads of frames in, whole frames out. There is one for each version. */
 
-import type { Closing } from "../../net/connections/dialect.js";
+import type { ClientDoing, Closing } from "../../net/connections/dialect.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { ConnectionHost } from "./connection-host.js";
 
@@ -23,6 +23,7 @@ export interface Session {
   /** Whether requests are served beside so many that have not been answered. */
   takes(pending: number): boolean;
   serve(payload: Buffer): Spoken | MembersHello | Promise<Spoken>;
+  readonly doing?: ClientDoing;
   /** Bytes of what it remembers for its client. */
   readonly heldBytes?: number;
   /** The connection is no more. */

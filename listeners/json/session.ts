@@ -1,8 +1,10 @@
 /** What is remembered of a JSON connection: who has logged in. Requests in, answers out; knows nothing of bytes. */
+
 import { isUtf8 } from "node:buffer";
 import type { Denial, Guest } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
 import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
+import type { ClientDoing } from "../../net/connections/dialect.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { Limits } from "../../options/limits.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
@@ -67,6 +69,10 @@ export class JsonSession implements ActionHost {
     const { records, carries } = this.#host.path;
     if (!records) return "moving";
     return carries ? "long" : "counted";
+  }
+
+  get doing(): ClientDoing {
+    return this.#commands.doing;
   }
 
   /** Whether nobody has logged in who has to. */

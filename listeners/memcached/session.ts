@@ -6,6 +6,7 @@
 import type { Denial } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
 import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
+import type { ClientDoing } from "../../net/connections/dialect.js";
 import type { Environment } from "../../net/process/environment.js";
 import { version } from "../../net/process/version.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -47,6 +48,10 @@ export class MemcachedSession {
     this.#host = host;
     this.#commands = new UserCommands(host, denied);
     this.#sender = new GuestSender(this.#commands.guest, host.environment);
+  }
+
+  get doing(): ClientDoing {
+    return this.#commands.doing;
   }
 
   /** Whether nobody has logged in who has to. */

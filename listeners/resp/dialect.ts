@@ -4,7 +4,13 @@
  */
 
 import type { ClientConnection } from "../../net/connections/client-connection.js";
-import { type Answer, type Closing, closing, Dialect } from "../../net/connections/dialect.js";
+import {
+  type Answer,
+  type ClientDoing,
+  type Closing,
+  closing,
+  Dialect,
+} from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
@@ -64,6 +70,10 @@ export class RespDialect extends Dialect<Argv> {
     this.parser.trusted = this.#session.user !== null;
     // Where nobody has to log in a first command may be as long as any.
     if (this.parser.trusted) connection.trust();
+  }
+
+  override get doing(): ClientDoing {
+    return { name: this.#session.guest.name ?? "", command: this.#client.lastCommand ?? "" };
   }
 
   override isFirstByte(byte: number): boolean {

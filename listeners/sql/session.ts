@@ -6,6 +6,7 @@
 import type { Denial } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
 import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
+import type { ClientDoing } from "../../net/connections/dialect.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
@@ -37,6 +38,10 @@ export class SqlSession {
     this.#host = host;
     this.#commands = new UserCommands(host, (denial) => this.#denied(denial));
     this.#sender = new SteppedSender(this.#commands.guest, host.environment);
+  }
+
+  get doing(): ClientDoing {
+    return this.#commands.doing;
   }
 
   /** Whether nobody has logged in who has to. */

@@ -9,7 +9,14 @@ import { traceFrame } from "../process/log.js";
 import { ClientOutput } from "./client-output.js";
 import type { ClientSocket } from "./client-socket.js";
 import type { Hosted, SocketHost } from "./connection-host.js";
-import { type Closing, closing, type Dialect, type HandOver, type Served } from "./dialect.js";
+import {
+  type ClientDoing,
+  type Closing,
+  closing,
+  type Dialect,
+  type HandOver,
+  type Served,
+} from "./dialect.js";
 import { wrongBeginning } from "./first-byte.js";
 import { HeldBytes } from "./held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "./linger.js";
@@ -75,6 +82,10 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
 
   get heldBytes(): number {
     return this.#held.total;
+  }
+
+  get doing(): ClientDoing {
+    return this.#dialect.doing;
   }
 
   checkTime(now: number): void {

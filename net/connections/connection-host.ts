@@ -4,6 +4,7 @@ import type { Environment } from "../process/environment.js";
 import type { ByteBudget } from "./byte-budget.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
+import type { ClientDoing } from "./dialect.js";
 import type { Pushes } from "./pushes.js";
 import type { RefusalLog } from "./refusal-log.js";
 
@@ -15,6 +16,7 @@ export interface Hosted {
   readonly address: string;
   /** Bytes of unfinished requests and untaken answers. */
   readonly heldBytes: number;
+  readonly doing: ClientDoing;
   /** `uptime` milliseconds. */
   readonly openedAt: number;
   /** When the present request began, or it was heard last; `uptime` milliseconds. */

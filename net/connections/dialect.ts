@@ -86,6 +86,16 @@ export interface RequestParser<Request> {
   next(): Request | null;
 }
 
+/** What a connection's client did last, for administrators; "": not known. */
+export interface ClientDoing {
+  /** The user, or the signing key's label or first digits. */
+  readonly name: string;
+  /** The name of its last command, without its arguments. */
+  readonly command: string;
+}
+
+const DOING_NOTHING: ClientDoing = { name: "", command: "" };
+
 export abstract class Dialect<Request> {
   /** For metrics. */
   abstract readonly listener: string;
@@ -104,6 +114,10 @@ export abstract class Dialect<Request> {
   /** Bytes of requests that have not been served. */
   get heldBytes(): number {
     return this.parser.heldBytes;
+  }
+
+  get doing(): ClientDoing {
+    return DOING_NOTHING;
   }
 
   /** Whether a request has begun of which the rest has to come within --idle-timeout. */

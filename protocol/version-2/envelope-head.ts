@@ -4,6 +4,8 @@
  * Source: docs/protocol-v2.md "Envelope".
  */
 
+import type { ByteString } from "../byte-string.js";
+import { MalformedFrame } from "../errors.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { type EnvelopeHeader, readStart, SEQ_MAX, signerOf } from "./envelope.js";
 
@@ -34,6 +36,23 @@ export function readHead(body: Buffer): EnvelopeHead {
   if (!(at <= Number.MAX_SAFE_INTEGER && seq <= SEQ_MAX))
     throw reader.malformed("expected a date in the header: at and seq");
   return { key, at, seq };
+}
+
+/** Returns the name of the first command of a body whose end may be missing; "": it is not there. */
+export function firstCommandName(body: Buffer): ByteString {
+  try {
+    const reader = new RespReader(body);
+    const { names } = readStart(reader);
+    for (let i = 0; i < names; i += 2) {
+      reader.readBulkView();
+      skipValue(reader, body);
+    }
+    reader.readArrayHead();
+    return reader.readBulk();
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return "";
+    throw problem;
+  }
 }
 
 function skipValue(reader: RespReader, body: Buffer): void {

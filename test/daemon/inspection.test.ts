@@ -73,9 +73,16 @@ test("CONFIG GET tells options by their long names, and what is not set as empty
   assert.deepEqual(told, ["data", "", "max-connections", "10000"]);
 });
 
-test("CLIENT LIST tells who is connected, of every listener", async () => {
+test("CLIENT LIST tells who is connected, of every listener, and what it did last, without its arguments", async () => {
+  await app.call(["SET", "secret", "value"]);
   const lines = String(await root.call(["CLIENT", "LIST"])).trimEnd();
-  assert.match(lines, /^addr=127\.0\.0\.1:\d+ listener=dbsync age=\d+ idle=\d+ tot-mem=\d+$/m);
+  assert.match(
+    lines,
+    /^addr=127\.0\.0\.1:\d+ listener=dbsync age=\d+ idle=\d+ tot-mem=\d+ name=\S* cmd=\S+$/m,
+  );
+  assert.match(lines, / name=app-public cmd=set$/m);
+  assert.match(lines, / name=root-public cmd=\S+$/m);
+  assert.doesNotMatch(lines, /secret|value/);
 });
 
 test("SLOWLOG is one for all ways in", async () => {

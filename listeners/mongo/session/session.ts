@@ -8,6 +8,7 @@ import type { LastWrite } from "../../../engine/users/command-path.js";
 import type { Denial, Guest } from "../../../engine/users/guest.js";
 import { GuestSender } from "../../../engine/users/guest-sender.js";
 import { UserCommands, type UserCommandsParts } from "../../../engine/users/user-commands.js";
+import type { ClientDoing } from "../../../net/connections/dialect.js";
 import type { Environment } from "../../../net/process/environment.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
@@ -59,6 +60,10 @@ export class MongoSession implements CommandHost {
   }
 
   /** Whether nobody has logged in who has to. */
+  get doing(): ClientDoing {
+    return this.#commands.doing;
+  }
+
   get isStranger(): boolean {
     return this.#guest.user === null;
   }
