@@ -41,17 +41,17 @@ type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
 
 export class DeadLetters {
   readonly #parts: DeadLettersParts;
-  readonly #folder: LettersFolder;
+  readonly folder: LettersFolder;
 
   constructor(parts: DeadLettersParts) {
     this.#parts = parts;
-    this.#folder = new LettersFolder(parts.data);
+    this.folder = new LettersFolder(parts.data);
   }
 
   /** How many wait for an operator. @param now  milliseconds since 1970 */
   waiting(now: number): number {
     try {
-      return this.#folder.countWaiting(now);
+      return this.folder.countWaiting(now);
     } catch {
       // A folder that cannot be read is told of at the start, and where letters are to be kept.
       return 0;
@@ -60,7 +60,7 @@ export class DeadLetters {
 
   /** At the start: what a process before has left undecided are letters, or not. */
   decide(storage: Pick<Storage, "mark">): void {
-    const { path } = this.#folder;
+    const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
     try {
       for (const name of namesIn(path)) {
@@ -78,8 +78,8 @@ export class DeadLetters {
     const date = dateText(cutAt).replaceAll(":", "-");
     const name = `${date}-${randomBytes(NAME_BYTES).toString("hex")}`;
     const { most, write = writeSync } = this.#parts;
-    const disk = { most, write, taken: () => this.#folder.bytes };
-    return new LettersOfSnapshot(join(this.#folder.path, name), disk);
+    const disk = { most, write, taken: () => this.folder.bytes };
+    return new LettersOfSnapshot(join(this.folder.path, name), disk);
   };
 }
 

@@ -15,6 +15,7 @@ import { DUE_AHEAD_MS } from "../../timeline/waiting.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import { blame } from "./blame.js";
+import { deadLetters } from "./dead-letters.js";
 import { fates } from "./fates.js";
 import { log } from "./log.js";
 import { pastState } from "./past-state.js";
@@ -53,6 +54,10 @@ export class History {
     const scene = ({ db }: Unit) => ({ recalls, db, last: now() + DUE_AHEAD_MS });
     this.#handlers = new Map<string, Handler>([
       ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
+      [
+        "TIMELINE|DEADLETTERS",
+        (argv) => deadLetters(argv, this.node.keeping.letters, this.node.timeline.ring),
+      ],
       ["TIMELINE|FATE", (argv) => fates(argv, this.node, this.recorder)],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],

@@ -6,6 +6,8 @@ import { custom, echoed, syntaxError } from "../../store/arguments/errors.js";
 /** Units that one answer may have. */
 export const UNITS_MOST = 10_000;
 const UNITS_DEFAULT = 100;
+/** Dead letters that one answer may have: each is read from the disk. */
+const LETTERS_MAX = 200;
 /** Milliseconds before TO, where no FROM is given. */
 const SPAN_DEFAULT_MS = 60 * 60 * 1000;
 const SIGNER_DIGITS_LEAST = 4;
@@ -49,6 +51,16 @@ export function readBlameFrom(argv: readonly ByteString[]): number | null {
 /** @param argv  `TIMELINE STATUS …`. @returns null: not asked for. @throws CommandFailure */
 export function readStatusUpTo(argv: readonly ByteString[]): number | null {
   return dateOption(readOptions(argv, 2, ["UPTO"]), "UPTO");
+}
+
+/** @param argv  `TIMELINE DEADLETTERS …`. @throws CommandFailure */
+export function readLettersQuery(argv: readonly ByteString[]): {
+  readonly from: number;
+  readonly limit: number;
+} {
+  const options = readOptions(argv, 2, ["FROM", "LIMIT"]);
+  const limit = countOption(options, "LIMIT", LETTERS_MAX) ?? UNITS_DEFAULT;
+  return { from: dateOption(options, "FROM") ?? 0, limit };
 }
 
 /** @throws CommandFailure */

@@ -64,7 +64,7 @@ export function namesAndValues(fields: Readonly<Record<string, Reply>>): Reply[]
 }
 
 /** Of each command its name at least, as long as there is room. */
-function shownCommands(commands: readonly (readonly ByteString[])[]): Reply {
+export function shownCommands(commands: readonly (readonly ByteString[])[]): Reply {
   const shown: Reply[] = [];
   let room = SHOWN_ARGUMENTS_MOST;
   for (const argv of commands) {

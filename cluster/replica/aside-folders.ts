@@ -17,6 +17,7 @@ import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { TimelineParts } from "../../timeline/timeline-owner.js";
 import { DeadLetters } from "../dead-letters/kept-letters.js";
+import type { LettersFolder } from "../dead-letters/letters-folder.js";
 
 /** In the data folder. */
 const ASIDE_FOLDER = "replaced";
@@ -88,6 +89,8 @@ export function asideOf(
 export interface Keeping extends Pick<TimelineParts, "openAside" | "keepDamaged" | "openLetters"> {
   /** Dead letters that wait for an operator. @param now  milliseconds since 1970 */
   readonly waitingLetters: (now: number) => number;
+  /** The folder of dead letters; null: there is no data folder. */
+  readonly letters: LettersFolder | null;
 }
 
 /** What an earlier process left undecided is decided. */
@@ -99,6 +102,7 @@ export function keepingIn({ data, limits }: Settings, storage: Storage, log: Tim
     keepDamaged: keepDamagedIn(data),
     openLetters: letters?.open ?? null,
     waitingLetters: (now) => letters?.waiting(now) ?? 0,
+    letters: letters?.folder ?? null,
   };
 }
 

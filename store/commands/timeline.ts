@@ -50,6 +50,13 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
         complexity: "O(N), N: what was recorded since FROM",
         summary: "Which signers changed a key, by what: TIMELINE BLAME key [FROM ms].",
       },
+      "TIMELINE|DEADLETTERS": {
+        arity: -2,
+        keys: allDbs("read"),
+        complexity: "O(N), N: dead letters",
+        summary:
+          "Writes that this daemon had acknowledged and had to let go of: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
+      },
       "TIMELINE|FATE": {
         arity: -4,
         keys: none,

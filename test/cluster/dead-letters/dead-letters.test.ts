@@ -13,11 +13,16 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DeadLetters, type DeadLettersParts } from "../../../cluster/dead-letters/kept-letters.js";
 import { LettersFolder } from "../../../cluster/dead-letters/letters-folder.js";
+import { deadLetters } from "../../../cluster/history/dead-letters.js";
+import { writeReply } from "../../../protocol/resp/resp-writer.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+import type { KeyRing } from "../../../store/key-ring.js";
 import type { LetterReason, LetterWriter } from "../../../timeline/dead-letters.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import type { Mark } from "../../../timeline/entries/storage.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeFolder } from "../../daemon/replicas.js";
+import { double } from "../../support/double.js";
 import { entryAt } from "../../timeline/support/timeline-subject.js";
 
 const CUT_AT = Date.UTC(2030, 0, 2, 3, 4, 5);
@@ -285,4 +290,32 @@ test("the same letter that was let go of twice is one, and one that is decided c
   assert.ok(existsSync(file));
   appendFileSync(join(data.path, "dead-letters", "of somebody else"), "x");
   assert.equal(new LettersFolder(data.path).list().letters.length, 1);
+});
+
+test("TIMELINE DEADLETTERS shows the oldest first, a page at a time, and reads no long one", async () => {
+  using data = makeFolder();
+  const letters = lettersIn(data.path);
+  const long = entryAt(CUT_AT, `SET long ${"x".repeat(100_000)}`);
+  await keepAll(letters, [...some(5), long]);
+  const ring = double<KeyRing>({ find: () => undefined });
+  const ask = (...words: string[]) => {
+    const reply = deadLetters(["TIMELINE", "DEADLETTERS", ...words], letters.folder, ring);
+    return writeReply(reply);
+  };
+  const all = ask();
+  assert.match(all, /SET\r\n\$2\r\nk0\r\n.*SET\r\n\$2\r\nk4\r\n/s);
+  assert.match(all, /missing/);
+  assert.doesNotMatch(all, /xxxx/, "it is listed without its commands");
+  const page = ask("LIMIT", "2", "FROM", String(CUT_AT - 999));
+  assert.match(page, /k1.*k2/s);
+  assert.doesNotMatch(page, /k0|k3/);
+  assert.match(page, /left\r\n:3\r\n/);
+  for (const wrong of [
+    ["LIMIT", "201"],
+    ["LIMIT", "0"],
+    ["FROM", "x"],
+    ["KEY", "k"],
+  ])
+    assert.throws(() => ask(...wrong), CommandFailure, wrong.join(" "));
+  assert.match(writeReply(deadLetters(["TIMELINE", "DEADLETTERS"], null, ring)), /letters\r\n\*0\r\n/);
 });
