@@ -1,6 +1,6 @@
 /** What is known of one daemon. */
 
-import type { Problem } from "../../protocol/figures/timeline-problems.js";
+import type { Problem } from "../../protocol/figures/problem.js";
 import type { ShownDaemon } from "./daemon-report.js";
 import type { TimelineStatus } from "./timeline-status.js";
 

@@ -11,7 +11,8 @@ import {
   orderProblem,
   stateProblems,
 } from "../../protocol/figures/daemon-problems.js";
-import { type Diagnosis, diagnose, type Problem } from "../../protocol/figures/timeline-problems.js";
+import type { Problem } from "../../protocol/figures/problem.js";
+import { type Diagnosis, diagnose } from "../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
 import { short } from "./daemon-report.js";

@@ -1,5 +1,5 @@
 /** What is bad about a daemon besides its timeline, and what to do: the sentences of dbsync doctor, of the dashboard too. */
-import type { Problem } from "./timeline-problems.js";
+import type { Problem } from "./problem.js";
 
 /** Messages of a stream that a daemon may be behind without a problem; the alarm's number. */
 const BEHIND_MAX = 10_000;

@@ -1,6 +1,8 @@
 /** What is bad about a daemon's timeline, without the names of keys and the ids that only administrators are shown. */
+
+import type { Problem } from "./problem.js";
 import type { TimelineReport } from "./timeline-figures.js";
-import { diagnose, diagnosed, type Problem } from "./timeline-problems.js";
+import { diagnose, diagnosed } from "./timeline-problems.js";
 
 const HIDDEN_KEY = "(dbsync doctor names it)";
 const HIDDEN_COMMAND = "CLUSTER ADD … (dbsync doctor shows it)";

@@ -1,14 +1,8 @@
 /** What is bad about a timeline and its members, and what to do. */
 
 import { dateText } from "../version-2/envelope.js";
+import type { Problem } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
-
-/** `fix`: what to do. `isPassing`: it may end by itself. */
-export interface Problem {
-  readonly text: string;
-  readonly fix: string;
-  readonly isPassing: boolean;
-}
 
 /** Members' clocks further off than this are counted as wrong by themselves as well. */
 const SKEW_MOST_MS = 2000;
