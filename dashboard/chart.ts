@@ -1,95 +1,228 @@
-/** A figure with a line of its last two minutes. */
-import { drawn, say } from "./elements.js";
+/** A chart of one or two figures of the last hour: axes with units, and the value under the pointer or the arrow keys. */
+import { SAMPLE_EVERY_MS, type SampleName } from "../protocol/json/dashboard-frame.js";
+import { drawn, made, say } from "./elements.js";
+import { HOUR_MS, Series } from "./series.js";
 
-/** Values, one a second. */
-const VALUES_MOST = 120;
-const HEIGHT = 64;
+const HEIGHT = 120;
+const TOP = 8;
+const FOOT = 18;
+const FULL = HEIGHT - TOP - FOOT;
+/** Of the values' axis, and of half the name of a time. */
+const LEFT = 64;
+const RIGHT = 8;
+const MINUTE_MS = 60_000;
+/** Spans of the axis: a daemon that was started lately has a part of the hour. */
+const SPANS = [5 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS];
+/** Where the axis has names, as shares of its span before now. */
+const SHARES = [1, 0.8, 0.6, 0.4, 0.2, 0];
+/** Where samples are further apart, the line breaks: the daemon stood still, or was another one. */
+const GAP_MS = 2.5 * SAMPLE_EVERY_MS;
+const LINES = ["one", "two"] as const;
 
-export interface ChartParts {
-  readonly name: string;
+export interface ChartOptions {
+  /** With its unit. */
+  readonly title: string;
+  readonly lines: readonly { readonly series: SampleName; readonly name: string }[];
   readonly text: (value: number) => string;
-  /** What the second line is, where there is one. */
-  readonly second?: string;
+  /** Whether its axis has whole numbers only. */
+  readonly isCount?: boolean;
+  /** Why there is nothing to show. */
+  readonly empty: string;
 }
 
-type Value = number | null;
+interface Point {
+  readonly at: number;
+  readonly values: readonly (number | null)[];
+}
 
 export class Chart {
-  readonly element = document.createElement("figure");
-  readonly #parts: ChartParts;
-  readonly #values: (readonly Value[])[] = [];
-  readonly #now = document.createElement("b");
-  readonly #more = document.createElement("span");
-  readonly #svg = drawn("svg", { role: "img", "aria-label": "" });
-  readonly #paths = [
-    drawn("path", { class: "area" }),
-    drawn("path", { class: "one" }),
-    drawn("path", { class: "two" }),
-  ];
+  readonly element = made("figure", "", "card chart");
+  readonly #options: ChartOptions;
+  readonly #columns: readonly number[];
+  readonly #now = made("b");
+  readonly #more = made("span", "", "quiet");
+  readonly #readout = made("p", "", "readout");
+  readonly #empty = made("p", "", "empty quiet");
+  readonly #svg = drawn("svg", { role: "img", tabindex: 0, "aria-label": "" });
+  readonly #area = drawn("path", { class: "area" });
+  readonly #paths = LINES.map((name) => drawn("path", { class: name }));
+  readonly #grid = [0, 0.5, 1].map(() => drawn("line", { class: "grid" }));
+  readonly #heights = [0, 0.5, 1].map(() => drawn("text", { "text-anchor": "end", x: LEFT - 6 }));
+  readonly #times = SHARES.map(() => drawn("text", { y: HEIGHT - 4, "text-anchor": "middle" }));
+  readonly #cursor = drawn("line", { class: "cursor", y1: TOP, y2: HEIGHT - FOOT, visibility: "hidden" });
+  #points: readonly Point[] = [];
+  #end = 0;
+  #span = HOUR_MS;
+  /** Date under the pointer or chosen by keys; null: none. */
+  #chosen: number | null = null;
 
-  constructor(parts: ChartParts) {
-    this.#parts = parts;
+  constructor(options: ChartOptions) {
+    this.#options = options;
+    this.#columns = options.lines.map(({ series }) => Series.column(series));
     const caption = document.createElement("figcaption");
-    const name = document.createElement("span");
-    say(name, parts.name);
-    this.#more.className = "quiet";
-    caption.append(this.#now, name, this.#more);
-    this.#svg.append(...this.#paths);
-    this.element.className = "card";
-    this.element.append(caption, this.#svg);
-  }
-
-  /** One value for each line. */
-  add(values: readonly Value[]): void {
-    this.#values.push(values);
-    if (this.#values.length > VALUES_MOST) this.#values.shift();
-  }
-
-  draw(): void {
-    const { name, text, second } = this.#parts;
-    const width = Math.max(1, this.#svg.clientWidth);
-    const most = Math.max(...this.#values.flat().map((value) => value ?? 0));
-    this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    const [one, two] = [this.#path(0, width, most), this.#path(1, width, most)];
-    for (const [index, path] of [second === undefined ? this.#area(width, most) : "", one, two].entries())
-      this.#paths[index]?.setAttribute("d", path);
-    const [now, high] = this.#values.at(-1) ?? [];
-    const shown = now == null ? "–" : text(now);
-    say(this.#now, shown);
-    const other = second === undefined ? "" : `${second} ${high == null ? "–" : text(high)}, `;
-    say(this.#more, `${other}highest ${text(most)}`);
-    this.#svg.setAttribute(
-      "aria-label",
-      `${name}: now ${shown}, ${other}highest of two minutes ${text(most)}`,
+    const values = made("p", "", "values");
+    values.append(this.#now, this.#more);
+    caption.append(made("h3", options.title), values);
+    this.#svg.append(
+      ...this.#grid,
+      this.#area,
+      ...this.#paths,
+      ...this.#heights,
+      ...this.#times,
+      this.#cursor,
     );
+    this.#readout.setAttribute("role", "status");
+    say(this.#empty, options.empty);
+    this.element.append(caption, this.#svg, this.#empty, this.#readout);
+    this.#svg.addEventListener("pointermove", (event) => {
+      this.#choose(this.#dateAt(event.clientX - this.#svg.getBoundingClientRect().left));
+    });
+    this.#svg.addEventListener("pointerleave", () => this.#choose(null));
+    this.#svg.addEventListener("blur", () => this.#choose(null));
+    this.#svg.addEventListener("keydown", (event) => this.#step(event));
   }
 
-  #x(index: number, width: number): number {
-    return width - ((this.#values.length - 1 - index) * width) / (VALUES_MOST - 1);
+  /** @param now  by the daemon's clock */
+  draw({ rows }: Series, now: number): void {
+    const first = now - HOUR_MS;
+    this.#end = now;
+    this.#points = rows
+      .map((row) => ({ at: Number(row[0]), values: this.#columns.map((column) => row[column] ?? null) }))
+      .filter(({ at }) => at >= first);
+    const age = now - (this.#points[0]?.at ?? now);
+    this.#span = SPANS.find((span) => span >= age) ?? HOUR_MS;
+    const known = this.#points.flatMap(({ values }) => values).filter((value) => value !== null);
+    this.#svg.toggleAttribute("hidden", known.length === 0);
+    this.#empty.hidden = known.length > 0;
+    const { text, title, isCount = false } = this.#options;
+    const highest = known.reduce((most, value) => Math.max(most, value), 0);
+    const top = roundedUp(highest, isCount);
+    this.#drawAxes(top);
+    for (const [line, path] of this.#paths.entries()) path.setAttribute("d", this.#path(line, top));
+    this.#area.setAttribute("d", this.#columns.length === 1 ? this.#areaPath(top) : "");
+    const [now1 = null, now2 = null] = this.#points.at(-1)?.values ?? [];
+    const shown = now1 === null ? "–" : text(now1);
+    const second =
+      this.#columns.length < 2 ? "" : `${this.#options.lines[1]?.name} ${now2 === null ? "–" : text(now2)}, `;
+    say(this.#now, shown);
+    say(this.#more, known.length === 0 ? "" : `${second}highest ${text(highest)}`);
+    const label = `${title}, the last hour: now ${shown}, ${second}highest ${text(highest)}. Arrow keys read values.`;
+    this.#svg.setAttribute("aria-label", label);
+    this.#choose(this.#chosen);
   }
 
-  #path(line: number, width: number, most: number): string {
-    let isOn = false;
-    const steps: string[] = [];
-    for (const [index, values] of this.#values.entries()) {
-      const value = values[line] ?? null;
-      if (value !== null) {
-        const y = HEIGHT - 2 - ((HEIGHT - 6) * value) / (most || 1);
-        steps.push(`${isOn ? "L" : "M"}${this.#x(index, width).toFixed(1)} ${y.toFixed(1)}`);
-      }
-      isOn = value !== null;
+  get #width(): number {
+    return Math.max(LEFT + RIGHT + 1, this.#svg.clientWidth);
+  }
+
+  #x(at: number): number {
+    return LEFT + ((at - this.#end + this.#span) / this.#span) * (this.#width - LEFT - RIGHT);
+  }
+
+  #dateAt(x: number): number {
+    return this.#end - this.#span + ((x - LEFT) / (this.#width - LEFT - RIGHT)) * this.#span;
+  }
+
+  #y(value: number, top: number): number {
+    return HEIGHT - FOOT - (FULL * value) / top;
+  }
+
+  #drawAxes(top: number): void {
+    const width = this.#width;
+    this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    for (const [index, share] of [0, 0.5, 1].entries()) {
+      const y = this.#y(top * share, top).toFixed(1);
+      const line = this.#grid[index];
+      for (const [name, value] of Object.entries({ x1: LEFT, x2: width - RIGHT, y1: y, y2: y }))
+        line?.setAttribute(name, String(value));
+      const label = this.#heights[index];
+      label?.setAttribute("y", String(Number(y) + 4));
+      if (label !== undefined) say(label, this.#options.text(top * share));
     }
-    return steps.join("");
+    for (const [index, share] of SHARES.entries()) {
+      const label = this.#times[index];
+      if (label === undefined) continue;
+      label.setAttribute("x", this.#x(this.#end - share * this.#span).toFixed(1));
+      if (share === 0) label.setAttribute("text-anchor", "end");
+      say(label, share === 0 ? "now" : `−${(share * this.#span) / MINUTE_MS} min`);
+      label.setAttribute("visibility", width < 300 && index % 2 === 1 ? "hidden" : "visible");
+    }
+  }
+
+  #path(line: number, top: number): string {
+    let lastAt = Number.NEGATIVE_INFINITY;
+    return this.#points
+      .map(({ at, values }) => {
+        const value = values[line] ?? null;
+        if (value === null) return "";
+        const step = at - lastAt > GAP_MS ? "M" : "L";
+        lastAt = at;
+        // One sample alone is a point.
+        const dot = step === "M" ? "h.1" : "";
+        return `${step}${this.#x(at).toFixed(1)} ${this.#y(value, top).toFixed(1)}${dot}`;
+      })
+      .join("");
   }
 
   /** What is below the line. */
-  #area(width: number, most: number): string {
-    const first = this.#values.findIndex(([value]) => value !== null);
-    if (first < 0) return "";
-    const points = this.#values.slice(first).map(([value], index) => {
-      const y = HEIGHT - 2 - ((HEIGHT - 6) * (value ?? 0)) / (most || 1);
-      return `L${this.#x(index + first, width).toFixed(1)} ${y.toFixed(1)}`;
-    });
-    return `M${this.#x(first, width).toFixed(1)} ${HEIGHT}${points.join("")}V${HEIGHT}Z`;
+  #areaPath(top: number): string {
+    const known = this.#points.filter(({ values: [value = null] }) => value !== null);
+    const [first] = known;
+    const last = known.at(-1);
+    if (first === undefined || last === undefined) return "";
+    const steps = known.map(
+      ({ at, values: [value] }) => `L${this.#x(at).toFixed(1)} ${this.#y(value ?? 0, top).toFixed(1)}`,
+    );
+    const floor = HEIGHT - FOOT;
+    return `M${this.#x(first.at).toFixed(1)} ${floor}${steps.join("")}L${this.#x(last.at).toFixed(1)} ${floor}Z`;
   }
+
+  /** Shows the sample that is nearest to a date. */
+  #choose(at: number | null): void {
+    this.#chosen = at;
+    const point = at === null ? null : this.#nearest(at);
+    this.#cursor.setAttribute("visibility", point === null ? "hidden" : "visible");
+    if (point === null) {
+      say(this.#readout, "");
+      return;
+    }
+    const x = this.#x(point.at).toFixed(1);
+    this.#cursor.setAttribute("x1", x);
+    this.#cursor.setAttribute("x2", x);
+    const { lines, text } = this.#options;
+    const values = lines.map(({ name }, line) => {
+      const value = point.values[line] ?? null;
+      return `${lines.length > 1 ? `${name} ` : ""}${value === null ? "–" : text(value)}`;
+    });
+    say(this.#readout, `${new Date(point.at).toLocaleTimeString()}: ${values.join(", ")}`);
+  }
+
+  #nearest(at: number): Point | null {
+    let best: Point | null = null;
+    for (const point of this.#points)
+      if (best === null || Math.abs(point.at - at) < Math.abs(best.at - at)) best = point;
+    return best;
+  }
+
+  #step(event: KeyboardEvent): void {
+    const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -60, PageDown: 60 }[event.key];
+    if (event.key === "Escape") this.#choose(null);
+    if (by === undefined || this.#points.length === 0) return;
+    event.preventDefault();
+    const from =
+      this.#chosen === null
+        ? this.#points.length
+        : this.#points.findIndex(({ at }) => at >= (this.#chosen ?? 0));
+    const index = Math.max(0, Math.min(this.#points.length - 1, from + by));
+    this.#choose(this.#points[index]?.at ?? null);
+  }
+}
+
+/** Returns the end of an axis: 1, 2 or 5 times a power of ten; of whole numbers, one whose half is whole. */
+function roundedUp(value: number, isCount: boolean): number {
+  if (value <= 0) return isCount ? 2 : 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  const factors = isCount ? [1, 2, 4, 10] : [1, 2, 5, 10];
+  const top = (factors.find((factor) => factor * power >= value) ?? 10) * power;
+  return isCount ? Math.max(2, top) : top;
 }

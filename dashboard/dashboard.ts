@@ -1,76 +1,110 @@
-/** The page of --admin: what the daemon tells each second, part by part. */
+/** The page of --admin: what the daemon sends each second, part by part. */
 import type { DashboardFrame, FrameMember } from "../protocol/json/dashboard-frame.js";
 import { Chart } from "./chart.js";
 import { at, say } from "./elements.js";
 import { Feed } from "./feed.js";
 import { isAway, showListeners, showMembers, showRoom } from "./lists.js";
+import { showProblems } from "./problems.js";
+import { Series } from "./series.js";
 import { prepareSigning } from "./signing.js";
 import { Strip } from "./strip.js";
-import { bytesText, countText, millisecondsText, spanText } from "./texts.js";
+import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./texts.js";
 
-const CHARTS = {
-  units: new Chart({ name: "units a second", text: countText }),
-  recorded: new Chart({ name: "recorded a second", text: countText }),
-  refused: new Chart({ name: "refused a second", text: countText }),
-  verify: new Chart({ name: "to check a signature, p50", text: millisecondsText, second: "p99" }),
-  delay: new Chart({ name: "event loop late, p50", text: millisecondsText, second: "p99" }),
-  memory: new Chart({ name: "memory", text: bytesText }),
-};
+const NO_SAMPLE = "No figures yet: the daemon takes the first 5 s after its start, and two make a rate.";
 
+const CHARTS = [
+  new Chart({
+    title: "Commands answered, per second",
+    lines: [{ series: "units", name: "commands" }],
+    text: rateText,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Writes recorded, per second",
+    lines: [{ series: "recorded", name: "writes" }],
+    text: rateText,
+    empty: "Nothing is recorded: that needs --data or --peer. Or no two figures have come yet.",
+  }),
+  new Chart({
+    title: "Refused, per second",
+    lines: [{ series: "refused", name: "refused" }],
+    text: rateText,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Time to check a signature, ms",
+    lines: [
+      { series: "verifyHalf", name: "p50" },
+      { series: "verifyMost", name: "p99" },
+    ],
+    text: millisecondsText,
+    empty: "No signature was checked in the last hour.",
+  }),
+  new Chart({
+    title: "Delay of the event loop, ms",
+    lines: [
+      { series: "delayHalf", name: "p50" },
+      { series: "delayMost", name: "p99" },
+    ],
+    text: millisecondsText,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Memory of the process, bytes",
+    lines: [{ series: "memory", name: "memory" }],
+    text: bytesText,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Open connections",
+    lines: [{ series: "connections", name: "connections" }],
+    text: shortCountText,
+    isCount: true,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Lag of the slowest member, envelopes",
+    lines: [{ series: "lag", name: "lag" }],
+    text: shortCountText,
+    isCount: true,
+    empty: "This daemon has no timeline, and no members: that needs --data or --peer.",
+  }),
+];
+
+const series = new Series();
 const strip = new Strip(at<SVGElement>("strip"), at("strip-words"));
 let last: DashboardFrame | null = null;
-
-function unitsOf({ listeners }: DashboardFrame): number {
-  return listeners.reduce((sum, { ok, errors }) => sum + ok + errors, 0);
-}
-
-function refusalsOf({ refusals }: DashboardFrame): number {
-  return refusals.reduce((sum, { count }) => sum + count, 0);
-}
-
-/** A second's worth of a sum; null: not known, or the daemon has begun anew. */
-function rate(frame: DashboardFrame, sum: (of: DashboardFrame) => number): number | null {
-  if (last === null || last.startedAt !== frame.startedAt || frame.now <= last.now) return null;
-  return Math.max(0, ((sum(frame) - sum(last)) * 1000) / (frame.now - last.now));
-}
-
-function count(frame: DashboardFrame): void {
-  const { verify, delay, memory, timeline, now } = frame;
-  CHARTS.units.add([rate(frame, unitsOf)]);
-  CHARTS.recorded.add([timeline === null ? null : rate(frame, (of) => entriesOf(of.timeline))]);
-  CHARTS.refused.add([rate(frame, refusalsOf)]);
-  CHARTS.verify.add([verify?.half ?? null, verify?.most ?? null]);
-  CHARTS.delay.add([delay?.half ?? null, delay?.most ?? null]);
-  CHARTS.memory.add([memory.resident]);
-  if (timeline !== null) strip.add(timeline, now);
-}
+/** For how long nothing has come; null: frames come. */
+let silentMs: number | null = null;
 
 function draw(frame: DashboardFrame): void {
-  const { version, state, now, startedAt, timeline, backends } = frame;
-  const down = backends.filter(({ up }) => !up).map(({ name }) => `, ${name} is down`);
-  const isWell =
-    (state === "live" || state === "isolated") && down.length === 0 && timeline?.isFailed !== true;
-  const trouble = timeline?.isFailed ? ", the disk has failed" : timeline?.skewed ? ", its clock is off" : "";
-  say(
-    at("state"),
-    `${state}${trouble}${down.join("")}`,
-    `badge ${isWell && trouble === "" ? "good" : "bad"}`,
-  );
+  const { version, now, startedAt, timeline } = frame;
   say(at("version"), `version ${version}`);
   say(at("uptime"), `up ${spanText(now - startedAt)}`);
-  at("strip-part").hidden = timeline === null;
-  at("members-part").hidden = timeline === null;
-  for (const chart of Object.values(CHARTS)) chart.draw();
-  if (timeline !== null) {
-    strip.draw(timeline, now);
-    showMembers(timeline.members);
-  }
+  at("strip-card").hidden = timeline === null;
+  at("no-strip").hidden = timeline !== null;
+  for (const chart of CHARTS) chart.draw(series, now);
+  if (timeline !== null) strip.draw(timeline, now);
   showListeners(frame);
   showRoom(frame);
+  showState();
+}
+
+/** The state counts as long as the daemon is heard. */
+function showState(): void {
+  showProblems(last, silentMs);
+  document.body.classList.toggle("stale", silentMs !== null);
+  const isOn = silentMs === null;
+  const feed = isOn ? "connected" : `nothing received for ${spanText(silentMs ?? 0)}`;
+  say(at("feed"), last === null && isOn ? "connecting" : feed, `badge ${isOn ? "quiet" : "bad"}`);
+  if (last === null) return;
+  const { state, isHealthy } = last;
+  say(at("state"), isOn ? state : `not known, was ${state}`, `badge ${isOn && isHealthy ? "good" : "bad"}`);
+  showMembers(last, !isOn);
 }
 
 /** For those who do not see the page: what is worth being read aloud. */
-function tell(frame: DashboardFrame): void {
+function announce(frame: DashboardFrame): void {
   const membersOf = (of: DashboardFrame | null): readonly FrameMember[] => of?.timeline?.members ?? [];
   const before = new Map(membersOf(last).map((member) => [member.address, isAway(member)]));
   const news = membersOf(frame).flatMap((member) => {
@@ -82,27 +116,33 @@ function tell(frame: DashboardFrame): void {
   if (news.length > 0) say(at("told"), `${new Date(frame.now).toLocaleTimeString()}: ${news.join(", ")}`);
 }
 
-at("charts").append(...Object.values(CHARTS).map(({ element }) => element));
+addEventListener("resize", () => {
+  if (last !== null) draw(last);
+});
+at("charts").append(...CHARTS.map(({ element }) => element));
 say(at("host"), location.host);
 prepareSigning(() => last);
 new Feed({
   frame(frame) {
-    count(frame);
-    tell(frame);
+    if (last !== null && last.startedAt !== frame.startedAt) strip.clear();
+    if (frame.sample !== null) series.add(frame.sample);
+    if (frame.timeline !== null) strip.add(frame.timeline.arrivals, frame.now);
+    announce(frame);
     last = frame;
-    // Nobody sees it; when somebody does, the next frame is at most a second away.
-    if (!document.hidden) draw(frame);
+    silentMs = null;
+    // A hidden page is drawn by the next frame after it is shown, at most a second later; its title and icon are always seen.
+    if (document.hidden) showState();
+    else draw(frame);
   },
-  silent(silentMs) {
-    const isOn = silentMs === null;
-    say(
-      at("feed"),
-      isOn ? "connected" : `no word for ${spanText(silentMs)}`,
-      `badge ${isOn ? "good" : "bad"}`,
-    );
+  history(history) {
+    series.replace(history);
+    if (last === null) return;
+    strip.add(history.arrivals, last.now);
+    draw(last);
+  },
+  silent(forMs) {
+    if (forMs === null && silentMs === null) return;
+    silentMs = forMs;
+    showState();
   },
 });
-
-function entriesOf(timeline: DashboardFrame["timeline"]): number {
-  return timeline === null ? 0 : timeline.ringEntries + timeline.dataEntries;
-}

@@ -18,24 +18,103 @@ export function drawn(name: string, attributes: Readonly<Record<string, string |
   return element;
 }
 
+export function made<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  text = "",
+  className = "",
+): HTMLElementTagNameMap[Name] {
+  const element = document.createElement(name);
+  element.textContent = text;
+  element.className = className;
+  return element;
+}
+
 export interface Cell {
   readonly text: string;
   readonly className?: string;
+  /** Where its text leads. */
+  readonly href?: string | undefined;
+  /** What the button next to it copies. */
+  readonly copy?: string;
+  /** What a click on its text does. */
+  readonly act?: () => void;
 }
+
+const CELL_KEY = Symbol("what the cell shows");
+type KnownCell = HTMLTableCellElement & { [CELL_KEY]?: string };
 
 /** Makes a table's rows what they should be, changing only what is not. The first cell is the row's head. */
 export function fillTable(table: Element, rows: readonly (readonly Cell[])[]): void {
   const body = table.querySelector("tbody");
   if (body === null) return;
+  const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent ?? "");
   while (body.rows.length > rows.length) body.deleteRow(-1);
   for (const [index, cells] of rows.entries()) {
     const row = body.rows[index] ?? body.insertRow();
-    for (const [column, { text, className = "" }] of cells.entries()) {
+    for (const [column, content] of cells.entries()) {
       const cell = row.cells[column] ?? row.appendChild(document.createElement(column === 0 ? "th" : "td"));
-      if (column === 0 && cell instanceof HTMLTableCellElement) cell.scope = "row";
-      say(cell, text, className);
+      if (column === 0) cell.scope = "row";
+      // Shown on phones, where a row is a card.
+      cell.dataset["label"] = heads[column] ?? "";
+      fillCell(cell, content);
     }
   }
+}
+
+function fillCell(cell: KnownCell, { text, className = "", href, copy, act }: Cell): void {
+  if (cell.className !== className) cell.className = className;
+  const key = JSON.stringify([text, href, copy, act !== undefined]);
+  if (cell[CELL_KEY] !== key) {
+    cell[CELL_KEY] = key;
+    const content = made("span");
+    content.append(...shownText(text, { className, href, isButton: act !== undefined }));
+    if (copy !== undefined && navigator.clipboard !== undefined) content.append(" ", copyButton(copy));
+    cell.replaceChildren(content);
+  }
+  // On phones a card leaves out what is not known.
+  cell.toggleAttribute("data-none", text === "–");
+  const button = cell.querySelector<HTMLButtonElement>("button.link");
+  if (button !== null && act !== undefined) button.onclick = act;
+}
+
+/** Lines break behind the marks that divide names and addresses, not within their words. */
+const DIVIDES = /(?<=[.:@/_-])(?=[^.:@/_-])/;
+
+interface TextLook {
+  readonly className: string;
+  readonly href: string | undefined;
+  readonly isButton: boolean;
+}
+
+function shownText(text: string, { className, href, isButton }: TextLook): (Node | string)[] {
+  const divided = className.includes("name") ? text.split(DIVIDES) : [text];
+  const parts = divided.flatMap((part, index) => (index === 0 ? [part] : [made("wbr"), part]));
+  if (isButton) {
+    const button = made("button", "", "link");
+    button.type = "button";
+    button.append(...parts);
+    return [button];
+  }
+  if (href === undefined) return parts;
+  const link = made("a");
+  link.href = href;
+  link.rel = "noreferrer";
+  link.append(...parts);
+  return [link];
+}
+
+function copyButton(text: string): HTMLButtonElement {
+  const button = made("button", "Copy", "copy");
+  button.type = "button";
+  button.setAttribute("aria-label", `Copy ${text.slice(0, 200)}`);
+  button.addEventListener("click", () => {
+    navigator.clipboard.writeText(text).then(
+      () => say(button, "Copied"),
+      () => say(button, "Not copied"),
+    );
+    setTimeout(() => say(button, "Copy"), 2000);
+  });
+  return button;
 }
 
 export function fillList(list: Element, facts: readonly (readonly [name: string, value: string])[]): void {

@@ -1,25 +1,27 @@
-/** What the daemon tells, as it comes; whether it still does; and asking again where it does not. */
-import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
+/** What the daemon sends, as it comes; for how long nothing has come; and connecting again. */
+import type { DashboardFrame, DashboardHistory } from "../protocol/json/dashboard-frame.js";
 
 /** Frames come each second. */
-const SILENT_MS = 4000;
-const LOOK_MS = 1000;
+const SILENT_MS = 3000;
+const LOOK_MS = 500;
 const AGAIN_MS = 3000;
 
-export interface FeedOwner {
+export interface FeedHandlers {
   frame(frame: DashboardFrame): void;
-  /** @param silentMs  null: all is well */
+  /** The last hour, as the daemon has it; after each connection. */
+  history(history: DashboardHistory): void;
+  /** @param silentMs  null: frames come */
   silent(silentMs: number | null): void;
 }
 
 export class Feed {
-  readonly #owner: FeedOwner;
+  readonly #handlers: FeedHandlers;
   #source: EventSource | null = null;
   #heardAt = performance.now();
   #askedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(owner: FeedOwner) {
-    this.#owner = owner;
+  constructor(handlers: FeedHandlers) {
+    this.#handlers = handlers;
     this.#ask();
     setInterval(() => this.#look(), LOOK_MS);
   }
@@ -28,17 +30,28 @@ export class Feed {
     this.#source?.close();
     this.#askedAt = performance.now();
     this.#source = new EventSource("/events");
+    // Frames follow the history, and never leave a gap: what both have is the same.
+    this.#source.onopen = () => void this.#readHistory();
     this.#source.onmessage = ({ data }: MessageEvent<string>) => {
       this.#heardAt = performance.now();
-      this.#owner.frame(JSON.parse(data) as DashboardFrame);
+      this.#handlers.frame(JSON.parse(data) as DashboardFrame);
     };
   }
 
-  /** A browser asks again by itself, but gives up where it is answered by anything else, and hangs where nothing comes. */
+  async #readHistory(): Promise<void> {
+    try {
+      const response = await fetch("/history");
+      if (response.ok) this.#handlers.history((await response.json()) as DashboardHistory);
+    } catch {
+      // The connection was lost: the next one reads it.
+    }
+  }
+
+  /** A browser connects again by itself, but gives up where any other answer comes, and hangs where nothing comes. */
   #look(): void {
     const now = performance.now();
     const silent = now - this.#heardAt;
-    this.#owner.silent(silent < SILENT_MS ? null : silent);
+    this.#handlers.silent(silent < SILENT_MS ? null : silent);
     if (silent >= SILENT_MS && now - this.#askedAt >= AGAIN_MS) this.#ask();
   }
 }

@@ -1,9 +1,20 @@
-/** What the page uses of dbsyncd/browser, which it loads when somebody signs in. */
+/** What the page uses of dbsyncd/browser, which it loads when an administrator signs in. */
 
-export type SignedReply = string | number | bigint | null | object;
+export type SignedReply = string | number | bigint | boolean | null | object;
+export type Word = string | Uint8Array;
+
+interface CallOptions {
+  readonly db?: number;
+  /** Whether strings of the reply come as bytes. */
+  readonly buffers?: boolean;
+}
 
 export interface SigningClient {
-  call(command: readonly string[]): Promise<SignedReply>;
+  call(command: readonly Word[], options?: CallOptions): Promise<SignedReply>;
+  multi(
+    commands: readonly (readonly Word[])[],
+    options?: CallOptions,
+  ): Promise<readonly SignedReply[] | null>;
   publicKeyPem(): Promise<string>;
 }
 

@@ -6,6 +6,7 @@ import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,
   ARRIVALS_PAST_MS,
+  type Arrival,
   type FrameTimeline,
 } from "../protocol/json/dashboard-frame.js";
 import { drawn, say } from "./elements.js";
@@ -43,7 +44,6 @@ export class Strip {
     say(text, `−${((index + 1) * EVERY_MS) / 1000} s`);
     return text;
   });
-  #elsewhere = 0;
 
   constructor(svg: SVGElement, words: Element) {
     this.#svg = svg;
@@ -57,13 +57,13 @@ export class Strip {
     for (const edge of Object.values(this.#edges)) svg.append(edge.line, edge.name);
   }
 
-  add({ arrivals, elsewhere }: FrameTimeline, now: number): void {
-    this.#elsewhere += elsewhere;
+  /** Each bin comes with all that it counts, of several times the greatest. */
+  add(arrivals: readonly Arrival[], now: number): void {
     for (const [bin, clients, members, late] of arrivals) {
       const column = this.#columns.get(bin) ?? { clients: 0, members: 0, late: 0, mark: null };
-      column.clients += clients;
-      column.members += members;
-      column.late += late;
+      column.clients = Math.max(column.clients, clients);
+      column.members = Math.max(column.members, members);
+      column.late = Math.max(column.late, late);
       this.#columns.set(bin, column);
     }
     const first = (now - ARRIVALS_PAST_MS) / ARRIVAL_BIN_MS - 1;
@@ -74,7 +74,13 @@ export class Strip {
     }
   }
 
-  draw({ stable, published: watermark }: FrameTimeline, now: number): void {
+  /** The daemon was started again, and counts from 0. */
+  clear(): void {
+    for (const { mark } of this.#columns.values()) mark?.remove();
+    this.#columns.clear();
+  }
+
+  draw({ elsewhere, stable, published: watermark }: FrameTimeline, now: number): void {
     const width = Math.max(1, this.#svg.clientWidth);
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const x = (at: number) =>
@@ -106,7 +112,7 @@ export class Strip {
       text.setAttribute("x", String(Math.max(18, x(now - (index + 1) * EVERY_MS))));
       text.setAttribute("visibility", isNarrow && index % 2 === 0 ? "hidden" : "visible");
     }
-    this.#tell(now, stable);
+    this.#describe({ elsewhere, stable }, now);
   }
 
   /** A new one falls, where motion is welcome. */
@@ -119,11 +125,12 @@ export class Strip {
     column.mark.setAttribute("cy", y.toFixed(1));
   }
 
-  #tell(now: number, stable: number): void {
+  #describe({ elsewhere, stable }: Pick<FrameTimeline, "elsewhere" | "stable">, now: number): void {
     const all = [...this.#columns.values()];
     const late = all.reduce((sum, column) => sum + column.late, 0);
     const sum = all.reduce((sum, column) => sum + sumOf(column), 0);
-    const outside = this.#elsewhere === 0 ? "" : `; ${countText(this.#elsewhere)} outside of this minute`;
+    const outside =
+      elsewhere === 0 ? "" : `; since the start ${countText(elsewhere)} dated outside of the minute`;
     const final = stable === 0 ? "" : ` Final up to ${spanText(now - stable)} ago.`;
     const words = `${countText(sum)} recorded in the last minute, ${countText(late)} of them late${outside}.${final}`;
     say(this.#words, words);

@@ -13,6 +13,19 @@ export function countText(count: number): string {
   return Math.round(count).toLocaleString("en");
 }
 
+/** `1 key`, `2 keys` */
+export const countOf = (count: number, unit: string): string =>
+  `${countText(count)} ${unit}${count === 1 ? "" : "s"}`;
+
+/** Of an axis: 1.2k, 3M. */
+export function shortCountText(count: number): string {
+  if (count < 1000) return Number(count.toPrecision(3)).toLocaleString("en");
+  return new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(count);
+}
+
+/** Of a second. */
+export const rateText = (rate: number): string => `${shortCountText(rate)}/s`;
+
 export function millisecondsText(time: number): string {
   if (time >= 1000) return spanText(time);
   return `${time < 10 ? Number(time.toPrecision(2)) : Math.round(time)} ms`;

@@ -19,8 +19,7 @@ export function makeAdmin(
     const details = sources.health();
     return { isHealthy: isHealthy(details), details };
   };
-  const ws = () => sources.ws();
-  const site = new DashboardSite(new Frames(sources), ws, (problem) =>
+  const site = new DashboardSite(new Frames(sources), (problem) =>
     log.error({ err: problem }, "an event of --admin could not be made"),
   );
   return new AdminServer({ place, hosts, log, health, exposition: makeExposition(METRICS, sources), site });

@@ -1,4 +1,4 @@
-/** Which dates the envelopes had that were recorded lately, counted for the page of --admin while somebody looks at it. */
+/** The dates of envelopes that were recorded in the last minute, counted for the page of --admin. */
 import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,
@@ -8,51 +8,61 @@ import {
 
 type Counts = [clients: number, members: number, late: number];
 
-/** Bounded by those two times: some 260 bins, whatever comes. */
+/** Bounded by those two times: some 260 bins, and those of the seconds between two calls of `forget`. */
 export class Arrivals {
   readonly #clock: () => number;
-  #bins = new Map<number, Counts>();
-  #elsewhere = 0;
+  readonly #bins = new Map<number, Counts>();
+  readonly #changed = new Set<number>();
   /** A date. */
-  #newest: number;
+  #newest = 0;
+  /** Envelopes since the start that were dated outside of those times. */
+  elsewhere = 0;
 
-  /** @param newest  date of the newest envelope that is applied */
-  constructor(clock: () => number, newest: number) {
+  constructor(clock: () => number) {
     this.#clock = clock;
-    this.#newest = newest;
   }
 
   add(entries: Iterable<{ readonly at: number }>, isFromClients: boolean): void {
     const now = this.#clock();
     for (const { at } of entries) {
-      if (at < now - ARRIVALS_PAST_MS || at > now + ARRIVALS_AHEAD_MS) this.#elsewhere++;
-      else {
-        const counts = this.#countsOf(Math.floor(at / ARRIVAL_BIN_MS));
-        counts[isFromClients ? 0 : 1]++;
-        if (at < this.#newest - ARRIVAL_BIN_MS) counts[2]++;
-      }
-      // What is dated ahead of the clock is applied when it is due; until then nothing is late for it.
+      if (at < now - ARRIVALS_PAST_MS || at > now + ARRIVALS_AHEAD_MS) this.elsewhere++;
+      else this.#count(at, isFromClients);
+      // What is dated ahead of the clock is applied when that date comes; until then nothing is late for it.
       if (at <= now && at > this.#newest) this.#newest = at;
     }
   }
 
-  /** What has come since it was asked last. */
-  take(): { arrivals: Arrival[]; elsewhere: number } {
-    const taken = {
-      arrivals: [...this.#bins].map(([bin, counts]): Arrival => [bin, ...counts]),
-      elsewhere: this.#elsewhere,
-    };
-    this.#bins = new Map();
-    this.#elsewhere = 0;
+  /** Returns all bins of the last minute. */
+  get all(): Arrival[] {
+    return [...this.#bins].map(([bin, counts]) => [bin, ...counts]);
+  }
+
+  /** Returns the bins that have changed since the last call, with all that they count. */
+  takeChanged(): Arrival[] {
+    const taken = [...this.#changed].flatMap((bin): Arrival[] => {
+      const counts = this.#bins.get(bin);
+      return counts === undefined ? [] : [[bin, ...counts]];
+    });
+    this.#changed.clear();
     return taken;
   }
 
-  #countsOf(bin: number): Counts {
+  /** Drops the bins that are older than a minute. */
+  forget(): void {
+    const first = (this.#clock() - ARRIVALS_PAST_MS) / ARRIVAL_BIN_MS - 1;
+    for (const bin of this.#bins.keys()) if (bin < first) this.#bins.delete(bin);
+    for (const bin of this.#changed) if (!this.#bins.has(bin)) this.#changed.delete(bin);
+  }
+
+  #count(at: number, isFromClients: boolean): void {
+    const bin = Math.floor(at / ARRIVAL_BIN_MS);
     let counts = this.#bins.get(bin);
     if (counts === undefined) {
       counts = [0, 0, 0];
       this.#bins.set(bin, counts);
     }
-    return counts;
+    counts[isFromClients ? 0 : 1]++;
+    if (at < this.#newest - ARRIVAL_BIN_MS) counts[2]++;
+    this.#changed.add(bin);
   }
 }

@@ -7,9 +7,9 @@ import type { ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { hostnameOf } from "../../net/admin/asked-host.js";
-import { type EventSource, EventStream } from "../../net/admin/event-stream.js";
+import { EventStream } from "../../net/admin/event-stream.js";
 import type { Site, SitePage } from "../../net/admin/site.js";
-import type { DashboardFrame } from "../../protocol/json/dashboard-frame.js";
+import type { Frames } from "./frames.js";
 
 /** By path: where the build puts it, and its type. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
@@ -17,25 +17,41 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/dashboard.css": ["dashboard/dashboard.css", "text/css; charset=utf-8"],
   "/dashboard.js": ["dashboard/dashboard.js", "text/javascript; charset=utf-8"],
   "/icon.svg": ["dashboard/icon.svg", "image/svg+xml"],
+  "/icon-warn.svg": ["dashboard/icon-warn.svg", "image/svg+xml"],
+  "/icon-bad.svg": ["dashboard/icon-bad.svg", "image/svg+xml"],
   // For those who sign.
   "/dbsync.js": ["browser/dbsync.js", "text/javascript; charset=utf-8"],
 };
+
+/** Where the figures of the last hour are. */
+const HISTORY_PATH = "/history";
 
 export class DashboardSite implements Site {
   readonly name = "/ (the dashboard)";
   readonly eventsPath = "/events";
   readonly #stream: EventStream;
-  readonly #ws: () => DashboardFrame["ws"];
+  readonly #frames: Frames;
   /** Read when first asked for. */
   readonly #files = new Map<string, Buffer>();
 
   /** @param failed  receives why an event could not be made */
-  constructor(source: EventSource, ws: () => DashboardFrame["ws"], failed: (problem: Error) => void) {
-    this.#stream = new EventStream(source, failed);
-    this.#ws = ws;
+  constructor(frames: Frames, failed: (problem: Error) => void) {
+    this.#stream = new EventStream(frames, failed);
+    this.#frames = frames;
+  }
+
+  start(): void {
+    this.#frames.start();
   }
 
   page(path: string, host: string | undefined): SitePage | null {
+    if (path === HISTORY_PATH)
+      return {
+        type: "application/json",
+        body: this.#frames.history,
+        headers: this.#headers(""),
+        isOwn: true,
+      };
     const row = Object.hasOwn(FILES, path) ? FILES[path] : undefined;
     if (row === undefined) return null;
     const [file, type] = row;
@@ -53,10 +69,11 @@ export class DashboardSite implements Site {
 
   stop(): void {
     this.#stream.stop();
+    this.#frames.stop();
   }
 
   #headers(host: string): Record<string, string> {
-    const ws = this.#ws();
+    const { ws } = this.#frames;
     const place = ws === null || host === "" ? "" : ` ${ws.isSecure ? "wss" : "ws"}://${host}:${ws.port}`;
     return {
       "Content-Security-Policy":

@@ -1,29 +1,34 @@
 /**
- * What the page of --admin is told once a second while somebody looks: the numbers of /metrics, and the dates of what is recorded.
- * Whoever reaches --admin may read it, so nothing in it says who wrote what.
+ * What the page of --admin receives: a frame a second while it is open, and the figures of the last hour, which are sampled always.
+ * Any client that reaches --admin may read both, so nothing in them says which key wrote what.
  */
-import { statfs } from "node:fs/promises";
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { EventSource } from "../../net/admin/event-stream.js";
+import { DiskSpace } from "../../net/process/disk-space.js";
+import { backendProblem, orderProblem, stateProblems } from "../../protocol/figures/daemon-problems.js";
+import type { Problem } from "../../protocol/figures/problem.js";
+import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
-import type {
-  DashboardFrame,
-  FrameListener,
-  FrameMember,
-  FrameRefusal,
-  FrameTimeline,
-  FrameTimes,
+import {
+  type DashboardFrame,
+  type FrameListener,
+  type FrameMember,
+  type FrameRefusal,
+  type FrameTimeline,
+  SAMPLE_EVERY_MS,
 } from "../../protocol/json/dashboard-frame.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { Arrivals } from "./arrivals.js";
+import { isHealthy } from "./health.js";
 import type { Sources } from "./metric-row.js";
-import type { Metrics } from "./metrics.js";
+import { Samples } from "./samples.js";
 import { TimesSince } from "./times-since.js";
 
-/** Milliseconds between two looks of the watch on the event loop; it tells them as part of what it found. */
-const LOOP_EVERY_MS = 20;
+/** Milliseconds between two checks of the event loop's delay; the histogram has them in each value. */
+const LOOP_EVERY_MS = 50;
 const NANOSECONDS = 1e6;
+const SECOND_MS = 1000;
 
 export interface FrameSources extends Sources {
   readonly clock: () => number;
@@ -31,7 +36,7 @@ export interface FrameSources extends Sources {
   readonly memory: () => { readonly used: number; readonly limit: number };
   /** null: unsigned commands. */
   readonly ring: () => KeyRing | null;
-  /** Tells somebody what is recorded from now on; null: nobody. */
+  /** Reports what is recorded from now on to a watcher; null: to none. */
   readonly watchRecorded: (watcher: RecordedWatcher | null) => void;
   readonly ws: () => DashboardFrame["ws"];
   /** --data; null: there is none. */
@@ -40,62 +45,123 @@ export interface FrameSources extends Sources {
 
 type RecordedWatcher = (entries: readonly { readonly at: number }[], isFromClients: boolean) => void;
 
-/** What is only there while somebody looks. */
-interface Watching {
-  readonly arrivals: Arrivals;
-  readonly verify: TimesSince;
-  readonly loop: IntervalHistogram;
+/** Sums since the start, as of the sample before. */
+interface Sums {
+  readonly at: number;
+  readonly units: number;
+  readonly recorded: number | null;
+  readonly refused: number;
 }
 
 export class Frames implements EventSource {
   readonly #sources: FrameSources;
-  #watching: Watching | null = null;
-  #disk: DashboardFrame["disk"] = null;
-  /** A disk that hangs is asked once: each question holds a thread. */
-  #isDiskAsked = false;
+  readonly #arrivals: Arrivals;
+  readonly #samples = new Samples();
+  readonly #verify: TimesSince;
+  readonly #loop: IntervalHistogram;
+  readonly #disk: DiskSpace;
+  #sums: Sums | null = null;
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(sources: FrameSources) {
     this.#sources = sources;
+    this.#arrivals = new Arrivals(sources.clock);
+    this.#verify = new TimesSince(sources.metrics.verify);
+    this.#loop = monitorEventLoopDelay({ resolution: LOOP_EVERY_MS });
+    this.#disk = new DiskSpace(sources.folder);
   }
 
-  begin(): void {
-    const { clock, metrics, replica, watchRecorded } = this.#sources;
-    const arrivals = new Arrivals(clock, replica()?.newest ?? 0);
-    const loop = monitorEventLoopDelay({ resolution: LOOP_EVERY_MS });
-    loop.enable();
-    this.#watching = { arrivals, loop, verify: new TimesSince(metrics.verify) };
-    watchRecorded((entries, isFromClients) => arrivals.add(entries, isFromClients));
+  get ws(): DashboardFrame["ws"] {
+    return this.#sources.ws();
   }
 
-  end(): void {
-    this.#watching?.loop.disable();
-    this.#watching = null;
+  /** The figures of the last hour, and the dates of the last minute, as JSON: see DashboardHistory. */
+  get history(): string {
+    return `{"samples":${this.#samples.json},"arrivals":${JSON.stringify(this.#arrivals.all)}}`;
+  }
+
+  start(): void {
+    this.#loop.enable();
+    this.#sources.watchRecorded((entries, isFromClients) => this.#arrivals.add(entries, isFromClients));
+    this.#timer = setInterval(() => this.#sample(), SAMPLE_EVERY_MS).unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.#loop.disable();
     this.#sources.watchRecorded(null);
   }
 
+  begin(): void {
+    this.#arrivals.takeChanged();
+  }
+
+  end(): void {}
+
   next(): string {
     const { clock, health, metrics, replica, ws } = this.#sources;
-    const { version, state, backends } = health();
+    const state = health();
     const now = clock();
-    this.#lookAtDisk();
     const figures = replica();
     const frame: DashboardFrame = {
       now,
       startedAt: performance.timeOrigin,
-      version,
-      state,
-      backends,
+      version: state.version,
+      state: state.state,
+      isHealthy: isHealthy(state) && figures?.failure == null,
+      problems: this.#problems(figures, now),
+      sample: this.#samples.last,
       listeners: listenersOf(metrics),
       refusals: refusalsOf(metrics),
-      verify: this.#watching?.verify.take() ?? null,
-      delay: this.#delay(),
       memory: this.#memory(),
-      disk: this.#disk,
+      disk: this.#disk.check(),
       keys: this.#keys(now),
       ws: ws(),
       timeline: figures === null ? null : this.#timeline(figures),
     };
     return JSON.stringify(frame);
+  }
+
+  #problems(figures: ReplicaFigures | null, now: number): Problem[] {
+    const { health, order } = this.#sources;
+    const { backends, state } = health();
+    const stream = order();
+    const ordering = stream === null ? null : orderProblem(stream);
+    return [
+      ...backends.filter(({ up }) => !up).map(({ name }) => backendProblem(name)),
+      ...stateProblems(state),
+      ...(ordering === null ? [] : [ordering]),
+      ...(figures === null ? [] : publicProblems(figures, now)),
+    ];
+  }
+
+  #sample(): void {
+    const { clock, metrics, replica } = this.#sources;
+    const figures = replica();
+    const listeners = [...metrics.listeners.values()];
+    const sums: Sums = {
+      at: performance.now(),
+      units: listeners.reduce((sum, { ok, errors }) => sum + ok + errors, 0),
+      recorded: figures === null ? null : figures.ringEntries + figures.dataEntries,
+      refused: refusalsOf(metrics).reduce((sum, { count }) => sum + count, 0),
+    };
+    const verify = this.#verify.take();
+    const delay = this.#delay();
+    this.#samples.add(clock(), {
+      units: rate(sums, this.#sums, "units"),
+      recorded: rate(sums, this.#sums, "recorded"),
+      refused: rate(sums, this.#sums, "refused"),
+      verifyHalf: verify?.half ?? null,
+      verifyMost: verify?.most ?? null,
+      delayHalf: delay?.half ?? null,
+      delayMost: delay?.most ?? null,
+      memory: process.memoryUsage.rss(),
+      connections: listeners.reduce((sum, { connections }) => sum + connections, 0),
+      lag: figures === null ? null : lagOf(figures.members),
+    });
+    this.#sums = sums;
+    this.#arrivals.forget();
   }
 
   #memory(): DashboardFrame["memory"] {
@@ -104,11 +170,11 @@ export class Frames implements EventSource {
     return { resident: process.memoryUsage.rss(), heap, buffered: bufferedBytes(), ...memory() };
   }
 
-  #delay(): FrameTimes | null {
-    const loop = this.#watching?.loop;
-    if (loop === undefined || loop.count === 0) return null;
+  #delay(): { readonly half: number; readonly most: number } | null {
+    const loop = this.#loop;
+    if (loop.count === 0) return null;
     const late = (nanoseconds: number) => Math.max(0, nanoseconds / NANOSECONDS - LOOP_EVERY_MS);
-    const times = { count: loop.count, half: late(loop.percentile(50)), most: late(loop.percentile(99)) };
+    const times = { half: late(loop.percentile(50)), most: late(loop.percentile(99)) };
     loop.reset();
     return times;
   }
@@ -140,35 +206,29 @@ export class Frames implements EventSource {
       published: figures.published,
       newest: figures.newest,
       stable: figures.stable,
-      ...(this.#watching?.arrivals.take() ?? { arrivals: [], elsewhere: 0 }),
+      arrivals: this.#arrivals.takeChanged(),
+      elsewhere: this.#arrivals.elsewhere,
       members: figures.members.filter(({ connection }) => connection !== "self").map(shownMember),
     };
   }
-
-  /** Told with the next frame. */
-  #lookAtDisk(): void {
-    const { folder } = this.#sources;
-    if (folder === null || this.#isDiskAsked) return;
-    this.#isDiskAsked = true;
-    const asked = statfs(folder).then(
-      ({ bavail, blocks, bsize }) => {
-        this.#disk = { free: bavail * bsize, size: blocks * bsize };
-      },
-      () => {
-        this.#disk = null;
-      },
-    );
-    void asked.finally(() => {
-      this.#isDiskAsked = false;
-    });
-  }
 }
 
-function listenersOf({ listeners }: Metrics): FrameListener[] {
+/** Returns a second's mean since the sums before; null: not known. A timeline that was pruned or replaced counts from there. */
+function rate(now: Sums, before: Sums | null, name: "units" | "recorded" | "refused"): number | null {
+  const [last, first] = [now[name], before?.[name] ?? null];
+  if (before === null || last === null || first === null) return null;
+  return (Math.max(0, last - first) * SECOND_MS) / Math.max(1, now.at - before.at);
+}
+
+function lagOf(members: readonly MemberReport[]): number {
+  return members.reduce((most, { lag, behind }) => Math.max(most, lag + behind), 0);
+}
+
+function listenersOf({ listeners }: Sources["metrics"]): FrameListener[] {
   return [...listeners].map(([name, { ok, errors, connections }]) => ({ name, ok, errors, connections }));
 }
 
-function refusalsOf({ listeners }: Metrics): FrameRefusal[] {
+function refusalsOf({ listeners }: Sources["metrics"]): FrameRefusal[] {
   return [...listeners].flatMap(([listener, { refusals }]) =>
     Object.entries(refusals)
       .filter(([, count]) => count > 0)
@@ -176,6 +236,23 @@ function refusalsOf({ listeners }: Metrics): FrameRefusal[] {
   );
 }
 
-function shownMember({ id, trouble, ...shown }: MemberReport): FrameMember {
-  return shown;
+function shownMember(member: MemberReport): FrameMember {
+  return {
+    address: member.address,
+    connection: member.connection,
+    state: member.state,
+    skew: member.skew,
+    roundTrip: member.roundTrip,
+    lastHeard: member.lastHeard,
+    lag: member.lag,
+    behind: member.behind,
+    equal: member.equal,
+    refusals: member.refusals,
+    software: member.software,
+    pagePort: member.pagePort,
+    pageLocal: member.pageLocal,
+    diskFree: member.diskFree,
+    diskSize: member.diskSize,
+    problems: member.problems,
+  };
 }

@@ -1,7 +1,13 @@
 /** What a histogram has counted since it was looked at last. */
 
 import type { Histogram } from "../../net/admin/histogram.js";
-import type { FrameTimes } from "../../protocol/json/dashboard-frame.js";
+
+/** Milliseconds: half of all took at most so long, and 99 of 100. */
+interface Times {
+  readonly count: number;
+  readonly half: number;
+  readonly most: number;
+}
 
 const MS_PER_SECOND = 1000;
 
@@ -15,7 +21,7 @@ export class TimesSince {
   }
 
   /** null: nothing has been counted. */
-  take(): FrameTimes | null {
+  take(): Times | null {
     const { counts } = this.#histogram;
     const since = counts.map((count, bucket) => count - (this.#before[bucket] ?? 0));
     this.#before = counts.slice();

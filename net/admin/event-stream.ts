@@ -6,7 +6,7 @@ import type { ServerResponse } from "node:http";
 
 const LISTENERS_MOST = 16;
 /** Bytes that one who does not read may hold; some ten events. */
-const UNSENT_BYTES_MOST = 64 * 1024;
+const UNSENT_BYTES_MOST = 256 * 1024;
 const EVERY_MS = 1000;
 /** Milliseconds after which a browser asks again. */
 const RETRY_MS = 2000;

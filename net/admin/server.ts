@@ -87,6 +87,7 @@ export class AdminServer implements Service {
       this.#server.listen({ host: place.address, port: place.port }, resolve);
     });
     this.#server.removeAllListeners("error");
+    this.#parts.site?.start();
     this.#server.on("error", (reason) =>
       log.error({ reason: reason.message }, "could not accept a connection for --admin"),
     );
@@ -164,14 +165,14 @@ export class AdminServer implements Service {
     if (!METHODS.includes(method)) return { status: 405, type: TEXT, body: "GET it.\n" };
     if (path === "/healthz") return this.#healthPage();
     if (path === "/metrics") return this.#metricsPage();
+    const isOwn = page === null || page.isOwn === true;
+    if (isOwn && (headers["sec-fetch-site"] ?? "same-origin") !== "same-origin")
+      return { status: 403, type: TEXT, body: "Only the page of this address may read this.\n" };
     if (page !== null) return { status: 200, ...page };
     return this.#listen(request, response);
   }
 
-  /** A page of another site could not read it, but take the places of those who may. */
-  #listen({ method, headers }: IncomingMessage, response: ServerResponse): Page | null {
-    if ((headers["sec-fetch-site"] ?? "same-origin") !== "same-origin")
-      return { status: 403, type: TEXT, body: "This is told to the page of this address alone.\n" };
+  #listen({ method }: IncomingMessage, response: ServerResponse): Page | null {
     if (method === "HEAD") return { status: 200, type: "text/event-stream", body: "" };
     this.#parts.site?.listen(response);
     return null;

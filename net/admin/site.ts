@@ -5,6 +5,8 @@ export interface SitePage {
   readonly type: string;
   readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether only pages of this address may read it. */
+  readonly isOwn?: boolean;
 }
 
 export interface Site {
@@ -16,5 +18,6 @@ export interface Site {
   readonly eventsPath: string;
   /** Takes a listener, whose answer does not end. */
   listen(response: ServerResponse): void;
+  start(): void;
   stop(): void;
 }

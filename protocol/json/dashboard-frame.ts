@@ -2,6 +2,8 @@
  * What --admin tells the page that it serves, once a second: counts and states, as /metrics has them, of which nothing is secret.
  * No keys, no values, no names of who signs. Times are milliseconds, dates milliseconds since 1970; null: not known, or not there.
  */
+
+import type { Problem } from "../figures/problem.js";
 import type { MemberReport, TimelineReport } from "../figures/timeline-figures.js";
 
 /** Milliseconds of dates that `arrivals` counts together. */
@@ -10,20 +12,53 @@ export const ARRIVAL_BIN_MS = 250;
 export const ARRIVALS_PAST_MS = 60_000;
 export const ARRIVALS_AHEAD_MS = 6_000;
 
+/** Milliseconds between two samples of the charts, and samples that are kept: an hour. */
+export const SAMPLE_EVERY_MS = 5000;
+export const SAMPLES_MAX = 720;
+
+/**
+ * What a sample holds, in this order, after its date. Rates are a second's mean since the sample before; of times the half and 99 of
+ * 100 took at most so many milliseconds; sizes are bytes; `lag` is envelopes between this daemon and the member that is furthest off.
+ */
+export const SAMPLE_SERIES = [
+  "units",
+  "recorded",
+  "refused",
+  "verifyHalf",
+  "verifyMost",
+  "delayHalf",
+  "delayMost",
+  "memory",
+  "connections",
+  "lag",
+] as const;
+
+export type SampleName = (typeof SAMPLE_SERIES)[number];
+export type SampleValues = Readonly<Record<SampleName, number | null>>;
+
+/** The answer of /history. */
+export interface DashboardHistory {
+  /** The oldest first. */
+  readonly samples: readonly (readonly (number | null)[])[];
+  /** Of the last minute. */
+  readonly arrivals: readonly Arrival[];
+}
+
 export interface DashboardFrame {
   /** By the daemon's clock. */
   readonly now: number;
   readonly startedAt: number;
   readonly version: string;
   readonly state: string;
-  readonly backends: readonly { readonly name: string; readonly up: boolean }[];
+  /** Whether clients should be sent here. */
+  readonly isHealthy: boolean;
+  /** What is wrong, in the sentences of dbsync doctor. */
+  readonly problems: readonly Problem[];
+  /** The newest; null: none yet. */
+  readonly sample: readonly (number | null)[] | null;
   readonly listeners: readonly FrameListener[];
   /** Those that have happened, since the start. */
   readonly refusals: readonly FrameRefusal[];
-  /** To check a signature, since the frame before. */
-  readonly verify: FrameTimes | null;
-  /** How late the event loop came to what was due, since the frame before. */
-  readonly delay: FrameTimes | null;
   /** Bytes; `limit` 0: there is none. */
   readonly memory: {
     readonly resident: number;
@@ -55,28 +90,38 @@ export interface FrameRefusal {
   readonly count: number;
 }
 
-/** So long at most for half of all, and for 99 of 100. */
-export interface FrameTimes {
-  readonly count: number;
-  readonly half: number;
-  readonly most: number;
-}
-
 type ShownFigures =
   | ("durable" | "skewed" | "ringEntries" | "dataEntries" | "bytes" | "tailUnits" | "tailBytes")
   | ("redone" | "waiting" | "quarantined" | "published" | "newest" | "stable");
 
 export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
   readonly isFailed: boolean;
-  /** What was recorded since the frame before. */
+  /** Those that have changed since the frame before. */
   readonly arrivals: readonly Arrival[];
-  /** … and dated outside of those times. */
+  /** Envelopes since the start that were dated outside of those times. */
   readonly elsewhere: number;
+  /** The other members. */
   readonly members: readonly FrameMember[];
 }
 
-/** Date in ARRIVAL_BIN_MS; envelopes that clients brought, that members brought, and how many of both are late by as much. */
+/** Date in ARRIVAL_BIN_MS; all envelopes that clients brought, that members brought, and how many of both were late by as much. */
 export type Arrival = readonly [bin: number, clients: number, members: number, late: number];
 
+type ShownOfMember =
+  | (
+      | "address"
+      | "connection"
+      | "state"
+      | "skew"
+      | "roundTrip"
+      | "lastHeard"
+      | "lag"
+      | "behind"
+      | "equal"
+      | "refusals"
+    )
+  // Its own claims.
+  | ("software" | "pagePort" | "pageLocal" | "diskFree" | "diskSize" | "problems");
+
 /** Without the member's id, and without why it is away, which may name more than its address. */
-export type FrameMember = Omit<MemberReport, "id" | "trouble">;
+export type FrameMember = Pick<MemberReport, ShownOfMember>;

@@ -8,18 +8,27 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Arrivals } from "../../daemon/admin/arrivals.js";
+import { Samples } from "../../daemon/admin/samples.js";
 import { TimesSince } from "../../daemon/admin/times-since.js";
 import { EventStream } from "../../net/admin/event-stream.js";
 import { Histogram } from "../../net/admin/histogram.js";
-import { ARRIVAL_BIN_MS, type DashboardFrame } from "../../protocol/json/dashboard-frame.js";
-import { makeFolder } from "../daemon/replicas.js";
+import {
+  ARRIVAL_BIN_MS,
+  type DashboardFrame,
+  type DashboardHistory,
+  SAMPLE_EVERY_MS,
+  SAMPLE_SERIES,
+  SAMPLES_MAX,
+  type SampleValues,
+} from "../../protocol/json/dashboard-frame.js";
+import { makeFolder, until } from "../daemon/replicas.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { listenAtFreePort } from "../support/free-port.js";
 import { dashboardFolder } from "../support/make-dashboard.js";
 import { RawClient } from "../support/raw-client.js";
 
-const GZIPPED_MOST = 12 * 1024;
+const GZIPPED_MOST = 20 * 1024;
 
 async function adminPort(daemon: DaemonProcess): Promise<number> {
   const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
@@ -53,21 +62,24 @@ test("the page is small: its script, sheet and text together", (t) => {
 
 test("late is what is dated before others that are there, and dates far away are only counted", () => {
   const now = 1_000_000;
-  const arrivals = new Arrivals(() => now, now - 5000);
+  const arrivals = new Arrivals(() => now);
   arrivals.add([{ at: now - 5000 }, { at: now - 10_000 }], true);
   arrivals.add([{ at: now - 1000 }, { at: now - 1000 - ARRIVAL_BIN_MS }, { at: now - 9000 }], false);
   arrivals.add([{ at: now + 3000 }, { at: now - 500 }, { at: now + 60_000 }, { at: now - 90_000 }], true);
-  const { arrivals: taken, elsewhere } = arrivals.take();
+  const taken = arrivals.takeChanged();
   const bin = (ago: number) => Math.floor((now - ago) / ARRIVAL_BIN_MS);
   const found = new Map(taken.map(([bin, ...counts]) => [bin, counts]));
   assert.deepEqual(found.get(bin(10_000)), [1, 0, 1]);
   assert.deepEqual(found.get(bin(9000)), [0, 1, 1]);
   assert.deepEqual(found.get(bin(5000)), [1, 0, 0]);
   assert.deepEqual(found.get(bin(500)), [1, 0, 0], "what is dated ahead makes nothing late");
-  assert.equal(elsewhere, 2);
-  assert.deepEqual(arrivals.take(), { arrivals: [], elsewhere: 0 });
+  assert.equal(arrivals.elsewhere, 2);
+  assert.deepEqual(arrivals.takeChanged(), []);
+  assert.deepEqual(new Map(arrivals.all.map(([bin, ...counts]) => [bin, counts])), found);
   for (let at = 0; at < 2 * now; at += 10) arrivals.add([{ at }], true);
-  assert.ok(arrivals.take().arrivals.length < 300, "bounded, whatever comes");
+  arrivals.forget();
+  assert.ok(arrivals.all.length < 300, "bounded, whatever comes");
+  assert.ok(arrivals.takeChanged().length < 300);
 });
 
 test("times are of what was counted since the look before", () => {
@@ -140,7 +152,7 @@ test("the page may do little, and other sites cannot listen", async () => {
   assert.equal((await fetch(`${url}/events`, { method: "HEAD" })).status, 200);
   for (const path of ["/dashboard", "/..%2f..%2fpackage.json", "/constructor", "//", "/dashboard.js/"])
     assert.equal((await fetch(`${url}${path}`)).status, 404, path);
-  for (const path of ["/", "/events", "/dbsync.js"]) {
+  for (const path of ["/", "/events", "/history", "/dbsync.js"]) {
     using client = await RawClient.open(port);
     client.send(`GET ${path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`);
     assert.match(await client.rest(), /^HTTP\/1\.1 421 /);
@@ -195,4 +207,44 @@ test("nothing is made without a listener, and one who does not read is let go wh
   assert.deepEqual([told, stream.size], [["begin"], 0]);
   socket.destroy();
   server.close();
+});
+
+test("the last hour is there when the page is opened, and so is the last minute, whoever looked meanwhile", async () => {
+  const pair = makeKeyPair();
+  using folder = makeFolder();
+  await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--data", folder.path]);
+  const url = `http://127.0.0.1:${await adminPort(daemon)}/history`;
+  using client = await EnvelopeClient.open(daemon.port, pair);
+  for (let i = 0; i < 50; i++) await client.replies([["SET", "secret-name", "secret-value"]]);
+  const historyOf = async () => (await (await fetch(url)).json()) as DashboardHistory;
+  const { arrivals } = await historyOf();
+  assert.equal(
+    arrivals.reduce((sum, [, clients]) => sum + clients, 0),
+    50,
+  );
+  let history = await historyOf();
+  await until("two samples", async () => (history = await historyOf()).samples.length >= 2);
+  for (const row of history.samples) assert.equal(row.length, 1 + SAMPLE_SERIES.length);
+  const memory = history.samples.at(-1)?.[1 + SAMPLE_SERIES.indexOf("memory")] ?? 0;
+  assert.ok(memory > 1_000_000, `${memory}`);
+  assert.doesNotMatch(JSON.stringify(history), /secret/);
+  const foreign = await fetch(url, { headers: { "sec-fetch-site": "cross-site" } });
+  assert.equal(foreign.status, 403);
+  const headers = (await fetch(url)).headers;
+  assert.equal(headers.get("access-control-allow-origin"), null);
+  assert.equal(headers.get("cross-origin-resource-policy"), "same-origin");
+  assert.equal((await fetch(url, { method: "POST", body: "x" })).status, 405);
+});
+
+test("the ring of samples is as long as an hour, and what is not known stays so", () => {
+  const samples = new Samples();
+  const values = Object.fromEntries(SAMPLE_SERIES.map((name) => [name, 1 / 3])) as unknown as SampleValues;
+  for (let i = 0; i < 3 * SAMPLES_MAX; i++) samples.add(i * SAMPLE_EVERY_MS, { ...values, lag: null });
+  const rows = JSON.parse(samples.json) as DashboardHistory["samples"];
+  assert.equal(rows.length, SAMPLES_MAX);
+  assert.equal(rows[0]?.[0], 2 * SAMPLES_MAX * SAMPLE_EVERY_MS);
+  assert.deepEqual(rows.at(-1), samples.last);
+  assert.equal(samples.last?.[1], 0.3333);
+  assert.equal(samples.last?.at(-1), null);
+  assert.ok(samples.json.length < 100_000, "a page reads it whole");
 });

@@ -9,6 +9,7 @@ import { startChromium, type Tab } from "../client/browser/chromium.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { seriousFindings } from "../support/axe.js";
 import { programPaths } from "../support/programs.js";
+import { frameOf, memberOf, STUB } from "./frames.js";
 import { startWatched } from "./watched-cluster.js";
 
 const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).textContent`;
@@ -40,7 +41,7 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
     window.addEventListener("error", ({ message }) => window.violations.push(message));`;
   await tab.command("Page.addScriptToEvaluateOnNewDocument", { source });
   await tab.open(cluster.urls[0] as string);
-  await tab.until(membersAre("live,live"));
+  await tab.until(membersAre("live,live,live"));
   assert.equal(await tab.run(textOf("state")), "live");
 
   await cluster.write(0, ["SET", "k", "1"]);
@@ -55,10 +56,10 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
 
   cluster.daemons[2]?.kill("SIGKILL");
   await cluster.daemons[2]?.ended();
-  await tab.until(membersAre("away,live"));
+  await tab.until(membersAre("away,live,live"));
   await tab.until(`/127\\.0\\.0\\.1:\\d+ is away/.test(${textOf("told")})`);
   await cluster.start(2);
-  await tab.until(membersAre("live,live"));
+  await tab.until(membersAre("live,live,live"));
 
   await focus(tab, "unlock");
   await press(tab, "Enter");
@@ -72,12 +73,27 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
   await promisify(execFile)(process.execPath, [programPaths.dbsync, ...add, "-s", servers]);
   await press(tab, "Enter");
   await tab.until(`!document.getElementById("admitted").hidden`);
-  await tab.until(`/dashboardvalidapplication\\+timeline\\|log \\+key\\|list/.test(${textOf("key-list")})`);
+  await tab.until(`/dashboardvalidapplication\\+@read \\+timeline\\|log/.test(${textOf("key-list")})`);
   await focus(tab, "touching");
   await tab.command("Input.insertText", { text: "k" });
   await press(tab, "Enter");
   await tab.until(`!document.getElementById("log").hidden`);
   await tab.until(`/SET k 0.*SET k 1.*SET k 2/s.test(${textOf("log")})`);
+
+  await focus(tab, "browse-button");
+  await press(tab, "Enter");
+  await tab.until(`/^kstring/.test(document.querySelector("#key-table tbody").textContent)`);
+  await tab.run(`document.querySelector("#key-table button").focus()`);
+  await press(tab, "Enter");
+  await tab.until(`${textOf("value")} === "2"`);
+  await tab.until(`/SET k 2.*SET k 1.*SET k 0/s.test(${textOf("blame")})`);
+  await focus(tab, "largest");
+  await press(tab, "Enter");
+  await tab.until(`/^The largest of 1 key checked\\.$/.test(${textOf("browse-note")})`);
+  assert.match(String(await tab.run(textOf("clients"))), /wsdashboard/);
+  assert.match(String(await tab.run(textOf("clients-note"))), /connected/);
+  assert.match(String(await tab.run(textOf("letters-note"))), /^No dead letters/);
+  assert.match(String(await tab.run(textOf("slow-note"))), /^(The newest|No command)/);
 
   for (const width of [1200, 390]) {
     await tab.appear({ width, height: 1000, isDark: width < 1000 });
@@ -87,7 +103,7 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
   }
   cluster.daemons[0]?.kill("SIGKILL");
   await cluster.daemons[0]?.ended();
-  await tab.until(`/^no word/.test(${textOf("feed")})`);
+  await tab.until(`/^nothing received/.test(${textOf("feed")})`);
   await cluster.start(0);
   await tab.until(`${textOf("feed")} === "connected"`);
   assert.deepEqual(await tab.run("window.violations"), []);
@@ -99,17 +115,15 @@ test("a page that is left open keeps no more than it shows", { skip: skipUnlessF
   await using cluster = await startWatched();
   await tab.command("Page.enable");
   // Many minutes of frames, as fast as the page can take them.
-  const source = `window.EventSource = class { constructor() { window.feed = this; } close() {} };`;
-  await tab.command("Page.addScriptToEvaluateOnNewDocument", { source });
+  await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB({ samples: [], arrivals: [] }) });
   await tab.open(cluster.urls[0] as string);
+  const base = JSON.stringify(frameOf({ members: [memberOf("db2:1111")] }));
   const frames = (from: number, to: number) => `(() => {
     for (let i = ${from}; i < ${to}; i++) {
-      const now = 1e12 + i * 1000, bin = now / 250;
-      window.feed.onmessage({ data: JSON.stringify({ now, startedAt: 1e12, version: "1", state: "live", backends: [], ws: null,
-        listeners: [{ name: "ws", ok: i, errors: 0, connections: 1 }], refusals: [], verify: null, delay: null, keys: {}, disk: null,
-        memory: { resident: 1, heap: 1, buffered: 0, used: 1, limit: 0 },
-        timeline: { isDurable: true, entries: i, bytes: 1, tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, watermark: now - 30000,
-          newest: now, stable: now - 35000, elsewhere: 0, members: [], arrivals: [[bin, 1, 1, 0], [bin - 40, 1, 0, 1]] } }) });
+      const frame = ${base}, now = frame.now + i * 5000, bin = now / 250;
+      Object.assign(frame, { now, sample: [now, ...frame.sample.slice(1)] });
+      Object.assign(frame.timeline, { published: now - 30000, stable: now - 35000, arrivals: [[bin, 1, 1, 0], [bin - 40, 1, 0, 1]] });
+      window.feed.onmessage({ data: JSON.stringify(frame) });
     }
     return document.querySelectorAll("*").length;
   })()`;

@@ -23,5 +23,6 @@ export async function makeDashboard(): Promise<void> {
   mkdirSync(dashboardFolder, { recursive: true });
   const html = readFileSync(join(source, "index.html"), "utf8");
   writeFileSync(join(dashboardFolder, "index.html"), html.replace(/\n\s*/g, "\n"));
-  writeFileSync(join(dashboardFolder, "icon.svg"), readFileSync(join(source, "icon.svg")));
+  for (const icon of ["icon.svg", "icon-warn.svg", "icon-bad.svg"])
+    writeFileSync(join(dashboardFolder, icon), readFileSync(join(source, icon)));
 }

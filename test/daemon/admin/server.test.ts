@@ -319,6 +319,7 @@ function failingSite(): Site {
       response.write("begun");
       fail();
     },
+    start: () => {},
     stop: () => {},
   };
 }

@@ -1,0 +1,107 @@
+/** What is wrong, at the top of the page, in its title and its icon: in the sentences of dbsync doctor. */
+import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
+import { at, made, say } from "./elements.js";
+import { spanText } from "./texts.js";
+
+interface Shown {
+  /** Daemons that it is about. */
+  readonly subjects: readonly string[];
+  readonly text: string;
+  readonly fix: string;
+  readonly isBad: boolean;
+}
+
+type Health = "good" | "warn" | "bad";
+
+const OWN = "This daemon";
+const SUBJECTS_MAX = 3;
+
+/** @param silentMs  for how long nothing has come; null: frames come */
+export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {
+  const problems = [...(silentMs === null ? [] : [silence(frame, silentMs)]), ...problemsOf(frame)];
+  fill(at("problems"), problems);
+  const isWaiting = frame === null && silentMs === null;
+  at("no-problems").hidden = problems.length > 0 || isWaiting;
+  at("problems").hidden = problems.length === 0;
+  const bad = problems.filter(({ isBad }) => isBad).length;
+  const isSick = bad > 0 || frame?.isHealthy === false;
+  showHealth(silentMs !== null ? "bad" : isSick ? "bad" : problems.length > 0 ? "warn" : "good", {
+    word: wordOf(frame, silentMs, problems),
+    isWaiting,
+  });
+}
+
+function wordOf(frame: DashboardFrame | null, silentMs: number | null, problems: readonly Shown[]): string {
+  if (silentMs !== null) return "no answer";
+  if (problems.length > 0) return problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return frame?.isHealthy === false ? frame.state : "well";
+}
+
+const silence = (frame: DashboardFrame | null, silentMs: number): Shown => ({
+  subjects: [OWN],
+  text:
+    frame === null
+      ? "it has sent nothing yet"
+      : `it has sent nothing for ${spanText(silentMs)}: what is below is of ${new Date(frame.now).toLocaleTimeString()}`,
+  fix: "see whether it runs, and its log; the page connects again by itself",
+  isBad: true,
+});
+
+function problemsOf(frame: DashboardFrame | null): Shown[] {
+  if (frame === null) return [];
+  const own = frame.problems.map(
+    ({ text, fix, isPassing }): Shown => ({
+      subjects: [OWN],
+      text,
+      fix,
+      isBad: !isPassing,
+    }),
+  );
+  // The same is often found by many.
+  const claims = new Map<string, string[]>();
+  for (const { address, problems } of frame.timeline?.members ?? [])
+    for (const text of problems) claims.set(text, [...(claims.get(text) ?? []), address]);
+  const reported = [...claims].map(
+    ([text, subjects]): Shown => ({
+      subjects,
+      text,
+      fix: "see its own page, or dbsync doctor",
+      isBad: false,
+    }),
+  );
+  return [...own.filter(({ isBad }) => isBad), ...own.filter(({ isBad }) => !isBad), ...reported];
+}
+
+function subjectText({ subjects }: Shown): string {
+  if (subjects[0] === OWN) return OWN;
+  const more = subjects.length - SUBJECTS_MAX;
+  const named = subjects.slice(0, SUBJECTS_MAX).join(", ");
+  return `${named}${more > 0 ? ` and ${more} more` : ""} ${subjects.length === 1 ? "reports" : "report"}`;
+}
+
+/** Changes only what is not as it should be, so that what reads aloud is not woken. */
+function fill(list: Element, problems: readonly Shown[]): void {
+  while (list.children.length > problems.length) list.lastElementChild?.remove();
+  for (const [index, problem] of problems.entries()) {
+    const item = list.children[index] ?? list.appendChild(made("li"));
+    if (item.children.length === 0) item.append(made("b"), " ", made("span"), made("small"));
+    const [subject, text, fix] = item.children;
+    if (subject === undefined || text === undefined || fix === undefined) continue;
+    say(item.children[0] ?? item, `${subjectText(problem)}:`);
+    say(text, `${problem.text}.`);
+    say(fix, `What to do: ${problem.fix}.`);
+    item.className = problem.isBad ? "bad" : "warn";
+  }
+}
+
+const MARKS = { good: "✓", warn: "▲", bad: "✕" } as const;
+const ICONS = { good: "/icon.svg", warn: "/icon-warn.svg", bad: "/icon-bad.svg" } as const;
+
+function showHealth(health: Health, { word, isWaiting }: { word: string; isWaiting: boolean }): void {
+  const title = isWaiting
+    ? `${location.host} · dbsync`
+    : `${MARKS[health]} ${word} · ${location.host} · dbsync`;
+  if (document.title !== title) document.title = title;
+  const icon = at<HTMLLinkElement>("icon");
+  if (!icon.href.endsWith(ICONS[health])) icon.href = ICONS[health];
+}

@@ -1,0 +1,109 @@
+/** What is recorded: the log, dead letters, and signing keys. */
+import { at, type Cell, fillTable, say } from "./elements.js";
+import {
+  commandsText,
+  dateOf,
+  fieldsOf,
+  itemsOf,
+  reasonText,
+  shortId,
+  shown,
+  signerText,
+  textOf,
+} from "./replies.js";
+import type { SignedReply, SigningClient } from "./signing-client.js";
+import { countText } from "./texts.js";
+import { show } from "./work.js";
+
+const UNITS_MAX = 200;
+const LETTERS_MAX = 50;
+const MINUTE_MS = 60_000;
+
+export function prepareLog(client: SigningClient): void {
+  at("search").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    say(at("found"), "Searching…");
+    try {
+      showLog(await client.call(queryOf((id) => at<HTMLInputElement>(id).value.trim())));
+    } catch (problem) {
+      say(at("found"), reasonText(problem));
+    }
+  });
+}
+
+function queryOf(value: (id: string) => string): string[] {
+  const from = Date.now() - Math.max(1, Number(value("minutes"))) * MINUTE_MS;
+  const words = ["TIMELINE", "LOG", "FROM", String(from), "LIMIT", String(UNITS_MAX)];
+  if (value("touching") !== "") words.push("KEY", value("touching"));
+  if (value("signer") !== "") words.push("SIGNER", value("signer"));
+  return words;
+}
+
+function showLog(reply: SignedReply): void {
+  const { units, left } = fieldsOf(reply);
+  const rows = itemsOf(units).map((item): Cell[] => {
+    const fields = fieldsOf(item);
+    const outcome = textOf(fields["outcome"]);
+    return [
+      { text: dateOf(fields["at"]), className: "when" },
+      { text: signerText(fields), className: "name" },
+      { text: commandsText(fields["commands"]), className: "command" },
+      { text: outcome, className: outcome === "applied" ? "" : "warn" },
+      { text: shown(textOf(fields["reply"])), className: "reply" },
+    ];
+  });
+  fillTable(at("log"), rows);
+  at("log").hidden = rows.length === 0;
+  const more = Number(left) > 0 ? `; ${countText(Number(left))} older ones are not shown` : "";
+  say(
+    at("found"),
+    rows.length === 0 ? "Nothing was recorded in that time." : `${countText(rows.length)} found${more}.`,
+  );
+}
+
+export async function showLetters(client: SigningClient): Promise<void> {
+  let rows: Cell[][] = [];
+  let note = "No dead letters: every acknowledged write of this daemon is in its timeline.";
+  try {
+    const { letters, left } = fieldsOf(
+      await client.call(["TIMELINE", "DEADLETTERS", "LIMIT", String(LETTERS_MAX)]),
+    );
+    rows = itemsOf(letters).map(letterRow);
+    const more = Number(left) > 0 ? `; ${countText(Number(left))} newer ones are not shown` : "";
+    if (rows.length > 0)
+      note = `${countText(rows.length)} shown${more}. To write them again, or to remove them: dbsync dead-letters, on this daemon's machine.`;
+  } catch (problem) {
+    const text = reasonText(problem);
+    note = /TIMELINE is answered by/.test(text)
+      ? "This daemon records nothing, and has no dead letters."
+      : text;
+  }
+  show("letters", rows, note);
+}
+
+function letterRow(item: SignedReply): Cell[] {
+  const fields = fieldsOf(item);
+  const { commands, id, state, reason } = fields;
+  return [
+    { text: dateOf(fields["at"]), className: "when" },
+    { text: textOf(state), className: state === "written" ? "good" : "warn" },
+    { text: textOf(reason) },
+    { text: fields["signer"] === null ? "–" : signerText(fields), className: "name" },
+    { text: commands === null ? "not readable here" : commandsText(commands), className: "command" },
+    { text: shortId(id), copy: textOf(id) },
+  ];
+}
+
+export function showKeyList(reply: SignedReply): void {
+  const rows = itemsOf(reply).map((item): Cell[] => {
+    const { label, state, role, rules, id } = fieldsOf(item);
+    return [
+      { text: label === "" ? "–" : textOf(label), className: "name" },
+      { text: textOf(state), className: state === "valid" ? "good" : "bad" },
+      { text: textOf(role) },
+      { text: itemsOf(rules).map(textOf).join(" "), className: "command" },
+      { text: shortId(id), copy: textOf(id) },
+    ];
+  });
+  fillTable(at("key-list"), rows);
+}

@@ -1,0 +1,61 @@
+/** Replies of the daemon as the page shows them. */
+import type { SignedReply } from "./signing-client.js";
+
+/** Hexadecimal digits of an id that are shown. */
+const ID_DIGITS = 12;
+
+type Fields = Readonly<Record<string, SignedReply | undefined>>;
+
+export function fieldsOf(reply: SignedReply | undefined): Fields {
+  const items = itemsOf(reply);
+  const pairs: [string, SignedReply | undefined][] = [];
+  for (let i = 0; i + 1 < items.length; i += 2) pairs.push([textOf(items[i]), items[i + 1]]);
+  return Object.fromEntries(pairs);
+}
+
+export const itemsOf = (reply: SignedReply | undefined): readonly SignedReply[] =>
+  Array.isArray(reply) ? reply : [];
+
+const decoder = new TextDecoder();
+
+/** Returns a reply as text; bytes that are no text are shown as U+FFFD. */
+export function textOf(reply: SignedReply | undefined): string {
+  if (reply === null || reply === undefined) return "(nil)";
+  return reply instanceof Uint8Array ? decoder.decode(reply) : String(reply);
+}
+
+/** Returns a text with its control and format characters visible, and cut. */
+export function shown(text: string, max = 300): string {
+  const cut = text.length > max ? `${text.slice(0, max)}… (${text.length - max} more)` : text;
+  return cut.replace(
+    /[\p{Cc}\p{Cf}]/gu,
+    (one) => `\\u${(one.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+export const shortId = (id: SignedReply | undefined): string => `${textOf(id).slice(0, ID_DIGITS)}…`;
+
+export const dateOf = (date: SignedReply | undefined): string => new Date(Number(date)).toLocaleString();
+
+/** Commands as one types them. */
+export const commandsText = (commands: SignedReply | undefined): string =>
+  itemsOf(commands)
+    .map((argv) =>
+      itemsOf(argv)
+        .map((word) => shown(textOf(word)))
+        .join(" "),
+    )
+    .join("; ");
+
+/** Who signed: the key's label, or its id; for whom. */
+export function signerText({ label, signer, as }: Fields): string {
+  const by = label === "" || label == null ? shortId(signer) : textOf(label);
+  return as == null ? by : `${by} for ${textOf(as)}`;
+}
+
+/** Why a part of the page has nothing to show. */
+export function reasonText(problem: unknown): string {
+  const text = String(problem instanceof Error ? problem.message : problem);
+  if (!text.includes("NOPERM")) return text;
+  return `${text}. This browser's key was authorized with fewer rules than this part needs: authorize it again, as shown above.`;
+}

@@ -1,0 +1,197 @@
+/** The page of --admin in Chromium in all its states: many members, long names, no data, a daemon that hangs, foreign claims. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DashboardFrame, FrameMember } from "../../protocol/json/dashboard-frame.js";
+import { type Chromium, startChromium, type Tab } from "../client/browser/chromium.js";
+import { until } from "../daemon/replicas.js";
+import { skipUnlessFull } from "../support/amount.js";
+import { seriousFindings } from "../support/axe.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { frameOf, memberOf, SAMPLE, STUB } from "./frames.js";
+
+const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).innerText`;
+
+async function pageOf(daemon: DaemonProcess): Promise<string> {
+  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
+  return `http://localhost:${line["port"]}/`;
+}
+
+/** A page that receives what the test sends. */
+async function stubbed(chromium: Chromium, daemon: DaemonProcess, history: object): Promise<Tab> {
+  const tab = await chromium.another();
+  await tab.command("Page.enable");
+  await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB(history) });
+  await tab.open(await pageOf(daemon));
+  return tab;
+}
+
+const send = (tab: Tab, frame: DashboardFrame) =>
+  tab.run(`window.send(${JSON.stringify(JSON.stringify(frame))})`);
+
+/** Colour of what is good, as the page draws it now. */
+const isGreenAnywhere = `(() => {
+  const probe = document.createElement("i");
+  probe.style.color = getComputedStyle(document.documentElement).getPropertyValue("--good");
+  document.body.append(probe);
+  const green = getComputedStyle(probe).color;
+  probe.remove();
+  return [...document.querySelectorAll("main *, header *")].some((one) => one.children.length === 0 &&
+    one.checkVisibility() && one.textContent !== "" && getComputedStyle(one).color === green);
+})()`;
+
+/** At a desk and on a phone, light and dark: axe finds nothing, and nothing is wider than the page. */
+async function examine(tab: Tab, what: string): Promise<void> {
+  for (const width of [1200, 390])
+    for (const isDark of [false, true]) {
+      await tab.appear({ width, height: 1000, isDark });
+      assert.deepEqual(await seriousFindings(tab), [], `${what}, ${width}, ${isDark}`);
+      const wide = `[...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && !one.closest("svg, .scroll, .box, .skip") &&
+        one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 120))`;
+      assert.deepEqual(await tab.run(wide), [], `${what}, ${width}`);
+      assert.equal(
+        await tab.run(`document.documentElement.scrollWidth <= ${width}`),
+        true,
+        `${what}, ${width}`,
+      );
+    }
+}
+
+test("20 members with long names: a table at a desk, cards on a phone, problems at the top", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const members = Array.from({ length: 19 }, (_, index) =>
+    memberOf(`db-${index}.a-rather-long-name-of-a-data-centre.example.internal:1111`, {
+      ...(index === 3 ? { connection: "waiting" as const, state: null, lastHeard: 90_000 } : {}),
+      ...(index === 4 ? { lastHeard: 7000 } : {}),
+      problems: index > 10 ? ["it does not reach its member db-3 (ECONNREFUSED)"] : [],
+    }),
+  );
+  await send(tab, frameOf({ members, problems: ["it does not reach its member db-3 (ECONNREFUSED)"] }));
+  assert.equal(await tab.run(`document.querySelectorAll("#members tbody tr").length`), 20);
+  assert.equal(await tab.run(`document.querySelectorAll("#problems li").length`), 2, "the same is said once");
+  assert.match(String(await tab.run(textOf("problems"))), /db-11.*and 5 more report:/s);
+  assert.match(String(await tab.run("document.title")), /^✕ 2 problems · localhost:\d+ · dbsync$/);
+  assert.match(String(await tab.run(`document.getElementById("icon").href`)), /icon-bad\.svg$/);
+  const states = await tab.run(
+    `[...document.querySelectorAll("#members tbody td:nth-child(2)")].slice(4, 7).map((cell) => cell.textContent + "/" + cell.className)`,
+  );
+  assert.deepEqual(states, ["away/bad", "silent, was live/warn", "live/good"]);
+  await examine(tab, "20 members");
+  const display = `getComputedStyle(document.querySelector("#members tbody tr")).display`;
+  assert.equal(await tab.run(display), "block", "a card on a phone");
+  const breaks = `(() => {
+    const range = document.createRange(), node = document.querySelector("#members tbody tr:nth-child(2) a");
+    return [...node.childNodes].filter((one) => one.nodeType === 3).every((one) => {
+      range.selectNodeContents(one);
+      return range.getClientRects().length === 1;
+    });
+  })()`;
+  assert.equal(await tab.run(breaks), true, "a name wraps between its words");
+});
+
+test("without data each part says why it is empty", { skip: skipUnlessFull }, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: [], arrivals: [] });
+  await send(tab, frameOf({ timeline: null, sample: null, listeners: [] }));
+  assert.match(String(await tab.run(textOf("no-problems"))), /^No problems/);
+  assert.match(String(await tab.run("document.title")), /^✓ well/);
+  assert.match(String(await tab.run(textOf("no-members"))), /without --data and --peer/);
+  assert.match(String(await tab.run(textOf("no-strip"))), /start it with --data or --peer/);
+  assert.match(String(await tab.run(textOf("no-listeners"))), /No client has connected yet/);
+  const empty = await tab.run(
+    `[...document.querySelectorAll("#charts .empty")].map((one) => one.checkVisibility() && one.innerText.length > 20)`,
+  );
+  assert.deepEqual(empty, Array(8).fill(true));
+  const titles = `[...document.querySelectorAll(".card")].filter((one) => one.checkVisibility() && one.querySelector("h3") === null &&
+    !one.parentElement?.closest("section")?.querySelector("h2, h3")).length`;
+  assert.equal(await tab.run(titles), 0, "each card has a title");
+  await examine(tab, "no data");
+});
+
+test("what members report of themselves is text, bounded, and leads to their own hosts alone", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const markup = `<img src=x onerror="window.hurt = true">`;
+  const claims: Partial<FrameMember>[] = [
+    { address: `${markup}:1111`, software: markup, problems: [markup] },
+    { address: "javascript:alert(1)//:1111", pagePort: 80 },
+    { address: "evil.example/path?:1111", pagePort: 80 },
+    { address: "user@evil.example:1111", pagePort: 80 },
+    { address: "db2.example:1111", pagePort: 9464, pageLocal: true },
+    { address: "127.0.0.1:1112", pagePort: 9465, pageLocal: true },
+    { address: "db3.example:1111", pagePort: 9466 },
+    { address: "[2001:db8::1]:1111", pagePort: 9467 },
+    { address: "db4.example:1111", pagePort: 0 },
+  ];
+  await send(tab, frameOf({ members: claims.map((claim) => memberOf("", claim)) }));
+  const links = await tab.run(`[...document.querySelectorAll("#members a")].map(({ href }) => href)`);
+  assert.deepEqual(links, [
+    "http://localhost:9465/",
+    "http://db3.example:9466/",
+    "http://[2001:db8::1]:9467/",
+  ]);
+  assert.equal(await tab.run(`document.querySelectorAll("img").length`), 0);
+  assert.equal(await tab.run("window.hurt === undefined"), true);
+  assert.ok(String(await tab.run(textOf("problems"))).includes(markup));
+});
+
+test("a chart shows the value under the pointer, and the arrow keys read values", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  await tab.appear({ width: 1200, height: 2000, isDark: false });
+  await send(tab, frameOf({}));
+  const texts = `[...document.querySelectorAll("#charts figure:first-child text")].map((one) => one.textContent)`;
+  const axes = (await tab.run(texts)) as string[];
+  assert.deepEqual(axes.slice(0, 3), ["0/s", "500/s", "1K/s"]);
+  assert.deepEqual(axes.slice(3), ["−60 min", "−48 min", "−36 min", "−24 min", "−12 min", "now"]);
+  const [x, y] = (await tab.run(`(() => {
+    const { left, top, width } = document.querySelector("#charts svg").getBoundingClientRect();
+    return [left + width - 9, top + 40];
+  })()`)) as [number, number];
+  const readout = `document.querySelector("#charts .readout").textContent`;
+  await tab.command("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
+  await tab.until(`/: 71\\d\\/s$/.test(${readout})`);
+  await tab.command("Input.dispatchMouseEvent", { type: "mouseMoved", x: 1, y: 1 });
+  await tab.until(`${readout} === ""`);
+  await tab.run(`document.querySelector("#charts svg").focus()`);
+  for (let i = 0; i < 2; i++) {
+    const what = { key: "ArrowLeft", code: "ArrowLeft", windowsVirtualKeyCode: 37 };
+    await tab.command("Input.dispatchKeyEvent", { type: "keyDown", ...what });
+    await tab.command("Input.dispatchKeyEvent", { type: "keyUp", ...what });
+  }
+  assert.match(String(await tab.run(readout)), /: 718\/s$/);
+});
+
+test("a daemon that hangs is not shown live: no green, the title and the icon say so, until it goes on", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const { tab } = chromium;
+  await tab.open(await pageOf(daemon));
+  await tab.until(`${textOf("state")} === "live"`);
+  assert.equal(await tab.run(isGreenAnywhere), true);
+  daemon.kill("SIGSTOP");
+  try {
+    await tab.until(`/^✕ no answer/.test(document.title)`);
+    assert.match(String(await tab.run(`document.getElementById("icon").href`)), /icon-bad\.svg$/);
+    assert.match(String(await tab.run(textOf("state"))), /^not known, was live$/);
+    assert.match(String(await tab.run(textOf("problems"))), /it has sent nothing for \d+ s/);
+    assert.equal(await tab.run(isGreenAnywhere), false);
+    assert.deepEqual(await seriousFindings(tab), []);
+  } finally {
+    daemon.kill("SIGCONT");
+  }
+  await tab.until(`/^✓ well/.test(document.title)`);
+  await until("it is shown live again", async () => (await tab.run(isGreenAnywhere)) === true);
+});
