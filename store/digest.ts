@@ -14,7 +14,7 @@ import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
 import { domainText } from "./values/relations/domain.js";
-import { Table } from "./values/relations/table.js";
+import { extrasText, Table } from "./values/relations/table.js";
 import { SortedSet } from "./values/sorted-set.js";
 import type { ConsumerGroup } from "./values/streams/consumer-group.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
@@ -60,11 +60,11 @@ function contents(value: Value): ByteString | readonly unknown[] {
     return [value.born, value.next, entries, value.indexed];
   }
   if (value instanceof Table) {
-    const columns = value.columns.map(({ name, domain, uniqueness }) => [
-      name,
-      domainText(domain),
-      uniqueness,
-    ]);
+    const columns = value.columns.map((column) => {
+      const { name, domain, uniqueness } = column;
+      const extras = extrasText(column);
+      return [name, domainText(domain), uniqueness, ...(extras === "" ? [] : [extras])];
+    });
     return [columns, value.rows];
   }
   if (value instanceof Collection) return [value.specs.map(indexBytes), [...value.documents()]];

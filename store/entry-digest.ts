@@ -11,7 +11,7 @@ import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
 import { domainText } from "./values/relations/domain.js";
-import { Table } from "./values/relations/table.js";
+import { extrasText, Table } from "./values/relations/table.js";
 import { SortedSet } from "./values/sorted-set.js";
 import type { Stream, StreamMarks } from "./values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
@@ -89,10 +89,12 @@ function mixHash(mix: Mix, { fields, values }: Hash, from: number, to: number): 
 }
 
 function mixTable(mix: Mix, { columns, rows }: Table, from: number, to: number): void {
-  for (const { name, domain, uniqueness } of columns) {
-    mix.text(name);
-    mix.text(domainText(domain));
-    mix.text(String(uniqueness));
+  for (const column of columns) {
+    mix.text(column.name);
+    mix.text(domainText(column.domain));
+    mix.text(String(column.uniqueness));
+    const extras = extrasText(column);
+    if (extras !== "") mix.text(extras);
   }
   for (let i = from; i < to; i++) mix.part(JSON.stringify(rows[i]));
 }

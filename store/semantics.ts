@@ -1,13 +1,13 @@
 /**
- * What commands mean, by number: a table of all commands each. A release knows the newest and the one before; which of them
- * counts at a place, the key ring tells (CLUSTER SEMANTICS).
+ * What commands mean, by number: a table of all commands each. Which of those that a release knows counts at a place, the key ring says
+ * (CLUSTER SEMANTICS).
  * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { commands, commandTable } from "./command-table.js";
 import { recordedDocuments } from "./commands/documents/documents.js";
-import { recordedRelations } from "./commands/relations/sql.js";
+import { relationsBy } from "./commands/relations/sql.js";
 import { isKeyCommand } from "./key-command.js";
 import { PRODUCED_MAX } from "./keyspace/effort.js";
 import type { Command } from "./rows/command.js";
@@ -16,6 +16,8 @@ import { connectionMistake } from "./rows/connection-commands.js";
 
 /** What commands mean where no CLUSTER SEMANTICS has come before. */
 export const FIRST_SEMANTICS = 1;
+/** From which on English SQL that writes has `in`, `like`, `between`, `default` and the other words of docs/sql.md. */
+export const EXTENDED_SQL_SEMANTICS = 3;
 /** By which what a unit produces is bounded. Source: docs/decisions/0047-budgets-count-what-is-produced.md. */
 export const BOUNDED_SEMANTICS = 2;
 
@@ -111,17 +113,24 @@ function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean 
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 
-/** Rows by version 1 of what commands mean, where that is not what they mean now. */
-const FIRST_ROWS = new Map([...recordedRelations, ...recordedDocuments].map((row) => [row.name, row]));
+/** Returns all rows, of which some are not what they are now. */
+function rowsWith(others: readonly Command[]): readonly Command[] {
+  const byName = new Map(others.map((row) => [row.name, row]));
+  return commands.map((row) => byName.get(row.name) ?? row);
+}
 
 /** What commands mean before CLUSTER SEMANTICS 2. */
-export const firstTable = new CommandIndex(commands.map((row) => FIRST_ROWS.get(row.name) ?? row));
+export const firstTable = new CommandIndex(rowsWith([...relationsBy(1), ...recordedDocuments]));
 
 /** What commands mean from CLUSTER SEMANTICS 2 on: no unit produces more than `PRODUCED_MAX` steps, wherever it is folded. */
-const boundedTable = new CommandIndex(commands, PRODUCED_MAX);
+const boundedTable = new CommandIndex(rowsWith(relationsBy(2)), PRODUCED_MAX);
+
+/** What commands mean from CLUSTER SEMANTICS 3 on. */
+const extendedSqlTable = new CommandIndex(commands, PRODUCED_MAX);
 
 /** What this release knows. */
 export const SEMANTICS = new Semantics({
   [FIRST_SEMANTICS]: firstTable,
   [BOUNDED_SEMANTICS]: boundedTable,
+  [EXTENDED_SQL_SEMANTICS]: extendedSqlTable,
 });

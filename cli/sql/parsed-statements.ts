@@ -28,7 +28,7 @@ function viewQuery(query: Query): ViewQuery | null {
   if (query.kind === "set") {
     const [left, right] = [viewQuery(query.left), viewQuery(query.right)];
     if (left === null || right === null) return null;
-    return { kind: "set", operator: query.operator, left, right };
+    return query.operator === "union-all" ? null : { kind: "set", operator: query.operator, left, right };
   }
   const { isDistinct, fields, where, groupBy, having } = query;
   const hasMore = [fields, where, groupBy, having].some((part) => part !== null);

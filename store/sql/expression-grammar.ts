@@ -2,9 +2,12 @@
  * Values and conditions. In English AND comes before OR, and NOT takes a whole comparison; in Malagasy `ary` and `na` are on one level, from
  * left to right, as in the original. In the standard form `<`, `<=`, `>` and `>=` bind tighter than `=`, `!=` and `is`.
  */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { AGGREGATES, SCALAR_FUNCTIONS } from "./functions.js";
 import { SqlMistake } from "./mistake.js";
 import type { TokenReader } from "./token-reader.js";
-import type { Arithmetic, Binary, Column, Comparison, Expression } from "./tree.js";
+import type { Arithmetic, Binary, Call, Column, Comparison, Expression, Like, Membership } from "./tree.js";
+import { unsupportedFunction } from "./unsupported.js";
 
 const COMPARISONS: Readonly<Record<string, Comparison>> = {
   "=": "=",
@@ -67,12 +70,68 @@ function comparison(reader: TokenReader): Expression {
     } else if (reader.accept("is")) {
       if (isComparison(left)) reader.isOfForm = true;
       left = nothing(reader, left);
-    } else return left;
+    } else {
+      const tested = isStandard ? test(reader, left) : null;
+      if (tested === null) return left;
+      left = tested;
+    }
   }
 }
 
+/** Words of a test, `not` before them or not. */
+const TESTS = ["in", "between", "like", "null"] as const;
+
+/** Returns the test of a value that follows it; null: none does. */
+function test(reader: TokenReader, operand: Expression): Expression | null {
+  const { kind, lower } = reader.token;
+  if (kind !== "word") return null;
+  const isNegated = lower === "not";
+  const next = isNegated ? reader.following.lower : lower;
+  const name = TESTS.find((each) => each === next && (isNegated || each !== "null"));
+  if (name === undefined) return null;
+  if (isNegated) reader.advance();
+  reader.advance();
+  reader.countOperator();
+  [reader.isOfForm, reader.isExtended] = [true, true];
+  switch (name) {
+    case "null":
+      return { kind: "is-null", operand, isNegated };
+    case "in":
+      return { kind: "in", operand, list: values(reader), isNegated };
+    case "between": {
+      const from = ordering(reader);
+      reader.expect("and");
+      return { kind: "between", operand, from, to: ordering(reader), isNegated };
+    }
+    case "like":
+      return { kind: "like", operand, pattern: ordering(reader), escape: escapeOf(reader), isNegated };
+  }
+}
+
+/** Values in parentheses, or none. Those that are calculated count as operators. */
+function values(reader: TokenReader): Membership["list"] {
+  reader.expectSign("(");
+  const list: Expression[] = [];
+  if (reader.acceptSign(")")) return list;
+  do {
+    const value = nestedExpression(reader);
+    if (value.kind !== "literal" && value.kind !== "parameter") reader.countOperator();
+    list.push(value);
+  } while (reader.acceptSign(","));
+  reader.expectSign(")");
+  return list;
+}
+
+function escapeOf(reader: TokenReader): Like["escape"] {
+  if (!reader.accept("escape")) return null;
+  const { kind, text } = reader.token;
+  if (kind !== "text" && text !== "?") throw reader.mistake("a text of one character, or ?");
+  return factor(reader);
+}
+
 const isComparison = (expression: Expression) =>
-  expression.kind === "is-null" || (expression.kind === "binary" && expression.operator in COMPARISONS);
+  ["is-null", "in", "between", "like"].includes(expression.kind) ||
+  (expression.kind === "binary" && expression.operator in COMPARISONS);
 const isOrdering = (operator: Comparison) => operator !== "=" && operator !== "!=";
 
 function ordering(reader: TokenReader): Expression {
@@ -172,21 +231,36 @@ export function numberToken(reader: TokenReader): number {
   return value;
 }
 
-function call(reader: TokenReader): Expression {
-  const name = reader.advance().text;
+function call(reader: TokenReader): Call {
+  const { place } = reader;
+  const { text: name, lower } = reader.advance();
+  if (reader.form === "standard" && !AGGREGATES.has(lower)) {
+    const expected = SCALAR_FUNCTIONS.get(lower);
+    if (expected === undefined) throw unsupportedFunction(place, lower);
+    reader.isExtended = true;
+    const read = argumentsOf(reader, name);
+    const count = read.arguments?.length ?? 0;
+    if (read.isDistinct === true || count < expected.least || count > expected.most)
+      throw new SqlMistake("unexpected", place, expected.words);
+    return read;
+  }
+  return argumentsOf(reader, name);
+}
+
+function argumentsOf(reader: TokenReader, name: ByteString): Call {
   reader.expectSign("(");
   if (reader.acceptSign("*")) {
     reader.expectSign(")");
     return { kind: "call", name, arguments: null };
   }
-  const values: Expression[] = [];
+  const given: Expression[] = [];
   const isDistinct = reader.form === "standard" && reader.accept("distinct");
   if (isDistinct || !reader.acceptSign(")")) {
-    do values.push(nestedExpression(reader));
+    do given.push(nestedExpression(reader));
     while (reader.acceptSign(","));
     reader.expectSign(")");
   }
-  const call = { kind: "call", name, arguments: values } as const;
+  const call = { kind: "call", name, arguments: given } as const;
   return isDistinct ? { ...call, isDistinct } : call;
 }
 

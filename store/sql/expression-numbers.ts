@@ -1,6 +1,6 @@
 /** Numbers of expressions: two have the same number if they mean the same, whatever the row. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Column, Expression } from "./tree.js";
+import { type Column, type Expression, operandsOf } from "./tree.js";
 
 export class ExpressionNumbers {
   readonly #parameters: readonly ByteString[];
@@ -46,7 +46,14 @@ export class ExpressionNumbers {
         return [expression.kind, expression.isNegated, this.of(expression.operand)];
       case "call": {
         const given = expression.arguments?.map((each) => this.of(each)) ?? null;
-        return [expression.kind, expression.name, expression.isDistinct === true, given];
+        const name = expression.name.toLowerCase();
+        return [expression.kind, name, expression.isDistinct === true, given];
+      }
+      case "in":
+      case "between":
+      case "like": {
+        const operands = operandsOf(expression).map((each) => this.of(each));
+        return [expression.kind, expression.isNegated, operands];
       }
     }
   }

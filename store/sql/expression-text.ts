@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { numberText } from "../../protocol/sql-numbers.js";
 import type { Scalar } from "../values/relations/cell.js";
 import type { Domain, DomainAtom } from "../values/relations/domain.js";
-import type { Binary, Column, Expression } from "./tree.js";
+import type { Binary, Column, Expression, Test } from "./tree.js";
 
 const OPERATORS: Readonly<Record<Binary["operator"], string>> = {
   and: "AND",
@@ -43,6 +43,22 @@ export function standardText(expression: Expression): ByteString {
       const given = expression.arguments?.map(standardText).join(", ") ?? "*";
       return `${expression.name}(${expression.isDistinct === true ? "distinct " : ""}${given})`;
     }
+    default:
+      return testText(expression);
+  }
+}
+
+function testText(test: Test): ByteString {
+  const value = `${operandText(test.operand)}${test.isNegated ? " not" : ""} ${test.kind}`;
+  switch (test.kind) {
+    case "in":
+      return `${value} (${test.list.map(standardText).join(", ")})`;
+    case "between":
+      return `${value} ${operandText(test.from)} and ${operandText(test.to)}`;
+    case "like": {
+      const escaped = test.escape === null ? "" : ` escape ${standardText(test.escape)}`;
+      return `${value} ${operandText(test.pattern)}${escaped}`;
+    }
   }
 }
 
@@ -73,6 +89,10 @@ export function expressionText(expression: Expression): ByteString {
       return `NEG(${expressionText(expression.operand)})`;
     case "is-null":
       return `(${expressionText(expression.operand)} ${expression.isNegated ? "IsNot" : "Is"} NULLVALUE(null))`;
+    case "in":
+    case "between":
+    case "like":
+      return testText(expression);
     case "call":
       return `FunctionExpr(${expression.name}, [${expression.arguments?.map(expressionText).join(", ") ?? "*"}])`;
   }

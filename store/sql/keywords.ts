@@ -9,12 +9,21 @@ export interface Keyword {
   readonly malagasy: readonly string[];
   readonly english: readonly string[];
   readonly meaning: string;
+  /** Whether only English statements of the standard form have it. */
+  readonly isStandard?: true;
 }
 
 const word = (malagasy: string, english: string, meaning: string): Keyword => ({
   malagasy: malagasy.split("|"),
   english: english.split("|"),
   meaning,
+});
+
+const standardWord = (english: string, meaning: string): Keyword => ({
+  malagasy: [],
+  english: english.split("|"),
+  meaning,
+  isStandard: true,
 });
 
 export const KEYWORDS = {
@@ -42,6 +51,8 @@ export const KEYWORDS = {
   right: word("avanana|ankavanana", "right", "a join: with the right rows that nothing fits to"),
   full: word("feno", "full", "a join: with both"),
   natural: word("natoraly", "natural", "a join by the columns of the same name"),
+  cross: standardWord("cross", "a join: each row with each row; a comma between tables is the same"),
+  outer: standardWord("outer", "may follow `left`, `right` and `full`"),
   on: word("ka", "on", "the condition of a join"),
   where: word("rehefa", "where", "the condition for rows"),
   group: word("vondrona", "group by", "puts rows together that have the same values"),
@@ -57,21 +68,30 @@ export const KEYWORDS = {
   ),
   union: word("ankambana", "union", "rows of either query, equal ones once"),
   difference: word("analana", "except", "rows of the first query that the second one has not"),
+  all: standardWord("all", "after `union`: equal rows stay"),
   intersection: word("atifitra", "intersect", "rows of both queries, equal ones once"),
   and: word("ary", "and", "both conditions"),
   or: word("na", "or", "one of them, or both"),
   not: word("tsy", "not", "the contrary; in a condition also `!`"),
   is: word("dia", "is", "before `null`, or `not null`"),
   null: word("null", "null", "nothing"),
+  in: standardWord("in", "equal to a value of a list"),
+  between: standardWord("between", "from one value up to another, both included"),
+  like: standardWord("like", "a text of this form: `%` is any text, `_` any character"),
+  escape: standardWord("escape", "after `like`: the character before a `%` or `_` that is only itself"),
   number: word("ISA", "number", "a type: numbers from one up to another"),
   text: word("LAHATSORATRA", "text", "a type: texts, by their lengths"),
   date: word("DATY", "date", "a type: dates, `2026-11-21` or `2026-11-21 18:30:00`"),
   enumeration: word("TANISA", "enum", "a type: the values that it names"),
   primary: word("fototra", "primary key", "a column without equal values, and without null"),
   unique: word("tokana", "unique", "a column without equal values"),
+  required: standardWord("not null", "a column that takes no null"),
+  preset: standardWord("default", "the value of a column that an insert does not name"),
 } as const satisfies Readonly<Record<string, Keyword>>;
 
 export type KeywordName = keyof typeof KEYWORDS;
+
+const NAMES = Object.keys(KEYWORDS) as readonly KeywordName[];
 
 /** Ways to say a keyword, the longest first, each as its words in lower case. */
 export type Phrases = readonly (readonly string[])[];
@@ -88,9 +108,11 @@ export const PHRASES: Readonly<Record<Language, Readonly<Record<KeywordName, Phr
   english: phrasesOf("english"),
 };
 
-/** The first words of English phrases: none of them names anything where `as` has been left out. */
+/** The first words of English phrases of the recorded form: none of them names anything there where `as` has been left out. */
 export const ENGLISH_WORDS: ReadonlySet<string> = new Set(
-  Object.values(PHRASES.english).flatMap((phrases) => phrases.map(([first]) => first as string)),
+  NAMES.filter((name) => !("isStandard" in KEYWORDS[name])).flatMap((name) =>
+    PHRASES.english[name].map(([first]) => first as string),
+  ),
 );
 
 /** The first words of Malagasy statements. */

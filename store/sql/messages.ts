@@ -66,6 +66,8 @@ const MESSAGES = {
     "{0} attend un identifiant de colonne (ex: {0}(a))",
     "{0} takes the name of a column",
   ),
+  notSupported: message("Tsy misy: {0}; {1}", "not supported: {0}; {1}"),
+  noSuchOrigin: message("Tsy misy {0} ao amin'ny fanontaniana", "no table of the query is called {0}"),
   notNumeric: message(
     "{0} attend une valeur numérique, trouvé: java.lang.String",
     "{0} takes numbers, and there is a text",
@@ -88,6 +90,12 @@ const MESSAGES = {
     "{0} values for the {2} columns of {1}",
   ),
   notUnique: message("Efa misy ny sanda {0} ao amin'ny {1}", "there is a row already whose {1} is {0}"),
+  required: message("Tsy azo foanana ny {0}", "{0} is not null: it needs a value"),
+  longLike: message(
+    "Be loatra ny asa ho an'ny like : {0}",
+    "like needs more than {0} steps: use fewer % or shorter texts",
+  ),
+  wrongEscape: message("Escape tsy mety : {0}", "escape takes one character, not {0}"),
   missing: message("Tsy azo foanana ny {0}", "{0} is a primary key: it must not be null"),
   parameterCount: message(
     "Mila sanda {0} ny fanontaniana, fa {1} no azo",
@@ -128,6 +136,7 @@ const MISTAKES: Readonly<Record<MistakeKind, Message>> = {
   "dotted-alias": message("un alias ne doit pas contenir un source code '.' ", "a name has no '.'"),
   limit: message("Be loatra", "too much"),
   reserved: message("Teny voatokana", "a reserved word"),
+  unsupported: message("Tsy misy", "not supported"),
 };
 
 /** The words, the place and the line with a caret before it, in one line. */
@@ -137,10 +146,13 @@ export function mistakeFailure(
   { kind, at, found, expected }: SqlMistake,
 ): CommandFailure {
   const { line, column, shown } = placeIn(statement, at);
+  const isUnsupported = kind === "unsupported";
   const what =
     kind === "limit"
       ? bytesOfText(expected)
-      : `${found === "" ? END[language] : `'${found}'`}, ${EXPECTED[language]} ${bytesOfText(expected)}`;
+      : isUnsupported
+        ? `${found}; ${bytesOfText(expected)}`
+        : `${found === "" ? END[language] : `'${found}'`}, ${EXPECTED[language]} ${bytesOfText(expected)}`;
   const where = `${WHERE[language][0]} ${line}, ${WHERE[language][1]} ${column}`;
   return new CommandFailure(`ERR ${MISTAKES[kind][language]}: ${where}: ${what}: ${shown}`);
 }

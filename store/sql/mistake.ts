@@ -9,6 +9,7 @@ export type MistakeKind =
   | "dotted-alias"
   | "only-null"
   | "reserved"
+  | "unsupported"
   | "limit";
 
 export class SqlMistake extends Error {

@@ -6,6 +6,7 @@ import { SqlMistake } from "./mistake.js";
 import { statement } from "./statement-grammar.js";
 import { TokenReader } from "./token-reader.js";
 import type { Form, Language, Statement } from "./tree.js";
+import { unsupported } from "./unsupported.js";
 
 /** Longer ones are refused: their words and trees take a hundred times as much. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
@@ -18,6 +19,8 @@ export interface Parsed {
   readonly parameters: number;
   /** Whether the statement's tree is another one in the other form. */
   readonly isOfForm: boolean;
+  /** Whether a statement like this that writes means something from CLUSTER SEMANTICS 3 on alone. */
+  readonly isExtended: boolean;
 }
 
 /**
@@ -129,16 +132,23 @@ function parsedAgain(text: ByteString, wanted: Form): Parsed {
   const language = languageOf(text);
   const form = formOf(language, wanted);
   // A mistake may be none in the other form.
-  const mistaken = { language, parameters: 0, isOfForm: language === "english" };
+  const mistaken = { language, parameters: 0, isOfForm: language === "english", isExtended: false };
   try {
     if (text.length > STATEMENT_BYTES_MAX)
       throw new SqlMistake("limit", { at: 0, found: "" }, `more than ${STATEMENT_BYTES_MAX} bytes`);
     const reader = new TokenReader(text, tokensOf(text, form), { language, form });
     const found = statement(reader);
-    const { parameters, isOfForm, token } = reader;
-    return { statement: found, language, parameters, isOfForm: isOfForm || token.isOfForm === true };
+    const { parameters, isOfForm, isExtended, token } = reader;
+    return {
+      statement: found,
+      language,
+      parameters,
+      isOfForm: isOfForm || token.isOfForm === true,
+      isExtended,
+    };
   } catch (mistake) {
     if (!(mistake instanceof SqlMistake)) throw mistake;
-    return { statement: mistake, ...mistaken };
+    const isStandard = form === "standard";
+    return { statement: (isStandard ? unsupported(text, mistake) : null) ?? mistake, ...mistaken };
   }
 }

@@ -1,17 +1,18 @@
 /** Queries: one select, or several that are put together. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { column, expression, numberToken } from "./expression-grammar.js";
+import type { Token } from "./lexer.js";
 import { SqlMistake } from "./mistake.js";
 import type { TokenReader } from "./token-reader.js";
 import type {
   Expression,
-  Field,
   Join,
   JoinKind,
   Limit,
   OrderKey,
   Query,
   Select,
+  SelectField,
   SetOperator,
   SetQuery,
   Source,
@@ -22,7 +23,7 @@ import type {
 const PARTS_MAX = 32;
 
 const JOIN_KINDS: readonly JoinKind[] = ["inner", "left", "right", "full", "natural"];
-const SET_SIGNS: readonly (readonly [sign: string, operator: SetOperator])[] = [
+const SET_SIGNS: readonly (readonly [sign: string, operator: Exclude<SetOperator, "union-all">])[] = [
   ["+", "union"],
   ["-", "difference"],
   ["^", "intersection"],
@@ -34,8 +35,9 @@ export function query(reader: TokenReader): Query {
     let left: Query = select(reader);
     for (let parts = 1; ; parts++) {
       const { place } = reader;
-      const operator = setOperator(reader);
-      if (operator === null) return left;
+      const found = setOperator(reader);
+      if (found === null) return left;
+      const operator = found === "union" && acceptedAll(reader) ? "union-all" : found;
       if (parts === PARTS_MAX) throw new SqlMistake("limit", reader.place, `more than ${PARTS_MAX} queries`);
       if (reader.form === "standard" && hasTail(left))
         throw new SqlMistake("unexpected", place, "order by and limit after the last query");
@@ -65,7 +67,13 @@ function operand(reader: TokenReader): Query {
   return inner;
 }
 
-function setOperator(reader: TokenReader): SetOperator | null {
+function acceptedAll(reader: TokenReader): boolean {
+  if (reader.form === "recorded" || !reader.accept("all")) return false;
+  [reader.isOfForm, reader.isExtended] = [true, true];
+  return true;
+}
+
+function setOperator(reader: TokenReader): Exclude<SetOperator, "union-all"> | null {
   for (const [sign, operator] of SET_SIGNS) {
     if (reader.accept(operator)) return operator;
     if (reader.language === "malagasy" && reader.acceptMarkedSign(sign)) {
@@ -81,7 +89,7 @@ export function select(reader: TokenReader): Select {
   reader.expect("select");
   reader.isOfForm ||= reader.language === "english";
   const isDistinct = reader.accept("distinct");
-  const fields = reader.acceptSign("*") ? null : fieldList(reader);
+  const fields = fieldList(reader);
   const from = reader.accept("from") ? source(reader) : null;
   return {
     kind: "select",
@@ -103,11 +111,40 @@ function tail(reader: TokenReader): Tail {
   };
 }
 
-function fieldList(reader: TokenReader): readonly Field[] {
-  const fields: Field[] = [];
-  do fields.push({ value: expression(reader), alias: alias(reader) });
-  while (reader.acceptSign(","));
+/** Returns null for `*` alone. */
+function fieldList(reader: TokenReader): Select["fields"] {
+  const isStandard = reader.form === "standard";
+  if (!isStandard && reader.acceptSign("*")) return null;
+  const isOnlyAll = reader.token.text === "*" && reader.token.kind === "sign" && !isComma(reader.following);
+  if (isOnlyAll && reader.acceptSign("*")) return null;
+  const fields: SelectField[] = [];
+  do {
+    const origin = isStandard ? acceptAll(reader) : undefined;
+    fields.push(
+      origin === undefined ? { value: expression(reader), alias: alias(reader) } : allColumns(reader, origin),
+    );
+  } while (reader.acceptSign(","));
   return fields;
+}
+
+const isComma = ({ kind, text }: Token) => kind === "sign" && text === ",";
+
+function allColumns(reader: TokenReader, origin: ByteString | null): SelectField {
+  [reader.isOfForm, reader.isExtended] = [true, true];
+  return { value: { kind: "all", origin }, alias: null };
+}
+
+/** Returns the source of `t.*`, null for `*`; undefined: neither comes next. */
+function acceptAll(reader: TokenReader): ByteString | null | undefined {
+  if (reader.acceptSign("*")) return null;
+  const { token, following } = reader;
+  const star = following.next;
+  const isAll = token.kind === "word" && following.text === "." && star?.kind === "sign" && star.text === "*";
+  if (!isAll) return undefined;
+  const origin = reader.name("a table");
+  reader.advance();
+  reader.advance();
+  return origin;
 }
 
 function alias(reader: TokenReader): ByteString | null {
@@ -148,7 +185,14 @@ function joins(reader: TokenReader): readonly Join[] {
 /** `#tonona:avia@`, or `left join`. */
 function joinKind(reader: TokenReader): JoinKind | null {
   if (reader.language === "english") {
+    if (reader.form === "standard" && (reader.acceptSign(",") || acceptedCross(reader))) {
+      [reader.isOfForm, reader.isExtended] = [true, true];
+      return "inner";
+    }
     const kind = JOIN_KINDS.find((each) => reader.accept(each));
+    const isOuter = kind === "left" || kind === "right" || kind === "full";
+    if (isOuter && reader.form === "standard" && reader.accept("outer"))
+      [reader.isOfForm, reader.isExtended] = [true, true];
     if (kind !== undefined) reader.expect("join");
     else if (!reader.accept("join")) return null;
     return kind ?? "inner";
@@ -159,6 +203,12 @@ function joinKind(reader: TokenReader): JoinKind | null {
   const kind = JOIN_KINDS.find((each) => reader.accept(each));
   if (kind === undefined) throw reader.mistake("a kind of join");
   return kind;
+}
+
+function acceptedCross(reader: TokenReader): boolean {
+  if (!reader.accept("cross")) return false;
+  reader.expect("join");
+  return true;
 }
 
 /** In parentheses, which English may leave out. */

@@ -92,8 +92,34 @@ function list<Item>(reader: TokenReader, read: (reader: TokenReader) => Item, ma
 function columnDefinition(reader: TokenReader): ColumnDefinition {
   const name = reader.name("a column");
   const parts = domain(reader);
+  if (reader.form === "standard") return constrained(reader, { name, domain: parts, uniqueness: "none" });
   const uniqueness = reader.accept("primary") ? "primary" : reader.accept("unique") ? "unique" : "none";
   return { name, domain: parts, uniqueness };
+}
+
+/** What follows a column's type, in any order. */
+function constrained(reader: TokenReader, column: ColumnDefinition): ColumnDefinition {
+  let found = column;
+  for (let count = 0; ; count++) {
+    const { uniqueness } = found;
+    // A second one, or one after `not null` or `default`, is of this form alone.
+    const isPlain = count === 0;
+    if (reader.accept("primary")) found = { ...found, uniqueness: "primary" };
+    else if (reader.accept("unique"))
+      found = { ...found, uniqueness: uniqueness === "primary" ? "primary" : "unique" };
+    else if (reader.accept("required")) found = { ...found, isRequired: true };
+    else if (reader.accept("preset")) found = { ...found, preset: constant(reader) };
+    else return found;
+    if (isPlain && found.uniqueness !== "none") continue;
+    [reader.isOfForm, reader.isExtended] = [true, true];
+  }
+}
+
+/** A number, a text or null. */
+function constant(reader: TokenReader): Cell {
+  const value = given(reader);
+  if (value.kind === "literal") return value.value;
+  throw reader.mistake("a number, a text or null");
 }
 
 function domain(reader: TokenReader): readonly DomainPart[] {

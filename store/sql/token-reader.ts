@@ -24,6 +24,8 @@ export class TokenReader {
   readonly form: Form;
   /** Whether the other form reads something of the statement otherwise. */
   isOfForm = false;
+  /** Whether the statement means something from CLUSTER SEMANTICS 3 on alone, where it writes. */
+  isExtended = false;
   /** The query in parentheses that was read last. */
   endedQuery: Query | null = null;
   /** How many `?` there have been. */

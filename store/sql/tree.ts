@@ -62,9 +62,13 @@ export interface ColumnDefinition {
   readonly name: ByteString;
   readonly domain: readonly DomainPart[];
   readonly uniqueness: Uniqueness;
+  /** Whether it is `not null`. */
+  readonly isRequired?: true;
+  /** The value of rows that name none. */
+  readonly preset?: Cell;
 }
 
-export type SetOperator = "union" | "difference" | "intersection";
+export type SetOperator = "union" | "union-all" | "difference" | "intersection";
 
 export type Query = Select | SetQuery;
 
@@ -90,7 +94,7 @@ export interface Select extends Tail {
   readonly kind: "select";
   readonly isDistinct: boolean;
   /** null: all columns. */
-  readonly fields: readonly Field[] | null;
+  readonly fields: readonly SelectField[] | null;
   /** null: there is one row, without columns. */
   readonly source: Source | null;
   readonly joins: readonly Join[];
@@ -111,6 +115,15 @@ export interface Field {
   readonly value: Expression;
   readonly alias: ByteString | null;
 }
+
+/** `t.*`, or `*` next to other fields. */
+export interface AllColumns {
+  readonly kind: "all";
+  /** null: of all sources. */
+  readonly origin: ByteString | null;
+}
+
+export type SelectField = Field | { readonly value: AllColumns; readonly alias: null };
 
 export type Source =
   | { readonly kind: "named"; readonly name: ByteString; readonly alias: ByteString | null }
@@ -160,4 +173,58 @@ export type Expression =
   | Binary
   | { readonly kind: "not" | "negative"; readonly operand: Expression }
   | { readonly kind: "is-null"; readonly operand: Expression; readonly isNegated: boolean }
+  | Test
   | Call;
+
+/** A test of the standard form; negated, it is unknown where the plain one is. */
+export type Test = Membership | Between | Like;
+
+export interface Membership {
+  readonly kind: "in";
+  readonly operand: Expression;
+  readonly list: readonly Expression[];
+  readonly isNegated: boolean;
+}
+
+export interface Between {
+  readonly kind: "between";
+  readonly operand: Expression;
+  readonly from: Expression;
+  readonly to: Expression;
+  readonly isNegated: boolean;
+}
+
+export interface Like {
+  readonly kind: "like";
+  readonly operand: Expression;
+  readonly pattern: Expression;
+  /** A value without columns. */
+  readonly escape: Expression | null;
+  readonly isNegated: boolean;
+}
+
+/** Returns the expressions that an expression directly consists of. */
+export function operandsOf(expression: Expression): readonly Expression[] {
+  switch (expression.kind) {
+    case "literal":
+    case "parameter":
+    case "column":
+      return [];
+    case "not":
+    case "negative":
+    case "is-null":
+      return [expression.operand];
+    case "binary":
+      return [expression.left, expression.right];
+    case "in":
+      return [expression.operand, ...expression.list];
+    case "between":
+      return [expression.operand, expression.from, expression.to];
+    case "like": {
+      const { operand, pattern, escape: sign } = expression;
+      return sign === null ? [operand, pattern] : [operand, pattern, sign];
+    }
+    case "call":
+      return expression.arguments ?? [];
+  }
+}

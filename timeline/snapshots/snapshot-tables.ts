@@ -3,11 +3,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { Cell } from "../../store/values/relations/cell.js";
 import { domainOfText, domainText } from "../../store/values/relations/domain.js";
-import { Table, type TableColumn } from "../../store/values/relations/table.js";
+import { extrasOfText, extrasText, Table, type TableColumn } from "../../store/values/relations/table.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
 /** Numbers on disk: only ever added to. */
 const UNIQUENESS = ["none", "unique", "primary"] as const;
+/** Added to the number of a column that has more, as a text that follows. */
+const WITH_EXTRAS = 16;
 const CELLS = ["null", "number", "text"] as const;
 
 /** @param fullFrame  what gives away what has been written, once it is enough */
@@ -17,10 +19,13 @@ export function* writeTable(
   fullFrame: (writer: SnapshotWriter) => Generator<Buffer>,
 ): Generator<Buffer> {
   writer.number(columns.length);
-  for (const { name, domain, uniqueness } of columns) {
+  for (const column of columns) {
+    const { name, domain, uniqueness } = column;
+    const extras = extrasText(column);
     writer.bytes(name);
     writer.bytes(domainText(domain));
-    writer.number(UNIQUENESS.indexOf(uniqueness));
+    writer.number(UNIQUENESS.indexOf(uniqueness) + (extras === "" ? 0 : WITH_EXTRAS));
+    if (extras !== "") writer.bytes(extras);
   }
   for (const row of rows) {
     for (const cell of row) {
@@ -54,10 +59,12 @@ export function* readTable(reader: SnapshotReader, rows: number, rowsAStep: numb
 function readColumn(reader: SnapshotReader): TableColumn {
   const [name, text]: readonly ByteString[] = [reader.bytes(), reader.bytes()];
   const domain = domainOfText(text as ByteString);
-  const uniqueness = UNIQUENESS[reader.number()];
-  if (domain === undefined || uniqueness === undefined)
+  const number = reader.number();
+  const extras = number < WITH_EXTRAS ? {} : extrasOfText(reader.bytes());
+  const uniqueness = UNIQUENESS[number % WITH_EXTRAS];
+  if (domain === undefined || uniqueness === undefined || extras === undefined || number >= 2 * WITH_EXTRAS)
     throw new DamagedSnapshot("a table's column is of an unknown kind");
-  return { name: name as ByteString, domain, uniqueness };
+  return { name: name as ByteString, domain, uniqueness, ...extras };
 }
 
 function readCell(reader: SnapshotReader): Cell {

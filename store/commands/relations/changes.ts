@@ -34,7 +34,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   const add = (values: readonly Scalar[], isBound: (i: number) => boolean): void => {
     checkWidth(values.length);
     checkSize(evaluation, added.length + 1, columns.length);
-    const row = columns.map((): Cell => null);
+    const row = columns.map(({ preset }): Cell => preset ?? null);
     for (const [i, place] of places.entries())
       row[place] = cellOf(values[i] as Scalar, isBound(i), columns, place, evaluation);
     added.push(row);
@@ -51,6 +51,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
     countMade(evaluation, rows.length);
     for (const row of rows) add(row, () => false);
   }
+  checkRequired(entry.value, added, evaluation);
   checkUnique(entry.value, added, new Set(), evaluation);
   evaluation.data.tables.push(entry, added);
   return added.length;
@@ -83,6 +84,7 @@ export function update(statement: Update, evaluation: Evaluation): number {
     numbers.push(found.numbers[i] as number);
     rows.push(row);
   }
+  checkRequired(table, rows, evaluation);
   checkUnique(table, rows, new Set(numbers), evaluation);
   evaluation.data.tables.set(entry, { numbers, rows });
   return found.numbers.length;
@@ -129,6 +131,13 @@ function cellOf(
   const cell = isBound && typeof plain === "string" ? boundCell(domain, plain) : plain;
   if (cell !== undefined && typeof cell !== "boolean" && fits(domain, cell)) return cell;
   throw failure(evaluation, "misfit", domainWords(domain), String(place), scalarText(value), name);
+}
+
+/** @throws CommandFailure  a column that is not null has no value */
+function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Evaluation): void {
+  for (const [place, { isRequired, name }] of columns.entries())
+    if (isRequired === true && rows.some((row) => row[place] === null))
+      throw failure(evaluation, "required", name);
 }
 
 /**

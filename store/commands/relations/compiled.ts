@@ -2,14 +2,23 @@
 
 import { numberText } from "../../../protocol/sql-numbers.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
-import type { Arithmetic, Binary, Call, Column, Comparison, Expression } from "../../sql/tree.js";
+import { SCALAR_FUNCTIONS } from "../../sql/functions.js";
+import {
+  type Arithmetic,
+  type Binary,
+  type Call,
+  type Column,
+  type Comparison,
+  type Expression,
+  operandsOf,
+} from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Evaluation, failure } from "./evaluation.js";
 import { isText, placeOf, type RelationColumn, type RelationRow } from "./relation.js";
+import { scalarCall } from "./scalar-functions.js";
 import { amount, compare, isEqual, isTrue } from "./scalars.js";
-import { combinedTruth, standardAmount, standardOrder, truthOf } from "./standard-values.js";
-
-export type Compiled = (row: RelationRow) => Scalar;
+import { compiledTest } from "./standard-tests.js";
+import { type Compiled, combinedTruth, standardAmount, standardOrder, truthOf } from "./standard-values.js";
 
 /** What columns and calls mean. */
 export interface Scope {
@@ -47,7 +56,9 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
     case "column":
       return scope.column(expression);
     case "call":
-      return scope.call(expression);
+      return isStandard && SCALAR_FUNCTIONS.has(expression.name.toLowerCase())
+        ? scalarCall(expression, (each) => compiled(each, scope, evaluation), evaluation)
+        : scope.call(expression);
     case "not": {
       const operand = compiled(expression.operand, scope, evaluation);
       if (!isStandard) return (row) => !isTrue(operand(row));
@@ -69,6 +80,10 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
       const { isNegated } = expression;
       return (row) => (operand(row) === null) !== isNegated;
     }
+    case "in":
+    case "between":
+    case "like":
+      return compiledTest(expression, (each) => compiled(each, scope, evaluation), evaluation);
     case "binary":
       return isStandard
         ? standardBinary(expression, scope, evaluation)
@@ -102,21 +117,15 @@ export function countCalculated(
 const partsOfAll = (expressions: readonly Expression[]) =>
   expressions.reduce((sum, each) => sum + partsOf(each), 0);
 
-/** Returns the number of operators, names and values of an expression. */
+/** Returns the number of operators, names and values of an expression; written values of a list are found by one look. */
 function partsOf(expression: Expression): number {
-  switch (expression.kind) {
-    case "binary":
-      return 1 + partsOf(expression.left) + partsOf(expression.right);
-    case "not":
-    case "negative":
-    case "is-null":
-      return 1 + partsOf(expression.operand);
-    case "call":
-      return (expression.arguments ?? []).reduce((sum, each) => sum + partsOf(each), 1);
-    default:
-      return 1;
-  }
+  return operandsOf(expression).reduce((sum, each) => sum + partsOf(each), 1 - writtenValues(expression));
 }
+
+const writtenValues = (expression: Expression) =>
+  expression.kind === "in"
+    ? expression.list.reduce((sum, { kind }) => sum + Number(kind === "literal" || kind === "parameter"), 0)
+    : 0;
 
 /** An expression as a condition: what is unknown does not hold. */
 export function condition(

@@ -1,8 +1,12 @@
 /** What a database consists of: statements that make, remove and tell it. */
 import { type ByteString, detached, trimmed } from "../../../protocol/byte-string.js";
+import type { CommandFailure } from "../../arguments/errors.js";
+import { domainWords, scalarText } from "../../sql/expression-text.js";
 import { KEYWORDS } from "../../sql/keywords.js";
 import type { DomainPart, Language, ObjectKind, Query, Statement } from "../../sql/tree.js";
-import { type Domain, type DomainAtom, domainText } from "../../values/relations/domain.js";
+import { adviceForType } from "../../sql/unsupported.js";
+import type { Cell } from "../../values/relations/cell.js";
+import { type Domain, type DomainAtom, domainText, fits } from "../../values/relations/domain.js";
 import { Table, type TableColumn } from "../../values/relations/table.js";
 import {
   catalogue,
@@ -57,13 +61,11 @@ export function createTable(
   if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
   if (keptText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
   checkColumns(evaluation, columns.length);
-  const made = columns.map(
-    ({ domain, ...column }): TableColumn => ({
-      ...column,
-      name: detached(column.name),
-      domain: domainOf(domain, evaluation),
-    }),
-  );
+  const made = columns.map(({ domain: parts, ...column }): TableColumn => {
+    const domain = domainOf(parts, evaluation);
+    checkPreset(column.preset ?? null, domain, { ...column, domain }, evaluation);
+    return { ...column, name: detached(column.name), domain };
+  });
   evaluation.data.put(tableKey(evaluation.database, name), new Table(made));
 }
 
@@ -102,11 +104,23 @@ function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain 
       continue;
     }
     const named = domainNamed(evaluation, part.name);
-    if (named === undefined) throw failure(evaluation, "unknownTable", evaluation.database, part.name);
+    if (named === undefined) throw unknownType(part.name, evaluation);
     for (const atom of named) atoms.push(atom);
     if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
   }
   return atoms;
+}
+
+function unknownType(name: ByteString, evaluation: Evaluation): CommandFailure {
+  const advice = evaluation.form === "standard" ? adviceForType(name) : undefined;
+  if (advice !== undefined) return failure(evaluation, "notSupported", `the type ${name}`, advice);
+  return failure(evaluation, "unknownTable", evaluation.database, name);
+}
+
+/** @throws CommandFailure  the column does not take its own default */
+function checkPreset(preset: Cell, domain: Domain, { name }: TableColumn, evaluation: Evaluation): void {
+  if (fits(domain, preset)) return;
+  throw failure(evaluation, "misfit", domainWords(domain), "0", scalarText(preset), name);
 }
 
 const SHOWN = "fanasehoana";
@@ -142,7 +156,7 @@ export function described(name: ByteString, evaluation: Evaluation): Relation {
       ? tableNamed(evaluation, name).value.columns.map((column) => [
           column.name,
           typeWords(column.domain, language),
-          column.uniqueness === "none" ? null : (KEYWORDS[column.uniqueness][language][0] ?? null),
+          keyWords(column, language),
         ])
       : answered(view.parsed.statement.query, ofView(view, evaluation)).columns.map((column) => [
           column.name,
@@ -158,6 +172,19 @@ export function described(name: ByteString, evaluation: Evaluation): Relation {
   };
 }
 
+/** What follows a column's type, as an English statement would say it; null: nothing does. */
+function keyWords({ uniqueness, isRequired, preset }: TableColumn, language: Language): ByteString | null {
+  const words = [
+    uniqueness === "none" ? "" : (KEYWORDS[uniqueness][language][0] ?? ""),
+    isRequired === true ? "not null" : "",
+    preset === undefined || preset === null ? "" : `default ${writtenCell(preset)}`,
+  ].filter((word) => word !== "");
+  return words.length === 0 ? null : words.join(" ");
+}
+
+const writtenCell = (value: Cell) =>
+  typeof value === "string" ? `'${value.replace(/['\\]/g, "\\$&")}'` : String(value);
+
 /** A type as a statement would say it. */
 function typeWords(domain: Domain, language: Language): ByteString {
   return domain
@@ -165,11 +192,7 @@ function typeWords(domain: Domain, language: Language): ByteString {
       const word = KEYWORDS[atom.kind][language][0];
       if (atom.kind === "date") return word;
       const within =
-        atom.kind === "enumeration"
-          ? atom.allowed.map((value) =>
-              typeof value === "string" ? `'${value.replace(/['\\]/g, "\\$&")}'` : String(value),
-            )
-          : [String(atom.min), String(atom.max)];
+        atom.kind === "enumeration" ? atom.allowed.map(writtenCell) : [String(atom.min), String(atom.max)];
       return `${word}(${within.join(",")})`;
     })
     .join(":");

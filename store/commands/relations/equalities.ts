@@ -3,7 +3,7 @@
  * fail, and the parts after it, stay where they are written, so that a plan fails wherever checking all rows fails. In the standard form all
  * parts move: a failure counts only if no other part rejects the row.
  */
-import type { Binary, Expression, Form } from "../../sql/tree.js";
+import { type Binary, type Expression, type Form, operandsOf } from "../../sql/tree.js";
 
 /** Parts of a condition that must all hold, and may be checked before the rest of it. */
 export interface Demands {
@@ -52,12 +52,11 @@ export function isSafe(part: Expression): boolean {
     case "column":
       return true;
     case "call":
+    case "like":
       return false;
-    case "not":
-    case "negative":
-    case "is-null":
-      return isSafe(part.operand);
     case "binary":
       return !["+", "-", "*", "/"].includes(part.operator) && isSafe(part.left) && isSafe(part.right);
+    default:
+      return operandsOf(part).every(isSafe);
   }
 }

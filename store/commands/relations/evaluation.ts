@@ -42,6 +42,8 @@ const STEPS_A_MADE_ROW = 14;
 export interface Work {
   /** Rows that have been looked at. */
   rows: number;
+  /** Steps back of `like`. */
+  likeSteps: number;
 }
 
 /** Counts rows that are about to be looked at. @throws CommandFailure  they are too many */

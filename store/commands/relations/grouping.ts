@@ -1,43 +1,37 @@
 /** Rows put together, and what is reported of each group: count, sum, avg, min, max. Null counts for nothing. */
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { ExpressionNumbers } from "../../sql/expression-numbers.js";
-import type { Call, Expression, Field, Select } from "../../sql/tree.js";
+import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../../sql/functions.js";
+import { type Call, type Expression, type Field, operandsOf, type Select } from "../../sql/tree.js";
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
-import { type Compiled, compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled.js";
+import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled.js";
 import { countRows, type Evaluation, failure, spend } from "./evaluation.js";
 import { isText, placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
+import type { Compiled } from "./standard-values.js";
 
-const FUNCTIONS = ["count", "sum", "avg", "min", "max"] as const;
-type FunctionName = (typeof FUNCTIONS)[number];
-
-const functionNamed = (name: string): FunctionName | undefined =>
-  FUNCTIONS.find((each) => each === name.toLowerCase());
+const functionNamed = (name: string): AggregateName | undefined =>
+  AGGREGATE_NAMES.find((each) => each === name.toLowerCase());
 
 /** Whether a select is about groups: it names columns to group by, or asks for what is told of groups. */
 export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean {
   if (groupBy !== null && groupBy.length > 0) return true;
-  const asked = [...(fields ?? []).map(({ value }) => value), ...orderBy.map(({ by }) => by)];
+  const asked = [
+    ...(fields ?? []).flatMap(({ value }) => (value.kind === "all" ? [] : [value])),
+    ...orderBy.map(({ by }) => by),
+  ];
   return having !== null || asked.some(asksOfGroup);
 }
 
 function asksOfGroup(expression: Expression): boolean {
-  switch (expression.kind) {
-    case "call":
-      return functionNamed(expression.name) !== undefined;
-    case "binary":
-      return asksOfGroup(expression.left) || asksOfGroup(expression.right);
-    case "not":
-    case "negative":
-    case "is-null":
-      return asksOfGroup(expression.operand);
-    default:
-      return false;
-  }
+  // In recorded statements all calls are about groups, and what is within them is not checked.
+  if (expression.kind === "call" && functionNamed(expression.name) !== undefined) return true;
+  if (expression.kind === "call" && !SCALAR_FUNCTIONS.has(expression.name.toLowerCase())) return false;
+  return operandsOf(expression).some(asksOfGroup);
 }
 
 interface Aggregate {
-  readonly name: FunctionName;
+  readonly name: AggregateName;
   readonly call: Call;
   /** null: `*`. */
   readonly value: Compiled | null;
@@ -72,9 +66,15 @@ export function fieldNumbered(
   return field.value;
 }
 
-export function groupsOf(relation: Relation, select: Select, evaluation: Evaluation): Groups {
+/** @param fields  of the select */
+export function groupsOf(
+  relation: Relation,
+  { groupBy }: Pick<Select, "groupBy">,
+  fields: readonly Field[],
+  evaluation: Evaluation,
+): Groups {
   const { columns } = relation;
-  const given = groupKeys(select.groupBy ?? [], select.fields ?? [], evaluation);
+  const given = groupKeys(groupBy ?? [], fields, evaluation);
   const keys = given.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
   const places = given.map((key) => (key.kind === "column" ? placeOf(key, columns, evaluation) : null));
   const numbers = new ExpressionNumbers(evaluation.parameters, (column) =>
@@ -206,7 +206,7 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
 }
 
 /** In the standard form a sum and an average of nothing are null, in the recorded one 0. */
-function resultOf({ count, sum, least, greatest }: Total, name: FunctionName, { form }: Evaluation): Scalar {
+function resultOf({ count, sum, least, greatest }: Total, name: AggregateName, { form }: Evaluation): Scalar {
   if (count === 0 && form === "standard") return name === "count" ? 0 : null;
   switch (name) {
     case "count":

@@ -5,16 +5,23 @@
  * stage n the rows of the n-th join; a column has the same index in all stages that contain it.
  */
 import { CommandFailure } from "../../arguments/errors.js";
-import type { Binary, Expression, Join, JoinKind, Select } from "../../sql/tree.js";
+import {
+  type Binary,
+  type Expression,
+  type Join,
+  type JoinKind,
+  operandsOf,
+  type Select,
+} from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
-import { type Compiled, compiled, condition, constantOf, type Scope } from "./compiled.js";
+import { compiled, condition, constantOf, type Scope } from "./compiled.js";
 import { demandsOf, isEquality, isSafe } from "./equalities.js";
 import { checkColumns, type Evaluation, failure } from "./evaluation.js";
 import { isText, placeOf, type Relation, type RelationColumn, sharedColumns } from "./relation.js";
 import { isEqual } from "./scalars.js";
 import type { Demand } from "./selection.js";
-import { standardOrder } from "./standard-values.js";
+import { type Compiled, standardOrder } from "./standard-values.js";
 
 export type Holds = (row: readonly Scalar[]) => boolean;
 
@@ -309,9 +316,7 @@ export class Planner {
       if (each.kind === "column") {
         const place = this.#placeOf(each, stage);
         if (place !== null) found.add((this.#origins[place] as Origin).source);
-      } else if (each.kind === "binary") for (const side of [each.left, each.right]) visit(side);
-      else if (each.kind === "not" || each.kind === "negative" || each.kind === "is-null")
-        visit(each.operand);
+      } else for (const part of operandsOf(each)) visit(part);
     };
     visit(expression);
     return [...found];

@@ -14,15 +14,7 @@ import type {
 } from "../../sql/tree.js";
 import { rowKey } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
-import {
-  type Compiled,
-  compiled,
-  condition,
-  constantOf,
-  countCalculated,
-  rowScope,
-  rowsAStep,
-} from "./compiled.js";
+import { compiled, condition, constantOf, countCalculated, rowsAStep } from "./compiled.js";
 import {
   checkColumns,
   checkSize,
@@ -43,8 +35,9 @@ import {
   withoutDuplicates,
 } from "./relation.js";
 import { filtered, selected } from "./selection.js";
-import { allColumns, sorted, sortedBy, sortKeys } from "./sorting.js";
+import { allFields, sorted, sortedBy, sortKeys } from "./sorting.js";
 import { findSources, ofView } from "./source-finding.js";
+import type { Compiled } from "./standard-values.js";
 
 /** Views within views: each takes stack. */
 const VIEWS_MAX = 8;
@@ -92,7 +85,7 @@ function* ended(relation: Relation, { orderBy, limit }: SetQuery, evaluation: Ev
   if (orderBy.length > 0) {
     checkColumns(evaluation, orderBy.length);
     const { name, columns, isSet } = relation;
-    const { fields, scope } = allColumns(columns, evaluation);
+    const { fields, scope } = allFields(null, columns, evaluation);
     const rows = yield* sorted(relation.rows, { orderBy, fields }, scope, evaluation);
     all = { name: `${name}_order`, columns, rows, table: null, isSet };
   }
@@ -101,6 +94,7 @@ function* ended(relation: Relation, { orderBy, limit }: SetQuery, evaluation: Ev
 
 const SET_NAMES: Readonly<Record<SetOperator, string>> = {
   union: "Union",
+  "union-all": "UnionAll",
   difference: "diff",
   intersection: "inter",
 };
@@ -114,6 +108,10 @@ function* together(
   countRows(evaluation, left.rows.length + right.rows.length);
   const name = `${left.name}_${SET_NAMES[operator]}_${right.name}`;
   const { columns } = left;
+  if (operator === "union-all") {
+    checkSize(evaluation, left.rows.length + right.rows.length, columns.length);
+    return { name, columns, rows: left.rows.concat(right.rows), table: null, isSet: false };
+  }
   if (operator === "union") {
     const rows = yield* withoutDuplicates([...left.rows, ...right.rows]);
     return { name, columns, rows, table: null, isSet: true };
@@ -210,17 +208,14 @@ function withOrigin({ columns, ...rest }: Relation, origin: ByteString): Relatio
 
 /** Sorted, and its fields calculated. */
 function* shaped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
-  const { fields } = select;
   const isSorted = select.orderBy.length > 0;
   const { columns, isSet } = relation;
-  const { scope, fields: all } =
-    fields === null && isSorted
-      ? allColumns(columns, evaluation)
-      : { scope: rowScope(columns, evaluation), fields: [] };
-  const keys = { orderBy: select.orderBy, fields: fields ?? all };
+  if (select.fields === null && !isSorted) return relation;
+  const { scope, fields } = allFields(select.fields, columns, evaluation);
+  const keys = { orderBy: select.orderBy, fields };
   const rows = isSorted ? yield* sorted(relation.rows, keys, scope, evaluation) : null;
   const name = isSorted ? `${relation.name}_order` : relation.name;
-  if (fields === null) return rows === null ? relation : { name, columns, rows, table: null, isSet };
+  if (select.fields === null) return { name, columns, rows: rows ?? relation.rows, table: null, isSet };
   const made = fields.map(({ value }) => compiled(value, scope, evaluation));
   return yield* projected(name, rows ?? relation.rows, { fields, made }, evaluation);
 }
@@ -255,9 +250,10 @@ function columnOf({ value, alias }: Field, { form }: Evaluation): RelationColumn
 }
 
 function* grouped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
-  const { fields, having } = select;
-  if (fields === null) throw failure(evaluation, "groupedAll");
-  const groups = groupsOf(relation, select, evaluation);
+  const { having } = select;
+  if (select.fields === null) throw failure(evaluation, "groupedAll");
+  const { fields } = allFields(select.fields, relation.columns, evaluation);
+  const groups = groupsOf(relation, select, fields, evaluation);
   const { scope } = groups;
   const made = fields.map(({ value }) => compiled(value, scope, evaluation));
   const holds = having === null ? null : condition(having, scope, evaluation);

@@ -3,6 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { sqlFailure } from "../../sql/messages.js";
 import type { Column } from "../../sql/tree.js";
+import { adviceForName } from "../../sql/unsupported.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import type { TableColumn } from "../../values/relations/table.js";
 import type { TableReading } from "../../values/relations/table-reading.js";
@@ -93,7 +94,26 @@ export function placeOf(column: Column, columns: readonly RelationColumn[], nami
     if (other !== undefined) return other;
   }
   const { origin, name } = column;
+  const advice = naming.form === "standard" && origin === null ? adviceForName(name) : undefined;
+  if (advice !== undefined) throw sqlFailure(naming.language, "notSupported", name, advice);
   throw sqlFailure(naming.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
+}
+
+/** Returns the indexes of the columns that `t.*` means, with null those of `*`. @throws CommandFailure  no table is called so */
+export function columnsOfOrigin(
+  origin: ByteString | null,
+  columns: readonly RelationColumn[],
+  { language }: Naming,
+): readonly number[] {
+  if (origin === null) return [...columns.keys()];
+  for (const alike of [(name: ByteString) => name, fold]) {
+    const found = [...columns.keys()].filter((place) => {
+      const { origin: own, otherOrigins = [] } = columns[place] as RelationColumn;
+      return [own, ...otherOrigins].some((each) => each !== null && alike(each) === alike(origin));
+    });
+    if (found.length > 0) return found;
+  }
+  throw sqlFailure(language, "noSuchOrigin", origin);
 }
 
 /** Returns the columns of a natural join's left side: those that it shares have the right side's origin, too. */
@@ -109,7 +129,7 @@ export function sharedColumns(
 }
 
 /** ASCII alone: names are bytes. */
-const fold = (name: ByteString) => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+export const fold = (name: ByteString) => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 
 /** Whether a name in double quotes is a text, as there is no such column. */
 export function isText({ isQuoted, name }: Column, columns: readonly RelationColumn[]): boolean {

@@ -1,17 +1,40 @@
 /** Rows in the order that `order by` asks for. */
 import { sortedInSteps } from "../../../protocol/steps.js";
-import type { Expression, Field, Tail } from "../../sql/tree.js";
+import type { Expression, Field, SelectField, Tail } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { type Compiled, compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled.js";
-import { countRows, type Evaluation, spend } from "./evaluation.js";
+import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled.js";
+import { checkColumns, countRows, type Evaluation, spend } from "./evaluation.js";
 import { fieldNumbered } from "./grouping.js";
-import type { RelationColumn, RelationRow } from "./relation.js";
+import { columnsOfOrigin, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
+import type { Compiled } from "./standard-values.js";
 
-/** Returns a field for each column, also for columns whose names are not unique: the scope knows each field by its index. */
-export function allColumns(columns: readonly RelationColumn[], evaluation: Evaluation) {
-  const fields = columns.map((column): Field => ({ value: { kind: "column", ...column }, alias: null }));
-  const places = new Map<Expression, number>(fields.map(({ value }, place) => [value, place]));
+const ALL: readonly SelectField[] = [{ value: { kind: "all", origin: null }, alias: null }];
+
+/**
+ * Returns the fields, with a field for each column that `*` and `t.*` mean. Names of columns may not be unique: the scope knows each of these
+ * by its index. @throws CommandFailure  they are too many
+ */
+export function allFields(
+  selected: readonly SelectField[] | null,
+  columns: readonly RelationColumn[],
+  evaluation: Evaluation,
+): { readonly fields: readonly Field[]; readonly scope: Scope } {
+  const fields: Field[] = [];
+  const places = new Map<Expression, number>();
+  for (const { value, alias } of selected ?? ALL) {
+    if (value.kind !== "all") {
+      fields.push({ value, alias });
+      continue;
+    }
+    const found = columnsOfOrigin(value.origin, columns, evaluation);
+    checkColumns(evaluation, fields.length + found.length);
+    for (const place of found) {
+      const column = { kind: "column", ...(columns[place] as RelationColumn) } as const;
+      fields.push({ value: column, alias: null });
+      places.set(column, place);
+    }
+  }
   const known = (expression: Expression): Compiled | undefined => {
     const place = places.get(expression);
     return place === undefined ? undefined : (row) => row[place] as Scalar;

@@ -45,7 +45,7 @@ export const relations = family("sql", {
     summary:
       "Carries out a statement over the tables of a database; what stands behind it takes the places of its ?.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
-    run: (data, argv, unit) => execute(data, argv, unit, "standard"),
+    run: (data, argv, unit) => execute(data, argv, unit, EXTENDED),
   },
   [READ_ROW]: {
     arity: -3,
@@ -56,38 +56,53 @@ export const relations = family("sql", {
     summary: "Carries out a statement that changes nothing. SQL of such a statement is the same.",
     run: (data, argv, unit) => {
       if (!onlyReads(argv)) throw custom("ERR SQL_RO takes statements that change nothing");
-      return execute(data, argv, unit, "standard");
+      return execute(data, argv, unit, EXTENDED);
     },
   },
 });
 
-/**
- * What SQL means before CLUSTER SEMANTICS 2, where it writes: statements that are recorded already must do what they did. English ones are
- * of the recorded form, and what they read is found as it was, with its limits. Statements that only read are recorded by no timeline.
- */
-export const recordedRelations: readonly Command[] = relations
-  .filter(({ name }) => name !== READ_ROW)
-  .map((command) => ({ ...command, run: (data, argv, unit) => execute(data, argv, unit, "recorded") }));
+/** The number of CLUSTER SEMANTICS from which on statements that write have the words of the standard form that version 2 did not have. */
+const EXTENDED = 3;
 
-/** @param form  of English statements */
-function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Unit, form: Form): Reply {
-  const [, database = "", text = "", ...parameters] = argv;
-  const parsed = parse(text, form);
+/**
+ * What SQL means before CLUSTER SEMANTICS 2 or 3, where it writes: statements that are recorded already must do what they did. By version 1
+ * English ones are of the recorded form, and what they read is found as it was, with its limits. Statements that only read are recorded by
+ * no timeline.
+ */
+export const relationsBy = (version: 1 | 2): readonly Command[] =>
+  relations
+    .filter(({ name }) => name !== READ_ROW)
+    .map((command) => ({ ...command, run: (data, argv, unit) => execute(data, argv, unit, version) }));
+
+const laterStatement = (version: number) =>
+  custom(
+    `ERR this statement means something from version ${version} of what commands mean on: CLUSTER SEMANTICS ${version}`,
+  );
+
+/** Returns a statement as it is meant by a version. @throws CommandFailure  it means something from a later one on, or is none */
+function parsedBy(version: number, text: ByteString) {
+  const standard = parse(text);
+  if (standard.isExtended && version < EXTENDED) throw laterStatement(EXTENDED);
+  const parsed = version === 1 ? parse(text, "recorded") : standard;
   const { statement, language } = parsed;
-  if (statement instanceof SqlMistake) {
-    if (form === "recorded" && !(parse(text).statement instanceof SqlMistake))
-      throw custom(
-        "ERR this statement means something from version 2 of what commands mean on: CLUSTER SEMANTICS 2",
-      );
-    throw mistakeFailure(text, language, statement);
-  }
+  if (!(statement instanceof SqlMistake)) return { ...parsed, statement };
+  if (!(standard.statement instanceof SqlMistake)) throw laterStatement(2);
+  throw mistakeFailure(text, language, standard.statement);
+}
+
+/** @param version  of what commands mean */
+function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Unit, version: number): Reply {
+  const [, database = "", text = "", ...parameters] = argv;
+  const form: Form = version === 1 ? "recorded" : "standard";
+  const parsed = parsedBy(version, text);
+  const { statement, language } = parsed;
   const evaluation: Evaluation = {
     data,
     database,
     language,
     parameters,
     at,
-    work: { rows: 0 },
+    work: { rows: 0, likeSteps: 0 },
     sources: new Sources(),
     form: formOf(language, form),
     english: form,

@@ -3,9 +3,13 @@
  * other text is greater than all numbers. In arithmetic and as a condition a text counts for the number that it begins with, else 0.
  */
 
+import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import type { RelationRow } from "./relation.js";
+
+/** An expression as a function of a row. */
+export type Compiled = (row: RelationRow) => Scalar;
 
 const LEADING = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/i;
 
@@ -37,8 +41,8 @@ function orderToText(number: number, text: string): number {
 /** `and` and `or` of three truth values: the right side is calculated if the left one does not decide. */
 export function combinedTruth(
   operator: "and" | "or",
-  left: (row: RelationRow) => Scalar,
-  right: (row: RelationRow) => Scalar,
+  left: Compiled,
+  right: Compiled,
 ): (row: RelationRow) => boolean | null {
   const decisive = operator === "or";
   return (row) => {
@@ -47,4 +51,9 @@ export function combinedTruth(
     const other = truthOf(right(row));
     return other === decisive || one !== null ? other : null;
   };
+}
+
+/** Returns the text that a value counts for: a number as it is written, true as 1. */
+export function textFor(value: number | string | boolean): ByteString {
+  return typeof value === "string" ? value : String(Number(value));
 }

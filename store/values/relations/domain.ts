@@ -106,7 +106,7 @@ function atomOf(given: unknown): DomainAtom | undefined {
 
 /** JSON knows numbers beyond all numbers, -0, and characters that are no bytes: written again, each would be something else. */
 const isBound = (given: unknown): given is number | null => given === null || Number.isFinite(given);
-const isCell = (given: unknown): given is Cell =>
+export const isCell = (given: unknown): given is Cell =>
   isBound(given) || (typeof given === "string" && BYTES.test(given));
 const BYTES = /^[\0-\xff]*$/;
 const plain = <Kept extends Cell>(cell: Kept): Kept =>

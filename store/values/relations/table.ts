@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { firstPlaceFrom } from "../tables/first-place.js";
-import type { Row } from "./cell.js";
-import type { Domain } from "./domain.js";
+import type { Cell, Row } from "./cell.js";
+import { type Domain, isCell } from "./domain.js";
 import { HashIndex } from "./hash-index.js";
 import { TableReading } from "./table-reading.js";
 
@@ -16,6 +16,30 @@ export interface TableColumn {
   readonly name: ByteString;
   readonly domain: Domain;
   readonly uniqueness: Uniqueness;
+  /** Whether it takes no null. */
+  readonly isRequired?: true;
+  /** The value of a row that names none; undefined: null. */
+  readonly preset?: Cell;
+}
+
+/** What a column has that those of earlier releases did not have, as text, for digests and snapshots; "": nothing. */
+export function extrasText({ isRequired, preset }: TableColumn): ByteString {
+  const value = preset ?? null;
+  return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
+}
+
+/** @returns undefined: it is no such text */
+export function extrasOfText(text: ByteString): Pick<TableColumn, "isRequired" | "preset"> | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parsed) || parsed.length !== 2) return undefined;
+  const [isRequired, preset] = parsed as readonly unknown[];
+  if (typeof isRequired !== "boolean" || !isCell(preset)) return undefined;
+  return { ...(isRequired ? { isRequired } : {}), ...(preset === null ? {} : { preset }) };
 }
 
 /** Rows with their numbers, which rise. */

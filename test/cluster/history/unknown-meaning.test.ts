@@ -13,14 +13,14 @@ import { AT, backUp, PastScene } from "./past-scene.js";
 const folder = mkdtempSync(join(tmpdir(), "dbsync-meaning-"));
 after(() => rmSync(folder, { recursive: true }));
 
-const SENTENCE =
-  /commands mean version 3 from \S+ on, and this release knows versions? 1 (?:and|to) 2: upgrade it/;
+const SENTENCE = /commands mean version 4 from \S+ on, and this release knows versions 1 to 3: upgrade it/;
 
 function sceneOf(): PastScene {
   const scene = new PastScene();
   scene.write(scene.app, 1, ["SET k before"]);
   scene.write(scene.root, 1, ["CLUSTER SEMANTICS 2"]);
   scene.write(scene.root, 2, ["CLUSTER SEMANTICS 3"]);
+  scene.write(scene.root, 2, ["CLUSTER SEMANTICS 4"]);
   scene.write(scene.app, 3, ["SET k behind"]);
   return scene;
 }

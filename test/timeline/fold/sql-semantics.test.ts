@@ -1,9 +1,20 @@
-/** What SQL means in the fold: English statements that write keep their meaning until CLUSTER SEMANTICS 2, wherever it comes in time. */
+/**
+ * What SQL means in the fold: English statements that write keep their meaning until CLUSTER SEMANTICS 2, and those with the words of version 3
+ * are errors until CLUSTER SEMANTICS 3, wherever it comes in time. DBSYNC_SEED replays a run.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { bytesOfText } from "../../../protocol/byte-string.js";
 import { Database } from "../../../store/database.js";
+import { canonicalState } from "../../../store/digest.js";
+import { SEMANTICS } from "../../../store/semantics.js";
+import { SqlMistake } from "../../../store/sql/mistake.js";
+import { parse } from "../../../store/sql/parse.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";
+import { SqlWriter } from "../../store/commands/relations/sql-writer.js";
+import { amount } from "../../support/amount.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, key, ROOT } from "../support/fold-subject.js";
 import { genesisRing } from "../support/random-timeline.js";
 
@@ -39,4 +50,66 @@ test("a comment in a statement that writes is an error before the switch, which 
   assert.match(shown(outcome?.answers[0]?.reply ?? { kind: "nil" }), /CLUSTER SEMANTICS 2/);
   fold.merge([entry("d", 4, ["CLUSTER SEMANTICS 2"], byRoot)]);
   assert.match(rows(fold), /"rows" \[\]/);
+});
+
+test("a list of values is an error before CLUSTER SEMANTICS 3, which the error names", () => {
+  const fold = newFold();
+  const remove = sql("f", 6, "delete from t where n in (1, 2)");
+  const [outcome] = fold.merge([...TABLE, entry("d", 4, ["CLUSTER SEMANTICS 2"], byRoot), remove]).slice(-1);
+  assert.match(shown(outcome?.answers[0]?.reply ?? { kind: "nil" }), /CLUSTER SEMANTICS 3"?$/);
+  assert.match(rows(fold), /"rows" \[\[(?:nil|null|_)\] \[,1\]\]/);
+  fold.merge([entry("e", 5, ["CLUSTER SEMANTICS 3"], byRoot)]);
+  assert.match(rows(fold), /"rows" \[\[(?:nil|null|_)\]\]/);
+});
+
+const RUNS = amount(5, 100);
+const seed = seedOfRun();
+
+/** Runs a statement by a version of what commands mean. */
+function run(database: Database, version: number, statement: string): string {
+  const argv = ["SQL", "d", bytesOfText(statement)];
+  const row = SEMANTICS.table(version)?.resolve(argv);
+  if (row === undefined || !("run" in row)) throw new Error("no such row");
+  return shown(database.run(row, argv, { at: AT, db: 0, id: "unit" }));
+}
+
+test(`what is recorded means the same by version 2 and 3, or is an error by 1 and 2 (seed ${seed})`, () => {
+  let [extended, others] = [0, 0];
+  for (let number = 0; number < RUNS; number++) {
+    const writer = new SqlWriter(new SeededRandom(seed, number));
+    const [first, second, third] = [new Database(), new Database(), new Database()];
+    const all = [
+      "create database d",
+      ...writer.tables(),
+      ...Array.from({ length: 100 }, () => writer.statement()),
+    ];
+    for (const statement of all) {
+      const { isExtended, statement: tree } = parse(bytesOfText(statement));
+      if (tree instanceof SqlMistake || tree.kind === "query") continue;
+      const where = `seed ${seed}, run ${number}: ${statement}`;
+      if (!isExtended) {
+        others++;
+        assert.equal(run(second, 2, statement), run(third, 3, statement), where);
+        run(first, 1, statement);
+        assert.deepEqual(canonicalState(second), canonicalState(third), where);
+        continue;
+      }
+      extended++;
+      for (const [version, database] of [
+        [1, first],
+        [2, second],
+      ] as const) {
+        const before = canonicalState(database);
+        assert.match(run(database, version, statement), /CLUSTER SEMANTICS 3"?$/, where);
+        assert.deepEqual(canonicalState(database), before, where);
+      }
+      // Earlier releases had no such statement, except that a call of any name is one; they refused it when they ran it.
+      const recorded = parse(bytesOfText(statement), "recorded").statement;
+      assert.ok(
+        recorded instanceof SqlMistake || /\b(?:abs|round|length|coalesce|lower|upper)\(/i.test(statement),
+        where,
+      );
+    }
+  }
+  assert.ok(extended > RUNS && others > RUNS, `${extended} extended, ${others} others`);
 });

@@ -49,6 +49,21 @@ test("a table is read as it was written, a row of many long texts in several fra
   assert.deepEqual({ columns, rows }, { columns: table.columns, rows: [row, row] });
 });
 
+test("columns that are not null and have defaults are read as they were written", () => {
+  const domain = [{ kind: "number", min: null, max: null }] as const;
+  const table = new Table([
+    { name: "a", domain, uniqueness: "primary", isRequired: true },
+    { name: "b", domain, uniqueness: "none", preset: -0.5 },
+    { name: "c", domain, uniqueness: "unique", isRequired: true, preset: "\xc3\xa9'" },
+    { name: "d", domain, uniqueness: "none" },
+  ]);
+  assert.deepEqual(read(framesOf(table), 0).columns, table.columns);
+  const frames = framesOf(table).map((frame) =>
+    Buffer.from(frame.toString("latin1").replace("[true,null]", "[true,nul}]"), "latin1"),
+  );
+  assert.throws(() => read(frames, 0), DamagedSnapshot);
+});
+
 test("what no table has written is damaged: rows without columns, numbers that are none", () => {
   assert.deepEqual(read(framesOf(tableOf(0)), 0).rows, []);
   assert.throws(() => read(framesOf(tableOf(0)), 1e15), DamagedSnapshot);

@@ -48,7 +48,7 @@ function outcomes(database: Database, text: string, form: Form): (Outcome | stri
         language,
         parameters: [],
         at: UNIT.at,
-        work: { rows: 0 },
+        work: { rows: 0, likeSteps: 0 },
         form: formOf(language, form),
         english: form,
         isPlanned,
@@ -248,7 +248,7 @@ function stepsOf(database: Database, text: string): { steps: number; rows: numbe
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`${text}: no query`);
   const { query } = statement;
   const found = { steps: 0, rows: 0, checked: 0 };
-  const work = { rows: 0 };
+  const work = { rows: 0, likeSteps: 0 };
   const sources = new Sources();
   const run: Command["run"] = (data) => {
     const answer = answering(query, {

@@ -5,6 +5,9 @@
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
 const NUMBERS = ["k", "v", '"order"'];
+const TEXTS = ["a", "b", "it's", "", "é", "--", "ÀbÇ%", "A_b!", "banana", "Ananas, bananas"];
+
+const written = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 export class SqlWriter {
   readonly #random: SeededRandom;
@@ -16,7 +19,13 @@ export class SqlWriter {
   }
 
   tables(): readonly string[] {
-    return ["t", "u"].map((name) => `create table ${name} (k number, v number, s text, "order" number)`);
+    const plain = ["t", "u"].map(
+      (name) => `create table ${name} (k number, v number, s text, "order" number)`,
+    );
+    return [
+      ...plain,
+      "create table w (k number default 2.0, v number not null default -.5, s text default 'it''s')",
+    ];
   }
 
   statement(): string {
@@ -24,6 +33,7 @@ export class SqlWriter {
     const kind = random.below(20);
     this.#aliases = null;
     const table = random.oneOf(["t", "u"]);
+    if (kind < 1) return this.#ofPresets();
     if (kind < 5) return `insert into ${table} values ${this.#list(1, 3, () => this.#row())}`;
     if (kind < 6)
       return `insert into ${table} (k, s) select ${this.#number(1)}, ${this.#text()} from ${table}${this.#where()} order by 1, 2 limit 2`;
@@ -47,9 +57,38 @@ export class SqlWriter {
     const from = random.chance(0.4) ? this.#joined(table) : table;
     if (random.chance(0.15)) return `select * from ${from}${this.#where()}`;
     const width = random.between(1, 3);
-    const fields = this.#list(width, width, (i) => `${this.#field()}${this.#alias(i)}`);
+    const named = this.#list(width, width, (i) => `${this.#field()}${this.#alias(i)}`);
     const distinct = this.#chance(0.2, () => "distinct ");
-    return this.#commented(`select ${distinct}${fields} from ${from}${this.#where()}${this.#tail(width)}`);
+    const [all, columns] = this.#allOf(table, from === table);
+    const fields = columns === 0 ? named : random.chance(0.5) ? `${all}, ${named}` : `${named}, ${all}`;
+    return this.#commented(
+      `select ${distinct}${fields} from ${from}${this.#where()}${this.#tail(width + columns)}`,
+    );
+  }
+
+  /** A table with defaults: rows that name some columns, and what became of them. */
+  #ofPresets(): string {
+    const random = this.#random;
+    if (random.chance(0.3)) return `select w.*, coalesce(k, v), s from w${this.#tail(5)}`;
+    if (random.chance(0.2)) return "delete from w where v > 2.0";
+    if (random.chance(0.3))
+      return `update w set v = ${random.oneOf(["null", "k", "v + 1.0"])} where k >= 1.0`;
+    const columns = random.oneOf(["k", "v", "s", "k, s", "v, k"]);
+    const row = () =>
+      `(${columns
+        .split(", ")
+        .map((column) => (column === "s" ? "'a'" : this.#literal()))
+        .join(", ")})`;
+    return `insert into w (${columns}) values ${this.#list(1, 3, row)}`;
+  }
+
+  /** `*` or `t.*`, and how many columns that are; each of the tables has four. */
+  #allOf(table: string, isAlone: boolean): readonly [text: string, columns: number] {
+    const random = this.#random;
+    if (random.chance(0.8)) return ["", 0];
+    if (isAlone) return [random.oneOf(["*", `${table}.*`, `${table.toUpperCase()}.*`]), 4];
+    const aliases = this.#aliases ?? [];
+    return aliases[0] === "a" ? [`${random.oneOf(aliases)}.*`, 4] : ["", 0];
   }
 
   #joined(table: string): string {
@@ -59,8 +98,18 @@ export class SqlWriter {
       this.#aliases = [table, other];
       return `${table} natural join ${other}`;
     }
-    const kind = random.oneOf(["join", "inner join", "left join", "right join", "full join"]);
     this.#aliases = ["a", "b"];
+    if (random.chance(0.2)) return `${table} a${random.oneOf([",", " cross join"])} ${other} b`;
+    const kind = random.oneOf([
+      "join",
+      "inner join",
+      "left join",
+      "left outer join",
+      "right join",
+      "right outer join",
+      "full join",
+      "full outer join",
+    ]);
     const first = random.chance(0.7) ? `${this.#key("a")} = ${this.#key("b")} and ` : "";
     return `${table} a ${kind} ${other} as b on ${first}${this.#condition(2)}`;
   }
@@ -74,7 +123,16 @@ export class SqlWriter {
 
   #grouped(table: string): string {
     const random = this.#random;
-    const key = random.oneOf(["k", "s", "k + v", "v is null", '"order"']);
+    const key = random.oneOf([
+      "k",
+      "s",
+      "k + v",
+      "v is null",
+      '"order"',
+      "lower(s)",
+      "round(k)",
+      "coalesce(v, k)",
+    ]);
     const calls = this.#list(1, 3, (i) => `${this.#call()}${this.#alias(i)}`);
     const where = this.#where();
     if (random.chance(0.3)) return `select ${calls} from ${table}${where}`;
@@ -88,10 +146,11 @@ export class SqlWriter {
   }
 
   #together(): string {
-    const operator = this.#random.oneOf(["union", "except", "intersect"]);
+    const operator = () => this.#random.oneOf(["union", "union all", "except", "intersect"]);
     const one = () =>
       `select ${this.#number(2)}, ${this.#name()} from ${this.#random.oneOf(["t", "u"])}${this.#where()}`;
-    return `${one()} ${operator} ${one()}${this.#tail(2)}`;
+    const more = this.#chance(0.3, () => ` ${operator()} ${one()}`);
+    return `${one()} ${operator()} ${one()}${more}${this.#tail(2)}`;
   }
 
   #call(): string {
@@ -99,6 +158,9 @@ export class SqlWriter {
     const name = random.oneOf(["count", "sum", "avg", "min", "max"]);
     if (random.chance(0.2)) return "count(*)";
     if (random.chance(0.15)) return `${random.oneOf(["count", "min", "max"])}(s)`;
+    if (random.chance(0.15)) return `coalesce(sum(${this.#name()}), ${this.#literal()})`;
+    if (random.chance(0.1)) return `round(avg(${this.#name()}), 1)`;
+    if (random.chance(0.1)) return `max(length(${this.#of("s")}))`;
     return `${name}(${this.#chance(0.2, () => "distinct ")}${random.chance(0.7) ? this.#name() : this.#number(1)})`;
   }
 
@@ -133,11 +195,43 @@ export class SqlWriter {
     if (kind < 3) return `${this.#text()} ${this.#comparison()} ${this.#text()}`;
     if (kind < 4)
       return `${random.chance(0.5) ? this.#name() : this.#text()} is ${this.#chance(0.5, () => "not ")}null`;
+    if (random.chance(0.25)) return this.#test(depth);
     if (kind < 5)
       return `${this.#number(0)} ${random.oneOf(["=", "<>"])} ${this.#number(0)} ${this.#comparison()} ${this.#number(0)}`;
     if (kind < 6) return `not ${this.#condition(depth - 1)}`;
     if (kind < 7) return `(${this.#condition(depth - 1)})`;
     return `${this.#condition(depth - 1)} ${random.oneOf(["and", "or"])} ${this.#condition(depth - 1)}`;
+  }
+
+  /** A test of a value, with `not` or without. */
+  #test(depth: number): string {
+    const random = this.#random;
+    const not = this.#chance(0.4, () => "not ");
+    const kind = random.below(5);
+    const inner = Math.min(1, depth);
+    if (kind < 1)
+      return `${this.#number(inner)} ${not}between ${this.#number(inner)} and ${this.#number(inner)}`;
+    if (kind < 2)
+      return `${this.#number(inner)} ${not}in (${this.#chance(0.9, () => this.#list(1, 4, () => this.#number(inner)))})`;
+    if (kind < 3) return `${this.#text()} ${not}in (${this.#list(1, 3, () => this.#text())})`;
+    if (kind < 4) return `${this.#name()} not null`;
+    const escaped = this.#chance(0.3, () => ` escape '${random.oneOf(["!", "%", "_", "a", "é"])}'`);
+    return `${this.#text()} ${not}like ${this.#pattern()}${escaped}`;
+  }
+
+  /** A text that the tables may have, of which some characters are signs, or of another case. */
+  #pattern(): string {
+    const random = this.#random;
+    if (random.chance(0.15)) return this.#text();
+    const characters = [...random.oneOf(TEXTS)].map((character) => {
+      const kind = random.below(8);
+      if (kind === 0) return "_";
+      if (kind === 1) return "%";
+      if (kind === 2) return `%${character}`;
+      if (kind === 3) return `${random.oneOf(["!", "a", "%"])}${character}`;
+      return kind === 4 ? character.toUpperCase() : character;
+    });
+    return written(characters.join("") + random.oneOf(["", "", "%", "_"]));
   }
 
   #comparison(): string {
@@ -151,7 +245,22 @@ export class SqlWriter {
     if (kind < 3) return this.#literal();
     if (kind < 4) return `-${this.#number(0)}`.replace("--", "- -");
     if (kind < 5) return `(${this.#number(depth - 1)})`;
+    if (random.chance(0.3)) return this.#function(depth - 1);
     return `${this.#number(depth - 1)} ${random.oneOf(["+", "-", "*", "/"])} ${this.#number(depth - 1)}`;
+  }
+
+  /** A function whose value is a number. */
+  #function(depth: number): string {
+    const random = this.#random;
+    const name = random.oneOf(["abs", "ABS", "round", "length", "coalesce"]);
+    if (name === "length") return `(length(${this.#text()}) + 0.0)`;
+    if (name === "coalesce") return `coalesce(${this.#list(2, 4, () => this.#number(depth))})`;
+    const digits = this.#chance(
+      0.5,
+      () => `, ${random.oneOf(["0", "1", "2", "3", "-1", "1.9", "null", "5"])}`,
+    );
+    const value = random.chance(0.9) ? this.#number(depth) : this.#text();
+    return name === "round" ? `round(${value}${digits})` : `${name}(${value})`;
   }
 
   #literal(): string {
@@ -176,9 +285,9 @@ export class SqlWriter {
 
   #text(): string {
     const random = this.#random;
-    return random.chance(0.4)
-      ? this.#of("s")
-      : random.oneOf(["'a'", "'b'", "'it''s'", "''", "'é'", "null", "'--'"]);
+    if (random.chance(0.15)) return `${random.oneOf(["lower", "upper", "Upper"])}(${this.#text()})`;
+    if (random.chance(0.1)) return `coalesce(${this.#list(2, 3, () => this.#text())})`;
+    return random.chance(0.4) ? this.#of("s") : random.chance(0.1) ? "null" : written(random.oneOf(TEXTS));
   }
 
   /** A column; a number or a text where there are none. */

@@ -5,6 +5,7 @@ import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { commands, findCommand, resolveCommand } from "../../../../store/command-table.js";
 import { Database } from "../../../../store/database.js";
 import { canonicalState } from "../../../../store/digest.js";
+import { digestOfEntry } from "../../../../store/entry-digest.js";
 import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { Acl } from "../../../../store/rights/acl.js";
 import type { Command } from "../../../../store/rows/command.js";
@@ -355,4 +356,127 @@ test("rows are written by the one key that their statement names", () => {
   assert.deepEqual(touched("drop database d"), ["write null", "write sql:d"]);
   assert.deepEqual(touched("select 1"), []);
   assert.deepEqual(touched("select * from t"), ["read null", "read sql:d", "read sql:d:t"]);
+});
+
+test("a column that is not null takes none, and one with a default takes it where an insert names no value", () => {
+  done(
+    "create table p (k number default 7 not null, s text(0,3) unique default 'é''', n number default null)",
+    "insert into p (n) values (1)",
+    "insert into p (k, s) values (1, 'a'), (2, null)",
+    "insert into p (k, s) select 3, 'b' from p where k = 1",
+  );
+  assert.deepEqual(rows("select * from p order by k"), [
+    [1, "a", null],
+    [2, null, null],
+    [3, "b", null],
+    [7, "é'", 1],
+  ]);
+  const required = /^-"ERR k is not null: it needs a value/;
+  refused("insert into p values (8, 'c', 1), (null, 'd', 1)", required);
+  refused("update p set k = null where k = 2", required);
+  refused("insert into p (k) select null from p", required);
+  refused("insert into p (n) values (2)", /there is a row already whose s is/);
+  refused("create table q (s text(0,1) default 'ab')", /column s takes/);
+  assert.deepEqual(rows("describe p"), [
+    ["k", "number(null,null)", "not null default 7"],
+    ["s", "text(0,3)", "unique default 'é\\''"],
+    ["n", "number(null,null)", null],
+  ]);
+});
+
+const digestOf = (other: Database) => {
+  for (const entry of other.keyspaces[0]?.entries ?? [])
+    if (entry.key === "sql:d:t") return digestOfEntry(0, entry, 0);
+  return null;
+};
+
+test("the state knows whether a column is not null, and its default", () => {
+  const states = ["", " not null", " default 1", " default 2", " default '1'", " not null default 1"].map(
+    (words) => {
+      const other = new Database();
+      for (const text of ["create database d", `create table t (k number:text${words})`])
+        other.execute(["SQL", "d", text], { at: 1_000_000, db: 0, id: "unit" });
+      return JSON.stringify([canonicalState(other), digestOf(other)]);
+    },
+  );
+  assert.equal(new Set(states).size, states.length);
+});
+
+test("in, between and like know unknown values, and like escapes", () => {
+  const value = (text: string, ...bound: readonly string[]) =>
+    (rows(`select ${text}`, ...bound) as unknown[][])[0]?.[0];
+  const truths: readonly (readonly [string, boolean | null])[] = [
+    ["null in ()", false],
+    ["1 not in ()", true],
+    ["1 in (2, null)", null],
+    ["1 in (1, null)", true],
+    ["1 in ('1', 'a')", true],
+    ["'1' in (1)", true],
+    ["'01' in (1)", false],
+    ["2 between null and 1", false],
+    ["2 between null and 3", null],
+    ["2 not between 3 and null", true],
+    ["'Lamp' like 'l_M%'", true],
+    ["'É' like 'é'", false],
+    ["'é' like '_'", true],
+    ["'éa' like '%_a'", true],
+    ["'a' like '%_a'", false],
+    ["'50%' like '50!%' escape '!'", true],
+    ["'50x' like '50!%' escape '!'", false],
+    ["'a' like 'a!' escape '!'", false],
+    ["'a' like null", null],
+    ["12.5 like '12%'", true],
+    ["'' like '%'", true],
+    ["'ab' not like 'a'", true],
+  ];
+  for (const [text, expected] of truths) assert.equal(value(text), expected, text);
+  assert.equal(value("'x' like ? escape ?", "!x", "!"), true);
+  refused("select 'a' like 'a' escape 'ab'", /escape takes one character, not ab/);
+  refused("select 'a' like 'a' escape ''", /escape takes one character/);
+});
+
+test("a like that would take seconds is refused", () => {
+  done("create table l (s text)");
+  const text = "a".repeat(10_000);
+  for (let i = 0; i < 20; i++) done(`insert into l values ('${text}')`);
+  refused(
+    `select count(*) from l where s like '%${"a".repeat(500)}b'`,
+    /like needs more than 20000000 steps/,
+  );
+  assert.deepEqual(rows("select count(*) from l where s like '%a%a%a%'"), [[20]]);
+});
+
+test("numbers are rounded a half away from zero, as their digits say", () => {
+  const of = (text: string) => (rows(`select round(${text})`) as unknown[][])[0]?.[0];
+  const rounded: readonly (readonly [string, number | null])[] = [
+    ["2.5", 3],
+    ["-2.5", -3],
+    ["-0.4", 0],
+    ["2.675, 2", 2.68],
+    ["1.005, 2", 1.01],
+    ["-1.005, 2", -1.01],
+    ["1234.5678, 1.9", 1234.6],
+    ["1.5, -3", 2],
+    ["1e20, 3", 1e20],
+    ["'2.5x'", 3],
+    ["null", null],
+    ["1, null", null],
+    ["5e-324, 30", 0],
+    ["0.1, 30", 0.1],
+  ];
+  for (const [text, expected] of rounded) assert.equal(of(text), expected, text);
+});
+
+test("t.* is the columns of one table, and a name that no table has is an error", () => {
+  done("create table a (k number, v number)", "create table b (k number, w number)");
+  done("insert into a values (1, 2), (3, 4)", "insert into b values (1, 5)");
+  assert.deepEqual(rows("select b.*, a.v from a, b where a.k = b.k"), [[1, 5, 2]]);
+  assert.deepEqual(rows("select X.*, * from a x cross join b order by 1 desc limit 1"), [[3, 4, 3, 4, 1, 5]]);
+  assert.deepEqual(rows("select b.*, 1 from a left outer join b on a.k = b.k order by a.k"), [
+    [1, 5, 1],
+    [null, null, 1],
+  ]);
+  refused("select c.* from a, b", /no table of the query is called c/);
+  refused("select a.* from a x", /no table of the query is called a/);
+  refused("select a.*, count(*) from a group by k", /the column 'v' must be in group by/);
 });

@@ -1,0 +1,95 @@
+/** Functions of one row in standard statements: lower, upper, length, abs, round, coalesce. As in SQLite, of letters they know A to Z alone. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Call, Expression } from "../../sql/tree.js";
+import type { Scalar } from "../../values/relations/cell.js";
+import { type Evaluation, failure } from "./evaluation.js";
+import { fold } from "./relation.js";
+import { type Compiled, standardAmount, textFor } from "./standard-values.js";
+
+type Known = number | ByteString | boolean;
+
+/** By their names; null gives null. */
+const OF_ONE: Readonly<Record<string, (value: Known) => Scalar>> = {
+  lower: (value) => fold(textFor(value)),
+  upper: (value) => textFor(value).replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
+  length: (value) => charactersOf(textFor(value)),
+  abs: (value) => Math.abs(standardAmount(value)),
+};
+
+/** @param compile  of its arguments, whose number the grammar has checked */
+export function scalarCall(
+  { name, arguments: given }: Call,
+  compile: (expression: Expression) => Compiled,
+  evaluation: Evaluation,
+): Compiled {
+  const [first, ...rest] = (given ?? []).map(compile) as [Compiled, ...Compiled[]];
+  const lower = name.toLowerCase();
+  if (lower === "coalesce") return (row) => firstKnown(row, [first, ...rest]);
+  if (lower === "round") {
+    const [digits = () => 0] = rest;
+    return (row) => {
+      const [value, places] = [first(row), digits(row)];
+      return value === null || places === null
+        ? null
+        : rounded(standardAmount(value), standardAmount(places));
+    };
+  }
+  const calculate = OF_ONE[lower];
+  if (calculate === undefined) throw failure(evaluation, "notByRow", name);
+  return (row) => {
+    const value = first(row);
+    return value === null ? null : calculate(value);
+  };
+}
+
+/** Values after the first that is known are not calculated. */
+function firstKnown(row: Parameters<Compiled>[0], values: readonly Compiled[]): Scalar {
+  for (const value of values) {
+    const found = value(row);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** Characters of UTF-8; a byte that belongs to none counts as one. */
+function charactersOf(text: ByteString): number {
+  return text.replace(/[\xc0-\xff][\x80-\xbf]*/g, "x").length;
+}
+
+const DIGITS_MAX = 30;
+/** From here on doubles are whole numbers. */
+const WHOLE_MIN = 2 ** 52;
+/** Numbers that are less than this part of themselves below a half count as the half: 2.675 is kept as 2.67499999999999982. */
+const NEAR = 3n;
+const NEAR_SCALE = 10n ** 16n;
+/** Where that part is smaller than the last digit of a double. */
+const NEAR_DIGITS_MAX = 15;
+
+/**
+ * Returns a number rounded to decimal places, a half away from zero. Source: roundFunc and the printf of SQLite 3.40, calculated exactly, so that
+ * all daemons round alike.
+ */
+export function rounded(value: number, places: number): number {
+  const size = Math.abs(value);
+  const sign = value < 0 ? -1 : 1;
+  const digits = Math.min(DIGITS_MAX, Math.max(0, Math.trunc(places)));
+  if (size >= WHOLE_MIN || size === 0) return value + 0;
+  if (digits === 0) return sign * Math.trunc(size + 0.5) + 0;
+  const { mantissa, scale, exponent } = fractionOf(size);
+  const isNear = digits + Math.trunc(exponent / 3) < NEAR_DIGITS_MAX;
+  const number = mantissa * 10n ** BigInt(digits) * (NEAR_SCALE + (isNear ? NEAR : 0n));
+  const unit = NEAR_SCALE << scale;
+  const whole = (2n * number + unit) / (2n * unit);
+  return sign * Number(`${whole}e-${digits}`) + 0;
+}
+
+/** Returns a positive number below 2^52 as `mantissa / 2^scale`, and the exponent of its highest bit. */
+function fractionOf(value: number): { mantissa: bigint; scale: bigint; exponent: number } {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value);
+  const bits = view.getBigUint64(0);
+  const biased = Number(bits >> 52n);
+  const fraction = bits & ((1n << 52n) - 1n);
+  const mantissa = biased === 0 ? fraction : fraction | (1n << 52n);
+  return { mantissa, scale: BigInt(1075 - Math.max(1, biased)), exponent: biased - 1023 };
+}

@@ -1,0 +1,184 @@
+/** `in`, `between` and `like` of standard statements, with three truth values: null is neither true nor false. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Between, Expression, Like, Membership, Test } from "../../sql/tree.js";
+import type { Scalar } from "../../values/relations/cell.js";
+import { numberOfText } from "../../values/relations/domain.js";
+import { type Evaluation, failure } from "./evaluation.js";
+import { fold, type RelationRow } from "./relation.js";
+import { type Compiled, standardOrder, textFor } from "./standard-values.js";
+
+type Truth = boolean | null;
+type Compile = (expression: Expression) => Compiled;
+
+export function compiledTest(test: Test, compile: Compile, evaluation: Evaluation): Compiled {
+  const truth = truthOfTest(test, compile, evaluation);
+  if (!test.isNegated) return truth;
+  return (row) => {
+    const found = truth(row);
+    return found === null ? null : !found;
+  };
+}
+
+function truthOfTest(test: Test, compile: Compile, evaluation: Evaluation): (row: RelationRow) => Truth {
+  switch (test.kind) {
+    case "in":
+      return membership(test, compile);
+    case "between":
+      return between(test, compile);
+    case "like":
+      return like(test, compile, evaluation);
+  }
+}
+
+/** The written values of a list, found by one look. */
+class WrittenValues {
+  readonly #numbers = new Set<number>();
+  readonly #texts = new Set<ByteString>();
+  /** Numbers that texts of the list write. */
+  readonly #textNumbers = new Set<number>();
+  hasNull = false;
+
+  add(value: Scalar): void {
+    if (value === null) this.hasNull = true;
+    else if (typeof value === "string") {
+      this.#texts.add(value);
+      const number = numberOfText(value);
+      if (number !== undefined) this.#textNumbers.add(number);
+    } else this.#numbers.add(Number(value));
+  }
+
+  has(value: number | ByteString | boolean): boolean {
+    if (typeof value !== "string") {
+      const number = Number(value);
+      return this.#numbers.has(number) || this.#textNumbers.has(number);
+    }
+    if (this.#texts.has(value)) return true;
+    const number = this.#numbers.size === 0 ? undefined : numberOfText(value);
+    return number !== undefined && this.#numbers.has(number);
+  }
+}
+
+/** Nothing is in an empty list, not even null. */
+function membership({ operand, list }: Membership, compile: Compile): (row: RelationRow) => Truth {
+  const value = compile(operand);
+  const written = new WrittenValues();
+  const calculated: Compiled[] = [];
+  for (const each of list) {
+    if (each.kind === "literal" || each.kind === "parameter") written.add(compile(each)([]));
+    else calculated.push(compile(each));
+  }
+  if (list.length === 0) return () => false;
+  return (row) => {
+    const one = value(row);
+    if (one === null) return null;
+    if (written.has(one)) return true;
+    let isUnknown = written.hasNull;
+    for (const each of calculated) {
+      const order = standardOrder(one, each(row));
+      if (order === 0) return true;
+      isUnknown ||= order === null;
+    }
+    return isUnknown ? null : false;
+  };
+}
+
+function between({ operand, from, to }: Between, compile: Compile): (row: RelationRow) => Truth {
+  const [value, least, greatest] = [compile(operand), compile(from), compile(to)];
+  return (row) => {
+    const one = value(row);
+    const [above, below] = [standardOrder(one, least(row)), standardOrder(one, greatest(row))];
+    if ((above !== null && above < 0) || (below !== null && below > 0)) return false;
+    return above === null || below === null ? null : true;
+  };
+}
+
+const ANY_TEXT = -1;
+const ANY_CHARACTER = -2;
+const UTF8_LEAD_MIN = 0xc0;
+const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
+
+/** Steps back that the likes of one statement may take: some 50 ms. */
+const LIKE_STEPS_MAX = 20_000_000;
+/** Fewer from one place do not count. */
+const STEPS_BACK_FREE = 16;
+
+/** Bytes, and what `%` and `_` mean; null: it matches nothing, as it ends with the escape character. */
+type Pattern = readonly number[] | null;
+
+/** The case of A to Z does not matter, and one character is one of UTF-8. Null is like nothing. */
+function like(test: Like, compile: Compile, evaluation: Evaluation): (row: RelationRow) => Truth {
+  const [value, pattern] = [compile(test.operand), compile(test.pattern)];
+  const given = test.escape === null ? "" : compile(test.escape)([]);
+  if (given === null) return () => null;
+  const sign = textFor(given);
+  if (test.escape !== null && (sign === "" || characterEnd(sign, 0) !== sign.length))
+    throw failure(evaluation, "wrongEscape", sign === "" ? "''" : sign);
+  let known: { readonly text: ByteString; readonly pattern: Pattern } | null = null;
+  return (row) => {
+    const [one, other] = [value(row), pattern(row)];
+    if (one === null || other === null) return null;
+    const text = textFor(other);
+    if (known?.text !== text) known = { text, pattern: patternOf(text, sign) };
+    return matches(known.pattern, fold(textFor(one)), evaluation);
+  };
+}
+
+function patternOf(text: ByteString, sign: ByteString): Pattern {
+  const folded = fold(text);
+  const pattern: number[] = [];
+  for (let at = 0; at < text.length; ) {
+    if (sign !== "" && text.startsWith(sign, at)) {
+      at += sign.length;
+      if (at === text.length) return null;
+      pattern.push(folded.charCodeAt(at++));
+      continue;
+    }
+    const char = text[at];
+    if (char !== "%" || pattern.at(-1) !== ANY_TEXT)
+      pattern.push(char === "%" ? ANY_TEXT : char === "_" ? ANY_CHARACTER : folded.charCodeAt(at));
+    at++;
+  }
+  return pattern;
+}
+
+/** Returns where the character ends that begins at `at`. */
+function characterEnd(text: ByteString, at: number): number {
+  let end = Math.min(text.length, at + 1);
+  if (text.charCodeAt(at) >= UTF8_LEAD_MIN) while (isContinuation(text.charCodeAt(end))) end++;
+  return end;
+}
+
+/** @throws CommandFailure  the statement has taken too many steps */
+function matches(pattern: Pattern, text: ByteString, evaluation: Evaluation): boolean {
+  if (pattern === null) return false;
+  let [p, t] = [0, 0];
+  /** Where to go on after the last `%` if the rest does not match. */
+  let [anyP, anyT] = [-1, 0];
+  for (;;) {
+    const expected = pattern[p];
+    if (expected === ANY_TEXT) {
+      anyP = ++p;
+      anyT = t;
+      if (p === pattern.length) return true;
+    } else if (t === text.length) return expected === undefined;
+    else if (expected === ANY_CHARACTER) {
+      p++;
+      t = characterEnd(text, t);
+    } else if (expected === text.charCodeAt(t)) {
+      p++;
+      t++;
+    } else if (anyP >= 0) {
+      if (t - anyT > STEPS_BACK_FREE) stepBack(t - anyT, evaluation);
+      p = anyP;
+      anyT = characterEnd(text, anyT);
+      t = anyT;
+    } else return false;
+  }
+}
+
+function stepBack(steps: number, evaluation: Evaluation): void {
+  const { work, data } = evaluation;
+  work.likeSteps += steps;
+  data.effort.work(steps);
+  if (work.likeSteps > LIKE_STEPS_MAX) throw failure(evaluation, "longLike", String(LIKE_STEPS_MAX));
+}

@@ -1,0 +1,344 @@
+/** What SQL users type and this has not: recognized at the place of the mistake, and answered with what to write instead. */
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { SqlMistake } from "./mistake.js";
+
+interface Row {
+  /** What is not supported. */
+  readonly what: string;
+  /** Matches the statement from the place of the mistake on, in lower case. */
+  readonly after: RegExp;
+  /** Matches what precedes the place; undefined: anything. */
+  readonly before?: RegExp;
+  /** What to do instead. */
+  readonly advice: string;
+}
+
+const TRANSACTION =
+  "each statement is one step; for several write MULTI, SQL …, EXEC with a Redis client, or client.multi";
+const SUBQUERY = "write a join: select t.* from t join (select …) x on t.k = x.k";
+const REBUILD =
+  "write create table t2 (…); insert into t2 (…) select … from t; drop table t; and the same back to t";
+const IF_EXISTS = "write the statement without it, and ignore the error";
+const UPSERT = "write update … where …, and if it answers 0 rows, insert into …";
+const TYPE = "write number, number(min,max), text, text(min,max), date or enum('a','b')";
+const NO_KEYS =
+  "check the other table before the insert; a column takes number(0,9), text(1,5) or enum('a','b')";
+const NOT_HERE = "calculate it in the application";
+
+const row = (what: string, after: RegExp, advice: string, before?: RegExp): Row =>
+  before === undefined ? { what, after, advice } : { what, after, before, advice };
+
+/** Of two rows that match the first counts. */
+export const UNSUPPORTED: readonly Row[] = [
+  row("alter table", /^alter\b/, REBUILD),
+  row("rename", /^rename\b/, REBUILD),
+  row("a transaction", /^(?:begin|start|commit|rollback|savepoint|release|end|abort)\b/, TRANSACTION),
+  row("with", /^with\b/, "write the query in from: select … from (select …) x", /^$/),
+  row("values as a statement", /^values\b/, "write select 1, 'a' union all select 2, 'b'", /^$/),
+  row("truncate", /^truncate\b/, "write delete from t"),
+  row("replace into", /^(?:replace|upsert)\b/, UPSERT, /^$/),
+  row("insert or …", /^insert\s+(?:or|ignore)\b/, UPSERT),
+  row("insert without into", /^insert\b/, "write insert into t (k) values (1)"),
+  row("delete without from", /^delete\b/, "write delete from t where …", /^$/),
+  row("merge", /^merge\b/, UPSERT, /^$/),
+  row("explain", /^explain\b/, "docs/sql.md says which conditions use an index"),
+  row("pragma", /^pragma\b/, "write describe t, or show tables"),
+  row("desc", /^desc\b/, "write describe t", /^$/),
+  row(
+    "grant and revoke",
+    /^(?:grant|revoke)\b/,
+    "write rules such as ~sql:shop ~sql:shop:* +@sql for the user or key",
+  ),
+  row("comment on", /^comment\b/, "write -- a comment"),
+  row(
+    "maintenance",
+    /^(?:vacuum|analyze|analyse|reindex|optimize|checkpoint|cluster)\b/,
+    "it is not needed",
+    /^$/,
+  ),
+  row("attach", /^(?:attach|detach)\b/, "write use d"),
+  row("locks", /^(?:lock|unlock)\b/, TRANSACTION, /^$/),
+  row("set", /^set\b/, "options belong to the daemon's configuration", /^$/),
+  row(
+    "procedures",
+    /^(?:call|execute|exec|prepare|deallocate|do|declare)\b/,
+    "write EVAL, or a ? for each value",
+    /^$/,
+  ),
+  row("copy", /^(?:copy|load)\b/, "write insert into t values (…), (…), or dbsync import", /^$/),
+  row(
+    "create index",
+    /^(?:index|fulltext)\b/,
+    "k = 1 makes an index by itself; for unique values write unique after the column",
+    /\bcreate$/,
+  ),
+  row("create unique index", /^unique\b/, "write unique after the column in create table", /\bcreate$/),
+  row("drop index", /^index\b/, "indexes come by themselves, and need no statement", /\bdrop$/),
+  row(
+    "triggers and functions",
+    /^(?:constraint\s+)?(?:trigger|function|procedure|event)\b/,
+    "do it in the application, or in a script with EVAL",
+    /\b(?:create|drop)$/,
+  ),
+  row("create or replace", /^or\b/, "write drop view v; create view v as select …", /\bcreate$/),
+  row(
+    "temporary tables",
+    /^(?:temp|temporary|unlogged|virtual|global|local)\b/,
+    "write create table t (…), and drop table t",
+    /\bcreate$/,
+  ),
+  row("materialized views", /^materialized\b/, "write create view v as select …", /\b(?:create|drop)$/),
+  row("schemas", /^schema\b/, "write create database d", /\b(?:create|drop)$/),
+  row("sequences", /^sequence\b/, "let the application choose the keys, or write INCR", /\b(?:create|drop)$/),
+  row("users", /^(?:user|role)\b/, "write the user's rules in acl-file, or KEY ADD", /\b(?:create|drop)$/),
+  row("if not exists", /^not\b/, IF_EXISTS, /\bif$/),
+  row("if exists", /^exists\b/, IF_EXISTS, /\bif$/),
+  row(
+    "create table as",
+    /^as\b/,
+    "write create table t (…), then insert into t (…) select …",
+    /\bcreate\s+table\s+\S+$/,
+  ),
+  row(
+    "default of what is not written out",
+    /^./,
+    "write default 5, default 'a' or default null",
+    /\bdefault$/,
+  ),
+  row(
+    "default values",
+    /^default\b/,
+    "write insert into t (k) values (1): other columns take their defaults",
+  ),
+  row("check", /^\(/, "write number(0,9), text(1,5) or enum('a','b') as the column's type", /[,(]\s*check$/),
+  row("check", /^check\b/, "write number(0,9), text(1,5) or enum('a','b') as the column's type"),
+  row("foreign keys", /^(?:references|foreign)\b/, NO_KEYS),
+  row(
+    "show …",
+    /^(?:columns|fields|create|index|indexes|keys|full|schemas)\b/,
+    "write describe t, show tables, or show databases",
+    /\bshow$/,
+  ),
+  row(
+    "constraints of a table",
+    /^\(/,
+    "write primary key or unique after the column",
+    /\b(?:primary\s+key|foreign\s+key|unique|key|index)$/,
+  ),
+  row(
+    "constraints of a table",
+    /^(?:constraint|primary|key|unique|index)\b/,
+    "write primary key or unique after the column",
+  ),
+  row(
+    "automatic numbers",
+    /^(?:autoincrement|auto_increment|generated|identity)\b/,
+    "let the application choose the keys, or write INCR",
+  ),
+  row("collate", /^collate\b/, "texts compare by their bytes; write lower(s) = lower('A'), or like"),
+  row(
+    "this type",
+    /^\(/,
+    TYPE,
+    /\b(?:var)?(?:char|character|char2|binary|decimal|numeric|int|integer|float|double|varying|time|timestamp|blob|bit|datetime)$/,
+  ),
+  row("this type", /^(?:precision|varying|unsigned|with|without|zerofill)\b/, TYPE),
+  row("on conflict", /^on\s+(?:conflict|duplicate)\b/, UPSERT),
+  row("returning", /^returning\b/, "write select … where … after it"),
+  row(
+    "update with from",
+    /^from\b/,
+    "write select first, then an update for each row",
+    /\bupdate\s.*\bset\s.*$/s,
+  ),
+  row(
+    "delete with using",
+    /^using\b/,
+    "write select first, then delete from t where k in (…)",
+    /\bdelete\s+from\s.*$/s,
+  ),
+  row("join … using", /^using\b/, "write join u on t.k = u.k"),
+  row("window functions", /^\(/, "write a join with (select k, count(*) n from t group by k) x", /\bover$/),
+  row("filter", /^\(/, "write a select … where … for each, put together by union all", /\bfilter$/),
+  row("window", /^window\b/, "write a join with (select k, count(*) n from t group by k) x"),
+  row(
+    "a query in in (…)",
+    /^select\b/,
+    "write a join: select distinct t.* from t join (select …) x on t.k = x.k",
+    /\bin\s*\($/,
+  ),
+  row("a query as a value", /^select\b/, SUBQUERY, /\($/),
+  row("case", /^case\b/, "write coalesce(…), or a select for each case put together by union all"),
+  row("union distinct", /^distinct\b/, "write union", /\b(?:union|except|intersect)$/),
+  row(
+    "except all and intersect all",
+    /^all\b/,
+    "write except or intersect, which drop equal rows",
+    /\b(?:except|intersect)$/,
+  ),
+  row("limit all", /^all\b/, "leave limit out", /\blimit$/),
+  row("fetch first", /^(?:first|next)\b/, "write limit 3", /\bfetch$/),
+  row("fetch first", /^fetch\b/, "write limit 3"),
+  row("offset without limit", /^offset\b/, "write limit 1000 offset 3"),
+  row("offset without limit", /^\d/, "write limit 1000 offset 3", /\boffset$/),
+  row("top", /^\d/, "write limit 3 at the end", /\btop$/),
+  row("for update", /^(?:for|update|share)\b/, TRANSACTION, /\bfor$|(?=for)$/),
+  row("nulls first and last", /^nulls\b/, "null comes first; write order by k is null, k to have it last"),
+  row(
+    "nulls first and last",
+    /^(?:first|last)\b/,
+    "null comes first; write order by k is null, k to have it last",
+    /\bnulls$/,
+  ),
+  row(
+    "rollup, cube and grouping sets",
+    /^(?:\(|sets\b)/,
+    "write a select for each grouping, put together by union all",
+    /\b(?:rollup|cube|grouping)$/,
+  ),
+  row("tablesample", /^tablesample\b/, "write limit 100"),
+  row("lateral", /^\(/, SUBQUERY, /\blateral$/),
+  row(
+    "is true, is false, is distinct from",
+    /^(?:true|false|unknown|distinct)\b/,
+    "write k = 1, k <> 1, or a = b",
+    /\bis(?:\s+not)?$/,
+  ),
+  row("is of two values", /^./, "write a = b, or a is null", /\bis(?:\s+not)?$/),
+  row("isnull and notnull", /^(?:isnull|notnull)\b/, "write k is null, or k is not null"),
+  row(
+    "this kind of like",
+    /^(?:ilike|glob|regexp|rlike|similar|match)\b/,
+    "write like, which ignores the case of a to z",
+  ),
+  row(
+    "this kind of like",
+    /^(?:'|"|to\b)/,
+    "write like, which ignores the case of a to z",
+    /\b(?:ilike|glob|regexp|rlike|similar|match)$/,
+  ),
+  row("||", /^\|/, "put texts together in the application"),
+  row("%", /^%/, NOT_HERE),
+  row("bits", /^[&~]/, NOT_HERE),
+  row("a name in `…` or […]", /^[`[]/, 'write it in double quotes: "name"'),
+  row("::", /^::/, "there is no cast; write number or text as the column's type"),
+  row("numbered and named parameters", /^[$@:]\w/, "write ? for each value"),
+  row("a list of values on one side", /^,/, "write a = 1 and b = 2", /\([^()]*$/s),
+];
+
+/** Functions by what to write instead. */
+const FUNCTIONS: Readonly<Record<string, string>> = {
+  ifnull: "write coalesce(a, b)",
+  nvl: "write coalesce(a, b)",
+  isnull: "write coalesce(a, b), or a is null",
+  iif: "write coalesce(a, b), or a select for each case put together by union all",
+  if: "write coalesce(a, b), or a select for each case put together by union all",
+  cast: "there is no cast; write number or text as the column's type",
+  convert: "there is no cast; write number or text as the column's type",
+  now: "write the time as a text: '2026-11-21 18:30:00'",
+  datetime: "write the time as a text: '2026-11-21 18:30:00'",
+  date: "write the day as a text: '2026-11-21'",
+  strftime: "write the time as a text: '2026-11-21 18:30:00'",
+  char_length: "write length(s)",
+  character_length: "write length(s)",
+  len: "write length(s)",
+  ucase: "write upper(s)",
+  lcase: "write lower(s)",
+  substr: "write s like 'a%' to compare a beginning",
+  substring: "write s like 'a%' to compare a beginning",
+  left: "write s like 'a%' to compare a beginning",
+  instr: "write s like '%a%'",
+  exists: "write a join, and select distinct",
+  any: SUBQUERY,
+  some: SUBQUERY,
+  all: SUBQUERY,
+  on: "write select k, min(v) from t group by k",
+  last_insert_rowid: "let the application choose the keys",
+  last_insert_id: "let the application choose the keys",
+  random: "let the application choose the value",
+  uuid: "let the application choose the value",
+  row_number: "write limit 10 offset 20 for a page, or number the rows in the application",
+  rank: "number the rows in the application",
+  dense_rank: "number the rows in the application",
+};
+
+/** Names that are no column of any table, by what to write instead. */
+const NAMES: Readonly<Record<string, string>> = {
+  true: "write 1, or k = 1",
+  false: "write 0, or k = 0",
+  current_timestamp: "write the time as a text: '2026-11-21 18:30:00'",
+  current_date: "write the day as a text: '2026-11-21'",
+  current_time: "write the time as a text: '2026-11-21 18:30:00'",
+  rowid: "write a column that is a primary key",
+};
+
+/** Types of other databases, by what to write instead. */
+const TYPES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    (
+      "integer int bigint smallint tinyint mediumint real double float decimal numeric serial bigserial " +
+      "money boolean bool"
+    )
+      .split(" ")
+      .map((type) => [type, "write number"]),
+  ),
+  ...Object.fromEntries(
+    "varchar char character string clob nvarchar nchar uuid json jsonb blob bytea"
+      .split(" ")
+      .map((type) => [type, "write text, or text(0,40)"]),
+  ),
+  ...Object.fromEntries(
+    "timestamp timestamptz datetime time interval".split(" ").map((type) => [type, "write date"]),
+  ),
+};
+
+const own = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
+
+/** Returns what to write instead of a name that no column has; undefined: it means nothing in SQL either. */
+export const adviceForName = (name: ByteString): string | undefined => own(NAMES, name.toLowerCase());
+
+/** Returns what to write instead of a type that no domain is called; undefined: no other database has it. */
+export const adviceForType = (name: ByteString): string | undefined => own(TYPES, name.toLowerCase());
+
+interface Place {
+  readonly at: number;
+  readonly found: ByteString;
+}
+
+/** @param name  in lower case */
+export function unsupportedFunction(place: Place, name: ByteString): SqlMistake {
+  const known =
+    "there are lower, upper, length, abs, round and coalesce, and of groups count, sum, avg, min and max";
+  return new SqlMistake(
+    "unsupported",
+    { ...place, found: `the function ${name}` },
+    own(FUNCTIONS, name) ?? known,
+  );
+}
+
+/** Characters around a mistake that rows are compared with. */
+const BEFORE_CHARS = 200;
+const AFTER_CHARS = 40;
+
+const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
+  "unexpected",
+  "unknown-command",
+  "reserved",
+  "only-null",
+]);
+
+/** Returns the mistake that names what is not supported; null: this is another mistake. */
+export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMistake | null {
+  const { kind, at } = mistake;
+  if (!KINDS.has(kind)) return null;
+  const before = statement
+    .slice(Math.max(0, at - BEFORE_CHARS), at)
+    .toLowerCase()
+    .trim();
+  const after = statement.slice(at, at + AFTER_CHARS).toLowerCase();
+  const found = UNSUPPORTED.find((each) => each.after.test(after) && (each.before?.test(before) ?? true));
+  return found === undefined
+    ? null
+    : new SqlMistake("unsupported", { at, found: bytesOfText(found.what) }, found.advice);
+}
