@@ -41,6 +41,7 @@ export class Components {
       ...noFigures(environment),
       settings: () => daemon.settings,
       health: () => daemon.health,
+      folder: daemon.settings.data,
     };
   }
 
@@ -66,7 +67,7 @@ export class Components {
   }
 }
 
-function noFigures({ clock, uptime }: Environment): Omit<Figures, "settings" | "health"> {
+function noFigures({ clock, uptime }: Environment): Omit<Figures, "settings" | "health" | "folder"> {
   return {
     clock,
     uptime,
@@ -75,7 +76,6 @@ function noFigures({ clock, uptime }: Environment): Omit<Figures, "settings" | "
     slowLog: new SlowLog(),
     id: () => "",
     cluster: () => "",
-    folder: null,
     backends: () => [],
     state: () => "live",
     bufferedBytes: () => 0,

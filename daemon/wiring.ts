@@ -203,11 +203,11 @@ async function addAdmin(
   { settings, log }: DaemonOptions,
   components: Components,
 ): Promise<AdminServer | null> {
-  const { admin: place, adminHosts: hosts, data: folder } = settings;
+  const { admin: place, adminHosts: hosts } = settings;
   if (place === null) return null;
   const { makeAdmin } = await import("./admin/admin.js");
   const admin = makeAdmin(place, hosts, components.figures, log);
-  components.add({ service: admin, figures: { folder } });
+  components.add({ service: admin });
   return admin;
 }
 

@@ -111,9 +111,11 @@ test("a frame tells counts, states and dates, and no name of a key, no value and
   await client.replies([["SET", "secret-name", "secret-value"]]);
   await client.replies([["SET", "secret-name", "late"]], { at: Date.now() - 10_000 });
   let text = "";
+  let diskBytes = 0;
   const counted = [0, 0, 0];
-  while ((counted[0] ?? 0) < 2) {
+  while ((counted[0] ?? 0) < 2 || diskBytes === 0) {
     const frame = (await frames.next()).value as DashboardFrame;
+    diskBytes = frame.disk?.size ?? 0;
     text += JSON.stringify(frame);
     for (const [, ...counts] of frame.timeline?.arrivals ?? [])
       for (const [place, count] of counts.entries()) counted[place] = (counted[place] ?? 0) + count;
