@@ -43,10 +43,11 @@ export function applyConfigFile(program: Command, file: string): void {
 }
 
 function parseValue(
-  { form, example, ...row }: OptionRow,
+  row: OptionRow,
   value: unknown,
   { place, folder }: { readonly place: string; readonly folder: string },
 ): unknown {
+  const { form, example } = row;
   const name = nameOf(row);
   try {
     return form.fromFile(value, { folder, example });

@@ -31,18 +31,18 @@ export function row<Value, const Fallback extends Value | null>(
 }
 
 /** What its long flag says: `sign-key`. The file knows the option by it. */
-export function nameOf({ flags }: Pick<OptionRow, "flags">): string {
+export function nameOf({ flags }: OptionRow): string {
   return /--([a-z0-9-]+)/.exec(flags)?.[1] ?? "";
 }
 
 /** Under which commander keeps its value: `signKey`. */
-export function attributeOf(row: Pick<OptionRow, "flags">): string {
+export function attributeOf(row: OptionRow): string {
   return nameOf(row).replace(/-(.)/g, (_, char: string) => char.toUpperCase());
 }
 
 export const ENVIRONMENT_PREFIX = "DBSYNCD_";
 
 /** `DBSYNCD_SIGN_KEY`. */
-export function environmentNameOf(row: Pick<OptionRow, "flags">): string {
+export function environmentNameOf(row: OptionRow): string {
   return `${ENVIRONMENT_PREFIX}${nameOf(row).replaceAll("-", "_").toUpperCase()}`;
 }

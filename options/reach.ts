@@ -2,10 +2,7 @@
 import { lookup } from "node:dns/promises";
 import { isLoopback } from "../net/process/loopback.js";
 import { StartError } from "../net/process/start-error.js";
-import { isSigned, type Settings, type SigningSettings, tlsFilesOf } from "./settings.js";
-
-/** What is asked of an address. */
-type Reach = SigningSettings & Pick<Settings, "allowUnsigned" | "requireTls" | "tlsCert" | "tlsKey">;
+import { isSigned, type Settings, tlsFilesOf } from "./settings.js";
 
 /**
  * The address that -b names, looked up once, and held to the rules for addresses that others can reach.
@@ -21,7 +18,7 @@ export async function bindAddressOf(settings: Settings): Promise<string> {
 }
 
 /** For an address that others can reach. @throws StartError  with the cures */
-export function refuseOpen(address: string, settings: Reach): void {
+export function refuseOpen(address: string, settings: Settings): void {
   if (!isSigned(settings) && !settings.allowUnsigned)
     throw new StartError(
       `${address} can be reached from other machines, and without a key anybody there could send commands. ` +

@@ -30,48 +30,46 @@ export const USER_LISTENER_NAMES: readonly UserListenerName[] = OPTION_NAMES.fil
 );
 
 /** Whether any user is served. */
-export function hasUserListener(settings: Pick<Settings, UserListenerName>): boolean {
+export function hasUserListener(settings: Settings): boolean {
   return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
 }
 
 /** Whether what is written is recorded: in a timeline, in the daemon's memory at least, or in a stream. */
-export function hasTimeline({ data, peers, order }: Pick<Settings, "data" | "peers" | "order">): boolean {
+export function hasTimeline({ data, peers, order }: Settings): boolean {
   return data !== null || peers.length > 0 || order !== null;
 }
 
-export function hasKeys({ signKey, rootKey }: Pick<Settings, "signKey" | "rootKey">): boolean {
+interface KeyFiles {
+  readonly signKey: readonly string[];
+  readonly rootKey: readonly string[];
+}
+
+export function hasKeys({ signKey, rootKey }: KeyFiles): boolean {
   return signKey.length > 0 || rootKey.length > 0;
 }
 
-export type SigningSettings = Pick<Settings, "signKey" | "rootKey" | "data" | "peers" | "order">;
-
 /** Whether only signed commands are taken: with a timeline by keys that it knows, which may be none but the daemons' own. */
-export function isSigned(settings: SigningSettings): boolean {
+export function isSigned(settings: Settings): boolean {
   return hasKeys(settings) || hasTimeline(settings);
 }
 
 /** Whether everything is passed on to other daemons, signed. */
-export function isSidecar({ database }: Pick<Settings, "database">): boolean {
+export function isSidecar({ database }: Settings): boolean {
   return database.some(({ kind }) => kind === "dbsync");
 }
 
 /** The Redis that follows the fold of a daemon that keeps a timeline; null: none does. */
-export function mirrorOf(
-  settings: Pick<Settings, "database" | "data" | "peers" | "order">,
-): RedisSpecification | null {
+export function mirrorOf(settings: Settings): RedisSpecification | null {
   if (!hasTimeline(settings)) return null;
   return settings.database.find((one) => one.kind === "redis") ?? null;
 }
 
 /** Whether the daemon's memory is what answers. */
-export function isOwnMemory(settings: Pick<Settings, "database" | "data" | "peers" | "order">): boolean {
+export function isOwnMemory(settings: Settings): boolean {
   return hasTimeline(settings) || settings.database.every(({ kind }) => kind === "memory");
 }
 
 /** What TLS is served with; null: no TLS. */
-export function tlsFilesOf({
-  tlsCert,
-  tlsKey,
-}: Pick<Settings, "tlsCert" | "tlsKey">): CertificateFiles | null {
+export function tlsFilesOf({ tlsCert, tlsKey }: Settings): CertificateFiles | null {
   return tlsCert === null || tlsKey === null ? null : { certificate: tlsCert, key: tlsKey };
 }

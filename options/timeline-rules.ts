@@ -5,25 +5,6 @@ import { formatPeer } from "./peer-address.js";
 import { hasTimeline, type Settings } from "./settings.js";
 import { allUserListeners } from "./user-listener-rules.js";
 
-type Given = Pick<
-  Settings,
-  | "data"
-  | "fsync"
-  | "retain"
-  | "peers"
-  | "clusterSecret"
-  | "adopt"
-  | "order"
-  | "orderCredentials"
-  | "v1"
-  | "database"
-  | "compat"
-  | "require"
-  | "window"
-  | "limits"
-  | "rootKey"
->;
-
 /** A timeline, and nothing whose writes it could take: no key, and no listener whose writes the daemon signs. */
 export class NoWriters extends StartError {}
 
@@ -31,7 +12,7 @@ export class NoWriters extends StartError {}
  * @param canWrite  whether anybody can: there are keys, or listeners whose writes the daemon signs @param chosesV1  whether --v1 was given.
  * @throws StartError  with the cures
  */
-export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: boolean): void {
+export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1: boolean): void {
   const { data, fsync, peers, v1, require } = settings;
   if (require === "v2" && chosesV1 && v1 !== "off")
     fail(`--require v2 and --v1 ${v1} exclude each other: leave one out.`);
@@ -77,7 +58,7 @@ export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: b
 }
 
 /** @throws StartError  for what the stream has its own of */
-function validateOrder({ order, orderCredentials, peers, fsync, retain, window }: Given): void {
+function validateOrder({ order, orderCredentials, peers, fsync, retain, window }: Settings): void {
   if (order === null) {
     if (orderCredentials !== null)
       fail("--order-credentials is about --order: give that too, or leave it out.");
@@ -99,7 +80,7 @@ function validateOrder({ order, orderCredentials, peers, fsync, retain, window }
 }
 
 /** Beside a timeline a Redis is its mirror, and there is one. @throws StartError  with the cures */
-function validateMirror({ compat, database, order }: Given, flag: string): void {
+function validateMirror({ compat, database, order }: Settings, flag: string): void {
   if (compat !== null)
     fail(
       `${flag} keeps the data itself and cannot stand before a Redis server: leave out --compat ${compat}, or ${flag}.`,
@@ -119,7 +100,7 @@ function validateMirror({ compat, database, order }: Given, flag: string): void 
 }
 
 /** Of a peer that nothing could tell from anybody else. @throws StartError  with the three cures */
-function refuseStrangers({ peers, clusterSecret, rootKey }: Given): void {
+function refuseStrangers({ peers, clusterSecret, rootKey }: Settings): void {
   const unknown = peers.find(({ pin }) => pin === null);
   if (unknown === undefined || clusterSecret !== null || rootKey.length > 0) return;
   fail(

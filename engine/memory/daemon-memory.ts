@@ -10,7 +10,7 @@ import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
 
 export interface DaemonMemoryParts {
-  readonly settings: Pick<Settings, "limits" | "maxmemoryPolicy" | "data" | "peers" | "order">;
+  readonly settings: Settings;
   readonly backends: readonly Backend[];
   readonly environment: Environment;
   readonly log: Pick<Logger, "warn">;
