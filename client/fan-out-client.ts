@@ -76,7 +76,6 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
       (address) => new Pool({ address, environment, owner: this, trace, keepalive }),
     );
     this.#hasKey = signer !== null;
-    const way = { sign, hasKey: this.#hasKey, environment };
     this.#outbox = new Outbox({
       environment,
       addresses,
@@ -86,7 +85,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
       warn,
       alarm: this.#alarm,
       outboxOwner: this,
-      version1: this.#pools.map((pool) => new Version1Deliveries(pool, way)),
+      version1: this.#pools.map((pool) => new Version1Deliveries(pool, sign, this.#hasKey, environment)),
       sealer: signer === null ? new UnsignedSealer() : new KeySealer(signer),
       cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
       // What is not signed gains nothing by a version that cannot be replayed: whoever wants it may have it.

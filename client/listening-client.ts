@@ -37,7 +37,7 @@ export class ListeningClient extends FanOutClient implements Client {
     if (this.#isShut) throw new DbsyncError("closed", "it listens no more");
     const sealer = signer === null ? new UnsignedSealer() : new KeySealer(signer);
     this.#listening ??= import("./live/listening.js").then(
-      (module) => new module.Listening({ settings, environment, sealer }),
+      (module) => new module.Listening(settings, environment, sealer),
     );
     return await this.#listening;
   }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
-import type { Place } from "../../client/shared/environment.js";
+import type { Place } from "../../client/shared/servers.js";
 import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls.js";
 
 /** Runs a step once, after milliseconds; returns a function that cancels it. */

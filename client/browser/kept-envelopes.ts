@@ -27,17 +27,6 @@ export interface KeptCall {
   readonly until: number;
 }
 
-export interface KeptEnvelopesParts {
-  /** Of the key. */
-  readonly name: string;
-  /** `Date.now` less the client's clock. */
-  readonly ahead: () => number;
-  /** Takes over what an earlier page has left. */
-  readonly adopted: (kept: KeptEnvelope) => Batch;
-  /** `problem` has changed. */
-  readonly changed: () => void;
-}
-
 interface Locks {
   request(name: string, options: object, held: () => unknown): Promise<unknown>;
 }
@@ -48,7 +37,9 @@ const STORE = "envelopes";
 export class KeptEnvelopes {
   /** Why nothing, or something, could not be kept; null: nothing is amiss. */
   problem: string | null = null;
-  readonly #parts: KeptEnvelopesParts;
+  readonly #ahead: () => number;
+  readonly #adopted: (kept: KeptEnvelope) => Batch;
+  readonly #changed: () => void;
   readonly #prefix: string;
   readonly #owner = crypto.randomUUID();
   readonly #names = new Map<Batch, string>();
@@ -61,9 +52,22 @@ export class KeptEnvelopes {
   /** null: there is none. */
   readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
 
-  constructor(parts: KeptEnvelopesParts) {
-    this.#parts = parts;
-    this.#prefix = `${encodeURIComponent(parts.name)}/`;
+  /**
+   * @param name  of the key
+   * @param ahead  returns `Date.now` less the client's clock
+   * @param adopted  takes over what an earlier page has left
+   * @param changed  `problem` has changed
+   */
+  constructor(
+    name: string,
+    ahead: () => number,
+    adopted: (kept: KeptEnvelope) => Batch,
+    changed: () => void,
+  ) {
+    this.#ahead = ahead;
+    this.#adopted = adopted;
+    this.#changed = changed;
+    this.#prefix = `${encodeURIComponent(name)}/`;
     this.#awaited.add(this.#owner);
     this.#store = this.#open().catch(this.#failed);
     this.adopt();
@@ -140,7 +144,7 @@ export class KeptEnvelopes {
     if (found.size > 0) this.#told?.postMessage(this.#owner);
     for (const [name, kept] of found) {
       try {
-        const batch = this.#parts.adopted(kept);
+        const batch = this.#adopted(kept);
         this.#names.set(batch, name);
         if (batch.unsettled === 0) this.forget(batch);
       } catch (problem) {
@@ -157,7 +161,7 @@ export class KeptEnvelopes {
 
   #keptOf({ company, options, envelope, calls }: Batch): KeptEnvelope {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
-    const ahead = this.#parts.ahead();
+    const ahead = this.#ahead();
     return {
       company,
       options,
@@ -177,7 +181,7 @@ export class KeptEnvelopes {
 
   readonly #failed = (problem: unknown): null => {
     this.problem = String(problem);
-    this.#parts.changed();
+    this.#changed();
     return null;
   };
 }

@@ -7,5 +7,4 @@ export const unsignedWords = (): undefined => {};
 export const clusterNamed = (cluster: ByteString): ByteString => cluster;
 export const finalRefusal = (): null => null;
 export const isTermsDetail = (detail: string): boolean => detail === KEYLESS;
-export const disagreement = ({ versions }: Pick<Hello, "versions">): string | null =>
-  versions.includes(2) ? null : KEYLESS;
+export const disagreement = ({ versions }: Hello): string | null => (versions.includes(2) ? null : KEYLESS);

@@ -269,7 +269,7 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const { settings, environment, key } = this.#parts;
     const { servers: addresses } = settings;
     const sealer = await WebSealer.of(await key);
-    this.#listening = new Listening({ settings, environment, sealer });
+    this.#listening = new Listening(settings, environment, sealer);
     this.#outbox = new Outbox({
       environment,
       addresses,
@@ -288,13 +288,13 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const outbox = this.#outbox;
     const { keyName } = this.#parts;
     if (keyName !== null && !this.#isClosed)
-      this.#kept = new KeptEnvelopes({
+      this.#kept = new KeptEnvelopes(
         // Pages of one site may speak with several clusters by one key.
-        name: keyName + settings.cluster,
-        ahead: () => environment.wallClock() - environment.now(),
-        adopted: (kept) => this.#resume(outbox, kept),
-        changed: () => this.#tell(),
-      });
+        keyName + settings.cluster,
+        () => environment.wallClock() - environment.now(),
+        (kept) => this.#resume(outbox, kept),
+        () => this.#tell(),
+      );
     return outbox;
   }
 

@@ -1,5 +1,6 @@
 /** The outside of a client in a browser: its clock, its timers, and WebSockets. */
-import type { ClientSocket, Environment, Place, SocketEvents, Timer } from "../shared/environment.js";
+import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/environment.js";
+import type { Place } from "../shared/servers.js";
 
 /** As the daemon knows it. */
 const PROTOCOL = "dbsync2";

@@ -1,9 +1,11 @@
 /** What callers give `subscribe` and `watch`, turned into what a daemon is asked, and its events into what callers get. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
-import type { Settings } from "../settings/options.js";
+import type { EnvelopeOptions } from "../settings/header-options.js";
+import type { Environment } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
+import type { Sealer } from "../shared/sealer.js";
 import { EventQueue } from "./event-queue.js";
-import { Live, type LiveParts, nameBytes, placeOf, type Wanted } from "./live.js";
+import { Live, type LiveOptions, nameBytes, placeOf, type Wanted } from "./live.js";
 import type {
   ChannelEvent,
   ChannelInput,
@@ -13,14 +15,18 @@ import type {
   WatchEvent,
 } from "./live-event.js";
 
+interface ListeningOptions extends LiveOptions {
+  readonly envelope: EnvelopeOptions | null;
+}
+
 export class Listening {
   readonly #live: Live;
   /** The client's own database. */
   readonly #db: number;
 
-  constructor(parts: LiveParts & { readonly settings: Pick<Settings, "envelope"> }) {
-    this.#live = new Live(parts);
-    this.#db = parts.settings.envelope?.db ?? 0;
+  constructor(settings: ListeningOptions, environment: Environment, sealer: Sealer) {
+    this.#live = new Live(settings, environment, sealer);
+    this.#db = settings.envelope?.db ?? 0;
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions): AsyncIterableIterator<ChannelEvent> {

@@ -6,7 +6,6 @@ import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
-import type { Settings } from "../settings/options.js";
 import { BackOff } from "../shared/back-off.js";
 import type { Environment, Timer } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
@@ -33,15 +32,17 @@ interface Listener extends Wanted {
   readonly queue: EventQueue<LiveEvent>;
 }
 
-export interface LiveParts {
-  readonly settings: Pick<Settings, "servers" | "cluster">;
-  readonly environment: Environment;
-  readonly sealer: Sealer;
+/** The servers that are listened to, and their cluster: hexadecimal digits, "" to be asked for. */
+export interface LiveOptions {
+  readonly servers: readonly Address[];
+  readonly cluster: string;
 }
 
 export class Live implements LiveConnectionOwner {
   cluster: ByteString;
-  readonly #parts: LiveParts;
+  readonly #servers: readonly Address[];
+  readonly #environment: Environment;
+  readonly #sealer: Sealer;
   readonly #listeners = new Set<Listener>();
   /** By the place of their events. */
   readonly #byPlace = new Map<string | null, Set<Listener>>();
@@ -55,10 +56,11 @@ export class Live implements LiveConnectionOwner {
   readonly #backOff = new BackOff();
   #timer: Timer | null = null;
 
-  constructor(parts: LiveParts) {
-    this.#parts = parts;
-    const { settings, sealer } = parts;
-    this.cluster = unsignedWords(sealer) ? "" : (bytesOfHex(settings.cluster, HASH_BYTES) ?? "");
+  constructor({ servers, cluster }: LiveOptions, environment: Environment, sealer: Sealer) {
+    this.#servers = servers;
+    this.#environment = environment;
+    this.#sealer = sealer;
+    this.cluster = unsignedWords(sealer) ? "" : (bytesOfHex(cluster, HASH_BYTES) ?? "");
   }
 
   listen<Event extends LiveEvent>(wanted: Wanted, queue: EventQueue<Event>): void {
@@ -108,7 +110,7 @@ export class Live implements LiveConnectionOwner {
   }
 
   lost(detail: string): void {
-    const { servers } = this.#parts.settings;
+    const servers = this.#servers;
     const gap = this.#gap("lost", detail);
     const failed = this.#connection as LiveConnection;
     // One that greets and then refuses is no better than one that is not there.
@@ -135,13 +137,13 @@ export class Live implements LiveConnectionOwner {
 
   /** At once, but for a pause once all servers have been tried. */
   #connectLater(detail: string): void {
-    const { servers } = this.#parts.settings;
+    const servers = this.#servers;
     if (this.#failures < servers.length) {
       this.#connect();
       return;
     }
     this.#failures = 0;
-    const { environment } = this.#parts;
+    const environment = this.#environment;
     this.#backOff.failed({ stage: "connect", detail }, environment.now(), environment.random());
     this.#timer?.cancel();
     this.#timer = environment.setTimer(this.#backOff.wait(environment.now()), () => {
@@ -152,9 +154,8 @@ export class Live implements LiveConnectionOwner {
 
   #connect(): void {
     if (this.#listeners.size === 0 || this.#connection !== null || this.#timer !== null) return;
-    const { settings, environment, sealer } = this.#parts;
-    const address = settings.servers[this.#next] as Address;
-    this.#connection = new LiveConnection(address, environment, sealer, this);
+    const address = this.#servers[this.#next] as Address;
+    this.#connection = new LiveConnection(address, this.#environment, this.#sealer, this);
   }
 
   #ask(listeners: readonly Listener[], connection: LiveConnection): void {

@@ -70,7 +70,7 @@ const OFF: readonly string[] = ["0", "off", "no", "false", "none", ""];
 const FORMATS: readonly Format[] = ["text", "php-dbsync"];
 
 /** How the client is to behave; in dbsync.ini alone. */
-function readManners(ini: FoundIni | null): Pick<Defaults, "keepalive" | "format"> {
+function readManners(ini: FoundIni | null): { keepalive: boolean; format: Format } {
   const { keepalive = "1", format = "text" } = ini?.settings ?? {};
   const fail = (name: string, value: string, allowed: string) =>
     new DbsyncError(
@@ -97,7 +97,7 @@ function readVersionsFrom({ variables }: Places, ini: FoundIni | null): Versions
   );
 }
 
-function readCa({ variables }: Places, ini: FoundIni | null): Pick<Defaults, "ca" | "caFrom"> {
+function readCa({ variables }: Places, ini: FoundIni | null): { ca: string; caFrom: string } {
   const file = variables["DBSYNC_CA"];
   if (file !== undefined) return { ca: file, caFrom: "DBSYNC_CA" };
   if (!ini?.settings.ca) return { ca: "", caFrom: BY_DEFAULT };
@@ -114,7 +114,10 @@ function readCluster(variable: string | undefined, ini: FoundIni | null): string
   );
 }
 
-function readServers(variable: string, ini: FoundIni | null): Pick<Defaults, "servers" | "serversFrom"> {
+function readServers(
+  variable: string,
+  ini: FoundIni | null,
+): { servers: readonly Address[]; serversFrom: string } {
   if (variable !== "")
     return { servers: parseServers(variable, "DBSYNC_SERVERS"), serversFrom: "DBSYNC_SERVERS" };
   if (!ini?.settings.servers) return { servers: parseServers(DEFAULT_SERVERS), serversFrom: BY_DEFAULT };
@@ -129,7 +132,7 @@ function readServers(variable: string, ini: FoundIni | null): Pick<Defaults, "se
 function readSignkey(
   variable: string | undefined,
   ini: FoundIni | null,
-): Pick<Defaults, "signkey" | "signkeyFrom"> {
+): { signkey: string; signkeyFrom: string } {
   if (variable !== undefined) return { signkey: variable, signkeyFrom: "DBSYNC_SIGNKEY" };
   if (!ini?.settings.signkey) return { signkey: "", signkeyFrom: ini === null ? BY_DEFAULT : ini.file };
   return { signkey: resolve(dirname(ini.file), ini.settings.signkey), signkeyFrom: ini.file };

@@ -1,10 +1,9 @@
 /** Options of a call that stand in the header of its envelope, or beside it, so that version 1 has no bytes for them. */
-import { bytesOfText } from "../../protocol/byte-string.js";
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import {
   bytesOfHex,
   type Condition,
   HASH_BYTES,
-  type HeaderFields,
   ORDER_KEY_BYTES,
   UNIT_ID_BYTES,
 } from "../../protocol/version-2/envelope.js";
@@ -42,10 +41,15 @@ export interface HeaderOptions {
 }
 
 /** The same, as the header holds it. */
-export type EnvelopeOptions = Pick<HeaderFields, "db" | "if" | "after" | "only" | "multi"> & {
+export interface EnvelopeOptions {
+  readonly db?: number;
+  readonly if?: readonly Condition[] | null;
+  readonly after?: ByteString | null;
+  readonly only?: ByteString | null;
+  readonly multi?: boolean;
   /** What the answer waits for; null: nothing. */
   readonly wait?: Wait | null;
-};
+}
 
 const DB_MAX = 0x7fffffff;
 

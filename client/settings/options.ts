@@ -4,7 +4,7 @@
  */
 import type { KeyObject } from "node:crypto";
 import type { Format } from "../shared/outcome.js";
-import { type Address, needsAuthorities, parseServers } from "../shared/servers.js";
+import { type Address, needsAuthorities, type Place, parseServers } from "../shared/servers.js";
 import { readVersions, type Versions } from "../shared/versions.js";
 import { DEFAULT_TIMEOUT_MS } from "./call-limits.js";
 import {
@@ -137,7 +137,7 @@ function versionsFor(
 
 /** Who may have signed the certificates of servers; null where it does not matter, or nobody says. */
 export function authoritiesFor(
-  servers: readonly Pick<Address, "tls">[],
+  servers: readonly Place[],
   ca: SendOptions["ca"],
   defaults: () => Defaults,
 ): Settings["authorities"] {

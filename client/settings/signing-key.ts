@@ -38,8 +38,14 @@ export interface SigningKey {
   readonly warnings: readonly string[];
 }
 
+/** The options that name the key, as `Settings` has them. */
+interface KeyOptions {
+  readonly key: Settings["key"];
+  readonly passphrase: Settings["passphrase"];
+}
+
 /** @throws DbsyncError `bad-key`, with keys/ own error as its cause */
-export function loadSigningKey(settings: Pick<Settings, "key" | "passphrase">): SigningKey {
+export function loadSigningKey(settings: KeyOptions): SigningKey {
   if (settings.key === null) return { sign: null, signer: null, fingerprint: "", warnings: [] };
   try {
     const { key, fingerprint, warnings } = loadPrivateKey(keySource(settings.key), {
@@ -60,7 +66,7 @@ export function loadSigningKey(settings: Pick<Settings, "key" | "passphrase">): 
 }
 
 /** The public half of the key that a client signs with; null: it signs with none. @throws DbsyncError `bad-key` */
-export function publicKeyOf({ key, passphrase }: Pick<Settings, "key" | "passphrase">): KeyObject | null {
+export function publicKeyOf({ key, passphrase }: KeyOptions): KeyObject | null {
   if (key === null) return null;
   try {
     return createPublicKey(loadPrivateKey(keySource(key), { passphrase, kinds: ["rsa", "ed25519"] }).key);

@@ -3,7 +3,7 @@
  * run thousands of seconds of trouble on simulated ones. Source: CONTRIBUTING.md "Where things live".
  */
 import { connect as connectTcp, type Socket } from "node:net";
-import type { Address, TlsPeer } from "./servers.js";
+import type { Place, TlsPeer } from "./servers.js";
 import { connectTls, HANDSHAKE_MS, handshakeTrouble, isTlsAlert, SILENT, TLS_ONLY } from "./tls.js";
 
 /** A timer that has been set. It keeps the process alive until it fires, is cancelled, or is told not to. */
@@ -44,9 +44,6 @@ export interface SocketError {
   /** Set when the socket itself knows at which stage: there `message` is the detail. */
   readonly stage?: "tls" | undefined;
 }
-
-/** Whom to connect to. `tls`: null without encryption. */
-export type Place = Pick<Address, "host" | "port" | "tls"> & Partial<Pick<Address, "text">>;
 
 export interface Environment {
   /** Milliseconds of a clock that never goes back; where it starts does not matter. */

@@ -1,7 +1,6 @@
 /** URLs of servers that speak other protocols: SQL, JSON lines, Redis. */
-import type { Place } from "./environment.js";
 import { DbsyncError } from "./errors.js";
-import { parsePins } from "./servers.js";
+import { type Place, parsePins } from "./servers.js";
 
 export interface ServerAddress extends Place {
   /** null: without a login. */

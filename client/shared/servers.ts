@@ -33,14 +33,19 @@ export interface TlsPeer {
   readonly authorities: string | null;
 }
 
-/** One daemon. */
-export interface Address {
+/** Where a server listens. */
+export interface Place {
   readonly host: string;
   readonly port: number;
-  /** How it is named in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
-  readonly text: string;
   /** null: without encryption. */
   readonly tls: TlsPeer | null;
+  readonly text?: string;
+}
+
+/** One daemon. */
+export interface Address extends Place {
+  /** How it is named in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
+  readonly text: string;
   /** What its entry says of the protocol's versions; null: nothing, so that the option `versions` holds. */
   readonly versions: Versions | null;
 }
@@ -167,15 +172,12 @@ function isHost(name: string): boolean {
 }
 
 /** Whether it takes authorities to tell who a server is. */
-export function needsAuthorities({ tls }: Pick<Address, "tls">): boolean {
+export function needsAuthorities({ tls }: Place): boolean {
   return tls !== null && tls.pins.length === 0;
 }
 
 /** The same servers, those with TLS trusting what `authorities` (PEM) has signed. */
-export function withAuthorities<A extends Pick<Address, "tls">>(
-  addresses: readonly A[],
-  authorities: string,
-): readonly A[] {
+export function withAuthorities<A extends Place>(addresses: readonly A[], authorities: string): readonly A[] {
   return addresses.map((address) =>
     address.tls === null ? address : { ...address, tls: { ...address.tls, authorities } },
   );

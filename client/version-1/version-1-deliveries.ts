@@ -15,21 +15,19 @@ import type { Failure, Report } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
 import type { Pool } from "./pool.js";
 
-export interface Version1DeliveriesParts {
-  /** null: there is no key, or one that version 1 does not know. */
-  readonly sign: Signer | null;
-  readonly hasKey: boolean;
-  readonly environment: Environment;
-}
-
 /** The way of calls to one daemon by its pool. */
 export class Version1Deliveries implements Version1Way {
   readonly #pool: Pool;
-  readonly #parts: Version1DeliveriesParts;
+  readonly #sign: Signer | null;
+  readonly #hasKey: boolean;
+  readonly #environment: Environment;
 
-  constructor(pool: Pool, parts: Version1DeliveriesParts) {
+  /** @param sign  null: there is no key, or one that version 1 does not know */
+  constructor(pool: Pool, sign: Signer | null, hasKey: boolean, environment: Environment) {
     this.#pool = pool;
-    this.#parts = parts;
+    this.#sign = sign;
+    this.#hasKey = hasKey;
+    this.#environment = environment;
   }
 
   get isEmpty(): boolean {
@@ -41,9 +39,9 @@ export class Version1Deliveries implements Version1Way {
   }
 
   deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null {
-    const { sign, hasKey, environment } = this.#parts;
-    const now = environment.now();
-    const problem = unsendable(call, !hasKey || sign !== null);
+    const sign = this.#sign;
+    const now = this.#environment.now();
+    const problem = unsendable(call, !this.#hasKey || sign !== null);
     if (problem !== null) return failure(problem, now);
     try {
       const delivery = version1Delivery({ call, address: sending.address, sign, ended });

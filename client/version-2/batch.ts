@@ -35,6 +35,20 @@ export interface BatchOwner {
   ended(sending: Sending): void;
 }
 
+/** The fields of a batch that a client stores, to send its envelope again. */
+export interface SignedBatch {
+  readonly company: Company;
+  readonly options: EnvelopeOptions | null;
+  readonly envelope: SignedEnvelope;
+}
+
+/** The fields of a batch that a client stores, to send its envelope again. */
+export interface SignedBatch {
+  readonly company: Company;
+  readonly options: EnvelopeOptions | null;
+  readonly envelope: SignedEnvelope;
+}
+
 export class Batch implements SentBatch {
   /** What its commands are; of a call with an envelope of its own whether it only reads. */
   readonly company: Company;

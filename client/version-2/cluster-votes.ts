@@ -13,21 +13,15 @@ import type { Link } from "./link.js";
 /** How long a conflict between the servers' clusters stands before a call has them asked again. */
 const CONFLICT_MS = 1_000;
 
-export interface ClusterVotesParts {
-  /** 32 bytes, or "": the client was told none. */
-  readonly cluster: ByteString;
-  readonly links: readonly Link[];
-  readonly warn: (warning: string) => void;
-  readonly alarm: Alarm;
-}
-
 export class ClusterVotes {
   readonly isTold: boolean;
   /** Which commands are for; "": not known. */
   cluster: ByteString;
   /** The servers name different clusters, and none more than another: which. */
   conflict: string | null = null;
-  readonly #parts: ClusterVotesParts;
+  readonly #links: readonly Link[];
+  readonly #warn: (warning: string) => void;
+  readonly #alarm: Alarm;
   readonly #votes = new Map<Link, ByteString>();
   /** Until when the cluster may stay open once a daemon has named one. */
   #decideBy = Number.POSITIVE_INFINITY;
@@ -36,10 +30,13 @@ export class ClusterVotes {
   /** The cluster that was last believed, and warned of. */
   #believed: ByteString = "";
 
-  constructor(parts: ClusterVotesParts) {
-    this.#parts = parts;
-    this.cluster = parts.cluster;
-    this.isTold = parts.cluster !== "";
+  /** @param cluster  32 bytes, or "": the client was told none */
+  constructor(cluster: ByteString, links: readonly Link[], warn: (warning: string) => void, alarm: Alarm) {
+    this.#links = links;
+    this.#warn = warn;
+    this.#alarm = alarm;
+    this.cluster = cluster;
+    this.isTold = cluster !== "";
   }
 
   nextTick(): number {
@@ -60,7 +57,7 @@ export class ClusterVotes {
     this.cluster = "";
     this.#votes.clear();
     this.#decideBy = Number.POSITIVE_INFINITY;
-    for (const link of this.#parts.links) link.ask(now);
+    for (const link of this.#links) link.ask(now);
   }
 
   /**
@@ -73,7 +70,7 @@ export class ClusterVotes {
       link.ask(now);
     }
     if (this.cluster !== refused) return false;
-    const { links } = this.#parts;
+    const links = this.#links;
     const supporters = [...this.#votes.values()].filter((vote) => vote === refused).length;
     if (2 * supporters > links.length) return false;
     this.cluster = "";
@@ -92,7 +89,7 @@ export class ClusterVotes {
       this.conflict = choice.kind === "conflict" ? choice.detail : null;
       if (choice.kind === "chosen" && choice.cluster !== this.cluster) this.#believe(choice.cluster);
     }
-    for (const link of this.#parts.links) {
+    for (const link of this.#links) {
       const vote = this.#votes.get(link);
       link.isForeign = vote !== undefined && vote !== this.cluster;
     }
@@ -101,12 +98,12 @@ export class ClusterVotes {
 
   #lingerUntil(time: number): void {
     this.#decideBy = time;
-    this.#parts.alarm.ringBy(time);
+    this.#alarm.ringBy(time);
   }
 
   /** What a daemon has said before counts until it is reached again, but breaks no tie. */
   #choose(now: number): Choice {
-    const { links } = this.#parts;
+    const links = this.#links;
     const isDue = this.cluster === "" && now >= this.#decideBy;
     const isOnTheWay = ({ state }: Link) => state === "connecting" || state === "greeting";
     const isHeard = (link: Link) =>
@@ -130,7 +127,8 @@ export class ClusterVotes {
     this.cluster = cluster;
     if (cluster === this.#believed) return;
     this.#believed = cluster;
-    const { links, warn } = this.#parts;
+    const links = this.#links;
+    const warn = this.#warn;
     const doubtful = links.find(({ address }) => !isLoopback(address) && address.tls === null);
     if (doubtful === undefined) return;
     warn(

@@ -89,12 +89,7 @@ export class Fleet implements LinkOwner<Link> {
     const { owner, warn } = parts;
     // What nobody signs is for no cluster, and whoever takes it belongs to none.
     const cluster = knows ? clusterNamed("") : parts.cluster;
-    this.votes = new ClusterVotes({
-      cluster,
-      warn,
-      links: this.links,
-      alarm,
-    });
+    this.votes = new ClusterVotes(cluster, this.links, warn, alarm);
     this.#held = new HeldBatches({
       isForSameCluster: ({ envelope }) => this.conflict === null && envelope?.cluster === this.cluster,
       isAsking: (sending) => this.#link(sending).isAsking,

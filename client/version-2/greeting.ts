@@ -49,20 +49,15 @@ export function greet(
       timer.cancel();
       resolve(greeting);
     };
-    const greeter = new Greeter(address, environment, { hasKey, done });
+    const greeter = new Greeter(address, environment, hasKey, done);
     const timer = environment.setTimer(timeout, () => greeter.giveUp());
   });
-}
-
-interface GreeterParts {
-  readonly hasKey: boolean;
-  readonly done: (greeting: Greeting) => void;
 }
 
 class Greeter implements ConnectionV2Owner {
   readonly cluster = "";
   readonly #environment: Environment;
-  readonly #parts: GreeterParts;
+  readonly #done: (greeting: Greeting) => void;
   readonly #connection: ConnectionV2;
   readonly #startedAt: number;
   #connecting = -1;
@@ -72,16 +67,21 @@ class Greeter implements ConnectionV2Owner {
   /** The fastest so far. */
   #best: Extract<Greeting, { kind: "hello" }> | null = null;
 
-  constructor(address: Address, environment: Environment, parts: GreeterParts) {
+  constructor(
+    address: Address,
+    environment: Environment,
+    hasKey: boolean,
+    done: (greeting: Greeting) => void,
+  ) {
     this.#environment = environment;
-    this.#parts = parts;
+    this.#done = done;
     this.#startedAt = environment.now();
     this.#connection = new ConnectionV2({
       address,
       environment,
       owner: this,
       read: readDaemonMessage,
-      knows: parts.hasKey ? undefined : [KNOWS_UNSIGNED],
+      knows: hasKey ? undefined : [KNOWS_UNSIGNED],
       trace: null,
       now: this.#startedAt,
       maxMessageBytes: MAX_MESSAGE_BYTES,
@@ -133,6 +133,6 @@ class Greeter implements ConnectionV2Owner {
 
   #end(greeting: Greeting): void {
     this.#connection.close();
-    this.#parts.done(this.#best ?? greeting);
+    this.#done(this.#best ?? greeting);
   }
 }

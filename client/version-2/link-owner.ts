@@ -31,7 +31,7 @@ export interface LinkOwner<Link> {
 export interface LinkParts<Link> {
   readonly address: Address;
   /** What goes to the same daemon by version 1. */
-  readonly version1: Pick<Version1Way, "isEmpty">;
+  readonly version1: Version1Way;
   readonly environment: Environment;
   readonly alarm: Alarm;
   readonly owner: LinkOwner<Link>;

@@ -12,7 +12,7 @@ import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 import { toldCall } from "../shared/told-command.js";
-import { Batch, type BatchOwner } from "./batch.js";
+import { Batch, type BatchOwner, type SignedBatch } from "./batch.js";
 import { draftOf, sealed } from "./envelope-writer.js";
 import { Fleet, type FleetOwner, type FleetParts } from "./fleet.js";
 import { unsignedWords } from "./signing-terms.js";
@@ -111,11 +111,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   /** Sends an envelope again, as it is, that was signed in an earlier life. */
-  resume(
-    calls: readonly PendingCall[],
-    { company, options, envelope }: Pick<Batch, "company" | "options" | "envelope">,
-    now: number,
-  ): Batch {
+  resume(calls: readonly PendingCall[], { company, options, envelope }: SignedBatch, now: number): Batch {
     const batch = this.#begin(company, options);
     for (const call of calls) {
       batch.add(call);

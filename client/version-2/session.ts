@@ -51,7 +51,7 @@ export class Session {
   }
 
   /** Returns the write that the next envelope names in `after`; null: no daemon misses one. */
-  after({ isRead, options }: Pick<SentBatch, "isRead" | "options">, now: number): ByteString | null {
+  after({ isRead, options }: SentBatch, now: number): ByteString | null {
     // Any daemon may accept a plain write; conditions are checked against a state that has all writes of this client.
     if (this.#last === null || !(isRead || options?.if != null)) return null;
     const { length } = this.#missed;

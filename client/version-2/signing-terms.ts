@@ -34,7 +34,7 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
  *   else why they do not, as a refusal says it
  */
 export function disagreement(
-  { versions, knows = [] }: Pick<Hello, "versions" | "knows">,
+  { versions, knows = [] }: Hello,
   asks: readonly string[] | undefined,
 ): string | null {
   const speaks2 = versions.includes(2);

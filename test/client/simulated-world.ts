@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
 import type {
   ClientSocket,
   Environment,
-  Place,
   SocketError,
   SocketEvents,
   Timer,
 } from "../../client/shared/environment.js";
+import type { Place } from "../../client/shared/servers.js";
 import { FrameParser } from "../../protocol/frame.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";

@@ -37,15 +37,11 @@ export class Listened {
       ...this.clock.environment,
       openSocket: (_, events) => this.#open(events),
     };
-    this.live = new Live({
-      settings: { servers: parseServers(servers), cluster: "" },
-      environment,
-      sealer: {
-        keyId: "k".repeat(32),
-        nonce: () => "n".repeat(16),
-        seal: null,
-        sealAside: () => this.#seal(),
-      },
+    this.live = new Live({ servers: parseServers(servers), cluster: "" }, environment, {
+      keyId: "k".repeat(32),
+      nonce: () => "n".repeat(16),
+      seal: null,
+      sealAside: () => this.#seal(),
     });
   }
 
