@@ -169,7 +169,7 @@ export class Database {
   }
 
   /** How often keys were looked for to be read. */
-  get lookups(): Pick<Lookups, "hits" | "misses"> {
+  get lookups(): Lookups {
     return this.#data.lookups;
   }
 

@@ -32,7 +32,7 @@ export function signedCount(bytes: ByteString): number {
  * @throws CommandFailure if that would be too many
  */
 export function chosenPlaces(
-  { effort }: Pick<Data, "effort">,
+  { effort }: Data,
   choose: (n: number) => number,
   n: number,
   count: number,

@@ -3,24 +3,15 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
 import type { IndexSpec } from "../values/collections/collection-index.js";
 import type { Entry } from "./keyspace.js";
-import type { UndoRecord } from "./undo.js";
+import type { MutatedUnit } from "./mutated-unit.js";
 
 /** The key of a collection. */
 type CollectionEntry = Omit<Entry, "value"> & { readonly value: Collection };
 
-export interface CollectionMutatorHost {
-  /** Counts what is about to be produced. @throws TooMuch */
-  produce(elements: number, bytes: number): void;
-  /** Keeps what takes a change back, if anybody asks for it. */
-  record(record: UndoRecord): void;
-  /** Notes the unit as the last that changed a key. */
-  touch(entry: CollectionEntry): void;
-}
-
 export class CollectionMutators {
-  readonly #host: CollectionMutatorHost;
+  readonly #host: MutatedUnit;
 
-  constructor(host: CollectionMutatorHost) {
+  constructor(host: MutatedUnit) {
     this.#host = host;
   }
 

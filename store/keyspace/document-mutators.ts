@@ -2,26 +2,15 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Document } from "../values/documents/document.js";
 import type { Entry } from "./keyspace.js";
-import type { UndoRecord } from "./undo.js";
+import type { MutatedUnit } from "./mutated-unit.js";
 
 /** The key of a document. */
 type DocumentEntry = Omit<Entry, "value"> & { readonly value: Document };
 
-export interface MutatorHost {
-  /** The unit's date. */
-  at(): number;
-  /** Counts what is about to be produced. @throws TooMuch */
-  produce(elements: number, bytes: number): void;
-  /** Keeps what takes a change back, if anybody asks for it. */
-  record(record: UndoRecord): void;
-  /** Notes the unit as the last that changed a key. */
-  touch(entry: DocumentEntry): void;
-}
-
 export class DocumentMutators {
-  readonly #host: MutatorHost;
+  readonly #host: MutatedUnit;
 
-  constructor(host: MutatorHost) {
+  constructor(host: MutatedUnit) {
     this.#host = host;
   }
 

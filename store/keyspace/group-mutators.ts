@@ -8,24 +8,15 @@ import { Stream } from "../values/streams/stream.js";
 import type { StreamId } from "../values/streams/stream-id.js";
 import type { Value } from "../values/value.js";
 import { SORTED_MEMBER_STEPS } from "./effort.js";
-import type { UndoRecord } from "./undo.js";
-
-export interface GroupMutatorHost {
-  /** Counts what is about to be produced. @throws TooMuch */
-  produce(elements: number, bytes: number): void;
-  /** The unit's date. */
-  at(): number;
-  /** Keeps what takes a change back, if anybody asks for it. */
-  record(record: UndoRecord): void;
-}
+import type { MutatedUnit } from "./mutated-unit.js";
 
 /** Ids, and to whom each is handed; undefined: to nobody any more. */
 export type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
 
 export class GroupMutators {
-  readonly #host: GroupMutatorHost;
+  readonly #host: MutatedUnit;
 
-  constructor(host: GroupMutatorHost) {
+  constructor(host: MutatedUnit) {
     this.#host = host;
   }
 

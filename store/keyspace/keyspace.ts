@@ -34,7 +34,7 @@ export interface Entry {
 export const WHOLE = -1;
 
 /** A unit becomes a key's last writer. */
-export function noteWriter(entry: Entry, unit: Pick<Unit, "id" | "parts">): void {
+export function noteWriter(entry: Entry, unit: Unit): void {
   const { parts } = unit;
   entry.writerStart = parts === undefined ? unit.id : parts.envelope;
   entry.writerIndex = parts === undefined ? WHOLE : parts.index;

@@ -17,7 +17,7 @@ export class Lookups {
     this.missed?.push(key);
   }
 
-  add({ hits, misses }: Pick<Lookups, "hits" | "misses">): void {
+  add({ hits, misses }: Lookups): void {
     this.hits += hits;
     this.misses += misses;
   }

@@ -3,24 +3,15 @@ import { isSameMarks, type Stream, type StreamMarks } from "../values/streams/st
 import type { StreamEntry } from "../values/streams/stream-entry.js";
 import type { StreamId } from "../values/streams/stream-id.js";
 import type { Entry } from "./keyspace.js";
-import type { UndoRecord } from "./undo.js";
+import type { MutatedUnit } from "./mutated-unit.js";
 
 /** The key of a stream. */
 type KeyOfStream = Omit<Entry, "value"> & { readonly value: Stream };
 
-export interface StreamMutatorHost {
-  /** Counts what is about to be produced. @throws TooMuch */
-  produce(elements: number, bytes: number): void;
-  /** Keeps what takes a change back, if anybody asks for it. */
-  record(record: UndoRecord): void;
-  /** Notes the unit as the last that changed a key. */
-  touch(entry: KeyOfStream): void;
-}
-
 export class StreamMutators {
-  readonly #host: StreamMutatorHost;
+  readonly #host: MutatedUnit;
 
-  constructor(host: StreamMutatorHost) {
+  constructor(host: MutatedUnit) {
     this.#host = host;
   }
 

@@ -7,12 +7,12 @@ export function holdsString({ held }: Entry): boolean {
   return typeof held === "string" || held instanceof StringDraft;
 }
 
-export function stringLength({ held }: Pick<Entry, "held">): number {
+export function stringLength({ held }: Entry): number {
   return (held as ByteString | StringDraft).length;
 }
 
 /** Bytes `from` ≤ place < `to`, as far as there are any. @param from  at least 0, as is `to` */
-export function stringPart({ held }: Pick<Entry, "held">, from: number, to: number): ByteString {
+export function stringPart({ held }: Entry, from: number, to: number): ByteString {
   return (held as ByteString | StringDraft).slice(from, to);
 }
 

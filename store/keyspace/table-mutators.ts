@@ -2,7 +2,7 @@
 import type { Row } from "../values/relations/cell.js";
 import type { NumberedRows, Table } from "../values/relations/table.js";
 import type { Entry } from "./keyspace.js";
-import type { UndoRecord } from "./undo.js";
+import type { MutatedUnit } from "./mutated-unit.js";
 
 /** The key of a table. */
 type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
@@ -11,19 +11,10 @@ type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
 const ROW_STEPS = 4;
 const CELL_STEPS = 2;
 
-export interface TableMutatorHost {
-  /** Counts what is about to be produced. @throws TooMuch */
-  produce(elements: number, bytes: number): void;
-  /** Keeps what takes a change back, if anybody asks for it. */
-  record(record: UndoRecord): void;
-  /** Notes the unit as the last that changed a key. */
-  touch(entry: TableEntry): void;
-}
-
 export class TableMutators {
-  readonly #host: TableMutatorHost;
+  readonly #host: MutatedUnit;
 
-  constructor(host: TableMutatorHost) {
+  constructor(host: MutatedUnit) {
     this.#host = host;
   }
 

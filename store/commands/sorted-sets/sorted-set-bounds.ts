@@ -26,7 +26,7 @@ export interface View {
 const WALKED_STEPS = 4;
 
 /** @returns the ranks within the bounds and behind the offset; `from` ≤ `to` */
-export type Bounds = (zset: SortedSet, view: View, data: Pick<Data, "effort">) => Span;
+export type Bounds = (zset: SortedSet, view: View, data: Data) => Span;
 
 const EMPTY: Span = { from: 0, to: 0 };
 
