@@ -26,7 +26,7 @@ export interface BalancerSessionParts {
   readonly settleTime: number;
   /** A server has said that it takes no statements yet. */
   readonly notReady: (server: BalancedServer) => void;
-  readonly environment: Pick<Environment, "uptime" | "setTimer">;
+  readonly environment: Environment;
 }
 
 export class BalancerSession implements LineSession {

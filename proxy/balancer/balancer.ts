@@ -83,14 +83,8 @@ export class Balancer implements Service {
   #serverOf(settings: ServerSettings): BalancedServer {
     const { environment, log, limits } = this.#parts;
     const { readRoles } = this.#parts.settings.routing;
-    const upstream = new UpstreamServer({
-      place: settings.place,
-      limits: limits.servers,
-      environment,
-      log,
-      changed: ({ isUp }) => {
-        if (isUp) this.#avoid(server);
-      },
+    const upstream = new UpstreamServer(settings.place, limits.servers, environment, log, ({ isUp }) => {
+      if (isUp) this.#avoid(server);
     });
     const server = new BalancedServer(settings, readRoles.includes(settings.role), upstream);
     return server;

@@ -32,17 +32,9 @@ interface Flight<Result> {
   isOvertaken: boolean;
 }
 
-export interface AnswerStoreParts {
-  /** Of the package that is loaded where there is a cache. */
-  readonly Lru: typeof LRUCache;
-  readonly limits: CacheLimits;
-  readonly figures: CacheFigures;
-  /** Milliseconds since some moment; never jumps. */
-  readonly uptime: () => number;
-}
-
 export class AnswerStore<Result> {
-  readonly #parts: AnswerStoreParts;
+  readonly #figures: CacheFigures;
+  readonly #uptime: () => number;
   readonly #entries: LRUCache<ByteString, Entry>;
   readonly #tagged = new TagIndex<ByteString>();
   readonly #flights = new Map<ByteString, Flight<Result>>();
@@ -51,9 +43,13 @@ export class AnswerStore<Result> {
   readonly #doubts = new Map<string, number>();
   #waiting = 0;
 
-  constructor(parts: AnswerStoreParts) {
-    this.#parts = parts;
-    const { Lru, limits, uptime } = parts;
+  /**
+   * @param Lru  of the package that is loaded where there is a cache
+   * @param uptime  milliseconds since some moment; never jumps
+   */
+  constructor(Lru: typeof LRUCache, limits: CacheLimits, figures: CacheFigures, uptime: () => number) {
+    this.#figures = figures;
+    this.#uptime = uptime;
     this.#entries = new Lru<ByteString, Entry>({
       max: limits.maxEntries,
       maxSize: limits.maxBytes,
@@ -83,7 +79,7 @@ export class AnswerStore<Result> {
   get(key: ByteString): ByteString | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#parts.figures.hits++;
+    this.#figures.hits++;
     return entry.answer;
   }
 
@@ -97,7 +93,7 @@ export class AnswerStore<Result> {
    * @param tags  all that what is fetched may depend on
    */
   fetch(key: ByteString, tags: readonly string[], load: () => Promise<Fetched<Result>>): Promise<Result> {
-    const { figures } = this.#parts;
+    const figures = this.#figures;
     this.#waiting++;
     const other = this.#flights.get(key);
     if (other !== undefined) {
@@ -119,21 +115,21 @@ export class AnswerStore<Result> {
 
   /** What these tags stand for has been changed. */
   empty(tags: readonly string[]): void {
-    for (const key of this.#tagged.of(tags)) if (this.#entries.delete(key)) this.#parts.figures.emptied++;
+    for (const key of this.#tagged.of(tags)) if (this.#entries.delete(key)) this.#figures.emptied++;
     for (const flight of this.#flying.of(tags)) this.#overtake(flight);
   }
 
   /** What these tags stand for has been changed, or will be, some time in the next milliseconds. */
   distrust(tags: readonly string[], milliseconds: number): void {
     this.empty(tags);
-    const now = this.#parts.uptime();
+    const now = this.#uptime();
     for (const [tag, until] of this.#doubts) if (until <= now) this.#doubts.delete(tag);
     for (const tag of tags) this.#doubts.set(tag, now + milliseconds);
   }
 
   /** Anything may have been changed. */
   clear(): void {
-    this.#parts.figures.emptied += this.#entries.size;
+    this.#figures.emptied += this.#entries.size;
     this.#entries.clear();
     for (const flight of [...this.#flights.values()]) this.#overtake(flight);
   }
@@ -148,7 +144,7 @@ export class AnswerStore<Result> {
     this.#flying.delete(flight, flight.tags);
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
     if (keep === null) return;
-    const { figures } = this.#parts;
+    const figures = this.#figures;
     if (flight.isOvertaken || keep.tags.some((tag) => this.#isDoubtful(tag))) {
       figures.overtaken++;
       return;
@@ -162,6 +158,6 @@ export class AnswerStore<Result> {
 
   #isDoubtful(tag: string): boolean {
     const until = this.#doubts.get(tag);
-    return until !== undefined && until > this.#parts.uptime();
+    return until !== undefined && until > this.#uptime();
   }
 }

@@ -17,26 +17,30 @@ import { VIEWS, viewNamesIn } from "./view-names.js";
 /** Messages are no answers to reads, whatever they say. */
 const RELATION = "RELATION_JSON_PAGE ";
 
-export interface CacheSessionParts {
-  readonly server: Pick<UpstreamServer, "ask" | "place">;
-  readonly store: AnswerStore<UpstreamOutcome>;
-  readonly figures: CacheFigures;
-  /** Milliseconds for which a write whose answer was lost may still be carried out. */
-  readonly doubtTime: number;
-}
-
 export class CacheSession implements LineSession {
-  readonly #parts: CacheSessionParts;
+  readonly #server: UpstreamServer;
+  readonly #store: AnswerStore<UpstreamOutcome>;
+  readonly #figures: CacheFigures;
+  readonly #doubtTime: number;
   #session: UpstreamSession = NEW_SESSION;
   /** Before statements in keys: nobody is given what another user, or another database, was answered. */
   #prefix = prefixOf(NEW_SESSION);
 
-  constructor(parts: CacheSessionParts) {
-    this.#parts = parts;
+  /** @param doubtTime  milliseconds for which a write whose answer was lost may still be carried out */
+  constructor(
+    server: UpstreamServer,
+    store: AnswerStore<UpstreamOutcome>,
+    figures: CacheFigures,
+    doubtTime: number,
+  ) {
+    this.#server = server;
+    this.#store = store;
+    this.#figures = figures;
+    this.#doubtTime = doubtTime;
   }
 
   serve(statement: ByteString): ByteString | Promise<ByteString> {
-    return this.#parts.store.get(this.#prefix + statement) ?? this.#ask(statement);
+    return this.#store.get(this.#prefix + statement) ?? this.#ask(statement);
   }
 
   async #ask(statement: ByteString): Promise<ByteString> {
@@ -46,14 +50,15 @@ export class CacheSession implements LineSession {
       ? await this.#read(statement, kind.reach)
       : await this.#forward(statement, kind.kind === "write" ? kind.reach : null);
     if (outcome.kind === "answered") return outcome.frame.bytes;
-    const { server, figures } = this.#parts;
+    const server = this.#server;
+    const figures = this.#figures;
     figures.failed++;
     return failureFrame(outcome, server.place.text, kind.kind !== "write");
   }
 
   #read(statement: ByteString, reach: Reach): Promise<UpstreamOutcome> {
     const session = this.#session;
-    const { store } = this.#parts;
+    const store = this.#store;
     const kept = store.peek(this.#prefix + VIEWS);
     const known = kept === undefined ? null : viewNamesIn({ bytes: kept, isError: false });
     // Until the views are known any write to the database overtakes it.
@@ -73,13 +78,13 @@ export class CacheSession implements LineSession {
     if (session.database === "") return null;
     const tags = tagsOfViews(session.database);
     const load = async () => fetched(await this.#askTwice(session, VIEWS), tags);
-    const outcome = await this.#parts.store.fetch(this.#prefix + VIEWS, tags, load);
+    const outcome = await this.#store.fetch(this.#prefix + VIEWS, tags, load);
     return outcome.kind === "answered" ? viewNamesIn(outcome.frame) : null;
   }
 
   /** A connection may have been closed by the server while nobody used it. */
   async #askTwice(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
-    const { server } = this.#parts;
+    const server = this.#server;
     const outcome = await server.ask(session, statement);
     const isStale = outcome.kind === "failed" && outcome.why === "lost";
     return isStale ? server.ask(session, statement) : outcome;
@@ -87,7 +92,10 @@ export class CacheSession implements LineSession {
 
   /** @param reach  what it changes; null: nothing but its connection */
   async #forward(statement: ByteString, reach: Reach | null): Promise<UpstreamOutcome> {
-    const { server, store, figures, doubtTime } = this.#parts;
+    const server = this.#server;
+    const store = this.#store;
+    const figures = this.#figures;
+    const doubtTime = this.#doubtTime;
     figures.forwarded++;
     const { database } = this.#session;
     const outcome = await server.ask(this.#session, statement);

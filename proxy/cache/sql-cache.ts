@@ -43,11 +43,10 @@ export class SqlCache implements Service {
     const { place, environment, log, Lru, cacheLimits: limits, upstreamLimits } = parts;
     const { figures } = this;
     this.#parts = parts;
-    this.#server = new UpstreamServer({ place, environment, log, limits: upstreamLimits });
-    this.#store = new AnswerStore({ Lru, limits, figures, uptime: () => environment.uptime() });
+    this.#server = new UpstreamServer(place, upstreamLimits, environment, log);
+    this.#store = new AnswerStore(Lru, limits, figures, environment.uptime);
     // Its entries live so long anyway.
     const doubtTime = Math.max(limits.life, upstreamLimits.replyTimeout);
-    const session = { server: this.#server, store: this.#store, figures, doubtTime };
     this.#listener = new LineListener({
       address: parts.address,
       port: parts.port,
@@ -55,7 +54,7 @@ export class SqlCache implements Service {
       environment,
       log,
       observer: parts.observer,
-      makeSession: () => new CacheSession(session),
+      makeSession: () => new CacheSession(this.#server, this.#store, figures, doubtTime),
     });
   }
 

@@ -9,15 +9,14 @@ import { failed, type UpstreamOutcome } from "./outcome.js";
 import type { UpstreamPlace } from "./place.js";
 import type { UpstreamSession } from "./session.js";
 
-export interface PoolParts {
-  readonly place: UpstreamPlace;
-  readonly limits: UpstreamLimits;
-  readonly environment: {
-    /** Milliseconds since some moment; never jumps. */
-    uptime(): number;
-    /** Runs a step once, after so many milliseconds. @returns what takes that back */
-    setTimer(milliseconds: number, step: () => void): () => void;
-  };
+/** Time, as servers and their connections use it. */
+export interface UpstreamEnvironment {
+  /** Milliseconds since some moment; never jumps. */
+  uptime(): number;
+  /** Runs a step once, after so many milliseconds. @returns what takes that back */
+  setTimer(milliseconds: number, step: () => void): () => void;
+  /** At least 0, below 1. */
+  random(): number;
 }
 
 /** A statement that waits for a connection. */
@@ -27,7 +26,9 @@ interface Waiter {
 }
 
 export class UpstreamPool {
-  readonly #parts: PoolParts;
+  readonly #place: UpstreamPlace;
+  readonly #limits: UpstreamLimits;
+  readonly #environment: UpstreamEnvironment;
   readonly #all = new Set<UpstreamConnection>();
   /** Those that nobody uses, with the moment when they were used last; the longest ago first. */
   readonly #idle = new Map<UpstreamConnection, number>();
@@ -37,8 +38,10 @@ export class UpstreamPool {
   #isClosed = false;
   #cancelSweep: (() => void) | null = null;
 
-  constructor(parts: PoolParts) {
-    this.#parts = parts;
+  constructor(place: UpstreamPlace, limits: UpstreamLimits, environment: UpstreamEnvironment) {
+    this.#place = place;
+    this.#limits = limits;
+    this.#environment = environment;
   }
 
   get connections(): number {
@@ -51,7 +54,7 @@ export class UpstreamPool {
   }
 
   async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
-    const { maxWaiting } = this.#parts.limits;
+    const { maxWaiting } = this.#limits;
     const connection = this.#isClosed ? null : this.#take(session);
     if (connection !== null) return this.#askOn(connection, session, statement);
     if (this.#isClosed) return failed("closed", "no", "");
@@ -98,7 +101,7 @@ export class UpstreamPool {
       if (fit === "ready") ready = connection;
       else if (fit === "choose") other = connection;
     }
-    const hasRoom = this.#all.size < this.#parts.limits.maxConnections;
+    const hasRoom = this.#all.size < this.#limits.maxConnections;
     const found = ready ?? (hasRoom ? this.#make() : other);
     if (found !== null) {
       this.#idle.delete(found);
@@ -114,7 +117,9 @@ export class UpstreamPool {
   }
 
   #make(): UpstreamConnection {
-    const { place, limits, environment } = this.#parts;
+    const place = this.#place;
+    const limits = this.#limits;
+    const environment = this.#environment;
     const connection = new UpstreamConnection({
       place,
       limits,
@@ -128,7 +133,7 @@ export class UpstreamPool {
   }
 
   #release(connection: UpstreamConnection): void {
-    if (!connection.isGone) this.#idle.set(connection, this.#parts.environment.uptime());
+    if (!connection.isGone) this.#idle.set(connection, this.#environment.uptime());
     this.#serveWaiters();
     this.#sweepLater();
   }
@@ -148,7 +153,8 @@ export class UpstreamPool {
 
   #wait(session: UpstreamSession): Promise<UpstreamConnection | null> {
     return new Promise((resolve) => {
-      const { limits, environment } = this.#parts;
+      const limits = this.#limits;
+      const environment = this.#environment;
       const waiter: Waiter = {
         session,
         take: (connection) => {
@@ -165,7 +171,7 @@ export class UpstreamPool {
   /** Answers that come in together are bounded: the largest makes room. */
   #hold(bytes: number): void {
     this.#heldBytes += bytes;
-    if (bytes < 0 || this.#heldBytes <= this.#parts.limits.maxReplyBytesTogether) return;
+    if (bytes < 0 || this.#heldBytes <= this.#limits.maxReplyBytesTogether) return;
     let largest: UpstreamConnection | null = null;
     for (const connection of this.#all)
       if (largest === null || connection.heldBytes > largest.heldBytes) largest = connection;
@@ -175,7 +181,8 @@ export class UpstreamPool {
   /** Closes what has been idle for long. */
   #sweepLater(): void {
     if (this.#cancelSweep !== null || this.#isClosed) return;
-    const { limits, environment } = this.#parts;
+    const limits = this.#limits;
+    const environment = this.#environment;
     this.#cancelSweep = environment.setTimer(limits.idleTimeout, () => {
       this.#cancelSweep = null;
       const latest = environment.uptime() - limits.idleTimeout;

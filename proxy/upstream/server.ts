@@ -10,7 +10,7 @@ import { mayBeUnknown } from "./failure-frame.js";
 import type { UpstreamLimits } from "./limits.js";
 import { failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
 import type { UpstreamPlace } from "./place.js";
-import { type PoolParts, UpstreamPool } from "./pool.js";
+import { type UpstreamEnvironment, UpstreamPool } from "./pool.js";
 import { NEW_SESSION, type UpstreamSession } from "./session.js";
 
 /** Answers with one row, or says that nobody has logged in: it is there either way. */
@@ -21,21 +21,12 @@ const ABANDONED = "the server was declared down";
 /** Failures that tell nothing of the server. */
 const OURS: ReadonlySet<UpstreamFailure["why"]> = new Set(["closed", "busy", "unsuited", "too-long", "down"]);
 
-export interface UpstreamServerParts extends Omit<PoolParts, "environment"> {
-  readonly place: UpstreamPlace;
-  readonly limits: UpstreamLimits;
-  readonly environment: PoolParts["environment"] & {
-    /** At least 0, below 1. */
-    random(): number;
-  };
-  readonly log: Logger;
-  /** It is up again, or down. */
-  readonly changed?: (server: UpstreamServer) => void;
-}
-
 export class UpstreamServer {
   readonly place: UpstreamPlace;
-  readonly #parts: UpstreamServerParts;
+  readonly #limits: UpstreamLimits;
+  readonly #environment: UpstreamEnvironment;
+  readonly #log: Logger;
+  readonly #onChanged: ((server: UpstreamServer) => void) | null;
   readonly #pool: UpstreamPool;
   readonly #backOff = new BackOff();
   #isUp = true;
@@ -49,10 +40,20 @@ export class UpstreamServer {
   #isBeating = false;
   #cancelBeat: (() => void) | null = null;
 
-  constructor(parts: UpstreamServerParts) {
-    this.place = parts.place;
-    this.#parts = parts;
-    this.#pool = new UpstreamPool(parts);
+  /** @param onChanged  called when it is up again, or down */
+  constructor(
+    place: UpstreamPlace,
+    limits: UpstreamLimits,
+    environment: UpstreamEnvironment,
+    log: Logger,
+    onChanged: ((server: UpstreamServer) => void) | null = null,
+  ) {
+    this.place = place;
+    this.#limits = limits;
+    this.#environment = environment;
+    this.#log = log;
+    this.#onChanged = onChanged;
+    this.#pool = new UpstreamPool(place, limits, environment);
   }
 
   /** Whether it answered lately, or has not been asked yet. */
@@ -115,7 +116,7 @@ export class UpstreamServer {
     if (outcome.kind === "answered") {
       this.#failures = 0;
       this.#lastFailure = null;
-      this.#answeredAt = this.#parts.environment.uptime();
+      this.#answeredAt = this.#environment.uptime();
       this.#backOff.succeeded();
       this.#become(true);
       return;
@@ -130,7 +131,7 @@ export class UpstreamServer {
   #become(isUp: boolean): void {
     if (this.#isUp === isUp) return;
     this.#isUp = isUp;
-    const { log, changed } = this.#parts;
+    const log = this.#log;
     const server = this.place.text;
     if (isUp) log.info({ server }, "server is back");
     else {
@@ -140,11 +141,12 @@ export class UpstreamServer {
       // A server that refuses or closes connections may yet answer what it has; one that is silent will not.
       if (why === "timeout" || detail === NO_CONNECTION) this.#pool.abandon(ABANDONED);
     }
-    changed?.(this);
+    this.#onChanged?.(this);
   }
 
   async #beat(): Promise<void> {
-    const { environment, limits } = this.#parts;
+    const environment = this.#environment;
+    const limits = this.#limits;
     const silent = environment.uptime() - this.#answeredAt;
     if (this.#isUp && this.#answeredAt > 0 && silent < limits.heartbeatInterval) {
       this.#beatAfter(limits.heartbeatInterval - silent);
@@ -162,7 +164,7 @@ export class UpstreamServer {
 
   /** The next attempt comes later and later, at a random moment: many may wait for the same server. */
   #retreat(): void {
-    const { environment } = this.#parts;
+    const environment = this.#environment;
     const now = environment.uptime();
     this.#backOff.failed({ stage: "connect", detail: "" }, now, environment.random());
     this.#beatAfter(this.#backOff.wait(now));
@@ -172,12 +174,14 @@ export class UpstreamServer {
     this.#cancelBeat?.();
     // One that is on its way goes on by itself.
     if (this.#isStopped || this.#isBeating) return;
-    this.#cancelBeat = this.#parts.environment.setTimer(milliseconds, () => void this.#beat());
+    this.#cancelBeat = this.#environment.setTimer(milliseconds, () => void this.#beat());
   }
 
   #ownConnection(): UpstreamConnection {
     if (this.#heart !== null && !this.#heart.isGone) return this.#heart;
-    const { place, limits, environment } = this.#parts;
+    const place = this.place;
+    const limits = this.#limits;
+    const environment = this.#environment;
     this.#heart = new UpstreamConnection({
       place,
       manners: this.#manners,

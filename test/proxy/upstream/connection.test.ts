@@ -7,16 +7,15 @@ import type { UpstreamLimits } from "../../../proxy/upstream/limits.js";
 import { NEW_SESSION } from "../../../proxy/upstream/session.js";
 import { freePort } from "../../support/free-port.js";
 import { type Answering, FakeSqlServer, pageOf } from "../sql-server.js";
-import { environment, partsFor, shown } from "./parts.js";
+import { environment, limitsOf, placeAt, shown } from "./parts.js";
 
 const CHOSEN = messageFrame("Ny tahiry : toko dia miasa ankehitriny");
 const toko = { ...NEW_SESSION, database: "toko" };
 
 function connectionTo(port: number, limits: Partial<UpstreamLimits> = {}): UpstreamConnection {
-  const { place, limits: all } = partsFor(port, limits);
   return new UpstreamConnection({
-    place,
-    limits: all,
+    place: placeAt(port),
+    limits: limitsOf(limits),
     setTimer: environment.setTimer,
     manners: { hasErred: false },
     held() {},

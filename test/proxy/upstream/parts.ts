@@ -1,7 +1,9 @@
 /** What tests give servers, pools and connections. */
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
 import type { UpstreamOutcome } from "../../../proxy/upstream/outcome.js";
-import type { UpstreamServerParts } from "../../../proxy/upstream/server.js";
+import type { UpstreamPlace } from "../../../proxy/upstream/place.js";
+import { UpstreamPool } from "../../../proxy/upstream/pool.js";
+import { UpstreamServer } from "../../../proxy/upstream/server.js";
 import { keepLog } from "../../support/log-lines.js";
 
 export const environment = {
@@ -13,14 +15,28 @@ export const environment = {
   },
 };
 
-export function partsFor(port: number, limits: Partial<UpstreamLimits> = {}): UpstreamServerParts {
-  return {
-    place: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
-    limits: { ...UPSTREAM_LIMITS, ...limits },
-    environment,
-    log: keepLog("debug").log,
-  };
+export const placeAt = (port: number): UpstreamPlace => ({
+  host: "127.0.0.1",
+  port,
+  tls: null,
+  text: `127.0.0.1:${port}`,
+});
+
+export const limitsOf = (limits: Partial<UpstreamLimits>): UpstreamLimits => ({
+  ...UPSTREAM_LIMITS,
+  ...limits,
+});
+
+export function serverAt(
+  port: number,
+  limits: Partial<UpstreamLimits> = {},
+  onChanged: ((server: UpstreamServer) => void) | null = null,
+): UpstreamServer {
+  return new UpstreamServer(placeAt(port), limitsOf(limits), environment, keepLog("debug").log, onChanged);
 }
+
+export const poolAt = (port: number, limits: Partial<UpstreamLimits> = {}): UpstreamPool =>
+  new UpstreamPool(placeAt(port), limitsOf(limits), environment);
 
 /** An answer's bytes, or why there is none and whether the statement was seen. */
 export const shown = (outcome: UpstreamOutcome): string =>

@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
-import { UpstreamPool } from "../../../proxy/upstream/pool.js";
 import { NEW_SESSION } from "../../../proxy/upstream/session.js";
 import { until } from "../../client/fake-server.js";
 import { FakeSqlServer, pageOf } from "../sql-server.js";
-import { partsFor, shown } from "./parts.js";
+import { poolAt, shown } from "./parts.js";
 
 const inDatabase = (database: string) => ({ ...NEW_SESSION, database });
 
@@ -23,7 +22,7 @@ function databases(): (asked: { statement: string; connection: number }) => stri
 
 test("each statement runs in its client's database, on few connections, in turn", async () => {
   await using server = await FakeSqlServer.start(databases());
-  const pool = new UpstreamPool(partsFor(server.port, { maxConnections: 3 }));
+  const pool = poolAt(server.port, { maxConnections: 3 });
   const names = ["", "a", "b", "c", "d"];
   const asked = Array.from({ length: 100 }, (_, i) => {
     const database = names[i % names.length] as string;
@@ -46,7 +45,7 @@ test("who has logged in shares no connection with others, though few are left", 
     if (name !== undefined) whose.set(connection, name);
     return pageOf(`${statement} by ${whose.get(connection) ?? "nobody"}`);
   });
-  const pool = new UpstreamPool(partsFor(server.port, { maxConnections: 1 }));
+  const pool = poolAt(server.port, { maxConnections: 1 });
   for (const name of ["ada", "", "ben", "ada", ""]) {
     const session = name === "" ? NEW_SESSION : { ...NEW_SESSION, login: `login ${name} secret` };
     assert.equal(shown(await pool.ask(session, "x")), pageOf(`x by ${name || "nobody"}`));
@@ -59,9 +58,7 @@ test("who has logged in shares no connection with others, though few are left", 
 
 test("who waits too long, or is one too many, was not sent", async () => {
   await using server = await FakeSqlServer.start(() => null);
-  const pool = new UpstreamPool(
-    partsFor(server.port, { maxConnections: 1, maxWaiting: 1, replyTimeout: 100 }),
-  );
+  const pool = poolAt(server.port, { maxConnections: 1, maxWaiting: 1, replyTimeout: 100 });
   const asked = [1, 2, 3].map((i) => pool.ask(NEW_SESSION, `alaivo ${i}`));
   const [first, second, third] = (await Promise.all(asked)).map(shown);
   assert.equal(first, "timeout, reached: unknown");
@@ -78,7 +75,7 @@ test("answers that come in together are bounded", async () => {
     return null;
   });
   const limits = { maxReplyBytesTogether: 100_000, maxReplyBytes: 90_000 };
-  const pool = new UpstreamPool(partsFor(server.port, limits));
+  const pool = poolAt(server.port, limits);
   const large = [1, 2].map((i) => pool.ask(NEW_SESSION, `large ${i}`));
   assert.equal(shown(await Promise.race(large)), "too-long, reached: unknown");
   assert.equal(shown(await pool.ask(NEW_SESSION, "small")), pageOf("small"));
@@ -88,7 +85,7 @@ test("answers that come in together are bounded", async () => {
 
 test("idle connections are closed after a while, and what the server closed is not used", async () => {
   await using server = await FakeSqlServer.start();
-  const pool = new UpstreamPool(partsFor(server.port, { idleTimeout: 50 }));
+  const pool = poolAt(server.port, { idleTimeout: 50 });
   await pool.ask(NEW_SESSION, "x");
   await until(() => pool.connections === 0 && server.sockets.size === 0, "the idle connection is closed");
   await pool.ask(NEW_SESSION, "y");
@@ -108,7 +105,7 @@ test("what the original sends behind an error, as a text in it holds line breaks
     erred.add(connection);
     return errorFrame("a text");
   });
-  const pool = new UpstreamPool(partsFor(server.port));
+  const pool = poolAt(server.port);
   for (let i = 2; i < 5; i++) {
     assert.equal(shown(await pool.ask(NEW_SESSION, "bad")), errorFrame("a text"));
     assert.equal(shown(await pool.ask(NEW_SESSION, `alaivo ${i}`)), pageOf(`alaivo ${i}`));
@@ -120,7 +117,7 @@ test("a dbsyncd's errors cost no connections, once it is known for one", async (
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement.startsWith("pages") ? messageFrame("done") : errorFrame("no such table"),
   );
-  const pool = new UpstreamPool(partsFor(server.port));
+  const pool = poolAt(server.port);
   for (let i = 0; i < 10; i++) await pool.ask(NEW_SESSION, "bad");
   assert.equal(server.accepted, 2);
   assert.equal(pool.connections, 1);

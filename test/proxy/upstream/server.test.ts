@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
-import { UpstreamServer } from "../../../proxy/upstream/server.js";
 import { NEW_SESSION } from "../../../proxy/upstream/session.js";
 import { until } from "../../client/fake-server.js";
 import { FakeSqlServer } from "../sql-server.js";
-import { partsFor, shown } from "./parts.js";
+import { serverAt, shown } from "./parts.js";
 
 /** Beats that are answered have time enough on a busy machine. */
 const QUICK = { heartbeatInterval: 20, heartbeatTimeout: 1500, replyTimeout: 60_000 };
@@ -14,10 +13,7 @@ const QUICK = { heartbeatInterval: 20, heartbeatTimeout: 1500, replyTimeout: 60_
 test("a dead server is not waited for, and is found again when it is back", async () => {
   await using fake = await FakeSqlServer.start();
   const changes: boolean[] = [];
-  const server = new UpstreamServer({
-    ...partsFor(fake.port, QUICK),
-    changed: ({ isUp }) => void changes.push(isUp),
-  });
+  const server = serverAt(fake.port, QUICK, ({ isUp }) => void changes.push(isUp));
   server.start();
   assert.equal(shown(await server.ask(NEW_SESSION, "x")), messageFrame("done"));
   await fake.stop();
@@ -33,7 +29,7 @@ test("a dead server is not waited for, and is found again when it is back", asyn
 test("a server that hangs is left alone after a beat, and what waits for it is answered; one that is slow is not", async () => {
   let answer: string | null = messageFrame("done");
   await using fake = await FakeSqlServer.start(({ statement }) => (statement === "slow" ? null : answer));
-  const server = new UpstreamServer(partsFor(fake.port, QUICK));
+  const server = serverAt(fake.port, QUICK);
   server.start();
   const slow = server.ask(NEW_SESSION, "slow");
   await until(() => fake.statements.includes("slow"), "the slow statement is there");
@@ -54,7 +50,7 @@ test("a server that is asked all the time needs no heartbeat", async () => {
     if (statement === "alaivo 1") beats++;
     return messageFrame("done");
   });
-  const server = new UpstreamServer(partsFor(fake.port, { heartbeatInterval: 60_000 }));
+  const server = serverAt(fake.port, { heartbeatInterval: 60_000 });
   await server.ask(NEW_SESSION, "x");
   server.start();
   for (let i = 0; i < 20; i++) await server.ask(NEW_SESSION, "x");
@@ -67,7 +63,7 @@ test("a statement whose database is gone is asked without it, but not behind a b
   await using fake = await FakeSqlServer.start(({ statement }) =>
     statement.startsWith("ampiasao") ? refusal : messageFrame("done"),
   );
-  const server = new UpstreamServer(partsFor(fake.port));
+  const server = serverAt(fake.port);
   const session = { ...NEW_SESSION, database: "toko" };
   assert.equal(shown(await server.ask(session, "manamboara tahiry toko")), messageFrame("done"));
   refusal = messageFrame(BALANCER_ERROR);
