@@ -1,7 +1,7 @@
 /** The JSON listener: what clients of the replicated memory database connect to. */
 
+import type { ReplicaPlace } from "../../net/process/place.js";
 import type { Limits } from "../../options/limits.js";
-import type { Settings } from "../../options/settings.js";
 import type { JsonReplicaFigures } from "../replica-figures.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { RefusedRequests } from "./actions/passed-on.js";
@@ -15,7 +15,7 @@ const PASSED_ON_REFUSED =
   'a request with "replicate":false is refused: if another server has passed it on, the two differ now';
 
 export interface JsonListenerParts extends Omit<UserListenerParts, "daemon"> {
-  readonly daemon: { readonly settings: Pick<Settings, "jsonReplicas"> };
+  readonly daemon: { readonly settings: { readonly jsonReplicas: readonly ReplicaPlace[] } };
 }
 
 export class JsonListener extends UserListener<Buffer> {

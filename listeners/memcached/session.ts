@@ -17,7 +17,7 @@ import type { Command } from "../../store/rows/command.js";
 import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
 
 export interface MemcachedSessionHost extends UserCommandsParts {
-  readonly environment: Pick<Environment, "clock">;
+  readonly environment: Environment;
   readonly limits: { readonly maxOutputBytes: number };
 }
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import type { Limits } from "../../options/limits.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
 import { MessageSocket } from "./message-socket.js";
 import { isWelcome } from "./origins.js";
 
@@ -16,25 +16,20 @@ const PIECES_MOST = 1024;
 /** A frame's, before its payload. */
 const FRAME_HEAD_BYTES = 16;
 
-export interface DoorwayParts {
-  /** Where the daemon listens. */
-  readonly address: string;
-  readonly origins: readonly string[];
-  /** Replaced when the configuration is read again. */
-  readonly host: { readonly limits: Pick<Limits, "maxRequestBytes"> };
-  /** Somebody came from a page that is not welcome. */
-  readonly refused: (socket: MessageSocket, origin: string) => void;
-}
-
 export class Doorway {
-  readonly #parts: DoorwayParts;
+  readonly #address: string;
+  readonly #origins: readonly string[];
+  readonly #host: DaemonSocketHost;
   readonly #http = createServer({ maxHeaderSize: HEAD_BYTES });
   readonly #ws: WebSocketServer;
   /** Those that have not changed over. */
   readonly #coming = new WeakMap<Duplex, MessageSocket>();
 
-  constructor(parts: DoorwayParts) {
-    this.#parts = parts;
+  /** @param address  where the daemon listens */
+  constructor(address: string, origins: readonly string[], host: DaemonSocketHost) {
+    this.#address = address;
+    this.#origins = origins;
+    this.#host = host;
     this.#ws = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -61,14 +56,19 @@ export class Doorway {
   #changeOver(request: IncomingMessage, raw: Duplex, head: Buffer): void {
     const socket = this.#coming.get(raw);
     if (socket === undefined) return void raw.destroy();
-    const { origins, address, host: ours, refused } = this.#parts;
     const { origin, host } = request.headers;
-    if (!isWelcome({ origin, host }, origins, address)) {
+    if (!isWelcome({ origin, host }, this.#origins, this.#address)) {
       raw.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      refused(socket, origin ?? "");
+      this.#refused(socket, origin ?? "");
       return;
     }
-    this.#ws.options.maxPayload = ours.limits.maxRequestBytes + FRAME_HEAD_BYTES;
+    this.#ws.options.maxPayload = this.#host.limits.maxRequestBytes + FRAME_HEAD_BYTES;
     this.#ws.handleUpgrade(request, raw, head, (messages) => socket.open(messages));
+  }
+
+  #refused({ remoteAddress, remotePort }: MessageSocket, origin: string): void {
+    const { refusals, observer } = this.#host;
+    refusals.note("wrong-origin", { remote: `${remoteAddress}:${remotePort}`, detail: origin });
+    observer.refused("ws", "wrong-origin");
   }
 }

@@ -2,22 +2,15 @@
  * Asks clients for signs of life, so that those that have gone without a word are known, and whatever stands between lets the others
  * be. Browsers ask for none themselves. Who does not answer is silent, and closed as such.
  */
-import type { Environment } from "../../net/process/environment.js";
-import type { Limits } from "../../options/limits.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
 import type { MessageSocket } from "./message-socket.js";
 
-export interface HeartbeatHost {
-  readonly environment: Pick<Environment, "setTimer">;
-  /** Replaced when the configuration is read again. */
-  readonly limits: Pick<Limits, "wsPing">;
-}
-
 export class Heartbeats {
-  readonly #host: HeartbeatHost;
+  readonly #host: DaemonSocketHost;
   readonly #sockets = new Set<MessageSocket>();
   #stop: (() => void) | null = null;
 
-  constructor(host: HeartbeatHost) {
+  constructor(host: DaemonSocketHost) {
     this.#host = host;
   }
 

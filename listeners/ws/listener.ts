@@ -1,9 +1,12 @@
 /** The listener for browsers, and whoever else speaks WebSocket: the frames of version 2 as binary messages. */
 
+import type { Pipeline } from "../../engine/pipeline/pipeline.js";
+import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ListenPlace } from "../../net/process/place.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
-import type { ConnectionHost } from "../dbsync/connection-host.js";
+import type { LiveHost } from "../dbsync/live-session.js";
 import { WsDialect } from "./dialect.js";
 import { Doorway } from "./doorway.js";
 import { Heartbeats } from "./heartbeats.js";
@@ -19,9 +22,14 @@ const NO_COMPRESSION =
   "--ws-compress has no effect any more: messages are not deflated, as inflating what clients send could end the daemon. Remove the option.";
 
 export interface WsParts
-  extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector" | "address" | "port">,
-    Pick<ConnectionHost, "pipeline" | "daemon" | "live">,
-    Partial<Pick<ConnectionHost, "slowLog">> {
+  extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector" | "address" | "port"> {
+  readonly pipeline: Pipeline;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  /** What clients may ask to be told of; null: nothing. */
+  readonly live: LiveHost | null;
+  /** Without it none is kept. */
+  readonly slowLog?: SlowLog | null;
   readonly settings: WsSettings;
 }
 
@@ -50,15 +58,7 @@ export class WsListener extends DaemonListener {
       connector(host) {
         const whole = Object.assign(host, own);
         const heartbeats = new Heartbeats(whole);
-        const doorway = new Doorway({
-          address,
-          origins: settings.wsOrigins,
-          host,
-          refused({ remoteAddress, remotePort }, origin) {
-            host.refusals.note("wrong-origin", { remote: `${remoteAddress}:${remotePort}`, detail: origin });
-            host.observer.refused("ws", "wrong-origin");
-          },
-        });
+        const doorway = new Doorway(address, settings.wsOrigins, host);
         return (raw) => {
           const socket = doorway.admit(raw);
           heartbeats.begin(socket);

@@ -28,7 +28,7 @@ import type { ActionHost, Answer } from "./action-host.js";
 const FIRST = "0";
 const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_THERE] as [string, string];
 
-export function isPassedOn(host: Pick<ActionHost, "ids">, request: JsonRequest): boolean {
+export function isPassedOn(host: ActionHost, request: JsonRequest): boolean {
   return host.ids === "moving" && request.isOff("replicate");
 }
 
@@ -130,7 +130,7 @@ export class RefusedRequests {
   readonly #sentence: string;
 
   /** @param sentence  what the log says of them */
-  constructor(log: Logger, environment: Pick<Environment, "uptime">, sentence: string) {
+  constructor(log: Logger, environment: Environment, sentence: string) {
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: SILENCE_MS });
     this.#sentence = sentence;
   }

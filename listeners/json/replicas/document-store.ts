@@ -18,9 +18,9 @@ export type Contents = readonly Entry[] | null;
 
 export class DocumentStore {
   readonly #path: CommandPath;
-  readonly #environment: Pick<Environment, "clock">;
+  readonly #environment: Environment;
 
-  constructor(path: CommandPath, environment: Pick<Environment, "clock">) {
+  constructor(path: CommandPath, environment: Environment) {
     this.#path = path;
     this.#environment = environment;
   }

@@ -18,14 +18,10 @@ const PATIENCE_MAX_MS = 300_000;
 /** How often a server is asked again because it passed writes on meanwhile. */
 const ROUNDS = 3;
 
-export interface FirstFetchParts {
-  readonly links: readonly ReplicaLink[];
-  readonly store: DocumentStore;
-  readonly log: Logger;
-}
-
 export class FirstFetch {
-  readonly #parts: FirstFetchParts;
+  readonly #links: readonly ReplicaLink[];
+  readonly #store: DocumentStore;
+  readonly #log: Logger;
   /** Documents that a server has sent. */
   readonly #given = new Set<ByteString>();
   /** Why each server has not sent its documents. */
@@ -39,8 +35,10 @@ export class FirstFetch {
   /** Writes of other servers that were refused because this daemon was not ready. */
   #refused = 0;
 
-  constructor(parts: FirstFetchParts) {
-    this.#parts = parts;
+  constructor(links: readonly ReplicaLink[], store: DocumentStore, log: Logger) {
+    this.#links = links;
+    this.#store = store;
+    this.#log = log;
   }
 
   get isReady(): boolean {
@@ -49,7 +47,7 @@ export class FirstFetch {
 
   /** The servers that have not sent their documents, each with the reason. */
   get pending(): string {
-    const links = this.#parts.links.filter((link) => !link.contact.hasGiven);
+    const links = this.#links.filter((link) => !link.contact.hasGiven);
     return links
       .map((link) => `${link.contact.name} (${this.#reasons.get(link) ?? "not asked yet"})`)
       .join(", ");
@@ -62,7 +60,8 @@ export class FirstFetch {
 
   /** Asks every server once, in the order of the list: the first one that has a document sends it. */
   async start(): Promise<void> {
-    const { links, log } = this.#parts;
+    const links = this.#links;
+    const log = this.#log;
     await Promise.all(links.map((link) => link.meet()));
     for (const link of links) await this.#attempt(link);
     if (!this.#isReady && !this.#isStopped)
@@ -93,7 +92,7 @@ export class FirstFetch {
   }
 
   async #attempt(link: ReplicaLink): Promise<void> {
-    const { log } = this.#parts;
+    const log = this.#log;
     const silences = this.#silences.get(link) ?? 0;
     try {
       const names = await link.contact.withPatience(2 ** silences, PATIENCE_MAX_MS, () =>
@@ -135,7 +134,7 @@ export class FirstFetch {
 
   /** @param taken  documents that were taken from this server in an earlier round: its newer contents replace them */
   async #fetchOnce(link: ReplicaLink, taken: Set<ByteString>): Promise<readonly ByteString[]> {
-    const { store } = this.#parts;
+    const store = this.#store;
     const known: ByteString[] = [];
     const documents = await documentsOf(link);
     for (const name of taken) if (!documents.has(name)) store.replace(name, null);
@@ -151,14 +150,15 @@ export class FirstFetch {
   }
 
   #take(name: ByteString, entries: readonly Entry[]): void {
-    const reply = this.#parts.store.replace(name, entries);
+    const reply = this.#store.replace(name, entries);
     if (reply.kind === "error")
       throw new Error(`its document ${textOfBytes(name)} cannot be taken over: ${reply.text}`);
     this.#given.add(name);
   }
 
   #decide(): void {
-    const { links, log } = this.#parts;
+    const links = this.#links;
+    const log = this.#log;
     if (this.#isReady || links.some(({ contact }) => !contact.hasGiven)) return;
     this.#isReady = true;
     log.info("ready: the servers of --json-replica have given their documents");

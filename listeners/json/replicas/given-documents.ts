@@ -8,9 +8,7 @@ import type { ReplicaLink } from "./replica-link.js";
 const GET_ALL = '{"action":"getall","replicate":false}';
 
 /** Requests all documents. @returns entries by the document's name @throws Error  the connection, or no documents in the answer */
-export async function documentsOf(
-  link: Pick<ReplicaLink, "ask">,
-): Promise<Map<ByteString, readonly Entry[]>> {
+export async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, readonly Entry[]>> {
   const answer = await link.ask(GET_ALL);
   const documents = answer.get("documents");
   if (answer.get("status") !== "success" || !isContainer(documents)) {

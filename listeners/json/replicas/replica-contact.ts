@@ -11,7 +11,7 @@ export interface ContactParts {
   readonly place: ReplicaPlace;
   readonly bounds: ReplicaBounds;
   readonly log: Logger;
-  readonly environment: Pick<Environment, "randomBytes">;
+  readonly environment: Environment;
   /** Called when the server has closed the connection. */
   readonly closed: () => void;
 }

@@ -33,7 +33,7 @@ export interface ReplicaLinkParts {
   readonly bounds: ReplicaBounds;
   readonly store: DocumentStore;
   readonly log: Logger;
-  readonly environment: Pick<Environment, "randomBytes">;
+  readonly environment: Environment;
   /** The server has other contents of documents of which it missed nothing. */
   readonly differs: (link: ReplicaLink, documents: readonly ByteString[]) => void;
 }

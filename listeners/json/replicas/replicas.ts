@@ -25,7 +25,7 @@ export interface JsonReplicasParts {
   readonly store: DocumentStore;
   readonly limits: Limits;
   readonly log: Logger;
-  readonly environment: Pick<Environment, "randomBytes">;
+  readonly environment: Environment;
 }
 
 /** How the error begins by which clients are refused before the daemon is ready. */
@@ -47,7 +47,7 @@ export class JsonReplicas {
     this.#bounds = bounds;
     const differs = (link: ReplicaLink, documents: readonly ByteString[]) => this.#differs(link, documents);
     this.#links = places.map((place) => new ReplicaLink({ ...parts, place, bounds, differs }));
-    this.#firstFetch = new FirstFetch({ links: this.#links, store, log });
+    this.#firstFetch = new FirstFetch(this.#links, store, log);
   }
 
   set limits(limits: Limits) {

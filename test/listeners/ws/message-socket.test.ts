@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
+import type { DaemonSocketHost } from "../../../listeners/daemon-listener.js";
 import { Doorway } from "../../../listeners/ws/doorway.js";
 import type { MessageSocket } from "../../../listeners/ws/message-socket.js";
 import { until } from "../../daemon/replicas.js";
@@ -29,8 +30,8 @@ async function withClient(
   more: string,
   run: (socket: MessageSocket, write: (bytes: Buffer) => void, received: () => number) => Promise<void>,
 ): Promise<void> {
-  const host = { limits: { maxRequestBytes: 64 * MIB } };
-  const doorway = new Doorway({ address: "127.0.0.1", origins: [], host, refused() {} });
+  const host = { limits: { maxRequestBytes: 64 * MIB } } as DaemonSocketHost;
+  const doorway = new Doorway("127.0.0.1", [], host);
   let socket: MessageSocket | undefined;
   let received = 0;
   const server = createServer((raw) => {
