@@ -37,7 +37,7 @@ async function run(settings: Settings, hangUps: HangUps, known?: Semantics): Pro
   const { logLevel, logFormat } = settings;
   const daemon = await runService(
     { logLevel, logFormat, lastWords: (problem) => (problem instanceof Shortage ? TOO_SMALL : null) },
-    (parts) => new Daemon({ settings, environment: realEnvironment, known, ...parts }),
+    (log, shutDown) => new Daemon({ settings, environment: realEnvironment, known, log, shutDown }),
   );
   hangUps.handle(() => {
     reload(daemon.service).catch((problem) => {

@@ -195,7 +195,7 @@ async function addGate(
   ]);
   const certificate = new TlsCertificate({ files, lookEvery: LOOK_EVERY_MS, environment, log });
   components.add({ service: certificate, reload: (next) => certificate.reload(tlsFilesOf(next) ?? files) });
-  return (refusals) => new TlsGate({ certificate, refusals });
+  return (refusals) => new TlsGate(certificate, refusals);
 }
 
 /** The first that is started and the last that is stopped, so that /healthz reports both. */

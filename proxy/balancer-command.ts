@@ -129,7 +129,7 @@ function addLimits(command: Command): Command {
 
 async function runBalancer(servers: readonly string[], options: Options): Promise<void> {
   const settings = withFlags(configured(options.config), servers, options);
-  await runService(options, ({ log }) => serviceOf(settings, options, log));
+  await runService(options, (log) => serviceOf(settings, options, log));
 }
 
 /** null: there is no file. @throws StartError */

@@ -87,7 +87,7 @@ async function runCache(
   );
   const { LRUCache } = await loadWith("lru-cache", "dbsync-proxy cache", () => import("lru-cache"));
   const clients = new ClientCounts();
-  await runService(options, async ({ log }) => {
+  await runService(options, async (log) => {
     const cache = new SqlCache({
       ...(options.listen ?? { address: LOOPBACK, port: listen ?? DEFAULT_LISTEN_PORT }),
       place,

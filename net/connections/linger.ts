@@ -37,7 +37,7 @@ export function sayGoodBye(
   else socket.resume();
 }
 
-export function lingerThenCut(socket: ClientSocket, environment: Pick<Environment, "setTimer">): void {
+export function lingerThenCut(socket: ClientSocket, environment: Environment): void {
   socket.setTimeout(0);
   socket.once(
     "close",

@@ -26,7 +26,7 @@ export class RefusalLog {
   readonly #throttle: LogThrottle;
 
   /** @param refusals  code → sentence */
-  constructor(log: Logger, { uptime }: Pick<Environment, "uptime">, refusals: Refusals) {
+  constructor(log: Logger, { uptime }: Environment, refusals: Refusals) {
     this.#refusals = refusals;
     this.#throttle = new LogThrottle({ log, uptime, periodMs: PERIOD_MS, lines: LINES_MAX });
   }

@@ -107,7 +107,9 @@ export class SocketListener<
   async start(): Promise<void> {
     const { address, port } = this.#parts;
     await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (reason: NodeJS.ErrnoException) => reject(listenError(reason, this.#parts)));
+      this.#server.once("error", (reason: NodeJS.ErrnoException) =>
+        reject(listenError(reason, this.#parts, this.#parts.options)),
+      );
       this.#server.listen({ host: address, port, backlog: BACKLOG }, resolve);
     });
     this.#address = this.#server.address() as AddressInfo;
@@ -259,11 +261,8 @@ const GAVE_WAY = "it had proved nothing, and gave way to a newer connection";
 
 function listenError(
   reason: NodeJS.ErrnoException,
-  {
-    address,
-    port,
-    options,
-  }: Pick<SocketListenerParts<ConnectionLimits, ConnectionObserver>, "address" | "port" | "options">,
+  { address, port }: ListenAddress,
+  options: { readonly address: string; readonly port: string },
 ): Error {
   const place = `${address}, port ${port}`;
   switch (reason.code) {

@@ -20,14 +20,10 @@ const MAX_HANDSHAKES = 1024;
  */
 const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 
-export interface TlsGateParts {
-  readonly certificate: {
-    readonly current: SecureContextOptions;
-    handTo(taker: (certificate: SecureContextOptions) => void): void;
-  };
-  readonly refusals: RefusalLog;
-  readonly handshakeMs?: number;
-  readonly maxHandshakes?: number;
+/** What a gate serves TLS with: now, and once it is renewed. */
+export interface ServedCertificate {
+  readonly current: SecureContextOptions;
+  handTo(taker: (certificate: SecureContextOptions) => void): void;
 }
 
 export class TlsGate {
@@ -37,12 +33,11 @@ export class TlsGate {
   /** In the order they came, by what both the socket and its encrypted side know. */
   readonly #handshakes = new Map<string, Handshake>();
 
-  constructor({
-    certificate,
-    refusals,
-    handshakeMs = HANDSHAKE_MS,
-    maxHandshakes = MAX_HANDSHAKES,
-  }: TlsGateParts) {
+  constructor(
+    certificate: ServedCertificate,
+    refusals: RefusalLog,
+    { handshakeMs = HANDSHAKE_MS, maxHandshakes = MAX_HANDSHAKES } = {},
+  ) {
     this.#refusals = refusals;
     this.#maxHandshakes = maxHandshakes;
     // It listens nowhere: sockets are handed to it.

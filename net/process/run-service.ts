@@ -14,13 +14,6 @@ export interface ProgramOptions {
   readonly lastWords?: (problem: unknown) => string | null;
 }
 
-/** What a service is given by its program. */
-export interface ProgramParts {
-  readonly log: Logger;
-  /** Stops the program, as a signal does. */
-  readonly shutDown: () => void;
-}
-
 export interface Program<S extends Service> {
   readonly service: S;
   readonly log: Logger;
@@ -28,10 +21,13 @@ export interface Program<S extends Service> {
   readonly crash: (problem: unknown) => void;
 }
 
-/** @throws StartError  it could not be started */
+/**
+ * @param make  makes the service; `shutDown` stops the program, as a signal does
+ * @throws StartError  it could not be started
+ */
 export async function runService<S extends Service>(
   { logLevel, logFormat, lastWords = () => null }: ProgramOptions,
-  make: (parts: ProgramParts) => Promise<S> | S,
+  make: (log: Logger, shutDown: () => void) => Promise<S> | S,
 ): Promise<Program<S>> {
   const { logger: log, close } = await openLog(logLevel, logFormat);
   const exit = (code: number) => {
@@ -56,7 +52,7 @@ export async function runService<S extends Service>(
     }, crash);
   };
   try {
-    const made = await make({ log, shutDown: () => stop("SHUTDOWN") });
+    const made = await make(log, () => stop("SHUTDOWN"));
     service = made;
     // Before the start, which may take a while: a signal that comes meanwhile must not find nobody.
     process.on("SIGTERM", stop);

@@ -59,7 +59,7 @@ async function startSecure(
   const certificate = new TlsCertificate({ files, lookEvery: 10, environment: realEnvironment, log });
   return await startInProcess({
     backends: [new MemoryBackend(realEnvironment, 30_000)],
-    gate: (refusals) => new TlsGate({ certificate, refusals, ...gate }),
+    gate: (refusals) => new TlsGate(certificate, refusals, gate),
     limits: { maxConnections },
   });
 }
@@ -175,7 +175,7 @@ test("New files are noticed; open connections stay, new ones get the new certifi
   await certificate.start();
   await using daemon = await startInProcess({
     backends: [new MemoryBackend(realEnvironment, 30_000)],
-    gate: (refusals) => new TlsGate({ certificate, refusals }),
+    gate: (refusals) => new TlsGate(certificate, refusals),
   });
   const serial = async () => {
     const socket = await secure(daemon.port);

@@ -134,7 +134,7 @@ test("two members exchange what they hold over TLS, bound to their connection", 
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
-  await using b = await startNode([], (refusals) => new TlsGate({ certificate: certificate(), refusals }));
+  await using b = await startNode([], (refusals) => new TlsGate(certificate(), refusals));
   await using a = await startNode([placeOf(b, true)]);
   await until(() => a.peering.members[0]?.connection === "connected");
   await exchange(a, b);
@@ -144,10 +144,7 @@ test("the wrong choice between TLS and none is told with its cure", async () => 
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
-  await using secret = await startNode(
-    [],
-    (refusals) => new TlsGate({ certificate: certificate(), refusals }),
-  );
+  await using secret = await startNode([], (refusals) => new TlsGate(certificate(), refusals));
   await using open = await startNode([]);
   await using a = await startNode([placeOf(secret, false), placeOf(open, true)]);
   const told = () => a.lines.map(({ facts }) => String(facts["detail"])).join("\n");
