@@ -101,6 +101,20 @@ export const webMutants: readonly Mutant[] = [
     test: "test/daemon/admin/server.test.js",
   },
   {
+    name: "daemon: a reload changes one component before the next has checked its own",
+    file: "daemon/components.js",
+    find: "changes.push(await reload(settings));",
+    replace: "(await reload(settings))();",
+    test: "test/daemon/components.test.js",
+  },
+  {
+    name: "daemon: components stop in the order of their start",
+    file: "daemon/components.js",
+    find: "this.#list.toReversed()",
+    replace: "this.#list",
+    test: "test/daemon/components.test.js",
+  },
+  {
     name: "admin: a listener has no address before its start",
     file: "net/connections/socket-listener.js",
     find: "return this.#address;",
