@@ -1,6 +1,6 @@
 /** `dbsync subscribe` and `dbsync watch`: what is said on channels, and which keys change, a line each until somebody ends it. */
 import type { Command } from "commander";
-import type { Client } from "../client/client.js";
+import type { ListenedClient } from "../client/client.js";
 import type { ChannelEvent, WatchEvent } from "../client/live/live-event.js";
 import { DbsyncError } from "../client/shared/errors.js";
 import {
@@ -88,7 +88,7 @@ function shared(command: Command): Command {
 
 async function listen(
   flags: ListenFlags,
-  begin: (client: Client) => readonly AsyncIterableIterator<Event>[],
+  begin: (client: ListenedClient) => readonly AsyncIterableIterator<Event>[],
 ): Promise<void> {
   const { client } = openFrom(readSettings(flags));
   let left = flags.count ?? Number.POSITIVE_INFINITY;

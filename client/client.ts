@@ -1,5 +1,6 @@
 /** What callers see of a client. */
 
+import type { CommandMethods } from "./command-methods.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
 import type { CallOptions, TypedCallOptions } from "./settings/call-options.js";
 import type { CommandInput } from "./shared/command.js";
@@ -38,8 +39,11 @@ export interface CallingClient extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** What `createClient` gives. */
-export interface Client extends CallingClient {
+/** What `createClient` gives: commands as methods too, typed. */
+export interface Client extends ListenedClient, CommandMethods {}
+
+/** A client that can listen. */
+export interface ListenedClient extends CallingClient {
   /**
    * What is said on a channel, on those that match `{ pattern }`, or on `{ shard }`, as long as it is iterated: heard from one daemon,
    * and from another when that one is lost. The first event is `open`; where something may have been missed there is a `gap`.

@@ -5,6 +5,7 @@
  */
 import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
+import { withCommands } from "./command-methods.js";
 import type { FanOutClient } from "./fan-out-client.js";
 import { ListeningClient } from "./listening-client.js";
 import { type Defaults, readDefaults, realPlaces } from "./settings/defaults.js";
@@ -66,7 +67,7 @@ export function dbsyncReset(): void {
 
 /** @throws DbsyncError `bad-option`, `bad-config`, `bad-key` at once */
 export function createClient(options: SendOptions | string = {}): Client {
-  return openClient(readOptions(options, defaults), warn, realEnvironment, true).client;
+  return withCommands(openClient(readOptions(options, defaults), warn, realEnvironment, true).client);
 }
 
 /**

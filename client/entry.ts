@@ -2,6 +2,7 @@
 
 export type { CallMessage, OutcomeMessage, VersionMessage } from "./calls/channels.js";
 export type { Client } from "./client.js";
+export type { CommandMethods } from "./command-methods.js";
 // biome-ignore lint/performance/noBarrelFile: the package's one entry; inside, nobody imports it
 export { createClient, dbsyncReset, dbsyncSend } from "./dbsync-send.js";
 export type {

@@ -1,5 +1,5 @@
 /** A client that can listen as well: what that takes is loaded when somebody first does. */
-import type { Client } from "./client.js";
+import type { ListenedClient } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
 import type { FanOutParts } from "./fan-out-parts.js";
 import type { Listening } from "./live/listening.js";
@@ -8,7 +8,7 @@ import { KeySealer, UnsignedSealer } from "./settings/key-sealer.js";
 import { comingEvents } from "./shared/coming-events.js";
 import { DbsyncError } from "./shared/errors.js";
 
-export class ListeningClient extends FanOutClient implements Client {
+export class ListeningClient extends FanOutClient implements ListenedClient {
   readonly #parts: FanOutParts;
   #listening: Promise<Listening> | null = null;
   #isShut = false;

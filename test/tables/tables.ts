@@ -24,11 +24,14 @@ import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
 import { repositoryRoot } from "../support/repository.js";
 import { alarmRows, alarmRules } from "./alarms.js";
+import { SIGNATURES, type Signature } from "./command-signatures.js";
 import { phpFile } from "./php-file.js";
 
 const MARK = "made by npm run tables";
 const LINE_CHARS = 120;
 const NAMES_CHARS = 100;
+/** Of a line of code, as biome.json has it. */
+const FORMATTED_CHARS = 110;
 
 interface Part {
   readonly file: string;
@@ -90,6 +93,7 @@ const PARTS: readonly Part[] = [
   },
   { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
   { file: "client/shared/told-command.ts", lines: () => textOf("NAMES", keyed()) },
+  { file: "client/command-methods.ts", lines: commandMethods },
   { file: "examples/python/dbsync/sentences.py", lines: curesInPython },
   {
     file: "examples/python/dbsync/sentences.py",
@@ -146,6 +150,30 @@ function keyed(): string[] {
 function statementWords(): string[] {
   const phrases = Object.values(KEYWORDS).flatMap(({ english, malagasy }) => [...english, ...malagasy]);
   return [...new Set(phrases.flatMap((phrase) => phrase.toLowerCase().split(" ")))].sort();
+}
+
+/** The names of the commands that are methods, and their types. */
+function commandMethods(): string[] {
+  const methods = SIGNATURES.flatMap((signature) => {
+    const { summary = "" } = commands.find(({ name }) => name === signature.name) ?? {};
+    return [`  /** ${summary} */`, methodOf(signature)];
+  });
+  const names = textOf(
+    "NAMES",
+    SIGNATURES.map(({ name }) => name),
+  );
+  return [...names, "", "export interface CommandMethods {", ...methods, "}"];
+}
+
+/** As the formatter would have it. */
+function methodOf({ name, parameters, result }: Signature): string {
+  const typed = parameters.map((parameter) =>
+    parameter.startsWith("...") ? `${parameter}: Argument[]` : `${parameter}: Argument`,
+  );
+  const line = `  ${name.toLowerCase()}(${typed.join(", ")}): Promise<${result}>;`;
+  if (line.length <= FORMATTED_CHARS) return line;
+  const lines = typed.map((one) => `    ${one}${one.startsWith("...") ? "" : ","}`);
+  return [`  ${name.toLowerCase()}(`, ...lines, `  ): Promise<${result}>;`].join("\n");
 }
 
 /** A constant that is one text, with blanks between the words. */

@@ -1,0 +1,312 @@
+/**
+ * Commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the command's own arguments and result. What a call
+ * takes besides (`db`, `if`, `policy` …) only `call` has.
+ */
+import type { Argument } from "./shared/command.js";
+import type { ReplyValue } from "./shared/reply-value.js";
+
+// From the store's table: made by npm run tables.
+const NAMES =
+  "APPEND DECR DECRBY GET GETDEL GETEX GETRANGE GETSET INCR INCRBY INCRBYFLOAT LCS MGET MSET MSETNX " +
+  "PSETEX SET SETEX SETNX SETRANGE STRLEN BITCOUNT BITFIELD BITPOS GETBIT SETBIT PFADD PFCOUNT PFMERGE " +
+  "COPY DEL EXISTS EXPIRE EXPIREAT EXPIRETIME KEYS PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PTTL " +
+  "RANDOMKEY RENAME RENAMENX SCAN TOUCH TTL TYPE UNLINK DBSIZE FLUSHALL FLUSHDB LINDEX LINSERT LLEN " +
+  "LMOVE LPOP LPOS LPUSH LPUSHX LRANGE LREM LSET LTRIM RPOP RPOPLPUSH RPUSH RPUSHX HDEL HEXISTS HGET " +
+  "HGETALL HINCRBY HINCRBYFLOAT HKEYS HLEN HMGET HRANDFIELD HSCAN HSET HSETNX HSTRLEN HVALS SADD SCARD " +
+  "SDIFF SDIFFSTORE SINTER SINTERSTORE SISMEMBER SMEMBERS SMISMEMBER SMOVE SPOP SRANDMEMBER SREM SSCAN " +
+  "SUNION SUNIONSTORE ZADD ZCARD ZCOUNT ZINCRBY ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN ZRANDMEMBER ZRANGE " +
+  "ZRANGEBYLEX ZRANGEBYSCORE ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE " +
+  "ZREVRANK ZSCAN ZSCORE XACK XADD XDEL XLEN XRANGE XREVRANGE XTRIM GEOADD GEODIST GEOHASH GEOPOS " +
+  "GEOSEARCH";
+
+export interface CommandMethods {
+  /** Appends to a string, which is made if absent. */
+  append(key: Argument, value: Argument): Promise<number>;
+  /** Takes one from a key's integer; an absent key counts as 0. */
+  decr(key: Argument): Promise<number | bigint>;
+  /** Takes a number from a key's integer. */
+  decrby(key: Argument, decrement: Argument): Promise<number | bigint>;
+  /** The string of a key. */
+  get(key: Argument): Promise<string | null>;
+  /** The string of a key, which is removed. */
+  getdel(key: Argument): Promise<string | null>;
+  /** The string of a key, whose expiry time is set or lifted. */
+  getex(key: Argument, ...options: Argument[]): Promise<string | null>;
+  /** A part of a string. */
+  getrange(key: Argument, start: Argument, end: Argument): Promise<string>;
+  /** Sets a key and answers what it held. */
+  getset(key: Argument, value: Argument): Promise<string | null>;
+  /** Adds one to a key's integer; an absent key counts as 0. */
+  incr(key: Argument): Promise<number | bigint>;
+  /** Adds a number to a key's integer. */
+  incrby(key: Argument, increment: Argument): Promise<number | bigint>;
+  /** Adds a floating-point number to a key's number. */
+  incrbyfloat(key: Argument, increment: Argument): Promise<string>;
+  /** The longest common subsequence of two strings. */
+  lcs(key1: Argument, key2: Argument, ...options: Argument[]): Promise<ReplyValue>;
+  /** The strings of several keys. */
+  mget(key: Argument, ...keys: Argument[]): Promise<(string | null)[]>;
+  /** Sets several keys. */
+  mset(key: Argument, value: Argument, ...more: Argument[]): Promise<"OK">;
+  /** Sets several keys if none of them exists. */
+  msetnx(key: Argument, value: Argument, ...more: Argument[]): Promise<number>;
+  /** Sets a key that expires, in milliseconds. */
+  psetex(key: Argument, milliseconds: Argument, value: Argument): Promise<"OK">;
+  /** Sets a key, whatever it held. */
+  set(key: Argument, value: Argument, ...options: Argument[]): Promise<string | null>;
+  /** Sets a key that expires, in seconds. */
+  setex(key: Argument, seconds: Argument, value: Argument): Promise<"OK">;
+  /** Sets a key that is absent. */
+  setnx(key: Argument, value: Argument): Promise<number>;
+  /** Overwrites a part of a string, padded with NULs. */
+  setrange(key: Argument, offset: Argument, value: Argument): Promise<number>;
+  /** The length of a string in bytes. */
+  strlen(key: Argument): Promise<number>;
+  /** How many bits of a string, or of a part of it, are 1. */
+  bitcount(key: Argument, ...range: Argument[]): Promise<number>;
+  /** Reads, sets and adds to integers of any width within a string. */
+  bitfield(key: Argument, ...operations: Argument[]): Promise<ReplyValue>;
+  /** The place of the first bit that is 1, or 0. */
+  bitpos(key: Argument, bit: Argument, ...range: Argument[]): Promise<number>;
+  /** A bit of a string. */
+  getbit(key: Argument, offset: Argument): Promise<number>;
+  /** Sets a bit of a string and answers what it was. */
+  setbit(key: Argument, offset: Argument, bit: Argument): Promise<number>;
+  /** Adds elements to a HyperLogLog, which is made if absent. */
+  pfadd(key: Argument, ...elements: Argument[]): Promise<number>;
+  /** How many different elements several HyperLogLogs together have seen, about. */
+  pfcount(key: Argument, ...keys: Argument[]): Promise<number>;
+  /** Adds to a HyperLogLog what others have seen. */
+  pfmerge(key: Argument, ...keys: Argument[]): Promise<"OK">;
+  /** Copies a key's value to another key, also in another database. */
+  copy(key1: Argument, key2: Argument, ...options: Argument[]): Promise<number>;
+  /** Removes keys. */
+  del(key: Argument, ...keys: Argument[]): Promise<number>;
+  /** How many of the keys named exist; one named twice counts twice. */
+  exists(key: Argument, ...keys: Argument[]): Promise<number>;
+  /** Lets a key expire in so many seconds. */
+  expire(key: Argument, seconds: Argument, ...options: Argument[]): Promise<number>;
+  /** Lets a key expire at a Unix time in seconds. */
+  expireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
+  /** The Unix time in seconds at which a key expires. */
+  expiretime(key: Argument): Promise<number | bigint>;
+  /** All keys that match a pattern. */
+  keys(pattern: Argument): Promise<string[]>;
+  /** Lifts a key's expiry time. */
+  persist(key: Argument): Promise<number>;
+  /** Lets a key expire in so many milliseconds. */
+  pexpire(key: Argument, milliseconds: Argument, ...options: Argument[]): Promise<number>;
+  /** Lets a key expire at a Unix time in milliseconds. */
+  pexpireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
+  /** The Unix time in milliseconds at which a key expires. */
+  pexpiretime(key: Argument): Promise<number | bigint>;
+  /** Milliseconds until a key expires. */
+  pttl(key: Argument): Promise<number | bigint>;
+  /** Some key of the database. */
+  randomkey(): Promise<string | null>;
+  /** Renames a key, over another if need be. */
+  rename(key1: Argument, key2: Argument): Promise<"OK">;
+  /** Renames a key unless the new name exists. */
+  renamenx(key1: Argument, key2: Argument): Promise<number>;
+  /** Walks all keys, a page at a time. */
+  scan(cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
+  /** How many of the keys named exist. */
+  touch(key: Argument, ...keys: Argument[]): Promise<number>;
+  /** Seconds until a key expires. */
+  ttl(key: Argument): Promise<number | bigint>;
+  /** The type of a key's value. */
+  type(key: Argument): Promise<string>;
+  /** Removes keys. */
+  unlink(key: Argument, ...keys: Argument[]): Promise<number>;
+  /** How many keys the database holds. */
+  dbsize(): Promise<number>;
+  /** Empties all databases. */
+  flushall(...options: Argument[]): Promise<"OK">;
+  /** Empties the database. */
+  flushdb(...options: Argument[]): Promise<"OK">;
+  /** The element at an index from the left or, negative, from the right. */
+  lindex(key: Argument, index: Argument): Promise<string | null>;
+  /** Inserts an element before or after the first that equals another. */
+  linsert(key: Argument, place: Argument, pivot: Argument, element: Argument): Promise<number>;
+  /** How many elements a list has. */
+  llen(key: Argument): Promise<number>;
+  /** Takes an element off one end of a list and puts it to one end of another, or of the same. */
+  lmove(key1: Argument, key2: Argument, from: Argument, to: Argument): Promise<string | null>;
+  /** Takes elements off the left end. */
+  lpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
+  /** The indexes of elements that equal another. */
+  lpos(key: Argument, element: Argument, ...options: Argument[]): Promise<number | number[] | null>;
+  /** Puts elements to the left end of a list, which is made if absent. */
+  lpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
+  /** Puts elements to the left end of a list that exists. */
+  lpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
+  /** The elements from one index to another. */
+  lrange(key: Argument, start: Argument, stop: Argument): Promise<string[]>;
+  /** Removes elements that equal another: all, or some from the left or the right. */
+  lrem(key: Argument, count: Argument, element: Argument): Promise<number>;
+  /** Replaces the element at an index. */
+  lset(key: Argument, index: Argument, element: Argument): Promise<"OK">;
+  /** Removes the elements outside a range of indexes. */
+  ltrim(key: Argument, start: Argument, stop: Argument): Promise<"OK">;
+  /** Takes elements off the right end. */
+  rpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
+  /** Takes an element off the right end of a list and puts it to the left end of another; LMOVE's old form. */
+  rpoplpush(key1: Argument, key2: Argument): Promise<string | null>;
+  /** Puts elements to the right end of a list, which is made if absent. */
+  rpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
+  /** Puts elements to the right end of a list that exists. */
+  rpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
+  /** Removes fields; a hash without fields goes. */
+  hdel(key: Argument, field: Argument, ...fields: Argument[]): Promise<number>;
+  /** Whether a hash has a field. */
+  hexists(key: Argument, field: Argument): Promise<number>;
+  /** The value of a field. */
+  hget(key: Argument, field: Argument): Promise<string | null>;
+  /** All fields with their values. */
+  hgetall(key: Argument): Promise<string[]>;
+  /** Adds a number to a field's integer; an absent field counts as 0. */
+  hincrby(key: Argument, field: Argument, increment: Argument): Promise<number | bigint>;
+  /** Adds a floating-point number to a field's number. */
+  hincrbyfloat(key: Argument, field: Argument, increment: Argument): Promise<string>;
+  /** All fields, without their values. */
+  hkeys(key: Argument): Promise<string[]>;
+  /** How many fields a hash has. */
+  hlen(key: Argument): Promise<number>;
+  /** The values of several fields. */
+  hmget(key: Argument, field: Argument, ...fields: Argument[]): Promise<(string | null)[]>;
+  /** Fields chosen at random. */
+  hrandfield(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
+  /** The fields and values page by page. */
+  hscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
+  /** Sets fields of a hash, which is made if absent. */
+  hset(key: Argument, field: Argument, value: Argument, ...more: Argument[]): Promise<number>;
+  /** Sets a field that is absent. */
+  hsetnx(key: Argument, field: Argument, value: Argument): Promise<number>;
+  /** The length of a field's value in bytes. */
+  hstrlen(key: Argument, field: Argument): Promise<number>;
+  /** All values, without their fields. */
+  hvals(key: Argument): Promise<string[]>;
+  /** Adds members to a set, which is made if absent. */
+  sadd(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
+  /** How many members a set has. */
+  scard(key: Argument): Promise<number>;
+  /** The members of the first set that no other one has. */
+  sdiff(key: Argument, ...keys: Argument[]): Promise<string[]>;
+  /** Stores the members of the first set that no other one has. */
+  sdiffstore(key: Argument, ...keys: Argument[]): Promise<number>;
+  /** The members that all sets have. */
+  sinter(key: Argument, ...keys: Argument[]): Promise<string[]>;
+  /** Stores the members that all sets have. */
+  sinterstore(key: Argument, ...keys: Argument[]): Promise<number>;
+  /** Whether a set has a member. */
+  sismember(key: Argument, member: Argument): Promise<number>;
+  /** All members of a set. */
+  smembers(key: Argument): Promise<string[]>;
+  /** Whether a set has each of several members. */
+  smismember(key: Argument, member: Argument, ...members: Argument[]): Promise<number[]>;
+  /** Moves a member from one set to another. */
+  smove(key1: Argument, key2: Argument, member: Argument): Promise<number>;
+  /** Removes members chosen at random and answers them. */
+  spop(key: Argument, count?: Argument): Promise<string | string[] | null>;
+  /** Members chosen at random; with a negative count the same one may come more than once. */
+  srandmember(key: Argument, count?: Argument): Promise<string | string[] | null>;
+  /** Removes members from a set. */
+  srem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
+  /** A page of a set's members and the cursor of the next. */
+  sscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
+  /** The members that any of the sets has. */
+  sunion(key: Argument, ...keys: Argument[]): Promise<string[]>;
+  /** Stores the members that any of the sets has. */
+  sunionstore(key: Argument, ...keys: Argument[]): Promise<number>;
+  /** Adds members to a sorted set, which is made if absent, or changes their scores. */
+  zadd(key: Argument, ...rest: Argument[]): Promise<number | string | null>;
+  /** How many members a sorted set has. */
+  zcard(key: Argument): Promise<number>;
+  /** How many members have a score in a range. */
+  zcount(key: Argument, min: Argument, max: Argument): Promise<number>;
+  /** Adds to a member's score; an absent member counts as 0. */
+  zincrby(key: Argument, increment: Argument, member: Argument): Promise<string>;
+  /** How many members of equal score lie in a range of names. */
+  zlexcount(key: Argument, min: Argument, max: Argument): Promise<number>;
+  /** The scores of several members. */
+  zmscore(key: Argument, member: Argument, ...members: Argument[]): Promise<(string | null)[]>;
+  /** Removes the members with the highest scores and answers them. */
+  zpopmax(key: Argument, count?: Argument): Promise<string[]>;
+  /** Removes the members with the lowest scores and answers them. */
+  zpopmin(key: Argument, count?: Argument): Promise<string[]>;
+  /** Members chosen at random; with a negative count the same one may come more than once. */
+  zrandmember(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
+  /** Members in a range of places, scores or names. */
+  zrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
+  /** Members of equal score in a range of names. */
+  zrangebylex(key: Argument, min: Argument, max: Argument, ...options: Argument[]): Promise<string[]>;
+  /** Members with a score in a range, lowest first. */
+  zrangebyscore(key: Argument, min: Argument, max: Argument, ...options: Argument[]): Promise<string[]>;
+  /** A member's place, counted from the lowest score. */
+  zrank(key: Argument, member: Argument): Promise<number | null>;
+  /** Removes members from a sorted set. */
+  zrem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
+  /** Removes the members of equal score in a range of names. */
+  zremrangebylex(key: Argument, min: Argument, max: Argument): Promise<number>;
+  /** Removes the members in a range of places. */
+  zremrangebyrank(key: Argument, start: Argument, stop: Argument): Promise<number>;
+  /** Removes the members with a score in a range. */
+  zremrangebyscore(key: Argument, min: Argument, max: Argument): Promise<number>;
+  /** Members in a range of places, counted from the highest score. */
+  zrevrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
+  /** A member's place, counted from the highest score. */
+  zrevrank(key: Argument, member: Argument): Promise<number | null>;
+  /** A page of a sorted set's members and scores and the cursor of the next. */
+  zscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
+  /** A member's score. */
+  zscore(key: Argument, member: Argument): Promise<string | null>;
+  /** Says that entries have been dealt with: they are pending no more. */
+  xack(key: Argument, group: Argument, id: Argument, ...ids: Argument[]): Promise<number>;
+  /** Appends an entry to a stream, which is made if absent; may remove its oldest entries. */
+  xadd(key: Argument, ...rest: Argument[]): Promise<string | null>;
+  /** Removes entries from a stream, which stays even if it is empty. */
+  xdel(key: Argument, id: Argument, ...ids: Argument[]): Promise<number>;
+  /** How many entries a stream has. */
+  xlen(key: Argument): Promise<number>;
+  /** Entries between two ids, the oldest first. */
+  xrange(key: Argument, start: Argument, end: Argument, ...options: Argument[]): Promise<ReplyValue>;
+  /** Entries between two ids, the newest first. */
+  xrevrange(key: Argument, end: Argument, start: Argument, ...options: Argument[]): Promise<ReplyValue>;
+  /** Removes a stream's oldest entries; with ~ by whole hundreds. */
+  xtrim(key: Argument, ...rest: Argument[]): Promise<number>;
+  /** Adds members with their longitudes and latitudes, or moves them. */
+  geoadd(key: Argument, ...rest: Argument[]): Promise<number>;
+  /** The distance of two members. */
+  geodist(key: Argument, member1: Argument, member2: Argument, unit?: Argument): Promise<string | null>;
+  /** The places of members as geohashes of 11 characters. */
+  geohash(key: Argument, ...members: Argument[]): Promise<(string | null)[]>;
+  /** The longitudes and latitudes of members. */
+  geopos(key: Argument, ...members: Argument[]): Promise<ReplyValue>;
+  /** The members in a circle or a box. */
+  geosearch(key: Argument, ...rest: Argument[]): Promise<ReplyValue>;
+}
+// The end of what is made by npm run tables.
+
+interface Caller {
+  call(command: readonly Argument[]): Promise<ReplyValue>;
+}
+
+type Method = (this: Caller, ...argv: Argument[]) => Promise<ReplyValue>;
+
+/** Classes whose clients have them. */
+const equipped = new WeakSet<object>();
+
+/** Gives a client the methods, by its class: no call of `dbsyncSend` pays for them. */
+export function withCommands<Client extends Caller>(client: Client): Client & CommandMethods {
+  const { prototype } = client.constructor;
+  if (!equipped.has(prototype)) {
+    equipped.add(prototype);
+    for (const name of NAMES.split(" ")) {
+      const method: Method = function (...argv) {
+        return this.call([name, ...argv]);
+      };
+      Object.defineProperty(prototype, name.toLowerCase(), { value: method });
+    }
+  }
+  return client as Client & CommandMethods;
+}

@@ -1,0 +1,102 @@
+/** Commands as methods of a client: what they send, and what they resolve with. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { createClient } from "../../client/entry.js";
+import { replyValue } from "../../client/shared/reply-value.js";
+import { RespReader } from "../../protocol/resp/resp-reader.js";
+import { writeReply } from "../../protocol/resp/resp-writer.js";
+import { findCommand } from "../../store/command-table.js";
+import { Database } from "../../store/database.js";
+import { touchesOf } from "../../store/rows/key-spec.js";
+import { episode } from "../conformance/episode.js";
+import { amount } from "../support/amount.js";
+import { startDaemon } from "../support/daemon-process.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { seedOfRun } from "../support/seeded-random.js";
+import { SIGNATURES } from "../tables/command-signatures.js";
+
+test("a method takes the command's arguments, and resolves with its typed reply", async () => {
+  const key = makeKeyPair();
+  await using daemon = await startDaemon(["-s", key.file]);
+  await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: key.privateKey });
+  const ok: string | null = await client.set("greeting", "good morning", "EX", 100);
+  const added: number = await client.hset("user:7", "name", "Ada", "age", 36);
+  const name: string | null = await client.hget("user:7", "name");
+  const views: number | bigint = await client.incr("views");
+  const popped: string | string[] | null = await client.lpop("nothing");
+  const [cursor, found]: [string, string[]] = await client.sscan("nothing", 0);
+  assert.deepEqual([ok, added, name, views, popped, cursor, found], ["OK", 2, "Ada", 1, null, "0", []]);
+  assert.deepEqual(await client.hgetall("user:7"), ["name", "Ada", "age", "36"]);
+  await assert.rejects(client.lpush("greeting", "x"), { code: "reply", command: "LPUSH greeting" });
+  // @ts-expect-error  it takes a key
+  await assert.rejects(client.get());
+});
+
+test("only clients of createClient have them, and none hides a method of the client", () => {
+  const own = Object.getOwnPropertyNames(Object.getPrototypeOf(Object.getPrototypeOf(createClient())));
+  for (const { name } of SIGNATURES) assert.ok(!own.includes(name.toLowerCase()), name);
+});
+
+test("arities and keys of the signatures are the table's", () => {
+  for (const { name, parameters } of SIGNATURES) {
+    const command = findCommand(name);
+    assert.ok(command, name);
+    const needed = parameters.filter((parameter) => !/^\.\.\.|\?$/.test(parameter));
+    const isOpen = needed.length < parameters.length;
+    const { arity } = command;
+    assert.equal(isOpen, arity < 0, name);
+    // Where arguments depend on each other the signature leaves the rest open.
+    assert.ok(isOpen ? needed.length < -arity : needed.length === arity - 1, name);
+    const argv = [name, ...needed.map((_, i) => `${i}`)];
+    const keys = new Set(touchesOf(command.keys, argv).map((touch) => touch.key));
+    for (const [i, parameter] of needed.entries())
+      if (!/^(GEO|LCS)/.test(name))
+        assert.equal(keys.has(`${i}`), /^key\d?$/.test(parameter), `${name} ${parameter}`);
+  }
+});
+
+const isList = (value: unknown, holds: (one: unknown) => boolean) =>
+  Array.isArray(value) && value.every(holds);
+const isText = (value: unknown) => typeof value === "string";
+const isInteger = (value: unknown) => typeof value === "number" || typeof value === "bigint";
+
+/** Whether a value is of a type of command-signatures.ts. */
+const CHECKS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  string: isText,
+  number: (value) => typeof value === "number",
+  null: (value) => value === null,
+  bigint: (value) => typeof value === "bigint",
+  '"OK"': (value) => value === "OK",
+  "string[]": (value) => isList(value, isText),
+  "number[]": (value) => isList(value, isInteger),
+  "(string | null)[]": (value) => isList(value, (one) => one === null || isText(one)),
+  "[cursor: string, found: string[]]": (value) =>
+    Array.isArray(value) && value.length === 2 && isText(value[0]) && isList(value[1], isText),
+  ReplyValue: () => true,
+};
+
+const isOf = (value: unknown, type: string): boolean =>
+  type in CHECKS ? (CHECKS[type]?.(value) ?? false) : type.split(" | ").some((one) => CHECKS[one]?.(value));
+
+test("what random calls answer is of the types that are declared", () => {
+  const types = new Map(SIGNATURES.map(({ name, result }) => [name, result]));
+  const seen = new Set<string>();
+  for (let number = 0; number < amount(60, 600); number++) {
+    const database = new Database();
+    const { steps } = episode(seedOfRun(), number, { calls: 300, now: 1_790_000_000_000 });
+    for (const step of steps) {
+      const reply = database.execute(step.argv, step);
+      const type = types.get(step.name);
+      if (type === undefined || reply.kind === "error") continue;
+      const read = new RespReader(Buffer.from(writeReply(reply), "latin1")).readReply();
+      const value = replyValue(read, false, null);
+      seen.add(step.name);
+      if (!isOf(value, type)) assert.fail(`${step.argv.join(" ")}: ${inspect(value)} is no ${type}`);
+    }
+  }
+  assert.deepEqual(
+    [...types.keys()].filter((name) => !seen.has(name)),
+    [],
+  );
+});
