@@ -155,7 +155,6 @@ const spreading: Readonly<Record<string, string>> = {
   "cli/status/explanation.ts": "the steps of one explanation",
   "cli/status/timeline-status.ts": "one status of each daemon",
   "cli/status/watched-report.ts": "the width of a terminal",
-  "dashboard/chart.ts": "the points of a chart",
   "dashboard/strip.ts": "the columns of a strip",
 };
 
