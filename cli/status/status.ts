@@ -3,7 +3,13 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
 import { terminalColumns } from "../../net/terminal/table.js";
-import { addClientOptions, type ClientFlags, readCount, readSettings } from "../shared/client-options.js";
+import {
+  addClientOptions,
+  type ClientFlags,
+  readCount,
+  readSettings,
+  usedProfile,
+} from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
 import type { DaemonStatus } from "./daemon-status.js";
@@ -111,8 +117,10 @@ export function lookCode(seen: readonly DaemonStatus[], settings: Settings): Exi
 const showOnce =
   ({ json }: StatusFlags): Show =>
   (daemons) => {
-    if (json) printJson({ daemons });
-    else printText(formatStatus(daemons, { columns: terminalColumns(), stream: process.stdout }));
+    const profile = usedProfile();
+    if (json) return printJson(profile === null ? { daemons } : { profile: profile.name, daemons });
+    printText(formatStatus(daemons, { columns: terminalColumns(), stream: process.stdout }));
+    if (profile !== null) printText(`(by the profile ${profile.name})\n`);
   };
 
 function printText(text: string): void {
