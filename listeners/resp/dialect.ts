@@ -6,6 +6,7 @@
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type Answer, type Closing, closing, Dialect } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import type { RespRequestParser } from "../../protocol/resp/resp-request-parser.js";
@@ -64,6 +65,11 @@ export class RespDialect extends Dialect<Argv> {
     this.parser.trusted = this.#session.user !== null;
     // Where nobody has to log in a first command may be as long as any.
     if (this.parser.trusted) connection.trust();
+  }
+
+  /** Lines such as those of memcached are inline commands of Redis. */
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "resp", ["memcached"]);
   }
 
   override isFirstByte(byte: number): boolean {

@@ -3,9 +3,14 @@ import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { type NotHttp, refuseNotHttp } from "../../net/admin/not-http.js";
+import { foreignClient } from "../../net/connections/foreign-client.js";
 import type { Limits } from "../../options/limits.js";
 import { MessageSocket } from "./message-socket.js";
 import { isWelcome } from "./origins.js";
+
+const NO_PAGES =
+  "This port serves WebSocket (--ws), for pages that send commands. The dashboard, /healthz and /metrics are served by --admin.\n";
 
 /** What a client names that wants nothing but version 2. */
 const PROTOCOL = "dbsync2";
@@ -24,6 +29,8 @@ export interface DoorwayParts {
   readonly host: { readonly limits: Pick<Limits, "maxRequestBytes"> };
   /** Somebody came from a page that is not welcome. */
   readonly refused: (socket: MessageSocket, origin: string) => void;
+  /** A client came that speaks no HTTP. */
+  readonly foreign: (socket: MessageSocket, detail: string) => void;
 }
 
 export class Doorway {
@@ -45,8 +52,10 @@ export class Doorway {
       perMessageDeflate: false,
     });
     this.#http.on("request", (_request, response) => {
-      response.writeHead(426, { connection: "close", upgrade: "websocket" }).end();
+      const type = { "content-type": "text/plain; charset=utf-8" };
+      response.writeHead(426, { ...type, connection: "close", upgrade: "websocket" }).end(NO_PAGES);
     });
+    this.#http.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
     this.#http.on("upgrade", (request, socket, head) => this.#changeOver(request, socket, head));
   }
 
@@ -56,6 +65,14 @@ export class Doorway {
     const socket = new MessageSocket(raw);
     this.#coming.set(raw, socket);
     return socket;
+  }
+
+  #refuse(problem: NotHttp, raw: Duplex): void {
+    const { rawPacket } = problem;
+    const foreign = rawPacket === undefined ? null : foreignClient(rawPacket, "ws", ["http"]);
+    refuseNotHttp(problem, raw, foreign?.answer ?? null);
+    const socket = this.#coming.get(raw);
+    if (foreign !== null && socket !== undefined) this.#parts.foreign(socket, foreign.detail);
   }
 
   #changeOver(request: IncomingMessage, raw: Duplex, head: Buffer): void {

@@ -58,6 +58,10 @@ export class WsListener extends DaemonListener {
             host.refusals.note("wrong-origin", { remote: `${remoteAddress}:${remotePort}`, detail: origin });
             host.observer.refused("ws", "wrong-origin");
           },
+          foreign({ remoteAddress, remotePort }, detail) {
+            host.refusals.note("malformed", { remote: `${remoteAddress}:${remotePort}`, detail });
+            host.observer.refused("ws", "malformed");
+          },
         });
         return (raw) => {
           const socket = doorway.admit(raw);

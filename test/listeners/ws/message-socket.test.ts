@@ -30,7 +30,7 @@ async function withClient(
   run: (socket: MessageSocket, write: (bytes: Buffer) => void, received: () => number) => Promise<void>,
 ): Promise<void> {
   const host = { limits: { maxRequestBytes: 64 * MIB } };
-  const doorway = new Doorway({ address: "127.0.0.1", origins: [], host, refused() {} });
+  const doorway = new Doorway({ address: "127.0.0.1", origins: [], host, refused() {}, foreign() {} });
   let socket: MessageSocket | undefined;
   let received = 0;
   const server = createServer((raw) => {
