@@ -5,6 +5,7 @@ import { breakHelp } from "../net/terminal/help-text.js";
 import { addBench } from "./bench/bench.js";
 import { addCompletion } from "./completion/completion.js";
 import { addExport } from "./export.js";
+import { addGet } from "./get.js";
 import { addImport } from "./import.js";
 import { addTest } from "./json/test-server.js";
 import { addKeys } from "./keys/keys.js";
@@ -13,13 +14,14 @@ import { addMembers } from "./members/members.js";
 import { addBackup } from "./past/backup.js";
 import { addBlame } from "./past/blame.js";
 import { addDeadLetters } from "./past/dead-letters.js";
-import { addGetPast } from "./past/get-past.js";
 import { addLog } from "./past/log.js";
 import { addRepair } from "./past/repair.js";
 import { addRestore } from "./past/restore.js";
 import { addPing } from "./ping.js";
+import { addProfile } from "./profile.js";
 import { addRepl } from "./repl/repl.js";
 import { addSend } from "./send.js";
+import { formatHelp } from "./shared/common-help.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { addSql } from "./sql/sql.js";
 import { addDoctor } from "./status/doctor.js";
@@ -29,31 +31,16 @@ import { addTop } from "./top/top.js";
 /** The package refers to itself, wherever it was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
 
-/** In the order of the help. */
-const SUBCOMMANDS: readonly ((program: Command) => void)[] = [
-  addSend,
-  addSubscribe,
-  addWatch,
-  addRepl,
-  addPing,
-  addStatus,
-  addTop,
-  addDoctor,
-  addKeys,
-  addMembers,
-  addLog,
-  addBlame,
-  addGetPast,
-  addImport,
-  addExport,
-  addBackup,
-  addRestore,
-  addRepair,
-  addDeadLetters,
-  addTest,
-  addSql,
-  addBench,
-  addCompletion,
+type Add = (program: Command) => void;
+
+/** In the order of the help, by what they are about. */
+const SUBCOMMANDS: readonly (readonly [group: string, adds: readonly Add[]])[] = [
+  ["Data", [addSend, addGet, addSubscribe, addWatch, addRepl, addSql, addImport, addExport]],
+  ["Cluster", [addStatus, addDoctor, addTop, addPing, addMembers]],
+  ["Keys", [addKeys]],
+  ["History", [addLog, addBlame]],
+  ["Backup", [addBackup, addRestore, addRepair, addDeadLetters]],
+  ["Tools", [addProfile, addBench, addTest, addCompletion]],
 ];
 
 /** What a wrong argument is told by may land in a log: that of a URL without the password in it. */
@@ -65,26 +52,33 @@ function withoutPasswords(text: string): string {
 export function makeProgram(): Command {
   const program = new Command("dbsync")
     .description("Signs a command once, sends it to every daemon, uses the first good answer.")
-    .version(version)
+    .version(version, "-V, --version", "print the version")
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => process.stdout.write(breakHelp(text)),
       outputError: (text, write) => write(withoutPasswords(text.replace(/^error: /, "dbsync: "))),
     })
+    .configureHelp({ formatHelp })
     .showHelpAfterError("(--help shows what is possible)")
     .addHelpText(
       "after",
       `
-Servers and key come from the flags, else DBSYNC_SERVERS and DBSYNC_SIGNKEY, else dbsync.ini (here, in
-~/.config/dbsync or in /etc), else 127.0.0.1:1111 unsigned. DBSYNC_DEBUG=1 shows every frame on stderr.
+Servers and key come from the flags, else --profile, else DBSYNC_SERVERS and DBSYNC_SIGNKEY, else DBSYNC_PROFILE, else a
+dbsync.ini here, else dbsync profile use, else dbsync.ini in ~/.config/dbsync or /etc, else 127.0.0.1:1111 unsigned.
+DBSYNC_DEBUG=1 shows every frame on stderr.
 
 Examples:
   dbsync send SET greeting hello
+  dbsync get greeting
   dbsync ping -s 10.0.0.1,10.0.0.2
   dbsync doctor
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
     );
-  for (const add of SUBCOMMANDS) add(program);
+  for (const [group, adds] of SUBCOMMANDS) {
+    program.commandsGroup(`${group}:`);
+    for (const add of adds) add(program);
+  }
+  program.helpCommand("help [command]", "display help for command");
   return program;
 }

@@ -31,7 +31,7 @@ import {
 import { tellHint } from "./shared/probe.js";
 import { showWaiting } from "./status/waiting.js";
 
-interface SendFlags extends ClientFlags {
+export interface SendFlags extends ClientFlags {
   readonly all?: boolean;
   readonly stdin?: boolean;
 }
@@ -67,8 +67,12 @@ ${exitCodeHelp("no daemon answered, the command failed, or the answers are not w
     .action(send);
 }
 
-async function send(given: string[], flags: SendFlags, own: Command): Promise<void> {
-  const words = commandWords(own, given);
+function send(given: string[], flags: SendFlags, own: Command): Promise<void> {
+  return sendCommand(commandWords(own, given), flags);
+}
+
+/** Sends a command, and prints what came of it. */
+export async function sendCommand(words: readonly string[], flags: SendFlags): Promise<void> {
   let isUnsigned = false;
   try {
     const settings = readSettings(flags);

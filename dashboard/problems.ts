@@ -50,11 +50,11 @@ const silence = (frame: DashboardFrame | null, silentMs: number): Shown => ({
 function problemsOf(frame: DashboardFrame | null): Shown[] {
   if (frame === null) return [];
   const own = frame.problems.map(
-    ({ text, fix, isPassing }): Shown => ({
+    ({ text, fix, severity }): Shown => ({
       subjects: [OWN],
       text,
       fix,
-      isBad: !isPassing,
+      isBad: severity === "problem",
     }),
   );
   // The same is often found by many.

@@ -96,7 +96,7 @@ export async function keygen(argv: readonly string[], streams: KeygenStreams): P
 /** Defines the options. */
 export function makeKeygen(streams: KeygenStreams): Command {
   const program = new Command("dbsync-keygen")
-    .version(version, "--version", "print the version")
+    .version(version, "-V, --version", "print the version")
     .description(
       "Makes a pair of keys: clients sign with the private one, daemons check with the public one.",
     )

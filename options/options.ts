@@ -37,9 +37,10 @@ export interface TableOptions {
 export function optionTable({ version, everything, print }: TableOptions): Command {
   const program = new Command("dbsyncd")
     .description("Takes commands of dbsync, php-dbsync, Redis and JSON clients, and applies them.")
-    .version(version, "--version", "print the version")
+    .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print the common options")
     .exitOverride()
+    .showSuggestionAfterError(false)
     .configureOutput({ writeOut: print, writeErr: () => {} })
     .allowExcessArguments(false);
   for (const { heading, rows } of SECTIONS) {
@@ -88,7 +89,9 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
       problem.code === "commander.excessArguments"
         ? `too many arguments: "${program.args[0]}". It takes options alone, such as -p 1111.`
         : problem.message.replace(/^error: /, "");
-    throw new StartError(`${message}${suggestion(program, message)}\nSee dbsyncd --help.`, 2);
+    const hint =
+      problem.code === "commander.unknownOption" ? suggestion(program, message) : misplaced(program, argv);
+    throw new StartError(`${message}${hint}\nSee dbsyncd --help.`, 2);
   }
   refuseNearlyNamed(program, env);
   // Commander takes any value of a switch's variable for yes.
@@ -112,9 +115,34 @@ function suggestion(program: Command, message: string): string {
   const [, name] = /^unknown option '(--[^'=]+)/.exec(message) ?? [];
   const instead = name === undefined ? null : insteadOf(name.replace("--", ""));
   if (instead !== null) return `\n(${instead})`;
-  const names = program.options.flatMap(({ long }) => long ?? []);
-  const meant = name === undefined ? null : nearestName(name, names);
+  const meant = name === undefined ? null : meantOption(program, name);
   return meant === null ? "" : `\n(Did you mean ${meant}?)`;
+}
+
+/** Letters, dashes included, of which the beginning of a name is known. */
+const MIN_BEGINNING = 5;
+const SHOWN_OPTIONS_MAX = 3;
+
+/** Returns the options whose names begin with what was typed, the shortest first, else the one that is spelt most like it. */
+function meantOption(program: Command, name: string): string | null {
+  const names = program.options.flatMap(({ long }) => long ?? []);
+  const longer = name.length < MIN_BEGINNING ? [] : names.filter((each) => each.startsWith(name));
+  if (longer.length === 0) return nearestName(name, names);
+  return longer
+    .sort((one, other) => one.length - other.length)
+    .slice(0, SHOWN_OPTIONS_MAX)
+    .join(" or ");
+}
+
+/** Returns a hint on the first word that would be an option with two dashes, such as -data or data. */
+function misplaced(program: Command, argv: readonly string[]): string {
+  const names = program.options.flatMap(({ long }) => long ?? []);
+  const shorts = program.options.flatMap(({ short }) => short ?? []);
+  const typed = argv.find((word, at) => {
+    const isValue = at > 0 && (names.includes(argv[at - 1] ?? "") || shorts.includes(argv[at - 1] ?? ""));
+    return !isValue && /^-?[a-z][a-z-]+$/.test(word) && names.includes(`--${word.replace(/^-/, "")}`);
+  });
+  return typed === undefined ? "" : `\n(Did you mean --${typed.replace(/^-/, "")}?)`;
 }
 
 /** A variable that is meant for the daemon, and that it would not look at, such as DBSYNCD_SIGNKEY: it would start unsigned. */

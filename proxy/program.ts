@@ -10,7 +10,7 @@ import { addStatus } from "./status-command.js";
 export function makeProxy(): Command {
   const program = new Command("dbsync-proxy")
     .description("Stands before servers of the SQL line protocol, or of Redis.")
-    .version(version)
+    .version(version, "-V, --version", "print the version")
     .enablePositionalOptions()
     .exitOverride()
     .configureHelp({ subcommandTerm: (command) => command.name() })

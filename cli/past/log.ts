@@ -14,6 +14,7 @@ import {
 import { parsePastDate } from "../shared/dates.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { endOnQ } from "../shared/quit-key.js";
 import { followLog } from "./log-following.js";
 import { addLogVerify } from "./log-verify.js";
 import { formatPast, type Past, readPast } from "./past-report.js";
@@ -45,7 +46,7 @@ export function addLog(program: Command): void {
       readCount(text, "A limit is"),
     )
     .addOption(
-      new Option("-f, --follow", "then show what is recorded as it comes, until Ctrl-C").conflicts("to"),
+      new Option("-f, --follow", "then show what is recorded as it comes, until q or Ctrl-C").conflicts("to"),
     )
     .option(
       JSON_FLAG,
@@ -72,8 +73,10 @@ ${exitCodeHelp("no daemon could tell")}`,
 }
 
 async function log(flags: LogFlags): Promise<void> {
-  // Ctrl-C is how it ends.
-  if (flags.follow) process.once("SIGINT", () => process.exit(EXIT.ok));
+  if (flags.follow) {
+    process.once("SIGINT", () => process.exit(EXIT.ok));
+    endOnQ(() => process.exit(EXIT.ok));
+  }
   await lookingBack(flags, async (ask, settings) => {
     const now = realEnvironment.wallClock();
     const { from, to, limit } = flags;
@@ -120,7 +123,8 @@ function follow(ask: AskPast, filters: readonly string[], first: Past, flags: Lo
     },
     trouble({ message }) {
       // Once, not with every look.
-      if (troubles++ === 0) process.stderr.write(`dbsync: ${shown(message)}; asking again until Ctrl-C\n`);
+      if (troubles++ === 0)
+        process.stderr.write(`dbsync: ${shown(message)}; asking again until q or Ctrl-C\n`);
     },
     wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   });

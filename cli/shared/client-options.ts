@@ -9,8 +9,10 @@ import type { SigningKey } from "../../client/settings/signing-key.js";
 import type { Policy } from "../../client/shared/policy.js";
 import { readVersions, VERSIONS_ALLOWED, type Versions } from "../../client/shared/versions.js";
 import { readPassphraseFile } from "../../keys/passphrase-file.js";
+import { defaultsOf, describeProfile, profileFor, type UsedProfile } from "./profiles.js";
 
 export interface ClientFlags {
+  readonly profile?: string;
   readonly servers?: string;
   readonly key?: string;
   readonly passphraseFile?: string;
@@ -28,12 +30,18 @@ export interface ClientFlags {
 export const CA_HELP =
   "authorities that may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
 
+/** Of the options that `dbsync --help` explains for all subcommands. */
+const COMMON_HEADING = "Common options of subcommands that talk to daemons:";
+
+export const isCommonOption = ({ helpGroupHeading }: Option): boolean => helpGroupHeading === COMMON_HEADING;
+
 /**
  * @param timeoutMs  the subcommand's own default of --timeout
  * @param canWait    whether it has --stable as well
  */
 export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_MS, canWait = false): Command {
   return command
+    .optionsGroup(COMMON_HEADING)
     .option(
       "-s, --servers <list>",
       "daemons as host:port,host:port (default: DBSYNC_SERVERS, dbsync.ini, 127.0.0.1:1111)",
@@ -41,6 +49,10 @@ export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_M
     .option(
       "-k, --key <file>",
       'private key to sign with, "" for none (default: DBSYNC_SIGNKEY, dbsync.ini, none)',
+    )
+    .option(
+      "--profile <name>",
+      "servers, pins and key that dbsync profile add has stored (default: DBSYNC_PROFILE, dbsync profile use)",
     )
     .option("--passphrase-file <file>", "file whose first line opens the key")
     .option("--ca <file>", CA_HELP)
@@ -62,7 +74,8 @@ export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_M
           ? `give up after so long, at most 20000, with --stable 60000 (default: ${timeoutMs}, 60000)`
           : `give up after so long, at most 20000 (default: ${timeoutMs})`,
       ).argParser((text) => readCount(text, "Milliseconds are")),
-    );
+    )
+    .optionsGroup("Options:");
 }
 
 export function addPolicyOption(command: Command): Command {
@@ -100,7 +113,7 @@ export function addWaitOptions(command: Command): Command {
 /** @throws DbsyncError, KeyFileError: as the flags, the configuration or the key deserve */
 export function readSettings(
   flags: ClientFlags,
-  defaults: () => Defaults = () => readDefaults(realPlaces()),
+  defaults: () => Defaults = () => defaultsFor(flags),
 ): Settings {
   const { servers, key, ca, cluster, versions, timeout, policy, db, stable, replicated } = flags;
   const { passphraseFile } = flags;
@@ -121,6 +134,32 @@ export function readSettings(
     format,
   } as const;
   return trusting(readOptions(given, defaults));
+}
+
+let used: UsedProfile | null = null;
+
+/** The profile that named the servers; null: something else did. */
+export const usedProfile = (): UsedProfile | null => used;
+
+/**
+ * Returns what holds where the options say nothing: of the profile, if one is used. A profile never decides in silence where commands go: an error
+ * names it, and so does a line of its own without a terminal, where scripts run, if only `dbsync profile use` has named it.
+ * @throws DbsyncError
+ */
+export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
+  const places = realPlaces();
+  const found = profileFor(
+    { ...(servers === undefined ? {} : { servers }), ...(profile === undefined ? {} : { profile }) },
+    places,
+  );
+  if (found === null) return readDefaults(places);
+  if (used === null && servers === undefined) {
+    used = found;
+    const tell = () => void process.stderr.write(`dbsync: by ${describeProfile(found)}\n`);
+    if (!found.isNamed && !process.stderr.isTTY) tell();
+    else process.once("exit", (code) => code !== 0 && tell());
+  }
+  return defaultsOf(found, places);
 }
 
 /** Warnings about the key go to standard error. The client is not to be closed: see DELIVERY_LINGER_MS. */

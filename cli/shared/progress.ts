@@ -1,4 +1,6 @@
-/** How far something is, on one line of a terminal; elsewhere nothing is shown. */
+/** How far something is, on one line of a terminal; elsewhere nothing is shown, or a line for each change. */
+import { shown as shownText } from "../../net/terminal/shown-text.js";
+import { clip, terminalColumns } from "../../net/terminal/table.js";
 
 const EVERY_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";
@@ -12,6 +14,33 @@ export function showProgress(text: () => string): Disposable {
     [Symbol.dispose]: () => {
       clearInterval(timer);
       process.stderr.write(CLEAR_LINE);
+    },
+  };
+}
+
+export interface Steps extends Disposable {
+  /** Shows a text of servers' making: on a terminal in the one line, elsewhere as a line if it has changed. */
+  show(text: string): void;
+}
+
+/** Shows what is waited for. @returns  what ends it, and clears the line */
+export function showSteps(): Steps {
+  const { isTTY } = process.stderr;
+  const startedAt = performance.now();
+  let last = "";
+  return {
+    show: (given) => {
+      const text = shownText(given);
+      const seconds = Math.floor((performance.now() - startedAt) / SECOND_MS);
+      if (isTTY)
+        process.stderr.write(
+          `${CLEAR_LINE}${clip(`waiting ${seconds} s: ${text}`, terminalColumns(process.stderr) - 1)}`,
+        );
+      else if (text !== last) process.stderr.write(`dbsync: waiting: ${text}\n`);
+      last = text;
+    },
+    [Symbol.dispose]: () => {
+      if (isTTY) process.stderr.write(CLEAR_LINE);
     },
   };
 }

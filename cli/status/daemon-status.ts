@@ -17,4 +17,6 @@ export interface DaemonStatus extends ShownDaemon {
   readonly problems: readonly Problem[];
   /** What need not be wrong. */
   readonly remarks: readonly Problem[];
+  /** What ends by itself, such as catching up; each with what to do if it does not. */
+  readonly progress: readonly Problem[];
 }

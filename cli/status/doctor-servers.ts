@@ -11,11 +11,16 @@ import type { Report } from "../shared/finding.js";
 import { isDenied } from "../shared/probe.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS, readFullStatus } from "./read-status.js";
+import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-status.js";
+import { readSettledStatus } from "./settling.js";
+import { progressText } from "./status-text.js";
+
+/** Milliseconds that daemons which start or catch up have to end that: what lasts longer is a finding. */
+const SETTLE_MS = 10_000;
 
 /** @returns why not all was looked at: a sentence for each reason */
 export async function examineServers(settings: Settings, add: Report): Promise<readonly string[]> {
-  const statuses = await readFullStatus(settings);
+  const statuses = await readSettledStatus(settings, SETTLE_MS, progressText);
   // What opening the key warns of is in the report already.
   const { client } = openClient(settings, () => {});
   const pings = await pingEach(client, settings);
@@ -49,7 +54,7 @@ async function pingEach(client: FanOutClient, settings: Settings): Promise<reado
 }
 
 function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): void {
-  const { address: subject, versions, state, daemon, problems, remarks, clockDifference } = status;
+  const { address: subject, versions, state, daemon, problems, remarks, progress, clockDifference } = status;
   if (status.stage === null) {
     const spoken =
       versions.length > 1 ? `versions ${versions.join(" and ")}` : `version ${versions.join("")}`;
@@ -62,9 +67,8 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
       add({ grade: "OK", subject, text: `encrypted, ${proof}` });
     }
   }
-  for (const { text, fix, isPassing } of problems)
-    add({ grade: isPassing ? "WARN" : "FAIL", subject, text, fix });
-  for (const { text, fix } of remarks) add({ grade: "WARN", subject, text, fix });
+  for (const { text, fix } of problems) add({ grade: "FAIL", subject, text, fix });
+  for (const { text, fix } of [...remarks, ...progress]) add({ grade: "WARN", subject, text, fix });
   if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
     add({ grade: "OK", subject, text: describeClock(clockDifference) });
 }

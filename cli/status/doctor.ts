@@ -1,11 +1,11 @@
 /** `dbsync doctor`: checks everything between this machine and an answer, and names what to fix first. */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
-import { type Defaults, readDefaults, realPlaces } from "../../client/settings/defaults.js";
+import type { Defaults } from "../../client/settings/defaults.js";
 import type { Settings } from "../../client/settings/options.js";
 import { isFile, loadSigningKey } from "../../client/settings/signing-key.js";
 import type { Tone } from "../../net/terminal/colours.js";
-import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
+import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import type { Finding, Report } from "../shared/finding.js";
 import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
@@ -57,7 +57,7 @@ async function doctor(flags: ClientFlags): Promise<void> {
 function examineSettings(flags: ClientFlags, add: Report): Settings | null {
   let defaults: Defaults | null = null;
   try {
-    const settings = readSettings(flags, () => (defaults ??= readDefaults(realPlaces())));
+    const settings = readSettings(flags, () => (defaults ??= defaultsFor(flags)));
     const servers = settings.servers.map(({ text }) => text).join(", ");
     const from = (flag: unknown, origin: "serversFrom" | "signkeyFrom") =>
       flag === undefined ? defaults?.[origin] : "the command line";

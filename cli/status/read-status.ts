@@ -5,6 +5,7 @@ import { realEnvironment } from "../../client/shared/environment.js";
 import { STAGES } from "../../client/shared/sentences.js";
 import type { Address } from "../../client/shared/servers.js";
 import { type Greeting, greet } from "../../client/version-2/greeting.js";
+import { withoutScheme } from "../../net/terminal/table.js";
 import {
   backendProblem,
   INCOMPLETE,
@@ -12,12 +13,17 @@ import {
   stateProblems,
 } from "../../protocol/figures/daemon-problems.js";
 import type { Problem } from "../../protocol/figures/problem.js";
-import { type Diagnosis, diagnose } from "../../protocol/figures/timeline-problems.js";
+import {
+  type Diagnosis,
+  diagnose,
+  type Standing,
+  standingStill,
+} from "../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { readTimelines, type TimelineStatus } from "./timeline-status.js";
+import { type MemberStatus, readTimelines, type TimelineStatus } from "./timeline-status.js";
 
 /** Version 2's clients correct for this machine's clock; two daemons so far apart may not both take an envelope. */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
@@ -46,9 +52,25 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
     const timeline = timelines[index] ?? null;
     const timelineNote = answers[index]?.note ?? daemon.timelineNote;
     if (timeline === null) return { ...daemon, timelineNote };
-    const others = timelines.filter((other) => other !== null && other !== timeline);
-    return withTimeline(daemon, timeline, diagnose(timeline, others as TimelineStatus[], now));
+    const others = timelines.filter((other) => other !== null && other !== timeline) as TimelineStatus[];
+    const standingOf = (member: MemberStatus) => standing(member, daemons, timelines);
+    return withTimeline(daemon, timeline, diagnose(timeline, { others, now, standingOf }), now);
   });
+}
+
+/** Returns what a member that was asked itself says. */
+function standing(
+  { id, address }: MemberStatus,
+  daemons: readonly DaemonStatus[],
+  timelines: readonly (TimelineStatus | null)[],
+): Standing {
+  const index = daemons.findIndex(
+    (one) => (id !== null && one.daemon === id) || withoutScheme(one.address) === withoutScheme(address),
+  );
+  const member = daemons[index];
+  if (member === undefined) return null;
+  if (member.stage !== null) return "away";
+  return member.progress.length > 0 || timelines[index] === null ? "busy" : "ready";
 }
 
 /** What a daemon says of itself to everybody and to administrators, and whether its databases answer. */
@@ -61,22 +83,34 @@ export function withFigures(daemon: DaemonStatus, { figures, missing, note }: Fi
 function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
   const found = order === null ? null : orderProblem(order);
   if (found === null) return daemon;
-  if (found.isPassing) return { ...daemon, remarks: [...daemon.remarks, found] };
+  if (found.severity === "progress") return { ...daemon, progress: [...daemon.progress, found] };
   return { ...daemon, problems: [...daemon.problems, found], ok: false };
 }
 
 /** What a daemon says of itself, and what was found of its timeline. */
-export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, found: Diagnosis): DaemonStatus {
+export function withTimeline(
+  daemon: DaemonStatus,
+  timeline: TimelineStatus,
+  found: Diagnosis,
+  now: number,
+): DaemonStatus {
   // What has failed does not become complete by waiting.
   const isOver = ({ text }: Problem) =>
     text === INCOMPLETE &&
     [timeline.failure, timeline.standstill, timeline.revoked, timeline.unlisted].some(
       (reason) => reason !== null,
     );
-  const problems = [...daemon.problems.filter((one) => !isOver(one)), ...found.problems];
+  const still = daemon.progress.some(({ text }) => text === INCOMPLETE) ? standingStill(timeline, now) : null;
+  const past = daemon.progress.filter((one) => !isOver(one) && (still === null || one.text !== INCOMPLETE));
+  const stuck = still === null || daemon.progress.some(isOver) ? [] : [still];
+  const problems = [...daemon.problems, ...stuck, ...found.problems];
   const remarks = [...daemon.remarks, ...found.remarks];
-  return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };
+  const progress = [...past, ...found.progress];
+  return { ...daemon, timeline, problems, remarks, progress, ok: isWell(problems) };
 }
+
+/** Whether a daemon is well itself, whatever is wrong with its members. */
+const isWell = (problems: readonly Problem[]): boolean => problems.every(({ isOfMember }) => isOfMember);
 
 /** Greets all daemons at once. */
 export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
@@ -105,9 +139,10 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
       remarks.push(
         problem("it speaks version 2, and is sent version 1", "take that out of versions and the list"),
       );
-    const ok = problems.length === 0;
+    const ok = isWell(problems);
+    const progress = progressOf(greeting);
     const later = { timeline: null, timelineNote: null, figures: null, lacksDatabase: false };
-    return { address, ok, ...factsOf(greeting), ...later, clusterDiffers, problems, remarks };
+    return { address, ok, ...factsOf(greeting), ...later, clusterDiffers, problems, remarks, progress };
   });
 }
 
@@ -174,11 +209,17 @@ export function problemsOf(
       ),
     );
   const { hello, clockDifference } = greeting;
-  for (const found of stateProblems(hello.state)) problems.push(found);
+  for (const found of stateProblems(hello.state)) if (found.severity !== "progress") problems.push(found);
   if (foreign !== null) problems.push(foreign);
   if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
     problems.push(problem(describeClock(clockDifference), CLOCK_CURE));
   return problems;
+}
+
+/** What a greeting says that ends by itself. */
+export function progressOf(greeting: Greeting): Problem[] {
+  if (greeting.kind !== "hello") return [];
+  return stateProblems(greeting.hello.state).filter(({ severity }) => severity === "progress");
 }
 
 /** Whether what this client signs for a server may go out as version 2 alone, or unsigned calls were meant to. */
@@ -197,7 +238,7 @@ function isToldVersion1({ key, versions }: Settings, server: Address | undefined
 }
 
 function problem(text: string, fix: string): Problem {
-  return { text, fix, isPassing: false };
+  return { text, fix, severity: "problem", isOfMember: false };
 }
 
 /** `its clock is 3 ms behind this machine's` */

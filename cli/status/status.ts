@@ -1,23 +1,34 @@
 /** `dbsync status`: what each daemon says of itself, side by side, and what is not as it should be. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
 import { terminalColumns } from "../../net/terminal/table.js";
-import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
+import {
+  addClientOptions,
+  type ClientFlags,
+  readCount,
+  readSettings,
+  usedProfile,
+} from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
+import type { DaemonStatus } from "./daemon-status.js";
 import { explanation } from "./explanation.js";
 import { readFullStatus } from "./read-status.js";
-import { formatStatus } from "./status-text.js";
+import { readSettledStatus } from "./settling.js";
+import { formatStatus, waitingText } from "./status-text.js";
 import { beginWatching, type Show } from "./watching.js";
 
 interface StatusFlags extends ClientFlags {
   readonly watch?: boolean;
+  readonly wait?: number;
   readonly explain?: boolean;
 }
 
 /** Milliseconds between two looks. */
 const WATCH_EVERY_MS = 2000;
+const WAIT_SECONDS = 60;
+const MS_PER_SECOND = 1000;
 
 export function addStatus(program: Command): void {
   addClientOptions(
@@ -27,7 +38,19 @@ export function addStatus(program: Command): void {
   )
     .argument("[url]", "none: -s names the daemons", refuseUrl)
     .usage("[options]")
-    .option("--watch", "again every 2 s, until Ctrl-C: on a terminal in its place, else one below the other")
+    .option(
+      "--watch",
+      "again every 2 s, until q or Ctrl-C: on a terminal in its place, else one below the other",
+    )
+    .addOption(
+      new Option(
+        "--wait [seconds]",
+        `until all is well, for so long at most (default: ${WAIT_SECONDS}); meanwhile a line says what is missing`,
+      )
+        .argParser((text) => readCount(text, "Seconds are"))
+        .preset(String(WAIT_SECONDS))
+        .conflicts(["watch", "explain"]),
+    )
     .option("--explain", "say what each column means, and ask no daemon")
     .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full; with --watch a line each time')
     .addHelpText(
@@ -39,14 +62,16 @@ an administrator's key they tell of their software, keys, memory and clients, an
 of their timelines and members. Tables are 80 columns wide at most, or as wide as the terminal; what is cut
 stands in --json.
 
-A line behind the tables begins with FAIL, or with WARN for what need not be wrong, or mostly passes by itself.
+A line below the tables begins with FAIL for what is wrong, with WARN for what need not be wrong, or with WAIT for
+what ends by itself: daemons that start, catch up or take a snapshot. If there is none, all is well (exit code 0).
 
 Examples:
   dbsync status
   dbsync status -s 10.0.0.1,10.0.0.2 --json
+  dbsync status --wait 60 -k root-private.pem
   dbsync status --watch -k root-private.pem
   dbsync status --explain
-${exitCodeHelp("there is a FAIL: a daemon is not reached, not live, of another cluster, or something of it is wrong")}`,
+${exitCodeHelp("there is a FAIL, WARN or WAIT: a daemon is not reached, not live, of another cluster, or something of it is wrong")}`,
     )
     .action(status);
 }
@@ -61,6 +86,7 @@ function refuseUrl(): never {
 async function status(_: undefined, flags: StatusFlags): Promise<void> {
   if (flags.explain) return printText(explanation(terminalColumns()));
   const settings = readSettings(flags);
+  if (flags.wait !== undefined) return await waitUntilWell(settings, flags.wait, flags);
   const show = flags.watch ? beginWatching(showOnce(flags), flags.json ?? false) : showOnce(flags);
   for (;;) {
     const daemons = await readFullStatus(settings);
@@ -71,9 +97,15 @@ async function status(_: undefined, flags: StatusFlags): Promise<void> {
   }
 }
 
+async function waitUntilWell(settings: Settings, seconds: number, flags: StatusFlags): Promise<void> {
+  const daemons = await readSettledStatus(settings, seconds * MS_PER_SECOND, waitingText);
+  process.exitCode = lookCode(daemons, settings);
+  showOnce(flags)(daemons);
+}
+
 /** A key that cannot be used leaves out much, and is no fault of the daemons'. */
-export function lookCode(seen: readonly { readonly ok: boolean }[], settings: Settings): ExitCode {
-  if (!seen.every(({ ok }) => ok)) return EXIT.failed;
+export function lookCode(seen: readonly DaemonStatus[], settings: Settings): ExitCode {
+  if (waitingText(seen) !== null) return EXIT.failed;
   try {
     loadSigningKey(settings);
     return EXIT.ok;
@@ -85,8 +117,10 @@ export function lookCode(seen: readonly { readonly ok: boolean }[], settings: Se
 const showOnce =
   ({ json }: StatusFlags): Show =>
   (daemons) => {
-    if (json) printJson({ daemons });
-    else printText(formatStatus(daemons, { columns: terminalColumns(), stream: process.stdout }));
+    const profile = usedProfile();
+    if (json) return printJson(profile === null ? { daemons } : { profile: profile.name, daemons });
+    printText(formatStatus(daemons, { columns: terminalColumns(), stream: process.stdout }));
+    if (profile !== null) printText(`(by the profile ${profile.name})\n`);
   };
 
 function printText(text: string): void {

@@ -6,7 +6,7 @@ import { clip, fitted, tableLines, wrapped } from "../../net/terminal/table.js";
 import { bytesText, countText, millisecondsText, spanText } from "../shared/amounts.js";
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { sentencesOf } from "./status-text.js";
+import { readyText, sentencesOf } from "./status-text.js";
 
 /** Looks of which rates are shown. */
 const LOOKS_MOST = 40;
@@ -58,9 +58,8 @@ export interface WatchedScene {
 
 export function watchedLines({ daemons, rates, now, columns }: WatchedScene): ShownLine[] {
   const time = new Date(now).toTimeString().slice(0, 8);
-  const well = daemons.filter(({ ok }) => ok).length;
   const lines = [
-    line(`dbsync status: ${well} of ${daemons.length} well, ${time}, every 2 s, Ctrl-C ends`, "head"),
+    line(`dbsync status: ${readyText(daemons)}, ${time}, every 2 s, q ends`, "head"),
     ...(daemons.length === 0 ? [] : daemonLines(daemons, rates, columns)),
     ...timelineLines(daemons, rates, { now, columns }),
     ...memberLines(daemons, columns),

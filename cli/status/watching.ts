@@ -1,5 +1,6 @@
 /** What is shown again and again: on a terminal in its place, until a signal ends it, and then the cursor is back. */
 import { realEnvironment } from "../../client/shared/environment.js";
+import { endOnQ } from "../shared/quit-key.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { isScreen, Screen } from "./screen.js";
 import { Rates, watchedLines } from "./watched-report.js";
@@ -7,7 +8,7 @@ import { Rates, watchedLines } from "./watched-report.js";
 export type Show = (daemons: readonly DaemonStatus[]) => void;
 
 /**
- * Ctrl-C ends it with the code of the last look; a signal that ends it finds the terminal as it was, too.
+ * q and Ctrl-C end it with the code of the last look; a signal that ends it finds the terminal as it was, too.
  * @returns null: nobody watches a screen there
  */
 export function openScreen(): Screen | null {
@@ -15,9 +16,11 @@ export function openScreen(): Screen | null {
   // Whatever ends the process, a mistake of ours among it.
   process.once("exit", () => screen?.leave());
   process.once("SIGINT", () => process.exit());
+  const releaseKeys = screen === null ? () => {} : endOnQ(() => process.exit());
   for (const signal of ["SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => {
       screen?.leave();
+      releaseKeys();
       process.kill(process.pid, signal);
     });
   return screen;

@@ -7,7 +7,7 @@ import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
 import { stateOf } from "../status/daemon-report.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
-import { sentencesOf } from "../status/status-text.js";
+import { readyText, sentencesOf } from "../status/status-text.js";
 import { bars, headedLines, line, type ShownLine } from "../status/watched-report.js";
 import type { Activities, Activity } from "./activity.js";
 import { listLine } from "./list-line.js";
@@ -110,8 +110,7 @@ export interface TopScene {
 export function topLines({ rows, every, now, columns }: TopScene): readonly ShownLine[] {
   const time = new Date(now).toTimeString().slice(0, 8);
   const daemons = rows.map(({ daemon }) => daemon);
-  const well = daemons.filter(({ ok }) => ok).length;
-  const title = `dbsync top: ${well} of ${daemons.length} well, ${time}, every ${every} s, Ctrl-C ends`;
+  const title = `dbsync top: ${readyText(daemons)}, ${time}, every ${every} s, q ends`;
   const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     wrapped(shown(text), columns).map((part) => line(part, tone)),
   );

@@ -38,7 +38,7 @@ export function addTop(program: Command): void {
       ),
     )
     .addOption(
-      new Option("--rounds <number>", "end after so many looks (default: at Ctrl-C)").argParser((text) =>
+      new Option("--rounds <number>", "end after so many looks (default: at q or Ctrl-C)").argParser((text) =>
         Math.max(1, readCount(text, "Rounds are")),
       ),
     )

@@ -28,6 +28,9 @@ export interface OwnHeader {
   readonly conditions: readonly Condition[] | null;
 }
 
+const REVOKED =
+  "Its key was revoked: start it with a new data folder, or stop it and take it out of the lists.";
+
 export class OwnEnvelopes {
   readonly #recorder: EntryRecorder;
   readonly #context: ReplicaContext;
@@ -79,11 +82,15 @@ export class OwnEnvelopes {
     const recorder = this.#recorder;
     const known = recorder.ring.find(identity.id);
     if (known?.revokedAt === null) return null;
-    if (known !== undefined) return refused("not-let-in", "its key was revoked");
+    if (known !== undefined) return refused("not-let-in", REVOKED);
     const command = introductionOf(identity);
     const busy = recorder.refusal();
     if (busy !== null) return busy;
-    if (!mayEnter(recorder.ring, identity)) return refused("not-let-in", `sign ${command.join(" ")}`);
+    if (!mayEnter(recorder.ring, identity))
+      return refused(
+        "not-let-in",
+        `As administrator run: dbsync send -k root-private.pem ${command.join(" ")}`,
+      );
     const entry = this.sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import { makeExposition } from "../../net/admin/exposition.js";
 import { AdminServer } from "../../net/admin/server.js";
+import { foreignClient } from "../../net/connections/foreign-client.js";
 import type { ListenPlace } from "../../net/process/place.js";
 import { DashboardSite } from "./dashboard-site.js";
 import { type FrameSources, Frames } from "./frames.js";
@@ -22,5 +23,7 @@ export function makeAdmin(
   const site = new DashboardSite(new Frames(sources), (problem) =>
     log.error({ err: problem }, "an event of --admin could not be made"),
   );
-  return new AdminServer({ place, hosts, log, health, exposition: makeExposition(METRICS, sources), site });
+  const exposition = makeExposition(METRICS, sources);
+  const foreign = (chunk: Buffer) => foreignClient(chunk, "http");
+  return new AdminServer({ place, hosts, log, health, exposition, site, foreignClient: foreign });
 }

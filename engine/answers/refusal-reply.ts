@@ -14,5 +14,6 @@ export function replyOf(answer: Reply | Refused): Reply {
   if (answer.kind !== "refused") return answer;
   if (answer.code === "catching-up")
     return error(`LOADING This daemon takes no writes yet: ${answer.detail}.`);
+  if (answer.code === "not-let-in") return error(`ERR ${REFUSALS["not-let-in"].sentence} ${answer.detail}`);
   return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
 }

@@ -210,7 +210,7 @@ export const REFUSALS = {
   "not-permitted": { sentence: "The key's rules do not permit the command, or version 1 does not carry it." },
   "not-let-in": {
     sentence:
-      "This daemon's own key, which signs for clients that do not sign, is not authorized: as administrator, send the CLUSTER ADD command that dbsync status -k root-private.pem and the daemon's log show.",
+      "Writes are disabled: this daemon's own key, which signs for clients that do not sign, is not authorized.",
   },
   "empty-command": { sentence: "The command is empty." },
   "too-many-arguments": { sentence: "The command has more arguments than any command needs." },

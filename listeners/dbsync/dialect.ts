@@ -9,6 +9,7 @@ import {
   Dialect,
   type Served,
 } from "../../net/connections/dialect.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import { FrameQueue } from "../../protocol/frame-queue.js";
 import type { ConnectionHost } from "./connection-host.js";
 import type { Session } from "./session.js";
@@ -37,6 +38,10 @@ export class DbsyncDialect extends Dialect<Buffer> {
 
   get isProven(): boolean {
     return this.#session?.isProven ?? false;
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "dbsync");
   }
 
   /** A frame has --idle-timeout as a whole, in how many pieces ever. */

@@ -5,6 +5,7 @@
 
 import { type Answer, type Closing, closing } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import { JsonLineParser } from "../../protocol/json/json-lines.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
@@ -36,6 +37,10 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
     this.#session = session;
     this.#maxRequestBytes = host.limits.maxRequestBytes;
     this.parser = new JsonLineParser(this.#maxRequestBytes);
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "json");
   }
 
   /** The original's clients may begin with NULs, which it trims. */

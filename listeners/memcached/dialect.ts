@@ -2,6 +2,7 @@
 
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
@@ -23,6 +24,10 @@ export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   constructor(host: MemcachedHost) {
     super(host, new MemcachedSession(host));
     this.#host = host;
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "memcached");
   }
 
   /** memcached's binary protocol begins with a byte that is no text. */

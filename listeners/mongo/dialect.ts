@@ -2,6 +2,7 @@
 
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MongoMessage } from "../../protocol/mongo/message.js";
 import { MESSAGE_BYTES_MAX } from "../../protocol/mongo/message.js";
@@ -34,6 +35,10 @@ export class MongoDialect extends SessionDialect<MongoMessage> {
     super(host, session);
     this.#host = host;
     this.#session = session;
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "mongo");
   }
 
   override next(pending: number): MongoMessage | null {

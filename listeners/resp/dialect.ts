@@ -12,6 +12,7 @@ import {
   Dialect,
 } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import type { RespRequestParser } from "../../protocol/resp/resp-request-parser.js";
@@ -74,6 +75,11 @@ export class RespDialect extends Dialect<Argv> {
 
   override get doing(): ClientDoing {
     return { name: this.#session.guest.name ?? "", command: this.#client.lastCommand ?? "" };
+  }
+
+  /** Lines such as those of memcached are inline commands of Redis. */
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "resp", ["memcached"]);
   }
 
   override isFirstByte(byte: number): boolean {

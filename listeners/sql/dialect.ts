@@ -2,6 +2,7 @@
 
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ERROR_HEAD, errorFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
@@ -26,6 +27,10 @@ export class SqlDialect extends SessionDialect<ByteString> {
   constructor(host: SqlHost) {
     super(host, new SqlSession(host));
     this.#host = host;
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "sql");
   }
 
   override isFirstByte(byte: number): boolean {

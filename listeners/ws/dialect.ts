@@ -14,6 +14,11 @@ export class WsDialect extends DbsyncDialect {
     this.#socket = socket;
   }
 
+  /** What is here has changed over to WebSocket already. */
+  override foreignClient(): null {
+    return null;
+  }
+
   override get heldBytes(): number {
     return super.heldBytes + this.#socket.unfinishedBytes;
   }

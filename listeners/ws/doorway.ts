@@ -3,9 +3,14 @@ import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { type NotHttp, refuseNotHttp } from "../../net/admin/not-http.js";
+import { foreignClient } from "../../net/connections/foreign-client.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { MessageSocket } from "./message-socket.js";
 import { isWelcome } from "./origins.js";
+
+const NO_PAGES =
+  "This port serves WebSocket (--ws), for pages that send commands. The dashboard, /healthz and /metrics are served by --admin.\n";
 
 /** What a client names that wants nothing but version 2. */
 const PROTOCOL = "dbsync2";
@@ -40,8 +45,10 @@ export class Doorway {
       perMessageDeflate: false,
     });
     this.#http.on("request", (_request, response) => {
-      response.writeHead(426, { connection: "close", upgrade: "websocket" }).end();
+      const type = { "content-type": "text/plain; charset=utf-8" };
+      response.writeHead(426, { ...type, connection: "close", upgrade: "websocket" }).end(NO_PAGES);
     });
+    this.#http.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
     this.#http.on("upgrade", (request, socket, head) => this.#changeOver(request, socket, head));
   }
 
@@ -53,22 +60,34 @@ export class Doorway {
     return socket;
   }
 
+  #refuse(problem: NotHttp, raw: Duplex): void {
+    const { rawPacket } = problem;
+    const foreign = rawPacket === undefined ? null : foreignClient(rawPacket, "ws", ["http"]);
+    refuseNotHttp(problem, raw, foreign?.answer ?? null);
+    const socket = this.#coming.get(raw);
+    if (foreign !== null && socket !== undefined) this.#note("malformed", socket, foreign.detail);
+  }
+
   #changeOver(request: IncomingMessage, raw: Duplex, head: Buffer): void {
     const socket = this.#coming.get(raw);
     if (socket === undefined) return void raw.destroy();
     const { origin, host } = request.headers;
     if (!isWelcome({ origin, host }, this.#origins, this.#address)) {
       raw.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      this.#refused(socket, origin ?? "");
+      this.#note("wrong-origin", socket, origin ?? "");
       return;
     }
     this.#ws.options.maxPayload = this.#host.limits.maxRequestBytes + FRAME_HEAD_BYTES;
     this.#ws.handleUpgrade(request, raw, head, (messages) => socket.open(messages));
   }
 
-  #refused({ remoteAddress, remotePort }: MessageSocket, origin: string): void {
+  #note(
+    reason: "malformed" | "wrong-origin",
+    { remoteAddress, remotePort }: MessageSocket,
+    detail: string,
+  ): void {
     const { refusals, observer } = this.#host;
-    refusals.note("wrong-origin", { remote: `${remoteAddress}:${remotePort}`, detail: origin });
-    observer.refused("ws", "wrong-origin");
+    refusals.note(reason, { remote: `${remoteAddress}:${remotePort}`, detail });
+    observer.refused("ws", reason);
   }
 }

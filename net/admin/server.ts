@@ -4,13 +4,16 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
+import { LogThrottle } from "../process/log-throttle.js";
 import { isLoopback } from "../process/loopback.js";
 import { formatPlace, type ListenPlace } from "../process/place.js";
 import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
 import { isOurHost } from "./asked-host.js";
 import type { Exposition } from "./exposition.js";
+import { type NotHttp, refuseNotHttp } from "./not-http.js";
 import type { Site } from "./site.js";
 import { boundVisitors } from "./visitors.js";
 
@@ -24,6 +27,8 @@ const MAX_HEADER_BYTES = 8 * 1024;
 const REQUEST_MS = 5000;
 /** Milliseconds between two looks at those times. */
 const CHECK_MS = 1000;
+/** Milliseconds for which clients of one wrong protocol are one line of the log. */
+const REFUSED_LOG_MS = 10_000;
 
 /** A whole answer. */
 interface Page {
@@ -52,14 +57,25 @@ export interface AdminServerParts {
   /** For people; not there: none. */
   readonly site?: Site;
   readonly log: Logger;
+  /** What a client is that speaks no HTTP, by its first bytes; null: not known. */
+  readonly foreignClient?: (chunk: Buffer) => WrongClient | null;
+}
+
+interface WrongClient {
+  readonly spoken: string;
+  readonly detail: string;
+  readonly answer: string | null;
 }
 
 export class AdminServer implements Service {
   readonly #parts: AdminServerParts;
   readonly #server: Server;
+  readonly #throttle: LogThrottle;
 
   constructor(parts: AdminServerParts) {
     this.#parts = parts;
+    const { log } = parts;
+    this.#throttle = new LogThrottle({ log, uptime: () => performance.now(), periodMs: REFUSED_LOG_MS });
     this.#server = createServer(
       {
         maxHeaderSize: MAX_HEADER_BYTES,
@@ -71,6 +87,7 @@ export class AdminServer implements Service {
       (request, response) => this.#serve(request, response),
     );
     boundVisitors(this.#server, MAX_CONNECTIONS);
+    this.#server.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
     // Without a listener of its own, Node destroys the socket: one that asks and does not read goes too.
     this.#server.setTimeout(REQUEST_MS);
   }
@@ -106,6 +123,15 @@ export class AdminServer implements Service {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
     await closed;
+  }
+
+  #refuse(problem: NotHttp, socket: Duplex): void {
+    const { rawPacket } = problem;
+    const foreign = rawPacket === undefined ? null : (this.#parts.foreignClient?.(rawPacket) ?? null);
+    refuseNotHttp(problem, socket, foreign?.answer ?? null);
+    if (foreign === null) return;
+    const { spoken, detail } = foreign;
+    this.#throttle.warn(spoken, { detail }, "A client that speaks no HTTP came to --admin.");
   }
 
   /** Whatever a request makes fail ends its own connection, and nothing else. */

@@ -179,10 +179,10 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     const dialect = this.#dialect;
     if (this.#isStranger) this.#host.heard(this);
     traceFrame(this.#host.log, "received", this.remote, chunk);
-    const wrong = this.#hasBegun ? null : wrongBeginning(dialect, chunk);
-    this.#hasBegun = true;
-    if (wrong !== null) return void this.#close(wrong);
     try {
+      const wrong = this.#hasBegun ? null : wrongBeginning(dialect, chunk);
+      this.#hasBegun = true;
+      if (wrong !== null) return void this.#close(wrong);
       if (dialect.push(chunk)) this.activeAt = this.#host.environment.uptime();
     } catch (problem) {
       return void this.#close(readingFailed(problem));

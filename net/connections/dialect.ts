@@ -4,6 +4,7 @@
  */
 import type { ClientSocket } from "./client-socket.js";
 import type { ConnectionRefusal } from "./connection-refusals.js";
+import type { ForeignClient } from "./foreign-client.js";
 
 /** An answer that is not handed over as one string. */
 export interface LongAnswer {
@@ -133,6 +134,11 @@ export abstract class Dialect<Request> {
   /** Whether the client waits for data: it is read from, whatever it sends, else nobody would learn that it has gone. */
   get listensOn(): boolean {
     return false;
+  }
+
+  /** Returns what a client is whose first bytes are another protocol's; null: nothing else is known of them. */
+  foreignClient(_chunk: Buffer): ForeignClient | null {
+    return null;
   }
 
   /** Whether a connection may begin with this byte: else it closes, and none of its bytes counts as a request. */

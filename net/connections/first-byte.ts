@@ -3,6 +3,7 @@
  * chose: in a session ticket, say, or a server's name. None of them may count as a request.
  */
 import { type Closing, closing } from "./dialect.js";
+import type { ForeignClient } from "./foreign-client.js";
 
 const BLANK = new Set([0x09, 0x0a, 0x0b, 0x0c, 0x0d]);
 const SPACE = 0x20;
@@ -10,8 +11,6 @@ const DELETE = 0x7f;
 /** Of bytes from 0x80 on, those that begin a character of UTF-8. */
 const LEAD_MIN = 0xc2;
 const LEAD_MAX = 0xf4;
-/** A record of a TLS handshake. */
-const TLS_HANDSHAKE = 0x16;
 
 /** Whether a text in UTF-8 may begin with a byte. */
 export function isTextByte(byte: number): boolean {
@@ -19,12 +18,17 @@ export function isTextByte(byte: number): boolean {
   return byte < DELETE || (byte >= LEAD_MIN && byte <= LEAD_MAX);
 }
 
-/** Returns why a connection closes that begins with a chunk: immediately, without a word. null: its dialect takes the first byte. */
+/** Returns why a connection closes that begins with a chunk. null: its dialect takes it. */
 export function wrongBeginning(
-  dialect: { isFirstByte(byte: number): boolean },
-  [byte]: Buffer,
+  dialect: {
+    foreignClient(chunk: Buffer): ForeignClient | null;
+    isFirstByte(byte: number): boolean;
+  },
+  chunk: Buffer,
 ): Closing | null {
+  const foreign = dialect.foreignClient(chunk);
+  if (foreign !== null) return closing("malformed", foreign.detail, foreign.answer);
+  const [byte] = chunk;
   if (byte === undefined || dialect.isFirstByte(byte)) return null;
-  const what = byte === TLS_HANDSHAKE ? "TLS, to a port that speaks none" : "no text";
-  return closing("malformed", `the first byte is 0x${byte.toString(16).padStart(2, "0")}: ${what}`, null);
+  return closing("malformed", `the first byte is 0x${byte.toString(16).padStart(2, "0")}: no text`, null);
 }

@@ -41,9 +41,9 @@ export function tableLines(given: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** The same rows, their widest cells cut as far as it needs for no line to be longer. */
+/** The same rows, their widest cells cut as far as it needs for no line to be longer; addresses stay different from each other. */
 export function fitted(given: readonly (readonly string[])[], columns: number): string[][] {
-  const rows = given.map((row) => row.map(shown));
+  const rows = given.map((row) => row.map((cell) => withoutScheme(shown(cell))));
   const widths = widthsOf(rows);
   let excess = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
   for (; excess > 0; excess--) {
@@ -51,7 +51,52 @@ export function fitted(given: readonly (readonly string[])[], columns: number): 
     if (widest <= CELL_CHARS_MIN) break;
     widths[widths.indexOf(widest)] = widest - 1;
   }
-  return rows.map((row) => row.map((cell, column) => clip(cell, widths[column] ?? 0)));
+  const addresses = widths.map((width, column) =>
+    clippedAddresses(
+      rows.map((row) => row[column] ?? "").filter((cell) => ADDRESS.test(cell)),
+      width,
+    ),
+  );
+  return rows.map((row) =>
+    row.map((cell, column) => addresses[column]?.get(cell) ?? clip(cell, widths[column] ?? 0)),
+  );
+}
+
+const ADDRESS = /^\S+:\d+$/;
+
+/** Returns an address without `dbsyncs://` and the like; any other text as it is. */
+export const withoutScheme = (text: string): string => text.replace(/^[a-z][a-z0-9]*:\/\/(?=\S+$)/, "");
+
+/** Returns the addresses, each cut in its middle; where that makes two alike, within what they have in common. */
+export function clippedAddresses(addresses: readonly string[], chars: number): ReadonlyMap<string, string> {
+  const all = [...new Set(addresses)];
+  const middle = new Map(all.map((address) => [address, clipMiddle(address, chars)]));
+  if (new Set(middle.values()).size === all.length) return middle;
+  const [first = ""] = all;
+  const common = (from: (text: string, count: number) => string): number => {
+    let count = 0;
+    while (count < first.length && all.every((one) => from(one, count + 1) === from(first, count + 1)))
+      count++;
+    return count;
+  };
+  const start = common((text, count) => text.slice(0, count));
+  const end = common((text, count) => text.slice(Math.max(0, text.length - count)));
+  return new Map(
+    all.map((address) => {
+      const own = address.slice(start > 1 ? start : 0, address.length - end);
+      const left = chars - own.length - 2;
+      const tail = left > 0 ? address.slice(address.length - Math.min(left, end)) : "";
+      const text = `${start > 1 ? "…" : ""}${own}${end > tail.length ? "…" : ""}${tail}`;
+      return [address, clipMiddle(text, chars)];
+    }),
+  );
+}
+
+function clipMiddle(text: string, chars: number): string {
+  if (text.length <= chars) return text;
+  const head = Math.max(0, Math.floor((chars - 1) / 2));
+  const tail = Math.max(0, chars - 1 - head);
+  return `${text.slice(0, head)}…${text.slice(text.length - tail)}`;
 }
 
 /** How wide lines may be that nothing breaks. */
@@ -59,7 +104,7 @@ export function terminalColumns(stream: NodeJS.WriteStream = process.stdout): nu
   return (stream.isTTY ? stream.columns : 0) || COLUMNS_USUAL;
 }
 
-/** Its end is what tells addresses apart less often. */
+/** Cuts the end. */
 export function clip(text: string, chars: number): string {
   return text.length <= chars ? text : `${text.slice(0, Math.max(0, chars - 1))}…`;
 }

@@ -1,10 +1,10 @@
 /** What is bad about a daemon besides its timeline, and what to do: the sentences of dbsync doctor, of the dashboard too. */
-import type { Problem } from "./problem.js";
+import type { Problem, Severity } from "./problem.js";
 
 /** Messages of a stream that a daemon may be behind without a problem; the alarm's number. */
 const BEHIND_MAX = 10_000;
 
-export const INCOMPLETE = "it is not yet complete";
+export const INCOMPLETE = "it is catching up";
 
 /** @param name  of the database; "": not known */
 export const backendProblem = (name: string): Problem =>
@@ -16,12 +16,7 @@ export const backendProblem = (name: string): Problem =>
 /** @param state  as its hello says */
 export function stateProblems(state: string): Problem[] {
   if (state === "catching-up")
-    return [
-      {
-        ...problem(INCOMPLETE, "wait; its log says how far it is, or that its disk has failed"),
-        isPassing: true,
-      },
-    ];
+    return [problem(INCOMPLETE, "its log says how far it is, or that its disk has failed", "progress")];
   if (state === "isolated")
     return [problem("it is cut off from most of its peers, or from the stream of --order", "see its log")];
   return [];
@@ -41,9 +36,9 @@ export function orderProblem({ trouble, behind }: DiagnosedOrder): Problem | nul
   }
   if (behind <= BEHIND_MAX) return null;
   const text = `it is ${behind} messages behind the stream of its --order`;
-  return { ...problem(text, "wait; if it stays so, see dbsync top"), isPassing: true };
+  return problem(text, "see dbsync top, and its log", "progress");
 }
 
-function problem(text: string, fix: string): Problem {
-  return { text, fix, isPassing: false };
+function problem(text: string, fix: string, severity: Severity = "problem"): Problem {
+  return { text, fix, severity, isOfMember: false };
 }

@@ -1,8 +1,13 @@
-/** What is wrong, as dbsync doctor and the dashboard show it. */
+/** The problems of a daemon, as dbsync doctor and the dashboard show them. */
 
-/** `fix`: what to do. `isPassing`: it may end by itself. */
+/** `problem`: needs an operator. `remark`: may be intended. `progress`: ends by itself. */
+export type Severity = "problem" | "remark" | "progress";
+
 export interface Problem {
   readonly text: string;
+  /** What to do. */
   readonly fix: string;
-  readonly isPassing: boolean;
+  readonly severity: Severity;
+  /** Whether it is about a member, or the connection to it; the daemon itself may be well. */
+  readonly isOfMember: boolean;
 }

@@ -16,8 +16,8 @@ export function publicProblems(report: TimelineReport, now: number): Problem[] {
     differing: report.differing.map((difference) => ({ ...difference, key: HIDDEN_KEY })),
     authorize: report.authorize === null ? null : HIDDEN_COMMAND,
   };
-  const { problems, remarks } = diagnose(diagnosed(hidden), [], now);
-  return [...problems, ...remarks].map((problem) => ({
+  const { problems, remarks, progress } = diagnose(diagnosed(hidden), { others: [], now });
+  return [...problems, ...remarks, ...progress].map((problem) => ({
     ...problem,
     text: problem.text.replace(ID, "…"),
     fix: problem.fix.replace(ID, "…"),

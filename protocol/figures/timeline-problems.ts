@@ -1,8 +1,11 @@
 /** What is bad about a timeline and its members, and what to do. */
 
 import { dateText } from "../version-2/envelope.js";
-import type { Problem } from "./problem.js";
+import type { Problem, Severity } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
+
+/** What is known of a member from the member itself; null: it was not asked. */
+export type Standing = "away" | "busy" | "ready" | null;
 
 /** Members' clocks further off than this are counted as wrong by themselves as well. */
 const SKEW_MOST_MS = 2000;
@@ -12,6 +15,10 @@ const STABLE_BEHIND_MOST_MS = 120_000;
 const AHEAD_MOST_MS = 120_000;
 /** Envelopes; more are on the way only after an absence. */
 const LAG_MOST = 10_000;
+/** After its start a daemon connects to its members, which may be starting too. */
+const STARTING_MS = 60_000;
+/** What takes longer, and reports nothing that it receives or applies, waits for something that does not come. */
+const CATCHING_UP_MOST_MS = 300_000;
 
 /** What a daemon reports, and what follows from it. */
 export interface DiagnosedTimeline extends TimelineReport {
@@ -37,25 +44,28 @@ export function diagnosed(report: TimelineReport): DiagnosedTimeline {
   };
 }
 
-/** What is wrong, and what need not be. */
+/** What is wrong, what need not be, and what ends by itself. */
 export interface Diagnosis {
   readonly problems: readonly Problem[];
   readonly remarks: readonly Problem[];
+  readonly progress: readonly Problem[];
 }
 
-/**
- * @param others  the other daemons' timelines, as far as they are known
- * @param now     milliseconds since 1970
- */
+export interface Surroundings {
+  /** The other daemons' timelines, as far as they are known. */
+  readonly others: readonly DiagnosedTimeline[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly standingOf?: (member: MemberReport) => Standing;
+}
+
 export function diagnose(
   timeline: DiagnosedTimeline,
-  others: readonly DiagnosedTimeline[],
-  now: number,
+  { others, now, standingOf = () => null }: Surroundings,
 ): Diagnosis {
-  const problems: Problem[] = [];
-  const remarks: Problem[] = [];
-  const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
-  const passing = (text: string, fix: string) => remarks.push({ text, fix, isPassing: true });
+  const found = { problems: [], remarks: [], progress: [] };
+  const adders = addersTo(found, false);
+  const { bad, warn, passing } = adders;
   const { failure, skewed, members, quarantined, dropped, waiting, durable } = timeline;
   const { taking, order, lostGroups, revoked } = timeline;
   if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
@@ -64,7 +74,7 @@ export function diagnose(
       `its own key was revoked (${revoked} says so), so it takes no writes, and is no member any more`,
       "start it with a new data folder, or stop it and take it out of the lists",
     );
-  diagnoseList(timeline, bad, passing);
+  diagnoseList(timeline, adders);
   if (lostGroups > 0)
     bad(
       `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} not in its log when it was started`,
@@ -77,19 +87,28 @@ export function diagnose(
       "set its clock if it is still ahead, and restart it",
     );
   const { settledFingerprint } = timeline;
-  if (others.some((other) => other.settledFingerprint !== settledFingerprint))
+  if (
+    isComplete(timeline) &&
+    others.some((other) => isComplete(other) && other.settledFingerprint !== settledFingerprint)
+  )
     bad(
       "it does not hold the same as the others",
-      "are they connected? If it stays so for a minute, run dbsync log verify on its folder",
+      "connect it with them (dbsync members list); if it is connected, run dbsync log verify on its folder",
     );
   const connected = members.filter(({ connection }) => connection === "connected");
   if (members.some(isOther)) diagnoseFinal(timeline, now, bad);
-  for (const member of members.filter(isOther))
-    if (timeline.unlisted === null || !isLetGo(member)) diagnoseMember(member, bad, passing);
+  const isStarting = timeline.started !== null && now - timeline.started < STARTING_MS;
+  for (const member of members.filter(isOther)) {
+    if (timeline.unlisted !== null && isLetGo(member)) continue;
+    diagnoseMember(member, { isStarting, standing: standingOf(member) }, addersTo(found, true));
+  }
   diagnoseState(timeline, bad);
-  if (timeline.mirror !== null) diagnoseMirror(timeline.mirror, bad, passing);
+  if (timeline.mirror !== null) diagnoseMirror(timeline.mirror, adders);
   if (taking !== null)
-    passing(`it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`, "wait");
+    passing(
+      `it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`,
+      LOG_TELLS,
+    );
   if (order !== null)
     bad(
       "it lacks envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
@@ -98,20 +117,51 @@ export function diagnose(
     );
   diagnoseLosses(timeline, bad);
   if (dropped > 0)
-    bad(
-      `${dropped} envelopes of members were let go, since their signer's key did not come`,
-      "do all daemons have the same keys? dbsync keys list",
-    );
-  else if (quarantined > 0)
-    passing(`${quarantined} envelopes wait for their signer's key`, "wait some seconds");
-  if (waiting > LAG_MOST)
-    passing(`${waiting} envelopes wait to be applied`, "wait; its log says how far it is");
+    bad(`${dropped} envelopes of members were let go, since their signer's key did not come`, KEYS_CURE);
+  else if (quarantined > 0) passing(`${quarantined} envelopes wait for their signer's key`, KEYS_CURE);
+  if (waiting > LAG_MOST) passing(`${waiting} envelopes wait to be applied`, LOG_TELLS);
   if (!durable && connected.length === 0)
-    passing(
+    warn(
       "it keeps everything in memory, and no other daemon has it",
       "start it with --data, or start its peers",
     );
-  return { problems, remarks };
+  return found;
+}
+
+const LOG_TELLS = "its log says how far it is";
+const KEYS_CURE = "do all daemons have the same keys? dbsync keys list";
+
+type Add = (text: string, fix: string) => void;
+
+/** One for each grade of a finding. */
+interface Adders {
+  readonly bad: Add;
+  readonly warn: Add;
+  readonly passing: Add;
+}
+
+function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean): Adders {
+  const into =
+    (list: Problem[], severity: Severity): Add =>
+    (text, fix) =>
+      void list.push({ text, fix, severity, isOfMember });
+  return {
+    bad: into(found.problems, "problem"),
+    warn: into(found.remarks, "remark"),
+    passing: into(found.progress, "progress"),
+  };
+}
+
+/** A daemon that is catching up does not yet hold what the others hold. */
+const isComplete = ({ state }: DiagnosedTimeline): boolean => state !== "catching-up";
+
+/** Returns since when a daemon is catching up without a sign of progress, as a problem; null: it is not, or not for long. */
+export function standingStill({ started, taking, waiting }: DiagnosedTimeline, now: number): Problem | null {
+  const minutes = started === null ? 0 : Math.floor((now - started) / 60_000);
+  if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MOST_MS) return null;
+  const text = `it is still catching up ${minutes} minutes after its start`;
+  const fix = "its log says what it waits for; start the members that are away (dbsync members list)";
+  return { text, fix, severity: "problem", isOfMember: false };
 }
 
 /** Digits of an id that people are shown, and bytes of a key. */
@@ -169,8 +219,6 @@ const isLetGo = ({ trouble }: MemberReport): boolean =>
 const keptFrom = ({ prunedTo }: MemberReport): string =>
   `it keeps those from ${dateText((prunedTo ?? 0) + 1)} on`;
 
-type Add = (text: string, fix: string) => void;
-
 /** The reason ends with what to do. */
 function diagnoseStandstill(standstill: string, bad: Add): void {
   const [reason = "", ...cure] = standstill.split(": ");
@@ -195,8 +243,7 @@ function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad:
 /** Why it takes nothing although nothing has failed, and what is to be done about the list of members. */
 function diagnoseList(
   { unlisted, lists, joining, standstill, authorize }: DiagnosedTimeline,
-  bad: Add,
-  passing: Add,
+  { bad, warn, passing }: Adders,
 ): void {
   if (standstill !== null) diagnoseStandstill(standstill, bad);
   if (unlisted !== null)
@@ -211,7 +258,7 @@ function diagnoseList(
     );
   // Not a failure: clients that sign are served, and the daemon may have no others.
   else if (authorize !== null)
-    passing(
+    warn(
       "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
       `as administrator: dbsync send -k root-private.pem ${authorize}`,
     );
@@ -223,18 +270,32 @@ function diagnoseList(
   if (joining)
     passing(
       "a list of members has added it, and it has yet to hear from a live one of them",
-      "wait; start those of them that are away (dbsync members list)",
+      "start those of them that are away (dbsync members list)",
     );
 }
 
-function diagnoseMember(member: MemberReport, bad: Add, passing: Add): void {
-  const { address, id, connection, trouble, skew, equal, lag, behind, refusals, state, lacking, listed } =
-    member;
+/** What a daemon may say of a member to which it has no connection, if that member has only just been started. */
+const isUnanswered = (trouble: string | null): boolean =>
+  trouble === null || !/^(it|its|no|the) /i.test(trouble);
+
+function diagnoseMember(
+  member: MemberReport,
+  { isStarting, standing }: { readonly isStarting: boolean; readonly standing: Standing },
+  { bad, warn, passing }: Adders,
+): void {
+  const { address, id, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
+  const isNew = isStarting && member.lastHeard === null;
   if (listed === false) {
-    passing(`${address} is not on the list of members`, "take it out of peer; or dbsync members add it");
+    warn(`${address} is not on the list of members`, "take it out of peer; or dbsync members add it");
     return;
   }
   if (connection !== "connected") {
+    // What that daemon's own line says already.
+    if (standing === "away" && isUnanswered(trouble)) return;
+    if ((isNew || standing === "busy") && isUnanswered(trouble)) {
+      passing(`it connects to its member ${address}`, cureOf(trouble ?? "", { address, id }));
+      return;
+    }
     bad(
       `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
       cureOf(trouble ?? "", { address, id }),
@@ -246,7 +307,8 @@ function diagnoseMember(member: MemberReport, bad: Add, passing: Add): void {
       `it lacks envelopes that its member ${address} keeps no more (${keptFrom(member)})`,
       "it takes a snapshot that most members have signed, once there is one; if it stays so, see its log",
     );
-  if (state === "catching-up") passing(`its member ${address} is not yet complete`, "wait some seconds");
+  if (state === "catching-up" && standing === null)
+    passing(`its member ${address} is catching up`, "that daemon's log says how far it is");
   if (skew !== null && Math.abs(skew) > SKEW_MOST_MS)
     bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");
   if (refusals > 0)
@@ -254,28 +316,25 @@ function diagnoseMember(member: MemberReport, bad: Add, passing: Add): void {
       `it has refused ${refusals} envelopes of its member ${address}`,
       "its log says why; run dbsync log verify there",
     );
-  if (equal === false)
-    passing(
-      `it did not hold the same as its member ${address} when that was heard last`,
-      "wait some seconds",
-    );
   if (lag + behind > LAG_MOST)
-    passing(`${lag + behind} envelopes are on their way between it and ${address}`, "wait");
+    passing(
+      `${lag + behind} envelopes are on their way between it and ${address}`,
+      "see dbsync top, and the network between them",
+    );
 }
 
 function diagnoseMirror(
   { redis, state, trouble, foreign, refused }: MirrorReport,
-  bad: Add,
-  passing: Add,
+  { bad, warn, passing }: Adders,
 ): void {
   if (trouble !== null)
     bad(
       `its mirror ${redis} is not written to (${trouble})`,
       "mend that Redis: it is brought level by itself; the daemon answers meanwhile",
     );
-  else if (state === "comparing") passing(`its mirror ${redis} is being compared`, "wait");
+  else if (state === "comparing") passing(`its mirror ${redis} is being compared`, LOG_TELLS);
   if (foreign > 0)
-    passing(
+    warn(
       `others have changed ${foreign} keys in its mirror ${redis}, since it was started, which it has taken back`,
       "let nothing else write there (in Redis, a user of the daemon's own)",
     );

@@ -29,6 +29,12 @@ const chunk = (value: string) => `redis:${value.length + 1}:${value}\0`;
 const answer = (value: string) => `ds:${chunk(value).length}:${chunk(value)}`;
 const value = (text: string): OwnOutcome => ({ response: answer(text), closed: false });
 
+const NO_HTTP_TEXT =
+  "this port serves dbsync's protocol (--port), and this is a browser or another client of HTTP; the dashboard is served by --admin, pages that send commands by --ws\n";
+const NO_HTTP_HERE =
+  "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n" +
+  `Connection: close\r\nContent-Length: ${NO_HTTP_TEXT.length}\r\n\r\n${NO_HTTP_TEXT}`;
+
 export const differences: readonly Difference[] = [
   {
     original: "nil and empty array: nothing is sent",
@@ -148,6 +154,12 @@ export const differences: readonly Difference[] = [
     ours: "above --max-request-bytes: closed immediately",
     php: "never sent by the extension",
     vectors: { "length-int-overflow": CLOSED },
+  },
+  {
+    original: "a request of a browser (HTTP): closed, nothing is sent",
+    ours: "answered in HTTP, 400 and the options that serve browsers, and closed",
+    php: "never sent by the extension",
+    vectors: { "garbage-http": { response: NO_HTTP_HERE, closed: true } },
   },
   {
     original: "fewer than five bytes of garbage: waits for more",

@@ -62,7 +62,12 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
     version: "0.1.0",
     state: "live",
     isHealthy: true,
-    problems: problems.map((text) => ({ text, fix: "start it", isPassing: false })),
+    problems: problems.map((text) => ({
+      text,
+      fix: "start it",
+      severity: "problem" as const,
+      isOfMember: false,
+    })),
     sample: SAMPLE.at(-1) ?? null,
     listeners: [{ name: "dbsync-v2", ok: 12_345, errors: 6, connections: 7 }],
     refusals: [{ listener: "dbsync-v2", reason: "bad-signature", count: 3 }],

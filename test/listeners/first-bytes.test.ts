@@ -1,5 +1,6 @@
 /** Clients of other protocols that carry lines which an attacker chose: no listener takes one of them for a request. */
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { OPTIONS } from "../../options/table.js";
 import { makeFolder, startReplica } from "../daemon/replicas.js";
@@ -64,6 +65,81 @@ for (const name of NAMES) {
   });
 }
 
+/** What clients of each protocol begin with; `SECRET` is nothing that may come back. */
+const BEGINNINGS = {
+  http: "GET /SECRET HTTP/1.1\r\nHost: SECRET\r\n\r\n",
+  resp: "*2\r\n$3\r\nGET\r\n$6\r\nSECRET\r\n",
+  memcached: "get SECRET\r\n",
+  json: '["get","SECRET"]\n',
+  dbsync: "ds2:6:SECRET",
+} as const;
+
+/** A web server answers what it does not know all the same. */
+const NOTHING = /^$/;
+
+/** By the protocol of the client: what it is answered, and the option that serves it. */
+const ANSWERS = {
+  http: [/^HTTP\/1\.1 400 Bad Request\r\n(?:[^\r]+\r\n)*\r\n[^\r\n]+\n$/, "--admin"],
+  resp: [/^-ERR [^\r\n]+\r\n$/, "--resp"],
+  memcached: [/^CLIENT_ERROR [^\r\n]+\r\n$/, "--memcached"],
+  json: [/^\{"status":"error","message":"[^"]+"\}\n\r$/, "--json"],
+  mongo: [NOTHING, "--mongo"],
+  dbsync: [NOTHING, "--port"],
+} as const;
+type Speaker = keyof typeof ANSWERS;
+const SPEAKERS = Object.keys(ANSWERS) as Speaker[];
+
+test("a client at the wrong port: one line, in its own protocol, names the option that serves it, and repeats nothing", async () => {
+  await using all = await startDaemon([
+    ...["resp", "memcached", "json", "mongo", "sql", "admin"].flatMap((name) => [`--${name}`, "0"]),
+  ]);
+  const served = async (msg: string) => (await all.logged((line) => line.msg === msg))["port"] as number;
+  const ports = {
+    dbsync: await served("listening"),
+    http: await served("serving /healthz and /metrics"),
+    mongo: await served("serving MongoDB clients"),
+    resp: await served("serving Redis clients"),
+    memcached: await served("serving memcached clients"),
+    json: await served("serving JSON clients"),
+    sql: await served("serving SQL clients"),
+  };
+  for (const [here, port] of Object.entries(ports))
+    for (const speaker of SPEAKERS) {
+      // An inline command of Redis.
+      if (here === speaker || (here === "resp" && speaker === "memcached")) continue;
+      const [own, option] = ANSWERS[speaker];
+      const form = here === "http" && own === NOTHING ? /^HTTP\/1\.1 400 Bad Request\r\n/ : own;
+      const name = `${speaker} at ${here}`;
+      const bytes = beginningOf(speaker);
+      const answer = await answerUntilClosed(port, bytes);
+      assert.match(answer, form, name);
+      assert.doesNotMatch(answer, /SECRET/, name);
+      if (own !== NOTHING) assert.ok(answer.includes(` ${option}`), `${name}: ${answer}`);
+      const line = await all.logged(({ detail }) => new RegExp(`served by ${option}`).test(String(detail)));
+      assert.doesNotMatch(JSON.stringify(line), /SECRET/);
+    }
+  // Bytes that are cut end no daemon.
+  for (const port of Object.values(ports))
+    for (const speaker of SPEAKERS)
+      for (const length of [1, 5, 15]) {
+        const socket = connect({ host: "127.0.0.1", port }).on("error", () => {});
+        socket.end(Buffer.from(beginningOf(speaker)).subarray(0, length));
+        await new Promise((resolve) => socket.resume().once("close", resolve));
+      }
+  assert.match(await answerUntilClosed(ports.sql, BEGINNINGS.resp), ANSWERS.resp[0]);
+});
+
+const beginningOf = (speaker: Speaker): string | Buffer =>
+  speaker === "mongo" ? mongoHello() : BEGINNINGS[speaker];
+
+/** A message of kind 2013 with an empty body. */
+function mongoHello(): Buffer {
+  const message = Buffer.alloc(21);
+  message.writeInt32LE(message.length, 0);
+  message.writeInt32LE(2013, 12);
+  return message;
+}
+
 test("a daemon reports TLS at a listener of text, and carries out no line of it", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["--memcached", "0", "--data", folder.path] });
@@ -71,6 +147,9 @@ test("a daemon reports TLS at a listener of text, and carries out no line of it"
   const hello = await clientHello(WRITES.memcached);
   assert.equal(await answerUntilClosed(port, Buffer.concat([hello, Buffer.from("\r\nquit\r\n")])), "");
   const line = replica.log.find(({ reason }) => reason === "malformed");
-  assert.match(String(line?.["detail"]), /first byte is 0x16: TLS, to a port that speaks none/);
+  assert.match(
+    String(line?.["detail"]),
+    /this is a TLS client; dbsyncd speaks TLS with --tls-cert and --tls-key/,
+  );
   assert.equal(await answerUntilClosed(port, "get stolen\r\nquit\r\n"), "END\r\n");
 });

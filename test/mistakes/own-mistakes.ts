@@ -104,12 +104,12 @@ export const SHELL_MISTAKES: readonly Mistake[] = [
   {
     name: "A date to come",
     shell: ({ file }) => ({ words: ["get", "--at", "2099-01-31", "greeting", "-k", file("root.pem")] }),
-    says: [/--at is "2099-01-31"/, /dbsync send get greeting/],
+    says: [/--at is "2099-01-31"/, /leave out --at/],
   },
   {
-    name: "A look back without --at",
-    shell: shell("get", "greeting"),
-    says: [/--at <date> is missing/, /dbsync send/],
+    name: "A command after get",
+    shell: shell("get", "HGETALL", "greeting"),
+    says: [/takes one key/, /dbsync send HGETALL greeting/],
   },
   {
     name: "Keys without an administrator's key",

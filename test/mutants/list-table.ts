@@ -139,6 +139,20 @@ export const listMutants: readonly Mutant[] = [
     test: "test/cli/status/timeline-problems.test.js",
   },
   {
+    name: "status: a daemon that is down is reported by each of its members as well",
+    file: "cli/status/timeline-problems.js",
+    find: 'standing === "away" && isUnanswered(trouble)',
+    replace: "false",
+    test: "test/cli/status/timeline-problems.test.js",
+  },
+  {
+    name: "status: a daemon that catches up is compared with the others",
+    file: "cli/status/timeline-problems.js",
+    find: 'state !== "catching-up"',
+    replace: "true",
+    test: "test/cli/status/timeline-problems.test.js",
+  },
+  {
     name: "folders: a missing folder is reported as one without a timeline",
     file: "engine/trust/data-folder.js",
     find: "!existsSync(folder)",

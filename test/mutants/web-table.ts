@@ -128,4 +128,11 @@ export const webMutants: readonly Mutant[] = [
     replace: "true",
     test: "test/listeners/first-bytes.test.js",
   },
+  {
+    name: "listeners: a client at the wrong port is not told which option serves it",
+    file: "net/connections/foreign-client.js",
+    find: "answer?.(detail) ?? null",
+    replace: "null",
+    test: "test/listeners/first-bytes.test.js",
+  },
 ];

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import type { DaemonFigures } from "../../cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../cli/status/daemon-status.js";
 import { readFigures } from "../../cli/status/read-figures.js";
-import { problemsOf, withFigures } from "../../cli/status/read-status.js";
+import { problemsOf, progressOf, withFigures } from "../../cli/status/read-status.js";
 import type { MemberStatus, TimelineStatus } from "../../cli/status/timeline-status.js";
 import type { Greeting } from "../../client/version-2/greeting.js";
 import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
@@ -22,7 +22,7 @@ const rows = [...Object.values(ALARMS), ...FINDINGS].flatMap(({ says }) => says)
 
 test("each sentence of dbsync status on what is bad has its row", () => {
   const source = readFileSync(join(repositoryRoot, "protocol/figures/timeline-problems.ts"), "utf8");
-  const sentences = [...source.matchAll(/\b(?:bad|passing)\(\s*(?:`([^`]*)`|"([^"]*)")/g)].map(
+  const sentences = [...source.matchAll(/\b(?:bad|warn|passing)\(\s*(?:`([^`]*)`|"([^"]*)")/g)].map(
     ([, one, other]) => (one ?? other ?? "").replace(/\$\{[^}]*\}/g, "0"),
   );
   assert.ok(sentences.length > 20);
@@ -31,11 +31,13 @@ test("each sentence of dbsync status on what is bad has its row", () => {
 
 type Texts = readonly { readonly text: string }[];
 
-const greeted = (greeting: unknown): Texts =>
-  problemsOf(greeting as Greeting, { foreign: null, needs2: false });
+const greeted = (greeting: unknown): Texts => [
+  ...problemsOf(greeting as Greeting, { foreign: null, needs2: false }),
+  ...progressOf(greeting as Greeting),
+];
 const told = (timeline: Partial<TimelineStatus>): Texts => {
-  const { problems, remarks } = diagnose({ ...WELL, ...timeline }, [WELL], NOW);
-  return [...problems, ...remarks];
+  const { problems, remarks, progress } = diagnose({ ...WELL, ...timeline }, { others: [WELL], now: NOW });
+  return [...problems, ...remarks, ...progress];
 };
 const ofMember = (member: Partial<MemberStatus>): Texts => told({ members: [{ ...MEMBER, ...member }] });
 const mirror = { ...readFigures(MIRROR_FIGURES, []), redis: "r", state: "behind" };
@@ -45,8 +47,9 @@ const hello = (state: string) =>
 const ofOrder = (order: { trouble?: string; behind?: number }): Texts => {
   const figures = { order: { applied: 1, behind: 0, waiting: 0, trouble: null, ...order } };
   const answer = { figures: figures as unknown as DaemonFigures, missing: null, note: null };
-  const { problems, remarks } = withFigures({ problems: [], remarks: [] } as unknown as DaemonStatus, answer);
-  return [...problems, ...remarks];
+  const daemon = { problems: [], remarks: [], progress: [] } as unknown as DaemonStatus;
+  const { problems, progress } = withFigures(daemon, answer);
+  return [...problems, ...progress];
 };
 
 /** What each rule is about, as a daemon tells it at one look: each list is what is said of one case. */
@@ -75,7 +78,7 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncClockSkewed: [told({ skewed: true })],
   DbsyncMemberAway: [ofMember({ connection: "waiting" })],
   DbsyncNothingFinal: [told({ stable: NOW - 300_000 }), told({ stable: 0 })],
-  DbsyncMembersDiffer: [ofMember({ equal: false }), told({ settledFingerprint: "x" })],
+  DbsyncMembersDiffer: [told({ settledFingerprint: "x" })],
   DbsyncStateDiffers: [told({ differing: [{ db: 0, key: "k", verdict: "unclear", members: [] }] })],
   DbsyncMemberRefused: [ofMember({ refusals: 1 })],
 };

@@ -4,7 +4,7 @@ import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.
 import { isAtPrompt, TmuxTerminal } from "./tmux-terminal.js";
 
 const ROWS = 30;
-const WHEN_LIVE = "until dbsync status > /dev/null; do sleep 1; done; echo live";
+const WHEN_LIVE = "dbsync status --wait > /dev/null; echo live";
 
 export async function recordings(): Promise<Record<string, string>> {
   await using cluster = await startWatched();
@@ -32,7 +32,7 @@ export async function recordings(): Promise<Record<string, string>> {
     await record("status-watch.txt", async (terminal) => {
       await terminal.line("dbsync status --watch", (shown) => /[▁-█]{4}/.test(shown));
       cluster.daemons[2]?.kill("SIGKILL");
-      return terminal.shows("what is away", (shown) => /does not reach its member/.test(shown));
+      return terminal.shows("what is away", (shown) => /2 of 3 ready/.test(shown));
     });
   } finally {
     writing.abort();

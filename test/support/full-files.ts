@@ -28,6 +28,7 @@ export const FULL_ONLY: readonly string[] = [
   "cli/sql/export-folder.test",
   "cli/sql/import-folder.test",
   "cli/status/databases.test",
+  "cli/status/trio-status.test",
   "cli/status/watching.test",
   "cli/timeline.test",
   "cli/version-2.test",

@@ -127,15 +127,12 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     page: "See which daemon is away or behind: `dbsync status`, `dbsync members list`. Start it, take it out of `peer` everywhere, or [evict](#members) it. The alarm also fires if nothing ever became final since the start",
   },
   DbsyncMembersDiffer: {
-    expr: "max_over_time(dbsyncd_member_equal[10m]) == 0",
+    expr: "max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) time() - dbsyncd_timeline_stable_seconds > 120",
     lasting: "5m",
     severity: "critical",
     summary: "{{ $labels.instance }} and {{ $labels.member }} do not come to hold the same",
-    says: [
-      "it does not hold the same as the others",
-      "it did not hold the same as its member … when that was heard last",
-    ],
-    page: "Usual for seconds under load. If it stays so, were commands [dropped](#retention)? Stop one of the two, and `dbsync log verify` its folder",
+    says: ["it does not hold the same as the others"],
+    page: "Were commands [dropped](#retention)? Stop one of the two, and `dbsync log verify` its folder",
   },
   DbsyncStateDiffers: {
     expr: "dbsyncd_state_differs > 0",
@@ -220,8 +217,8 @@ export const FINDINGS: readonly (Finding & {
 })[] = [
   {
     alarm: "DbsyncNotLive",
-    says: ["it is not yet complete"],
-    page: "Wait; the log says how far it is",
+    says: ["it is catching up", "it is still catching up … minutes after its start"],
+    page: "The log says how far it is, and what it waits for: start the members that are away",
   },
   {
     alarm: "DbsyncNotLive",
@@ -248,10 +245,25 @@ export const FINDINGS: readonly (Finding & {
     says: ["it applies nothing that comes, and answers neither reads nor writes: …"],
     page: "Upgrade it: [Upgrade](#members)",
   },
-  { alarm: null, says: ["its member … is not yet complete"], page: "Wait; the log says how far it is" },
-  { alarm: null, says: ["… envelopes are on their way between it and …"], page: "Wait" },
-  { alarm: null, says: ["it takes a snapshot from …: … of … bytes"], page: "Wait" },
-  { alarm: null, says: ["… envelopes wait to be applied"], page: "Wait; the log says how far it is" },
+  {
+    alarm: null,
+    says: [
+      "its member … is catching up",
+      "it takes a snapshot from …: … of … bytes",
+      "… envelopes wait to be applied",
+    ],
+    page: "It ends by itself; the log says how far it is",
+  },
+  {
+    alarm: null,
+    says: ["it connects to its member …"],
+    page: "One of the two was just started. If it stays so, start the other, or correct `peer`",
+  },
+  {
+    alarm: null,
+    says: ["… envelopes are on their way between it and …"],
+    page: "It ends by itself. If it does not: `dbsync top`, and the network between them",
+  },
   {
     alarm: null,
     says: [

@@ -10,7 +10,8 @@ import {
   type TimelineStatus,
 } from "../../../cli/status/timeline-status.js";
 import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
-import { diagnose, NOT_ITS_OWN } from "../../../protocol/figures/timeline-problems.js";
+import { INCOMPLETE } from "../../../protocol/figures/daemon-problems.js";
+import { diagnose, NOT_ITS_OWN, type Standing } from "../../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { MEMBER, NOW, WELL } from "./well-timeline.js";
@@ -21,8 +22,8 @@ const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => (
 
 test("what is well is not talked about, nor that an address is the daemon's own", () => {
   const own = { ...MEMBER, connection: "self", equal: null } as const;
-  const found = diagnose({ ...WELL, members: [MEMBER, own] }, [WELL], NOW);
-  assert.deepEqual(found, { problems: [], remarks: [] });
+  const found = diagnose({ ...WELL, members: [MEMBER, own] }, { others: [WELL], now: NOW });
+  assert.deepEqual(found, { problems: [], remarks: [], progress: [] });
 });
 
 const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
@@ -135,7 +136,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
 ];
 for (const [name, bad, expected] of problems) {
   test(`${name} is a problem`, () => {
-    const found = diagnose({ ...WELL, ...bad }, [WELL], NOW).problems;
+    const found = diagnose({ ...WELL, ...bad }, { others: [WELL], now: NOW }).problems;
     assert.equal(found.length, 1);
     assert.match(`${found[0]?.text}; ${found[0]?.fix}`, expected);
   });
@@ -152,7 +153,7 @@ test("only the daemon's own key is shown to be authorized, whatever the daemon r
   assert.equal(reported(`KEY ADD ${spki.toString("base64")} ROOT; reboot`), command);
   for (const text of ["", "FLUSHALL", `CLUSTER ADD ${other.toString("base64")}`, "CLUSTER ADD \x1b[2J"])
     assert.equal(reported(text), NOT_ITS_OWN, text);
-  const shown = (authorize: string) => diagnose({ ...WELL, authorize }, [WELL], NOW);
+  const shown = (authorize: string) => diagnose({ ...WELL, authorize }, { others: [WELL], now: NOW });
   assert.match(
     shown(command).remarks[0]?.fix ?? "",
     new RegExp(`-k root-private.pem ${command.replaceAll("+", "\\+")}$`),
@@ -162,47 +163,119 @@ test("only the daemon's own key is shown to be authorized, whatever the daemon r
   assert.match(`${problems[0]?.text}; ${problems[0]?.fix}`, /not CLUSTER ADD of its own key; do not sign it/);
 });
 
-const remarks: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
-  ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; wait/],
-  ["that it has yet to join", { joining: true }, /yet to hear from a live one of them; wait; start/],
-  [
-    "a member that is not on the list",
-    withMember({ connection: "waiting", listed: false }),
+test("a member that is not on the list need not be a problem", () => {
+  const found = diagnose(
+    { ...WELL, ...withMember({ connection: "waiting", listed: false }) },
+    { others: [WELL], now: NOW },
+  );
+  assert.deepEqual(found.problems, []);
+  assert.match(
+    `${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`,
     /is not on the list of members; take it out/,
-  ],
+  );
+});
+
+const JUST_STARTED = { started: NOW - 2000 };
+const AWAY = { connection: "waiting", trouble: "ECONNREFUSED" } as const;
+
+const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; do all/],
+  ["that it has yet to join", { joining: true }, /yet to hear from a live one of them; start/],
   ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
   [
     "a snapshot on its way",
     { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
-    /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; wait/,
+    /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
   ],
-  ["a member that is not complete", withMember({ state: "catching-up" }), /is not yet complete; wait/],
-  ["a member that holds something else", withMember({ equal: false }), /did not hold the same.*; wait/],
+  [
+    "a member that is not complete",
+    withMember({ state: "catching-up" }),
+    /is catching up; that daemon's log/,
+  ],
   ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],
+  [
+    "a member that a daemon does not reach in its first minute",
+    { ...JUST_STARTED, ...withMember({ ...AWAY, lastHeard: null }) },
+    /connects to its member 10\.0\.0\.2:1111; start the daemon at 10\.0\.0\.2:1111/,
+  ],
 ];
-for (const [name, state, expected] of remarks) {
-  test(`${name} need not be a problem`, () => {
-    const found = diagnose({ ...WELL, ...state }, [WELL], NOW);
-    assert.deepEqual(found.problems, []);
-    assert.match(`${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`, expected);
+for (const [name, state, expected] of progress) {
+  test(`${name} ends by itself, and what to do if it does not is never to wait`, () => {
+    const found = diagnose({ ...WELL, ...state }, { others: [WELL], now: NOW });
+    assert.deepEqual([found.problems, found.remarks], [[], []]);
+    assert.match(`${found.progress[0]?.text}; ${found.progress[0]?.fix}`, expected);
+    assert.doesNotMatch(found.progress[0]?.fix ?? "", /\bwait\b/);
   });
 }
 
+test("under writes members differ in what is under way: that is nothing to report", () => {
+  const found = diagnose({ ...WELL, ...withMember({ equal: false }) }, { others: [WELL], now: NOW });
+  assert.deepEqual(found, { problems: [], remarks: [], progress: [] });
+});
+
+test("a daemon that catches up is not compared with the others", () => {
+  const behind = { ...WELL, state: "catching-up", settledFingerprint: "x" };
+  assert.deepEqual(diagnose(behind, { others: [WELL], now: NOW }).problems, []);
+  assert.deepEqual(diagnose(WELL, { others: [behind], now: NOW }).problems, []);
+});
+
+test("a member that has its own line is not reported by the others as well", () => {
+  const found = (standing: Standing, member: Partial<MemberStatus>) => {
+    const timeline = { ...WELL, ...withMember(member) };
+    const { problems, progress } = diagnose(timeline, { others: [], now: NOW, standingOf: () => standing });
+    return [problems.length, progress.length];
+  };
+  assert.deepEqual(found("away", AWAY), [0, 0]);
+  assert.deepEqual(found("busy", AWAY), [0, 1]);
+  assert.deepEqual(found("ready", AWAY), [1, 0]);
+  assert.deepEqual(found(null, AWAY), [1, 0]);
+  assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
+  // That daemon is well, and refuses this one.
+  const refused = { connection: "waiting", trouble: FAREWELLS["other-secret"] } as const;
+  assert.deepEqual(found("away", refused), [1, 0]);
+  assert.deepEqual(found("busy", refused), [1, 0]);
+});
+
 test("a timeline in memory that nobody else has is worth a word", () => {
-  const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, [], NOW);
+  const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, { others: [], now: NOW });
   assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and no other daemon has it/);
 });
 
+const incomplete = { text: INCOMPLETE, fix: "its log says how far it is", isOfMember: false };
+
+/** What is said of a daemon that is catching up. */
+function foundOf(figures: Partial<TimelineStatus>) {
+  const daemon = { problems: [], remarks: [], progress: [incomplete] } as unknown as DaemonStatus;
+  const timeline = { ...WELL, state: "catching-up", ...figures };
+  const found = diagnose(timeline, { others: [timeline], now: NOW });
+  const { problems, progress, ok } = withTimeline(daemon, timeline, found, NOW);
+  return { problems: problems.map(({ text }) => text), progress: progress.map(({ text }) => text), ok };
+}
+
 test("of a daemon whose disk has failed, or that was left out, nobody is told to wait", () => {
-  const incomplete = { text: "it is not yet complete", fix: "wait", isPassing: true };
-  const daemon = { problems: [incomplete], remarks: [] } as unknown as DaemonStatus;
-  const textsOf = (failure: string | null, unlisted: string | null = null) => {
-    const timeline = { ...WELL, failure, unlisted };
-    return withTimeline(daemon, timeline, diagnose(timeline, [timeline], NOW)).problems.map(
-      ({ text }) => text,
-    );
-  };
-  assert.deepEqual(textsOf(null), ["it is not yet complete"]);
-  assert.deepEqual(textsOf("no space"), ["its disk has failed (no space)"]);
-  assert.deepEqual(textsOf(null, "left out"), ["it takes no writes: left out"]);
+  assert.deepEqual(foundOf(JUST_STARTED), { problems: [], progress: [INCOMPLETE], ok: true });
+  const failed = foundOf({ failure: "no space" });
+  assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
+  const unlisted = foundOf({ unlisted: "left out" });
+  assert.deepEqual(unlisted, { problems: ["it takes no writes: left out"], progress: [], ok: false });
+});
+
+test("a daemon that catches up for minutes without progress is a problem", () => {
+  const started = NOW - 360_000;
+  const still = "it is still catching up 6 minutes after its start";
+  assert.deepEqual(foundOf({ started }), { problems: [still], progress: [], ok: false });
+  const taking = { from: "db2:1111", received: 5, total: 9 };
+  assert.deepEqual(foundOf({ started, taking }).problems, []);
+});
+
+test("a member that was lost since a daemon's start is a problem immediately", () => {
+  const lost = { ...WELL, ...JUST_STARTED, ...withMember(AWAY) };
+  assert.equal(diagnose(lost, { others: [], now: NOW }).problems.length, 1);
+});
+
+test("a daemon is well although a member is away", () => {
+  const daemon = { problems: [], remarks: [], progress: [] } as unknown as DaemonStatus;
+  const timeline = { ...WELL, ...withMember(AWAY) };
+  const { ok, problems } = withTimeline(daemon, timeline, diagnose(timeline, { others: [], now: NOW }), NOW);
+  assert.deepEqual([ok, problems.length], [true, 1]);
 });

@@ -121,6 +121,7 @@ const daemonWith = (figures: DaemonStatus["figures"]) =>
     figures,
     problems: [],
     remarks: [],
+    progress: [],
     timeline: null,
     timelineNote: null,
   }) as unknown as DaemonStatus;

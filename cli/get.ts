@@ -1,17 +1,18 @@
-/** `dbsync get --at`: what a key held, or a command would have answered, at a date. */
+/** `dbsync get`: the string at a key, by GET; with --at what a key held, or a command would have answered, at a date. */
 import type { Command } from "commander";
-import { realEnvironment } from "../../client/shared/environment.js";
-import { DbsyncError } from "../../client/shared/errors.js";
-import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared/client-options.js";
-import { formatDate, parsePastDate } from "../shared/dates.js";
-import { exitCodeHelp } from "../shared/exit-codes.js";
-import { takeLateOptions } from "../shared/late-options.js";
-import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { BinaryWord, jsonOf } from "./binary-word.js";
-import { type AskPast, lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
+import { realEnvironment } from "../client/shared/environment.js";
+import { DbsyncError } from "../client/shared/errors.js";
+import type { ReplyValue } from "../client/shared/reply-value.js";
+import { BinaryWord, jsonOf } from "./past/binary-word.js";
+import { type AskPast, lookingBack } from "./past/past-settings.js";
+import { type SendFlags, sendCommand } from "./send.js";
+import { addClientOptions, addDatabaseOption } from "./shared/client-options.js";
+import { formatDate, parsePastDate } from "./shared/dates.js";
+import { exitCodeHelp } from "./shared/exit-codes.js";
+import { takeLateOptions } from "./shared/late-options.js";
+import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
 
-interface PastFlags extends ClientFlags {
+interface GetFlags extends SendFlags {
   readonly at?: string;
 }
 
@@ -27,37 +28,46 @@ const WHOLE: Readonly<Record<string, (key: string) => readonly string[]>> = {
   zset: (key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"],
 };
 
-export function addGetPast(program: Command): void {
+export function addGet(program: Command): void {
   addDatabaseOption(
     addClientOptions(
-      program.command("get").description("show what a key held at a date (--at)"),
-      PAST_TIMEOUT_MS,
+      program.command("get").description("print what is at a key, or with --at what was there at a date"),
     ),
   )
-    .option("--at <date>", "-2h, -7d, 2027-01-31, 2027-01-31T12:00Z, or milliseconds since 1970")
+    .option(
+      "--at <date>",
+      "at that date: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z, or milliseconds since 1970",
+    )
     .option(JSON_FLAG, 'print JSON: {"at": …, "value": …}, strings that are not UTF-8 as {"base64": …}')
-    .argument("<words...>", "a key, or a command that reads")
+    .argument("<words...>", "a key; with --at also a command that reads")
     .passThroughOptions()
     .addHelpText(
       "after",
       `
-For administrators (-k), of daemons that have a timeline (--data, --peer). What a key holds now needs neither:
-dbsync send GET key. A day without a time means its first moment.
+dbsync get KEY is dbsync send GET KEY. --at is for administrators (-k), of daemons that have a timeline (--data,
+--peer); it shows lists, hashes and the like as well, and waits 20 s for an answer. A day without a time means its
+first moment.
 
 Examples:
+  dbsync get greeting
   dbsync get --at -2h visits -k root-private.pem
   dbsync get --at 2027-01-31T12:00Z -k root-private.pem HGETALL cart:17
 ${exitCodeHelp("no daemon could tell, or the command failed")}`,
     )
-    .action(getPast);
+    .action(get);
 }
 
-function getPast(given: string[], _: PastFlags, command: Command): Promise<void> {
+function get(given: string[], _: GetFlags, command: Command): Promise<void> {
   const words = takeLateOptions(command, given, "end");
-  const flags = command.opts<PastFlags>();
+  const flags = command.opts<GetFlags>();
   const { at: asked } = flags;
-  if (asked === undefined)
-    command.error(`error: --at <date> is missing\n(As it is now: dbsync send get ${words.join(" ")})`);
+  if (asked === undefined) {
+    if (words.length > 1)
+      command.error(
+        `error: too many arguments: dbsync get takes one key\n(A command for the daemons: dbsync send ${words.join(" ")})`,
+      );
+    return sendCommand(["GET", ...words], flags);
+  }
   return lookingBack(flags, async (ask) => {
     const now = realEnvironment.wallClock();
     const at = parsePastDate(asked, { option: "--at", now, end: false });
@@ -65,7 +75,7 @@ function getPast(given: string[], _: PastFlags, command: Command): Promise<void>
       throw new DbsyncError(
         "bad-option",
         `--at is ${JSON.stringify(asked)}, which is ${formatDate(at)}, and it is ${formatDate(now)} here: it is not known what a key ` +
-          `will hold. As it is now: dbsync send get ${words.join(" ")}`,
+          `will hold. As it is now: leave out --at`,
       );
     const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
     const { address, reply } = words.length === 1 ? await whole(past, words[0] as string) : await past(words);

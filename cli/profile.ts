@@ -1,0 +1,176 @@
+/** `dbsync profile`: servers, pins and key by a name. */
+import { resolve } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { realPlaces } from "../client/settings/defaults.js";
+import { DbsyncError } from "../client/shared/errors.js";
+import { readVersions, VERSIONS_ALLOWED } from "../client/shared/versions.js";
+import { formatHeadedTable } from "../net/terminal/table.js";
+import { exitCodeHelp } from "./shared/exit-codes.js";
+import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
+import {
+  checkProfile,
+  isProfileName,
+  NAME_FORM,
+  type Profile,
+  profileNamed,
+  profilesFile,
+  readProfiles,
+  writeProfiles,
+} from "./shared/profiles.js";
+
+const EXIT_HELP = exitCodeHelp("the profile could not be stored");
+
+export function addProfile(program: Command): void {
+  const profile = program
+    .command("profile")
+    .description("store servers, their pins and the key by a name: add, use, list, remove")
+    .addHelpText(
+      "after",
+      `
+A profile is used as --profile NAME or DBSYNC_PROFILE=NAME says, or by each dbsync of this user after dbsync profile
+use NAME. -s and -k, DBSYNC_SERVERS and a dbsync.ini in the current folder count for more than the profile of use; a
+program that sends by the library, and the daemons, do not read it. What goes by it says so: status and doctor name it, each
+error does, and without a terminal, as in a script, a line on standard error.
+
+The file is profiles.json in ~/.config/dbsync (XDG_CONFIG_HOME), mode 600: the name in use, and of each profile its
+servers, and the paths of its key and authorities. It has no secrets; the key stays in its own file.
+
+Examples:
+  dbsync profile add prod -s db1:1111,db2:1111,db3:1111 -k ~/keys/private.pem
+  dbsync profile use prod
+  dbsync status --profile staging
+  dbsync profile list
+${EXIT_HELP}`,
+    );
+  addAdd(profile);
+  addUse(profile);
+  addList(profile);
+  addRemove(profile);
+}
+
+type AddFlags = Partial<Record<keyof Profile, string>> & {
+  readonly servers: string;
+  readonly force?: boolean;
+};
+
+function addAdd(profile: Command): void {
+  profile
+    .command("add")
+    .description("store a profile")
+    .argument("<name>", "its name", readName)
+    .requiredOption(
+      "-s, --servers <list>",
+      "daemons as host:port,host:port, with dbsyncs:// and pins where they have TLS",
+    )
+    .option("-k, --key <file>", "private key to sign with (default: none, unsigned)")
+    .option("--ca <file>", "authorities that may have signed the certificates of servers with TLS")
+    .option("--cluster <hex>", "the cluster that is meant (default: the daemons are asked)")
+    .addOption(
+      new Option("--versions <list>", `versions of the protocol: ${VERSIONS_ALLOWED}`).argParser((text) => {
+        if (readVersions(text) === null) throw new InvalidArgumentError(`Allowed: ${VERSIONS_ALLOWED}.`);
+        return text;
+      }),
+    )
+    .option("--force", "replace a profile of that name")
+    .addHelpText(
+      "after",
+      `
+Files are stored by their whole paths. They are read when the profile is used.
+
+Examples:
+  dbsync profile add prod -s db1:1111,db2:1111 -k private.pem
+  dbsync profile add edge -s dbsyncs://edge:1111#sha256/… -k private.pem --force
+${EXIT_HELP}`,
+    )
+    .action((name: string, flags: AddFlags) => {
+      const places = realPlaces();
+      const known = readProfiles(places);
+      if (known.profiles.has(name) && flags.force !== true)
+        throw new DbsyncError("bad-option", `there is a profile ${name} already: --force replaces it`);
+      const pathOf = (file: string | undefined) => (file === undefined || file === "" ? "" : resolve(file));
+      const { servers, key, ca, cluster = "", versions = "" } = flags;
+      const added: Profile = { servers, key: pathOf(key), ca: pathOf(ca), cluster, versions };
+      checkProfile(added, name);
+      writeProfiles(places, { ...known, profiles: new Map([...known.profiles, [name, added]]) });
+      printLine(`profile ${name} stored in ${profilesFile(places)}`);
+      if (known.current !== name)
+        printLine(`Use it: --profile ${name}, or always: dbsync profile use ${name}`);
+    });
+}
+
+function addUse(profile: Command): void {
+  profile
+    .command("use")
+    .description("use a profile wherever nothing else names servers")
+    .argument("[name]", "its name")
+    .option("--none", "use none")
+    .addHelpText(
+      "after",
+      `
+Without a name it prints the profile in use.
+
+Examples:
+  dbsync profile use prod
+  dbsync profile use --none
+${EXIT_HELP}`,
+    )
+    .action((name: string | undefined, { none }: { readonly none?: boolean }) => {
+      const places = realPlaces();
+      const known = readProfiles(places);
+      if (none === true && name !== undefined)
+        throw new DbsyncError("bad-option", "a name and --none exclude each other: leave one out");
+      if (none !== true && name === undefined) return printLine(known.current ?? "(none)");
+      if (name !== undefined) profileNamed(name, known);
+      writeProfiles(places, { ...known, current: name ?? null });
+      if (name === undefined) return printLine("no profile is used");
+      const overruling = ["DBSYNC_SERVERS", "DBSYNC_PROFILE"].find(
+        (each) => (process.env[each] ?? "") !== "",
+      );
+      printLine(
+        `profile ${name} is used${overruling === undefined ? "" : `, except where ${overruling} is set, as here`}`,
+      );
+    });
+}
+
+function addList(profile: Command): void {
+  profile
+    .command("list")
+    .description("show the profiles; * marks the one in use")
+    .option(JSON_FLAG, 'print JSON: {"file": …, "current": … or null, "profiles": {…}}')
+    .addHelpText("after", `\nExamples:\n  dbsync profile list\n  dbsync profile list --json\n${EXIT_HELP}`)
+    .action(({ json }: { readonly json?: boolean }) => {
+      const places = realPlaces();
+      const { current, profiles } = readProfiles(places);
+      if (json === true)
+        return printJson({ file: profilesFile(places), current, profiles: Object.fromEntries(profiles) });
+      if (profiles.size === 0) return printLine("There is no profile. Add one: dbsync profile add NAME -s …");
+      const rows = [...profiles].map(([name, { servers, key }]) => [
+        `${name === current ? "* " : "  "}${name}`,
+        servers,
+        key === "" ? "(none)" : key,
+      ]);
+      process.stdout.write(formatHeadedTable([["  PROFILE", "SERVERS", "KEY"], ...rows]));
+    });
+}
+
+function addRemove(profile: Command): void {
+  profile
+    .command("remove")
+    .description("forget a profile; its key file stays")
+    .argument("<name>", "its name")
+    .addHelpText("after", `\nExamples:\n  dbsync profile remove staging\n${EXIT_HELP}`)
+    .action((name: string) => {
+      const places = realPlaces();
+      const known = readProfiles(places);
+      profileNamed(name, known);
+      const isCurrent = known.current === name;
+      const profiles = new Map([...known.profiles].filter(([each]) => each !== name));
+      writeProfiles(places, { current: isCurrent ? null : known.current, profiles });
+      printLine(`profile ${name} removed${isCurrent ? "; no profile is used any longer" : ""}`);
+    });
+}
+
+function readName(text: string): string {
+  if (!isProfileName(text)) throw new InvalidArgumentError(`A name has ${NAME_FORM}.`);
+  return text;
+}

@@ -1,0 +1,30 @@
+/** Help of `dbsync`: the options that most subcommands have are explained once, and named in each. */
+import { Command, Help, type Option } from "commander";
+import { addClientOptions, isCommonOption } from "./client-options.js";
+
+/** For commander's `configureHelp`. */
+export function formatHelp(command: Command, helper: Help): string {
+  const visibleOptions = (one: Command) =>
+    helper.visibleOptions(one).filter((option) => !isCommonOption(option));
+  const own = Object.assign(new Help(), helper, { visibleOptions });
+  const text = Help.prototype.formatHelp.call(own, command, own);
+  if (command.parent === null) return `${text}\n${explained(own, own.padWidth(command, own))}`;
+  const common = helper.visibleOptions(command).filter(isCommonOption);
+  if (common.length === 0) return text;
+  return `${text}\nCommon options, which dbsync --help explains: ${common.map(nameOf).join(", ")}\n`;
+}
+
+/** All of them. */
+function explained(helper: Help, width: number): string {
+  const { options } = addClientOptions(new Command());
+  const items = options.map((option) =>
+    helper.formatItem(helper.optionTerm(option), width, helper.optionDescription(option), helper),
+  );
+  return helper.formatItemList(options[0]?.helpGroupHeading ?? "", items, helper).join("\n");
+}
+
+/** With the default where subcommands differ. */
+function nameOf({ short, long, description }: Option): string {
+  const [, preset] = long === "--timeout" ? (/\((default: .*)\)$/.exec(description) ?? []) : [];
+  return `${short ?? long}${preset === undefined ? "" : ` (${preset})`}`;
+}

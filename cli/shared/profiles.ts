@@ -1,0 +1,200 @@
+/**
+ * Profiles: servers, their pins and the key by a name. They are in `profiles.json` of the folder `dbsync` below XDG_CONFIG_HOME (~/.config),
+ * which only its owner may write: a changed profile changes where commands go.
+ */
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { type Defaults, type Places, readDefaults } from "../../client/settings/defaults.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import { parseServers } from "../../client/shared/servers.js";
+import { readVersions, VERSIONS_ALLOWED } from "../../client/shared/versions.js";
+import { discard, placeOver, stage } from "../../keys/atomic-file.js";
+import { writingFailure } from "../../keys/unwritable.js";
+import { shown } from "../../net/terminal/shown-text.js";
+import { didYouMean } from "../../protocol/nearest-name.js";
+
+/** Files are named by their whole paths, "" for none. No secrets: a key is its file's path. */
+export interface Profile {
+  /** As -s takes them, with pins. */
+  readonly servers: string;
+  readonly key: string;
+  readonly ca: string;
+  readonly cluster: string;
+  /** "" for the default. */
+  readonly versions: string;
+}
+
+export interface Profiles {
+  /** The profile that is used where nothing else names servers; null: none. */
+  readonly current: string | null;
+  readonly profiles: ReadonlyMap<string, Profile>;
+}
+
+const FILE = "profiles.json";
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+const FOR_OTHERS_TO_WRITE = 0o022;
+const BYTES_MAX = 1_048_576;
+const FIELDS = ["servers", "key", "ca", "cluster", "versions"] as const satisfies (keyof Profile)[];
+const NAME = /^[a-z0-9][\w.-]{0,63}$/i;
+export const NAME_FORM =
+  "up to 64 letters, digits, dots, dashes and underscores, the first a letter or digit";
+
+export const isProfileName = (name: string): boolean => NAME.test(name);
+
+export function profilesFile({ variables, home }: Places): string {
+  return join(variables["XDG_CONFIG_HOME"] || join(home, ".config"), "dbsync", FILE);
+}
+
+/** @throws DbsyncError `bad-config` */
+export function readProfiles(places: Places): Profiles {
+  const file = profilesFile(places);
+  const fail = (problem: string) => new DbsyncError("bad-config", `${file} ${problem}`);
+  let text: string;
+  try {
+    const { mode, size } = statSync(file);
+    if ((mode & FOR_OTHERS_TO_WRITE) !== 0)
+      throw fail(`can be changed by other users, who could redirect your commands: chmod 600 ${file}`);
+    if (size > BYTES_MAX)
+      throw fail(`has more than ${BYTES_MAX} bytes; remove it, and add the profiles again`);
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    if (cause instanceof DbsyncError) throw cause;
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return { current: null, profiles: new Map() };
+    throw fail(`cannot be read (${code}); make it readable or remove it`);
+  }
+  const found = parseProfiles(text);
+  if (found === null)
+    throw fail(
+      'is not understood: it needs {"current": name or null, "profiles": {name: {"servers": …}}}; correct or remove it',
+    );
+  return found;
+}
+
+/** null: it is not understood. */
+function parseProfiles(text: string): Profiles | null {
+  let whole: unknown;
+  try {
+    whole = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!isObject(whole) || !isObject(whole["profiles"])) return null;
+  const { current, profiles } = whole;
+  const entries = Object.entries(profiles as Record<string, unknown>).map(
+    ([name, fields]): [string, Profile | null] => [name, isProfileName(name) ? profileOf(fields) : null],
+  );
+  const isCurrent =
+    current === null || (typeof current === "string" && entries.some(([name]) => name === current));
+  if (!isCurrent || entries.some(([, profile]) => profile === null)) return null;
+  return { current: current as string | null, profiles: new Map(entries as [string, Profile][]) };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function profileOf(fields: unknown): Profile | null {
+  if (!isObject(fields)) return null;
+  const texts = FIELDS.map((name) => [name, fields[name] ?? ""] as const);
+  if (texts.some(([, text]) => typeof text !== "string")) return null;
+  const profile = Object.fromEntries(texts) as unknown as Profile;
+  return profile.servers === "" ? null : profile;
+}
+
+/** @throws DbsyncError `bad-config`: it cannot be written */
+export function writeProfiles(places: Places, { current, profiles }: Profiles): void {
+  const file = profilesFile(places);
+  let staged: string | null = null;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: FOLDER_MODE });
+    const text = JSON.stringify({ current, profiles: Object.fromEntries(profiles) }, null, 2);
+    staged = stage(file, `${text}\n`, FILE_MODE);
+    placeOver(staged, file);
+  } catch (cause) {
+    const reason = writingFailure(cause) ?? (cause as Error).message;
+    throw new DbsyncError("bad-config", `${file} cannot be written (${reason})`, { cause });
+  } finally {
+    if (staged !== null) discard(staged);
+  }
+}
+
+/** @throws DbsyncError `bad-option`: there is none of that name */
+export function profileNamed(name: string, { profiles }: Profiles): Profile {
+  const profile = profiles.get(name);
+  if (profile !== undefined) return profile;
+  throw new DbsyncError(
+    "bad-option",
+    `there is no profile ${JSON.stringify(name)}: ${didYouMean(name, profiles.keys())}dbsync profile list shows those that there are`,
+  );
+}
+
+/** The profile that a call goes by. */
+export interface UsedProfile {
+  readonly name: string;
+  readonly profile: Profile;
+  /** Whether the command line or DBSYNC_PROFILE named it; otherwise it is the one of `dbsync profile use`. */
+  readonly isNamed: boolean;
+}
+
+/**
+ * Returns the profile that decides the servers; null: something else does. Options and variables count for more, a dbsync.ini in
+ * the current folder for more than the profile of `dbsync profile use`.
+ * @throws DbsyncError
+ */
+export function profileFor(
+  { servers, profile: named }: { readonly servers?: string; readonly profile?: string },
+  places: Places,
+): UsedProfile | null {
+  if (named !== undefined)
+    return { name: named, profile: profileNamed(named, readProfiles(places)), isNamed: true };
+  const { DBSYNC_SERVERS: listed = "", DBSYNC_PROFILE: variable = "" } = places.variables;
+  if (servers !== undefined || listed !== "") return null;
+  if (variable !== "")
+    return { name: variable, profile: profileNamed(variable, readProfiles(places)), isNamed: true };
+  if (existsSync(resolve(places.folder, "dbsync.ini"))) return null;
+  const known = readProfiles(places);
+  const { current } = known;
+  return current === null ? null : { name: current, profile: profileNamed(current, known), isNamed: false };
+}
+
+/** Returns what a profile says, and for what it leaves open the environment. @throws DbsyncError  as `readDefaults`, naming the profile */
+export function defaultsOf({ name, profile, isNamed }: UsedProfile, places: Places): Defaults {
+  const from = `the profile ${name}`;
+  const own = {
+    DBSYNC_SERVERS: profile.servers,
+    DBSYNC_SIGNKEY: profile.key,
+    DBSYNC_CLUSTER: profile.cluster,
+    DBSYNC_CA: profile.ca,
+    DBSYNC_VERSIONS: profile.versions,
+  };
+  const variables = isNamed ? { ...places.variables, ...own } : { ...own, ...withoutEmpty(places.variables) };
+  checkProfile(profile, name);
+  const keyFrom = variables.DBSYNC_SIGNKEY === profile.key ? from : "DBSYNC_SIGNKEY";
+  return {
+    ...readDefaults({ ...places, variables }),
+    serversFrom: from,
+    signkeyFrom: keyFrom,
+  };
+}
+
+/** The variables that say something of a call; an empty list of servers says nothing. */
+const withoutEmpty = (variables: Places["variables"]): Record<string, string | undefined> =>
+  Object.fromEntries(
+    Object.entries(variables).filter(
+      ([name, value]) => value !== undefined && (name !== "DBSYNC_SERVERS" || value !== ""),
+    ),
+  );
+
+/** @throws DbsyncError `bad-option`: it cannot be used */
+export function checkProfile({ servers, cluster, versions }: Profile, name: string): void {
+  parseServers(servers, `the servers of the profile ${name}`);
+  const fail = (field: string, allowed: string) =>
+    new DbsyncError("bad-option", `the ${field} of the profile ${name} cannot be used, allowed: ${allowed}`);
+  if (cluster !== "" && !/^[\da-f]{64}$/i.test(cluster)) throw fail("cluster", "64 hexadecimal digits");
+  if (versions !== "" && readVersions(versions) === null) throw fail("versions", VERSIONS_ALLOWED);
+}
+
+/** `the profile prod: db1:1111,db2:1111` */
+export const describeProfile = ({ name, profile }: UsedProfile): string =>
+  `the profile ${name}: ${shown(profile.servers)}`;

@@ -1,0 +1,129 @@
+/**
+ * Clients of another protocol than the port's, by the first bytes that they send: what they are told, in their own protocol, and what the log
+ * says. The texts are fixed: nothing of what came is repeated.
+ */
+
+/** A protocol that dbsyncd speaks on some port, or that clients try there. */
+export type Spoken = keyof typeof PORTS | "tls";
+
+/** What a port serves, by its option. */
+const PORTS = {
+  dbsync: "dbsync's protocol (--port)",
+  http: "HTTP (--admin)",
+  json: "JSON documents (--json)",
+  memcached: "memcached clients (--memcached)",
+  mongo: "MongoDB's drivers (--mongo)",
+  resp: "Redis clients (--resp)",
+  sql: "SQL (--sql)",
+  ws: "WebSocket (--ws)",
+} as const;
+
+export interface ForeignClient {
+  readonly spoken: Spoken;
+  /** For the log, and within the answer. */
+  readonly detail: string;
+  /** In the client's protocol; null: it closes without a word, as that protocol has none here. */
+  readonly answer: string | null;
+}
+
+/** Bytes that are examined. */
+const EXAMINED_MAX = 2048;
+/** Of a message of MongoDB: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard Message Header". */
+const MONGO_HEAD_BYTES = 16;
+const MONGO_KIND_AT = 12;
+const MONGO_BYTES_MAX = 48_000_000;
+const MONGO_KINDS: readonly number[] = [2004, 2012, 2013];
+
+interface Protocol {
+  readonly spoken: Spoken;
+  /** Whether a connection begins so. @param head  its first bytes, a character each */
+  readonly begins: (head: string, chunk: Buffer) => boolean;
+  /** Who that is, and what serves it. */
+  readonly served: string;
+  readonly answer: ((text: string) => string) | null;
+}
+
+const HTTP = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) \S+ HTTP\/\d/;
+/** No statement of SQL and no command of Redis is written so; those that Redis has as well are its own there. */
+const MEMCACHED =
+  /^(?:gets? \S[^\r\n]*|(?:set|add|replace|append|prepend|cas) \S+ \d+ -?\d+ \d+[^\r\n]*|(?:version|stats|mn)(?: [^\r\n]*)?)\r\n/;
+
+const PROTOCOLS: readonly Protocol[] = [
+  {
+    spoken: "tls",
+    begins: (_, chunk) => chunk[0] === 0x16 && chunk[1] === 3,
+    served: "a TLS client; dbsyncd speaks TLS with --tls-cert and --tls-key",
+    answer: null,
+  },
+  {
+    spoken: "http",
+    begins: (head) => HTTP.test(head),
+    served:
+      "a browser or another client of HTTP; the dashboard is served by --admin, pages that send commands by --ws",
+    answer: httpAnswer,
+  },
+  {
+    spoken: "resp",
+    begins: (head) => /^\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n/.test(head),
+    served: "a Redis client; Redis clients are served by --resp",
+    answer: (text) => `-ERR ${text}\r\n`,
+  },
+  {
+    spoken: "memcached",
+    begins: (head) => MEMCACHED.test(head),
+    served: "a memcached client; memcached clients are served by --memcached",
+    answer: (text) => `CLIENT_ERROR ${text}\r\n`,
+  },
+  {
+    spoken: "json",
+    begins: (head) => /^\s*[[{]\s*"/.test(head),
+    served: "a client of JSON documents; they are served by --json",
+    answer: (text) => `{"status":"error","message":${JSON.stringify(text)}}\n\r`,
+  },
+  {
+    spoken: "mongo",
+    begins: (_, chunk) => isMongo(chunk),
+    served: "a driver of MongoDB; MongoDB's drivers are served by --mongo",
+    answer: null,
+  },
+  {
+    spoken: "dbsync",
+    begins: (head) => /^ds2?:\d/.test(head),
+    served: "a client of dbsync; dbsync's protocol is served by --port",
+    answer: null,
+  },
+];
+
+function isMongo(chunk: Buffer): boolean {
+  if (chunk.length < MONGO_HEAD_BYTES) return false;
+  const length = chunk.readInt32LE(0);
+  const isLong = length >= MONGO_HEAD_BYTES && length <= MONGO_BYTES_MAX;
+  return isLong && MONGO_KINDS.includes(chunk.readInt32LE(MONGO_KIND_AT));
+}
+
+/** Returns an answer to a request of HTTP that this port does not serve; the connection closes. */
+function httpAnswer(text: string): string {
+  const body = `${text}\n`;
+  return (
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n" +
+    `Connection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  );
+}
+
+/**
+ * Returns what a client is that begins a connection with `chunk`, where it is none of those that the port serves; null: it may be one, or
+ * is not known.
+ * @param here  what the port speaks @param also  what clients may begin with there as well
+ */
+export function foreignClient(
+  chunk: Buffer,
+  here: Exclude<Spoken, "tls">,
+  also: readonly Spoken[] = [],
+): ForeignClient | null {
+  const head = chunk.toString("latin1", 0, EXAMINED_MAX);
+  const found = PROTOCOLS.find(({ begins }) => begins(head, chunk));
+  if (found === undefined || found.spoken === here || also.includes(found.spoken)) return null;
+  const { spoken, served, answer } = found;
+  const detail = `this port serves ${PORTS[here]}, and this is ${served}`;
+  return { spoken, detail, answer: answer?.(detail) ?? null };
+}

@@ -1,0 +1,127 @@
+/** What the terminal shows of three real daemons: while they are written to, while one starts, and while one is dead. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { clippedAddresses, fitted, tableLines } from "../../../net/terminal/table.js";
+import { runDbsync } from "../../client/child.js";
+import { Trio } from "../../faults/trio.js";
+import { programPaths } from "../../support/programs.js";
+import { scratchFolder } from "../../support/scratch-folder.js";
+
+let trio: Trio;
+let words: readonly string[];
+
+before(async () => {
+  trio = await Trio.start();
+  const key = join(scratchFolder("trio-status"), "root.pem");
+  const pem = trio.root.privateKey.export({ type: "pkcs8", format: "pem" });
+  writeFileSync(key, pem, { mode: 0o600 });
+  words = ["-s", trio.servers.join(","), "-k", key];
+});
+after(() => trio[Symbol.asyncDispose]());
+
+const GRADES = /^(FAIL|WARN|WAIT) /gm;
+
+test("a healthy cluster under writes: no FAIL, WARN or WAIT, and exit code 0", async () => {
+  await using client = trio.client();
+  let isOver = false;
+  const write = async () => {
+    for (let count = 0; !isOver; count++) await client.call(["SET", `k${count % 100}`, String(count)]);
+  };
+  const writers = Array.from({ length: 8 }, write);
+  for (let look = 0; look < 5; look++) {
+    const { code, stdout } = await runDbsync(["status", ...words]);
+    assert.deepEqual([code, stdout.match(GRADES)], [0, null], stdout);
+  }
+  const { code, stdout } = await runDbsync(["doctor", ...words]);
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /\nAll is well\.\n$/);
+  isOver = true;
+  await Promise.all(writers);
+});
+
+test("one dead of three is one FAIL line, 2 of 3 are ready, and --wait shows its start in a line for each step", async () => {
+  await trio.end(2, "SIGKILL");
+  const dead = `127.0.0.1:${trio.ports[2]}`;
+  await trio.until("the others have noticed", async () => {
+    const { stdout } = await runDbsync(["status", "--json", ...words]);
+    return (stdout.match(/"connection":"connected"/g)?.length ?? 0) <= 2;
+  });
+  const status = await runDbsync(["status", ...words]);
+  assert.equal(status.code, 1);
+  assert.deepEqual(status.stdout.match(GRADES), ["FAIL "], status.stdout);
+  assert.ok(status.stdout.includes(`FAIL  ${dead}: connect`), status.stdout);
+
+  const late = await runDbsync(["status", "--wait", "0", ...words]);
+  assert.deepEqual([late.code, late.stderr], [1, ""]);
+  const waiting = runDbsync(["status", "--wait", "100", ...words]);
+  await trio.start(2);
+  const { code, stdout, stderr } = await waiting;
+  assert.deepEqual([code, stdout.match(GRADES)], [0, null], stdout);
+  const lines = stderr.trimEnd().split("\n");
+  assert.ok(
+    lines.every((line) => line.startsWith("dbsync: waiting: 2 of 3 ready; ")),
+    stderr,
+  );
+  assert.equal(new Set(lines).size, lines.length, "a step is one line");
+  assert.ok(stderr.includes(`2 of 3 ready; ${dead}: connect`), stderr);
+});
+
+/** Types a key once `shown` is there. */
+async function typedAt(args: readonly string[], shown: RegExp, key: string): Promise<number | null> {
+  const command = [process.execPath, programPaths.dbsync, ...args].join(" ");
+  const child = spawn("script", ["-qefc", `stty cols 80 rows 30; exec ${command}`, "/dev/null"], {
+    env: { ...process.env, TERM: "xterm" },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let output = "";
+  let isTyped = false;
+  child.stdout.on("data", (bytes: Buffer) => {
+    output += bytes.toString();
+    if (isTyped || !shown.test(output)) return;
+    isTyped = true;
+    child.stdin.write(key);
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return code;
+}
+
+for (const key of ["q", "\x03"])
+  for (const [args, shown] of [
+    [["status", "--watch"], /3 of 3 ready/],
+    [["top"], /3 of 3 ready/],
+    [["log", "--follow", "--limit", "1"], /applied/],
+  ] as const)
+    test(`${key === "q" ? "q" : "Ctrl-C"} ends ${args.join(" ")}`, async () => {
+      assert.equal(await typedAt([...args, ...words], shown, key), 0);
+    });
+
+test("addresses stay different from each other in a table that is cut", () => {
+  const clipped = (addresses: readonly string[], chars: number) => [
+    ...clippedAddresses(addresses, chars).values(),
+  ];
+  for (const names of [
+    ["db-1.eu-west.prod.example.com:1111", "db-2.eu-west.prod.example.com:1111"],
+    ["eu-west-prod-db-1.example.com:1111", "eu-west-prod-db-2.example.com:1111"],
+    ["127.0.0.1:21111", "127.0.0.1:21112", "127.0.0.1:21113"],
+    ["a-long-name-of-a-host.example.com:1111", "a-long-name-of-a-host.example.com:1112", "127.0.0.1:1111"],
+  ]) {
+    const short = clipped(names, 12);
+    assert.equal(new Set(short).size, names.length, short.join());
+    assert.ok(
+      short.every((name) => name.length <= 12),
+      short.join(),
+    );
+  }
+  assert.deepEqual(clipped(["10.0.0.1:1111"], 13), ["10.0.0.1:1111"]);
+  const rows = [
+    ["ADDRESS", "STATE"],
+    ["dbsyncs://db-1.eu-west.prod.example.com:1111", "live"],
+    ["dbsyncs2://db-2.eu-west.prod.example.com:1111", "live"],
+  ];
+  const lines = tableLines(fitted(rows, 30));
+  assert.deepEqual(lines.slice(1), ["db-1.eu-wes…le.com:1111  live", "db-2.eu-wes…le.com:1111  live"]);
+});
