@@ -149,10 +149,10 @@ export function readBody(body: Buffer): Envelope {
     if ((i === 0) !== (name === "key"))
       throw reader.malformed('expected "key" as the first name of the header');
     given |= field.bit;
-    (envelope as { [N in FieldName]: unknown })[field.name] = field.read(reader);
+    readField(reader, field.name, envelope);
   }
   if ((given & REQUIRED_BITS) !== REQUIRED_BITS) {
-    const missing = REQUIRED.find((name) => (given & bitOf(name)) === 0);
+    const missing = REQUIRED.find((name) => (given & FIELD_BITS[name]) === 0);
     throw reader.malformed(`"${missing}" is missing from the header`);
   }
   for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
@@ -163,8 +163,11 @@ export function readBody(body: Buffer): Envelope {
   return envelope;
 }
 
+/** An envelope that is being read. */
+type Unread = { -readonly [N in keyof Envelope]: Envelope[N] };
+
 /** Written out, since the engine then knows its shape: every envelope comes this way. */
-function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Envelope {
+function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Unread {
   return {
     key: "",
     cluster: "",
@@ -185,37 +188,67 @@ const REQUIRED: readonly FieldName[] = ["key", "cluster", "at", "seq", "nonce"];
 
 type FieldName = keyof EnvelopeHeader;
 
-/** How each value is read. */
-const FIELDS = {
-  key: (reader) => readBytes(reader, HASH_BYTES),
-  cluster: (reader) => readBytes(reader, HASH_BYTES),
-  at: (reader) => readNumber(reader, Number.MAX_SAFE_INTEGER),
-  seq: (reader) => readNumber(reader, SEQ_MAX),
-  nonce: (reader) => readBytes(reader, NONCE_BYTES),
-  db: (reader) => readNumber(reader, DB_MAX),
-  multi: readFlag,
-  if: readConditions,
-  after: (reader) => readBytes(reader, ORDER_KEY_BYTES),
-  only: (reader) => readBytes(reader, HASH_BYTES),
-  as: readUser,
-} as const satisfies { [N in FieldName]: (reader: RespReader) => EnvelopeHeader[N] };
+/** Reads the value of a name into the envelope. */
+function readField(reader: RespReader, name: FieldName, envelope: Unread): void {
+  switch (name) {
+    case "key":
+    case "cluster":
+    case "only":
+      envelope[name] = readBytes(reader, HASH_BYTES);
+      break;
+    case "at":
+      envelope.at = readNumber(reader, Number.MAX_SAFE_INTEGER);
+      break;
+    case "seq":
+      envelope.seq = readNumber(reader, SEQ_MAX);
+      break;
+    case "nonce":
+      envelope.nonce = readBytes(reader, NONCE_BYTES);
+      break;
+    case "db":
+      envelope.db = readNumber(reader, DB_MAX);
+      break;
+    case "multi":
+      envelope.multi = readFlag(reader);
+      break;
+    case "if":
+      envelope.if = readConditions(reader);
+      break;
+    case "after":
+      envelope.after = readBytes(reader, ORDER_KEY_BYTES);
+      break;
+    case "as":
+      envelope.as = readUser(reader);
+  }
+}
 
-const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELDS) as readonly FieldName[];
+/** A bit for each name, so that a number tells which of them were there. */
+const FIELD_BITS: Readonly<Record<FieldName, number>> = {
+  key: 1,
+  cluster: 2,
+  at: 4,
+  seq: 8,
+  nonce: 16,
+  db: 32,
+  multi: 64,
+  if: 128,
+  after: 256,
+  only: 512,
+  as: 1024,
+};
+
+const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELD_BITS) as readonly FieldName[];
 
 interface Field {
   readonly name: FieldName;
-  /** One for each name, so that a number tells which of them were there. */
   readonly bit: number;
-  readonly read: (reader: RespReader) => unknown;
 }
 
 const FIELDS_BY_NAME: ReadonlyMap<string, Field> = /* @__PURE__ */ new Map(
-  /* @__PURE__ */ FIELD_NAMES.map((name, place) => [name, { name, bit: 1 << place, read: FIELDS[name] }]),
+  /* @__PURE__ */ FIELD_NAMES.map((name) => [name, { name, bit: FIELD_BITS[name] }]),
 );
 
-const bitOf = (name: string): number => FIELDS_BY_NAME.get(name)?.bit ?? 0;
-
-const REQUIRED_BITS = /* @__PURE__ */ REQUIRED.reduce((bits, name) => bits | bitOf(name), 0);
+const REQUIRED_BITS = /* @__PURE__ */ REQUIRED.reduce((bits, name) => bits | FIELD_BITS[name], 0);
 
 function readBytes(reader: RespReader, length: number): ByteString {
   const bytes = reader.readBulk();
