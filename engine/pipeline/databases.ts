@@ -14,15 +14,13 @@ export class Databases {
   readonly #only: Backend | null;
   /** How many numbers a unit may choose from. */
   readonly numbers: number;
+  readonly takeConditions: boolean;
 
   constructor(backends: readonly Backend[]) {
     this.#backends = backends;
     this.numbers = Math.min(...backends.map((backend) => backend.databases));
     this.#only = backends.length === 1 ? (backends[0] as Backend) : null;
-  }
-
-  get takeConditions(): boolean {
-    return this.#only?.holds !== undefined;
+    this.takeConditions = this.#only?.holds !== undefined;
   }
 
   /** Whether the keys were last changed by the units that are named. Only where conditions are taken. */

@@ -24,9 +24,14 @@ export interface Audience {
   readonly takesConditions: boolean;
 }
 
-/** Whether the envelope is meant for this daemon, and can be done here. @param signer  null: it is not signed */
-function checkAudience(
+/**
+ * Checks whether the envelope is meant for this daemon, and can be done here, as its bytes tell.
+ * @param bytes   of its body
+ * @param signer  null: it is not signed
+ */
+export function checkEnvelope(
   envelope: Envelope,
+  bytes: number,
   signer: Pick<KeyRecord, "role"> | null,
   audience: Audience,
 ): Refused | null {
@@ -41,17 +46,7 @@ function checkAudience(
     const wrong = envelope.if.find((condition) => condition.db >= audience.databases);
     if (wrong !== undefined) return refused("wrong-db", `database ${wrong.db} in a condition`);
   }
-  return null;
-}
-
-/** Whether the envelope can be taken here, as its bytes tell. @param bytes  of its body @param signer  null: it is not signed */
-export function checkEnvelope(
-  envelope: Envelope,
-  bytes: number,
-  signer: Pick<KeyRecord, "role"> | null,
-  audience: Audience,
-): Refused | null {
-  return checkAudience(envelope, signer, audience) ?? checkRing(envelope, bytes);
+  return checkRing(envelope, bytes);
 }
 
 /** Whether an envelope for the key ring is that alone, and short. @param bytes  of its body */

@@ -50,11 +50,15 @@ export class Pipeline {
   readonly #waiters: Waiters;
   readonly #version1: Version1;
   readonly #recording: Recording;
+  #audience: Audience;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.signers = parts.signers;
     this.#recording = parts.recording;
+    const { daemon, databases } = parts;
+    const { numbers, takeConditions } = databases;
+    this.#audience = { cluster: NO_KEY, daemon, databases: numbers, takesConditions: takeConditions };
     this.seen = new Seen(parts.recording.seenTo, parts.remembered);
     this.#units = new Units(parts);
     this.#waiters = new Waiters(parts.environment);
@@ -182,14 +186,10 @@ export class Pipeline {
 
   /** Whether it is meant for this daemon, and its key was valid at its date. */
   #address({ envelope, signer, message }: Taken): Refused | null {
-    const { databases, daemon } = this.#parts;
-    const audience: Audience = {
-      cluster: this.signers?.cluster ?? NO_KEY,
-      daemon,
-      databases: databases.numbers,
-      takesConditions: databases.takeConditions,
-    };
-    const wrong = checkEnvelope(envelope, message.body.length, signer, audience);
+    const cluster = this.signers?.cluster ?? NO_KEY;
+    // Other keys may have been read since.
+    if (cluster !== this.#audience.cluster) this.#audience = { ...this.#audience, cluster };
+    const wrong = checkEnvelope(envelope, message.body.length, signer, this.#audience);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 

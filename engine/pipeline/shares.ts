@@ -3,19 +3,15 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 export class Shares {
   readonly #held = new Map<ByteString, number>();
-  #total = 0;
-
-  /** What is held by all. */
-  get total(): number {
-    return this.#total;
-  }
+  /** What is held by all. Set here alone. */
+  total = 0;
 
   /** @param most  what there is. @returns whether it is the key's now */
   take(key: ByteString, amount: number, most: number): boolean {
     const held = (this.#held.get(key) ?? 0) + amount;
-    if (held > most - this.#total - amount) return false;
+    if (held > most - this.total - amount) return false;
     this.#held.set(key, held);
-    this.#total += amount;
+    this.total += amount;
     return true;
   }
 
@@ -24,6 +20,6 @@ export class Shares {
     const held = (this.#held.get(key) as number) - amount;
     if (held > 0) this.#held.set(key, held);
     else this.#held.delete(key);
-    this.#total -= amount;
+    this.total -= amount;
   }
 }

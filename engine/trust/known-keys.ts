@@ -16,17 +16,14 @@ export class KnownKeys {
     { body, signature }: Pick<CommandMessage, "body" | "signature">,
     id: ByteString,
   ): boolean {
-    const key = this.#keyOf(signer);
+    const key = this.#keys.get(signer.id) ?? this.#load(signer);
     if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);
     return verifyEnvelope(signedBytes(body), signature, key);
   }
 
-  #keyOf({ id, spki }: Pick<KeyRecord, "id" | "spki">): KeyObject {
-    let key = this.#keys.get(id);
-    if (key === undefined) {
-      key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
-      this.#keys.set(id, key);
-    }
+  #load({ id, spki }: Pick<KeyRecord, "id" | "spki">): KeyObject {
+    const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+    this.#keys.set(id, key);
     return key;
   }
 }
