@@ -10,6 +10,7 @@ import type { MemberConnection } from "./connections/member-connection.js";
 import { RoundTrips } from "./connections/round-trips.js";
 import type { IncomingBatch } from "./exchange/incoming-batch.js";
 import type { Giver } from "./exchange/intake.js";
+import type { OfferPace } from "./exchange/offer-pace.js";
 import { Outbox } from "./exchange/outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import { ReportAnswers } from "./exchange/report-answers.js";
@@ -37,6 +38,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   /** Which bit stands for it. */
   readonly bit: number;
   readonly outbox: Outbox;
+  readonly offerPace: OfferPace;
   readonly speech: MemberSpeech<Member>;
   /** Places that are on the own disk, which it has to be told. */
   owed: Place[] = [];
@@ -82,6 +84,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#reports = new ReportAnswers(cluster);
     this.#giving = new SnapshotGiving(cluster, connection);
     this.speech = new MemberSpeech<Member>(this, shared);
+    this.offerPace = spreading.newPace();
     this.outbox = new Outbox(cluster, this, { traces: spreading.traces, packer, onTooLong });
     this.#reconciling = new Reconciling(cluster, this);
   }
@@ -108,6 +111,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
         spreading.offered(message.places, this);
         break;
       case "want":
+        this.offerPace.wanted();
         this.outbox.pushWanted(message.places);
         break;
       case "push":

@@ -5,6 +5,20 @@ const MISBEHAVING = "test/cluster/peers/misbehaving.test.js";
 
 export const memberMutants: readonly Mutant[] = [
   {
+    name: "a member that wants an entry waits on for its offers",
+    file: "cluster/peers/exchange/offer-pace.js",
+    find: "this.#ticks = 1;",
+    replace: "",
+    test: "test/cluster/peers/exchange/offer-pace.test.js",
+  },
+  {
+    name: "entries of a tick that are offered to nobody",
+    file: "cluster/peers/exchange/offer-pace.js",
+    find: "this.#offeredTo = tick - 1;",
+    replace: "this.#offeredTo = tick;",
+    test: "test/cluster/peers/exchange/offer-pace.test.js",
+  },
+  {
     name: "contained: an exception that a member's message causes ends the process",
     file: "cluster/peers/connections/member-connection.js",
     find: 'this.#lose("internal-error", stackOf(problem));',

@@ -5,6 +5,7 @@
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
+import { OfferPace } from "./offer-pace.js";
 import type { Outbox } from "./outbox.js";
 import { Replications } from "./replications.js";
 import { type AtOnce, type Trace, Traces } from "./traces.js";
@@ -13,6 +14,7 @@ import { Wants } from "./wants.js";
 /** A member, as far as entries are spread to it. */
 export interface Receiver extends ConnectedMember {
   readonly outbox: Outbox;
+  readonly offerPace: OfferPace;
   /** What it is to be told that we have. */
   readonly owed: Place[];
   /** Tells it what is owed. */
@@ -27,9 +29,11 @@ export class Spreading {
   readonly wants: Wants;
   readonly #cluster: ClusterState<Receiver>;
   readonly #replications: Replications;
-  /** On disk since the last tick, and since the one before. */
+  /** On disk since the last tick. */
   #fresh: Trace[] = [];
-  #ripe: Trace[] = [];
+  /** On disk before the last tick, and before earlier ones. */
+  readonly #ripe: (readonly Trace[])[] = [];
+  #ticks = 0;
   #tellsSoon = false;
   #askAgainAt = 0;
 
@@ -143,16 +147,30 @@ export class Spreading {
     this.wants.forget(bit);
   }
 
+  /** The pace of a member that connects now. */
+  newPace(): OfferPace {
+    return new OfferPace(this.#ticks, this.#cluster.limits.offerTicksMax);
+  }
+
   /** Offers what has been on disk for a moment. */
   tick(now: number): void {
-    const ripe = this.#ripe;
-    this.#ripe = this.#fresh;
+    this.#ticks++;
+    this.#offerRipe();
+    if (this.#ripe.unshift(this.#fresh) > this.#cluster.limits.offerTicksMax) this.#ripe.pop();
     this.#fresh = [];
-    if (ripe.length > 0) this.#offer(ripe);
     this.#ask(this.wants.overdue(now, this.#live()));
     this.traces.tick(now);
     this.#replications.tick(now);
     if (now >= this.#askAgainAt) this.#offerAwaited(now);
+  }
+
+  #offerRipe(): void {
+    for (const member of listening(this.#cluster)) {
+      const ticks = member.offerPace.ticksToOffer(this.#ticks);
+      if (ticks === 0) continue;
+      const count = this.#offerTo(member, this.#ripe.slice(0, ticks).flat());
+      member.offerPace.offered(this.#ticks, count === 0);
+    }
   }
 
   /** What somebody waits for may have come to a member by another way: asked by an offer, it says so. */
@@ -209,13 +227,17 @@ export class Spreading {
 
   /** To each member what it is not known to have. Offers may be lost: reconciliation finds what they would have told. */
   #offer(traces: readonly Trace[]): void {
+    for (const member of listening(this.#cluster)) this.#offerTo(member, traces);
+  }
+
+  /** @returns how many it is not known to have */
+  #offerTo({ bit, connection }: Receiver, traces: readonly Trace[]): number {
     const { maxPlaces, maxUnsentBytes } = this.#cluster.limits;
-    for (const { bit, connection } of listening(this.#cluster)) {
-      if (connection.unsentBytes > maxUnsentBytes) continue;
-      const places: Place[] = [];
-      for (const { has, sent, place } of traces) if (((has | sent) & bit) === 0) places.push(place);
-      for (const part of parts(places, maxPlaces)) connection.send({ kind: "offer", places: part });
-    }
+    if (connection.unsentBytes > maxUnsentBytes) return 0;
+    const places: Place[] = [];
+    for (const { has, sent, place } of traces) if (((has | sent) & bit) === 0) places.push(place);
+    for (const part of parts(places, maxPlaces)) connection.send({ kind: "offer", places: part });
+    return places.length;
   }
 }
 

@@ -26,6 +26,8 @@ export const PEERING_LIMITS = {
   statusEveryMs: 2_000,
   /** Between two reports of what a daemon says of itself besides. */
   aboutEveryMs: 5_000,
+  /** Ticks between two offers to a member that has lately wanted nothing of what it was offered. */
+  offerTicksMax: 8,
   /** Without a byte for so long, a connection is dead: five statuses. */
   silenceMs: 10_000,
   /** Above that between two ticks this process stood still (--standstill), and no member is to blame for its silence. */

@@ -1,0 +1,65 @@
+/** How long entries wait before a member is offered them: longer while it wants none, and no longer once it wants one. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OfferPace } from "../../../../cluster/peers/exchange/offer-pace.js";
+import { entryOf } from "../entries.js";
+import { entriesOf, World } from "../support.js";
+
+const TICK_MS = 25;
+const MAX_TICKS = 8;
+
+/** Ticks of which offers were made, by the tick in which they were. */
+function offersOf(pace: OfferPace, from: number, to: number): number[][] {
+  const offers: number[][] = [];
+  for (let tick = from; tick <= to; tick++) {
+    const ticks = pace.ticksToOffer(tick);
+    if (ticks > 0) offers.push(Array.from({ length: ticks }, (_, i) => tick - ticks + i));
+    if (ticks > 0) pace.offered(tick, false);
+  }
+  return offers;
+}
+
+test("offers nobody wants come in more and more ticks at a time, and leave none out", () => {
+  const pace = new OfferPace(0, MAX_TICKS);
+  const offers = offersOf(pace, 1, 60);
+  assert.deepEqual(offers.map(({ length }) => length).slice(0, 6), [1, 1, 2, 4, 8, 8]);
+  const all = offers.flat();
+  assert.deepEqual(
+    all,
+    all.map((_, i) => i + 1),
+  );
+});
+
+test("an entry that is wanted ends the waiting at once", () => {
+  const pace = new OfferPace(0, MAX_TICKS);
+  offersOf(pace, 1, 60);
+  pace.wanted();
+  assert.ok(pace.ticksToOffer(61) > 0);
+  assert.equal(offersOf(pace, 61, 62).flat().at(-1), 61);
+});
+
+test("what a member was known to have does not make it wait longer", () => {
+  const pace = new OfferPace(0, MAX_TICKS);
+  for (let tick = 2; tick < 100; tick++) {
+    assert.equal(pace.ticksToOffer(tick), 1);
+    pace.offered(tick, true);
+  }
+});
+
+test("where a client sends everything to all, few messages say so, and what it sends to one alone is soon everywhere", () => {
+  const world = new World();
+  const nodes = ["a", "b", "c"].map((name, i, names) => world.add(name, { peers: names.slice(0, i) }));
+  world.run(500);
+  const count = 400;
+  for (let i = 0; i < count; i++) {
+    const entry = entryOf(500 + i * TICK_MS);
+    for (const node of nodes) node.timeline.take(entry);
+    world.run(TICK_MS);
+  }
+  // Both of a pair may offer at once: with each tick there would be 3 or more for each entry.
+  assert.ok(world.countOf("offer") < count, `${world.countOf("offer")} offers`);
+  assert.equal(world.countOf("want") + world.countOf("push"), 0);
+  nodes[0]?.timeline.take(entryOf(500 + count * TICK_MS));
+  world.run((MAX_TICKS + 4) * TICK_MS);
+  for (const node of nodes) assert.equal(entriesOf(node), count + 1);
+});
