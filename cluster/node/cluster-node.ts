@@ -42,10 +42,10 @@ import { TimelineBackend } from "../replica/timeline-backend.js";
 import { aboutOf } from "./about.js";
 import { KeptWrites } from "./kept-writes.js";
 
-/** Milliseconds between two ticks of the exchange with members, where there are any. */
+/** Milliseconds between two ticks of the peers, where there are any. */
 const TICK_MS = 25;
-/** Everything else is ticked with each fourth of them. */
-const FULL_TICKS = 4;
+/** The timeline's come with each fourth of them. */
+const TIMELINE_TICKS = 4;
 
 /** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
@@ -173,12 +173,9 @@ export class ClusterNode extends KeptWrites implements NodeState {
 
   #tick(): void {
     this.#ticks++;
-    if (this.#ticks % FULL_TICKS !== 0) {
-      if (!this.peering.isAlone) this.peering.tickExchange();
-      return;
-    }
-    this.peering.tick();
-    this.#tickTimeline();
+    const isTimelines = this.#ticks % TIMELINE_TICKS === 0;
+    if (isTimelines || !this.peering.isAlone) this.peering.tick();
+    if (isTimelines) this.#tickTimeline();
   }
 
   #tickTimeline(): void {

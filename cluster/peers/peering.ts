@@ -1,6 +1,6 @@
 /**
  * The members: what is given to them, and what they give. No sockets, timers or files of its own: driven by its owner's
- * calls, by what the sockets tell, by `tick` every 100 ms and `tickExchange` every 25. Read roster.ts (who is connected), spreading.ts (one
+ * calls, by what the sockets tell, and by `tick` every 25 ms. Read roster.ts (who is connected), spreading.ts (one
  * entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
  */
 
@@ -130,21 +130,14 @@ export class Peering implements RosterEvents {
     return !this.#roster.hasOthers && this.#cluster.members.size === 0;
   }
 
-  /** Entries on their way: every 25 ms where there are members. */
-  tickExchange(): void {
-    if (!this.#isRunning) return;
-    const now = this.#cluster.uptime();
-    this.#spreading.tick(now);
-    for (const member of [...this.#cluster.members.values()]) member.tick(now);
-  }
-
-  /** Everything: every 100 ms. */
+  /** Every 25 ms; alone every 100. */
   tick(): void {
     if (!this.#isRunning) return;
     const now = this.#cluster.uptime();
     this.standing.tick(now);
     this.#roster.tick(now);
-    this.tickExchange();
+    this.#spreading.tick(now);
+    for (const member of [...this.#cluster.members.values()]) member.tick(now);
     this.#catchingUp.tick(now);
     this.#past.tick(now);
     this.watchClock();
