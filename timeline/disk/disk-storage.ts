@@ -95,14 +95,12 @@ export class DiskStorage implements Storage {
       this.lostGroups = lost;
       const inline = new InlineWrites(inlineMicros);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync), inline });
-      this.#filing = new Filing({
-        tree: this.#tree,
-        marker,
-        filed: (sequence) => {
+      this.#filing = new Filing(this.#tree, marker, {
+        onFiled: (sequence) => {
           this.#log.filed(sequence);
           this.#write();
         },
-        failed: (problem) => void this.#fail(problem),
+        onFailed: (problem) => void this.#fail(problem),
       });
     } catch (problem) {
       if (problem instanceof FolderInUse) this.#lock.handBack();

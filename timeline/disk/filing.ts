@@ -15,18 +15,17 @@ const BYTES_MOST = 4 * 1024 * 1024;
 /** With so many bytes unfiled, the log waits: they are in memory as well. */
 const BEHIND_BYTES_MOST = 64 * 1024 * 1024;
 
-export interface FilingParts {
-  readonly tree: LmdbTree;
-  /** Of the log's records. */
-  readonly marker: Buffer;
+export interface FilingHandlers {
   /** LMDB has all groups up to this one. */
-  readonly filed: (sequence: number) => void;
-  /** LMDB does not take any more. */
-  readonly failed: (problem: unknown) => void;
+  readonly onFiled: (sequence: number) => void;
+  /** LMDB takes nothing any more. */
+  readonly onFailed: (problem: unknown) => void;
 }
 
 export class Filing {
-  readonly #parts: FilingParts;
+  readonly #tree: LmdbTree;
+  readonly #marker: Buffer;
+  readonly #handlers: FilingHandlers;
   readonly #unfiled = new Unfiled();
   /** In the log, and not in LMDB; the oldest first. */
   #groups: OperationGroup[] = [];
@@ -39,8 +38,11 @@ export class Filing {
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
 
-  constructor(parts: FilingParts) {
-    this.#parts = parts;
+  /** @param marker  of the log's records */
+  constructor(tree: LmdbTree, marker: Buffer, handlers: FilingHandlers) {
+    this.#tree = tree;
+    this.#marker = marker;
+    this.#handlers = handlers;
   }
 
   get isBehind(): boolean {
@@ -72,15 +74,15 @@ export class Filing {
 
   get(place: Buffer): Buffer | null {
     const value = this.#unfiled.get(place);
-    return value === undefined ? this.#parts.tree.get(place) : value;
+    return value === undefined ? this.#tree.get(place) : value;
   }
 
   mark(name: string): Buffer | null {
-    return this.#unfiled.mark(name) ?? this.#parts.tree.mark(name);
+    return this.#unfiled.mark(name) ?? this.#tree.mark(name);
   }
 
   *places(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
-    for (const slice of this.#parts.tree.places(from, to)) {
+    for (const slice of this.#tree.places(from, to)) {
       yield* this.#unfiled.merge(
         slice,
         (place) => place,
@@ -90,7 +92,7 @@ export class Filing {
   }
 
   *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
-    for (const slice of this.#parts.tree.entries(from, to)) {
+    for (const slice of this.#tree.entries(from, to)) {
       const entries = this.#unfiled.merge(
         slice,
         ({ key }) => key,
@@ -102,7 +104,7 @@ export class Filing {
 
   last(): Buffer | null {
     const unfiled = this.#unfiled.last();
-    for (const place of this.#parts.tree.backwards()) {
+    for (const place of this.#tree.backwards()) {
       if (unfiled !== null && unfiled.compare(place) > 0) return unfiled;
       if (this.#unfiled.get(place) !== null) return place;
     }
@@ -126,14 +128,13 @@ export class Filing {
   }
 
   async #fileSome(): Promise<void> {
-    const { tree, marker, filed, failed } = this.#parts;
     const groups = this.#take();
     const { sequence } = groups.at(-1) as OperationGroup;
     try {
-      await tree.commit(operationsOf(groups), { sequence, marker });
+      await this.#tree.commit(operationsOf(groups), { sequence, marker: this.#marker });
     } catch (problem) {
       this.#isStopped = true;
-      failed(problem);
+      this.#handlers.onFailed(problem);
       return;
     }
     for (const { bytes, operations } of groups) {
@@ -142,7 +143,7 @@ export class Filing {
     }
     this.#unfiled.filed(sequence);
     this.#filed = sequence;
-    filed(sequence);
+    this.#handlers.onFiled(sequence);
   }
 
   /** One group at least. */

@@ -47,7 +47,7 @@ const INLINE_SYNCED_BYTES_MAX = 32 * 1024;
 
 const ZEROS = Buffer.alloc(ROOM_AHEAD_BYTES);
 
-export interface WriteAheadLogParts {
+export interface WriteAheadLogOptions {
   /** It and the files are there for the owner alone. */
   readonly folder: string;
   /** 16 bytes, drawn anew for each process. */
@@ -75,7 +75,7 @@ interface LogFile {
 }
 
 export class WriteAheadLog {
-  readonly #parts: WriteAheadLogParts;
+  readonly #options: WriteAheadLogOptions;
   readonly #files: readonly [LogFile, LogFile];
   readonly #end: LogEndWriter;
   #current: LogFile;
@@ -90,18 +90,18 @@ export class WriteAheadLog {
   /** The last write, whose failure its caller handles; null: none yet. */
   #writing: Promise<OperationGroup> | null = null;
 
-  constructor(parts: WriteAheadLogParts) {
-    this.#parts = parts;
-    const flags = parts.safety === "written-to-disk" ? ON_DISK : 0;
-    const [first, second] = FILE_NAMES.map((name) => openFile(join(parts.folder, name), flags));
+  constructor(options: WriteAheadLogOptions) {
+    this.#options = options;
+    const flags = options.safety === "written-to-disk" ? ON_DISK : 0;
+    const [first, second] = FILE_NAMES.map((name) => openFile(join(options.folder, name), flags));
     this.#files = [first as LogFile, second as LogFile];
     this.#current = this.#files[0];
-    this.#last = parts.last;
-    this.#safe = parts.last;
-    this.#filed = parts.last;
-    this.#end = new LogEndWriter(parts.folder, FILE_MODE);
+    this.#last = options.last;
+    this.#safe = options.last;
+    this.#filed = options.last;
+    this.#end = new LogEndWriter(options.folder, FILE_MODE);
     this.#writeEnd();
-    syncFolder(parts.folder);
+    syncFolder(options.folder);
   }
 
   get bytes(): number {
@@ -118,9 +118,9 @@ export class WriteAheadLog {
     const bytes = recordBytes(operations);
     const group = { sequence: this.#last + 1, operations, bytes };
     const target = bytes <= ROOM_BYTES ? this.#room.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
-    writeRecord(target, this.#parts.marker, { sequence: group.sequence, safe: this.#safe, operations });
+    writeRecord(target, this.#options.marker, { sequence: group.sequence, safe: this.#safe, operations });
     file.last = group.sequence;
-    const { safety, inline } = this.#parts;
+    const { safety, inline } = this.#options;
     if (!this.#isInline(file, bytes)) {
       this.#writing = this.#writeAside(file, target, group);
       return this.#writing;
@@ -163,7 +163,7 @@ export class WriteAheadLog {
   async #writeAside(file: LogFile, target: Buffer, group: OperationGroup): Promise<OperationGroup> {
     if (file.end + group.bytes > file.size) await file.growing;
     await writeAside(file.descriptor, target, file.end);
-    if (this.#parts.safety === "written-to-disk" && ON_DISK === 0) await syncFile(file);
+    if (this.#options.safety === "written-to-disk" && ON_DISK === 0) await syncFile(file);
     this.#wrote(file, group);
     return group;
   }
@@ -173,7 +173,7 @@ export class WriteAheadLog {
     file.isUnsynced = true;
     file.end += bytes;
     file.size = Math.max(file.size, file.end);
-    if (this.#parts.safety !== "synced") this.#safe = sequence;
+    if (this.#options.safety !== "synced") this.#safe = sequence;
     this.#writeEnd();
     this.#growAhead(file);
   }
@@ -182,7 +182,7 @@ export class WriteAheadLog {
   #growAhead(file: LogFile): void {
     const { descriptor, end, size, growing } = file;
     const isNear = size - end < ROOM_AHEAD_BYTES / 2 && size < FILE_BYTES;
-    if (this.#parts.safety !== "written-to-disk" || !isNear || growing !== null) return;
+    if (this.#options.safety !== "written-to-disk" || !isNear || growing !== null) return;
     const grown = () => {
       file.growing = null;
     };
@@ -194,13 +194,13 @@ export class WriteAheadLog {
 
   /** Behind the group that it tells of: it is not to promise one that is not there. */
   #writeEnd(): void {
-    this.#end.write(this.#last, this.#parts.safety === "written" ? 0 : this.#safe);
+    this.#end.write(this.#last, this.#options.safety === "written" ? 0 : this.#safe);
   }
 
   /** Whether a group is written on the event loop: not next to a sync or to zeros of its file, for which it would wait, nor where it makes the file longer. */
   #isInline(file: LogFile, bytes: number): boolean {
     if (this.#isSyncing || bytes > INLINE_BYTES_MAX) return false;
-    const { safety, inline } = this.#parts;
+    const { safety, inline } = this.#options;
     if (safety !== "written-to-disk") return true;
     const isAhead = file.growing === null && file.end + bytes <= file.size;
     return ON_DISK !== 0 && isAhead && bytes <= INLINE_SYNCED_BYTES_MAX && inline.allowsNext();

@@ -17,7 +17,7 @@ import { crc32 } from "node:zlib";
 import { InlineWrites } from "../../../timeline/disk/inline-writes.js";
 import { LOG_END_FILE } from "../../../timeline/disk/log-end.js";
 import { MARKER_BYTES, recordBytes } from "../../../timeline/disk/log-record.js";
-import { readLog, WriteAheadLog, type WriteAheadLogParts } from "../../../timeline/disk/write-ahead-log.js";
+import { readLog, WriteAheadLog, type WriteAheadLogOptions } from "../../../timeline/disk/write-ahead-log.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
 import type { Operation } from "../../../timeline/entries/operation.js";
 import { until } from "../../daemon/replicas.js";
@@ -43,7 +43,7 @@ const INLINE_MICROS = [0, 1e9];
 
 /** Once for each way of writing. */
 async function withLog(
-  safety: WriteAheadLogParts["safety"],
+  safety: WriteAheadLogOptions["safety"],
   use: (log: WriteAheadLog, folder: string) => Promise<void>,
 ): Promise<void> {
   for (const micros of safety === "written-to-disk" ? INLINE_MICROS : [0]) {
