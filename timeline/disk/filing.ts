@@ -7,8 +7,8 @@ import type { Operation, OperationGroup } from "../entries/operation.js";
 import type { LmdbTree } from "./lmdb-tree.js";
 import { Unfiled } from "./unfiled.js";
 
-/** Milliseconds between two transactions when little comes. */
-const FILE_EVERY_MS = 200;
+/** Milliseconds between two transactions when little comes: each costs two syncs and some milliseconds of CPU. */
+const FILE_EVERY_MS = 1000;
 /** What makes one begin at once, and bounds what it holds: handing it over takes the event loop some milliseconds. */
 const OPERATIONS_MOST = 1024;
 const BYTES_MOST = 4 * 1024 * 1024;
