@@ -19,7 +19,11 @@ export interface UserListenerParts
 }
 
 /** What every connection of such a listener is given. */
-export type UserSocketHost = DaemonSocketHost & Pick<UserListenerParts, "path" | "users" | "memory">;
+export interface UserSocketHost extends DaemonSocketHost {
+  readonly path: CommandPath;
+  readonly users: Users;
+  readonly memory: MemoryFace;
+}
 
 export interface UserProtocol<Request> {
   /** The name of its option, and of its metrics. */

@@ -7,21 +7,15 @@ import { type Answer, type Closing, closing } from "../../net/connections/dialec
 import { isTextByte } from "../../net/connections/first-byte.js";
 import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import { JsonLineParser } from "../../protocol/json/json-lines.js";
-import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
 import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/answers.js";
-import type { PieceOutput } from "./piece-output.js";
-import { JsonSession, type JsonSessionHost } from "./session.js";
+import { type JsonHost, JsonSession } from "./session.js";
 
 export const JSON_LISTENER = "json";
 const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
 /** Of a line while nobody has logged in who has to: no more than a login needs, and than one read brings. */
 const STRANGER_LINE_BYTES_MAX = 256 * 1024;
 const STRANGER_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
-
-export interface JsonHost extends DaemonSocketHost, JsonSessionHost {
-  readonly output: PieceOutput;
-}
 
 export class JsonDialect extends SessionDialect<Buffer, Text> {
   readonly listener = JSON_LISTENER;

@@ -3,14 +3,13 @@
 import { isUtf8 } from "node:buffer";
 import type { Denial, Guest } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
-import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
+import { UserCommands } from "../../engine/users/user-commands.js";
 import type { ClientDoing } from "../../net/connections/dialect.js";
-import type { Environment } from "../../net/process/environment.js";
-import type { Limits } from "../../options/limits.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { inTurns } from "../../protocol/steps.js";
+import type { UserSocketHost } from "../user-listener.js";
 import type { Action, ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
@@ -25,15 +24,15 @@ import {
 import { coded } from "./messages/error-codes.js";
 import { memberFault } from "./messages/members.js";
 import { type JsonRequest, readRequest, textOfLine } from "./messages/request.js";
+import type { PieceOutput } from "./piece-output.js";
 import { PROBE_ACTION } from "./replicas/replica-connection.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
 
-export interface JsonSessionHost extends UserCommandsParts {
-  readonly environment: Environment;
+export interface JsonHost extends UserSocketHost {
   /** Original servers that are sent the writes; null: none. */
   readonly replicas: JsonReplicas | null;
   readonly refused: RefusedRequests;
-  limits: Limits;
+  readonly output: PieceOutput;
 }
 
 /** Closes the connection, without an answer. */
@@ -48,7 +47,7 @@ const NO_DOCUMENTS: Member = ["documents", "[]"];
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
 export class JsonSession implements ActionHost {
-  readonly #host: JsonSessionHost;
+  readonly #host: JsonHost;
   readonly #guest: Guest;
   readonly #commands: UserCommands;
   readonly #sender: GuestSender;
@@ -58,7 +57,7 @@ export class JsonSession implements ActionHost {
   #action: string | undefined;
   #isGone = false;
 
-  constructor(host: JsonSessionHost) {
+  constructor(host: JsonHost) {
     this.#host = host;
     this.#commands = new UserCommands(host, denied);
     this.#guest = this.#commands.guest;

@@ -4,9 +4,9 @@ import { type Closing, closing } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
 import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";
-import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
-import { MemcachedSession, type MemcachedSessionHost } from "./session.js";
+import type { UserSocketHost } from "../user-listener.js";
+import { MemcachedSession } from "./session.js";
 
 export const MEMCACHED_LISTENER = "memcached";
 /** Of an item while nobody has logged in who has to: a login is no longer. */
@@ -14,14 +14,12 @@ const STRANGER_ITEM_BYTES_MAX = 2048;
 const BINARY_REQUEST = 0x80;
 const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
 
-export type MemcachedHost = DaemonSocketHost & MemcachedSessionHost;
-
 export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   readonly listener = MEMCACHED_LISTENER;
   protected readonly parser = new MemcachedParser(0);
-  readonly #host: MemcachedHost;
+  readonly #host: UserSocketHost;
 
-  constructor(host: MemcachedHost) {
+  constructor(host: UserSocketHost) {
     super(host, new MemcachedSession(host));
     this.#host = host;
   }

@@ -5,21 +5,16 @@
 
 import type { Denial } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
-import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
+import { UserCommands } from "../../engine/users/user-commands.js";
 import type { ClientDoing } from "../../net/connections/dialect.js";
-import type { Environment } from "../../net/process/environment.js";
 import { version } from "../../net/process/version.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type MemcachedRequest, type StoreRequest, uint64 } from "../../protocol/memcached-requests.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { findCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command.js";
+import type { UserSocketHost } from "../user-listener.js";
 import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
-
-export interface MemcachedSessionHost extends UserCommandsParts {
-  readonly environment: Environment;
-  readonly limits: { readonly maxOutputBytes: number };
-}
 
 /** What needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
@@ -40,11 +35,11 @@ const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
 export class MemcachedSession {
-  readonly #host: MemcachedSessionHost;
+  readonly #host: UserSocketHost;
   readonly #commands: UserCommands;
   readonly #sender: GuestSender;
 
-  constructor(host: MemcachedSessionHost) {
+  constructor(host: UserSocketHost) {
     this.#host = host;
     this.#commands = new UserCommands(host, denied);
     this.#sender = new GuestSender(this.#commands.guest, host.environment);
