@@ -6,8 +6,15 @@
  */
 export type ByteString = string;
 
+/** Node's Buffer where its types are known; else what it extends, so that types of pages need no @types/node. */
+export type ByteBuffer = typeof globalThis extends {
+  readonly Buffer: { isBuffer(value: unknown): value is infer Bytes };
+}
+  ? Bytes
+  : Uint8Array;
+
 /** Bytes of a buffer, from `start` up to `end`, copied. */
-export function bytesOf(buffer: Buffer, start = 0, end = buffer.length): ByteString {
+export function bytesOf(buffer: ByteBuffer, start = 0, end = buffer.length): ByteString {
   return buffer.toString("latin1", start, end);
 }
 

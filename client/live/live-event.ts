@@ -1,5 +1,7 @@
 /** What an iterator of `subscribe` or `watch` gives. */
 
+import type { ByteBuffer } from "../../protocol/byte-string.js";
+
 /** From here on everything is told that this daemon hears, until a gap. */
 export interface OpenEvent {
   readonly type: "open";
@@ -25,7 +27,7 @@ export interface MessageEvent {
   readonly type: "message";
   readonly channel: string;
   /** UTF-8, or a Buffer where the option `buffers` asks for it. */
-  readonly text: string | Buffer;
+  readonly text: string | ByteBuffer;
   /** By which pattern it was heard. */
   readonly pattern?: string;
 }
@@ -34,7 +36,7 @@ export interface KeyEvent {
   /** `changed`: its value is, or may be, another. It is no more: `deleted`, `expired`, or `evicted` to make room. */
   readonly type: "changed" | "deleted" | "expired" | "evicted";
   readonly db: number;
-  readonly key: string | Buffer;
+  readonly key: string | ByteBuffer;
 }
 
 export type ChannelEvent = OpenEvent | GapEvent | MessageEvent;

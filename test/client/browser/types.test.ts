@@ -1,0 +1,50 @@
+/** The types of `dbsyncd/browser` in a project for pages alone: without @types/node. */
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { buildRoot, repositoryRoot } from "../../support/repository.js";
+import { run } from "../../support/run-program.js";
+import { scratchFolder } from "../../support/scratch-folder.js";
+
+const OPTIONS = {
+  strict: true,
+  noEmit: true,
+  skipLibCheck: false,
+  target: "es2022",
+  module: "esnext",
+  moduleResolution: "bundler",
+  lib: ["es2022", "dom", "esnext.disposable"],
+  types: [],
+  paths: { "dbsyncd/browser": [join(buildRoot, "client/browser/entry.d.ts")] },
+};
+
+/** Checks a module of a page. Returns what the compiler says. */
+async function compiled(text: string): Promise<string> {
+  const folder = join(scratchFolder("page-types"), "page");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "page.ts"), text);
+  writeFileSync(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({ compilerOptions: OPTIONS, files: ["page.ts"] }),
+  );
+  const tsc = join(repositoryRoot, "node_modules", "typescript", "bin", "tsc");
+  const { stdout, stderr } = await run(process.execPath, [tsc, "-p", folder]);
+  return stdout + stderr;
+}
+
+test("what docs/browsers.md shows in TypeScript compiles without @types/node", async () => {
+  const page = readFileSync(join(repositoryRoot, "docs", "browsers.md"), "utf8");
+  const [, block = ""] = /^```ts\n([\s\S]*?)^```$/m.exec(page) ?? [];
+  assert.match(block, /createClient/);
+  assert.equal(await compiled(block), "");
+});
+
+test("bytes of events are Uint8Arrays there, and no text", async () => {
+  const text = `import { createClient } from "dbsyncd/browser";
+    for await (const event of createClient({ servers: "ws://a:1" }).watch("k", { buffers: true }))
+      if (event.type === "changed" && typeof event.key !== "string") HERE;
+    export {};`;
+  assert.equal(await compiled(text.replace("HERE", "event.key.subarray(1)")), "");
+  assert.match(await compiled(text.replace("HERE", "event.key.readUInt8(1)")), /readUInt8/);
+});
