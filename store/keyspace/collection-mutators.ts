@@ -42,6 +42,14 @@ export class CollectionMutators {
     this.#host.touch(entry);
   }
 
+  /** Removes documents that the unit no longer sees: no client sees a change, so the key's writer stays. */
+  removeExpired(entry: CollectionEntry, numbers: readonly number[]): void {
+    if (numbers.length === 0) return;
+    this.#host.produce(numbers.length * (2 + entry.value.specs.length), 0);
+    const removed = entry.value.remove(numbers);
+    this.#host.record({ mutator: "collectionRemove", collection: entry.value, removed });
+  }
+
   /** Sets which indexes there are, besides that of _id. */
   index(entry: CollectionEntry, specs: readonly IndexSpec[]): void {
     this.#host.produce(entry.value.size * specs.length, 0);

@@ -22,8 +22,11 @@ export interface FilterAlgebra<Value, Place, Test> {
   readonly conditionsMax: number;
   /** Whether an empty filter counts as a condition. */
   readonly countsEmpty: boolean;
-  /** The names that may appear next to members' names: some of $and, $or, $nor, $not, $comment. */
+  /** The names that may appear next to members' names: $and, $or, $nor, $not, $comment, and own ones. */
   readonly clauses: readonly string[];
+
+  /** Compiles a clause that only these values have. @throws CommandFailure */
+  ownClause(name: string, operand: Value): Condition<Place, Test>;
 
   tooManyConditions(): Error;
   unknownClause(name: string): Error;
@@ -64,6 +67,8 @@ export interface FilterAlgebra<Value, Place, Test> {
     compiler: FilterCompiler<Value, Place, Test>,
   ): Condition<Place, Test> | null;
 }
+
+const COMBINATIONS: readonly string[] = ["$and", "$or", "$nor"];
 
 export class FilterCompiler<Value, Place, Test> {
   /** Members and operators so far. */
@@ -116,6 +121,7 @@ export class FilterCompiler<Value, Place, Test> {
     if (!this.#algebra.clauses.includes(name)) throw this.#algebra.unknownClause(name);
     if (name === "$comment") return null;
     if (name === "$not") return { kind: "not", part: this.filter(operand, name) };
+    if (!COMBINATIONS.includes(name)) return this.#algebra.ownClause(name, operand);
     const parts = this.#algebra.filtersOf(operand, name).map((filter) => this.filter(filter, name));
     if (name === "$and") return { kind: "all", parts };
     const any = { kind: "any", parts } as const;

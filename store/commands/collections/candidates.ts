@@ -7,6 +7,8 @@ import { costOf, looked, spend, type Work } from "../../queries/bson/mongo-failu
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { Collection } from "../../values/collections/collection.js";
+import type { CollectionIndex } from "../../values/collections/collection-index.js";
+import { numbersIn, rangeFor } from "./index-ranges.js";
 
 /** Combinations of values that are looked up; of more, all documents are looked at. */
 const LOOKUPS_MAX = 10_000;
@@ -20,11 +22,16 @@ export interface Found {
 /** A collection as it is, or as it was. */
 export type Documents = Pick<Collection, "numbered" | "document">;
 
+/** A filter, and which documents are expired, as if they were not there. */
+export interface SeenFilter extends Filter {
+  readonly isExpired: ((bytes: ByteString) => boolean) | null;
+}
+
 /** In the order of the collection; null after some documents, so that others can be served. @param numbers  of those to look at; null: all */
 export function* matching(
   documents: Documents,
   numbers: readonly number[] | null,
-  filter: Filter,
+  filter: SeenFilter,
   work: Work,
 ): Generator<Found | null> {
   let looks = 0;
@@ -36,7 +43,8 @@ export function* matching(
 }
 
 /** Returns a document if the filter means it. */
-export function met(number: number, bytes: ByteString, filter: Filter, work: Work): Found | null {
+export function met(number: number, bytes: ByteString, filter: SeenFilter, work: Work): Found | null {
+  if (filter.isExpired?.(bytes) === true) return null;
   spend(work, costOf(bytes) + filter.tests);
   return filter.tests === 0 || filter.isMet(looked(bytes, work, filter.roots)) ? { number, bytes } : null;
 }
@@ -48,8 +56,23 @@ function* numbered(
   for (const number of numbers) yield [number, collection.document(number)];
 }
 
-/** Returns the numbers of the documents that a filter can mean, rising; null: no index tells. */
-export function candidates(collection: Collection, query: BsonDocument): readonly number[] | null {
+/** Documents that an index leaves. */
+export interface Candidates {
+  readonly index: CollectionIndex;
+  /** Rising. */
+  readonly numbers: readonly number[];
+}
+
+/** Returns the documents that a filter can mean; null: no index tells. @param hasRanges  whether indexes serve more than equality */
+export function candidates(
+  collection: Collection,
+  query: BsonDocument,
+  hasRanges: boolean,
+): Candidates | null {
+  return byEquality(collection, query) ?? (hasRanges ? byRange(collection, query) : null);
+}
+
+function byEquality(collection: Collection, query: BsonDocument): Candidates | null {
   const wanted = new Map<ByteString, readonly Bson[]>();
   equalities(query, wanted);
   if (wanted.size === 0) return null;
@@ -59,11 +82,23 @@ export function candidates(collection: Collection, query: BsonDocument): readonl
     const keys = combined(fields.map((field) => wanted.get(field) as readonly Bson[]));
     if (keys === null) continue;
     const [only] = keys;
-    if (keys.length === 1 && only !== undefined) return index.equal(only);
+    if (keys.length === 1 && only !== undefined) return { index, numbers: index.equal(only) };
     const numbers = new Set(keys.flatMap((key) => index.equal(key)));
-    return [...numbers].sort((a, b) => a - b);
+    return { index, numbers: [...numbers].sort((a, b) => a - b) };
   }
   return null;
+}
+
+/** A range that leaves more than this part of the documents helps less than it costs. */
+const LARGE_PART = 0.5;
+
+function byRange(collection: Collection, query: BsonDocument): Candidates | null {
+  const range = rangeFor(collection, query);
+  if (range === null) return null;
+  const most = Math.max(STEP_ITEMS, collection.size * LARGE_PART);
+  const numbers: number[] = [];
+  for (const number of numbersIn(collection, range)) if (numbers.push(number) > most) return null;
+  return { index: range.index, numbers: numbers.sort((a, b) => a - b) };
 }
 
 function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] | null {

@@ -3,7 +3,9 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Data } from "../../keyspace/mutators.js";
+import { seededChoice } from "../../keyspace/random.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { type Scope, type Variable, withVariables } from "../../queries/bson/expressions.js";
 import { filterOf } from "../../queries/bson/filter.js";
 import {
   badValue,
@@ -12,26 +14,26 @@ import {
   looked,
   mismatch,
   spend,
-  type Work,
   workOf,
 } from "../../queries/bson/mongo-failure.js";
-import { countAt, documentAt, specOf, truthAt } from "../../queries/bson/spec.js";
-import { documentOfQuery, isReplacement, updateOf, withId } from "../../queries/bson/update.js";
+import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
+import { PositionalElements } from "../../queries/bson/positional-elements.js";
+import { countAt, documentAt, specOf, truthAt, unknownField } from "../../queries/bson/spec.js";
+import { documentOfQuery, isReplacement, type Update, updateOf, withId } from "../../queries/bson/update.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
-import { isNumber } from "../../values/collections/bson-numbers.js";
+import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection, type CollectionReading } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
 import { candidates, type Documents, type Found, matching, met } from "./candidates.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
+import { expiredBy, removeExpired } from "./expiring.js";
 import { checkedId } from "./inserts.js";
 import { Uniqueness } from "./uniqueness.js";
 
-/** Where documents are changed. */
-export interface Place {
+/** Where documents are read or changed. */
+export interface Place extends Scope {
   readonly data: Data;
   readonly namespace: Namespace;
-  readonly at: number;
-  readonly work: Work;
   /** What a command that reads in steps has to release; null: nothing comes between its steps. */
   readonly readings: CollectionReading[] | null;
 }
@@ -40,16 +42,57 @@ export interface Place {
 export function placeOf(
   data: Data,
   argv: readonly ByteString[],
-  { at }: Unit,
+  unit: Unit,
   readings: CollectionReading[] | null = null,
 ): Place {
-  return { data, namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""), at, work: workOf(data), readings };
+  let choice: ((below: number) => number) | null = null;
+  return {
+    data,
+    namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""),
+    at: unit.at,
+    work: workOf(data),
+    readings,
+    operators: null,
+    variables: NO_VARIABLES,
+    choose: (below) => (choice ??= seededChoice(unit))(below),
+  };
 }
+
+/** The same for a write, which removes expired documents first. */
+export function writingPlaceOf(data: Data, argv: readonly ByteString[], unit: Unit): Place {
+  const place = placeOf(data, argv, unit);
+  removeExpired(data, collectionAt(data, place.namespace), unit.at);
+  return place;
+}
+
+const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
+
+/** Fields of a statement that older releases refuse. `dialect: 2` permits what filters and updates have learned since. */
+export const LATER_FIELDS = ["dialect", "let"];
+const DIALECT = 2n;
+
+/** Reads a statement. @throws CommandFailure  it has an unknown field, or without a dialect one that only came with that */
+export function statementOf(argument: ByteString, fields: readonly string[]): BsonDocument {
+  const statement = specOf(argument, fields);
+  if (!statement.has("dialect"))
+    for (const name of ["let", "arrayFilters"]) if (statement.has(name)) throw unknownField(name);
+  return statement;
+}
+
+/** Returns the place for what a statement says: without `dialect: 2` it means what it has always meant. @throws CommandFailure */
+export function placeFor(place: Place, statement: BsonDocument): Place {
+  const dialect = statement.get("dialect");
+  if (dialect === undefined) return place;
+  if (!isNumber(dialect) || integerOf(dialect) !== DIALECT) throw badValue("dialect has to be 2");
+  return withVariables(documentAt(statement, "let"), { ...place, operators: EXPRESSION_OPERATORS });
+}
+
+const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", "arrayFilters", ...LATER_FIELDS];
 
 /** `MDB.UPDATE db collection ordered statement …` */
 export function update(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const place = placeOf(data, argv, unit);
-  const statements = argv.slice(4).map((one) => specOf(one, ["q", "u", "multi", "upsert", "upsertId"]));
+  const place = writingPlaceOf(data, argv, unit);
+  const statements = argv.slice(4).map((one) => statementOf(one, UPDATE_FIELDS));
   let [n, modified] = [0, 0];
   const upserted: BsonDocument[] = [];
   const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
@@ -73,6 +116,25 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   return answered(reply, argv[4] ?? "");
 }
 
+/** What is to become of documents. */
+interface Wanted {
+  readonly query: BsonDocument;
+  readonly update: Bson | undefined;
+  readonly arrayFilters: Bson | undefined;
+}
+
+export const changeOf = (statement: BsonDocument, name: "u" | "update", query: BsonDocument): Wanted => ({
+  query,
+  update: statement.get(name),
+  arrayFilters: statement.get("arrayFilters"),
+});
+
+/** @throws CommandFailure */
+function updateIn(place: Place, { query, update, arrayFilters }: Wanted, isInsert: boolean): Update {
+  const elements = place.operators === null ? null : new PositionalElements(query, arrayFilters, place);
+  return updateOf(update, { ...place, isInsert, elements });
+}
+
 interface Updated {
   readonly n: number;
   readonly modified: number;
@@ -80,18 +142,19 @@ interface Updated {
   readonly upserted?: Bson;
 }
 
-function updated(place: Place, statement: BsonDocument): Updated {
+function updated(general: Place, statement: BsonDocument): Updated {
+  const place = placeFor(general, statement);
   const query = documentAt(statement, "q");
   if (query === undefined) throw mismatch("q has to be a document");
   const isMulti = truthAt(statement, "multi");
-  if (isReplacement(statement.get("u")) && isMulti)
+  if (isReplacement(statement.get("u"), place) && isMulti)
     throw failedToParse("multi update is not supported for replacement-style update");
   const found = foundBy(place, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
   if (found.length > 0 || !truthAt(statement, "upsert")) {
-    const changed = changedBy(place, found, statement.get("u"));
+    const changed = changedBy(place, found, changeOf(statement, "u", query));
     return { n: found.length, modified: changed.modified };
   }
-  const made = upsertedBy(place, query, statement.get("u"), statement.get("upsertId"));
+  const made = upsertedBy(place, changeOf(statement, "u", query), statement.get("upsertId"));
   return { n: 1, modified: 0, upserted: checkedId(made) };
 }
 
@@ -121,10 +184,11 @@ function foundBy(place: Place, query: BsonDocument, most: number, steps = 0): re
 export function finding(place: Place, query: BsonDocument, most: number, steps = 0): Findings {
   const { data, namespace, work } = place;
   // A filter that is wrong is so without documents too.
-  const filter = filterOf(query, work);
+  const general = filterOf(query, place);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
-  const numbers = candidates(collection, query);
+  const filter = { ...general, isExpired: expiredBy(collection, place.at) };
+  const numbers = candidates(collection, query, place.operators !== null)?.numbers ?? null;
   if (numbers === null || numbers.length > STEP_ITEMS)
     return findingInSteps(
       place,
@@ -170,12 +234,13 @@ export function documentsAt({ readings }: Pick<Place, "readings">, collection: C
 
 /** Changes documents, all or none. @param see  is shown the last one's new bytes before anything changes, which it may refuse */
 export function changedBy(
-  { data, namespace, at, work }: Place,
+  place: Place,
   found: readonly Found[],
-  change: Bson | undefined,
+  change: Wanted,
   see: (last: ByteString) => void = () => {},
 ): { readonly modified: number } {
-  const apply = updateOf(change, { at, work, isInsert: false });
+  const { data, namespace, work } = place;
+  const apply = updateIn(place, change, false);
   const changes: Found[] = [];
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
@@ -193,7 +258,7 @@ export function changedBy(
   const numbers = changes.map(({ number }) => number);
   const documents = changes.map(({ bytes }) => bytes);
   work.effort.work(INDEX_STEPS * entry.value.specs.length * changes.length);
-  const uniqueness = new Uniqueness(namespace.text, entry.value, new Set(numbers));
+  const uniqueness = new Uniqueness(place, entry.value, new Set(numbers));
   for (const bytes of documents) uniqueness.take(bytes);
   if (last !== undefined) see(last);
   data.collections.set(entry, { numbers, documents });
@@ -202,15 +267,15 @@ export function changedBy(
 
 /** Makes the document that a statement wants where none meets its filter. @param see  is shown it before it is there, and may refuse it */
 export function upsertedBy(
-  { data, namespace, at, work }: Place,
-  query: BsonDocument,
-  change: Bson | undefined,
+  place: Place,
+  change: Wanted,
   id: Bson | undefined,
   see: (made: BsonDocument) => void = () => {},
 ): BsonDocument {
-  const apply = updateOf(change, { at, work, isInsert: true });
-  const wanted = documentOfQuery(query, work);
-  const start: BsonDocument = isReplacement(change) ? onlyId(wanted) : wanted;
+  const { data, namespace, work } = place;
+  const apply = updateIn(place, change, true);
+  const wanted = documentOfQuery(change.query, work);
+  const start: BsonDocument = isReplacement(change.update, place) ? onlyId(wanted) : wanted;
   const made = apply(start);
   const ownId = made.has("_id") ? made.get("_id") : id;
   if (ownId === undefined) throw badValue("an upsert needs an upsertId: its sender gives it one");
@@ -219,7 +284,7 @@ export function upsertedBy(
   const bytes = bytesOf(document);
   spend(work, costOf(bytes));
   const held = collectionAt(data, namespace);
-  new Uniqueness(namespace.text, held?.value ?? new Collection()).take(bytes);
+  new Uniqueness(place, held?.value ?? new Collection()).take(bytes);
   see(document);
   data.collections.push(held ?? data.getOrPut(Collection, namespace.key), [bytes]);
   return document;
@@ -232,11 +297,12 @@ function onlyId(document: BsonDocument): BsonDocument {
 
 /** `MDB.DELETE db collection ordered statement …` */
 export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const place = placeOf(data, argv, unit);
-  const statements = argv.slice(4).map((one) => specOf(one, ["q", "limit"]));
+  const general = writingPlaceOf(data, argv, unit);
+  const statements = argv.slice(4).map((one) => statementOf(one, ["q", "limit", ...LATER_FIELDS]));
   let n = 0;
   const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
     const statement = statements[i] as BsonDocument;
+    const place = placeFor(general, statement);
     const query = documentAt(statement, "q");
     if (query === undefined) throw mismatch("q has to be a document");
     // Left out it would be all of them.

@@ -5,7 +5,7 @@ import type { Data } from "../../keyspace/mutators.js";
 import { MongoFailure, mismatch } from "../../queries/bson/mongo-failure.js";
 import { documentAt, isJson, specOf, stringAt, truthAt } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { isNumber } from "../../values/collections/bson-numbers.js";
+import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
 import { Collection } from "../../values/collections/collection.js";
 import {
@@ -50,8 +50,24 @@ export function createIndexes(data: Data, argv: readonly ByteString[]): Reply {
 
 const cannot = (sentence: ByteString) => new MongoFailure(67, sentence);
 
+const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"];
+const SECONDS_MAX = 2_147_483_647n;
+
+/** How long after its date a document expires; undefined: it does not. @throws CommandFailure */
+function secondsOf(document: BsonDocument, pattern: BsonDocument): number | undefined {
+  const value = document.get("expireAfterSeconds");
+  if (value === undefined) return undefined;
+  const seconds = isNumber(value) ? integerOf(value) : undefined;
+  if (seconds === undefined || seconds < 0n || seconds > SECONDS_MAX)
+    throw cannot(`TTL index 'expireAfterSeconds' option must be within 0 and ${SECONDS_MAX}, a whole number`);
+  if (pattern.size > 1)
+    throw cannot("TTL indexes are single-field indexes, compound indexes do not support TTL");
+  if (pattern.has("_id")) throw cannot("The field 'expireAfterSeconds' is not valid for an _id index");
+  return Number(seconds);
+}
+
 function indexSpec(argument: ByteString): IndexSpec {
-  const document = specOf(argument, ["key", "name", "unique", "sparse", "v", "background"]);
+  const document = specOf(argument, INDEX_FIELDS);
   const pattern = documentAt(document, "key");
   if (pattern === undefined) throw mismatch("an index needs a key");
   if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);
@@ -65,9 +81,18 @@ function indexSpec(argument: ByteString): IndexSpec {
   }
   const name = stringAt(document, "name");
   if (name === "" || name === "*") throw cannot(`an index cannot be named '${name}'`);
-  return { name, pattern, isUnique: truthAt(document, "unique"), isSparse: truthAt(document, "sparse") };
+  const seconds = secondsOf(document, pattern);
+  return {
+    name,
+    pattern,
+    isUnique: truthAt(document, "unique"),
+    isSparse: truthAt(document, "sparse"),
+    ...(seconds === undefined ? {} : { expireAfterSeconds: seconds }),
+  };
 }
 
+const isSameKind = (a: IndexSpec, b: IndexSpec) =>
+  a.isUnique === b.isUnique && a.isSparse === b.isSparse && a.expireAfterSeconds === b.expireAfterSeconds;
 const isSamePattern = (a: BsonDocument, b: BsonDocument) => compareBson(a, b) === 0;
 
 /** @throws CommandFailure  another one has its name, or its fields */
@@ -75,7 +100,7 @@ function isThere(spec: IndexSpec, specs: readonly IndexSpec[]): boolean {
   for (const other of specs) {
     const isSameKey = isSamePattern(other.pattern, spec.pattern);
     const isId = other === ID_INDEX;
-    if (isSameKey && (isId || (other.isUnique === spec.isUnique && other.isSparse === spec.isSparse))) {
+    if (isSameKey && (isId || isSameKind(other, spec))) {
       if (isId || other.name === spec.name) return true;
       throw new MongoFailure(85, `Index already exists with a different name: ${other.name}`);
     }

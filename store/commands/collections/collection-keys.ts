@@ -34,6 +34,17 @@ export const ofDatabase =
   (access: Touch["access"]): KeySpec =>
   (argv: readonly ByteString[]) => [beginning(access, databaseBeginning(argv[1] ?? ""))];
 
+/** `MDB.STATS db [collection]`. */
+export const measured: KeySpec = (argv: readonly ByteString[]) => [
+  argv.length > 2 ? touch(argv, "read", "R") : beginning("read", databaseBeginning(argv[1] ?? "")),
+];
+
+/** `MDB.RENAME db collection db collection drops` */
+export const renamed: KeySpec = (argv: readonly ByteString[]) => [
+  touch(argv, "write", "RW"),
+  { db: null, key: collectionKey(argv[3] ?? "", argv[4] ?? ""), access: "write", needs: "RW" },
+];
+
 export const ofAllDatabases: KeySpec = () => [beginning("read", PREFIX)];
 
 /** `MDB.AGGREGATE db collection spec`: the collection, and those that it looks up in. */

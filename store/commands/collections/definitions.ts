@@ -110,7 +110,9 @@ function listed(
   short: readonly string[],
 ): Reply {
   const spec = specOf(asked, ["filter", "nameOnly", "authorizedCollections", "authorizedDatabases"]);
-  const { isMet } = filterOf(documentAt(spec, "filter") ?? new Map(), { units: 0, effort: UNCOUNTED_EFFORT });
+  const { isMet } = filterOf(documentAt(spec, "filter") ?? new Map(), {
+    work: { units: 0, effort: UNCOUNTED_EFFORT },
+  });
   const isShort = truthAt(spec, "nameOnly");
   const documents = names.map(describe).filter(isMet);
   const shown = documents.map((document) =>

@@ -5,14 +5,35 @@ import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { failedToParse } from "../../queries/bson/mongo-failure.js";
 import { projectionOf } from "../../queries/bson/projection.js";
-import { documentAt, specOf, truthAt } from "../../queries/bson/spec.js";
+import { documentAt, truthAt } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, Int32 } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { answered } from "./answers.js";
-import { changedBy, type Place, placeOf, removed, upsertedBy } from "./changes.js";
+import {
+  changedBy,
+  changeOf,
+  LATER_FIELDS,
+  type Place,
+  placeFor,
+  removed,
+  statementOf,
+  upsertedBy,
+  writingPlaceOf,
+} from "./changes.js";
 import { chosen } from "./reads.js";
 
-const FIELDS = ["query", "sort", "remove", "update", "new", "fields", "upsert", "upsertId"];
+const FIELDS = [
+  "query",
+  "sort",
+  "remove",
+  "update",
+  "new",
+  "fields",
+  "upsert",
+  "upsertId",
+  "arrayFilters",
+  ...LATER_FIELDS,
+];
 const NOTHING: BsonDocument = new Map();
 
 type Shown = (document: BsonDocument) => BsonDocument;
@@ -24,9 +45,9 @@ interface Done {
 
 /** `MDB.FINDANDMODIFY db collection spec` */
 export function findAndModify(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const place = placeOf(data, argv, unit);
   const asked = argv[3] ?? "";
-  const spec = specOf(asked, FIELDS);
+  const spec = statementOf(asked, FIELDS);
+  const place = placeFor(writingPlaceOf(data, argv, unit), spec);
   const fields = documentAt(spec, "fields") ?? NOTHING;
   const project = fields.size === 0 ? null : projectionOf(fields, "find", place);
   // What is shown is made before anything changes: it can fail too.
@@ -58,22 +79,22 @@ function taken(place: Place, spec: BsonDocument, shown: Shown): Done {
 }
 
 function changed(place: Place, spec: BsonDocument, shown: Shown): Done {
-  const update = spec.get("update");
-  if (update === undefined) throw failedToParse("Either an update or remove=true must be specified");
+  if (!spec.has("update")) throw failedToParse("Either an update or remove=true must be specified");
   const found = first(place, spec);
   const [old] = found;
   const isNew = truthAt(spec, "new");
+  const query = documentAt(spec, "query") ?? NOTHING;
+  const change = changeOf(spec, "update", query);
   if (old !== undefined) {
     let value: BsonDocument | null = null;
-    changedBy(place, found, update, (last) => {
+    changedBy(place, found, change, (last) => {
       value = shown(readKnownBson(isNew ? last : old.bytes));
     });
     return { value, told: told(1, true) };
   }
   if (!truthAt(spec, "upsert")) return { value: null, told: told(0, false) };
-  const query = documentAt(spec, "query") ?? NOTHING;
   let value: BsonDocument | null = null;
-  const made = upsertedBy(place, query, update, spec.get("upsertId"), (document) => {
+  const made = upsertedBy(place, change, spec.get("upsertId"), (document) => {
     if (isNew) value = shown(document);
   });
   return {

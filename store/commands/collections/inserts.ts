@@ -2,6 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { documentOf, isJson } from "../../queries/bson/spec.js";
 import { withId } from "../../queries/bson/update.js";
@@ -10,14 +11,16 @@ import { typeOf } from "../../values/collections/bson-type.js";
 import { Collection } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
+import { removeExpired } from "./expiring.js";
 import { Uniqueness } from "./uniqueness.js";
 
 /** `MDB.INSERT db collection ordered document …` */
-export function insert(data: Data, argv: readonly ByteString[]): Reply {
+export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   const [, database = "", name = "", ordered = "", ...documents] = argv;
   const namespace = namespaceOf(database, name);
   const held = collectionAt(data, namespace);
-  const uniqueness = new Uniqueness(namespace.text, held?.value ?? new Collection());
+  removeExpired(data, held, at);
+  const uniqueness = new Uniqueness({ namespace, at }, held?.value ?? new Collection());
   const added: ByteString[] = [];
   const failures = stepByStep(ordered, documents.length, (i) => {
     const bytes = keptBytes(documents[i] as ByteString);

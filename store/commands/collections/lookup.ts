@@ -8,6 +8,7 @@ import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import { documentsAt, type Place } from "./changes.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
+import { expiredBy } from "./expiring.js";
 import { replaced } from "./stages/unwinding.js";
 
 /** @throws CommandFailure */
@@ -25,10 +26,12 @@ export function lookedUp(
   const [localPath, foreignPath, asPath] = [wayTo(local), wayTo(foreign), wayTo(as)];
   const collection = collectionAt(place.data, namespace)?.value;
   const source = collection === undefined ? null : documentsAt(place, collection);
+  const isExpired = collection === undefined ? null : expiredBy(collection, place.at);
   return function* (documents) {
     const others: BsonDocument[] = [];
     const byKey = new Map<ByteString, number[]>();
     for (const [, bytes] of source?.numbered() ?? []) {
+      if (isExpired?.(bytes) === true) continue;
       spend(place.work, costOf(bytes));
       const other = looked(bytes, place.work);
       const number = others.push(other) - 1;

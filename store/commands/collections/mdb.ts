@@ -6,12 +6,22 @@ import { family } from "../../rows/command.js";
 import { detailed } from "./answers.js";
 import { remove, update } from "./changes.js";
 import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js";
-import { aggregated, inserted, looked, ofAllDatabases, ofDatabase, updated } from "./collection-keys.js";
+import {
+  aggregated,
+  inserted,
+  looked,
+  measured,
+  ofAllDatabases,
+  ofDatabase,
+  renamed,
+  updated,
+} from "./collection-keys.js";
 import { create, drop, dropDatabase, listCollections, listDatabases } from "./definitions.js";
 import { findAndModify } from "./find-and-modify.js";
 import { insert } from "./inserts.js";
 import { aggregate } from "./pipeline.js";
 import { countDocuments, distinct, find } from "./reads.js";
+import { explain, rename, stats } from "./statistics.js";
 
 export const collections = family("mongo", {
   "MDB.INSERT": {
@@ -29,7 +39,8 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
-    summary: "Changes documents as statements {q, u, multi, upsert, upsertId} say.",
+    summary:
+      "Changes documents as statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect} say.",
     run: update,
   },
   "MDB.DELETE": {
@@ -101,7 +112,7 @@ export const collections = family("mongo", {
     keys: inserted,
     since: "",
     complexity: "O(N), N: documents of the collection",
-    summary: "Makes indexes {key, name, unique, sparse}.",
+    summary: "Makes indexes {key, name, unique, sparse, expireAfterSeconds}.",
     run: detailed(createIndexes),
   },
   "MDB.DROPINDEXES": {
@@ -139,6 +150,33 @@ export const collections = family("mongo", {
     complexity: "O(N), N: keys and documents",
     summary: "The databases that {filter, nameOnly} means.",
     run: listDatabases,
+  },
+  "MDB.STATS": {
+    arity: -2,
+    flags: ["readonly", "movablekeys"],
+    keys: measured,
+    since: "",
+    complexity: "O(N), N: documents",
+    summary: "Sizes of a database, or of a collection.",
+    run: stats,
+  },
+  "MDB.EXPLAIN": {
+    arity: 4,
+    flags: ["readonly", "movablekeys"],
+    keys: looked,
+    since: "",
+    complexity: "O(N), N: documents that an index leaves",
+    summary: "Which index {filter, sort} goes by.",
+    run: explain,
+  },
+  "MDB.RENAME": {
+    arity: 6,
+    flags: ["write", "movablekeys"],
+    keys: renamed,
+    since: "",
+    complexity: "O(1)",
+    summary: "Renames a collection; with 1 it replaces one that has the new name.",
+    run: rename,
   },
   "MDB.DROP": {
     arity: 3,

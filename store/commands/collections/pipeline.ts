@@ -2,13 +2,14 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../protocol/steps.js";
+import { distinctChoices } from "../../keyspace/random.js";
 import { filterOf } from "../../queries/bson/filter.js";
 import { badValue, looked, MongoFailure, mismatch, spend } from "../../queries/bson/mongo-failure.js";
 import { unknownName } from "../../queries/bson/names-elsewhere.js";
-import { projectionOf } from "../../queries/bson/projection.js";
+import { RESHAPINGS } from "../../queries/bson/reshaping.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
-import { arrayAt, countOf, specOf } from "../../queries/bson/spec.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { arrayAt, countOf } from "../../queries/bson/spec.js";
+import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../../values/collections/bson.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { answeringAll, bytesOf, count, WRITTEN_STEPS } from "./answers.js";
 import { finding, inStepsOf, type Place } from "./changes.js";
@@ -35,8 +36,8 @@ const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDo
 type Make = (operand: Bson, place: Place) => Stage;
 
 /** `MDB.AGGREGATE db collection spec` */
-export const aggregate = inSteps(function* (place, asked) {
-  const pipeline = arrayAt(specOf(asked, ["pipeline"]), "pipeline");
+export const aggregate = inSteps(["pipeline", "let"], function* (place, spec, asked) {
+  const pipeline = arrayAt(spec, "pipeline");
   if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has ${STAGES_MAX} stages at most`);
   // Indexes help the first stage, if it chooses.
   const first = stageAt(pipeline[0]);
@@ -74,6 +75,8 @@ function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<By
 /** @returns whether no more is looked at than what is added */
 function addRoots(value: Bson, roots: Set<ByteString>): boolean {
   if (isArray(value)) return value.every((one) => addRoots(one, roots));
+  // It reads the document itself, without a path.
+  if (isDocument(value) && value.has("$getField")) return false;
   if (isDocument(value)) return [...value.values()].every((one) => addRoots(one, roots));
   if (typeof value !== "string" || !value.startsWith("$")) return true;
   roots.add(value.slice(1).split(".", 1)[0] as ByteString);
@@ -104,8 +107,9 @@ function documentFor(name: string, operand: Bson): BsonDocument {
 export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
   [
     "$match",
-    (operand, { work }) => {
-      const { isMet, tests } = filterOf(documentFor("$match", operand), work);
+    (operand, place) => {
+      const { work } = place;
+      const { isMet, tests } = filterOf(documentFor("$match", operand), place);
       return function* (documents) {
         spend(work, documents.length * tests);
         const met = yield* mappedInSteps(documents, isMet);
@@ -137,16 +141,6 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
       return inOneStep((documents) => documents.slice(left));
     },
   ],
-  [
-    "$project",
-    (operand, place) => {
-      const spec = documentFor("$project", operand);
-      if (spec.size === 0)
-        throw new MongoFailure(51272, "projection specification must have at least one field");
-      const project = projectionOf(spec, "$project", place);
-      return (documents) => mappedInSteps(documents, project);
-    },
-  ],
   ["$group", (operand, place) => grouping(documentFor("$group", operand), place)],
   [
     "$count",
@@ -159,8 +153,47 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
     },
   ],
   ["$unwind", (operand, { work }) => unwound(operand, work)],
+  ...[...RESHAPINGS].map(([name, make]): [string, Make] => [
+    name,
+    (operand, place) => {
+      const reshape = make(operand, place);
+      return (documents) => mappedInSteps(documents, reshape);
+    },
+  ]),
+  ["$sample", (operand, place) => sampled(operand, place)],
+  [
+    "$sortByCount",
+    (operand, place) => {
+      const counted = grouping(
+        new Map<ByteString, Bson>([
+          ["_id", operand],
+          ["count", ONE_EACH],
+        ]),
+        place,
+      );
+      const sorting = sortingOf(new Map([["count", -1]]), place.work);
+      return function* (documents) {
+        return yield* sorting.sorted(yield* counted(documents), (document) => document);
+      };
+    },
+  ],
   ["$lookup", (operand, place) => lookedUp(documentFor("$lookup", operand), place)],
 ]);
+
+/** What `$sortByCount` counts by. */
+const ONE_EACH: BsonDocument = new Map([["$sum", new Int32(1)]]);
+
+/** Some of the documents: which follows from the unit's id, so that a script gets the same ones on each daemon. */
+function sampled(operand: Bson, { choose, work }: Place): Stage {
+  const size = isDocument(operand) && operand.size === 1 ? operand.get("size") : undefined;
+  if (size === undefined) throw new MongoFailure(28747, "size argument to $sample must be a number");
+  const count = countOf(size, "size argument to $sample");
+  if (count === 0) throw new MongoFailure(28747, "size argument to $sample must be a positive integer");
+  return inOneStep((documents) => {
+    spend(work, Math.min(count, documents.length));
+    return distinctChoices(choose, documents.length, count).map((place) => documents[place] as BsonDocument);
+  });
+}
 
 /** Names of the collections that a pipeline reads besides its own. */
 export function collectionsIn(spec: BsonDocument): readonly ByteString[] {

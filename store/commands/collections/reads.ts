@@ -3,7 +3,10 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { repliedBy } from "../../../protocol/step-reply.js";
 import { finish, mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
+import { withVariables } from "../../queries/bson/expressions.js";
+import { filterOf } from "../../queries/bson/filter.js";
 import { looked, spend } from "../../queries/bson/mongo-failure.js";
+import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
 import { projectionOf } from "../../queries/bson/projection.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
 import { countAt, documentAt, specOf, stringAt } from "../../queries/bson/spec.js";
@@ -13,20 +16,33 @@ import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/c
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { CollectionReading } from "../../values/collections/collection.js";
 import { answered, answeredAll, answeringAll, bytesOf, WRITTEN_STEPS } from "./answers.js";
-import type { Found } from "./candidates.js";
-import { type Findings, finding, inStepsOf, isComplete, type Place, placeOf } from "./changes.js";
+import { candidates, type Found, matching, met } from "./candidates.js";
+import {
+  documentsAt,
+  type Findings,
+  finding,
+  inStepsOf,
+  isComplete,
+  type Place,
+  placeOf,
+} from "./changes.js";
 import { collectionAt } from "./collection-names.js";
+import { expiredBy } from "./expiring.js";
+import { numbersIn, rangeInOrder } from "./index-ranges.js";
 
 const NOTHING: BsonDocument = new Map();
 
-type Read = (place: Place, asked: ByteString) => Generator<void, Reply>;
+type Read = (place: Place, spec: BsonDocument, asked: ByteString) => Generator<void, Reply>;
 
 /** Returns the handler of a command that reads documents: in steps if its sender takes that, and then what there is when it begins. */
 export const inSteps =
-  (read: Read): Handler =>
+  (fields: readonly string[], read: Read): Handler =>
   (data, argv, unit) => {
+    const asked = argv[3] ?? "";
+    const spec = specOf(asked, fields);
     const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
-    const work = read(placeOf(data, argv, unit, readings), argv[3] ?? "");
+    const general = { ...placeOf(data, argv, unit, readings), operators: EXPRESSION_OPERATORS };
+    const work = read(withVariables(documentAt(spec, "let"), general), spec, asked);
     return repliedBy(readings === null ? work : released(work, readings), unit.takesSteps);
   };
 
@@ -41,9 +57,10 @@ function* released(
   }
 }
 
+const FIND_FIELDS = ["filter", "sort", "projection", "skip", "limit", "let"];
+
 /** `MDB.FIND db collection spec` */
-export const find = inSteps(function* (place, asked) {
-  const spec = specOf(asked, ["filter", "sort", "projection", "skip", "limit"]);
+export const find = inSteps(FIND_FIELDS, function* (place, spec, asked) {
   const projection = documentAt(spec, "projection") ?? NOTHING;
   const project = projection.size === 0 ? null : projectionOf(projection, "find", place);
   const [query, order] = [documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING];
@@ -96,20 +113,53 @@ function* sortedOf(
   { skip, end }: { readonly skip: number; readonly end: number },
 ): Generator<void, readonly Found[]> {
   const sorting = sortingOf(order, place.work);
+  const inOrder = yield* foundInOrder(place, query, order, end);
+  if (inOrder !== null) return inOrder.slice(skip);
   const found = yield* inStepsOf(finding(place, query, Number.POSITIVE_INFINITY));
   const documentOf = ({ bytes }: Found) => looked(bytes, place.work, sorting.roots);
   return (yield* sorting.sorted(found, documentOf)).slice(skip, end);
 }
 
+/** Documents in the order of an index; null: none has that order, or the filter leaves few documents. */
+function* foundInOrder(
+  place: Place,
+  query: BsonDocument,
+  order: BsonDocument,
+  most: number,
+): Generator<void, readonly Found[] | null> {
+  const collection = collectionAt(place.data, place.namespace)?.value;
+  if (place.operators === null || collection === undefined) return null;
+  const plan = rangeInOrder(collection, query, order);
+  if (plan === null) return null;
+  const few = candidates(collection, query, false);
+  if (few !== null && few.numbers.length <= STEP_ITEMS) return null;
+  const filter = { ...filterOf(query, place), isExpired: expiredBy(collection, place.at) };
+  const numbers = numbersIn(collection, plan.range, plan.isBackwards);
+  const found: Found[] = [];
+  for (let looks = 0; looks < STEP_ITEMS; looks++) {
+    const next = numbers.next();
+    if (next.done === true) return found;
+    const one = met(next.value, collection.document(next.value), filter, place.work);
+    if (one !== null && found.push(one) === most) return found;
+  }
+  // The order is that of now, whatever changes between the steps.
+  const rest = [...numbers];
+  for (const one of matching(documentsAt(place, collection), rest, filter, place.work)) {
+    if (one === null) yield;
+    else if (found.push(one) === most) break;
+  }
+  return found;
+}
+
 /** `MDB.COUNT db collection spec` */
-export const countDocuments = inSteps(function* (place, asked) {
-  const spec = specOf(asked, ["query", "skip", "limit"]);
+export const countDocuments = inSteps(["query", "skip", "limit"], function* (place, spec) {
   const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
   const query = documentAt(spec, "query") ?? NOTHING;
-  if (query.size > 0)
-    return integer((yield* inStepsOf(choosing(place, query, NOTHING, { skip, limit }))).length);
+  const collection = collectionAt(place.data, place.namespace)?.value;
+  const isFiltered = query.size > 0 || (collection !== undefined && expiredBy(collection, place.at) !== null);
+  if (isFiltered) return integer((yield* inStepsOf(choosing(place, query, NOTHING, { skip, limit }))).length);
   // All of them are counted already.
-  const rest = Math.max(0, (collectionAt(place.data, place.namespace)?.value.size ?? 0) - skip);
+  const rest = Math.max(0, (collection?.size ?? 0) - skip);
   return integer(limit === 0 ? rest : Math.min(rest, limit));
 });
 
@@ -117,8 +167,7 @@ export const countDocuments = inSteps(function* (place, asked) {
 const DISTINCT_STEPS = 8;
 
 /** `MDB.DISTINCT db collection spec` */
-export const distinct = inSteps(function* (place, asked) {
-  const spec = specOf(asked, ["key", "query"]);
+export const distinct = inSteps(["key", "query"], function* (place, spec, asked) {
   const path = wayTo(stringAt(spec, "key"));
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();

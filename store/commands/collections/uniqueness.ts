@@ -8,6 +8,8 @@ import { type CollectionIndex, ID_INDEX } from "../../values/collections/collect
 import { Decimal, decimalText } from "../../values/collections/decimal.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
 import { type IndexKey, ParallelArrays, TooManyKeys } from "../../values/collections/index-keys.js";
+import type { Namespace } from "./collection-names.js";
+import { expiredBy } from "./expiring.js";
 
 export class Uniqueness {
   readonly #namespace: ByteString;
@@ -17,8 +19,17 @@ export class Uniqueness {
   /** Keys of documents that have been looked at, by index. */
   readonly #coming = new Map<CollectionIndex, Set<ByteString>>();
 
-  constructor(namespace: ByteString, collection: Collection, leaving: ReadonlySet<number> = new Set()) {
-    this.#namespace = namespace;
+  readonly #collection: Collection;
+  readonly #isExpired: ((bytes: ByteString) => boolean) | null;
+
+  constructor(
+    { namespace, at }: { readonly namespace: Namespace; readonly at: number },
+    collection: Collection,
+    leaving: ReadonlySet<number> = new Set(),
+  ) {
+    this.#namespace = namespace.text;
+    this.#collection = collection;
+    this.#isExpired = expiredBy(collection, at);
     this.#indexes = collection.indexes;
     this.#leaving = leaving;
   }
@@ -30,7 +41,7 @@ export class Uniqueness {
       if (!index.spec.isUnique) continue;
       const coming = this.#coming.get(index);
       const isTaken = ({ text }: IndexKey) =>
-        coming?.has(text) === true || index.equal(text).some((number) => !this.#leaving.has(number));
+        coming?.has(text) === true || index.equal(text).some((number) => this.#stays(number));
       const taken = keys.find(isTaken);
       if (taken !== undefined) throw duplicate(this.#namespace, index, taken);
     }
@@ -40,6 +51,11 @@ export class Uniqueness {
       if (coming === undefined) this.#coming.set(index, (coming = new Set()));
       for (const { text } of keys) coming.add(text);
     }
+  }
+
+  #stays(number: number): boolean {
+    if (this.#leaving.has(number)) return false;
+    return this.#isExpired?.(this.#collection.document(number)) !== true;
   }
 
   #keysOf(index: CollectionIndex, bytes: ByteString): readonly IndexKey[] {

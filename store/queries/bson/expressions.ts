@@ -1,4 +1,7 @@
-/** Expressions of $project and $group: ways to fields, and values as they stand. Source: MongoDB's manual, "Aggregation Expressions". */
+/**
+ * Expressions of stages, of `$expr` and of updates by a pipeline: paths to fields, values as they are, and operators.
+ * Source: MongoDB's manual, "Aggregation Expressions".
+ */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
@@ -8,36 +11,89 @@ import {
   isArray,
   isDocument,
 } from "../../values/collections/bson.js";
-import { MongoFailure, type Work } from "./mongo-failure.js";
+import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./names-elsewhere.js";
 import { checkedWay } from "./ways.js";
 
 /** The value for a document; undefined: there is none. */
 export type Expression = (root: BsonDocument) => Bson | undefined;
 
-export interface Scope {
-  /** Of the unit; milliseconds since 1970. */
-  readonly at: number;
-  readonly work: Work;
+/** Compiles an operator's use. @throws CommandFailure */
+export type Operator = (operand: Bson, scope: Scope, name: ByteString) => Expression;
+
+/** A variable: its value while the expression is calculated in which it is. */
+export interface Variable {
+  value: Bson | undefined;
 }
 
-/** @throws CommandFailure  an operator or a variable that is not there */
+/** What expressions are compiled in. */
+export interface Scope {
+  /** Date of the unit; milliseconds since 1970. */
+  readonly at: number;
+  readonly work: Work;
+  /** Chooses a whole number below another one. Choices follow from the unit's id, so they are the same on each daemon. */
+  readonly choose: (below: number) => number;
+  /** Null: none, as in a write that was recorded without `dialect: 2`, which has to stay the error that it was. */
+  readonly operators: ReadonlyMap<ByteString, Operator> | null;
+  readonly variables: ReadonlyMap<ByteString, Variable>;
+}
+
+/** Parts of the expressions of one command. */
+const PARTS_MAX = 10_000;
+/** Parts that are as much work as a document to look at; a power of two, so that shares add up exactly. */
+export const PARTS_A_UNIT = 16;
+
+/** Compiles an expression, whose calculation counts as work. @throws CommandFailure  an operator or a variable does not exist */
 export function expressionOf(value: Bson, scope: Scope): Expression {
-  if (typeof value === "string" && value.startsWith("$")) return wayOf(value, scope);
+  const parts = partsOf(value);
+  if (parts > PARTS_MAX) throw badValue(`an expression has ${PARTS_MAX} parts at most`);
+  const calculate = compiled(value, scope);
+  if (scope.operators === null) return calculate;
+  const { work } = scope;
+  return (root) => {
+    spend(work, parts / PARTS_A_UNIT);
+    return calculate(root);
+  };
+}
+
+/** Compiles the variables of `let`, whose values may not depend on a document. @throws CommandFailure */
+export function withVariables<S extends Scope>(definitions: BsonDocument | undefined, scope: S): S {
+  if (definitions === undefined || definitions.size === 0) return scope;
+  const variables = new Map(scope.variables);
+  for (const [name, value] of definitions) {
+    checkVariable(name);
+    variables.set(name, { value: compiled(value, scope)(new Map()) ?? null });
+  }
+  return { ...scope, variables };
+}
+
+/** @throws CommandFailure  no variable can have that name */
+export function checkVariable(name: ByteString): void {
+  if (!/^[a-z\x80-\xff][\w\x80-\xff]*$/.test(name))
+    throw failedToParse(`'${name}' starts with an invalid character for a user variable name`);
+}
+
+export function partsOf(value: Bson): number {
+  let parts = 1;
+  if (isArray(value)) for (const one of value) parts += partsOf(one);
+  else if (isDocument(value)) for (const one of value.values()) parts += partsOf(one);
+  return parts;
+}
+
+/** Compiles a part of an expression, whose work the complete one counts. @throws CommandFailure */
+export function compiled(value: Bson, scope: Scope): Expression {
+  if (typeof value === "string" && value.startsWith("$")) return pathOf(value, scope);
   if (isArray(value)) {
-    const items = value.map((one) => expressionOf(one, scope));
+    const items = value.map((one) => compiled(one, scope));
     return (root) => items.map((item) => item(root) ?? null);
   }
   if (!isDocument(value)) return () => value;
   const [first = ""] = value.keys();
-  if (first.startsWith("$")) {
-    if (first === "$literal" && value.size === 1) return () => value.get(first);
-    throw unknownName("expression", first, new MongoFailure(168, `Unrecognized expression '${first}'`));
-  }
+  if (first.startsWith("$")) return called(first, value, scope);
   const fields = [...value].map(([name, one]) => {
     if (name.includes(".") || name.startsWith("$"))
       throw new MongoFailure(16412, `a field of an expression cannot be named '${name}'`);
-    return [name, expressionOf(one, scope)] as const;
+    return [name, compiled(one, scope)] as const;
   });
   return (root) => {
     const made = new Map<ByteString, Bson>();
@@ -49,13 +105,30 @@ export function expressionOf(value: Bson, scope: Scope): Expression {
   };
 }
 
-function wayOf(text: ByteString, { at }: Scope): Expression {
+function called(name: ByteString, value: BsonDocument, scope: Scope): Expression {
+  if (value.size > 1)
+    throw new MongoFailure(
+      15983,
+      "an object representing an expression must have exactly one field, its operator",
+    );
+  const operand = value.get(name) as Bson;
+  if (name === "$literal") return () => operand;
+  const operator = scope.operators?.get(name);
+  if (operator !== undefined) return operator(operand, scope, name);
+  throw unknownName("expression", name, new MongoFailure(168, `Unrecognized expression '${name}'`));
+}
+
+function pathOf(text: ByteString, { at, variables }: Scope): Expression {
   const parts = text.slice(1).split(".");
   if (!text.startsWith("$$")) return along(checked(parts, text));
-  const [variable, ...rest] = parts;
+  const [variable = "", ...rest] = parts;
   if (variable === "$ROOT" || variable === "$CURRENT") return along(checked(rest, text));
   if (variable === "$NOW" && rest.length === 0) return () => new BsonDate(BigInt(at));
-  throw new MongoFailure(17276, `Use of undefined variable: ${(variable ?? "").slice(1)}`);
+  if (variable === "$REMOVE" && rest.length === 0) return () => undefined;
+  const held = variables.get(variable.slice(1));
+  if (held === undefined) throw new MongoFailure(17276, `Use of undefined variable: ${variable.slice(1)}`);
+  const names = checked(rest, text);
+  return () => valueAlong(held.value, names, 0);
 }
 
 function checked(parts: readonly ByteString[], text: ByteString): readonly ByteString[] {
@@ -66,17 +139,19 @@ function checked(parts: readonly ByteString[], text: ByteString): readonly ByteS
   return parts;
 }
 
+const along =
+  (parts: readonly ByteString[]): Expression =>
+  (root) =>
+    valueAlong(root, parts, 0);
+
 /** An array stands for what its documents have; its elements have no numbers here. */
-function along(parts: readonly ByteString[]): Expression {
-  const step = (value: Bson | undefined, at: number): Bson | undefined => {
-    if (at === parts.length) return value;
-    if (isDocument(value)) return step(value.get(parts[at] as ByteString), at + 1);
-    if (!isArray(value)) return undefined;
-    return value.flatMap((one) => {
-      // An array in an array has documents that are not gone into, but by the rest of the way.
-      const found = isDocument(one) || isArray(one) ? step(one, at) : undefined;
-      return found === undefined ? [] : [found];
-    });
-  };
-  return (root) => step(root, 0);
+function valueAlong(value: Bson | undefined, parts: readonly ByteString[], at: number): Bson | undefined {
+  if (at === parts.length) return value;
+  if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1);
+  if (!isArray(value)) return undefined;
+  return value.flatMap((one) => {
+    // An array in an array has documents that are not gone into, but by the rest of the way.
+    const found = isDocument(one) || isArray(one) ? valueAlong(one, parts, at) : undefined;
+    return found === undefined ? [] : [found];
+  });
 }

@@ -5,6 +5,7 @@ import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../
 import type { FieldPath } from "../../values/collections/index-keys.js";
 import { allOf, type Condition, type Predicate, predicateOf, visitPlaces } from "../condition.js";
 import { type Comparison, type FilterAlgebra, FilterCompiler, type OperatorCall } from "../filter.js";
+import { expressionOf, type Scope } from "./expressions.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./names-elsewhere.js";
 import { isTrue } from "./spec.js";
@@ -13,11 +14,14 @@ import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
 
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;
-  /** The first fields of its paths: no others need to be read. */
-  readonly roots: ReadonlySet<ByteString>;
+  /** The first fields of its paths: no others need to be read. Null: an expression may need any. */
+  readonly roots: ReadonlySet<ByteString> | null;
   /** Its conditions: each is as much work as reading a document. */
   readonly tests: number;
 }
+
+/** What filters are compiled in; the work alone: without `$expr`. */
+export type FilterScope = Scope | Pick<Scope, "work">;
 
 /** Conditions of one filter. */
 const TESTS_MAX = 10_000;
@@ -33,12 +37,17 @@ type Call = OperatorCall<Bson, FieldPath>;
 type Compiler = FilterCompiler<Bson, FieldPath, BsonTest>;
 
 /** @throws CommandFailure  an operator does not exist here, or its operand is wrong */
-export function filterOf(query: BsonDocument, work: Work): Filter {
-  const compiler: Compiler = new FilterCompiler(new BsonFilters(work));
+export function filterOf(query: BsonDocument, scope: FilterScope): Filter {
+  const { work } = scope;
+  const compiler: Compiler = new FilterCompiler(new BsonFilters(scope));
   const condition = compiler.filter(query);
   const roots = new Set<ByteString>();
-  visitPlaces(condition, ([root]) => roots.add(root as ByteString));
-  return { isMet: ofDocuments(condition, work), roots, tests: compiler.conditions };
+  let isAnyRoot = false;
+  visitPlaces(condition, ([root]) => {
+    if (root === undefined) isAnyRoot = true;
+    else roots.add(root);
+  });
+  return { isMet: ofDocuments(condition, work), roots: isAnyRoot ? null : roots, tests: compiler.conditions };
 }
 
 const ofDocuments = (condition: BsonCondition, work: Work): Predicate<BsonDocument> =>
@@ -55,7 +64,7 @@ export function elementTest(
   wanted: Bson,
   work: Work,
 ): { readonly isMeant: ValueTest; readonly tests: number } {
-  const algebra = new BsonFilters(work);
+  const algebra = new BsonFilters({ work });
   if (!isDocument(wanted)) return { isMeant: algebra.same(wanted).test, tests: 1 };
   const compiler: Compiler = new FilterCompiler(algebra);
   if (isOperators(wanted)) {
@@ -74,7 +83,7 @@ export function isOperators(value: Bson): value is BsonDocument {
 }
 const REFERENCE = ["$ref", "$id", "$db"];
 const LOGICAL: readonly string[] = ["$and", "$or", "$nor"];
-const CLAUSES = [...LOGICAL, "$comment"];
+const CLAUSES = [...LOGICAL, "$comment", "$expr"];
 const IS_THERE = both((value) => value !== undefined);
 
 class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
@@ -83,9 +92,20 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   readonly clauses = CLAUSES;
   readonly isThere = IS_THERE;
   readonly #work: Work;
+  readonly #scope: FilterScope;
 
-  constructor(work: Work) {
-    this.#work = work;
+  constructor(scope: FilterScope) {
+    this.#work = scope.work;
+    this.#scope = scope;
+  }
+
+  /** `$expr`: a condition of the complete document. */
+  ownClause(name: string, operand: Bson): BsonCondition {
+    const scope = this.#scope;
+    if (!("operators" in scope) || scope.operators === null) throw this.unknownClause(name);
+    const calculate = expressionOf(operand, scope);
+    const test: ValueTest = (document) => isTrue(calculate(document as BsonDocument) ?? null);
+    return { kind: "member", place: [], test: { leaf: "itself", test } };
   }
 
   tooManyConditions(): Error {
@@ -205,7 +225,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     if (isOperators(operand) && !LOGICAL.includes(first ?? ""))
       return this.#some(ofValues(compiler.operators([], operand)), operand.size);
     // Its paths begin in the elements.
-    const inside: Compiler = new FilterCompiler(this);
+    const inside: Compiler = new FilterCompiler(new BsonFilters({ work: this.#work }));
     const isMet = ofDocuments(inside.filter(operand), this.#work);
     compiler.conditions += inside.conditions;
     const isMetBy: ValueTest = (one) =>

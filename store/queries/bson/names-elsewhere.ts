@@ -40,7 +40,41 @@ const KINDS = {
   expression: EXPRESSIONS,
 } as const;
 
+/** What to do instead of what is missing; docs/mongo-collections.md shows it. */
+export const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
+  ["$bucket", "group by a $switch or by $floor of a $divide"],
+  ["$bucketAuto", "group by a $switch or by $floor of a $divide"],
+  ["$changeStream", "with dbsyncd's own client, watch() the key mongo:DATABASE.COLLECTION"],
+  ["$densify", "add the missing documents in the client"],
+  ["$facet", "send one pipeline for each facet"],
+  ["$fill", "use $ifNull, or fill in the client"],
+  ["$geoIntersects", "use GEOSEARCH of the Redis commands"],
+  ["$geoNear", "use GEOSEARCH of the Redis commands"],
+  ["$geoWithin", "use GEOSEARCH of the Redis commands, or compare longitude and latitude"],
+  ["$graphLookup", "look up level by level, one $lookup each"],
+  ["$jsonSchema", "check documents in the client, as mongoose does"],
+  ["$listLocalSessions", "see clients in dbsync top, or on the dashboard"],
+  ["$merge", "read the result, and write it by bulkWrite with upserts"],
+  ["$near", "use GEOSEARCH of the Redis commands"],
+  ["$nearSphere", "use GEOSEARCH of the Redis commands"],
+  ["$out", "read the result, and insert it into the other collection"],
+  ["$search", "use $regex, or a search engine"],
+  ["$setWindowFields", "calculate it in the client"],
+  ["$text", "use $regex, or a search engine"],
+  ["$unionWith", "send one pipeline for each collection"],
+  ["$vectorSearch", "use a search engine"],
+  ["$where", "use $expr"],
+  ["$function", "use operators of expressions"],
+  ["$accumulator", "use $push, and calculate in the client"],
+]);
+
+/** Returns the error for a name that MongoDB knows and this server does not. */
+export function missing(name: ByteString): MongoFailure {
+  const instead = INSTEAD.get(name);
+  return notHere(`${name} is not supported by this server${instead === undefined ? "" : `: ${instead}`}`);
+}
+
 /** Returns why a name that is not here is refused. @param slip  what MongoDB says of a name that it does not know */
 export function unknownName(kind: keyof typeof KINDS, name: ByteString, slip: MongoFailure): MongoFailure {
-  return KINDS[kind].has(name) ? notHere(`${name} is not supported by this server`) : slip;
+  return KINDS[kind].has(name) ? missing(name) : slip;
 }

@@ -23,16 +23,17 @@ import {
   type UpdateCall,
 } from "../update.js";
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
-import { badValue, failedToParse, mismatch, notHere, type Work } from "./mongo-failure.js";
+import type { Scope } from "./expressions.js";
+import { badValue, failedToParse, mismatch, notHere } from "./mongo-failure.js";
 import { unknownName } from "./names-elsewhere.js";
+import { isPositional, type PositionalElements } from "./positional-elements.js";
 import { wayTo } from "./ways.js";
 
-export interface UpdateContext {
-  /** Of the unit; milliseconds since 1970. */
-  readonly at: number;
-  readonly work: Work;
+export interface UpdateContext extends Scope {
   /** Whether the document is being made. */
   readonly isInsert: boolean;
+  /** Which elements of arrays a filter has found, and those that `arrayFilters` name; null: positional paths are refused. */
+  readonly elements: PositionalElements | null;
 }
 
 /** $rename: the field takes its value from another one, which is removed. */
@@ -59,13 +60,19 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
 ]);
 
 const OPERATOR_NAMES = [...OPERATORS.keys(), RENAME];
+/** Operators that a write without `dialect: 2` does not have. */
+const LATER_OPERATORS = new Map<string, Operator>([
+  ["$bit", (call) => ({ makes: true, become: bits(call) })],
+]);
+const ALL_NAMES = [...OPERATOR_NAMES, ...LATER_OPERATORS.keys()];
 
 export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
-  readonly operators = OPERATOR_NAMES;
+  readonly operators: readonly string[];
   readonly #context: UpdateContext;
 
   constructor(context: UpdateContext) {
     this.#context = context;
+    this.operators = context.operators === null ? OPERATOR_NAMES : ALL_NAMES;
   }
 
   unknownOperator(operator: string): Error {
@@ -79,7 +86,7 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
   }
 
   pathOf(name: string): FieldPath {
-    return updatePath(name);
+    return updatePath(name, this.#context.elements);
   }
 
   add(call: Call): (old: Bson | undefined) => Bson {
@@ -102,12 +109,15 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
   changesOf(call: Call): readonly BsonChange[] {
     const { operator, path, operand } = call;
     if (operator !== RENAME) {
-      const make = OPERATORS.get(operator) as Operator;
+      const make = (OPERATORS.get(operator) ?? LATER_OPERATORS.get(operator)) as Operator;
       return [{ operator, path, change: make(call, this, this.#context) }];
     }
     if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
+    for (const part of [...path, ...wayTo(operand)])
+      if (isPositional(part))
+        throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
     return [
-      { operator, path: updatePath(operand), change: { from: path } },
+      { operator, path: updatePath(operand, null), change: { from: path } },
       // No other change may be about the place that it comes from either.
       { operator, path, change: UNCHANGED },
     ];
@@ -165,14 +175,49 @@ const ofArray = (call: Call, algebra: BsonUpdates, next: ArrayChange, makes: boo
   become: (old) => next(old === undefined ? [] : algebra.listOf(old, call)),
 });
 
-/** @throws CommandFailure  no field can have the name, or it names elements by what a filter has found */
-function updatePath(name: ByteString): FieldPath {
+/** Integers whose bits are combined, of 32 or of 64 bits. */
+function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
+  const parts = isDocument(operand) ? [...operand] : [];
+  if (parts.length === 0) throw badValue(`$bit takes {and, or, xor: integer} for '${name}'`);
+  for (const [operation, value] of parts) {
+    if (!["and", "or", "xor"].includes(operation))
+      throw badValue(`The $bit modifier only supports 'and', 'or', and 'xor', not '${operation}'`);
+    if (!isInteger(value))
+      throw badValue(`The $bit modifier field must be an Integer (32/64 bit): '${name}'`);
+  }
+  return (old = new Int32(0)) => {
+    if (!isInteger(old))
+      throw badValue(
+        `Cannot apply $bit to a value of non-integral type: '${name}' is of type ${typeOf(old).name}`,
+      );
+    let result = bigOf(old);
+    let isNarrow = old instanceof Int32;
+    for (const [operation, value] of parts as readonly (readonly [string, bigint | Int32])[]) {
+      const other = bigOf(value);
+      result = operation === "and" ? result & other : operation === "or" ? result | other : result ^ other;
+      isNarrow &&= value instanceof Int32;
+    }
+    return isNarrow ? new Int32(Number(result)) : result;
+  };
+}
+
+const isInteger = (value: Bson): value is bigint | Int32 =>
+  typeof value === "bigint" || value instanceof Int32;
+const bigOf = (value: bigint | Int32): bigint => (value instanceof Int32 ? BigInt(value.value) : value);
+
+/** @throws CommandFailure  no field can have the name, or it names elements that nothing tells */
+function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
   const path = wayTo(name);
-  for (const part of path) {
+  for (const [i, part] of path.entries()) {
     if (part === "") throw failedToParse(`The update path '${name}' contains an empty field name`);
-    if (part === "$" || part.startsWith("$["))
-      throw notHere(`positional elements are not supported by this server: '${name}'`);
-    if (part.startsWith("$"))
+    if (isPositional(part)) {
+      if (elements === null) throw notHere(`positional elements are not supported by this server: '${name}'`);
+      if (i === 0)
+        throw badValue(
+          `Cannot have array filter identifier or positional element in the first position in path '${name}'`,
+        );
+      elements.use(part, name);
+    } else if (part.startsWith("$"))
       throw badValue(`The dollar ($) prefixed field '${part}' in '${name}' is not allowed`);
   }
   return path;

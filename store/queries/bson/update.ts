@@ -6,8 +6,11 @@ import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
 import { changesOf } from "../update.js";
+import type { Scope } from "./expressions.js";
 import { isOperators } from "./filter.js";
 import { badValue, failedToParse, MongoFailure, notHere, spend, type Work } from "./mongo-failure.js";
+import { isPositional } from "./positional-elements.js";
+import { RESHAPINGS } from "./reshaping.js";
 import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "./update-operators.js";
 import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
 import { wayTo } from "./ways.js";
@@ -19,7 +22,8 @@ export type Update = (document: BsonDocument) => BsonDocument;
 const PLACES_MAX = 10_000;
 
 /** Whether it gives a whole document instead of changing parts. @throws CommandFailure  it is neither */
-export function isReplacement(update: Bson | undefined): boolean {
+export function isReplacement(update: Bson | undefined, { operators }: Pick<Scope, "operators">): boolean {
+  if (isArray(update) && operators !== null) return false;
   if (isArray(update)) throw notHere("updates by a pipeline are not there");
   if (!isDocument(update)) throw failedToParse("an update has to be a document");
   const [first] = update.keys();
@@ -28,9 +32,32 @@ export function isReplacement(update: Bson | undefined): boolean {
 
 /** @throws CommandFailure */
 export function updateOf(update: Bson | undefined, context: UpdateContext): Update {
-  return isReplacement(update)
-    ? replacementOf(update as BsonDocument)
-    : operatorsOf(update as BsonDocument, context);
+  if (isReplacement(update, context)) return replacementOf(update as BsonDocument);
+  return isArray(update) ? pipelineOf(update, context) : operatorsOf(update as BsonDocument, context);
+}
+
+/** Stages that an update may have. */
+const STAGES_MAX = 1000;
+
+/** An update by a pipeline, which makes another document. */
+function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
+  if (stages.length > STAGES_MAX) throw badValue(`an update has ${STAGES_MAX} stages at most`);
+  const reshapings = stages.map((stage) => {
+    const parts = isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
+    const make = parts && RESHAPINGS.get(parts[0]);
+    if (parts === undefined || make === undefined)
+      throw new MongoFailure(72, `an update has stages of these kinds: ${[...RESHAPINGS.keys()].join(", ")}`);
+    return make(parts[1], context);
+  });
+  return (document) => {
+    spend(context.work, reshapings.length);
+    const result = reshapings.reduce((made, reshape) => reshape(made), document);
+    const [id, after] = [document.get("_id"), result.get("_id")];
+    if (id === undefined) return result;
+    // A stage that leaves _id out does not remove it.
+    if (after !== undefined && !isSame(id, after)) throw changedId();
+    return withId(result, id);
+  };
 }
 
 function replacementOf(replacement: BsonDocument): Update {
@@ -52,15 +79,20 @@ const changedId = () =>
   new MongoFailure(66, "the update was found to have altered the immutable field '_id'");
 
 function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
-  const { work } = context;
+  const { work, elements } = context;
   const changes = changesOf(update, new BsonUpdates(context));
-  if (changes.length > PLACES_MAX) throw badValue(`an update changes ${PLACES_MAX} places at most`);
-  changes.sort((a, b) => comparePaths(a.path, b.path));
-  checkConflicts(changes);
+  elements?.checkUse();
+  if (changes.length > PLACES_MAX) throw tooManyPlaces();
+  const isFixed = elements === null || changes.every(({ path }) => !path.some(isPositional));
+  if (isFixed) inOrder(changes);
   return (document) => {
-    spend(work, changes.length);
+    const placed = isFixed
+      ? changes
+      : inOrder(changes.flatMap((change) => elements.placed(change, document)));
+    if (placed.length > PLACES_MAX) throw tooManyPlaces();
+    spend(work, placed.length);
     const id = document.get("_id");
-    for (const { path, change } of changes) {
+    for (const { path, change } of placed) {
       if ("from" in change) renameAt(document, change.from, path, work);
       else changeAt(document, path, change, work);
     }
@@ -69,6 +101,15 @@ function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
     if (after === undefined || !isSame(id, after)) throw changedId();
     return document;
   };
+}
+
+const tooManyPlaces = () => badValue(`an update changes ${PLACES_MAX} places at most`);
+
+/** Sorts changes by their paths. @throws CommandFailure  two are of one place */
+function inOrder(changes: BsonChange[]): readonly BsonChange[] {
+  changes.sort((a, b) => comparePaths(a.path, b.path));
+  checkConflicts(changes);
+  return changes;
 }
 
 /** In order, a place comes right before those inside it. */

@@ -62,7 +62,7 @@ const CHARS_A_UNIT = 2;
 
 /** A string that the pattern is found in, or the pattern itself. */
 export function matches(regex: Regex, work: Work): ValueTest {
-  const program = compiled(regex);
+  const program = programOf(regex);
   const isSame = equals(regex);
   return (value) => {
     if (typeof value !== "string") return isSame(value);
@@ -73,7 +73,8 @@ export function matches(regex: Regex, work: Work): ValueTest {
 
 const NOT_ASCII = /[^\x00-\x7f]/;
 
-function compiled({ pattern, options }: Regex) {
+/** @throws CommandFailure  a pattern or an option that is not supported */
+export function programOf({ pattern, options }: Regex) {
   for (const option of options)
     if (option !== "i" && option !== "u")
       throw notHere(`of the options of $regex only i is there, not ${option}`);

@@ -122,6 +122,10 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     return fault(`more than ${CONDITIONS_MAX} conditions: ask in several requests`);
   }
 
+  ownClause(name: string): never {
+    throw this.unknownClause(name);
+  }
+
   unknownClause(name: string): Error {
     return fault(`there is no ${shown(name)}: beside members' names stand $and, $or, $not`);
   }

@@ -1,10 +1,11 @@
 /** Documents of a collection by what some of their fields hold: for equality, and for what may be there once only. Part of no state. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { firstPlaceFrom } from "../tables/first-place.js";
-import { type BsonDocument, Int32, isDocument } from "./bson.js";
+import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
 import { readKnownBson } from "./bson-reader.js";
 import { writeBson } from "./bson-writer.js";
 import { type FieldPath, type IndexKey, indexKeys, pathOf } from "./index-keys.js";
+import { type OrderedKey, OrderedKeys } from "./ordered-keys.js";
 
 /** An index as it was asked for. */
 export interface IndexSpec {
@@ -13,6 +14,8 @@ export interface IndexSpec {
   readonly pattern: BsonDocument;
   readonly isUnique: boolean;
   readonly isSparse: boolean;
+  /** How long after the date in its only field a document expires; left out: it does not. */
+  readonly expireAfterSeconds?: number;
 }
 
 export const ID_INDEX: IndexSpec = {
@@ -23,14 +26,15 @@ export const ID_INDEX: IndexSpec = {
 };
 
 /** As it is kept and listed. */
-export function indexBytes({ name, pattern, isUnique, isSparse }: IndexSpec): ByteString {
-  const document: [ByteString, BsonDocument | Int32 | ByteString | boolean][] = [
+export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSeconds }: IndexSpec): ByteString {
+  const document: [ByteString, Bson][] = [
     ["v", new Int32(2)],
     ["key", pattern],
     ["name", name],
   ];
   if (isUnique && name !== ID_INDEX.name) document.push(["unique", true]);
   if (isSparse) document.push(["sparse", true]);
+  if (expireAfterSeconds !== undefined) document.push(["expireAfterSeconds", new Int32(expireAfterSeconds)]);
   return writeBson(new Map(document));
 }
 
@@ -39,7 +43,9 @@ export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
   const document = readKnownBson(bytes);
   const [name, pattern] = [document.get("name"), document.get("key")];
   if (typeof name !== "string" || !isDocument(pattern) || pattern.size === 0) return undefined;
+  const seconds = document.get("expireAfterSeconds");
   return {
+    ...(seconds instanceof Int32 ? { expireAfterSeconds: seconds.value } : {}),
     name,
     pattern,
     isUnique: document.get("unique") === true,
@@ -57,6 +63,10 @@ export class CollectionIndex {
   /** The fields of a document in which the ways begin. */
   readonly #roots: ReadonlySet<ByteString>;
   readonly #documents = new Map<ByteString, Bucket>();
+  /** Null: nothing has asked for the order. */
+  #ordered: OrderedKeys | null = null;
+  /** Documents that have several keys. */
+  #multikeys = 0;
 
   constructor(spec: IndexSpec) {
     this.spec = spec;
@@ -70,7 +80,10 @@ export class CollectionIndex {
   }
 
   add(number: number, bytes: ByteString): void {
-    for (const { text } of this.keysOf(bytes)) {
+    const keys = this.keysOf(bytes);
+    if (keys.length > 1) this.#multikeys++;
+    for (const { text, values } of keys) {
+      this.#ordered?.add(values, number);
       const bucket = this.#documents.get(text);
       if (bucket === undefined) this.#documents.set(text, number);
       else if (typeof bucket === "number")
@@ -80,12 +93,30 @@ export class CollectionIndex {
   }
 
   remove(number: number, bytes: ByteString): void {
-    for (const { text } of this.keysOf(bytes)) {
+    const keys = this.keysOf(bytes);
+    if (keys.length > 1) this.#multikeys--;
+    for (const { text, values } of keys) {
+      this.#ordered?.remove(values, number);
       const bucket = this.#documents.get(text);
       if (typeof bucket !== "object") this.#documents.delete(text);
       else if (bucket.length === 2) this.#documents.set(text, bucket[bucket[0] === number ? 1 : 0] as number);
       else bucket.splice(firstPlaceFrom(bucket, number), 1);
     }
+  }
+
+  /** Whether a document has several keys, because of an array. */
+  get isMultikey(): boolean {
+    return this.#multikeys > 0;
+  }
+
+  /** The documents in the order of their keys. @param documents  of the collection, from which it is made the first time */
+  ordered(documents: () => Iterable<readonly [number: number, bytes: ByteString]>): OrderedKeys {
+    if (this.#ordered !== null) return this.#ordered;
+    const entries: { key: OrderedKey; number: number }[] = [];
+    for (const [number, bytes] of documents())
+      for (const { values } of this.keysOf(bytes)) entries.push({ key: values, number });
+    this.#ordered = new OrderedKeys(entries);
+    return this.#ordered;
   }
 
   /** Numbers of the documents that a key is of, rising. */

@@ -6,6 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { Table } from "../relations/table.js";
 import type { TableReading } from "../relations/table-reading.js";
 import { CollectionIndex, ID_INDEX, type IndexSpec } from "./collection-index.js";
+import type { OrderedKeys } from "./ordered-keys.js";
 
 /** Documents with their numbers, which rise. */
 export interface NumberedDocuments {
@@ -92,6 +93,11 @@ export class Collection {
   /** All of them, made if they were not yet. */
   get indexes(): readonly CollectionIndex[] {
     return [ID_INDEX, ...this.#specs].map((spec) => this.#index(spec));
+  }
+
+  /** The documents in the order of an index. */
+  ordered(index: CollectionIndex): OrderedKeys {
+    return index.ordered(() => this.numbered());
   }
 
   #index(spec: IndexSpec): CollectionIndex {

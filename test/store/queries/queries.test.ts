@@ -5,12 +5,12 @@ import { bytesOfText } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { Effort } from "../../../store/keyspace/effort.js";
 import { filterOf } from "../../../store/queries/bson/filter.js";
 import { conditionOf, testOf } from "../../../store/queries/json/filter.js";
 import { readExtendedJson } from "../../../store/values/collections/extended-json.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { scopeOf } from "./scope.js";
 
 type Outcome = boolean | "error";
 
@@ -28,8 +28,7 @@ const byJson = (filter: string, entry: string): Outcome =>
 
 const byBson = (filter: string, document: string): Outcome =>
   outcome(() => {
-    const work = { units: 0, effort: new Effort() };
-    return filterOf(readExtendedJson(bytesOfText(filter)), work).isMet(
+    return filterOf(readExtendedJson(bytesOfText(filter)), scopeOf()).isMet(
       readExtendedJson(bytesOfText(document)),
     );
   });

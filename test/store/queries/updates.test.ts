@@ -6,12 +6,12 @@ import { parseJson } from "../../../protocol/json/json-reader.js";
 import type { JsonContainer, JsonObject } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { Effort } from "../../../store/keyspace/effort.js";
 import { updateOf } from "../../../store/queries/bson/update.js";
 import { changed, jsonChangesOf } from "../../../store/queries/json/update.js";
 import { readExtendedJson, writeExtendedJson } from "../../../store/values/collections/extended-json.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { updateContext } from "./scope.js";
 
 /** What became of an entry; "error". */
 function outcome(change: () => string): unknown {
@@ -31,8 +31,7 @@ const byJson = (update: string, entry: string) =>
 
 const byBson = (update: string, document: string) =>
   outcome(() => {
-    const context = { at: 1, work: { units: 0, effort: new Effort() }, isInsert: false };
-    const apply = updateOf(readExtendedJson(bytesOfText(update)), context);
+    const apply = updateOf(readExtendedJson(bytesOfText(update)), updateContext());
     const text = textOfBytes(writeExtendedJson(apply(readExtendedJson(bytesOfText(document)))));
     return text.replace(/\{"\$number(?:Int|Long|Double)":"(-?[\d.]+)"\}/g, "$1");
   });

@@ -2,12 +2,12 @@
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../../protocol/steps.js";
+import { ACCUMULATORS, type Accumulator } from "../../../queries/bson/accumulators.js";
 import { type Expression, expressionOf, type Scope } from "../../../queries/bson/expressions.js";
 import { MongoFailure, spend } from "../../../queries/bson/mongo-failure.js";
 import { unknownName } from "../../../queries/bson/names-elsewhere.js";
 import { type Bson, type BsonDocument, isDocument } from "../../../values/collections/bson.js";
 import { keyOf } from "../../../values/collections/bson-order.js";
-import { ACCUMULATORS, type Accumulator } from "./accumulators.js";
 
 interface Field {
   readonly name: ByteString;

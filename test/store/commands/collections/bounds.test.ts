@@ -8,6 +8,7 @@ import { updateOf } from "../../../../store/queries/bson/update.js";
 import { putAt } from "../../../../store/queries/bson/update-paths.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
+import { updateContext } from "../../queries/scope.js";
 import { Asked } from "./asked.js";
 
 let store: Asked;
@@ -81,7 +82,7 @@ const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 
 test("what an array costs is counted for each thing that is asked of it", () => {
   const document = readExtendedJson(array);
-  const met = (filter: string, work: Work) => filterOf(readExtendedJson(filter), work).isMet(document);
+  const met = (filter: string, work: Work) => filterOf(readExtendedJson(filter), { work }).isMet(document);
   const many = (one: (i: number) => string) => Array.from({ length: 100 }, (_, i) => one(i)).join(",");
   for (const filter of [
     `{"$nor":[${many((i) => `{"a":-${i + 1}}`)}]}`,
@@ -92,11 +93,7 @@ test("what an array costs is counted for each thing that is asked of it", () => 
     met(filter, rest(100_000));
   }
   const pull = (work: Work) =>
-    updateOf(readExtendedJson('{"$pull":{"a":{"$gt":1,"$gte":1,"$ne":5}}}'), {
-      at: 1,
-      work,
-      isInsert: false,
-    })(document);
+    updateOf(readExtendedJson('{"$pull":{"a":{"$gt":1,"$gte":1,"$ne":5}}}'), updateContext(work))(document);
   assert.throws(() => pull(rest(120)), /a command looks at/);
   pull(rest(1000));
 });

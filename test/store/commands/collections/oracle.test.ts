@@ -132,7 +132,9 @@ function byMingo(
     }
     case "update": {
       const change = operation.multi ? updateMany : updateOne;
-      const { matchedCount } = change(documents, operation.q, operation.u as object);
+      const { matchedCount } = change(documents, operation.q, operation.u as object, {
+        arrayFilters: operation.arrayFilters as JsonObject[],
+      });
       return { documents, answer: matchedCount };
     }
     case "delete": {

@@ -6,7 +6,14 @@ export type JsonObject = { readonly [name: string]: Json };
 
 export type Operation =
   | { readonly kind: "insert"; readonly documents: readonly JsonObject[] }
-  | { readonly kind: "update"; readonly q: JsonObject; readonly u: JsonObject; readonly multi: boolean }
+  | {
+      readonly kind: "update";
+      readonly q: JsonObject;
+      readonly u: JsonObject;
+      readonly multi: boolean;
+      readonly arrayFilters: readonly JsonObject[];
+      readonly dialect: 2;
+    }
   | { readonly kind: "delete"; readonly q: JsonObject; readonly limit: 0 | 1 }
   | {
       readonly kind: "find";
@@ -21,6 +28,10 @@ export type Operation =
   | { readonly kind: "aggregate"; readonly pipeline: readonly JsonObject[] };
 
 const IDS = 40;
+/** The list of a document, whatever stages before have made of it. */
+const LIST: Json = { $cond: [{ $isArray: "$l" }, "$l", []] };
+
+const numberIn = (path: string): Json => ({ $cond: [{ $isNumber: path }, path, 1] });
 
 export class RandomOperations {
   readonly #random: SeededRandom;
@@ -32,13 +43,22 @@ export class RandomOperations {
   next(): Operation {
     const kind = this.#random.below(20);
     if (kind < 4) return { kind: "insert", documents: this.#some(1, 3, () => this.#document()) };
-    if (kind < 9) return { kind: "update", q: this.#filter(), u: this.#update(), multi: this.#chance(0.5) };
+    if (kind < 9) return this.#change();
     if (kind < 10) return { kind: "delete", q: this.#filter(), limit: this.#chance(0.8) ? 1 : 0 };
     if (kind < 14) return this.#find();
     if (kind < 15) return { kind: "count", query: this.#filter() };
     if (kind < 16)
       return { kind: "distinct", key: this.#oneOf(["a", "n", "l", "o.x"]), query: this.#filter() };
     return { kind: "aggregate", pipeline: this.#some(1, 3, () => this.#stage()) };
+  }
+
+  #change(): Operation {
+    const u = this.#update();
+    const arrayFilters = JSON.stringify(u).includes("$[e]") ? [{ e: { $gte: this.#number() } }] : [];
+    // Lists that have numbers alone can be multiplied.
+    const q =
+      arrayFilters.length === 0 ? this.#filter() : { $and: [this.#filter(), { l: { $exists: true } }] };
+    return { kind: "update", q, u, multi: this.#chance(0.5), arrayFilters, dialect: 2 };
   }
 
   #chance(probability: number): boolean {
@@ -76,7 +96,8 @@ export class RandomOperations {
   }
 
   #filter(): JsonObject {
-    const kind = this.#random.below(12);
+    const kind = this.#random.below(13);
+    if (kind === 12) return { $expr: this.#truth() };
     if (kind < 1) return {};
     if (kind < 3) return { _id: this.#random.below(IDS) };
     if (kind < 9) return this.#condition();
@@ -108,8 +129,87 @@ export class RandomOperations {
     return this.#chance(0.7) ? this.#number() : this.#oneOf(["a", "b"]);
   }
 
+  /** A number for each document, whatever its fields hold. */
+  #calculation(depth = 0): Json {
+    const inner = () => this.#calculation(depth + 1);
+    if (depth > 2) return this.#oneOf<Json>([this.#number(), numberIn("$n"), numberIn("$o.y")]);
+    switch (this.#random.below(10)) {
+      case 0:
+        return { $add: [inner(), inner()] };
+      case 1:
+        return { $subtract: [inner(), inner()] };
+      case 2:
+        return { $multiply: [inner(), inner()] };
+      case 3:
+        return { [this.#oneOf(["$abs", "$ceil", "$floor"])]: inner() };
+      case 4:
+        return { $cond: [this.#truth(depth + 1), inner(), inner()] };
+      case 5:
+        return { $trunc: [inner(), 0] };
+      case 6:
+        return { $size: LIST };
+      case 7:
+        return { $max: [inner(), inner()] };
+      case 8:
+        return { $sum: [inner(), inner()] };
+      default:
+        return {
+          $strLenCP: {
+            $concat: ["é", { $toUpper: { $cond: [{ $eq: [{ $type: "$a" }, "string"] }, "$a", "b"] } }],
+          },
+        };
+    }
+  }
+
+  #truth(depth = 0): Json {
+    const inner = () => this.#calculation(depth + 1);
+    switch (this.#random.below(6)) {
+      case 0:
+        return { [this.#oneOf(["$gt", "$gte", "$lt", "$lte", "$eq", "$ne"])]: [inner(), inner()] };
+      case 1:
+        return { $and: [{ $gt: [inner(), 0] }, { $lt: [inner(), 5] }] };
+      case 2:
+        return { $or: [{ $gt: [inner(), 3] }, { $lt: [inner(), 0] }] };
+      case 3:
+        return { $not: [{ $gt: [inner(), 1] }] };
+      case 4:
+        return { $in: [this.#number(), LIST] };
+      default:
+        return { $eq: [{ $type: "$a" }, "string"] };
+    }
+  }
+
+  #reshaping(): JsonObject {
+    switch (this.#random.below(5)) {
+      case 0:
+        return {
+          [this.#oneOf(["$addFields", "$set"])]: { c: this.#calculation(), "o.z": this.#calculation() },
+        };
+      case 1:
+        return { $set: { n: this.#calculation(), t: { $concat: ["x", { $toLower: "AB" }] } } };
+      case 2:
+        return { $unset: this.#oneOf<Json>(["a", ["o.x", "n"]]) };
+      case 3:
+        return { $project: { n: this.#calculation(), l: { $slice: [LIST, 2] } } };
+      default:
+        return {
+          $set: {
+            l: {
+              $filter: {
+                input: LIST,
+                as: "e",
+                cond: { $and: [{ $isNumber: "$$e" }, { $gt: ["$$e", this.#number()] }] },
+              },
+            },
+          },
+        };
+    }
+  }
+
   #update(): JsonObject {
-    switch (this.#random.below(12)) {
+    switch (this.#random.below(13)) {
+      case 12:
+        return { $mul: { "l.$[e]": 2 } };
       case 0:
         return { $set: { a: this.#scalar() } };
       case 1:
@@ -167,7 +267,11 @@ export class RandomOperations {
   }
 
   #stage(): JsonObject {
-    switch (this.#random.below(9)) {
+    switch (this.#random.below(12)) {
+      case 9:
+      case 10:
+      case 11:
+        return this.#reshaping();
       case 0:
         return { $match: this.#filter() };
       case 1:

@@ -1,0 +1,66 @@
+/**
+ * Documents that expire: by an index with `expireAfterSeconds`, so long after the date in its field. What is expired follows from the unit's
+ * date, as with EXPIRE, so it is the same on each daemon. Reads do not find such documents; writes remove them, some at a time.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
+import { BsonDate } from "../../values/collections/bson.js";
+import type { Collection } from "../../values/collections/collection.js";
+import type { CollectionIndex } from "../../values/collections/collection-index.js";
+import type { OrderedKey } from "../../values/collections/ordered-keys.js";
+
+/** Documents that one write removes, so that no write takes long where very many expire together. */
+const REMOVED_MAX = 1000;
+const SECOND_MS = 1000n;
+const DATE_MIN = new BsonDate(-(2n ** 63n));
+
+/** An index by which documents are expired, and up to which date. */
+interface Expiry {
+  readonly index: CollectionIndex;
+  readonly until: bigint;
+}
+
+/** Returns the indexes by which a document is expired. @param at  of the unit; milliseconds since 1970 */
+function expiriesOf(collection: Collection, at: number): readonly Expiry[] {
+  // Most collections have none, and need no index for that.
+  if (collection.specs.every(({ expireAfterSeconds }) => expireAfterSeconds === undefined)) return [];
+  return collection.indexes.flatMap((index) => {
+    const { expireAfterSeconds: seconds } = index.spec;
+    if (seconds === undefined) return [];
+    const expiry = { index, until: BigInt(Math.floor(at)) - BigInt(seconds) * SECOND_MS };
+    return entriesOf(collection, expiry).next().done === true ? [] : [expiry];
+  });
+}
+
+function entriesOf(
+  collection: Collection,
+  { index, until }: Expiry,
+): Generator<readonly [key: OrderedKey, number: number]> {
+  return collection.ordered(index).between([DATE_MIN], [new BsonDate(until)]);
+}
+
+/** Removes documents that are expired by a unit's date, the earliest first. No client sees a change. */
+export function removeExpired(data: Data, entry: Typed<Collection> | undefined, at: number): void {
+  if (entry === undefined) return;
+  for (const expiry of expiriesOf(entry.value, at)) {
+    const numbers = new Set<number>();
+    for (const [, number] of entriesOf(entry.value, expiry)) {
+      numbers.add(number);
+      if (numbers.size === REMOVED_MAX) break;
+    }
+    data.collections.removeExpired(
+      entry,
+      [...numbers].sort((a, b) => a - b),
+    );
+  }
+}
+
+/** Returns whether a document is expired by a date; null: none is. */
+export function expiredBy(collection: Collection, at: number): ((bytes: ByteString) => boolean) | null {
+  const expiries = expiriesOf(collection, at);
+  if (expiries.length === 0) return null;
+  return (bytes) =>
+    expiries.some(({ index, until }) =>
+      index.keysOf(bytes).some(({ values: [date] }) => date instanceof BsonDate && date.at <= until),
+    );
+}

@@ -1,0 +1,176 @@
+/**
+ * Ranges and sorts by indexes, of reads and of writes with `dialect: 2`. Other writes go by equality alone: how many documents they look at has
+ * a bound that is part of what they mean.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { isOperators } from "../../queries/bson/filter.js";
+import {
+  type Bson,
+  BsonDate,
+  type BsonDocument,
+  isArray,
+  isDocument,
+  ObjectId,
+} from "../../values/collections/bson.js";
+import { doubleOf, isNumber } from "../../values/collections/bson-numbers.js";
+import { compareBson } from "../../values/collections/bson-order.js";
+import { rankOf } from "../../values/collections/bson-type.js";
+import type { Collection } from "../../values/collections/collection.js";
+import type { CollectionIndex } from "../../values/collections/collection-index.js";
+import type { OrderedKey } from "../../values/collections/ordered-keys.js";
+
+/** What a filter says of a field, as far as an index can tell. */
+interface Bounds {
+  lowest: Bson | undefined;
+  highest: Bson | undefined;
+}
+
+/** Documents of an index, in its order. */
+export interface IndexRange {
+  readonly index: CollectionIndex;
+  /** Fields of the index that have to equal one value. */
+  readonly equal: number;
+  readonly from: OrderedKey;
+  readonly to: OrderedKey;
+  /** The rank of the values that the next field may have; null: any. */
+  readonly rank: number | null;
+}
+
+const INT64_MIN = -(2n ** 63n);
+const ID_BYTES = 12;
+
+/** Returns the range of the best index for a filter; null: none has a range of it. */
+export function rangeFor(collection: Collection, query: BsonDocument): IndexRange | null {
+  const bounds = boundsOf(query);
+  if (bounds.size === 0) return null;
+  let best: IndexRange | null = null;
+  for (const index of collection.indexes) {
+    const range = rangeOf(index, bounds);
+    if (range === null) continue;
+    if (best === null || weightOf(range) > weightOf(best)) best = range;
+  }
+  return best;
+}
+
+const weightOf = ({ equal, rank }: IndexRange): number => 2 * equal + (rank === null ? 0 : 1);
+
+/** Returns what a filter leaves of an index; null: all of it. */
+function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>): IndexRange | null {
+  // A document without the fields is missing in a sparse index, but has none of the values either.
+  const fields = [...index.spec.pattern.keys()];
+  const prefix: Bson[] = [];
+  for (const [i, field] of fields.entries()) {
+    // Elements of one array may meet one condition each, so that only the first field is certain.
+    if (index.isMultikey && i > 0) break;
+    const bound = bounds.get(field);
+    if (bound === undefined) break;
+    const { lowest, highest } = bound;
+    if (lowest !== undefined && highest !== undefined && compareBson(lowest, highest) === 0) {
+      prefix.push(lowest);
+      continue;
+    }
+    const value = (lowest ?? highest) as Bson;
+    const isOpen = index.isMultikey && lowest !== undefined;
+    return {
+      index,
+      equal: prefix.length,
+      from: [...prefix, lowest ?? leastLike(value)],
+      to: highest === undefined || isOpen ? [...prefix] : [...prefix, highest],
+      rank: rankOf(value),
+    };
+  }
+  return prefix.length === 0 ? null : { index, equal: prefix.length, from: prefix, to: prefix, rank: null };
+}
+
+/** The least value of the same kind. */
+function leastLike(value: Bson): Bson {
+  if (isNumber(value)) return Number.NEGATIVE_INFINITY;
+  if (value instanceof BsonDate) return new BsonDate(INT64_MIN);
+  if (value instanceof ObjectId) return new ObjectId("\0".repeat(ID_BYTES));
+  return typeof value === "boolean" ? false : "";
+}
+
+/** Numbers of the documents of a range, in the order of the index, each once. */
+export function* numbersIn(
+  collection: Collection,
+  { index, equal, from, to, rank }: IndexRange,
+  isBackwards = false,
+): Generator<number> {
+  const keys = collection.ordered(index);
+  const seen = index.isMultikey ? new Set<number>() : null;
+  for (const [key, number] of isBackwards ? keys.backwards(from, to) : keys.between(from, to)) {
+    if (rank !== null && rankOf(key[equal]) !== rank) {
+      if (isBackwards) continue;
+      return;
+    }
+    if (seen?.has(number) === true) continue;
+    seen?.add(number);
+    yield number;
+  }
+}
+
+/** Returns the range of an index whose order is that of a sort, and whether it is to be read backwards; null: there is none. */
+export function rangeInOrder(
+  collection: Collection,
+  query: BsonDocument,
+  order: BsonDocument,
+): { readonly range: IndexRange; readonly isBackwards: boolean } | null {
+  const directions = [...order.values()].map((one) => (isNumber(one) ? Math.sign(doubleOf(one)) : 0));
+  const [direction] = directions;
+  if ((direction !== 1 && direction !== -1) || directions.some((one) => one !== direction)) return null;
+  const bounds = boundsOf(query);
+  for (const index of collection.indexes) {
+    if (index.spec.isSparse) continue;
+    const range = rangeOf(index, bounds) ?? { index, equal: 0, from: [], to: [], rank: null };
+    const fields = [...index.spec.pattern.keys()].slice(range.equal);
+    const isSame = fields.length === order.size && [...order.keys()].every((name, i) => name === fields[i]);
+    // An array's least element may lie outside the range that another one is in.
+    if (isSame && !(index.isMultikey && (range.equal > 0 || range.rank !== null)))
+      return { range, isBackwards: direction === -1 };
+    if (isSame)
+      return { range: { index, equal: 0, from: [], to: [], rank: null }, isBackwards: direction === -1 };
+  }
+  return null;
+}
+
+/** What a filter and its `$and` say of fields. */
+function boundsOf(query: BsonDocument): ReadonlyMap<ByteString, Bounds> {
+  const bounds = new Map<ByteString, Bounds>();
+  collect(query, bounds);
+  return bounds;
+}
+
+function collect(query: BsonDocument, bounds: Map<ByteString, Bounds>): void {
+  for (const [name, operand] of query) {
+    if (name === "$and" && isArray(operand)) {
+      for (const one of operand) if (isDocument(one)) collect(one, bounds);
+    } else if (!name.startsWith("$") && !bounds.has(name)) {
+      const bound = boundOf(operand);
+      if (bound !== null) bounds.set(name, bound);
+    }
+  }
+}
+
+function boundOf(operand: Bson): Bounds | null {
+  if (!isOperators(operand)) return isOrdered(operand) ? { lowest: operand, highest: operand } : null;
+  const bound: Bounds = { lowest: undefined, highest: undefined };
+  for (const [operator, value] of operand) {
+    if (!isOrdered(value)) continue;
+    if (operator === "$eq") return { lowest: value, highest: value };
+    if (operator === "$gt" || operator === "$gte") bound.lowest ??= value;
+    if (operator === "$lt" || operator === "$lte") bound.highest ??= value;
+  }
+  const { lowest, highest } = bound;
+  if (lowest === undefined && highest === undefined) return null;
+  // Nothing is in a range of two kinds; the filter finds that out.
+  return lowest !== undefined && highest !== undefined && rankOf(lowest) !== rankOf(highest) ? null : bound;
+}
+
+/** Whether a value is of a kind of which all lie together in an index. */
+const isOrdered = (value: Bson): boolean =>
+  isNumber(value)
+    ? !Number.isNaN(doubleOf(value))
+    : typeof value === "string" ||
+      typeof value === "boolean" ||
+      value instanceof BsonDate ||
+      value instanceof ObjectId;

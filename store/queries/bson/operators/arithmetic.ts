@@ -1,0 +1,226 @@
+/**
+ * Numbers in expressions. What is not the same on every machine to the last digit (powers, logarithms, angles) is missing: a write could
+ * depend on it. Source: MongoDB's manual, "Arithmetic Expression Operators".
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type Bson, BsonDate, BsonFault, Int32, isArray } from "../../../values/collections/bson.js";
+import {
+  type BsonNumber,
+  doubleOf,
+  exactParts,
+  integerOf,
+  isNumber,
+  productOf,
+  sumOf,
+} from "../../../values/collections/bson-numbers.js";
+import {
+  Decimal,
+  type DecimalParts,
+  decimalOf,
+  decimalQuotient,
+  type Finite,
+} from "../../../values/collections/decimal.js";
+import { ACCUMULATORS } from "../accumulators.js";
+import type { Operator } from "../expressions.js";
+import { MongoFailure, mismatch } from "../mongo-failure.js";
+import { isNothing, kindOf, ofOne, ofValues, passed, type Value } from "./operator.js";
+
+/** The result of integers as a double where it is none of 64 bits. */
+function widely(
+  a: BsonNumber,
+  b: BsonNumber,
+  combine: (a: BsonNumber, b: BsonNumber) => BsonNumber,
+): BsonNumber {
+  try {
+    return combine(a, b);
+  } catch (fault) {
+    if (!(fault instanceof BsonFault)) throw fault;
+    return combine(doubleOf(a), doubleOf(b));
+  }
+}
+
+const negated = (value: BsonNumber): BsonNumber => widely(value, new Int32(-1), productOf);
+
+function numberIn(value: Value, name: ByteString): BsonNumber {
+  if (isNumber(value)) return value;
+  throw mismatch(`${name} only supports numeric types, not ${kindOf(value)}`);
+}
+
+function dateAfter(date: BsonDate, milliseconds: BsonNumber): BsonDate {
+  const rounded = roundedTo(milliseconds, 0, true);
+  const moved = integerOf(rounded);
+  const at = moved === undefined ? undefined : date.at + moved;
+  if (at === undefined || BigInt.asIntN(64, at) !== at) throw new MongoFailure(15, "date overflow");
+  return new BsonDate(at);
+}
+
+function added(values: readonly Value[], name: ByteString): Value {
+  let date: BsonDate | null = null;
+  let sum: BsonNumber = new Int32(0);
+  for (const value of values) {
+    if (isNothing(value)) return null;
+    if (value instanceof BsonDate) {
+      if (date !== null) throw new MongoFailure(16612, "only one date allowed in an $add expression");
+      date = value;
+    } else if (isNumber(value)) sum = widely(sum, value, sumOf);
+    else throw mismatch(`${name} only supports numeric or date types, not ${kindOf(value)}`);
+  }
+  return date === null ? sum : dateAfter(date, sum);
+}
+
+function subtracted([a, b]: readonly Value[]): Value {
+  if (isNothing(a) || isNothing(b)) return null;
+  if (a instanceof BsonDate && b instanceof BsonDate) return a.at - b.at;
+  if (a instanceof BsonDate && isNumber(b)) return dateAfter(a, negated(b));
+  if (isNumber(a) && isNumber(b)) return widely(a, negated(b), sumOf);
+  throw mismatch(`can't $subtract ${kindOf(b)} from ${kindOf(a)}`);
+}
+
+function multiplied(values: readonly Value[], name: ByteString): Value {
+  let product: BsonNumber = new Int32(1);
+  for (const value of values) {
+    if (isNothing(value)) return null;
+    product = widely(product, numberIn(value, name), productOf);
+  }
+  return product;
+}
+
+function divided([a, b]: readonly Value[], name: ByteString): Value {
+  if (isNothing(a) || isNothing(b)) return null;
+  const [x, y] = [numberIn(a, name), numberIn(b, name)];
+  if (doubleOf(y) === 0) throw new MongoFailure(2, "can't $divide by zero");
+  if (!(x instanceof Decimal || y instanceof Decimal)) return doubleOf(x) / doubleOf(y);
+  return decimalOf(quotientOf(exactParts(x), exactParts(y)));
+}
+
+function quotientOf(a: DecimalParts, b: DecimalParts): DecimalParts {
+  if (a === "nan" || b === "nan") return "nan";
+  const isNegative = signOf(a) !== signOf(b);
+  if (typeof a === "string") return typeof b === "string" ? "nan" : isNegative ? "-infinity" : "infinity";
+  if (typeof b === "string") return { isNegative, coefficient: 0n, exponent: 0 };
+  const quotient = decimalQuotient({ ...a, isNegative: false }, b.coefficient) as Finite;
+  return { isNegative, coefficient: quotient.coefficient, exponent: quotient.exponent - b.exponent };
+}
+
+const signOf = (parts: Exclude<DecimalParts, "nan">): boolean =>
+  typeof parts === "string" ? parts === "-infinity" : parts.isNegative;
+
+function remainder([a, b]: readonly Value[], name: ByteString): Value {
+  if (isNothing(a) || isNothing(b)) return null;
+  const [x, y] = [numberIn(a, name), numberIn(b, name)];
+  if (doubleOf(y) === 0) throw new MongoFailure(16610, "can't $mod by zero");
+  if (x instanceof Decimal || y instanceof Decimal) return decimalRemainder(exactParts(x), exactParts(y));
+  if (typeof x === "number" || typeof y === "number") return doubleOf(x) % doubleOf(y);
+  const rest = (integerOf(x) as bigint) % (integerOf(y) as bigint);
+  return x instanceof Int32 && y instanceof Int32 ? new Int32(Number(rest)) : rest;
+}
+
+/** Digits between two exponents that a remainder is calculated over. */
+const EXPONENTS_MAX = 8000;
+
+function decimalRemainder(a: DecimalParts, b: DecimalParts): Decimal {
+  if (typeof a === "string" || b === "nan") return decimalOf("nan");
+  if (typeof b === "string") return decimalOf(a);
+  const exponent = Math.min(a.exponent, b.exponent);
+  if (Math.max(a.exponent, b.exponent) - exponent > EXPONENTS_MAX) return decimalOf("nan");
+  const [x, y] = [a, b].map((one) => one.coefficient * 10n ** BigInt(one.exponent - exponent)) as [
+    bigint,
+    bigint,
+  ];
+  return decimalOf({ isNegative: a.isNegative, coefficient: x % y, exponent });
+}
+
+/** @param place  of the last digit that stays, behind the point @param isNearest  else the digits after it are cut off */
+function roundedTo(value: BsonNumber, place: number, isNearest: boolean): BsonNumber {
+  const parts = exactParts(value);
+  if (typeof parts === "string" || parts.exponent >= -place) return value;
+  const divisor = 10n ** BigInt(-place - parts.exponent);
+  let coefficient = parts.coefficient / divisor;
+  const twice = 2n * (parts.coefficient % divisor);
+  if (isNearest && (twice > divisor || (twice === divisor && coefficient % 2n === 1n))) coefficient++;
+  return inKindOf(value, { isNegative: parts.isNegative, coefficient, exponent: -place });
+}
+
+/** A number of parts, as the kind that another one is of. */
+function inKindOf(value: BsonNumber, parts: Finite): BsonNumber {
+  if (value instanceof Decimal) return decimalOf(parts);
+  const { isNegative, coefficient, exponent } = parts;
+  if (typeof value === "number") return Number(`${isNegative ? "-" : ""}${coefficient}e${exponent}`);
+  const whole = coefficient * 10n ** BigInt(Math.max(0, exponent)) * (isNegative ? -1n : 1n);
+  if (BigInt.asIntN(64, whole) !== whole)
+    throw new MongoFailure(51080, "the rounded number is no integer of 64 bits");
+  return value instanceof Int32 && BigInt.asIntN(32, whole) === whole ? new Int32(Number(whole)) : whole;
+}
+
+/** Whole numbers next to a number. @param isUp  else below */
+function wholeNextTo(value: BsonNumber, isUp: boolean): BsonNumber {
+  if (typeof value === "number") return isUp ? Math.ceil(value) : Math.floor(value);
+  if (!(value instanceof Decimal)) return value;
+  const cut = roundedTo(value, 0, false) as Decimal;
+  const parts = exactParts(value);
+  const isExact = typeof parts === "string" || compareEqual(cut, value);
+  if (isExact || (parts as Finite).isNegative === isUp) return cut;
+  return sumOf(cut, new Int32(isUp ? 1 : -1));
+}
+
+const compareEqual = (a: Decimal, b: Decimal): boolean =>
+  doubleOf(a) === doubleOf(b) && integerOf(a) === integerOf(b);
+
+const rounding = (isNearest: boolean): Operator =>
+  ofValues([1, 2], ([value, digits], _, name) => {
+    if (isNothing(value) || digits === null) return null;
+    const place = digits === undefined ? 0n : integerOf(numberIn(digits, name));
+    if (place === undefined || place < -20n || place > 100n)
+      throw new MongoFailure(51083, `${name} takes a precision from -20 to 100`);
+    return roundedTo(numberIn(value, name), Number(place), isNearest);
+  });
+
+/** Returns an operator of one number; of nothing it makes null. */
+const ofNumber = (calculate: (value: BsonNumber) => Value): Operator =>
+  ofOne((value, _, name) => (isNothing(value) ? null : calculate(numberIn(value, name))));
+
+function absolute(value: BsonNumber): BsonNumber {
+  if (typeof value === "number") return Math.abs(value);
+  const parts = exactParts(value);
+  const isNegative = parts === "-infinity" || (typeof parts !== "string" && parts.isNegative);
+  return isNegative ? negated(value) : value;
+}
+
+function squareRoot(value: BsonNumber): Value {
+  const double = doubleOf(value);
+  if (double < 0) throw new MongoFailure(28714, "$sqrt's argument must be greater than or equal to 0");
+  if (value instanceof Decimal)
+    throw new MongoFailure(238, "$sqrt of a decimal is not supported by this server");
+  return Math.sqrt(double);
+}
+
+/** What an accumulator makes of its operands, or of the elements of a single one. */
+const accumulated = (name: string): Operator =>
+  ofValues([0, Number.POSITIVE_INFINITY], (values, { work }) => {
+    const [only] = values;
+    const all: readonly Value[] = values.length === 1 && isArray(only) ? only : values;
+    passed(all.length, work);
+    const accumulator = (
+      ACCUMULATORS.get(name) as () => { add(value: Value): void; result(): Bson | undefined }
+    )();
+    for (const value of all) accumulator.add(value);
+    return accumulator.result() ?? null;
+  });
+
+export const arithmetic: Readonly<Record<string, Operator>> = {
+  abs: ofNumber(absolute),
+  add: ofValues([0, Number.POSITIVE_INFINITY], (values, _, name) => added(values, name)),
+  avg: accumulated("$avg"),
+  ceil: ofNumber((value) => wholeNextTo(value, true)),
+  divide: ofValues([2, 2], (values, _, name) => divided(values, name)),
+  floor: ofNumber((value) => wholeNextTo(value, false)),
+  max: accumulated("$max"),
+  min: accumulated("$min"),
+  mod: ofValues([2, 2], (values, _, name) => remainder(values, name)),
+  multiply: ofValues([0, Number.POSITIVE_INFINITY], (values, _, name) => multiplied(values, name)),
+  round: rounding(true),
+  sqrt: ofNumber(squareRoot),
+  subtract: ofValues([2, 2], subtracted),
+  sum: accumulated("$sum"),
+  trunc: rounding(false),
+};

@@ -1,0 +1,119 @@
+/** Comparisons, conditions and variables in expressions. Source: MongoDB's manual, "Expression Operators". */
+
+import { type Bson, Int32, isArray, isDocument } from "../../../values/collections/bson.js";
+import { compareBson } from "../../../values/collections/bson-order.js";
+import { checkVariable, compiled, type Expression, type Operator, type Variable } from "../expressions.js";
+import { failedToParse, MongoFailure } from "../mongo-failure.js";
+import { isTrue } from "../spec.js";
+import { isNothing, namedOperands, ofOne, ofValues, operandsOf, type Value } from "./operator.js";
+
+const ANY: readonly [number, number] = [0, Number.POSITIVE_INFINITY];
+
+const compares = (passes: (order: number) => boolean): Operator =>
+  ofValues([2, 2], ([a, b]) => passes(compareBson(a, b)));
+
+/** Whether a value counts as true. */
+export const isTruth = (value: Value): boolean => value !== undefined && isTrue(value);
+
+const both: Operator = (operand, scope, name) => {
+  const parts = operandsOf(operand, scope, name, ANY);
+  return (root) => parts.every((part) => isTruth(part(root)));
+};
+
+const either: Operator = (operand, scope, name) => {
+  const parts = operandsOf(operand, scope, name, ANY);
+  return (root) => parts.some((part) => isTruth(part(root)));
+};
+
+const cond: Operator = (operand, scope, name) => {
+  const given = isDocument(operand)
+    ? ["if", "then", "else"].map(
+        (field) => namedOperands(operand, name, ["if", "then", "else"]).get(field) as Bson,
+      )
+    : operand;
+  const [condition, then, otherwise] = operandsOf(given, scope, name, [3, 3]) as [
+    Expression,
+    Expression,
+    Expression,
+  ];
+  return (root) => (isTruth(condition(root)) ? then(root) : otherwise(root));
+};
+
+const ifNull: Operator = (operand, scope, name) => {
+  const parts = operandsOf(operand, scope, name, [2, Number.POSITIVE_INFINITY]);
+  return (root) => {
+    let value: Value;
+    for (const part of parts) {
+      value = part(root);
+      if (!isNothing(value)) break;
+    }
+    return value;
+  };
+};
+
+const branching: Operator = (operand, scope, name) => {
+  const spec = namedOperands(operand, name, ["branches"], ["default"]);
+  const branches = spec.get("branches") as Bson;
+  if (!isArray(branches) || branches.length === 0)
+    throw new MongoFailure(40068, "$switch requires at least one branch");
+  const cases = branches.map((branch) => {
+    const one = namedOperands(branch, name, ["case", "then"]);
+    return [compiled(one.get("case") as Bson, scope), compiled(one.get("then") as Bson, scope)] as const;
+  });
+  const otherwise = spec.has("default") ? compiled(spec.get("default") as Bson, scope) : null;
+  return (root) => {
+    for (const [condition, then] of cases) if (isTruth(condition(root))) return then(root);
+    if (otherwise === null)
+      throw new MongoFailure(
+        40066,
+        "$switch could not find a matching branch for an input, and no default was specified",
+      );
+    return otherwise(root);
+  };
+};
+
+const letting: Operator = (operand, scope, name) => {
+  const spec = namedOperands(operand, name, ["vars", "in"]);
+  const definitions = spec.get("vars");
+  if (!isDocument(definitions)) throw failedToParse("$let: vars has to be an object");
+  const variables = new Map(scope.variables);
+  const bound = [...definitions].map(([variable, value]) => {
+    checkVariable(variable);
+    const held: Variable = { value: undefined };
+    variables.set(variable, held);
+    return [held, compiled(value, scope)] as const;
+  });
+  const body = compiled(spec.get("in") as Bson, { ...scope, variables });
+  return (root) => {
+    const values = bound.map(([, calculate]) => calculate(root));
+    for (const [i, [held]] of bound.entries()) held.value = values[i];
+    return body(root);
+  };
+};
+
+const RANDOM_RANGE = 2 ** 32;
+
+/** A number from 0 on, below 1, that follows from the unit's id and from how many were chosen before. */
+const random: Operator = (operand, scope) => {
+  if (!isDocument(operand) || operand.size > 0)
+    throw new MongoFailure(3040501, "$rand does not accept arguments");
+  return () => scope.choose(RANDOM_RANGE) / RANDOM_RANGE;
+};
+
+export const conditionals: Readonly<Record<string, Operator>> = {
+  eq: compares((order) => order === 0),
+  ne: compares((order) => order !== 0),
+  gt: compares((order) => order > 0),
+  gte: compares((order) => order >= 0),
+  lt: compares((order) => order < 0),
+  lte: compares((order) => order <= 0),
+  cmp: ofValues([2, 2], ([a, b]) => new Int32(Math.sign(compareBson(a, b)))),
+  and: both,
+  or: either,
+  not: ofOne((value) => !isTruth(value)),
+  cond,
+  ifNull,
+  switch: branching,
+  let: letting,
+  rand: random,
+};

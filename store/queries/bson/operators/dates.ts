@@ -1,0 +1,93 @@
+/** Dates in expressions, in UTC. Source: MongoDB's manual, "Date Expression Operators". */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type Bson, BsonDate, Int32, isDocument, ObjectId } from "../../../values/collections/bson.js";
+import { compiled, type Operator } from "../expressions.js";
+import { MongoFailure, notHere } from "../mongo-failure.js";
+import { isoText } from "./conversions.js";
+import { isNothing, kindOf, madeText, namedOperands, ofOne, type Value } from "./operator.js";
+
+const DAY_MS = 86_400_000;
+const SECONDS_BYTES = 4;
+
+/** @throws CommandFailure  it is no date */
+function dateIn(value: Value, name: ByteString): Date {
+  const date =
+    value instanceof ObjectId
+      ? new BsonDate(BigInt(Buffer.from(value.bytes, "latin1").readUIntBE(0, SECONDS_BYTES)) * 1000n)
+      : value;
+  if (!(date instanceof BsonDate))
+    throw new MongoFailure(16006, `can't convert from BSON type ${kindOf(value)} to Date (${name})`);
+  isoText(date);
+  return new Date(Number(date.at));
+}
+
+/** Returns an operator of one date; of nothing it makes null. */
+const part =
+  (calculate: (date: Date) => number): Operator =>
+  (operand, scope, name) => {
+    if (isDocument(operand) && operand.has("timezone"))
+      throw notHere(`${name} with a timezone is not supported: dates are of UTC`);
+    const given = isDocument(operand) && operand.has("date") ? (operand.get("date") as Bson) : operand;
+    return ofOne((value) => (isNothing(value) ? null : new Int32(calculate(dateIn(value, name)))))(
+      given,
+      scope,
+      name,
+    );
+  };
+
+const dayOfYear = (date: Date): number =>
+  Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / DAY_MS) + 1;
+
+const padded = (value: number, digits: number): string => String(value).padStart(digits, "0");
+
+/** What a letter behind `%` stands for. */
+const FORMATS: Readonly<Record<string, (date: Date) => string>> = {
+  Y: (date) => padded(date.getUTCFullYear(), 4),
+  m: (date) => padded(date.getUTCMonth() + 1, 2),
+  d: (date) => padded(date.getUTCDate(), 2),
+  H: (date) => padded(date.getUTCHours(), 2),
+  M: (date) => padded(date.getUTCMinutes(), 2),
+  S: (date) => padded(date.getUTCSeconds(), 2),
+  L: (date) => padded(date.getUTCMilliseconds(), 3),
+  j: (date) => padded(dayOfYear(date), 3),
+  w: (date) => String(date.getUTCDay() + 1),
+  u: (date) => String(date.getUTCDay() || 7),
+  z: () => "+0000",
+  Z: () => "+000",
+  "%": () => "%",
+};
+const DEFAULT_FORMAT = "%Y-%m-%dT%H:%M:%S.%LZ";
+
+const dateToString: Operator = (operand, scope, name) => {
+  const spec = namedOperands(operand, name, ["date"], ["format", "onNull"]);
+  const format = spec.get("format") ?? DEFAULT_FORMAT;
+  if (typeof format !== "string" || format.startsWith("$"))
+    throw notHere(`${name} takes a format that is the same for all documents`);
+  for (const [, letter = ""] of format.matchAll(/%(.?)/gs))
+    if (FORMATS[letter] === undefined)
+      throw new MongoFailure(18536, `Invalid format character '%${letter}' in format string`);
+  const date = compiled(spec.get("date") as Bson, scope);
+  const otherwise = compiled(spec.get("onNull") ?? null, scope);
+  return (root) => {
+    const value = date(root);
+    if (isNothing(value)) return otherwise(root);
+    const at = dateIn(value, name);
+    return madeText(
+      format.replace(/%(.)/gs, (_, letter: string) => FORMATS[letter]?.(at) ?? ""),
+      scope,
+    );
+  };
+};
+
+export const dates: Readonly<Record<string, Operator>> = {
+  dateToString,
+  dayOfMonth: part((date) => date.getUTCDate()),
+  dayOfWeek: part((date) => date.getUTCDay() + 1),
+  dayOfYear: part(dayOfYear),
+  hour: part((date) => date.getUTCHours()),
+  millisecond: part((date) => date.getUTCMilliseconds()),
+  minute: part((date) => date.getUTCMinutes()),
+  month: part((date) => date.getUTCMonth() + 1),
+  second: part((date) => date.getUTCSeconds()),
+  year: part((date) => date.getUTCFullYear()),
+};

@@ -1,0 +1,114 @@
+/** What operators of expressions have in common: their operands, and what they count as work. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import {
+  type Bson,
+  type BsonDocument,
+  DOCUMENT_BYTES_MAX,
+  isArray,
+  isDocument,
+} from "../../../values/collections/bson.js";
+import { typeOf } from "../../../values/collections/bson-type.js";
+import { compiled, type Expression, type Operator, PARTS_A_UNIT, type Scope } from "../expressions.js";
+import { failedToParse, MongoFailure, produce, spend, type Work } from "../mongo-failure.js";
+
+export type Value = Bson | undefined;
+
+export const isNothing = (value: Value): value is null | undefined => value === undefined || value === null;
+
+/** Bytes that are as much work to make as a document to look at. */
+const BYTES_A_UNIT = 256;
+
+/** Compiles an operator's operands: a list, or the only one. @throws CommandFailure  there are too few or too many */
+export function operandsOf(
+  operand: Bson,
+  scope: Scope,
+  name: ByteString,
+  [min, max]: readonly [number, number],
+): readonly Expression[] {
+  const operands = isArray(operand) ? operand : [operand];
+  if (operands.length < min || operands.length > max) {
+    const wanted = min === max ? `exactly ${min}` : `${min} to ${max}`;
+    throw new MongoFailure(
+      16020,
+      `Expression ${name} takes ${wanted} arguments. ${operands.length} were passed in.`,
+    );
+  }
+  return operands.map((one) => compiled(one, scope));
+}
+
+/** Returns an operator that calculates with the values of its operands. */
+export const ofValues =
+  (
+    range: readonly [number, number],
+    calculate: (values: readonly Value[], scope: Scope, name: ByteString) => Value,
+  ): Operator =>
+  (operand, scope, name) => {
+    const operands = operandsOf(operand, scope, name, range);
+    return (root) =>
+      calculate(
+        operands.map((one) => one(root)),
+        scope,
+        name,
+      );
+  };
+
+/** Returns an operator of one value. */
+export const ofOne = (calculate: (value: Value, scope: Scope, name: ByteString) => Value): Operator =>
+  ofValues([1, 1], ([value], scope, name) => calculate(value, scope, name));
+
+/** Returns the fields of an operand that has names for them. @throws CommandFailure */
+export function namedOperands(
+  operand: Bson,
+  name: ByteString,
+  required: readonly string[],
+  optional: readonly string[] = [],
+): BsonDocument {
+  if (!isDocument(operand)) throw failedToParse(`${name} only supports an object as its argument`);
+  for (const field of operand.keys())
+    if (!required.includes(field) && !optional.includes(field))
+      throw failedToParse(`${name} found an unknown argument: ${field}`);
+  for (const field of required)
+    if (!operand.has(field)) throw failedToParse(`${name} requires '${field}' to be specified`);
+  return operand;
+}
+
+/** Counts a text that is made. @throws CommandFailure  it is too long */
+export function madeText(text: ByteString, { work }: Pick<Scope, "work">): ByteString {
+  if (text.length > DOCUMENT_BYTES_MAX)
+    throw new MongoFailure(10334, `a text of ${text.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
+  produce(work, 0, text.length);
+  spend(work, Math.floor(text.length / BYTES_A_UNIT));
+  return text;
+}
+
+/** Counts elements of an array that are gone through. @param parts  calculated for each of them */
+export function passed(count: number, work: Work, parts = 1): void {
+  spend(work, (count * parts) / PARTS_A_UNIT);
+}
+
+/** Elements of an array that is made. */
+const ELEMENTS_MAX = 5_000_000;
+
+/** Counts an array that is made. @throws CommandFailure  it is too long */
+export function madeArray<T extends readonly Bson[]>(array: T, { work }: Pick<Scope, "work">): T {
+  if (array.length > ELEMENTS_MAX)
+    throw new MongoFailure(146, `an array of ${array.length} elements; ${ELEMENTS_MAX} at most`);
+  produce(work, array.length);
+  passed(array.length, work);
+  return array;
+}
+
+/** Names a value's type in an error. */
+export const kindOf = (value: Value): string => (value === undefined ? "missing" : typeOf(value).name);
+
+/** @throws CommandFailure  it is no text */
+export function textIn(value: Value, name: ByteString, code = 16702): ByteString {
+  if (typeof value === "string") return value;
+  throw new MongoFailure(code, `${name} requires a string, found: ${kindOf(value)}`);
+}
+
+/** @throws CommandFailure  it is no array */
+export function arrayIn(value: Value, name: ByteString, code = 28664): readonly Bson[] {
+  if (isArray(value)) return value;
+  throw new MongoFailure(code, `the argument of ${name} must be an array, but is of type: ${kindOf(value)}`);
+}

@@ -1,0 +1,158 @@
+/**
+ * Elements of arrays that a path of an update names by what filters find: `$` the first one that the statement's filter means, `$[]` all of
+ * them, `$[name]` those that a filter in `arrayFilters` means. Source: MongoDB's manual, "Array Update Operators".
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import type { FieldPath } from "../../values/collections/index-keys.js";
+import { type Filter, type FilterScope, filterOf } from "./filter.js";
+import { badValue, ELEMENTS_A_UNIT, failedToParse, spend } from "./mongo-failure.js";
+import { valueAt } from "./update-paths.js";
+
+export const isPositional = (part: ByteString): boolean => part === "$" || /^\$\[.*\]$/s.test(part);
+
+interface NamedFilter {
+  readonly filter: Filter;
+  isUsed: boolean;
+}
+
+/** Places that the paths of one update may lead to in one document. */
+const PLACES_MAX = 10_000;
+
+export class PositionalElements {
+  readonly #query: BsonDocument;
+  readonly #scope: FilterScope;
+  readonly #named = new Map<ByteString, NamedFilter>();
+
+  /** @param query  the statement's filter @throws CommandFailure */
+  constructor(query: BsonDocument, arrayFilters: Bson | undefined, scope: FilterScope) {
+    this.#query = query;
+    this.#scope = scope;
+    if (arrayFilters === undefined || arrayFilters === null) return;
+    if (!isArray(arrayFilters)) throw failedToParse("arrayFilters has to be an array");
+    for (const one of arrayFilters) {
+      const name = nameOf(one);
+      if (this.#named.has(name))
+        throw failedToParse(`Found multiple array filters with the same top-level field name ${name}`);
+      this.#named.set(name, { filter: filterOf(one as BsonDocument, { work: scope.work }), isUsed: false });
+    }
+  }
+
+  /** Notes that a path has a positional part. @throws CommandFailure  no filter has its name */
+  use(part: ByteString, path: ByteString): void {
+    if (part === "$" || part === "$[]") return;
+    const named = this.#named.get(part.slice(2, -1));
+    if (named === undefined)
+      throw badValue(`No array filter found for identifier '${part.slice(2, -1)}' in path '${path}'`);
+    named.isUsed = true;
+  }
+
+  /** @throws CommandFailure  a filter names elements that no path has */
+  checkUse(): void {
+    for (const [name, { isUsed }] of this.#named)
+      if (!isUsed)
+        throw failedToParse(`The array filter for identifier '${name}' was not used in the update`);
+  }
+
+  /** Returns a change at each of the places that its path leads to in a document. @throws CommandFailure */
+  placed<Change extends { readonly path: FieldPath }>(
+    change: Change,
+    document: BsonDocument,
+  ): readonly Change[] {
+    let paths: readonly FieldPath[] = [[]];
+    for (const part of change.path) {
+      paths = isPositional(part)
+        ? paths.flatMap((path) => this.#elements(part, path, document).map((i) => [...path, String(i)]))
+        : paths.map((path) => [...path, part]);
+      if (paths.length > PLACES_MAX) throw badValue(`an update changes ${PLACES_MAX} places at most`);
+    }
+    return paths.map((path) => ({ ...change, path }));
+  }
+
+  /** Places of elements. */
+  #elements(part: ByteString, path: FieldPath, document: BsonDocument): readonly number[] {
+    const array = valueAt(document, path);
+    const name = path.join(".");
+    if (part === "$") return [this.#first(path, array, document)];
+    if (array === undefined)
+      throw badValue(`The path '${name}' must exist in the document in order to apply array updates.`);
+    if (!isArray(array)) throw badValue(`Cannot apply array updates to non-array element ${name}`);
+    const places = [...array.keys()];
+    if (part === "$[]") return places;
+    const { filter } = this.#named.get(part.slice(2, -1)) as NamedFilter;
+    spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_A_UNIT);
+    return places.filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
+  }
+
+  /** The first element of which the filter's conditions about the array are true; else of one of them. */
+  #first(path: FieldPath, array: Bson | undefined, document: BsonDocument): number {
+    const conditions = conditionsOf(this.#query, path);
+    if (isArray(array))
+      for (const some of [conditions, ...conditions.map((one) => [one])]) {
+        if (some.length === 0) continue;
+        const filter = filterOf(
+          new Map<ByteString, Bson>([["$and", some.map((one) => new Map([one]))]]),
+          this.#scope,
+        );
+        spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_A_UNIT);
+        const found = array.findIndex((one) => filter.isMet(withValue(document, path, [one])));
+        if (found >= 0) return found;
+      }
+    throw badValue("The positional operator did not find the match needed from the query.");
+  }
+}
+
+/** The name that a filter of elements begins its paths with. @throws CommandFailure */
+function nameOf(filter: Bson): ByteString {
+  if (!isDocument(filter)) throw failedToParse("an element of arrayFilters has to be a document");
+  const names = new Set<ByteString>();
+  collectNames(filter, names);
+  const [name] = names;
+  if (name === undefined)
+    throw failedToParse("Cannot use an expression without a top-level field name in arrayFilters");
+  if (names.size > 1)
+    throw failedToParse(
+      `Error parsing array filter: Expected a single top-level field name, found ${[...names].map((one) => `'${one}'`).join(" and ")}`,
+    );
+  if (!/^[a-z][a-zA-Z0-9]*$/.test(name))
+    throw badValue(
+      `The top-level field name must be an alphanumeric string beginning with a lowercase letter, found '${name}'`,
+    );
+  return name;
+}
+
+function collectNames(filter: BsonDocument, names: Set<ByteString>): void {
+  for (const [name, operand] of filter) {
+    if (!name.startsWith("$")) names.add(name.split(".", 1)[0] as ByteString);
+    else if (isArray(operand)) for (const one of operand) if (isDocument(one)) collectNames(one, names);
+  }
+}
+
+/** What a filter says of an array, or of what is in its elements. */
+function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly [ByteString, Bson])[] {
+  const name = path.filter((part) => !/^\d+$/.test(part)).join(".");
+  return [...query].flatMap(([field, operand]) => {
+    if (field === "$and" && isArray(operand))
+      return operand.flatMap((one) => (isDocument(one) ? conditionsOf(one, path) : []));
+    const plain = field
+      .split(".")
+      .filter((part) => !/^\d+$/.test(part))
+      .join(".");
+    return plain === name || plain.startsWith(`${name}.`) ? [[field, operand] as const] : [];
+  });
+}
+
+/** The document with another value at a place that is there. */
+function withValue(document: BsonDocument, path: FieldPath, value: Bson): BsonDocument {
+  const [name = "", ...rest] = path;
+  const inner = document.get(name);
+  return new Map(document).set(name, rest.length === 0 ? value : inside(inner, rest, value));
+}
+
+function inside(outer: Bson | undefined, path: FieldPath, value: Bson): Bson {
+  if (isDocument(outer)) return withValue(outer, path, value);
+  const [name = "", ...rest] = path;
+  const copy = isArray(outer) ? [...outer] : [];
+  copy[Number(name)] = rest.length === 0 ? value : inside(copy[Number(name)], rest, value);
+  return copy;
+}

@@ -1,0 +1,111 @@
+/** Stages that make another document of each, which pipelines and updates have. Source: MongoDB's manual, "Updates with Aggregation Pipeline". */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { typeOf } from "../../values/collections/bson-type.js";
+import type { FieldPath } from "../../values/collections/index-keys.js";
+import { type Expression, expressionOf, type Scope } from "./expressions.js";
+import { MongoFailure } from "./mongo-failure.js";
+import { projectionOf } from "./projection.js";
+import { wayTo } from "./ways.js";
+
+export type Reshaping = (document: BsonDocument) => BsonDocument;
+
+/** @throws CommandFailure */
+type Make = (operand: Bson, scope: Scope) => Reshaping;
+
+/** A field that is set, or those in it. */
+interface Fields extends Map<ByteString, Fields | Expression> {}
+
+const addFields: Make = (operand, scope) => {
+  if (!isDocument(operand)) throw new MongoFailure(40272, "$addFields specification stage must be an object");
+  if (operand.size === 0)
+    throw new MongoFailure(40177, "Invalid $addFields :: caused by :: an empty object is not a valid value");
+  const tree: Fields = new Map();
+  for (const [name, value] of operand) put(tree, pathOf(name), value, scope);
+  return (document) => withFields(document, tree, document);
+};
+
+function pathOf(name: ByteString): FieldPath {
+  const path = wayTo(name);
+  for (const part of path) {
+    if (part === "") throw new MongoFailure(40353, `FieldPath must not have an empty part: '${name}'`);
+    if (part.startsWith("$")) throw new MongoFailure(16410, `Field names may not start with '$': '${name}'`);
+  }
+  return path;
+}
+
+/** Documents that are no expressions set the fields in them, and leave the others. */
+function put(tree: Fields, [name = "", ...rest]: FieldPath, value: Bson, scope: Scope): void {
+  const there = tree.get(name);
+  const isInside = rest.length > 0 || isFields(value);
+  if (typeof there === "function" || (there !== undefined && !isInside))
+    throw new MongoFailure(40176, `specification contains two conflicting paths: '${name}'`);
+  if (!isInside) {
+    tree.set(name, expressionOf(value, scope));
+    return;
+  }
+  const inner: Fields = there ?? new Map();
+  tree.set(name, inner);
+  if (rest.length > 0) put(inner, rest, value, scope);
+  else for (const [field, one] of value as BsonDocument) put(inner, pathOf(field), one, scope);
+}
+
+const isFields = (value: Bson): boolean =>
+  isDocument(value) && value.size > 0 && [...value.keys()][0]?.startsWith("$") !== true;
+
+function withFields(document: BsonDocument, tree: Fields, root: BsonDocument): BsonDocument {
+  const result = new Map(document);
+  for (const [name, field] of tree) {
+    const value = typeof field === "function" ? field(root) : within(document.get(name), field, root);
+    if (value === undefined) result.delete(name);
+    else result.set(name, value);
+  }
+  return result;
+}
+
+function within(value: Bson | undefined, tree: Fields, root: BsonDocument): Bson {
+  if (isArray(value)) return value.map((one) => within(one, tree, root));
+  return withFields(isDocument(value) ? value : new Map(), tree, root);
+}
+
+const unset: Make = (operand, scope) => {
+  const names = isArray(operand) ? operand : [operand];
+  if (names.length === 0 || names.some((name) => typeof name !== "string"))
+    throw new MongoFailure(31002, "$unset specification must be a string or an array of strings");
+  return projectionOf(new Map(names.map((name) => [name as ByteString, false])), "$project", scope);
+};
+
+const replace = (operand: Bson, scope: Scope): Reshaping => {
+  const make = expressionOf(operand, scope);
+  return (document) => {
+    const made = make(document);
+    if (isDocument(made)) return made;
+    const kind = made === undefined ? "missing" : typeOf(made).name;
+    throw new MongoFailure(
+      40228,
+      `'newRoot' expression must evaluate to an object, but resulting value was of type ${kind}`,
+    );
+  };
+};
+
+const replaceRoot: Make = (operand, scope) => {
+  const root = isDocument(operand) && operand.size === 1 ? operand.get("newRoot") : undefined;
+  if (root === undefined) throw new MongoFailure(40231, "$replaceRoot requires a document as 'newRoot'");
+  return replace(root, scope);
+};
+
+const project: Make = (operand, scope) => {
+  if (!isDocument(operand)) throw new MongoFailure(15959, "the $project specification must be an object");
+  if (operand.size === 0)
+    throw new MongoFailure(51272, "projection specification must have at least one field");
+  return projectionOf(operand, "$project", scope);
+};
+
+export const RESHAPINGS: ReadonlyMap<string, Make> = new Map<string, Make>([
+  ["$addFields", addFields],
+  ["$set", addFields],
+  ["$unset", unset],
+  ["$project", project],
+  ["$replaceRoot", replaceRoot],
+  ["$replaceWith", replace],
+]);

@@ -1,0 +1,117 @@
+/**
+ * Numbers of documents in the order of what an index knows them by, for ranges and sorts: derived from the index, made when it is first
+ * asked for, and kept up to date from then on. Documents of equal keys are in the order of their numbers.
+ */
+import type { Bson } from "./bson.js";
+import { compareBson } from "./bson-order.js";
+
+export type OrderedKey = readonly (Bson | undefined)[];
+
+/** Keys of one chunk; twice as many are divided. */
+const CHUNK = 256;
+
+/** Never empty but for the only one. Parallel. */
+interface Chunk {
+  readonly keys: OrderedKey[];
+  readonly numbers: number[];
+}
+
+/** Compares the beginnings of keys: as many values as the shorter one has. */
+export function compareKeys(a: OrderedKey, b: OrderedKey): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = compareBson(a[i], b[i]);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+export class OrderedKeys {
+  readonly #chunks: Chunk[];
+
+  /** @param entries  in any order */
+  constructor(entries: { readonly key: OrderedKey; readonly number: number }[]) {
+    entries.sort((a, b) => compareKeys(a.key, b.key) || a.number - b.number);
+    this.#chunks = [];
+    for (let from = 0; from === 0 || from < entries.length; from += CHUNK) {
+      const some = entries.slice(from, from + CHUNK);
+      this.#chunks.push({ keys: some.map(({ key }) => key), numbers: some.map(({ number }) => number) });
+    }
+  }
+
+  add(key: OrderedKey, number: number): void {
+    const [at, place] = this.#find((other, one) => compareKeys(other, key) || one - number);
+    const chunk = this.#chunks[at] as Chunk;
+    chunk.keys.splice(place, 0, key);
+    chunk.numbers.splice(place, 0, number);
+    if (chunk.keys.length >= 2 * CHUNK)
+      this.#chunks.splice(at + 1, 0, {
+        keys: chunk.keys.splice(CHUNK),
+        numbers: chunk.numbers.splice(CHUNK),
+      });
+  }
+
+  remove(key: OrderedKey, number: number): void {
+    const [at, place] = this.#find((other, one) => compareKeys(other, key) || one - number);
+    const chunk = this.#chunks[at] as Chunk;
+    chunk.keys.splice(place, 1);
+    chunk.numbers.splice(place, 1);
+    if (chunk.keys.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
+  }
+
+  /** Entries from the first that is not before `from` up to the last that is not after `to`; each is compared by what it has of a key. */
+  *between(from: OrderedKey, to: OrderedKey): Generator<readonly [key: OrderedKey, number: number]> {
+    let [at, place] = this.#find((key) => compareKeys(key, from));
+    for (; at < this.#chunks.length; at++, place = 0) {
+      const { keys, numbers } = this.#chunks[at] as Chunk;
+      for (; place < keys.length; place++) {
+        const key = keys[place] as OrderedKey;
+        if (compareKeys(key, to) > 0) return;
+        yield [key, numbers[place] as number];
+      }
+    }
+  }
+
+  /** The same, the last ones first; of equal keys the lower numbers first. */
+  *backwards(from: OrderedKey, to: OrderedKey): Generator<readonly [key: OrderedKey, number: number]> {
+    let equal: (readonly [key: OrderedKey, number: number])[] = [];
+    let [at, place] = this.#find((key) => (compareKeys(key, to) > 0 ? 1 : -1));
+    for (;;) {
+      if (place === 0) {
+        if (at === 0) break;
+        place = (this.#chunks[--at] as Chunk).keys.length;
+        continue;
+      }
+      const { keys, numbers } = this.#chunks[at] as Chunk;
+      const key = keys[--place] as OrderedKey;
+      if (compareKeys(key, from) < 0) break;
+      const [last] = equal;
+      if (last !== undefined && compareKeys(last[0], key) !== 0) {
+        yield* equal.reverse();
+        equal = [];
+      }
+      equal.push([key, numbers[place] as number]);
+    }
+    yield* equal.reverse();
+  }
+
+  /** Finds the first entry that is not before a place. @param order  negative: the entry is before it */
+  #find(order: (key: OrderedKey, number: number) => number): [chunk: number, place: number] {
+    const chunks = this.#chunks;
+    let [low, high] = [0, chunks.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { keys, numbers } = chunks[middle] as Chunk;
+      if (order(keys.at(-1) as OrderedKey, numbers.at(-1) as number) < 0) low = middle + 1;
+      else high = middle;
+    }
+    const { keys, numbers } = chunks[low] as Chunk;
+    let [from, to] = [0, keys.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (order(keys[middle] as OrderedKey, numbers[middle] as number) < 0) from = middle + 1;
+      else to = middle;
+    }
+    return [low, from];
+  }
+}

@@ -1,0 +1,260 @@
+/** What statements with `dialect: 2` can do that others cannot, indexes that expire documents, and ranges and sorts by indexes. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { canonicalState } from "../../../../store/digest.js";
+import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { Asked } from "./asked.js";
+
+let store = new Asked();
+beforeEach(() => {
+  store = new Asked();
+});
+
+const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
+const update = (q: string, u: string, more = ',"dialect":2') =>
+  store.ask("UPDATE", "1", `{"q":${q},"u":${u}${more}}`);
+
+test("a statement without a dialect stays the error that it was when it was recorded", () => {
+  insert('{"_id":1,"l":[1,2],"n":1}');
+  for (const [q, u] of [
+    ['{"l":1}', '{"$set":{"l.$":5}}'],
+    ["{}", '{"$set":{"l.$[]":5}}'],
+    ["{}", '{"$bit":{"n":{"or":2}}}'],
+    ["{}", '[{"$set":{"n":2}}]'],
+    ['{"$expr":{"$eq":["$n",1]}}', '{"$set":{"n":2}}'],
+  ] as const) {
+    assert.match(update(q, u, ""), /code:238/, u);
+    assert.match(update(q, u), /nModified:1/, u);
+    store = new Asked();
+    insert('{"_id":1,"l":[1,2],"n":1}');
+  }
+  assert.match(update("{}", '{"$set":{"n":2}}', ',"arrayFilters":[]'), /^MONGO 40415/);
+  assert.match(update("{}", '{"$set":{"n":2}}', ',"let":{}'), /^MONGO 40415/);
+  assert.match(update("{}", '{"$set":{"n":2}}', ',"dialect":3'), /dialect has to be 2/);
+  assert.match(store.ask("FINDANDMODIFY", '{"query":{},"update":[{"$set":{"n":2}}]}'), /^MONGO 238/);
+  assert.match(store.ask("DELETE", "1", '{"q":{"$expr":true},"limit":0}'), /code:238/);
+  assert.equal(store.ask("DELETE", "1", '{"q":{"$expr":true},"limit":0,"dialect":2}'), "{n:1}");
+});
+
+test("positional paths mean elements as MongoDB's manual shows them", () => {
+  // The manual's examples of $, $[] and $[<identifier>].
+  insert('{"_id":1,"grades":[85,80,80]}', '{"_id":2,"grades":[88,90,92]}', '{"_id":3,"grades":[85,100,90]}');
+  update('{"_id":1,"grades":80}', '{"$set":{"grades.$":82}}');
+  assert.equal(store.ask("FIND", '{"filter":{"_id":1}}'), "{_id:1,grades:[85,82,80]}");
+  update("{}", '{"$inc":{"grades.$[]":10}}', ',"multi":true,"dialect":2');
+  assert.equal(store.ask("FIND", '{"filter":{"_id":2}}'), "{_id:2,grades:[98,100,102]}");
+  update(
+    "{}",
+    '{"$set":{"grades.$[e]":100}}',
+    ',"multi":true,"arrayFilters":[{"e":{"$gte":100}}],"dialect":2',
+  );
+  assert.equal(store.ask("FIND", '{"filter":{"_id":3}}'), "{_id:3,grades:[95,100,100]}");
+  insert('{"_id":4,"grades":[{"grade":80,"mean":75},{"grade":85,"mean":90},{"grade":90,"mean":85}]}');
+  update('{"_id":4,"grades.grade":85}', '{"$set":{"grades.$.std":6}}');
+  update(
+    '{"_id":4,"grades":{"$elemMatch":{"grade":{"$lte":90},"mean":{"$gt":80}}}}',
+    '{"$set":{"grades.$.top":1}}',
+  );
+  update(
+    '{"_id":4}',
+    '{"$unset":{"grades.$[x].mean":1}}',
+    ',"arrayFilters":[{"x.grade":{"$gt":85}}],"dialect":2',
+  );
+  assert.equal(
+    store.ask("FIND", '{"filter":{"_id":4}}'),
+    "{_id:4,grades:[{grade:80,mean:75},{grade:85,mean:90,std:6,top:1},{grade:90}]}",
+  );
+  const failures: readonly (readonly [string, string, string, RegExp])[] = [
+    ['{"_id":1}', '{"$set":{"grades.$":1}}', "", /code:2,.*did not find the match/],
+    ['{"_id":1}', '{"$set":{"none.$[]":1}}', "", /code:2,.*must exist/],
+    ['{"_id":1}', '{"$set":{"_id.$[]":1}}', "", /code:2,.*non-array/],
+    ['{"_id":1}', '{"$set":{"grades.$[y]":1}}', "", /No array filter found for identifier 'y'/],
+    ['{"_id":1}', '{"$set":{"a":1}}', ',"arrayFilters":[{"y":1}]', /code:9,.*was not used/],
+    ['{"_id":1}', '{"$set":{"grades.$[Y]":1}}', ',"arrayFilters":[{"Y":1}]', /lowercase/],
+    ['{"_id":1}', '{"$set":{"grades.$[y]":1}}', ',"arrayFilters":[{"y":1,"z":2}]', /single top-level/],
+    ['{"_id":1}', '{"$set":{"grades.$[]":1,"grades.0":2}}', "", /code:40/],
+    ['{"_id":1}', '{"$rename":{"grades.$[]":"b"}}', "", /dynamic/],
+  ];
+  for (const [q, u, more, failure] of failures) assert.match(update(q, u, `${more},"dialect":2`), failure, u);
+});
+
+test("$bit, pipelines, let and $$NOW in updates", () => {
+  insert('{"_id":1,"n":13,"long":{"$numberLong":"5"}}');
+  update("{}", '{"$bit":{"n":{"and":10},"long":{"or":2},"new":{"xor":5}}}');
+  assert.equal(store.all(), '{_id:1,n:8,long:{"$numberLong":"7"},new:5}');
+  store.ask("DELETE", "1", '{"q":{},"limit":0}');
+  insert('{"_id":1,"q":[80,90],"who":"ann"}');
+  update(
+    "{}",
+    '[{"$set":{"avg":{"$avg":"$q"},"at":"$$NOW"}},{"$set":{"grade":{"$switch":{"branches":[{"case":{"$gte":["$avg",90]},"then":"A"}],"default":"B"}},"name":{"$concat":[{"$toUpper":{"$substrCP":["$who",0,1]}},{"$substrCP":["$who",1,9]}]},"x":"$$x"}},{"$unset":["q","who"]}]',
+    ',"let":{"x":{"$add":[1,2]}},"dialect":2',
+  );
+  assert.equal(
+    store.all(),
+    '{_id:1,avg:{"$numberDouble":"85.0"},at:{"$date":{"$numberLong":"1000000"}},grade:"B",name:"Ann",x:3}',
+  );
+  assert.match(update("{}", '[{"$group":{"_id":null}}]'), /code:72/);
+  assert.match(update("{}", '[{"$set":{"_id":5}}]'), /code:66/);
+  // Left out by a stage it stays.
+  update("{}", '[{"$replaceWith":{"a":1}}]');
+  assert.equal(store.all(), "{_id:1,a:1}");
+});
+
+test("$rand and $sample follow from the unit: the same unit makes the same on each daemon", () => {
+  const made = () => {
+    const one = new Asked();
+    one.ask("INSERT", "1", ...Array.from({ length: 50 }, (_, i) => `{"_id":${i}}`));
+    one.ask("UPDATE", "1", '{"q":{},"u":[{"$set":{"r":{"$rand":{}}}}],"multi":true,"dialect":2}');
+    return one;
+  };
+  const [one, other] = [made(), made()];
+  assert.deepEqual(canonicalState(one.database), canonicalState(other.database));
+  const distinct = one.ask("DISTINCT", '{"key":"r"}').split("numberDouble").length;
+  assert.ok(distinct > 40, String(distinct));
+  const sampled = one.ask("AGGREGATE", '{"pipeline":[{"$sample":{"size":5}},{"$project":{"_id":1}}]}');
+  assert.equal(new Set(sampled.split(" ")).size, 5);
+});
+
+test("documents expire by the unit's date, not by any clock, and writes remove them", () => {
+  const at = (milliseconds: number) => `{"$date":{"$numberLong":"${milliseconds}"}}`;
+  const index = (options: string) => store.ask("CREATEINDEXES", `{"key":{"d":1},"name":"d_1"${options}}`);
+  assert.match(index(',"expireAfterSeconds":10'), /numIndexesAfter:2/);
+  assert.match(store.ask("LISTINDEXES"), /expireAfterSeconds/);
+  assert.match(index(',"expireAfterSeconds":11'), /^MONGO 8[56]/);
+  insert(
+    `{"_id":1,"d":${at(1_000_000)}}`,
+    `{"_id":2,"d":[${at(2_000_000)},${at(1_005_000)}]}`,
+    '{"_id":3,"d":5}',
+    '{"_id":4}',
+  );
+  const before = store.state();
+  const ids = () => store.ask("FIND", '{"projection":{"_id":1}}');
+  const counted = () => store.ask("COUNT", "{}");
+  store.at = 1_009_999;
+  assert.equal(ids(), "{_id:1} {_id:2} {_id:3} {_id:4}");
+  store.at = 1_010_000;
+  assert.equal(ids(), "{_id:2} {_id:3} {_id:4}");
+  assert.equal(counted(), "3");
+  assert.equal(
+    store.ask(
+      "AGGREGATE",
+      '{"pipeline":[{"$lookup":{"from":"c","localField":"_id","foreignField":"_id","as":"x"}},{"$count":"n"}]}',
+    ),
+    "{n:3}",
+  );
+  store.at = 1_015_000;
+  assert.equal(ids(), "{_id:3} {_id:4}");
+  // Reads leave the state as it is.
+  assert.equal(store.state(), before);
+  store.records = [];
+  assert.equal(insert('{"_id":1,"a":1}'), "{n:1}");
+  assert.equal(store.all(), `{_id:3,d:5} {_id:4} {_id:1,a:1}`);
+  store.database.undo(store.records);
+  assert.equal(store.state(), before, "undone, also what had expired is there");
+});
+
+test("more documents expire than one write removes: none of them is found, and its value may come again", () => {
+  store.ask(
+    "CREATEINDEXES",
+    '{"key":{"d":1},"name":"d","expireAfterSeconds":0}',
+    '{"key":{"u":1},"name":"u","unique":true}',
+  );
+  insert(
+    ...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"u":${i},"d":{"$date":{"$numberLong":"1"}}}`),
+  );
+  // Expired when they came, they are removed by the next writes.
+  assert.equal(store.ask("COUNT", "{}"), "0");
+  assert.equal(insert('{"_id":2400,"u":2400,"k":1}'), "{n:1}");
+  assert.equal(store.all(), "{_id:2400,u:2400,k:1}");
+  insert('{"_id":"a","u":"a"}');
+  insert('{"_id":"b","u":"b"}');
+  const { length } = store.state().match(/\$date|numberLong/g) ?? [];
+  assert.equal(length ?? 0, 0, "all are removed");
+});
+
+const seed = seedOfRun();
+
+test(`indexes change no answer of ranges and sorts (seed ${seed})`, () => {
+  const random = new SeededRandom(seed);
+  const [plain, indexed] = [new Asked(), new Asked()];
+  indexed.ask(
+    "CREATEINDEXES",
+    ...[
+      '{"key":{"a":1},"name":"a"}',
+      '{"key":{"b":1,"a":-1},"name":"ba"}',
+      '{"key":{"l":1},"name":"l"}',
+      '{"key":{"s":1},"name":"s","sparse":true}',
+    ],
+  );
+  const both = (name: string, ...rest: readonly string[]) => {
+    const answers = [plain, indexed].map((one) => one.ask(name, ...rest));
+    assert.equal(answers[1], answers[0], `${name} ${rest.join(" ")}`);
+  };
+  const value = () =>
+    random.oneOf([
+      "1",
+      "2",
+      "3",
+      "4.5",
+      "-1",
+      '"x"',
+      '"y"',
+      "null",
+      "true",
+      '{"$date":{"$numberLong":"7"}}',
+      '{"z":1}',
+      '{"$numberDouble":"NaN"}',
+    ]);
+  for (let i = 0; i < 1500; i++) {
+    const l = random.chance(0.2) ? "[]" : `[${value()},${value()}]`;
+    const s = random.chance(0.5) ? `,"s":${value()}` : "";
+    both("INSERT", "1", `{"_id":${i},"a":${value()},"b":${random.below(3)},"l":${l}${s}}`);
+  }
+  const ranges = () => {
+    const lower = random.chance(0.7) ? [`"${random.oneOf(["$gt", "$gte"])}":${value()}`] : [];
+    const upper = random.chance(0.7) ? [`"${random.oneOf(["$lt", "$lte"])}":${value()}`] : [];
+    return `{${[...lower, ...upper].join(",")}}`;
+  };
+  for (let i = 0; i < 400; i++) {
+    const field = random.oneOf(["a", "l", "s"]);
+    const filter = random.oneOf([
+      `{"${field}":${ranges()}}`,
+      `{"b":${random.below(3)},"a":${ranges()}}`,
+      `{"b":1}`,
+      "{}",
+    ]);
+    const direction = random.oneOf([1, -1]);
+    const sort = random.oneOf([`{"${field}":${direction}}`, `{"b":${direction},"a":${direction}}`, "{}"]);
+    both(
+      "FIND",
+      `{"filter":${filter},"sort":${sort},"skip":${random.below(3)},"limit":${random.oneOf([0, 1, 5])}}`,
+    );
+    both("COUNT", `{"query":${filter}}`);
+    if (i % 4 === 0)
+      both(
+        "UPDATE",
+        "1",
+        `{"q":${filter},"u":{"$set":{"${field}":${value()}}},"multi":${random.chance(0.3)},"dialect":2}`,
+      );
+    if (i % 7 === 0) both("FINDANDMODIFY", `{"query":${filter},"sort":${sort},"remove":true,"dialect":2}`);
+  }
+});
+
+test("explain names the index, statistics count, and a collection gets another name", () => {
+  store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a_1"}');
+  insert('{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
+  assert.match(
+    store.ask("EXPLAIN", '{"filter":{"a":{"$gte":2}}}'),
+    /IXSCAN.*indexName:"a_1".*documentsToExamine:2/,
+  );
+  assert.match(store.ask("EXPLAIN", '{"filter":{"b":1}}'), /COLLSCAN.*documentsToExamine:3/);
+  assert.match(store.ask("STATS"), /count:3,.*nindexes:2/);
+  const reply = store.reply("MDB.RENAME", "db", "c", "other", "d", "0");
+  assert.equal(reply.kind, "status");
+  assert.equal(store.all(), "");
+  assert.match(store.ask("RENAME", "other", "d", "0"), /^MONGO 26/);
+  insert('{"_id":9}');
+  assert.match(store.reply("MDB.RENAME", "other", "d", "db", "c", "0").kind, /error/);
+  assert.equal(store.reply("MDB.RENAME", "other", "d", "db", "c", "1").kind, "status");
+  assert.match(store.ask("STATS"), /count:3,.*nindexes:2/);
+});

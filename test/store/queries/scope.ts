@@ -1,0 +1,22 @@
+/** What filters and updates are compiled in, as a command with `dialect: 2` has it. */
+import { Effort } from "../../../store/keyspace/effort.js";
+import type { Scope } from "../../../store/queries/bson/expressions.js";
+import type { Work } from "../../../store/queries/bson/mongo-failure.js";
+import { EXPRESSION_OPERATORS } from "../../../store/queries/bson/operators/operator-table.js";
+import type { UpdateContext } from "../../../store/queries/bson/update-operators.js";
+
+export const freshWork = (): Work => ({ units: 0, effort: new Effort() });
+
+export const scopeOf = (work: Work = freshWork()): Scope => ({
+  at: 1,
+  work,
+  operators: EXPRESSION_OPERATORS,
+  variables: new Map(),
+  choose: () => 0,
+});
+
+export const updateContext = (work: Work = freshWork()): UpdateContext => ({
+  ...scopeOf(work),
+  isInsert: false,
+  elements: null,
+});
