@@ -34,11 +34,10 @@ const KINDS: Fields = {
   indexOptionDefaults: "default",
 };
 
-const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background"] as const;
+const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"] as const;
 /** What an index can be besides a plain one. */
 const INDEX: Fields = {
   ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
-  expireAfterSeconds: "default",
   weights: "default",
   wildcardProjection: "default",
   bits: "default",
@@ -77,7 +76,8 @@ export const collectionCommands: readonly MongoCommand[] = [
   {
     names: ["createIndexes"],
     group: "collections",
-    summary: "makes indexes; `unique` ones refuse what is there (11000)",
+    summary:
+      "makes indexes; `unique` ones refuse what is there (11000), those with `expireAfterSeconds` remove documents",
     fields: { ...WRITES, indexes: "taken", commitQuorum: "ignored" },
     run: createIndexes,
   },
@@ -105,6 +105,28 @@ export const collectionCommands: readonly MongoCommand[] = [
     run: listCollections,
   },
   {
+    names: ["renameCollection"],
+    group: "collections",
+    summary:
+      "gives a collection another name, in its database or another one; `dropTarget` replaces what has it",
+    fields: { ...WRITES, to: "taken", dropTarget: "taken" },
+    run: rename,
+  },
+  {
+    names: ["collStats", "collstats"],
+    group: "collections",
+    summary: "documents, bytes and indexes of a collection",
+    fields: { scale: "ignored" },
+    run: (host, command) => host.run(["MDB.STATS", ...placeOf(command)], membersOfReply),
+  },
+  {
+    names: ["dbStats", "dbstats"],
+    group: "collections",
+    summary: "collections, documents and bytes of a database",
+    fields: { scale: "ignored", freeStorage: "ignored" },
+    run: (host, command) => host.run(["MDB.STATS", databaseOf(command)], membersOfReply),
+  },
+  {
     names: ["listDatabases"],
     group: "collections",
     summary: "the databases",
@@ -116,15 +138,23 @@ export const collectionCommands: readonly MongoCommand[] = [
   },
 ];
 
+function rename(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+  const names = [command.name, "to"].map((field) => {
+    const [, database, collection] = /^([^.]+)\.(.+)$/s.exec(command.text(field) ?? "") ?? [];
+    if (database === undefined || collection === undefined)
+      throw failure(73, `renameCollection: '${field}' has to be database.collection`);
+    return [database, collection] as const;
+  });
+  const argv = ["MDB.RENAME", ...names.flat(), command.flag("dropTarget") ? "1" : "0"];
+  return host.write(command, argv, () => "");
+}
+
 function createIndexes(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
   const indexes = command.documents("indexes", INDEXES_MOST) ?? [];
   if (indexes.length === 0) throw failure(2, "Must specify at least one index to create");
   const asked = indexes.map((one) => {
     const index = new CommandDocument(one);
     checkMembers(index, INDEX, "createIndexes.indexes");
-    // 0 is a lifetime as well.
-    if (index.has("expireAfterSeconds"))
-      throw failure(238, "'expireAfterSeconds' of createIndexes.indexes is not supported by this server");
     return index.only(INDEX_FIELDS);
   });
   const argv = ["MDB.CREATEINDEXES", ...placeOf(command), ...asked];

@@ -31,13 +31,13 @@ const SPOKEN = [7, 0, 0, 0];
 const WIRE_VERSION = 21;
 /** Oldest drivers that are served: OP_MSG. */
 const WIRE_VERSION_MIN = 0;
-const SESSION_MINUTES = 30;
 
 export const greetings: readonly MongoCommand[] = [
   {
     names: ["hello"],
     group: "connection",
-    summary: "what the server is: one that stands alone, by what drivers can tell",
+    summary:
+      "what the server is: one that stands alone, or with peers one of several equal ones (a mongos, to drivers)",
     // New drivers tell more than old servers know.
     fields: "any",
     isOpen: true,
@@ -109,7 +109,7 @@ function greet(host: CommandHost, command: CommandDocument, isPrimary: string) {
     maxMessageSizeBytes: int32(messageBytes),
     maxWriteBatchSize: int32(BATCH_DOCUMENTS_MAX),
     localTime: date(server.environment.clock()),
-    logicalSessionTimeoutMinutes: int32(SESSION_MINUTES),
+    ...(isOneOfSeveral(server.daemon) ? { msg: text("isdbgrid") } : SESSIONS),
     connectionId: int32(id),
     minWireVersion: int32(WIRE_VERSION_MIN),
     maxWireVersion: int32(WIRE_VERSION),
@@ -126,6 +126,16 @@ function greet(host: CommandHost, command: CommandDocument, isPrimary: string) {
     () => `${hello}${mechanisms}`,
   );
 }
+
+const SESSION_MINUTES = 30;
+const SESSIONS = { logicalSessionTimeoutMinutes: int32(SESSION_MINUTES) };
+
+/**
+ * Whether drivers are to treat the daemon as one of several equal servers (a mongos), between which they choose, and fail over, by
+ * themselves. Such a server has no sessions here: with them drivers would send transaction numbers, by which a write is repeated.
+ */
+const isOneOfSeveral = ({ settings, members }: CommandHost["server"]["daemon"]): boolean =>
+  settings.peers.length > 0 || members > 1;
 
 const VERSION_PARAMETER = "featureCompatibilityVersion";
 

@@ -1,16 +1,16 @@
 /** Commands that read documents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { elements, framed, int32 } from "../../../protocol/mongo/bson-writer.js";
-import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
-import type { CommandDocument } from "../messages/command-document.js";
+import { document, element, elements, framed, int32, text } from "../../../protocol/mongo/bson-writer.js";
+import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import type { Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
 import type { CommandHost, MongoCommand } from "../session/command-host.js";
-import { countOf, namespaceOf, placeOf } from "./arguments.js";
+import { collectionOf, countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
-const OF_READS: Fields = { collation: "default", let: "default", hint: "ignored", allowDiskUse: "ignored" };
+const OF_READS: Fields = { collation: "default", hint: "ignored", allowDiskUse: "ignored" };
 const OF_CURSORS: Fields = {
   noCursorTimeout: "default",
   allowPartialResults: "ignored",
@@ -25,6 +25,13 @@ const OF_CURSORS: Fields = {
 
 export const readCommands: readonly MongoCommand[] = [
   {
+    names: ["explain"],
+    group: "documents",
+    summary: "which index a command goes by, without carrying it out; there are no execution times",
+    fields: { verbosity: "ignored" },
+    run: explain,
+  },
+  {
     names: ["find"],
     group: "documents",
     summary: "documents that match, sorted, skipped, limited, and of them what the projection names",
@@ -38,6 +45,7 @@ export const readCommands: readonly MongoCommand[] = [
       limit: "taken",
       batchSize: "taken",
       singleBatch: "taken",
+      let: "taken",
     },
     run: find,
   },
@@ -48,6 +56,7 @@ export const readCommands: readonly MongoCommand[] = [
     fields: {
       ...OF_READS,
       pipeline: "taken",
+      let: "taken",
       cursor: "taken",
       explain: "default",
       bypassDocumentValidation: "ignored",
@@ -79,10 +88,44 @@ export const readCommands: readonly MongoCommand[] = [
   },
 ];
 
+/** How a command of another kind is explained as a search. */
+const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
+  ["find", (command) => command.only(["filter", "sort"])],
+  ["count", (command) => framed(named(command, "query", "filter"))],
+  ["distinct", (command) => framed(named(command, "query", "filter"))],
+  ["findAndModify", (command) => framed(`${named(command, "query", "filter")}${command.element("sort")}`)],
+  ["update", (command) => framed(ofFirst(command, "updates"))],
+  ["delete", (command) => framed(ofFirst(command, "deletes"))],
+  ["aggregate", (command) => framed(ofFirst(command, "pipeline", "$match"))],
+]);
+
+/** A document among a command's members, under another name. */
+function named(command: CommandDocument, name: string, other: string): ByteString {
+  const [written, head] = [command.element(name), name.length + 2];
+  return written === "" ? "" : `${written.charAt(0)}${other}\0${written.slice(head)}`;
+}
+
+/** The filter of the first statement, or of a pipeline's first stage. */
+function ofFirst(command: CommandDocument, field: string, name = "q"): ByteString {
+  const [first] = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
+  return first === undefined ? "" : named(new CommandDocument(first), name, "filter");
+}
+
+function explain(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+  const inner = command.within("explain");
+  const specOf = EXPLAINED.get(inner?.name ?? "");
+  if (inner === null || specOf === undefined)
+    throw failure(59, `Explain failed due to unknown command: ${inner?.name ?? ""}`);
+  const argv = ["MDB.EXPLAIN", databaseOf(command), collectionOf(inner), specOf(inner)];
+  return host.run(argv, (reply) => membersOfReply(reply) + SERVER_INFO);
+}
+
+const SERVER_INFO = element("serverInfo", document({ version: text("7.0.0") }));
+
 function find(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
   const namespace = namespaceOf(command);
   const wish = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
-  const spec = command.only(["filter", "sort", "projection", "skip", "limit"]);
+  const spec = command.only(["filter", "sort", "projection", "skip", "limit", "let"]);
   const argv = ["MDB.FIND", ...placeOf(command), spec];
   return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
 }
@@ -94,7 +137,7 @@ function aggregate(host: CommandHost, command: CommandDocument): ByteString | Pr
   const cursor = command.within("cursor");
   if (cursor === null) throw failure(9, "The 'cursor' option is required");
   const wish = { size: countOf(cursor, "batchSize"), isSingle: false };
-  const spec = framed(command.element("pipeline"));
+  const spec = command.only(["pipeline", "let"]);
   const argv = ["MDB.AGGREGATE", ...placeOf(command), spec];
   return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
 }

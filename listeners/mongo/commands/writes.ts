@@ -1,7 +1,7 @@
 /** Commands that change documents. Each is one unit, whatever number of documents it names. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
-import { type BsonValue, element, framed } from "../../../protocol/mongo/bson-writer.js";
+import { type BsonValue, element, framed, int32 } from "../../../protocol/mongo/bson-writer.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, type MongoFailure } from "../messages/failure.js";
@@ -18,7 +18,7 @@ const OF_WRITES: Fields = {
   ordered: "taken",
   writeConcern: "taken",
   bypassDocumentValidation: "ignored",
-  let: "default",
+  let: "taken",
   maxTimeMS: "ignored",
 };
 const OF_UPDATES: Fields = {
@@ -27,7 +27,7 @@ const OF_UPDATES: Fields = {
   multi: "taken",
   upsert: "taken",
   collation: "default",
-  arrayFilters: "default",
+  arrayFilters: "taken",
   c: "default",
   sort: "default",
   hint: "ignored",
@@ -44,8 +44,8 @@ const FIND_AND_MODIFY: Fields = {
   writeConcern: "taken",
   bypassDocumentValidation: "ignored",
   collation: "default",
-  arrayFilters: "default",
-  let: "default",
+  arrayFilters: "taken",
+  let: "taken",
   hint: "ignored",
 };
 
@@ -73,7 +73,7 @@ export const writeCommands: readonly MongoCommand[] = [
       batch(host, command, {
         verb: "MDB.UPDATE",
         field: "updates",
-        argument: (bytes) => updateStatement(bytes, host),
+        argument: (bytes) => updateStatement(bytes, host, command.element("let")),
         refusal: (bytes) => refusedUpsertId(bytes, "q", "u"),
       }),
   },
@@ -86,7 +86,11 @@ export const writeCommands: readonly MongoCommand[] = [
       batch(host, command, {
         verb: "MDB.DELETE",
         field: "deletes",
-        argument: (bytes) => statement(bytes, OF_DELETIONS, "delete.deletes").only(["q", "limit"]),
+        argument: (bytes) =>
+          inDialect(
+            statement(bytes, OF_DELETIONS, "delete.deletes").only(["q", "limit"]),
+            command.element("let"),
+          ),
       }),
   },
   {
@@ -125,17 +129,31 @@ function batch(
 }
 
 function findAndModify(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
-  const names = ["query", "sort", "remove", "update", "new", "fields", "upsert"];
+  const names = ["query", "sort", "remove", "update", "new", "fields", "upsert", "arrayFilters"];
   const refusal = command.flag("upsert")
     ? refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update")
     : null;
   if (refusal !== null) throw refusal;
-  const spec = upsertable(command, names, host);
+  const isLater = command.element("fields").includes("$");
+  const spec = inDialect(upsertable(command, names, host), command.element("let"), isLater);
   return host.write(command, ["MDB.FINDANDMODIFY", ...placeOf(command), spec], membersOfReply);
 }
 
-function updateStatement(bytes: Buffer, host: CommandHost): ByteString {
-  return upsertable(statement(bytes, OF_UPDATES, "update.updates"), ["q", "u", "multi", "upsert"], host);
+const UPDATE_NAMES = ["q", "u", "multi", "upsert", "arrayFilters"];
+
+function updateStatement(bytes: Buffer, host: CommandHost, variables: ByteString): ByteString {
+  const document = statement(bytes, OF_UPDATES, "update.updates");
+  return inDialect(upsertable(document, UPDATE_NAMES, host), variables);
+}
+
+/** What releases before `dialect: 2` do not know: a statement with none of it is recorded as they know it. */
+const LATER = ["$expr\0", "$bit\0", ".$", "arrayFilters\0", "\x04u\0", "\x04update\0"];
+const SECOND_DIALECT = element("dialect", int32(2));
+
+/** Adds the command's variables to a statement, and the dialect that it needs. */
+function inDialect(spec: ByteString, variables: ByteString, isLater = false): ByteString {
+  if (!isLater && variables === "" && !LATER.some((name) => spec.includes(name))) return spec;
+  return framed(spec.slice(LENGTH_BYTES, -1) + variables + SECOND_DIALECT);
 }
 
 function statement(bytes: Buffer, fields: Fields, where: ByteString): CommandDocument {

@@ -24,6 +24,7 @@ export const CODE_NAMES = {
   148: "ReadConcernMajorityNotEnabled",
   238: "NotImplemented",
   322: "APIVersionError",
+  323: "APIStrictError",
   334: "MechanismUnavailable",
   10334: "BSONObjectTooLarge",
   40413: "Location40413",

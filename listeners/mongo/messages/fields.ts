@@ -21,15 +21,16 @@ export const COMMON_FIELDS: Fields = {
   comment: "ignored",
   maxTimeMS: "ignored",
   apiVersion: "taken",
-  apiStrict: "default",
-  apiDeprecationErrors: "default",
+  apiStrict: "taken",
+  apiDeprecationErrors: "ignored",
   readConcern: "taken",
   txnNumber: "taken",
   autocommit: "taken",
   startTransaction: "taken",
 };
 
-const NO_TRANSACTIONS = "Transaction numbers are only allowed on a replica set member or mongos";
+const NO_TRANSACTIONS =
+  "Transaction numbers are only allowed on a replica set member or mongos: there are no transactions; put what belongs together into one document or one bulkWrite of a collection";
 const READ_CONCERN: Fields = {
   level: "taken",
   provenance: "ignored",
@@ -70,12 +71,28 @@ const unknown = (where: ByteString, name: ByteString) =>
 const useOf = (fields: Fields, name: string): FieldUse | undefined =>
   Object.hasOwn(fields, name) ? fields[name] : undefined;
 
+/** Commands of the Stable API, version 1. Source: MongoDB's manual, "Stable API". */
+const STABLE_COMMANDS: ReadonlySet<string> = new Set(
+  (
+    "abortTransaction aggregate commitTransaction count create createIndexes delete drop dropDatabase dropIndexes endSessions explain find " +
+    "findAndModify getMore hello insert killCursors listCollections listDatabases listIndexes ping refreshSessions saslContinue saslStart update"
+  ).split(" "),
+);
+
 function checkCommon(command: CommandDocument): void {
   for (const name of ["txnNumber", "startTransaction", "autocommit"])
     if (command.has(name)) throw failure(20, NO_TRANSACTIONS);
   const version = command.words("apiVersion");
   if (version !== null && version !== "1")
     throw failure(322, `Provided apiVersion:${version} is not implemented; 1 is`);
+  if (command.flag("apiStrict")) {
+    if (version === null) throw failure(72, "Provided apiStrict without passing apiVersion");
+    if (!STABLE_COMMANDS.has(command.name))
+      throw failure(
+        323,
+        `Provided apiStrict:true, but the command ${textOfBytes(command.name)} is not in API Version 1`,
+      );
+  }
   const concern = command.within("readConcern");
   if (concern !== null) checkMembers(concern, READ_CONCERN, "readConcern");
   const level = concern?.words("level") ?? null;
