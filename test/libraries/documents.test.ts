@@ -22,6 +22,8 @@ const LIBRARIES = [
     skip: ofNpm,
   },
   { name: "mongoose", file: "npm/mongoose.mjs", program: process.execPath, skip: ofNpm },
+  { name: "connect-mongo", file: "npm/connect-mongo.mjs", program: process.execPath, skip: ofNpm },
+  { name: "agenda", file: "npm/agenda.mjs", program: process.execPath, skip: ofNpm },
   {
     name: "pymongo",
     file: "python/mongo_documents.py",

@@ -91,6 +91,13 @@ export const requirements: readonly Requirement[] = [
     isForFullRuns: true,
   },
   {
+    program: "/usr/bin/python3",
+    check: ["-c", "import os; os.stat('/usr/share/gocode/src/go.mongodb.org/mongo-driver')"],
+    debianPackage: "golang-mongodb-mongo-driver-dev",
+    purpose: "MongoDB's tests of drivers, which the driver of Go comes with",
+    isForFullRuns: true,
+  },
+  {
     program: "composer",
     debianPackage: "composer",
     purpose: "examples/php as a package",
