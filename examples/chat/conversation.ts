@@ -26,6 +26,8 @@ export type Told =
       readonly isBack: boolean;
     }
   | { readonly is: "away"; readonly server: string }
+  /** The server has sent nothing for some seconds; it sends again. */
+  | { readonly is: "silent" | "heard"; readonly server: string }
   | { readonly is: "message"; readonly message: Message; readonly isOwn: boolean; readonly isLive: boolean }
   | { readonly is: "waiting"; readonly id: string; readonly text: string; readonly isKept: boolean }
   | { readonly is: "event"; readonly event: Exclude<RoomEvent, { kind: "said" }>; readonly isOwn: boolean }
@@ -50,6 +52,11 @@ const WAITING_MAX = 100;
 const KNOWN_MAX = 10_000;
 /** Servers tell who is here more often. */
 const SILENCE_MS = 25_000;
+/** A server that promises signs of life is left after this. */
+const BEATS_LOST_MS = 8000;
+/** It is shown as silent after this, and after as many beats. */
+const SILENT_MS = 2000;
+const SILENT_BEATS = 2.2;
 const RETRY_MS_FIRST = 100;
 const RETRY_MS_MAX = 5000;
 /** So many pages are asked for at once, to close the gap that an absence has left. */
@@ -75,7 +82,11 @@ export class Conversation {
   #hasPage = false;
   #asked: string | null = null;
   #gapPages = 0;
-  readonly #timers: Partial<Record<"silence" | "retry" | "again", ReturnType<typeof setTimeout>>> = {};
+  /** null: its server promises no signs of life. */
+  #beatMs: number | null = SILENT_MS / SILENT_BEATS;
+  #isSilent = false;
+  readonly #timers: Partial<Record<"silent" | "silence" | "retry" | "again", ReturnType<typeof setTimeout>>> =
+    {};
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -137,6 +148,8 @@ export class Conversation {
       return;
     }
     this.#socket = socket;
+    // Until it has answered, any server is expected to.
+    this.#beatMs = SILENT_MS / SILENT_BEATS;
     this.#heard(socket, server);
     const room = this.#room === undefined ? {} : { room: this.#room };
     socket.onopen = () =>
@@ -156,16 +169,29 @@ export class Conversation {
   /** A server that was cut off says nothing, not even that. */
   #heard(socket: ChatSocket, server: string): void {
     clearTimeout(this.#timers.silence);
-    this.#timers.silence = setTimeout(() => {
+    clearTimeout(this.#timers.silent);
+    if (this.#isSilent) this.#options.tell({ is: "heard", server });
+    this.#isSilent = false;
+    const beatMs = this.#beatMs;
+    const lost = () => {
       this.#lost(socket, server);
       socket.close();
-    }, SILENCE_MS);
+    };
+    this.#timers.silence = setTimeout(lost, beatMs === null ? SILENCE_MS : BEATS_LOST_MS);
+    if (beatMs === null) return;
+    const silent = () => {
+      this.#isSilent = true;
+      this.#options.tell({ is: "silent", server });
+    };
+    this.#timers.silent = setTimeout(silent, Math.max(SILENT_MS, beatMs * SILENT_BEATS));
   }
 
   #lost(socket: ChatSocket, server: string): void {
     if (this.#socket !== socket) return;
     this.#socket = null;
     clearTimeout(this.#timers.silence);
+    clearTimeout(this.#timers.silent);
+    this.#isSilent = false;
     if (this.#isEnded) return;
     this.#isHere = false;
     this.#options.tell({ is: "away", server });
@@ -192,6 +218,7 @@ export class Conversation {
       else this.#options.tell({ is: "event", event, isOwn: event.from === this.#from });
     },
     present: (frame) => this.#options.tell(frame),
+    alive: () => {},
     refused: (frame) => this.#refused(frame),
     rejected: (frame) => this.#rejected(frame),
   };
@@ -204,9 +231,11 @@ export class Conversation {
   }
 
   #welcomed(
-    { session, you, isBack, servers }: Extract<ServerFrame, { is: "welcome" }>,
+    { session, you, isBack, servers, beatMs }: Extract<ServerFrame, { is: "welcome" }>,
     server: string,
   ): void {
+    this.#beatMs = beatMs ?? null;
+    if (this.#socket !== null) this.#heard(this.#socket, server);
     this.#session = session;
     this.#from = you.from;
     this.#isHere = true;

@@ -24,6 +24,8 @@ export interface Welcome {
   readonly isBack: boolean;
   /** Where the servers are, this one among them. */
   readonly servers: readonly string[];
+  /** Milliseconds in which the server sends something. */
+  readonly beatMs: number;
 }
 
 export interface Page {
@@ -47,8 +49,10 @@ export interface Dialect {
   history(page: Page): readonly string[];
   /** @returns null: not told to this one */
   event(event: RoomEvent, isOwn: boolean): string | null;
-  /** To who said it: it is kept. */
-  kept(message: Message): string;
+  /** To who said it: it is kept. @param isShown  whether this client was sent it already @returns null: not told to this one */
+  kept(message: Message, isShown: boolean): string | null;
+  /** That the server is there. @returns null: not told to this one */
+  alive(): string | null;
   present(told: Told): string | null;
   refused(refusal: { readonly why: Refusal; readonly id: string | null; readonly afterMs: number }): string;
   rejected(why: Rejection): string;

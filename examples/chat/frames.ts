@@ -5,6 +5,8 @@ import type { ServerFrame } from "./wire.js";
 
 const write = (frame: ServerFrame): string => JSON.stringify(frame);
 
+const ALIVE = write({ is: "alive" });
+
 /** As long as any place is, with room. */
 const ORDER_CHARS = 64;
 
@@ -23,13 +25,14 @@ export const frames: Dialect = {
     if (what !== "earlier" || typeof before !== "string" || before.length > ORDER_CHARS) return null;
     return { kind: "earlier", before };
   },
-  welcome({ session, from, isBack, servers }) {
+  welcome({ session, from, isBack, servers, beatMs }) {
     const you = { from, pseudo: session.pseudo, color: session.color };
-    return [write({ is: "welcome", session: session.uuid, you, isBack, servers })];
+    return [write({ is: "welcome", session: session.uuid, you, isBack, servers, beatMs })];
   },
   history: ({ room, messages, more }) => [write({ is: "history", room, messages, more })],
   event: (event) => write({ is: "event", event }),
   kept: (message) => write({ is: "kept", message }),
+  alive: () => ALIVE,
   present: ({ room, people, count, rooms }) => write({ is: "present", room, people, count, rooms }),
   refused: ({ why, id, afterMs }) => write({ is: "refused", why, id, afterMs }),
   rejected: (why) => write({ is: "rejected", why }),

@@ -27,6 +27,8 @@ export const LIMITS = {
   NAMES_TOLD: 100,
   /** Milliseconds between two signs of life: of servers, of sessions, and to clients. */
   SIGN_MS: 10_000,
+  /** Milliseconds between two signs to a client that its server is there. */
+  BEAT_MS: 1000,
   /** Seconds without one after which somebody is here no more, and after which the session has ended. */
   HERE_SECONDS: 30,
   SESSION_SECONDS: 90,

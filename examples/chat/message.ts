@@ -83,9 +83,6 @@ export function pseudoOf(text: unknown, chars: number): string | null {
   return name !== "" && name.length <= chars ? name : null;
 }
 
-/** Names that look alike to most people are one. */
-export const foldedName = (pseudo: string): string => pseudo.normalize("NFKC").toLowerCase();
-
 /** Control characters but line ends and tabs: ESC stands between the fields of what is sent. */
 const UNTOLD = /[^\P{Cc}\n\t]/u;
 const CONTROL = new RegExp(UNTOLD, "gu");

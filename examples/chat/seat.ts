@@ -24,6 +24,8 @@ export interface SeatParts {
   readonly log: (line: string) => void;
 }
 
+/** Codes with which a client closes: normally, as its page is closed or loaded again, and without a code. */
+const LEFT: ReadonlySet<number> = new Set([1000, 1001, 1005]);
 /** Why the server closes, as RFC 6455 counts. */
 const CLOSE = { normal: 1000, policy: 1008, binary: 1003, later: 1013 } as const;
 
@@ -50,6 +52,7 @@ export class Seat implements Listener {
   #turn: Promise<void> = Promise.resolve();
   #strikes = 0;
   #saidAt = 0;
+  #sentAt = 0;
   #hasBegun = false;
   #isOpen = true;
 
@@ -66,7 +69,7 @@ export class Seat implements Listener {
     });
     // Too large, no UTF-8, a wrong mask: ws closes, with the code that belongs to it.
     socket.on("error", () => {});
-    socket.on("close", () => this.#closed());
+    socket.on("close", (code) => this.#closed(LEFT.has(code)));
   }
 
   /** Who sits here; null: not known yet, or no more. */
@@ -80,8 +83,15 @@ export class Seat implements Listener {
     else if (this.#waiting.push(event) > this.#shownMost) this.#waiting.shift();
   }
 
+  /** A sign that the server is there, unless the client was sent something lately. */
+  beat(): void {
+    const text = this.#session === null ? null : this.#parts.dialect.alive();
+    if (text !== null && performance.now() - this.#sentAt > this.#parts.limits.BEAT_MS / 2) this.send(text);
+  }
+
   send(frame: string): void {
     if (!this.#isOpen) return;
+    this.#sentAt = performance.now();
     const { socket, limits, log } = this.#parts;
     socket.send(frame);
     if (socket.bufferedAmount <= limits.WAITING_BYTES) return;
@@ -92,7 +102,7 @@ export class Seat implements Listener {
   /** Settles when all that it asked for is done, and its room knows that it has left. */
   async leave(): Promise<void> {
     this.#parts.socket.terminate();
-    this.#closed();
+    this.#closed(false);
     await this.#turn;
   }
 
@@ -142,7 +152,7 @@ export class Seat implements Listener {
     const room = roomNamed(first.room, limits.NAME_CHARS) ?? undefined;
     if (first.kind === "begin") {
       const pseudo = pseudoOf(first.pseudo, limits.NAME_CHARS);
-      if (pseudo === null) return this.#reject("no-name");
+      if (pseudo === null || sessions.isReserved(pseudo)) return this.#reject("no-name");
       const begun = await sessions.begin(pseudo, addr, room);
       return typeof begun === "string" ? this.#reject(begun) : await this.#sit(begun, false);
     }
@@ -151,11 +161,17 @@ export class Seat implements Listener {
   }
 
   async #sit(session: Session, isBack: boolean): Promise<void> {
-    const { dialect, servers } = this.#parts;
+    const { dialect, servers, limits } = this.#parts;
     const from = publicIdOf(session.uuid);
     this.#session = session;
     this.#from = from;
-    for (const frame of dialect.welcome({ session, from, isBack, servers: await servers() }))
+    for (const frame of dialect.welcome({
+      session,
+      from,
+      isBack,
+      servers: await servers(),
+      beatMs: limits.BEAT_MS,
+    }))
       this.send(frame);
     await this.#enter(session, isBack ? "returned" : "joined");
   }
@@ -193,8 +209,10 @@ export class Seat implements Listener {
     const { room, pseudo, color } = session;
     const said: Message = { id, order: orderOf(at, id), room, at, from: this.#from, pseudo, color, text };
     const message = await history.add(said);
+    // A look into the history may have told of it meanwhile.
+    const kept = dialect.kept(message, this.#shown.has(id));
     this.#remember(id);
-    this.send(dialect.kept(message));
+    if (kept !== null) this.send(kept);
     if (message.room !== room || at - message.at > TOLD_AGAIN_MS) return;
     await rooms.tell(room, { kind: "said", message });
     await sessions.write(session);
@@ -256,10 +274,11 @@ export class Seat implements Listener {
 
   #close(code: number): void {
     this.#parts.socket.close(code);
-    this.#closed();
+    this.#closed(false);
   }
 
-  #closed(): void {
+  /** @param hasLeft  whether the client has closed its connection */
+  #closed(hasLeft: boolean): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     clearTimeout(this.#helloTimer);
@@ -269,7 +288,7 @@ export class Seat implements Listener {
         const session = this.#session;
         if (session === null) return;
         await rooms.leave(session.room, this);
-        if (await sessions.end(session)) await this.#tell(session, "left");
+        if (await sessions.end(session, hasLeft)) await this.#tell(session, "left");
       })
       .catch((problem: Error) => log(`who left is still here for some seconds: ${problem.message}`));
   }

@@ -8,6 +8,7 @@ import { Redis } from "ioredis";
 import { WebSocketServer } from "ws";
 import { frames } from "./frames.js";
 import type { History } from "./history.js";
+import { lookAlikes } from "./look-alikes.js";
 import { MongoHistory } from "./mongo-history.js";
 import { isOwnSite, pageAt } from "./page-files.js";
 import { RedisHistory } from "./redis-history.js";
@@ -40,6 +41,7 @@ export class ChatServer {
   #sessions: Sessions | null = null;
   #rooms: Rooms | null = null;
   #signs: NodeJS.Timeout | null = null;
+  #beats: NodeJS.Timeout | null = null;
   #isGivingSign = false;
   #renewedAt = performance.now();
   #address = "";
@@ -79,7 +81,7 @@ export class ChatServer {
     const [redis, hearing] = [this.#connect(), this.#connect()];
     this.#redis = [redis, hearing];
     await redis.ping();
-    const sessions = new Sessions(redis, limits);
+    const sessions = new Sessions(redis, limits, lookAlikes(this.#log));
     const history =
       mongoUrls.length === 0 ? new RedisHistory(redis) : await MongoHistory.open(mongoUrls, limits.STORE_MS);
     this.#history = history;
@@ -91,6 +93,9 @@ export class ChatServer {
     this.#address = this.#settings.address ?? own;
     await this.#announceWhenLoaded(sessions);
     this.#signs = setInterval(() => void this.#giveSign(), limits.SIGN_MS);
+    this.#beats = setInterval(() => {
+      for (const seat of this.#seats) seat.beat();
+    }, limits.BEAT_MS);
   }
 
   /** Registers this server, again and again while Redis or a daemon that has just started refuses writes. @throws Error  it refuses them for STORE_MS */
@@ -109,6 +114,7 @@ export class ChatServer {
   /** Its clients go to another one, with their sessions. */
   async stop(): Promise<void> {
     clearInterval(this.#signs ?? undefined);
+    clearInterval(this.#beats ?? undefined);
     await this.#sessions?.retract(this.#address).catch(() => {});
     this.#http.close();
     await Promise.all([...this.#seats].map((seat) => seat.leave()));

@@ -5,7 +5,8 @@
 import { createHash, randomInt, randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Limits } from "./limits.js";
-import { clockOf, FIRST_ROOM, foldedName, isUuid, pseudoOf } from "./message.js";
+import { type Fold, isReserved } from "./look-alikes.js";
+import { clockOf, FIRST_ROOM, isUuid, pseudoOf } from "./message.js";
 
 /** What stands in Redis. The last two are not the exercise's. */
 interface Kept {
@@ -51,7 +52,6 @@ const AT_ONCE = 500;
 const SERVERS = "chat:servers";
 const ROOMS = "chat:rooms";
 const hereKey = (room: string) => `chat:here:${room}`;
-const nameKey = (pseudo: string) => `chat:name:${foldedName(pseudo)}`;
 
 /** Tells sessions apart without giving them away. */
 export const publicIdOf = (uuid: string): string =>
@@ -60,10 +60,17 @@ export const publicIdOf = (uuid: string): string =>
 export class Sessions {
   readonly #redis: Redis;
   readonly #limits: Limits;
+  readonly #fold: Fold;
 
-  constructor(redis: Redis, limits: Limits) {
+  constructor(redis: Redis, limits: Limits, fold: Fold) {
     this.#redis = redis;
     this.#limits = limits;
+    this.#fold = fold;
+  }
+
+  /** Whether it is a name that nobody may have. */
+  isReserved(pseudo: string): boolean {
+    return isReserved(pseudo, this.#fold);
   }
 
   /** @returns why not: the name is somebody else's, or too many begin there */
@@ -125,12 +132,18 @@ export class Sessions {
     if (isLong) await this.#putOff(sessions);
   }
 
-  /** @returns false: another connection has it by now */
-  async end(session: Session): Promise<boolean> {
+  /**
+   * Ends what a connection has of a session.
+   * @param hasLeft  whether the client has closed it: its name is free immediately; otherwise it is kept for a client that was cut off
+   * @returns false: another connection has the session by now
+   */
+  async end(session: Session, hasLeft: boolean): Promise<boolean> {
     const kept = await this.#read(session.uuid);
     if (kept !== null && kept.seat !== session.seat) return false;
     await this.#keep(session, false, this.#limits.AWAY_SECONDS);
-    await this.#redis.expire(nameKey(session.pseudo), this.#limits.SESSION_SECONDS);
+    const key = this.#nameKey(session.pseudo);
+    if (!hasLeft) await this.#redis.expire(key, this.#limits.SESSION_SECONDS);
+    else if ((await this.#redis.get(key)) === session.uuid) await this.#redis.del(key);
     await this.exit(session);
     return true;
   }
@@ -193,7 +206,8 @@ export class Sessions {
   async #putOff(sessions: readonly Session[]): Promise<void> {
     const seconds = this.#limits.SESSION_SECONDS;
     const pipeline = this.#redis.pipeline();
-    for (const { uuid, pseudo } of sessions) pipeline.expire(uuid, seconds).expire(nameKey(pseudo), seconds);
+    for (const { uuid, pseudo } of sessions)
+      pipeline.expire(uuid, seconds).expire(this.#nameKey(pseudo), seconds);
     const results = (await pipeline.exec()) ?? [];
     // What is gone, with a Redis that forgets, is written anew.
     for (const [index, session] of sessions.entries()) {
@@ -202,8 +216,12 @@ export class Sessions {
     }
   }
 
+  #nameKey(pseudo: string): string {
+    return `chat:name:${this.#fold(pseudo)}`;
+  }
+
   async #hasName(uuid: string, pseudo: string): Promise<boolean> {
-    const key = nameKey(pseudo);
+    const key = this.#nameKey(pseudo);
     if ((await this.#redis.set(key, uuid, "EX", this.#limits.SESSION_SECONDS, "NX")) === "OK") return true;
     return (await this.#redis.get(key)) === uuid;
   }

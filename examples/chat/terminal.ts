@@ -65,8 +65,8 @@ const REFUSED: Readonly<Record<Refusal, string>> = {
 };
 
 const REJECTED: Readonly<Record<Rejection, string>> = {
-  "no-name": "not a name, choose another one (-n)",
-  taken: "somebody here has this name, choose another one (-n)",
+  "no-name": "not a name that you may have, choose another one (-n)",
+  taken: "somebody here has this name, or one that looks like it, choose another one (-n)",
   flood: "too many come from your address, wait a little",
   "unknown-session": "your session has ended, come in again",
   "not-understood": "the server did not understand this program",
@@ -74,6 +74,8 @@ const REJECTED: Readonly<Record<Rejection, string>> = {
 
 const SHOWN: { readonly [Is in Told["is"]]?: (told: Extract<Told, { is: Is }>) => string | null } = {
   here: ({ you, server, isBack }) => `you are ${painted(you)}, ${isBack ? "back " : ""}at ${server}`,
+  silent: ({ server }) => `${server} has sent nothing for some seconds`,
+  heard: ({ server }) => `${server} answers again`,
   away: ({ server }) => `${server} does not answer; looking for another one`,
   room: ({ room }) => `room ${room}`,
   message: ({ message, isOwn }) =>

@@ -21,7 +21,10 @@ export type ServerFrame =
       readonly you: Person;
       readonly isBack: boolean;
       readonly servers: readonly string[];
+      /** Milliseconds in which the server sends something, `alive` if nothing else. Servers of before have none. */
+      readonly beatMs?: number;
     }
+  | { readonly is: "alive" }
   | {
       readonly is: "history";
       readonly room: string;

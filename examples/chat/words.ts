@@ -32,7 +32,8 @@ export const words: Dialect = {
     if (isOwn && event.kind !== "joined") return null;
     return line(event.at, `Annonce : ${event.pseudo} ${DONE[event.kind]}`);
   },
-  kept: (message) => said(message, true),
+  kept: (message, isShown) => (isShown ? null : said(message, true)),
+  alive: () => null,
   present: () => null,
   refused: ({ why }) => line(Date.now(), `Annonce : ${SENTENCES[why]}`),
   rejected: (why) => (why === "unknown-session" ? REJECTED : NO_NAME),

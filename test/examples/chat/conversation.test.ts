@@ -1,15 +1,17 @@
 /** A client's side: it goes to the next server when one is gone, says again what was not told to be kept, and shows each thing once. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import { type ChatSocket, Conversation, type Told } from "../../../examples/chat/conversation.js";
 import type { Message } from "../../../examples/chat/message.js";
-import { until } from "../../daemon/replicas.js";
+import { makeFolder, until } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
-import { FrameLine, startServer, startStore } from "./scene.js";
+import { FrameLine, spawnServer, startServer, startStore } from "./scene.js";
 
 let store: Awaited<ReturnType<typeof startStore>>;
 before(async () => {
@@ -188,6 +190,53 @@ test("who has no session any more begins another one by the same name, and what 
   assert.equal(next.address, server.address);
   assert.notEqual(ann.all("here")[1]?.session, here?.session);
   assert.deepEqual(ann.texts(), ["not lost"]);
+});
+
+test("a server that hangs is shown as silent before it is left, and as heard if it goes on", async () => {
+  using folder = makeFolder();
+  const hanging = await spawnServer(folder.path, { DB_PORT: String(store.port) });
+  await using other = await start();
+  using ann = converse([`ws://127.0.0.1:${hanging.port}`], "Hana", "hang");
+  try {
+    await until("it is there", () => ann.all("present").length > 0);
+    hanging.signal("SIGSTOP");
+    await until("it is silent", () => ann.all("silent").length === 1);
+    assert.equal(ann.all("away").length, 0, "shown before it is left");
+    hanging.signal("SIGCONT");
+    await until("it is heard", () => ann.all("heard").length === 1);
+    assert.equal(ann.all("away").length, 0);
+    hanging.signal("SIGSTOP");
+    await until("it is left for the other one", () => ann.all("here").at(-1)?.server === other.address);
+    assert.equal(ann.all("silent").length, 2);
+    // One that hangs from the start is shown, too.
+    using late = converse([`ws://127.0.0.1:${hanging.port}`], "Late", "hang");
+    await until("it is silent", () => late.all("silent").length === 1);
+  } finally {
+    await hanging.kill();
+  }
+});
+
+test("a server of before, which promises no signs of life, is not taken for silent", async () => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  server.on("connection", (socket) => {
+    socket.on("message", () => {
+      const you = { from: "f", pseudo: "Old", color: 1 };
+      socket.send(JSON.stringify({ is: "welcome", session: randomUUID(), you, isBack: false, servers: [] }));
+    });
+  });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  using old = converse([`ws://127.0.0.1:${port}`], "Old", "old");
+  await until("it is there", () => old.all("here").length === 1);
+  // Another one that hangs is shown meanwhile.
+  const silent = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port: hung } = silent.address() as AddressInfo;
+  using late = converse([`ws://127.0.0.1:${hung}`], "Late", "old");
+  await until("the other is silent", () => late.all("silent").length === 1);
+  assert.equal(old.all("silent").length, 0);
+  server.close();
+  silent.close();
 });
 
 test("an address that is none is passed over, and what says nothing harms nobody", async () => {

@@ -160,6 +160,8 @@ export async function startDaemons(): Promise<Daemons> {
 export interface ServerProcess {
   readonly port: number;
   readonly page: string;
+  /** SIGSTOP, and SIGCONT. */
+  signal(name: NodeJS.Signals): void;
   kill(): Promise<void>;
 }
 
@@ -190,6 +192,7 @@ export async function spawnServer(
   return {
     port,
     page: `http://${HOST}:${port}/`,
+    signal: (name) => void child.kill(name),
     async kill() {
       child.kill("SIGKILL");
       await gone;

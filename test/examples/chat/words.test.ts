@@ -1,7 +1,18 @@
 /** The words of the exercise, byte for byte, and its sessions in Redis; two servers share one. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
+import { WebSocketServer } from "ws";
+import type { Message } from "../../../examples/chat/message.js";
+import { RedisHistory } from "../../../examples/chat/redis-history.js";
+import { Rooms } from "../../../examples/chat/rooms.js";
+import { Seat } from "../../../examples/chat/seat.js";
+import { Sessions } from "../../../examples/chat/sessions.js";
+import { settingsOf } from "../../../examples/chat/settings.js";
+import { words } from "../../../examples/chat/words.js";
+import { until } from "../../daemon/replicas.js";
 import { Line, startServer, startStore } from "./scene.js";
 
 const ESC = "\u001b";
@@ -113,11 +124,113 @@ test("an uuid that is no session, or no uuid, is rejected", async () => {
 test("a name is one person's as long as it is used, however it is written", async () => {
   using gus = new Line(one.address);
   await enter(gus, "Gus");
-  for (const name of ["Gus", "gus", "ＧＵＳ", "G\u200bus"]) {
+  for (const name of ["Gus", "gus", "ＧＵＳ", "G\u200bus", "Guѕ", "𝐆𝐮𝐬"]) {
     using thief = new Line(other.address);
     await thief.say(`Hello|${name}`);
     assert.equal(await thief.next(), "You must choose un nametag", name);
   }
+});
+
+test("letters that look alike are one letter", async () => {
+  using first = new Line(one.address);
+  await enter(first, "Victim");
+  for (const name of ["VICTIM", "Vlctim", "V1ctim", "Viсtim", "ⅴictim"]) {
+    using thief = new Line(other.address);
+    await thief.say(`Hello|${name}`);
+    assert.equal(await thief.next(), "You must choose un nametag", name);
+  }
+  using another = new Line(other.address);
+  await enter(another, "Victor");
+});
+
+test("no name looks like what clients write themselves", async () => {
+  for (const name of [
+    "Victim (you)",
+    "Victim (YOU)",
+    "Victim （you）",
+    "Victim ( уou )",
+    "Victim [you]",
+    "You",
+    "vous",
+    "Annonce",
+  ]) {
+    using line = new Line(one.address);
+    await line.say(`Hello|${name}`);
+    assert.equal(await line.next(), "You must choose un nametag", name);
+  }
+  using line = new Line(one.address);
+  await enter(line, "Young (Paris)");
+});
+
+test("a name is free as soon as its client has left, and kept for one that was cut off", async () => {
+  for (const code of [1000, 1001, undefined]) {
+    using leaving = new Line(one.address);
+    using witness = new Line(other.address);
+    await enter(witness, "Witness");
+    const uuid = await enter(leaving, "Lea");
+    leaving.socket.close(code);
+    await witness.until("Lea a quitté");
+    using next = new Line(other.address);
+    await enter(next, "lea");
+    // The one who left does not get it back while it is used.
+    using back = new Line(one.address);
+    await back.say(`ID|${uuid}`);
+    assert.equal(await back.next(), "Connection rejected");
+    next.socket.close();
+    await witness.until("lea a quitté");
+    using again = new Line(one.address);
+    await again.say(`ID|${uuid}`);
+    assert.equal(await again.next(), "200");
+    again.socket.close();
+    await witness.until("Lea a quitté");
+    witness.socket.close();
+    await witness.closed;
+    await until("the name is free", async () => (await redis.exists("chat:name:wltness")) === 0);
+  }
+  using cut = new Line(one.address);
+  using witness = new Line(other.address);
+  await enter(witness, "Watcher");
+  const uuid = await enter(cut, "Lou");
+  cut.socket.terminate();
+  await witness.until("Lou a quitté");
+  using thief = new Line(other.address);
+  await thief.say("Hello|Lou");
+  assert.equal(await thief.next(), "You must choose un nametag");
+  using back = new Line(other.address);
+  await back.say(`ID|${uuid}`);
+  assert.equal(await back.next(), "200");
+});
+
+test("what one says is told to it once, although the history was looked into before it is told to be kept", async () => {
+  const { limits } = settingsOf({});
+  const hearing = redis.duplicate();
+  const sessions = new Sessions(redis, limits, (name) => name);
+  const real = new RedisHistory(redis);
+  const history = {
+    async add(message: Message) {
+      const added = await real.add(message);
+      await rooms.lookAgain();
+      return added;
+    },
+    last: (room: string, count: number, before: string | null) => real.last(room, count, before),
+    close: () => real.close(),
+  };
+  const rooms = new Rooms({ redis, hearing, sessions, history, limits, log: () => {} });
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  server.on("connection", (socket) => {
+    const parts = { socket, addr: ["", 0] as const, dialect: words, sessions, rooms, history, limits };
+    new Seat({ ...parts, servers: async () => [], log: () => {} });
+  });
+  await once(server, "listening");
+  using line = new Line(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await enter(line, "Mia");
+  for (const text of ["said once", "and this"]) {
+    await line.say(text);
+    await line.until(text);
+  }
+  assert.equal(line.came.filter((text) => text.includes("said once")).length, 1);
+  hearing.disconnect();
+  server.close();
 });
 
 test("no field can be forged by what is said, and a line stays one", async () => {
