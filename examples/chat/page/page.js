@@ -63,8 +63,8 @@ const REFUSED = {
 };
 
 const REJECTED = {
-  "no-name": "Not a name: please choose another one.",
-  taken: "Somebody here has this name: please choose another one.",
+  "no-name": "Not a name that you may have: please choose another one.",
+  taken: "Somebody here has this name, or one that looks like it: please choose another one.",
   flood: "Too many come from your address: wait a little.",
   "unknown-session": "Your session has ended: please come in again.",
   "not-understood": "The server did not understand this page: please load it anew.",
@@ -82,9 +82,12 @@ const TELL = {
       at("enter").hidden = true;
       at("chat").hidden = false;
       at("side-button").hidden = false;
+      at("leave").hidden = false;
       at("say").focus();
     }
   },
+  silent: ({ server }) => state(`${place(server)} does not answer`, "away"),
+  heard: ({ server }) => state(`at ${place(server)}`, conversation === null ? "" : "here"),
   away: ({ server }) => state(`${place(server)} is gone: looking for another server`, "away"),
   room({ room }) {
     timeline.clear();
@@ -140,7 +143,8 @@ function showPeople() {
       const isYou = person.from === you?.from;
       const disc = badge(person);
       disc.classList.add("small");
-      item.append(disc, element("span", "name", isYou ? `${person.pseudo} (you)` : person.pseudo));
+      item.append(disc, element("span", "name", person.pseudo));
+      if (isYou) item.append(element("span", "you", "you"));
       return item;
     });
   if (count > people.length) shown.push(element("li", "", `and ${count - people.length} more`));
@@ -215,6 +219,7 @@ function leave() {
   showSide(false);
   at("chat").hidden = true;
   at("side-button").hidden = true;
+  at("leave").hidden = true;
   at("enter").hidden = false;
   at("room").textContent = "chat";
   document.title = "Chat";
@@ -284,6 +289,12 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   unread = 0;
   if (!at("chat").hidden) document.title = `#${at("room").textContent}`;
+});
+
+// A closed tab says so, or its name would be kept for one that was cut off. A page that comes back from the browser's cache resumes.
+addEventListener("pagehide", () => conversation?.end());
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && kept.session !== null) enter(at("pseudo").value, kept.session);
 });
 
 at("pseudo").value = localStorage.getItem("chat-pseudo") ?? "";

@@ -2,7 +2,16 @@
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const NOTICES = { joined: "has come in", left: "has left", returned: "is back" };
+const NOTICES = {
+  joined: ["has come in", "have come in"],
+  left: ["has left", "have left"],
+  returned: ["is back", "are back"],
+};
+/** So many names are told of those who have come or left; the rest are counted. */
+const NAMES_MAX = 3;
+/** Longer texts are folded, and those of more lines. */
+const FOLDED_CHARS = 700;
+const FOLDED_LINES = 10;
 /** What one says within so long of one's last message stands under the same name. */
 const FOLLOWS_MS = 300_000;
 /** Above this the earliest are taken away: the page may be open for weeks. They can be asked for again. */
@@ -39,9 +48,39 @@ function colorOf(color) {
   return [1, 2, 4].map((bit) => (color & bit ? strong : color === 8 ? 110 : 30));
 }
 
+/** `Ann and Bob have come in, Cat has left`. */
+function noticeText(events) {
+  const byKind = new Map();
+  for (const { kind, pseudo } of events) byKind.set(kind, [...(byKind.get(kind) ?? []), pseudo]);
+  const parts = [...byKind].map(([kind, names]) => {
+    const named = names.slice(0, NAMES_MAX);
+    const others = names.length - named.length;
+    if (others > 0) named.push(`${others} more`);
+    const all = named.length === 1 ? named[0] : `${named.slice(0, -1).join(", ")} and ${named.at(-1)}`;
+    return `${all} ${NOTICES[kind][names.length === 1 ? 0 : 1]}`;
+  });
+  return parts.join("; ");
+}
+
+/** A button that shows all of a long text, and folds it again. */
+function unfolding(text) {
+  const button = element("button", "unfold");
+  button.type = "button";
+  const fold = (isFolded) => {
+    text.classList.toggle("folded", isFolded);
+    button.textContent = isFolded ? `Show all ${text.textContent.length} characters` : "Show less";
+    button.setAttribute("aria-expanded", String(!isFolded));
+  };
+  button.addEventListener("click", () => fold(!text.classList.contains("folded")));
+  fold(true);
+  return button;
+}
+
 export class Timeline {
   #list;
   #waiting = new Map();
+  /** Who has come and left, by the line that tells of them. */
+  #events = new WeakMap();
 
   constructor(list) {
     this.#list = list;
@@ -58,12 +97,20 @@ export class Timeline {
     this.#place(item, message.order);
   }
 
-  notice({ kind, pseudo, at }) {
-    const item = element("li", "notice", `${pseudo} ${NOTICES[kind]}`);
-    const time = element("time", "", ` ${TIME.format(at)}`);
-    item.append(time);
-    item.dataset.day = DAY.format(at);
-    this.#place(item, at.toString(16).padStart(12, "0"));
+  /** Those who come and leave with nothing said between are one line; of each, what was last. */
+  notice({ kind, from, pseudo, at }) {
+    const order = at.toString(16).padStart(12, "0");
+    const day = DAY.format(at);
+    const before = this.#before(order);
+    const isGroup = before?.classList.contains("notice") === true && before.dataset.day === day;
+    const item = isGroup ? before : element("li", "notice");
+    const events = this.#events.get(item) ?? new Map();
+    events.delete(from);
+    events.set(from, { kind, pseudo });
+    this.#events.set(item, events);
+    item.replaceChildren(noticeText(events.values()), element("time", "", ` ${TIME.format(at)}`));
+    item.dataset.day = day;
+    if (!isGroup) this.#place(item, order);
   }
 
   /** Said, and not told to be kept. */
@@ -91,8 +138,12 @@ export class Timeline {
     const head = element("div", "head");
     const time = element("time", "", TIME.format(at));
     time.dateTime = new Date(at).toISOString();
-    head.append(element("span", "name", isOwn ? `${pseudo} (you)` : pseudo), time);
-    item.append(badge({ pseudo, color }), head, element("p", "text", text));
+    head.append(element("span", "name", pseudo));
+    if (isOwn) head.append(element("span", "you", "you"));
+    head.append(time);
+    const said = element("p", "text", text);
+    item.append(badge({ pseudo, color }), head, said);
+    if (text.length > FOLDED_CHARS || text.split("\n").length > FOLDED_LINES) item.append(unfolding(said));
     return item;
   }
 
@@ -110,14 +161,18 @@ export class Timeline {
   /** Behind all that stands before it; nearly always that is the end. */
   #place(item, order) {
     item.dataset.order = order;
-    let next = null;
-    for (let one = this.#list.lastElementChild; one !== null; one = one.previousElementSibling) {
-      if (!one.classList.contains("waiting") && one.dataset.order < order) break;
-      next = one;
-    }
-    this.#list.insertBefore(item, next);
+    const before = this.#before(order);
+    this.#list.insertBefore(item, before === null ? this.#list.firstElementChild : before.nextElementSibling);
     this.#follow(item);
     this.#follow(item.nextElementSibling);
+  }
+
+  /** What stands before a place; null: nothing. */
+  #before(order) {
+    let one = this.#list.lastElementChild;
+    while (one !== null && (one.classList.contains("waiting") || one.dataset.order >= order))
+      one = one.previousElementSibling;
+    return one;
   }
 
   /** Whether its day has to be told, and its name need not be. */
