@@ -54,7 +54,7 @@ function memberRow(member: FrameMember): Cell[] {
     { text: address, className: "name", href: pageOf(member) },
     stateCell(member),
     { text: away ? "–" : countText(count), className: count > LAG_MAX ? "number warn" : NUMBER },
-    { text: away || equal === null ? "–" : equal ? "yes" : "not yet" },
+    { text: away || equal === null ? "–" : equal ? "yes" : "under way" },
     {
       text: differenceText(away ? null : skew),
       className: skew !== null && Math.abs(skew) > SKEW_MAX_MS ? "number bad" : NUMBER,

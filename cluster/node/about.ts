@@ -7,7 +7,7 @@ import type { MemberAbout } from "../../protocol/members/about-message.js";
 import type { KeptWrites } from "./kept-writes.js";
 
 /** Milliseconds for which a report is the same for all members. */
-const SAME_MS = 2000;
+const SAME_MS = 1000;
 
 export function aboutOf(node: KeptWrites): () => MemberAbout {
   const { environment, settings } = node;
@@ -21,13 +21,15 @@ export function aboutOf(node: KeptWrites): () => MemberAbout {
     const { free, size } = disk.check() ?? { free: 0, size: 0 };
     const page = node.page();
     const { figures } = node;
+    const found = figures === null ? [] : publicProblems(figures, environment.clock());
     last = {
       software: version,
       pagePort: page?.port ?? 0,
       isPageLocal: page !== null && isLoopback(page.address) === true,
       diskFree: free,
       diskSize: size,
-      problems: figures === null ? [] : publicProblems(figures, environment.clock()).map(({ text }) => text),
+      // What ends by itself is for its own page.
+      problems: found.filter(({ isPassing }) => !isPassing).map(({ text }) => text),
     };
     return last;
   };

@@ -25,7 +25,7 @@ export const PEERING_LIMITS = {
   maxHandshakesOfAddress: 2048,
   statusEveryMs: 2_000,
   /** Between two reports of what a daemon says of itself besides. */
-  aboutEveryMs: 5_000,
+  aboutEveryMs: 2_000,
   /** Ticks between two offers to a member that has lately wanted nothing of what it was offered. */
   offerTicksMax: 8,
   /** Without a byte for so long, a connection is dead: five statuses. */

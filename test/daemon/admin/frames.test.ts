@@ -1,0 +1,103 @@
+/** What a page receives is of the daemon's own counting, whether a page was open or not, and its own site's alone. */
+import assert from "node:assert/strict";
+import { get } from "node:http";
+import { test } from "node:test";
+import pino from "pino";
+import { type FrameSources, Frames } from "../../../daemon/admin/frames.js";
+import { Metrics } from "../../../daemon/admin/metrics.js";
+import { AdminServer } from "../../../net/admin/server.js";
+import { parsePlace } from "../../../net/process/place.js";
+import type { DashboardFrame, DashboardHistory } from "../../../protocol/json/dashboard-frame.js";
+import { double } from "../../support/double.js";
+
+type Watcher = Parameters<FrameSources["watchRecorded"]>[0];
+
+function framesOf(parts: Partial<FrameSources> = {}) {
+  let watcher: Watcher = null;
+  const sources: FrameSources = {
+    metrics: new Metrics(),
+    health: () => ({ version: "1", state: "live", backends: [{ name: "redis:db:6379", up: false }] }),
+    bufferedBytes: () => 0,
+    replica: () => null,
+    order: () => ({ applied: 1, behind: 0, waiting: 0, trouble: "no server answers" }) as never,
+    jsonReplicas: () => null,
+    keys: () => null,
+    families: () => null,
+    clock: () => 1_000_000,
+    memory: () => ({ used: 0, limit: 0 }),
+    ring: () => null,
+    watchRecorded: (next) => {
+      watcher = next;
+    },
+    ws: () => null,
+    folder: null,
+    ...parts,
+  };
+  return { frames: new Frames(sources), watcher: () => watcher };
+}
+
+test("writes count before a page is open, and no more after the end", (t) => {
+  const { frames, watcher } = framesOf();
+  t.after(() => frames.stop());
+  frames.start();
+  for (let i = 0; i < 500; i++) watcher()?.([{ at: 999_000 + i }], true);
+  const { arrivals, samples } = JSON.parse(frames.history) as DashboardHistory;
+  assert.equal(
+    arrivals.reduce((sum, [, clients]) => sum + clients, 0),
+    500,
+  );
+  assert.deepEqual(samples, []);
+  frames.begin();
+  frames.next();
+  assert.equal((JSON.parse(frames.history) as DashboardHistory).arrivals.length, arrivals.length);
+  frames.stop();
+  assert.equal(watcher(), null);
+});
+
+test("a frame has the problems in the sentences of dbsync doctor", () => {
+  const { isHealthy, problems } = JSON.parse(framesOf().frames.next()) as DashboardFrame;
+  assert.equal(isHealthy, false);
+  assert.deepEqual(
+    problems.map(({ text }) => text),
+    ["its database redis:db:6379 is down", "the stream of its --order: no server answers"],
+  );
+});
+
+test("what is for the page of this address alone, no page of another site receives", async () => {
+  const page = { type: "application/json", body: "{}", isOwn: true };
+  const site = {
+    name: "/",
+    eventsPath: "/events",
+    page: (path: string) => (path === "/history" ? page : null),
+    listen() {},
+    start() {},
+    stop() {},
+  };
+  const server = new AdminServer({
+    place: parsePlace("0"),
+    hosts: [],
+    health: () => ({ isHealthy: true, details: {} }),
+    exposition: double({}),
+    site,
+    log: pino({ enabled: false }),
+  });
+  await server.start();
+  const { port } = server.address;
+  const statusFor = (site: string) =>
+    new Promise((resolve, reject) => {
+      const headers = { "sec-fetch-site": site };
+      const request = get(
+        { port, host: "127.0.0.1", path: "/history", headers, agent: false },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        },
+      );
+      request.on("error", reject);
+    });
+  assert.deepEqual(
+    await Promise.all(["same-origin", "cross-site", "same-site", "none"].map(statusFor)),
+    [200, 403, 403, 403],
+  );
+  await server.stop();
+});
