@@ -29,7 +29,7 @@ export function aboutOf(node: KeptWrites): () => MemberAbout {
       diskFree: free,
       diskSize: size,
       // What ends by itself is for its own page.
-      problems: found.filter(({ isPassing }) => !isPassing).map(({ text }) => text),
+      problems: found.filter(({ severity }) => severity === "problem").map(({ text }) => text),
     };
     return last;
   };
