@@ -1,12 +1,13 @@
 /**
  * `npm run pictures`: makes the pictures of README.md and docs/ anew, from the real programs, into docs/pictures. With words, those of
- * these names: watched, chat, chaos, recordings. Chromium, script(1) and tmux are needed.
+ * these names: watched, dashboard, chat, chaos, recordings. Chromium, script(1) and tmux are needed.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runChaos } from "../faults/chaos/chaos.js";
 import { repositoryRoot } from "../support/repository.js";
 import { chatPicture } from "./chat-picture.js";
+import { dashboardPictures } from "./dashboard-pictures.js";
 import { recordings } from "./recordings.js";
 import { terminalPicture } from "./terminal-picture.js";
 import { watchedPictures } from "./watched-pictures.js";
@@ -16,6 +17,7 @@ const CHAOS_SECONDS = 60;
 
 const MAKERS: Readonly<Record<string, () => Promise<Record<string, Buffer | string>>>> = {
   watched: watchedPictures,
+  dashboard: dashboardPictures,
   chat: chatPicture,
   recordings,
   async chaos() {

@@ -2,7 +2,7 @@
 import { deflateSync, inflateSync } from "node:zlib";
 
 const SIGNATURE = Buffer.from("89504e470d0a1a0a", "hex");
-const COLOURS_MOST = 128;
+const COLOURS_MOST = 256;
 const INDEXED = 3;
 
 interface Picture {
