@@ -70,7 +70,7 @@ function userFolder(): string {
 /** Other ports in place of the documents' own, which may be taken here; the default port among them. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {
   const ports = new Map([["1111", String(await freePort())]]);
-  for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380|8888|8889)\b/g)) {
+  for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380|8888|8889|9464|9465|9466)\b/g)) {
     if (!ports.has(port)) ports.set(port, String(await freePort()));
   }
   const document = text.replace(/\b\d{4}\b/g, (port) => ports.get(port) ?? port);
@@ -242,6 +242,7 @@ test("README's tour works line by line, and its program and that of client/READM
 const PAGES = [
   "install.md",
   "docs/operations.md",
+  "docs/production.md",
   "docs/keys.md",
   "docs/redis-clients.md",
   "docs/from-redis.md",
@@ -251,7 +252,10 @@ const PAGES = [
 ];
 
 /** Those whose blocks wait for their daemons themselves: they are run exactly as printed. */
-const WAITING_PAGES = ["docs/php.md", "docs/python.md"];
+const WAITING_PAGES = ["docs/php.md", "docs/production.md", "docs/python.md"];
+
+/** Its daemons have their ports from files. */
+const CONFIGURED_PAGE = "docs/production.md";
 
 for (const page of PAGES)
   test(`the blocks of ${page} work in order, as an ordinary user`, {
@@ -269,7 +273,8 @@ for (const page of PAGES)
       ? asPrinted.join("\n")
       : `${WAIT_FOR}${asPrinted.map(waitingForServers).join("\n")}`;
     const { code, output } = await runScript(script, folder, {
-      DBSYNCD_PORT: port,
+      // It counts for more than a configuration file.
+      ...(page === CONFIGURED_PAGE ? {} : { DBSYNCD_PORT: port }),
       DBSYNC_SERVERS: `127.0.0.1:${port}`,
     });
     assert.equal(code, 0, output);
