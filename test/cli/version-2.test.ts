@@ -103,7 +103,7 @@ describe("dbsync status", () => {
   test("says of a daemon that is sent version 1 by order that it speaks version 2", async () => {
     const one = `127.0.0.1:${cluster.daemons.daemons[0]?.port}`;
     const told = await run("status", "-s", `dbsync1://${one}`, "-k", "app.pem");
-    assert.equal(told.code, 0);
+    assert.equal(told.code, 1);
     assert.match(
       told.stdout,
       /^WARN {2}\S+: it speaks version 2, and is sent version 1; take that out of versions/m,

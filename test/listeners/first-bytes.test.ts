@@ -151,5 +151,6 @@ test("a daemon reports TLS at a listener of text, and carries out no line of it"
     String(line?.["detail"]),
     /this is a TLS client; dbsyncd speaks TLS with --tls-cert and --tls-key/,
   );
+  assert.match(await answerUntilClosed(port, BEGINNINGS.resp), ANSWERS.resp[0]);
   assert.equal(await answerUntilClosed(port, "get stolen\r\nquit\r\n"), "END\r\n");
 });
