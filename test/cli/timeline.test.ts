@@ -176,10 +176,7 @@ describe("dbsync get --at", () => {
   test("says of a date to come that nobody knows it", async () => {
     const { code, stderr } = await asRoot("get", "--at", "2100-01-01", "visits");
     assert.equal(code, 2);
-    assert.match(
-      stderr,
-      /which is 2100-01-01 00:00:00Z, and it is .*: it is not known .*leave out --at/,
-    );
+    assert.match(stderr, /which is 2100-01-01 00:00:00Z, and it is .*: it is not known .*leave out --at/);
   });
 });
 
