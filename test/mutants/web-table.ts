@@ -24,6 +24,20 @@ export const webMutants: readonly Mutant[] = [
     test: "test/listeners/ws/message-socket.test.js",
   },
   {
+    name: "dbsync: a chunk is overwritten by the next one that is read",
+    file: "net/connections/shared-input.js",
+    find: "this.#copies ? Buffer.from(chunk) : chunk",
+    replace: "chunk",
+    test: "test/net/connections/shared-input.test.js",
+  },
+  {
+    name: "frame: a header that came whole announces what is too long",
+    file: "protocol/frame.js",
+    find: "length === 0 || length > this.#maxPayloadBytes",
+    replace: "length === 0",
+    test: "test/protocol/frame.test.js",
+  },
+  {
     name: "serving: an error of a parser ends the process",
     file: "net/connections/client-connection.js",
     find: "return void this.#close(readingFailed(problem));",

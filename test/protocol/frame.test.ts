@@ -144,3 +144,22 @@ test("version 2 takes canonical lengths only", () => {
   }
   assert.deepEqual(parse([latin1("ds2:0:ds2:10:0123456789")]).payloads, ["", "0123456789"]);
 });
+
+test("behind the first frame of version 2 a whole header is refused for what any other is", () => {
+  for (const [header, problem] of [
+    [`ds2:${LIMIT + 1}:`, /over 1000 bytes was announced/],
+    ["ds2:01:", /canonical decimal length/],
+    ["ds2::", /expected a decimal length/],
+    ["ds2:99999999999:", /over 1000 bytes was announced/],
+    ["ds2:1a:", /canonical decimal length/],
+    ["ds:1:", /begins with "ds2:"|expected a frame/],
+  ] as const) {
+    const parser = new FrameParser(LIMIT);
+    assert.equal(parser.push(latin1("ds2:2:ab")).length, 1);
+    assert.deepEqual(parser.push(latin1(header)), []);
+    assert.match(parser.malformed?.message ?? "", problem, header);
+  }
+  const parser = new FrameParser(LIMIT);
+  const payloads = parser.push(latin1("ds2:2:abds2:0:ds2:3:cde"));
+  assert.deepEqual(payloads.map(String), ["ab", "", "cde"]);
+});
