@@ -7,7 +7,7 @@ import { REFUSALS } from "../../engine/answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../engine/answers/request.js";
 import { noteSlowEnvelope } from "../../engine/slow-log/slow-envelope.js";
 import { type ClientDoing, type Closing, closing } from "../../net/connections/dialect.js";
-import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { hexOf, NO_KEY, signerOf } from "../../protocol/version-2/envelope.js";
@@ -48,8 +48,9 @@ export class SessionV2 implements Session {
   isProven = false;
   readonly #host: ConnectionHost;
   readonly #connection: LiveConnection;
-  /** The beginning of the last envelope that was taken: a copy, since views keep all of what they came in alive. */
-  #last = "";
+  /** A copy of the beginning of the last accepted envelope, made in place; a view would keep its whole chunk in memory. */
+  readonly #last = Buffer.allocUnsafeSlow(HEAD_SHOWN_BYTES);
+  #lastBytes = 0;
   /** null: its client has not asked to be told anything. */
   #live: LiveSession | null = null;
   #hasServed = false;
@@ -63,7 +64,7 @@ export class SessionV2 implements Session {
   }
 
   get doing(): ClientDoing {
-    const body = Buffer.from(this.#last, "latin1");
+    const body = this.#last.subarray(0, this.#lastBytes);
     const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
     return { name: label, command: firstCommandName(body).toLowerCase() };
   }
@@ -169,7 +170,7 @@ export class SessionV2 implements Session {
   #speak(answer: EnvelopeAnswer, body: Buffer): string {
     this.isProven ||= isProof(answer);
     if (answer.kind === "result") {
-      this.#last = bytesOf(body, 0, Math.min(body.length, HEAD_SHOWN_BYTES));
+      this.#lastBytes = body.copy(this.#last, 0, 0, HEAD_SHOWN_BYTES);
       const { id, units, errors, replies } = answer;
       const { pipeline, environment, daemon, observer } = this.#host;
       observer.served(this.listener, units, errors);
