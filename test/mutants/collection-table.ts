@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const ORACLE = "test/store/commands/collections/oracle.test.js";
+const DIALECT = "test/store/commands/collections/dialect.test.js";
 const READS = "test/store/commands/collections/reads.test.js";
 const WRITES = "test/store/commands/collections/mdb.test.js";
 const KEYS = "test/store/commands/collections/collection-keys.test.js";
@@ -63,5 +64,33 @@ export const collectionMutants: readonly Mutant[] = [
     find: "isNarrow && BigInt.asIntN(32, result) === result",
     replace: "isNarrow",
     test: WRITES,
+  },
+  {
+    name: "collections: one element of an array has to be in a whole range",
+    file: "store/commands/collections/index-ranges.js",
+    find: "const isOpen = index.isMultikey && lowest !== undefined;",
+    replace: "const isOpen = false;",
+    test: DIALECT,
+  },
+  {
+    name: "collections: a statement without a dialect has operators that came later",
+    file: "store/commands/collections/changes.js",
+    find: "operators: null,",
+    replace: "operators: EXPRESSION_OPERATORS,",
+    test: DIALECT,
+  },
+  {
+    name: "collections: an expired document keeps its value from coming again",
+    file: "store/commands/collections/uniqueness.js",
+    find: "return this.#isExpired?.(this.#collection.document(number)) !== true;",
+    replace: "return true;",
+    test: DIALECT,
+  },
+  {
+    name: "collections: a compound index of arrays is taken to know all conditions",
+    file: "store/commands/collections/index-ranges.js",
+    find: "if (index.isMultikey && i > 0)",
+    replace: "if (false)",
+    test: DIALECT,
   },
 ];

@@ -258,3 +258,10 @@ test("explain names the index, statistics count, and a collection gets another n
   assert.equal(store.reply("MDB.RENAME", "other", "d", "db", "c", "1").kind, "status");
   assert.match(store.ask("STATS"), /count:3,.*nindexes:2/);
 });
+
+test("elements of one array may meet one end of a range, or one field's condition, each", () => {
+  store.ask("CREATEINDEXES", '{"key":{"l":1},"name":"l"}', '{"key":{"d.x":1,"d.y":1},"name":"d"}');
+  insert('{"_id":1,"l":[10,0],"d":[{"x":1,"y":2},{"x":2,"y":3}]}');
+  assert.match(store.ask("FIND", '{"filter":{"l":{"$gt":3,"$lt":5}}}'), /_id:1/);
+  assert.match(store.ask("FIND", '{"filter":{"d.x":1,"d.y":{"$gt":2.5}}}'), /_id:1/);
+});
