@@ -75,8 +75,8 @@ export const collectionMutants: readonly Mutant[] = [
   {
     name: "collections: a statement without a dialect has operators that came later",
     file: "store/commands/collections/changes.js",
-    find: "operators: null,",
-    replace: "operators: EXPRESSION_OPERATORS,",
+    find: "operators = null",
+    replace: "operators = EXPRESSION_OPERATORS",
     test: DIALECT,
   },
   {

@@ -24,7 +24,7 @@ export type Documents = Pick<Collection, "numbered" | "document">;
 
 /** A filter, and which documents are expired, as if they were not there. */
 export interface SeenFilter extends Filter {
-  readonly isExpired: ((bytes: ByteString) => boolean) | null;
+  readonly isExpired?: ((bytes: ByteString) => boolean) | null;
 }
 
 /** In the order of the collection; null after some documents, so that others can be served. @param numbers  of those to look at; null: all */

@@ -24,7 +24,7 @@ import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection, type CollectionReading } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
-import { candidates, type Documents, type Found, matching, met } from "./candidates.js";
+import { candidates, type Documents, type Found, matching, met, type SeenFilter } from "./candidates.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { expiredBy, removeExpired } from "./expiring.js";
 import { checkedId } from "./inserts.js";
@@ -44,6 +44,7 @@ export function placeOf(
   argv: readonly ByteString[],
   unit: Unit,
   readings: CollectionReading[] | null = null,
+  operators: Scope["operators"] = null,
 ): Place {
   let choice: ((below: number) => number) | null = null;
   return {
@@ -52,7 +53,7 @@ export function placeOf(
     at: unit.at,
     work: workOf(data),
     readings,
-    operators: null,
+    operators,
     variables: NO_VARIABLES,
     choose: (below) => (choice ??= seededChoice(unit))(below),
   };
@@ -187,7 +188,8 @@ export function finding(place: Place, query: BsonDocument, most: number, steps =
   const general = filterOf(query, place);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
-  const filter = { ...general, isExpired: expiredBy(collection, place.at) };
+  const isExpired = expiredBy(collection, place.at);
+  const filter: SeenFilter = isExpired === null ? general : { ...general, isExpired };
   const numbers = candidates(collection, query, place.operators !== null)?.numbers ?? null;
   if (numbers === null || numbers.length > STEP_ITEMS)
     return findingInSteps(

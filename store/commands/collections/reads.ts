@@ -41,7 +41,7 @@ export const inSteps =
     const asked = argv[3] ?? "";
     const spec = specOf(asked, fields);
     const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
-    const general = { ...placeOf(data, argv, unit, readings), operators: EXPRESSION_OPERATORS };
+    const general = placeOf(data, argv, unit, readings, EXPRESSION_OPERATORS);
     const work = read(withVariables(documentAt(spec, "let"), general), spec, asked);
     return repliedBy(readings === null ? work : released(work, readings), unit.takesSteps);
   };
