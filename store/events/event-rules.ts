@@ -281,7 +281,7 @@ const OWN = [
   ..."MDB.CREATE MDB.CREATEINDEXES MDB.DELETE MDB.DROP MDB.DROPDATABASE MDB.DROPINDEXES MDB.FINDANDMODIFY".split(
     " ",
   ),
-  ..."MDB.INSERT MDB.UPDATE".split(" "),
+  ..."MDB.INSERT MDB.RENAME MDB.UPDATE".split(" "),
 ].map((name): readonly [string, EventRule] => [name, eachChanged(name.toLowerCase().replace("|", "-"))]);
 
 /** By the names of the command table. */

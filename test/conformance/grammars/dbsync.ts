@@ -17,6 +17,7 @@ export const grammar: FamilyGrammar = {
   "KEY|RULES": (g) => [ID, g.oneOf("+get", "-@all", "nonsense")],
   TIMELINE: () => [],
   "TIMELINE|BLAME": (g) => [g.key()],
+  "TIMELINE|DEADLETTERS": (g) => g.maybe(0.5, "LIMIT", "1"),
   "TIMELINE|FATE": (g) => [g.value(), g.value()],
   "TIMELINE|GET": (g) => ["0", "GET", g.key()],
   "TIMELINE|LOG": (g) => g.maybe(0.5, "LIMIT", "1"),

@@ -10,7 +10,7 @@ import { type ChatSocket, Conversation, type Told } from "../../../examples/chat
 import type { Message } from "../../../examples/chat/message.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
-import { freePort, refusingAddress } from "../../support/free-port.js";
+import { freePort, listenAtFreePort, refusingAddress } from "../../support/free-port.js";
 import { FrameLine, spawnServer, startServer, startStore } from "./scene.js";
 
 let store: Awaited<ReturnType<typeof startStore>>;
@@ -229,9 +229,8 @@ test("a server of before, which promises no signs of life, is not taken for sile
   using old = converse([`ws://127.0.0.1:${port}`], "Old", "old");
   await until("it is there", () => old.all("here").length === 1);
   // Another one that hangs is shown meanwhile.
-  const silent = createServer(() => {}).listen(0, "127.0.0.1");
-  await once(silent, "listening");
-  const { port: hung } = silent.address() as AddressInfo;
+  const silent = createServer(() => {});
+  const hung = await listenAtFreePort(silent);
   using late = converse([`ws://127.0.0.1:${hung}`], "Late", "old");
   await until("the other is silent", () => late.all("silent").length === 1);
   assert.equal(old.all("silent").length, 0);

@@ -90,7 +90,11 @@ test("items, answers and lines are bounded, and a browser's requests end the con
     await scene.said(`version\r\n${"x".repeat(300_000)}`),
     `VERSION ${VERSION}\r\nCLIENT_ERROR line too long\r\n`,
   );
-  assert.equal(await scene.said("POST / HTTP/1.1\r\nHost: here\r\n\r\nset a 0 0 1\r\ny\r\n"), "");
+  const refusal = await scene.said("POST / HTTP/1.1\r\nHost: here\r\n\r\nset a 0 0 1\r\ny\r\n");
+  assert.match(
+    refusal,
+    /^HTTP\/1\.1 400 [^]*\r\n\r\nthis port serves memcached clients \(--memcached\).*\n$/,
+  );
   assert.match(await scene.said("get a\r\n"), /^VALUE a 0 1024\r\n/);
 });
 

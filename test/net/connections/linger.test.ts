@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { sayGoodBye } from "../../../net/connections/linger.js";
+import { listenAtFreePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 
 interface Pair extends AsyncDisposable {
@@ -13,10 +14,10 @@ interface Pair extends AsyncDisposable {
 }
 
 async function connected(): Promise<Pair> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const server = createServer({ allowHalfOpen: true });
+  const port = await listenAtFreePort(server);
   const accepted = once(server, "connection");
-  const client = await RawClient.open((server.address() as { port: number }).port);
+  const client = await RawClient.open(port);
   const [socket] = (await accepted) as [Socket];
   socket.resume();
   return {
