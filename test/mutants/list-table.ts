@@ -140,14 +140,14 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "status: a daemon that is down is reported by each of its members as well",
-    file: "cli/status/timeline-problems.js",
+    file: "protocol/figures/timeline-problems.js",
     find: 'standing === "away" && isUnanswered(trouble)',
     replace: "false",
     test: "test/cli/status/timeline-problems.test.js",
   },
   {
     name: "status: a daemon that catches up is compared with the others",
-    file: "cli/status/timeline-problems.js",
+    file: "protocol/figures/timeline-problems.js",
     find: 'state !== "catching-up"',
     replace: "true",
     test: "test/cli/status/timeline-problems.test.js",

@@ -161,7 +161,7 @@ test("statements and answers are bounded, and a browser's requests end the conne
     /\[\[1\.0\]\][\s\S]*Lava loatra ny fanontaniana\nEND\n$/,
   );
   const refusal = await scene.said("POST / HTTP/1.1\r\nHost: here\r\n\r\n;create database d;");
-  assert.match(refusal, /^HTTP\/1\.1 400 [^]*\r\n\r\nthis port serves SQL \(--sql\).*\n$/);
+  assert.match(refusal, /^HTTP\/1\.1 400 [\s\S]*\r\n\r\nthis port serves SQL \(--sql\).*\n$/);
   assert.match(await scene.said("show databases;"), /"rows":\[\]/);
 });
 
