@@ -14,8 +14,6 @@ export function publicProblems(report: TimelineReport, now: number): Problem[] {
   const hidden = {
     ...report,
     differing: report.differing.map((difference) => ({ ...difference, key: HIDDEN_KEY })),
-    // Under writes no two members hold the same at any moment; what stays different the comparison of states finds.
-    members: report.members.map((member) => ({ ...member, equal: null })),
     authorize: report.authorize === null ? null : HIDDEN_COMMAND,
   };
   const { problems, remarks, progress } = diagnose(diagnosed(hidden), { others: [], now });
