@@ -3,7 +3,7 @@ import type { DashboardFrame, FrameMember } from "../protocol/json/dashboard-fra
 import { Chart } from "./chart.js";
 import { at, say } from "./elements.js";
 import { Feed } from "./feed.js";
-import { isAway, showListeners, showMembers, showRoom } from "./lists.js";
+import { isAway, showListeners, showMembers, showRoom, stateClass } from "./lists.js";
 import { showProblems } from "./problems.js";
 import { Series } from "./series.js";
 import { prepareSigning } from "./signing.js";
@@ -98,8 +98,8 @@ function showState(): void {
   const feed = isOn ? "connected" : `nothing received for ${spanText(silentMs ?? 0)}`;
   say(at("feed"), last === null && isOn ? "connecting" : feed, `badge ${isOn ? "quiet" : "bad"}`);
   if (last === null) return;
-  const { state, isHealthy } = last;
-  say(at("state"), isOn ? state : `not known, was ${state}`, `badge ${isOn && isHealthy ? "good" : "bad"}`);
+  const { state } = last;
+  say(at("state"), isOn ? state : `not known, was ${state}`, `badge ${isOn ? stateClass(last) : "bad"}`);
   showMembers(last, !isOn);
 }
 

@@ -13,6 +13,12 @@ const FREE_MIN = 0.1;
 
 const NUMBER = "number";
 
+/** Returns the class of a daemon's state: a daemon that catches up has no fault. */
+export function stateClass({ state, isHealthy, timeline }: DashboardFrame): "good" | "warn" | "bad" {
+  if (isHealthy) return "good";
+  return state === "catching-up" && !timeline?.isFailed ? "warn" : "bad";
+}
+
 export const isAway = ({ connection }: FrameMember): boolean => connection !== "connected";
 
 export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
@@ -27,13 +33,14 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
   at("claims").hidden = members.length === 0;
 }
 
-function ownRow({ state, isHealthy, version, disk, timeline }: DashboardFrame, isSilent: boolean): Cell[] {
+function ownRow(frame: DashboardFrame, isSilent: boolean): Cell[] {
+  const { state, version, disk, timeline } = frame;
   const waiting = timeline?.waiting ?? 0;
   return [
     { text: `${location.host} (this daemon)`, className: "name" },
     isSilent
       ? { text: "not known", className: "bad" }
-      : { text: timeline?.isFailed ? "its disk has failed" : state, className: isHealthy ? "good" : "bad" },
+      : { text: timeline?.isFailed ? "its disk has failed" : state, className: stateClass(frame) },
     { text: countText(waiting), className: waiting > LAG_MAX ? "number warn" : NUMBER },
     { text: "–" },
     timeline?.skewed ? { text: "off", className: "number bad" } : { text: "its own", className: NUMBER },

@@ -1,4 +1,5 @@
 /** What is wrong, at the top of the page, in its title and its icon: in the sentences of dbsync doctor. */
+import type { Severity } from "../protocol/figures/problem.js";
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { at, made, say } from "./elements.js";
 import { spanText } from "./texts.js";
@@ -8,10 +9,10 @@ interface Shown {
   readonly subjects: readonly string[];
   readonly text: string;
   readonly fix: string;
-  readonly isBad: boolean;
+  readonly severity: Severity;
 }
 
-type Health = "good" | "warn" | "bad";
+type Health = "good" | "busy" | "warn" | "bad";
 
 const OWN = "This daemon";
 const SUBJECTS_MAX = 3;
@@ -23,17 +24,22 @@ export function showProblems(frame: DashboardFrame | null, silentMs: number | nu
   const isWaiting = frame === null && silentMs === null;
   at("no-problems").hidden = problems.length > 0 || isWaiting;
   at("problems").hidden = problems.length === 0;
-  const bad = problems.filter(({ isBad }) => isBad).length;
-  const isSick = bad > 0 || frame?.isHealthy === false;
-  showHealth(silentMs !== null ? "bad" : isSick ? "bad" : problems.length > 0 ? "warn" : "good", {
-    word: wordOf(frame, silentMs, problems),
-    isWaiting,
-  });
+  showHealth(healthOf(frame, problems), { word: wordOf(frame, silentMs, problems), isWaiting });
+}
+
+/** A daemon that does not serve yet, and reports what it is doing until it does, has no fault. */
+function healthOf(frame: DashboardFrame | null, problems: readonly Shown[]): Health {
+  const has = (wanted: Severity) => problems.some(({ severity }) => severity === wanted);
+  if (has("problem") || (frame?.isHealthy === false && !has("progress"))) return "bad";
+  if (has("remark")) return "warn";
+  return has("progress") ? "busy" : "good";
 }
 
 function wordOf(frame: DashboardFrame | null, silentMs: number | null, problems: readonly Shown[]): string {
   if (silentMs !== null) return "no answer";
-  if (problems.length > 0) return problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const count = problems.filter(({ severity }) => severity !== "progress").length;
+  if (count > 0) return count === 1 ? "1 problem" : `${count} problems`;
+  if (problems.length > 0) return `${problems.length} under way`;
   return frame?.isHealthy === false ? frame.state : "well";
 }
 
@@ -44,7 +50,7 @@ const silence = (frame: DashboardFrame | null, silentMs: number): Shown => ({
       ? "it has sent nothing yet"
       : `it has sent nothing for ${spanText(silentMs)}: what is below is of ${new Date(frame.now).toLocaleTimeString()}`,
   fix: "see whether it runs, and its log; the page connects again by itself",
-  isBad: true,
+  severity: "problem",
 });
 
 function problemsOf(frame: DashboardFrame | null): Shown[] {
@@ -54,7 +60,7 @@ function problemsOf(frame: DashboardFrame | null): Shown[] {
       subjects: [OWN],
       text,
       fix,
-      isBad: severity === "problem",
+      severity,
     }),
   );
   // The same is often found by many.
@@ -66,10 +72,11 @@ function problemsOf(frame: DashboardFrame | null): Shown[] {
       subjects,
       text,
       fix: "see its own page, or dbsync doctor",
-      isBad: false,
+      severity: "remark",
     }),
   );
-  return [...own.filter(({ isBad }) => isBad), ...own.filter(({ isBad }) => !isBad), ...reported];
+  const ownOf = (wanted: Severity) => own.filter(({ severity }) => severity === wanted);
+  return [...ownOf("problem"), ...ownOf("remark"), ...reported, ...ownOf("progress")];
 }
 
 function subjectText({ subjects }: Shown): string {
@@ -78,6 +85,13 @@ function subjectText({ subjects }: Shown): string {
   const named = subjects.slice(0, SUBJECTS_MAX).join(", ");
   return `${named}${more > 0 ? ` and ${more} more` : ""} ${subjects.length === 1 ? "reports" : "report"}`;
 }
+
+const CLASSES = { problem: "bad", remark: "warn", progress: "quiet" } as const;
+const CURES = {
+  problem: "What to do",
+  remark: "What to do",
+  progress: "This ends by itself. If it does not",
+} as const;
 
 /** Changes only what is not as it should be, so that what reads aloud is not woken. */
 function fill(list: Element, problems: readonly Shown[]): void {
@@ -89,13 +103,18 @@ function fill(list: Element, problems: readonly Shown[]): void {
     if (subject === undefined || text === undefined || fix === undefined) continue;
     say(item.children[0] ?? item, `${subjectText(problem)}:`);
     say(text, `${problem.text}.`);
-    say(fix, `What to do: ${problem.fix}.`);
-    item.className = problem.isBad ? "bad" : "warn";
+    say(fix, `${CURES[problem.severity]}: ${problem.fix}.`);
+    item.className = CLASSES[problem.severity];
   }
 }
 
-const MARKS = { good: "✓", warn: "▲", bad: "✕" } as const;
-const ICONS = { good: "/icon.svg", warn: "/icon-warn.svg", bad: "/icon-bad.svg" } as const;
+const MARKS = { good: "✓", busy: "…", warn: "▲", bad: "✕" } as const;
+const ICONS = {
+  good: "/icon.svg",
+  busy: "/icon.svg",
+  warn: "/icon-warn.svg",
+  bad: "/icon-bad.svg",
+} as const;
 
 function showHealth(health: Health, { word, isWaiting }: { word: string; isWaiting: boolean }): void {
   const title = isWaiting

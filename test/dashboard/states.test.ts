@@ -92,6 +92,28 @@ test("20 members with long names: a table at a desk, cards on a phone, problems 
   assert.equal(await tab.run(breaks), true, "a name wraps between its words");
 });
 
+test("what ends by itself is grey, and neither the title, the icon nor the state shows a fault", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const about = { fix: "see its log", isOfMember: false };
+  const catchingUp = { ...about, text: "it is catching up", severity: "progress" as const };
+  const failed = { ...about, text: "its disk has failed", severity: "problem" as const };
+  const frame = frameOf({ state: "catching-up", isHealthy: false });
+  await send(tab, { ...frame, problems: [catchingUp] });
+  const classes = `[...document.querySelectorAll("#problems li, #state")].map(({ className }) => className)`;
+  assert.deepEqual(await tab.run(classes), ["badge warn", "quiet"]);
+  assert.match(String(await tab.run("document.title")), /^… 1 under way · /);
+  assert.match(String(await tab.run(`document.getElementById("icon").href`)), /\/icon\.svg$/);
+  assert.match(String(await tab.run(textOf("problems"))), /ends by itself\. If it does not: see its log\./);
+  await examine(tab, "catching up");
+  await send(tab, { ...frame, problems: [catchingUp, failed] });
+  assert.deepEqual(await tab.run(classes), ["badge warn", "bad", "quiet"]);
+  assert.match(String(await tab.run("document.title")), /^✕ 1 problem · /);
+});
+
 test("without data each part says why it is empty", { skip: skipUnlessFull }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   await using chromium = await startChromium();
