@@ -406,7 +406,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await desk.succeeds(`dbsync ping -s 127.0.0.1:${port} -k private.pem`, {}, cwd);
   });
 
-  test("docs/first-contact.md, docs/php.md and the page that signs: an installed package", async () => {
+  test("docs/first-contact.md, docs/php.md, the page that signs, the dashboard's key: an installed package", async () => {
     await using desk = new Desk();
     const DBSYNCD_PORT = String(await freePort());
     const DBSYNC_SERVERS = `127.0.0.1:${DBSYNCD_PORT}`;
@@ -426,7 +426,8 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     assert.deepEqual(more, []);
     const [ws, http] = [await freePort(), await freePort()];
     for (const line of [copy, keygen]) await desk.succeeds((line as ConsoleLine).command);
-    writeFileSync(desk.at("page.pem"), makeKeyPair().pem);
+    const [dashboard] = block("docs/metrics.md", "For administrators") as [ConsoleLine];
+    for (const name of ["page.pem", "dashboard.pem"]) writeFileSync(desk.at(name), makeKeyPair().pem);
     const script = [
       terminal,
       serve?.command.replace("1180", String(ws)),
@@ -435,8 +436,12 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
       `until curl -sf http://127.0.0.1:${http}/dbsync.js > module.js; do sleep 0.1; done`,
       "until dbsync ping -k root-private.pem > /dev/null 2>&1; do sleep 0.1; done",
       add?.command,
+      "mv dashboard.pem page.pem",
+      dashboard.command,
+      "dbsync keys list -k root-private.pem",
     ];
-    await desk.succeeds(script.join("\n"), { DBSYNCD_PORT, DBSYNC_SERVERS });
+    const keys = await desk.succeeds(script.join("\n"), { DBSYNCD_PORT, DBSYNC_SERVERS });
+    assert.match(keys, /dashboard .*\+timeline\|deadletters/);
     for (const name of ["page.html", "module.js"]) assert.notEqual(readFileSync(desk.at(name)).length, 0);
   });
 
