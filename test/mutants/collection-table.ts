@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const ORACLE = "test/store/commands/collections/oracle.test.js";
 const DIALECT = "test/store/commands/collections/dialect.test.js";
+const ORDERING = "test/store/commands/collections/ordering.test.js";
 const READS = "test/store/commands/collections/reads.test.js";
 const WRITES = "test/store/commands/collections/mdb.test.js";
 const KEYS = "test/store/commands/collections/collection-keys.test.js";
@@ -92,5 +93,19 @@ export const collectionMutants: readonly Mutant[] = [
     find: "if (index.isMultikey && i > 0)",
     replace: "if (false)",
     test: DIALECT,
+  },
+  {
+    name: "collections: the order of an index is made in one step",
+    file: "store/values/collections/collection-index.js",
+    find: "if (keys >= STEP_ITEMS)",
+    replace: "if (false)",
+    test: ORDERING,
+  },
+  {
+    name: "collections: a read takes numbers that came after it began",
+    file: "store/commands/collections/changes.js",
+    find: "readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true",
+    replace: "true",
+    test: ORDERING,
   },
 ];

@@ -1,6 +1,6 @@
 /** Which documents of a collection a filter can mean, by its indexes, and which it does. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { STEP_ITEMS } from "../../../protocol/steps.js";
+import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Filter } from "../../queries/bson/filter.js";
 import { isOperators } from "../../queries/bson/filter.js";
 import { costOf, looked, spend, type Work } from "../../queries/bson/mongo-failure.js";
@@ -8,7 +8,7 @@ import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { Collection } from "../../values/collections/collection.js";
 import type { CollectionIndex } from "../../values/collections/collection-index.js";
-import { numbersIn, rangeFor } from "./index-ranges.js";
+import { numbersIn, ordering, rangeFor } from "./index-ranges.js";
 
 /** Combinations of values that are looked up; of more, all documents are looked at. */
 const LOOKUPS_MAX = 10_000;
@@ -63,16 +63,8 @@ export interface Candidates {
   readonly numbers: readonly number[];
 }
 
-/** Returns the documents that a filter can mean; null: no index tells. @param hasRanges  whether indexes serve more than equality */
-export function candidates(
-  collection: Collection,
-  query: BsonDocument,
-  hasRanges: boolean,
-): Candidates | null {
-  return byEquality(collection, query) ?? (hasRanges ? byRange(collection, query) : null);
-}
-
-function byEquality(collection: Collection, query: BsonDocument): Candidates | null {
+/** Returns the documents that a filter can mean by equality; null: no index tells. */
+export function byEquality(collection: Collection, query: BsonDocument): Candidates | null {
   const wanted = new Map<ByteString, readonly Bson[]>();
   equalities(query, wanted);
   if (wanted.size === 0) return null;
@@ -92,13 +84,45 @@ function byEquality(collection: Collection, query: BsonDocument): Candidates | n
 /** A range that leaves more than this part of the documents helps less than it costs. */
 const LARGE_PART = 0.5;
 
-function byRange(collection: Collection, query: BsonDocument): Candidates | null {
+/**
+ * Finds in steps the documents that a filter can mean by a range; null: no index tells, or the collection has changed in between.
+ * @param isCurrent  whether it has not
+ */
+export function* byRange(
+  collection: Collection,
+  query: BsonDocument,
+  work: Work,
+  isCurrent: () => boolean,
+): Generator<void, Candidates | null> {
   const range = rangeFor(collection, query);
   if (range === null) return null;
+  yield* ordering(collection, range.index, work);
+  if (!isCurrent()) return null;
   const most = Math.max(STEP_ITEMS, collection.size * LARGE_PART);
-  const numbers: number[] = [];
-  for (const number of numbersIn(collection, range)) if (numbers.push(number) > most) return null;
-  return { index: range.index, numbers: numbers.sort((a, b) => a - b) };
+  const numbers = yield* takenInSteps(numbersIn(range), most, isCurrent);
+  if (numbers === null || numbers.length > most) return null;
+  const rising = (a: number, b: number) => a - b;
+  const isShort = numbers.length <= STEP_ITEMS;
+  return {
+    index: range.index,
+    numbers: isShort ? numbers.sort(rising) : yield* sortedInSteps(numbers, rising),
+  };
+}
+
+/** Takes items in steps until there are more than `most`; null: what they come from has changed in between. */
+export function* takenInSteps(
+  items: Iterable<number>,
+  most: number,
+  isCurrent: () => boolean,
+): Generator<void, number[] | null> {
+  const taken: number[] = [];
+  for (const one of items) {
+    if (taken.push(one) > most) break;
+    if (taken.length % STEP_ITEMS !== 0) continue;
+    yield;
+    if (!isCurrent()) return null;
+  }
+  return taken;
 }
 
 function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] | null {

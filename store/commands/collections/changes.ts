@@ -14,6 +14,7 @@ import {
   looked,
   mismatch,
   spend,
+  type Work,
   workOf,
 } from "../../queries/bson/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
@@ -24,7 +25,16 @@ import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection, type CollectionReading } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
-import { candidates, type Documents, type Found, matching, met, type SeenFilter } from "./candidates.js";
+import {
+  byEquality,
+  byRange,
+  type Candidates,
+  type Documents,
+  type Found,
+  matching,
+  met,
+  type SeenFilter,
+} from "./candidates.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { expiredBy, removeExpired } from "./expiring.js";
 import { checkedId } from "./inserts.js";
@@ -188,9 +198,22 @@ export function finding(place: Place, query: BsonDocument, most: number, steps =
   const general = filterOf(query, place);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
-  const isExpired = expiredBy(collection, place.at);
+  const isCurrent = isAsRead(place, collection);
+  const isExpired = expiredBy(collection, place.at, isCurrent);
   const filter: SeenFilter = isExpired === null ? general : { ...general, isExpired };
-  const numbers = candidates(collection, query, place.operators !== null)?.numbers ?? null;
+  let numbers: readonly number[] | null = null;
+  // Indexes know the documents of now alone.
+  if (isCurrent) {
+    numbers = byEquality(collection, query)?.numbers ?? null;
+    if (numbers === null && place.operators !== null) {
+      const documents = documentsAt(place, collection);
+      const range = byRange(collection, query, work, () => isAsRead(place, collection));
+      const first = place.readings === null ? { done: true, value: finish(range) } : range.next();
+      if (first.done !== true)
+        return findingInSteps(place, matchingIn(range, documents, filter, work), most, steps);
+      numbers = first.value?.numbers ?? null;
+    }
+  }
   if (numbers === null || numbers.length > STEP_ITEMS)
     return findingInSteps(
       place,
@@ -206,6 +229,22 @@ export function finding(place: Place, query: BsonDocument, most: number, steps =
     if (found.push(one) === most) break;
   }
   return found;
+}
+
+/** Documents that meet a filter, by a range that is found in steps, of which the first is done. */
+function* matchingIn(
+  range: Generator<void, Candidates | null>,
+  documents: Documents,
+  filter: SeenFilter,
+  work: Work,
+): Generator<Found | null> {
+  for (;;) {
+    yield null;
+    const step = range.next();
+    if (step.done !== true) continue;
+    yield* matching(documents, step.value?.numbers ?? null, filter, work);
+    return;
+  }
 }
 
 function* findingInSteps(
@@ -226,9 +265,15 @@ function* findingInSteps(
   return found;
 }
 
-/** Returns the documents of a collection: of a command that reads in steps as they are now, whatever changes later. */
+/** Whether a collection is as the command has begun to read it. */
+export const isAsRead = ({ readings }: Pick<Place, "readings">, collection: Collection): boolean =>
+  readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true;
+
+/** Returns the documents of a collection: of a command that reads in steps as they are when it begins, whatever changes later. */
 export function documentsAt({ readings }: Pick<Place, "readings">, collection: Collection): Documents {
   if (readings === null) return collection;
+  const known = readings.find((one) => one.collection === collection);
+  if (known !== undefined) return known;
   const reading = collection.reading();
   readings.push(reading);
   return reading;

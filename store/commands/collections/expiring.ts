@@ -3,11 +3,14 @@
  * date, as with EXPIRE, so it is the same on each daemon. Reads do not find such documents; writes remove them, some at a time.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { finish } from "../../../protocol/steps.js";
+import { UNCOUNTED_EFFORT } from "../../keyspace/effort.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { BsonDate } from "../../values/collections/bson.js";
 import type { Collection } from "../../values/collections/collection.js";
 import type { CollectionIndex } from "../../values/collections/collection-index.js";
 import type { OrderedKey } from "../../values/collections/ordered-keys.js";
+import { ordering } from "./index-ranges.js";
 
 /** Documents that one write removes, so that no write takes long where very many expire together. */
 const REMOVED_MAX = 1000;
@@ -20,34 +23,36 @@ interface Expiry {
   readonly until: bigint;
 }
 
-/** Returns the indexes by which a document is expired. @param at  of the unit; milliseconds since 1970 */
-function expiriesOf(collection: Collection, at: number): readonly Expiry[] {
+/** Returns the indexes by which a document may be expired. @param at  of the unit; milliseconds since 1970 */
+function expiriesOf(collection: Collection, at: number, isCurrent = true): readonly Expiry[] {
   // Most collections have none, and need no index for that.
   if (collection.specs.every(({ expireAfterSeconds }) => expireAfterSeconds === undefined)) return [];
   return collection.indexes.flatMap((index) => {
     const { expireAfterSeconds: seconds } = index.spec;
     if (seconds === undefined) return [];
     const expiry = { index, until: BigInt(Math.floor(at)) - BigInt(seconds) * SECOND_MS };
-    return entriesOf(collection, expiry).next().done === true ? [] : [expiry];
+    // Without a complete order each document is checked.
+    return index.isOrdered && isCurrent && entriesOf(expiry).next().done === true ? [] : [expiry];
   });
 }
 
-function entriesOf(
-  collection: Collection,
-  { index, until }: Expiry,
-): Generator<readonly [key: OrderedKey, number: number]> {
-  return collection.ordered(index).between([DATE_MIN], [new BsonDate(until)]);
+function entriesOf({ index, until }: Expiry): Generator<readonly [key: OrderedKey, number: number]> {
+  return index.ordered.between([DATE_MIN], [new BsonDate(until)]);
 }
 
 /** Removes documents that are expired by a unit's date, the earliest first. No client sees a change. */
 export function removeExpired(data: Data, entry: Typed<Collection> | undefined, at: number): void {
   if (entry === undefined) return;
-  for (const expiry of expiriesOf(entry.value, at)) {
+  for (const { index, until } of expiriesOf(entry.value, at)) {
+    // The removal before may have discarded the indexes.
+    const current = entry.value.indexes.find(({ spec }) => spec === index.spec) ?? index;
+    finish(ordering(entry.value, current, { effort: UNCOUNTED_EFFORT }));
     const numbers = new Set<number>();
-    for (const [, number] of entriesOf(entry.value, expiry)) {
+    for (const [, number] of entriesOf({ index: current, until })) {
       numbers.add(number);
       if (numbers.size === REMOVED_MAX) break;
     }
+    if (numbers.size === 0) continue;
     data.collections.removeExpired(
       entry,
       [...numbers].sort((a, b) => a - b),
@@ -55,9 +60,16 @@ export function removeExpired(data: Data, entry: Typed<Collection> | undefined, 
   }
 }
 
-/** Returns whether a document is expired by a date; null: none is. */
-export function expiredBy(collection: Collection, at: number): ((bytes: ByteString) => boolean) | null {
-  const expiries = expiriesOf(collection, at);
+/**
+ * Returns whether a document is expired by a date; null: none is.
+ * @param isCurrent  whether the documents are those that the collection has now
+ */
+export function expiredBy(
+  collection: Collection,
+  at: number,
+  isCurrent = true,
+): ((bytes: ByteString) => boolean) | null {
+  const expiries = expiriesOf(collection, at, isCurrent);
   if (expiries.length === 0) return null;
   return (bytes) =>
     expiries.some(({ index, until }) =>

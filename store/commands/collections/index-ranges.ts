@@ -3,7 +3,9 @@
  * a bound that is part of what they mean.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { isOperators } from "../../queries/bson/filter.js";
+import type { Work } from "../../queries/bson/mongo-failure.js";
 import {
   type Bson,
   BsonDate,
@@ -90,13 +92,33 @@ function leastLike(value: Bson): Bson {
   return typeof value === "boolean" ? false : "";
 }
 
-/** Numbers of the documents of a range, in the order of the index, each once. */
-export function* numbersIn(
+/** Steps of a document that is added to the order of an index. */
+const ORDERED_STEPS = 4;
+
+/**
+ * Completes the order of an index in steps, between which the collection may change. Each step counts before it is done, and stays done:
+ * a write that is refused as too much has less to do when it is sent again.
+ * @throws TooMuch
+ */
+export function* ordering(
   collection: Collection,
+  index: CollectionIndex,
+  { effort }: Pick<Work, "effort">,
+): Generator<void, void> {
+  if (index.isOrdered) return;
+  for (;;) {
+    effort.work(ORDERED_STEPS * Math.min(STEP_ITEMS, collection.size));
+    if (!collection.orderSome(index)) return;
+    yield;
+  }
+}
+
+/** Returns the numbers of the documents of a range, in the order of the index, each once. The order has to be complete, and not to change. */
+export function* numbersIn(
   { index, equal, from, to, rank }: IndexRange,
   isBackwards = false,
 ): Generator<number> {
-  const keys = collection.ordered(index);
+  const keys = index.ordered;
   const seen = index.isMultikey ? new Set<number>() : null;
   for (const [key, number] of isBackwards ? keys.backwards(from, to) : keys.between(from, to)) {
     if (rank !== null && rankOf(key[equal]) !== rank) {

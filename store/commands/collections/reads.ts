@@ -16,19 +16,20 @@ import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/c
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { CollectionReading } from "../../values/collections/collection.js";
 import { answered, answeredAll, answeringAll, bytesOf, WRITTEN_STEPS } from "./answers.js";
-import { candidates, type Found, matching, met } from "./candidates.js";
+import { byEquality, type Found, matching, met, takenInSteps } from "./candidates.js";
 import {
   documentsAt,
   type Findings,
   finding,
   inStepsOf,
+  isAsRead,
   isComplete,
   type Place,
   placeOf,
 } from "./changes.js";
 import { collectionAt } from "./collection-names.js";
 import { expiredBy } from "./expiring.js";
-import { numbersIn, rangeInOrder } from "./index-ranges.js";
+import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
 
 const NOTHING: BsonDocument = new Map();
 
@@ -120,7 +121,10 @@ function* sortedOf(
   return (yield* sorting.sorted(found, documentOf)).slice(skip, end);
 }
 
-/** Documents in the order of an index; null: none has that order, or the filter leaves few documents. */
+/**
+ * Documents in the order of an index; null: none has that order, the filter leaves few documents, or the collection has changed while the
+ * order was read.
+ */
 function* foundInOrder(
   place: Place,
   query: BsonDocument,
@@ -131,10 +135,13 @@ function* foundInOrder(
   if (place.operators === null || collection === undefined) return null;
   const plan = rangeInOrder(collection, query, order);
   if (plan === null) return null;
-  const few = candidates(collection, query, false);
+  const few = byEquality(collection, query);
   if (few !== null && few.numbers.length <= STEP_ITEMS) return null;
   const filter = { ...filterOf(query, place), isExpired: expiredBy(collection, place.at) };
-  const numbers = numbersIn(collection, plan.range, plan.isBackwards);
+  const documents = documentsAt(place, collection);
+  yield* ordering(collection, plan.range.index, place.work);
+  if (!isAsRead(place, collection)) return null;
+  const numbers = numbersIn(plan.range, plan.isBackwards);
   const found: Found[] = [];
   for (let looks = 0; looks < STEP_ITEMS; looks++) {
     const next = numbers.next();
@@ -143,8 +150,9 @@ function* foundInOrder(
     if (one !== null && found.push(one) === most) return found;
   }
   // The order is that of now, whatever changes between the steps.
-  const rest = [...numbers];
-  for (const one of matching(documentsAt(place, collection), rest, filter, place.work)) {
+  const rest = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () => isAsRead(place, collection));
+  if (rest === null) return null;
+  for (const one of matching(documents, rest, filter, place.work)) {
     if (one === null) yield;
     else if (found.push(one) === most) break;
   }

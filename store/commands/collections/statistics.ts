@@ -5,16 +5,16 @@ import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { filterOf } from "../../queries/bson/filter.js";
 import { MongoFailure } from "../../queries/bson/mongo-failure.js";
-import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
-import { documentAt, specOf } from "../../queries/bson/spec.js";
+import { documentAt } from "../../queries/bson/spec.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import type { Collection } from "../../values/collections/collection.js";
 import { ID_INDEX } from "../../values/collections/collection-index.js";
 import { answered, count } from "./answers.js";
-import { candidates } from "./candidates.js";
-import { placeOf } from "./changes.js";
+import { byEquality, byRange, type Candidates } from "./candidates.js";
+import { documentsAt, isAsRead, type Place } from "./changes.js";
 import { checkDatabase, collectionAt, collectionsOf, namespaceOf } from "./collection-names.js";
 import { rangeInOrder } from "./index-ranges.js";
+import { inSteps } from "./reads.js";
 
 /** Steps of a document whose bytes are added up. */
 const MEASURED_STEPS = 2;
@@ -88,14 +88,11 @@ function ofCollection(data: Data, database: ByteString, name: ByteString): BsonD
 }
 
 /** `MDB.EXPLAIN db collection spec`: which index the filter, and the sort, go by. */
-export function explain(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const asked = argv[3] ?? "";
-  const spec = specOf(asked, ["filter", "sort"]);
-  const place = { ...placeOf(data, argv, unit), operators: EXPRESSION_OPERATORS };
+export const explain = inSteps(["filter", "sort"], function* (place, spec, asked) {
   const [query, order] = [documentAt(spec, "filter") ?? new Map(), documentAt(spec, "sort") ?? new Map()];
   filterOf(query, place);
-  const collection = collectionAt(data, place.namespace)?.value;
-  const found = collection === undefined ? null : candidates(collection, query, true);
+  const collection = collectionAt(place.data, place.namespace)?.value;
+  const found = collection === undefined ? null : yield* planned(place, collection, query);
   const sorted = collection === undefined || order.size === 0 ? null : rangeInOrder(collection, query, order);
   const index = found?.index ?? sorted?.range.index;
   const looked = found?.numbers.length ?? collection?.size ?? 0;
@@ -136,6 +133,17 @@ export function explain(data: Data, argv: readonly ByteString[], unit: Unit): Re
     ]),
     asked,
   );
+});
+
+function* planned(
+  place: Place,
+  collection: Collection,
+  query: BsonDocument,
+): Generator<void, Candidates | null> {
+  const equal = byEquality(collection, query);
+  if (equal !== null) return equal;
+  documentsAt(place, collection);
+  return yield* byRange(collection, query, place.work, () => isAsRead(place, collection));
 }
 
 /** `MDB.RENAME db collection db collection 0|1`: 1 drops what has the new name. */

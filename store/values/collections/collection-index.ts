@@ -1,11 +1,12 @@
 /** Documents of a collection by what some of their fields hold: for equality, and for what may be there once only. Part of no state. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { firstPlaceFrom } from "../tables/first-place.js";
 import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
 import { readKnownBson } from "./bson-reader.js";
 import { writeBson } from "./bson-writer.js";
 import { type FieldPath, type IndexKey, indexKeys, pathOf } from "./index-keys.js";
-import { type OrderedKey, OrderedKeys } from "./ordered-keys.js";
+import { OrderedKeys } from "./ordered-keys.js";
 
 /** An index as it was asked for. */
 export interface IndexSpec {
@@ -63,8 +64,10 @@ export class CollectionIndex {
   /** The fields of a document in which the ways begin. */
   readonly #roots: ReadonlySet<ByteString>;
   readonly #documents = new Map<ByteString, Bucket>();
-  /** Null: nothing has asked for the order. */
-  #ordered: OrderedKeys | null = null;
+  /** The order of the documents up to a number. */
+  readonly #ordered = new OrderedKeys();
+  /** -1: no command has requested the order; infinite: it is complete. */
+  #orderedTo = -1;
   /** Documents that have several keys. */
   #multikeys = 0;
 
@@ -83,7 +86,7 @@ export class CollectionIndex {
     const keys = this.keysOf(bytes);
     if (keys.length > 1) this.#multikeys++;
     for (const { text, values } of keys) {
-      this.#ordered?.add(values, number);
+      if (number <= this.#orderedTo) this.#ordered.add(values, number);
       const bucket = this.#documents.get(text);
       if (bucket === undefined) this.#documents.set(text, number);
       else if (typeof bucket === "number")
@@ -96,7 +99,7 @@ export class CollectionIndex {
     const keys = this.keysOf(bytes);
     if (keys.length > 1) this.#multikeys--;
     for (const { text, values } of keys) {
-      this.#ordered?.remove(values, number);
+      if (number <= this.#orderedTo) this.#ordered.remove(values, number);
       const bucket = this.#documents.get(text);
       if (typeof bucket !== "object") this.#documents.delete(text);
       else if (bucket.length === 2) this.#documents.set(text, bucket[bucket[0] === number ? 1 : 0] as number);
@@ -109,14 +112,32 @@ export class CollectionIndex {
     return this.#multikeys > 0;
   }
 
-  /** The documents in the order of their keys. @param documents  of the collection, from which it is made the first time */
-  ordered(documents: () => Iterable<readonly [number: number, bytes: ByteString]>): OrderedKeys {
-    if (this.#ordered !== null) return this.#ordered;
-    const entries: { key: OrderedKey; number: number }[] = [];
-    for (const [number, bytes] of documents())
-      for (const { values } of this.keysOf(bytes)) entries.push({ key: values, number });
-    this.#ordered = new OrderedKeys(entries);
+  get isOrdered(): boolean {
+    return this.#orderedTo === Number.POSITIVE_INFINITY;
+  }
+
+  /** The number of the last document that is in the order. */
+  get orderedTo(): number {
+    return this.#orderedTo;
+  }
+
+  /** The documents in the order of their keys. */
+  get ordered(): OrderedKeys {
+    if (!this.isOrdered) throw new Error(`the order of index ${this.spec.name} is not complete`);
     return this.#ordered;
+  }
+
+  /** Adds the next documents to the order, one step's worth; later changes keep it up to date. @param documents  after `orderedTo` */
+  orderSome(documents: Iterable<readonly [number: number, bytes: ByteString]>): void {
+    let keys = 0;
+    for (const [number, bytes] of documents) {
+      if (keys >= STEP_ITEMS) return;
+      const some = this.keysOf(bytes);
+      for (const { values } of some) this.#ordered.add(values, number);
+      keys += Math.max(1, some.length);
+      this.#orderedTo = number;
+    }
+    this.#orderedTo = Number.POSITIVE_INFINITY;
   }
 
   /** Numbers of the documents that a key is of, rising. */

@@ -6,7 +6,6 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { Table } from "../relations/table.js";
 import type { TableReading } from "../relations/table-reading.js";
 import { CollectionIndex, ID_INDEX, type IndexSpec } from "./collection-index.js";
-import type { OrderedKeys } from "./ordered-keys.js";
 
 /** Documents with their numbers, which rise. */
 export interface NumberedDocuments {
@@ -16,10 +15,17 @@ export interface NumberedDocuments {
 
 /** The documents of a collection as they were when a command began to read them. */
 export class CollectionReading {
+  readonly collection: Collection;
   readonly #reading: TableReading;
 
-  constructor(reading: TableReading) {
+  constructor(collection: Collection, reading: TableReading) {
+    this.collection = collection;
     this.#reading = reading;
+  }
+
+  /** Whether the collection has not changed since. */
+  get isCurrent(): boolean {
+    return this.#reading.isCurrent;
   }
 
   *numbered(): Generator<readonly [number: number, document: ByteString]> {
@@ -60,8 +66,8 @@ export class Collection {
     for (const [, [bytes]] of this.#table.numbered()) yield bytes as ByteString;
   }
 
-  *numbered(): Generator<readonly [number: number, document: ByteString]> {
-    for (const [number, [bytes]] of this.#table.numbered()) yield [number, bytes as ByteString];
+  numbered(): Generator<readonly [number: number, document: ByteString]> {
+    return this.#numberedFrom(0);
   }
 
   /** The document of a number that an index tells. */
@@ -71,7 +77,7 @@ export class Collection {
 
   /** The documents as they are now, whatever changes later. To be released by its reader. */
   reading(): CollectionReading {
-    return new CollectionReading(this.#table.reading());
+    return new CollectionReading(this, this.#table.reading());
   }
 
   /** Whether a reader has not released it, so that the next change copies the list of documents. */
@@ -95,9 +101,15 @@ export class Collection {
     return [ID_INDEX, ...this.#specs].map((spec) => this.#index(spec));
   }
 
-  /** The documents in the order of an index. */
-  ordered(index: CollectionIndex): OrderedKeys {
-    return index.ordered(() => this.numbered());
+  /** Continues the order of an index by one step. @returns whether more remain, unless the collection has discarded the index */
+  orderSome(index: CollectionIndex): boolean {
+    if (index.isOrdered || this.#indexes.get(index.spec.name) !== index) return false;
+    index.orderSome(this.#numberedFrom(index.orderedTo + 1));
+    return !index.isOrdered;
+  }
+
+  *#numberedFrom(from: number): Generator<readonly [number: number, document: ByteString]> {
+    for (const [number, [bytes]] of this.#table.numbered(from)) yield [number, bytes as ByteString];
   }
 
   #index(spec: IndexSpec): CollectionIndex {

@@ -1,6 +1,6 @@
 /**
- * Numbers of documents in the order of what an index knows them by, for ranges and sorts: derived from the index, made when it is first
- * asked for, and kept up to date from then on. Documents of equal keys are in the order of their numbers.
+ * Numbers of documents in the order of their keys in an index, for ranges and sorts. Documents of equal keys are in the order of their
+ * numbers. A change costs a search and moves the entries of one chunk, however many there are.
  */
 import type { Bson } from "./bson.js";
 import { compareBson } from "./bson-order.js";
@@ -27,17 +27,7 @@ export function compareKeys(a: OrderedKey, b: OrderedKey): number {
 }
 
 export class OrderedKeys {
-  readonly #chunks: Chunk[];
-
-  /** @param entries  in any order */
-  constructor(entries: { readonly key: OrderedKey; readonly number: number }[]) {
-    entries.sort((a, b) => compareKeys(a.key, b.key) || a.number - b.number);
-    this.#chunks = [];
-    for (let from = 0; from === 0 || from < entries.length; from += CHUNK) {
-      const some = entries.slice(from, from + CHUNK);
-      this.#chunks.push({ keys: some.map(({ key }) => key), numbers: some.map(({ number }) => number) });
-    }
-  }
+  readonly #chunks: Chunk[] = [{ keys: [], numbers: [] }];
 
   add(key: OrderedKey, number: number): void {
     const [at, place] = this.#find((other, one) => compareKeys(other, key) || one - number);

@@ -42,6 +42,11 @@ export class TableReading {
     this.#table = null;
   }
 
+  /** Whether the table has not changed since. */
+  get isCurrent(): boolean {
+    return this.#table !== null;
+  }
+
   release(): void {
     this.#table?.release(this);
   }

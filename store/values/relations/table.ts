@@ -79,9 +79,12 @@ export class Table {
     return this.#holes === 0 ? (this.#rows as Row[]) : this.#rows.filter((row) => row !== null);
   }
 
-  /** All rows, in order, with their numbers. */
-  *numbered(): Generator<readonly [number: number, row: Row]> {
-    for (const [place, row] of this.#rows.entries()) if (row !== null) yield [this.#numberAt(place), row];
+  /** All rows, in order, with their numbers. @param from  the first number */
+  *numbered(from = 0): Generator<readonly [number: number, row: Row]> {
+    for (let place = this.#placeOf(from); place < this.#rows.length; place++) {
+      const row = this.#rows[place] as Row | null;
+      if (row !== null) yield [this.#numberAt(place), row];
+    }
   }
 
   /** The rows as they are now, whatever changes later. To be released by its reader. */

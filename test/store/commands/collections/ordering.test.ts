@@ -1,0 +1,140 @@
+/** The order of an index is made in steps: no turn of a read orders more than some documents, whatever changes in between. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import type { Reply } from "../../../../protocol/reply.js";
+import { StepReply, settled } from "../../../../protocol/step-reply.js";
+import { STEP_ITEMS } from "../../../../protocol/steps.js";
+import { ordering } from "../../../../store/commands/collections/index-ranges.js";
+import { Effort, TooMuch } from "../../../../store/keyspace/effort.js";
+import { writeBson } from "../../../../store/values/collections/bson-writer.js";
+import { Collection } from "../../../../store/values/collections/collection.js";
+import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
+import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { Asked, textOf } from "./asked.js";
+
+const DOCUMENTS = 8 * STEP_ITEMS;
+let store: Asked;
+beforeEach(() => {
+  store = new Asked();
+  store.ask("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
+  store.ask("INSERT", "1", ...Array.from({ length: DOCUMENTS }, (_, i) => document(i)));
+});
+
+const document = (i: number) => `{"_id":${i},"n":${(i * 7919) % DOCUMENTS}}`;
+const insert = (id: number, n: number) => store.ask("INSERT", "1", `{"_id":${id},"n":${n}}`);
+const RANGE = '{"filter":{"n":{"$lt":3}}}';
+const SORTED = '{"sort":{"n":1},"limit":3}';
+
+function begun(spec: string): Reply {
+  return store.database.execute(["MDB.FIND", "db", "c", spec], {
+    at: store.at,
+    db: 0,
+    id: "u",
+    takesSteps: true,
+  });
+}
+
+/** Finishes a read. @returns its steps, the first one of which was taken, and its answer */
+function finished(reply: Reply, between: (step: number) => void = () => {}): [steps: number, text: string] {
+  if (!(reply instanceof StepReply)) return [1, textOf(reply)];
+  let steps = 1;
+  for (const _ of reply.steps()) between(steps++);
+  return [steps + 1, textOf(settled(reply))];
+}
+
+test("the first range and the first sort take steps, later ones none, also after each insert", () => {
+  for (const spec of [RANGE, SORTED]) {
+    beforeRange();
+    const [steps, text] = finished(begun(spec));
+    assert.ok(steps >= DOCUMENTS / STEP_ITEMS, `${spec}: ${steps}`);
+    assert.equal(text.split(" ").length, 3);
+    for (let i = 0; i < 5; i++) {
+      insert(DOCUMENTS + i, -i);
+      const [again, more] = finished(begun(spec));
+      assert.equal(again, 1, spec);
+      assert.match(more, new RegExp(`_id:${DOCUMENTS + i},n:-?${i}`));
+    }
+  }
+});
+
+function beforeRange(): void {
+  // Another list of indexes discards their order.
+  store.ask("DELETE", "1", `{"q":{"_id":{"$gte":${DOCUMENTS}}},"limit":0}`);
+  store.ask("DROPINDEXES", '{"index":"n_1"}');
+  store.ask("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
+}
+
+test("a read answers what there was when it began, and the next one has the order", () => {
+  for (const spec of [RANGE, SORTED, '{"filter":{"n":{"$lt":3}},"sort":{"n":-1}}']) {
+    beforeRange();
+    const expected = textOf(store.reply("MDB.FIND", "db", "c", spec));
+    beforeRange();
+    const [, text] = finished(begun(spec), (step) => {
+      if (step === 2) insert(DOCUMENTS, -1);
+      if (step === 4) store.ask("DELETE", "1", '{"q":{"_id":0},"limit":1}');
+      if (step === 6) insert(0, 0);
+    });
+    assert.equal(text, expected, spec);
+    const [steps, now] = finished(begun(spec));
+    assert.equal(steps, 1);
+    assert.match(now, new RegExp(`_id:${DOCUMENTS},n:-1`));
+  }
+});
+
+test("a write counts the order before it makes it, and a refused one leaves less to do", () => {
+  const { collection, index } = filled();
+  const work = { effort: new Effort() };
+  const attempt = () =>
+    work.effort.admitting(4 * STEP_ITEMS * 4, () => {
+      for (const _ of ordering(collection, index, work));
+    });
+  assert.throws(attempt, TooMuch);
+  assert.ok(!index.isOrdered && index.orderedTo >= STEP_ITEMS);
+  const before = index.orderedTo;
+  assert.throws(attempt, TooMuch);
+  assert.ok(index.orderedTo > before);
+  assert.throws(attempt, TooMuch);
+  attempt();
+  assert.ok(index.isOrdered);
+});
+
+const bytesOf = (id: number, n: number) => writeBson(readExtendedJson(`{"_id":${id},"n":[${n},${n + 1}]}`));
+
+function filled() {
+  const collection = new Collection();
+  collection.specs = [{ name: "n", pattern: readExtendedJson('{"n":1}'), isUnique: false, isSparse: false }];
+  for (let i = 0; i < 2 * DOCUMENTS; i++) collection.push(writeBson(readExtendedJson(document(i))));
+  const index = collection.indexes[1];
+  assert.ok(index !== undefined);
+  return { collection, index };
+}
+
+test("an order that is made while documents change is that of the documents in the end", () => {
+  const random = new SeededRandom(seedOfRun());
+  const { collection, index } = filled();
+  let next = 2 * DOCUMENTS;
+  do {
+    for (let i = 0; i < 20; i++) {
+      const numbers = [...collection.numbered()].map(([number]) => number);
+      const number = numbers[random.below(numbers.length)] as number;
+      const kind = random.below(5);
+      if (kind === 0) collection.push(bytesOf(next++, random.below(100)));
+      else if (kind === 1) collection.pop(1);
+      else if (kind === 2) collection.set({ numbers: [number], documents: [bytesOf(next++, 5)] });
+      else if (kind === 3) collection.remove([number]);
+      else collection.restore(collection.remove([number]));
+    }
+  } while (collection.orderSome(index));
+  const entries = [...index.ordered.between([], [])].map(([key, number]) => JSON.stringify([key, number]));
+  const expected = [...collection.numbered()].flatMap(([number, bytes]) =>
+    index.keysOf(bytes).map(({ values }) => JSON.stringify([values, number])),
+  );
+  assert.deepEqual(entries.toSorted(), expected.toSorted());
+  const sorted = [...index.ordered.between([], [])].map(([[key]]) =>
+    Number((key as { value: number }).value),
+  );
+  assert.deepEqual(
+    sorted,
+    sorted.toSorted((a, b) => a - b),
+  );
+});
