@@ -97,7 +97,7 @@ export const collectionMutants: readonly Mutant[] = [
   {
     name: "collections: the order of an index is made in one step",
     file: "store/values/collections/collection-index.js",
-    find: "if (keys >= STEP_ITEMS)",
+    find: "if (keys >= ORDERED_ITEMS)",
     replace: "if (false)",
     test: ORDERING,
   },

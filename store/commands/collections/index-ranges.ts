@@ -3,7 +3,6 @@
  * a bound that is part of what they mean.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { isOperators } from "../../queries/bson/filter.js";
 import type { Work } from "../../queries/bson/mongo-failure.js";
 import {
@@ -18,7 +17,7 @@ import { doubleOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
 import { rankOf } from "../../values/collections/bson-type.js";
 import type { Collection } from "../../values/collections/collection.js";
-import type { CollectionIndex } from "../../values/collections/collection-index.js";
+import { type CollectionIndex, ORDERED_ITEMS } from "../../values/collections/collection-index.js";
 import type { OrderedKey } from "../../values/collections/ordered-keys.js";
 
 /** What a filter says of a field, as far as an index can tell. */
@@ -93,7 +92,7 @@ function leastLike(value: Bson): Bson {
 }
 
 /** Steps of a document that is added to the order of an index. */
-const ORDERED_STEPS = 4;
+const ORDERED_STEPS = 10;
 
 /**
  * Completes the order of an index in steps, between which the collection may change. Each step counts before it is done, and stays done:
@@ -107,7 +106,7 @@ export function* ordering(
 ): Generator<void, void> {
   if (index.isOrdered) return;
   for (;;) {
-    effort.work(ORDERED_STEPS * Math.min(STEP_ITEMS, collection.size));
+    effort.work(ORDERED_STEPS * Math.min(ORDERED_ITEMS, collection.size));
     if (!collection.orderSome(index)) return;
     yield;
   }

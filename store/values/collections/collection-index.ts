@@ -1,6 +1,5 @@
 /** Documents of a collection by what some of their fields hold: for equality, and for what may be there once only. Part of no state. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { firstPlaceFrom } from "../tables/first-place.js";
 import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
 import { readKnownBson } from "./bson-reader.js";
@@ -53,6 +52,9 @@ export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
     isSparse: document.get("sparse") === true,
   };
 }
+
+/** Keys that one step adds to an order: each is searched for among keys that lie all over the memory. */
+export const ORDERED_ITEMS = 128;
 
 /** Numbers of documents, rising; one alone is no array. */
 type Bucket = number | number[];
@@ -131,7 +133,7 @@ export class CollectionIndex {
   orderSome(documents: Iterable<readonly [number: number, bytes: ByteString]>): void {
     let keys = 0;
     for (const [number, bytes] of documents) {
-      if (keys >= STEP_ITEMS) return;
+      if (keys >= ORDERED_ITEMS) return;
       const some = this.keysOf(bytes);
       for (const { values } of some) this.#ordered.add(values, number);
       keys += Math.max(1, some.length);

@@ -85,7 +85,7 @@ test("a write counts the order before it makes it, and a refused one leaves less
   const { collection, index } = filled();
   const work = { effort: new Effort() };
   const attempt = () =>
-    work.effort.admitting(4 * STEP_ITEMS * 4, () => {
+    work.effort.admitting(10 * STEP_ITEMS * 4, () => {
       for (const _ of ordering(collection, index, work));
     });
   assert.throws(attempt, TooMuch);
