@@ -6,6 +6,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { commands, commandTable } from "./command-table.js";
+import { laterCollections, recordedCollections } from "./commands/collections/mdb.js";
 import { recordedDocuments } from "./commands/documents/documents.js";
 import { relationsBy } from "./commands/relations/sql.js";
 import { isKeyCommand } from "./key-command.js";
@@ -16,8 +17,11 @@ import { connectionMistake } from "./rows/connection-commands.js";
 
 /** What commands mean where no CLUSTER SEMANTICS has come before. */
 export const FIRST_SEMANTICS = 1;
-/** From which on English SQL that writes has `in`, `like`, `between`, `default` and the other words of docs/sql.md. */
-export const EXTENDED_SQL_SEMANTICS = 3;
+/**
+ * From which on English SQL that writes has `in`, `like`, `between`, `default` and the other words of docs/sql.md, and collections have
+ * `dialect: 2`, indexes that expire documents and MDB.RENAME.
+ */
+export const EXTENDED_QUERY_SEMANTICS = 3;
 /** By which what a unit produces is bounded. Source: docs/decisions/0047-budgets-count-what-is-produced.md. */
 export const BOUNDED_SEMANTICS = 2;
 
@@ -28,7 +32,10 @@ export class Semantics {
   readonly tables: readonly CommandIndex[];
   /** Rows that may stand beside any others in an envelope, and of which every table says alike whether a call writes. */
   readonly ordinary: ReadonlySet<Command>;
-  /** Whether all tables find the same commands for a call, which touch the same keys: they differ in what these do alone. */
+  /**
+   * Whether the tables find the same commands for a call, which touch the same keys, but for some that only later ones know: what the newest
+   * says of a unit's kind and keys holds for all.
+   */
   readonly isAlike: boolean;
   readonly #byNumber: ReadonlyMap<number, CommandIndex>;
 
@@ -83,13 +90,14 @@ function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
 }
 
 function isShapedAlike(table: CommandIndex, newest: CommandIndex): boolean {
-  const rows = table.all();
+  const isAlike = (row: Command) => {
+    const other = newest.find(row.name);
+    return other?.arity === row.arity && other.keys === row.keys && other.otherRow === row.otherRow;
+  };
+  const added = newest.all().filter(({ name }) => table.find(name) === undefined);
+  // A subcommand, or one more row for some arguments, would change how other calls are found.
   return (
-    rows.length === newest.all().length &&
-    rows.every((row) => {
-      const other = newest.find(row.name);
-      return other?.arity === row.arity && other.keys === row.keys && other.otherRow === row.otherRow;
-    })
+    table.all().every(isAlike) && added.every((row) => !row.name.includes("|") && row.otherRow === undefined)
   );
 }
 
@@ -113,24 +121,28 @@ function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean 
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 
-/** Returns all rows, of which some are not what they are now. */
+/** Returns the rows before the newest table's, of which some are not what they are now. */
 function rowsWith(others: readonly Command[]): readonly Command[] {
-  const byName = new Map(others.map((row) => [row.name, row]));
-  return commands.map((row) => byName.get(row.name) ?? row);
+  const byName = new Map([...recordedCollections, ...others].map((row) => [row.name, row]));
+  return commands.filter(({ name }) => !laterCollections.has(name)).map((row) => byName.get(row.name) ?? row);
 }
 
 /** What commands mean before CLUSTER SEMANTICS 2. */
-export const firstTable = new CommandIndex(rowsWith([...relationsBy(1), ...recordedDocuments]));
+export const firstTable = new CommandIndex(
+  rowsWith([...relationsBy(1), ...recordedDocuments]),
+  Number.POSITIVE_INFINITY,
+  laterCollections,
+);
 
 /** What commands mean from CLUSTER SEMANTICS 2 on: no unit produces more than `PRODUCED_MAX` steps, wherever it is folded. */
-const boundedTable = new CommandIndex(rowsWith(relationsBy(2)), PRODUCED_MAX);
+const boundedTable = new CommandIndex(rowsWith(relationsBy(2)), PRODUCED_MAX, laterCollections);
 
 /** What commands mean from CLUSTER SEMANTICS 3 on. */
-const extendedSqlTable = new CommandIndex(commands, PRODUCED_MAX);
+const extendedQueryTable = new CommandIndex(commands, PRODUCED_MAX);
 
 /** What this release knows. */
 export const SEMANTICS = new Semantics({
   [FIRST_SEMANTICS]: firstTable,
   [BOUNDED_SEMANTICS]: boundedTable,
-  [EXTENDED_SQL_SEMANTICS]: extendedSqlTable,
+  [EXTENDED_QUERY_SEMANTICS]: extendedQueryTable,
 });

@@ -16,11 +16,18 @@ export class CommandIndex implements CommandTable {
   readonly #simple = new Map<string, Command>();
   readonly #ownSubcommands: ReadonlyMap<string, readonly string[]>;
 
-  /** @param producedMax  steps that a unit may produce wherever it is folded */
+  readonly #later: ReadonlyMap<string, CommandFailure>;
+
+  /**
+   * @param producedMax  steps that a unit may produce wherever it is folded
+   * @param later  what is answered for commands, by their names, that are in later tables alone: as unknown ones
+   */
   constructor(
     commands: readonly Command[],
     readonly producedMax = Number.POSITIVE_INFINITY,
+    later: ReadonlyMap<string, CommandFailure> = new Map(),
   ) {
+    this.#later = later;
     this.#commands = commands;
     for (const command of commands) {
       this.#byName.set(command.name, command);
@@ -71,7 +78,9 @@ export class CommandIndex implements CommandTable {
       }
     }
     if (command === undefined)
-      return this.#containers.has(name.toUpperCase()) ? wrongArity(name.toLowerCase()) : unknownCommand(argv);
+      return this.#containers.has(name.toUpperCase())
+        ? wrongArity(name.toLowerCase())
+        : (this.#later.get(name.toUpperCase()) ?? unknownCommand(argv));
     return hasArity(command, argv.length)
       ? this.#rowOf(command, argv)
       : wrongArity(command.name.toLowerCase());

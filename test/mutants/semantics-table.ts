@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/semantics.test.js";
+const COLLECTIONS = "test/timeline/fold/collection-semantics.test.js";
 const IDS = "test/timeline/fold/document-ids.test.js";
 const DOCUMENTS = "test/timeline/fold/document-semantics.test.js";
 const EQUALITY = "test/store/commands/documents/loose-equality.test.js";
@@ -35,6 +36,27 @@ export const semanticsMutants: readonly Mutant[] = [
     find: "known.isAlike ? kind :",
     replace: "true ? kind :",
     test: FOLD,
+  },
+  {
+    name: "semantics: what cannot be run by one version cannot by the next",
+    file: "timeline/fold/unit.js",
+    find: "if (isAlike && this.command !== null && table.has(this.command))",
+    replace: "if (isAlike && (this.command === null || table.has(this.command)))",
+    test: COLLECTIONS,
+  },
+  {
+    name: "semantics: recorded statements of collections have a dialect before version 3",
+    file: "store/commands/collections/mdb.js",
+    find: "run: byVersion(false, run)",
+    replace: "run: byVersion(true, run)",
+    test: COLLECTIONS,
+  },
+  {
+    name: "semantics: collections are renamed before version 3",
+    file: "store/semantics.js",
+    find: "!laterCollections.has(name)",
+    replace: "name !== ''",
+    test: COLLECTIONS,
   },
   {
     name: "semantics: an unknown version is the last one known",

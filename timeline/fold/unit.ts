@@ -125,12 +125,12 @@ export class FoldUnit extends TouchNode {
     this.kind = known.isAlike ? kind : kindOfAll(this.commands, envelope, databases, known);
   }
 
-  /** Sets the table of the unit's position in the order. @param isAlike  whether all tables find the same commands for a call */
+  /** Sets the table of the unit's position in the order. @param isAlike  whether a row of both tables is found for the same calls */
   mean(table: CommandIndex, { isAlike }: Pick<Semantics, "isAlike">): void {
     if (this.table === table) return;
     this.table = table;
-    // Whether it can be run is the same by all of them, and the row of most commands is.
-    if (isAlike && (this.command === null || table.has(this.command))) return;
+    // The row of most commands is the same.
+    if (isAlike && this.command !== null && table.has(this.command)) return;
     if (this.command !== null) {
       const row = table.resolve(this.argv);
       this.command = row instanceof CommandFailure ? null : row;

@@ -19,7 +19,7 @@ import {
 } from "../../queries/bson/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
 import { PositionalElements } from "../../queries/bson/positional-elements.js";
-import { countAt, documentAt, specOf, truthAt, unknownField } from "../../queries/bson/spec.js";
+import { countAt, documentAt, refuseLater, specOf, truthAt, unknownField } from "../../queries/bson/spec.js";
 import { documentOfQuery, isReplacement, type Update, updateOf, withId } from "../../queries/bson/update.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
@@ -79,12 +79,20 @@ export function writingPlaceOf(data: Data, argv: readonly ByteString[], unit: Un
 const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
 
 /** Fields of a statement that older releases refuse. `dialect: 2` permits what filters and updates have learned since. */
-export const LATER_FIELDS = ["dialect", "let"];
+export const LATER_FIELDS = ["dialect", "let", "arrayFilters"];
 const DIALECT = 2n;
 
-/** Reads a statement. @throws CommandFailure  it has an unknown field, or without a dialect one that only came with that */
-export function statementOf(argument: ByteString, fields: readonly string[]): BsonDocument {
+/**
+ * Reads a statement. @param isExtended  whether it may have a dialect, as from CLUSTER SEMANTICS 3 on
+ * @throws CommandFailure  it has an unknown field, or without a dialect one that only came with that
+ */
+export function statementOf(
+  argument: ByteString,
+  fields: readonly string[],
+  isExtended: boolean,
+): BsonDocument {
   const statement = specOf(argument, fields);
+  if (!isExtended) refuseLater(statement, LATER_FIELDS);
   if (!statement.has("dialect"))
     for (const name of ["let", "arrayFilters"]) if (statement.has(name)) throw unknownField(name);
   return statement;
@@ -98,12 +106,12 @@ export function placeFor(place: Place, statement: BsonDocument): Place {
   return withVariables(documentAt(statement, "let"), { ...place, operators: EXPRESSION_OPERATORS });
 }
 
-const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", "arrayFilters", ...LATER_FIELDS];
+const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", ...LATER_FIELDS];
 
 /** `MDB.UPDATE db collection ordered statement …` */
-export function update(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+export function update(data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean): Reply {
   const place = writingPlaceOf(data, argv, unit);
-  const statements = argv.slice(4).map((one) => statementOf(one, UPDATE_FIELDS));
+  const statements = argv.slice(4).map((one) => statementOf(one, UPDATE_FIELDS, isExtended));
   let [n, modified] = [0, 0];
   const upserted: BsonDocument[] = [];
   const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
@@ -342,10 +350,12 @@ function onlyId(document: BsonDocument): BsonDocument {
   return id === undefined ? new Map() : new Map([["_id", id]]);
 }
 
+const DELETE_FIELDS = ["q", "limit", "dialect", "let"];
+
 /** `MDB.DELETE db collection ordered statement …` */
-export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+export function remove(data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean): Reply {
   const general = writingPlaceOf(data, argv, unit);
-  const statements = argv.slice(4).map((one) => statementOf(one, ["q", "limit", ...LATER_FIELDS]));
+  const statements = argv.slice(4).map((one) => statementOf(one, DELETE_FIELDS, isExtended));
   let n = 0;
   const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
     const statement = statements[i] as BsonDocument;

@@ -2,8 +2,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { MongoFailure, mismatch } from "../../queries/bson/mongo-failure.js";
-import { documentAt, isJson, specOf, stringAt, truthAt } from "../../queries/bson/spec.js";
+import { documentAt, isJson, refuseLater, specOf, stringAt, truthAt } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
@@ -24,14 +25,19 @@ const INDEXES_MAX = 64;
 const FIELDS_MAX = 32;
 
 /** `MDB.CREATEINDEXES db collection spec …` */
-export function createIndexes(data: Data, argv: readonly ByteString[]): Reply {
+export function createIndexes(
+  data: Data,
+  argv: readonly ByteString[],
+  _unit: Unit,
+  isExtended: boolean,
+): Reply {
   const [, database = "", name = "", ...args] = argv;
   const namespace = namespaceOf(database, name);
   const held = collectionAt(data, namespace);
   const collection = held?.value ?? new Collection();
   const specs: IndexSpec[] = [...collection.specs];
   for (const one of args) {
-    const spec = indexSpec(one);
+    const spec = indexSpec(one, isExtended);
     if (!isThere(spec, [ID_INDEX, ...specs])) specs.push(spec);
   }
   const [before, after] = [collection.specs.length + 1, specs.length + 1];
@@ -66,8 +72,9 @@ function secondsOf(document: BsonDocument, pattern: BsonDocument): number | unde
   return Number(seconds);
 }
 
-function indexSpec(argument: ByteString): IndexSpec {
+function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
   const document = specOf(argument, INDEX_FIELDS);
+  if (!isExtended) refuseLater(document, ["expireAfterSeconds"]);
   const pattern = documentAt(document, "key");
   if (pattern === undefined) throw mismatch("an index needs a key");
   if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);

@@ -22,18 +22,7 @@ import {
 } from "./changes.js";
 import { chosen } from "./reads.js";
 
-const FIELDS = [
-  "query",
-  "sort",
-  "remove",
-  "update",
-  "new",
-  "fields",
-  "upsert",
-  "upsertId",
-  "arrayFilters",
-  ...LATER_FIELDS,
-];
+const FIELDS = ["query", "sort", "remove", "update", "new", "fields", "upsert", "upsertId", ...LATER_FIELDS];
 const NOTHING: BsonDocument = new Map();
 
 type Shown = (document: BsonDocument) => BsonDocument;
@@ -44,9 +33,14 @@ interface Done {
 }
 
 /** `MDB.FINDANDMODIFY db collection spec` */
-export function findAndModify(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+export function findAndModify(
+  data: Data,
+  argv: readonly ByteString[],
+  unit: Unit,
+  isExtended: boolean,
+): Reply {
   const asked = argv[3] ?? "";
-  const spec = statementOf(asked, FIELDS);
+  const spec = statementOf(asked, FIELDS, isExtended);
   const place = placeFor(writingPlaceOf(data, argv, unit), spec);
   const fields = documentAt(spec, "fields") ?? NOTHING;
   const project = fields.size === 0 ? null : projectionOf(fields, "find", place);

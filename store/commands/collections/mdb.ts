@@ -2,7 +2,13 @@
  * MDB: collections of documents as MongoDB has them, with its commands' own words. Documents are BSON's bytes, or Extended JSON.
  * Source: MongoDB 7, as its manual tells it; docs/mongo-collections.md.
  */
-import { family } from "../../rows/command.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { CommandFailure } from "../../arguments/errors.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
+import { FROM_THIRD } from "../../queries/bson/spec.js";
+import { type Command, family, type Handler } from "../../rows/command.js";
 import { detailed } from "./answers.js";
 import { remove, update } from "./changes.js";
 import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js";
@@ -23,6 +29,20 @@ import { aggregate } from "./pipeline.js";
 import { countDocuments, distinct, find } from "./reads.js";
 import { explain, rename, stats } from "./statistics.js";
 
+/** @param isExtended  whether it may have what came with CLUSTER SEMANTICS 3 */
+type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
+
+/** What is recorded with fields that came with CLUSTER SEMANTICS 3 is an error before it. */
+const DIFFERING: Readonly<Record<string, ByVersion>> = {
+  "MDB.UPDATE": update,
+  "MDB.DELETE": remove,
+  "MDB.FINDANDMODIFY": findAndModify,
+  "MDB.CREATEINDEXES": createIndexes,
+};
+
+const byVersion = (isExtended: boolean, run: ByVersion): Handler =>
+  detailed((data, argv, unit) => run(data, argv, unit, isExtended));
+
 export const collections = family("mongo", {
   "MDB.INSERT": {
     arity: -5,
@@ -41,7 +61,7 @@ export const collections = family("mongo", {
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
     summary:
       "Changes documents as statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect} say.",
-    run: update,
+    run: byVersion(true, update),
   },
   "MDB.DELETE": {
     arity: -5,
@@ -50,7 +70,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
     summary: "Removes documents as statements {q, limit} say.",
-    run: remove,
+    run: byVersion(true, remove),
   },
   "MDB.FINDANDMODIFY": {
     arity: 4,
@@ -59,7 +79,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
     summary: "Changes or removes one document, and answers it.",
-    run: detailed(findAndModify),
+    run: byVersion(true, findAndModify),
   },
   "MDB.FIND": {
     arity: 4,
@@ -113,7 +133,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection",
     summary: "Makes indexes {key, name, unique, sparse, expireAfterSeconds}.",
-    run: detailed(createIndexes),
+    run: byVersion(true, createIndexes),
   },
   "MDB.DROPINDEXES": {
     arity: 4,
@@ -197,3 +217,14 @@ export const collections = family("mongo", {
     run: dropDatabase,
   },
 });
+
+/** What commands mean before CLUSTER SEMANTICS 3, where it is not the same. */
+export const recordedCollections: readonly Command[] = collections.flatMap((command) => {
+  const run = DIFFERING[command.name];
+  return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];
+});
+
+/** Commands that are not there before CLUSTER SEMANTICS 3, and what is answered then. */
+export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map([
+  ["MDB.RENAME", new CommandFailure(`ERR MDB.RENAME ${FROM_THIRD}`)],
+]);

@@ -16,6 +16,10 @@ export function documentOf(argument: ByteString): BsonDocument {
 export const isJson = (argument: ByteString): boolean =>
   argument.startsWith("{") && (argument.length < 4 || argument.charCodeAt(3) > 1);
 
+/** Of a field or a command. */
+export const FROM_THIRD =
+  "means something from version 3 of what commands mean on: an administrator sends CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3";
+
 /** @param known  names of all fields that there may be @throws CommandFailure */
 export function specOf(argument: ByteString, known: readonly string[]): BsonDocument {
   const spec = documentOf(argument);
@@ -25,6 +29,12 @@ export function specOf(argument: ByteString, known: readonly string[]): BsonDocu
 
 export const unknownField = (name: ByteString): MongoFailure =>
   new MongoFailure(40415, `the field '${name}' is unknown here`);
+
+/** @throws CommandFailure  a field means something from CLUSTER SEMANTICS 3 on, and that has not come */
+export function refuseLater(spec: BsonDocument, names: readonly string[]): void {
+  const later = names.find((name) => spec.has(name));
+  if (later !== undefined) throw new MongoFailure(40415, `the field '${later}' ${FROM_THIRD}`);
+}
 
 export function documentAt(spec: BsonDocument, name: string): BsonDocument | undefined {
   const value = spec.get(name);
