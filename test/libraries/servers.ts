@@ -7,6 +7,7 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { startRedis } from "../support/redis-server.js";
+import { letIn, switchToThird } from "../support/signed-by-root.js";
 
 export interface Served extends AsyncDisposable {
   readonly port: number;
@@ -24,13 +25,23 @@ const startAlone = (flag: string, clients: "Redis" | "MongoDB") => async (): Pro
 
 /** The first of three that know each other and keep what is written. */
 async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
-  const app = makeKeyPair();
+  const [app, root] = [makeKeyPair(), makeKeyPair()];
   const ports = [await freePort(), await freePort(), await freePort()];
   const folders = ports.map(makeFolder);
   const daemons = await Promise.all(
     ports.map((own, number) =>
       startDaemon([
-        ...["-s", app.file, "-p", String(own), "--data", folders[number]?.path ?? "", ...knowsSecret],
+        ...[
+          "-s",
+          app.file,
+          "--root-key",
+          root.file,
+          "-p",
+          String(own),
+          "--data",
+          folders[number]?.path ?? "",
+          ...knowsSecret,
+        ],
         ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
         ...["--resp", "0", "--mongo", "0"],
       ]),
@@ -43,6 +54,8 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
     const info = await client.call("INFO", "replication");
     return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
   });
+  await letIn(first, root.privateKey);
+  await switchToThird(first, root.privateKey);
   return {
     port,
     async [Symbol.asyncDispose]() {

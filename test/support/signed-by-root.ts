@@ -1,0 +1,21 @@
+/** What an administrator of a test's daemons signs before they serve clients that do not sign. */
+import type { KeyObject } from "node:crypto";
+import { createClient } from "../../client/entry.js";
+import type { DaemonProcess } from "./daemon-process.js";
+
+async function send(daemon: DaemonProcess, root: KeyObject, ...commands: readonly string[]): Promise<void> {
+  await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key: root });
+  for (const command of commands) await client.call(command);
+}
+
+/** Lets a daemon's key in, by the command that its log shows. */
+export async function letIn(daemon: DaemonProcess, root: KeyObject): Promise<void> {
+  const line = await daemon.logged(({ msg }) =>
+    String(msg).includes("until an administrator signs this command"),
+  );
+  await send(daemon, root, String(line["command"]));
+}
+
+/** Has commands mean what they do by version 3. */
+export const switchToThird = (daemon: DaemonProcess, root: KeyObject): Promise<void> =>
+  send(daemon, root, "CLUSTER SEMANTICS 2", "CLUSTER SEMANTICS 3");
