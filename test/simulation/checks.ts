@@ -10,7 +10,7 @@ import { ringOf, shortId } from "./cast.js";
 import { isLeftBehind } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { isExcused } from "./stable-promises.js";
-import { namedBy } from "./unverifiable.js";
+import { namedBy, unverifiablePlaces } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 /** Why the daemons are not level yet; null: all have the same entries, on disk, and serve. */
@@ -31,7 +31,7 @@ export function unlevel(world: World): string | null {
     if (rotten > 0) return `${host.name} has ${rotten} rotten entries`;
     const held = heldOf(host, world);
     if (held.join("") !== expected) return differingPlaces(first, host);
-    const count = countOf(daemon.timeline.index);
+    const count = countOf(daemon.timeline.index) - orphanedBy(host, world).length;
     if (count !== held.length) return `${host.name} counts ${count} entries, and has ${held.length}`;
   }
   return null;
@@ -44,8 +44,25 @@ export function lostRotten({ disk }: Host, { honest }: World): Set<ByteString> {
 
 /** Places of what a host's state is to be made of. */
 function heldOf(host: Host, world: World): readonly ByteString[] {
+  const orphaned = new Set(orphanedBy(host, world));
+  return readableOf(host, world).filter((place) => !orphaned.has(place));
+}
+
+function readableOf(host: Host, world: World): readonly ByteString[] {
   const lost = lostRotten(host, world);
   return lost.size === 0 ? host.disk.held() : host.disk.held().filter((place) => !lost.has(place));
+}
+
+/**
+ * Entries of a host whose signers' keys were added by entries that are lost everywhere. They have no effect, and no other daemon can
+ * verify them.
+ */
+function orphanedBy(host: Host, world: World): readonly ByteString[] {
+  const { honest, settings } = world;
+  if (!settings.faults.has("rot")) return [];
+  const readable = new Set(honest.flatMap((one) => readableOf(one, world)));
+  const orphaned = new Set(unverifiablePlaces(readable, [], world));
+  return readableOf(host, world).filter((place) => orphaned.has(place));
 }
 
 /** Entries that a daemon counts. */
