@@ -193,7 +193,7 @@ test("the secret is stolen: another shuts the thief's daemon out, and a list of 
   await using thief = await startDaemon([...known, "--cluster-secret", at("stolen.secret")]);
   await thief.logged((line) => /other-secret|another --cluster-secret/.test(JSON.stringify(line)));
   await isOver();
-  await type("When it has happened", 0);
+  await type("Runbooks", 0);
 });
 
 /** The disk of a machine is full. */
