@@ -37,7 +37,11 @@ type Found = Pick<DaemonStatus, "address" | "ok" | "problems" | "remarks" | "pro
 export function sentencesOf(daemons: readonly Found[]): readonly Sentence[] {
   const found = daemons.flatMap(({ address, problems, remarks }): Sentence[] => [
     ...problems.map(({ text, fix }) => ({ text: `FAIL  ${address}: ${text}; ${fix}`, tone: "bad" as const })),
-    ...remarks.map(({ text, fix }) => ({ text: `WARN  ${address}: ${text}; ${fix}`, tone: "warn" as const })),
+    ...remarks.map(({ text, fix, severity }) =>
+      severity === "note"
+        ? { text: `NOTE  ${address}: ${text}; ${fix}`, tone: "plain" as const }
+        : { text: `WARN  ${address}: ${text}; ${fix}`, tone: "warn" as const },
+    ),
   ]);
   const progress = progressText(daemons);
   const waits = progress === null ? [] : [{ text: `WAIT  ${progress}`, tone: "warn" as const }];
@@ -58,7 +62,11 @@ export const progressText = (daemons: readonly Found[]): string | null =>
 
 /** As `progressText`, with what is wrong: all that `dbsync status --wait` waits for. */
 export const waitingText = (daemons: readonly Found[]): string | null =>
-  inOneLine(daemons, ({ problems, progress, remarks }) => [...problems, ...progress, ...remarks]);
+  inOneLine(daemons, ({ problems, progress, remarks }) => [
+    ...problems,
+    ...progress,
+    ...remarks.filter(({ severity }) => severity !== "note"),
+  ]);
 
 function inOneLine(daemons: readonly Found[], of: (daemon: Found) => readonly Problem[]): string | null {
   const parts = daemons.flatMap((daemon) => {

@@ -64,6 +64,7 @@ stands in --json.
 
 A line below the tables begins with FAIL for what is wrong, with WARN for what need not be wrong, or with WAIT for
 what ends by itself: daemons that start, catch up or take a snapshot. If there is none, all is well (exit code 0).
+NOTE is for what matters only if you use it, such as clients that do not sign.
 
 Examples:
   dbsync status

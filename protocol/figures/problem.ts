@@ -1,7 +1,7 @@
 /** The problems of a daemon, as dbsync doctor and the dashboard show them. */
 
-/** `problem`: needs an operator. `remark`: may be intended. `progress`: ends by itself. */
-export type Severity = "problem" | "remark" | "progress";
+/** `problem`: needs an operator. `remark`: may be intended. `note`: matters only to clients that may not exist. `progress`: ends by itself. */
+export type Severity = "problem" | "remark" | "note" | "progress";
 
 export interface Problem {
   readonly text: string;

@@ -137,6 +137,7 @@ type Add = (text: string, fix: string) => void;
 interface Adders {
   readonly bad: Add;
   readonly warn: Add;
+  readonly note: Add;
   readonly passing: Add;
 }
 
@@ -148,6 +149,7 @@ function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean
   return {
     bad: into(found.problems, "problem"),
     warn: into(found.remarks, "remark"),
+    note: into(found.remarks, "note"),
     passing: into(found.progress, "progress"),
   };
 }
@@ -243,7 +245,7 @@ function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad:
 /** Why it takes nothing although nothing has failed, and what is to be done about the list of members. */
 function diagnoseList(
   { unlisted, lists, joining, standstill, authorize }: DiagnosedTimeline,
-  { bad, warn, passing }: Adders,
+  { bad, note, passing }: Adders,
 ): void {
   if (standstill !== null) diagnoseStandstill(standstill, bad);
   if (unlisted !== null)
@@ -258,7 +260,7 @@ function diagnoseList(
     );
   // Not a failure: clients that sign are served, and the daemon may have no others.
   else if (authorize !== null)
-    warn(
+    note(
       "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
       `as administrator: dbsync send -k root-private.pem ${authorize}`,
     );

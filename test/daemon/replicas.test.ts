@@ -170,7 +170,8 @@ test("with administrators the gateway's writes are refused until one of them let
   using old = await RawClient.open(daemon.port);
   old.send(version1("INCR n"));
   assert.equal(await old.answer(), "", "closed without a word");
-  assert.match(JSON.stringify(daemon.log), new RegExp(`not-let-in.*${command}`));
+  const refusals = daemon.log.filter((line) => JSON.stringify(line).includes("not-let-in"));
+  assert.ok(JSON.stringify(refusals).includes(command), JSON.stringify(refusals));
   using administrator = await EnvelopeClient.open(daemon.port, root);
   await administrator.replies([command.split(" ")]);
   using again = await RawClient.open(daemon.port);

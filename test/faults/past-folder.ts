@@ -46,7 +46,8 @@ export function signPast(
 /** Some of what is recorded first is left as a snapshot only. */
 export async function makePastFolder(folder: string, { keys, retainMs, entries }: Past): Promise<void> {
   const signers = loadSigners(keys, SILENT);
-  const storage = await openStorage(double<Settings>({ data: folder, fsync: "always" }), SILENT);
+  const limits = double<Settings["limits"]>({ inlineWriteMicros: 0 });
+  const storage = await openStorage(double<Settings>({ data: folder, fsync: "always", limits }), SILENT);
   await keepGenesis(storage, signers.genesis);
   const snapshots = new SnapshotFiles(snapshotFolder(folder));
   const parts = { storage, snapshots, genesis: signers.makeRing, databases: DATABASES_DEFAULT, hash: hashOf };

@@ -22,7 +22,7 @@ const rows = [...Object.values(ALARMS), ...FINDINGS].flatMap(({ says }) => says)
 
 test("each sentence of dbsync status on what is bad has its row", () => {
   const source = readFileSync(join(repositoryRoot, "protocol/figures/timeline-problems.ts"), "utf8");
-  const sentences = [...source.matchAll(/\b(?:bad|warn|passing)\(\s*(?:`([^`]*)`|"([^"]*)")/g)].map(
+  const sentences = [...source.matchAll(/\b(?:bad|warn|note|passing)\(\s*(?:`([^`]*)`|"([^"]*)")/g)].map(
     ([, one, other]) => (one ?? other ?? "").replace(/\$\{[^}]*\}/g, "0"),
   );
   assert.ok(sentences.length > 20);
