@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 from bson import Binary, Decimal128, Int64, ObjectId
 from pymongo import ASCENDING, DESCENDING, MongoClient, ReturnDocument, UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
+from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, OperationFailure
 
 client = MongoClient("127.0.0.1", int(sys.argv[1]), tz_aware=True)
 client.drop_database("tutorial")
@@ -56,14 +56,22 @@ assert profiles.bulk_write([UpdateOne({"user_id": 211}, {"$set": {"a": 1}})]).mo
 assert sorted(profiles.index_information()) == ["_id_", "user_id_1"]
 assert sorted(db.list_collection_names()) == ["posts", "profiles"]
 assert "tutorial" in client.list_database_names()
-with client.start_session() as session:
-    posts.insert_one({"in": "a session"}, session=session)
+# A daemon with peers greets as one of several servers without sessions.
+if "logicalSessionTimeoutMinutes" in client.admin.command("hello"):
+    with client.start_session() as session:
+        posts.insert_one({"in": "a session"}, session=session)
+        try:
+            with session.start_transaction():
+                posts.insert_one({"in": "a transaction"}, session=session)
+            raise AssertionError("a transaction was taken")
+        except OperationFailure as problem:
+            assert problem.code == 20, problem
+else:
     try:
-        with session.start_transaction():
-            posts.insert_one({"in": "a transaction"}, session=session)
-        raise AssertionError("a transaction was taken")
-    except OperationFailure as problem:
-        assert problem.code == 20, problem
+        client.start_session()
+        raise AssertionError("a session was begun")
+    except ConfigurationError:
+        pass
 assert profiles.delete_many({}).deleted_count == 4
 profiles.drop()
 client.drop_database("tutorial")
