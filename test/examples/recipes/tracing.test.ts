@@ -7,6 +7,7 @@ import { createClient } from "../../../client/entry.js";
 import { type Span, type Tracer, traceCalls } from "../../../examples/recipes/tracing.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
+import { refusingAddress } from "../../support/free-port.js";
 
 interface Told {
   readonly name: string;
@@ -74,7 +75,7 @@ test("what a subscriber binds to a call's start is active in the call, and a bad
   const subscribers = { start: note, end: note, asyncStart() {}, asyncEnd() {}, error() {} };
   calls.start.bindStore(bound, () => "span");
   calls.subscribe(subscribers);
-  await using client = createClient({ servers: "127.0.0.1:1", key: false });
+  await using client = createClient({ servers: await refusingAddress(), key: false });
   await assert.rejects(client.call("GET k", { timeout: -1 }), /timeout/);
   calls.unsubscribe(subscribers);
   calls.start.unbindStore(bound);
