@@ -9,31 +9,31 @@ import { type Count, countComments, countPage, rateOf } from "./words.js";
 
 /** Folder → replaced words per 1,000 words of comments, at most. The goal is 3 for all. */
 const COMMENTS_MAX: Readonly<Record<string, number>> = {
-  bench: 18,
-  cli: 18,
-  client: 24,
+  bench: 17,
+  cli: 17,
+  client: 22,
   cluster: 30,
-  daemon: 27,
-  dashboard: 26,
+  daemon: 13,
+  dashboard: 6,
   engine: 28,
-  examples: 40,
+  examples: 38,
   keys: 1,
   listeners: 29,
-  net: 30,
+  net: 27,
   options: 20,
-  protocol: 17,
+  protocol: 12,
   proxy: 23,
-  store: 14,
-  test: 21,
-  timeline: 20,
+  store: 13,
+  test: 20,
+  timeline: 19,
 };
 
 /** Group of pages → which files, and replaced words per 1,000, at most. The goal is 2 for all. */
 const PAGES: Readonly<Record<string, { readonly files: RegExp; readonly max: number }>> = {
-  "user pages": { files: /^(README|install|SECURITY)\.md$|^docs\/(?!glossary)[^/]+\.md$/, max: 12 },
-  "decision pages": { files: /^docs\/decisions\//, max: 16 },
-  "pages for developers": { files: /^CONTRIBUTING\.md$|^(?!docs\/)[^/]+\/.*\.md$/, max: 17 },
-  "the change log": { files: /^CHANGELOG\.md$/, max: 9 },
+  "user pages": { files: /^(README|install|SECURITY)\.md$|^docs\/(?!glossary)[^/]+\.md$/, max: 9.5 },
+  "decision pages": { files: /^docs\/decisions\//, max: 14.5 },
+  "pages for developers": { files: /^CONTRIBUTING\.md$|^(?!docs\/)[^/]+\/.*\.md$/, max: 12 },
+  "the change log": { files: /^CHANGELOG\.md$/, max: 8 },
 };
 
 const LINES_SHOWN = 20;
