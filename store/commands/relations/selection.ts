@@ -1,9 +1,10 @@
 /** Rows that meet a condition; of a table by an index where the condition demands a value of a column. */
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
 import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled.js";
-import { leadingEqualities } from "./equalities.js";
+import { demandsOf, leadingEqualities } from "./equalities.js";
 import { type Evaluation, lookAt, spend } from "./evaluation.js";
 import {
   isText,
@@ -28,11 +29,17 @@ export function* selected(
   const demand =
     table === null || table.size < INDEXED_ROWS_MIN
       ? null
-      : demanded(columns, where, evaluation, (place) => table.isUnique(place));
+      : demanded(columns, where, evaluation, {
+          size: table.size,
+          isUnique: (place) => table.isUnique(place),
+        });
   const candidates =
     table === null || demand === null
       ? relation.rows
-      : (yield* table.equal(demand.place, demand.value)).map((number) => table.row(number));
+      : (yield* numbersOf(demand, (value) => table.equal(demand.place, value))).map((number) =>
+          table.row(number),
+        );
+  if (demand !== null) lookAt(evaluation, demand.values.length - 1);
   spend(evaluation, candidates.length);
   countCalculated(evaluation, candidates.length, [where]);
   const rows = yield* filtered(candidates, holds, rowsAStep([where]));
@@ -84,15 +91,17 @@ export function matching(
   const demand =
     where === null || table.size < INDEXED_ROWS_MIN
       ? null
-      : demanded(columns, where, evaluation, (place) => table.columns[place]?.uniqueness !== "none");
-  lookAt(evaluation, demand === null ? table.size : 0);
+      : demanded(columns, where, evaluation, {
+          size: table.size,
+          isUnique: (place) => table.columns[place]?.uniqueness !== "none",
+        });
+  lookAt(evaluation, demand === null ? table.size : demand.values.length - 1);
   const candidates =
     demand === null
       ? table.numbered()
-      : table
-          .index(demand.place)
-          .equal(demand.value)
-          .map((number) => [number, table.row(number)] as const);
+      : finish(numbersOf(demand, (value) => equalIn(table, demand.place, value))).map(
+          (number) => [number, table.row(number)] as const,
+        );
   const count = demand === null ? table.size : (candidates as readonly unknown[]).length;
   if (where !== null) countCalculated(evaluation, count, [where]);
   for (const [number, row] of candidates) {
@@ -110,8 +119,59 @@ export interface Demand {
   readonly value: Scalar;
 }
 
-/** Returns the first demand, in the standard form the first one of a column without equal values if there is one; null: there is none. */
+/** Values of which a column must equal one. */
+interface Choice {
+  readonly place: number;
+  readonly values: readonly Scalar[];
+}
+
+interface Indexed {
+  readonly size: number;
+  isUnique(place: number): boolean;
+}
+
+/** Returns the numbers of the rows with one of the values, rising. @param equal  finds those of one value */
+function* numbersOf(
+  { values }: Choice,
+  equal: (value: Scalar) => Generator<void, readonly number[]>,
+): Generator<void, readonly number[]> {
+  if (values.length === 1) return yield* equal(values[0] as Scalar);
+  const found = new Set<number>();
+  for (const [i, value] of values.entries()) {
+    for (const number of yield* equal(value)) found.add(number);
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+// biome-ignore lint/correctness/useYield: what writes finds its rows in one step
+function* equalIn(table: Table, place: number, value: Scalar): Generator<void, readonly number[]> {
+  return table.index(place).equal(value);
+}
+
+/**
+ * Returns the first demand, in the standard form the first one of a column without equal values if there is one; else the first list of fewer
+ * values than the table has rows; null: there is none.
+ */
 function demanded(
+  columns: readonly RelationColumn[],
+  where: Expression,
+  evaluation: Evaluation,
+  table: Indexed,
+): Choice | null {
+  const found = equalityDemanded(columns, where, evaluation, (place) => table.isUnique(place));
+  if (found !== null) return { place: found.place, values: [found.value] };
+  for (const part of demandsOf(where, evaluation.form).parts) {
+    if (part.kind !== "in" || part.isNegated || part.operand.kind !== "column") continue;
+    if (part.list.length === 0 || part.list.length >= table.size || isText(part.operand, columns)) continue;
+    const values = part.list.map((each) => constantOf(each, evaluation));
+    if (values.every((value) => value !== undefined))
+      return { place: placeOf(part.operand, columns, evaluation), values };
+  }
+  return null;
+}
+
+function equalityDemanded(
   columns: readonly RelationColumn[],
   where: Expression,
   evaluation: Evaluation,

@@ -435,6 +435,32 @@ test("in, between and like know unknown values, and like escapes", () => {
   refused("select 'a' like 'a' escape ''", /escape takes one character/);
 });
 
+test("rows of a list of values are found by an index, in their order and each once", () => {
+  done("create table n (k number, s text:number)");
+  const values = Array.from(
+    { length: 60 },
+    (_, i) => `(${(i * 7) % 20}, ${i % 3 === 0 ? "null" : i % 3 === 1 ? `'${i % 5}'` : i % 5})`,
+  );
+  done(`insert into n values ${values.join(", ")}`);
+  const lists = ["1", "3, 1, 3, 2", "null, 5", "'4', 4, 'x'", "19, -1, 1e9", "2, 40, ''"];
+  for (const column of ["k", "s"])
+    for (const list of lists) {
+      const either = list
+        .split(", ")
+        .map((value) => `${column} = ${value}`)
+        .join(" or ");
+      const found = rows(`select * from n where ${column} in (${list})`);
+      assert.deepEqual(found, rows(`select * from n where ${either}`), `${column} in (${list})`);
+      assert.deepEqual(
+        rows(`select * from n where k >= 0 and ${column} in (${list}) and not k is null`),
+        found,
+      );
+    }
+  assert.equal(shown(sql("update n set k = 100 where k in (1, 2, 2)")), ":6");
+  assert.equal(shown(sql("delete from n where k in (?, ?) and s is null", "100", "3")), ":3");
+  assert.deepEqual(rows("select count(*) from n where k in (1, 2)"), [[0]]);
+});
+
 test("a like that would take seconds is refused", () => {
   done("create table l (s text)");
   const text = "a".repeat(10_000);
