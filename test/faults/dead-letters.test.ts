@@ -22,9 +22,9 @@ test("a write of a daemon that was cut off is a dead letter once it has another'
   const commands = Array.from({ length: COMMANDS }, (_, i) => ["SET", `n:${i % 300}`, String(i)]);
   const entries = signPast(trio.app, keys, { until: Date.now() - 3 * DAY_MS, commands });
   for (const index of [0, 1]) await makePastFolder(trio.folder(index), { keys, retainMs: HOUR_MS, entries });
-  // Alone, three days ago.
+  // Alone, more than a day before the others' entries: no sum of a snapshot covers both, so it is certain that this write is missing.
   const own = ["-p", String(trio.ports[2]), "-s", trio.app.file, "--root-key", trio.root.file];
-  const env = { CLOCK_OFF_MS: String(-3 * DAY_MS - 4 * HOUR_MS) };
+  const env = { CLOCK_OFF_MS: String(-4 * DAY_MS - 4 * HOUR_MS) };
   const alone = await startDaemon([...own, "--data", trio.folder(2)], { program: clockOff, env });
   {
     await using client = trio.client([2]);

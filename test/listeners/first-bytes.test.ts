@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
-import { OPTIONS } from "../../options/table.js";
-import { makeFolder, startReplica } from "../daemon/replicas.js";
+import { makeFolder, type RunningReplica, startReplica } from "../daemon/replicas.js";
 import { answerUntilClosed, clientHello } from "../support/client-hello.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { startDaemon } from "../support/daemon-process.js";
 import { RedisConnection } from "../support/redis-connection.js";
 
 /** By listener, lines each of which would write. */
@@ -18,23 +17,18 @@ const WRITES = {
 type Name = keyof typeof WRITES;
 const NAMES = Object.keys(WRITES) as Name[];
 
-let daemon: DaemonProcess;
+let replica: RunningReplica;
 before(async () => {
-  daemon = await startDaemon(NAMES.flatMap((name) => [`--${name}`, "0"]));
+  replica = await startReplica({ args: NAMES.flatMap((name) => [`--${name}`, "0"]) });
 });
-after(async () => await daemon[Symbol.asyncDispose]());
+after(async () => await replica[Symbol.asyncDispose]());
 
-async function portOf(name: Name): Promise<number> {
-  return (await daemon.logged(({ msg }) => msg === `serving ${OPTIONS[name].clients} clients`))[
-    "port"
-  ] as number;
-}
+const portOf = (name: Name): number => replica.daemon.userAddress(name)?.port ?? 0;
 
-const answerTo = async (name: Name, bytes: Buffer | string) =>
-  await answerUntilClosed(await portOf(name), bytes);
+const answerTo = async (name: Name, bytes: Buffer | string) => await answerUntilClosed(portOf(name), bytes);
 
 async function keysOf(): Promise<number> {
-  using client = await RedisConnection.open(await portOf("resp"));
+  using client = await RedisConnection.open(portOf("resp"));
   client.queue(["DBSIZE"]);
   const [reply] = await client.flush();
   return reply?.kind === "integer" ? Number(reply.value) : Number.NaN;

@@ -68,8 +68,8 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: no bound in the fold from version 2 on",
     file: "store/semantics.js",
-    find: "CommandIndex(commands, PRODUCED_MAX)",
-    replace: "CommandIndex(commands)",
+    find: "CommandIndex(rowsWith(relationsBy(2)), PRODUCED_MAX,",
+    replace: "CommandIndex(rowsWith(relationsBy(2)), undefined,",
     test: ADMISSION,
   },
   {

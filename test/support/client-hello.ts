@@ -21,10 +21,10 @@ export async function clientHello(lines: string): Promise<Buffer> {
   return hello;
 }
 
-/** What a listener answers to some bytes until it closes the connection. */
+/** Sends bytes and the end of the stream. @returns what a listener answers until it closes the connection */
 export async function answerUntilClosed(port: number, bytes: Buffer | string): Promise<string> {
   const socket = connect({ host: "127.0.0.1", port });
   socket.on("error", () => {});
-  socket.write(bytes);
+  socket.end(bytes);
   return await text(socket).catch(() => "");
 }

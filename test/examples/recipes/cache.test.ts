@@ -85,7 +85,10 @@ test("what was made of data that have changed since is not kept, though its make
   cut.areApart = true;
   const slow = new Slow();
   await fillWhileChanged(cut, reading, changing, slow);
+  const deletedBefore = Date.now() + 1;
   await changing.send("DEL naive");
+  // A date of its own: of two writes of one millisecond either may be the last.
+  await cut.trio.until("a millisecond has passed", async () => Date.now() > deletedBefore);
   await reading.send("SET naive old");
   assert.equal(await reading.send("GET cache:page"), '"old"', "so it is there for now");
   await cut.heal();

@@ -75,6 +75,11 @@ test("documents are equal on three daemons, whoever wrote what where, and after 
     await until("all have the document", async () =>
       (await Promise.all(daemons.map(readAll))).every((all) => /"k":/.test(all)),
     );
+    // A daemon that is not live yet refuses signed writes.
+    for (const one of daemons) {
+      await using client = createClient({ servers: `127.0.0.1:${one.port}`, key: app.privateKey });
+      await until("signed writes are taken", () => client.send("SET ready 1").then(Boolean, () => false));
+    }
     const acknowledged: string[] = [];
     const ofKilled: string[] = [];
     const note = (entry: string) => void acknowledged.push(entry);
