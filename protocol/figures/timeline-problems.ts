@@ -285,7 +285,7 @@ function diagnoseMember(
   { isStarting, standing }: { readonly isStarting: boolean; readonly standing: Standing },
   { bad, warn, passing }: Adders,
 ): void {
-  const { address, id, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
+  const { address, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
   const isNew = isStarting && member.lastHeard === null;
   if (listed === false) {
     warn(`${address} is not on the list of members`, "take it out of peer; or dbsync members add it");
@@ -295,12 +295,12 @@ function diagnoseMember(
     // What that daemon's own line says already.
     if (standing === "away" && isUnanswered(trouble)) return;
     if ((isNew || standing === "busy") && isUnanswered(trouble)) {
-      passing(`it connects to its member ${address}`, cureOf(trouble ?? "", { address, id }));
+      passing(`it connects to its member ${address}`, cureOf(trouble ?? "", member));
       return;
     }
     bad(
       `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
-      cureOf(trouble ?? "", { address, id }),
+      cureOf(trouble ?? "", member),
     );
     return;
   }
@@ -344,7 +344,7 @@ function diagnoseMirror(
 }
 
 /** What helps where a member is not reached. @param trouble  as daemon/peers says it */
-function cureOf(trouble: string, { address, id }: Pick<MemberReport, "address" | "id">): string {
+function cureOf(trouble: string, { address, id }: MemberReport): string {
   if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
     return "start both with the same --cluster-secret";
   if (/^it says: no-peers\b/.test(trouble)) return "there, name this daemon in --peer too";

@@ -152,11 +152,7 @@ const QUERY_FAILURE = 2;
  * @param length  of that document
  * @param isError  whether it says why the command was refused
  */
-export function answerHead(
-  { id, kind }: Pick<MongoMessage, "id" | "kind">,
-  length: number,
-  isError = false,
-): Buffer {
+export function answerHead(id: number, kind: MongoMessage["kind"], length: number, isError = false): Buffer {
   const isQuery = kind === "query";
   const head = Buffer.alloc(HEAD_BYTES + (isQuery ? 20 : 5));
   head.writeInt32LE(head.length + length, 0);

@@ -7,9 +7,7 @@
 import type { ByteString } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { RespReader } from "../resp/resp-reader.js";
-import { type EnvelopeHeader, readStart, SEQ_MAX, signerOf } from "./envelope.js";
-
-export type EnvelopeHead = Pick<EnvelopeHeader, "key" | "at" | "seq">;
+import { type EnvelopeHead, readStart, SEQ_MAX, signerOf } from "./envelope.js";
 
 /** Strings of an array that stands before the date: those of `if`. */
 const ARRAY_MAX = 3 * 1024;

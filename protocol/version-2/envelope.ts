@@ -32,15 +32,19 @@ export interface Condition {
   readonly writer: ByteString;
 }
 
-/** What stands in the header; docs/protocol-v2.md lists the fields. Hashes are raw bytes. */
-export interface EnvelopeHeader {
-  /** SHA-256 of the signer's SubjectPublicKeyInfo; NO_KEY: nobody has signed it. */
+/** The fields of a header that identify the signer and the date. */
+export interface EnvelopeHead {
+  /** SHA-256 of the signer's SubjectPublicKeyInfo; NO_KEY: the envelope is not signed. */
   readonly key: ByteString;
-  /** The audience; NO_KEY: daemons without keys. */
-  readonly cluster: ByteString;
   /** Milliseconds since 1970, by the sender's corrected clock. */
   readonly at: number;
   readonly seq: number;
+}
+
+/** The header of an envelope; docs/protocol-v2.md lists the fields. Hashes are raw bytes. */
+export interface EnvelopeHeader extends EnvelopeHead {
+  /** The audience; NO_KEY: daemons without keys. */
+  readonly cluster: ByteString;
   readonly nonce: ByteString;
   readonly db: number;
   /** Whether the whole envelope is one unit. */

@@ -24,9 +24,9 @@ export function refusedAnswer(
 }
 
 /** The whole message. */
-export function written(request: Pick<MongoMessage, "id" | "kind">, answer: ByteString): ByteString {
+export function written({ id, kind }: MongoMessage, answer: ByteString): ByteString {
   const isError = answer.startsWith(REFUSED, LENGTH_BYTES);
-  return `${bytesOf(answerHead(request, answer.length, isError))}${answer}`;
+  return `${bytesOf(answerHead(id, kind, answer.length, isError))}${answer}`;
 }
 
 /** Whether a message says that something is wrong. */
@@ -34,4 +34,4 @@ export function isRefused(message: ByteString): boolean {
   return [...HEADS].some((head) => message.startsWith(REFUSED, head + LENGTH_BYTES));
 }
 
-const HEADS = (["message", "query"] as const).map((kind) => answerHead({ id: 0, kind }, 0).length);
+const HEADS = (["message", "query"] as const).map((kind) => answerHead(0, kind, 0).length);
