@@ -30,13 +30,12 @@ export interface JudgeOptions {
   readonly table?: CommandIndex;
 }
 
-export class KeyRing {
+export class KeyRing implements Ring {
   /** How often a record was put in, or in another's place. */
   changes = 0;
   readonly #hash: (bytes: ByteString) => ByteString;
   readonly #changed: ((record: KeyRecord) => void) | null;
   readonly #records = new Map<ByteString, KeyRecord>();
-  readonly #face: Ring;
   /** Keys that units have named, in the ring or not. */
   named: NamedKeys;
   /** What this release knows. */
@@ -64,15 +63,6 @@ export class KeyRing {
     this.#table = this.table ?? this.known.newest;
     this.named = new NamedKeys(parts.hash);
     this.#changed = parts.changed ?? null;
-    this.#face = {
-      find: (id) => this.find(id),
-      all: () => this.all(),
-      add: (request, unit) => this.#add(request, unit),
-      setRules: (record, rules) => this.#setRules(record, rules),
-      revoke: (record, at) => this.#revoke(record, at),
-      dryRun: (record, argv, at) => this.#dryRun(record, argv, at),
-      setSemantics: (number) => this.#setSemantics(number),
-    };
   }
 
   /**
@@ -202,7 +192,7 @@ export class KeyRing {
     if (run === undefined) throw new Error(`${command.name} is no command on keys`);
     try {
       const { at, db, id } = unit;
-      return run(this.#face, argv, { at, db, id, signer });
+      return run(this, argv, { at, db, id, signer });
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;
@@ -214,7 +204,7 @@ export class KeyRing {
     return false;
   }
 
-  #add({ text, rules, ...wanted }: KeyRequest, { signer, at }: KeyUnit): KeyRecord {
+  add({ text, rules, ...wanted }: KeyRequest, { signer, at }: KeyUnit): KeyRecord {
     const spki = spkiOfText(text);
     const facts = readSpki(spki);
     const id = this.#hash(spki);
@@ -243,20 +233,20 @@ export class KeyRing {
     });
   }
 
-  #setRules(record: KeyRecord, rules: readonly ByteString[]): void {
+  setRules(record: KeyRecord, rules: readonly ByteString[]): void {
     if (record.revokedAt !== null) throw custom("ERR this key was revoked: no rules will let it in again");
     const acl = new Acl(rules, this.#table);
     if (isEqual(acl.rules, record.rules)) return;
     this.#change({ ...record, acl, rules: acl.rules });
   }
 
-  #revoke(record: KeyRecord, at: number): void {
+  revoke(record: KeyRecord, at: number): void {
     if (record.revokedAt !== null) return;
     this.#change({ ...record, revokedAt: at });
   }
 
   /** Rules say the same as before, of the rows that count from here on. */
-  #setSemantics(number: number): void {
+  setSemantics(number: number): void {
     const next = this.semantics + 1;
     if (number !== next)
       throw custom(
@@ -288,7 +278,7 @@ export class KeyRing {
     return record;
   }
 
-  #dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null {
+  dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null {
     const state = validity(record, at);
     if (state !== "valid") return `this key is ${state.replaceAll("-", " ")}`;
     return this.judge(record, [argv], { conditions: null })?.text ?? null;

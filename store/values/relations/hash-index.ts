@@ -54,8 +54,16 @@ export class HashIndex {
   *prepareFor(value: Cell | boolean): Generator<void, void> {
     if (typeof value === "string" || value === null || this.#textNumbers !== null) return;
     const before = this.#changes;
-    const made = yield* this.#textsByNumber(() => this.#changes !== before);
-    if (made !== null) this.#textNumbers ??= made;
+    const making = this.#textsByNumber();
+    for (;;) {
+      const step = making.next();
+      if (step.done === true) {
+        this.#textNumbers ??= step.value;
+        return;
+      }
+      yield;
+      if (this.#changes !== before) return;
+    }
   }
 
   /** A row whose cell is the same value of the same type; undefined: there is none. */
@@ -66,12 +74,12 @@ export class HashIndex {
   }
 
   #byNumber(): ReadonlyMap<number, Bucket> {
-    this.#textNumbers ??= finish(this.#textsByNumber(() => false)) as Map<number, Bucket>;
+    this.#textNumbers ??= finish(this.#textsByNumber());
     return this.#textNumbers;
   }
 
-  /** Returns null if the rows have changed between two steps. */
-  *#textsByNumber(hasChanged: () => boolean): Generator<void, Map<number, Bucket> | null> {
+  /** The rows must not change between two steps. */
+  *#textsByNumber(): Generator<void, Map<number, Bucket>> {
     const found = new Map<number, number[]>();
     let done = 0;
     for (const [text, bucket] of this.#texts) {
@@ -79,16 +87,13 @@ export class HashIndex {
       const rows = found.get(number);
       if (rows === undefined) found.set(number, [...rowsOf(bucket)]);
       else for (const row of rowsOf(bucket)) rows.push(row);
-      if (++done % STEP_ITEMS !== 0) continue;
-      yield;
-      if (hasChanged()) return null;
+      if (++done % STEP_ITEMS === 0) yield;
     }
     const made = new Map<number, Bucket>();
     // Put among the others one by one, the rows of many texts for one number would take a time that grows with their square.
     for (const [number, rows] of found) {
       made.set(number, rows.length === 1 ? (rows[0] as number) : yield* sortedNumbers(rows));
       if (++done % STEP_ITEMS === 0) yield;
-      if (hasChanged()) return null;
     }
     return made;
   }
