@@ -48,7 +48,7 @@ function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Ex
 /** Bytes that its value will take about, by some of its elements; null: Redis is to have no such key. */
 export function expectedBytes(mirrored: MirrorKey, database: Database, now: number): number | null {
   const expected = expectedOf(mirrored, database, now);
-  return expected === null ? null : estimatedBytes({ key: mirrored.key, ...expected }, SAMPLES);
+  return expected === null ? null : estimatedBytes(mirrored.key, expected.value, expected.expire, SAMPLES);
 }
 
 /** @param now  milliseconds since 1970 */

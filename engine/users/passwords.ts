@@ -16,7 +16,7 @@ export function hashOf(password: ByteString): Buffer {
 }
 
 export const wrongWord = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
-  new WrongRule(problem, { modifier, problem, mistake });
+  new WrongRule(problem, modifier, problem, mistake);
 
 /**
  * `>password`, `#hash`; `<password` and `!hash` take one away.

@@ -9,7 +9,7 @@ import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope
 import { custom, echoed, syntaxError } from "../arguments/errors.js";
 import type { Unit } from "../keyspace/unit.js";
 import { describe, describeFully, type KeyRecord, type Role } from "../rights/key-record.js";
-import { type Command, family, type Row } from "../rows/command.js";
+import { type Command, type CommandDescription, family, type Row } from "../rows/command.js";
 import { none } from "../rows/key-spec.js";
 
 /** What KEY ADD and CLUSTER ADD ask for. */
@@ -45,7 +45,9 @@ export interface KeyUnit extends Unit {
 
 type KeyHandler = (ring: Ring, argv: readonly ByteString[], unit: KeyUnit) => Reply;
 
-type KeyRow = Pick<Row, "arity" | "complexity" | "summary"> & { readonly run: KeyHandler };
+interface KeyRow extends CommandDescription {
+  readonly run: KeyHandler;
+}
 
 /** Of what commands mean. */
 const VERSION = /^[1-9]\d{0,8}$/;

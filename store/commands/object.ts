@@ -126,5 +126,5 @@ function usage(data: Data, argv: readonly ByteString[]): Reply {
   const { value } = entry;
   const sampled = samples === 0 ? Number.POSITIVE_INFINITY : samples;
   if (typeof value !== "string") data.effort.work(SAMPLED_STEPS * Math.min(value.size, sampled));
-  return integer(estimatedBytes(entry, sampled));
+  return integer(estimatedBytes(entry.key, value, entry.expire, sampled));
 }

@@ -6,7 +6,14 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { custom } from "../arguments/errors.js";
-import { type Command, type CommandTable, family, type Row } from "../rows/command.js";
+import {
+  type Command,
+  type CommandDescription,
+  type CommandTable,
+  type Flag,
+  family,
+  type Row,
+} from "../rows/command.js";
 import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js";
 
 /** Where the command of TIMELINE GET begins. */
@@ -21,15 +28,18 @@ export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[
   return argv.slice(PAST_COMMAND_AT);
 }
 
-type TimelineRow = Pick<Row, "arity" | "complexity" | "summary" | "keys"> & Partial<Pick<Row, "flags">>;
+interface TimelineRow extends CommandDescription {
+  readonly keys: KeySpec;
+  readonly flags?: readonly Flag[];
+}
 
-/** @param table  that these rows stand in themselves: not yet complete when they are made */
-export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] => {
+/** @param find  of the table that these rows become part of, which is not complete when they are made */
+export const timeline = (find: CommandTable["find"]): readonly Command[] => {
   /** Those of the command that is asked of the past. */
   const pastKeys: KeySpec = (argv) => {
     const past = argv.slice(PAST_COMMAND_AT);
     const [name, subcommand] = past;
-    const command = table.find(`${name}|${subcommand}`) ?? table.find(name ?? "");
+    const command = find(`${name}|${subcommand}`) ?? find(name ?? "");
     // Others are not run, this one in itself among them.
     return command?.reads ? touchesOf(command.keys, past) : [];
   };

@@ -15,7 +15,7 @@ import { BLOCK_MAX } from "../values/streams/stream-block.js";
 import { STREAM_ID_MAX } from "../values/streams/stream-id.js";
 import { isPackable, PACKED_ELEMENTS_MAX } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
-import { type Entry, NO_EXPIRY } from "./keyspace.js";
+import { NO_EXPIRY } from "./keyspace.js";
 
 /** Bytes of a string beside its characters, of a reference, of a place in a hash table (of which a part is empty). */
 const STRING_HEAD = 16;
@@ -50,10 +50,7 @@ const DOCUMENT_KEY = 2 * REFERENCE;
  * Bytes, with the key's own.
  * @param samples  how many elements are looked at; the others are taken to be alike
  */
-export function estimatedBytes(
-  { key, value, expire }: Pick<Entry, "key" | "value" | "expire">,
-  samples: number,
-): number {
+export function estimatedBytes(key: ByteString, value: Value, expire: number, samples: number): number {
   return stringBytes(key) + ENTRY + (expire === NO_EXPIRY ? 0 : EXPIRY) + valueBytes(value, samples);
 }
 

@@ -60,10 +60,7 @@ export class WrongRule extends CommandFailure {
   /** In Redis's words; null: Redis takes it, or has no words for it. */
   readonly mistake: keyof typeof RULE_MISTAKES | null;
 
-  constructor(
-    said: string,
-    { modifier, problem, mistake }: Pick<WrongRule, "modifier" | "problem" | "mistake">,
-  ) {
+  constructor(said: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {
     super(`ERR ${said}`);
     this.problem = problem;
     this.mistake = mistake;
@@ -72,7 +69,7 @@ export class WrongRule extends CommandFailure {
 }
 
 const wrongRule = (text: ByteString, problem: string, mistake: WrongRule["mistake"] = "syntax") =>
-  new WrongRule(`rule '${echoed(text)}': ${problem}`, { modifier: text, problem, mistake });
+  new WrongRule(`rule '${echoed(text)}': ${problem}`, text, problem, mistake);
 
 /**
  * Reads rules from left to right.
@@ -121,7 +118,7 @@ function parseSelector(words: readonly ByteString[], table: CommandTable): Rule 
   } catch (failure) {
     if (!(failure instanceof WrongRule)) throw failure;
     const { problem, mistake, message } = failure;
-    throw new WrongRule(message.replace(/^ERR /, ""), { modifier: `(${words.join(" ")})`, problem, mistake });
+    throw new WrongRule(message.replace(/^ERR /, ""), `(${words.join(" ")})`, problem, mistake);
   }
 }
 

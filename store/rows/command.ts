@@ -34,9 +34,15 @@ export type Flag =
  */
 export type Handler = (data: Data, argv: readonly ByteString[], unit: Unit) => Reply;
 
-export interface Row {
-  /** Arguments with the name; negative: at least so many. */
+/** What the documentation says of a command. */
+export interface CommandDescription {
+  /** The number of arguments with the name; negative: the minimum. */
   readonly arity: number;
+  readonly summary: string;
+  readonly complexity: string;
+}
+
+export interface Row extends CommandDescription {
   readonly flags: readonly Flag[];
   readonly keys: KeySpec;
   /** Whether `keys` may name keys of databases other than the unit's that it writes. */
@@ -45,8 +51,6 @@ export interface Row {
   readonly places?: readonly [first: number, last: number, step: number];
   /** Redis version that introduced it. */
   readonly since: string;
-  readonly summary: string;
-  readonly complexity: string;
   /** The name of another row, which a call is of by its arguments; null: it is this one's. Told from their bytes alone. */
   readonly otherRow?: (argv: readonly ByteString[]) => string | null;
   /** ACL categories besides those that family and flags give. */

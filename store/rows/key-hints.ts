@@ -151,7 +151,7 @@ function usesOf(touches: readonly Touch[], flags: string | undefined): readonly 
 }
 
 /** What the permission says: `access` if a key's data are told, `update` if it may be changed. */
-function derived(use: Pick<Touch, "access" | "needs"> | undefined): readonly string[] {
+function derived(use: KeyRange | Touch | undefined): readonly string[] {
   if (use === undefined) return [];
   const answers = permissionFor({ db: null, key: null, ...use }).includes("R");
   if (use.access === "read") return answers ? ["RO", "access"] : ["RO"];

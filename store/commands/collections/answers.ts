@@ -2,8 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import { finish, mappedInSteps } from "../../../protocol/steps.js";
-import { BYTES_A_STEP } from "../../keyspace/effort.js";
-import type { Data } from "../../keyspace/mutators.js";
+import { BYTES_A_STEP, type Effort } from "../../keyspace/effort.js";
 import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { isJson } from "../../queries/bson/spec.js";
 import type { Handler } from "../../rows/command.js";
@@ -31,19 +30,15 @@ export const WRITTEN_STEPS = 20;
 const JSON_STEPS = 30;
 
 /** Counts and returns documents as they were asked for. @param documents  as BSON @throws TooMuch */
-export function answeredAll(
-  documents: readonly ByteString[],
-  asked: ByteString,
-  data: Pick<Data, "effort">,
-): Reply {
-  return finish(answeringAll(documents, asked, data));
+export function answeredAll(documents: readonly ByteString[], asked: ByteString, effort: Effort): Reply {
+  return finish(answeringAll(documents, asked, effort));
 }
 
 /** The same, in steps. */
 export function* answeringAll(
   documents: readonly ByteString[],
   asked: ByteString,
-  { effort }: Pick<Data, "effort">,
+  effort: Effort,
 ): Generator<void, Reply> {
   if (!isJson(asked)) return array(yield* mappedInSteps(documents, bulk));
   const written = (bytes: ByteString) => {

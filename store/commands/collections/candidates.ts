@@ -6,7 +6,7 @@ import { isOperators } from "../../queries/bson/filter.js";
 import { costOf, looked, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import type { Collection } from "../../values/collections/collection.js";
+import type { Collection, CollectionReading } from "../../values/collections/collection.js";
 import type { CollectionIndex } from "../../values/collections/collection-index.js";
 import { numbersIn, ordering, rangeFor } from "./index-ranges.js";
 
@@ -20,7 +20,7 @@ export interface Found {
 }
 
 /** A collection as it is, or as it was. */
-export type Documents = Pick<Collection, "numbered" | "document">;
+export type Documents = Collection | CollectionReading;
 
 /** A filter, and which documents are expired, as if they were not there. */
 export interface SeenFilter extends Filter {
@@ -96,7 +96,7 @@ export function* byRange(
 ): Generator<void, Candidates | null> {
   const range = rangeFor(collection, query);
   if (range === null) return null;
-  yield* ordering(collection, range.index, work);
+  yield* ordering(collection, range.index, work.effort);
   if (!isCurrent()) return null;
   const most = Math.max(STEP_ITEMS, collection.size * LARGE_PART);
   const numbers = yield* takenInSteps(numbersIn(range), most, isCurrent);

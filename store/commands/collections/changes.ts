@@ -61,7 +61,7 @@ export function placeOf(
     data,
     namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""),
     at: unit.at,
-    work: workOf(data),
+    work: workOf(data.effort),
     readings,
     operators,
     variables: NO_VARIABLES,
@@ -203,7 +203,7 @@ function foundBy(place: Place, query: BsonDocument, most: number, steps = 0): re
 export function finding(place: Place, query: BsonDocument, most: number, steps = 0): Findings {
   const { data, namespace, work } = place;
   // A filter that is wrong is so without documents too.
-  const general = filterOf(query, place);
+  const general = filterOf(query, work, place);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
   const isCurrent = isAsRead(place, collection);
@@ -274,11 +274,11 @@ function* findingInSteps(
 }
 
 /** Whether a collection is as the command has begun to read it. */
-export const isAsRead = ({ readings }: Pick<Place, "readings">, collection: Collection): boolean =>
+export const isAsRead = ({ readings }: Place, collection: Collection): boolean =>
   readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true;
 
 /** Returns the documents of a collection: of a command that reads in steps as they are when it begins, whatever changes later. */
-export function documentsAt({ readings }: Pick<Place, "readings">, collection: Collection): Documents {
+export function documentsAt({ readings }: Place, collection: Collection): Documents {
   if (readings === null) return collection;
   const known = readings.find((one) => one.collection === collection);
   if (known !== undefined) return known;

@@ -171,5 +171,5 @@ export function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
   const held = collectionAt(data, namespace);
   if (held === undefined) throw missing(namespace);
   if (asked !== "" && !isJson(asked)) specOf(asked, []);
-  return answeredAll([ID_INDEX, ...held.value.specs].map(indexBytes), asked, data);
+  return answeredAll([ID_INDEX, ...held.value.specs].map(indexBytes), asked, data.effort);
 }

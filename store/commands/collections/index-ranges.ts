@@ -3,8 +3,8 @@
  * a bound that is part of what they mean.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Effort } from "../../keyspace/effort.js";
 import { isOperators } from "../../queries/bson/filter.js";
-import type { Work } from "../../queries/bson/mongo-failure.js";
 import {
   type Bson,
   BsonDate,
@@ -102,7 +102,7 @@ const ORDERED_STEPS = 10;
 export function* ordering(
   collection: Collection,
   index: CollectionIndex,
-  { effort }: Pick<Work, "effort">,
+  effort: Effort,
 ): Generator<void, void> {
   if (index.isOrdered) return;
   for (;;) {

@@ -62,7 +62,7 @@ export const aggregate = inSteps(["pipeline", "let"], function* (place, spec, as
       throw new MongoFailure(146, `a pipeline answers ${ANSWER_BYTES_MAX} bytes at most`);
     return bytes;
   });
-  return yield* answeringAll(answers, asked, place.work);
+  return yield* answeringAll(answers, asked, place.work.effort);
 });
 
 /** Fields that a stage looks at, if it passes no document on; null: all of them. Counting a collection need not read it. */
@@ -109,7 +109,7 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
     "$match",
     (operand, place) => {
       const { work } = place;
-      const { isMet, tests } = filterOf(documentFor("$match", operand), place);
+      const { isMet, tests } = filterOf(documentFor("$match", operand), place.work, place);
       return function* (documents) {
         spend(work, documents.length * tests);
         const met = yield* mappedInSteps(documents, isMet);

@@ -74,8 +74,8 @@ export const find = inSteps(FIND_FIELDS, function* (place, spec, asked) {
   const found = choosing(place, query, order, range);
   // Most reads mean few documents, for which steps cost more than they save.
   if (isComplete(found) && found.length <= STEP_ITEMS)
-    return answeredAll(found.map(shown), asked, place.work);
-  return yield* answeringAll(yield* mappedInSteps(yield* inStepsOf(found), shown), asked, place.work);
+    return answeredAll(found.map(shown), asked, place.work.effort);
+  return yield* answeringAll(yield* mappedInSteps(yield* inStepsOf(found), shown), asked, place.work.effort);
 });
 
 interface Range {
@@ -137,9 +137,9 @@ function* foundInOrder(
   if (plan === null) return null;
   const few = byEquality(collection, query);
   if (few !== null && few.numbers.length <= STEP_ITEMS) return null;
-  const filter = { ...filterOf(query, place), isExpired: expiredBy(collection, place.at) };
+  const filter = { ...filterOf(query, place.work, place), isExpired: expiredBy(collection, place.at) };
   const documents = documentsAt(place, collection);
-  yield* ordering(collection, plan.range.index, place.work);
+  yield* ordering(collection, plan.range.index, place.work.effort);
   if (!isAsRead(place, collection)) return null;
   const numbers = numbersIn(plan.range, plan.isBackwards);
   const found: Found[] = [];

@@ -90,7 +90,7 @@ function ofCollection(data: Data, database: ByteString, name: ByteString): BsonD
 /** `MDB.EXPLAIN db collection spec`: which index the filter, and the sort, go by. */
 export const explain = inSteps(["filter", "sort"], function* (place, spec, asked) {
   const [query, order] = [documentAt(spec, "filter") ?? new Map(), documentAt(spec, "sort") ?? new Map()];
-  filterOf(query, place);
+  filterOf(query, place.work, place);
   const collection = collectionAt(place.data, place.namespace)?.value;
   const found = collection === undefined ? null : yield* planned(place, collection, query);
   const sorted = collection === undefined || order.size === 0 ? null : rangeInOrder(collection, query, order);

@@ -157,7 +157,7 @@ export function numbersOf(
  * Returns a function that returns numbers which counting never reaches, below 2^53. An insert was acknowledged before an entry with the highest
  * number got its place before it: it must not fail.
  */
-function spareNumbers(document: Pick<Document, "get">, unit: Unit): () => ByteString {
+function spareNumbers(document: Document, unit: Unit): () => ByteString {
   let number = NUMBERS_END + placeOf(unit);
   return () => {
     while (document.get(String(number)) !== undefined) number++;
@@ -166,7 +166,7 @@ function spareNumbers(document: Pick<Document, "get">, unit: Unit): () => ByteSt
 }
 
 /** @returns what tells the next entry's number, which the document does not have */
-export function numbering(document: Pick<Document, "get">, unit: Unit): () => ByteString {
+export function numbering(document: Document, unit: Unit): () => ByteString {
   const base = BigInt(unit.at) << BigInt(PLACE_BITS);
   const first = placeOf(unit);
   let tried = 0;

@@ -24,15 +24,20 @@ export interface SortKey {
   readonly isFalling: boolean;
 }
 
-export interface Selection {
+/** The entries that a read returns: those that pass a test, sorted, within a limit. */
+interface Query {
   readonly test: (text: ByteString) => boolean;
+  readonly sort: readonly SortKey[];
+  readonly limit: { readonly offset: number; readonly count: number } | null;
+}
+
+/** A query, with what an index can use of its test. */
+export interface Selection extends Query {
   /** Holds for all entries that pass the test; those for which it holds pass if `isExact`. */
   readonly condition: JsonCondition;
   readonly isExact: boolean;
-  /** A value that all have which pass; undefined: none is known. */
+  /** A value that all passing entries have in common; undefined: none is known. */
   readonly alike?: Alike | undefined;
-  readonly sort: readonly SortKey[];
-  readonly limit: { readonly offset: number; readonly count: number } | null;
 }
 
 /** Entries that an index finds. */
@@ -79,10 +84,7 @@ function candidates(document: Document, at: number, alike?: Alike): Candidates {
 }
 
 /** In steps: a document may be large. */
-function* scan(
-  { entries, gone }: Candidates,
-  { test, sort, limit }: Pick<Selection, "test" | "sort" | "limit">,
-): Generator<void, Entries> {
+function* scan({ entries, gone }: Candidates, { test, sort, limit }: Query): Generator<void, Entries> {
   const { keys, texts } = entries;
   const most = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
   const isSorted = sort.length > 0;

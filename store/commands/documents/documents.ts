@@ -211,8 +211,11 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** What a reply in steps keeps of its unit, which listeners use again for other commands. */
-type Moment = Pick<Unit, "at" | "db">;
+/** The date and the database of a unit, for replies in steps: listeners reuse the unit itself for other commands. */
+interface Moment {
+  readonly at: number;
+  readonly db: number;
+}
 
 function list(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   return soonSettled(data, new StepReply("array", named(documentsOf(data, { at, db }))));

@@ -106,7 +106,7 @@ const STEPS_A_PART = 2;
 
 /** Counts what is about to be calculated of rows, besides looking at them. @throws TooMuch */
 export function countCalculated(
-  { data }: Pick<Evaluation, "data">,
+  { data }: Evaluation,
   rows: number,
   expressions: readonly Expression[],
 ): void {

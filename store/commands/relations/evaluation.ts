@@ -54,17 +54,17 @@ export function spend(evaluation: Evaluation, rows: number): void {
 }
 
 /** Counts rows for the unit alone: what the statement may cost stays as it was recorded. @throws TooMuch */
-export function lookAt({ data }: Pick<Evaluation, "data">, rows: number): void {
+export function lookAt({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_ROW);
 }
 
 /** Counts rows that are about to be sorted, grouped, compared with each other or looked up, besides looking at them. @throws TooMuch */
-export function countRows({ data }: Pick<Evaluation, "data">, rows: number): void {
+export function countRows({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_KEYED_ROW);
 }
 
 /** Counts rows that are about to be made of others, or removed. @throws TooMuch */
-export function countMade({ data }: Pick<Evaluation, "data">, rows: number): void {
+export function countMade({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_MADE_ROW);
 }
 
@@ -85,7 +85,7 @@ export function checkSize(evaluation: Evaluation, rows: number, columns: number)
 }
 
 export function failure(
-  { language }: Pick<Evaluation, "language">,
+  { language }: Evaluation,
   name: MessageName,
   ...about: readonly ByteString[]
 ): CommandFailure {

@@ -69,7 +69,7 @@ export function fieldNumbered(
 /** @param fields  of the select */
 export function groupsOf(
   relation: Relation,
-  { groupBy }: Pick<Select, "groupBy">,
+  { groupBy }: Select,
   fields: readonly Field[],
   evaluation: Evaluation,
 ): Groups {

@@ -5,14 +5,7 @@
  * stage n the rows of the n-th join; a column has the same index in all stages that contain it.
  */
 import { CommandFailure } from "../../arguments/errors.js";
-import {
-  type Binary,
-  type Expression,
-  type Join,
-  type JoinKind,
-  operandsOf,
-  type Select,
-} from "../../sql/tree.js";
+import { type Binary, type Expression, type Join, type JoinKind, operandsOf } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { compiled, condition, constantOf, type Scope } from "./compiled.js";
@@ -128,7 +121,7 @@ export class Planner {
     this.#stages = stages;
   }
 
-  plan({ where }: Pick<Select, "where">): Plan {
+  plan(where: Expression | null): Plan {
     const { form } = this.#evaluation;
     let mayMove = true;
     for (const [i, { kind, on }] of this.#joins.entries()) {

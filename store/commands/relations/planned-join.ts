@@ -25,7 +25,7 @@ export function* plannedSources(
   evaluation: Evaluation,
 ): Generator<void, Relation> {
   // Conditions that the plan does not check must name columns that exist, too.
-  const plan = new Planner(relations, joins, evaluation).plan({ where });
+  const plan = new Planner(relations, joins, evaluation).plan(where);
   if (where !== null)
     condition(where, rowScope((plan.stages.at(-1) as Stage).columns, evaluation), evaluation);
   let left = new Side(relations[0] as Relation, plan.sources[0] as SourceConditions, evaluation);

@@ -71,18 +71,15 @@ export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void
   return found;
 }
 
-/** Where columns are looked for: whose words an error is in, and whether case matters. */
-type Naming = Pick<Evaluation, "language" | "form">;
-
 /**
  * Returns the index of the column that is meant. In the recorded form an origin that no column has is ignored if one column alone has the
  * name. In the standard form the case of letters does not matter if no column has the name as it is written.
  * @throws CommandFailure
  */
-export function placeOf(column: Column, columns: readonly RelationColumn[], naming: Naming): number {
-  const place = placeOfExact(column, columns, naming);
+export function placeOf(column: Column, columns: readonly RelationColumn[], evaluation: Evaluation): number {
+  const place = placeOfExact(column, columns, evaluation);
   if (place !== undefined) return place;
-  if (naming.form === "standard") {
+  if (evaluation.form === "standard") {
     const folded = columns.map((each) => ({
       name: fold(each.name),
       origin: each.origin && fold(each.origin),
@@ -90,20 +87,20 @@ export function placeOf(column: Column, columns: readonly RelationColumn[], nami
     }));
     const { origin, name } = column;
     const wanted = { ...column, name: fold(name), origin: origin && fold(origin) };
-    const other = placeOfExact(wanted, folded, naming);
+    const other = placeOfExact(wanted, folded, evaluation);
     if (other !== undefined) return other;
   }
   const { origin, name } = column;
-  const advice = naming.form === "standard" && origin === null ? adviceForName(name) : undefined;
-  if (advice !== undefined) throw sqlFailure(naming.language, "notSupported", name, advice);
-  throw sqlFailure(naming.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
+  const advice = evaluation.form === "standard" && origin === null ? adviceForName(name) : undefined;
+  if (advice !== undefined) throw sqlFailure(evaluation.language, "notSupported", name, advice);
+  throw sqlFailure(evaluation.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
 }
 
 /** Returns the indexes of the columns that `t.*` means, with null those of `*`. @throws CommandFailure  no table is called so */
 export function columnsOfOrigin(
   origin: ByteString | null,
   columns: readonly RelationColumn[],
-  { language }: Naming,
+  { language }: Evaluation,
 ): readonly number[] {
   if (origin === null) return [...columns.keys()];
   for (const alike of [(name: ByteString) => name, fold]) {
@@ -142,7 +139,7 @@ export function isText({ isQuoted, name }: Column, columns: readonly RelationCol
 function placeOfExact(
   { origin, name }: Column,
   columns: readonly RelationColumn[],
-  { language, form }: Naming,
+  { language, form }: Evaluation,
 ): number | undefined {
   let [count, place, exactCount, exactPlace] = [0, -1, 0, -1];
   for (let at = columns.length - 1; at >= 0; at--) {

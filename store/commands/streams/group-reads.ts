@@ -116,7 +116,7 @@ function handOutAgain({ stream, group, after }: Source, { data, consumer, at, op
     if (entry === undefined) items.push(array([bulk(streamIdText(id)), NIL_ARRAY]));
     else {
       items.push(entryReply(entry));
-      const again = { consumer, deliveredAt: at, deliveries: oneMoreDelivery(pending) };
+      const again = { consumer, deliveredAt: at, deliveries: oneMoreDelivery(pending.deliveries) };
       changes.push([id, sharedPending(again, changes.at(-1)?.[1])]);
     }
     if (items.length === options.count) break;

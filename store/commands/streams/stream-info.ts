@@ -5,7 +5,7 @@ import { custom, echoed, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument, narrow } from "../../arguments/numbers.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import type { ConsumerGroup, Pending } from "../../values/streams/consumer-group.js";
+import type { Consumer, ConsumerGroup, Pending } from "../../values/streams/consumer-group.js";
 import { lagOf } from "../../values/streams/read-counter.js";
 import { Stream } from "../../values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "../../values/streams/stream-id.js";
@@ -157,7 +157,7 @@ function groupReply(data: Data, stream: Stream, group: ConsumerGroup, count: num
 
 function pendingReply(
   data: Data,
-  { pending }: Pick<ConsumerGroup, "pending">,
+  { pending }: Consumer | ConsumerGroup,
   count: number,
   holder: (one: Pending) => readonly Reply[],
 ): Reply {

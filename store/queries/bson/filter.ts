@@ -20,9 +20,6 @@ export interface Filter {
   readonly tests: number;
 }
 
-/** What filters are compiled in; the work alone: without `$expr`. */
-export type FilterScope = Scope | Pick<Scope, "work">;
-
 /** Conditions of one filter. */
 const TESTS_MAX = 10_000;
 
@@ -36,10 +33,13 @@ type BsonCondition = Condition<FieldPath, BsonTest>;
 type Call = OperatorCall<Bson, FieldPath>;
 type Compiler = FilterCompiler<Bson, FieldPath, BsonTest>;
 
-/** @throws CommandFailure  an operator does not exist here, or its operand is wrong */
-export function filterOf(query: BsonDocument, scope: FilterScope): Filter {
-  const { work } = scope;
-  const compiler: Compiler = new FilterCompiler(new BsonFilters(scope));
+/**
+ * Compiles a filter.
+ * @param scope  of `$expr`; null: the filter may not contain it
+ * @throws CommandFailure  an operator does not exist here, or its operand is wrong
+ */
+export function filterOf(query: BsonDocument, work: Work, scope: Scope | null = null): Filter {
+  const compiler: Compiler = new FilterCompiler(new BsonFilters(work, scope));
   const condition = compiler.filter(query);
   const roots = new Set<ByteString>();
   let isAnyRoot = false;
@@ -64,7 +64,7 @@ export function elementTest(
   wanted: Bson,
   work: Work,
 ): { readonly isMeant: ValueTest; readonly tests: number } {
-  const algebra = new BsonFilters({ work });
+  const algebra = new BsonFilters(work, null);
   if (!isDocument(wanted)) return { isMeant: algebra.same(wanted).test, tests: 1 };
   const compiler: Compiler = new FilterCompiler(algebra);
   if (isOperators(wanted)) {
@@ -92,17 +92,17 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   readonly clauses = CLAUSES;
   readonly isThere = IS_THERE;
   readonly #work: Work;
-  readonly #scope: FilterScope;
+  readonly #scope: Scope | null;
 
-  constructor(scope: FilterScope) {
-    this.#work = scope.work;
+  constructor(work: Work, scope: Scope | null) {
+    this.#work = work;
     this.#scope = scope;
   }
 
   /** `$expr`: a condition of the complete document. */
   ownClause(name: string, operand: Bson): BsonCondition {
     const scope = this.#scope;
-    if (!("operators" in scope) || scope.operators === null) throw this.unknownClause(name);
+    if (scope === null || scope.operators === null) throw this.unknownClause(name);
     const calculate = expressionOf(operand, scope);
     const test: ValueTest = (document) => isTrue(calculate(document as BsonDocument) ?? null);
     return { kind: "member", place: [], test: { leaf: "itself", test } };
@@ -225,7 +225,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     if (isOperators(operand) && !LOGICAL.includes(first ?? ""))
       return this.#some(ofValues(compiler.operators([], operand)), operand.size);
     // Its paths begin in the elements.
-    const inside: Compiler = new FilterCompiler(new BsonFilters({ work: this.#work }));
+    const inside: Compiler = new FilterCompiler(new BsonFilters(this.#work, null));
     const isMet = ofDocuments(inside.filter(operand), this.#work);
     compiler.conditions += inside.conditions;
     const isMetBy: ValueTest = (one) =>

@@ -2,7 +2,6 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
 import type { Effort } from "../../keyspace/effort.js";
-import type { Data } from "../../keyspace/mutators.js";
 import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
 import { countedBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
@@ -102,7 +101,7 @@ export interface Work {
   readonly effort: Effort;
 }
 
-export const workOf = ({ effort }: Pick<Data, "effort">): Work => ({ units: 0, effort });
+export const workOf = (effort: Effort): Work => ({ units: 0, effort });
 
 /** Documents that a command may look at, with what else takes as long: some seconds. */
 export const WORK_MAX = 5_000_000;

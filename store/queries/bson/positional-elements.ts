@@ -5,7 +5,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
-import { type Filter, type FilterScope, filterOf } from "./filter.js";
+import type { Scope } from "./expressions.js";
+import { type Filter, filterOf } from "./filter.js";
 import { badValue, ELEMENTS_A_UNIT, failedToParse, spend } from "./mongo-failure.js";
 import { valueAt } from "./update-paths.js";
 
@@ -21,11 +22,11 @@ const PLACES_MAX = 10_000;
 
 export class PositionalElements {
   readonly #query: BsonDocument;
-  readonly #scope: FilterScope;
+  readonly #scope: Scope;
   readonly #named = new Map<ByteString, NamedFilter>();
 
   /** @param query  the statement's filter @throws CommandFailure */
-  constructor(query: BsonDocument, arrayFilters: Bson | undefined, scope: FilterScope) {
+  constructor(query: BsonDocument, arrayFilters: Bson | undefined, scope: Scope) {
     this.#query = query;
     this.#scope = scope;
     if (arrayFilters === undefined || arrayFilters === null) return;
@@ -34,7 +35,7 @@ export class PositionalElements {
       const name = nameOf(one);
       if (this.#named.has(name))
         throw failedToParse(`Found multiple array filters with the same top-level field name ${name}`);
-      this.#named.set(name, { filter: filterOf(one as BsonDocument, { work: scope.work }), isUsed: false });
+      this.#named.set(name, { filter: filterOf(one as BsonDocument, scope.work), isUsed: false });
     }
   }
 
@@ -92,6 +93,7 @@ export class PositionalElements {
         if (some.length === 0) continue;
         const filter = filterOf(
           new Map<ByteString, Bson>([["$and", some.map((one) => new Map([one]))]]),
+          this.#scope.work,
           this.#scope,
         );
         spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_A_UNIT);

@@ -190,7 +190,7 @@ function sliced(operand: Bson): Shown {
 
 function firstElement(operand: Bson, name: ByteString, work: Work): Shown {
   if (!isDocument(operand)) throw badValue("$elemMatch needs an Object");
-  const { isMet } = filterOf(new Map([["e", new Map([["$elemMatch", operand]])]]), { work });
+  const { isMet } = filterOf(new Map([["e", new Map([["$elemMatch", operand]])]]), work);
   const path = wayTo(name);
   return (value) => {
     if (!isArray(value) || path.length !== 1) return undefined;

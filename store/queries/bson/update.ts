@@ -22,7 +22,7 @@ export type Update = (document: BsonDocument) => BsonDocument;
 const PLACES_MAX = 10_000;
 
 /** Whether it gives a whole document instead of changing parts. @throws CommandFailure  it is neither */
-export function isReplacement(update: Bson | undefined, { operators }: Pick<Scope, "operators">): boolean {
+export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
   if (isArray(update) && operators !== null) return false;
   if (isArray(update)) throw notHere("updates by a pipeline are not there");
   if (!isDocument(update)) throw failedToParse("an update has to be a document");

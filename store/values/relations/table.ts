@@ -12,24 +12,28 @@ import { TableReading } from "./table-reading.js";
 /** Of a column's values no two are the same; of a primary key's none is missing either. */
 export type Uniqueness = "none" | "unique" | "primary";
 
-export interface TableColumn {
-  readonly name: ByteString;
-  readonly domain: Domain;
-  readonly uniqueness: Uniqueness;
+/** What columns of earlier releases did not have. */
+export interface ColumnExtras {
   /** Whether it takes no null. */
   readonly isRequired?: true;
   /** The value of a row that names none; undefined: null. */
   readonly preset?: Cell;
 }
 
-/** What a column has that those of earlier releases did not have, as text, for digests and snapshots; "": nothing. */
-export function extrasText({ isRequired, preset }: TableColumn): ByteString {
+export interface TableColumn extends ColumnExtras {
+  readonly name: ByteString;
+  readonly domain: Domain;
+  readonly uniqueness: Uniqueness;
+}
+
+/** Returns the extras as text, for digests and snapshots; "": there are none. */
+export function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
   const value = preset ?? null;
   return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
 }
 
 /** @returns undefined: it is no such text */
-export function extrasOfText(text: ByteString): Pick<TableColumn, "isRequired" | "preset"> | undefined {
+export function extrasOfText(text: ByteString): ColumnExtras | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);

@@ -26,8 +26,7 @@ export interface Pending {
 /** No more deliveries are counted. */
 export const DELIVERIES_MAX = Number.MAX_SAFE_INTEGER;
 
-export const oneMoreDelivery = ({ deliveries }: Pick<Pending, "deliveries">): number =>
-  Math.min(deliveries + 1, DELIVERIES_MAX);
+export const oneMoreDelivery = (deliveries: number): number => Math.min(deliveries + 1, DELIVERIES_MAX);
 
 /** One of two that say the same: the one that is kept already. */
 export function sharedPending(pending: Pending, last: Pending | undefined): Pending {
