@@ -21,15 +21,15 @@ interface FieldType {
 
 interface Operation extends FieldType {
   readonly kind: "GET" | "SET" | "INCRBY";
-  /** Of the field's highest bit. */
+  /** Index of the field's highest bit. */
   readonly place: number;
-  /** What is set or added; 0n for GET. */
+  /** The value to set or to add; 0n for GET. */
   readonly operand: bigint;
-  /** What becomes of a result that does not fit. */
+  /** The treatment of a result that does not fit. */
   readonly overflow: Overflow;
 }
 
-/** Arguments behind each subcommand. */
+/** Number of arguments after each subcommand. */
 const ARGUMENTS: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCRBY: 3, OVERFLOW: 1 };
 
 /** The key is only read where all subcommands are known to do no more. */
@@ -70,7 +70,7 @@ export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   return array(operations.map((operation) => apply(data, entry, operation)));
 }
 
-/** What fields hold. @param entry  undefined: there is no string */
+/** Answers the values of fields. @param entry  undefined: there is no string */
 function fields(entry: Entry | undefined, operations: readonly Operation[]): Reply {
   const fieldOf = (operation: Operation) =>
     fieldValue(entry === undefined ? "" : bytesOf(entry, operation), operation);

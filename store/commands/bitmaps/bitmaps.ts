@@ -128,7 +128,7 @@ function partOf(bytes: ByteString, start: number, end: number, unit: number): Pa
   return { from: from * unit, to: (last + 1) * unit };
 }
 
-/** How many bits `BYTE` and `BIT` count. @throws CommandFailure */
+/** Returns the bits in one unit of `BYTE` or `BIT`. @throws CommandFailure */
 function unitArgument(bytes: ByteString | undefined): number {
   const word = bytes?.toUpperCase() ?? "BYTE";
   if (word !== "BYTE" && word !== "BIT") throw syntaxError();
@@ -175,7 +175,7 @@ function bitpos(data: Data, argv: readonly ByteString[]): Reply {
   if (from >= to) return integer(-1);
   countPart(data, { from, to });
   const found = findBit(bytes, bit, from, to);
-  // Behind a string that is all ones the zeros begin, unless the caller says where to end.
+  // After a string of ones zeros follow, unless the caller sets an end.
   return integer(found < 0 && bit === 0 && argv[4] === undefined ? to : found);
 }
 
@@ -186,7 +186,7 @@ function integerBit(bytes: ByteString): Bit {
   return value;
 }
 
-/** Makes of words from a place on what they and as many others give. */
+/** Combines words, from an index on, with the same number of other words. */
 type Combine = (into: Int32Array, at: number, others: Int32Array, count: number) => void;
 
 /** Each with a loop of its own, which the engine makes four times as fast as one that calls what differs. */

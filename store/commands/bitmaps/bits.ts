@@ -7,7 +7,7 @@ import { BLOCK_BYTES, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/wor
 
 export type Bit = 0 | 1;
 
-/** How many bits of each byte are 1. */
+/** Number of bits of each byte that are 1. */
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
 
 /** The byte at a place, 0 beyond the end. */
@@ -29,7 +29,7 @@ export function byteWith(bytes: ByteString, place: number, value: Bit): ByteStri
 /** Fewer bytes than this are looked at one by one: words are worth it above. */
 const SHORT_BYTES = 64;
 
-/** How many of the bits `from` ≤ place < `to` are 1; none lies beyond the end. */
+/** Counts the bits `from` ≤ index < `to` that are 1; none is beyond the end. */
 export function countOnes(bytes: ByteString, from: number, to: number): number {
   if (from >= to) return 0;
   const first = Math.floor(from / 8);
@@ -40,7 +40,7 @@ export function countOnes(bytes: ByteString, from: number, to: number): number {
   return count - ONES[before]! - ONES[after]!;
 }
 
-/** Of the bytes `start` ≤ place < `end`. */
+/** Counts them in the bytes `start` ≤ index < `end`. */
 function onesOf(bytes: ByteString, start: number, end: number): number {
   let count = 0;
   if (end - start < SHORT_BYTES) {
@@ -94,7 +94,7 @@ function findNear(bytes: ByteString, value: Bit, from: number, to: number): numb
   return -1;
 }
 
-/** Where among the bytes `start` ≤ place < `end` a word begins that has a bit of a value, or may have: `end` if none does. */
+/** Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit of the value; `end`: there is none. */
 function pass(bytes: ByteString, value: Bit, start: number, end: number): number {
   const without = value === 1 ? 0 : -1;
   for (let place = start; place < end; place += BLOCK_BYTES) {

@@ -1,4 +1,4 @@
-/** Which documents of a collection a filter can mean, by its indexes, and which it does. */
+/** Finds the documents of a collection that a filter can match, by its indexes, and checks which it does match. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Filter } from "../../queries/bson/filter.js";
@@ -27,7 +27,10 @@ export interface SeenFilter extends Filter {
   readonly isExpired?: ((bytes: ByteString) => boolean) | null;
 }
 
-/** In the order of the collection; null after some documents, so that others can be served. @param numbers  of those to look at; null: all */
+/**
+ * Yields the matching documents in the order of the collection, and null now and then, so that other commands can run. @param numbers  of
+ * the documents to check; null: all
+ */
 export function* matching(
   documents: Documents,
   numbers: readonly number[] | null,
@@ -63,7 +66,7 @@ export interface Candidates {
   readonly numbers: readonly number[];
 }
 
-/** Returns the documents that a filter can mean by equality; null: no index tells. */
+/** Returns the documents that a filter can match by equality; null: no index helps. */
 export function byEquality(collection: Collection, query: BsonDocument): Candidates | null {
   const wanted = new Map<ByteString, readonly Bson[]>();
   equalities(query, wanted);
@@ -85,8 +88,8 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
 const LARGE_PART = 0.5;
 
 /**
- * Finds in steps the documents that a filter can mean by a range; null: no index tells, or the collection has changed in between.
- * @param isCurrent  whether it has not
+ * Finds in steps the documents that a filter can match by a range; null: no index helps, or the collection has changed in between.
+ * @param isCurrent  whether it has not changed
  */
 export function* byRange(
   collection: Collection,
@@ -134,7 +137,7 @@ function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] |
   return keys;
 }
 
-/** Fields that have to equal one of some values. @param wanted  is given them */
+/** Collects the fields that have to equal one of some values. @param wanted  receives them */
 function equalities(query: BsonDocument, wanted: Map<ByteString, readonly Bson[]>): void {
   for (const [name, operand] of query) {
     if (name === "$and" && isArray(operand)) {

@@ -40,11 +40,11 @@ import { expiredBy, removeExpired } from "./expiring.js";
 import { checkedId } from "./inserts.js";
 import { Uniqueness } from "./uniqueness.js";
 
-/** Where documents are read or changed. */
+/** The scope of a statement, with the collection that it reads or changes. */
 export interface Place extends Scope {
   readonly data: Data;
   readonly namespace: Namespace;
-  /** What a command that reads in steps has to release; null: nothing comes between its steps. */
+  /** Readings that a command in steps has to release; null: the command takes one step. */
   readonly readings: CollectionReading[] | null;
 }
 
@@ -135,7 +135,7 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit, isEx
   return answered(reply, argv[4] ?? "");
 }
 
-/** What is to become of documents. */
+/** The change of a statement. */
 interface Wanted {
   readonly query: BsonDocument;
   readonly update: Bson | undefined;
@@ -300,7 +300,7 @@ export function changedBy(
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
     last = bytesOf(apply(looked(bytes, work)));
-    // Written and indexed anew: as much again.
+    // Writing and indexing cost as much again.
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
   }
@@ -320,7 +320,10 @@ export function changedBy(
   return { modified: changes.length };
 }
 
-/** Makes the document that a statement wants where none meets its filter. @param see  is shown it before it is there, and may refuse it */
+/**
+ * Makes the document that a statement requires where none matches its filter. @param see  is called with it before it is inserted, and may
+ * refuse it
+ */
 export function upsertedBy(
   place: Place,
   change: Wanted,

@@ -59,7 +59,7 @@ const cannot = (sentence: ByteString) => new MongoFailure(67, sentence);
 const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"];
 const SECONDS_MAX = 2_147_483_647n;
 
-/** How long after its date a document expires; undefined: it does not. @throws CommandFailure */
+/** Returns the seconds after its date at which a document expires; undefined: it does not expire. @throws CommandFailure */
 function secondsOf(document: BsonDocument, pattern: BsonDocument): number | undefined {
   const value = document.get("expireAfterSeconds");
   if (value === undefined) return undefined;

@@ -102,7 +102,7 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
   );
 }
 
-/** @param short  fields that are told where names alone are wanted */
+/** @param short  fields of an answer that lists names only */
 function listed(
   asked: ByteString,
   names: readonly ByteString[],

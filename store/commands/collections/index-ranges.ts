@@ -20,7 +20,7 @@ import type { Collection } from "../../values/collections/collection.js";
 import { type CollectionIndex, ORDERED_ITEMS } from "../../values/collections/collection-index.js";
 import type { OrderedKey } from "../../values/collections/ordered-keys.js";
 
-/** What a filter says of a field, as far as an index can tell. */
+/** The conditions of a filter on a field, as far as an index can use them. */
 interface Bounds {
   lowest: Bson | undefined;
   highest: Bson | undefined;
@@ -154,7 +154,7 @@ export function rangeInOrder(
   return null;
 }
 
-/** What a filter and its `$and` say of fields. */
+/** Returns the conditions of a filter and its `$and` by field. */
 function boundsOf(query: BsonDocument): ReadonlyMap<ByteString, Bounds> {
   const bounds = new Map<ByteString, Bounds>();
   collect(query, bounds);

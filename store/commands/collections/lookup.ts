@@ -55,7 +55,7 @@ export function lookedUp(
   };
 }
 
-/** What is missing is as null. */
+/** Returns the keys at a path; a missing field counts as null. */
 function keysAt(
   document: BsonDocument,
   path: readonly ByteString[],

@@ -23,7 +23,7 @@ const STAGES_MAX = 1000;
 /** Bytes of all documents that are answered. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
-/** What a stage makes of the documents before it, in steps. */
+/** Transforms the documents of the previous stage, in steps. */
 export type Stage = (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]>;
 
 /** A stage that takes one step. */
@@ -180,7 +180,7 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
   ["$lookup", (operand, place) => lookedUp(documentFor("$lookup", operand), place)],
 ]);
 
-/** What `$sortByCount` counts by. */
+/** The accumulator of `$sortByCount`. */
 const ONE_EACH: BsonDocument = new Map([["$sum", new Int32(1)]]);
 
 /** Some of the documents: which follows from the unit's id, so that a script gets the same ones on each daemon. */

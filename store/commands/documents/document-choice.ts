@@ -1,4 +1,4 @@
-/** Which entries a write is about that chooses them by conditions. Source: docs/json-documents.md "Changing and deleting by condition". */
+/** Selects the entries of a write that names conditions. Source: docs/json-documents.md "Changing and deleting by condition". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/entries-reply.js";
 import type { Data } from "../../keyspace/mutators.js";

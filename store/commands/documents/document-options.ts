@@ -1,4 +1,4 @@
-/** Words behind the arguments of commands on documents, each with what follows it; those of a command stand in any order. */
+/** Options of commands on documents, which follow the arguments in any order, each with its values. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
 import { custom, echoed, syntaxError } from "../../arguments/errors.js";
@@ -9,7 +9,7 @@ import { memberName } from "../../values/documents/member-value.js";
 import { jsonArgument } from "./document-entries.js";
 import type { SortKey } from "./document-selection.js";
 
-/** Members that entries can be sorted by at once. */
+/** Maximum members to sort by. */
 const SORT_MEMBERS_MAX = 8;
 /** Members that are answered of each entry: they are looked for in all entries that are found. */
 const FIELDS_MAX = 1000;
@@ -23,7 +23,7 @@ export interface Options {
   /** Names of the members that are answered. */
   fields?: readonly string[];
   details?: boolean;
-  /** Whether it is told how entries are found, in the place of the entries. */
+  /** Whether the answer is how entries are found, instead of the entries. */
   explain?: boolean;
   revision?: ByteString;
   /** Whether entries need not have the members of the first one. */

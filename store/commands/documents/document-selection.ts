@@ -1,6 +1,6 @@
 /**
- * Which entries a read is about, and in which order. An index is asked where it leaves fewer than half of them to look at; what it finds
- * is judged like all others, so an index changes no answer. Source: docs/json-documents.md "Indexes".
+ * Selects the entries of a read and their order. An index is used if it leaves fewer than half of the entries to check; its entries are
+ * checked like all, so an index changes no answer. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
@@ -46,7 +46,7 @@ interface Access {
   readonly count: number;
 }
 
-/** Of the entries the part that the index must leave out to be worth asking. */
+/** Maximum part of the entries that an index may leave to be worth using. */
 const WORTH = 0.5;
 
 /** @param at  the unit's date: what has expired is not there */
@@ -83,7 +83,7 @@ function candidates(document: Document, at: number, alike?: Alike): Candidates {
   return { entries: document.select(alike), gone };
 }
 
-/** In steps: a document may be large. */
+/** Checks entries in steps: a document may be large. */
 function* scan({ entries, gone }: Candidates, { test, sort, limit }: Query): Generator<void, Entries> {
   const { keys, texts } = entries;
   const most = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
@@ -141,7 +141,7 @@ function* limited(document: Document, at: number, selection: Selection): Generat
   }
 }
 
-/** How many entries pass. */
+/** Counts the entries that pass. */
 export function countSelected(document: Document, at: number, selection: Selection): Reply {
   const access = countingAccess(document, at, selection);
   if (access !== null) return integer(access.count);
@@ -155,7 +155,7 @@ export function countingAccess(document: Document, at: number, selection: Select
   return access?.parts.length === 1 ? access : null;
 }
 
-/** How many entries there are. */
+/** Counts all entries. */
 export function countAll(document: Document, at: number): number {
   const { expiries, size } = document;
   return expiries?.mayHaveExpired(at) === true ? size - expiries.expired(at).length : size;
@@ -203,7 +203,7 @@ function* inOrder(document: Document, at: number, selection: Selection): Generat
   yield* sorted(passing(document, at, selection), sort);
 }
 
-/** Those that pass the test, in the document's order. */
+/** Yields the entries that pass the test, in the document's order. */
 function* passing(
   document: Document,
   at: number,
@@ -234,7 +234,7 @@ function sorted(entries: Iterable<DocumentEntry>, sort: readonly SortKey[]): rea
   return rows.sort(inOrderOf(sort)).map(({ item }) => item);
 }
 
-/** What is sorted, and what it is sorted by. */
+/** An item, and the values that it is sorted by. */
 interface Row<Item> {
   readonly item: Item;
   readonly values: readonly MemberValue[];

@@ -184,7 +184,10 @@ const RECORDED: ReadonlyMap<string, Handler> = new Map([
   ["DOC.UPDATE", updateDocumentAsRecorded],
 ]);
 
-/** What writes mean before CLUSTER SEMANTICS 2: they compare members by another equality, and numbers run out. No timeline records reads alone. */
+/**
+ * The writes as they were before CLUSTER SEMANTICS 2: they compare members by another equality, and numbers run out. No timeline records
+ * mere reads.
+ */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);
   return run === undefined ? [] : [{ ...command, run }];
@@ -238,7 +241,7 @@ function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   );
 }
 
-/** What takes no time is found at once: nobody's command comes between. */
+/** Settles a reply that takes little time, so that no other command runs in between. */
 function soonSettled(data: Data, reply: Reply): Reply {
   return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
 }

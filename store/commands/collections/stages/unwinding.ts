@@ -9,7 +9,7 @@ import type { FieldPath } from "../../../values/collections/index-keys.js";
 
 interface Unwinding {
   readonly path: FieldPath;
-  /** The field that is given the element's place; null: none. */
+  /** The field that receives the element's index; null: none. */
   readonly index: FieldPath | null;
   readonly keepsEmpty: boolean;
 }
