@@ -1,6 +1,6 @@
 /**
- * Commands that mean something for a connection only; listeners/resp has what they do there. An envelope is told
- * what it has instead. Rows: redis-server 7.0.
+ * Commands that concern a connection only; listeners/resp executes them there. In an envelope the error names the alternative.
+ * Rows: redis-server 7.0.
  */
 import { family } from "../rows/command.js";
 import { refuseWithoutConnection } from "../rows/connection-commands.js";

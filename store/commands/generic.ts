@@ -345,7 +345,7 @@ function remaining(data: Data, argv: readonly ByteString[], measure: (expire: nu
 
 function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pattern = argv[1]!;
-  // Most keys that do not match are told by what stands before the first special character.
+  // Most keys that do not match differ in the text before the first special character.
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
   const matches = matcherOf(pattern, data);
   const found: ByteString[] = [];

@@ -126,7 +126,7 @@ function countRaised({ effort }: Data, { isDense }: Sketch, count: number): void
   if (!isDense) effort.work(RAISED_IN_RUNS_STEPS * Math.min(count, RUNS_REGISTERS_MAX));
 }
 
-/** `PFDEBUG DECODE|ENCODING|GETREG|TODENSE key`; a sketch whose registers are told is made dense, as in Redis. */
+/** `PFDEBUG DECODE|ENCODING|GETREG|TODENSE key`; GETREG makes a sketch dense before it answers the registers, as in Redis. */
 function pfdebug(data: Data, [, word, key]: readonly ByteString[]): Reply {
   const sketch = sketchAt(data, key!);
   if (sketch === undefined) throw custom("ERR The specified key does not exist");

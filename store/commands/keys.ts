@@ -12,7 +12,7 @@ import { describe, describeFully, type KeyRecord, type Role } from "../rights/ke
 import { type Command, type CommandDescription, family, type Row } from "../rows/command.js";
 import { none } from "../rows/key-spec.js";
 
-/** What KEY ADD and CLUSTER ADD ask for. */
+/** The arguments of KEY ADD and CLUSTER ADD. */
 export interface KeyRequest {
   readonly role: Exclude<Role, "root">;
   /** PEM, or the base64 of the DER. */
@@ -35,7 +35,7 @@ export interface Ring {
   revoke(record: KeyRecord, at: number): void;
   /** Why a key may not run a command; null: it may. */
   dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null;
-  /** From here on commands mean what they do by this number, which is the one behind the last. */
+  /** Sets the semantics of the commands that follow. @param number  the next one after the current */
   setSemantics(number: number): void;
 }
 
@@ -49,7 +49,7 @@ interface KeyRow extends CommandDescription {
   readonly run: KeyHandler;
 }
 
-/** Of what commands mean. */
+/** A version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
 /** Envelopes a second; more than any daemon takes. */

@@ -1,4 +1,4 @@
-/** What the commands that take from the first of several keys are told: LMPOP, ZMPOP, and BLMPOP, BZMPOP which wait. */
+/** The arguments of the commands that pop from the first non-empty of several keys: LMPOP, ZMPOP, and BLMPOP, BZMPOP, which wait. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { integerFrom } from "../arguments/numbers.js";

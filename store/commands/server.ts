@@ -187,7 +187,7 @@ function select(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** As Redis without replicas answers it within MULTI. */
+/** Answers like Redis without replicas within MULTI. */
 function wait(_: Data, argv: readonly ByteString[]): Reply {
   waitArguments(argv);
   return ZERO;

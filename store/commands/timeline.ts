@@ -1,7 +1,6 @@
 /**
- * TIMELINE and its subcommands: what the timeline knows of the past and of itself, for administrators. The rows give
- * arity, rules and the keys that are told; a daemon that has a timeline answers them itself (daemon/history), and
- * everybody else says what they need.
+ * TIMELINE and its subcommands: the history and the status of the timeline, for administrators. The rows contain arity, rules and keys; a
+ * daemon that has a timeline answers them itself (daemon/history), and elsewhere the error says what they require.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -16,10 +15,10 @@ import {
 } from "../rows/command.js";
 import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js";
 
-/** Where the command of TIMELINE GET begins. */
+/** Index of the command in TIMELINE GET. */
 export const PAST_COMMAND_AT = 3;
 
-/** The command that TIMELINE GET asks of the past: who asks needs to be permitted that too. null: it is another command. */
+/** Returns the command that TIMELINE GET runs on a past state: the user needs permission for it too. null: it is another command. */
 export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[] | null {
   const [name = "", subcommand] = argv;
   // Asked of every command.
@@ -35,12 +34,12 @@ interface TimelineRow extends CommandDescription {
 
 /** @param find  of the table that these rows become part of, which is not complete when they are made */
 export const timeline = (find: CommandTable["find"]): readonly Command[] => {
-  /** Those of the command that is asked of the past. */
+  /** Returns the keys of the command that runs on a past state. */
   const pastKeys: KeySpec = (argv) => {
     const past = argv.slice(PAST_COMMAND_AT);
     const [name, subcommand] = past;
     const command = find(`${name}|${subcommand}`) ?? find(name ?? "");
-    // Others are not run, this one in itself among them.
+    // Commands that write are not run, TIMELINE GET itself among them.
     return command?.reads ? touchesOf(command.keys, past) : [];
   };
   return family("server", {

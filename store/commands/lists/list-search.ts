@@ -18,14 +18,14 @@ const BLOCK_ELEMENTS = 4096;
 /** An element counts as this many that are only compared: what is found is counted with it. */
 const LOOKS_AN_ELEMENT = 8;
 
-/** Which elements that equal a given one are meant. */
+/** The elements to find among those that equal the given one. */
 interface Search {
   readonly fromRight: boolean;
-  /** How many to pass over. */
+  /** Matches to pass over. */
   readonly skip: number;
-  /** How many to find at most. */
+  /** Maximum number of matches. */
   readonly limit: number;
-  /** How many elements to look at, at most. */
+  /** Maximum number of elements to check. */
   readonly looks: number;
 }
 

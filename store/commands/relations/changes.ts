@@ -118,7 +118,7 @@ function placeNamed(
   return place;
 }
 
-/** What a column keeps of a value. @param isBound  it came beside the statement, as a text in any case */
+/** Returns the cell that a column stores for a value. @param isBound  whether the value was bound to a `?`, and so is a text in any case */
 function cellOf(
   value: Scalar,
   isBound: boolean,
@@ -141,8 +141,8 @@ function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Eva
 }
 
 /**
- * Whether rows may stand in a table beside those that stay.
- * @param replaced  numbers of the rows that they take the place of
+ * Whether rows may be added to a table without repeating a unique value.
+ * @param replaced  numbers of the rows that they replace
  */
 function checkUnique(
   table: Table,

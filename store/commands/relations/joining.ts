@@ -44,7 +44,7 @@ export function joined(
   return finish(ofJoin({ left, right }, { kind, on }, rows, evaluation));
 }
 
-/** What a join makes of its rows: in the recorded form equal rows are in it once, unless it has no condition. */
+/** Makes the result of a join of its rows: in the recorded form equal rows are in it once, unless the join has no condition. */
 export function* ofJoin(
   { left, right }: { readonly left: Relation; readonly right: Relation },
   { kind, on }: { readonly kind: JoinKind; readonly on: Expression | null },
@@ -75,7 +75,7 @@ function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression 
 
 interface Pairs {
   readonly pairs: RelationRow[];
-  /** By the place of a row: 1 if it has a partner. */
+  /** 1 at the index of each row that has a partner. */
   readonly isMatchedLeft: Uint8Array;
   readonly isMatchedRight: Uint8Array;
 }

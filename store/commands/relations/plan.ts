@@ -49,7 +49,7 @@ export interface Stage {
   readonly holds: Holds[];
   /** The same as expressions. */
   readonly parts: Expression[];
-  /** In the order of its `on`. */
+  /** The equalities in the order of its `on`. */
   readonly equal: EqualKeys[];
 }
 
@@ -93,7 +93,7 @@ export class Planner {
   readonly #relations: readonly Relation[];
   readonly #sources: readonly SourceConditions[];
   readonly #stages: readonly Stage[];
-  /** By column index of the last stage. */
+  /** The origin of each column of the last stage. */
   readonly #origins: readonly Origin[];
   readonly #equalColumns: EqualColumns[] = [];
   readonly #facts: Fact[] = [];

@@ -1,4 +1,4 @@
-/** What queries are made of: rows under columns, which every operator takes and gives. */
+/** Relations: rows under columns, which every operator takes and returns. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { sqlFailure } from "../../sql/messages.js";
@@ -12,7 +12,7 @@ import type { Evaluation } from "./evaluation.js";
 
 export interface RelationColumn {
   readonly name: ByteString;
-  /** The table, the view or the name given to it that the column is from; null: an expression, or nobody has asked. */
+  /** The table, the view or the alias that the column is from; null: the column is an expression, or its origin is not needed. */
   readonly origin: ByteString | null;
   /** Origins of the other columns that a natural join made one with this. */
   readonly otherOrigins?: readonly ByteString[];
@@ -21,7 +21,7 @@ export interface RelationColumn {
 export type RelationRow = readonly Scalar[];
 
 export interface Relation {
-  /** Tells how it came about: `t_selection_projection`. */
+  /** Describes how it was made: `t_selection_projection`. */
   readonly name: ByteString;
   readonly columns: readonly RelationColumn[];
   readonly rows: readonly RelationRow[];
@@ -48,7 +48,7 @@ export function tableRelation(
   };
 }
 
-/** Of tables by the origin that was asked for last: the same is, again and again. */
+/** Columns by table, of the origin that was requested last: statements repeat. */
 const knownColumns = new WeakMap<readonly TableColumn[], readonly RelationColumn[]>();
 
 export function columnsOf(columns: readonly TableColumn[], origin: ByteString): readonly RelationColumn[] {

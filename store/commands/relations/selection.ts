@@ -18,7 +18,7 @@ import {
 /** A table of fewer rows is looked through. */
 export const INDEXED_ROWS_MIN = 16;
 
-/** In the recorded form equal rows are in the result once. */
+/** Selects the rows that meet a condition; in the recorded form equal rows are in the result once. */
 export function* selected(
   relation: Relation,
   where: Expression,
@@ -46,7 +46,7 @@ export function* selected(
   return yield* ofSelection(relation, rows, evaluation);
 }
 
-/** What is left of a relation by its condition. */
+/** Reduces a relation to the rows that meet its condition. */
 export function* ofSelection(
   { name, columns, isSet }: Relation,
   rows: readonly RelationRow[],

@@ -17,7 +17,7 @@ import { entryReply } from "./stream-reads.js";
 /** Entries that XAUTOCLAIM answers at most unless COUNT says otherwise, and how many it looks at for each. */
 const AUTOCLAIM_COUNT = 100;
 const LOOKS_FOR_EACH = 10;
-/** As in Redis, by what it would allocate. */
+/** Redis's limit, by the memory that it would allocate. */
 const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
 /** Deliveries of an entry that FORCE claims although it was not delivered before, as in Redis. */
 const UNCLAIMED_DELIVERIES = 1;
@@ -61,11 +61,11 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): R
       continue;
     }
     if (pending === undefined ? !options.force : isTooYoung(pending, at, minIdle)) continue;
-    // Who claims nothing is not made, nor seen.
+    // A consumer that claims nothing is neither created nor noted as seen.
     const consumer = data.groups.seen(group, argv[3]!);
     const deliveries = deliveriesOf(options, pending?.deliveries ?? UNCLAIMED_DELIVERIES);
     last = sharedPending({ consumer, deliveredAt: options.deliveredAt, deliveries }, last);
-    // At once: the same id may come again.
+    // Set immediately: the same id may come again.
     data.groups.setPending(group, [[id, last]]);
     items.push(claimedReply(entry, options.justId));
   }

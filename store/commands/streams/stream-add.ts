@@ -1,6 +1,6 @@
 /**
- * XADD. The ids that the store chooses follow from the unit where a fold may move it, so that a client that was told
- * one can rely on it. Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
+ * XADD. The ids that the store chooses follow from the unit where a fold may move it, so that a client can rely on an id that it received.
+ * Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, NIL, type Reply } from "../../../protocol/reply.js";
@@ -20,7 +20,7 @@ import type { AskedId } from "./stream-arguments.js";
 import { trimOptions } from "./stream-trimming.js";
 
 const UINT64_MAX = 2n ** 64n - 1n;
-/** Of the envelope's id, which tell units of one date and number apart. */
+/** Bytes of the envelope's id that distinguish units of one date and number. */
 const ID_BYTES = 4;
 
 export function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -50,7 +50,7 @@ function askedId(lastId: StreamId, { id, chooses, mayMove }: AskedId): StreamId 
   return wanted;
 }
 
-/** The unit's own id, or if the stream is that far already, the one behind its last. */
+/** Returns the unit's own id, or, if the stream is that far already, the one after its last. */
 function nextId(lastId: StreamId, unit: Unit): StreamId {
   const own = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : placeOf(unit, unit.seq));
   return own > lastId ? own : lastId + 1n;

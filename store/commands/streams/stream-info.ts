@@ -15,7 +15,7 @@ import { entriesReply, entryReply } from "./stream-reads.js";
 
 /** Entries that FULL shows unless COUNT says otherwise. */
 const FULL_COUNT = 10;
-/** Entries of one node of Redis's tree; ours are not told, for they are no state. */
+/** Entries of one node of Redis's tree; our blocks are not answered, for they are not state. */
 const NODE_ENTRIES = 100;
 
 export function xinfoStream(data: Data, argv: readonly ByteString[]): Reply {
@@ -120,7 +120,7 @@ function contents(data: Data, stream: Stream, count: number): Reply[] {
   });
 }
 
-/** How far a group has read. */
+/** Returns how far a group has read. */
 function progress(stream: Stream, { marks }: ConsumerGroup): Readonly<Record<string, Reply>> {
   return {
     "last-delivered-id": bulk(streamIdText(marks.lastId)),
