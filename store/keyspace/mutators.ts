@@ -77,7 +77,7 @@ export class Data {
     this.forms = forms;
   }
 
-  /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. `counts`: whether look-ups count. */
+  /** Begins a unit. `records` receives the inverses; null: none are stored. `counts`: whether look-ups count. */
   begin(unit: Unit, records: UndoRecord[] | null, counts: boolean, effort = UNCOUNTED_EFFORT): void {
     this.effort = effort;
     this.#counted = counts ? this.lookups : UNCOUNTED;
@@ -208,7 +208,7 @@ export class Data {
     return element;
   }
 
-  /** Replaces `count` elements from an index on by others; a list that becomes empty goes. */
+  /** Replaces `count` elements from an index on; a list that becomes empty is deleted. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
     this.effort.produce(1 + count + inserted.length);
     this.effort.work(REMOVED_ELEMENT_STEPS * count);

@@ -40,7 +40,7 @@ export function unpatchString(entry: Entry, offset: number, old: ByteString, len
   else held.truncate(length);
 }
 
-/** A string with others of its bytes from an offset on. */
+/** Returns a string with some of its bytes replaced from an offset on. */
 function patched(value: ByteString, offset: number, bytes: ByteString): ByteString {
   const head = value.length < offset ? value + "\0".repeat(offset - value.length) : value.slice(0, offset);
   return head + bytes + value.slice(offset + bytes.length);

@@ -1,7 +1,7 @@
 /**
- * Undo records: what a mutator leaves behind so that its change can be taken back exactly.
- * Records are undone newest first. They name a key by database and key, and a collection by the object itself, which
- * stays the same for as long as records of it exist.
+ * Undo records: the inverses of mutations.
+ * Records are undone newest first. They name a key by database and key, and a collection by the object itself, which stays the same for as
+ * long as records of it exist.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
@@ -30,12 +30,12 @@ interface OfKey {
 /** One record shape for each mutator, under its name. */
 export interface UndoRecords {
   /**
-   * What the key had, in the record itself: one is kept for each SET, each INCR. `old` is null where the key was absent.
+   * The previous content of the key, in the record itself: one is stored for each SET, each INCR. `old` is null where the key was absent.
    */
   put: OfKey & {
     readonly old: Value | null;
     readonly expire: number;
-    /** As in `Entry`: `writerStart` and `writerIndex`. */
+    /** The last writer: `writerStart` and `writerIndex` of `Entry`. */
     readonly writer: ByteString;
     readonly index: number;
   };
@@ -193,7 +193,10 @@ function undoOne<M extends MutatorName>(
   inverses[record.mutator](keyspaces, record);
 }
 
-/** What takes a put, a deletion or other bytes of a string back. By the name that is kept already: the new one need not live as long as the record. */
+/**
+ * Returns the inverse of a put, of a deletion or of a patch of a string. It names the key by the stored string: the new one need not live
+ * as long as the record.
+ */
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
   if (entry === undefined)
     return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: WHOLE };

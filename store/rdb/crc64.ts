@@ -21,7 +21,7 @@ export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer 
   return checksum;
 }
 
-/** What a byte does to the checksum, in halves. */
+/** Makes the tables of what a byte does to the checksum, in halves. */
 function makeTables(): [Int32Array, Int32Array] {
   const lows = new Int32Array(256);
   const highs = new Int32Array(256);

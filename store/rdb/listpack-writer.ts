@@ -10,7 +10,7 @@ const INTEGER_64 = 0xf4;
 const STRING_6_MAX = 0x3f;
 const STRING_12_MAX = 0xfff;
 const INTEGER_7_MAX = 0x7fn;
-/** Lengths of entries from which on the length behind the entry takes a byte more. */
+/** Lengths of entries from which on the length after the entry takes a byte more. */
 const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 export class ListpackWriter {

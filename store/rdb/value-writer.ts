@@ -25,7 +25,7 @@ const refuseTable = (): never => {
   throw custom("ERR a table has no form of Redis's: take SQL");
 };
 
-/** By the type's name. */
+/** Writers by the type's name. */
 const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   string: writerOf<ByteString>(0, (writer, bytes) => writer.string(bytes)),
   list: writerOf<List>(1, (writer, list) => {
