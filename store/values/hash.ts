@@ -36,14 +36,14 @@ export class Hash {
     return this.#size;
   }
 
-  /** The fields in dense order; not to be changed. Made anew for a small hash: ask once. */
+  /** The fields in dense order; not to be changed. A small hash makes a new array for each call. */
   get fields(): readonly ByteString[] {
     const content = this.#content;
     if (typeof content !== "string") return content.fields.items;
     return unpacked(content, 0, 2);
   }
 
-  /** The values, each at its field's place; not to be changed. Made anew for a small hash: ask once. */
+  /** The values, each at its field's index; not to be changed. A small hash makes a new array for each call. */
   get values(): readonly ByteString[] {
     const content = this.#content;
     if (typeof content !== "string") return content.values;

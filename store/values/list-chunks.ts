@@ -32,11 +32,11 @@ interface Group {
   size: number;
 }
 
-/** Where an element is. */
+/** The position of an element. */
 interface Spot {
   readonly group: number;
   readonly chunk: number;
-  /** In the chunk. */
+  /** Index in the chunk. */
   readonly place: number;
 }
 
@@ -54,13 +54,13 @@ export class ListChunks {
     return typeof content === "string" ? elementAt(content, offsetOf(content, place)) : content[place]!;
   }
 
-  /** Adds a chunk of elements before all others. */
+  /** Adds a chunk of elements at the beginning. */
   unshift(elements: readonly ByteString[]): void {
     this.#groups[0] ??= { chunks: [], size: 0 };
     this.#addChunk(0, 0, elements);
   }
 
-  /** Adds a chunk of elements behind all others. */
+  /** Adds a chunk of elements at the end. */
   push(elements: readonly ByteString[]): void {
     this.#groups[0] ??= { chunks: [], size: 0 };
     const last = this.#groups.length - 1;
@@ -107,7 +107,7 @@ export class ListChunks {
     }
   }
 
-  /** Replaces `count` elements from an index on, all in one chunk, by others. @returns false: they are not in one */
+  /** Replaces `count` elements from an index on, all in one chunk. @returns false: they are not in one */
   splice(index: number, count: number, inserted: readonly ByteString[]): boolean {
     const { group, chunk: number, place } = this.#find(Math.min(index, this.#size - 1));
     const at = index === this.#size ? place + 1 : place;
@@ -149,7 +149,7 @@ export class ListChunks {
     this.#groups[group]!.size += elements.length;
     this.#size += elements.length;
     if (chunks.length <= GROUP_CHUNKS_MAX) return;
-    // Chunks that come at the end leave full groups behind, and so do those that come at the beginning.
+    // Chunks that were added at the end leave full groups before them, and so do those that were added at the beginning.
     const kept = at === chunks.length - 1 ? at : at === 0 ? 1 : chunks.length >> 1;
     const moved = chunks.splice(kept);
     const size = moved.reduce((sum, chunk) => sum + chunk.size, 0);
@@ -167,7 +167,7 @@ export class ListChunks {
   }
 }
 
-/** As few bytes as can be; an array of this length, without room for more, where elements are long. */
+/** Returns the content in as few bytes as possible; an array of this length, without spare room, where elements are long. */
 function contentOf(elements: readonly ByteString[]): ByteString | ByteString[] {
   return elements.every(isPackable) ? packed(elements) : elements.map(copied);
 }

@@ -26,7 +26,7 @@ export class MemberSet {
     return this.#size;
   }
 
-  /** The members in dense order; not to be changed. Made anew for a small set: ask once. */
+  /** The members in dense order; not to be changed. A small set makes a new array for each call. */
   get members(): readonly ByteString[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content) : content.items;

@@ -37,7 +37,7 @@ export class RankedTree {
     }
   }
 
-  /** How many pairs lie before a place. */
+  /** Counts the pairs before a position. */
   countBefore(before: Before): number {
     return this.#root.countBefore(before);
   }
@@ -68,7 +68,7 @@ export class RankedTree {
     return copy;
   }
 
-  /** Where the pair of a rank is. */
+  /** Returns the position of the pair of a rank. */
   #find(rank: number): { leaf: Leaf; place: number } {
     let node = this.#root;
     while (node instanceof Branch) {
@@ -103,7 +103,7 @@ class Leaf {
     return this.members.length;
   }
 
-  /** How full the node is. */
+  /** Number of items in the node. */
   get length(): number {
     return this.members.length;
   }
@@ -115,7 +115,7 @@ class Leaf {
     this.scores.splice(place, 0, score);
     this.members.splice(place, 0, member);
     if (this.size <= NODE_MAX) return undefined;
-    // Pairs that come in order leave full leaves behind.
+    // Pairs that come in order leave full leaves before them.
     const kept = place === this.size - 1 ? place : this.size >> 1;
     return new Leaf(this.scores.splice(kept), this.members.splice(kept));
   }
@@ -149,7 +149,7 @@ class Leaf {
     return copy;
   }
 
-  /** How many pairs of this leaf lie before one. */
+  /** Counts the pairs of this leaf that precede a pair. */
   #place(score: number, member: ByteString): number {
     let low = 0;
     let high = this.size;

@@ -38,18 +38,18 @@ export class SortedSet {
     return this.#size;
   }
 
-  /** Whether a change may move any of its members in `members`: a scan has to take all of them at once. */
+  /** Whether a change may move any of its members in `members`: a scan has to take all of them in one step. */
   get isSmall(): boolean {
     return typeof this.#content === "string";
   }
 
-  /** The members in dense order, for scans; not to be changed. Made anew for a small set: ask once. */
+  /** The members in dense order, for scans; not to be changed. A small set makes a new array for each call. */
   get members(): readonly ByteString[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content, 0, 2) : content.table.items;
   }
 
-  /** The scores, each at its member's place in `members`; not to be changed. Made anew for a small set: ask once. */
+  /** The scores, each at its member's index in `members`; not to be changed. A small set makes a new array for each call. */
   get scores(): readonly number[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content, 1, 2).map(Number) : content.scores;
@@ -115,22 +115,19 @@ export class SortedSet {
     return copy;
   }
 
-  /** How many members come before this one. */
+  /** Counts the members before this one. */
   rank(member: ByteString): number | undefined {
     const score = this.get(member);
     if (score === undefined) return undefined;
     return this.#countBefore((other, name) => precedes(other, name, score, member));
   }
 
-  /** How many members have a score below a bound, or at it where `orEqual`. */
+  /** Counts the members with a score below a bound, or at it where `orEqual`. */
   countBelowScore(bound: number, orEqual: boolean): number {
     return this.#countBefore((score) => score < bound || (orEqual && score === bound));
   }
 
-  /**
-   * How many members come before a name, or are it where `orEqual`. Only for sets in which all scores are
-   * equal.
-   */
+  /** Counts the members before a name, or equal to it where `orEqual`. Only for sets in which all scores are equal. */
   countBelowMember(bound: ByteString, orEqual: boolean): number {
     return this.#countBefore((_, member) => member < bound || (orEqual && member === bound));
   }
@@ -207,7 +204,7 @@ export class SortedSet {
   }
 }
 
-/** How many pairs of a packed string come before one. */
+/** Counts the pairs of a packed string before one. */
 function rankIn(content: ByteString, score: number, member: ByteString): number {
   let rank = 0;
   for (let at = 0; at < content.length; rank++) {

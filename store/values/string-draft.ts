@@ -1,15 +1,15 @@
 /**
- * The bytes of a long string while parts of it are changed, in place: a string of the engine's has to be made anew for each
- * change, which from some size on takes milliseconds. Once all of it is read twice without a change it is a string again.
+ * The bytes of a long string while parts of it are changed in place: a string of the engine would have to be copied for each change, which
+ * from some size on takes milliseconds. Once all of it is read twice without a change it is a string again.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { STRING_BYTES_MAX } from "./value.js";
 
-/** Shorter strings are made anew: the engine has memory at hand for them. */
+/** Shorter strings are copied: the engine has memory at hand for them. */
 export const DRAFT_BYTES_MIN = 64 * 1024;
 
 export class StringDraft {
-  /** As long as the string, or longer. */
+  /** A buffer as long as the string, or longer. */
   #buffer: Buffer;
   #length: number;
   /** Whether all of it was read since the last change. */

@@ -14,7 +14,7 @@ export interface IndexSpec {
   readonly pattern: BsonDocument;
   readonly isUnique: boolean;
   readonly isSparse: boolean;
-  /** How long after the date in its only field a document expires; left out: it does not. */
+  /** Seconds after the date in its only field at which a document expires; left out: documents do not expire. */
   readonly expireAfterSeconds?: number;
 }
 
@@ -25,7 +25,7 @@ export const ID_INDEX: IndexSpec = {
   isSparse: false,
 };
 
-/** As it is kept and listed. */
+/** Returns the specification as it is stored and listed. */
 export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSeconds }: IndexSpec): ByteString {
   const document: [ByteString, Bson][] = [
     ["v", new Int32(2)],

@@ -1,4 +1,4 @@
-/** What an index knows a document by. Source: MongoDB's manual, "Multikey Indexes": an array stands for each of its elements. */
+/** The keys of a document in an index. Source: MongoDB's manual, "Multikey Indexes": an array has a key for each of its elements. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, BsonFault, DOCUMENT_BYTES_MAX, isArray, isDocument } from "./bson.js";
 import { keyOf } from "./bson-order.js";
@@ -17,7 +17,7 @@ export class ParallelArrays extends BsonFault {}
 /** A document has more keys in one index than are kept. */
 export class TooManyKeys extends BsonFault {}
 
-/** Of one document in one index: as many as in MongoDB, and all together no longer than a document. */
+/** Maximum keys of one document in one index, as in MongoDB; all together are no longer than a document. */
 const KEYS_MAX = 100_000;
 
 /** An array without elements, which is neither null nor missing. */
@@ -25,7 +25,7 @@ const EMPTY = Symbol("empty");
 
 interface Place {
   readonly value: Bson | undefined | typeof EMPTY;
-  /** What is left of the way. */
+  /** The rest of the path. */
   readonly rest: FieldPath;
   readonly isDone: boolean;
 }
@@ -58,7 +58,7 @@ export function indexKeys(
 
 interface Found {
   readonly keys: Map<ByteString, IndexKey>;
-  /** Of their texts. */
+  /** Bytes of their texts. */
   bytes: number;
 }
 
@@ -91,7 +91,7 @@ function collect(places: readonly Place[], isSparse: boolean, found: Found): voi
     );
 }
 
-/** As far as no array is in the way. */
+/** Follows the path as far as no array is in the way. */
 function walked(place: Place): Place {
   let { value, rest } = place;
   if (place.isDone) return place;

@@ -1,7 +1,7 @@
 /**
- * What entries have under a name, as a number of 32 bits each: the same for values that PHP takes for the same. A query that asks for a
- * value looks at these first, and at the texts of the few entries whose number fits. Derived from the document: made when a query
- * first asks for a name, completed by the next ones, and kept up in between. By places of a document's texts.
+ * The values of entries under a name, as a number of 32 bits each: the same for values that PHP takes for equal. A query for a value
+ * searches these first, and then the texts of the few entries whose number fits. Derived from the document: made when a query first uses a
+ * name, completed by later queries, and maintained in between. In the order of a document's texts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
@@ -16,11 +16,11 @@ export interface Alike {
 
 /** Names that are remembered, those that were asked for last. */
 const COLUMNS_MAX = 4;
-/** Places that one query completes, some milliseconds; those behind them it looks at itself. */
+/** Slots that one query completes, some milliseconds; it checks the slots after them itself. */
 const COMPLETED_MAX = 20_000;
-/** Of what is the same as many others: the text must be looked at. */
+/** The mark of a value that equals many values: the text must be checked. */
 const ANY = 0;
-/** Of what is the same as no number and no string. */
+/** The mark of a value that equals no number and no string. */
 const NONE = 1;
 /** All other marks have this bit. */
 const VALUE = 2;
@@ -33,8 +33,8 @@ export class DocumentColumns {
   #columns: Column[] = [];
 
   /**
-   * What finds the first place from one on whose entry may have a value.
-   * @param alike  undefined: any value will do @param texts  of the document; null: nothing is there
+   * Returns a function that returns the first index, from one on, whose entry may have a value.
+   * @param alike  undefined: any value will do @param texts  of the document; null: a hole
    */
   finder(alike: Alike | undefined, texts: readonly (ByteString | null)[]): (from: number) => number {
     if (alike === undefined) return (from) => from;
@@ -47,12 +47,12 @@ export class DocumentColumns {
     for (const column of this.#columns) column.set(place, text);
   }
 
-  /** A place is no more, those behind it move up. */
+  /** Removes a slot; the later ones move up. */
   takeOut(place: number): void {
     for (const column of this.#columns) column.takeOut(place);
   }
 
-  /** From a place on nothing is as it was. */
+  /** Forgets all marks from an index on. */
   cut(place: number): void {
     for (const column of this.#columns) column.cut(place);
   }
@@ -68,7 +68,7 @@ export class DocumentColumns {
 class Column {
   readonly #name: MemberName;
   #marks = new Int32Array(0);
-  /** Of how many places the mark is known. */
+  /** Number of slots whose mark is known. */
   #known = 0;
 
   constructor(name: MemberName) {
@@ -90,7 +90,7 @@ class Column {
       this.#marks[this.#known] = this.#markIn(texts[this.#known] as ByteString | null);
   }
 
-  /** The first place from one on whose entry may have a value of that mark; behind the last place: there is none. */
+  /** Returns the first index, from one on, whose entry may have a value of that mark; an index after the last: there is none. */
   find(mark: number, from: number): number {
     const marks = this.#marks;
     const known = this.#known;

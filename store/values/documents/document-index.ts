@@ -5,10 +5,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { compareMembers, type MemberName, type MemberValue, memberIn, memberName } from "./member-value.js";
 
-/** Entries that stand together; twice as many are parted. */
+/** Entries of a chunk; twice as many are split. */
 const CHUNK = 256;
 
-/** A place between values: before all entries of one, or behind them. */
+/** A position between values: before all entries of one, or after them. */
 export interface Bound {
   readonly value: MemberValue;
   readonly isBehind: boolean;
@@ -58,7 +58,7 @@ export class DocumentIndex {
     }
   }
 
-  /** What was made is no longer true. */
+  /** Marks the index as out of date. */
   forget(): void {
     this.#chunks = null;
   }
@@ -84,7 +84,7 @@ export class DocumentIndex {
     if (ranks.length === 0 && this.#chunks.length > 1) this.#chunks.splice(chunk, 1);
   }
 
-  /** How many entries there are in a span. */
+  /** Counts the entries in a span. */
   count(span: Span): number {
     const [from, to] = this.#ends(span);
     if (from.chunk >= to.chunk) return from.chunk > to.chunk ? 0 : Math.max(0, to.at - from.at);
@@ -153,7 +153,7 @@ export class DocumentIndex {
   }
 }
 
-/** How many of the places from 0 on pass: all before some place do, and none behind. */
+/** Returns how many of the indexes from 0 on pass: those before some index do, and no later ones. */
 function partition(count: number, passes: (at: number) => boolean): number {
   let low = 0;
   let high = count;

@@ -27,7 +27,7 @@ export class Document {
   /** null: the keys are the places, and there are no holes. */
   #keyed: Keyed | null = null;
   #holes = 0;
-  /** Before it there are holes only. */
+  /** Index before which there are only holes. */
   #head = 0;
   /** null: all entries stay. */
   #expiries: EntryExpiries | null = null;
@@ -54,7 +54,7 @@ export class Document {
     return this.#keyed === null;
   }
 
-  /** The number behind the highest key that is one: what the next entry without a key is called. */
+  /** The number after the highest key that is a number: the key of the next entry without one. */
   get next(): number {
     return this.#keyed?.next ?? this.#texts.length;
   }
@@ -108,7 +108,7 @@ export class Document {
     keyed.next = next;
   }
 
-  /** Removes an entry that is there; all others keep their keys. Inverse: `restore`. */
+  /** Removes an entry that exists; the remaining ones keep their keys. Inverse: `restore`. */
   remove(key: ByteString): RemovedEntry {
     const { rankOf } = this.#keyed ?? this.#makeKeyed();
     const place = this.#placeOf(key);
@@ -127,7 +127,9 @@ export class Document {
     return removed;
   }
 
-  /** Whether so many removals leave their holes open: where holes are closed, to restore an entry is to move all behind it. */
+  /**
+   * Whether the given number of removals leaves their holes open: where holes are closed, to restore an entry is to move all later ones.
+   */
   staysOpen(removals: number): boolean {
     return this.#holes + removals <= Math.max(HOLES_MAX, this.size - removals);
   }
@@ -178,12 +180,12 @@ export class Document {
     }
   }
 
-  /** Until when an entry is seen, milliseconds since 1970, inclusive; undefined: it stays. */
+  /** Returns the time until which an entry exists, milliseconds since 1970, inclusive; undefined: it does not expire. */
   expireOf(key: ByteString): number | undefined {
     return this.#expiries?.get(key);
   }
 
-  /** Of an entry that is there. */
+  /** Sets the expiry time of an entry that exists. */
   setExpire(key: ByteString, expire: number | undefined): void {
     if (expire === undefined) this.#expiries?.delete(key);
     else {
@@ -214,13 +216,13 @@ export class Document {
     return index;
   }
 
-  /** The entry of a rank that an index tells. */
+  /** Returns the entry of a rank that an index has found. */
   entryAt(rank: number): DocumentEntry {
     const place = this.#ranks === null ? rank : firstPlaceFrom(this.#ranks, rank);
     return [this.#keyAt(place), this.#texts[place] as ByteString];
   }
 
-  /** In order, those whose text passes. The document must not change meanwhile. @param alike  a value that all of them have */
+  /** Yields the entries whose text passes, in order. The document must not change meanwhile. @param alike  a value that all of them have */
   *entries(passes?: (text: ByteString) => boolean, alike?: Alike): Generator<DocumentEntry> {
     const next = this.#columns.finder(alike, this.#texts);
     for (let place = next(this.#head); place < this.#texts.length; place = next(place + 1)) {
@@ -229,7 +231,7 @@ export class Document {
     }
   }
 
-  /** Those that may have a value, as they are now: later changes are not seen in it. @param alike  undefined: any value will do */
+  /** Returns the current entries that may have a value: later changes do not affect it. @param alike  undefined: any value will do */
   select(alike?: Alike): Entries {
     const ids = this.#keyed?.keys ?? null;
     if (alike === undefined && this.#holes === 0)
@@ -253,7 +255,7 @@ export class Document {
     return copy;
   }
 
-  /** For what is read back: entries with higher numbers may have been there. */
+  /** Raises the next number, for documents that are loaded: entries with higher numbers may have existed. */
   raiseNext(next: number): void {
     if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
   }
@@ -284,7 +286,7 @@ export class Document {
     return this.#keyed;
   }
 
-  /** Forgets keys that are 0, 1, 2, … again, behind what was undone. */
+  /** Forgets keys that are 0, 1, 2, … again, after an undo. */
   #makePlain(): void {
     if (this.#keyed === null) return;
     this.#closeHoles();

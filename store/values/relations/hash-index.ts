@@ -1,6 +1,6 @@
 /**
- * Rows by the value of one column, for equality as statements have it: a number equals the texts that stand for it. Made when it is first
- * asked for and kept up from then on; part of no state.
+ * Rows by the value of one column, for equality as statements have it: a number equals the texts that write it. Made when it is first used
+ * and maintained from then on; not part of the state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
@@ -90,7 +90,7 @@ export class HashIndex {
       if (++done % STEP_ITEMS === 0) yield;
     }
     const made = new Map<number, Bucket>();
-    // Put among the others one by one, the rows of many texts for one number would take a time that grows with their square.
+    // If each row were inserted by itself, the rows of many texts for one number would take a time that grows with their square.
     for (const [number, rows] of found) {
       made.set(number, rows.length === 1 ? (rows[0] as number) : yield* sortedNumbers(rows));
       if (++done % STEP_ITEMS === 0) yield;

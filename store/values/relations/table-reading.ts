@@ -1,6 +1,6 @@
 /**
- * The rows of a table as they were when a statement began to read them: the statement may go on in later turns of the event loop, while
- * others change the table.
+ * The rows of a table as they were when a statement began to read them: the statement may continue in later turns of the event loop, after
+ * another statement changed the table.
  */
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { firstPlaceFrom } from "../tables/first-place.js";
@@ -28,7 +28,7 @@ export class TableReading {
   readonly #state: State;
   /** null: the table has changed since. */
   #table: Indexed | null;
-  /** Of the rows as they were, once the table has changed. */
+  /** Indexes of the rows as they were, once the table has changed. */
   readonly #indexes = new Map<number, HashIndex>();
 
   constructor(table: Indexed, state: State) {

@@ -9,10 +9,10 @@ import { type Domain, isCell } from "./domain.js";
 import { HashIndex } from "./hash-index.js";
 import { TableReading } from "./table-reading.js";
 
-/** Of a column's values no two are the same; of a primary key's none is missing either. */
+/** Constraint of a column: "unique": no two values are equal; "primary": in addition none is missing. */
 export type Uniqueness = "none" | "unique" | "primary";
 
-/** What columns of earlier releases did not have. */
+/** Properties that columns of earlier releases did not have. */
 export interface ColumnExtras {
   /** Whether it takes no null. */
   readonly isRequired?: true;
@@ -54,7 +54,10 @@ export interface NumberedRows {
 
 /** Holes are closed when there are more, and more than rows. */
 const HOLES_MAX = 64;
-/** Of more changes at once, if they are of so large a part of the rows, indexes are made anew: taking rows out one by one would cost more. */
+/**
+ * More changes in one step, if they are of a large part of the rows, discard the indexes, which are then rebuilt: to remove rows one by one
+ * would cost more.
+ */
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
 
@@ -62,10 +65,10 @@ export class Table {
   readonly columns: readonly TableColumn[];
   /** null: a hole. */
   #rows: (Row | null)[] = [];
-  /** Of the rows and holes; null: they are the places. */
+  /** Numbers of the rows and holes; null: they are the indexes. */
   #numbers: number[] | null = null;
   #holes = 0;
-  /** By the column's place. */
+  /** Indexes by the column's index. */
   readonly #indexes = new Map<number, HashIndex>();
   /** Statements that read the rows as they are now: before these change they are copied. */
   readonly #readings = new Set<TableReading>();
@@ -117,7 +120,7 @@ export class Table {
     if (!this.#indexes.has(column)) this.#indexes.set(column, index);
   }
 
-  /** The row of a number that an index tells. */
+  /** Returns the row of a number that an index has found. */
   row(number: number): Row {
     return this.#rows[this.#placeOf(number)] as Row;
   }
@@ -157,7 +160,7 @@ export class Table {
     }
   }
 
-  /** Puts others in the places of rows. @returns the old ones */
+  /** Replaces rows. @returns the old ones */
   set({ numbers, rows }: NumberedRows): NumberedRows {
     this.#beforeChanges(numbers.length);
     const old = numbers.map((number, i) => {
@@ -236,7 +239,7 @@ export class Table {
     return place < this.#rows.length && this.#numberAt(place) === number && this.#rows[place] === null;
   }
 
-  /** The last one's place stays, or its number would be given again while somebody may bring it back. */
+  /** Removes the holes, except for the last one: its number would be used again, while an undo may restore it. */
   #closeHoles(): void {
     const last = this.#rows.length - 1;
     const isKept = (_: unknown, place: number) => this.#rows[place] !== null || place === last;
@@ -245,7 +248,7 @@ export class Table {
     this.#holes = this.#rows.at(-1) === null ? 1 : 0;
   }
 
-  /** Puts rows among the others, where holes have been closed. */
+  /** Inserts rows whose holes have been closed. */
   #merge(added: readonly number[], rows: readonly Row[]): void {
     const all = new Map<number, Row | null>();
     for (const [place, row] of this.#rows.entries()) all.set(this.#numberAt(place), row);

@@ -77,7 +77,7 @@ export class IdMap<V> {
     return old;
   }
 
-  /** Those of `from` ≤ id ≤ `to`, in order. The map must not change meanwhile. */
+  /** Yields those of `from` ≤ id ≤ `to`, in order. The map must not change meanwhile. */
   *range(from: StreamId, to: StreamId): Generator<readonly [StreamId, V]> {
     for (let at = Math.max(0, this.#blockOf(from)); at < this.#blocks.length; at++) {
       const { ids, values } = this.#blocks[at] as Block<V>;
@@ -105,7 +105,7 @@ export class IdMap<V> {
       ids.splice(place, 0, id);
       values.splice(place, 0, value);
     } else if (isLast) {
-      // Ids that come in order leave full blocks behind.
+      // Ids that come in order leave full blocks before them.
       this.#blocks.push({ ids: [id], values: [value] });
     } else {
       ids.splice(place, 0, id);
@@ -145,7 +145,7 @@ function takeOut(from: unknown[], place: number): void {
   else from.splice(place, 1);
 }
 
-/** How many of a block's ids come before one. */
+/** Counts the ids of a block before one. */
 function placeOf(ids: readonly StreamId[], id: StreamId): number {
   let low = 0;
   let high = ids.length;

@@ -16,7 +16,7 @@ export interface EntryColumns {
   readonly values: readonly ByteString[];
 }
 
-/** Longer values are worth objects of their own, and long strings are not to be made anew. */
+/** Longer values are worth objects of their own: a long string should not be made again for each read. */
 export const SEALED_VALUES_BYTES_MAX = 64 * 1024;
 
 /** Bits of a length in a byte; another byte follows if the one above is set. */
@@ -33,13 +33,13 @@ export class SealedEntries {
   readonly size: number;
   readonly first: StreamId;
   readonly last: StreamId;
-  /** Of all values. */
+  /** Bytes of all values. */
   readonly valueBytes: number;
   /** Bytes of the time above the first one's, and of the number, in each id. */
   readonly #msBytes: number;
   readonly #seqBytes: number;
   readonly #ids: ByteString;
-  /** Of each entry; where all have the same names only those. */
+  /** Names of each entry; where all have the same names only those. */
   readonly #names: Names | readonly Names[];
   readonly #hasSameNames: boolean;
   readonly #values: ByteString;
@@ -74,7 +74,7 @@ export class SealedEntries {
     return streamId(ms, uintAt(this.#ids, at + this.#msBytes, this.#seqBytes));
   }
 
-  /** How many of its entries come before an id. */
+  /** Counts its entries before an id. */
   countBefore(id: StreamId): number {
     if (id <= this.first) return 0;
     if (id > this.last) return this.size;
@@ -89,7 +89,7 @@ export class SealedEntries {
     return low;
   }
 
-  /** What an id would be among the others' bytes, or the next one that could be there: none of them is after the last. */
+  /** Returns an id as it would be among the stored bytes, or the next one that could be there: no id is after the last. */
   #keyOf(id: StreamId): Buffer {
     const isOver = widthOf(seqOf(id)) > this.#seqBytes;
     const key = Buffer.alloc(this.#msBytes + this.#seqBytes);
@@ -178,7 +178,7 @@ function lengthBytes(length: number): ByteString {
     : String.fromCharCode((length & (MORE - 1)) | MORE) + lengthBytes(length >> LENGTH_BITS);
 }
 
-/** How many bytes a number needs; 0: none. */
+/** Returns the bytes that a number needs; 0: none. */
 function widthOf(value: bigint): number {
   let bytes = 0;
   for (let left = value; left > 0n; left >>= 8n) bytes++;

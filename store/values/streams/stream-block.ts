@@ -90,19 +90,19 @@ export class StreamBlock {
     return this.#content instanceof SealedEntries;
   }
 
-  /** Nothing is to be added. Values that are long stay as they are. */
+  /** Seals the block: nothing will be added. Long values stay as they are. */
   seal(): void {
     if (this.#content instanceof SealedEntries) return;
     const { valueBytes } = this.#content;
     if (valueBytes <= SEALED_VALUES_BYTES_MAX) this.#content = new SealedEntries(this.#content, valueBytes);
   }
 
-  /** How many of its entries come before an id. */
+  /** Counts its entries before an id. */
   countBefore(id: StreamId): number {
     return this.#content.countBefore(id);
   }
 
-  /** For use at once, as it may keep its neighbours alive. */
+  /** Finds an entry. Not to be stored, as it may keep its neighbours alive. */
   find(id: StreamId): StreamEntry | undefined {
     const content = this.#content;
     const place = content.countBefore(id);
@@ -117,7 +117,7 @@ export class StreamBlock {
     const own = known !== undefined && hasNames(fields, known) ? known : namesOf(fields);
     const open = this.#open();
     if (open.size === 0) {
-      // Pushed to, an array takes room for 17 at once; many streams are short.
+      // `push` would reserve room for 17 elements; many streams are short.
       open.ids = [id];
       open.names = [own];
       open.values = valuesOf(fields);
@@ -161,7 +161,7 @@ export class StreamBlock {
     return taken;
   }
 
-  /** Adds all entries of a block that comes behind it. */
+  /** Adds all entries of the block that follows it. */
   append(other: StreamBlock): void {
     this.#add(other.#open());
   }
@@ -174,7 +174,7 @@ export class StreamBlock {
     return copy;
   }
 
-  /** Entries `from` ≤ place < `to`, in order; for use at once, as they may keep their neighbours alive. */
+  /** Yields entries `from` ≤ index < `to`, in order; not to be stored, as they may keep their neighbours alive. */
   entries(from: number, to: number): Generator<StreamEntry> {
     return this.#content.entries(from, to);
   }
@@ -184,7 +184,7 @@ export class StreamBlock {
     return this.#content.reverseEntries(from, to);
   }
 
-  /** What its entries hold, in bytes, names not counted. */
+  /** Bytes of its entries, without their names. */
   get valueBytes(): number {
     return this.#content.valueBytes;
   }
@@ -194,7 +194,7 @@ export class StreamBlock {
     return content instanceof SealedEntries ? content.names(content.size - 1) : content.names.at(-1);
   }
 
-  /** To be changed. */
+  /** Returns the entries in the form that can be changed. */
   #open(): OpenEntries {
     const content = this.#content;
     if (content instanceof OpenEntries) return content;
@@ -223,7 +223,7 @@ function fieldsOf(names: Names, values: readonly ByteString[], start: number): B
   return fields;
 }
 
-/** Of the entries before a place. */
+/** Counts the values of the entries before an index. */
 function valuesBefore(names: readonly Names[], place: number): number {
   let count = 0;
   for (let i = 0; i < place; i++) count += (names[i] as Names).length;

@@ -12,10 +12,10 @@ import { indexedPage, type PageRequest, type ScanPage, smallPage } from "./scan-
 const LINEAR_SEARCH_ITEMS_MAX = 12;
 
 export class DenseTable<T> {
-  /** In dense order; not to be changed. */
+  /** The items in dense order; not to be changed. */
   readonly items: T[] = [];
   readonly #nameOf: (item: T) => ByteString;
-  /** Only while there are many. */
+  /** The index, only while there are many items. */
   #index: PlaceIndex | null = null;
 
   constructor(nameOf: (item: T) => ByteString) {
@@ -99,7 +99,7 @@ export class DenseTable<T> {
   }
 }
 
-/** A table of names that stand for themselves. */
+/** Returns a table of names that are their own values. */
 export function tableOfNames(names: readonly ByteString[]): DenseTable<ByteString> {
   const table = new DenseTable<ByteString>(itself);
   for (const name of names) table.push(name);

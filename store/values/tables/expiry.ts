@@ -1,7 +1,7 @@
 /**
- * Keys by expiry time, those of one time by name: a binary heap in which entries may be stale (the key has gone, or expires
- * at another time) or stand twice. Whoever takes one out compares it with the key; nothing has to be searched when an expiry
- * time changes.
+ * Keys by expiry time, those of one time by name: a binary heap in which entries may be out of date (the key is missing, or expires at
+ * another time) or occur twice. The caller compares each entry that it takes with the key; nothing has to be searched when an expiry time
+ * changes.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
@@ -76,7 +76,7 @@ export class ExpiryQueue {
     this.#place(at, expire, key);
   }
 
-  /** Whether what stands at a place comes behind a time and key, or is the same. */
+  /** Whether the entry at an index follows a time and key, or equals them. */
   #isBehind(place: number, expire: number, key: ByteString): boolean {
     const other = this.#times[place] as number;
     return other > expire || (other === expire && (this.#keys[place] as ByteString) >= key);

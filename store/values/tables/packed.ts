@@ -43,7 +43,7 @@ export function unpacked(
   return elements;
 }
 
-/** Where an element begins, with its length. @param at  where to start, an element's beginning */
+/** Returns the offset of an element, with its length. @param at  where to start, an element's beginning */
 export function offsetOf(pack: ByteString, elements: number, at = 0): number {
   for (let left = elements; left > 0; left--) at += 1 + pack.charCodeAt(at);
   return at;
@@ -69,7 +69,7 @@ export function mayContain(pack: ByteString, element: ByteString): boolean {
   return element.length <= PACKED_ELEMENT_BYTES_MAX && pack.includes(element);
 }
 
-/** Replaces `count` elements from one on by others. */
+/** Replaces `count` elements from one on. */
 export function splicePacked(
   pack: ByteString,
   from: number,

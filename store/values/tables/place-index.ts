@@ -7,7 +7,7 @@
 
 /** Cells of the smallest segment. */
 const CELLS_MIN = 32;
-/** A segment that would need more is split in two: a move of so many cells is some ten microseconds. */
+/** Maximum cells of a segment; a larger one is split in two: to move 4,096 cells takes some ten microseconds. */
 const CELLS_MAX = 4096;
 /** The directory has at most 2 to this many places; then segments grow instead (all but impossible unless hashes are equal). */
 const DEPTH_MAX = 20;
@@ -26,7 +26,7 @@ export class Segment {
   cells: Int32Array;
   mask: number;
   used = 0;
-  /** All hashes in here agree in so many of their highest bits. */
+  /** Number of highest bits in which all hashes in here agree. */
   depth: number;
 
   constructor(capacity: number, depth: number) {
@@ -39,7 +39,9 @@ export class Segment {
     return this.used * 5 >= (this.mask + 1) * 4;
   }
 
-  /** The first cell with this hash, from one on; -1: there is none. @param from  the hash itself, or behind the cell before */
+  /**
+   * Returns the first cell with this hash, from one on; -1: there is none. @param from  the hash itself, or the cell after the previous one
+   */
   seek(hash: number, from: number): number {
     const { cells, mask } = this;
     for (let at = from & mask; ; at = (at + 1) & mask) {
@@ -68,7 +70,7 @@ export class Segment {
     return at;
   }
 
-  /** Frees a cell; those behind it that had to give way move up. */
+  /** Frees a cell; the cells after it that were displaced move up. */
   free(cell: number): void {
     const { cells, mask } = this;
     let hole = cell;
@@ -103,11 +105,11 @@ export class Segment {
 }
 
 export class PlaceIndex {
-  /** By the highest bits of a hash; several places may share a segment. */
+  /** Segments by the highest bits of a hash; several slots may share a segment. */
   #directory: Segment[] = [new Segment(CELLS_MIN, 0)];
   #depth = 0;
 
-  /** Where places with this hash are to be looked for; names are compared there, as a function for that would be made for each. */
+  /** Returns the segment of a hash; callers compare the names, as a callback would be allocated for each call. */
   segment(hash: number): Segment {
     // A shift by 32 is none.
     return this.#directory[this.#depth === 0 ? 0 : hash >>> (32 - this.#depth)]!;
@@ -123,7 +125,7 @@ export class PlaceIndex {
     segment.add(hash, place);
   }
 
-  /** Removes what stands under this hash and place. */
+  /** Removes the entry of this hash and index. */
   remove(hash: number, place: number): void {
     const segment = this.segment(hash);
     segment.free(segment.cellOf(hash, place));
@@ -131,7 +133,7 @@ export class PlaceIndex {
     if (capacity > CELLS_MIN && segment.used * 8 < capacity) segment.resize(capacity / 2);
   }
 
-  /** What stands under this hash and place is at another place now. */
+  /** Moves the entry of this hash and index to another index. */
   move(hash: number, from: number, to: number): void {
     const segment = this.segment(hash);
     segment.cells[2 * segment.cellOf(hash, from)] = to + 1;

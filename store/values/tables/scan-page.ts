@@ -22,7 +22,7 @@ export interface PageRequest {
   readonly count: number;
 }
 
-/** What is scanned. */
+/** A table to scan. */
 interface Scanned {
   readonly size: number;
   page(request: PageRequest): ScanPage;
@@ -56,7 +56,7 @@ export function isOfOtherProcess(cursor: number): boolean {
   return cursor !== 0 && Math.floor(cursor / HASHES) !== cursorTag();
 }
 
-/** Returns the hash that a cursor stands at; the first one for a cursor of another process. */
+/** Returns the hash of a cursor; the first one for a cursor of another process. */
 function positionOf(cursor: number): number {
   return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;
 }
