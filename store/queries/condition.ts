@@ -1,4 +1,4 @@
-/** What a filter says, as a tree; how a value at a place is reached and tested is each algebra's own. */
+/** The conditions of a filter, as a tree; each algebra defines how a value is reached and tested. */
 
 export type Condition<Place, Test> =
   | { readonly kind: "all" | "any"; readonly parts: readonly Condition<Place, Test>[] }

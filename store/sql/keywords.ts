@@ -5,7 +5,7 @@
 import type { Language } from "./tree.js";
 
 export interface Keyword {
-  /** Each a way to say it; several words stand behind each other. The first is the usual one. */
+  /** The ways to write it; several words follow each other. The first is the usual one. */
   readonly malagasy: readonly string[];
   readonly english: readonly string[];
   readonly meaning: string;

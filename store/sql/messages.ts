@@ -112,7 +112,7 @@ const MESSAGES = {
 
 export type MessageName = keyof typeof MESSAGES;
 
-/** @param about  what stands for `{0}`, `{1}`, … */
+/** @param about  the values of `{0}`, `{1}`, … */
 export function sqlFailure(
   language: Language,
   name: MessageName,

@@ -1,7 +1,7 @@
-/** Where a statement is no statement: what stands there, what should, line, column and a caret. */
+/** A syntax error: the text found, the text expected, line, column and a caret. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 
-/** What may be wrong besides a word in the wrong place. */
+/** Kinds of mistakes besides a word in the wrong position. */
 export type MistakeKind =
   | "unexpected"
   | "unknown-command"
@@ -15,11 +15,11 @@ export type MistakeKind =
 export class SqlMistake extends Error {
   override readonly name = "SqlMistake";
   readonly kind: MistakeKind;
-  /** In bytes from the statement's beginning. */
+  /** Bytes from the statement's beginning. */
   readonly at: number;
-  /** What stands there; empty: the end. */
+  /** The text found; empty: the end. */
   readonly found: ByteString;
-  /** What should, or what is not permitted, in English. */
+  /** The text expected, or what is not permitted, in English. */
   readonly expected: string;
 
   constructor(
@@ -36,7 +36,7 @@ export class SqlMistake extends Error {
 }
 
 export interface Place {
-  /** From 1. */
+  /** Line from 1. */
   readonly line: number;
   readonly column: number;
   /** The line with a caret before the place, shortened. */

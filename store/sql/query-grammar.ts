@@ -50,7 +50,7 @@ export function query(reader: TokenReader): Query {
 const NO_TAIL: Tail = { orderBy: [], limit: null };
 const hasTail = ({ orderBy, limit }: Tail) => orderBy.length > 0 || limit !== null;
 
-/** In the standard form what follows the last query is about all of them. */
+/** Applies the clauses after the last of several queries to all of them: moves them from it, or parses them after its parentheses. */
 function withTail(query: SetQuery, reader: TokenReader): Query {
   const { right } = query;
   const isEnclosed = reader.endedQuery === right;
@@ -211,7 +211,7 @@ function acceptedCross(reader: TokenReader): boolean {
   return true;
 }
 
-/** In parentheses, which English may leave out. */
+/** Parses expressions to group by, in parentheses, which English may leave out. */
 function grouping(reader: TokenReader): readonly Expression[] {
   if (reader.form === "standard") return standardGrouping(reader);
   const isEnclosed = reader.acceptSign("(");

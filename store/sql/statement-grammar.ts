@@ -78,7 +78,7 @@ function drop(reader: TokenReader): Statement {
   return what === "database" ? { kind: "drop-database", name } : { kind: "drop", what, name };
 }
 
-/** In parentheses, with commas between. */
+/** Parses a list in parentheses, separated by commas. */
 function list<Item>(reader: TokenReader, read: (reader: TokenReader) => Item, mayBeEmpty: boolean): Item[] {
   reader.expectSign("(");
   const items: Item[] = [];
@@ -97,7 +97,7 @@ function columnDefinition(reader: TokenReader): ColumnDefinition {
   return { name, domain: parts, uniqueness };
 }
 
-/** What follows a column's type, in any order. */
+/** Parses the constraints after a column's type, in any order. */
 function constrained(reader: TokenReader, column: ColumnDefinition): ColumnDefinition {
   let found = column;
   for (let count = 0; ; count++) {

@@ -28,10 +28,10 @@ export class TokenReader {
   isExtended = false;
   /** The query in parentheses that was read last. */
   endedQuery: Query | null = null;
-  /** How many `?` there have been. */
+  /** Number of `?` so far. */
   parameters = 0;
   readonly #phrases: Readonly<Record<KeywordName, Phrases>>;
-  /** What comes next. */
+  /** The next token. */
   token: Token;
   #depth = 0;
   #operators = 0;
@@ -56,7 +56,7 @@ export class TokenReader {
     return token;
   }
 
-  /** Takes a keyword, with the marks that Malagasy ones may have (`#` before it, `@` behind it), if it comes next. */
+  /** Takes a keyword, with the marks that Malagasy ones may have (`#` before it, `@` after it), if it comes next. */
   accept(name: KeywordName): boolean {
     const first = this.token;
     // Most of what is asked for is not there.
@@ -114,8 +114,8 @@ export class TokenReader {
   }
 
   /**
-   * A name that stands behind what it names, without a word between. English keywords are none; of Malagasy ones only those with a mark
-   * are not.
+   * Takes an alias that directly follows what it names. English keywords are no aliases; of Malagasy keywords only those with a mark are
+   * none.
    */
   bareAlias(): ByteString | null {
     const { token } = this;
@@ -130,7 +130,7 @@ export class TokenReader {
     return this.advance().text;
   }
 
-  /** What comes next is wrong. */
+  /** Returns the error for the next token. */
   mistake(expected: string): SqlMistake {
     return new SqlMistake("unexpected", this.place, expected);
   }
@@ -140,7 +140,7 @@ export class TokenReader {
     return { at, found: this.statement.slice(at, end) };
   }
 
-  /** @throws SqlMistake  too many things stand within each other */
+  /** @throws SqlMistake  the nesting is too deep */
   nested<T>(read: () => T): T {
     if (++this.#depth > NESTING_MAX)
       throw new SqlMistake("limit", this.place, `more than ${NESTING_MAX} levels`);
@@ -182,7 +182,7 @@ export class TokenReader {
       this.advance();
       return true;
     }
-    // `alaivo1`, `na0`: a digit may follow at once.
+    // `alaivo1`, `na0`: a digit may follow immediately.
     if (this.language === "malagasy" && kind === "word" && lower.startsWith(word)) {
       if (DIGITS.test(lower.slice(word.length))) {
         this.token = restOfWord(this.statement, this.token, word.length);

@@ -1,15 +1,15 @@
-/** What SQL users type and this has not: recognized at the place of the mistake, and answered with what to write instead. */
+/** Features of SQL that users type and that are missing here: recognized at the position of the error, and answered with an alternative. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 
 interface Row {
-  /** What is not supported. */
+  /** The unsupported feature. */
   readonly what: string;
   /** Matches the statement from the place of the mistake on, in lower case. */
   readonly after: RegExp;
   /** Matches what precedes the place; undefined: anything. */
   readonly before?: RegExp;
-  /** What to do instead. */
+  /** The alternative. */
   readonly advice: string;
 }
 

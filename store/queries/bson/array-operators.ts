@@ -1,4 +1,4 @@
-/** What $push, $addToSet, $pull and $pop make of an array. Source: MongoDB's manual, "Array Update Operators". */
+/** $push, $addToSet, $pull and $pop. Source: MongoDB's manual, "Array Update Operators". */
 import { finish } from "../../../protocol/steps.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";

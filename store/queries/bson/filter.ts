@@ -14,7 +14,7 @@ import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
 
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;
-  /** The first fields of its paths: no others need to be read. Null: an expression may need any. */
+  /** The first fields of its paths: only these need to be read. Null: an expression may need any. */
   readonly roots: ReadonlySet<ByteString> | null;
   /** Its conditions: each is as much work as reading a document. */
   readonly tests: number;
@@ -23,7 +23,7 @@ export interface Filter {
 /** Conditions of one filter. */
 const TESTS_MAX = 10_000;
 
-/** Of a field: that one of the values at the end of its path passes. */
+/** A condition on a field: one of the values at the end of its path passes. */
 interface BsonTest {
   readonly leaf: Leaf;
   readonly test: ValueTest;
@@ -56,7 +56,7 @@ const ofDocuments = (condition: BsonCondition, work: Work): Predicate<BsonDocume
     return (document) => isAny(document, search);
   });
 
-/** Of values by themselves, whatever the path. */
+/** Tests values themselves, whatever the path. */
 const ofValues = (condition: BsonCondition): ValueTest => predicateOf(condition, (_, { test }) => test);
 
 /** Returns whether $pull removes an element: documents are tested by their fields, other values by themselves. @throws CommandFailure */
@@ -172,7 +172,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return isTrue(operand);
   }
 
-  /** Null: of an array's elements some may pass and others not. */
+  /** Null: some elements of an array may pass and others not. */
   complement(): null {
     return null;
   }
@@ -244,7 +244,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   }
 }
 
-/** Of an array's elements, and of the array itself. */
+/** Returns a test of an array's elements and of the array itself. */
 function both(test: ValueTest): BsonTest {
   return { leaf: "both", test };
 }

@@ -130,7 +130,7 @@ function collectNames(filter: BsonDocument, names: Set<ByteString>): void {
   }
 }
 
-/** What a filter says of an array, or of what is in its elements. */
+/** Returns the conditions of a filter on an array, or on its elements. */
 function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly [ByteString, Bson])[] {
   const name = path.filter((part) => !/^\d+$/.test(part)).join(".");
   return [...query].flatMap(([field, operand]) => {

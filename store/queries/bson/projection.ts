@@ -1,4 +1,4 @@
-/** What is shown of a document. Source: MongoDB's manual, "Projection". */
+/** Projections of documents. Source: MongoDB's manual, "Projection". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
@@ -13,7 +13,7 @@ export type Projection = (document: BsonDocument) => BsonDocument;
 /** Changes a value that is shown; undefined: it is not. */
 type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
 
-/** What is to be done with a field: with those inside it, or with itself. */
+/** The projection of a field: of the fields inside it, or of itself. */
 interface Branch {
   readonly fields: Map<ByteString, Branch | Leaf>;
 }
@@ -27,7 +27,7 @@ interface Told {
   isExcluding: boolean;
 }
 
-/** Where projections stand: those of a search know $slice and $elemMatch. */
+/** The place of a projection: those of a search know $slice and $elemMatch. */
 export type Place = "find" | "$project";
 
 /** @throws CommandFailure */
@@ -136,7 +136,7 @@ const hasMade = ({ fields }: Branch): boolean =>
     isBranch(node) ? hasMade(node) : typeof node === "object" && "made" in node,
   );
 
-/** Fields that are made come behind those that are there. */
+/** Adds computed fields after those that exist. */
 function addMade(result: Map<ByteString, Bson>, fields: Branch["fields"], root: BsonDocument): void {
   for (const [name, node] of fields) {
     if (isBranch(node)) {
@@ -173,7 +173,7 @@ function excludedIn(value: Bson, branch: Branch, root: BsonDocument): Bson {
   return isArray(value) ? value.map((one) => excludedIn(one, branch, root)) : value;
 }
 
-/** @param operand  how many, from behind if negative; or how many to leave out and how many to show */
+/** @param operand  the number of elements, from the end if negative; or the number to skip and the number to show */
 function sliced(operand: Bson): Shown {
   const [first, second] = isArray(operand) ? operand : [operand];
   const from = integerIn(first ?? null, "$slice");

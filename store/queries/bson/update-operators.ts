@@ -32,7 +32,7 @@ import { wayTo } from "./ways.js";
 export interface UpdateContext extends Scope {
   /** Whether the document is being made. */
   readonly isInsert: boolean;
-  /** Which elements of arrays a filter has found, and those that `arrayFilters` name; null: positional paths are refused. */
+  /** The array elements that a filter has found, and those that `arrayFilters` name; null: positional paths are rejected. */
   readonly elements: PositionalElements | null;
 }
 
@@ -205,7 +205,7 @@ const isInteger = (value: Bson): value is bigint | Int32 =>
   typeof value === "bigint" || value instanceof Int32;
 const bigOf = (value: bigint | Int32): bigint => (value instanceof Int32 ? BigInt(value.value) : value);
 
-/** @throws CommandFailure  no field can have the name, or it names elements that nothing tells */
+/** @throws CommandFailure  no field can have the name, or it names unknown elements */
 function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
   const path = wayTo(name);
   for (const [i, part] of path.entries()) {

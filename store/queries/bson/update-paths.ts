@@ -1,4 +1,4 @@
-/** Places in a document that updates change: the way is taken as it stands, an array's elements have numbers. The document is its owner's own. */
+/** Paths of updates in a document: they are followed literally, and array elements have numbers. The caller owns the document. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
@@ -55,7 +55,7 @@ export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work
   for (const [i, name] of path.slice(0, -1).entries()) {
     const next: Bson | undefined = child(inside, name);
     if (next === undefined || (next === null && isArray(inside) && Number(name) >= inside.length)) {
-      // All that is missing is made at once, so that a failure has made none of it.
+      // Makes all missing parts in one step, so that a failure has made none.
       let made: Bson = value;
       for (const rest of path.slice(i + 1).reverse()) made = new Map([[rest, made]]);
       setChild(inside, name, made, path, work);

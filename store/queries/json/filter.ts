@@ -50,7 +50,7 @@ export interface Member {
   readonly name: MemberName;
 }
 
-/** Of a member's value: that it lies in one of the spans, or passes. */
+/** A condition on a member's value: that it lies in one of the spans, or passes. */
 export type JsonTest = { readonly spans: Spans } | { readonly passes: Predicate<MemberValue> };
 export type JsonCondition = Condition<Member, JsonTest>;
 type Call = OperatorCall<JsonValue, Member>;

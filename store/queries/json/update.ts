@@ -102,7 +102,7 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
     return name;
   }
 
-  /** Integers of 64 bits exactly, others as doubles. */
+  /** Adds integers of 64 bits exactly, other numbers as doubles. */
   add(call: Call): (old: JsonValue | undefined) => JsonValue {
     const { operand } = call;
     if (!(operand instanceof JsonNumber)) throw fault(`${whereOf(call)} asks for a number`);

@@ -130,7 +130,7 @@ function range(values: readonly Value[], scope: Scope, name: ByteString): Value 
     scope,
   );
 }
-/** So that an array is refused before it is made. */
+/** Maximum length, checked before the array is made. */
 const RANGE_MAX = 5_000_000;
 
 function joined(values: readonly Value[], scope: Scope, name: ByteString): Value {

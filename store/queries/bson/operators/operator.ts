@@ -1,4 +1,4 @@
-/** What operators of expressions have in common: their operands, and what they count as work. */
+/** Functions that operators of expressions share: their operands, and the counting of their work. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
   type Bson,

@@ -22,7 +22,7 @@ import {
 const lower = (text: ByteString): ByteString => text.replace(/[A-Z]+/g, (some) => some.toLowerCase());
 const upper = (text: ByteString): ByteString => text.replace(/[a-z]+/g, (some) => some.toUpperCase());
 
-/** As a text; nothing is an empty one. */
+/** Returns a value as a text; a missing value is an empty text. */
 const asText = (value: Value, name: ByteString): ByteString => (isNothing(value) ? "" : textOf(value, name));
 
 const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
