@@ -422,7 +422,9 @@ export const TIMELINE_FIGURES = {
   members: { kind: "list", of: MEMBER_FIGURES, help: "the other daemons" },
 } as const satisfies FigureTable;
 
-/** With UPTO: what is held dated before a whole second, as count `:` sum. Equal on daemons that have published a watermark above it. */
+/**
+ * The figures of UPTO: count `:` sum of the entries dated before a whole second. Equal on daemons that have published a watermark above it.
+ */
 export const UPTO_FIGURES = {
   upto: { kind: "number", help: "the second" },
   ringUpto: { kind: "text", help: "envelopes on keys" },

@@ -1,36 +1,36 @@
-/** What is bad about a timeline and its members, and what to do. */
+/** Problems of a timeline and its members, and what to do. */
 
 import { dateText } from "../version-2/envelope.js";
 import type { Problem, Severity } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
 
-/** What is known of a member from the member itself; null: it was not asked. */
+/** The state of a member by its own report; null: it was not queried. */
 export type Standing = "away" | "busy" | "ready" | null;
 
 /** Members' clocks further off than this are counted as wrong by themselves as well. */
 const SKEW_MOST_MS = 2000;
-/** What is final trails by about the window, 30 s. */
+/** Final units trail by about the window, 30 s. */
 const STABLE_BEHIND_MOST_MS = 120_000;
-/** What is refused as too old may be ahead of now by as much as the window, and by the clock of the machine that asks. */
+/** The date of an entry that is rejected as too old may be ahead of now by the window, and by the skew of the clock here. */
 const AHEAD_MOST_MS = 120_000;
 /** Envelopes; more are on the way only after an absence. */
 const LAG_MOST = 10_000;
-/** After its start a daemon connects to its members, which may be starting too. */
+/** A daemon that has started connects to its members, which may be starting too. */
 const STARTING_MS = 60_000;
-/** What takes longer, and reports nothing that it receives or applies, waits for something that does not come. */
+/** Catching up for longer, without receiving or applying anything, means that the daemon waits in vain. */
 const CATCHING_UP_MOST_MS = 300_000;
 
-/** What a daemon reports, and what follows from it. */
+/** A daemon's report, with conclusions from it. */
 export interface DiagnosedTimeline extends TimelineReport {
   /** Numbers of the lists of members that it knows: more than one exclude each other. */
   readonly lists: readonly number[];
-  /** Of what is dated before the same second on all daemons; null: not compared. */
+  /** The fingerprint of the entries dated before the same second on all daemons; null: not compared. */
   readonly settledFingerprint: string | null;
   /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
 }
 
-/** As `authorize`: the command that a daemon reports does not authorize its own key. An administrator would sign it. */
+/** The value of `authorize` if the daemon's command does not authorize its own key. An administrator would sign it. */
 export const NOT_ITS_OWN = "";
 
 /** Returns what follows from a report alone. */
@@ -44,7 +44,7 @@ export function diagnosed(report: TimelineReport): DiagnosedTimeline {
   };
 }
 
-/** What is wrong, what need not be, and what ends by itself. */
+/** Problems, warnings, and states that end by themselves. */
 export interface Diagnosis {
   readonly problems: readonly Problem[];
   readonly remarks: readonly Problem[];
@@ -154,7 +154,7 @@ function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean
   };
 }
 
-/** A daemon that is catching up does not yet hold what the others hold. */
+/** A daemon that is catching up does not have all entries yet. */
 const isComplete = ({ state }: DiagnosedTimeline): boolean => state !== "catching-up";
 
 /** Returns since when a daemon is catching up without a sign of progress, as a problem; null: it is not, or not for long. */
@@ -170,7 +170,7 @@ export function standingStill({ started, taking, waiting }: DiagnosedTimeline, n
 const ID_DIGITS = 12;
 const KEY_CHARS = 64;
 
-/** Of keys that differ the first is named: what to do is the same for all. */
+/** Reports keys that differ. The first one is named: the advice is the same for all. */
 function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): void {
   const [first] = differing;
   if (first === undefined) return;
@@ -258,7 +258,7 @@ function diagnoseList(
       "the command that it reports to authorize its key is not CLUSTER ADD of its own key",
       "do not sign it; take the daemon's key from the machine itself, and see what runs there",
     );
-  // Not a failure: clients that sign are served, and the daemon may have no others.
+  // Not a failure: clients that sign are served, and there may be no other clients.
   else if (authorize !== null)
     note(
       "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
@@ -276,7 +276,7 @@ function diagnoseList(
     );
 }
 
-/** What a daemon may say of a member to which it has no connection, if that member has only just been started. */
+/** Whether a daemon's report on a member without a connection may only mean that the member has just been started. */
 const isUnanswered = (trouble: string | null): boolean =>
   trouble === null || !/^(it|its|no|the) /i.test(trouble);
 
@@ -343,7 +343,7 @@ function diagnoseMirror(
   if (refused > 0) bad(`its mirror ${redis} did not take ${refused} keys`, "its log says why");
 }
 
-/** What helps where a member is not reached. @param trouble  as daemon/peers says it */
+/** Returns the advice for a member that is not connected. @param trouble  as daemon/peers reports it */
 function cureOf(trouble: string, { address, id }: MemberReport): string {
   if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
     return "start both with the same --cluster-secret";

@@ -35,7 +35,7 @@ export interface CommandMessage {
   readonly kind: "command";
   readonly body: Buffer;
   readonly signature: Buffer;
-  /** What the result waits for; absent: nothing. It is not signed, because it affects only when the answer is sent. */
+  /** The condition that the answer waits for; absent: none. It is not signed, because it affects only when the answer is sent. */
   readonly wait?: Wait | undefined;
 }
 
