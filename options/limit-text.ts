@@ -6,7 +6,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** What a limit counts; `time` is kept in milliseconds. */
+/** The unit of a limit; `time` is stored in milliseconds. */
 export type LimitUnit = "bytes" | "time" | "count";
 
 export interface LimitRow {
@@ -18,7 +18,7 @@ export interface LimitRow {
   readonly summary: string;
   /** Why the fallback is what it is. */
   readonly reason: string;
-  /** A new value waits for a restart; absent: it holds at once. */
+  /** A new value waits for a restart; absent: it applies immediately. */
   readonly restart?: true;
 }
 
@@ -49,7 +49,7 @@ export function parseLimit(row: LimitRow, text: string): number {
   return value;
 }
 
-/** In the largest unit that divides it; `parseLimit` reads it back. */
+/** Writes a limit in the largest unit that divides it; `parseLimit` reads it back. */
 export function formatLimit(row: LimitRow, value: number): string {
   const units = Object.entries(SCALES[row.unit]).filter(([name]) => name !== "");
   const [name, scale] = units.findLast(([, size]) => value % size === 0 && value >= size) ?? ["", 1];

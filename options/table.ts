@@ -16,7 +16,7 @@ import { USER_LISTENERS } from "./user-listener-rows.js";
 import { WEB } from "./web-rows.js";
 
 const ADMIN_HOSTS_MOST = 64;
-/** Without a port: a name of DNS, with or without a dot at its end. */
+/** A name of DNS without a port, with or without a dot at its end. */
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252})$/i;
 
 const TLS = {
@@ -51,7 +51,7 @@ const TLS = {
 } as const;
 
 const MEMORY = {
-  /** What goes at the limit of memory. */
+  /** The policy of eviction at the limit of memory. */
   maxmemoryPolicy: row({
     flags: "--maxmemory-policy <policy>",
     help: "keys that go at --maxmemory; noeviction: writes are refused",
@@ -64,7 +64,7 @@ const MEMORY = {
 } as const;
 
 const ADMIN = {
-  /** Where the dashboard, /healthz and /metrics are served; null: nowhere. */
+  /** The address of the dashboard, /healthz and /metrics; null: none. */
   admin: row({
     flags: "--admin <place>",
     help: "serve a dashboard, /healthz and /metrics on a port of 127.0.0.1, or on address:port",
@@ -122,7 +122,7 @@ const LIMIT_ROWS = Object.fromEntries(
   }),
 ) as Readonly<Record<LimitName, OptionRow<number>>>;
 
-/** In the order of the help; what has no heading is what --help shows too. */
+/** The sections in the order of the help; --help shows what has no heading, too. */
 export const SECTIONS: readonly {
   readonly heading: string | null;
   readonly rows: Readonly<Record<string, OptionRow>>;
@@ -140,7 +140,7 @@ export const SECTIONS: readonly {
   { heading: "Log:", rows: LOG },
 ];
 
-/** By the names of their settings. */
+/** All options by the names of their settings. */
 export const OPTIONS = {
   ...COMMON,
   ...TIMELINE,

@@ -18,13 +18,13 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /**
- * What becomes of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by
- * the daemon's own key, recorded and given to the peers.
+ * The treatment of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by the daemon's own
+ * key, recorded and sent to the peers.
  */
 const VERSION_1 = ["off", "local", "gateway"] as const;
 export type Version1 = (typeof VERSION_1)[number];
 
-/** What bounds the Redis that follows the fold. */
+/** Limits of the Redis that mirrors the fold. */
 const MIRROR_LIMITS = {
   keys: {
     flag: "mirror-keys",
@@ -87,7 +87,7 @@ export const TIMELINE = {
     example: "never",
     needs: ["data"],
   }),
-  /** The other daemons of the cluster, as far as this one is told. */
+  /** The other daemons of the cluster that this one is configured with. */
   peers: row({
     flags: "--peer <host:port>",
     help: "another daemon of the cluster (repeatable); with #ed25519:… that one only",
@@ -180,7 +180,7 @@ export const TIMELINE = {
 } as const;
 
 export const CLUSTER = {
-  /** Of administrators' keys. */
+  /** Keys of administrators. */
   rootKey: row({
     flags: "--root-key <file>",
     help: "public key of an administrator (repeatable), or folder of *.pem",
@@ -236,7 +236,7 @@ function parseClusterName(given: string): string {
   return given;
 }
 
-/** Those of the limits that are about what is recorded. */
+/** Limits of the records. */
 export const TIMELINE_LIMITS = {
   tailSeconds: {
     flag: "tail-seconds",

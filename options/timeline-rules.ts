@@ -1,4 +1,4 @@
-/** Which combinations of options make sense for a daemon that keeps a timeline (--data, --peer), or does not. */
+/** Checks combinations of options for a daemon that has a timeline (--data, --peer), or has none. */
 import { StartError } from "../net/process/start-error.js";
 import { formatDateWindow, ORDER_WINDOW } from "./date-window.js";
 import { formatPeer } from "./peer-address.js";
@@ -9,8 +9,8 @@ import { allUserListeners } from "./user-listener-rules.js";
 export class NoWriters extends StartError {}
 
 /**
- * @param canWrite  whether anybody can: there are keys, or listeners whose writes the daemon signs @param chosesV1  whether --v1 was given.
- * @throws StartError  with the cures
+ * @param canWrite  whether any user can: there are keys, or listeners whose writes the daemon signs @param chosesV1  whether --v1 was set
+ *   @throws StartError  with the remedies
  */
 export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1: boolean): void {
   const { data, fsync, peers, v1, require } = settings;
@@ -79,7 +79,7 @@ function validateOrder({ order, orderCredentials, peers, fsync, retain, window }
     );
 }
 
-/** Beside a timeline a Redis is its mirror, and there is one. @throws StartError  with the cures */
+/** Checks that there is at most one Redis with a timeline: it is the mirror. @throws StartError  with the remedies */
 function validateMirror({ compat, database, order }: Settings, flag: string): void {
   if (compat !== null)
     fail(
@@ -99,7 +99,7 @@ function validateMirror({ compat, database, order }: Settings, flag: string): vo
     );
 }
 
-/** Of a peer that nothing could tell from anybody else. @throws StartError  with the three cures */
+/** Refuses a peer that has no means to prove its identity. @throws StartError  with the three remedies */
 function refuseStrangers({ peers, clusterSecret, rootKey }: Settings): void {
   const unknown = peers.find(({ pin }) => pin === null);
   if (unknown === undefined || clusterSecret !== null || rootKey.length > 0) return;

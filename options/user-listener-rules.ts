@@ -1,4 +1,4 @@
-/** Which combinations of options make sense with listeners for users, or without. */
+/** Checks combinations of options with listeners for users, or without. */
 
 import type { ListenPlace } from "../net/process/place.js";
 import { StartError } from "../net/process/start-error.js";

@@ -6,7 +6,7 @@ import { row } from "./option-row.js";
 const ORIGINS_MOST = 256;
 
 export const WEB = {
-  /** Where version 2 is spoken over WebSocket; null: nowhere. */
+  /** The address of version 2 over WebSocket; null: none. */
   ws: row({
     flags: "--ws <place>",
     help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (1180, say), or on address:port",
@@ -16,7 +16,7 @@ export const WEB = {
     example: "1180",
     needs: ["signKey"],
   }),
-  /** As browsers write them. */
+  /** Origins as browsers write them. */
   wsOrigins: row({
     flags: "--ws-origin <origin>",
     help: "a site whose pages may connect there (repeatable); unless one is named, on loopback those of this machine",

@@ -144,7 +144,7 @@ function configured(option: string | undefined): BalancerSettings | null {
   }
 }
 
-/** Balancer and, if wanted, what tells of it. */
+/** Returns the balancer and, if requested, its admin server. */
 async function serviceOf(settings: BalancerSettings, options: Options, log: Logger): Promise<Service> {
   const clients = new ClientCounts();
   const balancer = new Balancer({

@@ -2,14 +2,14 @@
 import { tracingChannel } from "node:diagnostics_channel";
 import type { CallMessage } from "dbsyncd";
 
-/** What is needed of OpenTelemetry's `Span`. */
+/** The required part of OpenTelemetry's `Span`. */
 export interface Span {
   recordException(reason: Error): unknown;
   setStatus(status: { code: number; message?: string }): unknown;
   end(): void;
 }
 
-/** What is needed of its `Tracer`: `trace.getTracer("shop")`. */
+/** The required part of its `Tracer`: `trace.getTracer("shop")`. */
 export interface Tracer {
   startSpan(
     name: string,

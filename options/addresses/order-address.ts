@@ -1,7 +1,7 @@
 /** The value of --order: where the stream is that orders the writes, and its name. */
 
 export interface OrderAddress {
-  /** As --order has it, without the password. */
+  /** The address of --order, without the password. */
   readonly name: string;
   /** `host:port`, one at least: the servers of one NATS cluster. */
   readonly servers: readonly string[];
@@ -9,7 +9,7 @@ export interface OrderAddress {
   readonly user: string | null;
   readonly password: string | null;
   readonly stream: string;
-  /** How many servers keep the stream, if it is to be made. */
+  /** Number of servers that store the stream, if it is created. */
   readonly replicas: number;
 }
 
@@ -20,7 +20,7 @@ const PARTS =
   /^(nats|tls):\/\/(?:([^:@/]+)(?::([^@/]*))?@)?([^@/?#]+)\/([A-Za-z0-9_-]{1,64})(?:\?replicas=([135]))?$/;
 const SERVER = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
 
-/** @throws RangeError  a sentence, in which no password stands */
+/** @throws RangeError  a sentence that contains no password */
 export function parseOrder(text: string): OrderAddress {
   const parts = PARTS.exec(text);
   if (parts === null)

@@ -1,6 +1,6 @@
 /**
- * Where a session has written lately. Servers tell each other of writes, which takes a moment: until then the session's next statements
- * go to the server that has them.
+ * The servers to which a session has written recently. Servers replicate writes, which takes a moment: until then the session's next
+ * statements go to the server that has them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { BalancedServer } from "./balanced-server.js";
@@ -15,7 +15,7 @@ interface Write {
 }
 
 export class RecentWrites {
-  /** By database, the newest last. */
+  /** The writes by database, the newest last. */
   readonly #writes = new Map<ByteString, Write>();
 
   note(database: ByteString, write: Write): void {
