@@ -91,10 +91,10 @@ function quoteFault(line: string): string | null {
   const [, name = "", value = ""] = /^\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
   const quote = /^["']/.exec(value)?.[0];
   if (quote !== undefined && value.split(quote).length % 2 === 0)
-    return `the quote (${quote}) behind the text is missing. Write ${name} = ${value}${quote}`;
+    return `the quote (${quote}) after the text is missing. Write ${name} = ${value}${quote}`;
   const [, bare = ""] = /^([^"'#[\]{},]+?)\s*(?:#.*)?$/.exec(value) ?? [];
   const isKnown = /^(?:true|false|[-+]?[\d_]+(?:\.[\d_]+)?)$/.test(bare);
-  return bare === "" || isKnown ? null : `text stands in quotes. Write ${name} = "${bare}"`;
+  return bare === "" || isKnown ? null : `text is written in quotes. Write ${name} = "${bare}"`;
 }
 
 /** Finds the line of a name, which the parser does not report; a name is at the beginning of its line. */

@@ -63,7 +63,7 @@ function parseSidecar(text: string): SidecarSpecification {
   const entries = text.split(",").map((part) => part.trim().replace(/^dbsync:(?!\/\/)/, ""));
   const database = entries.find((entry) => /^(memory$|rediss?:)/.test(entry));
   if (database !== undefined)
-    throw new RangeError(`"${database}": behind dbsync: stand daemons only, and no database beside them.`);
+    throw new RangeError(`"${database}": after dbsync: name daemons only, and no other database.`);
   if (entries.includes("")) throw new RangeError("A daemon is missing. Expected dbsync:host:port,host:port.");
   const servers = entries.join(",");
   return { kind: "dbsync", name: `dbsync:${servers}`, servers };

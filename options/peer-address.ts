@@ -57,7 +57,7 @@ export function parseMemberId(text: string): ByteString {
 function parsePin(text: string): ByteString {
   const id = text.startsWith(PIN) ? bytesOfHex(text.slice(PIN.length), HASH_BYTES) : undefined;
   if (id === undefined) {
-    throw new RangeError(`Expected ${PIN} and 64 hexadecimal digits behind the port, as that daemon prints.`);
+    throw new RangeError(`Expected ${PIN} and 64 hexadecimal digits after the port, as that daemon prints.`);
   }
   return id;
 }

@@ -27,7 +27,7 @@ export function refuseOpen(address: string, settings: Settings): void {
     );
   if (settings.requireTls && tlsFilesOf(settings) === null)
     throw new StartError(
-      `${address} can be reached from other machines, and --require-tls wants TLS there. ` +
+      `${address} can be reached from other machines, and --require-tls requires TLS there. ` +
         "Give --tls-cert and --tls-key (dbsync-keygen --certificate makes them), or listen on 127.0.0.1.",
       2,
     );

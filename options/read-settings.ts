@@ -112,7 +112,7 @@ function validateSidecar(settings: Settings): void {
     const names = Object.keys(SIDECAR) as (keyof typeof SIDECAR)[];
     const given = names.find((name) => settings[name] !== SIDECAR[name].fallback);
     if (given !== undefined)
-      fail(`--${given} is for a daemon that signs for others: give -d dbsync:host:port,host:port too.`);
+      fail(`--${given} is for a daemon that signs for clients: give -d dbsync:host:port,host:port too.`);
     return;
   }
   if (settings.key === null)
@@ -128,7 +128,7 @@ function validateSidecar(settings: Settings): void {
   if (hasTimeline(settings))
     fail("-d dbsync keeps nothing itself, the daemons do: leave out --data, --peer and --order, or -d.");
   if (settings.jsonReplicas.length > 0)
-    fail("--json-replica stands with the database in memory alone: leave it out, or -d dbsync.");
+    fail("--json-replica works with the database in memory only: leave it out, or -d dbsync.");
 }
 
 /** @throws StartError  with the cures */
@@ -141,7 +141,7 @@ function validateMemory(settings: Settings): void {
     );
   if (limits.maxmemory > 0 && !isOwnMemory(settings))
     fail(
-      "--maxmemory bounds the database in this daemon's memory: leave it out, and bound that of the server behind -d.",
+      "--maxmemory bounds the database in this daemon's memory: leave it out, and bound that of the server of -d.",
     );
   if (maxmemoryPolicy === "noeviction") return;
   if (hasTimeline(settings))

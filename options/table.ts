@@ -131,7 +131,7 @@ export const SECTIONS: readonly {
   { heading: "Data and peers:", rows: TIMELINE },
   { heading: "Clients without signatures:", rows: USER_LISTENERS },
   { heading: "Browsers:", rows: WEB },
-  { heading: "Redis behind the daemon:", rows: REDIS },
+  { heading: "Redis as the database:", rows: REDIS },
   { heading: "Signing for other daemons:", rows: SIDECAR },
   { heading: "Cluster:", rows: CLUSTER },
   { heading: "TLS:", rows: TLS },

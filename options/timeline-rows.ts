@@ -33,7 +33,7 @@ const MIRROR_LIMITS = {
     least: 1000,
     most: 10_000_000,
     summary:
-      "with -d redis beside --data or --peer: changed keys that may wait for it; above it all is compared",
+      "with -d redis and --data or --peer: changed keys that may wait for it; above it all is compared",
     reason: "some 100 bytes and its name each; a Redis that is away for long is compared in any case",
   },
   every: {
@@ -43,7 +43,7 @@ const MIRROR_LIMITS = {
     least: 0,
     most: 30 * 24 * 60 * 60 * 1000,
     summary: "… how often all of it is compared with what it should have; 0: only where there is a reason",
-    reason: "what others write there while the daemon hears nothing of it is found by that alone",
+    reason: "only this finds what other clients write there unnoticed by the daemon",
   },
   rate: {
     flag: "mirror-compare-rate",
@@ -123,7 +123,7 @@ export const TIMELINE = {
   verifyThreads: row({
     flags: "--verify-threads <number>",
     help:
-      "threads that check signatures where a member sends many entries at once; 0: the main thread does (default: " +
+      "threads that check signatures when a member sends many entries together; 0: the main thread does (default: " +
       "one less than the machine's processors, at most 3)",
     form: plain(parseVerifyThreads),
     fallback: null,
@@ -134,7 +134,7 @@ export const TIMELINE = {
   /** Milliseconds that recorded commands are kept at least; infinity: for ever. */
   retain: row({
     flags: "--retain <days>",
-    help: "how long recorded commands are kept in the folder: so many days, a time such as 12h, or forever",
+    help: "how long recorded commands are kept in the folder: a number of days, a time such as 12h, or forever",
     form: text(parseRetention, formatRetention),
     fallback: Number.POSITIVE_INFINITY,
     reload: "restart",
@@ -145,8 +145,8 @@ export const TIMELINE = {
   order: row({
     flags: "--order <url>",
     help:
-      "a stream of NATS JetStream that orders all writes, so that answers are final at once: nats://host:4222/stream, " +
-      "tls://user:password@…, several hosts with commas between, ?replicas=3 behind it if it is to be made",
+      "a stream of NATS JetStream that orders all writes, so that answers are final immediately: nats://host:4222/stream, " +
+      "tls://user:password@…, several hosts with commas between, ?replicas=3 after it to create the stream",
     form: text<OrderAddress>(parseOrder, ({ name }) => name),
     fallback: null,
     reload: "restart",
@@ -288,7 +288,7 @@ export const TIMELINE_LIMITS = {
     least: 0,
     most: 1024 * KIB * MIB,
     summary:
-      "with --data and --peer: dead letters kept in the data folder; those beyond it are told and not kept",
+      "with --data and --peer: dead letters kept in the data folder; those beyond it are reported and not kept",
     reason: "200,000 short commands; a daemon that was cut off with more is looked at in replaced/",
     restart: true,
   },
@@ -296,7 +296,7 @@ export const TIMELINE_LIMITS = {
     flag: "compare-percent",
     ...({ unit: "count", fallback: 5, least: 0, most: 50 } as const),
     summary:
-      "with --peer: how much of its time, in percent, a daemon compares its state with the others'; 0: it does not",
+      "with --peer: how much of its time, in percent, a daemon compares its state with other members'; 0: it does not",
     reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
     restart: true,
   },
@@ -308,7 +308,7 @@ export const TIMELINE_LIMITS = {
     most: MINUTE,
     summary:
       "with --peer or --order: a daemon that did nothing for longer (stopped, suspended, a long collection) answers as one that is catching up until it has compared itself with most of its peers, or has applied what is in the stream",
-    reason: "ten times a long collection; the silence of members is told after it and one more status, 2 s",
+    reason: "ten times a long collection; a silent member is reported after it and one more status, 2 s",
     restart: true,
   },
   snapshotEntries: {
@@ -319,7 +319,7 @@ export const TIMELINE_LIMITS = {
     most: 1e9,
     summary:
       "with --data, --peer or --order: commands after which the state is kept as a whole; a twentieth where room is wanted",
-    reason: "a start folds so many in a second or two, and a snapshot takes as much room as the state",
+    reason: "a start folds that many in a second or two, and a snapshot takes as much room as the state",
     restart: true,
   },
 } as const satisfies Record<string, LimitRow>;

@@ -109,7 +109,7 @@ export const USER_LISTENERS = {
   /** Whether listeners for users may be in reach of other machines although a user needs no password. */
   allowAnonymous: row({
     flags: "--allow-anonymous",
-    help: "although some user needs no password, listen for them on addresses that others can reach",
+    help: "although some user needs no password, listen for users on addresses that other machines can reach",
     form: toggle,
     fallback: false,
     reload: "restart",
@@ -129,7 +129,7 @@ export const USER_LISTENERS = {
   /** The events of keys that subscribers receive immediately; CONFIG SET changes it. */
   notifyKeyspaceEvents: row({
     flags: "--notify-keyspace-events <letters>",
-    help: "of which events of keys Redis clients that subscribe are told, as in Redis",
+    help: "events of keys that Redis clients can subscribe to, as in Redis",
     form: text(parseEventFlags, (flags) => flags.text),
     fallback: NO_EVENTS,
     reload: "restart",

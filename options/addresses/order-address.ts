@@ -13,7 +13,7 @@ export interface OrderAddress {
   readonly replicas: number;
 }
 
-const FORM = "nats://host:4222/stream, tls://…, several hosts with commas between, ?replicas=3 behind it";
+const FORM = "nats://host:4222/stream, tls://…, several hosts with commas between, ?replicas=3 after it";
 const DEFAULT_PORT = 4222;
 const PORT_MAX = 65535;
 const PARTS =
@@ -53,8 +53,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new RangeError(
-      "In user and password % stands before two hexadecimal digits only (%25 is % itself).",
-    );
+    throw new RangeError("In user and password two hexadecimal digits follow each % (%25 is % itself).");
   }
 }

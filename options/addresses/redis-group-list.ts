@@ -25,7 +25,7 @@ export const REDIS_GROUP = /^\s*rediss?-(cluster|sentinel):/;
 const PARTS = /^redis(s?)-(cluster|sentinel):(?:\/\/(?:([^@:/,]*):([^@:/,]*)@)?(.*?)(?:\/(\d{0,4}))?|(.*?))$/;
 const NODE = /^(?:\[([^\]]+)\]|([^:[\]/@]+)):(\d{1,5})$/;
 const MAX_PORT = 65535;
-/** The query of an address whose password is encoded: an `@` after it belongs to that. */
+/** The query at the end. A `?` that an `@` follows is part of a password that is not encoded. */
 const QUERY = /\?([^@]*)$/;
 const SENTINEL_NAMES = ["sentinel-user", "sentinel-password", "sentinel-tls"];
 
@@ -33,7 +33,7 @@ const FORM: Readonly<Record<Kind, string>> = {
   "redis-cluster": "redis-cluster:host:port,host:port, or redis-cluster://user:password@host:port,host:port",
   "redis-sentinel":
     "redis-sentinel:name@host:port,host:port, or redis-sentinel://user:password@name@host:port,host:port/number, or with " +
-    "?sentinel-user=…&sentinel-password=…&sentinel-tls=yes|no behind it",
+    "?sentinel-user=…&sentinel-password=…&sentinel-tls=yes|no after it",
 };
 
 /** @param text  what `REDIS_GROUP` is found in @throws RangeError  what is wrong, and what is expected */
@@ -50,7 +50,7 @@ export function parseRedisGroup(text: string): RedisGroupSpecification {
   const [, master = "", list = ""] = /^(?:([^@]*)@)?(.*)$/.exec(rest ?? plain ?? "") ?? [];
   if (kind === "redis-sentinel" && master === "") fail("the master's name is missing");
   if (kind === "redis-cluster" && master !== "") fail("a cluster has no name");
-  if (kind === "redis-cluster" && queried !== "") fail("a cluster has nothing behind a question mark");
+  if (kind === "redis-cluster" && queried !== "") fail("a cluster has no settings after a question mark");
   const db = Number(number);
   if (kind === "redis-cluster" && db !== 0) fail("a Redis Cluster has database 0 only");
   const nodes = list.split(",").map((part) => nodeIn(part.trim(), fail));
@@ -97,7 +97,7 @@ function sentinelIn(
         // It may be the end of the password.
         if (query.slice(0, query.indexOf(pair)).includes("sentinel-password="))
           return fail(
-            "what stands behind the sentinel-password is no setting with a value (a & in it is written %26)",
+            "the text after the sentinel-password is no setting with a value (a & in it is written %26)",
           );
         return fail(`"${name}" is no setting with a value`);
       }),
