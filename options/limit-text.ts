@@ -57,7 +57,7 @@ export function formatLimit(row: LimitRow, value: number): string {
 }
 
 const DAY = 24 * HOUR;
-const RETAINED_MOST = 36_500 * DAY;
+const RETAINED_MAX = 36_500 * DAY;
 const RETAINED_UNITS: Readonly<Record<string, number>> = { "": DAY, d: DAY, h: HOUR, m: MINUTE };
 
 /** The value of --retain, how long the commands themselves are kept below the snapshots. @returns milliseconds; infinity: for ever. @throws RangeError  a sentence: what is expected */
@@ -65,7 +65,7 @@ export function parseRetention(text: string): number {
   if (text === "forever") return Number.POSITIVE_INFINITY;
   const match = /^(\d{1,8})([dhm]?)$/.exec(text);
   const value = match === null ? 0 : Number(match[1]) * (RETAINED_UNITS[match[2] as string] as number);
-  if (value < MINUTE || value > RETAINED_MOST)
+  if (value < MINUTE || value > RETAINED_MAX)
     throw new RangeError("Expected forever, 1 to 36500 days, or a time such as 12h or 90m.");
   return value;
 }

@@ -9,7 +9,7 @@ type Policy = (typeof POLICIES)[number] | number;
 const CLUSTER_ID = /^[\da-f]{64}$/;
 
 /** A sensible maximum of replicas of a master. */
-const REPLICAS_MOST = 16;
+const REPLICAS_MAX = 16;
 
 export const SIDECAR = {
   /** null: no key, as only a daemon that signs for clients needs one. */
@@ -82,7 +82,7 @@ function parseCluster(given: string): string {
 }
 
 function parseReplicas(given: string): number {
-  if (!/^\d{1,2}$/.test(given) || Number(given) > REPLICAS_MOST)
-    throw new RangeError(`Expected a number from 0 to ${REPLICAS_MOST}.`);
+  if (!/^\d{1,2}$/.test(given) || Number(given) > REPLICAS_MAX)
+    throw new RangeError(`Expected a number from 0 to ${REPLICAS_MAX}.`);
   return Number(given);
 }

@@ -15,7 +15,7 @@ import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import { USER_LISTENERS } from "./user-listener-rows.js";
 import { WEB } from "./web-rows.js";
 
-const ADMIN_HOSTS_MOST = 64;
+const ADMIN_HOSTS_MAX = 64;
 /** A name of DNS without a port, with or without a dot at its end. */
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252})$/i;
 
@@ -163,5 +163,5 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
 function checkHosts(names: readonly string[]): void {
   if (names.some((name) => !HOST_NAME.test(name)))
     throw new RangeError("Expected a host's name, such as db1.example.");
-  if (names.length > ADMIN_HOSTS_MOST) throw new RangeError(`Expected ${ADMIN_HOSTS_MOST} names at most.`);
+  if (names.length > ADMIN_HOSTS_MAX) throw new RangeError(`Expected ${ADMIN_HOSTS_MAX} names at most.`);
 }

@@ -8,9 +8,9 @@ import { formatRetention, type LimitRow, parseRetention } from "./limit-text.js"
 import { row } from "./option-row.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
 
-const PEERS_MOST = 64;
+const PEERS_MAX = 64;
 const CLUSTER_NAME_CHARS = 128;
-const VERIFY_THREADS_MOST = 64;
+const VERIFY_THREADS_MAX = 64;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND = 1000;
@@ -220,12 +220,12 @@ export const CLUSTER = {
 
 function parseVerifyThreads(given: string): number {
   const threads = /^\d{1,2}$/.test(given) ? Number(given) : Number.NaN;
-  if (threads <= VERIFY_THREADS_MOST) return threads;
-  throw new RangeError(`Expected 0 to ${VERIFY_THREADS_MOST}.`);
+  if (threads <= VERIFY_THREADS_MAX) return threads;
+  throw new RangeError(`Expected 0 to ${VERIFY_THREADS_MAX}.`);
 }
 
 function checkPeers(peers: readonly PeerAddress[]): void {
-  if (peers.length > PEERS_MOST) throw new RangeError(`Expected ${PEERS_MOST} peers at most.`);
+  if (peers.length > PEERS_MAX) throw new RangeError(`Expected ${PEERS_MAX} peers at most.`);
   const places = peers.map(({ host, port }) => `${host} ${port}`);
   if (new Set(places).size < places.length) throw new RangeError("A peer is named twice.");
 }

@@ -3,7 +3,7 @@ import { formatPlace, parsePlace } from "../net/process/place.js";
 import { list, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
 
-const ORIGINS_MOST = 256;
+const ORIGINS_MAX = 256;
 
 export const WEB = {
   /** The address of version 2 over WebSocket; null: none. */
@@ -48,5 +48,5 @@ function parseOrigin(given: string): string {
 }
 
 function checkOrigins(origins: readonly string[]): void {
-  if (origins.length > ORIGINS_MOST) throw new RangeError(`Expected ${ORIGINS_MOST} sites at most.`);
+  if (origins.length > ORIGINS_MAX) throw new RangeError(`Expected ${ORIGINS_MAX} sites at most.`);
 }

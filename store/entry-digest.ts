@@ -18,11 +18,11 @@ import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
 /** Maximum bytes of a string to sample, and elements of any other value. */
-const BYTES_MOST = 65_536;
-const ELEMENTS_MOST = 1024;
+const BYTES_MAX = 65_536;
+const ELEMENTS_MAX = 1024;
 /** Approximate bytes of all sampled elements; of each an equal part, or the given number of bytes if that is less. A digest is one step. */
-const VALUE_BYTES_MOST = 2 ** 20;
-const ELEMENT_BYTES_LEAST = 1024;
+const VALUE_BYTES_MAX = 2 ** 20;
+const ELEMENT_BYTES_MIN = 1024;
 
 /** 64 bits, as two unsigned halves. */
 export interface Digest64 {
@@ -56,14 +56,14 @@ export function digestOfEntry(db: number, { key, value, expire, writer }: Entry,
 function mixValue(mix: Mix, value: Value, salt: number): void {
   if (typeof value === "string") {
     mix.number(value.length);
-    const from = partOf(value.length, BYTES_MOST, salt);
-    mix.text(value.length <= BYTES_MOST ? value : value.slice(from, from + BYTES_MOST));
+    const from = partOf(value.length, BYTES_MAX, salt);
+    mix.text(value.length <= BYTES_MAX ? value : value.slice(from, from + BYTES_MAX));
     return;
   }
   mix.number(value.size);
   mix.looksAt(value.size);
-  const from = partOf(value.size, ELEMENTS_MOST, salt);
-  const to = Math.min(value.size, from + ELEMENTS_MOST);
+  const from = partOf(value.size, ELEMENTS_MAX, salt);
+  const to = Math.min(value.size, from + ELEMENTS_MAX);
   if (value instanceof List) for (const element of value.slice(from, to)) mix.part(element);
   else if (value instanceof MemberSet) for (let i = from; i < to; i++) mix.part(value.at(i));
   else if (value instanceof Hash) mixHash(mix, value, from, to);
@@ -124,7 +124,7 @@ function mixStream(mix: Mix, stream: Stream, salt: number): void {
 }
 
 function* first<T>(items: Iterable<T>): Generator<T> {
-  let left = ELEMENTS_MOST;
+  let left = ELEMENTS_MAX;
   for (const item of items) {
     if (left-- === 0) return;
     yield item;
@@ -137,7 +137,7 @@ class Mix {
   #other: number;
   /** Its upper bits, mixed: else parts of elements would go with parts of values. */
   readonly #elementSalt: number;
-  #elementBytes = BYTES_MOST;
+  #elementBytes = BYTES_MAX;
 
   constructor(salt: number) {
     this.#elementSalt = Math.imul(salt, 0x9e3779b1) >>> 16;
@@ -162,8 +162,8 @@ class Mix {
   /** Begins a value with the given number of elements. */
   looksAt(size: number): void {
     this.#elementBytes = Math.max(
-      ELEMENT_BYTES_LEAST,
-      Math.floor(VALUE_BYTES_MOST / Math.min(size, ELEMENTS_MOST)),
+      ELEMENT_BYTES_MIN,
+      Math.floor(VALUE_BYTES_MAX / Math.min(size, ELEMENTS_MAX)),
     );
   }
 

@@ -8,17 +8,17 @@ import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figu
 export type Standing = "away" | "busy" | "ready" | null;
 
 /** Members' clocks further off than this are counted as wrong by themselves as well. */
-const SKEW_MOST_MS = 2000;
+const SKEW_MAX_MS = 2000;
 /** Final units trail by about the window, 30 s. */
-const STABLE_BEHIND_MOST_MS = 120_000;
+const STABLE_BEHIND_MAX_MS = 120_000;
 /** The date of an entry that is rejected as too old may be ahead of now by the window, and by the skew of the clock here. */
-const AHEAD_MOST_MS = 120_000;
+const AHEAD_MAX_MS = 120_000;
 /** Envelopes; more are on the way only after an absence. */
-const LAG_MOST = 10_000;
+const LAG_MAX = 10_000;
 /** A daemon that has started connects to its members, which may be starting too. */
 const STARTING_MS = 60_000;
 /** Catching up for longer, without receiving or applying anything, means that the daemon waits in vain. */
-const CATCHING_UP_MOST_MS = 300_000;
+const CATCHING_UP_MAX_MS = 300_000;
 
 /** A daemon's report, with conclusions from it. */
 export interface DiagnosedTimeline extends TimelineReport {
@@ -81,7 +81,7 @@ export function diagnose(
       "its members give them again; without members they are gone. Look after the disk",
     );
   if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
-  else if (timeline.watermark - now > AHEAD_MOST_MS)
+  else if (timeline.watermark - now > AHEAD_MAX_MS)
     bad(
       `it takes nothing dated before ${dateText(timeline.watermark)}, which is still to come: a clock was ahead when it was started`,
       "set its clock if it is still ahead, and restart it",
@@ -119,7 +119,7 @@ export function diagnose(
   if (dropped > 0)
     bad(`${dropped} envelopes of members were let go, since their signer's key did not come`, KEYS_CURE);
   else if (quarantined > 0) passing(`${quarantined} envelopes wait for their signer's key`, KEYS_CURE);
-  if (waiting > LAG_MOST) passing(`${waiting} envelopes wait to be applied`, LOG_TELLS);
+  if (waiting > LAG_MAX) passing(`${waiting} envelopes wait to be applied`, LOG_TELLS);
   if (!durable && connected.length === 0)
     warn(
       "it keeps everything in memory, and no other daemon has it",
@@ -160,7 +160,7 @@ const isComplete = ({ state }: DiagnosedTimeline): boolean => state !== "catchin
 /** Returns since when a daemon is catching up without a sign of progress, as a problem; null: it is not, or not for long. */
 export function standingStill({ started, taking, waiting }: DiagnosedTimeline, now: number): Problem | null {
   const minutes = started === null ? 0 : Math.floor((now - started) / 60_000);
-  if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MOST_MS) return null;
+  if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MAX_MS) return null;
   const text = `it is still catching up ${minutes} minutes after its start`;
   const fix = "its log says what it waits for; start the members that are away (dbsync members list)";
   return { text, fix, severity: "problem", isOfMember: false };
@@ -232,7 +232,7 @@ function diagnoseStandstill(standstill: string, bad: Add): void {
 
 function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad: Add): void {
   const since = stable > 0 ? stable : started;
-  if (since === null || now - since <= STABLE_BEHIND_MOST_MS) return;
+  if (since === null || now - since <= STABLE_BEHIND_MAX_MS) return;
   const seconds = Math.round((now - since) / 1000);
   bad(
     stable > 0
@@ -311,14 +311,14 @@ function diagnoseMember(
     );
   if (state === "catching-up" && standing === null)
     passing(`its member ${address} is catching up`, "that daemon's log says how far it is");
-  if (skew !== null && Math.abs(skew) > SKEW_MOST_MS)
+  if (skew !== null && Math.abs(skew) > SKEW_MAX_MS)
     bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");
   if (refusals > 0)
     bad(
       `it has refused ${refusals} envelopes of its member ${address}`,
       "its log says why; run dbsync log verify there",
     );
-  if (lag + behind > LAG_MOST)
+  if (lag + behind > LAG_MAX)
     passing(
       `${lag + behind} envelopes are on their way between it and ${address}`,
       "see dbsync top, and the network between them",

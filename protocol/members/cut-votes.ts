@@ -21,7 +21,7 @@ export interface CutVote extends CutState {
 }
 
 /** Maximum votes in one message; no member has more. */
-export const VOTES_MOST = 256;
+export const VOTES_MAX = 256;
 
 const DOMAIN = "dbsync2\0cut\0";
 const SEAL_BYTES = 32;

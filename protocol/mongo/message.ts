@@ -25,7 +25,7 @@ const CHECKSUM_BYTES = 4;
 /** The shortest document: its length and its end. */
 const EMPTY_DOCUMENT_BYTES = 5;
 /** Sequences in a message; drivers send one or two. */
-const SEQUENCES_MOST = 16;
+const SEQUENCES_MAX = 16;
 /** Maximum documents in one command, as drivers receive it; each costs more than its bytes. */
 export const BATCH_DOCUMENTS_MAX = 100_000;
 
@@ -82,7 +82,7 @@ function readMsg(bytes: Buffer, id: number): MongoMessage {
       body = documentAt(bytes, at, end);
       at += body.length;
     } else if (kind === 1) {
-      if (sequences.length === SEQUENCES_MOST) throw new MalformedMessage("too many sequences in a message");
+      if (sequences.length === SEQUENCES_MAX) throw new MalformedMessage("too many sequences in a message");
       const size = lengthAt(bytes, at, end);
       sequences.push(readSequence(bytes, at + 4, at + size));
       at += size;

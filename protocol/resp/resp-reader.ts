@@ -22,7 +22,7 @@ const NUMBER_DIGITS_MAX = 16;
 const TEXT_BYTES = 1024;
 const SHORT_BYTES_MAX = 12;
 /** Arguments for which the engine makes room at the first one, however few there are. */
-const SIZED_MOST = 17;
+const SIZED_MAX = 17;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -119,7 +119,7 @@ export class RespReader {
     const length = this.readArrayHead();
     if (length === 0) throw this.malformed("expected a command of at least one argument");
     // Sized where it is short, as it may be kept for long: else the length is the sender's word, the bytes are not there yet.
-    const argv: ByteString[] = length <= SIZED_MOST ? new Array(length) : [];
+    const argv: ByteString[] = length <= SIZED_MAX ? new Array(length) : [];
     for (let i = 0; i < length; i++) {
       const end = this.#startBulk();
       const start = this.#at;

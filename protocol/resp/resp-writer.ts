@@ -47,11 +47,11 @@ export function putCommand(target: Buffer, at: number, argv: readonly ByteString
 }
 
 /** Longer ones are worth a call of Node's own. */
-const PUT_BYTES_MOST = 48;
+const PUT_BYTES_MAX = 48;
 
 function put(target: Buffer, at: number, bytes: ByteString): number {
   const { length } = bytes;
-  if (length > PUT_BYTES_MOST) return at + target.write(bytes, at, "latin1");
+  if (length > PUT_BYTES_MAX) return at + target.write(bytes, at, "latin1");
   for (let i = 0; i < length; i++) target[at + i] = bytes.charCodeAt(i);
   return at + length;
 }

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { BalancedServer } from "./balanced-server.js";
 
 /** Databases that are remembered of one session. */
-const DATABASES_MOST = 64;
+const DATABASES_MAX = 64;
 
 interface Write {
   readonly server: BalancedServer;
@@ -22,7 +22,7 @@ export class RecentWrites {
     this.#writes.delete(database);
     this.#writes.set(database, write);
     const [oldest] = this.#writes.keys();
-    if (this.#writes.size > DATABASES_MOST && oldest !== undefined) this.#writes.delete(oldest);
+    if (this.#writes.size > DATABASES_MAX && oldest !== undefined) this.#writes.delete(oldest);
   }
 
   /** @param database  null: any @returns null: nothing was written lately */

@@ -16,7 +16,7 @@ import { NEW_SESSION, type UpstreamSession } from "./session.js";
 /** Its answer is one row, or the error that a login is required: the server is up either way. */
 const ARE_YOU_THERE = "alaivo 1";
 /** Timeouts and lost connections in a row; a server that does not listen is known by the first connection that is refused. */
-const FAILURES_MOST = 3;
+const FAILURES_MAX = 3;
 const ABANDONED = "the server was declared down";
 /** Failures that do not depend on the server. */
 const OURS: ReadonlySet<UpstreamFailure["why"]> = new Set(["closed", "busy", "unsuited", "too-long", "down"]);
@@ -124,7 +124,7 @@ export class UpstreamServer {
     if (OURS.has(outcome.why)) return;
     this.#failures++;
     this.#lastFailure = outcome;
-    const isOver = isHung || outcome.why === "connect" || this.#failures >= FAILURES_MOST;
+    const isOver = isHung || outcome.why === "connect" || this.#failures >= FAILURES_MAX;
     if (this.#isUp && isOver) this.#become(false);
   }
 

@@ -27,7 +27,7 @@ export const useOf = (database: ByteString): ByteString => `ampiasao ${database}
 const CHOSEN =
   /^RESULT_MESSAGE\n(?:Ny tahiry : ([^ \t\r\n]+) dia miasa ankehitriny|database ([^ \t\r\n]+) is chosen)\nEND\n$/;
 /** No such answer is longer. */
-const CHOSEN_MOST = 1024;
+const CHOSEN_MAX = 1024;
 /** A USE of servers with other answers. The original takes what follows the word even without a space. */
 const USE = /^#?(?:ampiasao|use)/i;
 const USE_NAME = /^#?(?:ampiasao@?|use)[ \t\r\n]+([^ \t\r\n]+)$/i;
@@ -42,7 +42,7 @@ export function sessionAfter(
   { bytes, isError }: SqlFrame,
 ): UpstreamSession {
   if (isError) return session;
-  if (bytes.length <= CHOSEN_MOST) {
+  if (bytes.length <= CHOSEN_MAX) {
     const [, malagasy, english] = CHOSEN.exec(bytes) ?? [];
     const name = malagasy ?? english ?? USE_NAME.exec(statement)?.[1];
     if (name !== undefined) return { ...session, database: name };

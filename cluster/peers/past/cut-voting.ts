@@ -8,7 +8,7 @@ import {
   type CutVote,
   cutVoteBytes,
   readCutVotes,
-  VOTES_MOST,
+  VOTES_MAX,
   writeCutVotes,
 } from "../../../protocol/members/cut-votes.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
@@ -233,7 +233,7 @@ export class CutVoting {
   }
 
   #toTell(): CutVote[] {
-    return this.#ofHeld().slice(-VOTES_MOST);
+    return this.#ofHeld().slice(-VOTES_MAX);
   }
 
   /** What anybody with a voice has signed of the snapshots that hold here, by date. */
