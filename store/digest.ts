@@ -47,7 +47,7 @@ function contents(value: Value): ByteString | readonly unknown[] {
   if (value instanceof List) return value.slice();
   if (value instanceof Hash) {
     const { fields, values } = value;
-    return fields.map((field, place) => [field, values[place]]);
+    return fields.map((field, index) => [field, values[index]]);
   }
   if (value instanceof MemberSet) return value.members;
   if (value instanceof SortedSet)

@@ -1,5 +1,5 @@
 /**
- * Whether a unit is permitted, by its signer's record as of its place: one answer for a daemon that serves alone and for
+ * Whether a unit is permitted, by its signer's record as of its position: one answer for a daemon that serves alone and for
  * the fold. Source: docs/keys.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
@@ -32,7 +32,7 @@ const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
 };
 
 /**
- * @param signer  the key's record as of the unit's place
+ * @param signer  the key's record as of the unit's position
  * @param table   what commands mean there; default: after all units
  * @returns null: permitted; else the unit's reply, NOPERM or what is wrong with it
  */

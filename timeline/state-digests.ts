@@ -187,8 +187,8 @@ function powerOfTwo(least: number, from: number, to: number): number {
 function* eachKey(keyspace: Keyspace, see: (entry: Keyspace["entries"][number]) => void): Steps<void> {
   let from = 0;
   do {
-    const { places, next } = keyspace.page({ from, count: KEYS_A_PAGE });
-    const page = places.map((place) => keyspace.entries[place] as Keyspace["entries"][number]);
+    const { slots, next } = keyspace.page({ from, count: KEYS_A_PAGE });
+    const page = slots.map((slot) => keyspace.entries[slot] as Keyspace["entries"][number]);
     for (const [index, entry] of page.entries()) {
       if (index % KEYS_A_STEP === KEYS_A_STEP - 1) yield;
       see(entry);

@@ -229,7 +229,7 @@ class JsonReader {
     return String.fromCharCode(unit, low);
   }
 
-  /** The code unit of a `\uXXXX` at a place. */
+  /** The code unit of a `\uXXXX` at an index. */
   #unit(at: number): number | undefined {
     const digits = this.#text.slice(at + 2, at + 6);
     return HEX.test(digits) ? Number.parseInt(digits, 16) : undefined;

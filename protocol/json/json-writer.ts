@@ -100,7 +100,7 @@ export function* phpFormPieces(bytes: ByteString): Generator<void, readonly stri
   return pieces;
 }
 
-/** The next place at which no character of UTF-8 is cut. */
+/** The next index at which no character of UTF-8 is cut. */
 function characterEnd(bytes: ByteString, at: number): number {
   let end = Math.min(at, bytes.length);
   while ((bytes.charCodeAt(end) & 0xc0) === 0x80) end++;

@@ -209,7 +209,7 @@ export class RespRequestParser {
     return -1;
   }
 
-  /** A canonical decimal between two places; null: it is none. What is too long is infinite. */
+  /** A canonical decimal between two indexes; null: it is none. What is too long is infinite. */
   #number(from: number, end: number): number | null {
     const buffer = this.#input.bytes;
     const isNegative = buffer[from] === MINUS;

@@ -12,7 +12,7 @@ const PLACES = 512;
 export class ShortStrings {
   readonly #strings: ByteString[] = new Array(PLACES).fill("");
 
-  /** The place of what was looked for last. */
+  /** The slot of what was looked for last. */
   #place = 0;
 
   /** Bytes of a buffer, from `start` up to `end`. */

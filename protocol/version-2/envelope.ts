@@ -298,7 +298,7 @@ function readConditions(reader: RespReader): Condition[] {
   return conditions;
 }
 
-/** The place of a unit in the order of all: compare as bytes. */
+/** The position of a unit in the order of all: compare as bytes. */
 export function orderKey(at: number, seq: number, id: ByteString, index: number): ByteString {
   const head = Buffer.allocUnsafe(10);
   head.writeBigUInt64BE(BigInt(at));

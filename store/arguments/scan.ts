@@ -37,7 +37,7 @@ interface Counting {
 /** Steps of an element that a page of a scan visits. */
 export const VISITED_STEPS = 6;
 
-/** @param first  place of the first option in `argv` */
+/** @param first  index of the first option in `argv` */
 export function scanOptions(
   data: Counting,
   argv: readonly ByteString[],

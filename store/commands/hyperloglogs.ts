@@ -158,7 +158,7 @@ function pfselftest(data: Data): Reply {
   const sketch = Sketch.empty();
   sketch.makeDense();
   countRaised(data, sketch, REGISTERS);
-  const given = (place: number) => (place % VALUE_MAX) + 1;
+  const given = (index: number) => (index % VALUE_MAX) + 1;
   for (let i = 0; i < REGISTERS; i++) sketch.raise(i, given(i));
   if (sketch.registers.every((value, i) => value === given(i))) return OK;
   throw custom("ERR TESTFAILED a register is not what it was given");

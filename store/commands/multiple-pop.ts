@@ -12,7 +12,7 @@ export interface MultiplePop<End> {
 
 /**
  * `numkeys key [key …] END [COUNT count]`
- * @param keysAt  place of the number of keys
+ * @param keysAt  index of the number of keys
  * @param endOf   reads the word for the end; it throws CommandFailure where it is none
  * @throws CommandFailure
  */

@@ -30,7 +30,7 @@ export function signedCount(bytes: ByteString): number {
  * Chooses indexes 0 ≤ index < n at random, n > 0: `count` different ones, or with a negative count that many that may repeat.
  * @throws CommandFailure  that would be too many
  */
-export function chosenPlaces(
+export function chosenIndexes(
   { effort }: Data,
   choose: (n: number) => number,
   n: number,

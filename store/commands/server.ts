@@ -220,9 +220,9 @@ function swapdbKeys(argv: readonly ByteString[]): Touch[] {
 }
 
 function swapdb(data: Data, argv: readonly ByteString[]): Reply {
-  const [first, second] = ["first", "second"].map((place, i) => {
+  const [first, second] = ["first", "second"].map((index, i) => {
     const db = parseInteger(argv[i + 1]!);
-    if (typeof db !== "number") throw custom(`ERR invalid ${place} DB index`);
+    if (typeof db !== "number") throw custom(`ERR invalid ${index} DB index`);
     return db;
   }) as [number, number];
   for (const db of [first, second]) if (db < 0 || db >= data.databases) throw dbIndexOutOfRange();

@@ -73,6 +73,6 @@ export class Doing {
 
   /** Whether a word is among the arguments, in any case. */
   says(from: number, ...words: readonly string[]): boolean {
-    return this.argv.some((one, place) => place >= from && words.includes(one.toUpperCase()));
+    return this.argv.some((one, index) => index >= from && words.includes(one.toUpperCase()));
   }
 }

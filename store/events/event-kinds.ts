@@ -48,8 +48,8 @@ export function stored(kind: EventClass, name: string, keyOf = first): EventRule
 /** The same where a word among the arguments names the key. @param words  the last of them counts */
 export function storedBehind(kind: EventClass, name: string, words: RegExp, from: number): EventRule {
   return (doing) => {
-    const place = doing.argv.findLastIndex((word, at) => at >= from && words.test(word));
-    if (place > 0) stored(kind, name, ({ argv }) => argv[place + 1] as ByteString)(doing);
+    const index = doing.argv.findLastIndex((word, at) => at >= from && words.test(word));
+    if (index > 0) stored(kind, name, ({ argv }) => argv[index + 1] as ByteString)(doing);
   };
 }
 

@@ -55,10 +55,10 @@ export class DocumentMutators {
   }
 
   /** Takes an entry out of a plain document, whose later ones move up. */
-  takeOut(entry: DocumentEntry, place: number): void {
+  takeOut(entry: DocumentEntry, slot: number): void {
     this.#host.produce(1, 0);
-    const old = entry.value.takeOut(place);
-    this.#host.record({ mutator: "documentTakeOut", document: entry.value, place, old });
+    const old = entry.value.takeOut(slot);
+    this.#host.record({ mutator: "documentTakeOut", document: entry.value, slot, old });
     this.#host.touch(entry);
   }
 

@@ -110,8 +110,8 @@ export class ExpiryTimes {
 
   /** Some entry, chosen by a number (at least 0, below 1). */
   sample(chance: number): { expire: number; key: ByteString } | undefined {
-    const place = Math.floor(chance * this.#size);
-    return place < this.#due.size ? this.#due.at(place) : this.#pending.at(place - this.#due.size);
+    const index = Math.floor(chance * this.#size);
+    return index < this.#due.size ? this.#due.at(index) : this.#pending.at(index - this.#due.size);
   }
 
   get #size(): number {

@@ -159,8 +159,8 @@ export class Keyspace {
 
   /** The entry of a key, expired or not. */
   find(key: ByteString): Entry | undefined {
-    const place = this.#table.find(key);
-    return place < 0 ? undefined : this.#table.items[place];
+    const slot = this.#table.find(key);
+    return slot < 0 ? undefined : this.#table.items[slot];
   }
 
   /** Sets or adds a key. */
@@ -196,10 +196,10 @@ export class Keyspace {
   }
 
   delete(key: ByteString): void {
-    const place = this.#table.find(key);
-    if (place < 0) return;
-    this.#forgetExpire(this.#table.items[place] as Entry);
-    this.#table.removeAt(place);
+    const slot = this.#table.find(key);
+    if (slot < 0) return;
+    this.#forgetExpire(this.#table.items[slot] as Entry);
+    this.#table.removeAt(slot);
   }
 
   /**

@@ -21,7 +21,7 @@ import { NO_EXPIRY } from "./keyspace.js";
 const STRING_HEAD = 16;
 const REFERENCE = 8;
 const TABLE_PLACE = 40;
-/** A key's record, its place in the list of keys and in the table. */
+/** A key's record, its slot in the list of keys and in the table. */
 const ENTRY = 64 + REFERENCE + TABLE_PLACE;
 /** Time and key in the queue, and the time in the record. */
 const EXPIRY = 3 * 16;
@@ -31,13 +31,13 @@ const COLLECTION = 160;
 const TABLE_MEMBERS_MIN = 13;
 /** Score and reference in the order by score, whose nodes are half full at worst, and the score by member. */
 const SCORED = 4 * REFERENCE;
-/** A stream entry's id, a whole number of any size, and its places. */
+/** A stream entry's id, a whole number of any size, and its slots. */
 const STREAM_ENTRY = 32 + 2 * REFERENCE;
 /** An entry of a sealed block: its id, and its part of what the block stores for all entries. */
 const SEALED_STREAM_ENTRY = 8;
 /** A group of consumers, or a consumer, with its tables. */
 const GROUP = 500;
-/** An entry that is pending: its id, its places with the group and with the consumer, and what is said of it. */
+/** An entry that is pending: its id, its slots with the group and with the consumer, and what is said of it. */
 const PENDING = 32 + 4 * REFERENCE + 8 * REFERENCE;
 /** A table's row without its cells: the list, the header of its elements, its slot. */
 const ROW = 5 * REFERENCE;
@@ -135,7 +135,7 @@ function collectionBytes(collection: BsonCollection, count: number): number {
   let bytes = 0;
   for (const document of collection.documents()) {
     if (count-- === 0) break;
-    // The bytes in a row of their own, and their place in the index of _id.
+    // The bytes in a row of their own, and their slot in the index of _id.
     bytes += ROW + 2 * REFERENCE + TABLE_PLACE + INDEX_KEY + stringBytes(document);
   }
   return bytes;

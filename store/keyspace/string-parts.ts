@@ -11,7 +11,7 @@ export function stringLength({ held }: Entry): number {
   return (held as ByteString | StringDraft).length;
 }
 
-/** Bytes `from` ≤ place < `to`, as far as there are any. @param from  at least 0, as is `to` */
+/** Bytes `from` ≤ index < `to`, as far as there are any. @param from  at least 0, as is `to` */
 export function stringPart({ held }: Entry, from: number, to: number): ByteString {
   return (held as ByteString | StringDraft).slice(from, to);
 }

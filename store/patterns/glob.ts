@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Steps back that the patterns of one command may take together: a few milliseconds. docs/limits.md says so. */
 export const STEPS_BACK_MAX = 1_000_000;
-/** Fewer steps back from one place do not count: most names share some bytes with a pattern. */
+/** Fewer steps back from one position do not count: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
 /** Longer classes count by their bytes. */
 const CLASS_BYTES_FREE = 64;

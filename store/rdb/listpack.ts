@@ -64,8 +64,8 @@ function stringEntry(rest: Buffer, start: number, length: number): Entry {
   return { value: bytesOf(rest, start, start + length), bytes: start + length };
 }
 
-function byteAt(rest: Buffer, place: number): number {
-  const byte = rest[place];
+function byteAt(rest: Buffer, index: number): number {
+  const byte = rest[index];
   if (byte === undefined) throw new MalformedRdb("a listpack breaks off");
   return byte;
 }

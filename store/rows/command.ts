@@ -47,7 +47,7 @@ export interface Row extends CommandDescription {
   readonly keys: KeySpec;
   /** Whether `keys` may name keys of databases other than the unit's that it writes. */
   readonly writesElsewhere?: boolean;
-  /** First key, last key and step for COMMAND, where `keys` is a function and yet some keys have regular places. */
+  /** First key, last key and step for COMMAND, where `keys` is a function and yet some keys have regular indexes. */
   readonly places?: readonly [first: number, last: number, step: number];
   /** Redis version that introduced it. */
   readonly since: string;

@@ -30,7 +30,7 @@ export function permissionFor({ access, needs }: Touch): Permission {
   return needs ?? (access === "read" ? "R" : "W");
 }
 
-/** Keys at regular places. Places count the name as 0; a negative last place counts from the end. */
+/** Keys at regular indexes. Indexes count the name as 0; a negative last index counts from the end. */
 export interface KeyRange {
   readonly access: Access;
   readonly needs: Permission;

@@ -18,7 +18,7 @@ const sources: LookedUp = (keys, argv) => touched(keys, argv, ["read"]);
 const all: LookedUp = (keys, argv) => touched(keys, argv, ["read", "write"]);
 
 function says(argv: readonly ByteString[], from: number, words: RegExp): boolean {
-  return argv.some((word, place) => place >= from && words.test(word));
+  return argv.some((word, index) => index >= from && words.test(word));
 }
 
 const TABLE: Readonly<Record<string, LookedUp>> = {

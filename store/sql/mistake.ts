@@ -24,28 +24,28 @@ export class SqlMistake extends Error {
 
   constructor(
     kind: MistakeKind,
-    place: { readonly at: number; readonly found: ByteString },
+    position: { readonly at: number; readonly found: ByteString },
     expected: string,
   ) {
     super(expected);
     this.kind = kind;
-    this.at = place.at;
-    this.found = place.found;
+    this.at = position.at;
+    this.found = position.found;
     this.expected = expected;
   }
 }
 
-export interface Place {
+export interface Position {
   /** Line from 1. */
   readonly line: number;
   readonly column: number;
-  /** The line with a caret before the place, shortened. */
+  /** The line with a caret before the position, shortened. */
   readonly shown: ByteString;
 }
 
 const SHOWN_CHARS = 24;
 
-export function placeIn(statement: ByteString, at: number): Place {
+export function positionIn(statement: ByteString, at: number): Position {
   const before = statement.slice(0, at);
   const start = before.lastIndexOf("\n") + 1;
   const end = statement.indexOf("\n", at);

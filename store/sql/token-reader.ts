@@ -109,7 +109,7 @@ export class TokenReader {
   name(what: string): ByteString {
     if (this.token.kind !== "word") throw this.mistake(what);
     if (this.form === "standard" && RESERVED_WORDS.has(this.token.lower))
-      throw new SqlMistake("reserved", this.place, `${what}; write "${this.token.text}" for the name`);
+      throw new SqlMistake("reserved", this.position, `${what}; write "${this.token.text}" for the name`);
     return this.advance().text;
   }
 
@@ -132,10 +132,10 @@ export class TokenReader {
 
   /** Returns the error for the next token. */
   mistake(expected: string): SqlMistake {
-    return new SqlMistake("unexpected", this.place, expected);
+    return new SqlMistake("unexpected", this.position, expected);
   }
 
-  get place(): { at: number; found: ByteString } {
+  get position(): { at: number; found: ByteString } {
     const { at, end } = this.token;
     return { at, found: this.statement.slice(at, end) };
   }
@@ -143,7 +143,7 @@ export class TokenReader {
   /** @throws SqlMistake  the nesting is too deep */
   nested<T>(read: () => T): T {
     if (++this.#depth > NESTING_MAX)
-      throw new SqlMistake("limit", this.place, `more than ${NESTING_MAX} levels`);
+      throw new SqlMistake("limit", this.position, `more than ${NESTING_MAX} levels`);
     const result = read();
     this.#depth--;
     return result;
@@ -152,7 +152,7 @@ export class TokenReader {
   /** Counts an operator of a clause. */
   countOperator(): void {
     if (++this.#operators > OPERATORS_MAX)
-      throw new SqlMistake("limit", this.place, `more than ${OPERATORS_MAX} operators`);
+      throw new SqlMistake("limit", this.position, `more than ${OPERATORS_MAX} operators`);
   }
 
   /** A clause with operators of its own. */

@@ -61,9 +61,9 @@ export class List {
     const content = this.#content;
     this.#size--;
     if (typeof content === "string") {
-      const place = end === "left" ? 0 : this.#size;
-      const element = elementAt(content, offsetOf(content, place));
-      this.#content = splicePacked(content, place, 1, []);
+      const offset = end === "left" ? 0 : this.#size;
+      const element = elementAt(content, offsetOf(content, offset));
+      this.#content = splicePacked(content, offset, 1, []);
       return element;
     }
     if (content[end].length === 0) refill(content, end);
@@ -175,7 +175,7 @@ function refill({ left, middle, right }: Long, end: End): void {
   }
 }
 
-/** @returns whether it could be done in one place */
+/** @returns whether it could be done in one offset */
 function spliceLong(list: Long, index: number, count: number, inserted: readonly ByteString[]): boolean {
   if (inserted.length > CHUNK_ELEMENTS) return false;
   const { left, middle, right } = list;

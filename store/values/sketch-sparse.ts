@@ -101,7 +101,7 @@ function values(value: number, length: number): number {
   return VALUES | ((value - 1) << 2) | (length - 1);
 }
 
-/** Joins neighbours of one value, as far as a run may be long, in the runs from a place on. */
+/** Joins neighbours of one value, as far as a run may be long, in the runs from an index on. */
 function joined(buffer: Buffer, from: number): Buffer {
   let at = from;
   let end = buffer.length;

@@ -24,7 +24,7 @@ const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 /** A sorted set that is not small. */
 interface Ranked {
   readonly table: DenseTable<ByteString>;
-  /** Each at its member's place in the table. */
+  /** Each at its member's slot in the table. */
   readonly scores: number[];
   readonly tree: RankedTree;
 }
@@ -65,8 +65,8 @@ export class SortedSet {
   get(member: ByteString): number | undefined {
     const content = this.#content;
     if (typeof content !== "string") {
-      const place = content.table.find(member);
-      return place < 0 ? undefined : content.scores[place];
+      const slot = content.table.find(member);
+      return slot < 0 ? undefined : content.scores[slot];
     }
     const rank = findPacked(content, member, 2);
     return rank < 0 ? undefined : Number(elementAt(content, offsetOf(content, 2 * rank + 1)));
@@ -90,12 +90,12 @@ export class SortedSet {
       this.#content = splicePacked(content, 2 * rank, 2, []);
     } else {
       const { table, scores, tree } = content;
-      const place = table.find(member);
-      if (place < 0) return;
-      tree.delete(scores[place]!, member);
-      table.removeAt(place);
+      const slot = table.find(member);
+      if (slot < 0) return;
+      tree.delete(scores[slot]!, member);
+      table.removeAt(slot);
       const last = scores.pop()!;
-      if (place < scores.length) scores[place] = last;
+      if (slot < scores.length) scores[slot] = last;
     }
     this.#size--;
   }
@@ -172,8 +172,8 @@ export class SortedSet {
   }
 
   #setRanked({ table, scores, tree }: Ranked, member: ByteString, score: number): void {
-    const place = table.find(member);
-    if (place < 0) {
+    const slot = table.find(member);
+    if (slot < 0) {
       table.push(member);
       scores.push(score);
       tree.insert(score, member);
@@ -181,10 +181,10 @@ export class SortedSet {
       return;
     }
     // The tree and the table share one string of the member's bytes.
-    const kept = table.items[place]!;
-    tree.delete(scores[place]!, kept);
+    const kept = table.items[slot]!;
+    tree.delete(scores[slot]!, kept);
     tree.insert(score, kept);
-    scores[place] = score;
+    scores[slot] = score;
   }
 
   /** The content, no longer small if a member to be added is too much for a packed string. */

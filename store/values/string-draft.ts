@@ -25,7 +25,7 @@ export class StringDraft {
     return this.#length;
   }
 
-  /** Bytes `from` ≤ place < `to`, as far as there are any; a string of their own. */
+  /** Bytes `from` ≤ index < `to`, as far as there are any; a string of their own. */
   slice(from: number, to: number): ByteString {
     return bytesOf(this.#buffer, Math.min(from, this.#length), Math.min(to, this.#length));
   }

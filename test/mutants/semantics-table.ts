@@ -145,7 +145,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "ids: spare numbers replace each other's entries",
     file: "store/commands/documents/document-inserts.js",
-    find: "let number = NUMBERS_END + placeOf(unit);",
+    find: "let number = NUMBERS_END + slotOf(unit);",
     replace: "let number = NUMBERS_END; document = { get: () => undefined };",
     test: IDS,
   },

@@ -46,7 +46,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a row that is taken back stays in the indexes",
     file: "store/values/relations/table.js",
-    find: "this.#unindex(this.#numberAt(place), this.#rows.pop());",
+    find: "this.#unindex(this.#numberAt(slot), this.#rows.pop());",
     replace: "this.#rows.pop();",
     killer: "fold",
   },
@@ -151,8 +151,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a value moves to the side of a join that may have no partner",
     file: "store/commands/relations/plan.js",
-    find: 'else if (place === right && isEarlier && (kind === "inner" || kind === "left"))',
-    replace: "else if (place === right && isEarlier)",
+    find: 'else if (position === right && isEarlier && (kind === "inner" || kind === "left"))',
+    replace: "else if (position === right && isEarlier)",
     test: PLANNED,
   },
   {
@@ -172,7 +172,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a natural join passes no value on",
     file: "store/commands/relations/plan.js",
-    find: "this.#shareNaturally(place, value, stage);",
+    find: "this.#shareNaturally(position, value, stage);",
     replace: "",
     test: PLANNED,
   },

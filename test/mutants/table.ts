@@ -124,7 +124,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an inverse that appends instead of restoring the place",
     file: "store/keyspace/undo.js",
-    find: "set.restoreAt(place, member)",
+    find: "set.restoreAt(slot, member)",
     replace: "set.push(member)",
     test: "test/store/keyspace/undo.test.js",
   },

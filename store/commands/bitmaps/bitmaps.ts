@@ -89,37 +89,37 @@ function bitArgument(bytes: ByteString, text: string): Bit {
 }
 
 function getbit(data: Data, argv: readonly ByteString[]): Reply {
-  const place = bitOffset(argv[2]!);
+  const index = bitOffset(argv[2]!);
   const entry = data.getString(argv[1]!);
-  return integer(bitAt(entry === undefined ? "" : byteOf(entry, place), place % 8));
+  return integer(bitAt(entry === undefined ? "" : byteOf(entry, index), index % 8));
 }
 
-/** The byte of a bit's place; "" beyond the end. */
-function byteOf(entry: Entry, place: number): ByteString {
-  const at = Math.floor(place / 8);
+/** The byte of a bit's index; "" beyond the end. */
+function byteOf(entry: Entry, index: number): ByteString {
+  const at = Math.floor(index / 8);
   return stringPart(entry, at, at + 1);
 }
 
 function setbit(data: Data, argv: readonly ByteString[]): Reply {
-  const place = bitOffset(argv[2]!);
+  const index = bitOffset(argv[2]!);
   const bit = bitArgument(argv[3]!, "ERR bit is not an integer or out of range");
-  const length = bytesUpTo(place);
+  const length = bytesUpTo(index);
   const entry = data.getString(argv[1]!) ?? data.put(argv[1]!, "");
-  const byte = byteOf(entry, place);
-  const old = bitAt(byte, place % 8);
-  if (old !== bit || byte === "") data.patch(entry, length - 1, byteWith(byte, place % 8, bit));
+  const byte = byteOf(entry, index);
+  const old = bitAt(byte, index % 8);
+  if (old !== bit || byte === "") data.patch(entry, length - 1, byteWith(byte, index % 8, bit));
   return integer(old);
 }
 
-/** A part of a string, in bits: `from` ≤ place < `to`. */
+/** A part of a string, in bits: `from` ≤ index < `to`. */
 interface Part {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * The bits between two places, both inclusive, negative ones from the end.
- * @param unit  bits that a place counts
+ * The bits between two indexes, both inclusive, negative ones from the end.
+ * @param unit  bits that an index counts
  */
 function partOf(bytes: ByteString, start: number, end: number, unit: number): Part {
   const total = (bytes.length * 8) / unit;

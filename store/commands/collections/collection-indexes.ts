@@ -15,7 +15,7 @@ import {
   type IndexSpec,
   indexBytes,
 } from "../../values/collections/collection-index.js";
-import { isPlace } from "../../values/collections/index-keys.js";
+import { isArrayIndex } from "../../values/collections/index-keys.js";
 import { answered, answeredAll, count } from "./answers.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { duplicate, keysOf } from "./uniqueness.js";
@@ -81,7 +81,7 @@ function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
   for (const [field, direction] of pattern) {
     const parts = field.split(".");
     if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
-    if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isPlace(part)))
+    if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isArrayIndex(part)))
       throw cannot(`an index of '${field}' is not there: ways go by names alone`);
     if (!isNumber(direction) || compareBson(direction, 0) === 0)
       throw cannot(`of kinds of indexes only 1 and -1 are there: '${field}'`);

@@ -28,5 +28,5 @@ export interface Choice {
 export function choiceOf({ effort }: Data, { document, at, options, form }: Choice): ByteString[] {
   effort.work(LOOK_STEPS * document.size);
   const { found } = selected(document, at, selectionOf(options, form));
-  return found.texts.map((_, place) => keyIn(found, place));
+  return found.texts.map((_, index) => keyIn(found, index));
 }

@@ -155,10 +155,10 @@ export function numbersOf(
 
 /**
  * Returns a function that returns numbers which counting never reaches, below 2^53. An insert was acknowledged before an entry with the highest
- * number got its place before it: it must not fail.
+ * number got its position before it: it must not fail.
  */
 function spareNumbers(document: Document, unit: Unit): () => ByteString {
-  let number = NUMBERS_END + placeOf(unit);
+  let number = NUMBERS_END + slotOf(unit);
   return () => {
     while (document.get(String(number)) !== undefined) number++;
     return String(number++);
@@ -168,21 +168,21 @@ function spareNumbers(document: Document, unit: Unit): () => ByteString {
 /** Returns a function that returns the next entry's number, which the document does not have. */
 export function numbering(document: Document, unit: Unit): () => ByteString {
   const base = BigInt(unit.at) << BigInt(PLACE_BITS);
-  const first = placeOf(unit);
+  const first = slotOf(unit);
   let tried = 0;
   return () => {
     for (;;) {
       // After all numbers of the millisecond those of the next one follow.
-      const place = tried < PLACES ? (first + tried) % PLACES : tried;
+      const slot = tried < PLACES ? (first + tried) % PLACES : tried;
       tried++;
-      const key = String(base + BigInt(place));
+      const key = String(base + BigInt(slot));
       if (document.get(key) === undefined) return key;
     }
   };
 }
 
 /** Returns a position among the numbers of a millisecond, from the envelope's id and the unit's index. */
-function placeOf({ id, step = 0 }: Unit): number {
+function slotOf({ id, step = 0 }: Unit): number {
   const start = (id.charCodeAt(0) << 16) | (id.charCodeAt(1) << 8) | id.charCodeAt(2);
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
   return (start + (index + step) * UNIT_STRIDE) % PLACES;

@@ -66,7 +66,7 @@ const LONGEST_WORD = Math.max(
 /** Words that choose entries. */
 export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
-export interface OptionPlace {
+export interface OptionPosition {
   /** The first word. */
   readonly from: number;
   readonly allowed: readonly Word[];
@@ -78,12 +78,12 @@ export interface OptionPlace {
 
 /**
  * The options of a command.
- * @returns them, and the place of the first argument that is not one of the words
+ * @returns them, and the index of the first argument that is not one of the words
  * @throws CommandFailure
  */
 export function leadingOptions(
   argv: readonly ByteString[],
-  { from, allowed, name, at: date = 0 }: OptionPlace,
+  { from, allowed, name, at: date = 0 }: OptionPosition,
 ): { readonly options: Options; readonly end: number } {
   const options: Options = {};
   let at = from;
@@ -108,8 +108,8 @@ export function leadingOptions(
 }
 
 /** The same, where nothing else may follow. */
-export function onlyOptions(argv: readonly ByteString[], place: OptionPlace): Options {
-  const { options, end } = leadingOptions(argv, place);
+export function onlyOptions(argv: readonly ByteString[], position: OptionPosition): Options {
+  const { options, end } = leadingOptions(argv, position);
   if (end < argv.length) throw syntaxError();
   return options;
 }

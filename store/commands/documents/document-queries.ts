@@ -71,7 +71,7 @@ export function queryOf(query: JsonValue, form: EqualityForm = "standard"): Quer
   const parts = asked.flatMap(({ name, value }): JsonCondition[] => {
     const spans = spansOf(value);
     if (spans === undefined) return [];
-    return [{ kind: "member", place: { field: bytesOfText(name.name), name }, test: { spans } }];
+    return [{ kind: "member", path: { field: bytesOfText(name.name), name }, test: { spans } }];
   });
   const scalar = asked.find(({ value }) => typeof value === "string" || value instanceof JsonNumber);
   return { test, condition: { kind: "all", parts }, alike: scalar && alikeTo(scalar) };

@@ -89,11 +89,11 @@ function* scan({ entries, gone }: Candidates, { test, sort, limit }: Query): Gen
   const most = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
   const isSorted = sort.length > 0;
   const found: Found = { keys: [], texts: [] };
-  for (let place = 0; place < texts.length && (isSorted || found.texts.length < most); place++) {
-    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
-    const text = texts[place] as ByteString;
-    if (gone?.has(keyIn(entries, place)) === true || !test(text)) continue;
-    found.keys.push(keys === null ? place : (keys[place] as ByteString | number));
+  for (let position = 0; position < texts.length && (isSorted || found.texts.length < most); position++) {
+    if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    const text = texts[position] as ByteString;
+    if (gone?.has(keyIn(entries, position)) === true || !test(text)) continue;
+    found.keys.push(keys === null ? position : (keys[position] as ByteString | number));
     found.texts.push(text);
   }
   if (isSorted) return yield* sortedEntries(found, sort, limit);
@@ -112,18 +112,18 @@ function* sortedEntries(
   limit: Selection["limit"],
 ): Generator<void, Entries> {
   const rows: Row<number>[] = [];
-  for (const [place, text] of texts.entries()) {
-    rows.push(rowOf(place, text, sort));
-    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  for (const [position, text] of texts.entries()) {
+    rows.push(rowOf(position, text, sort));
+    if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   const sorted = yield* sortedInSteps(rows, inOrderOf(sort));
   const from = limit?.offset ?? 0;
   const to = Math.min(sorted.length, from + (limit?.count ?? sorted.length));
   const found: Found = { keys: [], texts: [] };
   for (let at = from; at < to; at++) {
-    const place = (sorted[at] as Row<number>).item;
-    found.keys.push(keys[place] as ByteString | number);
-    found.texts.push(texts[place] as ByteString);
+    const position = (sorted[at] as Row<number>).item;
+    found.keys.push(keys[position] as ByteString | number);
+    found.texts.push(texts[position] as ByteString);
     if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   return found;
@@ -279,7 +279,7 @@ function accessOf(document: Document, condition: JsonCondition): Access | null {
       return null;
     case "member": {
       if (!("spans" in condition.test)) return null;
-      const index = document.index(condition.place.field);
+      const index = document.index(condition.path.field);
       if (index === undefined) return null;
       const { spans } = condition.test;
       return { parts: [{ index, spans }], count: spans.reduce((sum, span) => sum + index.count(span), 0) };

@@ -210,7 +210,7 @@ function replace(
   const first = entry.value.first;
   const before = first === undefined ? null : valueOfEntry(first[1]);
   const document = entry.value.emptied();
-  for (const [place, value] of values.entries()) document.push(String(place), textOfEntry(value), expire);
+  for (const [index, value] of values.entries()) document.push(String(index), textOfEntry(value), expire);
   data.put(entry.key, document, entry.expire);
   return answer(isContainer(before) ? memberNames(before) : [], NIL);
 }

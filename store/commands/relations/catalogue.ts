@@ -52,8 +52,8 @@ export function keptText(
   name: ByteString,
 ): ByteString | undefined {
   const hash = data.getAs(Hash, catalogueKey(database))?.value;
-  const place = hash?.find(fieldOf(kept, name)) ?? -1;
-  return place < 0 ? undefined : hash?.valueAt(place);
+  const index = hash?.find(fieldOf(kept, name)) ?? -1;
+  return index < 0 ? undefined : hash?.valueAt(index);
 }
 
 export function keep(evaluation: Evaluation, kept: Kept, name: ByteString, text: ByteString): void {

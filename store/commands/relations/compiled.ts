@@ -14,7 +14,7 @@ import {
 } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Evaluation, failure } from "./evaluation.js";
-import { isText, placeOf, type RelationColumn, type RelationRow } from "./relation.js";
+import { isText, positionOf, type RelationColumn, type RelationRow } from "./relation.js";
 import { scalarCall } from "./scalar-functions.js";
 import { amount, compare, isEqual, isTrue } from "./scalars.js";
 import { compiledTest } from "./standard-tests.js";
@@ -33,8 +33,8 @@ export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluat
   return {
     column: (column) => {
       if (isText(column, columns)) return () => column.name;
-      const place = placeOf(column, columns, evaluation);
-      return (row) => row[place] as Scalar;
+      const position = positionOf(column, columns, evaluation);
+      return (row) => row[position] as Scalar;
     },
     call: ({ name }) => {
       throw failure(evaluation, "notByRow", name);

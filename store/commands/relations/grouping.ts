@@ -6,7 +6,7 @@ import { type Call, type Expression, type Field, operandsOf, type Select } from 
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled.js";
 import { countRows, type Evaluation, failure, spend } from "./evaluation.js";
-import { isText, placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
+import { isText, positionOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
 import type { Compiled } from "./standard-values.js";
 
@@ -76,9 +76,9 @@ export function groupsOf(
   const { columns } = relation;
   const given = groupKeys(groupBy ?? [], fields, evaluation);
   const keys = given.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
-  const places = given.map((key) => (key.kind === "column" ? placeOf(key, columns, evaluation) : null));
+  const positions = given.map((key) => (key.kind === "column" ? positionOf(key, columns, evaluation) : null));
   const numbers = new ExpressionNumbers(evaluation.parameters, (column) =>
-    isText(column, columns) ? column.name : placeOf(column, columns, evaluation),
+    isText(column, columns) ? column.name : positionOf(column, columns, evaluation),
   );
   const slots = new Map<number, number>();
   for (const [slot, key] of given.entries()) {
@@ -93,9 +93,9 @@ export function groupsOf(
     },
     column: (column) => {
       if (isText(column, columns)) return () => column.name;
-      const place = places.indexOf(placeOf(column, columns, evaluation));
-      if (place < 0) throw failure(evaluation, "notGrouped", column.origin ?? "null", column.name);
-      return (row) => row[place] as Scalar;
+      const position = positions.indexOf(positionOf(column, columns, evaluation));
+      if (position < 0) throw failure(evaluation, "notGrouped", column.origin ?? "null", column.name);
+      return (row) => row[position] as Scalar;
     },
     call: (call): Compiled => {
       const slot = keys.length + aggregates.length;

@@ -59,7 +59,7 @@ export function columnsOf(columns: readonly TableColumn[], origin: ByteString): 
   return made;
 }
 
-/** Equal rows once, at the first one's place. */
+/** Equal rows once, at the first one's position. */
 export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void, readonly RelationRow[]> {
   if (rows.length < 2) return rows;
   const seen = new DistinctRows();
@@ -76,9 +76,13 @@ export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void
  * name. In the standard form the case of letters does not matter if no column has the name as it is written.
  * @throws CommandFailure
  */
-export function placeOf(column: Column, columns: readonly RelationColumn[], evaluation: Evaluation): number {
-  const place = placeOfExact(column, columns, evaluation);
-  if (place !== undefined) return place;
+export function positionOf(
+  column: Column,
+  columns: readonly RelationColumn[],
+  evaluation: Evaluation,
+): number {
+  const position = exactPositionOf(column, columns, evaluation);
+  if (position !== undefined) return position;
   if (evaluation.form === "standard") {
     const folded = columns.map((each) => ({
       name: fold(each.name),
@@ -87,7 +91,7 @@ export function placeOf(column: Column, columns: readonly RelationColumn[], eval
     }));
     const { origin, name } = column;
     const wanted = { ...column, name: fold(name), origin: origin && fold(origin) };
-    const other = placeOfExact(wanted, folded, evaluation);
+    const other = exactPositionOf(wanted, folded, evaluation);
     if (other !== undefined) return other;
   }
   const { origin, name } = column;
@@ -104,8 +108,8 @@ export function columnsOfOrigin(
 ): readonly number[] {
   if (origin === null) return [...columns.keys()];
   for (const alike of [(name: ByteString) => name, fold]) {
-    const found = [...columns.keys()].filter((place) => {
-      const { origin: own, otherOrigins = [] } = columns[place] as RelationColumn;
+    const found = [...columns.keys()].filter((position) => {
+      const { origin: own, otherOrigins = [] } = columns[position] as RelationColumn;
       return [own, ...otherOrigins].some((each) => each !== null && alike(each) === alike(origin));
     });
     if (found.length > 0) return found;
@@ -136,12 +140,12 @@ export function isText({ isQuoted, name }: Column, columns: readonly RelationCol
 }
 
 /** @returns undefined: there is no such column */
-function placeOfExact(
+function exactPositionOf(
   { origin, name }: Column,
   columns: readonly RelationColumn[],
   { language, form }: Evaluation,
 ): number | undefined {
-  let [count, place, exactCount, exactPlace] = [0, -1, 0, -1];
+  let [count, position, exactCount, exactPosition] = [0, -1, 0, -1];
   for (let at = columns.length - 1; at >= 0; at--) {
     const column = columns[at] as RelationColumn;
     if (column.name !== name) continue;
@@ -149,15 +153,15 @@ function placeOfExact(
     const isExact = column.origin === origin || isShared;
     if (!isExact && form === "standard" && origin !== null && column.origin !== null) continue;
     count++;
-    place = at;
+    position = at;
     if (!isExact) continue;
     exactCount++;
-    exactPlace = at;
+    exactPosition = at;
   }
   if (origin !== null && exactCount > 0) {
     if (exactCount > 1) throw sqlFailure(language, "ambiguousOrigin", name, origin);
-    return exactPlace;
+    return exactPosition;
   }
   if (count > 1) throw sqlFailure(language, "ambiguousColumn", name, String(count));
-  return count === 1 ? place : undefined;
+  return count === 1 ? position : undefined;
 }

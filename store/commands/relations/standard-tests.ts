@@ -99,7 +99,7 @@ const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 
 /** Steps back that the likes of one statement may take: some 50 ms. */
 const LIKE_STEPS_MAX = 20_000_000;
-/** Fewer from one place do not count. */
+/** Fewer from one position do not count. */
 const STEPS_BACK_FREE = 16;
 
 /** Bytes, and what `%` and `_` mean; null: it matches nothing, as it ends with the escape character. */

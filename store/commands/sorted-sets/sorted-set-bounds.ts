@@ -30,7 +30,7 @@ export type Bounds = (zset: SortedSet, view: View, data: Data) => Span;
 
 const EMPTY: Span = { from: 0, to: 0 };
 
-/** First and last place; negative ones count from the end. There is no offset. @throws CommandFailure */
+/** First and last index; negative ones count from the end. There is no offset. @throws CommandFailure */
 export function rankBounds(firstBytes: ByteString, lastBytes: ByteString): Bounds {
   const first = indexArgument(firstBytes);
   const last = indexArgument(lastBytes);

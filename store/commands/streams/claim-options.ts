@@ -51,18 +51,18 @@ class OptionReader {
   deliveredAt = -1;
   deliveries = -1;
   readonly #argv: readonly ByteString[];
-  #place: number;
+  #index: number;
 
-  constructor(argv: readonly ByteString[], place: number) {
+  constructor(argv: readonly ByteString[], index: number) {
     this.#argv = argv;
-    this.#place = place;
+    this.#index = index;
   }
 
   read(at: number): void {
-    while (this.#place < this.#argv.length) {
-      const given = this.#argv[this.#place++]!;
+    while (this.#index < this.#argv.length) {
+      const given = this.#argv[this.#index++]!;
       const word = given.toUpperCase();
-      const hasMore = this.#place < this.#argv.length;
+      const hasMore = this.#index < this.#argv.length;
       if (word === "FORCE") this.force = true;
       else if (word === "JUSTID") this.justId = true;
       else if (word === "IDLE" && hasMore) this.deliveredAt = at - this.#number(word);
@@ -80,6 +80,6 @@ class OptionReader {
   }
 
   #next(): ByteString {
-    return this.#argv[this.#place++]!;
+    return this.#argv[this.#index++]!;
   }
 }

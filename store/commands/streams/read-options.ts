@@ -83,10 +83,10 @@ export const xreadKeys = (argv: readonly ByteString[]): Touch[] =>
 
 /** XREADGROUP's. A group and a consumer may be called STREAMS as well. */
 export function xreadgroupKeys(argv: readonly ByteString[]): Touch[] {
-  let place = 1;
-  while (place < argv.length && !isWord(argv[place] as ByteString, "STREAMS"))
-    place += 1 + valuesOf(argv[place] as ByteString);
-  return keysBehind(argv, place, "write");
+  let index = 1;
+  while (index < argv.length && !isWord(argv[index] as ByteString, "STREAMS"))
+    index += 1 + valuesOf(argv[index] as ByteString);
+  return keysBehind(argv, index, "write");
 }
 
 /** Returns the number of values that follow an option's name. */
@@ -95,9 +95,9 @@ export function valuesOf(option: ByteString): number {
   return isWord(option, "COUNT") || isWord(option, "BLOCK") ? 1 : 0;
 }
 
-function keysBehind(argv: readonly ByteString[], place: number, access: Access): Touch[] {
-  if (place < 0) return [];
-  const keys = argv.slice(place + 1, place + 1 + ((argv.length - place - 1) >> 1));
+function keysBehind(argv: readonly ByteString[], index: number, access: Access): Touch[] {
+  if (index < 0) return [];
+  const keys = argv.slice(index + 1, index + 1 + ((argv.length - index - 1) >> 1));
   return keys.map((key) => ({ db: null, key, access, needs: "R" }));
 }
 

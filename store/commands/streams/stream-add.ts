@@ -52,17 +52,17 @@ function askedId(lastId: StreamId, { id, chooses, mayMove }: AskedId): StreamId 
 
 /** Returns the unit's own id, or, if the stream is that far already, the one after its last. */
 function nextId(lastId: StreamId, unit: Unit): StreamId {
-  const own = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : placeOf(unit, unit.seq));
+  const own = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : slotOf(unit, unit.seq));
   return own > lastId ? own : lastId + 1n;
 }
 
 /**
- * A unit's place among those of its date, in 64 bits that rise in the order of the fold: number of the envelope (16),
+ * A unit's position among those of its date, in 64 bits that rise in the order of the fold: number of the envelope (16),
  * beginning of its id (32), index of the unit or of the command in it (16).
  */
-function placeOf({ id, step = 0 }: Unit, seq: number): bigint {
-  let place = BigInt(seq);
-  for (let i = 0; i < ID_BYTES; i++) place = (place << 8n) | BigInt(id.charCodeAt(i));
+function slotOf({ id, step = 0 }: Unit, seq: number): bigint {
+  let slot = BigInt(seq);
+  for (let i = 0; i < ID_BYTES; i++) slot = (slot << 8n) | BigInt(id.charCodeAt(i));
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
-  return (place << 16n) | BigInt(index + step);
+  return (slot << 16n) | BigInt(index + step);
 }

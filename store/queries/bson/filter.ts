@@ -3,7 +3,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
-import { allOf, type Condition, type Predicate, predicateOf, visitPlaces } from "../condition.js";
+import { allOf, type Condition, type Predicate, predicateOf, visitPaths } from "../condition.js";
 import { type Comparison, type FilterAlgebra, FilterCompiler, type OperatorCall } from "../filter.js";
 import { expressionOf, type Scope } from "./expressions.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
@@ -43,7 +43,7 @@ export function filterOf(query: BsonDocument, work: Work, scope: Scope | null = 
   const condition = compiler.filter(query);
   const roots = new Set<ByteString>();
   let isAnyRoot = false;
-  visitPlaces(condition, ([root]) => {
+  visitPaths(condition, ([root]) => {
     if (root === undefined) isAnyRoot = true;
     else roots.add(root);
   });
@@ -105,7 +105,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     if (scope === null || scope.operators === null) throw this.unknownClause(name);
     const calculate = expressionOf(operand, scope);
     const test: ValueTest = (document) => isTrue(calculate(document as BsonDocument) ?? null);
-    return { kind: "member", place: [], test: { leaf: "itself", test } };
+    return { kind: "member", path: [], test: { leaf: "itself", test } };
   }
 
   tooManyConditions(): Error {
@@ -126,7 +126,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return operand;
   }
 
-  placeOf(name: string): FieldPath {
+  pathOf(name: string): FieldPath {
     return wayTo(name);
   }
 
@@ -182,8 +182,8 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return allOf(parts);
   }
 
-  operator({ operator, operand, siblings, place }: Call, compiler: Compiler): BsonCondition | null {
-    const leaf = (test: BsonTest): BsonCondition => ({ kind: "member", place, test });
+  operator({ operator, operand, siblings, path }: Call, compiler: Compiler): BsonCondition | null {
+    const leaf = (test: BsonTest): BsonCondition => ({ kind: "member", path, test });
     switch (operator) {
       case "$type":
         return leaf(both(isOfType(operand)));
@@ -192,7 +192,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
       case "$mod":
         return leaf(both(hasRemainder(operand)));
       case "$all":
-        return this.#allOf(operand, place, compiler);
+        return this.#allOf(operand, path, compiler);
       case "$elemMatch":
         return leaf({ leaf: "itself", test: this.#element(operand, compiler) });
       case "$options":
@@ -203,18 +203,18 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     }
   }
 
-  #allOf(operand: Bson, place: FieldPath, compiler: Compiler): BsonCondition {
+  #allOf(operand: Bson, path: FieldPath, compiler: Compiler): BsonCondition {
     if (!isArray(operand)) throw badValue("$all needs an array");
-    if (operand.length === 0) return { kind: "member", place, test: both(() => false) };
+    if (operand.length === 0) return { kind: "member", path, test: both(() => false) };
     const isElementMatch = (one: Bson) => isDocument(one) && [...one.keys()][0] === "$elemMatch";
     if (operand.some(isElementMatch)) {
       if (!operand.every(isElementMatch)) throw badValue("$all/$elemMatch has to be consistent");
-      return { kind: "all", parts: operand.map((one) => compiler.operators(place, one)) };
+      return { kind: "all", parts: operand.map((one) => compiler.operators(path, one)) };
     }
     const parts = operand.map((one): BsonCondition => {
       compiler.count();
       if (isOperators(one)) throw badValue("no $ expressions in $all");
-      return { kind: "member", place, test: this.same(one) };
+      return { kind: "member", path, test: this.same(one) };
     });
     return { kind: "all", parts };
   }

@@ -55,7 +55,7 @@ export class PositionalElements {
         throw failedToParse(`The array filter for identifier '${name}' was not used in the update`);
   }
 
-  /** Returns a change at each of the places that its path leads to in a document. @throws CommandFailure */
+  /** Returns a change at each of the positions that its path leads to in a document. @throws CommandFailure */
   placed<Change extends { readonly path: FieldPath }>(
     change: Change,
     document: BsonDocument,
@@ -144,7 +144,7 @@ function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly 
   });
 }
 
-/** The document with another value at a place that is there. */
+/** The document with another value at a position that is there. */
 function withValue(document: BsonDocument, path: FieldPath, value: Bson): BsonDocument {
   const [name = "", ...rest] = path;
   const inner = document.get(name);

@@ -28,15 +28,15 @@ interface Told {
 }
 
 /** The place of a projection: those of a search know $slice and $elemMatch. */
-export type Place = "find" | "$project";
+export type ProjectionKind = "find" | "$project";
 
 /** @throws CommandFailure */
-export function projectionOf(spec: BsonDocument, place: Place, scope: Scope): Projection {
+export function projectionOf(spec: BsonDocument, kind: ProjectionKind, scope: Scope): Projection {
   const told: Told = { tree: { fields: new Map() }, isIncluding: false, isExcluding: false };
   let id: boolean | null = null;
   for (const [name, value] of spec) {
     if (name === "_id" && isPlainChoice(value)) id = isTrue(value);
-    else read(told, name.split("."), value, place, scope);
+    else read(told, name.split("."), value, kind, scope);
   }
   if (told.isIncluding && told.isExcluding)
     throw new MongoFailure(31254, "Cannot do exclusion in inclusion projection, nor the other way round");
@@ -49,7 +49,13 @@ export function projectionOf(spec: BsonDocument, place: Place, scope: Scope): Pr
 
 const isPlainChoice = (value: Bson): boolean => isNumber(value) || typeof value === "boolean";
 
-function read(told: Told, path: readonly ByteString[], value: Bson, place: Place, scope: Scope): void {
+function read(
+  told: Told,
+  path: readonly ByteString[],
+  value: Bson,
+  kind: ProjectionKind,
+  scope: Scope,
+): void {
   const name = checkedWay(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
   if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not there`);
@@ -67,10 +73,10 @@ function read(told: Told, path: readonly ByteString[], value: Bson, place: Place
   if (value.size === 0) throw new MongoFailure(51270, "An empty sub-projection is not a valid value");
   const [operator = ""] = value.keys();
   if (!operator.startsWith("$")) {
-    for (const [inner, one] of value) read(told, [...path, ...inner.split(".")], one, place, scope);
+    for (const [inner, one] of value) read(told, [...path, ...inner.split(".")], one, kind, scope);
     return;
   }
-  if (place === "find" && value.size === 1) {
+  if (kind === "find" && value.size === 1) {
     const operand = value.get(operator) as Bson;
     if (operator === "$slice") {
       setLeaf(told.tree, path, { shown: sliced(operand) });

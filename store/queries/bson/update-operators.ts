@@ -14,7 +14,7 @@ import { type BsonNumber, isNumber, productOf, sumOf } from "../../values/collec
 import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Decimal, decimalOf } from "../../values/collections/decimal.js";
-import { type FieldPath, isPlace } from "../../values/collections/index-keys.js";
+import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
 import {
   assignment,
   type Change,
@@ -118,7 +118,7 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
         throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
     return [
       { operator, path: updatePath(operand, null), change: { from: path } },
-      // No other change may be about the place that it comes from either.
+      // No other change may be about the path that it comes from either.
       { operator, path, change: UNCHANGED },
     ];
   }
@@ -228,7 +228,7 @@ export function comparePaths(a: FieldPath, b: FieldPath): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const [x, y] = [a[i] as ByteString, b[i] as ByteString];
     if (x === y) continue;
-    if (isPlace(x) && isPlace(y) && x.length !== y.length) return x.length - y.length;
+    if (isArrayIndex(x) && isArrayIndex(y) && x.length !== y.length) return x.length - y.length;
     return x < y ? -1 : 1;
   }
   return a.length - b.length;

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { type FieldPath, isPlace, pathOf } from "../../values/collections/index-keys.js";
+import { type FieldPath, isArrayIndex, pathOf } from "../../values/collections/index-keys.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
 
 /** Names in a way; as in MongoDB. Documents are not so deep. */
@@ -57,10 +57,10 @@ function anyInArray(array: readonly Bson[], search: Search, at: number): boolean
     return array.some(test) || (leaf === "both" && test(array));
   }
   const next = path[at] as string;
-  const place = isPlace(next) ? Number(next) : -1;
+  const index = isArrayIndex(next) ? Number(next) : -1;
   for (const [i, element] of array.entries()) {
     if (isDocument(element) && anyInDocument(element, search, at)) return true;
-    if (i !== place || String(i) !== next) continue;
+    if (i !== index || String(i) !== next) continue;
     if (at + 1 === path.length) {
       if (test(element)) return true;
     } else if (isArray(element)) {

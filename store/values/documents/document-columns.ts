@@ -42,19 +42,19 @@ export class DocumentColumns {
     return (from) => column.find(alike.mark, from);
   }
 
-  /** There is another text in a place. */
-  set(place: number, text: ByteString): void {
-    for (const column of this.#columns) column.set(place, text);
+  /** Notes another text at an index. */
+  set(index: number, text: ByteString): void {
+    for (const column of this.#columns) column.set(index, text);
   }
 
   /** Removes a slot; the later ones move up. */
-  takeOut(place: number): void {
-    for (const column of this.#columns) column.takeOut(place);
+  takeOut(index: number): void {
+    for (const column of this.#columns) column.takeOut(index);
   }
 
   /** Forgets all marks from an index on. */
-  cut(place: number): void {
-    for (const column of this.#columns) column.cut(place);
+  cut(index: number): void {
+    for (const column of this.#columns) column.cut(index);
   }
 
   #complete(name: MemberName, texts: readonly (ByteString | null)[]): Column {
@@ -94,23 +94,23 @@ class Column {
   find(mark: number, from: number): number {
     const marks = this.#marks;
     const known = this.#known;
-    let place = from;
-    while (place < known && marks[place] !== mark && marks[place] !== ANY) place++;
-    return place;
+    let index = from;
+    while (index < known && marks[index] !== mark && marks[index] !== ANY) index++;
+    return index;
   }
 
-  set(place: number, text: ByteString): void {
-    if (place < this.#known) this.#marks[place] = this.#markIn(text);
+  set(index: number, text: ByteString): void {
+    if (index < this.#known) this.#marks[index] = this.#markIn(text);
   }
 
-  takeOut(place: number): void {
-    if (place >= this.#known) return;
-    this.#marks.copyWithin(place, place + 1, this.#known);
+  takeOut(index: number): void {
+    if (index >= this.#known) return;
+    this.#marks.copyWithin(index, index + 1, this.#known);
     this.#known--;
   }
 
-  cut(place: number): void {
-    this.#known = Math.min(this.#known, place);
+  cut(index: number): void {
+    this.#known = Math.min(this.#known, index);
   }
 
   #markIn(text: ByteString | null): number {

@@ -26,7 +26,7 @@ interface Chunk {
   readonly ranks: number[];
 }
 
-interface Place {
+interface Position {
   readonly chunk: number;
   readonly at: number;
 }
@@ -111,7 +111,7 @@ export class DocumentIndex {
   /** All ranks, the greatest value first; those of one value rise. */
   *falling(): Generator<number> {
     const chunks = this.#chunks as Chunk[];
-    for (let { chunk, at } = this.#lastPlace(); ; ) {
+    for (let { chunk, at } = this.#lastPosition(); ; ) {
       while (at === 0) {
         if (chunk === 0) return;
         at = this.#ranksOf(--chunk).length;
@@ -126,27 +126,27 @@ export class DocumentIndex {
     return (this.#chunks as Chunk[])[chunk]?.ranks ?? [];
   }
 
-  #lastPlace(): Place {
+  #lastPosition(): Position {
     const chunk = (this.#chunks as Chunk[]).length - 1;
     return { chunk, at: this.#ranksOf(chunk).length };
   }
 
-  #ends({ from, to }: Span): readonly [Place, Place] {
+  #ends({ from, to }: Span): readonly [Position, Position] {
     const [first, last] = [from, to].map(({ value, isBehind }) =>
       this.#find(value, isBehind ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
     );
-    return [first as Place, last as Place];
+    return [first as Position, last as Position];
   }
 
-  /** The first place of an entry that is not less. */
-  #find(value: MemberValue, rank: number): Place {
+  /** The first position of an entry that is not less. */
+  #find(value: MemberValue, rank: number): Position {
     const chunks = this.#chunks as Chunk[];
     const isLess = ({ values, ranks }: Chunk, at: number) =>
       (compareMembers(values[at] as MemberValue, value) || (ranks[at] as number) - rank) < 0;
     // The last chunk that begins with less, or the first one.
     const chunk = Math.max(0, partition(chunks.length, (at) => isLess(chunks[at] as Chunk, 0)) - 1);
     const found = chunks[chunk] as Chunk;
-    const at = partition(found.ranks.length, (place) => isLess(found, place));
+    const at = partition(found.ranks.length, (position) => isLess(found, position));
     return at === found.ranks.length && chunk + 1 < chunks.length
       ? { chunk: chunk + 1, at: 0 }
       : { chunk, at };

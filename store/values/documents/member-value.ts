@@ -141,12 +141,12 @@ export function memberIn(text: ByteString, name: MemberName): MemberValue {
 }
 
 function deepIn(text: ByteString, { outer, inner }: NonNullable<MemberName["within"]>): MemberValue {
-  const place = placeIn(text, outer);
-  return place === null ? MISSING : memberIn(place, inner);
+  const index = indexIn(text, outer);
+  return index === null ? MISSING : memberIn(index, inner);
 }
 
 /** The text of a container's member; null: it has none. */
-function placeIn(text: ByteString, of: MemberName): ByteString | null {
+function indexIn(text: ByteString, of: MemberName): ByteString | null {
   if (text.charCodeAt(0) === LIST) {
     const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
     return value === undefined ? null : bytesOfText(writeJson(value));

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
-import { firstPlaceFrom } from "../tables/first-place.js";
+import { firstIndexFrom } from "../tables/first-index.js";
 import type { Cell } from "./cell.js";
 import { numberForText } from "./text-number.js";
 
@@ -112,14 +112,14 @@ function addTo<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
   if (bucket === undefined) map.set(key, row);
   else if (typeof bucket === "number") map.set(key, bucket < row ? [bucket, row] : [row, bucket]);
   else if ((bucket.at(-1) as number) < row) bucket.push(row);
-  else bucket.splice(firstPlaceFrom(bucket, row), 0, row);
+  else bucket.splice(firstIndexFrom(bucket, row), 0, row);
 }
 
 function removeFrom<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
   const bucket = map.get(key);
   if (typeof bucket !== "object") map.delete(key);
   else if (bucket.length === 2) map.set(key, bucket[bucket[0] === row ? 1 : 0] as number);
-  else bucket.splice(firstPlaceFrom(bucket, row), 1);
+  else bucket.splice(firstIndexFrom(bucket, row), 1);
 }
 
 /** Returns the numbers of two lists, which rise, in one that rises. */

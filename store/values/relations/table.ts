@@ -3,7 +3,7 @@
  * leaves a hole until there are many. Numbers, holes and what indexes hold are no state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { firstPlaceFrom } from "../tables/first-place.js";
+import { firstIndexFrom } from "../tables/first-index.js";
 import type { Cell, Row } from "./cell.js";
 import { type Domain, isCell } from "./domain.js";
 import { HashIndex } from "./hash-index.js";
@@ -88,9 +88,9 @@ export class Table {
 
   /** All rows, in order, with their numbers. @param from  the first number */
   *numbered(from = 0): Generator<readonly [number: number, row: Row]> {
-    for (let place = this.#placeOf(from); place < this.#rows.length; place++) {
-      const row = this.#rows[place] as Row | null;
-      if (row !== null) yield [this.#numberAt(place), row];
+    for (let slot = this.#slotOf(from); slot < this.#rows.length; slot++) {
+      const row = this.#rows[slot] as Row | null;
+      if (row !== null) yield [this.#numberAt(slot), row];
     }
   }
 
@@ -122,7 +122,7 @@ export class Table {
 
   /** Returns the row of a number that an index has found. */
   row(number: number): Row {
-    return this.#rows[this.#placeOf(number)] as Row;
+    return this.#rows[this.#slotOf(number)] as Row;
   }
 
   /** The index of a column, made if it was not yet. */
@@ -154,8 +154,8 @@ export class Table {
   pop(count: number): void {
     this.#partReadings();
     for (let left = count; left > 0; left--) {
-      const place = this.#rows.length - 1;
-      this.#unindex(this.#numberAt(place), this.#rows.pop() as Row);
+      const slot = this.#rows.length - 1;
+      this.#unindex(this.#numberAt(slot), this.#rows.pop() as Row);
       this.#numbers?.pop();
     }
   }
@@ -164,10 +164,10 @@ export class Table {
   set({ numbers, rows }: NumberedRows): NumberedRows {
     this.#beforeChanges(numbers.length);
     const old = numbers.map((number, i) => {
-      const place = this.#placeOf(number);
-      const before = this.#rows[place] as Row;
+      const slot = this.#slotOf(number);
+      const before = this.#rows[slot] as Row;
       this.#unindex(number, before);
-      this.#rows[place] = rows[i] as Row;
+      this.#rows[slot] = rows[i] as Row;
       return before;
     });
     // All of the old ones are out by now: two may have changed their values with each other.
@@ -179,10 +179,10 @@ export class Table {
   remove(numbers: readonly number[]): NumberedRows {
     this.#beforeChanges(numbers.length);
     const rows = numbers.map((number) => {
-      const place = this.#placeOf(number);
-      const row = this.#rows[place] as Row;
+      const slot = this.#slotOf(number);
+      const row = this.#rows[slot] as Row;
       this.#unindex(number, row);
-      this.#rows[place] = null;
+      this.#rows[slot] = null;
       return row;
     });
     this.#holes += numbers.length;
@@ -193,7 +193,7 @@ export class Table {
   restore({ numbers, rows }: NumberedRows): void {
     this.#beforeChanges(numbers.length);
     if (numbers.every((number) => this.#isHole(number))) {
-      for (const [i, number] of numbers.entries()) this.#rows[this.#placeOf(number)] = rows[i] as Row;
+      for (const [i, number] of numbers.entries()) this.#rows[this.#slotOf(number)] = rows[i] as Row;
       this.#holes -= numbers.length;
     } else this.#merge(numbers, rows);
     for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
@@ -226,23 +226,23 @@ export class Table {
     for (const [column, index] of this.#indexes) index.remove(number, row[column]);
   }
 
-  #numberAt(place: number): number {
-    return this.#numbers === null ? place : (this.#numbers[place] as number);
+  #numberAt(slot: number): number {
+    return this.#numbers === null ? slot : (this.#numbers[slot] as number);
   }
 
-  #placeOf(number: number): number {
-    return this.#numbers === null ? number : firstPlaceFrom(this.#numbers, number);
+  #slotOf(number: number): number {
+    return this.#numbers === null ? number : firstIndexFrom(this.#numbers, number);
   }
 
   #isHole(number: number): boolean {
-    const place = this.#placeOf(number);
-    return place < this.#rows.length && this.#numberAt(place) === number && this.#rows[place] === null;
+    const slot = this.#slotOf(number);
+    return slot < this.#rows.length && this.#numberAt(slot) === number && this.#rows[slot] === null;
   }
 
   /** Removes the holes, except for the last one: its number would be used again, while an undo may restore it. */
   #closeHoles(): void {
     const last = this.#rows.length - 1;
-    const isKept = (_: unknown, place: number) => this.#rows[place] !== null || place === last;
+    const isKept = (_: unknown, slot: number) => this.#rows[slot] !== null || slot === last;
     this.#numbers = (this.#numbers ?? [...this.#rows.keys()]).filter(isKept);
     this.#rows = this.#rows.filter(isKept);
     this.#holes = this.#rows.at(-1) === null ? 1 : 0;
@@ -251,7 +251,7 @@ export class Table {
   /** Inserts rows whose holes have been closed. */
   #merge(added: readonly number[], rows: readonly Row[]): void {
     const all = new Map<number, Row | null>();
-    for (const [place, row] of this.#rows.entries()) all.set(this.#numberAt(place), row);
+    for (const [slot, row] of this.#rows.entries()) all.set(this.#numberAt(slot), row);
     for (const [i, number] of added.entries()) all.set(number, rows[i] as Row);
     this.#numbers = [...all.keys()].sort((a, b) => a - b);
     this.#rows = this.#numbers.map((number) => all.get(number) as Row | null);

@@ -56,9 +56,9 @@ export class SealedEntries {
     this.#seqBytes = widthOf(ids.reduce((bits, id) => bits | seqOf(id), 0n));
     const width = this.#msBytes + this.#seqBytes;
     const bytes = Buffer.alloc(width * ids.length);
-    for (const [place, id] of ids.entries()) {
-      writeUint(bytes, place * width, this.#msBytes, msOf(id) - ms);
-      writeUint(bytes, place * width + this.#msBytes, this.#seqBytes, seqOf(id));
+    for (const [index, id] of ids.entries()) {
+      writeUint(bytes, index * width, this.#msBytes, msOf(id) - ms);
+      writeUint(bytes, index * width + this.#msBytes, this.#seqBytes, seqOf(id));
     }
     this.#ids = bytesOf(bytes);
     this.#hasSameNames = names.every((each) => each === names[0]);
@@ -68,8 +68,8 @@ export class SealedEntries {
     this.#values = pieces.join("");
   }
 
-  id(place: number): StreamId {
-    const at = place * (this.#msBytes + this.#seqBytes);
+  id(index: number): StreamId {
+    const at = index * (this.#msBytes + this.#seqBytes);
     const ms = msOf(this.first) + uintAt(this.#ids, at, this.#msBytes);
     return streamId(ms, uintAt(this.#ids, at + this.#msBytes, this.#seqBytes));
   }
@@ -98,8 +98,8 @@ export class SealedEntries {
     return key;
   }
 
-  #isBefore(place: number, key: Buffer): boolean {
-    const at = place * key.length;
+  #isBefore(index: number, key: Buffer): boolean {
+    const at = index * key.length;
     for (let i = 0; i < key.length; i++) {
       const difference = this.#ids.charCodeAt(at + i) - (key[i] as number);
       if (difference !== 0) return difference < 0;
@@ -107,35 +107,35 @@ export class SealedEntries {
     return false;
   }
 
-  names(place: number): Names {
-    return (this.#hasSameNames ? this.#names : this.#names[place]) as Names;
+  names(index: number): Names {
+    return (this.#hasSameNames ? this.#names : this.#names[index]) as Names;
   }
 
-  /** Entries `from` ≤ place < `to`, in order; they keep the sealed string alive. */
+  /** Entries `from` ≤ index < `to`, in order; they keep the sealed string alive. */
   *entries(from: number, to: number): Generator<StreamEntry> {
     const cursor = new ValueCursor(this.#values);
-    for (let place = 0; place < from; place++) cursor.skip(this.names(place).length);
-    for (let place = from; place < to; place++) yield this.#entry(place, cursor);
+    for (let index = 0; index < from; index++) cursor.skip(this.names(index).length);
+    for (let index = from; index < to; index++) yield this.#entry(index, cursor);
   }
 
   /** The same, the last one first. */
   *reverseEntries(from: number, to: number): Generator<StreamEntry> {
     const cursor = new ValueCursor(this.#values);
-    const places: number[] = [];
-    for (let place = 0; place < to; place++) {
-      places.push(cursor.at);
-      cursor.skip(this.names(place).length);
+    const indexes: number[] = [];
+    for (let index = 0; index < to; index++) {
+      indexes.push(cursor.at);
+      cursor.skip(this.names(index).length);
     }
-    for (let place = to - 1; place >= from; place--) {
-      cursor.at = places[place] as number;
-      yield this.#entry(place, cursor);
+    for (let index = to - 1; index >= from; index--) {
+      cursor.at = indexes[index] as number;
+      yield this.#entry(index, cursor);
     }
   }
 
-  #entry(place: number, cursor: ValueCursor): StreamEntry {
+  #entry(index: number, cursor: ValueCursor): StreamEntry {
     const fields: ByteString[] = [];
-    for (const name of this.names(place)) fields.push(name, cursor.take());
-    return { id: this.id(place), fields };
+    for (const name of this.names(index)) fields.push(name, cursor.take());
+    return { id: this.id(index), fields };
   }
 }
 

@@ -1,7 +1,7 @@
 /** Search in numbers that rise. */
 
-/** The first place of a number, or of the next greater one. */
-export function firstPlaceFrom(numbers: readonly number[], wanted: number): number {
+/** The first index of a number, or of the next greater one. */
+export function firstIndexFrom(numbers: readonly number[], wanted: number): number {
   let low = 0;
   let high = numbers.length;
   while (low < high) {

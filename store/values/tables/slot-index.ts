@@ -9,19 +9,19 @@
 const CELLS_MIN = 32;
 /** Maximum cells of a segment; a larger one is split in two: to move 4,096 cells takes some ten microseconds. */
 const CELLS_MAX = 4096;
-/** The directory has at most 2 to this many places; then segments grow instead (all but impossible unless hashes are equal). */
+/** The directory has at most 2 to this many slots; then segments grow instead (all but impossible unless hashes are equal). */
 const DEPTH_MAX = 20;
 
 /** The number of hashes. */
 export const HASHES = 2 ** 32;
 
-/** A place, and the hash of its name as an unsigned number. */
-export interface HashedPlace {
+/** A slot, and the hash of its name as an unsigned number. */
+export interface HashedSlot {
   readonly hash: number;
-  readonly place: number;
+  readonly slot: number;
 }
 
-/** Cells are pairs of numbers: place + 1 (0: free), hash. */
+/** Cells are pairs of numbers: slot + 1 (0: free), hash. */
 export class Segment {
   cells: Int32Array;
   mask: number;
@@ -50,23 +50,23 @@ export class Segment {
     }
   }
 
-  placeAt(cell: number): number {
+  slotAt(cell: number): number {
     return this.cells[2 * cell]! - 1;
   }
 
-  add(hash: number, place: number): void {
+  add(hash: number, slot: number): void {
     const { cells, mask } = this;
     let at = hash & mask;
     while (cells[2 * at] !== 0) at = (at + 1) & mask;
-    cells[2 * at] = place + 1;
+    cells[2 * at] = slot + 1;
     cells[2 * at + 1] = hash;
     this.used++;
   }
 
-  /** Cell of a place that is in here. */
-  cellOf(hash: number, place: number): number {
+  /** Cell of a slot that is in here. */
+  cellOf(hash: number, slot: number): number {
     let at = hash & this.mask;
-    while (this.cells[2 * at] !== place + 1) at = (at + 1) & this.mask;
+    while (this.cells[2 * at] !== slot + 1) at = (at + 1) & this.mask;
     return at;
   }
 
@@ -85,13 +85,13 @@ export class Segment {
     this.used--;
   }
 
-  /** Collects the places of hashes, `low` ≤ hash < `high`, both unsigned. */
-  collect(low: number, high: number, found: HashedPlace[]): void {
+  /** Collects the slots of hashes, `low` ≤ hash < `high`, both unsigned. */
+  collect(low: number, high: number, found: HashedSlot[]): void {
     const { cells } = this;
     for (let i = 0; i < cells.length; i += 2) {
       if (cells[i] === 0) continue;
       const hash = cells[i + 1]! >>> 0;
-      if (hash >= low && hash < high) found.push({ hash, place: cells[i]! - 1 });
+      if (hash >= low && hash < high) found.push({ hash, slot: cells[i]! - 1 });
     }
   }
 
@@ -104,7 +104,7 @@ export class Segment {
   }
 }
 
-export class PlaceIndex {
+export class SlotIndex {
   /** Segments by the highest bits of a hash; several slots may share a segment. */
   #directory: Segment[] = [new Segment(CELLS_MIN, 0)];
   #depth = 0;
@@ -115,20 +115,20 @@ export class PlaceIndex {
     return this.#directory[this.#depth === 0 ? 0 : hash >>> (32 - this.#depth)]!;
   }
 
-  add(hash: number, place: number): void {
+  add(hash: number, slot: number): void {
     let segment = this.segment(hash);
     while (segment.isFull) {
       if (segment.mask + 1 < CELLS_MAX || segment.depth >= DEPTH_MAX) segment.resize(2 * (segment.mask + 1));
       else this.#split(segment, hash);
       segment = this.segment(hash);
     }
-    segment.add(hash, place);
+    segment.add(hash, slot);
   }
 
   /** Removes the entry of this hash and index. */
-  remove(hash: number, place: number): void {
+  remove(hash: number, slot: number): void {
     const segment = this.segment(hash);
-    segment.free(segment.cellOf(hash, place));
+    segment.free(segment.cellOf(hash, slot));
     const capacity = segment.mask + 1;
     if (capacity > CELLS_MIN && segment.used * 8 < capacity) segment.resize(capacity / 2);
   }
@@ -140,10 +140,10 @@ export class PlaceIndex {
   }
 
   /**
-   * Collects the places of about `wanted` hashes from `low` on, all of a hash or none.
+   * Collects the slots of about `wanted` hashes from `low` on, all of a hash or none.
    * @returns the hash that follows: HASHES at the end
    */
-  collect(low: number, wanted: number, found: HashedPlace[]): number {
+  collect(low: number, wanted: number, found: HashedSlot[]): number {
     const segment = this.segment(low | 0);
     const width = HASHES / 2 ** segment.depth;
     const end = Math.floor(low / width + 1) * width;
