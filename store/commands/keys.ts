@@ -71,7 +71,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "CLUSTER|SEMANTICS": {
     arity: 3,
     complexity: "O(N), N: keys",
-    summary: "From its place on commands mean what they do in this version: CLUSTER SEMANTICS version.",
+    summary: "Sets the version of commands' semantics from this entry on: CLUSTER SEMANTICS version.",
     run: setSemantics,
   },
   "KEY|ADD": {
@@ -90,19 +90,19 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "KEY|INFO": {
     arity: 3,
     complexity: "O(1)",
-    summary: "What is known of a key, names and values.",
+    summary: "The record of a key, names and values.",
     run: (ring, argv, unit) => describeFully(keyArgument(ring, argv[2]!), unit.at),
   },
   "KEY|LIST": {
     arity: 2,
     complexity: "O(N), N: keys",
-    summary: "What is known of all keys, revoked ones too.",
+    summary: "The records of all keys, revoked ones too.",
     run: list,
   },
   "KEY|REVOKE": {
     arity: 3,
     complexity: "O(N), N: keys",
-    summary: "Ends a key for good; it stays in the list.",
+    summary: "Revokes a key permanently; it stays in the list.",
     run: revoke,
   },
   "KEY|RULES": {

@@ -50,7 +50,7 @@ export function commandsPage(): string {
     "<!-- Made by `npm run commands-page`; a test compares it with the tables. -->",
     "",
     `Of the ${names.length} commands and subcommands of Redis 7.0, ${supported.length} are there. Answers and errors are held to`,
-    "redis-server's by random calls (test/conformance); what differs stands in the last column. *Where*: `all` are commands of",
+    "redis-server's by random calls (test/conformance); differences are in the last column. *Where*: `all` are commands of",
     "signed envelopes, of version 1 and of Redis clients (--resp); `RESP` are about a connection or the daemon, for Redis clients;",
     "`signed` are for signed envelopes alone. AUTH, SELECT, MULTI, EXEC, DISCARD, WATCH and UNWATCH do so on connections of Redis clients:",
     "envelopes have headers in their place, and in version 1 each command comes as if on a connection of its own.",

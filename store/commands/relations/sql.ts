@@ -43,7 +43,7 @@ export const relations = family("sql", {
     complexity:
       "of changes O(N), N: rows of the table, or those that an equality leaves; of INSERT O(M), M: rows added",
     summary:
-      "Carries out a statement over the tables of a database; what stands behind it takes the places of its ?.",
+      "Executes a statement over the tables of a database; the arguments after it are the values of its ?.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
     run: (data, argv, unit) => execute(data, argv, unit, EXTENDED),
   },
