@@ -41,7 +41,7 @@ export async function findLetters({ data, ask, now, wait }: FindingParts): Promi
   const known = knownIn(data);
   let unread = 0;
   const damaged = () => void unread++;
-  const view = await openFolderView({ folder: join(data, "timeline"), wait, damaged });
+  const view = await openFolderView(join(data, "timeline"), wait, damaged);
   const writer = new DeadLetters({ data, most: Number.POSITIVE_INFINITY, log: { warn: () => {} } }).open(now);
   const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {

@@ -72,12 +72,12 @@ export class DiskStorage implements Storage {
 
   /**
    * @param data  the data folder; "timeline" below it is made if it is not there
-   * @param told  of a log that is damaged
+   * @param log  receives a warning about a log that is damaged
    * @param inlineMicros  microseconds: while writes take less on average, the event loop makes them; 0: threads do
    * @throws FolderInUse  another process has it
    * @throws DamagedFile  LMDB would be lost in it
    */
-  constructor(data: string, fsync: Fsync, told: Pick<TimelineLog, "error" | "warn">, inlineMicros = 0) {
+  constructor(data: string, fsync: Fsync, log: TimelineLog, inlineMicros = 0) {
     this.#folder = timelineFolder(data);
     this.#fsync = fsync;
     this.isSafe = fsync === "always";
@@ -91,7 +91,7 @@ export class DiskStorage implements Storage {
       const processes = hasNamesake ? [] : this.#tree.otherProcesses;
       refuseStrangers(this.#folder, DATA_FILE, { processes, hasNamesake });
       const marker = randomBytes(MARKER_BYTES);
-      const { last, lost } = fileRemains(this.#folder, this.#tree, marker, told);
+      const { last, lost } = fileRemains(this.#folder, this.#tree, marker, log);
       this.lostGroups = lost;
       const inline = new InlineWrites(inlineMicros);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync), inline });
@@ -107,8 +107,7 @@ export class DiskStorage implements Storage {
       else this.#lock.unlock();
       throw problem;
     }
-    if (typeof fsync === "object")
-      this.#timer = setInterval(() => this.#syncOnTime(), fsync.interval).unref();
+    if (typeof fsync === "object") this.#timer = setInterval(this.#syncOnTime, fsync.interval).unref();
   }
 
   get bytes(): number {
@@ -259,7 +258,7 @@ export class DiskStorage implements Storage {
     this.#write();
   }
 
-  #syncOnTime(): void {
+  readonly #syncOnTime = (): void => {
     // After a failed sync another one may say that all is well.
     if (this.#failure !== null || !this.#isUnsynced || this.#syncing !== null) return;
     const waiting = this.#nextSync;
@@ -277,7 +276,7 @@ export class DiskStorage implements Storage {
       },
     );
     this.#syncing.catch((failure: Error) => waiting?.reject(failure));
-  }
+  };
 
   /** So that a stopped daemon's folder needs no log. @returns whether LMDB has everything, for good */
   async #fileAll(): Promise<boolean> {

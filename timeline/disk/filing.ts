@@ -114,10 +114,10 @@ export class Filing {
   #goOn(): void {
     if (this.#running !== null || this.#isStopped || this.#groups.length === 0) return;
     if (this.#bytes >= BYTES_MOST || this.#operations >= OPERATIONS_MOST) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), FILE_EVERY_MS).unref();
+    else this.#timer ??= setTimeout(this.#start, FILE_EVERY_MS).unref();
   }
 
-  #start(): Promise<void> {
+  readonly #start = (): Promise<void> => {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#running = this.#fileSome().finally(() => {
@@ -125,7 +125,7 @@ export class Filing {
       this.#goOn();
     });
     return this.#running;
-  }
+  };
 
   async #fileSome(): Promise<void> {
     const groups = this.#take();

@@ -24,20 +24,23 @@ const LOOKS_MOST = 20;
 /** Milliseconds between two: a daemon that runs has put into LMDB meanwhile what the log had. */
 const LOOK_EVERY_MS = 500;
 
-export interface FolderViewParts {
-  /** DIR/timeline. */
-  readonly folder: string;
-  readonly wait: (milliseconds: number) => Promise<void>;
-  /** Told once of each page that cannot be read. */
-  readonly damaged: (damage: PageDamage) => void;
-}
-
-/** @throws DamagedFile  LMDB's file is torn at its head. @throws Error  the system's */
-export async function openFolderView(parts: FolderViewParts): Promise<FolderView> {
-  const file = new LmdbFile(join(parts.folder, DATA_FILE));
+/**
+ * Opens a timeline's folder for reading.
+ * @param folder     DIR/timeline
+ * @param wait       resolves after some milliseconds
+ * @param onDamaged  called once for each page that cannot be read
+ * @throws DamagedFile  LMDB's file is torn at its head
+ * @throws Error        the system's
+ */
+export async function openFolderView(
+  folder: string,
+  wait: (milliseconds: number) => Promise<void>,
+  onDamaged: (damage: PageDamage) => void,
+): Promise<FolderView> {
+  const file = new LmdbFile(join(folder, DATA_FILE));
   try {
-    const tree = new TreeView(file, parts.damaged);
-    return new FolderView(parts.folder, tree, await lookAtLog(parts, tree));
+    const tree = new TreeView(file, onDamaged);
+    return new FolderView(folder, tree, await lookAtLog(folder, tree, wait));
   } catch (problem) {
     file.close();
     throw problem;
@@ -45,7 +48,11 @@ export async function openFolderView(parts: FolderViewParts): Promise<FolderView
 }
 
 /** What one moment's log has beyond LMDB. */
-async function lookAtLog({ folder, wait }: FolderViewParts, tree: TreeView): Promise<LogRemains> {
+async function lookAtLog(
+  folder: string,
+  tree: TreeView,
+  wait: (milliseconds: number) => Promise<void>,
+): Promise<LogRemains> {
   let before: string | null = null;
   for (let look = 1; ; look++) {
     const mark = tree.logMark;
@@ -150,12 +157,12 @@ export class FolderView {
 /** LMDB's part. Each read is of the last transaction, and done anew if that was followed by another meanwhile. */
 class TreeView {
   readonly #file: LmdbFile;
-  readonly #damaged: (damage: PageDamage) => void;
+  readonly #onDamaged: (damage: PageDamage) => void;
   readonly #told = new Set<number>();
 
-  constructor(file: LmdbFile, damaged: (damage: PageDamage) => void) {
+  constructor(file: LmdbFile, onDamaged: (damage: PageDamage) => void) {
     this.#file = file;
-    this.#damaged = damaged;
+    this.#onDamaged = onDamaged;
   }
 
   get transaction(): bigint {
@@ -244,7 +251,7 @@ class TreeView {
   #tell(damage: PageDamage): void {
     if (this.#told.has(damage.page)) return;
     this.#told.add(damage.page);
-    this.#damaged(damage);
+    this.#onDamaged(damage);
   }
 }
 

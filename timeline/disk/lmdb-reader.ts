@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Database, open } from "lmdb";
 import { PLACE_BYTES } from "../entries/entry.js";
 import type { LogMark } from "../entries/operation.js";
-import type { Storage } from "../entries/storage.js";
+import type { EntrySource } from "../entries/storage.js";
 import { LOG_KEY, readLogMark } from "./log-mark.js";
 
 /** Entries read in one go, so that no reader of LMDB stays open between turns of the event loop. */
@@ -104,9 +104,10 @@ export function logMarkIn(marks: Database<Buffer, Buffer>): LogMark | null {
   return bytes === undefined ? null : readLogMark(bytes);
 }
 
-export interface Reader extends Pick<Storage, "entries" | "close"> {
+export interface Reader extends EntrySource {
   /** How much of the log is among the entries. */
   readonly logMark: LogMark | null;
+  close(): Promise<void>;
 }
 
 /** A folder that a daemon of this process has open: another thread looks in. What is still in the log alone it does not see. */

@@ -15,7 +15,22 @@ export type MarkName =
   | "letters"
   | "state";
 
-export interface Storage {
+/** Entries that are read in their order: of a storage, of a folder that another process writes, or of a backup. */
+export interface EntrySource {
+  /**
+   * Entries whose place is at or after `from` and before `to`, in order; null: no bound. Buffers are views that hold until
+   * the next turn of the iterator.
+   */
+  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
+}
+
+/** Marks that are read: of the same three. */
+export interface MarkSource {
+  /** null: never set. Only what is flushed. */
+  mark(name: MarkName): Buffer | null;
+}
+
+export interface Storage extends EntrySource, MarkSource {
   /** Whether what is flushed outlives the process. */
   readonly isDurable: boolean;
   /** Whether what is flushed outlives a failure of power as well. */
@@ -59,14 +74,8 @@ export interface Storage {
   /** Places from `from` on and before `to`, in order; null: no end. Only what is flushed. */
   places(from: Buffer | null, to: Buffer | null): Iterable<Buffer>;
 
-  /** As `places`, with their values. Views that hold until the next turn of the iterator. */
-  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
-
   /** The greatest place; null: there is no entry. Only what is flushed. */
   last(): Buffer | null;
-
-  /** null: never set. Only what is flushed. */
-  mark(name: MarkName): Buffer | null;
 
   /** Removes entries, for good, and sets marks, all or nothing; flushed as puts are. */
   remove(places: readonly Buffer[], marks?: readonly Mark[]): void;

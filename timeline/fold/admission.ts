@@ -42,7 +42,7 @@ export function admit(
 }
 
 /** Whether an entry has a command that budgets count. */
-export function isCounted({ envelope }: Pick<Entry, "envelope">, { table, known }: KeyRing): boolean {
+export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boolean {
   const rows = table ?? known.newest;
   return envelope.commands.some((argv) => {
     const command = rows.resolve(argv);

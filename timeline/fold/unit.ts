@@ -126,7 +126,7 @@ export class FoldUnit extends TouchNode {
   }
 
   /** Sets the table of the unit's position in the order. @param isAlike  whether a row of both tables is found for the same calls */
-  mean(table: CommandIndex, { isAlike }: Pick<Semantics, "isAlike">): void {
+  mean(table: CommandIndex, { isAlike }: Semantics): void {
     if (this.table === table) return;
     this.table = table;
     // The row of most commands is the same.
@@ -258,23 +258,20 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;
   if (!known.isAlike) for (const argv of unit.commands) findOfAll(unit, argv, databases, known);
-  else if (command !== null) findOf(unit, command, unit.argv, databases);
-  else for (const argv of unit.commands) findOf(unit, known.newest.resolve(argv) as Command, argv, databases);
+  else if (command !== null) findOf(unit, command.keys, unit.argv, databases);
+  else
+    for (const argv of unit.commands)
+      findOf(unit, (known.newest.resolve(argv) as Command).keys, argv, databases);
   if (envelope.if === null) return;
   for (const { db, key } of envelope.if) if (db < databases) addNode(unit, db, key, false);
 }
 
 function findOfAll(unit: FoldUnit, argv: readonly ByteString[], databases: number, known: Semantics): void {
   const specs = new Set(known.rowsOf(argv).map(({ keys }) => keys));
-  for (const keys of specs) findOf(unit, { keys }, argv, databases);
+  for (const keys of specs) findOf(unit, keys, argv, databases);
 }
 
-function findOf(
-  unit: FoldUnit,
-  { keys }: Pick<Command, "keys">,
-  argv: readonly ByteString[],
-  databases: number,
-): void {
+function findOf(unit: FoldUnit, keys: Command["keys"], argv: readonly ByteString[], databases: number): void {
   const { db } = unit.envelope;
   if (typeof keys === "function") {
     for (const touch of touchesOf(keys, argv)) addTouch(unit, touch, databases);
