@@ -239,11 +239,11 @@ export class Handover {
     const { bytes, seal } = staged.seal;
     if (bytes !== agreed.bytes || seal !== agreed.seal)
       throw new DamagedSnapshot("it is not the one that members have signed");
-    const parts = { ...this.#parts, refuses: this.#parts.refusesRing };
-    const { cutAt, restore, ring } = yield* readSnapshot(staged.read(), parts);
+    const { refusesRing } = this.#parts;
+    const { cutAt, ring, sums, ringPlaces } = yield* readSnapshot(staged.read(), this.#parts, refusesRing);
     if (cutAt !== staged.cutAt) throw new DamagedSnapshot(`a snapshot of ${cutAt}, not of ${staged.cutAt}`);
     const index = new DigestIndex();
-    restore(index);
+    index.restore(sums, ringPlaces);
     return { index, ring };
   }
 }

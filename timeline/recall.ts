@@ -3,30 +3,21 @@
  * in slices. So it knows of each unit what came of it, and the state as it was then. Changes nothing.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { turnOf } from "../protocol/steps.js";
+import { type TurnClock, turnOf } from "../protocol/steps.js";
 import { dateText } from "../protocol/version-2/envelope.js";
 import type { Entry } from "./entries/entry.js";
-import type { Storage } from "./entries/storage.js";
+import type { MarkSource, Storage } from "./entries/storage.js";
 import type { Fold, UnitAnswer } from "./fold/fold.js";
-import { Refold, type RefoldParts } from "./snapshots/refold.js";
+import { Refold } from "./snapshots/refold.js";
+import type { Beginning } from "./snapshots/ring-entries.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
-import type { Snapshots } from "./snapshots/snapshot-files.js";
+import type { SnapshotSource } from "./snapshots/snapshot-files.js";
 import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
 /** Each keeps a state of its own in memory, as large as the one that serves. */
 export const RECALLS_MOST = 2;
 /** Milliseconds: a client's longest deadline; afterwards nobody waits for the answer. */
 export const RECALL_MOST_MS = 20_000;
-
-export interface RecallParts extends Pick<RefoldParts, "hash" | "genesis" | "databases"> {
-  readonly storage: Storage;
-  /** null: there are none. */
-  readonly snapshots: Pick<Snapshots, "list" | "read"> | null;
-  /** Milliseconds; never jumps. */
-  readonly uptime: () => number;
-  /** Runs a step in a later turn of the event loop. */
-  readonly soon: (step: () => void) => void;
-}
 
 export interface RecallPlan {
   /** Everything from this date on is wanted: a snapshot of an earlier one may stand for what came before. */
@@ -73,12 +64,19 @@ export function recalledUnits(entry: Entry, answers: readonly UnitAnswer[]): Rec
 }
 
 export class Recalls {
-  readonly #parts: RecallParts;
+  readonly #storage: Storage;
+  readonly #snapshots: SnapshotSource | null;
+  readonly #beginning: Beginning;
+  readonly #clock: TurnClock;
   /** Each with what ends it. */
   readonly #running = new Set<(problem: RecallFailure) => void>();
 
-  constructor(parts: RecallParts) {
-    this.#parts = parts;
+  /** @param snapshots  null: there are none */
+  constructor(storage: Storage, snapshots: SnapshotSource | null, beginning: Beginning, clock: TurnClock) {
+    this.#storage = storage;
+    this.#snapshots = snapshots;
+    this.#beginning = beginning;
+    this.#clock = clock;
   }
 
   get running(): number {
@@ -110,7 +108,7 @@ export class Recalls {
         resolve(recalled);
       };
       // What has been answered may still be on its way to the disk.
-      this.#parts.storage.flushed().then(
+      this.#storage.flushed().then(
         () => this.#go(plan, { isOver, done, end }),
         (problem: Error) => end(new RecallFailure(problem.message)),
       );
@@ -134,7 +132,7 @@ export class Recalls {
       end: (problem: Error) => void;
     },
   ): void {
-    const { storage, uptime, soon } = this.#parts;
+    const { uptime, soon } = this.#clock;
     const endsAt = uptime() + RECALL_MOST_MS;
     const beginnings = this.#beginnings(plan.from);
     let attempt = 0;
@@ -149,7 +147,7 @@ export class Recalls {
         const folded = turnOf(current.refold.steps, uptime);
         if (folded !== null) {
           const snapshot = beginnings[attempt] as number | null;
-          if (prunedTo(storage) > (snapshot ?? -1)) end(new RecallFailure(GONE));
+          if (prunedTo(this.#storage) > (snapshot ?? -1)) end(new RecallFailure(GONE));
           else done({ fold: folded.value, snapshot, damaged: current.damaged() });
           return;
         }
@@ -166,14 +164,11 @@ export class Recalls {
   }
 
   #refold({ until, begun, found }: RecallPlan, from: number | null) {
-    const { storage, hash, genesis, databases, snapshots } = this.#parts;
     let damaged = 0;
     const refold = new Refold({
-      storage,
-      hash,
-      genesis,
-      databases,
-      snapshots,
+      ...this.#beginning,
+      storage: this.#storage,
+      snapshots: this.#snapshots,
       from,
       until,
       begun,
@@ -191,10 +186,11 @@ export class Recalls {
 
   /** Snapshots that a fold may begin with, the best one first; null: nothing. */
   #beginnings(from: number): (number | null)[] {
-    const { snapshots, storage } = this.#parts;
-    const files = new Set(snapshots?.list() ?? []);
-    const kept = prunedTo(storage);
-    const dates = heldSnapshots(storage).filter((date) => files.has(date) && date < from && date >= kept);
+    const files = new Set(this.#snapshots?.list() ?? []);
+    const kept = prunedTo(this.#storage);
+    const dates = heldSnapshots(this.#storage).filter(
+      (date) => files.has(date) && date < from && date >= kept,
+    );
     // Of what is kept no more, snapshots alone know.
     return [...dates.sort((a, b) => b - a), ...(kept < 0 ? [null] : [])];
   }
@@ -210,7 +206,7 @@ export class Recalls {
 }
 
 /** Nothing dated at or before it is kept any more; -1: everything is. */
-function prunedTo(storage: Pick<Storage, "mark">): number {
+function prunedTo(storage: MarkSource): number {
   const mark = storage.mark("pruned");
   return mark === null ? -1 : Number(mark.toString());
 }

@@ -37,15 +37,9 @@ export class History {
 
   constructor(node: NodeState, recorder: Recorder) {
     const { storage, snapshots, soon, environment, signers } = node;
-    const recalls = new Recalls({
-      storage,
-      snapshots: snapshots.snapshots,
-      soon,
-      uptime: environment.uptime,
-      hash: hashOf,
-      genesis: signers.makeRing,
-      databases: DATABASES_DEFAULT,
-    });
+    const beginning = { hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT };
+    const clock = { soon, uptime: environment.uptime };
+    const recalls = new Recalls(storage, snapshots.snapshots, beginning, clock);
     this.recalls = recalls;
     this.node = node;
     this.recorder = recorder;

@@ -257,8 +257,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the ring of a member's snapshot is believed",
     file: "timeline/handover.js",
-    find: "refuses: this.#parts.refusesRing",
-    replace: "refuses: undefined",
+    find: "const { refusesRing } = this.#parts;",
+    replace: "const refusesRing = undefined;",
     test: "test/timeline/snapshots/aside.test.js",
   },
   {

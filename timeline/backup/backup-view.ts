@@ -3,7 +3,8 @@
  * asked for. Nothing of it is in memory but an index, and the few entries that came while it was made.
  */
 import { firstPlaceAt } from "../entries/entry.js";
-import type { MarkName } from "../entries/storage.js";
+import type { EntrySource, MarkName, MarkSource } from "../entries/storage.js";
+import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, entriesOf, readEnd, readSnapshotPiece, type StoredEntry } from "./backup-items.js";
 
@@ -155,7 +156,7 @@ function addFrame(
 }
 
 /** What a backup had at an earlier date: its entries up to then, and the snapshots of no later dates. */
-export function asOf(view: BackupView, at: number): Pick<BackupView, "mark" | "entries" | "list" | "read"> {
+export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
   const end = firstPlaceAt(at + 1);
   return {

@@ -5,7 +5,7 @@
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readPlace } from "../entries/entry.js";
 import { viewParts } from "../entries/stored-value.js";
-import type { Snapshots } from "../snapshots/snapshot-files.js";
+import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { heldSnapshots } from "../snapshots/snapshot-making.js";
 import { FrameReader, type FrameWriter, type Hash, isDamage } from "./backup-frames.js";
 import {
@@ -18,11 +18,9 @@ import {
 } from "./backup-items.js";
 
 export interface BackupParts {
-  readonly view: Pick<FolderView, "entries" | "places" | "mark" | "hasForgotten"> & {
-    readonly log: Pick<FolderView["log"], "lost">;
-  };
+  readonly view: FolderView;
   /** null: there are none. */
-  readonly snapshots: Pick<Snapshots, "read"> | null;
+  readonly snapshots: SnapshotSource | null;
   readonly functions: Buffer | null;
   readonly now: number;
   /** Whether the daemon is catching up, or was when it stopped. */
@@ -161,7 +159,7 @@ function requireWhole(place: Buffer, value: Buffer, hash: Hash): void {
     );
 }
 
-function marksOf(view: Pick<FolderView, "mark">): BackupEnd["marks"] {
+function marksOf(view: FolderView): BackupEnd["marks"] {
   return Object.fromEntries(
     BACKUP_MARKS.flatMap((name) => {
       const value = view.mark(name);

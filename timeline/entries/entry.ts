@@ -5,12 +5,15 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 
-export interface Entry {
-  /** SHA-256 of the signed bytes, 32 bytes. */
-  readonly id: ByteString;
-  /** As they were signed. */
+/** The bytes of an envelope as its client has signed and sent it. */
+export interface SignedBytes {
   readonly body: Buffer;
   readonly signature: Buffer;
+}
+
+export interface Entry extends SignedBytes {
+  /** SHA-256 of the signed bytes, 32 bytes. */
+  readonly id: ByteString;
   /** The body, taken apart. */
   readonly envelope: Envelope;
 }

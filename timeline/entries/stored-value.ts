@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
-import type { Entry, Place } from "./entry.js";
+import type { Entry, Place, SignedBytes } from "./entry.js";
 
 /** SHA-256. */
 type Hash = (bytes: Buffer) => ByteString;
@@ -28,7 +28,7 @@ export function writeValue(body: Buffer, signature: Buffer): Buffer {
 }
 
 /** Views of `value`; null: it is damaged. */
-export function readValue(value: Buffer): { body: Buffer; signature: Buffer } | null {
+export function readValue(value: Buffer): SignedBytes | null {
   if (value.length < HEAD_BYTES || crc32(value.subarray(CRC_BYTES)) !== value.readUInt32BE(0)) return null;
   const end = HEAD_BYTES + value.readUInt16BE(CRC_BYTES);
   if (end > value.length) return null;
@@ -64,11 +64,7 @@ export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
 });
 
 /** Body and signature of the entry at a place, as views of `value`; its place is told by its id alone. null: damaged */
-export function viewParts(
-  { id }: Place,
-  value: Buffer,
-  hash: Hash,
-): Pick<Entry, "body" | "signature"> | null {
+export function viewParts({ id }: Place, value: Buffer, hash: Hash): SignedBytes | null {
   const parts = readValue(value);
   return parts !== null && hash(signedBytes(parts.body)) === id ? parts : null;
 }

@@ -3,8 +3,8 @@
  * operator can look at, and removes. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
-import type { Mark, MarkName, Storage } from "../entries/storage.js";
-import type { Snapshots } from "./snapshot-files.js";
+import type { EntrySource, Mark, MarkName, MarkSource, Storage } from "../entries/storage.js";
+import type { SnapshotSource, Snapshots } from "./snapshot-files.js";
 
 /** Entries that are copied between two turns. */
 const ENTRIES_A_TURN = 256;
@@ -16,7 +16,7 @@ export interface AsideFolder {
   /** As the log calls it. */
   readonly name: string;
   readonly storage: Storage;
-  readonly snapshots: Pick<Snapshots, "write">;
+  readonly snapshots: Snapshots;
   /** Closes the storage; from then on it counts as whole. */
   commit(): Promise<void>;
   /** Leaves nothing of it. Harmless behind `commit`. */
@@ -27,8 +27,8 @@ export interface AsideFolder {
 export type OpenAside = (cutAt: number) => Promise<AsideFolder>;
 
 export interface AsideSource {
-  readonly storage: Pick<Storage, "entries" | "mark">;
-  readonly snapshots: Pick<Snapshots, "list" | "read"> | null;
+  readonly storage: EntrySource & MarkSource;
+  readonly snapshots: SnapshotSource | null;
 }
 
 /**
@@ -67,11 +67,7 @@ export async function keepAside(
 }
 
 /** @returns where to go on; null: that was all */
-function copySome(
-  from: AsideSource["storage"],
-  to: Pick<Storage, "put">,
-  start: Buffer | null,
-): Buffer | null {
+function copySome(from: EntrySource, to: Storage, start: Buffer | null): Buffer | null {
   const entries: (readonly [Buffer, Buffer])[] = [];
   let next: Buffer | null = null;
   for (const [place, value] of from.entries(start, null)) {

@@ -46,7 +46,9 @@ export class MemorySnapshots implements SnapshotStore {
       get seal() {
         return sealOfChunks(chunks);
       },
-      commit: async () => this.write(cutAt, chunks),
+      commit: async () => {
+        this.write(cutAt, chunks);
+      },
       // What ends a process ends all of it.
       settle: () => {},
       discard: () => {},

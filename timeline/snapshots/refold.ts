@@ -5,24 +5,24 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { Database } from "../../store/database.js";
-import type { KeyRing } from "../../store/key-ring.js";
 import type { DigestIndex } from "../compare/digest-index.js";
 import { type Entry, firstPlaceAt, type Place, readPlace, writePlace } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded.js";
-import type { Storage } from "../entries/storage.js";
+import type { EntrySource } from "../entries/storage.js";
 import { keptEntry, viewEntry } from "../entries/stored-value.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "../fold/fold.js";
 import { trim } from "../fold/trim.js";
-import { concernsRing } from "./ring-entries.js";
+import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
-import type { Snapshots } from "./snapshot-files.js";
+import type { SnapshotSource } from "./snapshot-files.js";
 
 /** Entries between two looks at the clock. */
 const ENTRIES_A_LOOK = 64;
 
-export interface RefoldParts {
-  readonly storage: Pick<Storage, "entries">;
-  readonly snapshots: Pick<Snapshots, "read"> | null;
+export interface RefoldParts extends Beginning {
+  readonly storage: EntrySource;
+  /** null: there are none. */
+  readonly snapshots: SnapshotSource | null;
   /** Which snapshot it begins with; null: with nothing. */
   readonly from: number | null;
   /** Entries dated up to it are folded without undo records. */
@@ -33,9 +33,6 @@ export interface RefoldParts {
   readonly cutTo?: () => number;
   /** Later ones are left out; not below the horizon. */
   readonly until: number;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly genesis: () => KeyRing;
-  readonly databases: number;
   /** Receives what is found from the snapshot's date on, and before that what the snapshot says; null: nobody asks. */
   readonly index: DigestIndex | null;
   /** Whether an entry is to be left out: somebody else merges it. */
@@ -91,7 +88,7 @@ export class Refold {
     const chunks = snapshots?.read(from) ?? null;
     if (chunks === null) throw new Error(`the snapshot of ${from} is gone`);
     const read = yield* readSnapshot(chunks, { genesis, databases, hash });
-    if (index !== null) read.restore(index);
+    index?.restore(read.sums, read.ringPlaces);
     if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
     return new Fold(read);
   }

@@ -21,14 +21,13 @@ import {
 /** Why an entry is nobody's whom the ring knows, or is not for this cluster; null: it is right. */
 export type RefuseRingEntry = (entry: Entry, ring: KeyRing) => string | null;
 
-export interface RingEntriesParts {
+/** What every fold begins with, and how it checks what it reads. */
+export interface Beginning {
   /** A ring with the keys that the daemon is started with. */
   readonly genesis: () => KeyRing;
   readonly databases: number;
   /** SHA-256. */
   readonly hash: SnapshotHash;
-  /** Asked for each entry of a snapshot that another daemon gives; left out: it is an own one. */
-  readonly refuses?: RefuseRingEntry | undefined;
 }
 
 /** The ring of a date, and what made it. */
@@ -39,8 +38,7 @@ export interface FoldedRing {
 }
 
 /** Whether an entry has to do with the ring: what it names is known from then on, even where it is denied. */
-export const concernsRing = ({ envelope }: Pick<Entry, "envelope">): boolean =>
-  envelope.commands.some(isKeyCommand);
+export const concernsRing = ({ envelope }: Entry): boolean => envelope.commands.some(isKeyCommand);
 
 /** @param entries  in their order */
 export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entry[]): Generator<Buffer> {
@@ -53,13 +51,15 @@ export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entr
 
 /**
  * Folds the ring from the entries of a snapshot.
- * @param cutAt  the snapshot's date
+ * @param cutAt    the snapshot's date
+ * @param refuses  asked for each entry of a snapshot that another daemon has sent; left out: the snapshot is an own one
  * @throws DamagedSnapshot  one that is malformed, out of its order, dated later, or refused
  */
 export function* readRingEntries(
   reader: SnapshotReader,
   cutAt: number,
-  { genesis, databases, hash, refuses }: RingEntriesParts,
+  { genesis, databases, hash }: Beginning,
+  refuses?: RefuseRingEntry,
 ): Steps<FoldedRing> {
   const ring = genesis();
   const entries: Entry[] = [];

@@ -19,12 +19,16 @@ import { promisify } from "node:util";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { SEAL_BYTES } from "./snapshot-stream.js";
 
-/** Where snapshots are kept, each under the date up to which it holds everything (whole milliseconds). */
-export interface Snapshots {
+/** Snapshots that are read: of a store, or of a backup. Each has the date up to which it holds everything (whole milliseconds). */
+export interface SnapshotSource {
   /** Dates, rising. */
   list(): number[];
-  /** null: there is none of that date. Whoever begins the iterator runs it to its end or returns it. */
+  /** null: there is none of that date. The caller that begins the iterator runs it to its end or returns it. */
   read(cutAt: number): Iterable<Buffer> | null;
+}
+
+/** Where snapshots are stored. */
+export interface Snapshots extends SnapshotSource {
   /** Returns when it is on disk, in place of one of the same date; what `chunks` throws leaves nothing. */
   write(cutAt: number, chunks: Iterable<Buffer>): void;
   /** Harmless if there is none. */
@@ -97,7 +101,7 @@ export class SnapshotFiles implements SnapshotStore {
       if (STAGED.test(name)) rmSync(join(folder, name), { force: true });
       else if (REPLACED_NAME.test(name)) {
         renameSync(join(folder, name), join(folder, name.slice(0, -REPLACED.length)));
-        this.#sync();
+        syncFolder(folder);
       }
   }
 
@@ -125,7 +129,7 @@ export class SnapshotFiles implements SnapshotStore {
       rmSync(staged, { force: true });
       throw problem;
     }
-    this.#sync();
+    syncFolder(this.#folder);
   }
 
   remove(cutAt: number): void {
@@ -139,17 +143,7 @@ export class SnapshotFiles implements SnapshotStore {
 
   stage(cutAt: number): StagedSnapshot {
     const path = this.#path(cutAt);
-    return new StagedFile(cutAt, { path, staged: `${path}.0.tmp`, renamed: () => this.#sync() });
-  }
-
-  /** The name is on disk only when the folder is. */
-  #sync(): void {
-    const descriptor = openSync(this.#folder, "r");
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    return new StagedFile(cutAt, path);
   }
 
   #path(cutAt: number): string {
@@ -160,16 +154,14 @@ export class SnapshotFiles implements SnapshotStore {
 class StagedFile implements StagedSnapshot {
   readonly cutAt: number;
   readonly #paths: { readonly path: string; readonly staged: string; readonly replaced: string };
-  readonly #renamed: () => void;
   #descriptor: number | null;
   #isSettled = false;
 
-  /** @param paths  of the snapshot, and of what is written until it is whole */
-  constructor(cutAt: number, { renamed, ...paths }: { path: string; staged: string; renamed: () => void }) {
+  /** @param path  of the snapshot; until it is complete, it is written to another one next to it */
+  constructor(cutAt: number, path: string) {
     this.cutAt = cutAt;
-    this.#paths = { ...paths, replaced: paths.path + REPLACED };
-    this.#renamed = renamed;
-    this.#descriptor = openSync(paths.staged, "w", FILE_MODE);
+    this.#paths = { path, staged: `${path}.0.tmp`, replaced: path + REPLACED };
+    this.#descriptor = openSync(this.#paths.staged, "w", FILE_MODE);
   }
 
   get room(): number {
@@ -194,18 +186,18 @@ class StagedFile implements StagedSnapshot {
     const { path, staged, replaced } = this.#paths;
     if (existsSync(path)) {
       renameSync(path, replaced);
-      this.#renamed();
+      syncFolder(dirname(path));
     }
     renameSync(staged, path);
-    this.#renamed();
+    syncFolder(dirname(path));
   }
 
   settle(): void {
     this.#isSettled = true;
-    const { replaced } = this.#paths;
+    const { path, replaced } = this.#paths;
     if (!existsSync(replaced)) return;
     rmSync(replaced);
-    this.#renamed();
+    syncFolder(dirname(path));
   }
 
   discard(): void {
@@ -214,12 +206,22 @@ class StagedFile implements StagedSnapshot {
     rmSync(staged, { force: true });
     if (this.#isSettled || !existsSync(replaced)) return;
     renameSync(replaced, path);
-    this.#renamed();
+    syncFolder(dirname(path));
   }
 
   #close(): void {
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
+  }
+}
+
+/** Brings the names of a folder's files to the disk: a new name is there only when the folder is. */
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

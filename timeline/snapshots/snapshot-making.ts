@@ -4,7 +4,7 @@
  */
 
 import { dateOf, type Place } from "../entries/entry.js";
-import type { Mark, Storage } from "../entries/storage.js";
+import type { Mark, MarkSource, Storage } from "../entries/storage.js";
 import type { TimelineLog } from "../entries/timeline-log.js";
 import { roundestDate } from "./cut-dates.js";
 import { keptDates } from "./kept-dates.js";
@@ -281,7 +281,7 @@ export class SnapshotMaking {
 const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
 
 /** Dates of the snapshots that hold: no entry has come since that they should have. */
-export function heldSnapshots(storage: Pick<Storage, "mark">): number[] {
+export function heldSnapshots(storage: MarkSource): number[] {
   const mark = storage.mark("snapshots")?.toString() ?? "";
   return mark.split(" ").filter(Boolean).map(Number);
 }
