@@ -14,22 +14,16 @@ import {
   type Place,
   placeOf,
   readPlace,
+  type SignedBytes,
   writePlace,
 } from "./entries/entry.js";
 import { isRingEntry } from "./entries/recorded.js";
-import type { Mark, Storage } from "./entries/storage.js";
+import type { Mark } from "./entries/storage.js";
 import { readEntry, viewParts, writeValue } from "./entries/stored-value.js";
-import type { TimelineLog } from "./entries/timeline-log.js";
+import type { Failure } from "./failure.js";
 import { RecentIds } from "./recent-ids.js";
-
-export interface ArchiveParts {
-  readonly storage: Storage;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly log: TimelineLog;
-  /** Told of entries that are on the disk now. */
-  readonly flushed: (entries: readonly FlushedEntry[], from: ByteString | null) => void;
-  readonly failed: (problem: Error) => void;
-}
+import { SnapshotMaking } from "./snapshots/snapshot-making.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
 /** An entry that was found damaged on disk, and is to be kept anew. */
 interface Damaged {
@@ -45,7 +39,10 @@ interface Damaged {
 export class Archive {
   /** Of what is on disk. */
   index: DigestIndex;
-  readonly #parts: ArchiveParts;
+  /** The snapshots of these entries; null: none are made. */
+  readonly making: SnapshotMaking | null;
+  readonly #parts: TimelineParts;
+  readonly #failure: Failure;
   /** Ids of everything dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
   #recentFrom = -1;
@@ -57,9 +54,13 @@ export class Archive {
   /** Whether what was removed last is on its way to the disk: until it is there it would be found again. */
   #isRemoving = false;
 
-  constructor(parts: ArchiveParts) {
+  constructor(parts: TimelineParts, failure: Failure) {
     this.#parts = parts;
-    const { storage } = parts;
+    this.#failure = failure;
+    const { storage, log, snapshots } = parts;
+    // A damaged entry is found by reading it once more; members are to send it again, or no snapshot can ever be made.
+    const onDamaged = (place: Place): void => void this.read(place);
+    this.making = snapshots === null ? null : new SnapshotMaking(snapshots, storage, log, onDamaged);
     this.index = this.#emptyIndex();
     const mark = storage.mark("pruned");
     this.prunedTo = mark === null ? -1 : Number(mark.toString());
@@ -146,11 +147,14 @@ export class Archive {
   }
 
   /**
-   * Keeps entries that it does not hold.
-   * @param mark  written with them, or not at all
+   * Stores entries that it does not hold. Snapshots that the first of them makes wrong are marked so in the same write.
+   * @param entries  in their order, at least one
+   * @param from     the member that sent them; null: first-hand
    * @returns when they are as safe as --fsync says; null: they are
    */
-  add(entries: readonly Entry[], from: ByteString | null, mark: Mark | null): Promise<void> | null {
+  add(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
+    const [{ envelope }] = entries as readonly [Entry];
+    const mark = this.making?.outdated(envelope.at) ?? null;
     const { storage } = this.#parts;
     const values: (readonly [Buffer, Buffer])[] = [];
     for (const entry of entries) {
@@ -165,8 +169,18 @@ export class Archive {
     const isFlushed = from === null && storage.flushNow();
     const added = entries.map(flushedEntry);
     if (isFlushed && storage.isSafe) this.#synced(added, from);
-    else storage.synced().then(() => this.#synced(added, from), this.#parts.failed);
+    else void this.#whenSynced(added, from);
     return isFlushed ? null : storage.flushed();
+  }
+
+  async #whenSynced(entries: readonly FlushedEntry[], from: ByteString | null): Promise<void> {
+    try {
+      await this.#parts.storage.synced();
+    } catch (problem) {
+      this.#failure.report(problem as Error);
+      return;
+    }
+    this.#synced(entries, from);
   }
 
   #synced(entries: readonly FlushedEntry[], from: ByteString | null): void {
@@ -175,11 +189,12 @@ export class Archive {
       // A refold may have found it damaged already: then it is to be given anew.
       if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
     }
-    this.#parts.flushed(entries, from);
+    this.making?.grown(entries.length);
+    this.#parts.owner.flushed(entries, from);
   }
 
   /** The bytes of an entry that is on disk; null: none, or a damaged one, which members will give again. */
-  read(place: Place): Pick<Entry, "body" | "signature"> | null {
+  read(place: Place): SignedBytes | null {
     const { storage, hash } = this.#parts;
     const value = this.#unflushed.has(place.id) ? null : storage.get(writePlace(place));
     if (value === null) return null;

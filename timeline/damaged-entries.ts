@@ -6,61 +6,31 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps } from "../protocol/steps.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
-import type { Archive } from "./archive.js";
 import { type Place, writePlace } from "./entries/entry.js";
 import { LaterSteps } from "./entries/later-steps.js";
-import type { Storage } from "./entries/storage.js";
+import type { Mark } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
-import type { TimelineLog } from "./entries/timeline-log.js";
-import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
-import type { Waiting } from "./waiting.js";
-
-/** Keeps what is left of damaged entries, of as many as are let go of at once, for whoever can read more in it. */
-export interface Keeping {
-  /** @returns where; null: there is no room for it */
-  readonly keep: (place: Place, value: Buffer) => string | null;
-  /** Until all that was kept outlives a power failure; rejects: perhaps it does not. */
-  readonly synced: () => Promise<void>;
-}
-
-/** Looks once what is kept already, and counts on from there. */
-export type BeginKeeping = () => Keeping;
-
-export interface DamagedEntriesParts {
-  readonly archive: Pick<
-    Archive,
-    "damagedUpTo" | "lastDamagedUpTo" | "removeDamaged" | "forgetDamaged" | "isFolded"
-  >;
-  readonly making: Pick<SnapshotMaking, "outdated"> | null;
-  readonly storage: Pick<Storage, "get">;
-  readonly hash: (bytes: Buffer) => ByteString;
-  /** null: there is no disk to keep anything on. */
-  readonly keepDamaged: BeginKeeping | null;
-  readonly waiting: Pick<Waiting, "isPast">;
-  /** Milliseconds since 1970; may jump. */
-  readonly clock: () => number;
-  readonly soon: (step: () => void) => void;
-  readonly uptime: () => number;
-  readonly log: TimelineLog;
-  /** Whether nothing is folded anew now. */
-  readonly isServing: () => boolean;
-  /** Folds anew what can be read. */
-  readonly refold: () => void;
-}
+import type { Folding } from "./folding.js";
+import type { LateMerges } from "./late-merges.js";
+import type { Keeping, TimelineParts } from "./timeline-owner.js";
 
 /** What becomes of what is left of one: it stays, as this version alone cannot read it, or as there is no copy; or it goes. */
 type Fate = { readonly stays: "whole" | "uncopied" } | { readonly stays: null; readonly copy: string | null };
 
 export class DamagedEntries {
-  readonly #parts: DamagedEntriesParts;
+  readonly #parts: TimelineParts;
+  readonly #folding: Folding;
+  readonly #late: LateMerges;
   /** Ids of those that were told to stay on the disk, and why. */
   #staying: ReadonlyMap<ByteString, "whole" | "uncopied"> = new Map();
   #isLettingGo = false;
   readonly #later: LaterSteps;
 
-  constructor(parts: DamagedEntriesParts) {
+  constructor(parts: TimelineParts, folding: Folding, late: LateMerges) {
     this.#later = new LaterSteps(parts.soon);
     this.#parts = { ...parts, soon: this.#later.soon };
+    this.#folding = folding;
+    this.#late = late;
   }
 
   /** What is under way is left as it is: the next start finds again what was not removed. */
@@ -70,7 +40,7 @@ export class DamagedEntries {
 
   /** Date of the last one; those dated ahead wait for their time. Milliseconds since 1970; null: there are none. */
   get lastAt(): number | null {
-    return this.#parts.archive.lastDamagedUpTo(this.#parts.clock());
+    return this.#folding.archive.lastDamagedUpTo(this.#parts.clock());
   }
 
   /**
@@ -90,10 +60,10 @@ export class DamagedEntries {
 
   /** Those whose time it is. What waits in memory would be folded later, though the disk has it no more. */
   #due(): readonly Place[] {
-    const { archive, waiting, clock, isServing } = this.#parts;
-    const places = archive.damagedUpTo(clock());
+    const { archive, waiting, isServing } = this.#folding;
+    const places = archive.damagedUpTo(this.#parts.clock());
     const last = places.at(-1);
-    return last !== undefined && isServing() && waiting.isPast(last.at) ? places : [];
+    return last !== undefined && isServing && waiting.isPast(last.at) ? places : [];
   }
 
   async #letGo(places: readonly Place[]): Promise<void> {
@@ -139,7 +109,8 @@ export class DamagedEntries {
 
   /** Once, what becomes of one. */
   #tell({ at, id }: Place, fate: Fate): void {
-    const { archive, log } = this.#parts;
+    const { log } = this.#parts;
+    const { archive } = this.#folding;
     const facts = { at: dateText(at), id: hexOf(id) };
     if (fate.stays === null) {
       const told = { ...facts, ...(fate.copy === null ? {} : { copy: fate.copy }) };
@@ -149,24 +120,30 @@ export class DamagedEntries {
 
   /** Those that do not stay. */
   #remove(places: readonly Place[]): void {
-    const { archive, making } = this.#parts;
+    const { archive } = this.#folding;
     const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
     // Snapshots that were made of one hold no more.
     const gone = places.filter(({ id }) => !this.#staying.has(id));
-    const removed = archive.removeDamaged(gone, making?.outdated(first.at) ?? null);
-    removed.then(
-      () => this.#removed(gone),
-      () => {},
-    );
+    void this.#removeAll(gone, archive.making?.outdated(first.at) ?? null);
+  }
+
+  async #removeAll(gone: readonly Place[], mark: Mark | null): Promise<void> {
+    try {
+      await this.#folding.archive.removeDamaged(gone, mark);
+    } catch {
+      // The failure of the disk is reported elsewhere.
+      return;
+    }
+    this.#removed(gone);
   }
 
   /** A refold that has begun meanwhile may have one in its state. */
   #removed(places: readonly Place[]): void {
-    const { archive, isServing, refold } = this.#parts;
-    if (!isServing()) return;
+    const { archive, isServing } = this.#folding;
+    if (!isServing) return;
     const isInState = [...this.#staying.keys()].some((id) => archive.isFolded(id));
-    if (archive.forgetDamaged(places) || isInState) refold();
+    if (archive.forgetDamaged(places) || isInState) this.#late.refoldAll();
   }
 }
 

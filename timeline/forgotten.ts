@@ -7,17 +7,15 @@
 import type { FoldedEntry } from "./fold/batch.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-export type ForgottenParts = Pick<TimelineParts, "storage" | "clock" | "window" | "isAlone">;
-
 export class Forgotten {
-  readonly #parts: ForgottenParts;
+  readonly #parts: TimelineParts;
   /** Of what may have been answered before the start; milliseconds since 1970. */
   #untilAtStart = Number.NEGATIVE_INFINITY;
   /** Of what is known to be gone since; milliseconds since 1970. */
   #until = Number.NEGATIVE_INFINITY;
   #isOpened = false;
 
-  constructor(parts: ForgottenParts) {
+  constructor(parts: TimelineParts) {
     this.#parts = parts;
   }
 

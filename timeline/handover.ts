@@ -6,9 +6,10 @@
  */
 
 import { inTurns, type Steps } from "../protocol/steps.js";
-import type { Archive } from "./archive.js";
 import { DigestIndex } from "./compare/digest-index.js";
 import { LaterSteps } from "./entries/later-steps.js";
+import type { Failure } from "./failure.js";
+import type { Folding } from "./folding.js";
 import { type FoundStrays, findLosing, type Given, type Losing } from "./lost-entries.js";
 import type { Retention } from "./retention.js";
 import { keepAside } from "./snapshots/aside.js";
@@ -43,33 +44,6 @@ export interface AdoptionOwner {
   failed(problem: Error): void;
 }
 
-export interface HandoverParts
-  extends Pick<
-    TimelineParts,
-    | "storage"
-    | "hash"
-    | "genesis"
-    | "databases"
-    | "soon"
-    | "uptime"
-    | "refusesRing"
-    | "openAside"
-    | "openLetters"
-  > {
-  /** null: none are made, and nothing is forgotten. */
-  readonly making: SnapshotMaking | null;
-  readonly archive: Archive;
-  readonly retention: Retention;
-  /** Whether it folds anew. */
-  readonly isRefolding: () => boolean;
-  /** While it is not open nothing is taken from anybody; what was folded can still be read. */
-  readonly setOpen: (isOpen: boolean) => void;
-  /** Begins with what is on disk. @param index  empty, to be filled */
-  readonly begin: (index: DigestIndex) => Promise<void>;
-  /** The disk has failed. */
-  readonly failed: (problem: Error) => void;
-}
-
 /** A snapshot that has come, and what it has to be. */
 interface Coming {
   readonly staged: StagedSnapshot;
@@ -80,14 +54,20 @@ interface Coming {
 export class Handover {
   /** How often a member's snapshot has taken the place of what was here: what was said before need not be true any more. */
   adoptions = 0;
-  readonly #parts: HandoverParts;
+  readonly #parts: TimelineParts;
+  readonly #folding: Folding;
+  readonly #retention: Retention;
+  readonly #failure: Failure;
   #holdsUntil = Number.NEGATIVE_INFINITY;
   #keepsFrom = Number.POSITIVE_INFINITY;
   readonly #later: LaterSteps;
 
-  constructor(parts: HandoverParts) {
+  constructor(parts: TimelineParts, folding: Folding, retention: Retention, failure: Failure) {
     this.#later = new LaterSteps(parts.soon);
     this.#parts = { ...parts, soon: this.#later.soon };
+    this.#folding = folding;
+    this.#retention = retention;
+    this.#failure = failure;
   }
 
   /** What is under way is left as it is: the next start has what it had before, or what it takes over. */
@@ -98,13 +78,13 @@ export class Handover {
   /** The snapshot of a date, for a member that lacks forgotten entries; null: none of that date holds. */
   givable(cutAt: number): GivableSnapshot | null {
     const cut = this.cuts.find(({ at }) => at === cutAt);
-    const chunks = cut === undefined ? null : (this.#parts.making?.snapshots.read(cutAt) ?? null);
+    const chunks = cut === undefined ? null : (this.#folding.archive.making?.snapshots.read(cutAt) ?? null);
     return cut === undefined || chunks === null ? null : { cutAt, bytes: cut.bytes, chunks };
   }
 
   /** The snapshots that hold here, rising: what members compare. */
   get cuts(): readonly Cut[] {
-    return this.#parts.making?.cuts ?? [];
+    return this.#folding.archive.making?.cuts ?? [];
   }
 
   /**
@@ -112,17 +92,17 @@ export class Handover {
    * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
    */
   want(after: number): void {
-    this.#parts.making?.want(after);
+    this.#folding.archive.making?.want(after);
   }
 
   /** Whether something dated so early was found damaged here that nobody has given anew. */
   hasLost(date: number): boolean {
-    return this.#parts.archive.lastDamagedUpTo(date) !== null;
+    return this.#folding.archive.lastDamagedUpTo(date) !== null;
   }
 
   /** Enough members have found the snapshot of a date the same: all before it may be forgotten. */
   certify(date: number): void {
-    this.#parts.making?.certify(date);
+    this.#folding.archive.making?.certify(date);
   }
 
   /** What members, this one included, have signed of snapshots, as it was kept; null: nothing. */
@@ -157,7 +137,7 @@ export class Handover {
   }
 
   get #making(): SnapshotMaking {
-    const { making } = this.#parts;
+    const { making } = this.#folding.archive;
     if (making === null) throw new Error("this timeline has no place for snapshots");
     return making;
   }
@@ -173,29 +153,28 @@ export class Handover {
   /** What cannot be read or kept changes nothing; what fails behind that fails the timeline. */
   async #adopt(coming: Coming): Promise<void> {
     const { staged, owner } = coming;
-    const { failed } = this.#parts;
+    const folding = this.#folding;
     const given = await inTurns(this.#check(coming), this.#parts);
     if (!owner.isWanted()) throw new Error("it is not needed any more");
-    const { setOpen } = this.#parts;
     let losing: Losing | null = null;
     try {
       await this.#making.expect(staged.cutAt);
-      setOpen(false);
+      folding.isOpen = false;
       await this.#rest();
       await this.#keepAside(coming);
-      losing = await findLosing(this.#parts, given, staged.cutAt);
+      losing = await findLosing(this.#parts, folding.archive, given, staged.cutAt);
       await staged.commit();
     } catch (problem) {
       losing?.letters?.discard();
       this.#making.expectNone();
-      setOpen(true);
+      folding.isOpen = true;
       throw problem;
     }
     try {
       await this.#begin(staged, losing, owner);
     } catch (problem) {
       // Then it is no more than that the disk is closed.
-      if (!this.#later.isStopped) failed(problem as Error);
+      if (!this.#later.isStopped) this.#failure.report(problem as Error);
       throw problem;
     }
   }
@@ -211,7 +190,7 @@ export class Handover {
 
   async #begin(staged: StagedSnapshot, losing: Losing, owner: AdoptionOwner): Promise<void> {
     const { cutAt } = staged;
-    const { archive, retention, begin } = this.#parts;
+    const { archive } = this.#folding;
     const { strays, letters, letGo, marks } = losing;
     this.adoptions++;
     owner.strays(strays);
@@ -219,14 +198,14 @@ export class Handover {
     // Before, what it is not made of would be untold and there: a crash is to leave the one that it was made of.
     staged.settle();
     letters?.settle();
-    retention.adopted();
-    await begin(index);
+    this.#retention.adopted();
+    await this.#folding.open(index);
   }
 
   /** Until nothing moves any more. */
   async #rest(): Promise<void> {
-    const { isRefolding, soon, storage } = this.#parts;
-    while (isRefolding()) {
+    const { soon, storage } = this.#parts;
+    while (this.#folding.refolding.isRunning && this.#failure.reason === null) {
       // What it waits for as well: turns alone would come to no end before that.
       await storage.flushed();
       await new Promise<void>((resolve) => soon(resolve));

@@ -2,16 +2,16 @@
  * What of a daemon's own is lost when a member's snapshot takes its place: found before anything is changed, so that it can be kept
  * as dead letters. Source: docs/consistency.md, "When things go wrong".
  */
-import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { straysOf } from "./compare/strays.js";
-import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "./dead-letters.js";
+import type { KeptLetters, LetterReason, LetterWriter } from "./dead-letters.js";
 import { type Entry, readPlace, writePlace } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
+import type { TimelineParts } from "./timeline-owner.js";
 import { findUnverifiable } from "./unverifiable.js";
 
 /** Entries that are told one by one. */
@@ -45,22 +45,12 @@ export interface Given {
   readonly ring: KeyRing;
 }
 
-export interface LosingParts {
-  readonly storage: Storage;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly databases: number;
-  readonly archive: Pick<Archive, "index" | "prunedTo">;
-  readonly openLetters: OpenLetters | null;
-  readonly soon: (step: () => void) => void;
-  readonly uptime: () => number;
-}
-
 export interface Losing {
   readonly strays: FoundStrays;
   /** Places of later entries that cannot stay either. */
   readonly letGo: readonly Buffer[];
   /** On the disk, undecided; null: there is none to keep them on. */
-  readonly letters: Pick<LetterWriter, "settle" | "discard"> | null;
+  readonly letters: LetterWriter | null;
   /** To be written in the step that lets the entries go. */
   readonly marks: readonly Mark[];
 }
@@ -69,15 +59,20 @@ export interface Losing {
  * Nothing may be put meanwhile.
  * @throws Error  the letters cannot be kept; none of them is left, and nothing may be let go
  */
-export async function findLosing(parts: LosingParts, given: Given, cutAt: number): Promise<Losing> {
-  const { archive, storage, hash, openLetters } = parts;
+export async function findLosing(
+  parts: TimelineParts,
+  archive: Archive,
+  given: Given,
+  cutAt: number,
+): Promise<Losing> {
+  const { openLetters } = parts;
   const most = openLetters === null ? TOLD_MOST : LETTERS_MOST;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, given.ring, cutAt), parts);
   const found = straysOf(archive.index, given.index, { cutAt, prunedTo: archive.prunedTo, most });
   const { count, places, possible } = await inTurns(found, parts);
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);
-  const read = (some: readonly Buffer[]) => readFirst(some, storage, hash);
+  const read = (some: readonly Buffer[]) => readFirst(some, parts);
   // Those that are certain first: the room may end.
   const wanted = [
     { reason: "missing", some: missing },
@@ -102,7 +97,7 @@ interface Wanted {
 }
 
 async function keepAll(
-  parts: LosingParts,
+  parts: TimelineParts,
   letters: LetterWriter,
   wanted: readonly Wanted[],
 ): Promise<Mark | null> {
@@ -115,11 +110,7 @@ async function keepAll(
   }
 }
 
-function* keepSteps(
-  storage: Pick<Storage, "get">,
-  letters: LetterWriter,
-  wanted: readonly Wanted[],
-): Steps<void> {
+function* keepSteps(storage: Storage, letters: LetterWriter, wanted: readonly Wanted[]): Steps<void> {
   let number = 0;
   for (const { reason, some } of wanted)
     for (const place of some) {
@@ -130,11 +121,7 @@ function* keepSteps(
 }
 
 /** The first of some entries, as far as they can be read. */
-function readFirst(
-  places: readonly Buffer[],
-  storage: Pick<Storage, "get">,
-  hash: LosingParts["hash"],
-): Entry[] {
+function readFirst(places: readonly Buffer[], { storage, hash }: TimelineParts): Entry[] {
   return places.slice(0, TOLD_MOST).flatMap((place) => {
     const value = storage.get(place);
     return (value === null ? null : readEntry(readPlace(place), value, hash)) ?? [];

@@ -4,31 +4,19 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { BACKGROUND_TURN_MS, turnOf } from "../protocol/steps.js";
-import { Database } from "../store/database.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import type { Entry, Place } from "./entries/entry.js";
-import type { Storage } from "./entries/storage.js";
-import type { TimelineLog } from "./entries/timeline-log.js";
-import { Fold } from "./fold/fold.js";
+import type { Fold } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
-import { Refold, type RefoldParts } from "./snapshots/refold.js";
+import { Refold } from "./snapshots/refold.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
-import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
 /** Commands that came meanwhile, and are merged in one turn; or twice as many as came in the last one, so that it ends. */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
-
-export interface RefoldingParts extends Pick<RefoldParts, "hash" | "genesis" | "databases" | "damaged"> {
-  readonly storage: Storage;
-  readonly archive: Pick<Archive, "isGone">;
-  readonly uptime: () => number;
-  readonly soon: (step: () => void) => void;
-  readonly making: SnapshotMaking | null;
-  readonly log: TimelineLog;
-}
 
 export interface RefoldingPlan {
   /** Entries dated up to it get no undo records. */
@@ -45,7 +33,9 @@ export interface RefoldingPlan {
 }
 
 export class Refolding {
-  readonly #parts: RefoldingParts;
+  readonly #parts: TimelineParts;
+  readonly #archive: Archive;
+  readonly #onDamaged: (place: Place) => void;
   #arrived = new Set<ByteString>();
   #missed: Entry[] = [];
   /** Their commands, and the least of their dates. */
@@ -59,18 +49,15 @@ export class Refolding {
   #isRunning = false;
   #isStopped = false;
 
-  constructor(parts: RefoldingParts) {
+  /** @param onDamaged  called with each entry that it cannot read */
+  constructor(parts: TimelineParts, archive: Archive, onDamaged: (place: Place) => void) {
     this.#parts = parts;
+    this.#archive = archive;
+    this.#onDamaged = onDamaged;
   }
 
   get isRunning(): boolean {
     return this.#isRunning;
-  }
-
-  /** A fold of nothing. */
-  empty(): Fold {
-    const { databases, genesis } = this.#parts;
-    return new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
 
   /** Notes entries that were not there when it started: whether it would find them is chance, so it does not look. */
@@ -89,7 +76,7 @@ export class Refolding {
 
   /** Whether the new fold has an entry that was there when it started. */
   hasFolded(place: Place): boolean {
-    const isFound = !this.#gaps.has(place.id) && !this.#parts.archive.isGone(place.id);
+    const isFound = !this.#gaps.has(place.id) && !this.#archive.isGone(place.id);
     return this.#refold?.isPast(place) === true && isFound;
   }
 
@@ -122,7 +109,8 @@ export class Refolding {
   }
 
   #begin(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
-    const { storage, uptime, soon, making, log } = this.#parts;
+    const { storage, uptime, soon, log } = this.#parts;
+    const { making } = this.#archive;
     const from = making?.best(plan.horizon) ?? null;
     if (from === null && storage.mark("pruned") !== null) {
       failed(new Error(NO_BEGINNING));
@@ -137,7 +125,7 @@ export class Refolding {
       skips: (id) => this.#arrived.has(id),
       damaged: (place) => {
         this.#gaps.add(place.id);
-        this.#parts.damaged(place);
+        this.#onDamaged(place);
       },
     });
     this.#refold = refold;

@@ -8,10 +8,9 @@ import type { Steps } from "../protocol/steps.js";
 import type { Database } from "../store/database.js";
 import { type Digest64, digestOfEntry, hashOfKey } from "../store/entry-digest.js";
 import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
-import type { Archive } from "./archive.js";
 import { firstPlace, type Place } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
-import type { Waiting } from "./waiting.js";
+import type { Folding } from "./folding.js";
 
 /** What of a state is summed up. */
 export interface Look {
@@ -61,32 +60,24 @@ const KEYS_A_STEP = 32;
 const KEYS_A_PAGE = 512;
 const ENTRIES_A_STEP = 256;
 
-interface StateDigestsParts {
-  readonly fold: () => Fold;
-  readonly archive: Pick<Archive, "countsBefore">;
-  readonly waiting: Pick<Waiting, "isPast">;
-  /** Whether what comes is merged into the state. */
-  readonly isServing: () => boolean;
-}
-
 export class StateDigests {
-  readonly #parts: StateDigestsParts;
+  readonly #folding: Folding;
 
-  constructor(parts: StateDigestsParts) {
-    this.#parts = parts;
+  constructor(folding: Folding) {
+    this.#folding = folding;
   }
 
   /** Whether what is here of before a date can be told exactly now: all is folded, and all since can be told from it. */
   isExact(at: number): boolean {
-    const { fold, archive, waiting, isServing } = this.#parts;
-    const { cutAt, end } = fold();
+    const { fold, archive, waiting, isServing } = this.#folding;
+    const { cutAt, end } = fold;
     if (end !== null && end.at < at) return false;
-    return cutAt < at && isServing() && waiting.isPast(at) && archive.countsBefore(at);
+    return cutAt < at && isServing && waiting.isPast(at) && archive.countsBefore(at);
   }
 
   /** Sums up, while the state changes. */
   *sums({ at, salt }: Look): Steps<StateSums> {
-    const { database } = this.#parts.fold();
+    const { database } = this.#folding.fold;
     const keys = database.keyspaces.reduce((sum, { size }) => sum + size, 0);
     const shares = powerOfTwo(keys / SHARE_KEYS, 1, 2 ** 16);
     const buckets = powerOfTwo(keys / shares / KEYS_A_BUCKET, BUCKETS_LEAST, BUCKETS_MOST);
@@ -106,9 +97,10 @@ export class StateDigests {
 
   *#leaveOutChanged({ at, salt }: Look, sums: Uint32Array): Steps<void> {
     for (let from: Place | null = firstPlace(at); from !== null; ) {
-      const { keys, isWhole, next }: ReturnType<Fold["changedFrom"]> = this.#parts
-        .fold()
-        .changedFrom(from, ENTRIES_A_STEP);
+      const { keys, isWhole, next }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(
+        from,
+        ENTRIES_A_STEP,
+      );
       if (isWhole) sums.fill(UNCOMPARED);
       for (const { db, key } of keys) sums[bucketOf(hashOfKey(db, key, salt), sums.length)] = UNCOMPARED;
       from = next;
@@ -119,7 +111,7 @@ export class StateDigests {
   /** The keys that lie in some of the buckets, as they are found while the state changes. */
   *keysIn({ wanted, shares, buckets, salt, most }: WantedKeys): Steps<NamedKey[]> {
     const found: NamedKey[] = [];
-    for (const [db, keyspace] of this.#parts.fold().database.keyspaces.entries())
+    for (const [db, keyspace] of this.#folding.fold.database.keyspaces.entries())
       yield* eachKey(keyspace, ({ key }) => {
         const hash = hashOfKey(db, key, salt);
         if (found.length < most && isOfShare(hash, shares, salt) && wanted.has(bucketOf(hash, buckets)))
@@ -131,7 +123,7 @@ export class StateDigests {
   /** What some keys hold as of a date, those left out that have been changed since; null: it is not known now. */
   digests({ at, salt }: Look, keys: readonly NamedKey[]): KeyDigest[] | null {
     if (!this.isExact(at)) return null;
-    const { database } = this.#parts.fold();
+    const { database } = this.#folding.fold;
     const changed = this.#changedSince(at, keys);
     return changed === null
       ? null
@@ -149,7 +141,7 @@ export class StateDigests {
         keys: some,
         isWhole,
         next,
-      }: ReturnType<Fold["changedFrom"]> = this.#parts.fold().changedFrom(from, ENTRIES_A_STEP);
+      }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(from, ENTRIES_A_STEP);
       if (isWhole) return null;
       for (const name of some.map(nameOf)) if (names.has(name)) changed.add(name);
       from = next;

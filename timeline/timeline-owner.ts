@@ -1,13 +1,11 @@
-/** Who has a timeline: what he hands in, what he is told, and what becomes of an entry that he gives. */
+/** The environment of a timeline: what its owner hands in, the events that the owner receives, and the outcome of an entry. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
-import type { BeginKeeping } from "./damaged-entries.js";
 import type { OpenLetters } from "./dead-letters.js";
-import type { Entry, FlushedEntry } from "./entries/entry.js";
+import type { Entry, FlushedEntry, Place } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
 import type { TimelineLog } from "./entries/timeline-log.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
-import type { RetentionLimits } from "./retention.js";
 import type { OpenAside } from "./snapshots/aside.js";
 import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-making.js";
@@ -19,6 +17,28 @@ export interface TimelineOwner {
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
   /** The disk has failed: nothing is taken any more. */
   failed(detail: string): void;
+}
+
+/** Copies damaged entries that are let go of together, so that an operator can read them with a later version. */
+export interface Keeping {
+  /** @returns where; null: there is no room for it */
+  readonly keep: (place: Place, value: Buffer) => string | null;
+  /** Resolves when all copies outlive a power failure; rejects: perhaps they do not. */
+  readonly synced: () => Promise<void>;
+}
+
+/** Counts the copies that exist, once, and goes on from there. */
+export type BeginKeeping = () => Keeping;
+
+export interface TimelineLimits {
+  readonly tailMs: number;
+  readonly tailBytes: number;
+  /** Steps that an entry taken first-hand may cost this daemon in one go. */
+  readonly unitSteps: number;
+  /** Milliseconds for which entries are stored; infinite: for ever. */
+  readonly retainMs: number;
+  /** Bytes above which the oldest go earlier. */
+  readonly retainBytes: number;
 }
 
 export interface TimelineParts {
@@ -36,12 +56,7 @@ export interface TimelineParts {
   readonly databases: number;
   /** Milliseconds around the clock in which first-hand entries are taken. */
   readonly window: { readonly past: number; readonly future: number };
-  /** `unitSteps`: that an entry taken first-hand may make this daemon do in one go. */
-  readonly limits: RetentionLimits & {
-    readonly tailMs: number;
-    readonly tailBytes: number;
-    readonly unitSteps: number;
-  };
+  readonly limits: TimelineLimits;
   /** null: none are made. */
   readonly snapshots: SnapshotParts | null;
   /** Why an entry of the key ring in another daemon's snapshot is not to be taken. */

@@ -7,19 +7,12 @@ import type { Steps } from "../protocol/steps.js";
 import type { Envelope } from "../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
 import { type Entry, firstPlaceAt, readPlace } from "./entries/entry.js";
-import type { Storage } from "./entries/storage.js";
 import { viewEntry } from "./entries/stored-value.js";
 import { unitsOf } from "./fold/unit.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
 /** Entries between two turns: some milliseconds. */
 const ENTRIES_A_STEP = 64;
-
-export interface UnverifiableParts {
-  /** Nothing is put there meanwhile. */
-  readonly storage: Pick<Storage, "entries">;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly databases: number;
-}
 
 /** Places, each kind in order. */
 export interface Unverifiable {
@@ -36,11 +29,12 @@ interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
 }
 
 /**
+ * Finds them while nothing is put into the storage.
  * @param ring   of the snapshot; it comes to know the keys that what is kept names
  * @param after  of what is dated after it; milliseconds since 1970
  */
 export function* findUnverifiable(
-  { storage, hash, databases }: UnverifiableParts,
+  { storage, hash, databases }: TimelineParts,
   ring: KeyRing,
   after: number,
 ): Steps<Unverifiable> {

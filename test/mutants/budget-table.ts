@@ -59,10 +59,10 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: what is recorded is refused as well",
-    file: "timeline/timeline.js",
-    find: "#merge(entries, folded = this.#fold.mergeWithin(REDO_MOST, entries))",
+    file: "timeline/folding.js",
+    find: "merge(entries, folded = this.#fold.mergeWithin(REDO_MOST, entries))",
     replace:
-      "#merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MOST, entries)))",
+      "merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MOST, entries)))",
     test: ADMISSION,
   },
   {

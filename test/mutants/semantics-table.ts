@@ -95,9 +95,9 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "semantics: the watermark rises over a standstill",
-    file: "timeline/watermark.js",
-    find: " && !this.#parts.isStill()",
-    replace: "",
+    file: "timeline/folding.js",
+    find: "return this.#fold.end !== null;",
+    replace: "return false;",
     test: TIMELINE,
   },
   {

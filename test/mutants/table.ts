@@ -171,7 +171,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the fold reads a local setting",
-    file: "timeline/timeline.js",
+    file: "timeline/folding.js",
     find: "folded = this.#fold.mergeWithin(REDO_MOST, entries)",
     replace: `folded = this.#fold.mergeWithin(REDO_MOST, entries.map((entry) => {
         const most = this.#parts.limits.tailBytes < 1e6 ? 3 : 4096;
@@ -197,7 +197,7 @@ export const mutants: readonly Mutant[] = [
     name: "members told before the disk has it",
     file: "timeline/archive.js",
     find: "storage.put(values,",
-    replace: "this.#parts.flushed(entries.map(flushedEntry), from); storage.put(values,",
+    replace: "this.#parts.owner.flushed(entries.map(flushedEntry), from); storage.put(values,",
   },
   {
     name: "a stable point without comparing",

@@ -14,14 +14,6 @@ import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 /** So much sooner it is made when room is wanted. */
 const URGENCY = 20;
 
-/** What the making of snapshots needs of the timeline. */
-export interface SnapshotOwner {
-  readonly storage: Storage;
-  readonly log: TimelineLog;
-  /** An entry was found damaged: members are to give it again, or none can ever be made. */
-  readonly damaged: (place: Place) => void;
-}
-
 export interface SnapshotParts {
   readonly snapshots: SnapshotStore;
   /**
@@ -45,7 +37,8 @@ export class SnapshotMaking {
   readonly snapshots: SnapshotStore;
   readonly #parts: SnapshotParts;
   readonly #storage: Storage;
-  readonly #owner: SnapshotOwner;
+  readonly #log: TimelineLog;
+  readonly #onDamaged: (place: Place) => void;
   /** Dates of those that hold, rising. */
   #holding: number[];
   /** What is being made; null: nothing, or what is made is outdated. */
@@ -67,12 +60,13 @@ export class SnapshotMaking {
   /** A member's that is about to be taken over. */
   #expected: number | null = null;
 
-  constructor(owner: SnapshotOwner, parts: SnapshotParts) {
-    const { storage } = owner;
+  /** @param onDamaged  called with an entry that is damaged, so that no snapshot can be made */
+  constructor(parts: SnapshotParts, storage: Storage, log: TimelineLog, onDamaged: (place: Place) => void) {
     this.#parts = parts;
-    this.#owner = owner;
-    this.snapshots = parts.snapshots;
     this.#storage = storage;
+    this.#log = log;
+    this.#onDamaged = onDamaged;
+    this.snapshots = parts.snapshots;
     const files = new Set(parts.snapshots.list());
     this.#holding = heldSnapshots(storage).filter((date) => files.has(date));
     const pruned = storage.mark("pruned");
@@ -252,11 +246,13 @@ export class SnapshotMaking {
       await this.#parts.make(this.best(to), to);
     } catch (problem) {
       this.#target = null;
-      const { damaged, log } = this.#owner;
-      log.warn({ reason: (problem as Error).message }, "no snapshot could be made; a start takes longer");
+      this.#log.warn(
+        { reason: (problem as Error).message },
+        "no snapshot could be made; a start takes longer",
+      );
       // From another thread comes what it is made of, not its class.
       const place = (problem as Partial<DamagedEntry>).damaged;
-      if (place !== undefined) damaged(place);
+      if (place !== undefined) this.#onDamaged(place);
       return;
     }
     if (this.#target !== to) {
@@ -264,11 +260,8 @@ export class SnapshotMaking {
       return;
     }
     this.#target = null;
-    const kept = keptDates([...this.#holding, to], {
-      base: this.#base,
-      isCertified: (date: number) => this.#certified.has(date),
-      retainMs: this.#parts.retainMs ?? Number.POSITIVE_INFINITY,
-    });
+    const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
+    const kept = keptDates([...this.#holding, to], this.#base, this.#certified, retainMs);
     const dropped = this.#holding.filter((date) => !kept.includes(date));
     this.#holding = kept;
     this.#unreadable.delete(to);
