@@ -3,7 +3,7 @@
  * in slices. So it knows of each unit what came of it, and the state as it was then. Changes nothing.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { type TurnClock, turnOf } from "../protocol/steps.js";
+import { inTurns, type Steps, type TurnClock } from "../protocol/steps.js";
 import { dateText } from "../protocol/version-2/envelope.js";
 import type { Entry } from "./entries/entry.js";
 import type { MarkSource, Storage } from "./entries/storage.js";
@@ -68,7 +68,7 @@ export class Recalls {
   readonly #snapshots: SnapshotSource | null;
   readonly #beginning: Beginning;
   readonly #clock: TurnClock;
-  /** Each with what ends it. */
+  /** What rejects each recall that runs. */
   readonly #running = new Set<(problem: RecallFailure) => void>();
 
   /** @param snapshots  null: there are none */
@@ -96,71 +96,57 @@ export class Recalls {
     if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
     if (this.#running.size >= RECALLS_MOST)
       throw new RecallFailure(`${RECALLS_MOST} others look back already: try again when they are done`);
+    const running = this.#running;
     return await new Promise<Recalled>((resolve, reject) => {
-      const isOver = () => !this.#running.has(end);
-      const end = (problem: Error) => {
-        this.#running.delete(end);
-        reject(problem);
-      };
-      this.#running.add(end);
-      const done = (recalled: Recalled) => {
-        this.#running.delete(end);
-        resolve(recalled);
-      };
-      // What has been answered may still be on its way to the disk.
-      this.#storage.flushed().then(
-        () => this.#go(plan, { isOver, done, end }),
-        (problem: Error) => end(new RecallFailure(problem.message)),
-      );
+      running.add(reject);
+      const isWanted = () => running.has(reject);
+      this.#recall(plan, isWanted)
+        .finally(() => running.delete(reject))
+        .then(resolve, reject);
     });
   }
 
   /** Ends those that run. */
   stop(): void {
-    for (const end of [...this.#running]) end(new RecallFailure("the daemon stops"));
+    for (const reject of this.#running) reject(new RecallFailure(STOPPED));
+    this.#running.clear();
   }
 
-  #go(
-    plan: RecallPlan,
-    {
-      isOver,
-      done,
-      end,
-    }: {
-      isOver: () => boolean;
-      done: (recalled: Recalled) => void;
-      end: (problem: Error) => void;
-    },
-  ): void {
-    const { uptime, soon } = this.#clock;
-    const endsAt = uptime() + RECALL_MOST_MS;
+  /** @param isWanted  false: it was stopped, so that it goes no further */
+  async #recall(plan: RecallPlan, isWanted: () => boolean): Promise<Recalled> {
+    // Answered writes may still be on their way to the disk.
+    await this.#storage.flushed().catch(({ message }: Error) => {
+      throw new RecallFailure(message);
+    });
+    if (!isWanted()) throw new RecallFailure(STOPPED);
+    const endsAt = this.#clock.uptime() + RECALL_MOST_MS;
     const beginnings = this.#beginnings(plan.from);
-    let attempt = 0;
-    let current = this.#refold(plan, beginnings[attempt] as number | null);
-    const step = (): void => {
-      if (isOver()) return;
-      if (uptime() > endsAt) {
-        end(new RecallFailure(`after ${RECALL_MOST_MS / 1000} s it had not come to an end: ${SHORTER}`));
-        return;
-      }
+    for (let attempt = 0; ; attempt++) {
+      const snapshot = beginnings[attempt] as number | null;
+      const { refold, damaged } = this.#refold(plan, snapshot);
       try {
-        const folded = turnOf(current.refold.steps, uptime);
-        if (folded !== null) {
-          const snapshot = beginnings[attempt] as number | null;
-          if (prunedTo(this.#storage) > (snapshot ?? -1)) end(new RecallFailure(GONE));
-          else done({ fold: folded.value, snapshot, damaged: current.damaged() });
-          return;
-        }
+        const fold = await inTurns(this.#until(refold.steps, endsAt), this.#clock, { isWanted });
+        if (prunedTo(this.#storage) > (snapshot ?? -1)) throw new RecallFailure(GONE);
+        return { fold, snapshot, damaged: damaged() };
       } catch (problem) {
-        if (!(problem instanceof DamagedSnapshot) || ++attempt >= beginnings.length) {
-          end(problem as Error);
-          return;
-        }
-        current = this.#refold(plan, beginnings[attempt] as number | null);
+        if (!(problem instanceof DamagedSnapshot) || attempt + 1 >= beginnings.length) throw problem;
       }
-      soon(step);
-    };
-    step();
+    }
+  }
+
+  /**
+   * Passes steps on until a time.
+   * @param endsAt  `uptime` milliseconds
+   * @throws RecallFailure  the time is over before the steps are
+   */
+  *#until(steps: Steps<Fold>, endsAt: number): Steps<Fold> {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      if (this.#clock.uptime() > endsAt)
+        throw new RecallFailure(`after ${RECALL_MOST_MS / 1000} s it had not come to an end: ${SHORTER}`);
+      yield;
+    }
   }
 
   #refold({ until, begun, found }: RecallPlan, from: number | null) {
@@ -211,5 +197,6 @@ function prunedTo(storage: MarkSource): number {
   return mark === null ? -1 : Number(mark.toString());
 }
 
+const STOPPED = "the daemon stops";
 const GONE = "some of what was recorded then has gone meanwhile (--retain): try again";
 const SHORTER = "ask for a later FROM, or look at the folder itself (dbsync log verify)";
