@@ -1,4 +1,4 @@
-/** What a start does with the log of the process before: LMDB gets it, and what is not all there is told. */
+/** Recovery of the log that the previous process has left: its groups go to LMDB, and missing ones are reported. */
 import { join } from "node:path";
 import type { TimelineLog } from "../entries/timeline-log.js";
 import type { LmdbTree } from "./lmdb-tree.js";

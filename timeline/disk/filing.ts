@@ -1,6 +1,6 @@
 /**
- * Puts into LMDB what the log has, many groups in one transaction, behind everybody's back: nobody's answer waits for it.
- * What is read is read from both.
+ * Moves groups from the log into LMDB in the background, many in one transaction; no answer waits for it. Reads look
+ * in both.
  */
 
 import type { Operation, OperationGroup } from "../entries/operation.js";
@@ -9,10 +9,13 @@ import { Unfiled } from "./unfiled.js";
 
 /** Milliseconds between two transactions when little comes: each costs two syncs and some milliseconds of CPU. */
 const FILE_EVERY_MS = 1000;
-/** What makes one begin at once, and bounds what it holds: handing it over takes the event loop some milliseconds. */
+/**
+ * Operations that start a transaction immediately, and that it has at most: handing them over takes the event loop
+ * some milliseconds.
+ */
 const OPERATIONS_MOST = 1024;
 const BYTES_MOST = 4 * 1024 * 1024;
-/** With so many bytes unfiled, the log waits: they are in memory as well. */
+/** Bytes not yet in LMDB with which the log waits: they are in memory as well. */
 const BEHIND_BYTES_MOST = 64 * 1024 * 1024;
 
 export interface FilingHandlers {
@@ -27,7 +30,7 @@ export class Filing {
   readonly #marker: Buffer;
   readonly #handlers: FilingHandlers;
   readonly #unfiled = new Unfiled();
-  /** In the log, and not in LMDB; the oldest first. */
+  /** Groups that are in the log and not in LMDB, the oldest first. */
   #groups: OperationGroup[] = [];
   #bytes = 0;
   #operations = 0;
@@ -59,7 +62,7 @@ export class Filing {
     this.#goOn();
   }
 
-  /** When LMDB has everything that was added so far, or has failed. */
+  /** Resolves when LMDB has everything that was added so far, or has failed. */
   async settled(): Promise<void> {
     const last = this.#added;
     while (this.#filed < last && !this.#isStopped) await (this.#running ?? this.#start());

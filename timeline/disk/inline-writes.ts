@@ -17,7 +17,7 @@ const PAUSE_MIN_MS = 1000;
 /** Milliseconds that never jump. */
 export interface LoopTimes {
   readonly uptime: () => number;
-  /** Of these, how many the event loop has had nothing to do. */
+  /** Returns for how many of these milliseconds the event loop was idle. */
   readonly idle: () => number;
 }
 

@@ -1,7 +1,8 @@
 /**
- * LMDB's file read by ourselves: nothing is opened for writing, no reader is entered in LMDB's list of locks, and a page that is damaged is
- * told instead of ending the process. What one transaction made is read as it was, in goes that are short enough: a page is
- * written again two transactions after it was let go at the soonest, so what was read while none ended is whole.
+ * A reader of LMDB's file without LMDB: nothing is opened for writing, no reader is entered in LMDB's list of locks,
+ * and a damaged page is reported instead of ending the process. The pages of one transaction are read consistently,
+ * in short pieces: a page is written again two transactions after it was released at the earliest, so what was read
+ * while no transaction ended is complete.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { type FileHead, readHead } from "./lmdb-header.js";
@@ -14,7 +15,7 @@ import {
   type TreePage,
 } from "./lmdb-page.js";
 
-/** In the folder of a timeline. */
+/** The file's name in the folder of a timeline. */
 export const DATA_FILE = "data.mdb";
 
 /** A stretch of keys that cannot be read. */
@@ -32,17 +33,17 @@ export type Found =
   | { readonly kind: "node"; readonly key: Buffer; readonly value: Buffer }
   | { readonly kind: "damage"; readonly damage: PageDamage };
 
-/** Where a tree begins. */
+/** The root of a tree. */
 export interface Tree {
   readonly root: number;
   /** Whether its keys are in the order of their bytes. */
   readonly isOrdered: boolean;
 }
 
-/** Of a tree that is stored in the main one, `MDB_db`: where the number of its root is. */
+/** Offset of the root's number in `MDB_db`, which describes a tree that is stored in the main one. */
 const ROOT_AT = 40;
 const NO_PAGE = 2n ** 64n - 1n;
-/** Of pages one below the other: LMDB's own bound. */
+/** Levels of pages at most: LMDB's own bound. */
 const DEPTH_MOST = 32;
 
 interface Bounds {
@@ -66,7 +67,7 @@ export class LmdbFile {
     }
   }
 
-  /** As of the last transaction. @throws DamagedFile */
+  /** Reads the head as of the last transaction. @throws DamagedFile */
   head(): FileHead {
     return readHead(this.#descriptor, this.#path);
   }
@@ -84,8 +85,8 @@ export class LmdbFile {
   }
 
   /**
-   * What is in a tree, in order; what is damaged stands where it would be.
-   * @param isBrief  values that are long are not read: they are empty
+   * Yields the nodes of a tree in order; a damage appears where its nodes would be.
+   * @param isBrief  long values are not read: they are empty
    */
   nodes(
     head: FileHead,
@@ -168,9 +169,10 @@ interface Walk {
 }
 
 /**
- * The first damage in the file, before LMDB meets it; null: none was found. Nobody writes it meanwhile.
- * @param most  after so many keys it is left: what is damaged behind them LMDB meets itself
- * @throws DamagedFile  its head
+ * Finds the first damage in the file, before LMDB meets it; null: none was found. No process may write the file
+ * meanwhile.
+ * @param most  keys after which the search ends; LMDB itself meets damage after them
+ * @throws DamagedFile  the head is damaged
  */
 export function findDamage(path: string, names: readonly string[], most: number): PageDamage | null {
   const file = new LmdbFile(path);

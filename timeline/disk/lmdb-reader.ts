@@ -16,8 +16,8 @@ const SLICE_MAX = 1024;
 export const SLICE_BYTES = 1024 * 1024;
 
 /**
- * How keys and values are stored: as they are. Values that are read are copied into pooled memory: lmdb's own way gives each
- * a block of the system, which costs more than reading it.
+ * Options by which keys and values are stored without conversion. Values that are read are copied into pooled memory:
+ * lmdb's default gives each a block of the system, which costs more than reading it.
  */
 export const BINARY = {
   encoding: "binary",
@@ -34,11 +34,11 @@ export const BINARY = {
 /** Below the data folder. */
 export const timelineFolder = (data: string): string => join(data, "timeline");
 
-/** What LMDB had at one moment of a stretch of places: all of it. */
+/** Everything that LMDB had in a range of places at one moment. */
 export interface Slice<T> {
   /** The first place of the stretch; null: from the beginning. */
   readonly from: Buffer | null;
-  /** The first place behind it; null: no end. */
+  /** The first place after the range; null: no end. */
   readonly to: Buffer | null;
   readonly items: readonly T[];
 }
@@ -48,7 +48,7 @@ export interface StoredEntry {
   readonly value: Buffer;
 }
 
-/** Between two slices entries may be added and removed. */
+/** Yields the places of a range. Between two slices entries may be added and removed. */
 export function placeSlices(
   entries: Database<Buffer, Buffer>,
   from: Buffer | null,
@@ -105,7 +105,7 @@ export function logMarkIn(marks: Database<Buffer, Buffer>): LogMark | null {
 }
 
 export interface Reader extends EntrySource {
-  /** How much of the log is among the entries. */
+  /** The log's position up to which its groups are among the entries. */
   readonly logMark: LogMark | null;
   close(): Promise<void>;
 }

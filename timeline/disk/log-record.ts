@@ -1,12 +1,12 @@
 /**
- * A group of operations as the log holds it, integers big-endian:
+ * A group of operations as the log contains it, integers big-endian:
  *   marker (16) ‖ CRC-32 of what follows (4) ‖ length of the operations (4) ‖ sequence (6) ‖ safe (6) ‖ operations
  * `safe`: groups up to it were as safe as --fsync says when this one was written. An operation: kind (1), then
  *   put:    place (42) ‖ length (4) ‖ value
  *   remove: place (42)
  *   mark:   length (1) ‖ name ‖ length (4) ‖ value
- * The marker is drawn at random at each start, and known to nobody outside: so a value that looks like a record is none, and
- * records of before are none either. Numbers of kinds are never changed: old folders hold them.
+ * The marker is drawn at random at each start and is secret: so a value that looks like a record is none, and neither
+ * are earlier records. Numbers of kinds are never changed: existing folders contain them.
  */
 import { crc32 } from "node:zlib";
 import { PLACE_BYTES } from "../entries/entry.js";
@@ -81,7 +81,7 @@ export function* readRecords(bytes: Buffer, marker: Buffer): Generator<LogRecord
   }
 }
 
-/** Where a record ends; null: it is not whole. */
+/** Returns the end of a record; null: the record is incomplete. */
 function endOf(bytes: Buffer, at: number): number | null {
   if (at + HEAD_BYTES > bytes.length) return null;
   const end = at + HEAD_BYTES + bytes.readUInt32BE(at + LENGTH_AT);

@@ -27,7 +27,7 @@ export function admit(
   stepsMax: number,
 ): readonly FoldedEntry[] | "too-much" | null {
   const merge = () => fold.mergeWithin(mostRedone, [entry]);
-  // An entry after which others have to be done again is tried first.
+  // An entry after which other units have to be done again is tried first.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
     return isTooMuch ? "too-much" : merge();

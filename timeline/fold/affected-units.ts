@@ -1,15 +1,15 @@
 /**
- * Which applied units late ones affect: each later unit that touches what a late or an affected one may write, or may
- * write what these read; the least such set. Two ways to the same answer: along the keys' lists, or, where whole
- * databases are touched, past all later units.
- * Source: docs/architecture.md "The life of a signed write".
+ * Finds the applied units that late ones affect: each later unit that touches what a late or an affected one may
+ * write, or may write what these read; the smallest such set. Two paths lead to the same answer: along the keys'
+ * lists, or, where whole databases are touched, past all later units. Source: docs/architecture.md "The life of a
+ * signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";
 import { nodesOf } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, type TouchNode, type WholeTouch } from "./unit.js";
 
-/** What a change of the fold begins with. */
+/** The units from which a change of the fold spreads. */
 export interface Seeds {
   /** Units to be added, in their order; they are in the lists already. */
   readonly late: readonly FoldUnit[];
@@ -66,7 +66,7 @@ function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
   for (let node = from.newer; node !== null; node = node.newer) {
     if (writes || node.writes) find(node.unit, search, heap);
     if (node.writes) return;
-    // Whoever has passed this reader has found the writer behind it.
+    // The search that has passed this reader has found the next writer.
     if (!writes && node.passed === search) return;
     node.passed = search;
   }
@@ -114,7 +114,10 @@ export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]):
   }
 }
 
-/** What some units touch. Symmetrical: whether another unit has to do with them does not depend on which is the earlier. */
+/**
+ * The keys and databases that some units touch. Symmetrical: whether another unit conflicts with them does not depend
+ * on which is the earlier.
+ */
 class Touched {
   readonly #databases = new Map<number, TouchedDatabase>();
 

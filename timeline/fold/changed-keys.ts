@@ -1,4 +1,4 @@
-/** Which keys entries of the tail have changed: told from what would take them back. */
+/** The keys that entries of the tail have changed, derived from their undo records. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Place } from "../entries/entry.js";

@@ -31,13 +31,16 @@ import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf
 export type { FoldedEntry, UnitAnswer };
 
 export class Fold {
-  /** After all entries so far. */
+  /** The database after all entries so far. */
   readonly database: Database;
   /** Nothing dated at or before it can be merged any more. */
   cutAt: number;
   /** Units undone and done again so far. */
   redone = 0;
-  /** From where on nothing is applied, as this release does not know what commands mean; null: everything is. */
+  /**
+   * The place from which nothing is applied, as this release does not know what commands mean; null: everything is
+   * applied.
+   */
   end: Place | null = null;
   #newest: Place | null = null;
   #ring: RingFold;
@@ -46,9 +49,9 @@ export class Fold {
   readonly #known: Semantics;
   /** Whether data has come that was not applied, as this release does not know what commands mean there. */
   #hasPassed = false;
-  /** That the ring's units keep alive. */
+  /** Bytes that the ring's units keep alive. */
   #ringBytes = 0;
-  /** Of the unit that is being applied. */
+  /** The records of the unit that is being applied. */
   readonly #records: UndoRecord[] = [];
 
   /** @param base  state of everything dated at or before `cutAt`; the fold's own from now on */
@@ -62,13 +65,13 @@ export class Fold {
     this.#ringChanged();
   }
 
-  /** Takes the place of another one, and tells who has heard that. */
+  /** Replaces another fold: receives its database's listener and counters. */
   inherit(other: Fold): this {
     this.database.inherit(other.database);
     return this;
   }
 
-  /** After all entries so far; another object after each change. */
+  /** The key ring after all entries so far; another object after each change. */
   get ring(): KeyRing {
     return this.#ring.newest;
   }
@@ -78,7 +81,7 @@ export class Fold {
     return this.#newest;
   }
 
-  /** What can be undone keeps so many bytes alive, roughly. */
+  /** Bytes that undo information keeps alive, roughly. */
   get tailBytes(): number {
     return this.#tail.bytes + this.#ringBytes;
   }
@@ -104,8 +107,9 @@ export class Fold {
   }
 
   /**
-   * The same, if it undoes and does again so many applied units at most.
-   * @returns null: it would be more, or what was not applied counts now, and is not here any more; nothing is changed
+   * Merges entries if that undoes and does again at most the given number of applied units.
+   * @returns null: it would be more, or units that were not applied count now and are no longer here; nothing is
+   * changed
    */
   mergeWithin(mostRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
@@ -146,7 +150,7 @@ export class Fold {
     return this.#tail.prepare(late, most, mostRedone);
   }
 
-  /** Applies an entry that comes after all others, without remembering how to take it back. Raises `cutAt` to its date. */
+  /** Applies an entry that comes after all applied ones, without undo records. Raises `cutAt` to its date. */
   replay(entry: Entry): FoldedEntry {
     const place = placeOf(entry);
     const newest = this.#newest;
@@ -185,7 +189,7 @@ export class Fold {
     return this.database.dropExpired(this.cutAt + 1, limit);
   }
 
-  /** The usual way: an entry that comes after all others. */
+  /** Merges an entry that comes after all applied ones: the usual case. */
   #mergeNext(entry: Entry): FoldedEntry {
     const commands = this.#tail.keepsUnits
       ? null
@@ -312,7 +316,7 @@ export class Fold {
   }
 }
 
-/** Whether one of two ends comes before the other; null: there is none, and no place is behind it. */
+/** Whether one of two ends comes before the other; null: there is no end, so every place is before it. */
 function isEarlier(one: Place | null, other: Place | null): boolean {
   return one !== null && (other === null || comparePlaces(one, other) < 0);
 }

@@ -1,11 +1,11 @@
 /**
- * For each key that the tail touches, the list of the units that do, in their order: following these instead of the tail
- * makes the cost of a late unit depend on what came later on its keys.
+ * Lists of the units that touch each key of the tail, in their order: with these the cost of a late unit depends on
+ * the later units of its keys, and not on the complete tail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
 
-/** How far the insertion of a batch has come in one list, from the newest node on. */
+/** The position that the insertion of a batch has reached in one list, from the newest node on. */
 interface Cursor {
   node: TouchNode;
   /** Applied units that were passed, and those up to the earliest that may write: what a writer or a reader there affects. */
@@ -48,7 +48,7 @@ export class TouchLists {
     return true;
   }
 
-  /** Whether a unit, which is in no list, is known to affect more than so many applied ones. */
+  /** Whether a unit, which is in no list, is known to affect more than `most` applied ones. */
   affectsMore(unit: FoldUnit, most: number): boolean {
     return nodesOf(unit).some(({ db, key, writes }) => {
       const newest = this.#newest[db]?.get(key as ByteString);
@@ -125,8 +125,8 @@ function cursorAt(newest: TouchNode): Cursor {
 }
 
 /**
- * Moves a cursor past the nodes of all units later than one. All that stand behind a late writer are affected: each later
- * writer is, and goes on from there; behind a late reader it is those from the first writer on.
+ * Moves a cursor past the nodes of all units later than one. All units after a late writer are affected: each later
+ * writer is, and affects those after it; after a late reader it is those from the first writer on.
  * @returns false: it stopped, since these are more than `most`
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, most: number): boolean {

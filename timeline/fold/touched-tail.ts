@@ -16,8 +16,8 @@ import { nodesOf, TouchLists } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
 
 /**
- * Later units that are walked at most where whole databases are touched, as no list leads to what is affected then: some 10
- * ms. More of them count as too many to be done again.
+ * Later units that are walked where whole databases are touched, at most: no list leads to the affected units then.
+ * Some 10 ms. More units count as too many to be done again.
  */
 const WALKED_MOST = 20_000;
 
@@ -36,12 +36,12 @@ export class TouchedTail {
     this.#lists = new TouchLists(databases);
   }
 
-  /** That it keeps alive, roughly. */
+  /** Bytes that it keeps alive, roughly. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** How many units there are. */
+  /** The number of units. */
   get length(): number {
     return this.#tail.length;
   }
@@ -54,12 +54,12 @@ export class TouchedTail {
     return this.#tail.last;
   }
 
-  /** What entries from a place on have changed. @param most  of them */
+  /** Returns the keys that entries from a place on have changed. @param most  entries at most */
   changedFrom(place: Place, most: number): ChangedKeys {
     return changedBy(this.#tail.from(place, most + 1), most);
   }
 
-  /** Adds an entry behind all others. @param count  how many of its units may change data; they have been applied */
+  /** Adds an entry after all existing ones. @param count  units that may change data; they have been applied */
   push({ entry, units }: Arrival, count: number): void {
     const kept = new TailEntry(entry, count);
     if (this.#tail.keepsUnits) {
@@ -75,7 +75,7 @@ export class TouchedTail {
     return this.#tail.keepsUnits;
   }
 
-  /** Adds an entry behind all others that has been applied without units. */
+  /** Adds an entry after all existing ones that has been applied without units. */
   pushApplied(entry: Entry, { undoing, count }: Pick<AppliedEntry, "undoing" | "count">): void {
     const kept = new TailEntry(entry, count);
     kept.undoing = undoing;
@@ -94,7 +94,7 @@ export class TouchedTail {
 
   /**
    * Makes some of the units that belong into the lists before a late entry.
-   * @param mostAffected  when it is certain to affect more, or too much to be found out, no others are made
+   * @param mostAffected  when it is certain to affect more, or too much to be found out, no further units are made
    * @returns whether that was all
    */
   prepare(late: Entry, most: number, mostAffected: number): boolean {
@@ -124,14 +124,17 @@ export class TouchedTail {
     return this.#lists.insert(placed, most) ? placed : null;
   }
 
-  /** Those that may change something, with what they touch. */
+  /** Returns the units that may change something, with what they touch. */
   #touching(units: readonly FoldUnit[]): FoldUnit[] {
     const touching = units.filter(({ kind }) => kind === "data");
     for (const unit of touching) findTouches(unit, this.#databases, this.#known);
     return touching;
   }
 
-  /** Told from what is in the lists already: it may be no, wrongly, but never yes. @param place  of the first unit */
+  /**
+   * Whether units certainly affect too many, by the nodes that are in the lists already: it may return false wrongly,
+   * but never true. @param place  of the first unit
+   */
   #isTooMuch(units: readonly FoldUnit[], place: Place, most: number): boolean {
     if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, most)) return true;
     return units.some((unit) => this.#lists.affectsMore(unit, most));
@@ -166,7 +169,7 @@ export class TouchedTail {
     return unit.isApplied ? [unit, ...later] : later;
   }
 
-  /** Which are late: the lists tell of those in them, unless whole databases are touched. */
+  /** Marks late units: the lists show which are, unless whole databases are touched. */
   findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
     const [first] = late;
     if (first === undefined) return;
