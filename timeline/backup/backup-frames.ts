@@ -21,7 +21,7 @@ export interface DamagedBytes {
 export interface Frame {
   readonly kind: FrameKind;
   readonly items: Buffer;
-  /** Of its length, in the file. */
+  /** The position of its length in the file, in bytes. */
   readonly offset: number;
   readonly bytes: number;
 }
@@ -59,7 +59,7 @@ export class FrameWriter {
     return this.#bytes;
   }
 
-  /** Stands for everything that was written. */
+  /** The seal of the last frame, which depends on everything that was written. */
   get seal(): Buffer {
     return this.#seal;
   }
@@ -97,7 +97,10 @@ export class FrameReader {
     throw new ForeignBackup(`it is a backup of format ${format}, and this version reads ${FORMAT}`);
   }
 
-  /** All frames, in their order; in the place of one that is damaged what is known of it. Behind a length that makes no sense nothing is known. */
+  /**
+   * Yields all frames in their order, and a description of the damage in place of a damaged frame. After an
+   * impossible length the rest of the file is unknown.
+   */
   *frames(): Generator<Frame | DamagedBytes> {
     let seal: Buffer = sealOf(this.#hash, HEAD);
     for (let offset = HEAD.length; offset < this.size; ) {

@@ -20,7 +20,7 @@ export class DamagedBackup extends Error {
   }
 }
 
-/** Damages that are told. */
+/** Damages that are reported, at most. */
 const DAMAGES_MOST = 100;
 
 interface EntriesFrame {
@@ -84,7 +84,7 @@ export class BackupView {
     return text === undefined ? null : Buffer.from(text, "base64");
   }
 
-  /** As a storage's. */
+  /** Yields entries as a storage does. */
   *entries(from: Buffer | null, to: Buffer | null): Generator<StoredEntry> {
     let next = from === null ? 0 : this.#late.findIndex(([place]) => place.compare(from) >= 0);
     if (next < 0) next = this.#late.length;
@@ -155,7 +155,7 @@ function addFrame(
   }
 }
 
-/** What a backup had at an earlier date: its entries up to then, and the snapshots of no later dates. */
+/** Returns what a backup had at an earlier date: its entries up to that date, and the snapshots of no later date. */
 export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
   const end = firstPlaceAt(at + 1);

@@ -27,9 +27,9 @@ export interface BackupParts {
   readonly isIncomplete: boolean;
   readonly hash: Hash;
   readonly writer: FrameWriter;
-  /** Where that writes. */
+  /** The file to which `writer` writes. */
   readonly path: string;
-  /** Told now and then. */
+  /** Receives the number of copied entries, after each 1,000. */
   readonly progress: (entries: number) => void;
 }
 
@@ -46,7 +46,11 @@ const LOOKS_MOST = 20;
 const LATE_MOST = 1_000_000;
 const PROGRESS_EVERY = 1000;
 
-/** @returns null: the daemon has forgotten entries meanwhile, so that it is of no moment; begin anew. @throws NoBackup */
+/**
+ * Writes a backup.
+ * @returns null: the daemon has removed entries meanwhile, so the copy shows no single moment; begin again
+ * @throws NoBackup
+ */
 export function writeBackup(parts: BackupParts): BackupEnd | null {
   const { view, writer } = parts;
   if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing in its log`);
@@ -97,7 +101,11 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
   return { count, last };
 }
 
-/** That which stands for what is forgotten, and the newest, so that a start need not fold everything. @returns their dates */
+/**
+ * Copies the snapshot that replaces the removed entries, and the newest one, so that a start need not fold
+ * everything.
+ * @returns their dates
+ */
 function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
   const held = heldSnapshots(view);
   const base = view.mark("pruned");
@@ -112,7 +120,10 @@ function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
   return copied;
 }
 
-/** Compares the places in the folder with those in the file, and adds what lacks. @param late  places added by now, and their dates */
+/**
+ * Compares the places in the folder with those in the file, and adds the missing entries.
+ * @param late  places added so far, and their dates
+ */
 function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string, number>): number | "gone" {
   const written = writtenPlaces(path, hash);
   let next = written.next();

@@ -1,4 +1,4 @@
-/** What an index says of rows of seconds, in small steps; made from the places where the index has no row that fine. */
+/** An index's rows of seconds, read in small steps; computed from the places where the index has no row that fine. */
 
 import type { Steps } from "../../protocol/steps.js";
 import { dateOf } from "../entries/entry.js";

@@ -1,4 +1,4 @@
-/** What is to be given to a member: stretches of places, which are walked a batch at a time. */
+/** Ranges of places that are to be sent to a member, walked a batch at a time. */
 
 import { firstPlaceAt } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
@@ -9,7 +9,7 @@ export interface Give {
   readonly to: Buffer | null;
 }
 
-/** Collects what is to be given, in rising order; neighbours become one. */
+/** Collects ranges in ascending order, and joins neighbours. */
 export class GiveList {
   readonly #gives: Give[] = [];
   /** First and last place of a run of entries that has not ended. */
@@ -37,7 +37,7 @@ export class GiveList {
     this.#last = place;
   }
 
-  /** What comes next is not the neighbour of what came before. */
+  /** Ends the current range: the next place is not its neighbour. */
   endRun(): void {
     if (this.#first === null) return;
     this.#gives.push({ from: this.#first, to: nextPlace(this.#last as Buffer) });
@@ -50,13 +50,13 @@ export class GiveList {
   }
 }
 
-/** Walks what is to be given; holds nothing open between two batches. */
+/** Walks the ranges; leaves nothing open between two batches. */
 export class GiveCursor {
   readonly #index: DigestIndex;
   readonly #set: DigestSet;
   readonly #gives: readonly Give[];
   #give = 0;
-  /** Where to go on in that give; null: at its start. */
+  /** The place in the current range from which to continue; null: from its start. */
   #from: Buffer | null = null;
 
   constructor(index: DigestIndex, set: DigestSet, gives: readonly Give[]) {

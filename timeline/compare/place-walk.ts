@@ -58,7 +58,10 @@ export const lowOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES -
 /** The first bits of an id, at least one. */
 export const groupOf = (place: Buffer, bits: number): number => place.readUInt32BE(ID_OFFSET) >>> (32 - bits);
 
-/** 8 of the 32 bytes of an id. Who grinds ids that are alike in some must do so in all, as the salt changes. */
+/**
+ * Returns 8 of the 32 bytes of an id. An attacker that grinds ids which agree in some bytes must make them agree in
+ * all, since the salt changes.
+ */
 export function shortId(place: Buffer, salt: number): ByteString {
   const from = ID_OFFSET + 8 * salt;
   return bytesOf(place, from, from + 8);

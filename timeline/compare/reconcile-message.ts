@@ -1,7 +1,7 @@
 /**
- * The messages in which members compare what they hold, as bytes: version (1) ‖ set (1) ‖ salt (1) ‖ sections, each about a
- * stretch of time, in rising order and apart from each other. Numbers are base-128 with the lowest bits first. A stretch is
- * told in whole seconds from the end of the one before; 0 seconds long: without end.
+ * The messages by which members compare their entries, as bytes: version (1) ‖ set (1) ‖ salt (1) ‖ sections. Each
+ * section describes a range of time; the ranges ascend and do not touch. Numbers are base-128 with the lowest bits
+ * first. A range is written in seconds from the end of the one before; 0 seconds long: without end.
  */
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { DigestSet } from "./digest-index.js";
@@ -32,7 +32,7 @@ export interface IdsSection extends Stretch {
   readonly ids: Buffer;
 }
 
-/** Short ids of entries that one side has not and wants. */
+/** Short ids of entries that one side misses and requests. */
 export interface WantsSection extends Stretch {
   readonly kind: "wants";
   readonly ids: Buffer;
@@ -56,7 +56,7 @@ interface Stretch {
 
 export interface Message {
   readonly set: DigestSet;
-  /** Which 8 bytes of an id are its short one: 0 to 3. */
+  /** Selects the 8 bytes of an id that are its short id: 0 to 3. */
   readonly salt: number;
   readonly sections: readonly Section[];
 }
@@ -218,7 +218,7 @@ class Writer {
     this.#length = this.#bytes.writeUInt32BE(value, this.#length);
   }
 
-  /** With their length. */
+  /** Writes bytes, preceded by their length. */
   bytes(value: Buffer): void {
     this.number(value.length);
     this.#reserve(value.length);
@@ -247,7 +247,7 @@ class Reader {
     this.#bytes = bytes;
   }
 
-  /** Before so many more items are made. */
+  /** Reads a count before that number of items is allocated. */
   count(items: number): number {
     this.#items += items;
     if (this.#items > ITEMS_MAX) throw this.malformed(`expected at most ${ITEMS_MAX} items`);

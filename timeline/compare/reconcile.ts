@@ -1,12 +1,14 @@
 /**
- * How two members find out what the other lacks, in ≤ 2 round trips until ids are known. Pure: no IO, no clock; all state
- * is in the messages, so an exchange that breaks off costs nothing. The face that cluster/peers/ uses:
+ * How two members find the entries that either of them misses, in ≤ 2 round trips until the ids are known. Pure: no
+ * IO, no clock; all state is in the messages, so an exchange that breaks off costs nothing. The interface that
+ * cluster/peers/ uses:
  *
  *   one side  `start` → message;   either side  `answer(message)` → { reply, gives, wanted };
- *   send `reply` (if any) to the other, hand it what `gives` names (through a GiveCursor, gives.ts), until no reply comes.
+ *   send `reply` (if any) to the other, and the entries of `gives` (through a GiveCursor, gives.ts), until no reply comes.
  *
- * Sums of 262144, 4096, 64 seconds (the coarser the older) → of 1 second → of groups of ids → short ids → wants. Where one
- * side has nothing, the other gives all; where one has few, it tells their ids at once. Source: docs/architecture.md "How daemons agree".
+ * Sums of 262144, 4096, 64 seconds (the coarser the older) → of 1 second → of groups of ids → short ids → requested
+ * ids. Where one side has nothing, the other sends everything; where one side has few entries, it sends their ids
+ * immediately. Source: docs/architecture.md "How daemons agree".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -27,26 +29,29 @@ import {
   writeMessage,
 } from "./reconcile-message.js";
 
-/** What came out of a message. */
+/** The result of a message. */
 export interface Outcome {
   readonly set: DigestSet;
-  /** For the other member, one bulk string; null: nothing more to ask or to compare from this side. */
+  /** The reply for the other member, one bulk string; null: this side has nothing more to request or to compare. */
   readonly reply: Buffer | null;
-  /** What the other lacks, oldest first, apart from each other. */
+  /** Ranges of entries that the other member misses, oldest first; they do not touch. */
   readonly gives: readonly Give[];
   /** About how many entries `reply` asks for: they come as pushes. */
   readonly wanted: number;
 }
 
-/** So few short ids are told at once, of everything. On the ring all, as they decide about the rest. */
+/**
+ * Entries of a set up to which all short ids are sent immediately. The limit is higher for the ring, which decides
+ * about the other entries.
+ */
 const WHOLE_IDS_MAX: Readonly<Record<DigestSet, number>> = { ring: 4096, data: 256 };
-/** So few are told of a row that differs. */
+/** Entries of a differing row up to which their short ids are sent. */
 const ROW_IDS_MAX = 32;
 /** Rows of 64 seconds (36 hours), and of 4096 (97 days), in a first message; before that rows of 3 days. */
 const FIRST_ROWS = 2048;
-/** Groups are made as if there were so many in all: with 100 differences among a million that is the cheapest. */
+/** Entries for which groups are sized: with 100 differences among a million, this number is the cheapest. */
 const GROUPS_AIM = 8192;
-/** Of each: rows, groups, short ids in a reply. What is beyond is left to the next exchange. */
+/** Rows, groups and short ids each in a reply, at most. The next exchange sends the remaining ones. */
 const REPLY_MAX = 65_536;
 
 /**
@@ -87,7 +92,10 @@ export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
   return yield* comparison.finish();
 }
 
-/** What is to be told about a stretch; made when all sections have been looked at, as the size of groups depends on all. */
+/**
+ * What the reply says about a range; written after all sections were read, since the size of groups depends on all of
+ * them.
+ */
 type Task =
   | { readonly kind: "ready"; readonly section: Section; readonly wanted: number }
   | { readonly kind: "none"; readonly level: number; readonly from: number; to: number; wanted: number }
@@ -167,7 +175,7 @@ class Comparison {
     for (; theirs < rows.length; theirs++) this.#lack(level, rows[theirs] as SumRow);
   }
 
-  /** Only the other has entries there. */
+  /** Notes a row in which only the other member has entries. */
   #lack(level: number, { start, count }: SumRow): void {
     const end = start + (ROW_SECONDS[level] as number);
     const last = this.#tasks.at(-1);
@@ -226,7 +234,7 @@ class Comparison {
   }
 }
 
-/** What is told to the other side. */
+/** The reply to the other member. */
 class Reply {
   readonly set: DigestSet;
   readonly salt: number;

@@ -1,6 +1,7 @@
 /**
- * Entries that are here and that a member's snapshot is not made of, or may not be: of ring entries it says which it has; of the
- * others only sums. Of a stretch whose sums differ so many are certain to be missing in it as it has fewer; the others may be in it.
+ * Entries of this daemon that a member's snapshot certainly or possibly does not contain. The snapshot lists its ring
+ * entries; of all other entries it has sums only. Where the sums of a range differ, as many entries are certain to be
+ * missing as the snapshot counts fewer; the remaining ones are possible.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -18,14 +19,14 @@ interface Stretch {
   readonly given: Sum;
 }
 
-/** Of ids: how many, and the lower 64 bits of all of them together. */
+/** The number of some ids, and the sum of their lower 64 bits. */
 interface Sum {
   readonly count: number;
   readonly low: bigint;
 }
 
 export interface FoundEntries {
-  /** Those among them that are forgotten here as well. */
+  /** The number of entries, including those that this daemon has removed as well. */
   readonly count: number;
   /** The first of those that are known, in order. */
   readonly places: readonly Place[];
@@ -37,11 +38,12 @@ export interface Strays extends FoundEntries {
 }
 
 /**
- * @param own    of what is here
- * @param given  the snapshot's; has no storage
- * @param cutAt     only what is dated up to it; milliseconds since 1970
- * @param prunedTo  what is dated up to it is forgotten here: beyond the snapshot perhaps nobody has it
- * @param most   so many places are told
+ * Finds the orphaned entries.
+ * @param own       the index of this daemon
+ * @param given     the index of the snapshot; has no storage
+ * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
+ * @param prunedTo  entries dated up to it are removed here: perhaps only the snapshot has them
+ * @param most      places to return, at most
  */
 export function* straysOf(
   own: DigestIndex,
@@ -80,7 +82,7 @@ export function* straysOf(
   return { count, places: certain, possible: { count: possibleCount, places: possible } };
 }
 
-/** Of an id: what is added up. */
+/** Returns the part of an id that is added up. */
 const lowOf = (place: Buffer): bigint => place.readBigUInt64BE(place.length - 8);
 
 /** About how many are dated after one time and up to another. */
@@ -93,7 +95,10 @@ function forgottenBetween(own: DigestIndex, cutAt: number, prunedTo: number): nu
   return countUpTo(prunedTo) - countUpTo(cutAt);
 }
 
-/** Where sums of data differ, in order; the last second, of which the snapshot has a part, apart. */
+/**
+ * Returns the ranges in which the sums of data differ, in order; the last second, of which the snapshot has only a
+ * part, is a range of its own.
+ */
 function* differing(own: DigestIndex, given: DigestIndex, cutAt: number): Steps<Stretch[]> {
   const end = Math.floor((cutAt + 1) / 1000);
   const found: Stretch[] = [];

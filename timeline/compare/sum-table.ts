@@ -103,7 +103,7 @@ export class SumTable {
     return bytes;
   }
 
-  /** Adds rows behind all that there are. @param bytes  from `write` */
+  /** Adds rows after the last one. @param bytes  from `write` */
   append(bytes: Buffer): void {
     for (let offset = 0; offset < bytes.length; offset += ROW_BYTES) {
       const row = this.#insert(this.size, bytes.readUIntBE(offset, 6));

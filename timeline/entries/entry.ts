@@ -18,7 +18,7 @@ export interface Entry extends SignedBytes {
   readonly envelope: Envelope;
 }
 
-/** Where an entry stands in the order of all: compare `at`, then `seq`, then `id` as bytes. */
+/** The position of an entry in the order of all entries: compare `at`, then `seq`, then `id` as bytes. */
 export interface Place {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -41,7 +41,7 @@ export const PLACE_BYTES = 42;
 
 export const placeOf = ({ id, envelope: { at, seq } }: Entry): Place => ({ at, seq, id });
 
-/** Negative: `a` comes first; 0: the same entry. */
+/** Compares two places. Negative: `a` comes first; 0: the same entry. */
 export function comparePlaces(a: Place, b: Place): number {
   return a.at - b.at || a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }

@@ -1,6 +1,6 @@
 /**
- * The clock of a daemon that has nobody to compare it with: a step is believed only when it has lasted, since what it would
- * move cannot be taken back.
+ * The clock of a daemon that has no member to compare it with: a step is believed only after it has lasted, because
+ * its consequences cannot be reversed.
  */
 
 /** Milliseconds by which clock and uptime may drift apart between two looks. */

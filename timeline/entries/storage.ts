@@ -1,9 +1,13 @@
 /**
- * Where a timeline keeps its entries and marks: what the rest of timeline/ knows of disks. On disk: disk-storage.ts; in
- * memory: memory-storage.ts; the simulation has one that crashes, loses unsynced writes and damages entries.
+ * The storage of a timeline's entries and marks: the only view that the rest of timeline/ has of disks. On disk:
+ * disk-storage.ts; in memory: memory-storage.ts; the simulation has one that crashes, loses unsynced writes and
+ * damages entries.
  */
 
-/** A number or a few bytes beside the entries: the low watermark, which snapshots hold, what members have signed of them, the last dead letters. */
+/**
+ * The name of a number or of a few bytes that are stored next to the entries: the low watermark, the valid snapshots,
+ * the members' votes on snapshots, the last dead letters, and more.
+ */
 export type MarkName =
   | "watermark"
   | "snapshots"
@@ -48,8 +52,8 @@ export interface Storage extends EntrySource, MarkSource {
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks?: readonly Mark[]): void;
 
   /**
-   * When everything put so far is as safe as --fsync says; calls that wait together share one sync.
-   * Rejects when the disk did not take it; from then on it rejects for good, and nothing is put any more.
+   * Resolves when everything put so far is as safe as --fsync says; calls that wait together share one sync. Rejects
+   * when the disk has failed; from then on it always rejects, and nothing more is put.
    */
   flushed(): Promise<void>;
 
@@ -60,12 +64,12 @@ export interface Storage extends EntrySource, MarkSource {
   flushNow(): boolean;
 
   /**
-   * When everything put so far is on the disk: what members may be told. With --fsync interval that comes later than
-   * `flushed`. Rejects as it does.
+   * Resolves when everything put so far is on the disk, so that members may be sent it. With --fsync interval that is
+   * later than `flushed`. Rejects as `flushed` does.
    */
   synced(): Promise<void>;
 
-  /** When everything put so far can be read by other threads and programs as well. Rejects as `flushed` does. */
+  /** Resolves when other threads and programs can read everything put so far as well. Rejects as `flushed` does. */
   settled(): Promise<void>;
 
   /** The value at a place; null: none. Only what is flushed. */
@@ -77,7 +81,7 @@ export interface Storage extends EntrySource, MarkSource {
   /** The greatest place; null: there is no entry. Only what is flushed. */
   last(): Buffer | null;
 
-  /** Removes entries, for good, and sets marks, all or nothing; flushed as puts are. */
+  /** Removes entries permanently and sets marks, all or nothing; flushed as puts are. */
   remove(places: readonly Buffer[], marks?: readonly Mark[]): void;
 
   close(): Promise<void>;

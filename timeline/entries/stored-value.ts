@@ -1,7 +1,7 @@
 /**
- * An entry as a storage keeps it beside its place: CRC-32 of what follows (4, big-endian) ‖ length of the signature (2) ‖
- * signature ‖ body. The CRC finds damage at a fraction of what the id's SHA-256 costs; the id is checked when an entry is
- * taken apart. Never changed: old folders hold these bytes.
+ * The value of an entry in a storage, whose key is its place: CRC-32 of what follows (4, big-endian) ‖ length of the
+ * signature (2) ‖ signature ‖ body. The CRC finds damage at a fraction of what the id's SHA-256 costs; the id is
+ * checked when an entry is parsed. Never changed: existing folders contain these bytes.
  */
 import { crc32 } from "node:zlib";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -46,7 +46,7 @@ export function readEntry(place: Place, value: Buffer, hash: Hash): Entry | null
   return entry === null ? null : keptEntry(entry);
 }
 
-/** As `readEntry`; its buffers are views of `value`. */
+/** Returns the entry as `readEntry` does; its buffers are views of `value`. */
 export function viewEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
   const parts = viewParts(place, value, hash);
   const envelope = parts === null ? null : readEnvelope(parts.body);
@@ -63,7 +63,10 @@ export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
   envelope,
 });
 
-/** Body and signature of the entry at a place, as views of `value`; its place is told by its id alone. null: damaged */
+/**
+ * Returns body and signature of the entry at a place as views of `value`, checked by the place's id alone; null:
+ * damaged.
+ */
 export function viewParts({ id }: Place, value: Buffer, hash: Hash): SignedBytes | null {
   const parts = readValue(value);
   return parts !== null && hash(signedBytes(parts.body)) === id ? parts : null;

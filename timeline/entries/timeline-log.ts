@@ -1,4 +1,4 @@
-/** What a timeline needs of a logger. */
+/** The methods of a logger that a timeline calls. */
 export interface TimelineLog {
   info(facts: object, text: string): void;
   warn(facts: object, text: string): void;
