@@ -1,6 +1,6 @@
 /**
- * What a member's snapshot takes the place of is kept aside: a timeline of its own, as whole as the one before, which an
- * operator can look at, and removes. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * A copy of what a member's snapshot replaces: a timeline of its own, as complete as it was, for an operator to
+ * examine and to remove. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { EntrySource, Mark, MarkName, MarkSource, Storage } from "../entries/storage.js";
@@ -8,18 +8,18 @@ import type { SnapshotSource, Snapshots } from "./snapshot-files.js";
 
 /** Entries that are copied between two turns. */
 const ENTRIES_A_TURN = 256;
-/** What says how the entries are to be read. */
+/** The marks that explain how the entries are to be read. */
 const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis"];
 
-/** Where it is kept. */
+/** The folder that receives the copy. */
 export interface AsideFolder {
-  /** As the log calls it. */
+  /** The folder's name in the log. */
   readonly name: string;
   readonly storage: Storage;
   readonly snapshots: Snapshots;
   /** Closes the storage; from then on it counts as whole. */
   commit(): Promise<void>;
-  /** Leaves nothing of it. Harmless behind `commit`. */
+  /** Removes everything of it. Does nothing after `commit`. */
   discard(): Promise<void>;
 }
 
@@ -33,8 +33,8 @@ export interface AsideSource {
 
 /**
  * Copies everything there is. Nothing may be put meanwhile.
- * @param turn  lets others be served
- * @returns what it is called
+ * @param turn  resolves in a later turn, so that clients are served
+ * @returns the folder's name
  */
 export async function keepAside(
   { storage, snapshots }: AsideSource,

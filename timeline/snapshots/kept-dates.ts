@@ -1,15 +1,15 @@
-/** Which of the snapshots that hold are kept, as each takes as much room as the whole state. */
+/** Selects the valid snapshots that are retained, since each takes as much room as the complete state. */
 import { roundnessOf } from "./cut-dates.js";
 
-/** How many are kept: an older one serves entries that came late. */
+/** The newest snapshots, which are always retained: an older one serves entries that came late. */
 const KEPT = 2;
-/** Where entries are kept for a time, so many more are kept over that time. */
+/** Further snapshots that are spread over the time for which entries are retained. */
 const KEPT_OVER_TIME = 8;
 
 /**
  * Returns the dates of the snapshots that stay.
- * @param dates      of those that hold, rising
- * @param base       the one that stands for what is forgotten; null: nothing is
+ * @param dates      of the valid ones, ascending
+ * @param base       the one that replaces removed entries; null: nothing was removed
  * @param certified  those that enough members have found the same
  * @param retainMs   milliseconds for which entries are stored; infinite: for ever
  */
@@ -35,8 +35,8 @@ export function keptDates(
 }
 
 /**
- * Of those that members have not found the same yet, or that are the newest found so, the one that most of them will come
- * upon: without it entries could never go where snapshots are made faster than members compare them.
+ * Returns the date that most members will arrive at, of the snapshots that are not certified yet; or the newest
+ * certified one. Without it entries could never be removed where snapshots are made faster than members compare them.
  */
 function awaitedOf(
   dates: readonly number[],

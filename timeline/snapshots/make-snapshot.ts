@@ -12,7 +12,7 @@ import type { Snapshots } from "./snapshot-files.js";
 
 /** No snapshot can be made: an entry that it is to be made of cannot be read. */
 export class DamagedEntry extends Error {
-  /** Where it is; it comes from another thread as it is. */
+  /** The entry's place. It survives the way from another thread, unlike the class. */
   readonly damaged: Place;
 
   constructor(place: Place) {

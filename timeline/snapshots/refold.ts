@@ -1,6 +1,6 @@
 /**
- * Folds the timeline anew from a snapshot, or from nothing, in slices: at a start, when an entry belongs below the tail,
- * when so many units would have to be done again that it would hold others up, and to make a snapshot.
+ * Folds the timeline again from a snapshot, or from nothing, in slices: at a start; when an entry belongs below the
+ * tail; when too many units would have to be done again in one step; and to make a snapshot.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -23,7 +23,7 @@ export interface RefoldParts extends Beginning {
   readonly storage: EntrySource;
   /** null: there are none. */
   readonly snapshots: SnapshotSource | null;
-  /** Which snapshot it begins with; null: with nothing. */
+  /** The snapshot that it begins with; null: it begins with nothing. */
   readonly from: number | null;
   /** Entries dated up to it are folded without undo records. */
   readonly horizon: number;
@@ -31,16 +31,19 @@ export interface RefoldParts extends Beginning {
   readonly tailBytes: number;
   /** … up to this date at most; left out: as far as it has come. */
   readonly cutTo?: () => number;
-  /** Later ones are left out; not below the horizon. */
+  /** The date after which entries are left out; not below the horizon. */
   readonly until: number;
-  /** Receives what is found from the snapshot's date on, and before that what the snapshot says; null: nobody asks. */
+  /**
+   * Receives the entries from the snapshot's date on, and the snapshot's sums of those before; null: no index is
+   * filled.
+   */
   readonly index: DigestIndex | null;
-  /** Whether an entry is to be left out: somebody else merges it. */
+  /** Whether an entry is to be left out because the caller merges it. */
   readonly skips: (id: ByteString) => boolean;
   readonly damaged: (place: Place) => void;
-  /** What it begins with. */
+  /** Receives the fold that it begins with. */
   readonly begun?: (fold: Fold) => void;
-  /** Told of those that concern the key ring, in their order, the snapshot's first; left out: nobody asks. */
+  /** Receives the entries that concern the key ring, in their order, the snapshot's first. */
   readonly foundRing?: (entry: Entry) => void;
   /** Every entry that is folded, its buffers views that hold until the next one, and what its units were answered. */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;

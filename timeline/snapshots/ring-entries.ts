@@ -1,7 +1,7 @@
 /**
- * The entries that make the key ring, as they travel with a snapshot: whole and signed, so that whoever reads it folds the
- * ring by itself and believes nobody for it. They are kept for good.
- * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * The entries that make the key ring, as they travel with a snapshot: complete and signed, so that the reader folds
+ * the ring by itself and trusts no sender for it. They are stored permanently. Source:
+ * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -18,10 +18,10 @@ import {
   type SnapshotWriter,
 } from "./snapshot-stream.js";
 
-/** Why an entry is nobody's whom the ring knows, or is not for this cluster; null: it is right. */
+/** Returns why an entry is signed with no key that the ring knows, or is not for this cluster; null: it is right. */
 export type RefuseRingEntry = (entry: Entry, ring: KeyRing) => string | null;
 
-/** What every fold begins with, and how it checks what it reads. */
+/** Options that every fold begins with. */
 export interface Beginning {
   /** A ring with the keys that the daemon is started with. */
   readonly genesis: () => KeyRing;
@@ -33,7 +33,7 @@ export interface Beginning {
 /** The ring of a date, and what made it. */
 export interface FoldedRing {
   readonly ring: KeyRing;
-  /** In their order. */
+  /** The entries in their order. */
   readonly entries: readonly Entry[];
 }
 

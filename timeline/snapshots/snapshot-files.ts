@@ -27,23 +27,23 @@ export interface SnapshotSource {
   read(cutAt: number): Iterable<Buffer> | null;
 }
 
-/** Where snapshots are stored. */
+/** A store of snapshots. */
 export interface Snapshots extends SnapshotSource {
   /** Returns when it is on disk, in place of one of the same date; what `chunks` throws leaves nothing. */
   write(cutAt: number, chunks: Iterable<Buffer>): void;
-  /** Harmless if there is none. */
+  /** Removes a snapshot, if there is one of that date. */
   remove(cutAt: number): void;
 }
 
-/** What a snapshot is, in short. */
+/** The identity of a snapshot: its length and last bytes. */
 export interface SnapshotSeal {
   /** Its length. */
   readonly bytes: number;
-  /** Its last 32 bytes, which stand for all before them: the seal of its last frame. */
+  /** Its last 32 bytes, which depend on all before them: the seal of its last frame. */
   readonly seal: ByteString;
 }
 
-/** Where a daemon keeps its own, and those that members give. */
+/** The store of a daemon's own snapshots, and of those that members send. */
 export interface SnapshotStore extends Snapshots {
   /** null: there is none of that date. */
   sealOf(cutAt: number): SnapshotSeal | null;
@@ -54,22 +54,22 @@ export interface SnapshotStore extends Snapshots {
 /** A snapshot that is on its way here, and none yet. */
 export interface StagedSnapshot {
   readonly cutAt: number;
-  /** Bytes that it may take now, beside everything else that has to have room. */
+  /** Bytes that it may take now, in addition to everything else that needs room. */
   readonly room: number;
   /** @param chunk  not kept */
   write(chunk: Buffer): void;
-  /** What has been written. */
+  /** Returns what has been written. */
   read(): Iterable<Buffer>;
-  /** Of what has been written. */
+  /** The seal of what has been written. */
   readonly seal: SnapshotSeal;
   /**
-   * Makes it one, in place of one of the same date: that is kept beside it, and is the one again at the next start, unless
-   * `settle` was called. Resolves when it is on disk.
+   * Makes it a snapshot, in place of one of the same date. That one is retained, and is restored at the next start
+   * unless `settle` was called. Resolves when it is on disk.
    */
   commit(): Promise<void>;
   /** It stays; to be called once the rest of the disk goes with it. */
   settle(): void;
-  /** Leaves what was there before; harmless behind `settle`. */
+  /** Restores what was there before; does nothing after `settle`. */
   discard(): void;
 }
 
@@ -80,7 +80,7 @@ const CHUNK_BYTES = 262_144;
 const DATE_DIGITS = 16;
 const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
-/** What a staged one has taken the place of, until that is settled. */
+/** Suffix of the file that a staged one has replaced, until that is settled. */
 const REPLACED = ".replaced";
 /** A staged one may take so much of what is free: without room no daemon takes a write. */
 export const SHARE_OF_FREE = 0.5;
@@ -225,7 +225,7 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** Of the disk that a folder is on. */
+/** Returns the free bytes of the disk that a folder is on. */
 export function freeBytesOf(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;

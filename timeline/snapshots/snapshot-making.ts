@@ -1,6 +1,7 @@
 /**
- * When snapshots are made, of which dates, and which of them hold. One holds as long as no entry has come that is dated at or before it;
- * the list of those that hold is changed together with the entry that ends one, so a crash cannot leave a wrong one.
+ * Decides when snapshots are made, of which dates, and which of them are valid ("hold"). A snapshot holds as long as
+ * no entry has come that is dated at or before it; the list of those that hold is written together with the entry
+ * that ends one, so a crash cannot leave a wrong one.
  */
 
 import { dateOf, type Place } from "../entries/entry.js";
@@ -11,13 +12,13 @@ import { keptDates } from "./kept-dates.js";
 import type { DamagedEntry } from "./make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 
-/** So much sooner it is made when room is wanted. */
+/** The factor by which a snapshot is made sooner when room is needed. */
 const URGENCY = 20;
 
 export interface SnapshotParts {
   readonly snapshots: SnapshotStore;
   /**
-   * Makes the snapshot of everything dated up to `to`, beside everything else.
+   * Makes the snapshot of everything dated up to `to`, in the background.
    * @param from  an older one to begin with; null: from the beginning
    */
   readonly make: (from: number | null, to: number) => Promise<void>;
@@ -41,21 +42,24 @@ export class SnapshotMaking {
   readonly #onDamaged: (place: Place) => void;
   /** Dates of those that hold, rising. */
   #holding: number[];
-  /** What is being made; null: nothing, or what is made is outdated. */
+  /** The date of the snapshot that is being made; null: none is, or it is outdated. */
   #target: number | null = null;
   #running: Promise<void> | null = null;
   #grown = 0;
   /** The one up to which entries have gone: it stays, as nothing can be folded without it. */
   #base: number | null;
-  /** Those of them that so many members have found the same that any could be given one: all before may be forgotten. */
+  /**
+   * Dates of those that enough members have found the same, so that each of them could be sent one: all earlier
+   * entries may be removed.
+   */
   readonly #certified = new Set<number>();
-  /** Of those that hold, as far as somebody has asked. */
+  /** Seals of those that hold, as far as they were requested. */
   readonly #cuts = new Map<number, Cut>();
   /** Damaged ones: they stay on disk. */
   readonly #unreadable = new Set<number>();
   /** Whether some are there that do not hold any more. */
   #hasOutdated = true;
-  /** After which date the next one is wanted, at once; null: there is time. */
+  /** The date after which the next one is required immediately; null: there is time. */
   #wantedAfter: number | null = null;
   /** A member's that is about to be taken over. */
   #expected: number | null = null;
@@ -83,8 +87,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * The one up to which entries may go next: only with a newer one beside it, which serves while it is needed.
-   * @param isFree  whether nobody has to have found it the same
+   * Returns the one up to which entries may go next: only if there is a newer one, which serves while it is needed.
+   * @param isFree  whether no member has to have found it the same
    */
   next(isFree: boolean): number | null {
     const base = this.#base ?? -1;
@@ -128,7 +132,7 @@ export class SnapshotMaking {
     return this.#base;
   }
 
-  /** From now on everything below it goes. */
+  /** Notes that entries up to this snapshot go from now on. */
   begin(date: number): void {
     this.#base = date;
   }
@@ -146,7 +150,7 @@ export class SnapshotMaking {
       this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
       await this.#storage.synced();
     }
-    // Where it stayed beside the member's, it would be the one that holds after a crash behind that mark.
+    // If it stayed next to the member's, it would be the one that holds after a crash that follows that mark.
     this.snapshots.remove(date);
   }
 
@@ -157,8 +161,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * The expected one takes the place of all others: those were made of less.
-   * @returns what has to be on disk before it is used
+   * Lets the expected one replace all snapshots of this daemon, which were made of fewer entries.
+   * @returns the mark that must be on disk before it is used
    */
   adopt(date: number): Mark {
     this.#holding = [date];
@@ -171,7 +175,7 @@ export class SnapshotMaking {
     return ["snapshots", writeDates(this.#holding)];
   }
 
-  /** So many more entries are on disk, and with them which snapshots hold. */
+  /** Counts entries that are on disk now, and with them the list of those that hold. */
   grown(entries: number): void {
     this.#grown += entries;
     if (!this.#hasOutdated) return;
@@ -180,7 +184,7 @@ export class SnapshotMaking {
     for (const date of this.snapshots.list()) if (!kept.has(date)) this.snapshots.remove(date);
   }
 
-  /** What has to be written together with an entry of this date; null: nothing. */
+  /** Returns the mark to be written together with an entry of this date; null: none. */
   outdated(at: number): Mark | null {
     if (this.#target !== null && at <= this.#target) this.#target = null;
     const still = this.#holding.filter((date) => date < at);
@@ -193,7 +197,7 @@ export class SnapshotMaking {
     return ["snapshots", writeDates(still)];
   }
 
-  /** One that cannot be read. It stays where it is: somebody may save what is in it. */
+  /** Drops one that cannot be read. Its file stays: an operator may rescue what is in it. */
   forget(date: number): void {
     this.#holding = this.#holding.filter((other) => other !== date);
     this.#unreadable.add(date);
@@ -207,7 +211,7 @@ export class SnapshotMaking {
     this.#wantedAfter = after;
   }
 
-  /** Of the first entry there is. */
+  /** Returns the date of the first entry there is. */
   #firstDate(): number {
     for (const place of this.#storage.places(null, null)) return dateOf(Buffer.from(place));
     return 0;
@@ -215,9 +219,9 @@ export class SnapshotMaking {
 
   /**
    * Begins the next one if it is time.
-   * @param cutAt  everything dated up to it is in its place
-   * @param finalTo  nothing dated up to it is taken first-hand any more: as far may reach one that is wanted, as dates would
-   *   run out where nobody writes, and with them what members could sign alike
+   * @param cutAt    everything dated up to it is in its place
+   * @param finalTo  nothing dated up to it is taken first-hand any more. A required snapshot may reach as far:
+   * otherwise dates would run out where no client writes, and with them what members could sign alike
    */
   consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;
@@ -241,7 +245,7 @@ export class SnapshotMaking {
 
   async #make(to: number): Promise<void> {
     try {
-      // What is dated up to it may still be on its way to where others find it.
+      // Entries dated up to it may still be on their way to where other threads find them.
       await this.#storage.settled();
       await this.#parts.make(this.best(to), to);
     } catch (problem) {

@@ -1,8 +1,8 @@
 /**
- * A whole state as bytes and back: the database, the entries that made the key ring, and sums of all entries that made it.
- * Exact: the order inside a value, expiry times and last writers are state. Keys stand in their order and sums in rows that
- * the date alone tells, so that the same entries make the same bytes on every daemon; keys that nobody can see any more are
- * left out.
+ * Writes and reads a complete state as bytes: the database, the entries that made the key ring, and sums of all
+ * entries that made it. Exact: the order inside a value, expiry times and last writers are state. Keys are sorted,
+ * and the rows of sums depend on the date alone, so that the same entries make the same bytes on every daemon;
+ * expired keys are left out.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -49,7 +49,7 @@ const ITEMS_A_STEP = 2048;
 
 export interface SnapshotState {
   readonly database: Database;
-  /** Those that concern the key ring, in their order. */
+  /** The entries that concern the key ring, in their order. */
   readonly ringEntries: readonly Entry[];
   /** Everything dated at or before it is in the state, and nothing else. Milliseconds since 1970, or -1. */
   readonly cutAt: number;
@@ -166,7 +166,7 @@ function* writeDocument(writer: SnapshotWriter, document: Document): Generator<B
   }
 }
 
-/** What a snapshot holds. */
+/** The contents of a snapshot. */
 export interface ReadState {
   readonly database: Database;
   readonly ring: KeyRing;
