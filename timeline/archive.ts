@@ -1,6 +1,6 @@
 /**
- * Which entries are kept: each once, on disk before anybody is told, found by its place, checked by its id. Knows nothing
- * of the state that they make.
+ * The entries that are stored: each once, on disk before it is announced, found by its place, checked by its id.
+ * Knows nothing of the state that they make.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
@@ -25,19 +25,19 @@ import { RecentIds } from "./recent-ids.js";
 import { SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** An entry that was found damaged on disk, and is to be kept anew. */
+/** An entry that was found damaged on disk, and is to be stored again. */
 interface Damaged {
   readonly place: Place;
   /** Whether the state has it. */
   readonly isFolded: boolean;
-  /** In which set the index counted it until then; null: it did not. */
+  /** The set in which the index counted it until then; null: the index did not count it. */
   readonly counted: DigestSet | null;
-  /** Whether what is left of it is removed, and the state is being folded anew without it. */
+  /** Whether its remains are removed, and the state is being folded again without it. */
   readonly isGone: boolean;
 }
 
 export class Archive {
-  /** Of what is on disk. */
+  /** The index of the entries on disk. */
   index: DigestIndex;
   /** The snapshots of these entries; null: none are made. */
   readonly making: SnapshotMaking | null;
@@ -66,7 +66,10 @@ export class Archive {
     this.prunedTo = mark === null ? -1 : Number(mark.toString());
   }
 
-  /** From now on nothing dated at or before a time is kept, or taken anew. What there was stays counted in the index. */
+  /**
+   * Drops everything dated at or before a time, which is not taken again either. The index goes on counting what was
+   * there.
+   */
   prune(until: number): void {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
@@ -77,11 +80,12 @@ export class Archive {
   }
 
   /**
-   * From now on nothing dated at or before a time is kept, whatever was kept before: a member's snapshot stands for it.
-   * Nothing must be on its way to the disk.
-   * @param marks  say which; on disk together with the date, before anybody is told
-   * @param letGo  places of later entries that are not kept either: removed in the same step, and may come anew
-   * @returns an index to be filled, and put in place of the other
+   * Drops everything dated at or before a time, because a member's snapshot replaces it. Nothing must be on its way
+   * to the disk.
+   * @param marks  of that snapshot; on disk together with the date, before anything is announced
+   * @param letGo  places of later entries that are dropped as well: removed in the same step, and may be received
+   * again
+   * @returns an index to be filled, and to replace the other one
    */
   async adopt(cutAt: number, marks: readonly Mark[], letGo: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
@@ -124,7 +128,7 @@ export class Archive {
       : this.#parts.storage.get(writePlace(place)) !== null;
   }
 
-  /** Those of some entries that it does not hold, each once, in their order. */
+  /** Returns those of some entries that it does not hold, each once, in their order. */
   fresh(entries: readonly Entry[]): Entry[] {
     const fresh = new Map<ByteString, Entry>();
     for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
@@ -136,7 +140,7 @@ export class Archive {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }
 
-  /** Whether the state has an entry that is to be kept anew. */
+  /** Whether the state has an entry that is to be stored again. */
   isFolded(id: ByteString): boolean {
     return this.#damaged.get(id)?.isFolded === true;
   }
@@ -186,7 +190,7 @@ export class Archive {
   #synced(entries: readonly FlushedEntry[], from: ByteString | null): void {
     for (const entry of entries) {
       this.#unflushed.delete(entry.id);
-      // A refold may have found it damaged already: then it is to be given anew.
+      // A refold may have found it damaged already: then it has to be received again.
       if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
     }
     this.making?.grown(entries.length);
@@ -208,7 +212,7 @@ export class Archive {
     this.#recent.add(placeOf(entry));
   }
 
-  /** At the start: entries on disk that are dated after a time. */
+  /** Returns the entries on disk that are dated after a time; called at the start. */
   findAfter(until: number): Entry[] {
     const { storage, hash } = this.#parts;
     const found: Entry[] = [];
@@ -227,9 +231,9 @@ export class Archive {
   }
 
   /**
-   * An entry on disk cannot be read: whoever gives it anew is welcome, and it takes the damaged one's place.
-   * What is pruned is in a snapshot, and nobody asks for it any more.
-   * @param isFolded  whether the state has it, and the index counts it if it is on disk for sure
+   * Notes that an entry on disk cannot be read; an undamaged copy from any member replaces it. Pruned entries are in
+   * a snapshot, and are not requested any more.
+   * @param isFolded  whether the state has it; then the index counts it if it is on disk for sure
    */
   damaged(place: Place, isFolded: boolean): void {
     if (place.at <= this.prunedTo || this.#damaged.has(place.id)) return;
@@ -239,10 +243,10 @@ export class Archive {
   }
 
   /**
-   * From now on the state is another one, folded from what could be read.
-   * @param gaps   ids of what could not
-   * @param until  what is dated later was not looked at
-   * @returns whether it lacks some that the one before had
+   * Notes that the state is another one from now on, folded from what could be read.
+   * @param gaps   ids of entries that could not be read
+   * @param until  entries dated later were not read
+   * @returns whether the new state misses some that the previous one had
    */
   refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
     let lacksMore = false;
@@ -255,7 +259,7 @@ export class Archive {
     return lacksMore;
   }
 
-  /** Places of damaged ones that nobody has given anew, as far as they are dated up to a time; the first of them first. */
+  /** Returns the places of damaged entries dated up to a time that no member has sent again, in their order. */
   damagedUpTo(date: number): Place[] {
     const places = [...this.#damaged.values()].flatMap(({ place }) => (place.at <= date ? place : []));
     return places.sort(comparePlaces);
@@ -270,9 +274,9 @@ export class Archive {
   }
 
   /**
-   * Removes what is left of damaged entries, for good.
-   * @param mark  written with that, or not at all
-   * @returns when it is as safe as --fsync says; until `forgetDamaged` they are asked for all the same
+   * Removes the remains of damaged entries permanently.
+   * @param mark  written in the same step; null: none
+   * @returns when it is as safe as --fsync says; until `forgetDamaged` they are still requested
    */
   removeDamaged(places: readonly Place[], mark: Mark | null): Promise<void> {
     const { storage } = this.#parts;
@@ -281,14 +285,14 @@ export class Archive {
   }
 
   /**
-   * What was removed of damaged entries is asked for no more; whoever gives one nevertheless is welcome.
-   * @returns whether the state has some of them, and is to be folded anew at once
+   * Stops requesting entries whose remains were removed; a member may still send one.
+   * @returns whether the state has some of them, and is to be folded again immediately
    */
   forgetDamaged(places: readonly Place[]): boolean {
     let isFolded = false;
     for (const place of places) {
       const damaged = this.#damaged.get(place.id);
-      // It has been given anew meanwhile.
+      // It has been received again meanwhile.
       if (damaged === undefined) continue;
       this.#recent.remove(place);
       isFolded ||= damaged.isFolded;
@@ -326,7 +330,7 @@ export class Archive {
   }
 }
 
-/** What is left of an entry while it is on its way to the disk. */
+/** Returns the part of an entry that stays in memory while the entry is on its way to the disk. */
 export function flushedEntry(entry: Entry): FlushedEntry {
   const { at, seq } = entry.envelope;
   return { at, seq, id: entry.id, ring: isRingEntry(entry.envelope) ? entry : null };

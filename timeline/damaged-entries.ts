@@ -1,7 +1,8 @@
 /**
- * Entries that were found damaged here, and that nobody gives anew. The others go on without them, so what is left of them is removed:
- * no snapshot could be made of it, and a start would find it again. Where the state has them it is folded anew without. Each is told.
- * Nothing is removed that nobody could restore: what only a later version can read, and that of which no copy could be kept.
+ * Entries that were found damaged here, and of which no member has a copy. The other members go on without them, so
+ * their remains are removed: no snapshot could be made with them, and a start would find them again. If the state has
+ * them, it is folded again without. Each one is logged. Two kinds are never removed, because they could not be
+ * restored: those that a later version can read, and those of which no copy could be written.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps } from "../protocol/steps.js";
@@ -14,14 +15,17 @@ import type { Folding } from "./folding.js";
 import type { LateMerges } from "./late-merges.js";
 import type { Keeping, TimelineParts } from "./timeline-owner.js";
 
-/** What becomes of what is left of one: it stays, as this version alone cannot read it, or as there is no copy; or it goes. */
+/**
+ * The outcome for an entry's remains: they stay, because this version alone cannot read them, or because there is no
+ * copy; or they go.
+ */
 type Fate = { readonly stays: "whole" | "uncopied" } | { readonly stays: null; readonly copy: string | null };
 
 export class DamagedEntries {
   readonly #parts: TimelineParts;
   readonly #folding: Folding;
   readonly #late: LateMerges;
-  /** Ids of those that were told to stay on the disk, and why. */
+  /** Ids of entries that were logged as staying on the disk, and the reasons. */
   #staying: ReadonlyMap<ByteString, "whole" | "uncopied"> = new Map();
   #isLettingGo = false;
   readonly #later: LaterSteps;
@@ -33,7 +37,7 @@ export class DamagedEntries {
     this.#late = late;
   }
 
-  /** What is under way is left as it is: the next start finds again what was not removed. */
+  /** Stops without finishing work under way: the next start finds again what was not removed. */
   stop(): void {
     this.#later.stop();
   }
@@ -44,8 +48,8 @@ export class DamagedEntries {
   }
 
   /**
-   * Nobody has them: what is left of them goes, as far as it may, and the effect of them all. Where it is not time for that it is
-   * to be asked for again.
+   * Removes the entries that no member has, as far as they may be removed, and their effect. If it is too early for
+   * that, the caller has to call again.
    */
   letGo(): void {
     const places = this.#due();
@@ -58,7 +62,10 @@ export class DamagedEntries {
       .finally(() => void (this.#isLettingGo = false));
   }
 
-  /** Those whose time it is. What waits in memory would be folded later, though the disk has it no more. */
+  /**
+   * Returns the damaged entries that can be removed now. An entry that waits in memory would be folded later,
+   * although the disk no longer has it.
+   */
   #due(): readonly Place[] {
     const { archive, waiting, isServing } = this.#folding;
     const places = archive.damagedUpTo(this.#parts.clock());
@@ -71,7 +78,7 @@ export class DamagedEntries {
     const fates = await inTurns(this.#look(places, keeping), this.#parts);
     const isKept = await isSynced(keeping);
     if (this.#later.isStopped) return;
-    // Some may have been given anew meanwhile, and are whole; or the state is being folded anew.
+    // Some may have been received again meanwhile, and are complete; or the state is being folded again.
     const due = this.#due().filter(({ id }) => fates.has(id));
     if (due.length === 0) return;
     const staying = new Map<ByteString, "whole" | "uncopied">();
@@ -98,7 +105,7 @@ export class DamagedEntries {
   #fateOf(place: Place, keeping: Keeping | null): Fate {
     const { storage, hash } = this.#parts;
     const stayed = this.#staying.get(place.id);
-    // It has been read, and nobody has written there since.
+    // It has been read, and its bytes have not changed since.
     if (stayed === "whole") return { stays: "whole" };
     const value = storage.get(writePlace(place));
     if (value === null) return { stays: null, copy: null };
@@ -107,7 +114,7 @@ export class DamagedEntries {
     return copy === null && keeping !== null ? { stays: "uncopied" } : { stays: null, copy };
   }
 
-  /** Once, what becomes of one. */
+  /** Logs the outcome of one entry, once. */
   #tell({ at, id }: Place, fate: Fate): void {
     const { log } = this.#parts;
     const { archive } = this.#folding;
@@ -118,7 +125,7 @@ export class DamagedEntries {
     } else if (!this.#staying.has(id)) log.error(facts, fate.stays === "whole" ? UNREADABLE : NO_COPY);
   }
 
-  /** Those that do not stay. */
+  /** Removes those that do not stay. */
   #remove(places: readonly Place[]): void {
     const { archive } = this.#folding;
     const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));

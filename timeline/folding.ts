@@ -63,7 +63,7 @@ export class Folding {
     return this.#fold.end !== null;
   }
 
-  /** Raises the watermark, unless the fold stands still: then what is final must not go on without it. */
+  /** Raises the watermark, unless the fold is still: then no later date may become final. */
   raise(to: number): void {
     if (!this.isStill) this.#watermark.raise(to);
   }
@@ -122,7 +122,7 @@ export class Folding {
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
   }
 
-  /** From now on nothing dated at or before a time is taken first-hand. */
+  /** Moves the watermark to a date, up to which ids need not be in memory any more. */
   #settle(cutAt: number): void {
     this.raise(cutAt);
     this.archive.forget(cutAt);

@@ -1,7 +1,7 @@
 /**
- * A snapshot that one member hands to another, which lacks what no member keeps any more. Taking it over is a start anew: from
- * that snapshot, and from what is here of later dates. Who may be believed for it is decided elsewhere: here it has to be
- * the very bytes that were decided on, and its key ring has to follow from signatures.
+ * A snapshot that one member sends to another, which misses entries that no member stores any more. The receiver
+ * starts again from that snapshot, and from its own entries of later dates. Which snapshot may be trusted is decided
+ * elsewhere: here it must be the very bytes that were decided on, and its key ring must follow from signatures.
  * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -21,26 +21,26 @@ import type { TimelineParts } from "./timeline-owner.js";
 /** Milliseconds for which nothing is forgotten after a member asked for that. */
 const HOLD_MS = 5000;
 
-/** What a member may be given. */
+/** A snapshot that can be sent to a member. */
 export interface GivableSnapshot {
   /** Everything dated up to it is in it; milliseconds since 1970. */
   readonly cutAt: number;
   readonly bytes: number;
-  /** Whoever begins the iterator runs it to its end or returns it. */
+  /** The caller that begins the iterator runs it to its end or returns it. */
   readonly chunks: Iterable<Buffer>;
 }
 
-/** Whom a daemon tells that takes a snapshot over. */
+/** Receives the events of taking a snapshot over. */
 export interface AdoptionOwner {
   /** Asked when all has come and been checked, right before it begins. */
   isWanted(): boolean;
-  /** What was here is kept aside, under this name; null: there is no disk to keep it on. */
+  /** The previous entries are stored aside, under this name; null: there is no disk to store them on. */
   aside(name: string | null): void;
-  /** What is lost with that; told before it is, and also if it is nothing. */
+  /** Reports what is lost with that, also if it is nothing; called before it is lost. */
   strays(strays: FoundStrays): void;
-  /** The timeline has begun anew. */
+  /** The timeline has started again. */
   adopted(): void;
-  /** Behind `strays` the timeline has failed as well; before, nothing has changed. */
+  /** Before `strays` nothing has changed; after it the timeline has failed as well. */
   failed(problem: Error): void;
 }
 
@@ -52,7 +52,10 @@ interface Coming {
 }
 
 export class Handover {
-  /** How often a member's snapshot has taken the place of what was here: what was said before need not be true any more. */
+  /**
+   * The number of times that a member's snapshot has replaced the entries here. Earlier reports may no longer be true
+   * then.
+   */
   adoptions = 0;
   readonly #parts: TimelineParts;
   readonly #folding: Folding;
@@ -70,12 +73,15 @@ export class Handover {
     this.#failure = failure;
   }
 
-  /** What is under way is left as it is: the next start has what it had before, or what it takes over. */
+  /** Stops without finishing work under way: the next start has what it had before, or the snapshot. */
   stop(): void {
     this.#later.stop();
   }
 
-  /** The snapshot of a date, for a member that lacks forgotten entries; null: none of that date holds. */
+  /**
+   * Returns the snapshot of a date, for a member that misses forgotten entries; null: there is no valid one of that
+   * date.
+   */
   givable(cutAt: number): GivableSnapshot | null {
     const cut = this.cuts.find(({ at }) => at === cutAt);
     const chunks = cut === undefined ? null : (this.#folding.archive.making?.snapshots.read(cutAt) ?? null);
@@ -88,14 +94,15 @@ export class Handover {
   }
 
   /**
-   * A member could not be given what it lacks: the next snapshot is made as soon as there is a date for it.
+   * Notes that a member misses entries that could not be sent: the next snapshot is made as soon as there is a date
+   * for it.
    * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
    */
   want(after: number): void {
     this.#folding.archive.making?.want(after);
   }
 
-  /** Whether something dated so early was found damaged here that nobody has given anew. */
+  /** Whether an entry up to this date was found damaged here and not received again. */
   hasLost(date: number): boolean {
     return this.#folding.archive.lastDamagedUpTo(date) !== null;
   }
@@ -105,12 +112,12 @@ export class Handover {
     this.#folding.archive.making?.certify(date);
   }
 
-  /** What members, this one included, have signed of snapshots, as it was kept; null: nothing. */
+  /** The votes on snapshots that members, this one included, have signed, as they were stored; null: none. */
   get votes(): Buffer | null {
     return this.#parts.storage.mark("votes");
   }
 
-  /** @param kept  called when they are on the disk; never, if it fails, which is told elsewhere */
+  /** @param kept  called when they are on the disk; never if that fails, which is reported elsewhere */
   keepVotes(votes: Buffer, kept: () => void): void {
     this.#parts.storage.put([], [["votes", votes]]);
     this.#parts.storage.synced().then(kept, () => {});
@@ -121,12 +128,12 @@ export class Handover {
     this.#holdsUntil = this.#parts.uptime() + HOLD_MS;
   }
 
-  /** What is dated at or after this is not forgotten while there is room; milliseconds since 1970. */
+  /** The date from which entries are retained while there is room; milliseconds since 1970. */
   get keepsFrom(): number {
     return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
   }
 
-  /** Members may lack what is dated from then on, or have more of it. */
+  /** Notes the date from which members may miss entries, or have more of them. */
   keepFrom(date: number): void {
     this.#keepsFrom = date;
   }
@@ -150,7 +157,7 @@ export class Handover {
     );
   }
 
-  /** What cannot be read or kept changes nothing; what fails behind that fails the timeline. */
+  /** Rejects without a change if the snapshot cannot be read or stored; a later problem fails the timeline. */
   async #adopt(coming: Coming): Promise<void> {
     const { staged, owner } = coming;
     const folding = this.#folding;
@@ -179,7 +186,7 @@ export class Handover {
     }
   }
 
-  /** Before anything is changed: an operator may want it back. */
+  /** Copies the previous entries before anything is changed: an operator may want them back. */
   async #keepAside({ staged, owner }: Coming): Promise<void> {
     const { storage, openAside, soon } = this.#parts;
     if (storage.last() === null && this.#making.base === null) return;
@@ -202,7 +209,7 @@ export class Handover {
     await this.#folding.open(index);
   }
 
-  /** Until nothing moves any more. */
+  /** Waits until no refold runs and everything is on the disk. */
   async #rest(): Promise<void> {
     const { soon, storage } = this.#parts;
     while (this.#folding.refolding.isRunning && this.#failure.reason === null) {

@@ -1,4 +1,7 @@
-/** Where the tail should end, and up to which date entries are folded: by the clock, as far as it is believed. */
+/**
+ * The date at which the tail ends, and the date up to which entries are folded: by the clock, as far as it is
+ * trusted.
+ */
 import type { TimelineParts } from "./timeline-owner.js";
 import { DUE_AHEAD_MS } from "./waiting.js";
 import type { Watermark } from "./watermark.js";
@@ -12,12 +15,15 @@ export class Horizon {
     this.#watermark = watermark;
   }
 
-  /** Where the tail should end by now. Not by the clock alone: a wrong one must not end what others still change. */
+  /**
+   * Returns the date at which the tail should end by now. The newest entry counts as well: a wrong clock must not end
+   * what other members still change.
+   */
   of(newest: number): number {
     return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);
   }
 
-  /** Where it would end if there were an entry of now, as far as nothing earlier is taken first-hand any more. */
+  /** The date at which the tail would end if there were an entry of now, but not after the published watermark. */
   get finalTo(): number {
     const watermark = this.#watermark;
     return Math.min(Math.floor(watermark.now() - this.#parts.limits.tailMs), watermark.published);

@@ -1,7 +1,7 @@
 /**
  * Merges late entries of members into the fold that serves: in their order, for some milliseconds a turn of the event
- * loop, so that nobody waits long however many come at once. What belongs below the tail, or affects too much, at once or
- * all together, makes a refold.
+ * loop, so that no client waits long, however many arrive together. Entries that belong below the tail, or affect too
+ * much, alone or together, cause a refold.
  */
 import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
 import type { Entry } from "./entries/entry.js";
@@ -12,7 +12,10 @@ import type { RefoldingPlan } from "./refolding.js";
 import { appliedOf } from "./standstill.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** Nor more than this for all that waits, merge by merge: a refold is cheaper then, and its turns are short. */
+/**
+ * Units that all waiting entries may cause to be done again, merge by merge: beyond them a refold is cheaper, and its
+ * turns are short.
+ */
 const REDO_ALL_MOST = 4 * REDO_MOST;
 /** Units of the tail that are got ready in one turn at most: some 2 ms; and between two looks at the clock. */
 export const UNITS_A_TURN = 512;
@@ -40,7 +43,7 @@ export class LateMerges {
   /** Merges some of what waits, if it is time, and the rest in later turns. */
   run(): void {
     this.#folding.waiting.look(this.#parts.uptime());
-    // That turn comes, and two in one would hold others up twice as long.
+    // The scheduled turn comes, and two in one would delay clients twice as long.
     if (!this.#isScheduled) this.#turn();
   }
 
@@ -96,7 +99,7 @@ export class LateMerges {
     else if (took > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_LEAST, this.#commands >> 1);
   }
 
-  /** Of all that is late. */
+  /** Folds again for all late entries, unless more of them are expected. */
   #refold(): void {
     const { uptime, clock } = this.#parts;
     if (this.#folding.waiting.putsOffRefold(uptime(), clock())) return;
@@ -123,7 +126,7 @@ export class LateMerges {
     refolding.start(plan, done, this.#failure.report);
   }
 
-  /** @returns how the refold goes, and the late entries with those that are due by now */
+  /** Plans a refold. @returns the plan, and the late entries with those whose date has come */
   #planRefold(late: readonly Entry[]): {
     readonly plan: RefoldingPlan;
     readonly entries: readonly Entry[];
@@ -132,7 +135,7 @@ export class LateMerges {
     const { horizon, waiting, newest } = this.#folding;
     // Never below the old end of the tail: which ids are dated there is forgotten.
     const end = Math.max(this.#folding.fold.cutAt, horizon.of(newest.at));
-    // The new fold must have what the present one has, wherever the clock stands now.
+    // The new fold must have what the present one has, whatever the clock says now.
     const until = late.reduce(
       (latest, { envelope: { at } }) => Math.max(latest, at),
       Math.max(end, horizon.dueUntil, newest.at),

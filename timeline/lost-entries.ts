@@ -1,6 +1,6 @@
 /**
- * What of a daemon's own is lost when a member's snapshot takes its place: found before anything is changed, so that it can be kept
- * as dead letters. Source: docs/consistency.md, "When things go wrong".
+ * The entries of this daemon that are lost when a member's snapshot replaces them: found before anything is changed,
+ * so that they can be stored as dead letters. Source: docs/consistency.md, "When things go wrong".
  */
 import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
@@ -14,7 +14,7 @@ import { readEntry } from "./entries/stored-value.js";
 import type { TimelineParts } from "./timeline-owner.js";
 import { findUnverifiable } from "./unverifiable.js";
 
-/** Entries that are told one by one. */
+/** Entries that are reported one by one, at most. */
 const TOLD_MOST = 200;
 /** Entries that are looked for to be kept: some 50 MB of places. */
 const LETTERS_MOST = 250_000;
@@ -23,19 +23,19 @@ const LETTERS_A_STEP = 64;
 
 /** Entries of this daemon that are gone once it has taken a snapshot over. */
 export interface LostEntries {
-  /** With those that are forgotten here as well, so that nobody can say which they are. */
+  /** Their number, including those that were removed here as well and so cannot be named. */
   readonly count: number;
   /** The first of them, as far as they can be read. */
   readonly entries: readonly Entry[];
 }
 
-/** Those that it is not made of, though its date is later. */
+/** Entries that the snapshot does not contain, though its date is later. */
 export interface FoundStrays extends LostEntries {
   /** It may be made of them, or not; some that are certain may be among them. */
   readonly possible: LostEntries;
-  /** Later ones, signed with keys that it does not know: strays had added these. */
+  /** Later entries, signed with keys that the snapshot does not know: orphaned entries had added these. */
   readonly unverifiable: LostEntries;
-  /** What of all these is kept as dead letters; null: there is no disk to keep them on. */
+  /** The dead letters that are made of all these; null: there is no disk to store them on. */
   readonly letters: KeptLetters | null;
 }
 
@@ -49,15 +49,15 @@ export interface Losing {
   readonly strays: FoundStrays;
   /** Places of later entries that cannot stay either. */
   readonly letGo: readonly Buffer[];
-  /** On the disk, undecided; null: there is none to keep them on. */
+  /** The letters on the disk, undecided; null: there is no disk to store them on. */
   readonly letters: LetterWriter | null;
-  /** To be written in the step that lets the entries go. */
+  /** Marks to be written in the step that removes the entries. */
   readonly marks: readonly Mark[];
 }
 
 /**
- * Nothing may be put meanwhile.
- * @throws Error  the letters cannot be kept; none of them is left, and nothing may be let go
+ * Finds and stores what is lost, while nothing is put.
+ * @throws Error  the letters cannot be stored; none of them remains, and no entry may be dropped
  */
 export async function findLosing(
   parts: TimelineParts,

@@ -1,6 +1,6 @@
 /**
- * Looks back: folds what is on disk once more, beside the fold that serves, from a snapshot or from nothing up to a date,
- * in slices. So it knows of each unit what came of it, and the state as it was then. Changes nothing.
+ * Recalls: folds of the entries on disk, made in slices next to the fold that serves, from a snapshot or from nothing
+ * up to a date. A recall knows the outcome of each unit, and the state as it was then. It changes nothing.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps, type TurnClock } from "../protocol/steps.js";
@@ -16,21 +16,21 @@ import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
 /** Each keeps a state of its own in memory, as large as the one that serves. */
 export const RECALLS_MOST = 2;
-/** Milliseconds: a client's longest deadline; afterwards nobody waits for the answer. */
+/** Milliseconds: a client's longest deadline; afterwards no client waits for the answer. */
 export const RECALL_MOST_MS = 20_000;
 
 export interface RecallPlan {
-  /** Everything from this date on is wanted: a snapshot of an earlier one may stand for what came before. */
+  /** The date from which everything is wanted: a snapshot of an earlier date may replace what came before. */
   readonly from: number;
-  /** Later entries are left out. */
+  /** The date after which entries are left out. */
   readonly until: number;
-  /** Told what it begins with; a second time, if a snapshot has proved damaged. */
+  /** Receives the fold that it begins with; called a second time if a snapshot has proved damaged. */
   readonly begun: (fold: Fold) => void;
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
 
 export interface Recalled {
-  /** As of the end. */
+  /** The fold at the end. */
   readonly fold: Fold;
   /** Date of the snapshot that it began with; null: with nothing. */
   readonly snapshot: number | null;
@@ -38,7 +38,7 @@ export interface Recalled {
   readonly damaged: number;
 }
 
-/** Why there is no looking back: a sentence for whoever asked. */
+/** The reason for which a recall failed: a sentence for the user that requested it. */
 export class RecallFailure extends Error {
   override readonly name = "RecallFailure";
 }
@@ -46,7 +46,7 @@ export class RecallFailure extends Error {
 /** One command of an entry, or with `multi` or `if` all of them. */
 export interface RecalledUnit {
   readonly entry: Entry;
-  /** In its entry. */
+  /** The index in its entry. */
   readonly index: number;
   readonly commands: readonly (readonly ByteString[])[];
   readonly answer: UnitAnswer;
@@ -68,7 +68,7 @@ export class Recalls {
   readonly #snapshots: SnapshotSource | null;
   readonly #beginning: Beginning;
   readonly #clock: TurnClock;
-  /** What rejects each recall that runs. */
+  /** The function that rejects, for each recall that runs. */
   readonly #running = new Set<(problem: RecallFailure) => void>();
 
   /** @param snapshots  null: there are none */

@@ -1,6 +1,6 @@
 /**
- * Runs a refold beside the fold that serves: waits until the disk has what it needs, goes on in slices, and remembers
- * what comes meanwhile.
+ * Runs a refold while the present fold serves: waits until the disk has what it needs, goes on in slices, and
+ * remembers entries that arrive meanwhile.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { BACKGROUND_TURN_MS, turnOf } from "../protocol/steps.js";
@@ -21,7 +21,7 @@ const PROGRESS_EVERY_MS = 5000;
 export interface RefoldingPlan {
   /** Entries dated up to it get no undo records. */
   readonly horizon: number;
-  /** Later ones are left out. */
+  /** The date after which entries are left out. */
   readonly until: number;
   /** Bytes that undo records may take: beyond them the fold is cut later, as far as `cutTo` lets it. */
   readonly tailBytes: number;
@@ -41,7 +41,7 @@ export class Refolding {
   /** Their commands, and the least of their dates. */
   #missedCommands = 0;
   #missedFrom = Number.POSITIVE_INFINITY;
-  /** Those of the missed ones that belong below the new fold's tail. */
+  /** The missed entries that belong below the new fold's tail. */
   #below: Entry[] = [];
   /** Damaged ones that it came across. */
   #gaps = new Set<ByteString>();
@@ -87,7 +87,7 @@ export class Refolding {
     return gaps;
   }
 
-  /** What came while it ran, and the new fold could not take; called once it is done. */
+  /** Returns the entries that came while it ran and that the new fold could not take; called once it is done. */
   takeBelow(): Entry[] {
     this.#arrived = new Set();
     return this.#below.splice(0);
@@ -158,7 +158,7 @@ export class Refolding {
     step();
   }
 
-  /** What came meanwhile and is to be merged must find its place. */
+  /** Returns the latest date to cut at, so that entries which came meanwhile can still be merged. */
   #cutTo({ cutTo }: RefoldingPlan): number {
     return Math.min(cutTo?.() ?? Number.POSITIVE_INFINITY, this.#missedFrom - 1);
   }

@@ -1,16 +1,16 @@
 /**
- * What the timeline forgets for good: entries below a snapshot that are older than --retain, or for which a timeline in
- * memory has no room. A member that was away for longer cannot be healed by this daemon any more.
+ * Removes entries permanently: those before a snapshot that are older than --retain, or for which a timeline in
+ * memory has no room. This daemon can no longer help a member that was away for longer.
  */
 import type { Archive } from "./archive.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /** Entries removed in one tick. */
 const ENTRIES_A_TICK = 5000;
-/** What members may need stays, up to so many times the bytes that are allowed otherwise. */
+/** Entries that members may need are retained up to this multiple of the bytes that are allowed otherwise. */
 const HELPING_FACTOR = 2;
 
-/** How things are. */
+/** The state on which a tick decides. */
 export interface RetentionTick {
   /** Everything dated up to it is in its place. */
   readonly cutAt: number;
@@ -21,7 +21,7 @@ export interface RetentionTick {
   readonly bytes: number;
   /** Members may need what is dated from then on; milliseconds since 1970. */
   readonly keepsFrom: number;
-  /** Whether there are no members, who would have to find a snapshot the same before what is below it goes. */
+  /** Whether there are no other members: their votes on a snapshot are required before older entries go. */
   readonly isAlone: boolean;
 }
 
@@ -36,7 +36,7 @@ export class Retention {
     this.#archive = archive;
   }
 
-  /** What is pruned now was pruned by nobody here: it is to be removed. */
+  /** Notes that a member's snapshot has pruned entries, which remain to be removed. */
   adopted(): void {
     this.#isRemoving = true;
   }

@@ -12,7 +12,7 @@ import { firstPlace, type Place } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
 import type { Folding } from "./folding.js";
 
-/** What of a state is summed up. */
+/** Selects what of a state is summed up. */
 export interface Look {
   /** Everything dated before it, and nothing else; milliseconds since 1970. */
   readonly at: number;
@@ -21,9 +21,9 @@ export interface Look {
 }
 
 export interface StateSums {
-  /** Of so many shares of all keys it is one, which the salt chooses: 1, 2, 4, … */
+  /** The sums cover 1/shares of all keys, selected by the salt; a power of two. */
   readonly shares: number;
-  /** By bucket, as many as a power of two; what lies in one that is `UNCOMPARED` cannot be told. */
+  /** One sum for each bucket, a power of two of them; `UNCOMPARED` for buckets that are unknown. */
   readonly sums: Uint32Array;
 }
 
@@ -40,7 +40,7 @@ export interface KeyDigest extends NamedKey {
   readonly digest: Digest64 | null;
 }
 
-/** Which keys are looked for: those of some buckets of so many, and of a share. */
+/** Selects keys: those of a share that are in some of the buckets. */
 export interface WantedKeys {
   readonly wanted: ReadonlySet<number>;
   readonly shares: number;
@@ -67,7 +67,10 @@ export class StateDigests {
     this.#folding = folding;
   }
 
-  /** Whether what is here of before a date can be told exactly now: all is folded, and all since can be told from it. */
+  /**
+   * Whether the state before a date is known exactly now: everything is folded, and all later changes can be
+   * recognized.
+   */
   isExact(at: number): boolean {
     const { fold, archive, waiting, isServing } = this.#folding;
     const { cutAt, end } = fold;
@@ -89,7 +92,7 @@ export class StateDigests {
         const bucket = bucketOf(hash, buckets);
         sums[bucket] = (sums[bucket] as number) + digestOfEntry(db, entry, salt).low;
       });
-    // One that happens to sum up to what says that it cannot be told.
+    // A sum may happen to equal the number that means unknown.
     for (const [bucket, sum] of sums.entries()) if (sum === UNCOMPARED) sums[bucket] = 0;
     yield* this.#leaveOutChanged({ at, salt }, sums);
     return { shares, sums };
@@ -120,7 +123,9 @@ export class StateDigests {
     return found;
   }
 
-  /** What some keys hold as of a date, those left out that have been changed since; null: it is not known now. */
+  /**
+   * Returns what some keys hold as of a date, without those that have been changed since; null: it is not known now.
+   */
   digests({ at, salt }: Look, keys: readonly NamedKey[]): KeyDigest[] | null {
     if (!this.isExact(at)) return null;
     const { database } = this.#folding.fold;
@@ -132,7 +137,7 @@ export class StateDigests {
           .map(({ db, key }) => ({ db, key, digest: digestIn(database, { db, key }, { at, salt }) }));
   }
 
-  /** Which of some keys have been changed by what is dated at or after a time; null: it may be any. */
+  /** Returns those of some keys that entries dated at or after a time have changed; null: it may be any. */
   #changedSince(at: number, keys: readonly NamedKey[]): ReadonlySet<string> | null {
     const names = new Set(keys.map(nameOf));
     const changed = new Set<string>();
@@ -160,10 +165,10 @@ function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: Look)
 /** Whether a unit of that date no longer sees it: then when it is dropped is each daemon's own affair. */
 const isGone = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
 
-/** The upper bits: daemons with more buckets have those of others in parts. */
+/** Returns the bucket by the upper bits: a daemon with more buckets divides each of another's. */
 const bucketOf = (hash: number, buckets: number): number => Math.floor((hash / 2 ** 32) * buckets);
 
-/** By the lower bits. */
+/** Whether a key is in the share, by the lower bits. */
 const isOfShare = (hash: number, shares: number, salt: number): boolean => hash % shares === salt % shares;
 
 function powerOfTwo(least: number, from: number, to: number): number {

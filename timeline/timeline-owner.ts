@@ -11,15 +11,15 @@ import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-making.js";
 
 export interface TimelineOwner {
-  /** So many entries are on disk now. @param from  the member who gave them; null: first-hand */
+  /** Called when entries are on disk. @param from  the member that sent them; null: first-hand */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
-  /** So many entries of members are part of the state now. @param answered  those of them whose answers are known */
+  /** Called when entries of members are part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
   /** The disk has failed: nothing is taken any more. */
   failed(detail: string): void;
 }
 
-/** Copies damaged entries that are let go of together, so that an operator can read them with a later version. */
+/** Copies damaged entries that are removed together, so that an operator can read them with a later version. */
 export interface Keeping {
   /** @returns where; null: there is no room for it */
   readonly keep: (place: Place, value: Buffer) => string | null;
@@ -61,15 +61,17 @@ export interface TimelineParts {
   readonly snapshots: SnapshotParts | null;
   /** Why an entry of the key ring in another daemon's snapshot is not to be taken. */
   readonly refusesRing: RefuseRingEntry;
-  /** Where what a member's snapshot takes the place of is kept; null: there is no disk to keep it on. */
+  /** Opens a folder for what a member's snapshot replaces; null: there is no disk. */
   readonly openAside: OpenAside | null;
-  /** Where entries are kept that go with that, and that the snapshot may not be made of; null: there is no disk to keep them on. */
+  /** Opens a store for entries that are lost with that, perhaps; null: there is no disk. */
   readonly openLetters: OpenLetters | null;
-  /** Where what is left of a damaged entry that nobody has is kept; null: there is no disk to keep it on. */
+  /** Opens a store for the remains of damaged entries that no member has; null: there is no disk. */
   readonly keepDamaged: BeginKeeping | null;
-  /** Whether there is nobody to compare the clock with. */
+  /** Whether there is no member to compare the clock with. */
   readonly isAlone: () => boolean;
-  /** Whether the watermark is not known yet: a daemon that began with nothing has not heard from its members. */
+  /**
+   * Whether the watermark is not known yet: a daemon that began with nothing has not received its members' reports.
+   */
   readonly isJoining: () => boolean;
   readonly log: TimelineLog;
   readonly owner: TimelineOwner;

@@ -47,7 +47,7 @@ export class Timeline {
   readonly #late: LateMerges;
   readonly waiting: Waiting;
   readonly forgotten: Forgotten;
-  /** For members that lack forgotten entries. */
+  /** Snapshots for members that miss forgotten entries. */
   readonly handover: Handover;
   readonly damagedEntries: DamagedEntries;
   readonly digests: StateDigests;
@@ -97,7 +97,7 @@ export class Timeline {
     return this.#fold.ring;
   }
 
-  /** What is on disk, for comparison with members. */
+  /** The index of what is on disk, for comparison with members. */
   get index(): DigestIndex {
     return this.#archive.index;
   }
@@ -116,7 +116,7 @@ export class Timeline {
     return this.#watermark.value;
   }
 
-  /** As much of it as is on disk: what others may be told. */
+  /** The part of the watermark that is on disk, which members may be sent. */
   get published(): number {
     return this.#watermark.published;
   }
@@ -195,7 +195,10 @@ export class Timeline {
   /** The bytes of an entry that is on disk; null: none, a damaged one, which members will give again, or not yet open. */
   read = (place: Place): SignedBytes | null => (this.#folding.isOpen ? this.#archive.read(place) : null);
 
-  /** What time brings: entries that come due, merges, the end of the tail, the watermark. */
+  /**
+   * Does what time requires: folds entries whose date has come, merges late ones, ends the tail, raises the
+   * watermark.
+   */
   tick(): void {
     if (!this.#folding.isOpen || this.failure !== null) return;
     this.waiting.addLate(this.waiting.takeDue(this.#horizon.dueUntil));

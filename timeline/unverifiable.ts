@@ -1,6 +1,7 @@
 /**
- * Entries that no daemon could take from this one any more: a member's snapshot stands for what named their signers' keys,
- * and it does not know them. Found by what members find out as well: what the bytes name, whoever gave them and when.
+ * Entries that no daemon could take from this one any more: a member's snapshot replaces the entries that named their
+ * signers' keys, and does not know these keys. The search uses what members check as well: what the bytes name,
+ * whichever member sent them and when.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
@@ -17,14 +18,14 @@ const ENTRIES_A_STEP = 64;
 /** Places, each kind in order. */
 export interface Unverifiable {
   readonly unknown: readonly Buffer[];
-  /** Nobody can say whose they are; whoever has them gives them anew. */
+  /** Damaged entries, whose signers are unknown; members that have them send them again. */
   readonly damaged: readonly Buffer[];
 }
 
 /** An entry, as far as it matters whose it is. */
 interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
   readonly place: Buffer;
-  /** Those of its units that may name keys; where there can be none, its commands are left out as well. */
+  /** The units that may name keys; if there can be none, `commands` is empty as well. */
   readonly naming: readonly (readonly (readonly ByteString[])[])[];
 }
 
@@ -65,7 +66,7 @@ export function* findUnverifiable(
     }
     yield;
   }
-  // A key may be named by what stands behind what it signed, or by what was signed with one that is.
+  // A key may be named by an entry that follows what the key signed, or by one that was signed with such a key.
   for (let before = -1; before !== unknown.length; yield) {
     before = unknown.length;
     unknown = unknown.filter((signed) => !isKnown(signed));

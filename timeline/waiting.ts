@@ -8,17 +8,25 @@ import { compareEntries, type Entry, type Place } from "./entries/entry.js";
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date. */
 export const DUE_AHEAD_MS = 5000;
 
-/** After a merge that had to do units again, the next starts no sooner than so many times its duration later. */
+/** After a merge that had to do units again, the next starts no sooner than this multiple of its duration later. */
 const REST_FACTOR = 4;
-/** At most, in milliseconds: a merge seems long when the process was frozen meanwhile, and all have to be level in 30 s. */
+/**
+ * Milliseconds of that pause at most: a merge seems long when the process was frozen meanwhile, and all members have
+ * to be level in 30 s.
+ */
 const REST_MS_MOST = 5000;
-/** So many late ones are part of a stream, perhaps: somebody catches up. A refold takes in all that are there … */
+/** Late entries that are part of a stream, perhaps: a member catches up. A refold takes in all that are there … */
 const STREAM_LEAST = 64;
-/** … so it waits until so many milliseconds have brought no more that were there before; who writes on does not count … */
+/**
+ * … so it waits until this many milliseconds have brought no further entries dated before its request; later dates do
+ * not count …
+ */
 const CALM_MS = 200;
 /** … but no longer than this: all have to be level in 30 s. */
 const STREAM_MS_MOST = 10_000;
-/** What is stored, due, and not folded for longer than so many milliseconds is told of; before, it might as well be on its way. */
+/**
+ * Milliseconds after which an entry that is stored, and whose date has come, counts as delayed if it is not folded.
+ */
 const UNTOLD_MS = 1000;
 
 /** A refold that is put off. */
@@ -39,9 +47,9 @@ export class Waiting {
   #mergesFrom = Number.NEGATIVE_INFINITY;
   /** null: none is. */
   #putOff: PutOff | null = null;
-  /** Those that a refold takes in now. */
+  /** Entries that a refold takes in now. */
   #refolding: readonly Entry[] = [];
-  /** Those that were late when `mark` was called and still are, and whether some of them are taken in by a refold. */
+  /** Entries that were late when `mark` was called and still are, and whether a refold takes in some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
   /** Since when there have been such, as far as `look` has seen; null: there are none. */
@@ -51,12 +59,12 @@ export class Waiting {
     return this.#ahead.size + this.#late.length + this.#refolding.length;
   }
 
-  /** Whether nothing waits that is due. */
+  /** Whether no entry waits whose date has come. */
   get isLevel(): boolean {
     return this.#late.length === 0 && this.#refolding.length === 0;
   }
 
-  /** What waits by now and is due is what `isMarkPast` is about from now on, whatever comes later. */
+  /** Notes the waiting entries whose date has come: `isMarkPast` is about these, whatever comes later. */
   mark(): void {
     this.#marked.clear();
     for (const entry of this.#late) this.#marked.add(entry);
@@ -68,13 +76,13 @@ export class Waiting {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
-  /** Notes since when something that is due waits. @param uptime  milliseconds */
+  /** Notes the time since which an entry waits whose date has come. @param uptime  milliseconds */
   look(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
   }
 
-  /** Whether something that is due has waited for long. */
+  /** Whether an entry whose date has come has waited for long. */
   isBehind(uptime: () => number): boolean {
     return this.#since !== null && uptime() - this.#since > UNTOLD_MS;
   }
@@ -139,7 +147,9 @@ export class Waiting {
     return this.#late[0] ?? null;
   }
 
-  /** The first late ones, in their order, of so many commands at most, but one at least. They stay. */
+  /**
+   * Returns the first late ones, in their order, with at most this many commands, but one entry at least. They stay.
+   */
   late(mostCommands: number): Entry[] {
     let commands = 0;
     const beyond = this.#late.findIndex(({ envelope }, i) => {

@@ -1,6 +1,6 @@
 /**
- * The low watermark: nothing dated at or before it is taken first-hand. It holds at once, and is told to others only
- * when the disk has it. Source: docs/decisions/0039-what-member-lists-allow.md.
+ * The low watermark: nothing dated at or before it is taken first-hand. It is valid immediately, and is sent to other
+ * members only when the disk has it. Source: docs/decisions/0039-what-member-lists-allow.md.
  */
 import { SteadyClock } from "./entries/steady-clock.js";
 import type { Failure } from "./failure.js";
@@ -13,7 +13,7 @@ const PUBLISH_EVERY_MS = 2000;
 export class Watermark {
   /** Milliseconds since 1970. */
   value: number;
-  /** What others may be told; never above `value`. */
+  /** The value that members may be sent; never above `value`. */
   published: number;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
@@ -29,7 +29,10 @@ export class Watermark {
     this.published = this.value;
   }
 
-  /** Before a restart nothing later was taken first-hand: the one on disk is two rounds old at most. */
+  /**
+   * The date up to which entries may have been taken first-hand before a restart: the value on disk is two rounds old
+   * at most.
+   */
   get takenTo(): number {
     const { past, future } = this.#parts.window;
     return this.value + past + future + 2 * PUBLISH_EVERY_MS;
