@@ -8,9 +8,9 @@ import { comparePlaces, type Entry, type Place, placeOf } from "./entries/entry.
 import { Heap } from "./entries/heap.js";
 
 /** A client whose clock is ahead, at full rate for some seconds, has room. */
-const ENTRIES_MOST = 50_000;
+const ENTRIES_MAX = 50_000;
 /** Bytes of bodies and signatures, at most. */
-const BYTES_MOST = 32 * 1024 * 1024;
+const BYTES_MAX = 32 * 1024 * 1024;
 
 interface Waiting extends Place {
   readonly body: Buffer;
@@ -32,7 +32,7 @@ export class Ahead {
 
   /** @param bytes  of body and signature */
   hasRoom(bytes: number): boolean {
-    return this.#heap.size < ENTRIES_MOST && this.#bytes + bytes <= BYTES_MOST;
+    return this.#heap.size < ENTRIES_MAX && this.#bytes + bytes <= BYTES_MAX;
   }
 
   /** Copies their bytes, which may be views of much more. */

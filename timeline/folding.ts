@@ -17,7 +17,7 @@ import { Waiting } from "./waiting.js";
 import type { Watermark } from "./watermark.js";
 
 /** Units that are done again in one go, at most: some 10 ms. */
-export const REDO_MOST = 5000;
+export const REDO_MAX = 5000;
 
 export class Folding {
   readonly archive: Archive;
@@ -95,7 +95,7 @@ export class Folding {
   /** Merges entries. @returns null: too many units would have to be done again, and nothing has been */
   merge(
     entries: readonly Entry[],
-    folded = this.#fold.mergeWithin(REDO_MOST, entries),
+    folded = this.#fold.mergeWithin(REDO_MAX, entries),
   ): readonly FoldedEntry[] | null {
     if (folded !== null) this.refolding.missed(entries);
     this.#newest = this.#fold.newest ?? this.#newest;

@@ -7,7 +7,7 @@ import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
 import type { Entry } from "./entries/entry.js";
 import type { Failure } from "./failure.js";
 import type { Fold } from "./fold/fold.js";
-import { type Folding, REDO_MOST } from "./folding.js";
+import { type Folding, REDO_MAX } from "./folding.js";
 import type { RefoldingPlan } from "./refolding.js";
 import { appliedOf } from "./standstill.js";
 import type { TimelineParts } from "./timeline-owner.js";
@@ -16,13 +16,13 @@ import type { TimelineParts } from "./timeline-owner.js";
  * Units that all waiting entries may cause to be done again, merge by merge: beyond them a refold is cheaper, and its
  * turns are short.
  */
-const REDO_ALL_MOST = 4 * REDO_MOST;
+const REDO_ALL_MAX = 4 * REDO_MAX;
 /** Units of the tail that are got ready in one turn at most: some 2 ms; and between two looks at the clock. */
 export const UNITS_A_TURN = 512;
 const UNITS_A_LOOK = 128;
 /** Late commands of one merge: the more, the less each of them costs; as many as take about a turn. */
-const COMMANDS_MOST = 512;
-const COMMANDS_LEAST = 16;
+const COMMANDS_MAX = 512;
+const COMMANDS_MIN = 16;
 
 export class LateMerges {
   readonly #parts: TimelineParts;
@@ -30,7 +30,7 @@ export class LateMerges {
   readonly #failure: Failure;
   #isScheduled = false;
   /** Late commands of the next merge. */
-  #commands = COMMANDS_MOST;
+  #commands = COMMANDS_MAX;
   /** Units that the last merge did again for each of its entries, of those that wait; 0: they have just come. */
   #redoneEach = 0;
 
@@ -52,8 +52,7 @@ export class LateMerges {
     const startedAt = this.#parts.uptime();
     const first = isServing ? waiting.firstLate(startedAt) : null;
     if (first === null) return;
-    if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MOST)
-      this.#refold();
+    if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MAX) this.#refold();
     else if (this.#prepares(fold, first, startedAt + BACKGROUND_TURN_MS)) this.#mergeSome(fold);
     else this.#schedule();
   }
@@ -62,7 +61,7 @@ export class LateMerges {
   #prepares(fold: Fold, first: Entry, until: number): boolean {
     const { uptime } = this.#parts;
     for (let units = 0; units < UNITS_A_TURN; units += UNITS_A_LOOK) {
-      if (fold.prepare(first, UNITS_A_LOOK, REDO_MOST)) return true;
+      if (fold.prepare(first, UNITS_A_LOOK, REDO_MAX)) return true;
       if (uptime() >= until) break;
     }
     return false;
@@ -95,8 +94,8 @@ export class LateMerges {
    */
   #pace(took: number, last: { readonly commands: number; readonly redone: number }): void {
     if (2 * took < BACKGROUND_TURN_MS || last.redone >= last.commands)
-      this.#commands = Math.min(COMMANDS_MOST, this.#commands << 1);
-    else if (took > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_LEAST, this.#commands >> 1);
+      this.#commands = Math.min(COMMANDS_MAX, this.#commands << 1);
+    else if (took > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_MIN, this.#commands >> 1);
   }
 
   /** Folds again for all late entries, unless more of them are expected. */

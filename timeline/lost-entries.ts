@@ -15,9 +15,9 @@ import type { TimelineParts } from "./timeline-owner.js";
 import { findUnverifiable } from "./unverifiable.js";
 
 /** Entries that are reported one by one, at most. */
-const TOLD_MOST = 200;
+const REPORTED_MAX = 200;
 /** Entries that are looked for to be kept: some 50 MB of places. */
-const LETTERS_MOST = 250_000;
+const LETTERS_MAX = 250_000;
 /** Letters that are written between two turns. */
 const LETTERS_A_STEP = 64;
 
@@ -66,7 +66,7 @@ export async function findLosing(
   cutAt: number,
 ): Promise<Losing> {
   const { openLetters } = parts;
-  const most = openLetters === null ? TOLD_MOST : LETTERS_MOST;
+  const most = openLetters === null ? REPORTED_MAX : LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, given.ring, cutAt), parts);
   const found = straysOf(archive.index, given.index, { cutAt, prunedTo: archive.prunedTo, most });
   const { count, places, possible } = await inTurns(found, parts);
@@ -122,7 +122,7 @@ function* keepSteps(storage: Storage, letters: LetterWriter, wanted: readonly Wa
 
 /** The first of some entries, as far as they can be read. */
 function readFirst(places: readonly Buffer[], { storage, hash }: TimelineParts): Entry[] {
-  return places.slice(0, TOLD_MOST).flatMap((place) => {
+  return places.slice(0, REPORTED_MAX).flatMap((place) => {
     const value = storage.get(place);
     return (value === null ? null : readEntry(readPlace(place), value, hash)) ?? [];
   });

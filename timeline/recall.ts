@@ -15,9 +15,9 @@ import type { SnapshotSource } from "./snapshots/snapshot-files.js";
 import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
 /** Each keeps a state of its own in memory, as large as the one that serves. */
-export const RECALLS_MOST = 2;
+export const RECALLS_MAX = 2;
 /** Milliseconds: a client's longest deadline; afterwards no client waits for the answer. */
-export const RECALL_MOST_MS = 20_000;
+export const RECALL_MS_MAX = 20_000;
 
 export interface RecallPlan {
   /** The date from which everything is wanted: a snapshot of an earlier date may replace what came before. */
@@ -94,8 +94,8 @@ export class Recalls {
   async run(plan: RecallPlan): Promise<Recalled> {
     const [snapshot] = this.#beginnings(plan.from);
     if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
-    if (this.#running.size >= RECALLS_MOST)
-      throw new RecallFailure(`${RECALLS_MOST} others look back already: try again when they are done`);
+    if (this.#running.size >= RECALLS_MAX)
+      throw new RecallFailure(`${RECALLS_MAX} others look back already: try again when they are done`);
     const running = this.#running;
     return await new Promise<Recalled>((resolve, reject) => {
       running.add(reject);
@@ -119,7 +119,7 @@ export class Recalls {
       throw new RecallFailure(message);
     });
     if (!isWanted()) throw new RecallFailure(STOPPED);
-    const endsAt = this.#clock.uptime() + RECALL_MOST_MS;
+    const endsAt = this.#clock.uptime() + RECALL_MS_MAX;
     const beginnings = this.#beginnings(plan.from);
     for (let attempt = 0; ; attempt++) {
       const snapshot = beginnings[attempt] as number | null;
@@ -144,7 +144,7 @@ export class Recalls {
       const step = steps.next();
       if (step.done === true) return step.value;
       if (this.#clock.uptime() > endsAt)
-        throw new RecallFailure(`after ${RECALL_MOST_MS / 1000} s it had not come to an end: ${SHORTER}`);
+        throw new RecallFailure(`after ${RECALL_MS_MAX / 1000} s it had not come to an end: ${SHORTER}`);
       yield;
     }
   }

@@ -52,8 +52,8 @@ export interface WantedKeys {
 /** Keys of a share at most, roughly: more of them are looked at in turns. */
 const SHARE_KEYS = 2 ** 20;
 const KEYS_A_BUCKET = 8;
-const BUCKETS_LEAST = 16;
-const BUCKETS_MOST = 65_536;
+const BUCKETS_MIN = 16;
+const BUCKETS_MAX = 65_536;
 /** Keys between two looks at the time, and entries of the tail. */
 const KEYS_A_STEP = 32;
 /** A page reads one segment of the table, whose cells take some microseconds. */
@@ -83,7 +83,7 @@ export class StateDigests {
     const { database } = this.#folding.fold;
     const keys = database.keyspaces.reduce((sum, { size }) => sum + size, 0);
     const shares = powerOfTwo(keys / SHARE_KEYS, 1, 2 ** 16);
-    const buckets = powerOfTwo(keys / shares / KEYS_A_BUCKET, BUCKETS_LEAST, BUCKETS_MOST);
+    const buckets = powerOfTwo(keys / shares / KEYS_A_BUCKET, BUCKETS_MIN, BUCKETS_MAX);
     const sums = new Uint32Array(buckets);
     for (const [db, keyspace] of database.keyspaces.entries())
       yield* eachKey(keyspace, (entry) => {

@@ -16,7 +16,7 @@ import { type Entry, type Place, placeOf, type SignedBytes } from "./entries/ent
 import { Failure } from "./failure.js";
 import { admit } from "./fold/admission.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
-import { Folding, REDO_MOST } from "./folding.js";
+import { Folding, REDO_MAX } from "./folding.js";
 import type { Forgotten } from "./forgotten.js";
 import { Handover } from "./handover.js";
 import type { Horizon } from "./horizon.js";
@@ -152,7 +152,7 @@ export class Timeline {
 
   /** Gets ready for an entry that is to be taken, in a short step; a late one may need many. @returns whether it is */
   prepare = (entry: Entry): boolean =>
-    entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MOST);
+    entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MAX);
 
   /** Takes an entry first-hand: checked, kept, folded and answered in one step. Its date has been found right. */
   take(entry: Entry): Taking {
@@ -161,7 +161,7 @@ export class Timeline {
     const place = placeOf(entry);
     if (this.holds(place) || this.#archive.isFolded(place.id)) return { kind: "held" };
     if (place.at <= this.#watermark.value || place.at <= this.#fold.cutAt) return { kind: "too-old" };
-    const admitted = admit(this.#fold, entry, REDO_MOST, this.#parts.limits.unitSteps);
+    const admitted = admit(this.#fold, entry, REDO_MAX, this.#parts.limits.unitSteps);
     const merged = admitted === "too-much" ? admitted : this.#folding.merge([entry], admitted);
     if (merged === null || merged === "too-much") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];

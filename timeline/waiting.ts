@@ -14,16 +14,16 @@ const REST_FACTOR = 4;
  * Milliseconds of that pause at most: a merge seems long when the process was frozen meanwhile, and all members have
  * to be level in 30 s.
  */
-const REST_MS_MOST = 5000;
+const REST_MS_MAX = 5000;
 /** Late entries that are part of a stream, perhaps: a member catches up. A refold takes in all that are there … */
-const STREAM_LEAST = 64;
+const STREAM_MIN = 64;
 /**
  * … so it waits until this many milliseconds have brought no further entries dated before its request; later dates do
  * not count …
  */
 const CALM_MS = 200;
 /** … but no longer than this: all have to be level in 30 s. */
-const STREAM_MS_MOST = 10_000;
+const STREAM_MS_MAX = 10_000;
 /**
  * Milliseconds after which an entry that is stored, and whose date has come, counts as delayed if it is not folded.
  */
@@ -188,7 +188,7 @@ export class Waiting {
 
   /** Notes a merge that had to do units again. */
   merged(startedAt: number, endedAt: number): void {
-    this.#mergesFrom = endedAt + Math.min(REST_FACTOR * (endedAt - startedAt), REST_MS_MOST);
+    this.#mergesFrom = endedAt + Math.min(REST_FACTOR * (endedAt - startedAt), REST_MS_MAX);
   }
 
   /**
@@ -201,7 +201,7 @@ export class Waiting {
     const isFirst = this.#putOff === null;
     this.#putOff ??= { since: uptime, date, came: 0 };
     const isCalm = !isFirst && this.#putOff.came === 0;
-    if (isCalm || uptime - this.#putOff.since >= STREAM_MS_MOST || this.#late.length < STREAM_LEAST) {
+    if (isCalm || uptime - this.#putOff.since >= STREAM_MS_MAX || this.#late.length < STREAM_MIN) {
       this.#putOff = null;
       return false;
     }

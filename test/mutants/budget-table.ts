@@ -60,9 +60,9 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: what is recorded is refused as well",
     file: "timeline/folding.js",
-    find: "merge(entries, folded = this.#fold.mergeWithin(REDO_MOST, entries))",
+    find: "merge(entries, folded = this.#fold.mergeWithin(REDO_MAX, entries))",
     replace:
-      "merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MOST, entries)))",
+      "merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MAX, entries)))",
     test: ADMISSION,
   },
   {

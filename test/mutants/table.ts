@@ -172,8 +172,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the fold reads a local setting",
     file: "timeline/folding.js",
-    find: "folded = this.#fold.mergeWithin(REDO_MOST, entries)",
-    replace: `folded = this.#fold.mergeWithin(REDO_MOST, entries.map((entry) => {
+    find: "folded = this.#fold.mergeWithin(REDO_MAX, entries)",
+    replace: `folded = this.#fold.mergeWithin(REDO_MAX, entries.map((entry) => {
         const most = this.#parts.limits.tailBytes < 1e6 ? 3 : 4096;
         return { ...entry, envelope: { ...entry.envelope, commands: entry.envelope.commands.slice(0, most) } };
     }))`,

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Fold } from "../../timeline/fold/fold.js";
-import { RECALL_MOST_MS, RecallFailure, Recalls } from "../../timeline/recall.js";
+import { RECALL_MS_MAX, RecallFailure, Recalls } from "../../timeline/recall.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import { AT, MemorySnapshots, PastScene } from "../cluster/history/past-scene.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -121,7 +121,7 @@ test("one that takes too long is given up, and leaves its place", async () => {
   const { scene } = filled([]);
   let now = 0;
   const uptime = () => {
-    now += RECALL_MOST_MS / 4;
+    now += RECALL_MS_MAX / 4;
     return now;
   };
   const recalls = new Recalls(scene.storage, null, scene.recallParts, { ...scene.recallParts, uptime });

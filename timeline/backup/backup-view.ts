@@ -21,7 +21,7 @@ export class DamagedBackup extends Error {
 }
 
 /** Damages that are reported, at most. */
-const DAMAGES_MOST = 100;
+const DAMAGES_MAX = 100;
 
 interface EntriesFrame {
   readonly first: Buffer;
@@ -51,7 +51,7 @@ export class BackupView {
     let end: BackupEnd | null = null;
     for (const found of this.#reader.frames()) {
       if (isDamage(found)) {
-        if (damages.length < DAMAGES_MOST) damages.push(found);
+        if (damages.length < DAMAGES_MAX) damages.push(found);
       } else if (end !== null) {
         damages.push({ from: found.offset, to: this.bytes, problem: "they stand behind the end" });
         break;

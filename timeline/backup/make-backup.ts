@@ -41,9 +41,9 @@ export class NoBackup extends Error {
 /** A frame of entries is closed when it is as long. */
 const FRAME_BYTES = 256 * 1024;
 /** Looks for what came meanwhile. Each takes as long as reading the places. */
-const LOOKS_MOST = 20;
+const LOOKS_MAX = 20;
 /** Entries of that kind: they are in memory when the backup is read. */
-const LATE_MOST = 1_000_000;
+const LATE_MAX = 1_000_000;
 const PROGRESS_EVERY = 1000;
 
 /**
@@ -57,7 +57,7 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
   const copied = copyEntries(parts);
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
-  for (let look = 1; look <= LOOKS_MOST; look++) {
+  for (let look = 1; look <= LOOKS_MAX; look++) {
     // As of now: if nothing has come before, all of it is of this moment.
     const marks = marksOf(view);
     const held = heldSnapshots(view);
@@ -134,8 +134,8 @@ function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string,
     else if (!late.has(place.toString("latin1"))) missing.push(Buffer.from(place));
   }
   if (next.done !== true) return "gone";
-  if (late.size + missing.length > LATE_MOST)
-    throw new NoBackup(`more than ${LATE_MOST} entries came meanwhile: try again when its daemon is live`);
+  if (late.size + missing.length > LATE_MAX)
+    throw new NoBackup(`more than ${LATE_MAX} entries came meanwhile: try again when its daemon is live`);
   const items = new EntryItems();
   for (const place of missing) {
     const [found] = view.entries(place);

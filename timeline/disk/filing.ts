@@ -13,10 +13,10 @@ const FILE_EVERY_MS = 1000;
  * Operations that start a transaction immediately, and that it has at most: handing them over takes the event loop
  * some milliseconds.
  */
-const OPERATIONS_MOST = 1024;
-const BYTES_MOST = 4 * 1024 * 1024;
+const OPERATIONS_MAX = 1024;
+const BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes not yet in LMDB with which the log waits: they are in memory as well. */
-const BEHIND_BYTES_MOST = 64 * 1024 * 1024;
+const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {
   /** LMDB has all groups up to this one. */
@@ -49,7 +49,7 @@ export class Filing {
   }
 
   get isBehind(): boolean {
-    return this.#bytes > BEHIND_BYTES_MOST;
+    return this.#bytes > BEHIND_BYTES_MAX;
   }
 
   /** The log has a group. */
@@ -116,7 +116,7 @@ export class Filing {
 
   #goOn(): void {
     if (this.#running !== null || this.#isStopped || this.#groups.length === 0) return;
-    if (this.#bytes >= BYTES_MOST || this.#operations >= OPERATIONS_MOST) this.#start();
+    if (this.#bytes >= BYTES_MAX || this.#operations >= OPERATIONS_MAX) this.#start();
     else this.#timer ??= setTimeout(this.#start, FILE_EVERY_MS).unref();
   }
 
@@ -155,7 +155,7 @@ export class Filing {
     for (const group of this.#groups) {
       bytes += group.bytes;
       operations += group.operations.length;
-      if (count > 0 && (bytes > BYTES_MOST || operations > OPERATIONS_MOST)) break;
+      if (count > 0 && (bytes > BYTES_MAX || operations > OPERATIONS_MAX)) break;
       count++;
     }
     return this.#groups.splice(0, count);

@@ -17,10 +17,10 @@ import { Unfiled } from "./unfiled.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
 
 /** Entries that are read in one go, while no transaction ends. */
-const SLICE_MOST = 1024;
+const SLICE_MAX = 1024;
 const SLICE_BYTES = 1024 * 1024;
 /** Reads of a log in which groups seem to be missing, until it is certain that no process is just writing it. */
-const LOOKS_MOST = 20;
+const LOOKS_MAX = 20;
 /** Milliseconds between two: a daemon that runs has put into LMDB meanwhile what the log had. */
 const LOOK_EVERY_MS = 500;
 
@@ -60,7 +60,7 @@ async function lookAtLog(
     // Between the reads of a log that is being written its files may have been started over: then groups only seem to
     // be missing.
     const now = `${mark?.sequence} ${remains.lost} ${JSON.stringify(remains.end)}`;
-    if (remains.lost === 0 || now === before || look === LOOKS_MOST) return remains;
+    if (remains.lost === 0 || now === before || look === LOOKS_MAX) return remains;
     before = now;
     await wait(LOOK_EVERY_MS);
   }
@@ -195,7 +195,7 @@ class TreeView {
 
   /** Returns entries from a place on, up to some bound. */
   slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<StoredEntry> {
-    let most = SLICE_MOST * 2;
+    let most = SLICE_MAX * 2;
     const damages: PageDamage[] = [];
     const slice = this.#whole((head) => {
       // A shorter one is done sooner.

@@ -44,7 +44,7 @@ export interface Tree {
 const ROOT_AT = 40;
 const NO_PAGE = 2n ** 64n - 1n;
 /** Levels of pages at most: LMDB's own bound. */
-const DEPTH_MOST = 32;
+const DEPTH_MAX = 32;
 
 interface Bounds {
   readonly from: Buffer | null;
@@ -100,7 +100,7 @@ export class LmdbFile {
   /** The greatest key; null: it cannot be read. */
   last(head: FileHead, tree: Tree): Buffer | null {
     let number = tree.root;
-    for (let depth = 1; depth <= DEPTH_MOST; depth++) {
+    for (let depth = 1; depth <= DEPTH_MAX; depth++) {
       const bytes = this.#bytes(head, number, head.pageBytes);
       const page = bytes === null ? null : readTreePage(bytes, number);
       if (page === null || typeof page === "string") return null;
@@ -134,7 +134,7 @@ export class LmdbFile {
   }
 
   #treePage({ head, isOrdered }: Walk, number: number, bounds: Bounds, depth: number): TreePage | string {
-    if (depth > DEPTH_MOST) return "it is its own branch";
+    if (depth > DEPTH_MAX) return "it is its own branch";
     const bytes = this.#bytes(head, number, head.pageBytes);
     if (bytes === null) return "it is not there";
     const page = readTreePage(bytes, number);

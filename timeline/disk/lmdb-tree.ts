@@ -13,7 +13,7 @@ import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEnt
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
 /** Keys whose pages are looked at before LMDB reads them: some 0.2 s. */
-const CHECKED_MOST = 200_000;
+const CHECKED_MAX = 200_000;
 
 const LIBRARY = /[\\/]lmdb[\\/]/;
 const printError = console.error;
@@ -141,7 +141,7 @@ export class LmdbTree {
 /** Finds damage now, so that it does not end the process later. @throws DamagedFile */
 function checkFile(path: string): void {
   if (!checkHeader(path)) return;
-  const damage = findDamage(path, ["entries", "marks"], CHECKED_MOST);
+  const damage = findDamage(path, ["entries", "marks"], CHECKED_MAX);
   if (damage !== null) throw new DamagedFile(`${path} is damaged: page ${damage.page}: ${damage.problem}`);
 }
 

@@ -28,7 +28,7 @@ const FILE_MODE = 0o600;
 /** The other file's turn comes when one is so long: reading both at a start takes some 50 ms. */
 const FILE_BYTES = 16 * 1024 * 1024;
 /** One that a long group has made longer than this is cut before it is written again. */
-const FILE_BYTES_MOST = 2 * FILE_BYTES;
+const FILE_BYTES_MAX = 2 * FILE_BYTES;
 /**
  * Bytes that are written with zeros beyond the end of a file, before groups come to them: a write that is on the disk when it is done takes half
  * the time where it changes neither the file's size nor its blocks.
@@ -215,7 +215,7 @@ export class WriteAheadLog {
     if (current.end < FILE_BYTES || other.last > this.#filed) return current;
     this.#current = other;
     other.end = 0;
-    if (other.size > FILE_BYTES_MOST) {
+    if (other.size > FILE_BYTES_MAX) {
       ftruncateSync(other.descriptor);
       other.size = 0;
     }

@@ -19,7 +19,7 @@ import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
  * Later units that are walked where whole databases are touched, at most: no list leads to the affected units then.
  * Some 10 ms. More units count as too many to be done again.
  */
-const WALKED_MOST = 20_000;
+const WALKED_MAX = 20_000;
 
 export class TouchedTail {
   readonly #tail = new Tail();
@@ -142,7 +142,7 @@ export class TouchedTail {
 
   /** Whether walking all units from a place on takes too long. @param most  units that may be done again */
   #isTooLong(place: Place, most: number): boolean {
-    return most < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MOST);
+    return most < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
   }
 
   /** Takes units that were placed out of the lists again. */
