@@ -101,12 +101,12 @@ export class Archive {
   }
 
   /** Removes some of what is not kept any more. @returns whether there may be more */
-  removePruned(most: number): boolean {
+  removePruned(max: number): boolean {
     if (this.#isRemoving) return true;
     const { storage } = this.#parts;
     const places: Buffer[] = [];
     for (const place of storage.places(null, firstPlaceAt(this.prunedTo + 1))) {
-      if (places.length === most) break;
+      if (places.length === max) break;
       places.push(Buffer.from(place));
     }
     storage.remove(places);
@@ -116,7 +116,7 @@ export class Archive {
       () => void (this.#isRemoving = false),
       () => {},
     );
-    return places.length === most;
+    return places.length === max;
   }
 
   /** Whether it has an entry, on disk or not, or has had it for as long as it keeps any. */

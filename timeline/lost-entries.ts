@@ -66,9 +66,9 @@ export async function findLosing(
   cutAt: number,
 ): Promise<Losing> {
   const { openLetters } = parts;
-  const most = openLetters === null ? REPORTED_MAX : LETTERS_MAX;
+  const max = openLetters === null ? REPORTED_MAX : LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, given.ring, cutAt), parts);
-  const found = straysOf(archive.index, given.index, { cutAt, prunedTo: archive.prunedTo, most });
+  const found = straysOf(archive.index, given.index, { cutAt, prunedTo: archive.prunedTo, max });
   const { count, places, possible } = await inTurns(found, parts);
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);

@@ -186,12 +186,12 @@ export class Refolding {
     done(fold);
   }
 
-  /** @param most  commands, but one entry at least */
-  #takeMissed(most: number): Entry[] {
+  /** @param max  commands, but one entry at least */
+  #takeMissed(max: number): Entry[] {
     let commands = 0;
     const beyond = this.#missed.findIndex(({ envelope }, i) => {
       commands += envelope.commands.length;
-      return i > 0 && commands > most;
+      return i > 0 && commands > max;
     });
     const taken = this.#missed.splice(0, beyond < 0 ? this.#missed.length : beyond);
     this.#missedCommands = 0;

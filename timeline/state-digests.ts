@@ -46,7 +46,7 @@ export interface WantedKeys {
   readonly shares: number;
   readonly buckets: number;
   readonly salt: number;
-  readonly most: number;
+  readonly max: number;
 }
 
 /** Keys of a share at most, roughly: more of them are looked at in turns. */
@@ -112,12 +112,12 @@ export class StateDigests {
   }
 
   /** The keys that lie in some of the buckets, as they are found while the state changes. */
-  *keysIn({ wanted, shares, buckets, salt, most }: WantedKeys): Steps<NamedKey[]> {
+  *keysIn({ wanted, shares, buckets, salt, max }: WantedKeys): Steps<NamedKey[]> {
     const found: NamedKey[] = [];
     for (const [db, keyspace] of this.#folding.fold.database.keyspaces.entries())
       yield* eachKey(keyspace, ({ key }) => {
         const hash = hashOfKey(db, key, salt);
-        if (found.length < most && isOfShare(hash, shares, salt) && wanted.has(bucketOf(hash, buckets)))
+        if (found.length < max && isOfShare(hash, shares, salt) && wanted.has(bucketOf(hash, buckets)))
           found.push({ db, key });
       });
     return found;
@@ -171,9 +171,9 @@ const bucketOf = (hash: number, buckets: number): number => Math.floor((hash / 2
 /** Whether a key is in the share, by the lower bits. */
 const isOfShare = (hash: number, shares: number, salt: number): boolean => hash % shares === salt % shares;
 
-function powerOfTwo(least: number, from: number, to: number): number {
+function powerOfTwo(min: number, from: number, to: number): number {
   let power = from;
-  while (power < least && power < to) power *= 2;
+  while (power < min && power < to) power *= 2;
   return power;
 }
 

@@ -150,11 +150,11 @@ export class Waiting {
   /**
    * Returns the first late ones, in their order, with at most this many commands, but one entry at least. They stay.
    */
-  late(mostCommands: number): Entry[] {
+  late(maxCommands: number): Entry[] {
     let commands = 0;
     const beyond = this.#late.findIndex(({ envelope }, i) => {
       commands += envelope.commands.length;
-      return i > 0 && commands > mostCommands;
+      return i > 0 && commands > maxCommands;
     });
     return this.#late.slice(0, beyond < 0 ? this.#late.length : beyond);
   }

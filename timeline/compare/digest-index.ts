@@ -74,10 +74,10 @@ class Sums {
     this.from.fill(0);
   }
 
-  /** Drops the oldest rows of a level when there are more than `most`, in complete rows of the next level. */
-  bound(level: number, most: number, left: number): void {
+  /** Drops the oldest rows of a level when there are more than `max`, in complete rows of the next level. */
+  bound(level: number, max: number, left: number): void {
     const table = this.tables[level] as SumTable;
-    if (table.size <= most) return;
+    if (table.size <= max) return;
     const oldest = Math.ceil(table.keyAt(table.size - left) / FANOUT) * FANOUT;
     table.dropBelow(oldest);
     this.from[level] = oldest * (LEVEL_SECONDS[level] as number);

@@ -43,12 +43,12 @@ export interface Strays extends FoundEntries {
  * @param given     the index of the snapshot; has no storage
  * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
  * @param prunedTo  entries dated up to it are removed here: perhaps only the snapshot has them
- * @param most      places to return, at most
+ * @param max      places to return, at most
  */
 export function* straysOf(
   own: DigestIndex,
   given: DigestIndex,
-  { cutAt, prunedTo, most }: { readonly cutAt: number; readonly prunedTo: number; readonly most: number },
+  { cutAt, prunedTo, max }: { readonly cutAt: number; readonly prunedTo: number; readonly max: number },
 ): Steps<Strays> {
   const certain: Place[] = [];
   const possible: Place[] = [];
@@ -57,7 +57,7 @@ export function* straysOf(
   for (const place of own.places("ring", null, firstPlaceAt(cutAt + 1)))
     if (!known.has(bytesOf(place))) {
       count++;
-      if (certain.length < most) certain.push(readPlace(place));
+      if (certain.length < max) certain.push(readPlace(place));
     }
   const walk = new PlaceWalk(own, "data");
   for (const stretch of yield* differing(own, given, cutAt)) {
@@ -69,15 +69,15 @@ export function* straysOf(
     let one: Place | null = null;
     yield* walk.visit(stretch, (place) => {
       if (dateOf(place) > cutAt) return;
-      if (found.length < most) found.push(readPlace(place));
+      if (found.length < max) found.push(readPlace(place));
       if (BigInt.asUintN(64, stretch.own.low - lowOf(place)) === stretch.given.low) one = readPlace(place);
     });
     const isAll = missing === stretch.own.count;
     const named = isAll ? found : excess === 1 && one !== null ? [one] : [];
-    for (const place of named) if (certain.length < most) certain.push(place);
+    for (const place of named) if (certain.length < max) certain.push(place);
     if (named.length > 0) continue;
     possibleCount += stretch.own.count - missing;
-    for (const place of found) if (possible.length < most) possible.push(place);
+    for (const place of found) if (possible.length < max) possible.push(place);
   }
   return { count, places: certain, possible: { count: possibleCount, places: possible } };
 }

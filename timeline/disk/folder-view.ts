@@ -195,17 +195,17 @@ class TreeView {
 
   /** Returns entries from a place on, up to some bound. */
   slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<StoredEntry> {
-    let most = SLICE_MAX * 2;
+    let max = SLICE_MAX * 2;
     const damages: PageDamage[] = [];
     const slice = this.#whole((head) => {
       // A shorter one is done sooner.
-      most = Math.max(1, most >> 1);
+      max = Math.max(1, max >> 1);
       damages.length = 0;
       const items: StoredEntry[] = [];
       let bytes = 0;
       for (const found of this.#nodes(head, "entries", { from, isBrief })) {
         const last = items.at(-1);
-        if (last !== undefined && (items.length >= most || bytes >= SLICE_BYTES))
+        if (last !== undefined && (items.length >= max || bytes >= SLICE_BYTES))
           return { from, to: behind(last.key), items };
         if (found.kind === "damage") damages.push(found.damage);
         else if (to !== null && found.key.compare(to) >= 0) break;

@@ -171,16 +171,16 @@ interface Walk {
 /**
  * Finds the first damage in the file, before LMDB meets it; null: none was found. No process may write the file
  * meanwhile.
- * @param most  keys after which the search ends; LMDB itself meets damage after them
+ * @param max  keys after which the search ends; LMDB itself meets damage after them
  * @throws DamagedFile  the head is damaged
  */
-export function findDamage(path: string, names: readonly string[], most: number): PageDamage | null {
+export function findDamage(path: string, names: readonly string[], max: number): PageDamage | null {
   const file = new LmdbFile(path);
   try {
     const head = file.head();
     const free = treeAt(head.freeRoot, false);
     const trees = [free, ...names.map((name) => file.tree(head, name))];
-    let left = most;
+    let left = max;
     for (const tree of trees) {
       if (tree === null) continue;
       if ("problem" in tree) return tree;

@@ -263,7 +263,7 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
 
 /** Number of the last group that has to be there. */
 function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number): number {
-  const safe = records.reduce((most, record) => Math.max(most, record.safe), filed);
+  const safe = records.reduce((max, record) => Math.max(max, record.safe), filed);
   if (typeof end === "string") return safe;
   if (end.isSameBoot) return Math.max(safe, end.written);
   // With --fsync never nothing is promised for a power failure, though the records called it safe.

@@ -16,17 +16,17 @@ import { unitsOf } from "./unit.js";
 
 /**
  * Merges an entry that is not recorded yet.
- * @param mostRedone  units that may be done again
+ * @param maxRedone  units that may be done again
  * @param stepsMax    that it may make this daemon do
  * @returns too-much: it would be more; null: more units would be done again; nothing is changed then
  */
 export function admit(
   fold: Fold,
   entry: Entry,
-  mostRedone: number,
+  maxRedone: number,
   stepsMax: number,
 ): readonly FoldedEntry[] | "too-much" | null {
-  const merge = () => fold.mergeWithin(mostRedone, [entry]);
+  const merge = () => fold.mergeWithin(maxRedone, [entry]);
   // An entry after which other units have to be done again is tried first.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);

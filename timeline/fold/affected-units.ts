@@ -27,8 +27,8 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
 /** Each search has a number of its own, by which units and nodes know what it has seen. */
 let searches = 0;
 
-/** Along the lists. @returns the affected, in their order; those that are flipped among them; null: more than `most` */
-export function affectedAlongLists({ late, flipped }: Seeds, most: number): FoldUnit[] | null {
+/** Along the lists. @returns the affected, in their order; those that are flipped among them; null: more than `max` */
+export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new Heap<FoldUnit>(compareUnits);
   const affected: FoldUnit[] = [];
@@ -45,7 +45,7 @@ export function affectedAlongLists({ late, flipped }: Seeds, most: number): Fold
       next++;
       spread(seed, search, heap);
     } else {
-      if (affected.length === most) return null;
+      if (affected.length === max) return null;
       const unit = heap.shift();
       affected.push(unit);
       spread(unit, search, heap);
@@ -85,7 +85,7 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 export function affectedAlongTail(
   { late, flipped }: Seeds,
   later: readonly FoldUnit[],
-  most: number,
+  max: number,
 ): FoldUnit[] | null {
   const search = ++searches;
   for (const unit of flipped) unit.found = search;
@@ -96,7 +96,7 @@ export function affectedAlongTail(
     for (; next < late.length && compareUnits(late[next] as FoldUnit, unit) < 0; next++)
       touched.add(late[next] as FoldUnit);
     if (unit.found !== search && !touched.conflictsWith(unit)) continue;
-    if (affected.length === most) return null;
+    if (affected.length === max) return null;
     affected.push(unit);
     touched.add(unit);
   }

@@ -12,8 +12,8 @@ export interface ChangedKeys {
   readonly next: Place | null;
 }
 
-/** @param entries  one more than `most`, if there is one */
-export function changedBy(entries: readonly TailEntry[], most: number): ChangedKeys {
+/** @param entries  one more than `max`, if there is one */
+export function changedBy(entries: readonly TailEntry[], max: number): ChangedKeys {
   const keys: { db: number; key: ByteString }[] = [];
   let isWhole = false;
   const note = (record: UndoRecord): void => {
@@ -21,10 +21,10 @@ export function changedBy(entries: readonly TailEntry[], most: number): ChangedK
     else if (record.mutator === "replaceDb" || record.mutator === "swapDb") isWhole = true;
     if (record.mutator === "writer" && record.before !== null) note(record.before);
   };
-  for (const entry of entries.slice(0, most))
+  for (const entry of entries.slice(0, max))
     for (const undoing of entry.undoing ?? (entry.units ?? []).map(({ records }) => records))
       for (const record of recordsOf(undoing)) note(record);
-  const next = entries[most];
+  const next = entries[max];
   return { keys, isWhole, next: next === undefined ? null : { at: next.at, seq: next.seq, id: next.id } };
 }
 

@@ -111,7 +111,7 @@ export class Fold {
    * @returns null: it would be more, or units that were not applied count now and are no longer here; nothing is
    * changed
    */
-  mergeWithin(mostRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
+  mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
         throw new Error(`an entry dated ${envelope.at} comes after the cut at ${this.cutAt}`);
@@ -122,9 +122,9 @@ export class Fold {
     if (this.#hasPassed && isEarlier(this.end, refolded.end)) return null;
     const { late, fresh, passed } = batchOf(arrivals, this.#tail.last, refolded.end);
     const flipped = ring.length === 0 ? [] : this.#flipped(refolded);
-    const placed = this.#tail.place(late, mostRedone);
+    const placed = this.#tail.place(late, maxRedone);
     if (placed === null) return null;
-    const affected = this.#tail.affected({ late: placed, flipped }, mostRedone);
+    const affected = this.#tail.affected({ late: placed, flipped }, maxRedone);
     if (affected === null) {
       this.#tail.takeBack(placed);
       return null;
@@ -142,12 +142,12 @@ export class Fold {
 
   /**
    * Gets ready for a late entry, so that merging it takes no longer than what it affects.
-   * @param most        units to be looked at in this step
-   * @param mostRedone  that it is to be merged within
+   * @param max        units to be looked at in this step
+   * @param maxRedone  that it is to be merged within
    * @returns whether it is ready; so it is too when it certainly affects more
    */
-  prepare(late: Entry, most: number, mostRedone: number): boolean {
-    return this.#tail.prepare(late, most, mostRedone);
+  prepare(late: Entry, max: number, maxRedone: number): boolean {
+    return this.#tail.prepare(late, max, maxRedone);
   }
 
   /** Applies an entry that comes after all applied ones, without undo records. Raises `cutAt` to its date. */
@@ -179,9 +179,9 @@ export class Fold {
     for (const unit of this.#ring.cut(at)) this.#ringBytes -= unit.bytes;
   }
 
-  /** Keys that entries from a place on have changed, all of them dated after `cutAt`. @param most  entries that are looked at */
-  changedFrom(place: Place, most: number): ChangedKeys {
-    return this.#tail.changedFrom(place, most);
+  /** Keys that entries from a place on have changed, all of them dated after `cutAt`. @param max  entries that are looked at */
+  changedFrom(place: Place, max: number): ChangedKeys {
+    return this.#tail.changedFrom(place, max);
   }
 
   /** Drops keys that no unit to come can see any more. @returns how many, `limit` at most */

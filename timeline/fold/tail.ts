@@ -98,10 +98,10 @@ export class Tail {
     return this.#sinceAsked < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
 
-  /** Returns the entries from a place on, in their order. @param most  entries at most */
-  from(place: Place, most: number): readonly TailEntry[] {
+  /** Returns the entries from a place on, in their order. @param max  entries at most */
+  from(place: Place, max: number): readonly TailEntry[] {
     const first = this.#firstFrom(place);
-    return this.#entries.slice(first, first + most) as TailEntry[];
+    return this.#entries.slice(first, first + max) as TailEntry[];
   }
 
   /** Adds an entry after all existing ones. */
@@ -145,11 +145,11 @@ export class Tail {
 
   /**
    * Takes the entries from a place on that have no units yet, in their order; the caller makes the units.
-   * @param most  of their units, roughly: then the newest
+   * @param max  of their units, roughly: then the newest
    */
-  takeFolded(from: Place, most: number): FoldedEntries {
+  takeFolded(from: Place, max: number): FoldedEntries {
     const wanted = this.#firstFrom(from);
-    const first = this.#firstOfMost(wanted, most);
+    const first = this.#firstOfNewest(wanted, max);
     const between = first < this.#unfoldedFrom ? this.#folded(first, this.#unfoldedFrom) : [];
     const behind = this.#folded(Math.max(first, this.#foldedFrom), this.#entries.length);
     if (first >= this.#foldedFrom || first < this.#unfoldedFrom) this.#unfoldedFrom = first;
@@ -159,10 +159,10 @@ export class Tail {
   }
 
   /** Returns the index from which the given number of units remain to be made, not before `wanted`. */
-  #firstOfMost(wanted: number, most: number): number {
+  #firstOfNewest(wanted: number, max: number): number {
     let units = 0;
     for (let at = this.#entries.length; at > wanted; ) {
-      if (units >= most) return at;
+      if (units >= max) return at;
       // Those that have their units are passed over.
       if (at === this.#foldedFrom && at > this.#unfoldedFrom) at = this.#unfoldedFrom;
       else units += this.#entries[--at]?.count ?? 0;
@@ -183,12 +183,12 @@ export class Tail {
     return units;
   }
 
-  /** Whether there are more than `most` units from a place on. */
-  hasMoreFrom(place: Place, most: number): boolean {
+  /** Whether there are more than `max` units from a place on. */
+  hasMoreFrom(place: Place, max: number): boolean {
     let units = 0;
     for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {
       units += (this.#entries[i] as TailEntry).count;
-      if (units > most) return true;
+      if (units > max) return true;
     }
     return false;
   }

@@ -54,9 +54,9 @@ export class TouchedTail {
     return this.#tail.last;
   }
 
-  /** Returns the keys that entries from a place on have changed. @param most  entries at most */
-  changedFrom(place: Place, most: number): ChangedKeys {
-    return changedBy(this.#tail.from(place, most + 1), most);
+  /** Returns the keys that entries from a place on have changed. @param max  entries at most */
+  changedFrom(place: Place, max: number): ChangedKeys {
+    return changedBy(this.#tail.from(place, max + 1), max);
   }
 
   /** Adds an entry after all existing ones. @param count  units that may change data; they have been applied */
@@ -94,16 +94,16 @@ export class TouchedTail {
 
   /**
    * Makes some of the units that belong into the lists before a late entry.
-   * @param mostAffected  when it is certain to affect more, or too much to be found out, no further units are made
+   * @param maxAffected  when it is certain to affect more, or too much to be found out, no further units are made
    * @returns whether that was all
    */
-  prepare(late: Entry, most: number, mostAffected: number): boolean {
+  prepare(late: Entry, max: number, maxAffected: number): boolean {
     const { last } = this.#tail;
     const place = placeOf(late);
     if (last === null || comparePlaces(last, place) < 0) return true;
     return (
-      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), place, mostAffected) ||
-      this.#unfold(place, most)
+      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), place, maxAffected) ||
+      this.#unfold(place, max)
     );
   }
 
@@ -113,15 +113,15 @@ export class TouchedTail {
     return this.#tail.unitsAfter(unit);
   }
 
-  /** Puts the units that may change something into the lists. @returns them; null: they affect more than `most` units */
-  place(late: readonly Arrival[], most: number): FoldUnit[] | null {
+  /** Puts the units that may change something into the lists. @returns them; null: they affect more than `max` units */
+  place(late: readonly Arrival[], max: number): FoldUnit[] | null {
     const [first] = late;
     if (first === undefined) return [];
     const placed = this.#touching(ofDatabases(late));
     const place = placeOf(first.entry);
-    if (this.#isTooMuch(placed.slice(0, first.units.length), place, most)) return null;
+    if (this.#isTooMuch(placed.slice(0, first.units.length), place, max)) return null;
     this.#unfold(place);
-    return this.#lists.insert(placed, most) ? placed : null;
+    return this.#lists.insert(placed, max) ? placed : null;
   }
 
   /** Returns the units that may change something, with what they touch. */
@@ -135,14 +135,14 @@ export class TouchedTail {
    * Whether units certainly affect too many, by the nodes that are in the lists already: it may return false wrongly,
    * but never true. @param place  of the first unit
    */
-  #isTooMuch(units: readonly FoldUnit[], place: Place, most: number): boolean {
-    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, most)) return true;
-    return units.some((unit) => this.#lists.affectsMore(unit, most));
+  #isTooMuch(units: readonly FoldUnit[], place: Place, max: number): boolean {
+    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, max)) return true;
+    return units.some((unit) => this.#lists.affectsMore(unit, max));
   }
 
-  /** Whether walking all units from a place on takes too long. @param most  units that may be done again */
-  #isTooLong(place: Place, most: number): boolean {
-    return most < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
+  /** Whether walking all units from a place on takes too long. @param max  units that may be done again */
+  #isTooLong(place: Place, max: number): boolean {
+    return max < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
   }
 
   /** Takes units that were placed out of the lists again. */
@@ -150,12 +150,12 @@ export class TouchedTail {
     for (const unit of placed) this.#lists.remove(unit);
   }
 
-  /** @returns in their order; null: more than `most`, or they cannot be found so soon */
-  affected(seeds: Seeds, most: number): FoldUnit[] | null {
+  /** @returns in their order; null: more than `max`, or they cannot be found so soon */
+  affected(seeds: Seeds, max: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
-    if (!this.#touchesWholes(seeds.late, first)) return affectedAlongLists(seeds, most);
-    return this.#isTooLong(first.place, most) ? null : affectedAlongTail(seeds, this.#laterThan(first), most);
+    if (!this.#touchesWholes(seeds.late, first)) return affectedAlongLists(seeds, max);
+    return this.#isTooLong(first.place, max) ? null : affectedAlongTail(seeds, this.#laterThan(first), max);
   }
 
   #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {
@@ -205,11 +205,11 @@ export class TouchedTail {
 
   /**
    * Makes the units of the entries from a place on, the newest first, and puts them into the lists.
-   * @param most  of them, roughly
+   * @param max  of them, roughly
    * @returns whether that was all
    */
-  #unfold(from: Place, most = Number.POSITIVE_INFINITY): boolean {
-    const { between, behind, isAll } = this.#tail.takeFolded(from, most);
+  #unfold(from: Place, max = Number.POSITIVE_INFINITY): boolean {
+    const { between, behind, isAll } = this.#tail.takeFolded(from, max);
     for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#addBehind(unit);
     const units = between.flatMap((entry) => this.#unfoldOne(entry));
     for (const unit of units) {
