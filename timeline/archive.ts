@@ -83,17 +83,17 @@ export class Archive {
    * Drops everything dated at or before a time, because a member's snapshot replaces it. Nothing must be on its way
    * to the disk.
    * @param marks  of that snapshot; on disk together with the date, before anything is announced
-   * @param letGo  places of later entries that are dropped as well: removed in the same step, and may be received
+   * @param dropped  places of later entries that are dropped as well: removed in the same step, and may be received
    * again
    * @returns an index to be filled, and to replace the other one
    */
-  async adopt(cutAt: number, marks: readonly Mark[], letGo: readonly Buffer[]): Promise<DigestIndex> {
+  async adopt(cutAt: number, marks: readonly Mark[], dropped: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
-    storage.remove(letGo, [...marks, ["pruned", Buffer.from(String(cutAt))]]);
+    storage.remove(dropped, [...marks, ["pruned", Buffer.from(String(cutAt))]]);
     await storage.synced();
     this.prunedTo = cutAt;
     this.#takeDamagedUpTo(cutAt);
-    for (const place of letGo.map((bytes) => readPlace(bytes))) {
+    for (const place of dropped.map((bytes) => readPlace(bytes))) {
       this.#recent.remove(place);
       this.#damaged.delete(place.id);
     }

@@ -27,7 +27,7 @@ export class DamagedEntries {
   readonly #late: LateMerges;
   /** Ids of entries that were logged as staying on the disk, and the reasons. */
   #staying: ReadonlyMap<ByteString, "whole" | "uncopied"> = new Map();
-  #isLettingGo = false;
+  #isDropping = false;
   readonly #later: LaterSteps;
 
   constructor(parts: TimelineParts, folding: Folding, late: LateMerges) {
@@ -51,15 +51,15 @@ export class DamagedEntries {
    * Removes the entries that no member has, as far as they may be removed, and their effect. If it is too early for
    * that, the caller has to call again.
    */
-  letGo(): void {
+  drop(): void {
     const places = this.#due();
-    if (this.#isLettingGo || places.length === 0) return;
-    this.#isLettingGo = true;
+    if (this.#isDropping || places.length === 0) return;
+    this.#isDropping = true;
     const { log } = this.#parts;
-    this.#letGo(places)
+    this.#drop(places)
       // A disk that cannot be read now may be later; nothing has been removed.
       .catch((problem: Error) => log.warn({ reason: problem.message }, NOT_READ))
-      .finally(() => void (this.#isLettingGo = false));
+      .finally(() => void (this.#isDropping = false));
   }
 
   /**
@@ -73,7 +73,7 @@ export class DamagedEntries {
     return last !== undefined && isServing && waiting.isPast(last.at) ? places : [];
   }
 
-  async #letGo(places: readonly Place[]): Promise<void> {
+  async #drop(places: readonly Place[]): Promise<void> {
     const keeping = this.#parts.keepDamaged?.() ?? null;
     const fates = await inTurns(this.#look(places, keeping), this.#parts);
     const isKept = await isSynced(keeping);

@@ -198,10 +198,10 @@ export class Handover {
   async #begin(staged: StagedSnapshot, losing: Losing, owner: AdoptionOwner): Promise<void> {
     const { cutAt } = staged;
     const { archive } = this.#folding;
-    const { strays, letters, letGo, marks } = losing;
+    const { strays, letters, dropped, marks } = losing;
     this.adoptions++;
     owner.strays(strays);
-    const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], letGo);
+    const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
     // Before, what it is not made of would be untold and there: a crash is to leave the one that it was made of.
     staged.settle();
     letters?.settle();

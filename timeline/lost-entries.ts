@@ -48,7 +48,7 @@ export interface Given {
 export interface Losing {
   readonly strays: FoundStrays;
   /** Places of later entries that cannot stay either. */
-  readonly letGo: readonly Buffer[];
+  readonly dropped: readonly Buffer[];
   /** The letters on the disk, undecided; null: there is no disk to store them on. */
   readonly letters: LetterWriter | null;
   /** Marks to be written in the step that removes the entries. */
@@ -88,7 +88,7 @@ export async function findLosing(
     unverifiable: { count: unknown.length, entries: read(unknown) },
     letters: letters?.figures ?? null,
   };
-  return { strays, letGo: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
+  return { strays, dropped: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
 }
 
 interface Wanted {

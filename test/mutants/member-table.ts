@@ -201,7 +201,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "the state keeps what is damaged and nobody has",
     file: "cluster/peers/past/settling-damage.js",
-    find: "timeline.damagedEntries.letGo();",
+    find: "timeline.damagedEntries.drop();",
     replace: "",
     test: "test/cluster/peers/past/settling-damage.test.js",
   },
