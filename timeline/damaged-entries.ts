@@ -19,7 +19,9 @@ import type { Keeping, TimelineParts } from "./timeline-owner.js";
  * The outcome for an entry's remains: they stay, because this version alone cannot read them, or because there is no
  * copy; or they go.
  */
-type Fate = { readonly stays: "whole" | "uncopied" } | { readonly stays: null; readonly copy: string | null };
+type Outcome =
+  | { readonly stays: "whole" | "uncopied" }
+  | { readonly stays: null; readonly copy: string | null };
 
 export class DamagedEntries {
   readonly #parts: TimelineParts;
@@ -75,34 +77,34 @@ export class DamagedEntries {
 
   async #drop(places: readonly Place[]): Promise<void> {
     const keeping = this.#parts.keepDamaged?.() ?? null;
-    const fates = await inTurns(this.#look(places, keeping), this.#parts);
+    const outcomes = await inTurns(this.#copyAll(places, keeping), this.#parts);
     const isKept = await isSynced(keeping);
     if (this.#later.isStopped) return;
     // Some may have been received again meanwhile, and are complete; or the state is being folded again.
-    const due = this.#due().filter(({ id }) => fates.has(id));
+    const due = this.#due().filter(({ id }) => outcomes.has(id));
     if (due.length === 0) return;
     const staying = new Map<ByteString, "whole" | "uncopied">();
     for (const place of due) {
-      const fate = fates.get(place.id) as Fate;
-      const stays = fate.stays === null && fate.copy !== null && !isKept ? "uncopied" : fate.stays;
+      const outcome = outcomes.get(place.id) as Outcome;
+      const stays = outcome.stays === null && outcome.copy !== null && !isKept ? "uncopied" : outcome.stays;
       if (stays !== null) staying.set(place.id, stays);
-      this.#tell(place, stays === null ? fate : { stays });
+      this.#report(place, stays === null ? outcome : { stays });
     }
     this.#staying = staying;
     this.#remove(due);
   }
 
   /** Copies what is left of them, as far as it can be. */
-  *#look(places: readonly Place[], keeping: Keeping | null): Steps<Map<ByteString, Fate>> {
-    const fates = new Map<ByteString, Fate>();
+  *#copyAll(places: readonly Place[], keeping: Keeping | null): Steps<Map<ByteString, Outcome>> {
+    const outcomes = new Map<ByteString, Outcome>();
     for (const place of places) {
-      fates.set(place.id, this.#fateOf(place, keeping));
+      outcomes.set(place.id, this.#outcomeOf(place, keeping));
       yield;
     }
-    return fates;
+    return outcomes;
   }
 
-  #fateOf(place: Place, keeping: Keeping | null): Fate {
+  #outcomeOf(place: Place, keeping: Keeping | null): Outcome {
     const { storage, hash } = this.#parts;
     const stayed = this.#staying.get(place.id);
     // It has been read, and its bytes have not changed since.
@@ -115,14 +117,14 @@ export class DamagedEntries {
   }
 
   /** Logs the outcome of one entry, once. */
-  #tell({ at, id }: Place, fate: Fate): void {
+  #report({ at, id }: Place, outcome: Outcome): void {
     const { log } = this.#parts;
     const { archive } = this.#folding;
     const facts = { at: dateText(at), id: hexOf(id) };
-    if (fate.stays === null) {
-      const told = { ...facts, ...(fate.copy === null ? {} : { copy: fate.copy }) };
-      log.error(told, archive.isFolded(id) ? LOST : LOST_BEFORE);
-    } else if (!this.#staying.has(id)) log.error(facts, fate.stays === "whole" ? UNREADABLE : NO_COPY);
+    if (outcome.stays === null) {
+      const details = { ...facts, ...(outcome.copy === null ? {} : { copy: outcome.copy }) };
+      log.error(details, archive.isFolded(id) ? LOST : LOST_BEFORE);
+    } else if (!this.#staying.has(id)) log.error(facts, outcome.stays === "whole" ? UNREADABLE : NO_COPY);
   }
 
   /** Removes those that do not stay. */

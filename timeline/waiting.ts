@@ -27,7 +27,7 @@ const STREAM_MS_MAX = 10_000;
 /**
  * Milliseconds after which an entry that is stored, and whose date has come, counts as delayed if it is not folded.
  */
-const UNTOLD_MS = 1000;
+const DELAYED_MS = 1000;
 
 /** A refold that is put off. */
 interface PutOff {
@@ -84,7 +84,7 @@ export class Waiting {
 
   /** Whether an entry whose date has come has waited for long. */
   isBehind(uptime: () => number): boolean {
-    return this.#since !== null && uptime() - this.#since > UNTOLD_MS;
+    return this.#since !== null && uptime() - this.#since > DELAYED_MS;
   }
 
   get lateSize(): number {

@@ -210,10 +210,10 @@ class Comparison {
       this.#gives.place(place, lacking.has(group));
       ids.get(group)?.push(shortId(place, this.#salt));
     });
-    let told = 0;
+    let items = 0;
     for (const [group, list] of ids) {
-      if (told > REPLY_MAX) ids.delete(group);
-      told += list.length;
+      if (items > REPLY_MAX) ids.delete(group);
+      items += list.length;
     }
     if (ids.size === 0) return;
     const all = bytesOfIds([...ids.values()].flat());
@@ -241,7 +241,7 @@ class Reply {
   readonly sections: Section[] = [];
   readonly #index: DigestIndex;
   readonly #walk: PlaceWalk;
-  #told = 0;
+  #items = 0;
 
   constructor(index: DigestIndex, set: DigestSet, salt: number) {
     this.#index = index;
@@ -251,14 +251,14 @@ class Reply {
   }
 
   get isFull(): boolean {
-    return this.#told >= REPLY_MAX;
+    return this.#items >= REPLY_MAX;
   }
 
   add(section: Section): void {
     this.sections.push(section);
-    if (section.kind === "sums") this.#told += section.rows.length;
-    else if (section.kind === "groups") this.#told += section.sums.length / 2;
-    else this.#told += section.ids.length / SHORT_BYTES;
+    if (section.kind === "sums") this.#items += section.rows.length;
+    else if (section.kind === "groups") this.#items += section.sums.length / 2;
+    else this.#items += section.ids.length / SHORT_BYTES;
   }
 
   *sums(level: number, from: number, to: number): Steps<void> {

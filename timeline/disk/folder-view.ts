@@ -164,7 +164,7 @@ export class FolderView {
 class TreeView {
   readonly #file: LmdbFile;
   readonly #onDamaged: (damage: PageDamage) => void;
-  readonly #told = new Set<number>();
+  readonly #reported = new Set<number>();
 
   constructor(file: LmdbFile, onDamaged: (damage: PageDamage) => void) {
     this.#file = file;
@@ -216,7 +216,7 @@ class TreeView {
       }
       return { from, to, items };
     });
-    for (const damage of damages) this.#tell(damage);
+    for (const damage of damages) this.#report(damage);
     return slice;
   }
 
@@ -234,7 +234,7 @@ class TreeView {
       }
       return null;
     });
-    for (const damage of damages) this.#tell(damage);
+    for (const damage of damages) this.#report(damage);
     return value;
   }
 
@@ -254,9 +254,9 @@ class TreeView {
     }
   }
 
-  #tell(damage: PageDamage): void {
-    if (this.#told.has(damage.page)) return;
-    this.#told.add(damage.page);
+  #report(damage: PageDamage): void {
+    if (this.#reported.has(damage.page)) return;
+    this.#reported.add(damage.page);
     this.#onDamaged(damage);
   }
 }
