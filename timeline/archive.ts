@@ -249,14 +249,14 @@ export class Archive {
    * @returns whether the new state misses some that the previous one had
    */
   refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
-    let lacksMore = false;
+    let missesMore = false;
     for (const [id, damaged] of this.#damaged) {
       if (damaged.place.at > until) continue;
-      lacksMore ||= damaged.isFolded && (damaged.isGone || gaps.has(id));
+      missesMore ||= damaged.isFolded && (damaged.isGone || gaps.has(id));
       if (damaged.isGone) this.#damaged.delete(id);
       else this.#damaged.set(id, { ...damaged, isFolded: !gaps.has(id) });
     }
-    return lacksMore;
+    return missesMore;
   }
 
   /** Returns the places of damaged entries dated up to a time that no member has sent again, in their order. */

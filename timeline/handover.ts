@@ -10,7 +10,7 @@ import { DigestIndex } from "./compare/digest-index.js";
 import { LaterSteps } from "./entries/later-steps.js";
 import type { Failure } from "./failure.js";
 import type { Folding } from "./folding.js";
-import { type FoundStrays, findLosing, type Given, type Losing } from "./lost-entries.js";
+import { type FoundStrays, findLosing, type Losing, type ReceivedSnapshot } from "./lost-entries.js";
 import type { Retention } from "./retention.js";
 import { keepAside } from "./snapshots/aside.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
@@ -161,7 +161,7 @@ export class Handover {
   async #adopt(coming: Coming): Promise<void> {
     const { staged, owner } = coming;
     const folding = this.#folding;
-    const given = await inTurns(this.#check(coming), this.#parts);
+    const received = await inTurns(this.#check(coming), this.#parts);
     if (!owner.isWanted()) throw new Error("it is not needed any more");
     let losing: Losing | null = null;
     try {
@@ -169,7 +169,7 @@ export class Handover {
       folding.isOpen = false;
       await this.#rest();
       await this.#keepAside(coming);
-      losing = await findLosing(this.#parts, folding.archive, given, staged.cutAt);
+      losing = await findLosing(this.#parts, folding.archive, received, staged.cutAt);
       await staged.commit();
     } catch (problem) {
       losing?.letters?.discard();
@@ -221,7 +221,7 @@ export class Handover {
   }
 
   /** Reads it to its end: what can be read once can be begun with. */
-  *#check({ staged, agreed }: Coming): Steps<Given> {
+  *#check({ staged, agreed }: Coming): Steps<ReceivedSnapshot> {
     const { bytes, seal } = staged.seal;
     if (bytes !== agreed.bytes || seal !== agreed.seal)
       throw new DamagedSnapshot("it is not the one that members have signed");

@@ -40,7 +40,7 @@ export interface FoundStrays extends LostEntries {
 }
 
 /** A snapshot that has been read to its end. */
-export interface Given {
+export interface ReceivedSnapshot {
   readonly index: DigestIndex;
   readonly ring: KeyRing;
 }
@@ -62,25 +62,25 @@ export interface Losing {
 export async function findLosing(
   parts: TimelineParts,
   archive: Archive,
-  given: Given,
+  received: ReceivedSnapshot,
   cutAt: number,
 ): Promise<Losing> {
   const { openLetters } = parts;
   const max = openLetters === null ? REPORTED_MAX : LETTERS_MAX;
-  const { unknown, damaged } = await inTurns(findUnverifiable(parts, given.ring, cutAt), parts);
-  const found = straysOf(archive.index, given.index, { cutAt, prunedTo: archive.prunedTo, max });
+  const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
+  const found = straysOf(archive.index, received.index, { cutAt, prunedTo: archive.prunedTo, max });
   const { count, places, possible } = await inTurns(found, parts);
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);
   const read = (some: readonly Buffer[]) => readFirst(some, parts);
   // Those that are certain first: the room may end.
-  const wanted = [
+  const groups = [
     { reason: "missing", some: missing },
     { reason: "unknown-key", some: unknown },
     { reason: "possible", some: doubtful },
   ] as const;
   const letters = openLetters === null ? null : openLetters(cutAt);
-  const mark = letters === null ? null : await keepAll(parts, letters, wanted);
+  const mark = letters === null ? null : await keepAll(parts, letters, groups);
   const strays: FoundStrays = {
     count,
     entries: read(missing),
@@ -91,7 +91,7 @@ export async function findLosing(
   return { strays, dropped: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
 }
 
-interface Wanted {
+interface LetterGroup {
   readonly reason: LetterReason;
   readonly some: readonly Buffer[];
 }
@@ -99,10 +99,10 @@ interface Wanted {
 async function keepAll(
   parts: TimelineParts,
   letters: LetterWriter,
-  wanted: readonly Wanted[],
+  groups: readonly LetterGroup[],
 ): Promise<Mark | null> {
   try {
-    await inTurns(keepSteps(parts.storage, letters, wanted), parts);
+    await inTurns(keepSteps(parts.storage, letters, groups), parts);
     return await letters.commit();
   } catch (problem) {
     letters.discard();
@@ -110,9 +110,9 @@ async function keepAll(
   }
 }
 
-function* keepSteps(storage: Storage, letters: LetterWriter, wanted: readonly Wanted[]): Steps<void> {
+function* keepSteps(storage: Storage, letters: LetterWriter, groups: readonly LetterGroup[]): Steps<void> {
   let number = 0;
-  for (const { reason, some } of wanted)
+  for (const { reason, some } of groups)
     for (const place of some) {
       const value = storage.get(place);
       if (value !== null) letters.keep(place, value, reason);

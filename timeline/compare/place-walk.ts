@@ -3,7 +3,7 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { firstPlaceAt, PLACE_BYTES } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
-import { nextPlace } from "./gives.js";
+import { nextPlace } from "./ranges.js";
 
 /** Places between two turns: a millisecond or two. */
 const PLACES_A_STEP = 1024;

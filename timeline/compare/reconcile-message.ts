@@ -33,12 +33,12 @@ export interface IdsSection extends Stretch {
 }
 
 /** Short ids of entries that one side misses and requests. */
-export interface WantsSection extends Stretch {
-  readonly kind: "wants";
+export interface RequestsSection extends Stretch {
+  readonly kind: "requests";
   readonly ids: Buffer;
 }
 
-export type Section = SumsSection | GroupsSection | IdsSection | WantsSection;
+export type Section = SumsSection | GroupsSection | IdsSection | RequestsSection;
 
 export interface SumRow {
   /** First second. */
@@ -70,7 +70,7 @@ export const GROUP_BITS_MAX = 16;
  */
 export const ITEMS_MAX = 2 ** 19;
 const VERSION = 1;
-const KINDS = ["sums", "groups", "ids", "wants"] as const;
+const KINDS = ["sums", "groups", "ids", "requests"] as const;
 const SETS = ["ring", "data"] as const;
 /** Beyond the last date that an envelope may bear. */
 const SECONDS_MAX = 2 ** 44;
@@ -120,7 +120,7 @@ function writeSection(writer: Writer, section: Section): void {
       writer.bytes(section.ids);
       return;
     }
-    case "wants":
+    case "requests":
       writer.bytes(section.ids);
   }
 }
@@ -169,7 +169,7 @@ function readSection(reader: Reader, kind: Section["kind"], stretch: Stretch): S
       }
       return { kind, ...stretch, bits, groups, ids: readIds(reader) };
     }
-    case "wants":
+    case "requests":
       return { kind, ...stretch, ids: readIds(reader) };
   }
 }

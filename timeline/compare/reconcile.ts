@@ -3,8 +3,8 @@
  * IO, no clock; all state is in the messages, so an exchange that breaks off costs nothing. The interface that
  * cluster/peers/ uses:
  *
- *   one side  `start` → message;   either side  `answer(message)` → { reply, gives, wanted };
- *   send `reply` (if any) to the other, and the entries of `gives` (through a GiveCursor, gives.ts), until no reply comes.
+ *   one side  `start` → message;   either side  `answer(message)` → { reply, toSend, requested };
+ *   send `reply` (if any) to the other, and the entries of `toSend` (through a RangeCursor, ranges.ts), until no reply comes.
  *
  * Sums of 262144, 4096, 64 seconds (the coarser the older) → of 1 second → of groups of ids → short ids → requested
  * ids. Where one side has nothing, the other sends everything; where one side has few entries, it sends their ids
@@ -14,8 +14,8 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
-import { type Give, GiveList } from "./gives.js";
 import { groupOf, PlaceWalk, shortId } from "./place-walk.js";
+import { type PlaceRange, RangeList } from "./ranges.js";
 import {
   GROUP_BITS_MAX,
   type GroupsSection,
@@ -35,9 +35,9 @@ export interface Outcome {
   /** The reply for the other member, one bulk string; null: this side has nothing more to request or to compare. */
   readonly reply: Buffer | null;
   /** Ranges of entries that the other member misses, oldest first; they do not touch. */
-  readonly gives: readonly Give[];
+  readonly toSend: readonly PlaceRange[];
   /** About how many entries `reply` asks for: they come as pushes. */
-  readonly wanted: number;
+  readonly requested: number;
 }
 
 /**
@@ -97,8 +97,8 @@ export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
  * them.
  */
 type Task =
-  | { readonly kind: "ready"; readonly section: Section; readonly wanted: number }
-  | { readonly kind: "none"; readonly level: number; readonly from: number; to: number; wanted: number }
+  | { readonly kind: "ready"; readonly section: Section; readonly requested: number }
+  | { readonly kind: "none"; readonly level: number; readonly from: number; to: number; requested: number }
   | { readonly kind: "ids"; readonly from: number; readonly to: number }
   | { readonly kind: "sums"; readonly level: number; readonly from: number; readonly to: number }
   | { readonly kind: "groups"; readonly from: number; readonly count: number };
@@ -108,7 +108,7 @@ class Comparison {
   readonly #set: DigestSet;
   readonly #salt: number;
   readonly #walk: PlaceWalk;
-  readonly #gives = new GiveList();
+  readonly #toSend = new RangeList();
   readonly #tasks: Task[] = [];
 
   constructor(index: DigestIndex, set: DigestSet, salt: number) {
@@ -119,21 +119,21 @@ class Comparison {
   }
 
   *compare(section: Section): Steps<void> {
-    this.#gives.endRun();
+    this.#toSend.endRun();
     if (section.kind === "sums") yield* this.#compareSums(section);
     else if (section.kind === "groups") yield* this.#compareGroups(section);
     else if (section.kind === "ids") yield* this.#compareIds(section);
     else {
-      const wanted = shortIdsOf(section.ids);
+      const requested = shortIdsOf(section.ids);
       yield* this.#walk.visit(section, (place) =>
-        this.#gives.place(place, wanted.has(shortId(place, this.#salt))),
+        this.#toSend.place(place, requested.has(shortId(place, this.#salt))),
       );
     }
   }
 
   *finish(): Steps<Outcome> {
     const reply = new Reply(this.#index, this.#set, this.#salt);
-    let wanted = 0;
+    let requested = 0;
     const total = this.#tasks.reduce((sum, task) => sum + (task.kind === "groups" ? task.count : 0), 0);
     for (const task of this.#tasks) {
       if (reply.isFull) break;
@@ -142,14 +142,14 @@ class Comparison {
       else if (task.kind === "ids") yield* reply.ids(task.from, task.to);
       else if (task.kind === "sums") yield* reply.sums(task.level, task.from, task.to);
       else yield* reply.groups(task.from, groupBits(task.count, total));
-      if ("wanted" in task) wanted += task.wanted;
+      if ("requested" in task) requested += task.requested;
     }
     const { sections } = reply;
     return {
       set: this.#set,
       reply: sections.length === 0 ? null : writeMessage(reply),
-      gives: this.#gives.finish(),
-      wanted,
+      toSend: this.#toSend.finish(),
+      requested,
     };
   }
 
@@ -158,31 +158,31 @@ class Comparison {
     const seconds = ROW_SECONDS[level] as number;
     // What comes between is neither's, so one span covers the rows that only one side has, one after the other.
     if (rows.length === 0) {
-      if (own.length > 0) this.#gives.span(from, to);
+      if (own.length > 0) this.#toSend.span(from, to);
       return;
     }
     let theirs = 0;
     for (const row of own) {
       for (; theirs < rows.length && (rows[theirs] as SumRow).start < row.start; theirs++)
-        this.#lack(level, rows[theirs] as SumRow);
+        this.#requestRow(level, rows[theirs] as SumRow);
       const other = rows[theirs];
-      if (other?.start !== row.start) this.#gives.span(row.start, row.start + seconds);
+      if (other?.start !== row.start) this.#toSend.span(row.start, row.start + seconds);
       else {
         theirs++;
         this.#differ(level, row, other);
       }
     }
-    for (; theirs < rows.length; theirs++) this.#lack(level, rows[theirs] as SumRow);
+    for (; theirs < rows.length; theirs++) this.#requestRow(level, rows[theirs] as SumRow);
   }
 
   /** Notes a row in which only the other member has entries. */
-  #lack(level: number, { start, count }: SumRow): void {
+  #requestRow(level: number, { start, count }: SumRow): void {
     const end = start + (ROW_SECONDS[level] as number);
     const last = this.#tasks.at(-1);
     if (last?.kind === "none" && last.level === level && last.to === start) {
       last.to = end;
-      last.wanted += count;
-    } else this.#tasks.push({ kind: "none", level, from: start, to: end, wanted: count });
+      last.requested += count;
+    } else this.#tasks.push({ kind: "none", level, from: start, to: end, requested: count });
   }
 
   #differ(level: number, own: SumRow, other: SumRow): void {
@@ -197,17 +197,17 @@ class Comparison {
   *#compareGroups({ from, to, bits, sums }: GroupsSection): Steps<void> {
     const own = yield* this.#walk.groupSums(from, bits);
     const groups: number[] = [];
-    const lacking = new Set<number>();
+    const missing = new Set<number>();
     for (let group = 0; group < 1 << bits; group++) {
       const [high, low] = [sums[2 * group], sums[2 * group + 1]];
       if (high === own[2 * group] && low === own[2 * group + 1]) continue;
-      if (high === 0 && low === 0) lacking.add(group);
+      if (high === 0 && low === 0) missing.add(group);
       else groups.push(group);
     }
     const ids = new Map(groups.map((group): [number, ByteString[]] => [group, []]));
     yield* this.#walk.visit({ from, to }, (place) => {
       const group = groupOf(place, bits);
-      this.#gives.place(place, lacking.has(group));
+      this.#toSend.place(place, missing.has(group));
       ids.get(group)?.push(shortId(place, this.#salt));
     });
     let items = 0;
@@ -218,7 +218,7 @@ class Comparison {
     if (ids.size === 0) return;
     const all = bytesOfIds([...ids.values()].flat());
     const section: IdsSection = { kind: "ids", from, to, bits, groups: [...ids.keys()], ids: all };
-    this.#tasks.push({ kind: "ready", section, wanted: 0 });
+    this.#tasks.push({ kind: "ready", section, requested: 0 });
   }
 
   *#compareIds({ from, to, bits, groups, ids }: IdsSection): Steps<void> {
@@ -226,11 +226,11 @@ class Comparison {
     const named = bits === 0 ? null : new Set(groups);
     yield* this.#walk.visit({ from, to }, (place) => {
       const isCompared = named === null || named.has(groupOf(place, bits));
-      this.#gives.place(place, isCompared && !theirs.delete(shortId(place, this.#salt)));
+      this.#toSend.place(place, isCompared && !theirs.delete(shortId(place, this.#salt)));
     });
     if (theirs.size === 0) return;
-    const section: Section = { kind: "wants", from, to, ids: bytesOfIds([...theirs]) };
-    this.#tasks.push({ kind: "ready", section, wanted: theirs.size });
+    const section: Section = { kind: "requests", from, to, ids: bytesOfIds([...theirs]) };
+    this.#tasks.push({ kind: "ready", section, requested: theirs.size });
   }
 }
 

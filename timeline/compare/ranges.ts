@@ -4,14 +4,14 @@ import { firstPlaceAt } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 
 /** The entries of a set at places `from` ≤ place < `to` (42 bytes each; null: no end). */
-export interface Give {
+export interface PlaceRange {
   readonly from: Buffer;
   readonly to: Buffer | null;
 }
 
 /** Collects ranges in ascending order, and joins neighbours. */
-export class GiveList {
-  readonly #gives: Give[] = [];
+export class RangeList {
+  readonly #ranges: PlaceRange[] = [];
   /** First and last place of a run of entries that has not ended. */
   #first: Buffer | null = null;
   #last: Buffer | null = null;
@@ -21,10 +21,10 @@ export class GiveList {
     this.endRun();
     const start = firstPlaceAt(from * 1000);
     const end = to === Infinity ? null : firstPlaceAt(to * 1000);
-    const before = this.#gives.at(-1);
+    const before = this.#ranges.at(-1);
     if (before?.to?.equals(start) === true)
-      this.#gives[this.#gives.length - 1] = { from: before.from, to: end };
-    else this.#gives.push({ from: start, to: end });
+      this.#ranges[this.#ranges.length - 1] = { from: before.from, to: end };
+    else this.#ranges.push({ from: start, to: end });
   }
 
   /** The next entry of a walk that leaves none out. */
@@ -40,36 +40,36 @@ export class GiveList {
   /** Ends the current range: the next place is not its neighbour. */
   endRun(): void {
     if (this.#first === null) return;
-    this.#gives.push({ from: this.#first, to: nextPlace(this.#last as Buffer) });
+    this.#ranges.push({ from: this.#first, to: nextPlace(this.#last as Buffer) });
     this.#first = null;
   }
 
-  finish(): readonly Give[] {
+  finish(): readonly PlaceRange[] {
     this.endRun();
-    return this.#gives;
+    return this.#ranges;
   }
 }
 
 /** Walks the ranges; leaves nothing open between two batches. */
-export class GiveCursor {
+export class RangeCursor {
   readonly #index: DigestIndex;
   readonly #set: DigestSet;
-  readonly #gives: readonly Give[];
-  #give = 0;
+  readonly #ranges: readonly PlaceRange[];
+  #next = 0;
   /** The place in the current range from which to continue; null: from its start. */
   #from: Buffer | null = null;
 
-  constructor(index: DigestIndex, set: DigestSet, gives: readonly Give[]) {
+  constructor(index: DigestIndex, set: DigestSet, ranges: readonly PlaceRange[]) {
     this.#index = index;
     this.#set = set;
-    this.#gives = gives;
+    this.#ranges = ranges;
   }
 
   /** The next places, `count` at most; none: that was all. */
   next(count: number): Buffer[] {
     const places: Buffer[] = [];
-    while (places.length < count && this.#give < this.#gives.length) {
-      const { from, to } = this.#gives[this.#give] as Give;
+    while (places.length < count && this.#next < this.#ranges.length) {
+      const { from, to } = this.#ranges[this.#next] as PlaceRange;
       for (const place of this.#index.places(this.#set, this.#from ?? from, to)) {
         places.push(place);
         if (places.length === count) {
@@ -77,7 +77,7 @@ export class GiveCursor {
           return places;
         }
       }
-      this.#give++;
+      this.#next++;
       this.#from = null;
     }
     return places;
