@@ -10,7 +10,7 @@ import { DigestIndex } from "./compare/digest-index.js";
 import { LaterSteps } from "./entries/later-steps.js";
 import type { Failure } from "./failure.js";
 import type { Folding } from "./folding.js";
-import { type FoundStrays, findLosing, type Losing, type ReceivedSnapshot } from "./lost-entries.js";
+import { type FoundOrphans, findLosing, type Losing, type ReceivedSnapshot } from "./lost-entries.js";
 import type { Retention } from "./retention.js";
 import { keepAside } from "./snapshots/aside.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
@@ -31,24 +31,24 @@ export interface GivableSnapshot {
 }
 
 /** Receives the events of taking a snapshot over. */
-export interface AdoptionOwner {
+export interface AdoptionHandlers {
   /** Asked when all has come and been checked, right before it begins. */
   isWanted(): boolean;
   /** The previous entries are stored aside, under this name; null: there is no disk to store them on. */
-  aside(name: string | null): void;
+  onAside(name: string | null): void;
   /** Reports what is lost with that, also if it is nothing; called before it is lost. */
-  strays(strays: FoundStrays): void;
+  onOrphaned(orphans: FoundOrphans): void;
   /** The timeline has started again. */
-  adopted(): void;
-  /** Before `strays` nothing has changed; after it the timeline has failed as well. */
-  failed(problem: Error): void;
+  onAdopted(): void;
+  /** Before `onOrphaned` nothing has changed; after it the timeline has failed as well. */
+  onFailed(problem: Error): void;
 }
 
 /** A snapshot that has come, and what it has to be. */
 interface Coming {
   readonly staged: StagedSnapshot;
   readonly agreed: SnapshotSeal;
-  readonly owner: AdoptionOwner;
+  readonly handlers: AdoptionHandlers;
 }
 
 export class Handover {
@@ -150,19 +150,19 @@ export class Handover {
   }
 
   /** Takes over a snapshot that has come as a whole. @param agreed  what it has to be */
-  adopt(staged: StagedSnapshot, agreed: SnapshotSeal, owner: AdoptionOwner): void {
-    this.#adopt({ staged, agreed, owner }).then(
-      () => owner.adopted(),
-      (problem: Error) => owner.failed(problem),
+  adopt(staged: StagedSnapshot, agreed: SnapshotSeal, handlers: AdoptionHandlers): void {
+    this.#adopt({ staged, agreed, handlers }).then(
+      () => handlers.onAdopted(),
+      (problem: Error) => handlers.onFailed(problem),
     );
   }
 
   /** Rejects without a change if the snapshot cannot be read or stored; a later problem fails the timeline. */
   async #adopt(coming: Coming): Promise<void> {
-    const { staged, owner } = coming;
+    const { staged, handlers } = coming;
     const folding = this.#folding;
     const received = await inTurns(this.#check(coming), this.#parts);
-    if (!owner.isWanted()) throw new Error("it is not needed any more");
+    if (!handlers.isWanted()) throw new Error("it is not needed any more");
     let losing: Losing | null = null;
     try {
       await this.#making.expect(staged.cutAt);
@@ -178,7 +178,7 @@ export class Handover {
       throw problem;
     }
     try {
-      await this.#begin(staged, losing, owner);
+      await this.#begin(staged, losing, handlers);
     } catch (problem) {
       // Then it is no more than that the disk is closed.
       if (!this.#later.isStopped) this.#failure.report(problem as Error);
@@ -187,20 +187,22 @@ export class Handover {
   }
 
   /** Copies the previous entries before anything is changed: an operator may want them back. */
-  async #keepAside({ staged, owner }: Coming): Promise<void> {
+  async #keepAside({ staged, handlers }: Coming): Promise<void> {
     const { storage, openAside, soon } = this.#parts;
     if (storage.last() === null && this.#making.base === null) return;
     const turn = () => new Promise<void>((resolve) => soon(resolve));
     const source = { storage, snapshots: this.#making.snapshots };
-    owner.aside(openAside === null ? null : await keepAside(source, await openAside(staged.cutAt), turn));
+    handlers.onAside(
+      openAside === null ? null : await keepAside(source, await openAside(staged.cutAt), turn),
+    );
   }
 
-  async #begin(staged: StagedSnapshot, losing: Losing, owner: AdoptionOwner): Promise<void> {
+  async #begin(staged: StagedSnapshot, losing: Losing, handlers: AdoptionHandlers): Promise<void> {
     const { cutAt } = staged;
     const { archive } = this.#folding;
-    const { strays, letters, dropped, marks } = losing;
+    const { orphans, letters, dropped, marks } = losing;
     this.adoptions++;
-    owner.strays(strays);
+    handlers.onOrphaned(orphans);
     const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
     // Before, what it is not made of would be untold and there: a crash is to leave the one that it was made of.
     staged.settle();

@@ -6,7 +6,7 @@ import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
-import { straysOf } from "./compare/strays.js";
+import { orphansOf } from "./compare/orphans.js";
 import type { KeptLetters, LetterReason, LetterWriter } from "./dead-letters.js";
 import { type Entry, readPlace, writePlace } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
@@ -30,7 +30,7 @@ export interface LostEntries {
 }
 
 /** Entries that the snapshot does not contain, though its date is later. */
-export interface FoundStrays extends LostEntries {
+export interface FoundOrphans extends LostEntries {
   /** It may be made of them, or not; some that are certain may be among them. */
   readonly possible: LostEntries;
   /** Later entries, signed with keys that the snapshot does not know: orphaned entries had added these. */
@@ -46,7 +46,7 @@ export interface ReceivedSnapshot {
 }
 
 export interface Losing {
-  readonly strays: FoundStrays;
+  readonly orphans: FoundOrphans;
   /** Places of later entries that cannot stay either. */
   readonly dropped: readonly Buffer[];
   /** The letters on the disk, undecided; null: there is no disk to store them on. */
@@ -68,7 +68,7 @@ export async function findLosing(
   const { openLetters } = parts;
   const max = openLetters === null ? REPORTED_MAX : LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
-  const found = straysOf(archive.index, received.index, { cutAt, prunedTo: archive.prunedTo, max });
+  const found = orphansOf(archive.index, received.index, { cutAt, prunedTo: archive.prunedTo, max });
   const { count, places, possible } = await inTurns(found, parts);
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);
@@ -81,14 +81,14 @@ export async function findLosing(
   ] as const;
   const letters = openLetters === null ? null : openLetters(cutAt);
   const mark = letters === null ? null : await keepAll(parts, letters, groups);
-  const strays: FoundStrays = {
+  const orphans: FoundOrphans = {
     count,
     entries: read(missing),
     possible: { count: possible.count, entries: read(doubtful) },
     unverifiable: { count: unknown.length, entries: read(unknown) },
     letters: letters?.figures ?? null,
   };
-  return { strays, dropped: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
+  return { orphans, dropped: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
 }
 
 interface LetterGroup {

@@ -271,7 +271,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a daemon that has become live takes a snapshot nevertheless",
     file: "timeline/handover.js",
-    find: "if (!owner.isWanted())",
+    find: "if (!handlers.isWanted())",
     replace: "if (false)",
     test: "test/timeline/snapshots/aside.test.js",
   },

@@ -208,18 +208,18 @@ export class SnapshotTaking {
     const upTo = dateText(staged.cutAt);
     timeline.handover?.adopt(staged, taking.agreed, {
       isWanted: () => this.#taking === taking && !this.#isServing,
-      aside: (name) =>
+      onAside: (name) =>
         log.warn(
           { ...factsOf(taking.giver), upTo, ...(name === null ? {} : { name }) },
           name === null ? NO_ASIDE : ASIDE,
         ),
-      strays: (strays) => {
-        this.#tellLost(strays, upTo, STRAYS);
-        this.#tellLost(strays.unverifiable, upTo, UNVERIFIABLE);
-        this.#tellPossible(strays.possible, upTo);
-        this.#tellLetters(strays.letters);
+      onOrphaned: (orphans) => {
+        this.#tellLost(orphans, upTo, STRAYS);
+        this.#tellLost(orphans.unverifiable, upTo, UNVERIFIABLE);
+        this.#tellPossible(orphans.possible, upTo);
+        this.#tellLetters(orphans.letters);
       },
-      adopted: () => {
+      onAdopted: () => {
         if (this.#taking !== taking) return;
         this.#taking = null;
         this.#rest(taking.giver);
@@ -228,7 +228,7 @@ export class SnapshotTaking {
         log.warn({ ...factsOf(taking.giver), upTo, bytes: taking.received }, TAKEN);
         this.#onTaken();
       },
-      failed: (problem) => {
+      onFailed: (problem) => {
         if (this.#taking !== taking) return;
         // As long as the one that was signed, and another: known only now that all of it has come.
         this.#missing.set(taking.giver.id, taking.agreed.at);

@@ -32,7 +32,7 @@ export interface FoundEntries {
   readonly places: readonly Place[];
 }
 
-export interface Strays extends FoundEntries {
+export interface Orphans extends FoundEntries {
   /** It may be made of them, or not. What is certain and is not among the places is among these. */
   readonly possible: FoundEntries;
 }
@@ -45,11 +45,11 @@ export interface Strays extends FoundEntries {
  * @param prunedTo  entries dated up to it are removed here: perhaps only the snapshot has them
  * @param max      places to return, at most
  */
-export function* straysOf(
+export function* orphansOf(
   own: DigestIndex,
   given: DigestIndex,
   { cutAt, prunedTo, max }: { readonly cutAt: number; readonly prunedTo: number; readonly max: number },
-): Steps<Strays> {
+): Steps<Orphans> {
   const certain: Place[] = [];
   const possible: Place[] = [];
   let [count, possibleCount] = [0, forgottenBetween(own, cutAt, prunedTo)];
