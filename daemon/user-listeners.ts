@@ -178,7 +178,7 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
       const members = pipeline.members ?? 0;
       return settings.peers.length > 0 || members > 0 ? members : null;
     };
-    return new RecordedPath({ backend, gateway, units: localUnits, others });
+    return new RecordedPath(backend, gateway, localUnits, others);
   }
   const [backend] = backends;
   if (isSidecar(settings)) {

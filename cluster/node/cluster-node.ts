@@ -100,7 +100,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.snapshots = snapshotParts(this);
     this.keeping = keepingIn(settings, storage, log);
     this.timeline = this.#makeTimeline();
-    signers.follow(() => this.timeline.ring);
+    signers.follow(this.timeline);
     this.lists = boundLists(this);
     this.peering = this.#makePeering(broadcasts);
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
@@ -207,7 +207,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
         retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
       },
       snapshots: this.snapshots,
-      refusesRing: ringEntryCheck({ signers, databases: DATABASES_DEFAULT }),
+      refusesRing: ringEntryCheck(signers),
       ...this.keeping,
       isAlone: () => this.#isAlone,
       isJoining: () => this.peering.isJoining,
@@ -252,7 +252,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
         }),
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
-      checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
+      checkEntry: entryCheck(signers),
       signatureThreads: signatureThreads(settings.verifyThreads, { signers, log }),
       messages: heardMessages(this, broadcasts),
       hash: hashOf,

@@ -1,8 +1,8 @@
 /** The newest of the states that lie in a folder, as a start and the thread that makes the next one go on from it. */
-import type { Logger } from "pino";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { readOrderSnapshot } from "./order-snapshot.js";
 import { nothingYet, type OrderedPast } from "./ordered-state.js";
@@ -21,7 +21,7 @@ export function newestIn(
     readonly makeRing: () => KeyRing;
     readonly cluster: ByteString;
     readonly databases: number;
-    readonly log: Pick<Logger, "warn">;
+    readonly log: TimelineLog;
   },
 ): Loaded {
   const { makeRing: genesis, cluster, databases, log } = parts;

@@ -36,13 +36,7 @@ export class OrderRecorder extends KeptRecording {
   constructor(order: OrderStanding) {
     super(order, order.backend.changes);
     this.#order = order;
-    const { environment } = order;
-    this.given = new GivenAnswers({
-      environment,
-      past: ORDER_WINDOW.past,
-      resultOf: finalResultOf,
-      flushed: async () => {},
-    });
+    this.given = new GivenAnswers(order.environment, ORDER_WINDOW.past, null);
     this.waiting = new WaitingEntries(order);
   }
 

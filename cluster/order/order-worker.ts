@@ -51,13 +51,8 @@ const silent = { info() {}, warn() {}, error() {} };
 const signers = new Signers({ genesis: task.genesis, makeRing, applications: [] });
 const files = new SnapshotFiles(folder, { sweeps: false });
 const { past } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
-const state = new OrderedState({
-  check: entryCheck({ signers, hash: hashOf, databases }),
-  past,
-  databases,
-  applying() {},
-});
-signers.follow(() => state.ring);
+const state = new OrderedState(past, entryCheck(signers));
+signers.follow(state);
 
 let arrive = () => {};
 let giveUp = (_: Error) => {};
@@ -81,13 +76,7 @@ const reader: StreamReader = {
     if (message.seq === to) arrive();
   },
 };
-const stream = new NatsStream({
-  address: order,
-  credentials,
-  reader,
-  environment: realEnvironment,
-  log: silent,
-});
+const stream = new NatsStream(reader, order, credentials, { environment: realEnvironment, log: silent });
 const timer = setTimeout(() => {
   giveUp(new Error(`nothing of the stream came for ${patience} ms: ${stream.trouble ?? "it is silent"}`));
 }, patience);

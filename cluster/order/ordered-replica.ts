@@ -3,13 +3,12 @@
  * them. The daemon loads this module, and with it NATS's packages, only then.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import { hashOf } from "../../engine/trust/identity.js";
 import type { SignersFace } from "../../engine/trust/signers.js";
 import { Copies } from "../../engine/users/copies.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
+import type { Database } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
 import { KeptWrites } from "../node/kept-writes.js";
@@ -71,22 +70,11 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     this.#folder = new OrderFolder(context, order);
     const { past, created } = this.#folder.load();
     this.#created = created;
-    this.state = new OrderedState({
-      check: entryCheck({ signers: this.#checking(), hash: hashOf, databases: DATABASES_DEFAULT }),
-      past,
-      databases: DATABASES_DEFAULT,
-      applying: (id) => {
-        this.backend.changes.senders = this.recording.waiting.sendersOf(id);
-      },
+    this.state = new OrderedState(past, entryCheck(this.#checking()), (id) => {
+      this.backend.changes.senders = this.recording.waiting.sendersOf(id);
     });
-    signers.follow(() => this.state.ring);
-    this.stream = new NatsStream({
-      address: order,
-      credentials: settings.orderCredentials,
-      reader: this,
-      environment,
-      log,
-    });
+    signers.follow(this.state);
+    this.stream = new NatsStream(this, order, settings.orderCredentials, context);
     this.backend = new TimelineBackend(this, environment, settings.limits.maxUnitSteps);
     const recording = new OrderRecorder(this);
     this.recording = recording;

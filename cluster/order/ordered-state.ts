@@ -55,16 +55,6 @@ export interface OrderedPast {
   readonly ids: OrderedIds;
 }
 
-export interface OrderedStateParts {
-  /** Judges a body and its signature by the ring of this state. */
-  readonly check: CheckEntry;
-  /** From where it goes on. */
-  readonly past: OrderedPast;
-  readonly databases: number;
-  /** An entry is about to be applied. */
-  readonly applying: (id: ByteString) => void;
-}
-
 /** What has expired is dropped in pieces of so many keys. */
 const EXPIRED_A_TICK = 500;
 
@@ -73,19 +63,28 @@ export class OrderedState {
   seq: number;
   /** How many messages were skipped or refused. */
   skipped = 0;
-  readonly #parts: OrderedStateParts;
+  readonly #check: CheckEntry;
+  readonly #past: OrderedPast;
+  readonly #onApplying: (id: ByteString) => void;
   readonly #fold: Fold;
   readonly #ids: OrderedIds;
   /** Of the entry applied last: the time of its message, and its number among those of that millisecond. */
   #date: EnvelopeDate;
   readonly #ringEntries: RingEntry[];
   /** null: none since `past`. */
-  #last: Pick<StreamMessage, "at" | "data"> | null = null;
+  #last: StreamMessage | null = null;
   readonly #known: Parameters<CheckEntry>[2];
 
-  constructor(parts: OrderedStateParts) {
-    this.#parts = parts;
-    const { seq, date, database, ring, ringEntries, ids } = parts.past;
+  /**
+   * @param past  the state to go on from
+   * @param check  checks a body and its signature by the ring of this state
+   * @param onApplying  an entry is about to be applied
+   */
+  constructor(past: OrderedPast, check: CheckEntry, onApplying: (id: ByteString) => void = () => {}) {
+    this.#past = past;
+    this.#check = check;
+    this.#onApplying = onApplying;
+    const { seq, date, database, ring, ringEntries, ids } = past;
     this.seq = seq;
     this.#date = date;
     this.#ids = ids;
@@ -103,7 +102,7 @@ export class OrderedState {
   /** As it is now; it changes with the next message. */
   get past(): OrderedPast {
     const { seq, database, ring } = this;
-    const mark = this.#last === null ? this.#parts.past.mark : markOf(this.#last);
+    const mark = this.#last === null ? this.#past.mark : markOf(this.#last);
     return { seq, mark, date: this.#date, database, ring, ringEntries: this.#ringEntries, ids: this.#ids };
   }
 
@@ -137,7 +136,7 @@ export class OrderedState {
   /** Whether a message that stands in the last one's place is that one. */
   isLast(message: StreamMessage): boolean {
     const last = this.#last;
-    if (last === null) return this.#parts.past.mark === markOf(message);
+    if (last === null) return this.#past.mark === markOf(message);
     return last.at === message.at && last.data.equals(message.data);
   }
 
@@ -162,7 +161,7 @@ export class OrderedState {
   #judge(data: Buffer, at: number): Ordered {
     const value = readValue(data);
     if (value === null) return { kind: "skipped", reason: "no envelope" };
-    const entry = this.#parts.check(value.body, value.signature, this.#known);
+    const entry = this.#check(value.body, value.signature, this.#known);
     if (typeof entry === "string") return { kind: "skipped", reason: entry };
     if ("held" in entry) return { kind: "skipped", reason: "there before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
@@ -173,7 +172,7 @@ export class OrderedState {
     // By the table of its place: a release that knows a newer one must skip what the others skip.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
-    this.#parts.applying(entry.id);
+    this.#onApplying(entry.id);
     return { kind: "applied", entry, answers: this.#apply(entry, at) };
   }
 
@@ -193,7 +192,7 @@ export function nothingYet(ring: KeyRing, databases: number): OrderedPast {
   return { seq: 0, mark: "", date: { at: 0, seq: 0 }, database, ring, ringEntries: [], ids };
 }
 
-const markOf = ({ at, data }: Pick<StreamMessage, "at" | "data">) => `${at} ${hexOf(hashOf(data))}`;
+const markOf = ({ at, data }: StreamMessage) => `${at} ${hexOf(hashOf(data))}`;
 
 /** An entry as it is folded: at the place of its message. */
 export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({

@@ -4,12 +4,13 @@
  */
 
 import type { Result } from "../../engine/answers/request.js";
-import { resultOf, type Standing } from "../../engine/answers/result-writer.js";
+import { finalResultOf, resultOf, type Standing } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { Waiters } from "../../engine/pipeline/waiters.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
+import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
 
 /** Answers: 10 s of 10,000 envelopes a second; a client's copy is mostly some milliseconds behind. */
@@ -24,27 +25,25 @@ interface Given {
   readonly result: Result;
 }
 
-export interface GivenAnswersParts {
-  readonly environment: Environment;
-  /** Milliseconds that an envelope's date may lie behind the clock. */
-  readonly past: number;
-  /** When all that was put on the disk is as safe as --fsync says. */
-  readonly flushed: () => Promise<void>;
-  /** Writes them. */
-  readonly resultOf?: typeof resultOf;
-}
-
 export class GivenAnswers {
-  readonly #parts: GivenAnswersParts;
+  readonly #environment: Environment;
+  readonly #past: number;
+  readonly #storage: Storage | null;
   /** By id, in the order they came. */
   readonly #given = new Map<ByteString, Given>();
   #bytes = 0;
   /** Clients whose envelopes wait to be folded. */
   readonly #waiters: Waiters;
 
-  constructor(parts: GivenAnswersParts) {
-    this.#parts = parts;
-    this.#waiters = new Waiters(parts.environment);
+  /**
+   * @param past  milliseconds that an envelope's date may be before the clock
+   * @param storage  an answer waits until it is as safe as --fsync says; null: a stream keeps the entries, and answers are final
+   */
+  constructor(environment: Environment, past: number, storage: Storage | null) {
+    this.#environment = environment;
+    this.#past = past;
+    this.#storage = storage;
+    this.#waiters = new Waiters(environment);
   }
 
   get size(): number {
@@ -57,8 +56,8 @@ export class GivenAnswers {
    * @param standing  what answers of now are marked with
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], standing: Standing): void {
-    const horizon = this.#parts.environment.clock() - this.#parts.past;
-    const write = this.#parts.resultOf ?? resultOf;
+    const horizon = this.#environment.clock() - this.#past;
+    const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
       const { at } = entry.envelope;
       // A daemon that catches up takes in millions that nobody will ask about.
@@ -72,10 +71,10 @@ export class GivenAnswers {
   }
 
   /** What was answered to an envelope, once its entry is on the disk; null: it is not known. */
-  async find({ id, room }: Pick<Taken, "id" | "room">): Promise<Result | null> {
+  async find({ id, room }: Taken): Promise<Result | null> {
     const result = this.#given.get(id)?.result;
     if (result === undefined || result.replies.length > room) return null;
-    await this.#parts.flushed();
+    await this.#storage?.flushed();
     return result;
   }
 

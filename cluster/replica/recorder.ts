@@ -40,11 +40,7 @@ export class Recorder extends KeptRecording {
     super(node, node.backend.changes, defer);
     this.#node = node;
     const { environment, settings, storage, lists } = node;
-    this.given = new GivenAnswers({
-      environment,
-      past: settings.window.past,
-      flushed: () => storage.flushed(),
-    });
+    this.given = new GivenAnswers(environment, settings.window.past, storage);
     this.#confirmations = new Confirmations(node);
     this.#lists = lists === null ? null : new ListCommands(lists, node, this);
   }

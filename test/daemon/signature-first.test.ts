@@ -85,8 +85,8 @@ test("what a member gives is read no further than its date until its signature h
   assert.ok(signers !== null);
   let isGood = false;
   const parts = { ring: signers.ring, cluster, ofCommand: () => undefined, verify: () => isGood };
-  const signersOf = parts as unknown as Parameters<typeof entryCheck>[0]["signers"];
-  const check = entryCheck({ signers: signersOf, hash, databases: 16 });
+  const signersOf = parts as unknown as Parameters<typeof entryCheck>[0];
+  const check = entryCheck(signersOf);
   const good = sign(COMMANDS);
   const furthestOf = ({ body, signature }: SignedEnvelope, isHeld = false) => {
     const one = watched(body);
