@@ -16,16 +16,6 @@ import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folde
 const PLACES_MOST = 1000;
 const BYTES_MOST = 4 * 1024 * 1024;
 
-export interface FindingParts {
-  /** The data folder. */
-  readonly data: string;
-  /** Places in hexadecimal. @returns a fate for each, in their order */
-  readonly ask: (places: readonly string[]) => Promise<readonly Fate[]>;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  readonly wait: (milliseconds: number) => Promise<void>;
-}
-
 export interface FoundFates {
   /** Letters that are new. */
   readonly kept: number;
@@ -36,13 +26,20 @@ export interface FoundFates {
 
 type Stored = readonly [place: Buffer, value: Buffer];
 
-/** @throws Error  the folder cannot be read, or the letters not be kept: then none is */
-export async function findLetters({ data, ask, now, wait }: FindingParts): Promise<FoundFates> {
+/**
+ * @param data  the data folder
+ * @param ask  receives places in hexadecimal, and returns a fate for each, in their order
+ * @throws Error  the folder cannot be read, or the letters not be kept: then none is
+ */
+export async function findLetters(
+  data: string,
+  ask: (places: readonly string[]) => Promise<readonly Fate[]>,
+): Promise<FoundFates> {
   const known = knownIn(data);
   let unread = 0;
   const damaged = () => void unread++;
   const view = await openFolderView({ folder: join(data, "timeline"), wait, damaged });
-  const writer = new DeadLetters({ data, most: Number.POSITIVE_INFINITY, log: { warn: () => {} } }).open(now);
+  const writer = new DeadLetters(data, Number.POSITIVE_INFINITY).open(Date.now());
   const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {
     for (const batch of batchesOf(view.entries(null), known)) {
@@ -64,6 +61,8 @@ export async function findLetters({ data, ask, now, wait }: FindingParts): Promi
     view.close();
   }
 }
+
+const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 /** Nothing is let go of, so no mark has to decide. */
 async function settled(writer: LetterWriter): Promise<number> {

@@ -44,11 +44,15 @@ export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER
  */
 export type LetterState = "waiting" | "undecided" | "begun" | "written";
 
-export interface Letter extends LetterHead {
-  readonly file: string;
+/** How far a letter has been written again. */
+interface LetterProgress {
   readonly state: LetterState;
   /** When it was begun or written; milliseconds since 1970; null: neither. */
   readonly since: number | null;
+}
+
+export interface Letter extends LetterHead, LetterProgress {
+  readonly file: string;
 }
 
 /** What cannot be read of a file. */
@@ -179,8 +183,8 @@ export class LettersFolder {
   }
 
   /** By the hexadecimal id. */
-  #readMarks(): Map<string, Pick<Letter, "state" | "since">> {
-    const marks = new Map<string, Pick<Letter, "state" | "since">>();
+  #readMarks(): Map<string, LetterProgress> {
+    const marks = new Map<string, LetterProgress>();
     for (const [kind, state] of [
       [BEGUN, "begun"],
       [WRITTEN, "written"],

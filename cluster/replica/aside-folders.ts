@@ -10,12 +10,12 @@ import { syncPath } from "../../net/process/synced-path.js";
 import type { Settings } from "../../options/settings.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { BeginKeeping } from "../../timeline/damaged-entries.js";
+import type { OpenLetters } from "../../timeline/dead-letters.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import type { TimelineParts } from "../../timeline/timeline-owner.js";
 import { DeadLetters } from "../dead-letters/kept-letters.js";
 import type { LettersFolder } from "../dead-letters/letters-folder.js";
 
@@ -86,7 +86,10 @@ export function asideOf(
 }
 
 /** Where a daemon keeps what leaves its timeline: all in the data folder, and nothing without one. */
-export interface Keeping extends Pick<TimelineParts, "openAside" | "keepDamaged" | "openLetters"> {
+export interface Keeping {
+  readonly openAside: OpenAside | null;
+  readonly keepDamaged: BeginKeeping | null;
+  readonly openLetters: OpenLetters | null;
   /** Dead letters that wait for an operator. @param now  milliseconds since 1970 */
   readonly waitingLetters: (now: number) => number;
   /** The folder of dead letters; null: there is no data folder. */
@@ -95,8 +98,8 @@ export interface Keeping extends Pick<TimelineParts, "openAside" | "keepDamaged"
 
 /** What an earlier process left undecided is decided. */
 export function keepingIn({ data, limits }: Settings, storage: Storage, log: TimelineLog): Keeping {
-  const letters = data === null ? null : new DeadLetters({ data, most: limits.maxDeadLetterBytes, log });
-  letters?.decide(storage);
+  const letters = data === null ? null : new DeadLetters(data, limits.maxDeadLetterBytes);
+  letters?.decide(storage, log);
   return {
     openAside: asideOf(data, log),
     keepDamaged: keepDamagedIn(data),
