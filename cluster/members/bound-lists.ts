@@ -18,7 +18,7 @@ interface Bound {
 export function boundLists(node: Bound): MemberLists {
   const { storage, signers, identity } = node;
   const hasServed = () => node.timeline.published > 0 || node.peering.state !== "catching-up";
-  const lists = new MemberLists({ storage, signers, own: identity.id, hasServed });
+  const lists = new MemberLists(storage, signers, identity.id, hasServed);
   lists.changed = () => node.peering.listsChanged();
   return lists;
 }
