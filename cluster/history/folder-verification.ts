@@ -6,19 +6,18 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { noTimeline, snapshotFolder } from "../../engine/trust/data-folder.js";
-import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { errnoOf } from "../../keys/key-source.js";
 import type { Settings } from "../../options/settings.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
 import { type FolderView, openFolderView } from "../../timeline/disk/folder-view.js";
 import type { PageDamage } from "../../timeline/disk/lmdb-file.js";
 import { DamagedFile } from "../../timeline/disk/lmdb-header.js";
 import type { LogRemains } from "../../timeline/disk/write-ahead-log.js";
 import { readPlace } from "../../timeline/entries/entry.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./state-mark.js";
 import {
@@ -101,8 +100,7 @@ async function runOnce(
     if (genesis !== null) compareGenesis(genesis, signers.genesis);
     else if (faults.length === 0 && view.log.lost === 0)
       throw new NotChecked(`--data ${data}: no daemon has been started with it yet.`);
-    const parts = { storage: view, snapshots: snapshotsOf(data), signers, hash: hashOf, progress };
-    const report = new Verification({ ...parts, databases: DATABASES_DEFAULT }).run();
+    const report = new Verification(view, snapshotsOf(data), signers, progress).run();
     const seen = { process: view.process, group: view.group, isWritten: view.hasChanged };
     const missed = view.countMissed();
     if (view.hasForgotten) return null;
@@ -142,9 +140,7 @@ function snapshotsOf(data: string): SnapshotFiles | null {
 
 /** Of a file of which nothing can be read. */
 function unreadable(signers: Signers, fault: Fault): FolderReport {
-  const storage = { entries: () => [], mark: () => null };
-  const parts = { storage, snapshots: null, signers, hash: hashOf, progress: () => {} };
-  const report = new Verification({ ...parts, databases: DATABASES_DEFAULT }).run();
+  const report = new Verification(new MemoryStorage(), null, signers, () => {}).run();
   const seen = { process: null, group: 0, isWritten: false, missed: 0 };
   return {
     ...withFaults(report, [fault]),

@@ -1,6 +1,7 @@
 /** What is made of a backup's file: a data folder of it, or the keys that it had. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
@@ -53,24 +54,19 @@ export function openBackup(file: string): BackupView {
   }
 }
 
-export interface FolderRestoring {
-  readonly file: string;
-  readonly data: string;
-  /** Milliseconds since 1970: what came later is left out; null: nothing is. */
-  readonly at: number | null;
-  readonly functionsName: string;
-  readonly log: TimelineLog;
-}
-
-/** Makes the data folder, which is there when it is whole. @returns how many entries were left out @throws NotRestored */
-export async function restoreFolder({
-  file,
-  data: given,
-  at,
-  functionsName,
-  log,
-}: FolderRestoring): Promise<BackupView["end"]> {
-  const data = resolve(given);
+/**
+ * Makes a data folder of a backup. The folder gets its name once it is complete.
+ * @param at  milliseconds since 1970: entries dated later are left out; null: none is
+ * @returns what the backup says of itself
+ * @throws NotRestored
+ */
+export async function restoreFolder(
+  target: string,
+  file: string,
+  at: number | null,
+  log: TimelineLog,
+): Promise<BackupView["end"]> {
+  const data = resolve(target);
   requireEmpty(data);
   using view = closing(openBackup(file));
   requireReach(view, file, at);
@@ -81,13 +77,11 @@ export async function restoreFolder({
     // Of a restore that was killed.
     rmSync(made, { recursive: true, force: true });
     mkdirSync(made, { mode: FOLDER_MODE });
-    await fill(made, source, {
-      data,
-      functions: view.end.functions,
-      functionsName,
-      log,
-      DiskStorage: disk.DiskStorage,
-    });
+    await fill(made, data, source, new disk.DiskStorage(made, { interval: SYNC_MS }, log));
+    const { functions } = view.end;
+    const path = join(made, FUNCTIONS_NAME);
+    // On the disk before the folder has its name.
+    if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
     renameSync(made, data);
   } catch (problem) {
     const sentence = unwritable(`--data ${data}`, problem);
@@ -118,18 +112,13 @@ function removeQuietly(folder: string): void {
   }
 }
 
-interface Filling extends Pick<FolderRestoring, "data" | "functionsName" | "log"> {
-  /** base64; null: there were none. */
-  readonly functions: string | null;
-  readonly DiskStorage: typeof DiskStorage;
-}
-
+/** Copies entries, marks and snapshots into the storage of a new folder, and closes it. @param data  the folder's later name */
 async function fill(
   made: string,
+  data: string,
   source: BackupView | ReturnType<typeof asOf>,
-  { data, functions, functionsName, log, DiskStorage: Storage }: Filling,
+  storage: DiskStorage,
 ): Promise<void> {
-  const storage = new Storage(made, { interval: SYNC_MS }, log);
   await keepAside(
     { storage: source, snapshots: source },
     {
@@ -145,9 +134,6 @@ async function fill(
     },
     () => new Promise((turn) => setImmediate(turn)),
   );
-  const path = join(made, functionsName);
-  // On the disk before the folder has its name.
-  if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
 }
 
 function requireReach(view: BackupView, file: string, at: number | null): void {
