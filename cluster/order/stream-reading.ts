@@ -45,7 +45,7 @@ export class StreamReading {
     const inbox = createInbox();
     this.#subscription = this.#connection.subscribe(inbox, {
       callback: (problem, message) => {
-        if (problem !== null) this.#fail(problem.message);
+        if (problem !== null) void this.#fail(problem.message);
         else if (!this.#isStopped) this.#took(message, inbox);
       },
     });
@@ -80,7 +80,7 @@ export class StreamReading {
     const place = placeOf(message.reply ?? "");
     const reader = this.#reader;
     if (place === null || place.seq < reader.next - 1) return;
-    if (place.seq > reader.next) this.#fail(`message ${reader.next} lacks`);
+    if (place.seq > reader.next) void this.#fail(`message ${reader.next} lacks`);
     else this.#hand({ ...place, data: bufferOf(message.data) });
   }
 
@@ -91,7 +91,7 @@ export class StreamReading {
       if (message.seq === reader.next) reader.message(message);
       else {
         const problem = reader.again(message);
-        if (problem !== null) this.#fail(problem);
+        if (problem !== null) void this.#fail(problem);
       }
     } catch (problem) {
       this.stop();
@@ -106,7 +106,7 @@ export class StreamReading {
     const asked = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
     if (asked !== "") this.#connection.publish(asked);
     if (Number(message.headers?.get("Nats-Last-Stream") ?? 0) >= this.#reader.next)
-      this.#fail("messages lack");
+      void this.#fail("messages lack");
   }
 
   #watch(): void {
@@ -114,13 +114,17 @@ export class StreamReading {
     this.#cancel = this.#environment.setTimer(SILENCE_MS, this.#onSilence);
   }
 
-  readonly #onSilence = (): void => this.#fail("nothing comes any more");
+  readonly #onSilence = (): void => void this.#fail("nothing comes any more");
 
   /** Closes the connection, over which nothing can be read any more. */
-  #fail(reason: string): void {
+  async #fail(reason: string): Promise<void> {
     if (this.#isStopped) return;
     this.stop();
-    this.#connection.close().catch(() => this.#log.warn({ reason }, "not closed"));
+    try {
+      await this.#connection.close();
+    } catch {
+      this.#log.warn({ reason }, "not closed");
+    }
   }
 }
 

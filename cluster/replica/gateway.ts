@@ -82,7 +82,7 @@ export class Gateway {
     this.#context = context;
     this.#changes = changes;
     this.own = new OwnEnvelopes(recorder, context);
-    this.#pace = new SigningPace(context.environment, defer, () => this.#signAll());
+    this.#pace = new SigningPace(context.environment, defer, this.#signAll);
   }
 
   /** Whether a command has to come this way: others are read. */
@@ -180,7 +180,7 @@ export class Gateway {
     return group;
   }
 
-  #signAll(): void {
+  readonly #signAll = (): void => {
     const groups = this.#groups;
     this.#groups = [];
     // Cleared, what it had would live on: the engine leads from the old table to the new one, and one that has grown old keeps all
@@ -194,7 +194,7 @@ export class Gateway {
       else continue;
       if (refusal === null) return;
     }
-  }
+  };
 
   /** Other clients are served before these, and what has come meanwhile stands behind them. */
   #signLater(groups: readonly Group[]): void {
@@ -222,15 +222,14 @@ export class Gateway {
     recorder.give(entry);
     this.#pace.recorded();
     const { length } = group.commands;
-    const done = () => this.#pace.flushed(length);
     (recorded.flushed ?? FLUSHED).then(
       () => {
         answerUnits(waiting, recorded.answers, place, recorder);
-        done();
+        this.#pace.flushed(length);
       },
       (problem: Error) => {
         tellAll(waiting, problem instanceof NotTaken ? problem.refusal : notFlushed(problem));
-        done();
+        this.#pace.flushed(length);
       },
     );
     return true;
