@@ -8,9 +8,6 @@ import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import type { Electorate } from "./shared/electorate.js";
 
-/** What a member says of itself. */
-export type JoinedStatus = Pick<StatusMessage, "watermark" | "clock" | "skewed">;
-
 /** So far ahead of the own clock one member alone may be believed; milliseconds. */
 const BELIEVED_AHEAD_MS = 86_400_000;
 
@@ -34,7 +31,7 @@ export class Joining {
   }
 
   /** Notes the first status of a member's connection; later connections of the member do not count. @param id  proved */
-  met(id: ByteString, { data }: Pick<StatusMessage, "data">): void {
+  met(id: ByteString, { data }: StatusMessage): void {
     if (!this.#mayBeNew || this.#empty.has(id)) return;
     if (data.count === 0) this.#empty.add(id);
     else this.#mayBeNew = false;
@@ -47,7 +44,7 @@ export class Joining {
    * @param members  those that are connected
    * @param electorate  those that are configured, or listed
    */
-  caughtUp(members: readonly JoinedStatus[], { ids, others }: Electorate): void {
+  caughtUp(members: readonly StatusMessage[], { ids, others }: Electorate): void {
     const { timeline, clock } = this.#cluster;
     if (this.isUnderWay) {
       timeline.raise(joiningWatermark(members, clock()));
@@ -70,7 +67,7 @@ export class Joining {
  * leaves a watermark far ahead; so does a lie. Who is new as well tells none.
  * @param now  by the own clock
  */
-export function joiningWatermark(members: readonly JoinedStatus[], now: number): number {
+export function joiningWatermark(members: readonly StatusMessage[], now: number): number {
   const watermarks = members.map(({ watermark }) => watermark).filter((watermark) => watermark > 0);
   if (watermarks.length === 0) return 0;
   watermarks.sort((a, b) => b - a);

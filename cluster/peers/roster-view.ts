@@ -1,6 +1,6 @@
 /** What of the roster needs no state of its own: how all that are known are described, and whether a message is to be heard. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { awayMember, type Dialer } from "./connections/dialer.js";
+import { AWAY, type Dialer } from "./connections/dialer.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
@@ -36,10 +36,7 @@ export function statusesOf(
   // Each may be at an address where no daemon has answered yet.
   const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
   if (unseen.length > unanswered)
-    for (const id of unseen)
-      statuses.push(
-        awayMember({ address: "", id, connection: "waiting", trouble: NO_ADDRESS, lastHeard: lastHeard(id) }),
-      );
+    for (const id of unseen) statuses.push({ ...AWAY, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
   return statuses;
 }
 

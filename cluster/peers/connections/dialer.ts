@@ -22,28 +22,28 @@ const DOUBLINGS_MOST = 16;
 export const dialingKey = (address: PeerAddress): string =>
   `${placeName(address)} ${address.pin ?? ""} ${address.tls}`;
 
-/** Returns what is known of a member that is not connected. */
-export function awayMember(
-  known: Pick<MemberStatus, "address" | "id" | "connection" | "trouble" | "lastHeard">,
-): MemberStatus {
-  return {
-    ...known,
-    state: null,
-    skewed: false,
-    connectedSince: null,
-    roundTrip: null,
-    skew: null,
-    watermark: null,
-    entries: null,
-    isEqual: null,
-    lag: 0,
-    behind: 0,
-    prunedTo: null,
-    isLacking: false,
-    refusals: 0,
-    about: null,
-  };
-}
+/** What is known of a member that is not connected, and has no address. */
+export const AWAY: MemberStatus = {
+  address: "",
+  id: null,
+  connection: "waiting",
+  trouble: null,
+  lastHeard: null,
+  state: null,
+  skewed: false,
+  connectedSince: null,
+  roundTrip: null,
+  skew: null,
+  watermark: null,
+  entries: null,
+  isEqual: null,
+  lag: 0,
+  behind: 0,
+  prunedTo: null,
+  isLacking: false,
+  refusals: 0,
+  about: null,
+};
 
 export class Dialer {
   readonly address: PeerAddress;
@@ -110,7 +110,7 @@ export class Dialer {
   describe(lastHeard: number | null): MemberStatus {
     const { name, id, trouble } = this;
     const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
-    return awayMember({ address: name, id, connection, trouble, lastHeard });
+    return { ...AWAY, address: name, id, connection, trouble, lastHeard };
   }
 
   /** Who is there has proved it, as a member or as a daemon that the list of members does not name. */

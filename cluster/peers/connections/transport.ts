@@ -74,9 +74,9 @@ class RealSocket implements MemberSocket {
     socket.setNoDelay(true);
     socket.setTimeout(0);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("end", () => this.#ended());
+    socket.on("end", this.#onEnd);
     socket.on("error", (error: NodeJS.ErrnoException) => this.#fail(error));
-    socket.on("close", () => this.#ended());
+    socket.on("close", this.#onEnd);
   }
 
   opened(): void {
@@ -120,9 +120,7 @@ class RealSocket implements MemberSocket {
     this.#end(isPlain ? NOT_TLS : code);
   }
 
-  #ended(): void {
-    this.#end(this.#isShakingHands ? NOT_TLS : ENDED);
-  }
+  readonly #onEnd = (): void => this.#end(this.#isShakingHands ? NOT_TLS : ENDED);
 
   #end(detail: string): void {
     const { owner } = this;

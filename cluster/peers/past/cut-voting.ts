@@ -12,6 +12,7 @@ import {
   writeCutVotes,
 } from "../../../protocol/members/cut-votes.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import type { Cut } from "../../../timeline/snapshots/snapshot-making.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
@@ -269,8 +270,7 @@ export class CutVoting {
   }
 }
 
-const isSame = (a: Pick<CutVote, "bytes" | "seal">, b: Pick<CutVote, "bytes" | "seal">): boolean =>
-  a.bytes === b.bytes && a.seal === b.seal;
+const isSame = (a: SnapshotSeal, b: SnapshotSeal): boolean => a.bytes === b.bytes && a.seal === b.seal;
 
 const CONTRADICTED =
   "a member has signed two states of one date: it is broken or lies, and is let in no more";

@@ -10,13 +10,13 @@ export const isSameTotals = (one: Totals, other: Totals): boolean =>
   isSameDigest(one.ring, other.ring) && isSameDigest(one.data, other.data);
 
 /** Of everything. */
-export const totalsOf = (index: Pick<DigestIndex, "total">): Totals => ({
+export const totalsOf = (index: DigestIndex): Totals => ({
   ring: index.total("ring"),
   data: index.total("data"),
 });
 
 /** Of everything dated before a time. @param at  milliseconds since 1970 */
-export const totalsUpTo = (index: Pick<DigestIndex, "digestUpTo">, at: number): Totals => ({
+export const totalsUpTo = (index: DigestIndex, at: number): Totals => ({
   ring: index.digestUpTo(at, "ring"),
   data: index.digestUpTo(at, "data"),
 });

@@ -74,8 +74,8 @@ export class StateComparing {
   #lastAt = 0;
   #nextAt = 0;
   #tickedAt = 0;
-  /** Keys are to be looked for, when there is time. */
-  #wanted: (() => Steps<void>) | null = null;
+  /** Keys to look for when there is time; null: none. */
+  #wanted: Parameters<Timeline["digests"]["keysIn"]>[0] | null = null;
   #asking: Asking[] = [];
   /** What each member has said in this second, and milliseconds that went into it. */
   readonly #heard = new Map<ByteString, { count: number; spent: number }>();
@@ -94,7 +94,7 @@ export class StateComparing {
     if (limits.comparePercent === 0) return;
     if (now >= this.#nextAt) this.#look(now);
     if (this.#work === null && this.#wanted !== null) {
-      this.#work = this.#wanted();
+      this.#work = this.#search(this.#wanted);
       this.#wanted = null;
     }
     if (this.#work !== null && turnOf(this.#work, uptime, share) !== null) this.#work = null;
@@ -175,7 +175,7 @@ export class StateComparing {
     const first = Math.floor(this.#cluster.random() * differing.length);
     const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_ASKED));
     const { salt, shares } = own;
-    this.#wanted = () => this.#search({ wanted, shares, buckets, salt, most: KEYS_MAX });
+    this.#wanted = { wanted, shares, buckets, salt, most: KEYS_MAX };
   }
 
   *#search(wanted: Parameters<Timeline["digests"]["keysIn"]>[0]): Steps<void> {
