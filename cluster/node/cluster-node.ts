@@ -16,7 +16,6 @@ import { StartError } from "../../net/process/start-error.js";
 import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { Settings } from "../../options/settings.js";
-import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -77,8 +76,6 @@ export class ClusterNode extends KeptWrites implements NodeState {
   readonly keeping: Keeping;
   #peers: readonly PeerAddress[];
   #secret: ClusterSecret | null;
-  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
-  #order: ByteString | null;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
 
@@ -94,7 +91,6 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const { settings, signers, environment, log } = context;
     this.storage = storage;
     this.#peers = settings.peers;
-    this.#order = settings.adopt;
     this.#secret = secret;
     this.soon = new Turns({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
@@ -112,7 +108,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.copies = new Copies({
       peers: this.peering,
       members: () => this.recording.members,
-      isAlone: () => this.#isAlone,
+      isAlone: this.#isAlone,
       environment,
     });
     this.#stateMark = new StateMark(this, this.recording);
@@ -166,7 +162,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
       // Who has proved to know another one is let go.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
-      this.#order = settings.adopt;
+      this.peering.setOrder(settings.adopt);
+      this.peering.setSecret(this.#secret);
       this.peering.setPeers(settings.peers);
     };
   }
@@ -209,7 +206,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
       snapshots: this.snapshots,
       refusesRing: ringEntryCheck(signers),
       ...this.keeping,
-      isAlone: () => this.#isAlone,
+      isAlone: this.#isAlone,
       isJoining: () => this.peering.isJoining,
       owner: {
         flushed: (entries, from) => {
@@ -230,9 +227,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     });
   }
 
-  get #isAlone(): boolean {
-    return this.#peers.length === 0 && this.peering.isAlone;
-  }
+  readonly #isAlone = (): boolean => this.#peers.length === 0 && this.peering.isAlone;
 
   #makePeering(broadcasts: Broadcasts): Peering {
     const { settings, identity, signers, environment, log } = this;
@@ -242,8 +237,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
       identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
       cluster: signers.cluster,
       peers: settings.peers,
-      order: () => this.#order,
-      secret: () => this.#secret,
+      order: settings.adopt,
+      secret: this.#secret,
       refusal: (member, knowsSecret) =>
         refusalOfMember(member, knowsSecret, {
           ring: this.timeline.ring,

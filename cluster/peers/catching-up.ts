@@ -27,8 +27,6 @@ export class CatchingUp {
   readonly #joining: Joining;
   /** Whether the log says that it is over. */
   #isTold = false;
-  /** When it began, or a member last gave something new; `uptime` milliseconds. */
-  #progressAt = 0;
   /** Whether what was here when it had caught up is marked: all of it has to be folded before it is live. */
   #isMarked = false;
   /** Whether it was cut off, reaches most members again, and goes on taking writes while it compares itself with them. */
@@ -48,7 +46,7 @@ export class CatchingUp {
   }
 
   start(): void {
-    this.#progressAt = this.#cluster.settledAt = this.#cluster.uptime();
+    this.#cluster.progressAt = this.#cluster.settledAt = this.#cluster.uptime();
     this.isUnderWay = this.#roster.hasOthers;
     const { published, prunedTo } = this.#cluster.timeline;
     this.#cluster.beganEmpty = prunedTo < 0 && published === 0;
@@ -57,14 +55,9 @@ export class CatchingUp {
 
   /** What is here is not what was compared. */
   again(): void {
-    this.#progressAt = this.#cluster.uptime();
+    this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
     this.#isTold = false;
-  }
-
-  /** A member gave something new. */
-  progressed(): void {
-    this.#progressAt = this.#cluster.uptime();
   }
 
   tick(now: number): void {
@@ -195,7 +188,8 @@ export class CatchingUp {
     // It is cut off once more, which the next ticks notice; of a list that names it alone it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
-    const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
+    const isLate =
+      now - peering.progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
     const isWhole = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
     const isLiveCompared = members.every(
       ({ status, compared }) => status?.state !== "live" || compared !== null,

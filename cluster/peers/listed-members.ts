@@ -6,10 +6,9 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
 import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
 import type { MemberLists } from "../members/member-lists.js";
-import type { Complaints } from "./complaints.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
-import type { ClusterState } from "./shared/cluster-state.js";
+import { type ClusterState, factsOf } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
 /** Lists of one member that are looked at between two statuses: an honest one has one, or two that stand beside each other. */
@@ -26,16 +25,11 @@ interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
   isGiven: boolean;
 }
 
-const NOTHING: Pick<Told, "list" | "isReporting" | "statusThen"> = {
-  list: "",
-  isReporting: false,
-  statusThen: null,
-};
+const NOTHING: Told = { list: "", isReporting: false, statusThen: null, checks: 0, isGiven: false };
 
 export class ListedMembers {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
-  readonly #complaints: Complaints;
   readonly #told = new Map<Member, Told>();
   readonly #vouched = new VouchedLists();
   /** Lists of members that let this daemon go, of late. */
@@ -43,10 +37,9 @@ export class ListedMembers {
   #nextAt = 0;
   #wasOutside: boolean;
 
-  constructor(cluster: ClusterState<Member>, roster: Roster, complaints: Complaints) {
+  constructor(cluster: ClusterState<Member>, roster: Roster) {
     this.#cluster = cluster;
     this.#roster = roster;
-    this.#complaints = complaints;
     this.#wasOutside = cluster.lists?.isOutside ?? false;
     if (this.#wasOutside) this.#tellOutside();
   }
@@ -132,7 +125,7 @@ export class ListedMembers {
   }
 
   #of(member: Member): Told {
-    const told = this.#told.get(member) ?? { ...NOTHING, checks: 0, isGiven: false };
+    const told = this.#told.get(member) ?? { ...NOTHING };
     this.#told.set(member, told);
     return told;
   }
@@ -166,7 +159,11 @@ export class ListedMembers {
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
       // An honest one may have it, whose signer was revoked since.
-      this.#complaints.listRefused(member, outcome.refused);
+      this.#cluster.notices.warn(
+        `list of ${member.id}`,
+        { ...factsOf(member), reason: outcome.refused },
+        LIST_REFUSED,
+      );
   }
 
   /** Takes a list that its signature proves, or most of the configured peers. @param body  with the signature, views of what came */
@@ -211,6 +208,8 @@ const CURE =
   "folder, and dbsync members replace the old id by the new one (one that was evicted: add the new one). One that is not named yet: dbsync members add it";
 const VOUCHED =
   "a list of members was taken whose signer's key is not in this daemon's key ring: most of its configured peers go by it";
+const LIST_REFUSED =
+  "a list of members that a member goes by is refused here: nothing becomes final until an administrator signs another";
 const NO_BYTES = Buffer.alloc(0);
 
 const takesLists = ({ status, connection }: Member): boolean =>

@@ -9,27 +9,27 @@ import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
+import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
 import { CatchingUp } from "./catching-up.js";
-import { Complaints } from "./complaints.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { Intake } from "./exchange/intake.js";
-import { Packer } from "./exchange/packing.js";
 import { Spreading } from "./exchange/spreading.js";
 import { oldestSpread } from "./exchange/traces.js";
 import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
 import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
-import type { MemberShared } from "./member-shared.js";
 import { OwnClock } from "./own-clock.js";
 import type { SnapshotTaking } from "./past/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./past/stable-point.js";
 import type { Revocation } from "./revocation.js";
 import { Roster, type RosterEvents } from "./roster.js";
-import type { ClusterState, MemberStatus, PeeringContext } from "./shared/cluster-state.js";
+import type { ClusterState, MemberSecret, MemberStatus, PeeringContext } from "./shared/cluster-state.js";
+import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+import { noMessages } from "./shared/message-figures.js";
 import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
@@ -50,7 +50,6 @@ export class Peering implements RosterEvents {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  readonly #complaints: Complaints;
   /** What has been found of this daemon's state and members'. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
@@ -58,7 +57,6 @@ export class Peering implements RosterEvents {
   readonly speaking: Speaking;
   /** Whether the state may be an old one although it is live. */
   readonly standing: StandingStill;
-  readonly #shared: MemberShared<Member>;
   #isRunning = false;
   #nextLookAt = 0;
   #ringChanged = false;
@@ -74,20 +72,63 @@ export class Peering implements RosterEvents {
     this.#clock = new OwnClock(cluster);
     this.#stable = new StablePoint(cluster.timeline, cluster.limits);
     this.#joining = new Joining(cluster);
-    this.#past = new ForgottenPast(cluster, roster, () => this.#beginAnew());
+    this.#past = new ForgottenPast(cluster, roster, this.#onSnapshotTaken);
     this.#catchingUp = new CatchingUp(cluster, roster, { gaps: this.#past.gaps, joining: this.#joining });
     this.states = new StateComparing(cluster, this.#stable);
-    this.#complaints = new Complaints(cluster, roster);
-    this.#listed = new ListedMembers(cluster, roster, this.#complaints);
+    this.#listed = new ListedMembers(cluster, roster);
     this.standing = new StandingStill(cluster, roster);
-    this.#shared = this.#makeShared();
   }
 
   /** Both have proved who they are. */
   onJoined(connection: MemberConnection, bit: number): Member {
     this.#stable.discard();
     this.#past.joined();
-    return new Member(this.#shared, connection, bit);
+    const shared = {
+      cluster: this.#cluster,
+      spreading: this.#spreading,
+      intake: this.#intake,
+      clock: this.#clock,
+      gaps: this.#past.gaps,
+    };
+    return new Member(shared, connection, bit);
+  }
+
+  /** Hands a message on to the part that it concerns. */
+  onMessage(member: Member, message: ExchangeMessage): void {
+    switch (message.kind) {
+      case "cuts":
+        this.#past.voting.heard(member.id, message.votes);
+        break;
+      case "list":
+        this.#listed.heard(member, message);
+        break;
+      case "report":
+        if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, message);
+        this.#past.reported(member.id, message);
+        break;
+      case "snapshot-part":
+        if (!this.#past.snapshots.part(member, message))
+          member.malformed("a part of a snapshot that was not asked for");
+        break;
+      case "state-sums":
+      case "state-keys":
+        this.states.heard(member, message);
+        break;
+      case "status":
+        this.#heardStatus(member, message);
+        break;
+      default:
+        member.receive(message);
+    }
+  }
+
+  #heardStatus(member: Member, message: StatusMessage): void {
+    const isFirst = member.status === null;
+    member.receive(message);
+    if (!isFirst) return;
+    this.#joining.met(member.id, message);
+    this.#listed.tell(member);
+    this.#past.voting.joined(member);
   }
 
   onLeft(member: Member): void {
@@ -155,11 +196,21 @@ export class Peering implements RosterEvents {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
   }
 
-  /** Other addresses; connections opened to those that are left out are closed. */
+  /** Replaces the addresses; connections opened to those that are no longer listed are closed. */
   setPeers(addresses: readonly PeerAddress[]): void {
     this.#stable.discard();
     this.#roster.setPeers(addresses);
     this.#nextLookAt = 0;
+  }
+
+  /** Takes over the snapshot of this member, whatever others say. @param id  null: of none */
+  setOrder(id: ByteString | null): void {
+    this.#cluster.order = id;
+  }
+
+  /** Replaces the cluster's secret: at the next look, members that have proved to know another one are dropped. */
+  setSecret(secret: MemberSecret | null): void {
+    this.#cluster.secret = secret;
   }
 
   /** The lists of members known here have changed; told again when they are on the disk. */
@@ -270,41 +321,11 @@ export class Peering implements RosterEvents {
     return this.#roster.spkiOf(id);
   }
 
-  #makeShared(): MemberShared<Member> {
-    return {
-      cluster: this.#cluster,
-      spreading: this.#spreading,
-      intake: this.#intake,
-      clock: this.#clock,
-      gaps: this.#past.gaps,
-      packer: new Packer(this.#cluster.limits),
-      onReported: (member, report) => {
-        if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, report);
-        this.#past.reported(member.id, report);
-      },
-      onProgressed: () => this.#catchingUp.progressed(),
-      onCompared: (member, message) => this.states.heard(member, message),
-      onVoted: ({ id }, votes) => this.#past.voting.heard(id, votes),
-      onListed: (member, message) => this.#listed.heard(member, message),
-      onSpoke: (member) => {
-        if (member.status !== null) this.#joining.met(member.id, member.status);
-        this.#listed.tell(member);
-        this.#past.voting.joined(member);
-      },
-      given: (member, part) => this.#past.snapshots.part(member, part),
-      onTooLong: (body) => this.#complaints.tooLong(body),
-      onRefused: (member, reason) => this.#complaints.refused(member, reason),
-      messageFigures: this.speaking.figures,
-      onUnheard: (member, reason, isLie) => this.speaking.unheard(member, reason, isLie),
-      drop: (member, code, detail) => this.#roster.drop(member, code, detail),
-    };
-  }
-
   /** A snapshot has taken the place of what was here. */
-  #beginAnew(): void {
+  readonly #onSnapshotTaken = (): void => {
     this.#catchingUp.again();
     for (const member of this.#cluster.members.values()) member.compareAgain();
-  }
+  };
 
   #look(now: number): void {
     this.#nextLookAt = now + LOOK_EVERY_MS;
@@ -335,6 +356,8 @@ function clusterOf(context: PeeringContext): ClusterState<Member> {
     size: 1 + peers.length,
     beganEmpty: false,
     settledAt: 0,
+    progressAt: 0,
+    messageFigures: noMessages(),
   };
 }
 

@@ -28,6 +28,7 @@ import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js"
 export interface RosterEvents {
   /** Both have proved who they are. @param bit  stands for it until `onForgotten` */
   onJoined(connection: MemberConnection, bit: number): Member;
+  onMessage(member: Member, message: ExchangeMessage): void;
   onLeft(member: Member): void;
   /** What a member sends as it closes the connection. @param id  the member's */
   onLeftOut(id: ByteString, message: ListMessage): void;
@@ -104,7 +105,7 @@ export class Roster implements ConnectionOwner {
   recheck(): void {
     for (const member of [...this.#cluster.members.values()]) {
       const { refusal } = member.connection;
-      if (refusal !== null) this.drop(member, refusal, FAREWELLS[refusal]);
+      if (refusal !== null) member.connection.drop(refusal, FAREWELLS[refusal]);
     }
   }
 
@@ -173,17 +174,10 @@ export class Roster implements ConnectionOwner {
     return this.#cluster.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
   }
 
-  /** Closes a connection to a member, and says why in the log. */
-  drop({ connection }: Member, code: FarewellCode, detail: string): void {
-    if (connection.isClosed) return;
-    connection.close(code);
-    this.lost(connection, code, detail);
-  }
-
   /** Drops a member, and refuses its connections for a while. */
-  ban(member: Member, detail: string): void {
+  ban({ id }: MemberConnection, detail: string): void {
     const { uptime, limits } = this.#cluster;
-    this.#banUntil(uptime() + limits.banMs, member.id, "too-many-refused", detail);
+    this.#banUntil(uptime() + limits.banMs, id, "too-many-refused", detail);
   }
 
   /** Drops a member that has proved its guilt, and lets it in no more. */
@@ -196,7 +190,7 @@ export class Roster implements ConnectionOwner {
     const member = this.#cluster.members.get(id);
     if (member === undefined) return;
     const dialer = this.#dialers.of(member.connection);
-    this.drop(member, code, detail);
+    member.connection.drop(code, detail);
     dialer?.rest(until);
   }
 
@@ -205,7 +199,7 @@ export class Roster implements ConnectionOwner {
     const { refusal, secret, uptime, identity } = this.#cluster;
     // That it is this daemon itself has to be proved as well.
     if (id === identity.id) return null;
-    const stranger = refusal(id, secret() !== null);
+    const stranger = refusal(id, secret !== null);
     if (stranger !== null && !isOfWord(stranger)) return stranger;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
@@ -227,7 +221,7 @@ export class Roster implements ConnectionOwner {
       return;
     }
     const inTheWay = this.#seats.guestInTheWayOf(id);
-    if (inTheWay !== null) this.drop(inTheWay, "too-many-members", FAREWELLS["too-many-members"]);
+    inTheWay?.connection.drop("too-many-members", FAREWELLS["too-many-members"]);
     const bit = this.#seats.take(id);
     if (other !== undefined) this.#close(other.connection, "duplicate");
     const member = this.#events.onJoined(connection, bit);
@@ -251,7 +245,7 @@ export class Roster implements ConnectionOwner {
       this.#cluster.notices.clear(
         subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),
       );
-    if (isHeard(connection, message, this.#cluster.lists)) member.receive(message);
+    if (isHeard(connection, message, this.#cluster.lists)) this.#events.onMessage(member, message);
   }
 
   /** A member says by which list it lets this daemon go. */

@@ -210,8 +210,8 @@ export function startDaemon(host: Host, world: World): Daemon {
     identity: { ...identity, sign: (bytes: Buffer) => signatureOf(identity.spki, bytes) },
     cluster: genesis.cluster,
     peers: ports.addresses,
-    order: () => order,
-    secret: () => null,
+    order,
+    secret: null,
     refusal: (id) => {
       const other = world.hosts.find(({ identity }) => identity.id === id);
       const isStranger = other === undefined || (world.isBadOut && other.isByzantine);

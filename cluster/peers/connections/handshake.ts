@@ -41,7 +41,7 @@ export function makeProof(
   { identity, secret }: ClusterState,
 ): ProofMessage {
   const bytes = proofBytes(challenges, side);
-  const mac = secret()?.mac(bytes) ?? NO_MAC;
+  const mac = secret?.mac(bytes) ?? NO_MAC;
   return { kind: "proof", spki: identity.spki, signature: identity.sign(bytes), mac };
 }
 

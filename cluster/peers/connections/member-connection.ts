@@ -42,6 +42,8 @@ export interface ConnectionOwner {
   /** Both have proved who they are. Closing it here is a refusal. */
   proven(connection: MemberConnection): void;
   message(connection: MemberConnection, message: ExchangeMessage): void;
+  /** Refuses connections of this member for a while. @param detail  for the log */
+  ban(connection: MemberConnection, detail: string): void;
   /** A member says by which list it lets this daemon go. */
   leftOut(connection: MemberConnection, message: ListMessage): void;
   /** It is no more, and nobody called `close`. What the other side says of the reason is believed once it `isProven`. */
@@ -126,7 +128,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   /** Why it is no member now; null: it is one. */
   get refusal(): FarewellCode | null {
-    return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret());
+    return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret);
   }
 
   get unsentBytes(): number {
@@ -146,6 +148,16 @@ export class MemberConnection implements MemberSocketOwner {
     }
     this.#state = "closed";
     this.#socket.close();
+  }
+
+  /** Closes the connection, and reports why. */
+  drop(code: FarewellCode, detail: string): void {
+    if (!this.isClosed) this.#lose(code, detail);
+  }
+
+  /** Closes the connection, and refuses other ones of this member for a while. */
+  ban(detail: string): void {
+    this.#owner.ban(this, detail);
   }
 
   checkTime(now: number): void {
@@ -169,7 +181,11 @@ export class MemberConnection implements MemberSocketOwner {
   received(chunk: Buffer): void {
     if (this.#state === "closed") return;
     this.heardAt = this.#cluster.uptime();
-    this.#contain(() => this.#take(chunk));
+    try {
+      this.#take(chunk);
+    } catch (problem) {
+      this.#failed(problem);
+    }
   }
 
   #take(chunk: Buffer): void {
@@ -192,19 +208,19 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   greet(hello: Hello): void {
-    this.#contain(() => this.#greet(hello));
+    try {
+      this.#greet(hello);
+    } catch (problem) {
+      this.#failed(problem);
+    }
   }
 
   /**
-   * Runs a step that the other side's bytes caused. An exception in it closes this connection alone: such a step only notes what
-   * this member says. Entries are stored in steps of their own.
+   * Closes this connection alone after an exception that the other side's bytes caused: what threw it only notes what this member
+   * says. Entries are stored in steps of their own.
    */
-  #contain(step: () => void): void {
-    try {
-      step();
-    } catch (problem) {
-      if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
-    }
+  #failed(problem: unknown): void {
+    if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
   }
 
   #greet(hello: Hello): void {
@@ -291,10 +307,9 @@ export class MemberConnection implements MemberSocketOwner {
 
   /** What costs most to check is checked last. */
   #refusalOf({ spki, signature, mac }: ProofMessage): FarewellCode | null {
-    const { hash, verifySignature, identity, secret } = this.#cluster;
+    const { hash, verifySignature, identity, secret: own } = this.#cluster;
     if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
     const bytes = proofBytes(this.#challenges(), this.side === "opener" ? "answerer" : "opener");
-    const own = secret();
     this.#known = own?.holds(bytes, mac) ? own : null;
     const refusal = this.id === identity.id ? null : this.refusal;
     if (refusal === null || isOfWord(refusal)) {

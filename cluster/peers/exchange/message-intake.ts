@@ -42,14 +42,10 @@ export class MessageIntake {
   /** From when on a key is waited for; `uptime` milliseconds. */
   #waitsFrom = 0;
 
-  constructor(
-    cluster: ClusterState,
-    messages: NonNullable<ClusterState["messages"]>,
-    { figures, speaker }: { figures: MessageFigures; speaker: Speaker },
-  ) {
+  constructor(cluster: ClusterState, messages: NonNullable<ClusterState["messages"]>, speaker: Speaker) {
     this.#cluster = cluster;
     this.#messages = messages;
-    this.#figures = figures;
+    this.#figures = cluster.messageFigures;
     this.#speaker = speaker;
   }
 

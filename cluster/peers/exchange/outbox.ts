@@ -5,6 +5,7 @@
 
 import { Queue } from "../../../net/process/queue.js";
 import { type PackedEntry, packedBytes } from "../../../protocol/members/member-packing.js";
+import { hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { type Place, readPlace } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
@@ -22,14 +23,6 @@ interface Pushed {
   readonly connection: MemberConnection;
   /** Stands for it in sets of members. */
   readonly bit: number;
-}
-
-/** What all outboxes share. */
-interface Pushing {
-  readonly traces: Traces;
-  readonly packer: Packer;
-  /** An entry is longer than any member takes, and was left out. */
-  readonly onTooLong: (body: Buffer) => void;
 }
 
 interface Giving {
@@ -50,7 +43,6 @@ export class Outbox {
   readonly #connection: MemberConnection;
   readonly #traces: Traces;
   readonly #bit: number;
-  readonly #onTooLong: (body: Buffer) => void;
   readonly #packer: Packer;
   #number = 0;
   /** Pushes on the way. */
@@ -64,14 +56,13 @@ export class Outbox {
   #giving: Giving[] = [];
   #isScheduled = false;
 
-  constructor(cluster: ClusterState, member: Pushed, pushing: Pushing) {
-    const { connection, bit } = member;
+  /** @param packer  the same for all members */
+  constructor(cluster: ClusterState, { connection, bit }: Pushed, traces: Traces, packer: Packer) {
     this.#cluster = cluster;
     this.#connection = connection;
     this.#bit = bit;
-    this.#traces = pushing.traces;
-    this.#onTooLong = pushing.onTooLong;
-    this.#packer = pushing.packer;
+    this.#traces = traces;
+    this.#packer = packer;
   }
 
   /** Entries that it wants and has not got, and pushes on the way. */
@@ -167,7 +158,7 @@ export class Outbox {
       if (entry === null) continue;
       const length = packedBytes(entry);
       if (length > maxEnvelopeBytes) {
-        this.#onTooLong(entry.body);
+        this.#tellTooLong(entry.body);
         continue;
       }
       entries.push(entry);
@@ -180,6 +171,12 @@ export class Outbox {
       this.#unackedBytes += bytes;
     }
     this.#endGiving();
+  }
+
+  #tellTooLong(body: Buffer): void {
+    const { hash, notices } = this.#cluster;
+    const id = hash(signedBytes(body));
+    notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
   }
 
   /** The next entry; null: it is not there any more, or the list at hand has just ended. */
@@ -220,3 +217,5 @@ export class Outbox {
     for (const { done } of ended) done();
   }
 }
+
+const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";

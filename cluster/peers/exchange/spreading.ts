@@ -7,6 +7,7 @@ import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
 import { OfferPace } from "./offer-pace.js";
 import type { Outbox } from "./outbox.js";
+import { Packer } from "./packing.js";
 import { Replications } from "./replications.js";
 import { type AtOnce, type Trace, Traces } from "./traces.js";
 import { Wants } from "./wants.js";
@@ -27,6 +28,7 @@ const ASK_AGAIN_MS = 2000;
 export class Spreading {
   readonly traces: Traces;
   readonly wants: Wants;
+  readonly packer: Packer;
   readonly #cluster: ClusterState<Receiver>;
   readonly #replications: Replications;
   /** On disk since the last tick. */
@@ -41,6 +43,7 @@ export class Spreading {
     this.#cluster = cluster;
     const { limits } = cluster;
     this.wants = new Wants(limits);
+    this.packer = new Packer(limits);
     this.#replications = new Replications(limits);
     this.traces = new Traces(limits, (id) => this.#replications.isWaitedFor(id));
   }

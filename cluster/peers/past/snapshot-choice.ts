@@ -77,7 +77,7 @@ export class SnapshotChoice {
     const votes = due.filter((vote) => !this.#isHere(vote) && !this.#taking.wasTaken(vote));
     const voices = electorateIn(this.#cluster);
     // Where there is one other, its word is all there is: good enough for who has nothing to lose by it.
-    const isBelieved = order() === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
+    const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
     // What was signed stays, though it may have come to hold something else: then a later one, or all once more.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
@@ -97,7 +97,7 @@ export class SnapshotChoice {
   /** An operator's order that names nobody who is here does nothing, and would do so in silence. */
   #tellUnknown(now: number, candidates: readonly ConnectedMember[]): void {
     const cluster = this.#cluster;
-    const ordered = cluster.order();
+    const ordered = cluster.order;
     if (ordered === null || !isEverybodyHere(cluster, now) || candidates.some(({ id }) => id === ordered))
       return;
     cluster.notices.warn(

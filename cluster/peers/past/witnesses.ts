@@ -34,7 +34,7 @@ export function isBelieved(
   voting: CutVoting,
 ): boolean {
   const { members, notices, order, timeline } = cluster;
-  if (order() === member) return true;
+  if (order === member) return true;
   // What was here when both signed it, and cannot be read any more, is lost here: that needs nobody's word.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;

@@ -7,6 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import type { OwnMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
 import type { Timeline } from "../../../timeline/timeline.js";
@@ -14,6 +15,7 @@ import type { MemberLists } from "../../members/member-lists.js";
 import { everybody } from "./electorate.js";
 import type { FarewellCode } from "./farewells.js";
 import type { Connect } from "./member-socket.js";
+import type { MessageFigures } from "./message-figures.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
 /** What a member's envelope is: verified and of this cluster; or here already; or to wait for; or not to be taken. */
@@ -90,10 +92,10 @@ export interface PeeringContext {
   };
   readonly cluster: ByteString;
   readonly peers: readonly PeerAddress[];
-  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
-  readonly order: () => ByteString | null;
-  /** The cluster's, as it is now; null: there is none. */
-  readonly secret: () => MemberSecret | null;
+  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. `Peering.setOrder` replaces it. */
+  order: ByteString | null;
+  /** The cluster's secret; null: there is none. `Peering.setSecret` replaces it. */
+  secret: MemberSecret | null;
   /** Why a daemon of this id is no member; null: it is. Asked again and again, as keys are revoked and pins change. */
   readonly refusal: (id: ByteString, knowsSecret: boolean) => FarewellCode | null;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
@@ -166,6 +168,10 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   beganEmpty: boolean;
   /** When it was last in another state than catching up, or began; `uptime` milliseconds. */
   settledAt: number;
+  /** When catching up began, or a member last sent something new; `uptime` milliseconds. */
+  progressAt: number;
+  /** Messages on channels between members, since the start. */
+  readonly messageFigures: MessageFigures;
 }
 
 /** Members that have said something: before that they take no long messages. What they miss comparing finds. */
@@ -174,6 +180,15 @@ export function* listening<Member extends ConnectedMember>({
 }: ClusterState<Member>): Generator<Member> {
   for (const member of members.values()) if (member.status !== null) yield member;
 }
+
+/** How log lines name a member. */
+export const factsOf = ({
+  id,
+  connection,
+}: {
+  readonly id: ByteString;
+  readonly connection: { readonly remote: string };
+}) => ({ member: hexOf(id), address: connection.remote });
 
 /** Asks all that are connected what they hold up to a date. */
 export function askAll(cluster: ClusterState, at: number): void {

@@ -13,7 +13,7 @@ import { addressesOf, type Node, World } from "./support.js";
 const secret = new ClusterSecret(Buffer.alloc(32, 1));
 /** It lets in who knows the secret. */
 const parts: Partial<ClusterState> = {
-  secret: () => secret,
+  secret,
   refusal: (_id, knows) => (knows ? null : "not-a-member"),
 };
 

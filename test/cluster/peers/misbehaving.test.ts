@@ -232,9 +232,9 @@ for (const [name, { say, parts = {}, at }] of Object.entries(faults))
 
 test("an exception at a hello closes its connection, and nothing else", (context) => {
   const world = new World();
-  const parts = { secret: (): null => null };
-  const node = world.add("a", { parts: { secret: () => parts.secret() } });
-  const fault = context.mock.method(parts, "secret", fail, { times: 1 });
+  const parts = { refusal: (): null => null };
+  const node = world.add("a", { parts: { refusal: () => parts.refusal() } });
+  const fault = context.mock.method(parts, "refusal", fail, { times: 1 });
   const hand = new Hand(node);
   fault.mock.restore();
   checkContained(world, node, hand);
