@@ -1,11 +1,12 @@
 /**
- * Events for pages that are open (server-sent events): one text a second for all of them. Without a listener there is no timer
- * and nothing is made. Listeners are few; of more, the oldest gives way, and comes again; who does not read is let go.
+ * Server-sent events for open pages: one text a second for all of them. Without a listener there is no timer and
+ * nothing is made. The number of listeners is small; above it the oldest is closed, and reconnects. A listener that
+ * does not read is closed.
  */
 import type { ServerResponse } from "node:http";
 
 const LISTENERS_MOST = 16;
-/** Bytes that one who does not read may hold; some ten events. */
+/** Bytes that may wait for a listener that does not read; about ten events. */
 const UNSENT_BYTES_MOST = 256 * 1024;
 const EVERY_MS = 1000;
 /** Milliseconds after which a browser asks again. */

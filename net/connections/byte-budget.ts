@@ -4,13 +4,13 @@
  */
 import type { ConnectionLimits } from "./connection-limits.js";
 
-/** One large request of a stranger must not be all that strangers may hold. */
+/** Unauthenticated clients can hold more than one request of the largest size. */
 const REQUESTS_OF_STRANGERS = 2;
 
 export class ByteBudget {
   /** Bytes; replaced when the configuration is read again. */
   most: number;
-  /** Of strangers together. */
+  /** Bytes of unauthenticated connections together. */
   mostOfStrangers: number;
   #held = 0;
   #ofStrangers = 0;
@@ -33,14 +33,14 @@ export class ByteBudget {
     return this.#held <= this.most && this.#ofStrangers <= this.mostOfStrangers;
   }
 
-  /** Whether somebody who has proved nothing is to go, rather than somebody who has. */
+  /** Whether an unauthenticated connection is to be closed, rather than an authenticated one. */
   get isStrangersTurn(): boolean {
     return this.#ofStrangers > this.mostOfStrangers || this.#ofStrangers >= this.#held - this.most;
   }
 
   /**
    * @param bytes       more than before, or fewer when negative
-   * @param isStranger  whether they are held for somebody who has proved nothing
+   * @param isStranger  whether an unauthenticated connection holds them
    * @returns whether all is within bounds
    */
   change(bytes: number, isStranger: boolean): boolean {
@@ -49,7 +49,7 @@ export class ByteBudget {
     return this.isKept;
   }
 
-  /** So many bytes are no stranger's any more. */
+  /** The given number of bytes belongs to an authenticated connection from now on. */
   prove(bytes: number): void {
     this.#ofStrangers -= bytes;
   }
@@ -61,7 +61,7 @@ export class ByteBudget {
   }
 }
 
-/** What strangers may hold together: room for large first requests at least. */
+/** Returns what unauthenticated connections may hold together: at least room for some requests of the largest size. */
 export function strangersMost({
   maxBufferedBytes,
   maxUnprovenBytes,

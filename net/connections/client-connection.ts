@@ -106,19 +106,19 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   /**
-   * Closes, and says why in the log.
-   * @param words  for the client, behind what was written; null: at once
+   * Closes, and logs why.
+   * @param words  sent to the client after what was written; null: nothing, and it closes immediately
    */
   drop(code: string, detail: string, words: string | null = null): void {
     this.#close(closing(code, detail, words));
   }
 
-  /** What is held is no stranger's, though the listener does not know its client yet. */
+  /** Counts its bytes as those of an authenticated client, although the listener does not know the client yet. */
   trust(): void {
     this.#held.prove();
   }
 
-  /** Sends what answers no request, behind the answers before it: what many calls push together goes together. */
+  /** Sends what answers no request, after the answers before it. What many calls push in one turn is sent together. */
   push(bytes: string): void {
     if (this.#state !== "open") return;
     const output = this.#output;
@@ -129,7 +129,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#registry.pushes.add(this);
   }
 
-  /** What the dialect holds has not changed by that. */
+  /** Sends what was pushed. The bytes that the dialect holds do not change by that. */
   sendPushed(): void {
     this.#isPushing = false;
     if (this.#state !== "open") return;
@@ -150,7 +150,10 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     });
   }
 
-  /** Reads on from a client that waits for data. Who has gone waits for nothing, and takes nothing that others could have. */
+  /**
+   * Reads on from a client that waits for data. A client that has disconnected waits for nothing, and takes nothing
+   * that another could have.
+   */
   listenOn(): void {
     if (!this.#dialect.listensOn) return;
     if (this.#inputEnded) this.#end("");
@@ -317,7 +320,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     else this.#end(words);
   }
 
-  /** Behind what was collected. */
+  /** Ends the connection after what was collected. */
   #end(words: string): void {
     if (this.#state !== "open") return;
     const last = this.#output.take() + words;

@@ -34,13 +34,16 @@ export interface OutputHandlers {
   onClosing(why: Closing): void;
 }
 
-/** What sends something returns whether more may be served; else the client has to read first, others have their turn, or it is over. */
+/**
+ * Methods that send return whether more may be served. If not, the client has to read first, other connections have
+ * their turn, or the connection is closed.
+ */
 export class ClientOutput implements AnswerListener {
   /** Whether the client has to read before more is served. Set here alone. */
   isFull = false;
   /** Answers of this turn that have not been sent. */
   written = "";
-  /** What those hold who were told just the same; null: it is not known. */
+  /** The text that connections with the same pushed messages share; null: not known. */
   #told: ToldText | null = null;
   readonly #connection: OutputHandlers;
   readonly #registry: ConnectionRegistry;
@@ -48,7 +51,7 @@ export class ClientOutput implements AnswerListener {
   readonly #held: HeldBytes;
   /** Answers that do not go out in the turn of their request. */
   readonly #answers = new AnswerQueue();
-  /** What is left of an answer that is being written. */
+  /** The rest of an answer that is being written. */
   #long: LongAnswer | null = null;
   /** Requests that wait for their answers. */
   #unanswered = 0;
@@ -77,12 +80,12 @@ export class ClientOutput implements AnswerListener {
     return this.written.length >= WRITE_CHARS;
   }
 
-  /** Of what was handed over to it, and has not gone to the system. */
+  /** Bytes that were handed to the socket, and that the system has not taken. */
   get heldBytes(): number {
     return this.#connection.socket.writableLength + (this.#long?.left ?? 0);
   }
 
-  /** Answers a request, behind those before it. */
+  /** Adds the answer of a request after those before it. */
   add(answer: string): void {
     if (this.#answers.length > 0 && this.#isBehind) this.#answers.add({ answer });
     else this.written += answer;
@@ -94,7 +97,7 @@ export class ClientOutput implements AnswerListener {
       return true;
     }
     if (this.flush()) return this.#writeLong(answer);
-    // The client has to read first what stands before it.
+    // The client has to read the answers before it first.
     this.#long = answer;
     return false;
   }
@@ -116,10 +119,10 @@ export class ClientOutput implements AnswerListener {
     if (!this.#hasCeased) this.#settle(later, answer);
   }
 
-  /** Adds what answers no request, and many are told. */
+  /** Adds what answers no request, and many connections receive. */
   push(bytes: string): void {
     const told = this.written === "" ? this.#registry.pushes.nothing : this.#told;
-    // Something else may have been written behind it.
+    // Something else may have been written after it.
     this.#told = told?.text.length === this.written.length ? told.behind(bytes) : null;
     this.written = this.#told?.text ?? this.written + bytes;
   }
@@ -129,7 +132,7 @@ export class ClientOutput implements AnswerListener {
     return this.#write(this.take());
   }
 
-  /** What was collected, which the caller sends. */
+  /** Returns what was collected, for the caller to send. */
   take(): string {
     const { written } = this;
     this.written = "";
@@ -160,13 +163,13 @@ export class ClientOutput implements AnswerListener {
     return wasFull;
   }
 
-  /** Nothing more is said: what is awaited is forgotten. */
+  /** Sends nothing more, and forgets awaited answers. */
   cease(): void {
     this.#hasCeased = true;
     this.#answers.clear();
   }
 
-  /** Whether an answer has to go behind others that are still to come. */
+  /** Whether an answer has to wait for earlier ones that are still to come. */
   get #isBehind(): boolean {
     return this.#answers.length > 0 && this.#dialect.isInOrder;
   }
@@ -177,7 +180,7 @@ export class ClientOutput implements AnswerListener {
     return this.#connection.socket.write(text, "latin1") || this.#hasRoom();
   }
 
-  /** Writes a long answer behind what was sent before. What does not go at once is for `writeOn`. */
+  /** Writes a long answer after what was sent before. `writeOn` writes what could not be written immediately. */
   #writeLong(long: LongAnswer): boolean {
     const { socket } = this.#connection;
     const isWhole = long.write(socket, this.#sent);
@@ -220,12 +223,12 @@ export class ClientOutput implements AnswerListener {
     this.#connection.onReady();
   };
 
-  /** What the client leaves lying is bounded, and has its time. */
+  /** Bounds what the client leaves unread, in bytes and in time. */
   #hasRoom(): boolean {
     const { socket } = this.#connection;
     const { maxOutputBytes, idleTimeout } = this.#registry.limits;
     const lying = socket.writableLength;
-    // After a long write Node wants a pause, also if the system has taken all of it.
+    // After a long write Node emits `drain` first, even if the system has taken all of it.
     if (lying === 0 && this.#long === null) return true;
     socket.setTimeout(idleTimeout);
     if (!this.#dialect.readsOn) this.isFull = true;

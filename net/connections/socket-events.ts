@@ -1,4 +1,4 @@
-/** Listening to a socket in such a way that it can be handed on to somebody else. */
+/** Listens to a socket in such a way that it can be handed over. */
 import type { ClientSocket, SocketListeners } from "./client-socket.js";
 
 /** @returns what ends the listening, of these listeners only: the socket has some of its own */

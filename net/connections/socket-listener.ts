@@ -1,6 +1,6 @@
 /**
- * What every listener on TCP is: it lets clients in, a bounded number, through TLS where there is a certificate, and closes
- * them when they are still, hold too much, or the daemon stops. Its unit of work is a connection, which it knows as an OpenConnection.
+ * The base of every listener on TCP: it accepts a bounded number of clients, through TLS if there is a certificate,
+ * and closes them when they are idle, hold too much, or the daemon stops. Its unit of work is a connection.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
@@ -19,11 +19,11 @@ const BACKLOG = 1024;
 /** The connections' times are looked at ten times in an idle time, within these bounds in milliseconds. */
 const CHECKS_PER_IDLE_TIME = 10;
 const CHECK_MOST_MS = 1000;
-/** Milliseconds beyond a backend's time that connections in flight are given when the daemon stops. */
+/** Milliseconds beyond a backend's time that connections in flight have when the daemon stops. */
 const STOP_GRACE_MS = 1000;
 
 export interface SocketListenerParts<L extends ConnectionLimits, O extends ConnectionObserver> {
-  /** For metrics. */
+  /** The listener's name in metrics. */
   readonly name: string;
   /** An address, not a name. */
   readonly address: string;
@@ -31,9 +31,9 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly port: number;
   /** The options that choose address and port, for messages. */
   readonly options: { readonly address: string; readonly port: string };
-  /** What clients pass before they are connected; null: no TLS. */
+  /** Makes the TLS gate that clients pass before they are connected; null: no TLS. */
   readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
-  /** What a client is told that is one too many; "": nothing. */
+  /** Sent to a client that exceeds the number of connections; "": nothing. */
   readonly fullText: string;
   readonly observer: O;
   readonly limits: L;
@@ -83,12 +83,12 @@ export class SocketListener<
     return this.#registry.budget.held;
   }
 
-  /** For metrics. */
+  /** The listener's name in metrics. */
   get name(): string {
     return this.#parts.name;
   }
 
-  /** Who is connected, in the order in which they came. */
+  /** The connected clients, in the order in which they connected. */
   get clients(): Iterable<OpenConnection> {
     return this.#registry.all;
   }
@@ -109,10 +109,7 @@ export class SocketListener<
     this.#startTimer();
   }
 
-  /**
-   * Nobody new is let in; what has been received whole is answered, for as long as a backend may take and a
-   * little more.
-   */
+  /** Accepts no new client. Complete requests are answered, for as long as a backend may take and a little more. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
@@ -148,9 +145,9 @@ export class SocketListener<
     else this.#gate.admit(socket, (secured) => this.#connect(secured));
   }
 
-  /** Who has proved nothing gives way. @returns whether there was anybody */
+  /** Closes an unauthenticated connection. @returns whether there was one */
   #makeRoom(): boolean {
-    // Of those in their handshake and those behind it the more numerous: honest ones are neither for long.
+    // The larger group loses one, those in their handshake or those after it: honest clients are in neither for long.
     if ((this.#gate?.size ?? 0) > this.#registry.strangers && this.#gate?.dropOldest()) return true;
     return this.#registry.dropSilent();
   }

@@ -1,11 +1,12 @@
 /**
- * The connections of a listener on which nothing has been proved yet: no signature that holds, no login, or, where none is
- * needed, no request. They give way: to newcomers when there are too many, the one that has been silent longest first; and
- * to requests when too much is held, the slowest first, so that a request that comes in outlives those that stand still.
+ * The unauthenticated connections of a listener: no signature that holds, no login, or, where none is needed, no
+ * request. They are closed first: for newcomers when there are too many, the one that has been silent longest first;
+ * and for requests when too much is held, the slowest first, so that a request that is being received outlives those
+ * that make no progress.
  */
 import type { OpenConnection } from "./open-connection.js";
 
-/** Who holds less than this share of what the middle one of them holds frees too little to be closed for it. */
+/** A connection that holds less than this share of the median frees too little to be closed for it. */
 const WORTH_CLOSING = 1 / 2;
 /** An address that holds more than this share of it, on several connections, loses its own first. */
 const SHARE_OF_ADDRESS_MOST = 1 / 2;
@@ -16,7 +17,7 @@ interface Share {
 }
 
 export class Strangers {
-  /** The one that was heard least lately first. */
+  /** The connection that has been silent longest first. */
   readonly #connections = new Set<OpenConnection>();
 
   /** One that is new, or that has sent something. */
@@ -40,7 +41,7 @@ export class Strangers {
   }
 
   /**
-   * Those to close when they hold too much: whose request comes in slowest is the first.
+   * Returns the connections to close when they hold too much, the slowest request first.
    * @param now  `uptime` milliseconds
    */
   slowest(now: number): readonly OpenConnection[] {

@@ -21,7 +21,7 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Milliseconds that closing may wait for a slow reader of standard output. */
 const CLOSE_MOST_MS = 500;
 
-/** pino's number of the level "trace"; those of all others are higher. */
+/** pino's number of the level "trace"; those of the remaining levels are higher. */
 const TRACE_LEVEL = 10;
 
 /** Bytes of a frame that the trace shows. */
@@ -52,7 +52,7 @@ export async function openLog(level: LogLevel, format: LogFormat): Promise<Log> 
   return { logger: pino(options, stream), close: () => closeStream(stream) };
 }
 
-/** null: not installed, and nobody insisted on it. */
+/** null: not installed, and no option requires it. */
 async function loadPretty(format: LogFormat) {
   const loading = loadWith("pino-pretty", "--log-format pretty", () => import("pino-pretty"));
   if (format === "pretty") return (await loading).PinoPretty;

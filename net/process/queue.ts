@@ -1,6 +1,6 @@
-/** First in, first out, in constant time each; an array's own `shift` moves all the others. */
+/** A first-in, first-out queue, in constant time each; an array's own `shift` moves all other items. */
 
-/** Taken items that may stand in front of the rest before it is moved. */
+/** Taken items that may be before the rest until it is moved. */
 const TAKEN_MOST = 1024;
 
 export class Queue<T> {
