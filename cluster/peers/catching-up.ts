@@ -19,7 +19,7 @@ const REASONS = {
 export class CatchingUp {
   /** Why it is catching up, or last was. */
   reason: string = REASONS.started;
-  /** Until what members had at the start is here, or nobody can be reached. */
+  /** Whether what members had at the start is not here yet, and a member can be reached. */
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
@@ -53,7 +53,7 @@ export class CatchingUp {
     this.#isTold = !this.isUnderWay;
   }
 
-  /** What is here is not what was compared. */
+  /** Starts again: what is here is not what was compared. */
   again(): void {
     this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
@@ -150,8 +150,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether nobody is live, as each lacks what another has forgotten, and this daemon is the one to end it: of all that
-   * are here it holds most. It goes on with what it has, and the others take its snapshot.
+   * Whether no member is live, as each misses what another has forgotten, and this daemon is the one to end that: of
+   * all connected ones it holds most. It goes on with what it has, and the remaining ones take its snapshot.
    */
   #isLeft(now: number): boolean {
     const [peering, gaps] = [this.#cluster, this.#gaps];
@@ -175,9 +175,10 @@ export class CatchingUp {
   }
 
   /**
-   * It is over once all that say they are live have been compared with, one at least, as one alone could say anything, or
-   * that one and the others have had their time; or all there are, none of which is live; or all that have come, and the
-   * others have had their time, which has an end whatever they give. Who reaches nobody serves with what it has.
+   * Decides whether catching up is over: once all members that report they are live have been compared with, at least
+   * one, as one alone could say anything, or that one and the remaining ones have had their time; or all there are,
+   * none of which is live; or all that have connected, and the remaining ones have had their time, which is bounded
+   * whatever they send. A daemon that reaches no member serves with what it has.
    */
   #consider(now: number): void {
     const peering = this.#cluster;

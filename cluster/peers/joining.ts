@@ -8,7 +8,7 @@ import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import type { Electorate } from "./shared/electorate.js";
 
-/** So far ahead of the own clock one member alone may be believed; milliseconds. */
+/** Milliseconds ahead of this daemon's clock that one member alone may be believed. */
 const BELIEVED_AHEAD_MS = 86_400_000;
 
 export class Joining {
@@ -62,10 +62,11 @@ export class Joining {
 }
 
 /**
- * At or above all that any member has called final, for which each of the members of that time had to tell a watermark as
- * high: the highest, but not beyond the time that it is, unless most of several tell more. A clock that once jumped ahead
- * leaves a watermark far ahead; so does a lie. Who is new as well tells none.
- * @param now  by the own clock
+ * Returns a date at or after all that any member has called final. For such a date each of the members of that time
+ * had to report a watermark as high: so it is the highest watermark, but not beyond the present time, unless most of
+ * several report more. A clock that once jumped ahead leaves a watermark far ahead; so does a lie. A new member
+ * reports none.
+ * @param now  by this daemon's clock
  */
 export function joiningWatermark(members: readonly StatusMessage[], now: number): number {
   const watermarks = members.map(({ watermark }) => watermark).filter((watermark) => watermark > 0);
@@ -76,7 +77,7 @@ export function joiningWatermark(members: readonly StatusMessage[], now: number)
   return Math.floor(Math.max(most, Math.min(watermarks[0] as number, timeOf(clocks, now))));
 }
 
-/** What time it is: of several clocks the middle one; of two the other one, if it may be right at all. */
+/** Returns the present time: of several clocks the middle one; of two the other one, if it can be right at all. */
 function timeOf(clocks: readonly number[], now: number): number {
   if (clocks.length <= 2) return Math.min(Math.max(...clocks), now + BELIEVED_AHEAD_MS);
   return [...clocks].sort((a, b) => a - b)[Math.floor((clocks.length - 1) / 2)] as number;

@@ -1,6 +1,6 @@
 /**
- * Members by list: each tells the others by which list it goes, and gives the list to those that go by another. What a member
- * reports counts under the list that it has told last. Source: docs/protocol-v2.md "Members by list".
+ * Members by list: each reports by which list it goes, and sends the list to members that go by another. A member's
+ * reports count under the list that it has named last. Source: docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
@@ -11,17 +11,17 @@ import type { Roster } from "./roster.js";
 import { type ClusterState, factsOf } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
-/** Lists of one member that are looked at between two statuses: an honest one has one, or two that stand beside each other. */
+/** Lists of one member that are checked between two statuses: an honest one has one, or two next to each other. */
 const CHECKS_MOST = 16;
 
-/** What a member has told. */
+/** The list that a member goes by, and what it reported with it. */
 interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
   /** Its last status when it first spoke so: what that says of its watermark was said before. */
   readonly statusThen: Member["status"];
   /** How many lists of it were looked at since the last status. */
   checks: number;
-  /** Whether it was given those that are known here since then. */
+  /** Whether the lists that are known here were sent to it since then. */
   isGiven: boolean;
 }
 
@@ -116,7 +116,7 @@ export class ListedMembers {
     return lists.isReporting && isReporting && list === lists.told.hash;
   }
 
-  /** Those whose reports are counted. @param all  the others; null: one is not connected */
+  /** Returns the members whose reports are counted. @param all  all other members; null: one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return all;

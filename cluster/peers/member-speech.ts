@@ -7,7 +7,7 @@ import { MessageOutbox } from "./exchange/message-outbox.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import type { MessageFigures } from "./shared/message-figures.js";
 
-/** Whose messages they are. */
+/** The member that sends and receives the messages. */
 interface SpeakingMember extends Speaker {
   readonly connection: MemberConnection;
 }

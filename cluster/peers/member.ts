@@ -1,4 +1,4 @@
-/** A member that is connected and has proved who it is: what it says goes to the part that it concerns. */
+/** A connected and authenticated member: passes its messages to the part that they concern. */
 
 import type { Work } from "../../net/process/turns.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -29,7 +29,7 @@ import { electorateIn } from "./shared/electorate.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import { isSameTotals, totalsOf } from "./shared/totals.js";
 
-/** What all members share. */
+/** The objects that all members share. */
 export interface MemberShared {
   readonly cluster: ClusterState;
   readonly spreading: Spreading;
@@ -46,7 +46,7 @@ export type SharedMessage = ExchangeMessage & {
 /** A message of a member that concerns what goes on between it and this daemon. */
 export type OwnExchangeMessage = Exclude<ExchangeMessage, SharedMessage>;
 
-/** A push that has come, or a step that is to run behind those before it. */
+/** A received push, or a step that is to run after those before it. */
 interface Received extends IncomingBatch {
   readonly number: number;
   readonly bytes: number;
@@ -57,27 +57,27 @@ interface Received extends IncomingBatch {
 export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   readonly connection: MemberConnection;
   readonly id: ByteString;
-  /** Which bit stands for it. */
+  /** Its bit in sets of members. */
   readonly bit: number;
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
   readonly speech: MemberSpeech;
-  /** Places that are on the own disk, which it has to be told. */
+  /** Order keys of entries on this daemon's disk that it is to be notified of. */
   owed: Place[] = [];
   /** Its last; null: none yet. */
   status: StatusMessage | null = null;
   /** Its state in its first status, before this daemon sent it anything; null: none yet. */
   metAs: StatusMessage["state"] | null = null;
-  /** What it has reported of itself; null: nothing yet. */
+  /** Its report of itself; null: none yet. */
   about: MemberAbout | null = null;
   refusals = 0;
   /** New ones that it has given. */
   entriesGiven = 0;
   /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
   compared: "live" | "other" | null = null;
-  /** By the own clock. */
+  /** The time by this daemon's clock. */
   readonly connectedSince: number;
-  /** The same by `uptime`. */
+  /** The same time by `uptime`. */
   readonly since: number;
   readonly #shared: MemberShared;
   readonly #reconciling: Reconciling;
@@ -116,7 +116,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#sendStatus(this.#shared.cluster.uptime());
   }
 
-  /** Takes a message that concerns this member alone: Peering takes the others. */
+  /** Takes a message that concerns this member alone: Peering takes the remaining kinds. */
   receive(message: OwnExchangeMessage): void {
     const { spreading, cluster } = this.#shared;
     if ("places" in message && message.places.length > cluster.limits.maxPlaces) {
@@ -164,7 +164,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     }
   }
 
-  /** It is no longer connected. */
+  /** The member has disconnected. */
   stop(): void {
     this.#reconciling.stop();
     this.#giving.stop();
@@ -339,7 +339,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#isReading = false;
   }
 
-  /** Those at the front that are dealt with. */
+  /** Completes the pushes at the front that are dealt with. */
   readonly #advance = (): void => {
     for (let [first] = this.#received; first !== undefined; [first] = this.#received) {
       if (!first.isRead || first.pending > 0) return;
@@ -364,7 +364,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
       clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
     gaps.heard(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.heard(status);
-    // At once on connecting.
+    // Immediately after connecting.
     if (before !== null) return;
     this.metAs = status.state;
     this.#reconciling.tick(now, status);

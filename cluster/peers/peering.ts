@@ -1,7 +1,7 @@
 /**
- * The members: what is given to them, and what they give. No sockets, timers or files of its own: driven by its owner's
- * calls, by what the sockets tell, and by `tick` every 25 ms. Read roster.ts (who is connected), spreading.ts (one
- * entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
+ * The connections to the members, and what is sent to them and received from them. No sockets, timers or files of its
+ * own: driven by its owner's calls, by the sockets' events, and by `tick` every 25 ms. Read roster.ts (connections),
+ * spreading.ts (one entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
  */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
@@ -34,7 +34,7 @@ import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 
-/** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
+/** Milliseconds between two looks at what is not urgent: membership, quarantine, this daemon's clock. */
 const LOOK_EVERY_MS = 1000;
 
 /** Milliseconds after which the same line about a member is logged again. */
@@ -50,7 +50,7 @@ export class Peering implements RosterEvents {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  /** What has been found of this daemon's state and members'. */
+  /** Results of comparing this daemon's state with members'. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** Messages on channels. */
@@ -79,7 +79,7 @@ export class Peering implements RosterEvents {
     this.standing = new StandingStill(cluster, roster);
   }
 
-  /** Both have proved who they are. */
+  /** A connection is authenticated on both sides. */
   onJoined(connection: MemberConnection, bit: number): Member {
     this.#stable.discard();
     this.#past.joined();
@@ -189,8 +189,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Tells the timeline whether it may go by the own clock: also right before each of the timeline's ticks, as a clock may
-   * jump at any time, and the watermark never goes back. Not before the members' clocks are known.
+   * Lets the timeline use this daemon's clock or not. Called right before each of the timeline's ticks, too, as a
+   * clock may jump at any time, and the watermark never goes back. Not before the members' clocks are known.
    */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
@@ -203,7 +203,7 @@ export class Peering implements RosterEvents {
     this.#nextLookAt = 0;
   }
 
-  /** Takes over the snapshot of this member, whatever others say. @param id  null: of none */
+  /** Adopts the snapshot of this member, whatever other members say. @param id  null: none is ordered */
   setOrder(id: ByteString | null): void {
     this.#cluster.order = id;
   }
@@ -213,7 +213,7 @@ export class Peering implements RosterEvents {
     this.#cluster.secret = secret;
   }
 
-  /** The lists of members known here have changed; told again when they are on the disk. */
+  /** The lists of members known here have changed; called again when they are on disk. */
   listsChanged(): void {
     this.#stable.discard();
     if (this.#listed.changed()) this.#roster.connectAnew();
@@ -221,8 +221,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * A connection that came in.
-   * @param hello  its first frame, of role `daemon`; nothing must have come behind it
+   * Takes an incoming connection.
+   * @param hello  its first frame, of role `daemon`; nothing may have been received after it
    */
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
     return this.#roster.accept(socket, hello);
@@ -246,7 +246,7 @@ export class Peering implements RosterEvents {
     return this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
 
-  /** An entry that the daemon itself has signed: its body is given to all as soon as it is on disk. */
+  /** Sends an entry that the daemon itself has signed: all members receive its body as soon as it is on disk. */
   giveAtOnce(entry: Entry): void {
     if (!this.isAlone) this.#spreading.giveAtOnce(entry);
   }
@@ -275,12 +275,15 @@ export class Peering implements RosterEvents {
     return this.#catchingUp.reason;
   }
 
-  /** Whether it began with nothing, and has yet to hear from which date on it may take anything. */
+  /** Whether it began with nothing, and does not know yet from which date on it may accept entries. */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;
   }
 
-  /** That this daemon's own key was revoked, or that no list names it, and who says so, while no other one takes it for a member. */
+  /**
+   * That this daemon's own key was revoked, or that no list names it, and which member says so, while no other one
+   * accepts it as a member.
+   */
   get word(): Revocation["word"] {
     return this.#roster.revocation.word;
   }
@@ -290,7 +293,7 @@ export class Peering implements RosterEvents {
     return this.#past.snapshots;
   }
 
-  /** What an operator could order, as members cannot settle what lacks here; null: nothing. */
+  /** The option that an operator could order with, as members cannot settle what is missing here; null: none. */
   get order(): string | null {
     return this.#past.order;
   }
@@ -300,7 +303,10 @@ export class Peering implements RosterEvents {
     return this.#stable.value;
   }
 
-  /** Whether the own clock is off the members' median: then nothing is taken first-hand. Computed anew each time. */
+  /**
+   * Whether this daemon's clock is off the members' median: then no write is accepted from clients. Computed again
+   * each time.
+   */
   get isSkewed(): boolean {
     return this.#clock.isSkewed;
   }
@@ -343,7 +349,7 @@ export class Peering implements RosterEvents {
   }
 }
 
-/** As it is before the first tick. */
+/** Makes the record as it is before the first tick. */
 function clusterOf(context: PeeringContext): ClusterState<Member> {
   const { log, uptime, soon, limits, peers } = context;
   return {

@@ -1,6 +1,6 @@
 /**
- * Who the members are, and the one connection to each: opens them, lets them in, decides between two, tries again, and
- * says in the log what is wrong. Source: docs/protocol-v2.md "Members".
+ * The members, and the one connection to each: opens and accepts connections, chooses between two, tries again, and
+ * logs what is wrong. Source: docs/protocol-v2.md "Members".
  */
 
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -24,15 +24,15 @@ import type { ExchangeMessage } from "./shared/exchange-message.js";
 import { FAREWELLS, type FarewellCode, isOfWord } from "./shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 
-/** What others do when members come and go. */
+/** Receives the events of members. */
 export interface RosterEvents {
-  /** Both have proved who they are. @param bit  stands for it until `onForgotten` */
+  /** A connection is authenticated on both sides. @param bit  the member's until `onForgotten` */
   onJoined(connection: MemberConnection, bit: number): Member;
   onMessage(member: Member, message: ExchangeMessage): void;
   onLeft(member: Member): void;
-  /** What a member sends as it closes the connection. @param id  the member's */
+  /** A member sends a list as it closes the connection. @param id  the member's */
   onLeftOut(id: ByteString, message: ListMessage): void;
-  /** A bit is to stand for another member from now on. */
+  /** A bit is another member's from now on. */
   onForgotten(bit: number): void;
 }
 
@@ -45,7 +45,7 @@ export class Roster implements ConnectionOwner {
   readonly #unheard = new WeakSet<MemberConnection>();
   readonly #handshakes: Handshakes;
   readonly #seats: Seats;
-  /** When those were heard last that are not connected; `uptime` milliseconds. */
+  /** When disconnected members last sent something; `uptime` milliseconds. */
   readonly #heard = new Map<ByteString, number>();
   readonly #bans = new Bans((id) => this.#seats.hasVoice(id));
   #isRunning = false;
@@ -77,7 +77,7 @@ export class Roster implements ConnectionOwner {
     this.#cluster.members.clear();
   }
 
-  /** Opens what is due, closes what is silent. */
+  /** Opens connections that are required, and closes silent ones. */
   tick(now: number): void {
     for (const dialer of this.#dialers) {
       if (dialer.isDue(now, this.#dialers.isCovered(dialer, this.members))) {
@@ -96,12 +96,12 @@ export class Roster implements ConnectionOwner {
     this.recheck();
   }
 
-  /** Every connection begins again, behind a comparison of all that both hold. */
+  /** Closes every connection: each begins again with a comparison of all that both hold. */
   connectAnew(): void {
     for (const { connection } of [...this.#cluster.members.values()]) this.#close(connection, "duplicate");
   }
 
-  /** Lets go of those that are no members any more. */
+  /** Drops those that are no members any more. */
   recheck(): void {
     for (const member of [...this.#cluster.members.values()]) {
       const { refusal } = member.connection;
@@ -113,7 +113,7 @@ export class Roster implements ConnectionOwner {
     const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");
-    // The hello alone may tell that it is no member.
+    // The hello alone may show that it is no member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
     if (oldest !== null) this.lost(oldest, "too-many-handshakes", FAREWELLS["too-many-handshakes"]);
@@ -143,7 +143,7 @@ export class Roster implements ConnectionOwner {
     return this.#cluster.lists?.others ?? null;
   }
 
-  /** Those of them that are connected. */
+  /** Voting members that are connected. */
   get voices(): readonly Member[] {
     return this.#seats.voices;
   }
@@ -153,7 +153,7 @@ export class Roster implements ConnectionOwner {
     return everybody(this.#dialers.all, this.#listed, this.members);
   }
 
-  /** How many daemons have a voice, and how many of them were heard since a time; this one is one of both. */
+  /** Returns how many daemons vote, and how many of them have sent something since a time; this one is one of both. */
   count(since: number): { readonly size: number; readonly heard: number } {
     const { ids, others } = electorateIn(this.#cluster);
     let heard = 1;
@@ -194,7 +194,7 @@ export class Roster implements ConnectionOwner {
     dialer?.rest(until);
   }
 
-  /** What a hello alone tells, before any proof is made or checked. */
+  /** Checks what a hello alone shows, before any proof is made or checked. */
   doubt(connection: MemberConnection, id: ByteString): FarewellCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
     // That it is this daemon itself has to be proved as well.
@@ -204,7 +204,7 @@ export class Roster implements ConnectionOwner {
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
     const other = this.#cluster.members.get(id)?.connection;
-    // Who has proved nothing at this address may be somebody else, and is no reason to leave it alone.
+    // An unauthenticated peer at this address may be another daemon, and is no reason to skip it.
     if (other === undefined || this.#dialers.of(connection)?.id !== id) return null;
     return isBetter(connection, other, this.#cluster.identity.id) ? null : "duplicate";
   }
@@ -285,7 +285,7 @@ export class Roster implements ConnectionOwner {
       this.#events.onLeft(member);
     }
     const dialer = this.#dialers.of(connection);
-    // Of a proof that came in one piece with the farewell nobody has been told.
+    // No event was emitted for a proof that came in one piece with the closing message.
     if (connection.spki !== "") dialer?.proved(connection);
     this.revocation.left(connection, this.#cluster.members.size);
     const isSelf = connection.id === this.#cluster.identity.id;

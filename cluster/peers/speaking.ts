@@ -1,4 +1,4 @@
-/** Messages on channels: handed to every member that is connected, once; what is not told of theirs is said in the log. */
+/** Messages on channels: sent to every connected member, once; a member's messages that are not delivered are logged. */
 
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { Member } from "./member.js";

@@ -1,4 +1,7 @@
-/** Until when a member's connections are refused. Who knows the cluster's secret can be many, so they are bounded. */
+/**
+ * Members whose connections are refused, and until when. Many ids can know the cluster's secret, so their number is
+ * bounded.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /** Ids that are remembered: each costs its owner a key, and entries or votes that were sent in full. */
@@ -8,7 +11,7 @@ export class Bans {
   readonly #ends = new Map<ByteString, number>();
   readonly #isKept: (id: ByteString) => boolean;
 
-  /** @param isKept  whether an id is never forgotten for others before its time; fewer than `BANS_MOST` are */
+  /** @param isKept  whether an id is never forgotten before its time in favour of another; fewer than `BANS_MOST` are */
   constructor(isKept: (id: ByteString) => boolean) {
     this.#isKept = isKept;
   }

@@ -1,6 +1,7 @@
 /**
- * One address of --peer, and the connection there: opened at once, again at once when a good one was lost, later with
- * full jitter, so that many daemons do not all arrive at one that comes back.
+ * One address of --peer, and the connection to it. It is opened immediately, again immediately when a good one was
+ * lost, and later with full jitter, so that many daemons do not all connect at the same moment to one that has
+ * restarted.
  */
 
 import { placeName } from "../../../net/process/place.js";
@@ -22,7 +23,7 @@ const DOUBLINGS_MOST = 16;
 export const dialingKey = (address: PeerAddress): string =>
   `${placeName(address)} ${address.pin ?? ""} ${address.tls}`;
 
-/** What is known of a member that is not connected, and has no address. */
+/** The status of a member that is not connected, and has no address. */
 export const AWAY: MemberStatus = {
   address: "",
   id: null,
@@ -50,7 +51,7 @@ export class Dialer {
   readonly name: string;
   /** null: none is open or being opened. */
   connection: MemberConnection | null = null;
-  /** Who proved to be there last, or is to be; null: not known. */
+  /** The id that was proved there last, or is required; null: not known. */
   id: ByteString | null;
   /** SubjectPublicKeyInfo of the key that `id` is of; null: not known. */
   spki: ByteString | null = null;
@@ -71,14 +72,14 @@ export class Dialer {
     this.#random = random;
   }
 
-  /** @param isCovered  there is a connection to this member, whoever opened it */
+  /** @param isCovered  there is a connection to this member, whichever side opened it */
   isDue(now: number, isCovered: boolean): boolean {
     return this.connection === null && !isCovered && now >= this.#nextAt;
   }
 
   /**
-   * @param code  why, as far as it is certain: not what a stranger says
-   * @param openFor  milliseconds it was open between two who had proved themselves; 0: never
+   * @param code  why, as far as it is certain: not what an unauthenticated peer says
+   * @param openFor  milliseconds it was open after both sides were authenticated; 0: never
    */
   lost(code: FarewellCode | null, detail: string, openFor: number, now: number): void {
     this.connection = null;
@@ -106,14 +107,14 @@ export class Dialer {
     this.#nextAt = now + this.#random() * longest;
   }
 
-  /** @param lastHeard  milliseconds since who is there was heard; null: not known */
+  /** @param lastHeard  milliseconds since the member last sent something; null: not known */
   describe(lastHeard: number | null): MemberStatus {
     const { name, id, trouble } = this;
     const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
     return { ...AWAY, address: name, id, connection, trouble, lastHeard };
   }
 
-  /** Who is there has proved it, as a member or as a daemon that the list of members does not name. */
+  /** Notes the id that was proved there, by a member or by a daemon that the list of members does not name. */
   proved({ id, spki }: MemberConnection): void {
     this.id = id;
     this.spki = spki;

@@ -1,6 +1,7 @@
 /**
- * What is to be pushed to a member: bodies at once, what it wants, what a reconciliation gives; in batches, and no more
- * on the way than a window that the member's `have` opens again. Long lists are walked, not held.
+ * Entries to push to a member: bodies of own ones immediately, what it requests, what a reconciliation sends; in
+ * batches, and no more on the way than a window that the member's `have` opens again. Long lists are walked, not
+ * held.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -12,22 +13,22 @@ import type { ClusterState } from "../shared/cluster-state.js";
 import type { Packer } from "./packing.js";
 import type { AtOnce, Traces } from "./traces.js";
 
-/** As timeline/compare/reconcile.ts makes it. */
+/** A list of order keys as timeline/compare/reconcile.ts makes it. */
 export interface PlaceCursor {
   /** The next places, 42 bytes each, `count` at most; none: that was all. */
   next(count: number): readonly Buffer[];
 }
 
-/** To whom it is pushed. */
+/** The member that entries are pushed to. */
 interface Pushed {
   readonly connection: MemberConnection;
-  /** Stands for it in sets of members. */
+  /** Its bit in sets of members. */
   readonly bit: number;
 }
 
 interface Giving {
   readonly cursor: PlaceCursor;
-  /** From the cursor. */
+  /** Order keys taken from the cursor. */
   readonly walked: Queue<Place>;
   /** Called for each entry of it that is pushed, and when all have been. */
   readonly pushed: () => void;
@@ -65,12 +66,12 @@ export class Outbox {
     this.#packer = packer;
   }
 
-  /** Entries that it wants and has not got, and pushes on the way. */
+  /** Entries that it has requested and not received, and pushes on the way. */
   get behind(): number {
     return this.#wantedCount + this.#number - this.#ackedNumber;
   }
 
-  /** Of pushes on the way. */
+  /** Bytes of pushes on the way. */
   get unackedBytes(): number {
     return this.#unackedBytes;
   }
@@ -84,7 +85,7 @@ export class Outbox {
     return true;
   }
 
-  /** What the member asks for. */
+  /** Pushes what the member requests. */
   pushWanted(places: readonly Place[]): void {
     const room = Math.max(0, this.#cluster.limits.maxWanted - this.#wantedCount);
     const taken = places.slice(0, room);

@@ -2,7 +2,7 @@
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { type PackedEntry, writeEntries } from "../../../protocol/members/member-packing.js";
 
-/** After one that did not help, so many are sent as they are. */
+/** Pushes that are sent as they are after one that did not get smaller. */
 const PAUSE = 15;
 /** Deflating to more than this part of it does not help. */
 const HELPS_BELOW = 0.9;
@@ -16,7 +16,7 @@ export interface Packed {
 export class Packer {
   readonly #limits: { readonly deflateFromBytes: number; readonly deflateMostBytes: number };
   #pause = 0;
-  /** What was packed last, unless it is too large to be kept; null: nothing is. */
+  /** The last packed push, unless it is too large to be kept; null: none. */
   #last: { readonly from: readonly PackedEntry[]; readonly packed: Packed } | null = null;
 
   constructor(limits: { readonly deflateFromBytes: number; readonly deflateMostBytes: number }) {

@@ -1,7 +1,8 @@
 /**
- * Comparing with one member what both hold, and giving what the other lacks: the key ring first, then data, oldest first.
- * An exchange is begun by one side and is over for both when each has pushed all it had to give and has dealt with all it
- * was given. What timeline/compare/reconcile.ts compares is carried in its messages; here is whose turn it is.
+ * Compares with one member what both hold, and sends what the other one misses: the key ring first, then data, oldest
+ * first. An exchange is begun by one side and is over for both when each has pushed all it had to send and has dealt
+ * with all it received. timeline/compare/reconcile.ts makes the contents of the messages; this class knows whose turn
+ * it is.
  */
 
 import type { Work } from "../../../net/process/turns.js";
@@ -16,7 +17,7 @@ import type { Outbox } from "./outbox.js";
 
 /** An exchange that moved fewer entries has found what there was; the rest is what came meanwhile. */
 const FEW = 256;
-/** So often in a row the totals must differ, before it is taken for more than what is on its way. */
+/** Times in a row that the totals must differ, before it counts as more than what is on its way. */
 const DIFFERING_STATUSES = 2;
 const SALT_MOST = 2 ** 31;
 /** Steps that wait for their turn: a member sends the next one when it has been answered, or has given the exchange up. */
@@ -35,7 +36,7 @@ export interface Reconciled {
   afterReceived(step: () => void): void;
   /** Data has been compared, and nothing much was missing here. */
   onCaughtUp(): void;
-  /** An exchange is over: the totals may be told. */
+  /** An exchange is over: the totals may be sent. */
   onExchanged(): void;
 }
 
@@ -43,7 +44,7 @@ interface Exchange {
   readonly session: number;
   readonly isOwn: boolean;
   set: DigestSet;
-  /** Nothing more is to be compared. */
+  /** Whether nothing more is to be compared. */
   isCompared: boolean;
   /** Lists that are being pushed. */
   giving: number;
@@ -53,7 +54,7 @@ interface Exchange {
   readonly receivedBefore: number;
   hasSaidGiven: boolean;
   hasHeardGiven: boolean;
-  /** It compares what was here before. */
+  /** Whether it compares what was here before. */
   isStale: boolean;
   /** The member has said something of it, so it knows of it. */
   hasHeard: boolean;
@@ -72,7 +73,7 @@ export class Reconciling {
   #isAnswering = false;
   #session: number;
   #nextAt: number;
-  /** Statuses in a row that told of a difference. */
+  /** Statuses in a row that reported a difference. */
   #differing = 0;
   #hasHeard = false;
   /** An unknown signer: the ring is to be compared although there may be no sign of a difference. */
@@ -115,12 +116,12 @@ export class Reconciling {
   heard(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) this.#member.onCaughtUp();
-    // What is new on one side only is on its way; but who has just connected has missed something.
+    // What is new on one side only is on its way; but a member that has just connected has missed something.
     this.#differing = isEqual ? 0 : this.#hasHeard ? this.#differing + 1 : DIFFERING_STATUSES;
     this.#hasHeard = true;
   }
 
-  /** What is here is another set than before: everything is to be compared once more. */
+  /** Compares everything once more: the set of entries here has changed. */
   again(): void {
     // One that the member has begun comes to its end, or it would wait for that.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
@@ -237,12 +238,13 @@ export class Reconciling {
     exchange.cancels.push(this.#member.outbox.give(cursor, pushed, done));
   }
 
-  /** The exchange that a message belongs to; null: one that has been given up. */
+  /** Returns the exchange that a message belongs to; null: one that has been given up. */
   #exchangeOf(session: number): Exchange | null {
     const isOwn = session % 2 === (this.#isOpener ? 1 : 0);
     const current = this.#exchange;
     if (current?.session === session) return current;
-    // Of two that began at once the opener's goes on. Who knows of it and begins another has given it up.
+    // If two began at the same moment the opener's continues. A member that knows of it and begins another has given
+    // it up.
     if (isOwn || (current?.isOwn && this.#isOpener && !current.hasHeard)) return null;
     return this.#take(session, false, "data");
   }
@@ -267,13 +269,13 @@ export class Reconciling {
     return this.#exchange;
   }
 
-  /** What it would still have pushed is left to the next one. */
+  /** Leaves what would still have been pushed to the next exchange. */
   #giveUp(): void {
     for (const cancel of this.#exchange?.cancels ?? []) cancel();
     this.#exchange = null;
   }
 
-  /** Says that all is given, and ends the exchange, when it is so. */
+  /** Reports that everything is sent, and ends the exchange, if so. */
   #consider(exchange: Exchange): void {
     if (this.#exchange !== exchange) return;
     if (exchange.isCompared && exchange.giving === 0 && !exchange.hasSaidGiven) {
@@ -290,7 +292,7 @@ export class Reconciling {
     this.#member.onExchanged();
     this.#nextAt = isStale ? now : now + this.#pause();
     if (set === "data" && received < FEW && !isStale) this.#member.onCaughtUp();
-    // Who began goes on; the other would begin at the same time.
+    // The side that began continues; the other one would begin at the same time.
     if (isOwn && (set === "ring" || received + given >= FEW)) this.#begin("data", now);
   }
 

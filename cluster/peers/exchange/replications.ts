@@ -1,4 +1,4 @@
-/** Who waits until so many daemons have an entry on their disks. */
+/** Callers that wait until a number of daemons have an entry on their disks. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Trace } from "./traces.js";
 
@@ -39,7 +39,7 @@ export class Replications {
     });
   }
 
-  /** Ids of entries that somebody waits for. */
+  /** Ids of entries that a caller waits for. */
   get ids(): Iterable<ByteString> {
     return this.#waiting.keys();
   }
@@ -64,7 +64,7 @@ export class Replications {
     );
   }
 
-  /** Forgets those that nobody can be waiting for any more. */
+  /** Forgets callers that cannot be waiting any more. */
   tick(now: number): void {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.some(({ until }) => now > until))

@@ -4,7 +4,7 @@ import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
 
 const SECOND = 1000;
-/** Answered in a second; a member asks twice every two seconds. Who asks more often goes without. */
+/** Reports in a second; a member asks twice every two seconds. A member that asks more often gets no answer. */
 const REPORTS_MOST = 8;
 
 export class ReportAnswers {
@@ -17,7 +17,7 @@ export class ReportAnswers {
     this.#parts = parts;
   }
 
-  /** In one step: what is held and promised at one moment. */
+  /** Makes a report in one step: what is held and promised at one moment. */
   answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
     const { timeline, uptime } = this.#parts;
     if (at % SECOND !== 0) return "malformed";

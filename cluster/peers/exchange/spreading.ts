@@ -1,7 +1,7 @@
 /**
- * How an entry gets from one member to all: nothing is told before it is on the own disk; then it is offered, after a
- * moment, to the members that are not known to have it (or pushed, when it is a daemon's own), each wants what it lacks,
- * and says when it has it. Source: docs/architecture.md "How daemons agree".
+ * Spreads an entry from one member to all: nothing is sent before it is on this daemon's disk; then it is offered,
+ * after a moment, to the members that are not known to have it (or pushed, when it is a daemon's own). Each requests
+ * what it misses, and reports when it has it. Source: docs/architecture.md "How daemons agree".
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
@@ -16,13 +16,13 @@ import { Wants } from "./wants.js";
 export interface Receiver extends ConnectedMember {
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
-  /** What it is to be told that we have. */
+  /** Order keys of entries here that the member is to be notified of. */
   readonly owed: Place[];
-  /** Tells it what is owed. */
+  /** Sends it the pending notifications. */
   tell(): void;
 }
 
-/** Between two offers of what somebody waits for. */
+/** Milliseconds between two offers of an entry that a caller waits for. */
 const ASK_AGAIN_MS = 2000;
 
 export class Spreading {
@@ -72,7 +72,7 @@ export class Spreading {
     }
   }
 
-  /** A body that every member is to be given unasked, as soon as it is on disk. */
+  /** Pushes an entry to every member, unasked, as soon as it is on disk. */
   giveAtOnce(entry: Entry): void {
     const { body, signature } = entry;
     const trace = this.traces.of(placeOf(entry));
@@ -81,7 +81,7 @@ export class Spreading {
     else trace.atOnce = given;
   }
 
-  /** When so many daemons, this one included, have said that it is on their disk. */
+  /** Resolves when the given number of daemons, this one included, have reported that it is on their disk. */
   replicated(place: Place, count: number): Promise<void> {
     const trace = this.traces.of(place);
     trace.isFlushed ||= this.#cluster.timeline.read(place) !== null;
@@ -123,13 +123,13 @@ export class Spreading {
     }
   }
 
-  /** To be told at the end of this turn that a place is on the own disk. */
+  /** Notifies a member, at the end of this turn, that an entry is on this daemon's disk. */
   owe(place: Place, member: Receiver): void {
     member.owed.push(place);
     this.tellSoon();
   }
 
-  /** Tells the members, at the end of this turn, what is on disk by now. */
+  /** Notifies all members, at the end of this turn, of what is on disk by now. */
   tellSoon(): void {
     if (this.#tellsSoon) return;
     this.#tellsSoon = true;
@@ -144,7 +144,7 @@ export class Spreading {
     this.#ask(this.wants.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
   }
 
-  /** A bit is to stand for another member, of which nothing is known. */
+  /** Forgets what is known by a bit, which another member gets from now on. */
   forget(bit: number): void {
     this.traces.forget(bit);
     this.wants.forget(bit);
@@ -176,7 +176,7 @@ export class Spreading {
     }
   }
 
-  /** What somebody waits for may have come to a member by another way: asked by an offer, it says so. */
+  /** A member may have received what a caller waits for in another way: it says so when it is offered. */
   #offerAwaited(now: number): void {
     this.#askAgainAt = now + ASK_AGAIN_MS;
     const awaited: Trace[] = [];
@@ -228,7 +228,10 @@ export class Spreading {
     if (isToOffer) this.#fresh.push(trace);
   }
 
-  /** To each member what it is not known to have. Offers may be lost: reconciliation finds what they would have told. */
+  /**
+   * Offers each member what it is not known to have. Offers may be lost: reconciliation finds what they would have
+   * announced.
+   */
   #offer(traces: readonly Trace[]): void {
     for (const member of listening(this.#cluster)) this.#offerTo(member, traces);
   }

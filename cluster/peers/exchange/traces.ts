@@ -1,6 +1,6 @@
 /**
- * What is known of the spreading of entries that moved lately: which members have an entry, which were sent it. Older
- * ones are forgotten, which costs no more than an offer that was not needed. Members are bits of a number.
+ * The replication state of entries that moved lately: which members have an entry, which were sent it. Older ones are
+ * forgotten, which costs no more than an offer that was not needed. Members are bits of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
@@ -19,23 +19,26 @@ export interface Trace {
   has: number;
   /** Members that it was pushed to on the present connection. */
   sent: number;
-  /** Members that are to be told when it is on the own disk. */
+  /** Members to notify when it is on this daemon's disk. */
   owed: number;
   /** To be pushed unasked. */
   atOnce: AtOnce | null;
-  /** How often it was kept for being owed. */
+  /** How often it was kept because a notification was pending. */
   turns: number;
-  /** Somebody waits for members to have it: it is offered at once. */
+  /** Whether a caller waits for members to have it: it is offered immediately. */
   isUrgent: boolean;
 }
 
-/** Entries that a member gave, dated before it, came by reconciliation: the others compare as well, and are told nothing. */
+/**
+ * Entries of members that are dated before it came by reconciliation: the remaining members compare as well, and are
+ * not notified.
+ */
 export const oldestSpread = (parts: {
   readonly clock: () => number;
   readonly limits: { readonly past: number };
 }): number => parts.clock() - 2 * parts.limits.past;
 
-/** Kept no longer, though it is owed. */
+/** Turns after which an entry is dropped although a notification is pending. */
 const TURNS_MOST = 6;
 
 export class Traces {
@@ -43,7 +46,7 @@ export class Traces {
   #young = new Map<ByteString, Trace>();
   #old = new Map<ByteString, Trace>();
   #turnsAt = 0;
-  /** Whether somebody waits for members to have it. */
+  /** Whether a caller waits for members to have it. */
   readonly #isWaitedFor: (id: ByteString) => boolean;
 
   constructor(
@@ -89,7 +92,7 @@ export class Traces {
     const forgotten = this.#old;
     this.#old = this.#young;
     this.#young = new Map();
-    // Owed may also be what was held once, and is pruned.
+    // A pending notification may also be of an entry that was held once, and is pruned.
     for (const [id, trace] of forgotten) {
       const isOwed = trace.owed !== 0 && ++trace.turns < TURNS_MOST;
       const isAwaited = isOwed || this.#isWaitedFor(id);
@@ -97,7 +100,7 @@ export class Traces {
     }
   }
 
-  /** A bit is to stand for another member. */
+  /** Forgets what is known by a bit, which another member gets from now on. */
   forget(bit: number): void {
     for (const traces of [this.#young, this.#old]) {
       for (const trace of traces.values()) {
@@ -108,7 +111,7 @@ export class Traces {
     }
   }
 
-  /** What was on the way to a member may be lost. */
+  /** Forgets what was on the way to a member, as it may be lost. */
   disconnected(bit: number): void {
     for (const traces of [this.#young, this.#old]) {
       for (const trace of traces.values()) trace.sent &= ~bit;

@@ -1,6 +1,7 @@
 /**
- * Entries that members have and this daemon has asked for: each of one member at a time, and of the next that offered it
- * when the first does not answer. What nobody gives is left to reconciliation. Members are bits of a number.
+ * Entries that members have and this daemon has requested: each from one member at a time, and from the next that
+ * offered it when the first does not answer. What no member sends is left to reconciliation. Members are bits of a
+ * number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Place } from "../../../timeline/entries/entry.js";
@@ -8,7 +9,7 @@ import type { Place } from "../../../timeline/entries/entry.js";
 interface Want {
   readonly place: Place;
   from: number;
-  /** Others that have offered it. */
+  /** Further members that have offered it. */
   others: number;
   /** When it was asked for; `uptime` milliseconds. */
   at: number;
@@ -16,7 +17,7 @@ interface Want {
 
 export class Wants {
   readonly #limits: { readonly wantMs: number; readonly maxWants: number };
-  /** In the order of asking. */
+  /** Pending requests, in the order in which they were sent. */
   readonly #wants = new Map<ByteString, Want>();
   readonly #counts = new Map<number, number>();
 
@@ -50,7 +51,7 @@ export class Wants {
     if (want !== undefined) this.#forget(want);
   }
 
-  /** What is overdue, to be asked of others. @param live  members that are connected */
+  /** Returns overdue requests, by the member to ask next. @param live  members that are connected */
   overdue(now: number, live: number): ReadonlyMap<number, Place[]> {
     const late: Want[] = [];
     for (const want of this.#wants.values()) {
@@ -60,13 +61,13 @@ export class Wants {
     return this.#askOthers(late, now, live);
   }
 
-  /** What was asked of a member that is gone, to be asked of others. */
+  /** Returns requests to a member that has disconnected, by the member to ask next. */
   disconnected(bit: number, now: number, live: number): ReadonlyMap<number, Place[]> {
     const lost = [...this.#wants.values()].filter(({ from }) => from === bit);
     return this.#askOthers(lost, now, live);
   }
 
-  /** A bit that nothing is asked of any more is to stand for another member. */
+  /** Forgets a bit without pending requests, which another member gets from now on. */
   forget(bit: number): void {
     for (const want of this.#wants.values()) want.others &= ~bit;
     this.#counts.delete(bit);

@@ -1,8 +1,11 @@
-/** Who has signed two states of one date, with both votes as the proof: it is let in no more, after a restart either. */
+/**
+ * Members that have signed two states of one date, with both votes as the proof: they are banned permanently, after a
+ * restart too.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 
-/** Members whose proof is kept: those that have a voice are few, and one has to be given a new folder to come back. */
+/** Members whose proof is kept: voters are few, and one needs a new folder to come back. */
 export const PROOFS_MOST = 64;
 
 export class Contradictions {
@@ -19,7 +22,7 @@ export class Contradictions {
     if (this.#proofs.size > PROOFS_MOST && oldest !== undefined) this.#proofs.delete(oldest);
   }
 
-  /** Both of each, as they are kept beside other votes: whoever reads them finds the contradiction again. */
+  /** Both votes of each, as they are stored with other votes: a daemon that reads them finds the contradiction again. */
   get votes(): CutVote[] {
     return [...this.#proofs.values()].flat();
   }

@@ -20,7 +20,7 @@ const NO_LIST = "";
 /** A member that is asked. */
 export interface Reporter {
   readonly id: ByteString;
-  /** As its last status says; null: it has said nothing yet. */
+  /** The watermark of its last status; null: it has sent none yet. */
   readonly watermark: number | null;
   ask(at: number): void;
 }
@@ -99,7 +99,7 @@ export class StablePoint {
     for (const member of members) member.ask(at);
   }
 
-  /** Who is a member has changed: what was reported under the old ones counts no more. */
+  /** The set of members has changed: reports under the old one no longer count. */
   discard(): void {
     this.#round = null;
   }

@@ -27,16 +27,19 @@ import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 import { StateDifferences } from "./state-differences.js";
 
 const SECOND = 1000;
-/** Of each member, and of the own: one that needs longer than others is compared with what they said before. */
+/**
+ * Sums that are kept of each member, and of this daemon: a slow one is compared with what the remaining ones sent
+ * before.
+ */
 const SUMS_KEPT = 4;
 /** Buckets whose keys are looked for at a time. */
 const BUCKETS_ASKED = 16;
-/** How often keys are asked about, and how far apart: the first time a member may not be able to tell. */
+/** How often keys are asked about, and how far apart: the first time a member may not be able to answer. */
 const TIMES_ASKED = 3;
 const ASK_EVERY_MS = 2_000;
-/** Of one member in a second; an honest one sends a handful in a quarter of a minute. */
+/** Messages of one member in a second; an honest one sends a handful in a quarter of a minute. */
 const MESSAGES_MOST = 16;
-/** Since the last tick, for which work is done at most: what was missed is not made up for. */
+/** Milliseconds since the last tick for which work is done at most: missed time is not made up for. */
 const TICK_MS_MOST = 100;
 
 type StateKeysMessage = OwnMessage & { kind: "state-keys" };
@@ -77,7 +80,7 @@ export class StateComparing {
   /** Keys to look for when there is time; null: none. */
   #wanted: Parameters<Timeline["digests"]["keysIn"]>[0] | null = null;
   #asking: Asking[] = [];
-  /** What each member has said in this second, and milliseconds that went into it. */
+  /** Messages that each member has sent in this second, and milliseconds that they took. */
   readonly #heard = new Map<ByteString, { count: number; spent: number }>();
 
   constructor(cluster: ClusterState, stable: Final) {
@@ -140,7 +143,7 @@ export class StateComparing {
     this.#work = this.#sumUp({ at, salt: at / SECOND });
   }
 
-  /** Nothing dated before it is to come here, or to anybody. */
+  /** The date before which no entry can be accepted any more, here or by a member. */
   get #settled(): number {
     return Math.min(this.#stable.value, this.#cluster.timeline.published);
   }
@@ -224,7 +227,7 @@ function isSame({ digest: one }: KeyDigest, { digest: other }: KeyDigest): boole
   return one.high === other.high && one.low === other.low;
 }
 
-/** In fewer buckets: each is what some neighbours were. */
+/** Adds sums up into fewer buckets: each is what some neighbours were. */
 function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
   if (sums.length === buckets) return sums;
   const fewer = new Uint32Array(buckets);
