@@ -1,4 +1,4 @@
-/** `dbsync backup`: the timeline of a data folder, whose daemon may run, as one file beside which nothing is needed to restore it. */
+/** `dbsync backup`: the timeline of a data folder, whose daemon may run, as one file. A restore needs nothing else. */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
@@ -16,7 +16,7 @@ import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./state-mark.js";
 
-/** What was made. */
+/** The backup that was made. */
 export interface BackupReport {
   readonly file: string;
   readonly bytes: number;
@@ -24,15 +24,15 @@ export interface BackupReport {
   /** Date of the last entry; null: there is none. */
   readonly last: number | null;
   readonly snapshots: readonly number[];
-  /** Stands for all of the file; hexadecimal. */
+  /** A hash over the complete file; hexadecimal. */
   readonly seal: string;
   /** Whether its daemon was catching up: entries may be missing. */
   readonly incomplete: boolean;
 }
 
-/** For its owner alone: it holds everything. */
+/** Readable by its owner only: it holds everything. */
 const MODE = 0o600;
-/** A daemon may forget old entries meanwhile: then all is begun anew. */
+/** A daemon may prune old entries meanwhile: then the backup starts again. */
 const RUNS_MOST = 3;
 
 /**
@@ -129,7 +129,7 @@ const INCOMPLETE =
   "its daemon is catching up, or was when it stopped, so entries may be missing here that other daemons have: wait until dbsync status shows it " +
   "as live, or back up another daemon; --incomplete makes the backup all the same";
 
-/** What the disk has is what was written. @throws Error  it is not */
+/** Checks that the disk has what was written. @throws Error  it has not */
 function readBack(staged: string): BackupView {
   const view = new BackupView(staged, hashOf);
   view.close();
@@ -146,7 +146,7 @@ export function whyUnread(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
 
-/** The name of an empty file beside the one to be. @throws NoBackup */
+/** Makes an empty file next to the final one. @returns its name @throws NoBackup */
 function begun(file: string): string {
   try {
     return stage(file, "", MODE);

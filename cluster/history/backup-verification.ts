@@ -12,7 +12,7 @@ import { FAULTS_MOST, NotChecked, Verification, type VerificationReport } from "
 export interface BackupVerification extends VerificationReport {
   /** When it was made, milliseconds since 1970; null: that is damaged. */
   readonly made: number | null;
-  /** What cannot be known of it. */
+  /** Sentences that say what cannot be known of it. */
   readonly untold: readonly string[];
 }
 

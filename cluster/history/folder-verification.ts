@@ -1,6 +1,6 @@
 /**
- * The check of a data folder: what is read from where, and what could not be told. Nothing is opened for writing. Of a folder that
- * a daemon writes meanwhile, what was there at the beginning is checked.
+ * Verifies a data folder: reads it, and says what could not be known. Nothing is opened for writing. If a daemon
+ * writes the folder meanwhile, its contents at the beginning are verified.
  */
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
@@ -28,9 +28,9 @@ import {
   type VerificationReport,
 } from "./verification.js";
 
-/** What was looked at. */
+/** The state of the folder that was verified. */
 export interface Seen {
-  /** Of the process that has the folder; null: none on this machine. */
+  /** The process that has the folder; null: none on this machine. */
   readonly process: number | null;
   /** Number of the last group of the log. */
   readonly group: number;
@@ -42,7 +42,7 @@ export interface Seen {
 
 export interface FolderReport extends VerificationReport {
   readonly seen: Seen;
-  /** Sentences: what cannot be told. */
+  /** Sentences that say what cannot be known. */
   readonly untold: readonly string[];
 }
 
@@ -66,7 +66,7 @@ export async function verifyFolder(
   );
 }
 
-/** A folder of somebody else's (mode 0700) may hold one that cannot be seen. */
+/** A folder of another user (mode 0700) may hold one that cannot be seen. */
 function requireTimeline(data: string): void {
   try {
     accessSync(join(data, "timeline"), constants.R_OK);
@@ -84,7 +84,7 @@ function unreadableBy(data: string, problem: unknown): NotChecked {
   );
 }
 
-/** @returns null  what was read was let go meanwhile */
+/** @returns null  what was read was pruned meanwhile */
 async function runOnce(
   data: string,
   signers: Signers,
@@ -138,7 +138,7 @@ function snapshotsOf(data: string): SnapshotFiles | null {
   return existsSync(folder) ? new SnapshotFiles(folder, { sweeps: false }) : null;
 }
 
-/** Of a file of which nothing can be read. */
+/** Reports a file that cannot be read at all. */
 function unreadable(signers: Signers, fault: Fault): FolderReport {
   const report = new Verification(new MemoryStorage(), null, signers, () => {}).run();
   const seen = { process: null, group: 0, isWritten: false, missed: 0 };
@@ -149,7 +149,7 @@ function unreadable(signers: Signers, fault: Fault): FolderReport {
   };
 }
 
-/** @param faults  that stand before the report's own */
+/** @param faults  placed before the report's own */
 function withFaults(report: VerificationReport, faults: readonly Fault[]): VerificationReport {
   const all = [...faults, ...report.faults];
   return { ...report, faults: all.slice(0, FAULTS_MOST), faultCount: faults.length + report.faultCount };

@@ -8,7 +8,7 @@ export const UNITS_MOST = 10_000;
 const UNITS_DEFAULT = 100;
 /** Dead letters that one answer may have: each is read from the disk. */
 const LETTERS_MAX = 200;
-/** Milliseconds before TO, where no FROM is given. */
+/** Milliseconds before TO, if there is no FROM. */
 const SPAN_DEFAULT_MS = 60 * 60 * 1000;
 const SIGNER_DIGITS_LEAST = 4;
 

@@ -1,4 +1,4 @@
-/** What is made of a backup's file: a data folder of it, or the keys that it had. */
+/** Restores a backup's file: as a data folder, or the keys that it had. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
@@ -31,9 +31,9 @@ export class NotRestored extends Error {
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
-/** Behind a folder's name while it is made. */
+/** The suffix of a folder's name while it is made. */
 const UNFINISHED = ".unfinished";
-/** Nobody waits for single entries: all of it is synced before it counts. */
+/** No client waits for single entries: everything is synced before it counts. */
 const SYNC_MS = 1000;
 const DAMAGES_TOLD = 10;
 
@@ -103,7 +103,7 @@ function requireEmpty(data: string): void {
     );
 }
 
-/** What cannot be removed does not count as a folder of data: its name says so. */
+/** A folder that cannot be removed does not count as one of data: its name says so. */
 function removeQuietly(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
@@ -164,7 +164,10 @@ export interface RestoredKey {
   readonly left: string | null;
 }
 
-/** Folds all that the backup has, as a daemon would, and tells the keys that are wanted of one database. @throws NotRestored, StartError */
+/**
+ * Folds all that the backup has, as a daemon would, and yields the wanted keys of one database. @throws NotRestored,
+ * StartError
+ */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const { file, at, db, wanted, signers, databases, noticed } = parts;
   using view = closing(openBackup(file));
@@ -208,6 +211,6 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   }
 }
 
-/** A backup whose file is let go of at the end of a block. */
+/** A backup whose file is closed at the end of a block. */
 const closing = (view: BackupView): BackupView & Disposable =>
   Object.assign(view, { [Symbol.dispose]: () => view.close() });

@@ -1,6 +1,6 @@
 /**
- * A timeline, which a daemon may have open, checked from end to end: each entry's bytes, id, audience and signature; what came
- * of each unit; and that folding anew gives the very states that the snapshots hold.
+ * Verifies a timeline, which a daemon may have open, from end to end: each entry's bytes, id, audience and signature;
+ * the outcome of each unit; and that folding again gives the very states that the snapshots hold.
  */
 import { createHash } from "node:crypto";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -25,7 +25,7 @@ import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
 import { standstillOf } from "../../timeline/standstill.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
-/** It could not be checked: a sentence that says why, and what to do. */
+/** It could not be verified: a sentence that says why, and what to do. */
 export class NotChecked extends Error {
   override readonly name = "NotChecked";
 }
@@ -52,7 +52,7 @@ export interface Fault {
 
 export interface VerificationReport {
   readonly entries: number;
-  /** Of those, on the key ring. */
+  /** Entries about the key ring. */
   readonly ringEntries: number;
   /** Dates of the first and the last; null: there are none. */
   readonly first: number | null;
@@ -112,7 +112,7 @@ export class Verification {
     this.#onProgress = onProgress;
   }
 
-  /** @throws NotChecked  by this release nobody knows what its commands mean */
+  /** @throws NotChecked  this release does not know what its commands mean */
   run(): VerificationReport {
     const files = new Set(this.#snapshots?.list() ?? []);
     const dates = heldSnapshots(this.#storage)
@@ -131,7 +131,7 @@ export class Verification {
     return this.#report(fold, begins);
   }
 
-  /** Nothing, or the oldest snapshot where what was before it is not kept. */
+  /** Begins with nothing, or with the oldest snapshot if entries before it are pruned. */
   #begin(dates: readonly number[]): { fold: Fold; begins: number | null } {
     if (this.#storage.mark("pruned") !== null) {
       for (const date of dates) {
@@ -172,7 +172,7 @@ export class Verification {
   /** @param later  takes entries whose signer is not known yet; null: it should be by now */
   #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
     const { body, signature, id, envelope } = entry;
-    // As members verify: a key that was only named, and never let in, has signed what the fold denies.
+    // Members verify the same way: a key that was only named, and never authorized, has signed what the fold denies.
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) {
       if (later !== null && later.length < UNKNOWN_MOST) later.push(entry);

@@ -1,6 +1,6 @@
 /**
- * What a daemon with --data or --peer has besides: storage, timeline, peers, and what the pipeline needs of them. The
- * daemon loads this module, and with it everything of timeline/ and peers/, only then.
+ * The owner of everything that --data and --peer add: storage, timeline, peers, and what the pipeline needs of them.
+ * The daemon loads this module, and with it everything of timeline/ and peers/, only then.
  */
 import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
@@ -143,15 +143,15 @@ export class ClusterNode extends KeptWrites implements NodeState {
     return this.history.figures;
   }
 
-  /** Takes connections of other daemons, behind their hello; null: none, as they would be told what is not on the disk. */
+  /** Takes connections of other daemons, after their hello; null: none, as they would receive what is not on disk. */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;
     return (socket, hello) => adoptSocket(socket, this.log, (member) => this.peering.accept(member, hello));
   }
 
   /**
-   * Reads who may be a member from a configuration that was read again.
-   * @returns what makes it so
+   * Reads membership settings from a configuration that was read again.
+   * @returns applies them
    * @throws StartError  the secret's file cannot be used
    */
   reread(settings: Settings): () => void {
@@ -159,7 +159,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // Who has proved to know another one is let go.
+      // Members that have proved to know another secret are dropped.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
       this.peering.setOrder(settings.adopt);
