@@ -1,6 +1,6 @@
 /**
- * What a member gives is judged by its bytes, never by who gave it: whose it is, that its signature holds, and that it is
- * meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
+ * Checks an entry of a member by its bytes, never by which member sent it: its signer, that its signature holds, and
+ * that it is meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -45,7 +45,10 @@ export function ringEntryCheck(signers: SignersFace): RefuseRingEntry {
   };
 }
 
-/** Why an entry whose signature holds is none of this cluster's, told from its bytes; null: it is. @param role  of its signer */
+/**
+ * Returns why an entry whose signature holds is none of this cluster's, by its bytes; null: it is. @param role  of
+ * its signer
+ */
 function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: SignersFace): Refused | null {
   if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
   if (envelope.commands.every((argv) => saidBy(argv) !== null)) return refused("malformed", ONLY_SAID);
@@ -59,7 +62,7 @@ function check(
   timeline: Holder,
 ): CheckedEntry {
   const { ring } = signers;
-  // Before the signature holds no more is read than whose it is and its date: most of what is not new is told by that.
+  // Before the signature holds, only the signer and the date are read: they identify most of what is not new.
   const { key, at, seq } = readHead(body);
   const id = proved?.id ?? hashOf(...signedPieces(body));
   const place = { at, seq, id };
@@ -71,8 +74,8 @@ function check(
   if (proved?.spki !== spki && !signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
-  // A key of genesis stays what it is. Of others the fold knows whose they were at the entry's place: here what has come so
-  // far would decide, and what one member has taken all must be able to take.
+  // A key of genesis stays what it is. For other keys the fold knows their role at the entry's position: here the
+  // entries received so far would decide, and what one member has accepted all must be able to accept.
   const signer = ring.find(key);
   const role = signer?.addedBy === null ? signer.role : "daemon";
   const wrong = wrongIn(envelope, body.length, role, signers);
@@ -80,13 +83,16 @@ function check(
   return { id, body, signature, envelope };
 }
 
-/** The key that a daemon brings along which lets itself in: it stands in the command, so a short body is read for it. */
+/** Returns the key of a daemon that authorizes itself: it is in the command, so a short body is read for it. */
 function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
   return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
 }
 
-/** Where anything is recorded nothing is taken that nobody has signed: it is no entry of anybody's. */
+/** A daemon that records accepts nothing unsigned: it is no client's entry. */
 export const UNSIGNED = "unsigned: no daemon that records takes such";
 
-/** No daemon records it, nor has one of an earlier version that does not know it: a member that wants it kept is lying. */
+/**
+ * No daemon records it, nor has one of an earlier version that does not know it: a member that asks to keep it is
+ * lying.
+ */
 const ONLY_SAID = "it holds messages alone, which are not recorded";

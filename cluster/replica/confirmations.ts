@@ -1,5 +1,5 @@
 /**
- * Results that wait until what they tell is final (`stable`), or on the disks of other daemons (`replicated`): bounded in
+ * Results that wait until they are final (`stable`), or on the disks of other daemons (`replicated`): bounded in
  * number and time. Source: docs/protocol-v2.md "Waiting".
  */
 
@@ -27,7 +27,7 @@ export class Confirmations {
     this.#node = node;
   }
 
-  /** Whether it came true in time; at once false if too many wait. */
+  /** Whether it was confirmed in time; false immediately if too many wait. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     if (this.#open.size >= WAITING_MOST) return false;
     const { peering, environment } = this.#node;
@@ -54,7 +54,7 @@ export class Confirmations {
     });
   }
 
-  /** Nobody waits any longer. */
+  /** Releases all that wait. */
   stop(): void {
     for (const giveUp of [...this.#open]) giveUp();
     this.#stopLooking?.();

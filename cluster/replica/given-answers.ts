@@ -1,6 +1,6 @@
 /**
- * What the fold answered to entries that members gave: a client whose own copy comes after a member's is told that, as
- * if its copy had been first. Kept for the window, bounded in number and bytes; the oldest go first.
+ * Answers of the fold to entries that members sent: a client whose own copy arrives after a member's receives them,
+ * as if its copy had been first. Kept for the window, bounded in number and bytes; the oldest go first.
  */
 
 import type { Result } from "../../engine/answers/request.js";
@@ -13,11 +13,11 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
 
-/** Answers: 10 s of 10,000 envelopes a second; a client's copy is mostly some milliseconds behind. */
+/** Answers: 10 s of 10,000 envelopes a second; a client's copy mostly arrives some milliseconds later. */
 const ANSWERS_MOST = 100_000;
 /** Bytes of them. */
 const BYTES_MOST = 16 * 1024 * 1024;
-/** What one costs besides its replies' bytes. */
+/** Bytes of an answer besides its replies. */
 const ANSWER_BYTES = 200;
 
 interface Given {
@@ -29,7 +29,7 @@ export class GivenAnswers {
   readonly #environment: Environment;
   readonly #past: number;
   readonly #storage: Storage | null;
-  /** By id, in the order they came. */
+  /** Answers by id, in the order in which they were added. */
   readonly #given = new Map<ByteString, Given>();
   #bytes = 0;
   /** Clients whose envelopes wait to be folded. */
@@ -60,7 +60,7 @@ export class GivenAnswers {
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
       const { at } = entry.envelope;
-      // A daemon that catches up takes in millions that nobody will ask about.
+      // A daemon that catches up accepts millions of entries that no client will ask about.
       if (at <= horizon) continue;
       const result = write(entry.id, answers, { room: BYTES_MOST, standing });
       this.#given.set(entry.id, { at, result });
@@ -70,7 +70,7 @@ export class GivenAnswers {
     for (const { id } of entries) this.#waiters.applied(id);
   }
 
-  /** What was answered to an envelope, once its entry is on the disk; null: it is not known. */
+  /** Returns the answer to an envelope, once its entry is on disk; null: not known. */
   async find({ id, room }: Taken): Promise<Result | null> {
     const result = this.#given.get(id)?.result;
     if (result === undefined || result.replies.length > room) return null;
@@ -78,13 +78,13 @@ export class GivenAnswers {
     return result;
   }
 
-  /** The same of an envelope whose entry is to be folded soon. */
+  /** Returns the answer to an envelope whose entry is to be folded soon. */
   async wait(taken: Taken): Promise<Result | null> {
     const { id, envelope, message } = taken;
     return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;
   }
 
-  /** Nobody waits any longer. */
+  /** Releases all that wait. */
   stop(): void {
     this.#waiters.stop();
   }

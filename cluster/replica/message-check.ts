@@ -1,6 +1,6 @@
 /**
- * Messages that a member hands on are judged as if their client had brought them: by the signature, the cluster, the date, and what
- * the key may say where. Who handed them on counts for nothing.
+ * Checks messages that a member relays as if their client had sent them: by the signature, the cluster, the date, and
+ * what the key may publish where. Which member relayed them counts for nothing.
  */
 
 import type { Refused } from "../../engine/answers/request.js";
@@ -40,7 +40,7 @@ export function heardMessages(
   };
 }
 
-/** What costs most to check is checked last but for what only the signature makes worth a look. */
+/** The most expensive checks come last, except those that make sense only after the signature. */
 function hear(
   { signers, environment, settings }: ReplicaContext,
   broadcasts: Broadcasts,

@@ -29,7 +29,7 @@ export class Trial {
   readonly #sender: CommandSender;
   readonly #records: UndoRecord[] = [];
   readonly #calls: Called[] = [];
-  /** That the commands write to; null: none has written. */
+  /** The database that the commands write to; null: none has written. */
   #db: number | null = null;
 
   /**
@@ -43,7 +43,7 @@ export class Trial {
     this.#sender = sender;
   }
 
-  /** What has changed something, in order. */
+  /** Commands that have changed something, in order. */
   get calls(): readonly Called[] {
     return this.#calls;
   }
