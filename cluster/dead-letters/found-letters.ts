@@ -1,6 +1,7 @@
 /**
- * What a daemon had taken before the list of members left it out, and no member has: found by asking them of each envelope of its
- * folder, and kept there as dead letters. The folder's timeline is only read. Source: timeline/members/dead-letter-rule.ts.
+ * Finds what a daemon had accepted before the list of members removed it, and no member has, by asking members for
+ * each envelope of its folder, and stores it there as dead letters. The folder's timeline is only read. Source:
+ * timeline/members/dead-letter-rule.ts.
  */
 import { join } from "node:path";
 import { writingFailure } from "../../keys/unwritable.js";
@@ -12,7 +13,7 @@ import type { Fate } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetters, LettersNotKept } from "./kept-letters.js";
 import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
 
-/** What is asked of in one go: as many as TIMELINE FATE takes, as long as they are short. */
+/** Envelopes of one request: as many as TIMELINE FATE takes, if they are short. */
 const PLACES_MOST = 1000;
 const BYTES_MOST = 4 * 1024 * 1024;
 
@@ -28,8 +29,8 @@ type Stored = readonly [place: Buffer, value: Buffer];
 
 /**
  * @param data  the data folder
- * @param ask  receives places in hexadecimal, and returns a fate for each, in their order
- * @throws Error  the folder cannot be read, or the letters not be kept: then none is
+ * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in their order
+ * @throws Error  the folder cannot be read, or letters cannot be stored: then none is
  */
 export async function findLetters(
   data: string,
@@ -64,7 +65,7 @@ export async function findLetters(
 
 const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
-/** Nothing is let go of, so no mark has to decide. */
+/** Completes the file. Nothing is dropped, so no mark has to decide. */
 async function settled(writer: LetterWriter): Promise<number> {
   await writer.commit();
   writer.settle();

@@ -50,12 +50,12 @@ export class DeadLetters {
     try {
       return this.folder.countWaiting(now);
     } catch {
-      // A folder that cannot be read is told of at the start, and where letters are to be kept.
+      // A folder that cannot be read is reported at the start, and when letters are to be stored.
       return 0;
     }
   }
 
-  /** At the start: what a process before has left undecided are letters, or not. */
+  /** Decides at the start whether what an earlier process has left undecided are letters. */
   decide(storage: Storage, log: TimelineLog): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
@@ -79,7 +79,7 @@ export class DeadLetters {
 }
 
 class LettersOfSnapshot implements LetterWriter {
-  /** Without its ending. */
+  /** The path without its suffix. */
   readonly #path: string;
   readonly #letters: DeadLetters;
   #descriptor: number | null = null;
@@ -161,7 +161,7 @@ class LettersOfSnapshot implements LetterWriter {
     return this.#descriptor;
   }
 
-  /** The system may take less than it is given, and says at the next call why. */
+  /** Writes all bytes. The system may take fewer than it is offered, and reports the reason at the next call. */
   #write(descriptor: number, pieces: readonly Buffer[]): void {
     const bytes = Buffer.concat(pieces);
     for (let at = 0; at < bytes.length; ) at += this.#letters.write(descriptor, bytes, at);

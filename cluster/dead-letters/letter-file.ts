@@ -1,7 +1,7 @@
 /**
  * A file of dead letters, integers big-endian: "dbsync-letters-1" (16), then of each letter
  *   CRC-32 of the rest of this head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value, as the timeline stored it
- * A value proves itself by its own CRC and by its id. A head leads to the next one: where one is damaged all behind it is passed over,
+ * A value proves itself by its own CRC and by its id. A head leads to the next one: if one is damaged, the rest is skipped,
  * as bytes that a client chose could look like a letter. Numbers of reasons and this form are never changed: old folders hold them.
  */
 import { closeSync, openSync, readSync } from "node:fs";
@@ -28,14 +28,14 @@ const REASONS = new Map<number, LetterReason>(
 export interface LetterHead {
   readonly place: Place;
   readonly reason: LetterReason;
-  /** Of the whole letter, with its head. */
+  /** The bytes of the complete letter, with its head. */
   readonly from: number;
   readonly to: number;
 }
 
 export interface LetterHeads {
   readonly heads: readonly LetterHead[];
-  /** Bytes at the end that cannot be told apart; 0: all is well. */
+  /** Bytes at the end that cannot be read; 0: none. */
   readonly unread: number;
 }
 

@@ -17,14 +17,14 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/taking-rule.js";
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
-/** What becomes of an envelope that is to hold a list. */
+/** The outcome of an envelope that should hold a list. */
 export type ListOutcome =
   /** saved: when it is on the disk, with everything that was taken before. */
   { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
 
-/** What is on the disk, and may be told. */
+/** The lists that are on disk, and may be sent. */
 interface Told {
-  /** Of the list; of those beside each other together; empty: there is none. */
+  /** The hash of the list; of several heads together; empty: there is none. */
   readonly hash: ByteString;
   readonly lists: readonly SignedList[];
 }
@@ -32,10 +32,13 @@ interface Told {
 const NO_LIST: ByteString = "";
 
 export class MemberLists {
-  /** By all that was seen, on the disk or not: nothing is taken any more from a daemon that is left out. */
+  /**
+   * The membership by all lists that were seen, on disk or not: nothing is accepted any more from a daemon that is
+   * left out.
+   */
   standing: Standing;
   told: Told;
-  /** Told when a list was seen, and when it is on the disk. */
+  /** Called when a list was seen, and when it is on disk. */
   changed: () => void = () => {};
   readonly #storage: Storage;
   readonly #signers: SignersFace;
@@ -70,7 +73,7 @@ export class MemberLists {
     return this.#lists.length > 0;
   }
 
-  /** Those that no other comes after, on the disk or not. */
+  /** Lists without a successor, on disk or not. */
   get heads(): readonly SignedList[] {
     return this.#lists;
   }
@@ -103,7 +106,7 @@ export class MemberLists {
     return this.isDurable && this.standing.members.has(this.#own);
   }
 
-  /** Whether it is one that has yet to hear from a live one what is final. */
+  /** Whether it is a member that does not know yet, from a live one, what is final. */
   get isJoining(): boolean {
     return this.isMember && !this.#hasJoined;
   }
@@ -155,19 +158,19 @@ export class MemberLists {
     if ("problem" in taken) return { refused: taken.problem };
     this.#hasJoined = this.#isJoinedUnder(come, standingOf(taken.heads));
     const saved = this.#keep(taken.heads);
-    // A member that sends it does not wait for the disk, whose failure is told elsewhere.
+    // A member that sends it does not wait for the disk, whose failure is reported elsewhere.
     saved.catch(() => {});
     return { saved };
   }
 
-  /** It has heard a live one under this list. */
+  /** This daemon has received a live member's state under this list. */
   joined(): void {
     if (this.#hasJoined) return;
     this.#hasJoined = true;
     void this.#keep([...this.#lists]).catch(() => {});
   }
 
-  /** Members of the first list that served before are what they were; whom a later one names has to join. */
+  /** Members of the first list that served before stay what they were; a daemon that a later list names has to join. */
   #isJoinedUnder({ list }: SignedList, after: Standing): boolean {
     const own = this.#own;
     if (this.standing.members.has(own)) return this.#hasJoined;

@@ -1,6 +1,6 @@
 /**
- * A stream of NATS JetStream. Connected again and again, and read on from where it was: what is lost on the way is told by its
- * sequence or by the silence behind it. The packages are loaded with this module, on --order alone.
+ * A stream of NATS JetStream. It reconnects, and reads on from where it was: what is lost on the way shows in a
+ * message's sequence or in the silence after it. The packages are loaded with this module, on --order alone.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -27,15 +27,15 @@ const CONNECT_MS = 5000;
 const PUBLISH_MS = 2000;
 const PING_EVERY_MS = 2000;
 const PINGS_UNANSWERED = 2;
-/** Between two attempts to connect: at most, and at random below. */
+/** Milliseconds between two attempts to connect: at most, and at random below. */
 const AGAIN_MS = 1000;
-/** Between two questions how the stream is. */
+/** Milliseconds between two requests for the stream's state. */
 const ASK_EVERY_MS = 5000;
 /** The stream itself knows a name for so long. */
 const NAMES_MS = 120_000;
-/** A message's name, subject and the like: room left beside its data. */
+/** Bytes left for a message's name, subject and the like. */
 const HEAD_BYTES = 1024;
-/** What JetStream answers to a stream that is not there. */
+/** JetStream's error for a stream that does not exist. */
 const STREAM_NOT_FOUND = 10059;
 const NO_STREAM_LEADER = [10008, 10009];
 /** Other streams that a line of the log names. */
@@ -67,7 +67,7 @@ export class NatsStream implements OrderStream {
   readonly #throttle: LogThrottle;
   /** Whether the next information about the stream is for the reader. */
   #isLocating = false;
-  /** The link on which NATS did not permit something, which was told. */
+  /** The link on which NATS did not permit something, which was logged. */
   #notPermitted: Link | null = null;
 
   constructor(
@@ -242,7 +242,7 @@ export class NatsStream implements OrderStream {
     const info = await link.manager.streams.info(this.#address.stream).catch(() => null);
     if (this.#link !== link) return;
     const isMisfit = info !== null && misfitOf(info.config, this.#subject) !== null;
-    // It has lost what was read, or may lose it, which is told as it is connected with anew.
+    // It has lost what was read, or may lose it; the next connection reports that.
     if (info !== null && (isMisfit || info.state.last_seq < next - 1))
       void link.connection.close().catch(() => {});
     if (info !== null && this.#isLocating) {
@@ -259,10 +259,10 @@ export class NatsStream implements OrderStream {
   }
 }
 
-/** It will not be readable by trying again alone; it is tried all the same, as an operator may mend it. */
+/** It will not be readable by trying again alone; it is tried again nevertheless, as an operator may repair it. */
 class Unreadable extends Error {}
 
-/** Anew at each connection, as they may be renewed. @throws StartError  with the cure */
+/** Reads the credentials again at each connection, as they may be renewed. @throws StartError  with the cure */
 function readCredentials(file: string): Buffer {
   try {
     return readFileSync(file);
@@ -284,9 +284,10 @@ const notStored = (detail: string, isPassing: boolean): Published => ({
 function outcomeOf(problem: Error): Published {
   if (problem instanceof JetStreamApiError)
     return notStored(problem.message, NO_STREAM_LEADER.includes(problem.code));
-  // While a leader is chosen nobody hears the subject.
+  // While a leader is being elected no server subscribes to the subject.
   if (problem.name === "JetStreamNotEnabled") return notStored("the stream has no leader", true);
-  // Nor is a permission that lacks certain: it is told by a subject alone, and so of any message that is on its way.
+  // A missing permission is not certain either: it is reported by subject alone, and so for any message that is on
+  // its way.
   return { kind: "unknown", detail: problem.message };
 }
 
@@ -300,7 +301,7 @@ async function infoOf(manager: JetStreamManager, name: string): Promise<StreamIn
   }
 }
 
-/** Of streams that are there for daemons, as far as this user may know. */
+/** Returns names of other daemons' streams, as far as this user may know them. */
 async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
   const names: string[] = [];
   try {

@@ -1,6 +1,6 @@
 /**
- * The thread that makes one snapshot, and ends: it goes on from the newest that is there, reads the stream itself up to the message
- * that it is told, and so holds nobody up. Its only message is its end, or its error.
+ * The thread that makes one snapshot, and ends: it goes on from the newest that is there, and reads the stream itself
+ * up to the given message, so it delays no client. Its only message is its end, or its error.
  */
 import { workerData } from "node:worker_threads";
 import type { Genesis } from "../../engine/trust/cluster.js";
@@ -19,7 +19,7 @@ import { writeOrderSnapshot } from "./order-snapshot.js";
 import type { StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
 
-/** What the thread is given. */
+/** The task of the thread. */
 export interface OrderTask {
   /** The folder of the snapshots. */
   readonly folder: string;

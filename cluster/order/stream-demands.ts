@@ -1,4 +1,7 @@
-/** What a stream has to be for writes to be ordered by it: it takes each message once, acknowledges it, and forgets none by itself. */
+/**
+ * The requirements of a stream that orders writes: it takes each message once, acknowledges it, and forgets none by
+ * itself.
+ */
 import type { StreamConfig } from "@nats-io/jetstream";
 
 /** No limit, as NATS has it. */
@@ -6,9 +9,9 @@ const NO_LIMIT = 0;
 
 interface Demand {
   readonly fails: (config: StreamConfig, subject: string) => boolean;
-  /** What it is, in words that go on with the stream's name. */
+  /** A description that continues a sentence after the stream's name. */
   readonly is: (config: StreamConfig, subject: string) => string;
-  /** What to do. */
+  /** The action for an operator. */
   readonly cure: string;
 }
 

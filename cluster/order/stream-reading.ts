@@ -1,6 +1,6 @@
 /**
- * Reads a stream over one connection, from a sequence on, in order. NATS pushes; a message that lacks, or silence where it sends
- * a sign of life each second, lets the reading begin anew behind what came.
+ * Reads a stream over one connection, from a sequence on, in order. NATS pushes. After a missing message, or silence
+ * where it sends a heartbeat each second, reading starts again after what was received.
  */
 import type { JetStreamManager } from "@nats-io/jetstream";
 import {
@@ -16,12 +16,12 @@ import type { StreamMessage, StreamReader } from "./order-stream.js";
 
 /** Milliseconds between two signs of life. */
 const LIFE_MS = 1000;
-/** After so long without one nothing comes any more. */
+/** Milliseconds without a heartbeat after which the connection is closed. */
 const SILENCE_MS = 3500;
-/** NATS forgets who reads after so long without him. */
+/** Milliseconds after which NATS forgets a reader that is gone. */
 const FORGET_MS = 30_000;
 const NANOS_A_MS = 1_000_000;
-/** Of a message that NATS itself sends. */
+/** The status of a message that NATS itself sends. */
 const CONTROL = 100;
 
 export class StreamReading {
@@ -84,7 +84,10 @@ export class StreamReading {
     else this.#hand({ ...place, data: bufferOf(message.data) });
   }
 
-  /** What fails there is no affair of the connection's, which would go on: it ends the process, as anywhere else. */
+  /**
+   * Passes a message to the reader. An exception there is not the connection's fault, which would go on: it ends the
+   * process, as anywhere else.
+   */
   #hand(message: StreamMessage): void {
     const reader = this.#reader;
     try {

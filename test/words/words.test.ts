@@ -12,7 +12,7 @@ const COMMENTS_MAX: Readonly<Record<string, number>> = {
   bench: 17,
   cli: 17,
   client: 22,
-  cluster: 30,
+  cluster: 2,
   daemon: 1,
   dashboard: 6,
   engine: 28,
