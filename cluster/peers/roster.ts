@@ -9,7 +9,6 @@ import type { ListMessage } from "../../protocol/members/list-message.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { Bans } from "./connections/bans.js";
-import { isBetter } from "./connections/better-connection.js";
 import { Dialers } from "./connections/dialers.js";
 import { Handshakes } from "./connections/handshakes.js";
 import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
@@ -303,3 +302,14 @@ export class Roster implements ConnectionOwner {
 /** Returns what log lines about a connection have in common: an unauthenticated peer's address without its port, which changes. */
 const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
   address === null ? name.replace(/:\d+$/, "") : name;
+
+/**
+ * Prefers the connection that the lower id has opened; of two that the same side has opened the newer, since that
+ * side opens one only when it has lost the one before, or did not know that two addresses are one daemon's.
+ * @param connection  the newer one
+ * @param ownId  this daemon's
+ */
+function isBetter(connection: MemberConnection, other: MemberConnection, ownId: ByteString): boolean {
+  if (connection.side === other.side) return true;
+  return ownId < connection.id === (connection.side === "opener");
+}

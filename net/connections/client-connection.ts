@@ -7,7 +7,7 @@ import { stackOf } from "../../protocol/errors.js";
 import { TURN_MS } from "../../protocol/steps.js";
 import { traceFrame } from "../process/log.js";
 import { ClientOutput, type OutputHandlers } from "./client-output.js";
-import type { ClientSocket } from "./client-socket.js";
+import type { ClientSocket, SocketListeners } from "./client-socket.js";
 import type { ConnectionRegistry } from "./connection-registry.js";
 import {
   type ClientDoing,
@@ -22,7 +22,6 @@ import { HeldBytes } from "./held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "./linger.js";
 import type { OpenConnection } from "./open-connection.js";
 import type { PushedTo } from "./pushes.js";
-import { listenTo } from "./socket-events.js";
 
 export class ClientConnection<Request> implements OpenConnection, OutputHandlers, PushedTo {
   readonly remote: string;
@@ -353,3 +352,12 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
  * error while a request is carried out still ends the process, as data may be changed in part.
  */
 const readingFailed = (problem: unknown): Closing => closing("internal-error", stackOf(problem), null);
+
+/** Listens to a socket that may be handed over. @returns ends the listening, of these listeners only: the socket has some of its own */
+function listenTo(socket: ClientSocket, listeners: SocketListeners): () => void {
+  const all = Object.entries(listeners) as [keyof SocketListeners, (...told: unknown[]) => void][];
+  for (const [event, listener] of all) socket.on(event, listener);
+  return () => {
+    for (const [event, listener] of all) socket.off(event, listener);
+  };
+}
