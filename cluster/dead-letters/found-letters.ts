@@ -14,8 +14,8 @@ import { DeadLetters, LettersNotKept } from "./kept-letters.js";
 import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
 
 /** Envelopes of one request: as many as TIMELINE FATE takes, if they are short. */
-const PLACES_MOST = 1000;
-const BYTES_MOST = 4 * 1024 * 1024;
+const PLACES_MAX = 1000;
+const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface FoundFates {
   /** Letters that are new. */
@@ -88,7 +88,7 @@ function* batchesOf(entries: Iterable<Stored>, known: ReadonlySet<ByteString>): 
     // Views, of pages that are read next.
     batch.push([Buffer.from(place), Buffer.from(value)]);
     bytes += value.length;
-    if (batch.length < PLACES_MOST && bytes < BYTES_MOST) continue;
+    if (batch.length < PLACES_MAX && bytes < BYTES_MAX) continue;
     yield batch;
     batch = [];
     bytes = 0;

@@ -18,7 +18,7 @@ const LENGTH_AT = CRC_BYTES + 1;
 const PLACE_AT = LENGTH_AT + 4;
 const HEAD_BYTES = PLACE_AT + PLACE_BYTES;
 /** Longer than the longest request there can be. */
-const VALUE_BYTES_MOST = 512 * 1024 * 1024;
+const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
 const REASONS = new Map<number, LetterReason>(
   Object.entries(LETTER_REASONS).map(([name, number]) => [number, name as LetterReason]),
@@ -70,7 +70,7 @@ export class LetterFile {
       const isWhole = head.length === HEAD_BYTES && crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
       const bytes = isWhole ? head.readUInt32BE(LENGTH_AT) : 0;
       const to = from + HEAD_BYTES + bytes;
-      if (!isWhole || reason === undefined || bytes > VALUE_BYTES_MOST || to > this.#size) break;
+      if (!isWhole || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) break;
       heads.push({ place: readPlace(head.subarray(PLACE_AT)), reason, from, to });
       from = to;
     }

@@ -33,7 +33,7 @@ export interface BackupReport {
 /** Readable by its owner only: it holds everything. */
 const MODE = 0o600;
 /** A daemon may prune old entries meanwhile: then the backup starts again. */
-const RUNS_MOST = 3;
+const RUNS_MAX = 3;
 
 /**
  * The file is there when it is whole, and was read back.
@@ -53,7 +53,7 @@ export async function backUp(
   if (!existsSync(join(data, "timeline"))) throw new NoBackup(`--data ${data}: ${noTimeline(data)}`);
   const staged = begun(file);
   try {
-    for (let run = 1; run <= RUNS_MOST; run++) {
+    for (let run = 1; run <= RUNS_MAX; run++) {
       const seal = await runOnce(data, staged, incomplete, onProgress);
       if (seal === null) continue;
       const { end, bytes } = readBack(staged);

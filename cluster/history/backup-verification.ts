@@ -7,7 +7,7 @@ import type { Settings } from "../../options/settings.js";
 import { BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { whyUnread } from "./backup-file.js";
-import { FAULTS_MOST, NotChecked, Verification, type VerificationReport } from "./verification.js";
+import { FAULTS_MAX, NotChecked, Verification, type VerificationReport } from "./verification.js";
 
 export interface BackupVerification extends VerificationReport {
   /** When it was made, milliseconds since 1970; null: that is damaged. */
@@ -33,7 +33,7 @@ export function verifyBackup(
       ...report,
       made: null,
       untold: [],
-      faults: faults.slice(0, FAULTS_MOST),
+      faults: faults.slice(0, FAULTS_MAX),
       faultCount: faults.length,
     };
   }

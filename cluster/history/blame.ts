@@ -11,7 +11,7 @@ import type { Fold, UnitAnswer } from "../../timeline/fold/fold.js";
 import { type RecalledUnit, recalledUnits } from "../../timeline/recall.js";
 import { factsOf, type LogScene } from "./log.js";
 import { NewestOf } from "./newest-of.js";
-import { readBlameFrom, UNITS_MOST } from "./query.js";
+import { readBlameFrom, UNITS_MAX } from "./query.js";
 import { type KeyPlace, mayWrite, writes } from "./touched.js";
 import { ELLIPSIS, namesAndValues, outcomeOf, reporting } from "./unit-report.js";
 
@@ -51,7 +51,7 @@ export async function blame(
 }
 
 class BlameTracker {
-  found = new NewestOf<() => Reply>(UNITS_MOST);
+  found = new NewestOf<() => Reply>(UNITS_MAX);
   /** The key's writer before the first entry that is checked. */
   before: Writer = null;
   readonly #place: KeyPlace;
@@ -70,7 +70,7 @@ class BlameTracker {
 
   begin(fold: Fold): void {
     this.#fold = fold;
-    this.found = new NewestOf(UNITS_MOST);
+    this.found = new NewestOf(UNITS_MAX);
     this.#note();
     this.before = this.writerAt(this.#from);
   }

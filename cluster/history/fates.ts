@@ -12,13 +12,13 @@ import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
 /** Order keys in one command: about 84 kB. */
-export const PLACES_MOST = 1000;
+export const PLACES_MAX = 1000;
 
 /** @param argv  `TIMELINE FATE daemon place …`, hexadecimal. @throws CommandFailure */
 export function fates(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
   const [, , daemon = "", ...places] = argv;
-  if (places.length > PLACES_MOST)
-    throw custom(`ERR ${places.length} places are named, and ${PLACES_MOST} may be`);
+  if (places.length > PLACES_MAX)
+    throw custom(`ERR ${places.length} places are named, and ${PLACES_MAX} may be`);
   const id = bytesOfHex(daemon, HASH_BYTES);
   if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is no daemon's id of 64 hexadecimal digits`);
   const { state } = recorder;

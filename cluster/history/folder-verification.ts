@@ -20,13 +20,7 @@ import { readPlace } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./state-mark.js";
-import {
-  FAULTS_MOST,
-  type Fault,
-  NotChecked,
-  Verification,
-  type VerificationReport,
-} from "./verification.js";
+import { FAULTS_MAX, type Fault, NotChecked, Verification, type VerificationReport } from "./verification.js";
 
 /** The state of the folder that was verified. */
 export interface Seen {
@@ -47,7 +41,7 @@ export interface FolderReport extends VerificationReport {
 }
 
 /** A daemon may forget old entries while they are read: then all is read again. */
-const RUNS_MOST = 3;
+const RUNS_MAX = 3;
 
 /** @throws NotChecked. @throws StartError  the keys cannot be read, or are not the folder's */
 export async function verifyFolder(
@@ -57,7 +51,7 @@ export async function verifyFolder(
 ): Promise<FolderReport> {
   requireTimeline(data);
   const signers = loadSigners(settings, pino({ level: "silent" }));
-  for (let run = 1; run <= RUNS_MOST; run++) {
+  for (let run = 1; run <= RUNS_MAX; run++) {
     const report = await runOnce(data, signers, progress);
     if (report !== null) return report;
   }
@@ -152,7 +146,7 @@ function unreadable(signers: Signers, fault: Fault): FolderReport {
 /** @param faults  placed before the report's own */
 function withFaults(report: VerificationReport, faults: readonly Fault[]): VerificationReport {
   const all = [...faults, ...report.faults];
-  return { ...report, faults: all.slice(0, FAULTS_MOST), faultCount: faults.length + report.faultCount };
+  return { ...report, faults: all.slice(0, FAULTS_MAX), faultCount: faults.length + report.faultCount };
 }
 
 function pageFault(folder: string, { page, problem, from, to }: PageDamage): Fault {

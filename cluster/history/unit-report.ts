@@ -9,9 +9,9 @@ import type { KeyRecord } from "../../store/rights/key-record.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
 
 /** Bytes of an argument, or of a reply, that are shown. */
-const SHOWN_BYTES_MOST = 128;
+const SHOWN_BYTES_MAX = 128;
 /** Arguments that are shown of a unit, the names of its commands included: 2 KB at most. */
-const SHOWN_ARGUMENTS_MOST = 16;
+const SHOWN_ARGUMENTS_MAX = 16;
 
 /** Replaces what is not shown. */
 export const ELLIPSIS = bytesOfText("…");
@@ -24,7 +24,7 @@ export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome
 }
 
 /** Bytes up to which an entry is kept until its report is required, since most reports never are. */
-const KEPT_BYTES_MOST = 1024;
+const KEPT_BYTES_MAX = 1024;
 
 /**
  * Returns the report of a unit, made now or when it is required; meanwhile it keeps few objects alive.
@@ -56,7 +56,7 @@ export function reporting(
     };
     return map([...namesAndValues(fields), ...more]);
   };
-  if (entry.body.length <= KEPT_BYTES_MOST) return make;
+  if (entry.body.length <= KEPT_BYTES_MAX) return make;
   const report = make();
   return () => report;
 }
@@ -69,7 +69,7 @@ export function namesAndValues(fields: Readonly<Record<string, Reply>>): Reply[]
 /** Shows at least the name of each command, as long as there is room. */
 export function shownCommands(commands: readonly (readonly ByteString[])[]): Reply {
   const shown: Reply[] = [];
-  let room = SHOWN_ARGUMENTS_MOST;
+  let room = SHOWN_ARGUMENTS_MAX;
   for (const argv of commands) {
     if (room === 0) break;
     const words = argv.slice(0, room).map(cut);
@@ -84,8 +84,8 @@ const andMore = (count: number): ByteString => `${ELLIPSIS}+${count}`;
 
 /** Its beginning, which keeps nothing of the rest in memory. */
 function cut(bytes: ByteString): ByteString {
-  if (bytes.length <= SHOWN_BYTES_MOST) return bytes;
-  return Buffer.from(bytes.slice(0, SHOWN_BYTES_MOST), "latin1").toString("latin1") + ELLIPSIS;
+  if (bytes.length <= SHOWN_BYTES_MAX) return bytes;
+  return Buffer.from(bytes.slice(0, SHOWN_BYTES_MAX), "latin1").toString("latin1") + ELLIPSIS;
 }
 
 function shownReply(reply: Reply): ByteString {

@@ -74,9 +74,9 @@ export interface VerificationReport {
 }
 
 /** Faults that are named one by one. */
-export const FAULTS_MOST = 100;
+export const FAULTS_MAX = 100;
 /** Entries whose signer is looked up again at the end: its key may have been added with a later date. */
-const UNKNOWN_MOST = 10_000;
+const UNKNOWN_MAX = 10_000;
 const PROGRESS_EVERY = 1000;
 
 export class Verification {
@@ -175,7 +175,7 @@ export class Verification {
     // Members verify the same way: a key that was only named, and never authorized, has signed what the fold denies.
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) {
-      if (later !== null && later.length < UNKNOWN_MOST) later.push(entry);
+      if (later !== null && later.length < UNKNOWN_MAX) later.push(entry);
       else this.#fault("unknown-signer", nameOf({ ...envelope, id }));
       return;
     }
@@ -211,7 +211,7 @@ export class Verification {
 
   #fault(kind: FaultKind, where: string): void {
     this.#faultCount++;
-    if (this.#faults.length < FAULTS_MOST) this.#faults.push({ kind, where });
+    if (this.#faults.length < FAULTS_MAX) this.#faults.push({ kind, where });
   }
 
   #report(fold: Fold, begins: number | null): VerificationReport {

@@ -39,7 +39,7 @@ const HEAD_BYTES = 1024;
 const STREAM_NOT_FOUND = 10059;
 const NO_STREAM_LEADER = [10008, 10009];
 /** Other streams that a line of the log names. */
-const NAMED_MOST = 5;
+const NAMED_MAX = 5;
 
 /** A connection, and what goes over it. */
 interface Link {
@@ -305,7 +305,7 @@ async function infoOf(manager: JetStreamManager, name: string): Promise<StreamIn
 async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
   const names: string[] = [];
   try {
-    for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MOST) break;
+    for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MAX) break;
   } catch {
     // They are there for a hint alone.
   }

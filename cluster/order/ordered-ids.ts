@@ -7,7 +7,7 @@ import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Ids that are remembered; with more, what is dated earliest is forgotten, and taken no more: some 150 MB. */
-export const ORDER_IDS_MOST = 1_000_000;
+export const ORDER_IDS_MAX = 1_000_000;
 /** Milliseconds of dates that are forgotten together. */
 const BUCKET_MS = 1000;
 
@@ -20,7 +20,7 @@ export class OrderedIds {
   /** The lowest bucket that is kept. */
   #lowest = Number.NEGATIVE_INFINITY;
 
-  constructor(floor = Number.NEGATIVE_INFINITY, most = ORDER_IDS_MOST) {
+  constructor(floor = Number.NEGATIVE_INFINITY, most = ORDER_IDS_MAX) {
     this.floor = floor;
     this.#most = most;
   }

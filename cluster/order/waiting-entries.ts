@@ -16,11 +16,11 @@ import type { Published } from "./order-stream.js";
 import type { Ordered } from "./ordered-state.js";
 
 /** Entries that may wait at a time. */
-const WAITING_MOST = 10_000;
+const WAITING_MAX = 10_000;
 /** Bytes of them, which are held twice until they are sent. The one that goes beyond it still may. */
-const WAITING_BYTES_MOST = 64 * 1024 * 1024;
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Milliseconds: a client's own longest deadline is 20 s. */
-const WAIT_MOST_MS = 15_000;
+const WAIT_MS_MAX = 15_000;
 /**
  * Milliseconds of these after which an entry that certainly is not in the stream is given up: a new leader is elected
  * meanwhile.
@@ -88,7 +88,7 @@ export class WaitingEntries {
     const { id } = entry;
     const before = this.#waiting.get(id);
     if (before !== undefined) return before.came;
-    if (this.#waiting.size >= WAITING_MOST || this.#bytes >= WAITING_BYTES_MOST)
+    if (this.#waiting.size >= WAITING_MAX || this.#bytes >= WAITING_BYTES_MAX)
       return notApplied(id, refused("order-unavailable", `${this.#waiting.size} commands wait`));
     const data = writeValue(entry.body, entry.signature);
     const { facts } = this.#order.stream;
@@ -132,7 +132,7 @@ export class WaitingEntries {
     });
     const until = uptime() + TRY_MS;
     const waiting: Waiting = { entry, senders, data, until, came, end, isOut: true, isNameless: false };
-    const cancel = setTimer(WAIT_MOST_MS, () => end(gone(entry.id, waiting.isOut, "not in time")));
+    const cancel = setTimer(WAIT_MS_MAX, () => end(gone(entry.id, waiting.isOut, "not in time")));
     this.#waiting.set(entry.id, waiting);
     this.#bytes += data.length;
     return waiting;

@@ -169,7 +169,7 @@ export class CatchingUp {
   #isHeldUp(now: number): boolean {
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     return (
-      now - this.#cluster.settledAt > this.#cluster.limits.catchUpMostMs &&
+      now - this.#cluster.settledAt > this.#cluster.limits.catchUpMaxMs &&
       2 * (1 + compared) > this.#cluster.size
     );
   }

@@ -12,7 +12,7 @@ import { type ClusterState, factsOf } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
 /** Lists of one member that are checked between two statuses: an honest one has one, or two next to each other. */
-const CHECKS_MOST = 16;
+const CHECKS_MAX = 16;
 
 /** The list that a member goes by, and what it reported with it. */
 interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
@@ -104,7 +104,7 @@ export class ListedMembers {
 
   /** A list that a member sends as it closes the connection: what proves that it is left out. @param id  the member's */
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
-    if (body.length === 0 || ++this.#checks > CHECKS_MOST) return;
+    if (body.length === 0 || ++this.#checks > CHECKS_MAX) return;
     this.#takeFrom(id, body, signature);
   }
 
@@ -154,7 +154,7 @@ export class ListedMembers {
 
   #take(member: Member, body: Buffer, signature: Buffer): void {
     const told = this.#of(member);
-    if (++told.checks > CHECKS_MOST) return;
+    if (++told.checks > CHECKS_MAX) return;
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)

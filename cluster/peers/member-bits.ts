@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
-import { MEMBERS_MOST } from "./shared/peering-limits.js";
+import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
 export class MemberBits {
   /** Members that are not connected, the longest absent first. */
@@ -35,7 +35,7 @@ export class MemberBits {
   }
 
   #free(): number {
-    if (this.#bits.size < MEMBERS_MOST) return 1 << this.#bits.size;
+    if (this.#bits.size < MEMBERS_MAX) return 1 << this.#bits.size;
     const idle = [...this.#bits].filter(([id]) => !this.#cluster.members.has(id));
     // Bits of voting members are reused last.
     const { ids } = electorateIn(this.#cluster);

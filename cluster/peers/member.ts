@@ -180,7 +180,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
 
   tick(now: number): void {
     const { unsentBytes } = this.connection;
-    if (unsentBytes > this.#shared.cluster.limits.mostUnsentBytes + this.outbox.unackedBytes) {
+    if (unsentBytes > this.#shared.cluster.limits.closeAboveUnsentBytes + this.outbox.unackedBytes) {
       this.connection.drop("not-reading", `${unsentBytes} bytes wait for it`);
       return;
     }

@@ -8,7 +8,7 @@ import type { Member } from "./member.js";
 import type { MemberBits } from "./member-bits.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { electorateIn, guestsMost } from "./shared/electorate.js";
-import { MEMBERS_MOST } from "./shared/peering-limits.js";
+import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
 export class Seats {
   readonly #cluster: ClusterState<Member>;
@@ -31,14 +31,14 @@ export class Seats {
     const { members } = this.#cluster;
     if (members.has(id)) return true;
     const guests = this.#guests.length;
-    if (isDialed || this.hasVoice(id)) return members.size - guests < MEMBERS_MOST;
-    return guests < guestsMost(electorateIn(this.#cluster)) && members.size < MEMBERS_MOST;
+    if (isDialed || this.hasVoice(id)) return members.size - guests < MEMBERS_MAX;
+    return guests < guestsMost(electorateIn(this.#cluster)) && members.size < MEMBERS_MAX;
   }
 
   /** Returns the newest member without a vote, if it has to be dropped before this one takes a slot. */
   guestInTheWayOf(id: ByteString): Member | null {
     const { members } = this.#cluster;
-    return members.has(id) || members.size < MEMBERS_MOST ? null : (this.#guests.at(-1) ?? null);
+    return members.has(id) || members.size < MEMBERS_MAX ? null : (this.#guests.at(-1) ?? null);
   }
 
   /** @returns its bit @throws RangeError  no member was dropped for it */

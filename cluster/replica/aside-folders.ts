@@ -33,7 +33,7 @@ const ASIDE_SYNC_MS = 1000;
 const MARGIN_BYTES = 16_777_216;
 const MEBIBYTE = 1_048_576;
 /** Bytes of damaged entries that are kept at most: their contents cannot be trusted. */
-export const DAMAGED_BYTES_MOST = 64 * MEBIBYTE;
+export const DAMAGED_BYTES_MAX = 64 * MEBIBYTE;
 
 /**
  * null: there is no data folder. What an earlier process left half made in it is removed.
@@ -127,7 +127,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
         kept ??= bytesIn(folder);
         // It may have been kept before, and not been dropped then.
         const more = value.length - (statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
-        if (kept + more > DAMAGED_BYTES_MOST) return null;
+        if (kept + more > DAMAGED_BYTES_MAX) return null;
         mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
         writeFileSync(copy, value, { mode: FILE_MODE });
         kept += more;

@@ -14,9 +14,9 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
 
 /** Answers: 10 s of 10,000 envelopes a second; a client's copy mostly arrives some milliseconds later. */
-const ANSWERS_MOST = 100_000;
+const ANSWERS_MAX = 100_000;
 /** Bytes of them. */
-const BYTES_MOST = 16 * 1024 * 1024;
+const BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of an answer besides its replies. */
 const ANSWER_BYTES = 200;
 
@@ -62,7 +62,7 @@ export class GivenAnswers {
       const { at } = entry.envelope;
       // A daemon that catches up accepts millions of entries that no client will ask about.
       if (at <= horizon) continue;
-      const result = write(entry.id, answers, { room: BYTES_MOST, standing });
+      const result = write(entry.id, answers, { room: BYTES_MAX, standing });
       this.#given.set(entry.id, { at, result });
       this.#bytes += bytesOf(result);
     }
@@ -91,7 +91,7 @@ export class GivenAnswers {
 
   #forget(horizon: number): void {
     for (const [id, { at, result }] of this.#given) {
-      if (at > horizon && this.#given.size <= ANSWERS_MOST && this.#bytes <= BYTES_MOST) return;
+      if (at > horizon && this.#given.size <= ANSWERS_MAX && this.#bytes <= BYTES_MAX) return;
       this.#given.delete(id);
       this.#bytes -= bytesOf(result);
     }

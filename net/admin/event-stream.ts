@@ -5,9 +5,9 @@
  */
 import type { ServerResponse } from "node:http";
 
-const LISTENERS_MOST = 16;
+const LISTENERS_MAX = 16;
 /** Bytes that may wait for a listener that does not read; about ten events. */
-const UNSENT_BYTES_MOST = 256 * 1024;
+const UNSENT_BYTES_MAX = 256 * 1024;
 const EVERY_MS = 1000;
 /** Milliseconds after which a browser asks again. */
 const RETRY_MS = 2000;
@@ -42,7 +42,7 @@ export class EventStream {
   add(response: ServerResponse): void {
     const first = this.#timer === null ? this.#begin() : "";
     const [oldest] = this.#listeners;
-    if (oldest !== undefined && this.#listeners.size >= LISTENERS_MOST) this.#remove(oldest);
+    if (oldest !== undefined && this.#listeners.size >= LISTENERS_MAX) this.#remove(oldest);
     this.#listeners.add(response);
     response.once("close", () => this.#remove(response));
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
@@ -81,7 +81,7 @@ export class EventStream {
       return;
     }
     for (const response of this.#listeners) {
-      if (response.writableLength > UNSENT_BYTES_MOST) this.#remove(response);
+      if (response.writableLength > UNSENT_BYTES_MAX) this.#remove(response);
       else response.write(event);
     }
   }

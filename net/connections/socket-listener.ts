@@ -18,7 +18,7 @@ import type { TlsGate } from "./tls-gate.js";
 const BACKLOG = 1024;
 /** The connections' times are looked at ten times in an idle time, within these bounds in milliseconds. */
 const CHECKS_PER_IDLE_TIME = 10;
-const CHECK_MOST_MS = 1000;
+const CHECK_MS_MAX = 1000;
 /** Milliseconds beyond a backend's time that connections in flight have when the daemon stops. */
 const STOP_GRACE_MS = 1000;
 
@@ -164,7 +164,7 @@ export class SocketListener<
 
   #startTimer(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
-    const interval = Math.min(CHECK_MOST_MS, this.#registry.limits.idleTimeout / CHECKS_PER_IDLE_TIME);
+    const interval = Math.min(CHECK_MS_MAX, this.#registry.limits.idleTimeout / CHECKS_PER_IDLE_TIME);
     this.#timer = setInterval(() => this.#registry.checkTimes(), interval).unref();
   }
 }

@@ -9,7 +9,7 @@ import type { OpenConnection } from "./open-connection.js";
 /** A connection that holds less than this share of the median frees too little to be closed for it. */
 const WORTH_CLOSING = 1 / 2;
 /** An address that holds more than this share of it, on several connections, loses its own first. */
-const SHARE_OF_ADDRESS_MOST = 1 / 2;
+const SHARE_OF_ADDRESS_MAX = 1 / 2;
 
 interface Share {
   bytes: number;
@@ -57,7 +57,7 @@ export class Strangers {
       }
     }
     const greedy = [...shares.values()].find(
-      ({ bytes, connections }) => connections.length > 1 && bytes > all.bytes * SHARE_OF_ADDRESS_MOST,
+      ({ bytes, connections }) => connections.length > 1 && bytes > all.bytes * SHARE_OF_ADDRESS_MAX,
     );
     return slowestFirst(greedy ?? all, now);
   }

@@ -19,14 +19,14 @@ export interface Environment {
 /** Bytes drawn in one system call: a call for each few bytes costs thirty times as much. */
 const POOL_BYTES = 4096;
 /** More are drawn by themselves. */
-const POOLED_MOST = 64;
+const POOLED_MAX = 64;
 
 /** Returns random bytes of a pool. Each byte is used once, and overwritten here. */
 function drawn(): Environment["randomBytes"] {
   const pool = Buffer.alloc(POOL_BYTES);
   let left = 0;
   return (count) => {
-    if (count > POOLED_MOST) return randomBytes(count).toString("latin1");
+    if (count > POOLED_MAX) return randomBytes(count).toString("latin1");
     if (count > left) {
       randomFillSync(pool);
       left = POOL_BYTES;

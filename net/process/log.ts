@@ -19,7 +19,7 @@ const STDOUT = 1;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 /** Milliseconds that closing may wait for a slow reader of standard output. */
-const CLOSE_MOST_MS = 500;
+const CLOSE_MS_MAX = 500;
 
 /** pino's number of the level "trace"; those of the remaining levels are higher. */
 const TRACE_LEVEL = 10;
@@ -64,7 +64,7 @@ async function loadPretty(format: LogFormat) {
 
 function closeStream(stream: ReturnType<typeof destination>): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, CLOSE_MOST_MS);
+    const timer = setTimeout(resolve, CLOSE_MS_MAX);
     stream.once("close", () => {
       clearTimeout(timer);
       resolve();

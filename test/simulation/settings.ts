@@ -114,7 +114,7 @@ const SMALL: Partial<PeeringLimits> = {
 };
 
 /** What was missed is missing for long. */
-const SLOW: Partial<PeeringLimits> = { reconcileLeastMs: 12_000, reconcileMostMs: 20_000, wantMs: 8_000 };
+const SLOW: Partial<PeeringLimits> = { reconcileMinMs: 12_000, reconcileMaxMs: 20_000, wantMs: 8_000 };
 
 /** In every so many runs daemons forget early, and are away for long: whoever comes back needs a snapshot. */
 const FORGETFUL = 0.2;

@@ -17,7 +17,7 @@ const DUPLICATE_MS = 1000;
 /** How long an address is left alone that is this daemon's own, or where one of both is left out of the list of members. */
 const LEFT_ALONE_MS = 300_000;
 /** Failures after which the wait grows no more. */
-const DOUBLINGS_MOST = 16;
+const DOUBLINGS_MAX = 16;
 
 /** Equal for addresses that are dialed in the same way. */
 export const dialingKey = (address: PeerAddress): string =>
@@ -89,7 +89,7 @@ export class Dialer {
       this.#nextAt = now + LEFT_ALONE_MS;
       return;
     }
-    const { reconnectFirstMs, reconnectMostMs, goodConnectionMs } = this.#limits;
+    const { reconnectFirstMs, reconnectMaxMs, goodConnectionMs } = this.#limits;
     if (openFor >= goodConnectionMs) {
       this.#failures = 0;
       this.#nextAt = now;
@@ -99,10 +99,7 @@ export class Dialer {
       this.#nextAt = now + this.#random() * DUPLICATE_MS;
       return;
     }
-    const longest = Math.min(
-      reconnectMostMs,
-      reconnectFirstMs * 2 ** Math.min(this.#failures, DOUBLINGS_MOST),
-    );
+    const longest = Math.min(reconnectMaxMs, reconnectFirstMs * 2 ** Math.min(this.#failures, DOUBLINGS_MAX));
     this.#failures++;
     this.#nextAt = now + this.#random() * longest;
   }

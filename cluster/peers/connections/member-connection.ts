@@ -36,7 +36,7 @@ const NONCE_BYTES = 32;
  * Messages that may follow the proof before the parser takes long frames. A member sends a status; older ones sent
  * more.
  */
-const EARLY_MOST = 1024;
+const EARLY_MAX = 1024;
 
 /** Receives the events of connections. */
 export interface ConnectionOwner {
@@ -275,7 +275,7 @@ export class MemberConnection implements MemberSocketOwner {
     } else if (this.#state === "open" && isExchange(message)) {
       if (this.#isWide) this.#owner.message(this, message);
       else if (message.kind === "list") this.#owner.leftOut(this, message);
-      else if (this.#early.push(message) > EARLY_MOST)
+      else if (this.#early.push(message) > EARLY_MAX)
         this.#lose("malformed", "it tells more than a status before it is told one");
     } else {
       this.#lose("malformed", `a ${message.kind} where none is due`);

@@ -89,7 +89,7 @@ export class Intake {
   /** @returns null: there are none in it */
   #entriesOf({ entries, isDeflated, bytes }: PushMessage, giver: Giver): readonly PackedEntry[] | null {
     try {
-      const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMostBytes);
+      const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMaxBytes);
       return unpacked === null ? null : readEntries(unpacked);
     } catch (problem) {
       giver.failed(problem);

@@ -19,9 +19,9 @@ import type { Outbox } from "./outbox.js";
 const FEW = 256;
 /** Times in a row that the totals must differ, before it counts as more than what is on its way. */
 const DIFFERING_STATUSES = 2;
-const SALT_MOST = 2 ** 31;
+const SALT_MAX = 2 ** 31;
 /** Steps that wait for their turn: a member sends the next one when it has been answered, or has given the exchange up. */
-const STEPS_MOST = 4;
+const STEPS_MAX = 4;
 
 /** The member with which is compared. */
 export interface Reconciled {
@@ -86,7 +86,7 @@ export class Reconciling {
     // Odd and even, so that the two sides never mean different exchanges by one number.
     this.#session = this.#isOpener ? -1 : 0;
     const now = cluster.uptime();
-    this.#nextAt = this.#isOpener ? now : now + cluster.limits.reconcileLeastMs / 4;
+    this.#nextAt = this.#isOpener ? now : now + cluster.limits.reconcileMinMs / 4;
   }
 
   /** Begins first when both could. */
@@ -147,7 +147,7 @@ export class Reconciling {
     const exchange = this.#exchangeOf(session);
     if (exchange === null) return;
     exchange.hasHeard = true;
-    if (this.#steps.length >= STEPS_MOST) {
+    if (this.#steps.length >= STEPS_MAX) {
       this.#member.malformed("reconciliation: it does not wait for answers");
       return;
     }
@@ -186,7 +186,7 @@ export class Reconciling {
   #begin(set: DigestSet, now: number): void {
     if (set === "ring") {
       this.#ringAt = Number.POSITIVE_INFINITY;
-      this.#ringAgainAt = now + this.#cluster.limits.reconcileLeastMs;
+      this.#ringAgainAt = now + this.#cluster.limits.reconcileMinMs;
     }
     this.#session += 2;
     const exchange = this.#take(this.#session, true, set);
@@ -195,7 +195,7 @@ export class Reconciling {
 
   *#start(exchange: Exchange): Work {
     const peering = this.#cluster;
-    const salt = Math.floor(peering.random() * SALT_MOST);
+    const salt = Math.floor(peering.random() * SALT_MAX);
     const step = yield* start(peering.timeline.index, exchange.set, salt);
     if (this.#exchange === exchange)
       this.#member.connection.send({ kind: "reconcile", session: exchange.session, step });
@@ -298,7 +298,7 @@ export class Reconciling {
 
   /** Milliseconds to the next comparison, not the same for all. */
   #pause(): number {
-    const { reconcileLeastMs, reconcileMostMs } = this.#cluster.limits;
-    return reconcileLeastMs + this.#cluster.random() * (reconcileMostMs - reconcileLeastMs);
+    const { reconcileMinMs, reconcileMaxMs } = this.#cluster.limits;
+    return reconcileMinMs + this.#cluster.random() * (reconcileMaxMs - reconcileMinMs);
   }
 }

@@ -10,10 +10,10 @@ interface Waiting {
 }
 
 export class Replications {
-  readonly #limits: { readonly waitMostMs: number };
+  readonly #limits: { readonly waitMaxMs: number };
   readonly #waiting = new Map<ByteString, Waiting[]>();
 
-  constructor(limits: { readonly waitMostMs: number }) {
+  constructor(limits: { readonly waitMaxMs: number }) {
     this.#limits = limits;
   }
 
@@ -32,7 +32,7 @@ export class Replications {
   wait(trace: Trace, count: number, now: number): Promise<void> {
     if (Replications.holders(trace) >= count) return Promise.resolve();
     return new Promise((resolve) => {
-      const waiting = { count, resolve, until: now + this.#limits.waitMostMs };
+      const waiting = { count, resolve, until: now + this.#limits.waitMaxMs };
       const others = this.#waiting.get(trace.place.id);
       if (others === undefined) this.#waiting.set(trace.place.id, [waiting]);
       else others.push(waiting);

@@ -5,7 +5,7 @@ import { totalsUpTo } from "../shared/totals.js";
 
 const SECOND = 1000;
 /** Reports in a second; a member asks twice every two seconds. A member that asks more often gets no answer. */
-const REPORTS_MOST = 8;
+const REPORTS_MAX = 8;
 
 export class ReportAnswers {
   readonly #parts: ClusterState;
@@ -26,7 +26,7 @@ export class ReportAnswers {
       this.#count = 0;
       this.#since = now;
     }
-    if (++this.#count > REPORTS_MOST) return null;
+    if (++this.#count > REPORTS_MAX) return null;
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 

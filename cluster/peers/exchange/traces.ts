@@ -39,7 +39,7 @@ export const oldestSpread = (parts: {
 }): number => parts.clock() - 2 * parts.limits.past;
 
 /** Turns after which an entry is dropped although a notification is pending. */
-const TURNS_MOST = 6;
+const TURNS_MAX = 6;
 
 export class Traces {
   readonly #limits: { readonly traceMs: number; readonly maxTraces: number };
@@ -94,7 +94,7 @@ export class Traces {
     this.#young = new Map();
     // A pending notification may also be of an entry that was held once, and is pruned.
     for (const [id, trace] of forgotten) {
-      const isOwed = trace.owed !== 0 && ++trace.turns < TURNS_MOST;
+      const isOwed = trace.owed !== 0 && ++trace.turns < TURNS_MAX;
       const isAwaited = isOwed || this.#isWaitedFor(id);
       if (isAwaited && !this.#old.has(id)) this.#young.set(id, trace);
     }

@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 
 /** Members whose proof is kept: voters are few, and one needs a new folder to come back. */
-export const PROOFS_MOST = 64;
+export const PROOFS_MAX = 64;
 
 export class Contradictions {
   readonly #proofs = new Map<ByteString, readonly [CutVote, CutVote]>();
@@ -19,7 +19,7 @@ export class Contradictions {
   add(id: ByteString, one: CutVote, other: CutVote): void {
     this.#proofs.set(id, [one, other]);
     const [oldest] = this.#proofs.keys();
-    if (this.#proofs.size > PROOFS_MOST && oldest !== undefined) this.#proofs.delete(oldest);
+    if (this.#proofs.size > PROOFS_MAX && oldest !== undefined) this.#proofs.delete(oldest);
   }
 
   /** Both votes of each, as they are stored with other votes: a daemon that reads them finds the contradiction again. */

@@ -22,7 +22,7 @@ import { Contradictions } from "./contradictions.js";
 /** Votes that are kept of one member: more than an honest one has snapshots. */
 const VOTES_EACH = 64;
 /** Signatures that are checked in a second for one member: an honest one sends a handful in a minute. */
-const CHECKS_MOST = 64;
+const CHECKS_MAX = 64;
 const SECOND = 1000;
 
 export class CutVoting {
@@ -263,7 +263,7 @@ export class CutVoting {
     }
     const checks = (this.#checks.get(from) ?? 0) + 1;
     this.#checks.set(from, checks);
-    return checks <= CHECKS_MOST;
+    return checks <= CHECKS_MAX;
   }
 
   #contradicted(id: ByteString, one: CutVote, other: CutVote): void {

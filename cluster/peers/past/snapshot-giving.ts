@@ -31,7 +31,7 @@ export class SnapshotGiving {
     const peering = this.#cluster;
     // A member that asks for a thousand parts in one message is closed at the next tick, and receives no gigabyte
     // before.
-    if (this.#connection.unsentBytes > peering.limits.mostUnsentBytes) return;
+    if (this.#connection.unsentBytes > peering.limits.closeAboveUnsentBytes) return;
     try {
       this.#give(at, number);
     } catch (problem) {

@@ -163,7 +163,7 @@ export class SnapshotTaking {
   #moved(taking: Taking, bytes: number): void {
     const { uptime, limits } = this.#cluster;
     taking.fresh += bytes;
-    if (taking.fresh < limits.snapshotLeastBytes && taking.received < taking.agreed.bytes) return;
+    if (taking.fresh < limits.snapshotMinBytes && taking.received < taking.agreed.bytes) return;
     taking.fresh = 0;
     taking.movedAt = uptime();
   }

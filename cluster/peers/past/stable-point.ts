@@ -62,12 +62,12 @@ export class StablePoint {
   /** Everything dated before it is final. */
   value = 0;
   readonly #timeline: Timeline;
-  readonly #limits: { readonly reportEveryMs: number; readonly waitMostMs: number };
+  readonly #limits: { readonly reportEveryMs: number; readonly waitMaxMs: number };
   #round: Round | null = null;
   #nextAt = 0;
   #waiting: Waiting[] = [];
 
-  constructor(timeline: Timeline, limits: { readonly reportEveryMs: number; readonly waitMostMs: number }) {
+  constructor(timeline: Timeline, limits: { readonly reportEveryMs: number; readonly waitMaxMs: number }) {
     this.#timeline = timeline;
     this.#limits = limits;
   }
@@ -76,7 +76,7 @@ export class StablePoint {
   wait(at: number, now: number): Promise<void> {
     if (at < this.value) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#waiting.push({ at, resolve, until: now + this.#limits.waitMostMs });
+      this.#waiting.push({ at, resolve, until: now + this.#limits.waitMaxMs });
     });
   }
 

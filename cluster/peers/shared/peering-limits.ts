@@ -37,7 +37,7 @@ export const PEERING_LIMITS = {
    */
   standstillMs: LIMITS.standstill.fallback,
   /** Reconnecting: the longest wait, and the longest after the first failure. */
-  reconnectMostMs: 15_000,
+  reconnectMaxMs: 15_000,
   reconnectFirstMs: 250,
   /** A connection that lasted that long was a good one: the next attempt is made immediately. */
   goodConnectionMs: 10_000,
@@ -46,7 +46,7 @@ export const PEERING_LIMITS = {
   /** The same for a daemon whose members send nothing new although the comparison does not end. */
   catchUpStuckMs: 30_000,
   /** The same for a daemon that has been compared with most of the cluster, whatever the rest still sends. */
-  catchUpMostMs: 600_000,
+  catchUpMaxMs: 600_000,
   /** Places in one message. */
   maxPlaces: PLACES_MAX,
   /** Entries that a member requests and that wait; those beyond it are left to reconciliation. */
@@ -63,12 +63,12 @@ export const PEERING_LIMITS = {
   /** Bytes that the system has not taken: a member that does not read gets neither offers nor pushes. */
   maxUnsentBytes: 4 * MIB,
   /** Above that, in addition to pushes, which have a window, the member's connection is closed. */
-  mostUnsentBytes: 64 * MIB,
+  closeAboveUnsentBytes: 64 * MIB,
   /** Bodies that wait to be pushed unasked; beyond it they are offered. */
   maxAtOnceBytes: 4 * MIB,
   /** Smaller pushes are not worth deflating; larger ones would hold the event loop up. */
   deflateFromBytes: 4 * KIB,
-  deflateMostBytes: MIB,
+  deflateMaxBytes: MIB,
   /** Bytes of messages that wait for a member, and of those that it sent and that are not checked (--max-relay-bytes). */
   relayBytes: LIMITS.maxRelayBytes.fallback,
   /** Bytes that the system has not taken, above which messages wait: half of what keeps pushes waiting. */
@@ -83,15 +83,15 @@ export const PEERING_LIMITS = {
   maxRefusals: 100,
   /** How long its connections are refused after that. */
   banMs: 15_000,
-  reconcileLeastMs: 4_000,
-  reconcileMostMs: 6_000,
+  reconcileMinMs: 4_000,
+  reconcileMaxMs: 6_000,
   /** After that an exchange that has not ended is given up. */
   reconcileMs: 60_000,
   /** Bytes of a part of a snapshot, and how many parts may be requested from a member together. */
   snapshotPartBytes: 256 * KIB,
   snapshotParts: 4,
   /** A member that gives less of a snapshot in that time, or less than what is left, gives none. */
-  snapshotLeastBytes: 64 * KIB,
+  snapshotMinBytes: 64 * KIB,
   /** A member that gives no part for so long is left for another; after any failure the next try comes as late. */
   snapshotStuckMs: 10_000,
   /** How long no member must have sent anything that is missing before a snapshot is taken. */
@@ -107,7 +107,7 @@ export const PEERING_LIMITS = {
   /** Between two rounds of reports. */
   reportEveryMs: 2_000,
   /** Callers bound their waiting themselves; this is when a forgotten one is dropped. */
-  waitMostMs: 120_000,
+  waitMaxMs: 120_000,
   /**
    * Between two dates of which members compare their states, and how much of the time that may take
    * (--compare-percent).
@@ -130,9 +130,9 @@ export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
 });
 
 /** Bits of a number: that many members can be distinguished. */
-export const MEMBERS_MOST = 31;
+export const MEMBERS_MAX = 31;
 /**
  * How many of them may have no vote: many ids can know the cluster's secret. Fewer, where the addresses of --peer
  * need the slots.
  */
-export const GUESTS_MOST = 15;
+export const GUESTS_MAX = 15;

@@ -38,9 +38,9 @@ const BUCKETS_ASKED = 16;
 const TIMES_ASKED = 3;
 const ASK_EVERY_MS = 2_000;
 /** Messages of one member in a second; an honest one sends a handful in a quarter of a minute. */
-const MESSAGES_MOST = 16;
+const MESSAGES_MAX = 16;
 /** Milliseconds since the last tick for which work is done at most: missed time is not made up for. */
-const TICK_MS_MOST = 100;
+const TICK_MS_MAX = 100;
 
 type StateKeysMessage = OwnMessage & { kind: "state-keys" };
 
@@ -92,7 +92,7 @@ export class StateComparing {
 
   tick(now: number): void {
     const { limits, uptime } = this.#cluster;
-    const share = (Math.min(now - this.#tickedAt, TICK_MS_MOST) * limits.comparePercent) / 100;
+    const share = (Math.min(now - this.#tickedAt, TICK_MS_MAX) * limits.comparePercent) / 100;
     this.#tickedAt = now;
     if (limits.comparePercent === 0) return;
     if (now >= this.#nextAt) this.#look(now);
@@ -118,7 +118,7 @@ export class StateComparing {
     const { limits, uptime } = this.#cluster;
     const heard = this.#heard.get(member.id) ?? { count: 0, spent: 0 };
     this.#heard.set(member.id, heard);
-    if (++heard.count > MESSAGES_MOST || heard.spent >= (SECOND * limits.comparePercent) / 100) return;
+    if (++heard.count > MESSAGES_MAX || heard.spent >= (SECOND * limits.comparePercent) / 100) return;
     const from = uptime();
     if (message.kind === "state-keys") this.#heardKeys(member, message);
     else if (electorateIn(this.#cluster).ids.has(member.id)) {

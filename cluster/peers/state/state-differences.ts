@@ -8,11 +8,11 @@ import { type NamedKey, nameOf } from "../../../timeline/state-digests.js";
 import type { PeeringLog } from "../shared/cluster-state.js";
 
 /** Keys that are kept: seeing some of them is enough to know what to do. */
-const KEYS_MOST = 128;
+const KEYS_MAX = 128;
 /** All members are asked of a key that differs at one: until they can have answered nothing is said. */
 const SETTLING_MS = 3_000;
 /** Characters of a key's name that are shown. */
-const SHOWN_MOST = 128;
+const SHOWN_MAX = 128;
 
 /** The state that differs: this daemon's, as most members say; a member's; or that is not clear. */
 export type Verdict = "own" | "member" | "unclear";
@@ -63,7 +63,7 @@ export class StateDifferences {
     const name = nameOf(named);
     const known = this.#keys.get(name);
     if (known !== undefined) known.said.set(id, isSame);
-    else if (!isSame && this.#keys.size < KEYS_MOST)
+    else if (!isSame && this.#keys.size < KEYS_MAX)
       this.#keys.set(name, {
         db: named.db,
         key: named.key,
@@ -125,6 +125,6 @@ const SENTENCES: Readonly<Record<Verdict, string>> = {
 
 /** On one line, and not the whole of a long one. */
 export function shownKey(key: ByteString): string {
-  const text = key.slice(0, SHOWN_MOST).replace(/[^\x20-\x7e]/g, (char) => `\\x${hexOf(char)}`);
-  return key.length > SHOWN_MOST ? `${text}…` : text;
+  const text = key.slice(0, SHOWN_MAX).replace(/[^\x20-\x7e]/g, (char) => `\\x${hexOf(char)}`);
+  return key.length > SHOWN_MAX ? `${text}…` : text;
 }
