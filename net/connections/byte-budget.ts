@@ -5,67 +5,70 @@
 import type { ConnectionLimits } from "./connection-limits.js";
 
 /** Unauthenticated clients can hold more than one request of the largest size. */
-const REQUESTS_OF_STRANGERS = 2;
+const UNAUTHENTICATED_REQUESTS = 2;
 
 export class ByteBudget {
   /** Bytes; replaced when the configuration is read again. */
   most: number;
   /** Bytes of unauthenticated connections together. */
-  mostOfStrangers: number;
+  maxUnauthenticated: number;
   #held = 0;
-  #ofStrangers = 0;
+  #heldUnauthenticated = 0;
 
-  constructor(most: number, mostOfStrangers = most) {
+  constructor(most: number, maxUnauthenticated = most) {
     this.most = most;
-    this.mostOfStrangers = mostOfStrangers;
+    this.maxUnauthenticated = maxUnauthenticated;
   }
 
   get held(): number {
     return this.#held;
   }
 
-  get heldByStrangers(): number {
-    return this.#ofStrangers;
+  get heldUnauthenticated(): number {
+    return this.#heldUnauthenticated;
   }
 
   /** Whether all is within bounds. */
   get isKept(): boolean {
-    return this.#held <= this.most && this.#ofStrangers <= this.mostOfStrangers;
+    return this.#held <= this.most && this.#heldUnauthenticated <= this.maxUnauthenticated;
   }
 
   /** Whether an unauthenticated connection is to be closed, rather than an authenticated one. */
-  get isStrangersTurn(): boolean {
-    return this.#ofStrangers > this.mostOfStrangers || this.#ofStrangers >= this.#held - this.most;
+  get isUnauthenticatedTurn(): boolean {
+    return (
+      this.#heldUnauthenticated > this.maxUnauthenticated ||
+      this.#heldUnauthenticated >= this.#held - this.most
+    );
   }
 
   /**
    * @param bytes       more than before, or fewer when negative
-   * @param isStranger  whether an unauthenticated connection holds them
+   * @param isUnauthenticated  whether an unauthenticated connection holds them
    * @returns whether all is within bounds
    */
-  change(bytes: number, isStranger: boolean): boolean {
+  change(bytes: number, isUnauthenticated: boolean): boolean {
     this.#held += bytes;
-    if (isStranger) this.#ofStrangers += bytes;
+    if (isUnauthenticated) this.#heldUnauthenticated += bytes;
     return this.isKept;
   }
 
   /** The given number of bytes belongs to an authenticated connection from now on. */
   prove(bytes: number): void {
-    this.#ofStrangers -= bytes;
+    this.#heldUnauthenticated -= bytes;
   }
 
   /** New bounds. */
   set limits(limits: ConnectionLimits) {
     this.most = limits.maxBufferedBytes;
-    this.mostOfStrangers = strangersMost(limits);
+    this.maxUnauthenticated = maxUnauthenticatedBytes(limits);
   }
 }
 
 /** Returns what unauthenticated connections may hold together: at least room for some requests of the largest size. */
-export function strangersMost({
+export function maxUnauthenticatedBytes({
   maxBufferedBytes,
   maxUnprovenBytes,
   maxRequestBytes,
 }: ConnectionLimits): number {
-  return Math.min(maxBufferedBytes, Math.max(maxUnprovenBytes, REQUESTS_OF_STRANGERS * maxRequestBytes));
+  return Math.min(maxBufferedBytes, Math.max(maxUnprovenBytes, UNAUTHENTICATED_REQUESTS * maxRequestBytes));
 }

@@ -38,7 +38,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   #isPushing = false;
   /** Whether it serves on in the next turn. */
   #hasTurn = false;
-  #isStranger = true;
+  #isUnauthenticated = true;
   #hasBegun = false;
   #inputEnded = false;
   #isStopping = false;
@@ -171,7 +171,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   #receive(chunk: Buffer): void {
     if (this.#state !== "open") return;
     const dialect = this.#dialect;
-    if (this.#isStranger) this.#registry.heard(this);
+    if (this.#isUnauthenticated) this.#registry.heard(this);
     traceFrame(this.#registry.log, "received", this.remote, chunk);
     try {
       const wrong = this.#hasBegun ? null : wrongBeginning(dialect, chunk);
@@ -269,8 +269,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   #prove(): void {
-    if (!this.#isStranger || !this.#dialect.isProven || this.#state === "gone") return;
-    this.#isStranger = false;
+    if (!this.#isUnauthenticated || !this.#dialect.isProven || this.#state === "gone") return;
+    this.#isUnauthenticated = false;
     this.#held.prove();
     this.#registry.proved(this);
   }

@@ -4,13 +4,13 @@
  */
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
-import { ByteBudget, strangersMost } from "./byte-budget.js";
+import { ByteBudget, maxUnauthenticatedBytes } from "./byte-budget.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
 import type { OpenConnection } from "./open-connection.js";
 import { Pushes } from "./pushes.js";
 import { RefusalLog, type Refusals } from "./refusal-log.js";
-import { Strangers } from "./strangers.js";
+import { Unauthenticated } from "./unauthenticated.js";
 
 /** The share of unauthenticated connections that are closed in one step: finding them means checking all of them. */
 const CLOSED_TOGETHER = 1 / 64;
@@ -31,7 +31,7 @@ export class ConnectionRegistry<
   rejected = 0;
   readonly #listener: string;
   readonly #all = new Set<OpenConnection>();
-  readonly #strangers = new Strangers();
+  readonly #unauthenticated = new Unauthenticated();
   #onEmpty: (() => void) | null = null;
 
   /** @param listener  its name in metrics */
@@ -51,7 +51,7 @@ export class ConnectionRegistry<
     this.observer = observer;
     this.limits = limits;
     this.refusals = new RefusalLog(log, environment, refusals);
-    this.budget = new ByteBudget(limits.maxBufferedBytes, strangersMost(limits));
+    this.budget = new ByteBudget(limits.maxBufferedBytes, maxUnauthenticatedBytes(limits));
   }
 
   get size(): number {
@@ -64,30 +64,30 @@ export class ConnectionRegistry<
   }
 
   /** Unauthenticated ones among them. */
-  get strangers(): number {
-    return this.#strangers.size;
+  get unauthenticated(): number {
+    return this.#unauthenticated.size;
   }
 
   add(connection: OpenConnection): void {
     this.#all.add(connection);
-    this.#strangers.heard(connection);
+    this.#unauthenticated.heard(connection);
     this.observer.connected(this.#listener, 1);
   }
 
   /** An unauthenticated connection has sent something. */
   heard(connection: OpenConnection): void {
-    this.#strangers.heard(connection);
+    this.#unauthenticated.heard(connection);
   }
 
   /** Its client has shown that it may send commands here. */
   proved(connection: OpenConnection): void {
-    this.#strangers.delete(connection);
+    this.#unauthenticated.delete(connection);
   }
 
   /** The connection is closed. */
   leave(connection: OpenConnection): void {
     if (!this.#all.delete(connection)) return;
-    this.#strangers.delete(connection);
+    this.#unauthenticated.delete(connection);
     this.observer.connected(this.#listener, -1);
     if (this.#all.size === 0) this.#onEmpty?.();
   }
@@ -108,7 +108,7 @@ export class ConnectionRegistry<
 
   /** Closes the unauthenticated connection that has been silent longest. @returns whether there was one */
   dropSilent(): boolean {
-    const silent = this.#strangers.silentLongest;
+    const silent = this.#unauthenticated.silentLongest;
     if (silent === null) return false;
     this.refuseExcess(silent.remote, GAVE_WAY);
     silent.destroy();
@@ -118,11 +118,13 @@ export class ConnectionRegistry<
   /** The budget is exceeded: closes unauthenticated connections, and then the one that holds most. */
   overBudget(): void {
     const budget = this.budget;
-    const strangers = budget.isStrangersTurn ? this.#strangers.slowest(this.environment.uptime()) : [];
-    const least = strangers.length * CLOSED_TOGETHER;
-    for (const [place, stranger] of strangers.entries()) {
+    const unauthenticated = budget.isUnauthenticatedTurn
+      ? this.#unauthenticated.slowest(this.environment.uptime())
+      : [];
+    const least = unauthenticated.length * CLOSED_TOGETHER;
+    for (const [place, connection] of unauthenticated.entries()) {
       if (place >= least && budget.isKept) return;
-      this.#close(stranger, `of ${budget.heldByStrangers} bytes of clients that have proved nothing`);
+      this.#close(connection, `of ${budget.heldUnauthenticated} bytes of clients that have proved nothing`);
     }
     if (budget.isKept) return;
     const biggest = this.#biggest();

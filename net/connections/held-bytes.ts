@@ -8,7 +8,7 @@ export class HeldBytes {
   unanswered = 0;
   readonly #budget: ByteBudget;
   #told = 0;
-  #isStranger = true;
+  #isUnauthenticated = true;
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
@@ -16,8 +16,8 @@ export class HeldBytes {
 
   /** Counts them as those of an authenticated client from now on. */
   prove(): void {
-    if (this.#isStranger) this.#budget.prove(this.#told);
-    this.#isStranger = false;
+    if (this.#isUnauthenticated) this.#budget.prove(this.#told);
+    this.#isUnauthenticated = false;
   }
 
   /** The bytes that the budget counts for this connection. */
@@ -33,11 +33,11 @@ export class HeldBytes {
   tell(written: number): boolean {
     const grown = this.queued + this.unanswered + written - this.#told;
     this.#told += grown;
-    return grown !== 0 && !this.#budget.change(grown, this.#isStranger) && grown > 0;
+    return grown !== 0 && !this.#budget.change(grown, this.#isUnauthenticated) && grown > 0;
   }
 
   release(): void {
-    this.#budget.change(-this.#told, this.#isStranger);
+    this.#budget.change(-this.#told, this.#isUnauthenticated);
     this.#told = 0;
   }
 }

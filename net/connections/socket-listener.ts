@@ -148,7 +148,7 @@ export class SocketListener<
   /** Closes an unauthenticated connection. @returns whether there was one */
   #makeRoom(): boolean {
     // The larger group loses one, those in their handshake or those after it: honest clients are in neither for long.
-    if ((this.#gate?.size ?? 0) > this.#registry.strangers && this.#gate?.dropOldest()) return true;
+    if ((this.#gate?.size ?? 0) > this.#registry.unauthenticated && this.#gate?.dropOldest()) return true;
     return this.#registry.dropSilent();
   }
 

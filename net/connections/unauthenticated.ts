@@ -16,7 +16,7 @@ interface Share {
   readonly connections: OpenConnection[];
 }
 
-export class Strangers {
+export class Unauthenticated {
   /** The connection that has been silent longest first. */
   readonly #connections = new Set<OpenConnection>();
 
