@@ -63,7 +63,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   readonly offerPace: OfferPace;
   readonly speech: MemberSpeech;
   /** Order keys of entries on this daemon's disk that it is to be notified of. */
-  owed: Place[] = [];
+  pendingAcks: Place[] = [];
   /** Its last; null: none yet. */
   status: StatusMessage | null = null;
   /** Its state in its first status, before this daemon sent it anything; null: none yet. */
@@ -91,7 +91,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   #receivedBytes = 0;
   #number = 0;
   #acked = 0;
-  #toldAcked = 0;
+  #sentAcked = 0;
   #isReading = false;
 
   constructor(shared: MemberShared, connection: MemberConnection, bit: number) {
@@ -107,7 +107,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#giving = new SnapshotGiving(cluster, connection);
     this.speech = new MemberSpeech(this, cluster);
     this.offerPace = spreading.newPace();
-    this.outbox = new Outbox(cluster, this, spreading.traces, spreading.packer);
+    this.outbox = new Outbox(cluster, this, spreading.states, spreading.packer);
     this.#reconciling = new Reconciling(cluster, this);
   }
 
@@ -193,11 +193,11 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   }
 
   /** Says which pushes are dealt with, and what is on disk. */
-  tell(): void {
-    if (this.owed.length === 0 && this.#acked === this.#toldAcked) return;
-    const places = this.owed;
-    this.owed = [];
-    this.#toldAcked = this.#acked;
+  sendAcks(): void {
+    if (this.pendingAcks.length === 0 && this.#acked === this.#sentAcked) return;
+    const places = this.pendingAcks;
+    this.pendingAcks = [];
+    this.#sentAcked = this.#acked;
     const { maxPlaces } = this.#shared.cluster.limits;
     if (places.length === 0) this.connection.send({ kind: "have", number: this.#acked, places });
     for (const part of parts(places, maxPlaces)) {
@@ -234,7 +234,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
       isLacking: gaps.isOpen(id),
       entries: status === null ? null : status.ring.count + status.data.count,
       isEqual: this.isEqual,
-      lag: spreading.wants.countOf(this.bit),
+      lag: spreading.requests.countOf(this.bit),
       behind: this.outbox.behind,
       lastHeard: now - connection.heardAt,
       refusals: this.refusals,
@@ -260,8 +260,8 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     if (entries > 0) cluster.progressAt = cluster.uptime();
   }
 
-  owe(place: Place): void {
-    this.#shared.spreading.owe(place, this);
+  acknowledge(place: Place): void {
+    this.#shared.spreading.acknowledge(place, this);
   }
 
   refused(reason: string): void {
@@ -348,7 +348,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
       first.then?.();
       if (first.number > 0) {
         this.#acked = first.number;
-        this.#shared.spreading.tellSoon();
+        this.#shared.spreading.sendAcksSoon();
       }
     }
   };

@@ -15,8 +15,8 @@ import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js
 import { CatchingUp } from "./catching-up.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { Intake } from "./exchange/intake.js";
+import { oldestSpread } from "./exchange/replication-states.js";
 import { Spreading } from "./exchange/spreading.js";
-import { oldestSpread } from "./exchange/traces.js";
 import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
 import { ListedMembers } from "./listed-members.js";
@@ -68,7 +68,7 @@ export class Peering implements RosterEvents {
     this.#roster = roster;
     this.speaking = new Speaking(cluster);
     this.#spreading = new Spreading(cluster);
-    this.#intake = new Intake(cluster, this.#spreading.traces);
+    this.#intake = new Intake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
     this.#stable = new StablePoint(cluster.timeline, cluster.limits);
     this.#joining = new Joining(cluster);

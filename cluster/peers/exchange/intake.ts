@@ -14,7 +14,7 @@ import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
 import { NOTHING_PROVED, Proofs } from "./proofs.js";
 import { Quarantine } from "./quarantine.js";
-import { oldestSpread, type Traces } from "./traces.js";
+import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
 /** Entries that are verified between two looks at the clock. */
 const ENTRIES_A_LOOK = 8;
@@ -38,7 +38,7 @@ export interface Giver {
   /** The given number of entries was new. */
   gave(entries: number): void;
   /** An entry is on this daemon's disk: the member is to be notified. */
-  owe(place: Place): void;
+  acknowledge(place: Place): void;
   refused(reason: string): void;
   /** Its signer is not known; the ring should be compared. */
   unknown(): void;
@@ -59,14 +59,14 @@ interface Checked {
 export class Intake {
   readonly quarantine: Quarantine;
   readonly #cluster: ClusterState;
-  readonly #traces: Traces;
+  readonly #states: ReplicationStates;
   /** Batches that were handed to the timeline together and are not on disk yet, by the id of their first entry. */
   readonly #unflushed = new Map<ByteString, IncomingBatch>();
   #heldBack = 0;
 
-  constructor(cluster: ClusterState, traces: Traces) {
+  constructor(cluster: ClusterState, states: ReplicationStates) {
     this.#cluster = cluster;
-    this.#traces = traces;
+    this.#states = states;
     this.quarantine = new Quarantine(cluster.limits, cluster.hash);
   }
 
@@ -193,18 +193,18 @@ export class Intake {
   #note(entries: readonly Entry[], giver: Giver): void {
     const oldest = oldestSpread(this.#cluster);
     for (const entry of entries)
-      if (entry.envelope.at >= oldest) this.#traces.of(placeOf(entry)).has |= giver.bit;
+      if (entry.envelope.at >= oldest) this.#states.of(placeOf(entry)).has |= giver.bit;
   }
 
   /** Notifies the member of entries that were here before: on disk, or on the way there. */
   #settleHeld(places: readonly Place[], giver: Giver): void {
-    const [traces, peering] = [this.#traces, this.#cluster];
+    const [states, peering] = [this.#states, this.#cluster];
     for (const place of places) {
-      const trace = traces.of(place);
-      trace.has |= giver.bit;
-      trace.isFlushed ||= peering.timeline.read(place) !== null;
-      if (trace.isFlushed) giver.owe(place);
-      else trace.owed |= giver.bit;
+      const state = states.of(place);
+      state.has |= giver.bit;
+      state.isFlushed ||= peering.timeline.read(place) !== null;
+      if (state.isFlushed) giver.acknowledge(place);
+      else state.pendingAcks |= giver.bit;
     }
   }
 
@@ -227,7 +227,7 @@ const STRANGER = {
   id: "",
   bit: 0,
   gave() {},
-  owe() {},
+  acknowledge() {},
   refused() {},
   unknown() {},
   malformed() {},

@@ -11,7 +11,7 @@ import { type Place, readPlace } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { Packer } from "./packing.js";
-import type { AtOnce, Traces } from "./traces.js";
+import type { AtOnce, ReplicationStates } from "./replication-states.js";
 
 /** A list of order keys as timeline/compare/reconcile.ts makes it. */
 export interface PlaceCursor {
@@ -42,7 +42,7 @@ const WALK_PLACES = 128;
 export class Outbox {
   readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
-  readonly #traces: Traces;
+  readonly #states: ReplicationStates;
   readonly #bit: number;
   readonly #packer: Packer;
   #number = 0;
@@ -58,11 +58,11 @@ export class Outbox {
   #isScheduled = false;
 
   /** @param packer  the same for all members */
-  constructor(cluster: ClusterState, { connection, bit }: Pushed, traces: Traces, packer: Packer) {
+  constructor(cluster: ClusterState, { connection, bit }: Pushed, states: ReplicationStates, packer: Packer) {
     this.#cluster = cluster;
     this.#connection = connection;
     this.#bit = bit;
-    this.#traces = traces;
+    this.#states = states;
     this.#packer = packer;
   }
 
@@ -87,7 +87,7 @@ export class Outbox {
 
   /** Pushes what the member requests. */
   pushWanted(places: readonly Place[]): void {
-    const room = Math.max(0, this.#cluster.limits.maxWanted - this.#wantedCount);
+    const room = Math.max(0, this.#cluster.limits.maxRequested - this.#wantedCount);
     const taken = places.slice(0, room);
     for (const place of taken) this.#wanted.push(place);
     this.#wantedCount += taken.length;
@@ -185,13 +185,13 @@ export class Outbox {
     const entry = this.#atOnce.shift();
     if (entry !== undefined) {
       this.#atOnceBytes -= packedBytes(entry);
-      this.#traces.of(entry.place).sent |= this.#bit;
+      this.#states.of(entry.place).sent |= this.#bit;
       return entry;
     }
     const wanted = this.#wanted.shift();
     if (wanted !== undefined) {
       this.#wantedCount--;
-      this.#traces.of(wanted).sent |= this.#bit;
+      this.#states.of(wanted).sent |= this.#bit;
       return this.#cluster.timeline.read(wanted);
     }
     return this.#nextGiven();

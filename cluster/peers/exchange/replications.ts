@@ -1,6 +1,6 @@
 /** Callers that wait until a number of daemons have an entry on their disks. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Trace } from "./traces.js";
+import type { ReplicationState } from "./replication-states.js";
 
 interface Waiting {
   readonly count: number;
@@ -18,7 +18,7 @@ export class Replications {
   }
 
   /** Daemons that have it on disk, this one included. */
-  static holders({ has, isFlushed }: Trace): number {
+  static holders({ has, isFlushed }: ReplicationState): number {
     return Replications.copies(has) + (isFlushed ? 1 : 0);
   }
 
@@ -29,12 +29,12 @@ export class Replications {
     return count;
   }
 
-  wait(trace: Trace, count: number, now: number): Promise<void> {
-    if (Replications.holders(trace) >= count) return Promise.resolve();
+  wait(state: ReplicationState, count: number, now: number): Promise<void> {
+    if (Replications.holders(state) >= count) return Promise.resolve();
     return new Promise((resolve) => {
       const waiting = { count, resolve, until: now + this.#limits.waitMaxMs };
-      const others = this.#waiting.get(trace.place.id);
-      if (others === undefined) this.#waiting.set(trace.place.id, [waiting]);
+      const others = this.#waiting.get(state.place.id);
+      if (others === undefined) this.#waiting.set(state.place.id, [waiting]);
       else others.push(waiting);
     });
   }
@@ -49,12 +49,12 @@ export class Replications {
   }
 
   /** More is known of an entry. */
-  check(trace: Trace): void {
+  check(state: ReplicationState): void {
     if (this.#waiting.size === 0) return;
-    const { id } = trace.place;
+    const { id } = state.place;
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    const holders = Replications.holders(trace);
+    const holders = Replications.holders(state);
     this.#keep(
       id,
       waiting.filter(({ count, resolve }) => {

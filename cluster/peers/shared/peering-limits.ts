@@ -50,11 +50,11 @@ export const PEERING_LIMITS = {
   /** Places in one message. */
   maxPlaces: PLACES_MAX,
   /** Entries that a member requests and that wait; those beyond it are left to reconciliation. */
-  maxWanted: 100_000,
+  maxRequested: 100_000,
   /** Entries that this daemon has asked for and not got. */
-  maxWants: 200_000,
+  maxRequests: 200_000,
   /** A want that is not answered is asked of another. */
-  wantMs: 3_000,
+  requestMs: 3_000,
   /** One push: so much is verified and stored in one go. A longer entry goes alone. */
   batchBytes: 64 * KIB,
   batchEntries: ENTRIES_MAX,
@@ -99,8 +99,8 @@ export const PEERING_LIMITS = {
   /** How long at most a member that has received a snapshot, and is not live, keeps the sender from pruning. */
   snapshotHoldMs: 600_000,
   /** How long, and for how many entries, it is remembered which members have them. */
-  traceMs: 10_000,
-  maxTraces: 100_000,
+  replicationStateMs: 10_000,
+  maxReplicationStates: 100_000,
   /** A clock further off the members' median takes nothing first-hand. */
   skewMs: 2_000,
   clockSampleMs: 20_000,

@@ -176,7 +176,7 @@ test("no snapshot is taken while somebody who is connected, or may come yet, can
   fill([a, b, d]);
   world.run(1000);
   handover.prune(PRUNED);
-  const c = world.add("c", { peers: ["a", "b"], limits: { maxWants: 10 } });
+  const c = world.add("c", { peers: ["a", "b"], limits: { maxRequests: 10 } });
   handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(a, b, c));

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Place } from "../../../timeline/entries/entry.js";
 
-interface Want {
+interface PendingRequest {
   readonly place: Place;
   from: number;
   /** Further members that have offered it. */
@@ -15,13 +15,13 @@ interface Want {
   at: number;
 }
 
-export class Wants {
-  readonly #limits: { readonly wantMs: number; readonly maxWants: number };
+export class PendingRequests {
+  readonly #limits: { readonly requestMs: number; readonly maxRequests: number };
   /** Pending requests, in the order in which they were sent. */
-  readonly #wants = new Map<ByteString, Want>();
+  readonly #requests = new Map<ByteString, PendingRequest>();
   readonly #counts = new Map<number, number>();
 
-  constructor(limits: { readonly wantMs: number; readonly maxWants: number }) {
+  constructor(limits: { readonly requestMs: number; readonly maxRequests: number }) {
     this.#limits = limits;
   }
 
@@ -35,66 +35,66 @@ export class Wants {
    * @returns whether to ask it
    */
   offered(place: Place, bit: number, now: number): boolean {
-    const want = this.#wants.get(place.id);
-    if (want !== undefined) {
-      if (want.from !== bit) want.others |= bit;
+    const request = this.#requests.get(place.id);
+    if (request !== undefined) {
+      if (request.from !== bit) request.others |= bit;
       return false;
     }
-    if (this.#wants.size >= this.#limits.maxWants) return false;
+    if (this.#requests.size >= this.#limits.maxRequests) return false;
     const { at, seq, id } = place;
     this.#ask({ place: { at, seq, id }, from: bit, others: 0, at: now });
     return true;
   }
 
   arrived(id: ByteString): void {
-    const want = this.#wants.get(id);
-    if (want !== undefined) this.#forget(want);
+    const request = this.#requests.get(id);
+    if (request !== undefined) this.#forget(request);
   }
 
   /** Returns overdue requests, by the member to ask next. @param live  members that are connected */
   overdue(now: number, live: number): ReadonlyMap<number, Place[]> {
-    const late: Want[] = [];
-    for (const want of this.#wants.values()) {
-      if (now - want.at < this.#limits.wantMs) break;
-      late.push(want);
+    const late: PendingRequest[] = [];
+    for (const request of this.#requests.values()) {
+      if (now - request.at < this.#limits.requestMs) break;
+      late.push(request);
     }
     return this.#askOthers(late, now, live);
   }
 
   /** Returns requests to a member that has disconnected, by the member to ask next. */
   disconnected(bit: number, now: number, live: number): ReadonlyMap<number, Place[]> {
-    const lost = [...this.#wants.values()].filter(({ from }) => from === bit);
+    const lost = [...this.#requests.values()].filter(({ from }) => from === bit);
     return this.#askOthers(lost, now, live);
   }
 
   /** Forgets a bit without pending requests, which another member gets from now on. */
   forget(bit: number): void {
-    for (const want of this.#wants.values()) want.others &= ~bit;
+    for (const request of this.#requests.values()) request.others &= ~bit;
     this.#counts.delete(bit);
   }
 
-  #askOthers(wants: readonly Want[], now: number, live: number): ReadonlyMap<number, Place[]> {
+  #askOthers(requests: readonly PendingRequest[], now: number, live: number): ReadonlyMap<number, Place[]> {
     const asked = new Map<number, Place[]>();
-    for (const want of wants) {
-      this.#forget(want);
-      const others = want.others & live;
+    for (const request of requests) {
+      this.#forget(request);
+      const others = request.others & live;
       const from = others & -others;
       if (from === 0) continue;
-      this.#ask({ place: want.place, from, others: others & ~from, at: now });
+      this.#ask({ place: request.place, from, others: others & ~from, at: now });
       const places = asked.get(from);
-      if (places === undefined) asked.set(from, [want.place]);
-      else places.push(want.place);
+      if (places === undefined) asked.set(from, [request.place]);
+      else places.push(request.place);
     }
     return asked;
   }
 
-  #ask(want: Want): void {
-    this.#wants.set(want.place.id, want);
-    this.#counts.set(want.from, this.countOf(want.from) + 1);
+  #ask(request: PendingRequest): void {
+    this.#requests.set(request.place.id, request);
+    this.#counts.set(request.from, this.countOf(request.from) + 1);
   }
 
-  #forget(want: Want): void {
-    this.#wants.delete(want.place.id);
-    this.#counts.set(want.from, this.countOf(want.from) - 1);
+  #forget(request: PendingRequest): void {
+    this.#requests.delete(request.place.id);
+    this.#counts.set(request.from, this.countOf(request.from) - 1);
   }
 }

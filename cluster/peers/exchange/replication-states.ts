@@ -11,7 +11,7 @@ export interface AtOnce extends PackedEntry {
   readonly place: Place;
 }
 
-export interface Trace {
+export interface ReplicationState {
   readonly place: Place;
   /** On the own disk. */
   isFlushed: boolean;
@@ -20,7 +20,7 @@ export interface Trace {
   /** Members that it was pushed to on the present connection. */
   sent: number;
   /** Members to notify when it is on this daemon's disk. */
-  owed: number;
+  pendingAcks: number;
   /** To be pushed unasked. */
   atOnce: AtOnce | null;
   /** How often it was kept because a notification was pending. */
@@ -41,16 +41,16 @@ export const oldestSpread = (parts: {
 /** Turns after which an entry is dropped although a notification is pending. */
 const TURNS_MAX = 6;
 
-export class Traces {
-  readonly #limits: { readonly traceMs: number; readonly maxTraces: number };
-  #young = new Map<ByteString, Trace>();
-  #old = new Map<ByteString, Trace>();
+export class ReplicationStates {
+  readonly #limits: { readonly replicationStateMs: number; readonly maxReplicationStates: number };
+  #young = new Map<ByteString, ReplicationState>();
+  #old = new Map<ByteString, ReplicationState>();
   #turnsAt = 0;
   /** Whether a caller waits for members to have it. */
   readonly #isWaitedFor: (id: ByteString) => boolean;
 
   constructor(
-    limits: { readonly traceMs: number; readonly maxTraces: number },
+    limits: { readonly replicationStateMs: number; readonly maxReplicationStates: number },
     isWaitedFor: (id: ByteString) => boolean,
   ) {
     this.#limits = limits;
@@ -61,60 +61,60 @@ export class Traces {
     return this.#young.size + this.#old.size;
   }
 
-  find(id: ByteString): Trace | undefined {
+  find(id: ByteString): ReplicationState | undefined {
     return this.#young.get(id) ?? this.#old.get(id);
   }
 
   /** The one of a place; made if there is none. */
-  of(place: Place): Trace {
-    let trace = this.#young.get(place.id);
-    if (trace !== undefined) return trace;
+  of(place: Place): ReplicationState {
+    let state = this.#young.get(place.id);
+    if (state !== undefined) return state;
     const { at, seq, id } = place;
-    trace = this.#old.get(id);
-    trace ??= {
+    state = this.#old.get(id);
+    state ??= {
       place: { at, seq, id },
       isFlushed: false,
       has: 0,
       sent: 0,
-      owed: 0,
+      pendingAcks: 0,
       atOnce: null,
       isUrgent: false,
       turns: 0,
     };
-    this.#young.set(id, trace);
-    return trace;
+    this.#young.set(id, state);
+    return state;
   }
 
   /** @param now  `uptime` milliseconds */
   tick(now: number): void {
-    if (now < this.#turnsAt && this.#young.size < this.#limits.maxTraces) return;
-    this.#turnsAt = now + this.#limits.traceMs;
+    if (now < this.#turnsAt && this.#young.size < this.#limits.maxReplicationStates) return;
+    this.#turnsAt = now + this.#limits.replicationStateMs;
     const forgotten = this.#old;
     this.#old = this.#young;
     this.#young = new Map();
     // A pending notification may also be of an entry that was held once, and is pruned.
-    for (const [id, trace] of forgotten) {
-      const isOwed = trace.owed !== 0 && ++trace.turns < TURNS_MAX;
+    for (const [id, state] of forgotten) {
+      const isOwed = state.pendingAcks !== 0 && ++state.turns < TURNS_MAX;
       const isAwaited = isOwed || this.#isWaitedFor(id);
-      if (isAwaited && !this.#old.has(id)) this.#young.set(id, trace);
+      if (isAwaited && !this.#old.has(id)) this.#young.set(id, state);
     }
   }
 
   /** Forgets what is known by a bit, which another member gets from now on. */
   forget(bit: number): void {
-    for (const traces of [this.#young, this.#old]) {
-      for (const trace of traces.values()) {
-        trace.has &= ~bit;
-        trace.sent &= ~bit;
-        trace.owed &= ~bit;
+    for (const states of [this.#young, this.#old]) {
+      for (const state of states.values()) {
+        state.has &= ~bit;
+        state.sent &= ~bit;
+        state.pendingAcks &= ~bit;
       }
     }
   }
 
   /** Forgets what was on the way to a member, as it may be lost. */
   disconnected(bit: number): void {
-    for (const traces of [this.#young, this.#old]) {
-      for (const trace of traces.values()) trace.sent &= ~bit;
+    for (const states of [this.#young, this.#old]) {
+      for (const state of states.values()) state.sent &= ~bit;
     }
   }
 }
